@@ -1,0 +1,68 @@
+"""The one family of errors. Each message says what was wrong, where, what was expected and what to do.
+
+    PilothouseError            exit code 1
+    ├── InvalidInputError      exit code 2   what somebody typed or wrote in a file
+    │   └── ModelFileError     several lines, one a problem
+    ├── NotFoundError          exit code 3   no such model, version, job, target …
+    ├── NotAllowedError        exit code 4   the role or the policy forbids it
+    ├── ConflictError          exit code 5   the state has moved on: already closed, superseded, live, held
+    ├── IntegrityError         exit code 6   bytes, chain or database are not what was recorded
+    ├── UnavailableError       exit code 7   the daemon, the hub, a lock, a disk: try again, or start it
+    └── StaleAttemptError      exit code 5   a worker whose lease passed to another tries to commit
+"""
+
+from collections.abc import Sequence
+
+
+class PilothouseError(Exception):
+    """Base of every error that a user may see. ``str(error)`` is complete and holds no traceback."""
+
+    exit_code = 1
+
+
+class InvalidInputError(PilothouseError):
+    """Something that a user typed or wrote in a file is not valid."""
+
+    exit_code = 2
+
+
+class ModelFileError(InvalidInputError):
+    """A ``model.toml`` is not valid. ``problems`` holds one line for each fault."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class NotFoundError(PilothouseError):
+    """The named thing does not exist in this workspace."""
+
+    exit_code = 3
+
+
+class NotAllowedError(PilothouseError):
+    """The actor's role, or the policy in force, does not allow this."""
+
+    exit_code = 4
+
+
+class ConflictError(PilothouseError):
+    """The state has moved on: what was to be changed is no longer as the actor saw it."""
+
+    exit_code = 5
+
+
+class StaleAttemptError(ConflictError):
+    """A worker whose lease has passed to another attempt tried to commit its result."""
+
+
+class IntegrityError(PilothouseError):
+    """Stored bytes, the audit chain or the database are not what was recorded."""
+
+    exit_code = 6
+
+
+class UnavailableError(PilothouseError):
+    """Something that is needed is away or full: the daemon, the hub, a lock, the disk."""
+
+    exit_code = 7

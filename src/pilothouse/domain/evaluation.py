@@ -1,0 +1,50 @@
+"""What judging a version yields: metrics with intervals, and gates with figures and reasons."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class GateOutcome(StrEnum):
+    """``NOT_COMPARABLE`` does not fail a version: it says that there was nothing to compare it with."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """A metric on some rows, with its confidence interval. ``slice`` is empty for all rows, else ``origin=JFK``."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    rows: int
+    slice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One gate's verdict: what was measured, what the bound was, and why in words."""
+
+    gate: str
+    outcome: GateOutcome
+    reason: str
+    figures: dict[str, float] = field(default_factory=dict)
+    bound: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSummary:
+    """One column of a snapshot. Numeric columns have the moments, categorical ones their most frequent values."""
+
+    name: str
+    kind: str
+    missing: int
+    distinct: int
+    minimum: float | None = None
+    maximum: float | None = None
+    mean: float | None = None
+    deviation: float | None = None
+    frequent: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,73 @@
+"""Names and references: ``models:/flight-delay/7``, ``models:/flight-delay@champion``, prediction ids."""
+
+import re
+from dataclasses import dataclass
+
+from .errors import InvalidInputError
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+"""Models, targets and actors: lower-case letters, digits and inner hyphens, 64 at most. Safe as a folder name."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_REFERENCE = re.compile(r"(?:models:/)?([^/@]+)(?:/(\d+)|@([a-z0-9-]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionReference:
+    """A model with a version number, an alias, or neither (the newest version)."""
+
+    model: str
+    number: int | None = None
+    alias: str | None = None
+
+
+def version_uri(model: str, number: int) -> str:
+    """``models:/NAME/NUMBER``, the way a version is written everywhere."""
+    return f"models:/{model}/{number}"
+
+
+def parse_reference(text: str) -> VersionReference:
+    """Read ``models:/NAME/7``, ``NAME/7``, ``NAME@champion`` or ``NAME``. Raises InvalidInputError."""
+    match = _REFERENCE.fullmatch(text.strip())
+    if not match or not NAME.fullmatch(match[1]):
+        raise InvalidInputError(
+            f"{text!r} does not name a version: expected models:/NAME/NUMBER or models:/NAME@ALIAS"
+        )
+    return VersionReference(match[1], int(match[2]) if match[2] else None, match[3])
+
+
+def check_name(text: str, what: str) -> str:
+    """Return ``text`` if it can name a model, target or actor. Raises InvalidInputError."""
+    if not NAME.fullmatch(text):
+        raise InvalidInputError(
+            f"{text!r} is not a name for a {what}: use 1 to 64 lower-case letters, digits and inner hyphens"
+        )
+    return text
+
+
+def check_digest(text: str) -> str:
+    """Return ``text`` if it is a sha256 in lower-case hex. Raises InvalidInputError."""
+    if not _DIGEST.fullmatch(text):
+        raise InvalidInputError(f"{text!r} is not a sha256 digest: expected 64 lower-case hex digits")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionId:
+    """Where one prediction is stored: its batch (producer, sequence) and the row in it."""
+
+    producer: str
+    sequence: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.producer}.{self.sequence}.{self.offset}"
+
+
+def parse_prediction_id(text: str) -> PredictionId | None:
+    """Read an id that a serving process of ours gave out; None for a foreign id."""
+    producer, _, rest = text.partition(".")
+    sequence, _, offset = rest.partition(".")
+    if not (producer and sequence.isdecimal() and offset.isdecimal()):
+        return None
+    return PredictionId(producer, int(sequence), int(offset))

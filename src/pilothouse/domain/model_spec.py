@@ -1,0 +1,227 @@
+"""What a ``model.toml`` says, as frozen values. ``model_file`` reads and checks it; field names are the file's keys.
+
+Durations are written ``"90d"``, ``"6h"``, ``"15m"``, ``"30s"`` in the file and are seconds here.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, NewType
+
+Duration = NewType("Duration", int)
+"""Seconds, written in the file as a number with one of the units s, m, h, d, w."""
+
+Task = Literal["binary", "multiclass", "regression"]
+Direction = Literal["higher", "lower"]
+AlertKind = Literal["data_drift", "score_drift", "performance", "latency", "data_quality", "errors", "silence"]
+
+Scalar = str | int | float | bool
+
+METRICS: dict[str, tuple[Direction, tuple[Task, ...]]] = {
+    "auc": ("higher", ("binary", "multiclass")),
+    "average_precision": ("higher", ("binary",)),
+    "accuracy": ("higher", ("binary", "multiclass")),
+    "f1": ("higher", ("binary", "multiclass")),
+    "log_loss": ("lower", ("binary", "multiclass")),
+    "brier": ("lower", ("binary",)),
+    "mae": ("lower", ("regression",)),
+    "rmse": ("lower", ("regression",)),
+    "r2": ("higher", ("regression",)),
+}
+"""Each metric: which direction is better, and the tasks for which it is defined."""
+
+PRIMARY_METRIC: dict[Task, str] = {"binary": "auc", "multiclass": "accuracy", "regression": "mae"}
+"""The metric that health, charts and the comparison with what is live speak of, unless the file names another."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """``[data]``: where rows come from and what each column is."""
+
+    source: str
+    """A path relative to the model's folder (parquet, csv, csv.gz, or a folder of dated files), or ``sqlite:PATH``."""
+    target: str
+    timestamp: str
+    features: tuple[str, ...]
+    query: str | None = None
+    """The SELECT for a ``sqlite:`` source; required there and refused elsewhere."""
+    timezone: str | None = None
+    """IANA name for naive timestamps; required where the source's timestamps carry no zone."""
+    categoricals: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+    """Columns never stored: not in snapshots, not in telemetry. They cannot be features."""
+    slices: tuple[str, ...] = ()
+    """Columns (features or carried along) by which metrics are cut, e.g. ``origin``."""
+    truth_delay: Duration = Duration(0)
+    """A row's outcome is known this long after its timestamp."""
+    holdout: Duration = Duration(14 * 86_400)
+    """The newest rows, in time, kept from training to judge the version."""
+    lookback: Duration | None = None
+    """Only rows this long before ``as_of`` are used; all where absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpec:
+    """``[training.search]``: a randomised search, scored on time-ordered folds of the training rows."""
+
+    parameters: dict[str, tuple[Scalar, ...]]
+    candidates: int = 8
+    folds: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """``[training]``: an estimator by dotted name with parameters, or ``function = "train.py:fit"``. One of the two."""
+
+    estimator: str | None = None
+    parameters: dict[str, Scalar] = field(default_factory=dict)
+    function: str | None = None
+    search: SearchSpec | None = None
+    seed: int = 0
+    timeout: Duration = Duration(3_600)
+    memory_mb: int = 4_096
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class MetricBound:
+    """``[[gates.metric]]``: a bound on the hold-out, for all rows or for every value of ``slice``."""
+
+    metric: str
+    minimum: float | None = None
+    maximum: float | None = None
+    slice: str | None = None
+    minimum_rows: int = 200
+    """Slices with fewer rows are reported and not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonGate:
+    """``[gates.comparison]``: not worse than what is live, on rows that neither was trained on."""
+
+    margin: float = 0.005
+    """In units of the metric: the challenger fails when the paired interval lies wholly beyond the margin on the worse side."""
+    metric: str | None = None
+    confidence: float = 0.95
+    minimum_rows: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyGate:
+    """``[gates.latency]``: the budget of one prediction of one row, in milliseconds."""
+
+    p95_ms: float
+    repeats: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DataGate:
+    """``[gates.data]``: checks on the rows themselves."""
+
+    minimum_rows: int = 100
+    maximum_missing: float = 0.5
+    maximum_duplicates: float = 0.01
+    leakage_auc: float = 0.98
+    """A single feature that alone ranks the target this well (or |Spearman| for a regression) is taken for a leak."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatesSpec:
+    """``[gates]``: what a version must pass before anybody can ask for its promotion."""
+
+    metric: tuple[MetricBound, ...] = ()
+    comparison: ComparisonGate | None = ComparisonGate()
+    latency: LatencyGate | None = None
+    data: DataGate = DataGate()
+    model_size_mb: float | None = None
+    function: str | None = None
+    """``gate.py:check``, called in a process of its own with the hold-out, the predictions and the metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionSpec:
+    """``[promotion]``: the policy. The workspace's policy is a floor under it."""
+
+    approvals: int = 1
+    four_eyes: bool = True
+    automatic: bool = False
+    """A version that passes every gate deploys without human hands."""
+    expires: Duration = Duration(7 * 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """``[[targets]]``: a place where a version runs."""
+
+    name: str
+    region: str = ""
+    product: str = ""
+    business_unit: str = ""
+    match: dict[str, Scalar] = field(default_factory=dict)
+    """Column values that mark this target's rows in the training data, e.g. ``{origin = "EWR"}``: its reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoringSpec:
+    """``[monitoring]``: windows on event time, and how often they must speak before an alert opens."""
+
+    window: Duration = Duration(7 * 86_400)
+    step: Duration = Duration(7 * 86_400)
+    performance_window: Duration = Duration(28 * 86_400)
+    performance_step: Duration = Duration(7 * 86_400)
+    metric: str | None = None
+    minimum_rows: int = 300
+    fire: int = 2
+    of: int = 3
+    """An alert opens when ``fire`` of the last ``of`` windows speak; it resolves after ``of`` quiet ones."""
+    false_alarm_rate: float = 0.01
+    latency_factor: float = 3.0
+    """p95 beyond this multiple of the baseline measured on the same machine."""
+    silence: Duration = Duration(3_600)
+    ignore: tuple[str, ...] = ()
+    """Features whose drift is shown and never alerts (the calendar drifts by construction)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSpec:
+    """``[[automation.schedule]]``: a training by the clock; ``cron`` or ``every``, one of the two."""
+
+    name: str
+    cron: str | None = None
+    every: Duration | None = None
+    timezone: str = "UTC"
+    action: Literal["train", "monitor", "backup"] = "train"
+
+
+@dataclass(frozen=True, slots=True)
+class AutomationSpec:
+    """``[automation]``: which alerts start a retraining, how often at most, and what follows."""
+
+    retrain_on: tuple[AlertKind, ...] = ()
+    cooldown: Duration = Duration(14 * 86_400)
+    """Event time between two retrainings that alerts started."""
+    budget_per_30d: int = 4
+    request: bool = True
+    """File a promotion request for a version that alerts or schedules trained and that passed its gates."""
+    schedule: tuple[ScheduleSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One ``model.toml``."""
+
+    name: str
+    task: Task
+    owner: str
+    data: DataSpec
+    training: TrainingSpec
+    targets: tuple[TargetSpec, ...]
+    description: str = ""
+    gates: GatesSpec = GatesSpec()
+    promotion: PromotionSpec = PromotionSpec()
+    monitoring: MonitoringSpec = MonitoringSpec()
+    automation: AutomationSpec = AutomationSpec()
+
+    @property
+    def primary_metric(self) -> str:
+        """The metric that health and comparison speak of."""
+        return self.monitoring.metric or PRIMARY_METRIC[self.task]

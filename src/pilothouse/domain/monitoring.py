@@ -1,0 +1,180 @@
+"""What monitoring yields for screens: health, readings over time, the state of a target."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from .evaluation import MetricValue
+from .records import Alert, Deployment
+
+
+class Health(StrEnum):
+    """A model's or target's health, worst first when sorted by ``rank``."""
+
+    CRITICAL = "critical"
+    DEGRADED = "degraded"
+    STALE = "stale"
+    """Deployed, and no event has arrived for longer than the model's ``silence``."""
+    NO_DATA = "no data"
+    HEALTHY = "healthy"
+    NOT_DEPLOYED = "not deployed"
+
+    @property
+    def rank(self) -> int:
+        """0 is worst."""
+        return list(Health).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReading:
+    """Drift of one feature (or ``score``) in one window against the reference.
+
+    ``statistics`` holds ``psi``, ``js`` (base-2 distance, 0 to 1), ``ks``, ``wasserstein`` (in units of the
+    reference's standard deviation) or ``chi2_p`` as fits the column; ``missing`` and ``unseen`` are shares of rows.
+    ``speaks`` is the verdict of this window alone (effect and significance); ``threshold`` belongs to ``statistic``.
+    """
+
+    feature: str
+    window_start: datetime
+    window_end: datetime
+    rows: int
+    statistic: str
+    value: float
+    threshold: float
+    p_value: float
+    speaks: bool
+    statistics: dict[str, float] = field(default_factory=dict)
+    missing: float = 0.0
+    unseen: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceReading:
+    """Realised performance of one window, once truth is in. ``low``/``high`` are its 95 % interval."""
+
+    metric: str
+    window_start: datetime
+    window_end: datetime
+    rows: int
+    value: float
+    low: float
+    high: float
+    reference: float
+    speaks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficReading:
+    """Volume, errors and latency of one window."""
+
+    window_start: datetime
+    window_end: datetime
+    rows: int
+    requests: int
+    errors: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineMark:
+    """Something to draw on the time axis: a deployment, a roll-back, an alert, a retraining."""
+
+    at: datetime
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorView:
+    """Everything the monitor screen draws for one model on one target."""
+
+    model: str
+    target: str
+    version: int | None
+    metric: str
+    reference: MetricValue | None
+    baseline_p95_ms: float | None
+    performance: tuple[PerformanceReading, ...] = ()
+    drift: dict[str, tuple[DriftReading, ...]] = field(default_factory=dict)
+    """Feature (and ``score``) to its readings, oldest first; most drifted feature first."""
+    traffic: tuple[TrafficReading, ...] = ()
+    marks: tuple[TimelineMark, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    event_clock: datetime | None = None
+    labels_joined: int = 0
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """One model on one target, now."""
+
+    model: str
+    target: str
+    region: str
+    product: str
+    business_unit: str
+    deployment: Deployment | None
+    serving: str
+    """``answering``, ``loading``, ``failed: …``, ``down`` or ``remote``."""
+    serving_version: int | None
+    health: Health
+    why: str
+    port: int | None
+    performance: PerformanceReading | None
+    drifted: int
+    features: int
+    p95_ms: float | None
+    rows_last_window: int
+    open_alerts: int
+    event_clock: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOverview:
+    """One row of the overview."""
+
+    model: str
+    task: str
+    metric: str
+    champion: int | None
+    latest: int | None
+    health: Health
+    why: str
+    targets: tuple[TargetState, ...]
+    performance: float | None
+    reference: float | None
+    drifted: int
+    features: int
+    p95_ms: float | None
+    open_alerts: int
+    running_jobs: int
+    open_requests: int
+    waiting_for_me: int
+    holds: int = 0
+    history: tuple[float, ...] = ()
+    """The primary metric over the last windows, all targets, for a sparkline."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedEvents:
+    """Events that the hub did not take, counted by reason."""
+
+    reason: str
+    count: int
+    last_at: datetime
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonState:
+    """What is known of the daemon."""
+
+    running: bool
+    pid: int | None
+    started_at: datetime | None
+    heartbeat_at: datetime | None
+    isolation: str
+    """``landlock ABI 7``, or what is in force instead."""

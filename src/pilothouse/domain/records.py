@@ -1,0 +1,321 @@
+"""What the registry holds, as frozen values that screens and commands show. Times are aware datetimes in UTC."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from .evaluation import ColumnSummary, GateResult, MetricValue
+from .jobs import JobKind, JobStatus
+
+
+class VersionStatus(StrEnum):
+    """What may be done with a version."""
+
+    CANDIDATE = "candidate"
+    """Passed every gate: its promotion can be requested."""
+    REFUSED = "refused"
+    """Failed a gate: it cannot be requested."""
+
+
+class RequestStatus(StrEnum):
+    """Where a promotion request stands."""
+
+    OPEN = "open"
+    DEPLOYED = "deployed"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+
+
+class AlertStatus(StrEnum):
+    """Where an alert stands."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as applied."""
+
+    id: int
+    name: str
+    task: str
+    owner: str
+    description: str
+    spec_id: int
+    spec_digest: str
+    folder: str
+    created_at: datetime
+    targets: tuple[str, ...] = ()
+    aliases: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place where versions run."""
+
+    name: str
+    region: str
+    product: str
+    business_unit: str
+    event_clock: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The exact rows of a run. ``content_digest`` covers the rows; ``artifact_digest`` the stored file."""
+
+    content_digest: str
+    artifact_digest: str
+    source_digest: str
+    rows: int
+    training_rows: int
+    holdout_rows: int
+    first_row_at: datetime
+    last_row_at: datetime
+    trained_until: datetime
+    columns: tuple[ColumnSummary, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training and everything that it takes to do it again."""
+
+    id: int
+    model: str
+    job_id: int
+    spec_digest: str
+    as_of: datetime | None
+    parameters: dict[str, Any]
+    seed: int
+    started_by: str
+    reason: str
+    started_at: datetime
+    ended_at: datetime
+    duration_s: float
+    peak_memory_mb: float
+    code: dict[str, Any]
+    """commit, branch, dirty, diff_digest, folder_digest."""
+    environment: dict[str, Any]
+    """python, platform, packages {name: version}, libraries' thread counts."""
+    snapshot: Snapshot
+    triggered_by_alert: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A model version. Never changes; what runs where is a Deployment."""
+
+    id: int
+    model: str
+    number: int
+    run_id: int
+    status: VersionStatus
+    model_digest: str
+    model_bytes: int
+    schema_digest: str
+    profile_spec_digest: str
+    reference_digest: str
+    predictions_digest: str
+    created_at: datetime
+    metrics: tuple[MetricValue, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+    aliases: tuple[str, ...] = ()
+    live_on: tuple[str, ...] = ()
+
+    def metric(self, name: str, slice_: str = "") -> MetricValue | None:
+        """The hold-out metric of that name, or None."""
+        return next((m for m in self.metrics if m.metric == name and m.slice == slice_), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One approval or rejection, bound to what was shown."""
+
+    actor: str
+    verdict: str
+    """``approve`` or ``reject``."""
+    reason: str
+    evidence_digest: str
+    policy_digest: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A remark on a request."""
+
+    actor: str
+    text: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionRequest:
+    """A request with its frozen evidence and policy."""
+
+    id: int
+    model: str
+    version: int
+    targets: tuple[str, ...]
+    status: RequestStatus
+    requested_by: str
+    trained_by: str
+    reason: str
+    recorded_at: datetime
+    expires_at: datetime
+    closed_at: datetime | None
+    policy: dict[str, Any]
+    policy_digest: str
+    evidence: dict[str, Any]
+    evidence_digest: str
+    decisions: tuple[Decision, ...] = ()
+    comments: tuple[Comment, ...] = ()
+
+    @property
+    def approvals(self) -> int:
+        """Approvals so far."""
+        return sum(d.verdict == "approve" for d in self.decisions)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A version on a target, from ``effective_at`` until ``ended_effective_at`` (None: live now)."""
+
+    id: int
+    model: str
+    version: int
+    target: str
+    kind: str
+    """``promotion``, ``automatic`` or ``rollback``."""
+    actor: str
+    reason: str
+    request_id: int | None
+    recorded_at: datetime
+    effective_at: datetime
+    ended_at: datetime | None = None
+    ended_effective_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Automatic deployment is off for a model until somebody lifts it."""
+
+    id: int
+    model: str
+    reason: str
+    set_by: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job and how far it is."""
+
+    id: int
+    kind: JobKind
+    model: str
+    status: JobStatus
+    step: str
+    progress: float
+    message: str
+    created_by: str
+    reason: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    attempt: int
+    options: dict[str, Any]
+    error: str = ""
+    version: int | None = None
+    """The version that it produced, or that it was about."""
+    result: dict[str, Any] = field(default_factory=dict)
+    trigger_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that a monitor found. ``figures`` and ``explanation`` say why it fired."""
+
+    id: int
+    model: str
+    version: int
+    target: str
+    kind: str
+    subject: str
+    """The feature, metric or percentile that it is about."""
+    severity: str
+    """``warning`` or ``critical``."""
+    status: AlertStatus
+    effective_at: datetime
+    recorded_at: datetime
+    summary: str
+    explanation: str
+    figures: dict[str, float]
+    handled_by: str = ""
+    handled_at: datetime | None = None
+    resolved_at: datetime | None = None
+    retrain_job: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule of a model. ``next_times`` are nominal times to come."""
+
+    id: int
+    model: str
+    name: str
+    action: str
+    expression: str
+    timezone: str
+    paused: bool
+    last_nominal: datetime | None
+    last_outcome: str
+    next_times: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One row of the chained log. ``hash`` covers every other field and ``previous``."""
+
+    seq: int
+    recorded_at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
+    previous: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """Keep it elsewhere: with it a cut or rewritten log is found out."""
+
+    count: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspacePolicy:
+    """The admin's floor under every model's policy."""
+
+    approvals: int = 0
+    four_eyes: bool = False
+    allow_automatic: bool = True
+    set_by: str = ""
+    recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Automation:
+    """Whether automation runs; shown on every screen when it does not."""
+
+    paused: bool
+    reason: str = ""
+    actor: str = ""
+    recorded_at: datetime | None = None

@@ -1,0 +1,107 @@
+"""Who may do what. Every operation asks ``allows``; no screen and no command decides for itself."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The roles of a workspace. An actor may hold several, each for all models or for one."""
+
+    VIEWER = "viewer"
+    AUDITOR = "auditor"
+    DATA_SCIENTIST = "data-scientist"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    ADMIN = "admin"
+    DAEMON = "daemon"
+    """Held by the service actor ``daemon`` alone; cannot be granted."""
+
+
+class Permission(StrEnum):
+    """What an operation does, for the one check that guards it."""
+
+    READ = "read"
+    APPLY = "apply a model file"
+    LOOSEN = "loosen a gate or a policy"
+    TRAIN = "start a training"
+    CANCEL_JOB = "cancel or retry a job"
+    REQUEST = "request a promotion"
+    DECIDE = "approve or reject a promotion"
+    COMMENT = "comment on a request"
+    ROLL_BACK = "roll back"
+    LIFT_HOLD = "lift a hold on automatic deployment"
+    HANDLE_ALERT = "acknowledge or resolve an alert"
+    PAUSE = "pause or resume automation"
+    INGEST = "hand in predictions and outcomes"
+    SCHEDULE = "pause or resume a schedule"
+    GRANT = "grant or revoke a role"
+    SET_POLICY = "set the workspace's policy"
+    BACKUP = "back up the workspace"
+    RUN_DAEMON = "record what the daemon did"
+
+
+_EVERYBODY = frozenset({Permission.READ})
+_SCIENTIST = _EVERYBODY | {
+    Permission.APPLY,
+    Permission.TRAIN,
+    Permission.CANCEL_JOB,
+    Permission.REQUEST,
+    Permission.COMMENT,
+    Permission.INGEST,
+}
+_OPERATOR = _EVERYBODY | {
+    Permission.TRAIN,
+    Permission.CANCEL_JOB,
+    Permission.REQUEST,
+    Permission.COMMENT,
+    Permission.ROLL_BACK,
+    Permission.LIFT_HOLD,
+    Permission.HANDLE_ALERT,
+    Permission.PAUSE,
+    Permission.INGEST,
+    Permission.SCHEDULE,
+    Permission.BACKUP,
+}
+
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.VIEWER: _EVERYBODY,
+    Role.AUDITOR: _EVERYBODY,
+    Role.DATA_SCIENTIST: _SCIENTIST,
+    Role.OPERATOR: _OPERATOR,
+    Role.APPROVER: _EVERYBODY | {Permission.DECIDE, Permission.COMMENT},
+    Role.ADMIN: frozenset(Permission) - {Permission.RUN_DAEMON, Permission.DECIDE},
+    Role.DAEMON: _EVERYBODY
+    | {Permission.TRAIN, Permission.REQUEST, Permission.INGEST, Permission.RUN_DAEMON, Permission.BACKUP},
+}
+"""An admin sets rules and does not sign: whoever should do both is granted both, and the audit log says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role held for one model, or for all where ``model`` is empty."""
+
+    role: Role
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody, or the daemon, with what they hold in this workspace."""
+
+    name: str
+    grants: tuple[Grant, ...] = ()
+
+    def allows(self, permission: Permission, model: str = "") -> bool:
+        """True if one of the grants carries ``permission`` for ``model`` (or for all models)."""
+        return any(
+            permission in PERMISSIONS[grant.role] for grant in self.grants if grant.model in ("", model)
+        )
+
+    @property
+    def role_names(self) -> str:
+        """The roles in words, for the screen."""
+        return ", ".join(sorted({str(grant.role) for grant in self.grants})) or "no role"
+
+
+DAEMON = Actor("daemon", (Grant(Role.DAEMON),))
+"""The service actor in whose name the daemon acts."""

@@ -1,0 +1,108 @@
+"""What serving processes and the hub say to each other, and what the store of telemetry takes in.
+
+Bodies are msgpack of these dataclasses (msgspec encodes them as maps). All times are microseconds since 1970, UTC.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTiming:
+    """One inference request inside a batch: its rows are consecutive."""
+
+    rows: int
+    latency_us: int
+    at_us: int
+    """When it was answered, by the wall clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionBatch:
+    """Predictions of one version on one target, one producer, in the order in which they were spooled.
+
+    ``numeric[name]`` holds little-endian float64, NaN where missing; ``categorical[name]`` a list of strings, None
+    where missing. ``scores`` is the positive class's probability (binary), the winning class's probability
+    (multiclass) or the predicted value (regression). ``labels`` are the predicted classes, empty for a regression.
+    Private columns are never in it. ``foreign_ids`` is empty for our own servers, else one id a row.
+    """
+
+    producer: str
+    sequence: int
+    target: str
+    model: str
+    version: int
+    rows: int
+    event_times: bytes
+    """Little-endian int64 microseconds, one a row."""
+    scores: bytes
+    """Little-endian float64, one a row."""
+    numeric: dict[str, bytes] = field(default_factory=dict)
+    categorical: dict[str, list[str | None]] = field(default_factory=dict)
+    labels: list[str] = field(default_factory=list)
+    requests: list[RequestTiming] = field(default_factory=list)
+    errors: int = 0
+    """Requests since the batch before that were answered with an error."""
+    foreign_ids: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What really happened for one prediction: a number, or the class as text."""
+
+    prediction_id: str
+    value: float | str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReceipt:
+    """The hub's answer after its commit. ``duplicate`` says that the batch was there already (counted once)."""
+
+    accepted: int
+    rejected: int
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelReceipt:
+    """``waiting``: the prediction is not here yet and the outcome is kept; ``conflicts``: another value was there."""
+
+    joined: int
+    waiting: int
+    conflicts: int
+    duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredVersion:
+    """What a target should serve for one model: artifact digests to fetch, verify and load."""
+
+    model: str
+    version: int
+    model_digest: str
+    schema_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """The hub's answer to ``GET /v1/desired``; ``revision`` changes when anything in it does."""
+
+    target: str
+    revision: str
+    versions: list[DesiredVersion]
+    private_columns: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ServingReport:
+    """What a serving process tells the hub about itself, every second or so."""
+
+    target: str
+    port: int
+    pid: int
+    loaded: dict[str, int]
+    """Model name to the version that answers now."""
+    failed: dict[str, str]
+    """Model name to why its desired version could not be loaded; the version before goes on answering."""
+    spooled_batches: int
+    baseline_latency_us: dict[str, int] = field(default_factory=dict)
+    """Model name to the p95 of one row measured on this machine when the version was loaded."""
