@@ -1,14 +1,14 @@
 """The one family of errors. Each message says what was wrong, where, what was expected and what to do.
 
-    PilothouseError            exit code 1
-    ├── InvalidInputError      exit code 2   what somebody typed or wrote in a file
-    │   └── ModelFileError     several lines, one a problem
-    ├── NotFoundError          exit code 3   no such model, version, job, target …
-    ├── NotAllowedError        exit code 4   the role or the policy forbids it
-    ├── ConflictError          exit code 5   the state has moved on: already closed, superseded, live, held
-    ├── IntegrityError         exit code 6   bytes, chain or database are not what was recorded
-    ├── UnavailableError       exit code 7   the daemon, the hub, a lock, a disk: try again, or start it
-    └── StaleAttemptError      exit code 5   a worker whose lease passed to another tries to commit
+PilothouseError            exit code 1
+├── InvalidInputError      exit code 2   what somebody typed or wrote in a file
+│   └── ModelFileError     several lines, one a problem
+├── NotFoundError          exit code 3   no such model, version, job, target …
+├── NotAllowedError        exit code 4   the role or the policy forbids it
+├── ConflictError          exit code 5   the state has moved on: already closed, superseded, live, held
+├── IntegrityError         exit code 6   bytes, chain or database are not what was recorded
+├── UnavailableError       exit code 7   the daemon, the hub, a lock, a disk: try again, or start it
+└── StaleAttemptError      exit code 5   a worker whose lease passed to another tries to commit
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,9 @@ Duration = NewType("Duration", int)
 
 Task = Literal["binary", "multiclass", "regression"]
 Direction = Literal["higher", "lower"]
-AlertKind = Literal["data_drift", "score_drift", "performance", "latency", "data_quality", "errors", "silence"]
+AlertKind = Literal[
+    "data_drift", "score_drift", "performance", "latency", "data_quality", "errors", "silence"
+]
 
 Scalar = str | int | float | bool
 

@@ -1,0 +1,186 @@
+"""Reading a ``model.toml``: strictly, all faults at once, one line each with the file and the key path."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from .errors import ModelFileError
+from .identifiers import NAME
+from .model_spec import METRICS, ModelSpec
+from .plain import read_dataclass, to_plain
+
+_ESTIMATOR = re.compile(r"sklearn(\.[A-Za-z_]\w*)+")
+_FUNCTION = re.compile(r"[A-Za-z_]\w*\.py:[A-Za-z_]\w*")
+
+
+def load_spec(text: str, file: str) -> ModelSpec:
+    """Read the text of a model file. ``file`` is how messages name it. Raises ModelFileError with every fault."""
+    try:
+        plain = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelFileError([f"{file}: not valid TOML: {error}"]) from None
+    return spec_from_plain(plain, file)
+
+
+def spec_from_plain(plain: object, file: str = "model") -> ModelSpec:
+    """Build a spec from plain data (a parsed file, or what ``spec_to_plain`` gave). Raises ModelFileError."""
+    problems: list[str] = []
+    spec = read_dataclass(ModelSpec, plain, "", problems)
+    if spec is not None:
+        spec = _complete(spec)
+        for check in _CHECKS:
+            problems.extend(check(spec))
+    if spec is None or problems:
+        raise ModelFileError([f"{file}: {problem}" for problem in problems])
+    return spec
+
+
+def spec_to_plain(spec: ModelSpec) -> dict[str, Any]:
+    """The spec as plain data, complete with defaults; ``spec_from_plain`` reads it back to an equal spec."""
+    plain: dict[str, Any] = to_plain(spec)
+    return plain
+
+
+def _complete(spec: ModelSpec) -> ModelSpec:
+    """Categorical features need not be named twice: a slice column that is a feature stays a feature."""
+    return replace(spec, data=replace(spec.data, features=tuple(dict.fromkeys(spec.data.features))))
+
+
+def _names(spec: ModelSpec) -> Iterable[str]:
+    rule = "1 to 64 lower-case letters, digits and inner hyphens"
+    if not NAME.fullmatch(spec.name):
+        yield f"name: found {spec.name!r}; expected {rule}"
+    if not spec.targets:
+        yield "targets: found none; expected at least one [[targets]] table with a name"
+    seen: set[str] = set()
+    for i, target in enumerate(spec.targets):
+        if not NAME.fullmatch(target.name):
+            yield f"targets[{i}].name: found {target.name!r}; expected {rule}"
+        if target.name in seen:
+            yield f"targets[{i}].name: {target.name!r} is named twice; expected each target once"
+        seen.add(target.name)
+
+
+def _columns(spec: ModelSpec) -> Iterable[str]:
+    data = spec.data
+    if not data.features:
+        yield "data.features: found none; expected at least one column"
+    for name, column in (("target", data.target), ("timestamp", data.timestamp)):
+        if column in data.features:
+            yield f"data.features: holds the {name} {column!r}; take it out, a model must not see it"
+    if data.target == data.timestamp:
+        yield f"data.timestamp: {data.timestamp!r} is the target too; expected another column"
+    for key, columns in (("private", data.private), ("exclude", data.exclude)):
+        for column in columns:
+            if column in data.features:
+                yield f"data.{key}: {column!r} is in data.features too; expected in one of the two"
+            if column in (data.target, data.timestamp):
+                yield f"data.{key}: {column!r} is the target or the timestamp, which every row needs"
+            if column in data.slices:
+                yield f"data.{key}: {column!r} is in data.slices too; expected in one of the two"
+    for column in data.categoricals:
+        if column not in data.features:
+            yield f"data.categoricals: {column!r} is not in data.features; expected a feature"
+    if data.target in data.slices:
+        yield f"data.slices: holds the target {data.target!r}; expected other columns"
+    if data.source.startswith("sqlite:") != (data.query is not None):
+        yield 'data.query: expected with a "sqlite:" source, and with no other'
+    if data.holdout <= 0:
+        yield f'data.holdout: found {data.holdout} s; expected more than nothing, e.g. "14d"'
+    if data.lookback is not None and data.lookback <= data.holdout:
+        yield "data.lookback: not longer than data.holdout, which would leave no rows to train on"
+
+
+def _training(spec: ModelSpec) -> Iterable[str]:
+    training = spec.training
+    if (training.estimator is None) == (training.function is None):
+        yield "training: expected one of estimator and function"
+    if training.estimator is not None and not _ESTIMATOR.fullmatch(training.estimator):
+        yield (
+            f"training.estimator: found {training.estimator!r}; expected a scikit-learn class by dotted name, "
+            "e.g. sklearn.linear_model.LogisticRegression"
+        )
+    if training.function is not None and not _FUNCTION.fullmatch(training.function):
+        yield f'training.function: found {training.function!r}; expected "FILE.py:FUNCTION" beside model.toml'
+    if spec.gates.function is not None and not _FUNCTION.fullmatch(spec.gates.function):
+        yield f'gates.function: found {spec.gates.function!r}; expected "FILE.py:FUNCTION" beside model.toml'
+    if training.search is not None:
+        if not training.search.parameters or not all(training.search.parameters.values()):
+            yield "training.search.parameters: expected at least one parameter, each with values to try"
+        if training.search.candidates < 1 or training.search.folds < 2:
+            yield "training.search: expected candidates of 1 or more and folds of 2 or more"
+    for key in ("timeout", "memory_mb", "threads"):
+        if getattr(training, key) < 1:
+            yield f"training.{key}: found {getattr(training, key)}; expected 1 or more"
+    if not 0 <= training.seed < 2**32:
+        yield f"training.seed: found {training.seed}; expected 0 to 4294967295"
+
+
+def _metrics(spec: ModelSpec) -> Iterable[str]:
+    comparison = spec.gates.comparison
+    named = [("monitoring.metric", spec.monitoring.metric)]
+    named += [("gates.comparison.metric", comparison.metric)] if comparison else []
+    named += [(f"gates.metric[{i}].metric", bound.metric) for i, bound in enumerate(spec.gates.metric)]
+    defined = [name for name, (_, tasks) in METRICS.items() if spec.task in tasks]
+    for path, metric in named:
+        if metric is not None and metric not in defined:
+            yield f"{path}: found {metric!r}; expected one of {', '.join(defined)} for {spec.task}"
+    for i, bound in enumerate(spec.gates.metric):
+        if bound.minimum is None and bound.maximum is None:
+            yield f"gates.metric[{i}]: expected a minimum, a maximum or both"
+        if bound.slice is not None and bound.slice not in spec.data.slices:
+            yield f"gates.metric[{i}].slice: {bound.slice!r} is not in data.slices; expected one of them"
+    if comparison is not None and not 0 < comparison.confidence < 1:
+        yield f"gates.comparison.confidence: found {comparison.confidence}; expected between 0 and 1"
+    if comparison is not None and comparison.margin < 0:
+        yield f"gates.comparison.margin: found {comparison.margin}; expected 0 or more"
+
+
+def _ranges(spec: ModelSpec) -> Iterable[str]:
+    watch = spec.monitoring
+    for key in ("window", "step", "performance_window", "performance_step", "silence"):
+        if getattr(watch, key) < 60:
+            yield f"monitoring.{key}: found {getattr(watch, key)} s; expected a minute or more"
+    for window, step in (("window", "step"), ("performance_window", "performance_step")):
+        if getattr(watch, step) > getattr(watch, window):
+            yield f"monitoring.{step}: longer than monitoring.{window}; rows would fall between two windows"
+    if not 1 <= watch.fire <= watch.of:
+        yield f"monitoring.fire: found {watch.fire} of {watch.of}; expected 1 to monitoring.of"
+    if not 0 < watch.false_alarm_rate < 1:
+        yield f"monitoring.false_alarm_rate: found {watch.false_alarm_rate}; expected between 0 and 1"
+    for feature in watch.ignore:
+        if feature not in spec.data.features:
+            yield f"monitoring.ignore: {feature!r} is not in data.features; expected a feature"
+    if spec.promotion.approvals < 0:
+        yield f"promotion.approvals: found {spec.promotion.approvals}; expected 0 or more"
+    if spec.promotion.approvals == 0 and not spec.promotion.automatic:
+        yield "promotion.approvals: 0 needs promotion.automatic = true; expected 1 or more otherwise"
+    if spec.promotion.expires < 60:
+        yield f"promotion.expires: found {spec.promotion.expires} s; expected a minute or more"
+
+
+def _schedules(spec: ModelSpec) -> Iterable[str]:
+    seen: set[str] = set()
+    for i, schedule in enumerate(spec.automation.schedule):
+        path = f"automation.schedule[{i}]"
+        if (schedule.cron is None) == (schedule.every is None):
+            yield f"{path}: expected one of cron and every"
+        if schedule.cron is not None and len(schedule.cron.split()) != 5:
+            yield f'{path}.cron: found {schedule.cron!r}; expected five fields, e.g. "0 3 * * mon"'
+        if schedule.every is not None and schedule.every < 60:
+            yield f"{path}.every: found {schedule.every} s; expected a minute or more"
+        if not NAME.fullmatch(schedule.name) or schedule.name in seen:
+            yield f"{path}.name: found {schedule.name!r}; expected a name of its own (lower case, digits, hyphens)"
+        seen.add(schedule.name)
+
+
+_CHECKS: tuple[Callable[[ModelSpec], Iterable[str]], ...] = (
+    _names,
+    _columns,
+    _training,
+    _metrics,
+    _ranges,
+    _schedules,
+)

@@ -1,0 +1,183 @@
+"""Frozen dataclasses from plain data and back, strictly: each fault is one line with its key path, none is guessed away."""
+
+import dataclasses
+import difflib
+import math
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from .model_spec import Duration
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_T = TypeVar("_T")
+_DURATION = re.compile(r"(\d+)([smhdw])")
+
+
+class _InvalidValueError(Exception):
+    """A value that does not fit; the problem is already in the list."""
+
+
+def read_dataclass(kind: type[_T], value: object, path: str, problems: list[str]) -> _T | None:
+    """Build ``kind`` from a table. Faults are added to ``problems``; the answer is None if there was any."""
+    try:
+        return typing.cast("_T", _table(kind, value, path, problems))
+    except _InvalidValueError:
+        return None
+
+
+def to_plain(value: Any) -> Any:
+    """The same value as dicts, lists, strings and numbers; durations stay seconds, tuples become lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def format_duration(seconds: int) -> str:
+    """``1209600`` → ``"2w"``: the largest unit that divides it."""
+    unit = next(
+        unit for unit, size in sorted(_UNITS.items(), key=lambda item: -item[1]) if seconds % size == 0
+    )
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def _table(kind: Any, value: object, path: str, problems: list[str]) -> object:
+    if not isinstance(value, Mapping):
+        raise _fault(problems, path or "the file", value, "a table")
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    before = len(problems)
+    for key in value:
+        if key not in fields:
+            problems.append(f"{_join(path, str(key))}: unknown key{_hint(str(key), fields)}")
+    found: dict[str, object] = {}
+    for name, field in fields.items():
+        where = _join(path, name)
+        if name in value:
+            try:
+                found[name] = _value(hints[name], value[name], where, problems)
+            except _InvalidValueError:
+                continue
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            problems.append(f"{where}: missing; expected {describe(hints[name])}")
+    if len(problems) > before:
+        raise _InvalidValueError
+    return kind(**found)
+
+
+def _value(hint: Any, value: object, path: str, problems: list[str]) -> object:
+    if hint is Duration:
+        return _duration(value, path, problems)
+    if dataclasses.is_dataclass(hint):
+        return _table(hint, value, path, problems)
+    origin = get_origin(hint)
+    if origin is Literal:
+        if value not in get_args(hint):
+            raise _fault(problems, path, value, describe(hint))
+        return value
+    if origin in (Union, types.UnionType):
+        return _union(hint, value, path, problems)
+    if origin is tuple:
+        return _array(get_args(hint)[0], value, path, problems)
+    if origin is dict:
+        return _mapping(get_args(hint)[1], value, path, problems)
+    return _scalar(hint, value, path, problems)
+
+
+def _duration(value: object, path: str, problems: list[str]) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise _fault(problems, path, value, describe(Duration))
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _union(hint: Any, value: object, path: str, problems: list[str]) -> object:
+    members = get_args(hint)
+    if value is None and type(None) in members:
+        return None
+    members = tuple(member for member in members if member is not type(None))
+    if len(members) == 1:
+        return _value(members[0], value, path, problems)
+    if type(value) in members:
+        return _scalar(type(value), value, path, problems)
+    raise _fault(problems, path, value, describe(hint))
+
+
+def _array(item: Any, value: object, path: str, problems: list[str]) -> tuple[object, ...]:
+    if not isinstance(value, list | tuple):
+        raise _fault(problems, path, value, f"an array of {describe(item)}")
+    return tuple(_each(item, ((f"{path}[{i}]", v) for i, v in enumerate(value)), problems))
+
+
+def _mapping(item: Any, value: object, path: str, problems: list[str]) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        raise _fault(problems, path, value, "a table")
+    keys = [str(key) for key in value]
+    values = _each(item, ((_join(path, key), value[key]) for key in keys), problems)
+    return dict(zip(keys, values, strict=True))
+
+
+def _each(item: Any, values: typing.Iterable[tuple[str, object]], problems: list[str]) -> list[object]:
+    """Every item is looked at, so that each faulty one gets its line."""
+    found, failed = [], False
+    for where, value in values:
+        try:
+            found.append(_value(item, value, where, problems))
+        except _InvalidValueError:
+            failed = True
+    if failed:
+        raise _InvalidValueError
+    return found
+
+
+def _scalar(hint: Any, value: object, path: str, problems: list[str]) -> object:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if hint is Any:
+        return value
+    if type(value) is not hint:
+        raise _fault(problems, path, value, describe(hint))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _fault(problems, path, value, "a finite number")
+    return value
+
+
+def describe(hint: Any) -> str:
+    """A type in the words of somebody who writes TOML."""
+    if hint is Duration:
+        return 'a duration such as "90d", "6h" or "30s"'
+    if dataclasses.is_dataclass(hint) or get_origin(hint) is dict:
+        return "a table"
+    origin = get_origin(hint)
+    if origin is Literal:
+        return "one of " + ", ".join(repr(choice) for choice in get_args(hint))
+    if origin in (Union, types.UnionType):
+        members = [member for member in get_args(hint) if member is not type(None)]
+        return " or ".join(dict.fromkeys(describe(member) for member in members))
+    if origin is tuple:
+        return f"an array of {describe(get_args(hint)[0])}"
+    names = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+    return names.get(hint, str(hint))
+
+
+def _fault(problems: list[str], path: str, value: object, expected: str) -> _InvalidValueError:
+    shown = repr(value)
+    problems.append(f"{path}: found {shown if len(shown) <= 60 else shown[:57] + '...'}; expected {expected}")
+    return _InvalidValueError()
+
+
+def _hint(key: str, known: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(key, list(known), 1)
+    return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(known)}"
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key

@@ -1,0 +1,112 @@
+"""A model file is read strictly: every fault gets its line, and nothing is guessed."""
+
+import pytest
+
+from pilothouse.domain.errors import ModelFileError
+from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
+from pilothouse.domain.plain import format_duration
+
+GOOD = """
+name = "flight-delay"
+task = "binary"
+owner = "ops@example.org"
+
+[data]
+source = "../../data/flights.parquet"
+target = "late"
+timestamp = "scheduled_at"
+features = ["origin", "distance", "temp"]
+categoricals = ["origin"]
+slices = ["origin"]
+truth_delay = "1d"
+lookback = "90d"
+
+[training]
+estimator = "sklearn.ensemble.HistGradientBoostingClassifier"
+parameters = { max_iter = 60, learning_rate = 0.1 }
+
+[[gates.metric]]
+metric = "auc"
+minimum = 0.62
+
+[[targets]]
+name = "ewr"
+match = { origin = "EWR" }
+
+[automation]
+retrain_on = ["performance"]
+
+[[automation.schedule]]
+name = "weekly"
+cron = "0 3 * * mon"
+"""
+
+
+def faults(text: str) -> tuple[str, ...]:
+    with pytest.raises(ModelFileError) as raised:
+        load_spec(text, "models/x/model.toml")
+    return raised.value.problems
+
+
+def test_a_good_file_becomes_a_spec() -> None:
+    spec = load_spec(GOOD, "model.toml")
+    assert spec.data.truth_delay == 86_400
+    assert spec.data.lookback == 90 * 86_400
+    assert spec.data.features == ("origin", "distance", "temp")
+    assert spec.training.parameters == {"max_iter": 60, "learning_rate": 0.1}
+    assert spec.primary_metric == "auc"
+    assert spec.targets[0].match == {"origin": "EWR"}
+
+
+def test_a_spec_survives_plain_data() -> None:
+    spec = load_spec(GOOD, "model.toml")
+    assert spec_from_plain(spec_to_plain(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("owner =", "ownr =", "ownr: unknown key; did you mean owner?"),
+        ("owner =", "ownr =", "owner: missing; expected a string"),
+        ('task = "binary"', 'task = "ranking"', "task: found 'ranking'; expected one of 'binary'"),
+        ('truth_delay = "1d"', 'truth_delay = "soon"', "data.truth_delay: found 'soon'; expected a duration"),
+        (
+            "max_iter = 60",
+            "max_iter = [60]",
+            "training.parameters.max_iter: found [60]; expected a string or",
+        ),
+        ("minimum = 0.62", 'minimum = "high"', "gates.metric[0].minimum: found 'high'; expected a number"),
+        ('metric = "auc"', 'metric = "mae"', "gates.metric[0].metric: found 'mae'; expected one of auc"),
+        ('"temp"]', '"late"]', "data.features: holds the target 'late'"),
+        ('"temp"]', '"scheduled_at"]', "data.features: holds the timestamp 'scheduled_at'"),
+        ('categoricals = ["origin"]', 'categoricals = ["tail"]', "data.categoricals: 'tail' is not in"),
+        ('slices = ["origin"]', 'private = ["origin"]', "data.private: 'origin' is in data.features too"),
+        ('lookback = "90d"', 'lookback = "7d"', "data.lookback: not longer than data.holdout"),
+        ('estimator = "sklearn.', 'estimator = "os.', "training.estimator: found 'os.ensemble"),
+        ('cron = "0 3 * * mon"', 'cron = "daily"', "automation.schedule[0].cron: found 'daily'"),
+        ('name = "ewr"', 'name = "../ewr"', "targets[0].name: found '../ewr'"),
+        ('source = "../../data/flights.parquet"', 'source = "sqlite:a.db"', "data.query: expected with"),
+    ],
+)
+def test_each_fault_has_its_line(old: str, new: str, expected: str) -> None:
+    assert old in GOOD
+    problems = faults(GOOD.replace(old, new))
+    assert any(line.startswith(f"models/x/model.toml: {expected}") for line in problems), problems
+
+
+def test_all_faults_are_told_at_once() -> None:
+    problems = faults(GOOD.replace("owner =", "ownr =").replace("0.62", "true").replace('"1d"', "-3"))
+    assert len(problems) == 4
+
+
+def test_broken_toml_names_file_and_line() -> None:
+    (problem,) = faults('name = "x"\nowner = \n')
+    assert problem.startswith("models/x/model.toml: not valid TOML")
+    assert "line 2" in problem
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(1_209_600, "2w"), (86_400, "1d"), (5_400, "90m"), (7, "7s"), (0, "0w")]
+)
+def test_durations_are_written_in_the_largest_unit(seconds: int, text: str) -> None:
+    assert format_duration(seconds) == text
