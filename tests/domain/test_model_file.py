@@ -106,7 +106,7 @@ def test_broken_toml_names_file_and_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(1_209_600, "2w"), (86_400, "1d"), (5_400, "90m"), (7, "7s"), (0, "0w")]
+    ("seconds", "text"), [(1_209_600, "2w"), (86_400, "1d"), (5_400, "90m"), (7, "7s"), (0, "0s")]
 )
 def test_durations_are_written_in_the_largest_unit(seconds: int, text: str) -> None:
     assert format_duration(seconds) == text

@@ -41,9 +41,8 @@ def to_plain(value: Any) -> Any:
 
 def format_duration(seconds: int) -> str:
     """``1209600`` → ``"2w"``: the largest unit that divides it."""
-    unit = next(
-        unit for unit, size in sorted(_UNITS.items(), key=lambda item: -item[1]) if seconds % size == 0
-    )
+    units = sorted(_UNITS.items(), key=lambda item: -item[1])
+    unit = next((unit for unit, size in units if seconds and seconds % size == 0), "s")
     return f"{seconds // _UNITS[unit]}{unit}"
 
 
