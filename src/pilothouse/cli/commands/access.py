@@ -1,0 +1,119 @@
+"""Roles and the workspace's policy."""
+
+import click
+
+from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.session import Session, os_user
+from pilothouse.domain.roles import Role
+
+_GRANTABLE = click.Choice([str(role) for role in Role if role is not Role.DAEMON])
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def roles(session: Session) -> None:
+    """Who holds which role."""
+    from pilothouse.operations import workspaces
+
+    found = workspaces.list_roles(session.services, session.actor)
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("actor", "role", "for"),
+        ((actor.name, grant.role, grant.model or "all models") for actor in found for grant in actor.grants),
+        empty="nobody holds a role",
+    )
+
+
+@click.command()
+@click.argument("name")
+@click.argument("role", type=_GRANTABLE)
+@click.option("--model", default="", help="For this model only.")
+@click.pass_obj
+def grant(session: Session, name: str, role: str, model: str) -> None:
+    """Grant ROLE to NAME."""
+    from pilothouse.operations import workspaces
+
+    workspaces.grant_role(session.services, session.actor, name, Role(role), model=model)
+    say(f"{name} is {role} for {model or 'all models'}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("role", type=_GRANTABLE)
+@click.option("--model", default="", help="The grant for this model.")
+@click.pass_obj
+def revoke(session: Session, name: str, role: str, model: str) -> None:
+    """Revoke ROLE from NAME."""
+    from pilothouse.operations import workspaces
+
+    workspaces.revoke_role(session.services, session.actor, name, Role(role), model=model)
+    say(f"{name} is no longer {role} for {model or 'all models'}")
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def whoami(session: Session) -> None:
+    """Who you are in this workspace."""
+    actor = session.actor
+    if session.as_json:
+        show_json(actor)
+        return
+    how = f"given with --as (the system's user is {os_user()})" if session.as_name else "the system's user"
+    show_pairs((("name", actor.name), ("known by", how), ("roles", actor.role_names)))
+
+
+@click.group()
+def policy() -> None:
+    """The workspace's policy: a floor that a model's policy may tighten."""
+
+
+@policy.command("show")
+@json_option
+@click.pass_obj
+def policy_show(session: Session) -> None:
+    """Show the policy in force."""
+    from pilothouse.operations import workspaces
+
+    found = workspaces.workspace_policy(session.services, session.actor)
+    if session.as_json:
+        show_json(found)
+        return
+    show_pairs(
+        (
+            ("approvals at least", found.approvals),
+            ("four eyes", "required" if found.four_eyes else "as the model says"),
+            ("automatic deployment", "as the model says" if found.allow_automatic else "forbidden"),
+            ("set by", found.set_by or "nobody yet"),
+        )
+    )
+
+
+@policy.command("set")
+@click.option("--approvals", type=click.IntRange(0, 10), help="At least so many approvals.")
+@click.option(
+    "--four-eyes/--no-four-eyes", default=None, help="The approver is neither requester nor trainer."
+)
+@click.option(
+    "--automatic/--no-automatic", default=None, help="Whether a model may deploy without human hands."
+)
+@click.option("--reason", required=True, help="Why, for the record.")
+@click.pass_obj
+def policy_set(
+    session: Session, approvals: int | None, four_eyes: bool | None, automatic: bool | None, reason: str
+) -> None:
+    """Set the policy; what is not named stays."""
+    from pilothouse.operations import workspaces
+
+    workspaces.set_workspace_policy(
+        session.services,
+        session.actor,
+        approvals=approvals,
+        four_eyes=four_eyes,
+        allow_automatic=automatic,
+        reason=reason,
+    )
+    say("policy set")

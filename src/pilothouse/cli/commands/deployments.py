@@ -1,0 +1,127 @@
+"""Commands about what runs where: deployments, roll-back, targets."""
+
+import click
+
+from pilothouse.cli.output import json_option, parse_time, say, show_json, show_table
+from pilothouse.cli.session import Session
+from pilothouse.domain.records import Deployment
+from pilothouse.presentation import texts
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--target", "targets", multiple=True, help="Only there (again for more); all of the model's otherwise."
+)
+@click.option("--reason", required=True, help="Why, for the record.")
+@json_option
+@click.pass_obj
+def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str) -> None:
+    """Go back to the version before; holds automatic deployment off until lift-hold."""
+    from pilothouse.operations import deployments as operation
+
+    found = operation.roll_back(
+        session.services, session.actor, model, targets=targets or None, reason=reason
+    )
+    if session.as_json:
+        show_json(found)
+        return
+    for deployment in found:
+        say(f"{deployment.target}: {model} is back at version {deployment.version}")
+    say(f"automatic deployment of {model} is held; lift it with pilothouse lift-hold {model} --reason …")
+
+
+@click.command("lift-hold")
+@click.argument("model")
+@click.option("--reason", required=True, help="Why, for the record.")
+@click.pass_obj
+def lift_hold(session: Session, model: str, reason: str) -> None:
+    """Let automatic deployment of MODEL run again."""
+    from pilothouse.operations import deployments as operation
+
+    operation.lift_hold(session.services, session.actor, model, reason=reason)
+    say(f"automatic deployment of {model} is no longer held")
+
+
+@click.command()
+@click.option("--model", help="Only this model's.")
+@click.option("--live/--all", default=True, help="Only what is live now (the default), or the history too.")
+@json_option
+@click.pass_obj
+def deployments(session: Session, model: str | None, live: bool) -> None:
+    """What runs where, since when and why."""
+    from pilothouse.operations import deployments as operation
+
+    found = operation.list_deployments(session.services, session.actor, model=model, live_only=live)
+    _show(session, found, "nothing is deployed: request and approve a promotion first")
+
+
+@click.command()
+@click.option(
+    "--at", "time", required=True, metavar="TIME", help='e.g. "2013-05-03 14:05"; UTC unless it names a zone.'
+)
+@click.option(
+    "--clock",
+    type=click.Choice(["event", "recorded"]),
+    default="event",
+    show_default=True,
+    help="event: the time in the targets' data; recorded: the wall clock.",
+)
+@json_option
+@click.pass_obj
+def deployed(session: Session, time: str, clock: str) -> None:
+    """What was live where at TIME."""
+    from pilothouse.operations import deployments as operation
+
+    at = parse_time(time)
+    assert at is not None
+    found = operation.deployed_at(session.services, session.actor, at, clock=clock)
+    _show(session, found, f"nothing was live at {time}")
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def targets(session: Session) -> None:
+    """Each model on each target: what should answer, what does, and how it is."""
+    from pilothouse.operations import health
+
+    found = health.target_states(session.services, session.actor)
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("target", "region", "product", "unit", "model", "version", "serving", "health", "why"),
+        (
+            (s.target, s.region, s.product, s.business_unit, s.model,
+             s.deployment.version if s.deployment else "–", s.serving, s.health, s.why)
+            for s in found
+        ),
+        empty="no targets: name them in models/NAME/model.toml under [[targets]]",
+    )  # fmt: skip
+
+
+@click.command()
+@click.argument("target")
+@click.pass_obj
+def token(session: Session, target: str) -> None:
+    """Issue a new token for TARGET and print it once; the one before stops working."""
+    from pilothouse.operations import targets as operation
+
+    click.echo(operation.issue_token(session.services, session.actor, target))
+
+
+def _show(session: Session, found: tuple[Deployment, ...] | list[Deployment], empty: str) -> None:
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("model", "target", "version", "since (data)", "until (data)", "recorded", "kind", "by", "reason"),
+        (
+            (d.model, d.target, d.version, texts.time_text(d.effective_at),
+             texts.time_text(d.ended_effective_at) if d.ended_effective_at else "live",
+             texts.time_text(d.recorded_at), d.kind, d.actor, d.reason)
+            for d in found
+        ),
+        empty=empty,
+    )  # fmt: skip

@@ -1,0 +1,200 @@
+"""Commands about jobs: train, reproduce, follow, cancel, retry."""
+
+import time
+
+import click
+
+from pilothouse.cli.output import (
+    json_option,
+    parse_assignments,
+    parse_time,
+    say,
+    show_json,
+    show_pairs,
+    show_table,
+)
+from pilothouse.cli.session import Session
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.records import Job
+from pilothouse.presentation import texts
+
+_POLL_S = 0.3
+
+
+@click.command()
+@click.argument("model")
+@click.option("--as-of", metavar="TIME", help="Only rows whose outcome was known then.")
+@click.option(
+    "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override training.* or data.lookback."
+)
+@click.option("--reason", default="", help="Why, for the record.")
+@click.option(
+    "--wait", is_flag=True, help="Wait for the end; the exit code is 0 only if a version came out of it."
+)
+@json_option
+@click.pass_obj
+def train(
+    session: Session, model: str, as_of: str | None, assignments: tuple[str, ...], reason: str, wait: bool
+) -> int:
+    """Start a training of MODEL; the daemon runs it."""
+    from pilothouse.operations import trainings
+
+    job = trainings.start_training(
+        session.services,
+        session.actor,
+        model,
+        as_of=parse_time(as_of),
+        overrides=parse_assignments(assignments),
+        reason=reason,
+    )
+    return _started(session, job, wait)
+
+
+@click.command()
+@click.argument("reference")
+@click.option("--wait/--no-wait", default=True, help="Wait for the answer (the default).")
+@json_option
+@click.pass_obj
+def reproduce(session: Session, reference: str, wait: bool) -> int:
+    """Train a version again from its record; say identical, or exactly what differs."""
+    from pilothouse.operations import trainings
+
+    job = trainings.start_reproduction(session.services, session.actor, reference)
+    return _started(session, job, wait)
+
+
+@click.command()
+@click.option("--status", type=click.Choice([str(status) for status in JobStatus]), help="Only these.")
+@click.option("--model", help="Only this model's.")
+@click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+@json_option
+@click.pass_obj
+def jobs(session: Session, status: str | None, model: str | None, limit: int) -> None:
+    """List jobs, newest first."""
+    from pilothouse.operations import jobs as operation
+
+    found = operation.list_jobs(
+        session.services,
+        session.actor,
+        status=JobStatus(status) if status else None,
+        model=model,
+        limit=limit,
+    )
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("job", "kind", "model", "status", "step", "done", "by", "created", "what"),
+        (
+            (j.id, j.kind, j.model, j.status, j.step, f"{j.progress:.0%}", j.created_by, texts.time_text(j.created_at),
+             j.error or j.message)
+            for j in found
+        ),
+        empty="no jobs: start one with pilothouse train MODEL",
+    )  # fmt: skip
+
+
+@click.command()
+@click.argument("number", type=int)
+@json_option
+@click.pass_obj
+def job(session: Session, number: int) -> None:
+    """Show one job."""
+    from pilothouse.operations import jobs as operation
+
+    found = operation.get_job(session.services, session.actor, number)
+    if session.as_json:
+        show_json(found)
+        return
+    _show(found)
+
+
+@click.command()
+@click.argument("number", type=int)
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job ends.")
+@click.pass_obj
+def logs(session: Session, number: int, follow: bool) -> None:
+    """Print a job's log."""
+    from pilothouse.operations import jobs as operation
+
+    offset = 0
+    while True:
+        ended = operation.get_job(session.services, session.actor, number).status.ended
+        text, offset = operation.read_log(session.services, session.actor, number, offset=offset)
+        click.echo(texts.safe_block(text), nl=False)
+        if not text:
+            if ended or not follow:
+                return
+            time.sleep(_POLL_S)
+
+
+@click.command()
+@click.argument("number", type=int)
+@click.option("--reason", default="", help="Why, for the record.")
+@click.pass_obj
+def cancel(session: Session, number: int, reason: str) -> None:
+    """Cancel a job: at once where it waits, else its processes are ended."""
+    from pilothouse.operations import jobs as operation
+
+    found = operation.cancel_job(session.services, session.actor, number, reason=reason)
+    say(f"job {number}: {'cancelled' if found.status.ended else 'its processes are being ended'}")
+
+
+@click.command()
+@click.argument("number", type=int)
+@json_option
+@click.pass_obj
+def retry(session: Session, number: int) -> None:
+    """Queue an ended job once more, with the same inputs."""
+    from pilothouse.operations import jobs as operation
+
+    again = operation.retry_job(session.services, session.actor, number)
+    if session.as_json:
+        show_json(again)
+        return
+    say(f"job {again.id} is queued")
+
+
+def _started(session: Session, job: Job, wait: bool) -> int:
+    from pilothouse.operations import jobs as operation
+
+    if not wait:
+        if session.as_json:
+            show_json(job)
+        else:
+            say(f"job {job.id} is queued; follow it with pilothouse logs -f {job.id}")
+        return 0
+    shown = ""
+    while not job.status.ended:
+        line = f"{job.status} {job.step} {job.progress:.0%} {job.message}".strip()
+        if line != shown:
+            say(f"job {job.id}: {line}")
+            shown = line
+        time.sleep(_POLL_S)
+        job = operation.get_job(session.services, session.actor, job.id)
+    if session.as_json:
+        show_json(job)
+    else:
+        _show(job)
+    return 0 if job.status is JobStatus.SUCCEEDED and job.result.get("identical", True) else 1
+
+
+def _show(job: Job) -> None:
+    show_pairs(
+        [
+            ("job", job.id),
+            ("kind", job.kind),
+            ("model", job.model),
+            ("status", job.status),
+            ("step", f"{job.step} {job.progress:.0%}"),
+            ("version", job.version or "–"),
+            ("started by", f"{job.created_by}: {job.reason or 'no reason given'}"),
+            ("created", texts.time_text(job.created_at)),
+            ("ended", texts.time_text(job.ended_at) if job.ended_at else "–"),
+            ("attempt", job.attempt),
+            ("options", texts.parameters_text(job.options)),
+            *([("error", job.error)] if job.error else []),
+        ]
+    )
+    for line in texts.result_lines(job):
+        click.echo(line)

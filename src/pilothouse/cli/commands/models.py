@@ -1,0 +1,142 @@
+"""Commands that read the registry: models, versions, lineage."""
+
+import click
+
+from pilothouse.cli.output import json_option, show_json, show_pairs, show_table
+from pilothouse.cli.session import Session
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.presentation import cells, texts
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def models(session: Session) -> None:
+    """List the models with their champion and targets."""
+    from pilothouse.operations import catalogue
+
+    found = catalogue.list_models(session.services, session.actor)
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("model", "task", "owner", "champion", "targets", "description"),
+        (
+            (m.name, m.task, m.owner, m.aliases.get("champion", "–"), " ".join(m.targets), m.description)
+            for m in found
+        ),
+        empty="no models yet: write models/NAME/model.toml and run pilothouse apply",
+    )
+
+
+@click.command()
+@click.argument("model")
+@json_option
+@click.pass_obj
+def versions(session: Session, model: str) -> None:
+    """List the versions of MODEL, newest first."""
+    from pilothouse.operations import catalogue
+
+    found = catalogue.list_versions(session.services, session.actor, model)
+    if session.as_json:
+        show_json(found)
+        return
+    metric = catalogue.primary_metric(session.services, session.actor, model)
+    show_table(
+        ("version", "status", metric, "interval", "live on", "aliases", "created"),
+        (
+            (
+                v.number,
+                v.status,
+                *cells.metric_cells(v.metric(metric)),
+                " ".join(v.live_on),
+                " ".join(v.aliases),
+                texts.time_text(v.created_at),
+            )
+            for v in found
+        ),
+        empty=f"{model} has no versions yet: run pilothouse train {model}",
+    )
+
+
+@click.command()
+@click.argument("reference")
+@json_option
+@click.pass_obj
+def show(session: Session, reference: str) -> None:
+    """Show one version, e.g. models:/flight-delay/2 or flight-delay@champion."""
+    from pilothouse.operations import catalogue
+
+    version = catalogue.get_version(session.services, session.actor, reference)
+    run = catalogue.get_run(session.services, session.actor, reference)
+    if session.as_json:
+        show_json({"version": version, "run": run})
+        return
+    show_pairs(
+        (
+            ("version", version_uri(version.model, version.number)),
+            ("status", version.status),
+            ("live on", " ".join(version.live_on) or "nowhere"),
+            (
+                "trained",
+                f"{texts.time_text(run.started_at)} by {run.started_by}: {run.reason or 'no reason given'}",
+            ),
+            ("as of", texts.time_text(run.as_of) if run.as_of else "all rows"),
+            ("took", f"{run.duration_s:.1f} s, {run.peak_memory_mb:.0f} MB"),
+            ("rows", f"{run.snapshot.training_rows:,} to train on, {run.snapshot.holdout_rows:,} held out"),
+            ("data", run.snapshot.content_digest),
+            ("code", texts.code_text(run.code)),
+            ("parameters", texts.parameters_text(run.parameters)),
+            ("model file", f"{version.model_digest} ({version.model_bytes:,} bytes)"),
+        )
+    )
+    click.echo()
+    show_table(
+        ("metric", "rows of", "value", "95 % interval", "rows"),
+        ((m.metric, m.slice or "hold-out", *cells.metric_cells(m), m.rows) for m in version.metrics),
+        empty="no metrics",
+    )
+    click.echo()
+    show_table(
+        ("gate", "outcome", "reason"),
+        ((g.gate, g.outcome, g.reason) for g in version.gates),
+        empty="no gates",
+    )
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option("--all", "everything", is_flag=True, help="Show what is the same too.")
+@json_option
+@click.pass_obj
+def compare(session: Session, first: str, second: str, everything: bool) -> None:
+    """Show what differs between two versions."""
+    from pilothouse.operations import catalogue
+
+    rows = catalogue.compare_versions(session.services, session.actor, first, second)
+    rows = tuple(row for row in rows if everything or row.differs)
+    if session.as_json:
+        show_json(rows)
+        return
+    show_table(
+        ("", "what", first, second),
+        ((row.group, row.name, row.a, row.b) for row in rows),
+        empty="no difference",
+    )
+
+
+@click.command()
+@click.argument("reference")
+@json_option
+@click.pass_obj
+def lineage(session: Session, reference: str) -> None:
+    """Walk a version back to its rows and code, and on to its deployments and alerts."""
+    from pilothouse.operations import lineage as operation
+
+    tree = operation.lineage(session.services, session.actor, reference)
+    if session.as_json:
+        show_json(tree)
+        return
+    for line in texts.tree_lines(tree):
+        click.echo(line)

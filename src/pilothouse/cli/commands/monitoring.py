@@ -1,0 +1,193 @@
+"""Commands that watch: monitor, alerts, ingest, labels."""
+
+from pathlib import Path
+
+import click
+
+from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.session import Session
+from pilothouse.domain.records import AlertStatus
+from pilothouse.presentation import texts
+
+
+@click.command()
+@click.argument("model")
+@click.argument("target")
+@click.option("--version", type=int, help="This version; what is live otherwise.")
+@json_option
+@click.pass_obj
+def monitor(session: Session, model: str, target: str, version: int | None) -> None:
+    """Drift, performance, latency and volume of MODEL on TARGET, window by window."""
+    from pilothouse.operations import health
+
+    view = health.monitor_view(session.services, session.actor, model, target, version=version)
+    if session.as_json:
+        show_json(view)
+        return
+    show_table(
+        ("window", view.metric, "95 % interval", "rows", "reference", "verdict"),
+        (
+            (texts.window_text(p.window_start, p.window_end), f"{p.value:.3f}", f"{p.low:.3f} to {p.high:.3f}",
+             p.rows, f"{p.reference:.3f}", "worse" if p.speaks else "")
+            for p in view.performance
+        ),
+        empty="no performance yet: it is known once outcomes have arrived for a whole window",
+    )  # fmt: skip
+    click.echo()
+    show_table(
+        ("feature", "window", "statistic", "value", "threshold", "verdict", "missing", "unseen"),
+        (
+            (feature, texts.window_text(d.window_start, d.window_end), d.statistic, f"{d.value:.3f}",
+             f"{d.threshold:.3f}", "drifts" if d.speaks else "", f"{d.missing:.1%}", f"{d.unseen:.1%}")
+            for feature, readings in view.drift.items()
+            for d in readings[-1:]
+        ),
+        empty="no drift figures yet: they are made once a whole window has passed",
+    )  # fmt: skip
+    click.echo()
+    show_table(
+        ("window", "rows", "requests", "errors", "p50 ms", "p95 ms", "p99 ms"),
+        (
+            (texts.window_text(t.window_start, t.window_end), t.rows, t.requests, t.errors,
+             f"{t.p50_ms:.1f}", f"{t.p95_ms:.1f}", f"{t.p99_ms:.1f}")
+            for t in view.traffic
+        ),
+        empty="no traffic yet",
+    )  # fmt: skip
+
+
+@click.command()
+@click.option("--status", type=click.Choice([str(status) for status in AlertStatus]), help="Only these.")
+@click.option("--model", help="Only this model's.")
+@json_option
+@click.pass_obj
+def alerts(session: Session, status: str | None, model: str | None) -> None:
+    """List alerts, newest first."""
+    from pilothouse.operations import alerts as operation
+
+    found = operation.list_alerts(
+        session.services, session.actor, status=AlertStatus(status) if status else None, model=model
+    )
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("alert", "status", "severity", "model", "version", "target", "kind", "subject", "since (data)", "summary"),
+        (
+            (a.id, a.status, a.severity, a.model, a.version, a.target, a.kind, a.subject,
+             texts.time_text(a.effective_at), a.summary)
+            for a in found
+        ),
+        empty="no alerts",
+    )  # fmt: skip
+
+
+@click.command()
+@click.argument("number", type=int)
+@json_option
+@click.pass_obj
+def alert(session: Session, number: int) -> None:
+    """Why alert NUMBER fired."""
+    from pilothouse.operations import alerts as operation
+
+    found = operation.get_alert(session.services, session.actor, number)
+    if session.as_json:
+        show_json(found)
+        return
+    show_pairs(
+        (
+            ("alert", f"{found.id} ({found.status}, {found.severity})"),
+            (
+                "about",
+                f"{found.kind} of {found.subject}: {found.model} version {found.version} on {found.target}",
+            ),
+            ("since (data)", texts.time_text(found.effective_at)),
+            ("summary", found.summary),
+            ("why", found.explanation),
+            *((name, f"{value:.4g}") for name, value in found.figures.items()),
+            ("retraining", f"job {found.retrain_job}" if found.retrain_job else "none"),
+        )
+    )
+
+
+@click.command()
+@click.argument("number", type=int)
+@click.option("--note", default="", help="Remark for the record.")
+@click.pass_obj
+def ack(session: Session, number: int, note: str) -> None:
+    """Acknowledge alert NUMBER: somebody looks after it."""
+    from pilothouse.operations import alerts as operation
+
+    operation.acknowledge(session.services, session.actor, number, note=note)
+    say(f"alert {number} is acknowledged")
+
+
+@click.command()
+@click.argument("number", type=int)
+@click.option("--reason", required=True, help="What was found or done.")
+@click.pass_obj
+def resolve(session: Session, number: int, reason: str) -> None:
+    """Resolve alert NUMBER."""
+    from pilothouse.operations import alerts as operation
+
+    operation.resolve(session.services, session.actor, number, reason=reason)
+    say(f"alert {number} is resolved")
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def rejected(session: Session) -> None:
+    """Events that were not taken, counted by reason."""
+    from pilothouse.operations import ingest as operation
+
+    found = operation.rejected(session.services, session.actor)
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("reason", "count", "last", "example"),
+        ((r.reason, r.count, texts.time_text(r.last_at), r.example) for r in found),
+        empty="nothing was rejected",
+    )
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", required=True, help="The model that predicted.")
+@click.option("--version", type=int, required=True, help="Its version.")
+@click.option("--target", required=True, help="Where it ran.")
+@json_option
+@click.pass_obj
+def ingest(session: Session, file: Path, model: str, version: int, target: str) -> None:
+    """Take a prediction log (parquet, csv or jsonl).
+
+    Its columns: the features, the timestamp, score, and optionally prediction_id, label, truth.
+    """
+    from pilothouse.operations import ingest as operation
+
+    receipt = operation.ingest_file(
+        session.services, session.actor, file, model=model, version=version, target=target
+    )
+    if session.as_json:
+        show_json(receipt)
+        return
+    say(f"{receipt.accepted:,} events taken, {receipt.rejected:,} rejected (see pilothouse rejected)")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@click.pass_obj
+def labels(session: Session, file: Path) -> None:
+    """Take outcomes from a file (parquet, csv or jsonl) with the columns prediction_id and outcome."""
+    from pilothouse.operations import ingest as operation
+
+    receipt = operation.ingest_labels_file(session.services, session.actor, file)
+    if session.as_json:
+        show_json(receipt)
+        return
+    say(
+        f"{receipt.joined:,} joined, {receipt.waiting:,} wait for their prediction, "
+        f"{receipt.duplicates:,} known already, {receipt.conflicts:,} in conflict"
+    )

@@ -1,0 +1,139 @@
+"""Commands that become a process: console, daemon, serve, demo."""
+
+from pathlib import Path
+
+import click
+
+from pilothouse.cli.output import json_option, say, show_json, show_pairs
+from pilothouse.cli.session import Session, find_workspace, os_user
+from pilothouse.presentation import texts
+
+
+@click.command()
+@click.pass_obj
+def console(session: Session) -> int:
+    """Open the console."""
+    from pilothouse.console import app
+
+    return app.run(session.root, os_user(), session.as_name)
+
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--isolation",
+    type=click.Choice(["require", "warn"]),
+    default="require",
+    show_default=True,
+    help="Without Landlock: refuse to run jobs, or run them and say so.",
+)
+@click.pass_context
+def daemon(context: click.Context, isolation: str) -> int:
+    """Run the daemon in the foreground (or start, stop, status)."""
+    if context.invoked_subcommand is not None:
+        return 0
+    from pilothouse.daemon import main
+
+    return main.run_daemon(context.find_object(Session).root, isolation=isolation)  # type: ignore[union-attr]
+
+
+@daemon.command("start")
+@click.pass_obj
+def daemon_start(session: Session) -> None:
+    """Start the daemon in the background."""
+    from pilothouse.daemon import control
+
+    process = control.start_in_background(session.root)
+    say(f"the daemon runs, pid {process.pid}")
+
+
+@daemon.command("stop")
+@click.pass_obj
+def daemon_stop(session: Session) -> None:
+    """Stop the daemon; serving processes go on."""
+    from pilothouse.daemon import control
+
+    say("the daemon has stopped" if control.stop(session.root) else "no daemon was running")
+
+
+@daemon.command("status")
+@json_option
+@click.pass_obj
+def daemon_status(session: Session) -> int:
+    """Say whether the daemon runs. Exit code 7 if it does not."""
+    from pilothouse.daemon import control
+
+    state = control.daemon_state(session.services)
+    if session.as_json:
+        show_json(state)
+    else:
+        show_pairs(
+            (
+                (
+                    "daemon",
+                    f"runs, pid {state.pid}" if state.running else "does not run: pilothouse daemon start",
+                ),
+                ("since", texts.time_text(state.started_at) if state.started_at else "–"),
+                ("isolation", state.isolation),
+            )
+        )
+    return 0 if state.running else 7
+
+
+@click.command()
+@click.option("--target", required=True, help="The target whose versions are served.")
+@click.option("--port", default=0, help="0 picks a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--hub", help="The daemon's hub; this workspace's otherwise (unix:PATH).")
+@click.option(
+    "--token-file", type=click.Path(dir_okay=False, path_type=Path), help="A file with the target's token."
+)
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Spool and cache.")
+@click.pass_obj
+def serve(
+    session: Session,
+    target: str,
+    port: int,
+    host: str,
+    hub: str | None,
+    token_file: Path | None,
+    folder: Path | None,
+) -> int:
+    """Answer predictions (Open Inference Protocol v2) for the versions deployed on TARGET."""
+    from pilothouse.domain.identifiers import check_name
+    from pilothouse.serving import main
+    from pilothouse.system.paths import WorkspacePaths
+
+    check_name(target, "target")
+    if hub is None or token_file is None or folder is None:
+        paths = WorkspacePaths(find_workspace(session.workspace))
+        hub = hub or f"unix:{paths.hub_socket}"
+        folder = folder or paths.serving_folder(target)
+        token_file = token_file or folder / "token"
+    return main.serve(target, hub, folder, port=port, host=host, token_file=token_file)
+
+
+@click.command()
+@click.option("--headless", is_flag=True, help="Tell the story as a report, without the console.")
+@click.option("--until", metavar="DATE", help="Replay up to this day of 2013 (the story's end otherwise).")
+@click.option(
+    "--pace",
+    type=float,
+    default=None,
+    help="Days of data a second at the most; as fast as it goes otherwise.",
+)
+@click.option("--keep", is_flag=True, help="Leave daemon and serving processes running at the end.")
+@json_option
+@click.pass_obj
+def demo(session: Session, headless: bool, until: str | None, pace: float | None, keep: bool) -> int:
+    """Train, gate, approve, deploy, serve, watch and retrain on real flights."""
+    from pilothouse.demo import story
+
+    return story.tell(
+        session.workspace,
+        headless=headless,
+        as_json=session.as_json,
+        until=until,
+        pace=pace,
+        keep=keep,
+        actor=session.as_name,
+    )

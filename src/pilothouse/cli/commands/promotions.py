@@ -1,0 +1,168 @@
+"""Commands about promotion: request, evidence, approve, reject."""
+
+import click
+
+from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.session import Session
+from pilothouse.domain.errors import ConflictError
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.presentation import texts
+
+
+@click.command()
+@click.argument("reference")
+@click.option(
+    "--target", "targets", multiple=True, help="Only there (again for more); all of the model's otherwise."
+)
+@click.option("--reason", default="", help="Why, for the record.")
+@json_option
+@click.pass_obj
+def request(session: Session, reference: str, targets: tuple[str, ...], reason: str) -> None:
+    """Ask for the promotion of a version that passed its gates."""
+    from pilothouse.operations import promotions
+
+    found = promotions.request_promotion(
+        session.services, session.actor, reference, targets=targets or None, reason=reason
+    )
+    if session.as_json:
+        show_json(found)
+        return
+    say(f"request {found.id} is {found.status}; approvers see it in their inbox")
+
+
+@click.command()
+@click.option("--status", type=click.Choice([str(status) for status in RequestStatus]), help="Only these.")
+@json_option
+@click.pass_obj
+def requests(session: Session, status: str | None) -> None:
+    """List promotion requests, newest first."""
+    from pilothouse.operations import promotions
+
+    found = promotions.list_requests(
+        session.services, session.actor, status=RequestStatus(status) if status else None
+    )
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("request", "version", "targets", "status", "approvals", "by", "created", "reason"),
+        (
+            (
+                r.id,
+                version_uri(r.model, r.version),
+                " ".join(r.targets),
+                r.status,
+                f"{r.approvals}/{r.policy['approvals']}",
+                r.requested_by,
+                texts.time_text(r.recorded_at),
+                r.reason,
+            )
+            for r in found
+        ),
+        empty="no requests: ask for a promotion with pilothouse request models:/NAME/NUMBER",
+    )
+
+
+@click.command()
+@click.argument("number", type=int)
+@json_option
+@click.pass_obj
+def evidence(session: Session, number: int) -> None:
+    """Show a request with the evidence on which it is decided."""
+    from pilothouse.operations import promotions
+
+    found = promotions.get_request(session.services, session.actor, number)
+    if session.as_json:
+        show_json(found)
+        return
+    _show(found)
+
+
+@click.command()
+@click.argument("number", type=int)
+@click.option(
+    "--evidence",
+    "digest",
+    required=True,
+    metavar="DIGEST",
+    help="The digest of the evidence that you read (at least its first 12 digits), from pilothouse evidence NUMBER.",
+)
+@click.option("--reason", default="", help="Remark for the record.")
+@json_option
+@click.pass_obj
+def approve(session: Session, number: int, digest: str, reason: str) -> None:
+    """Approve request NUMBER on the evidence that you read."""
+    from pilothouse.operations import promotions
+
+    shown = promotions.get_request(session.services, session.actor, number)
+    if len(digest) < 12 or not shown.evidence_digest.startswith(digest):
+        raise ConflictError(
+            f"request {number}: the evidence named ({digest}) is not the one on file ({shown.evidence_digest[:12]}…); "
+            f"read it with pilothouse evidence {number} and name its digest"
+        )
+    found = promotions.approve(
+        session.services, session.actor, number, evidence_digest=shown.evidence_digest, reason=reason
+    )
+    if session.as_json:
+        show_json(found)
+        return
+    say(f"request {number} is {found.status}: {found.approvals} of {found.policy['approvals']} approvals")
+
+
+@click.command()
+@click.argument("number", type=int)
+@click.option("--reason", required=True, help="Why; the requester reads it.")
+@click.pass_obj
+def reject(session: Session, number: int, reason: str) -> None:
+    """Reject request NUMBER."""
+    from pilothouse.operations import promotions
+
+    found = promotions.reject(session.services, session.actor, number, reason=reason)
+    say(f"request {number} is {found.status}")
+
+
+@click.command()
+@click.argument("number", type=int)
+@click.option("--reason", default="", help="Why, for the record.")
+@click.pass_obj
+def withdraw(session: Session, number: int, reason: str) -> None:
+    """Withdraw request NUMBER."""
+    from pilothouse.operations import promotions
+
+    found = promotions.withdraw(session.services, session.actor, number, reason=reason)
+    say(f"request {number} is {found.status}")
+
+
+@click.command()
+@click.argument("number", type=int)
+@click.argument("text")
+@click.pass_obj
+def comment(session: Session, number: int, text: str) -> None:
+    """Remark on request NUMBER."""
+    from pilothouse.operations import promotions
+
+    promotions.comment(session.services, session.actor, number, text)
+    say(f"remark kept with request {number}")
+
+
+def _show(found: PromotionRequest) -> None:
+    show_pairs(
+        (
+            ("request", f"{found.id} ({found.status})"),
+            ("version", version_uri(found.model, found.version)),
+            ("targets", " ".join(found.targets)),
+            ("requested by", f"{found.requested_by}: {found.reason or 'no reason given'}"),
+            ("trained by", found.trained_by),
+            ("policy", texts.policy_text(found.policy)),
+            ("expires", texts.time_text(found.expires_at)),
+            ("evidence", found.evidence_digest),
+        )
+    )
+    for line in texts.evidence_lines(found.evidence):
+        click.echo(line)
+    for decision in found.decisions:
+        words = f"{decision.verdict} by {decision.actor} at {texts.time_text(decision.recorded_at)}"
+        click.echo(texts.safe(f"{words}: {decision.reason}" if decision.reason else words))
+    for remark in found.comments:
+        click.echo(texts.safe(f"{remark.actor} at {texts.time_text(remark.recorded_at)}: {remark.text}"))

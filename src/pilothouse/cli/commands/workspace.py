@@ -1,0 +1,118 @@
+"""Commands about the workspace: init, apply, status, backup, doctor."""
+
+from pathlib import Path
+
+import click
+
+from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.session import Session, os_user
+from pilothouse.domain.monitoring import Health
+from pilothouse.presentation import texts
+
+EXIT_DEGRADED, EXIT_CRITICAL = 10, 20
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
+@click.option("--admin", help="The first admin; the system's user otherwise.")
+@click.option("--demo", is_flag=True, help="A workspace in which --as NAME is let through.")
+@click.pass_obj
+def init(session: Session, folder: Path, admin: str | None, demo: bool) -> None:
+    """Make a workspace in FOLDER (this one otherwise)."""
+    from pilothouse.operations import workspaces
+
+    workspaces.initialise(session.workspace or folder, admin or os_user(), demo=demo)
+    say(f"workspace made in {session.workspace or folder}; {admin or os_user()} is its admin")
+
+
+@click.command()
+@click.option("--plan", is_flag=True, help="Show what would change, and change nothing.")
+@json_option
+@click.pass_obj
+def apply(session: Session, plan: bool) -> None:
+    """Read models/*/model.toml and bring the registry up to them."""
+    from pilothouse.operations import apply_models
+
+    act = apply_models.plan if plan else apply_models.apply
+    changes = act(session.services, session.actor)
+    if session.as_json:
+        show_json(changes)
+        return
+    for change in changes:
+        click.echo(texts.safe(f"{change.model}: {change.action}", limit=400))
+        for line in change.differences:
+            click.echo(texts.safe(f"  {line}", limit=400))
+        for line in change.loosens:
+            click.echo(texts.safe(f"  loosens {line} (needs an admin)", limit=400))
+    if not changes:
+        say("no model files: write models/NAME/model.toml")
+    elif plan and any(change.action != "unchanged" for change in changes):
+        say("nothing was changed; run pilothouse apply to do it")
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def status(session: Session) -> int:
+    """The fleet's health. Exit code 0 healthy, 10 degraded, stale or without data, 20 critical."""
+    from pilothouse.operations import automation, health
+
+    found = health.overview(session.services, session.actor)
+    fleet = health.fleet_health(session.services, session.actor)
+    paused = automation.status(session.services, session.actor)
+    if session.as_json:
+        show_json({"health": fleet, "automation": paused, "models": found})
+    else:
+        show_table(
+            ("model", "health", "champion", "metric", "now", "reference", "drifting", "p95 ms", "alerts", "why"),
+            (
+                (o.model, o.health, o.champion or "–", o.metric, texts.figure(o.performance), texts.figure(o.reference),
+                 f"{o.drifted}/{o.features}", texts.figure(o.p95_ms, 1), o.open_alerts, o.why)
+                for o in found
+            ),
+            empty="no models yet: write models/NAME/model.toml and run pilothouse apply",
+        )  # fmt: skip
+        say(
+            f"fleet: {fleet}"
+            + (f"; automation is paused by {paused.actor}: {paused.reason}" if paused.paused else "")
+        )
+    if fleet is Health.CRITICAL:
+        return EXIT_CRITICAL
+    return EXIT_DEGRADED if fleet in (Health.DEGRADED, Health.STALE, Health.NO_DATA) else 0
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def backup(session: Session, file: Path) -> None:
+    """Copy the live workspace soundly into FILE (a tar)."""
+    from pilothouse.operations import backups
+
+    backups.backup(session.services, session.actor, file)
+    say(f"{file}: {file.stat().st_size:,} bytes; try it with pilothouse restore {file} FOLDER")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def restore(file: Path, folder: Path) -> None:
+    """Unpack a backup into a new FOLDER and verify it."""
+    from pilothouse.operations import backups
+
+    backups.restore(file, folder)
+    say(f"{folder}: restored and verified")
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def doctor(session: Session) -> int:
+    """Check database, chain, artifacts, disk, isolation and daemon. Exit code 6 if something is wrong."""
+    from pilothouse.operations import diagnosis
+
+    findings = diagnosis.diagnose(session.services, session.actor)
+    if session.as_json:
+        show_json(findings)
+    else:
+        show_pairs(("ok" if f.ok else "WRONG", f"{f.check}: {f.finding}") for f in findings)
+    return 0 if all(f.ok for f in findings) else 6

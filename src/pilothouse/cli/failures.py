@@ -1,0 +1,59 @@
+"""From exceptions to one line on stderr and an exit code.
+
+0 done · 1 failed · 2 wrong input or usage · 3 not found · 4 not allowed · 5 conflict · 6 integrity
+7 unavailable · 10 degraded (status) · 20 critical (status) · 70 internal error · 130 interrupted
+"""
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+
+import click
+
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.presentation.texts import safe
+
+INTERNAL_ERROR = 70
+
+
+def run(command: Callable[[], object]) -> int:
+    """Run a command and return its exit code. Whatever it raises becomes words on stderr."""
+    try:
+        answer = command()
+        sys.stdout.flush()
+        return answer if isinstance(answer, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        _say("interrupted")
+        return 130
+    except click.ClickException as error:
+        _say(f"{error.format_message()} (try --help)")
+        return error.exit_code
+    except PilothouseError as error:
+        for line in str(error).splitlines() or [type(error).__name__]:
+            _say(line)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`| head`): nothing more to say, and stdout must not be flushed again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last line of defence: the traceback goes to a file, the user gets a line
+        _say(f"internal error: {type(error).__name__}: {error}; details are in {_keep_traceback()}")
+        return INTERNAL_ERROR
+
+
+def _say(line: str) -> None:
+    print(f"pilothouse: {safe(line, limit=2_000)}", file=sys.stderr)  # noqa: T201 - stderr is where words go
+
+
+def _keep_traceback() -> str:
+    handle, path = tempfile.mkstemp(prefix="pilothouse-error-", suffix=".txt")
+    with os.fdopen(handle, "w") as file:
+        traceback.print_exc(file=file)
+    return path

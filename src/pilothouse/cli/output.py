@@ -1,0 +1,121 @@
+"""Printing answers: aligned text for people, JSON for programs. Data goes to stdout, words to stderr."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, TypeVar
+
+import click
+
+from pilothouse.cli.session import Session
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.presentation.texts import safe
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def plain(value: Any) -> Any:
+    """Records as JSON values: times in ISO 8601 UTC, enumerations as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and value != value:
+        return None
+    return value
+
+
+def show_json(value: Any) -> None:
+    """One JSON value on stdout."""
+    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
+
+
+def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Aligned columns on stdout; ``empty`` (what to do next) on stderr where there is no row."""
+    cells = [[safe(str(cell)) for cell in row] for row in rows]
+    if not cells:
+        say(empty)
+        return
+    widths = [max(len(header), *(len(row[i]) for row in cells)) for i, header in enumerate(headers)]
+    right = [all(_numeric(row[i]) for row in cells) for i in range(len(headers))]
+    for row in ([header.upper() for header in headers], *cells):
+        line = "  ".join(
+            cell.rjust(width) if align else cell.ljust(width)
+            for cell, width, align in zip(row, widths, right, strict=True)
+        )
+        click.echo(line.rstrip())
+
+
+def show_pairs(pairs: Iterable[tuple[str, object]]) -> None:
+    """``name  value`` lines."""
+    shown = [(name, safe(str(value), limit=2_000)) for name, value in pairs]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        click.echo(f"{name.ljust(width)}  {value}".rstrip())
+
+
+def say(words: str) -> None:
+    """Words for people, on stderr."""
+    click.echo(safe(words, limit=2_000), err=True)
+
+
+def json_option(command: F) -> F:
+    """``--json`` on a command that shows something."""
+
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.find_object(Session).as_json = True  # type: ignore[union-attr]
+
+    return click.option(
+        "--json", is_flag=True, expose_value=False, callback=remember, help="Print data as JSON."
+    )(command)
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """An ISO 8601 date or time; UTC where it names no zone. Raises InvalidInputError."""
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(
+            f'{text!r} is not a time: expected ISO 8601, e.g. 2013-07-04 or "2013-07-04 14:05"'
+        ) from None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def parse_assignments(pairs: Sequence[str]) -> dict[str, str | int | float | bool]:
+    """``("training.parameters.max_depth=3",)`` → ``{"training.parameters.max_depth": 3}``. Raises InvalidInputError."""
+    found: dict[str, str | int | float | bool] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise InvalidInputError(f"{pair!r} is not KEY=VALUE, e.g. training.parameters.max_depth=3")
+        found[key.strip()] = _scalar(text.strip())
+    return found
+
+
+def _scalar(text: str) -> str | int | float | bool:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _numeric(cell: str) -> bool:
+    return cell.removesuffix("%").removesuffix(" ms").replace(".", "").replace(",", "").lstrip(
+        "−-"
+    ).isdigit() or cell in ("", "–")

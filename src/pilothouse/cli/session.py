@@ -1,0 +1,67 @@
+"""What every command needs: the workspace, who is asking, and how to print the answer."""
+
+import os
+import pwd
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.roles import Actor
+
+if TYPE_CHECKING:
+    from pilothouse.operations.services import Services
+
+
+def find_workspace(given: Path | None) -> Path:
+    """The workspace named, from the environment, or the nearest folder upwards. Raises NotFoundError."""
+    if given is None and os.environ.get("PILOTHOUSE_WORKSPACE"):
+        given = Path(os.environ["PILOTHOUSE_WORKSPACE"])
+    if given is not None:
+        if not (given / "state" / "registry.db").exists():
+            raise NotFoundError(
+                f"{given} is not a workspace: it has no state/registry.db; make one with pilothouse init"
+            )
+        return given.resolve()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "state" / "registry.db").exists():
+            return folder
+    raise NotFoundError(
+        f"no workspace in {here} or above it: name one with --workspace DIR, make one with pilothouse init, "
+        "or look round with pilothouse demo"
+    )
+
+
+def os_user() -> str:
+    """The name of the user whom the kernel knows; the environment is not asked, it can be set to anything."""
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+@dataclass
+class Session:
+    """One call of the command line."""
+
+    workspace: Path | None
+    as_name: str | None
+    as_json: bool
+
+    @cached_property
+    def root(self) -> Path:
+        """The workspace's folder."""
+        return find_workspace(self.workspace)
+
+    @cached_property
+    def services(self) -> "Services":
+        """The workspace, opened."""
+        from pilothouse.composition import open_workspace
+
+        return open_workspace(self.root)
+
+    @cached_property
+    def actor(self) -> Actor:
+        """Who is asking, with their roles."""
+        from pilothouse.operations import workspaces
+
+        return workspaces.identify(self.services, os_user(), self.as_name)
