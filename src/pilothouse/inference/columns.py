@@ -1,0 +1,70 @@
+"""Columns from a request, a file or a frame, made into the two kinds that a model knows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..domain.errors import InvalidInputError
+from .schema import InputSchema, category_text
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class InputColumns:
+    """A model's input: ``numeric[name]`` is float64[rows], NaN where missing; ``categorical[name]`` has None there."""
+
+    rows: int
+    numeric: dict[str, Numbers]
+    categorical: dict[str, list[str | None]]
+
+
+def input_columns(schema: InputSchema, columns: Mapping[str, Any], rows: int) -> InputColumns:
+    """Pick the schema's features out of ``columns`` (lists or arrays of ``rows`` values); others are left alone.
+
+    Raises InvalidInputError naming the column that is absent, of another length, or holds text for a number.
+    """
+    for column in schema.columns:
+        if column.name not in columns:
+            raise InvalidInputError(
+                f"{schema.model}: the input {column.name!r} is missing; expected a {column.kind} for each row"
+            )
+        found = len(columns[column.name])
+        if found != rows:
+            raise InvalidInputError(f"{schema.model}: {column.name!r} has {found} values; expected {rows}")
+    return InputColumns(
+        rows,
+        {name: numbers(name, columns[name]) for name in schema.numeric},
+        {name: categories(columns[name]) for name in schema.categorical},
+    )
+
+
+def numbers(name: str, values: Any) -> Numbers:
+    """``values`` as float64, NaN for None and for the infinities. Raises InvalidInputError for text."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "US":
+            raise ValueError("text")
+        result = array.astype(np.float64)
+    except (ValueError, TypeError):
+        bad = next((v for v in values if not _is_number(v)), None)
+        raise InvalidInputError(f"{name!r}: found {bad!r}; expected numbers, or null where missing") from None
+    return np.where(np.isfinite(result), result, np.nan)
+
+
+def categories(values: Sequence[Any] | npt.NDArray[Any]) -> list[str | None]:
+    """``values`` as text, None where missing."""
+    return [value if type(value) is str else category_text(value) for value in values]
+
+
+def _is_number(value: Any) -> bool:
+    if value is None or isinstance(value, str | bytes):
+        return value is None
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

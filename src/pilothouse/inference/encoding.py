@@ -1,0 +1,105 @@
+"""From a model's input to what its estimator takes.
+
+A pipeline of ours begins with a ColumnTransformer, which spends some 3 ms a call on checks whatever the rows. Where its
+first step is exactly the plain one (ordinal codes, then numbers as they are), the same matrix is built here directly.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .columns import InputColumns, Numbers
+from .schema import InputSchema
+
+Encode = Callable[[InputColumns], Any]
+
+
+def frame(schema: InputSchema, columns: InputColumns) -> Any:
+    """The input as a DataFrame: float64 columns, and text columns of dtype object; NaN where missing in both.
+
+    NaN and not None: that alone is what scikit-learn's encoders and imputers take for missing.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            column.name: (
+                columns.numeric[column.name]
+                if column.kind == "number"
+                else pd.Series(columns.categorical[column.name], dtype=object).fillna(np.nan)
+            )
+            for column in schema.columns
+        }
+    )
+
+
+def split(model: Any, schema: InputSchema) -> tuple[Encode, Any]:
+    """(a function that encodes the input, the estimator that takes what it gives)."""
+    shortcut = _ordinal_shortcut(model)
+    if shortcut is None:
+        return (lambda columns: frame(schema, columns)), model
+    return shortcut, model.steps[-1][1]
+
+
+def _ordinal_shortcut(model: Any) -> Encode | None:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
+    if type(model) is not Pipeline or len(model.steps) != 2:
+        return None
+    first = model.steps[0][1]
+    if type(first) is not ColumnTransformer or first.transformer_weights or first.remainder != "drop":
+        return None
+    codes: dict[str, dict[str, float]] = {}
+    plain: list[str] = []
+    for name, transformer, names in first.transformers_:
+        if name == "categories" and type(transformer) is OrdinalEncoder and _is_plain(transformer):
+            codes = {
+                column: _codes(found) for column, found in zip(names, transformer.categories_, strict=True)
+            }
+        elif name == "numbers" and _passes_through(transformer):
+            plain = list(names)
+        else:
+            return None
+    if [name for name, _, _ in first.transformers_] not in (
+        ["categories", "numbers"],
+        ["numbers"],
+        ["categories"],
+    ):
+        return None
+    return lambda columns: _matrix(columns, codes, plain)
+
+
+def _is_plain(encoder: Any) -> bool:
+    return (
+        encoder.handle_unknown == "use_encoded_value"
+        and np.isnan(encoder.unknown_value)
+        and isinstance(encoder.encoded_missing_value, float)
+        and np.isnan(encoder.encoded_missing_value)
+        and getattr(encoder, "_infrequent_enabled", False) is False
+    )
+
+
+def _passes_through(transformer: Any) -> bool:
+    from sklearn.preprocessing import FunctionTransformer
+
+    if isinstance(transformer, str):
+        return transformer == "passthrough"
+    return type(transformer) is FunctionTransformer and transformer.func is None
+
+
+def _codes(found: Any) -> dict[str, float]:
+    return {value: float(code) for code, value in enumerate(found) if isinstance(value, str)}
+
+
+def _matrix(columns: InputColumns, codes: dict[str, dict[str, float]], plain: list[str]) -> Numbers:
+    matrix = np.empty((columns.rows, len(codes) + len(plain)), dtype=np.float64)
+    for i, (name, known) in enumerate(codes.items()):
+        matrix[:, i] = [
+            known.get(value, np.nan) if value is not None else np.nan for value in columns.categorical[name]
+        ]
+    for i, name in enumerate(plain, start=len(codes)):
+        matrix[:, i] = columns.numeric[name]
+    return matrix

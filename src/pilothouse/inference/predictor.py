@@ -1,0 +1,100 @@
+"""A model that answers: from verified bytes and its schema to scores, labels and probabilities."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..domain.errors import IntegrityError, InvalidInputError
+from .columns import InputColumns, Numbers, input_columns
+from .encoding import split
+from .safe_format import load_model
+from .schema import InputSchema, category_text
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Answers for n rows and k classes, in the order of the rows.
+
+    ``scores`` float64[n]: the positive class's probability (binary), the winning class's probability (multiclass) or the
+    predicted value (regression). ``labels``: the winning classes, empty for a regression. ``probabilities``
+    float64[n, k] in the order of the schema's classes, None for a regression.
+    """
+
+    scores: Numbers
+    labels: list[str]
+    probabilities: Numbers | None
+
+
+class Predictor:
+    """A loaded model. Nothing in it changes after it is made; several threads may ask it at once."""
+
+    def __init__(self, model_bytes: bytes, schema: InputSchema) -> None:
+        """Load ``model_bytes``. Raises IntegrityError where the file is not safe or does not fit ``schema``."""
+        self.schema = schema
+        model = load_model(model_bytes)
+        self._class_columns = check_answers(model, schema)
+        self._encode, self._estimator = split(model, schema)
+
+    def predict(self, columns: Mapping[str, Any], rows: int) -> Prediction:
+        """Answer for ``columns``: a list or array of ``rows`` values for each feature. Raises InvalidInputError."""
+        return self.predict_columns(input_columns(self.schema, columns, rows))
+
+    def predict_columns(self, columns: InputColumns) -> Prediction:
+        """Answer for columns that ``input_columns`` has prepared."""
+        if columns.rows == 0:
+            k = len(self.schema.classes)
+            return Prediction(np.empty(0), [], np.empty((0, k)) if k else None)
+        encoded = self._encode(columns)
+        if self.schema.task == "regression":
+            return Prediction(np.asarray(self._estimator.predict(encoded), dtype=np.float64), [], None)
+        probabilities = np.zeros((columns.rows, len(self.schema.classes)))
+        probabilities[:, self._class_columns] = self._estimator.predict_proba(encoded)
+        winners = probabilities.argmax(axis=1)
+        labels = [self.schema.classes[i] for i in winners]
+        scores = probabilities[:, 1] if self.schema.task == "binary" else probabilities.max(axis=1)
+        return Prediction(np.ascontiguousarray(scores), labels, probabilities)
+
+    def measure_latency_us(self, example: Mapping[str, Sequence[Any]], repeats: int) -> list[int]:
+        """Time ``repeats`` predictions of one row each, in microseconds, going round the rows of ``example``.
+
+        A few are made beforehand and not counted, since the first calls of a process are slow.
+        """
+        total = len(example[self.schema.columns[0].name])
+        one = [
+            {name: values[i : i + 1] for name, values in example.items()} for i in range(min(total, repeats))
+        ]
+        if not one:
+            raise InvalidInputError(f"{self.schema.model}: no rows to measure the latency with")
+        for row in one[:3]:
+            self.predict(row, 1)
+        times = []
+        for i in range(repeats):
+            start = time.perf_counter_ns()
+            self.predict(one[i % len(one)], 1)
+            times.append((time.perf_counter_ns() - start) // 1_000)
+        return times
+
+
+def check_answers(model: Any, schema: InputSchema) -> list[int]:
+    """Where each of the model's classes stands in the schema's. Raises IntegrityError where the two do not fit."""
+    if schema.task == "regression":
+        if not hasattr(model, "predict") or hasattr(model, "predict_proba"):
+            raise IntegrityError(
+                f"{schema.model}: {type(model).__name__} is not a regressor, as its task says"
+            )
+        return []
+    if not hasattr(model, "predict_proba"):
+        raise IntegrityError(
+            f"{schema.model}: {type(model).__name__} gives no probabilities; expected a classifier with predict_proba "
+            "(sklearn.calibration.CalibratedClassifierCV adds it)"
+        )
+    names = [category_text(value) for value in model.classes_]
+    unknown = [name for name in names if name not in schema.classes]
+    if unknown:
+        raise IntegrityError(
+            f"{schema.model}: the model answers with {unknown[0]!r}, which is not among its classes"
+        )
+    return [schema.classes.index(str(name)) for name in names]

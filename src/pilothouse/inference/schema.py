@@ -1,0 +1,79 @@
+"""What a model takes in: the columns that it needs, their kinds, and the classes that it answers with."""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ..domain.errors import IntegrityError
+from ..domain.model_spec import Task
+
+ColumnKind = Literal["number", "category"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputColumn:
+    """One feature. Numbers are float64 with NaN where missing; categories are text with None where missing."""
+
+    name: str
+    kind: ColumnKind
+
+
+@dataclass(frozen=True, slots=True)
+class InputSchema:
+    """The columns in the order in which the model was trained on them, and its classes in the order of scores.
+
+    ``classes`` is empty for a regression; of two classes the second is the positive one, whose probability is the
+    score. ``timestamp`` names the column that says when an event happened; it is not a feature. ``private`` columns
+    may arrive with a request and are never kept.
+    """
+
+    model: str
+    task: Task
+    classes: tuple[str, ...]
+    timestamp: str
+    columns: tuple[InputColumn, ...]
+    private: tuple[str, ...] = ()
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """The names of the numeric features."""
+        return tuple(column.name for column in self.columns if column.kind == "number")
+
+    @property
+    def categorical(self) -> tuple[str, ...]:
+        """The names of the categorical features."""
+        return tuple(column.name for column in self.columns if column.kind == "category")
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON: equal schemas have equal bytes, so equal digests."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "InputSchema":
+        """Read what ``to_bytes`` gave. Raises IntegrityError."""
+        try:
+            plain = json.loads(data)
+            columns = tuple(InputColumn(c["name"], c["kind"]) for c in plain.pop("columns"))
+            classes, private = tuple(plain.pop("classes")), tuple(plain.pop("private"))
+            return cls(columns=columns, classes=classes, private=private, **plain)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise IntegrityError(f"the input schema of a model cannot be read: {error}") from None
+
+
+def category_text(value: Any) -> str | None:
+    """How a category or a class is written: ``1``, ``1.0`` and ``"1"`` are one category, NaN and None are missing.
+
+    Training, serving and outcomes that arrive later all go through here, so that they speak of the same classes.
+    """
+    if hasattr(value, "item"):
+        value = value.item()
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(value)
