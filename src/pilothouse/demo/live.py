@@ -1,0 +1,40 @@
+"""The demo on a terminal: the console over a replay that goes on in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from pilothouse.daemon import control
+from pilothouse.demo import stage
+from pilothouse.demo.progress import Progress
+from pilothouse.system.files import log_file
+
+_DAYS_A_SECOND = 1.0
+
+
+def show(root: Path, progress: Progress, *, days: int, pace: float | None, keep: bool, actor: str | None) -> int:
+    """Raise the curtain, start the replay in the background and open the console on it, as the approver."""
+    from pilothouse.console import app
+    from pilothouse.demo import story
+
+    try:
+        cast = story.raise_curtain(root, progress)
+        with log_file(root / "state" / "demo.log") as log:
+            replay = subprocess.Popen(
+                [sys.executable, "-m", "pilothouse.demo.background", str(root), str(days), str(pace or _DAYS_A_SECOND)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            progress.say(f"opening the console as {actor or stage.APPROVER}; the months replay behind it")
+            cast.services.close()
+            return app.run(root, stage.ADMIN, actor or stage.APPROVER)
+        finally:
+            replay.terminate()
+            replay.wait(timeout=10)
+    finally:
+        if not keep:
+            control.stop(root, serving=True)
+        progress.say(f"look round again with: pilothouse --workspace {root} --as {stage.APPROVER}")

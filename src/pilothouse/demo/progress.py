@@ -1,0 +1,48 @@
+"""What the demo says while it runs: one line a thing that happened, with the seconds since the start, on stderr."""
+
+import sys
+import time
+
+from pilothouse.presentation.texts import safe
+
+
+class Progress:
+    """Prints lines; on a terminal, ``update`` rewrites the last one."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._open = False
+        self._terminal = sys.stderr.isatty()
+        self._last_update = 0.0
+
+    def say(self, words: str) -> None:
+        """Something has happened."""
+        self._finish_line()
+        self._write(f"{self._elapsed()}  {safe(words, limit=400)}\n")
+
+    def update(self, words: str) -> None:
+        """Something goes on: rewritten in place on a terminal, every five seconds otherwise."""
+        if self._terminal:
+            self._write(f"\r\x1b[K{self._elapsed()}  {safe(words, limit=72)}")
+            self._open = True
+        elif time.monotonic() - self._last_update >= 5:
+            self._last_update = time.monotonic()
+            self._write(f"{self._elapsed()}  {safe(words, limit=400)}\n")
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._started
+
+    def _elapsed(self) -> str:
+        return f"{self.seconds:6.1f} s"
+
+    def _finish_line(self) -> None:
+        if self._open:
+            self._write("\n")
+            self._open = False
+
+    @staticmethod
+    def _write(text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()

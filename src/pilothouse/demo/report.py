@@ -1,0 +1,209 @@
+"""The demo's report: every figure is read from the store, and each promise of the story is checked against it."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import click
+
+from pilothouse.cli.output import show_table
+from pilothouse.demo import acts
+from pilothouse.demo.acts import Cast
+from pilothouse.demo.replay import Tally
+from pilothouse.domain.errors import IntegrityError, UnavailableError
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.records import Deployment, Job, RequestStatus, VersionStatus
+from pilothouse.operations import (
+    alerts,
+    audits,
+    catalogue,
+    deployments,
+    health,
+    ingest,
+    jobs,
+    promotions,
+    trainings,
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise of the story, and whether the store bears it out."""
+
+    promise: str
+    kept: bool
+    found: str
+
+
+def deliver(cast: Cast, tally: Tally, *, as_json: bool) -> int:
+    """Score old against new, print the report, and return 0 if every promise was kept, else 1."""
+    figures = gather(cast, tally)
+    checks = examine(cast, figures, tally)
+    figures["checks"] = [asdict(check) for check in checks]
+    figures["seconds"] = round(cast.progress.seconds, 1)
+    if as_json:
+        click.echo(json.dumps(figures, indent=2))
+    else:
+        _print(cast, figures, checks)
+    return 0 if all(check.kept for check in checks) else 1
+
+
+def gather(cast: Cast, tally: Tally) -> dict[str, Any]:
+    """The figures of the report. ``requests_sent`` counts rows that were answered, as ``events_stored`` does."""
+    services, reader = cast.services, cast.approver
+    models = catalogue.list_models(services, reader)
+    versions = [v for model in models for v in catalogue.list_versions(services, reader, model.name)]
+    totals = ingest.totals(services, reader)
+    try:
+        head = audits.verify(services, reader)
+        verified, entries = True, head.count
+    except IntegrityError:
+        verified, entries = False, 0
+    targets: dict[str, Any] = {}
+    for model in models:
+        targets.update(_old_against_new(cast, model.name))
+    return {
+        "workspace": str(services.paths.root),
+        "requests_sent": tally.rows,
+        "http_requests_sent": tally.requests,
+        "events_stored": totals.events,
+        "outcomes_sent": tally.outcomes,
+        "labels_joined": totals.labels,
+        "events_rejected": totals.rejected,
+        "alerts_opened": len(alerts.list_alerts(services, reader)),
+        "versions_registered": len(versions),
+        "candidates_refused": sum(v.status is VersionStatus.REFUSED for v in versions),
+        "promotions_approved": len(
+            promotions.list_requests(services, reader, status=RequestStatus.DEPLOYED)
+        ),
+        "retrainings": sum(
+            job.created_by == "daemon" and job.kind == "train" and job.status is JobStatus.SUCCEEDED
+            for job in jobs.list_jobs(services, reader, limit=500)
+        ),
+        "reproduced": [
+            version_uri(job.model, job.version or 0)
+            for job in jobs.list_jobs(services, reader, limit=500)
+            if job.kind == "reproduce" and job.result.get("identical") is True
+        ],
+        "audit_verified": verified,
+        "audit_entries": entries,
+        "targets": targets,
+    }
+
+
+def examine(cast: Cast, figures: dict[str, Any], tally: Tally) -> list[Check]:
+    """Hold what the store says against what the story promises."""
+    checks = [
+        Check("every answered row is stored, once", figures["events_stored"] == tally.rows,
+              f"{figures['events_stored']:,} stored, {tally.rows:,} answered"),
+        Check("every outcome found its prediction", figures["labels_joined"] == tally.outcomes,
+              f"{figures['labels_joined']:,} joined, {tally.outcomes:,} sent"),
+        Check("a bad candidate was refused by a gate", figures["candidates_refused"] >= 1,
+              f"{figures['candidates_refused']} refused"),
+        Check("the audit log is whole", figures["audit_verified"], f"{figures['audit_entries']} entries"),
+        Check("a version was trained again to the same", bool(figures["reproduced"]),
+              ", ".join(figures["reproduced"]) or "none"),
+        Check("alerts opened", figures["alerts_opened"] >= 1, f"{figures['alerts_opened']} opened"),
+    ]  # fmt: skip
+    for model in catalogue.list_models(cast.services, cast.approver):
+        live = acts.live_versions(cast, model.name)
+        mine = {name: row for name, row in figures["targets"].items() if row["model"] == model.name}
+        checks.append(
+            Check(f"{model.name} was retrained, approved and rolled out", all(v > 1 for v in live.values()) and bool(live),
+                  ", ".join(f"{target} {number}" for target, number in live.items()))
+        )  # fmt: skip
+        metric = catalogue.primary_metric(cast.services, cast.approver, model.name)
+        better = [_better(row, metric) for row in mine.values()]
+        checks.append(
+            Check(f"{model.name}: the retrained version is better on what came after", bool(better) and all(better),
+                  ", ".join(_words(name, row, metric) for name, row in mine.items()) or "nothing to compare")
+        )  # fmt: skip
+    return checks
+
+
+def reproduction_words(job: Job) -> str:
+    """``identical``, or what differs."""
+    if job.result.get("identical"):
+        return "identical (same data, code and parameters; predictions equal bit for bit)"
+    return "not identical: " + "; ".join(job.result.get("differences", ["no figures"]))
+
+
+def _old_against_new(cast: Cast, model: str) -> dict[str, Any]:
+    """Per target: the first version and the first retrained one, scored on the rows that came after the latter went live."""
+    found: dict[str, Any] = {}
+    history = deployments.list_deployments(cast.services, cast.approver, model=model, live_only=False)
+    metric = catalogue.primary_metric(cast.services, cast.approver, model)
+    for target in sorted({d.target for d in history}):
+        mine = sorted((d for d in history if d.target == target), key=lambda d: d.id)
+        second = next((d for d in mine if d.version != mine[0].version), None)
+        if second is not None:
+            found[target] = {"model": model, **_score(cast, metric, mine[0], second)}
+    return found
+
+
+def _score(cast: Cast, metric: str, old: Deployment, new: Deployment) -> dict[str, Any]:
+    view = health.monitor_view(cast.services, cast.approver, old.model, old.target, version=old.version)
+    job = trainings.start_backtest(
+        cast.services,
+        cast.approver,
+        old.model,
+        [old.version, new.version],
+        since=new.effective_at,
+        until=None,
+        target=old.target,
+        reason="old against new on the rows since",
+    )
+    scores = acts.wait_for_job(cast, job).result["metrics"]
+    value = {number: next(m for m in values if m["metric"] == metric and not m["slice"]) for number, values in scores.items()}
+    if view.reference is None:
+        raise UnavailableError(f"{old.model} on {old.target}: version {old.version} has no reference")
+    return {
+        f"{metric}_reference": view.reference.value,
+        f"{metric}_old_version": value[str(old.version)]["value"],
+        f"{metric}_new_version": value[str(new.version)]["value"],
+        "old_version": old.version,
+        "new_version": new.version,
+        "rows": value[str(new.version)]["rows"],
+        "since": new.effective_at.isoformat(),
+    }
+
+
+def _better(row: dict[str, Any], metric: str) -> bool:
+    from pilothouse.domain.model_spec import METRICS
+
+    difference = row[f"{metric}_new_version"] - row[f"{metric}_old_version"]
+    return bool(difference > 0 if METRICS[metric][0] == "higher" else difference < 0)
+
+
+def _words(target: str, row: dict[str, Any], metric: str) -> str:
+    return f"{target} {row[f'{metric}_old_version']:.3f} → {row[f'{metric}_new_version']:.3f}"
+
+
+def _print(cast: Cast, figures: dict[str, Any], checks: list[Check]) -> None:
+    from pilothouse.demo import pictures
+
+    click.echo()
+    for line in pictures.performance_by_week(cast):
+        click.echo(line)
+    click.echo()
+    rows = []
+    for target, row in figures["targets"].items():
+        metric = next(key.removesuffix("_reference") for key in row if key.endswith("_reference"))
+        rows.append(
+            (row["model"], target, metric, f"{row[f'{metric}_reference']:.3f}", f"{row[f'{metric}_old_version']:.3f}",
+             f"{row[f'{metric}_new_version']:.3f}", f"{row['rows']:,}", row["since"][:10])
+        )  # fmt: skip
+    show_table(
+        ("model", "target", "metric", "reference", "old version", "new version", "rows", "since"),
+        rows,
+        empty="no version was replaced",
+    )
+    click.echo()
+    show_table(
+        ("figure", "value"),
+        [(name.replace("_", " "), value) for name, value in figures.items() if isinstance(value, int | float | str)],
+        empty="no figures",
+    )
+    click.echo()
+    show_table(("", "promise", "found"), [("✓" if c.kept else "✗", c.promise, c.found) for c in checks], empty="")

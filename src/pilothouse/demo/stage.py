@@ -1,0 +1,59 @@
+"""The demo's workspace: real data, two model files, two identities who may not do each other's part."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from pilothouse.composition import open_workspace
+from pilothouse.domain.errors import InvalidInputError, UnavailableError
+from pilothouse.domain.roles import Role
+from pilothouse.operations import workspaces
+
+ADMIN = "olga"
+SCIENTIST = "ada"
+"""Trains and asks."""
+APPROVER = "petra"
+"""Reads the evidence and decides; keeps the watch too."""
+
+_ROLES = {
+    ADMIN: (Role.OPERATOR,),
+    SCIENTIST: (Role.DATA_SCIENTIST,),
+    APPROVER: (Role.APPROVER, Role.OPERATOR),
+}
+_DATA = ("flights.parquet", "bikeshare.parquet")
+
+
+def set_up(folder: Path | None) -> Path:
+    """Make the demo's workspace in ``folder`` (a new temporary one otherwise) and return it.
+
+    Raises InvalidInputError where the folder holds anything already.
+    """
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="pilothouse-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise InvalidInputError(f"{folder} is not empty: name a new folder for the demo with --workspace DIR")
+    root = folder.resolve()
+    data = root / "data"
+    data.mkdir()
+    for name in _DATA:
+        shutil.copyfile(sample_data() / name, data / name)
+    shutil.copytree(Path(__file__).parent / "models", root / "models")
+    workspaces.initialise(root, ADMIN, demo=True)
+    services = open_workspace(root)
+    admin = workspaces.identify(services, ADMIN)
+    for name, roles in _ROLES.items():
+        for role in roles:
+            workspaces.grant_role(services, admin, name, role)
+    return root
+
+
+def sample_data() -> Path:
+    """The folder with the data sets: beside the package where installed, at the top of a checkout otherwise."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "sample_data", package.parent.parent / "sample_data"):
+        if all((folder / name).exists() for name in _DATA):
+            return folder
+    raise UnavailableError(
+        f"the sample data ({', '.join(_DATA)}) is not beside the program: install Pilothouse from a checkout"
+    )

@@ -1,0 +1,182 @@
+"""The story in order: train, gate, approve, deploy, serve, watch, retrain; then the report, read from the store."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from pilothouse.composition import open_workspace
+from pilothouse.daemon import control
+from pilothouse.demo import acts, report, stage
+from pilothouse.demo.acts import Cast
+from pilothouse.demo.client import HubClient, ServingClient
+from pilothouse.demo.progress import Progress
+from pilothouse.demo.replay import Lane, Tally, replay
+from pilothouse.demo.traffic import read_streams
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.records import VersionStatus
+from pilothouse.operations import alerts, catalogue, monitoring, promotions
+
+FLIGHTS, BIKES = "flight-delay", "bike-demand"
+FIRST_DAY = {FLIGHTS: acts.day(2013, 4, 1), BIKES: acts.day(2011, 4, 1)}
+"""Training uses what is known by then; the replay begins there."""
+STORY_ENDS = date(2013, 11, 1)
+_BAD_CANDIDATE: dict[str, str | int | float | bool] = {"training.parameters.max_iter": 1}
+_NEWEST_ONLY: dict[str, str | int | float | bool] = {"data.lookback": "90d"}
+
+
+@dataclass
+class Told:
+    """What the story keeps for its report beyond what the store holds."""
+
+    tally: Tally
+    days: int
+
+
+def tell(
+    folder: Path | None,
+    *,
+    headless: bool,
+    as_json: bool,
+    until: str | None,
+    pace: float | None,
+    keep: bool,
+    actor: str | None,
+) -> int:
+    """Run the demo in ``folder`` (a new temporary one otherwise). The exit code is 0 only if every step happened."""
+    days = _days(until)
+    progress = Progress()
+    root = stage.set_up(folder)
+    progress.say(f"workspace {root}: real flights and bike rentals, two model files")
+    if not headless and not as_json and sys.stdin.isatty() and sys.stdout.isatty():
+        from pilothouse.demo import live
+
+        return live.show(root, progress, days=days, pace=pace, keep=keep, actor=actor)
+    try:
+        cast = raise_curtain(root, progress)
+        told = play(cast, days)
+        epilogue(cast, told.days)
+        return report.deliver(cast, told.tally, as_json=as_json)
+    finally:
+        if not keep:
+            control.stop(root, serving=True)
+        progress.say(f"look round with: pilothouse --workspace {root} --as {stage.APPROVER}")
+
+
+def raise_curtain(root: Path, progress: Progress) -> Cast:
+    """From model files to versions that answer: apply, train, refuse a bad one, ask, approve, deploy."""
+    process = control.start_in_background(root)
+    progress.say(f"the daemon runs, pid {process.pid}")
+    cast = acts.call_the_cast(open_workspace(root), progress)
+    acts.apply(cast)
+    for model in (FLIGHTS, BIKES):
+        _train(cast, model, FIRST_DAY[model], "first model, on the winter", {})
+    refused = _train(cast, FLIGHTS, FIRST_DAY[FLIGHTS], "one tree only: a bad candidate", _BAD_CANDIDATE)
+    progress.say(f"{stage.SCIENTIST} asks for it all the same: {acts.expect_refusal(cast, refused)}")
+    for model in (FLIGHTS, BIKES):
+        asked = acts.request(cast, version_uri(model, 1))
+        acts.approve(cast, asked.id)
+    acts.wait_until_serving(cast)
+    for model in (FLIGHTS, BIKES):
+        progress.say(f"{model} version 1 answers on {' '.join(acts.live_versions(cast, model))}")
+    return cast
+
+
+def play(cast: Cast, days: int) -> Told:
+    """Replay ``days`` days; at the end of each week wait for monitors and jobs, and decide what is asked."""
+    lanes = make_lanes(cast, days)
+    tally = Tally()
+
+    def day_done(number: int, today: Mapping[str, date]) -> None:
+        where = f"{today[lanes[0].stream.target]:%d %b}"
+        cast.progress.update(f"replaying {where}: {tally.rows:,} rows in {tally.requests:,} requests")
+        if number % 7 == 6 or number == days - 1:
+            settle(cast, tally)
+
+    cast.progress.say(f"replaying {days} days as real requests, truth a day later")
+    replay(lanes, days, day_done=day_done, tally=tally)
+    settle(cast, tally)
+    cast.progress.say(f"replayed {tally.rows:,} rows in {tally.requests:,} requests, {tally.outcomes:,} outcomes")
+    return Told(tally, days)
+
+
+def make_lanes(cast: Cast, days: int) -> list[Lane]:
+    """A stream with its clients for each model and target."""
+    lanes = []
+    for model in (FLIGHTS, BIKES):
+        spec = catalogue.get_spec(cast.services, cast.approver, model)
+        since = FIRST_DAY[model]
+        for stream in read_streams(spec, cast.services.paths.models, since, since + timedelta(days=days)):
+            lanes.append(_lane(cast, spec, stream.target, stream))
+    return lanes
+
+
+def settle(cast: Cast, tally: Tally) -> None:
+    """Wait until what was sent is stored and judged and no job runs; the approver decides what is asked meanwhile."""
+    known = {alert.id for alert in alerts.list_alerts(cast.services, cast.approver)}
+    acts.wait(
+        cast,
+        lambda: monitoring.is_caught_up(cast.services, events=tally.rows),
+        "waiting for the monitors",
+        "the monitors did not catch up with what was sent",
+    )
+    for alert in sorted(alerts.list_alerts(cast.services, cast.approver), key=lambda a: a.id):
+        if alert.id not in known:
+            cast.progress.say(f"{alert.effective_at:%d %b}  alert: {alert.summary}")
+    for job in acts.running_jobs(cast):
+        cast.progress.say(f"retraining {job.model}: {job.reason}")
+        acts.wait_for_job(cast, job)
+    for asked in promotions.waiting_for(cast.services, cast.approver):
+        acts.approve(cast, asked.id)
+    acts.wait_until_serving(cast)
+
+
+def epilogue(cast: Cast, days: int) -> None:
+    """A challenger trained on the newest rows alone meets the gates; the champion is trained again from its record."""
+    as_of = FIRST_DAY[FLIGHTS] + timedelta(days=days)
+    _train(cast, FLIGHTS, as_of, "challenger on the newest 90 days alone", _NEWEST_ONLY)
+    job = acts.trainings.start_reproduction(cast.services, cast.scientist, version_uri(FLIGHTS, 1))
+    done = acts.wait_for_job(cast, job)
+    cast.progress.say(f"{version_uri(FLIGHTS, 1)} trained again from its record: {report.reproduction_words(done)}")
+
+
+def _train(
+    cast: Cast, model: str, as_of: datetime, why: str, overrides: dict[str, str | int | float | bool]
+) -> str:
+    job = acts.train(cast, model, as_of, why, overrides)
+    assert job.version is not None
+    version = catalogue.get_version(cast.services, cast.scientist, version_uri(model, job.version))
+    metric = version.metric(catalogue.primary_metric(cast.services, cast.scientist, model))
+    figure = f"{metric.metric} {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})" if metric else "no metric"
+    cast.progress.say(f"{version_uri(model, version.number)} ({why}): {figure}, {version.status}")
+    if version.status is VersionStatus.REFUSED:
+        for gate in version.gates:
+            if gate.outcome == "failed":
+                cast.progress.say(f"  gate {gate.gate}: {gate.reason}")
+    return version_uri(model, version.number)
+
+
+def _lane(cast: Cast, spec: ModelSpec, target: str, stream: object) -> Lane:
+    paths = cast.services.paths
+
+    def port() -> int | None:
+        return control.serving_port(paths.root, target)
+
+    token = paths.serving_folder(target) / "token"
+    return Lane(stream, spec, ServingClient(target, port), HubClient(paths.hub_socket, token))  # type: ignore[arg-type]
+
+
+def _days(until: str | None) -> int:
+    first = FIRST_DAY[FLIGHTS].date()
+    try:
+        last = date.fromisoformat(until) if until else STORY_ENDS
+    except ValueError:
+        raise InvalidInputError(f"{until!r} is not a day: expected a date of 2013 such as 2013-07-01") from None
+    if not first < last <= date(2013, 12, 31):
+        raise InvalidInputError(f"--until {last}: expected a day after {first}, up to 2013-12-31")
+    return (last - first).days
+
+

@@ -1,0 +1,57 @@
+"""docs/configuration.md names every key of a model file with its default, and no other."""
+
+import dataclasses
+import json
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+from pilothouse.domain.model_spec import Duration, ModelSpec
+from pilothouse.domain.plain import format_duration
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+def documented() -> dict[str, str]:
+    rows = re.findall(r"^\| `([a-z_.0-9]+)` \|[^|]+\|([^|]*)\|", DOCUMENT.read_text(), flags=re.MULTILINE)
+    return {key: default.strip() for key, default in rows}
+
+
+def actual(kind: Any = ModelSpec, prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        hint, key = hints[field.name], f"{prefix}{field.name}"
+        inner = next((part for part in unwrap(hint) if dataclasses.is_dataclass(part)), None)
+        if inner is not None:
+            found |= actual(inner, f"{key}.")
+        else:
+            found[key] = default_text(field, hint)
+    return found
+
+
+def unwrap(hint: Any) -> list[Any]:
+    if get_origin(hint) in (Union, types.UnionType, tuple):
+        return [part for inner in get_args(hint) for part in unwrap(inner)]
+    return [hint]
+
+
+def default_text(field: dataclasses.Field[Any], hint: Any) -> str:
+    if field.default_factory is not dataclasses.MISSING:
+        return "`{}`"
+    value = field.default
+    if value is dataclasses.MISSING:
+        return ""
+    if value is None:
+        return "none"
+    if hint is Duration:
+        return f'`"{format_duration(value)}"`'
+    if value == ():
+        return "`[]`"
+    return f"`{json.dumps(value)}`"
+
+
+def test_every_key_is_documented_with_its_default() -> None:
+    assert documented() == actual()
