@@ -1,0 +1,90 @@
+"""Files that are whole or absent, and digests of what is really in them."""
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pilothouse.domain.errors import IntegrityError, NotFoundError
+
+_CHUNK = 1 << 20
+
+
+def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Put ``data`` at ``path``: readers see the old bytes or all of the new ones, also after a power cut."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and removals inside ``folder`` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_file(path: Path) -> str:
+    """The digest of the file's bytes, 64 lower-case hex digits, read in pieces of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file. Raises NotFoundError where there is none, IntegrityError where it is not JSON."""
+    return parse_json(read_bytes(path), path)
+
+
+def read_plain_file(path: Path, limit: int) -> bytes:
+    """The bytes of a file that a less trusted process wrote: never through a link, never a device, never too long.
+
+    Raises NotFoundError where there is none, IntegrityError where it is not a regular file within ``limit`` bytes.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NotFoundError(f"{path}: no such file") from None
+    except OSError as error:
+        raise IntegrityError(f"{path}: expected a regular file: {error.strerror}") from None
+    with os.fdopen(descriptor, "rb") as stream:
+        facts = os.fstat(stream.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise IntegrityError(f"{path}: expected a regular file, found something else")
+        if facts.st_size > limit:
+            raise IntegrityError(f"{path}: {facts.st_size:,} bytes, expected at most {limit:,}")
+        return stream.read(limit)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file. Raises NotFoundError where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(f"{path}: no such file") from None
+
+
+def parse_json(data: bytes, path: Path) -> Any:
+    """Parse bytes that came from ``path``. Raises IntegrityError."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise IntegrityError(f"{path}: not JSON: {error}") from None

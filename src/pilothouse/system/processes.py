@@ -1,0 +1,112 @@
+"""Processes by a name that no other process can have, and the end of whole families of them.
+
+Facts come from ``/proc`` (proc(5)): a pid is used again, the pair of pid and start time within one boot is not.
+"""
+
+import contextlib
+import functools
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.domain.jobs import ProcessName
+
+_PROC = Path("/proc")
+_POLL_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class _Stat:
+    """The fields of ``/proc/PID/stat`` that are used here."""
+
+    state: str
+    parent: int
+    group: int
+    started: int
+    resident_pages: int
+
+
+@functools.cache
+def boot_id() -> str:
+    """The kernel's random id of this boot."""
+    return (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+
+
+def name_of(pid: int) -> ProcessName | None:
+    """The full name of a running process; None if there is none (or only its zombie)."""
+    stat = _stat(pid)
+    return ProcessName(boot_id(), pid, stat.started) if stat and stat.state not in "ZX" else None
+
+
+def own_name() -> ProcessName:
+    """The name of this process."""
+    stat = _stat(os.getpid())
+    assert stat is not None
+    return ProcessName(boot_id(), os.getpid(), stat.started)
+
+
+def is_alive(name: ProcessName) -> bool:
+    """True while that very process runs; false for a zombie or for another one with its pid."""
+    return name_of(name.pid) == name
+
+
+def descendants(pid: int) -> list[int]:
+    """Children, their children and so on, without zombies. A process whose parent died hangs below its reaper."""
+    children: dict[int, list[int]] = {}
+    for other, stat in _processes():
+        if stat.state not in "ZX":
+            children.setdefault(stat.parent, []).append(other)
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        below = children.pop(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def resident_mb(pids: list[int]) -> float:
+    """Resident memory of the processes together, in MiB; a page that several share counts once for each."""
+    pages = sum(stat.resident_pages for pid in pids if (stat := _stat(pid)) is not None)
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def kill_group(name: ProcessName, grace_s: float) -> bool:
+    """End the process group that ``name`` leads: SIGTERM, after ``grace_s`` seconds SIGKILL. True if all are gone.
+
+    Does nothing where the leader's pid belongs to another process by now.
+    """
+    current = name_of(name.pid)
+    if name.boot_id != boot_id() or (current is not None and current != name):
+        return True
+    for number, patience in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):
+        if not _members(name.pid):
+            return True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(name.pid, number)
+        deadline = time.monotonic() + patience
+        while _members(name.pid) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+    return not _members(name.pid)
+
+
+def _members(group: int) -> list[int]:
+    return [pid for pid, stat in _processes() if stat.group == group and stat.state not in "ZX"]
+
+
+def _processes() -> Iterator[tuple[int, _Stat]]:
+    for entry in os.listdir(_PROC):  # noqa: PTH208 - names are all that is needed, on a folder of hundreds
+        if entry.isdecimal() and (stat := _stat(int(entry))) is not None:
+            yield int(entry), stat
+
+
+def _stat(pid: int) -> _Stat | None:
+    try:
+        text = (_PROC / str(pid) / "stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    fields = text[text.rindex(b")") + 2 :].split()  # the command's name may hold blanks and brackets
+    return _Stat(fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[19]), int(fields[21]))
