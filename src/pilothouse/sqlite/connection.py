@@ -1,0 +1,94 @@
+"""One connection: which SQLite library, whether it may be used, and with which settings.
+
+``pysqlite3`` brings a current SQLite; its exceptions are not those of the standard module, so everybody takes the
+module from here (``driver``).
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pilothouse.domain.errors import UnavailableError
+
+driver: Any
+"""The module that brings SQLite: its functions and its exceptions."""
+
+try:
+    driver = importlib.import_module("pysqlite3.dbapi2")
+except ImportError:  # no wheel for this platform: the standard module, behind the same version gate
+    driver = importlib.import_module("sqlite3.dbapi2")
+
+Connection: TypeAlias = Any
+"""A connection of ``driver``; which of the two modules that is, is known at run time only."""
+
+BUSY_TIMEOUT_MS = 10_000
+_NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.", "9p", "afs", "ceph", "glusterfs", "lustre")
+
+
+def has_wal_reset_bug(version: tuple[int, int, int]) -> bool:
+    """True for the SQLite versions whose write-ahead log can corrupt a database (3.7.0 to 3.51.2).
+
+    The fix is in 3.51.3 and was carried back to 3.50.7 and 3.44.6.
+    """
+    if version >= (3, 51, 3) or version < (3, 7, 0):
+        return False
+    return not ((3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0))
+
+
+def check_library() -> None:
+    """Raise UnavailableError where the SQLite library is one that may corrupt a database in WAL mode."""
+    if has_wal_reset_bug(driver.sqlite_version_info):
+        raise UnavailableError(
+            f"SQLite {driver.sqlite_version} can corrupt a database in WAL mode: "
+            "install the package pysqlite3, or SQLite 3.51.3 (3.50.7, 3.44.6) or later"
+        )
+
+
+def check_file_system(path: Path) -> None:
+    """Raise UnavailableError where ``path`` lies on a network file system: WAL needs shared memory."""
+    kind = _file_system_of(path)
+    if kind.startswith(_NETWORK_FILE_SYSTEMS):
+        raise UnavailableError(
+            f"{path} is on a network file system ({kind}), where SQLite's write-ahead log does not work: "
+            "put the workspace on a local disk"
+        )
+
+
+def connect(path: Path, *, any_thread: bool = False) -> Connection:
+    """Open ``path`` (made with mode 0600 if absent) in WAL, synchronous FULL, foreign keys on, autocommit.
+
+    Rows are plain tuples. ``any_thread``: the caller holds a lock around every use. Raises UnavailableError.
+    """
+    check_library()
+    if not path.exists():
+        check_file_system(path)
+        try:
+            path.touch(mode=0o600)
+        except OSError as error:
+            raise UnavailableError(
+                f"{path} cannot be opened or written: {error.strerror}; check the folder and its rights"
+            ) from error
+    connection = driver.connect(
+        str(path), timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=not any_thread
+    )
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        connection.close()
+        raise UnavailableError(f"{path}: SQLite did not enter WAL mode (it is in {mode}): is the disk local?")
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _file_system_of(path: Path) -> str:
+    """The type of the file system that holds ``path``, as the kernel names it; empty where it does not say."""
+    mounts = Path("/proc/self/mountinfo")
+    if not mounts.exists():
+        return ""
+    wanted, best, found = path.resolve(), -1, ""
+    for line in mounts.read_text(errors="replace").splitlines():
+        left, _, right = line.partition(" - ")
+        point = Path(left.split(" ")[4].replace("\\040", " "))
+        if wanted.is_relative_to(point) and len(point.parts) >= best:
+            best, found = len(point.parts), right.split(" ")[0]
+    return found

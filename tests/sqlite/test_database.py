@@ -1,0 +1,93 @@
+"""The machinery under both databases: version gate, units of work, errors in words."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from pilothouse.domain.errors import IntegrityError, UnavailableError
+from pilothouse.sqlite import Database, connect, driver
+from pilothouse.sqlite.connection import has_wal_reset_bug
+from support import wait_until
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    database = Database(tmp_path / "a.db")
+    with database.transaction() as connection:
+        connection.execute("CREATE TABLE t(n INTEGER NOT NULL) STRICT")
+    return database
+
+
+@pytest.mark.parametrize(
+    ("version", "affected"),
+    [((3, 40, 1), True), ((3, 51, 2), True), ((3, 51, 3), False), ((3, 50, 7), False), ((3, 50, 6), True),
+     ((3, 44, 6), False), ((3, 45, 0), True), ((3, 53, 4), False)],
+)  # fmt: skip
+def test_versions_with_the_wal_reset_bug_are_known(version: tuple[int, int, int], affected: bool) -> None:
+    assert has_wal_reset_bug(version) is affected
+
+
+def test_a_connection_is_in_wal_with_full_sync_and_foreign_keys(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "a.db")
+    settings = [
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
+    ]
+    assert settings == ["wal", 2, 1, 1]
+    assert (tmp_path / "a.db").stat().st_mode & 0o777 == 0o600
+    connection.close()
+
+
+def test_a_failed_unit_of_work_leaves_nothing(database: Database) -> None:
+    def insert_then_fail() -> None:
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO t VALUES (1)")
+            raise RuntimeError("half done")
+
+    with pytest.raises(RuntimeError, match="half done"):
+        insert_then_fail()
+    with database.read() as connection:
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+
+
+def test_writers_of_many_threads_wait_for_each_other(database: Database) -> None:
+    def add(times: int) -> None:
+        for _ in range(times):
+            with database.transaction() as connection:
+                (n,) = connection.execute("SELECT count(*) FROM t").fetchone()
+                connection.execute("INSERT INTO t VALUES (?)", (n,))
+
+    threads = [threading.Thread(target=add, args=(25,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.read() as connection:
+        assert connection.execute("SELECT count(DISTINCT n), count(*) FROM t").fetchone() == (100, 100)
+
+
+def test_a_commit_of_anybody_moves_the_data_version(database: Database) -> None:
+    before = database.data_version()
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO t VALUES (1)")
+    wait_until(lambda: database.data_version() != before)
+
+
+def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(IntegrityError, match=r"a\.db is damaged"), Database(tmp_path / "a.db").read():
+        pass
+
+
+def test_a_constraint_stays_the_callers_business(database: Database) -> None:
+    with pytest.raises(driver.IntegrityError), database.transaction() as connection:
+        connection.execute("INSERT INTO t VALUES (NULL)")
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UnavailableError, match=r"nowhere/a\.db cannot be opened"),
+        Database(tmp_path / "nowhere/a.db").read(),
+    ):
+        pass
