@@ -1,0 +1,138 @@
+"""Files named by the sha256 of their bytes, under ``sha256/ab/…``: read-only, shared by all who refer to them."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
+from pilothouse.domain.identifiers import check_digest
+
+_CHUNK = 1 << 20
+
+
+class ArtifactStore:
+    """The files of one workspace. Nothing in it is ever changed or removed."""
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root / "sha256"
+
+    def put_bytes(self, data: bytes) -> str:
+        """Store ``data`` durably and return its digest. Raises UnavailableError (disk)."""
+        digest = hashlib.sha256(data).hexdigest()
+        if not self.has(digest):
+            with _Incoming(self._folder) as incoming:
+                incoming.write(data)
+                incoming.keep(self._place(digest))
+        return digest
+
+    def put_file(self, path: Path) -> str:
+        """Copy a file in durably and return the digest of the bytes copied. Raises NotFoundError, UnavailableError."""
+        digest = hashlib.sha256()
+        # Hashed while it is copied: what is stored is what was hashed, even if the file changes meanwhile.
+        with _Incoming(self._folder) as incoming:
+            try:
+                source = path.open("rb")
+            except OSError as error:
+                raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
+            with source:
+                while chunk := source.read(_CHUNK):
+                    digest.update(chunk)
+                    incoming.write(chunk)
+            if not self.has(digest.hexdigest()):
+                incoming.keep(self._place(digest.hexdigest()))
+        return digest.hexdigest()
+
+    def read(self, digest: str) -> bytes:
+        """The bytes, hashed after they were read. Raises NotFoundError, or IntegrityError where they have changed."""
+        try:
+            data = self.path(digest).read_bytes()
+        except OSError as error:
+            raise UnavailableError(f"artifact {digest} cannot be read: {error.strerror}") from error
+        found = hashlib.sha256(data).hexdigest()
+        if found != digest:
+            raise IntegrityError(
+                f"artifact {digest} is damaged: its bytes have the digest {found}; restore it from a backup"
+            )
+        return data
+
+    def path(self, digest: str) -> Path:
+        """Where the file lies. Raises InvalidInputError (not a digest) or NotFoundError."""
+        place = self._place(digest)
+        if not place.is_file():
+            raise NotFoundError(
+                f"there is no artifact {digest}: it was never stored here, or its file was removed"
+            )
+        return place
+
+    def has(self, digest: str) -> bool:
+        """True if the file is there. Raises InvalidInputError."""
+        return self._place(digest).is_file()
+
+    def size(self, digest: str) -> int:
+        """Bytes of the file. Raises InvalidInputError or NotFoundError."""
+        return self.path(digest).stat().st_size
+
+    def digests(self) -> Iterator[str]:
+        """Every digest, in order."""
+        for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
+            yield from sorted(file.name for file in folder.iterdir() if len(file.name) == 64)
+
+    def _place(self, digest: str) -> Path:
+        return self._folder / check_digest(digest)[:2] / digest
+
+
+class _Incoming:
+    """A temporary file beside its place to be: written, flushed to disk, then renamed; gone if anything fails."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> "_Incoming":
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".incoming-", dir=self._folder)
+        except OSError as error:
+            raise _failed(self._folder, error) from error
+        self._file, self._path = os.fdopen(handle, "wb"), Path(name)
+        return self
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise _failed(self._folder, error) from error
+
+    def keep(self, place: Path) -> None:
+        try:
+            self._file.flush()
+            os.fchmod(self._file.fileno(), 0o444)
+            os.fsync(self._file.fileno())
+            if not place.parent.exists():
+                place.parent.mkdir(mode=0o700, exist_ok=True)
+                _sync_folder(place.parent.parent)
+            self._path.replace(place)
+            _sync_folder(place.parent)
+        except OSError as error:
+            raise _failed(place, error) from error
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._file.close()
+        except OSError:
+            pass  # the write that failed has been reported; closing flushes, and fails, once more
+        finally:
+            self._path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _failed(place: Path, error: OSError) -> UnavailableError:
+    return UnavailableError(f"{place} cannot be written: {error.strerror}: check the disk, then try again")

@@ -1,0 +1,50 @@
+"""The one place where a workspace's parts are put together. Front ends open a workspace here and hand it on.
+
+Nothing below imports this module; importing it pulls in no database library beyond SQLite, no pandas, no scikit-learn.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pilothouse.artifacts import ArtifactStore
+from pilothouse.domain.errors import NotFoundError
+from pilothouse.operations.services import Services
+from pilothouse.store.connection import Registry
+from pilothouse.system.paths import WorkspacePaths
+
+if TYPE_CHECKING:
+    from pilothouse.telemetry import TelemetryStore
+
+
+def open_workspace(root: Path, *, create: bool = False) -> Services:
+    """Open the workspace in ``root``; with ``create`` also make what is missing of it.
+
+    A registry of an older schema is brought up to date. Raises NotFoundError (no workspace), UnavailableError (newer
+    schema, unsafe place or library) or IntegrityError (damaged).
+    """
+    paths = WorkspacePaths(root.resolve())
+    if create and not paths.registry.exists():
+        paths.make_folders()
+        Registry.create(paths.registry).close()
+    if not paths.registry.exists():
+        raise NotFoundError(
+            f"{root} is not a workspace: it has no state/registry.db; make one with pilothouse init"
+        )
+    return Services(
+        paths=paths,
+        registry=Registry.upgrade(paths.registry),
+        artifacts=ArtifactStore(paths.artifacts),
+        now=_wall_clock,
+        open_telemetry=lambda: _open_telemetry(paths.telemetry),
+    )
+
+
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def _open_telemetry(path: Path) -> "TelemetryStore":
+    from pilothouse.telemetry import TelemetryStore
+
+    return TelemetryStore(path)

@@ -1,0 +1,42 @@
+"""What every operation works with: the stores of one workspace, and the clocks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pilothouse.artifacts import ArtifactStore
+from pilothouse.store.connection import Registry
+from pilothouse.system.paths import WorkspacePaths
+
+if TYPE_CHECKING:
+    from pilothouse.telemetry import TelemetryStore
+
+
+@dataclass
+class Services:
+    """An open workspace. ``now`` is the wall clock, aware, in UTC."""
+
+    paths: WorkspacePaths
+    registry: Registry
+    artifacts: ArtifactStore
+    now: Callable[[], datetime]
+    open_telemetry: "Callable[[], TelemetryStore]"
+
+    @cached_property
+    def telemetry(self) -> "TelemetryStore":
+        """Predictions and profiles; opened when first asked for."""
+        return self.open_telemetry()
+
+    def event_clock(self, target: str) -> datetime | None:
+        """The newest event of a target, or None where none has arrived."""
+        if "telemetry" not in self.__dict__ and not self.paths.telemetry.exists():
+            return None
+        return self.telemetry.clock(target)
+
+    def close(self) -> None:
+        """Close both databases."""
+        self.registry.close()
+        if "telemetry" in self.__dict__:
+            self.telemetry.close()
