@@ -62,7 +62,7 @@ class InputSchema:
 
 
 def category_text(value: Any) -> str | None:
-    """How a category or a class is written: ``1``, ``1.0`` and ``"1"`` are one category, NaN and None are missing.
+    """How a category or a class is written: ``1``, ``1.0``, ``True`` and ``"1"`` are one; NaN and None are missing.
 
     Training, serving and outcomes that arrive later all go through here, so that they speak of the same classes.
     """
@@ -71,7 +71,7 @@ def category_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(int(value))
     if isinstance(value, float):
         if math.isnan(value):
             return None

@@ -1,0 +1,113 @@
+"""An estimator of scikit-learn by its dotted name, behind the encoding that suits it.
+
+The rule: an estimator that takes missing values itself (trees and forests, histogram gradient boosting) gets categories as
+ordinal codes, unknown and missing ones as NaN, and numbers as they are. Every other (linear models, neighbours, networks)
+gets one-hot categories, and numbers with the median where missing, scaled to unit variance.
+
+Ordinal codes are plain numbers to the trees: native categorical splits would need a function inside the model file, which
+the safe format does not take.
+"""
+
+import difflib
+import importlib
+from typing import Any
+
+import numpy as np
+
+from ..domain.errors import InvalidInputError
+from ..domain.model_spec import Scalar, Task
+from ..inference.schema import InputSchema
+
+MAXIMUM_CATEGORIES = 200
+"""One-hot columns of one feature; rarer categories share one."""
+
+
+def estimator_class(name: str) -> type[Any]:
+    """The class at ``name``, e.g. ``sklearn.linear_model.Ridge``. Raises InvalidInputError: nothing else is imported."""
+    from sklearn.base import BaseEstimator
+
+    module_name, _, class_name = name.rpartition(".")
+    if not (module_name + ".").startswith("sklearn."):
+        raise InvalidInputError(f"training.estimator: found {name!r}; expected a class of scikit-learn")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError:
+        raise InvalidInputError(f"training.estimator: scikit-learn has no module {module_name!r}") from None
+    found = getattr(module, class_name, None)
+    if found is None:
+        close = difflib.get_close_matches(class_name, dir(module), 1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise InvalidInputError(f"training.estimator: {module_name} has no {class_name!r}{hint}")
+    own = (
+        isinstance(found, type)
+        and issubclass(found, BaseEstimator)
+        and found.__module__.startswith("sklearn.")
+    )
+    if not own or not hasattr(found, "predict"):
+        raise InvalidInputError(f"training.estimator: {name!r} is not an estimator that predicts")
+    kind: type[Any] = found
+    return kind
+
+
+def build_pipeline(
+    name: str, parameters: dict[str, Scalar], schema: InputSchema, *, seed: int, threads: int
+) -> Any:
+    """An unfitted pipeline: encoding, then the estimator with ``parameters``, ``random_state`` and ``n_jobs``.
+
+    Raises InvalidInputError for a parameter that the estimator does not have, or a task that it is not made for.
+    """
+    from sklearn.pipeline import Pipeline
+
+    kind = estimator_class(name)
+    _check_task(kind, schema.task)
+    try:
+        known = kind().get_params(deep=False)
+    except TypeError as error:
+        raise InvalidInputError(
+            f"training.estimator: {kind.__name__} cannot be made from plain parameters ({error}); use train.py"
+        ) from None
+    for parameter in parameters:
+        if parameter not in known:
+            close = difflib.get_close_matches(parameter, known, 1)
+            hint = f"; did you mean {close[0]}?" if close else f"; it has {', '.join(sorted(known))}"
+            raise InvalidInputError(
+                f"training.parameters.{parameter}: {kind.__name__} has no such parameter{hint}"
+            )
+    own = {"random_state": seed, "n_jobs": threads}
+    estimator = kind(**{key: value for key, value in own.items() if key in known} | parameters)
+    encode = _encoder(schema, estimator.__sklearn_tags__().input_tags.allow_nan)
+    return Pipeline([("encode", encode), ("model", estimator)])
+
+
+def _check_task(kind: type[Any], task: Task) -> None:
+    from sklearn.base import ClassifierMixin, RegressorMixin
+
+    wanted = RegressorMixin if task == "regression" else ClassifierMixin
+    if not issubclass(kind, wanted):
+        word = "regressor" if task == "regression" else "classifier"
+        raise InvalidInputError(
+            f"training.estimator: {kind.__name__} is no {word}, which a {task} task needs"
+        )
+
+
+def _encoder(schema: InputSchema, takes_missing: bool) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+    if takes_missing:
+        categories: Any = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
+        numbers: Any = "passthrough"
+    else:
+        categories = OneHotEncoder(
+            handle_unknown="infrequent_if_exist", max_categories=MAXIMUM_CATEGORIES, sparse_output=False
+        )
+        numbers = Pipeline(
+            [
+                ("fill", SimpleImputer(strategy="median", keep_empty_features=True)),
+                ("scale", StandardScaler()),
+            ]
+        )
+    parts = [("categories", categories, list(schema.categorical)), ("numbers", numbers, list(schema.numeric))]
+    return ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0)

@@ -1,0 +1,133 @@
+"""Fitting: the estimator or the user's function, once or in a search over time-ordered folds."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..domain.errors import InvalidInputError, PilothouseError
+from ..domain.model_spec import METRICS, ModelSpec, Scalar, SearchSpec
+from ..inference.predictor import check_answers
+from ..inference.schema import InputSchema
+from .estimators import build_pipeline
+from .user_code import call, load_function
+
+Fit = Callable[[pd.DataFrame, "pd.Series[Any]", dict[str, Scalar]], Any]
+"""``fit(X, y, parameters) -> fitted estimator``."""
+
+SCORERS = {
+    "auc": "roc_auc_ovr_weighted",
+    "average_precision": "average_precision",
+    "accuracy": "accuracy",
+    "f1": "f1_macro",
+    "log_loss": "neg_log_loss",
+    "brier": "neg_brier_score",
+    "mae": "neg_mean_absolute_error",
+    "rmse": "neg_root_mean_squared_error",
+    "r2": "r2",
+}
+"""scikit-learn's scorer of each metric, greater is better; they rank the candidates of a search and are no figures
+that a version is judged by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate of a search: its parameters and its score on each fold (in the metric's own units)."""
+
+    parameters: dict[str, Scalar]
+    scores: list[float]
+    mean: float
+
+
+def fitter(spec: ModelSpec, schema: InputSchema, folder: Path, seed: int, threads: int) -> Fit:
+    """The function that fits one estimator. Raises InvalidInputError where it cannot be had."""
+    training = spec.training
+    if training.function is not None:
+        function = load_function(folder, training.function)
+        return lambda X, y, parameters: _checked(
+            call(folder, function, X.copy(), y.copy(), dict(parameters), seed), training.function, schema
+        )
+    name = training.estimator or ""
+
+    def fit(X: pd.DataFrame, y: "pd.Series[Any]", parameters: dict[str, Scalar]) -> Any:
+        pipeline = build_pipeline(name, parameters, schema, seed=seed, threads=threads)
+        try:
+            return pipeline.fit(X, y)
+        except (ValueError, TypeError) as error:
+            raise InvalidInputError(f"training: {name} cannot be fitted: {error}") from error
+
+    return fit
+
+
+def search(
+    spec: SearchSpec,
+    metric: str,
+    fit: Fit,
+    fixed: dict[str, Scalar],
+    rows: tuple[pd.DataFrame, "pd.Series[Any]"],
+    seed: int,
+    report: Callable[[float, str, dict[str, float]], None],
+) -> list[Trial]:
+    """Score candidates drawn by ``seed`` on folds in time: each trains on all that is older than what it is scored on.
+
+    ``rows`` are in the order of time. Best first; ties in the order in which they were drawn. A fold that lacks a class
+    is left out; InvalidInputError where none is left.
+    """
+    from sklearn.metrics import get_scorer
+    from sklearn.model_selection import TimeSeriesSplit
+
+    X, y = rows
+    scorer = get_scorer(_scorer_name(metric, y))
+    sign = 1.0 if METRICS[metric][0] == "higher" else -1.0
+    folds = [fold for fold in TimeSeriesSplit(spec.folds).split(X) if _usable(metric, y, *fold)]
+    if not folds:
+        raise InvalidInputError(
+            "training.search.folds: no fold in time holds every class; expected fewer folds"
+        )
+    trials = []
+    drawn = _draw(spec, seed)
+    for i, candidate in enumerate(drawn):
+        parameters = {**fixed, **candidate}
+        scores = []
+        for train, test in folds:
+            model = fit(X.iloc[train], y.iloc[train], parameters)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                scores.append(sign * float(scorer(model, X.iloc[test], y.iloc[test])))
+        trial = Trial(candidate, scores, float(np.mean(scores)))
+        trials.append(trial)
+        report((i + 1) / len(drawn), f"candidate {i + 1} of {len(drawn)}", {metric: trial.mean})
+    return sorted(trials, key=lambda trial: -sign * trial.mean)
+
+
+def _draw(spec: SearchSpec, seed: int) -> list[dict[str, Scalar]]:
+    from sklearn.model_selection import ParameterGrid, ParameterSampler
+
+    grid = {name: list(values) for name, values in sorted(spec.parameters.items())}
+    count = min(spec.candidates, len(ParameterGrid(grid)))
+    return [dict(candidate) for candidate in ParameterSampler(grid, count, random_state=seed)]
+
+
+def _scorer_name(metric: str, y: "pd.Series[Any]") -> str:
+    if metric == "auc" and y.nunique() == 2:
+        return "roc_auc"
+    return SCORERS[metric]
+
+
+def _usable(metric: str, y: "pd.Series[Any]", train: Any, test: Any) -> bool:
+    if metric in ("mae", "rmse", "r2"):
+        return True
+    classes = y.nunique()
+    return bool(y.iloc[train].nunique() == classes and y.iloc[test].nunique() == classes)
+
+
+def _checked(model: Any, name: str | None, schema: InputSchema) -> Any:
+    try:
+        check_answers(model, schema)
+    except PilothouseError as error:
+        raise InvalidInputError(f"{name}: {error}") from None
+    return model

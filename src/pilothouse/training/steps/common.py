@@ -1,0 +1,58 @@
+"""What every step shares: its report, its error in one line, and reading its spec."""
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from ...domain.errors import PilothouseError
+from ...domain.jobs import StepRequest, StepResult
+from ...domain.model_file import spec_from_plain
+from ...domain.model_spec import ModelSpec
+
+Report = Callable[[float, str, dict[str, float]], None]
+"""``report(fraction of this step, message, figures)``."""
+
+Step = Callable[[StepRequest, Report], StepResult]
+
+
+def step(run: Step) -> Step:
+    """Make a step whose every fault becomes ``StepResult.error``, one line; the traceback goes to the log.
+
+    MemoryError is let through: the launcher tells it from other faults.
+    """
+
+    @functools.wraps(run)
+    def guarded(request: StepRequest, report: Report) -> StepResult:
+        try:
+            return run(request, report)
+        except MemoryError:
+            raise
+        except PilothouseError as error:
+            return StepResult(ok=False, error=one_line(str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever broke, the log keeps where and the job says what
+            traceback.print_exc(file=sys.stderr)
+            return StepResult(ok=False, error=one_line(f"{request.step}: {type(error).__name__}: {error}"))
+
+    return guarded
+
+
+def spec_of(request: StepRequest) -> ModelSpec:
+    """The model's spec as the request carries it."""
+    return spec_from_plain(request.spec, "model.toml")
+
+
+def input_path(request: StepRequest, name: str) -> Path:
+    """The file or folder that the request names ``name``."""
+    return Path(request.inputs[name])
+
+
+def output_path(request: StepRequest, file: str) -> Path:
+    """Where a file of this step goes."""
+    return Path(request.folder) / file
+
+
+def one_line(text: str) -> str:
+    """``text`` without line breaks, cut at 2,000 characters."""
+    return " ".join(text.split())[:2_000]

@@ -1,0 +1,74 @@
+"""``fit``: train on the training rows; the only step that runs the user's training code. It never sees the hold-out.
+
+Inputs: ``train`` (parquet), ``model_folder``. Outputs: ``model`` (a skops file), ``schema`` (InputSchema), ``trials`` (JSON,
+where a search ran). Record: the parameters used, the trials, the environment.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ...domain.jobs import StepRequest, StepResult
+from ...domain.model_spec import ModelSpec
+from ...inference.predictor import Predictor
+from ...inference.safe_format import dump_model
+from ..environment import environment
+from ..fitting import Fit, Trial, fitter, search
+from ..rows import read_rows, schema_of, training_frame
+from .common import Report, input_path, output_path, spec_of, step
+
+
+@step
+def run(request: StepRequest, report: Report) -> StepResult:
+    """Fit, write the model safely, and read it back once."""
+    spec = spec_of(request)
+    rows = read_rows(input_path(request, "train"), spec)
+    schema = schema_of(rows, spec)
+    X, y = training_frame(rows, schema, spec)
+    folder = Path(request.inputs.get("model_folder", request.folder))
+    fit = fitter(spec, schema, folder, request.seed, request.threads)
+    report(0.1, f"fitting {spec.training.estimator or spec.training.function} on {rows.count} rows", {})
+    trials = _trials(spec, fit, X, y, request.seed, report)
+    parameters = {**spec.training.parameters, **(trials[0].parameters if trials else {})}
+    model = fit(X, y, parameters)
+    report(0.8, "writing the model", {})
+    data = dump_model(model)
+    Predictor(data, schema)
+    outputs = {
+        "model": _write(request, "model.skops", data),
+        "schema": _write(request, "schema.json", schema.to_bytes()),
+    }
+    plain = [asdict(trial) for trial in trials]
+    if trials:
+        outputs["trials"] = _write(request, "trials.json", json.dumps(plain, indent=1).encode())
+    record = {
+        "parameters": parameters,
+        "estimator": spec.training.estimator or spec.training.function,
+        "seed": request.seed,
+        "trials": plain,
+        "training_rows": rows.count,
+        "model_bytes": len(data),
+        **environment(),
+    }
+    return StepResult(ok=True, outputs=outputs, record=record)
+
+
+def _trials(spec: ModelSpec, fit: Fit, X: Any, y: Any, seed: int, report: Report) -> list[Trial]:
+    if spec.training.search is None:
+        return []
+    return search(
+        spec.training.search,
+        spec.primary_metric,
+        fit,
+        spec.training.parameters,
+        (X, y),
+        seed,
+        lambda fraction, message, figures: report(0.1 + 0.6 * fraction, message, figures),
+    )
+
+
+def _write(request: StepRequest, file: str, data: bytes) -> str:
+    path = output_path(request, file)
+    path.write_bytes(data)
+    return str(path)

@@ -1,0 +1,94 @@
+"""``snapshot``: the exact rows of a training, cut in time, checked and digested. Runs no user code.
+
+Inputs: ``source`` (a file or folder). Options: ``as_of_us`` (microseconds or None). Outputs: ``snapshot``, ``train`` and
+``holdout`` (parquet, sorted by time, without private and excluded columns). Record: the digests of rows and source,
+counts, times in microseconds, the schema, a summary of each column, and what the data checks found.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...domain.errors import InvalidInputError
+from ...domain.jobs import StepRequest, StepResult
+from ...domain.model_spec import ModelSpec
+from ...domain.plain import format_duration
+from ..data_checks import check_columns, data_gates, duplicate_rows, single_feature_scores
+from ..digests import content_digest
+from ..sources import read_source, source_digest
+from ..summaries import summarise
+from ..times import holdout_start, known_rows, micros, with_utc_times
+from .common import Report, input_path, output_path, spec_of, step
+
+
+@step
+def run(request: StepRequest, report: Report) -> StepResult:
+    """Read the source, keep what was known, split it, check it, write it."""
+    spec = spec_of(request)
+    source = input_path(request, "source")
+    digest = source_digest(source)
+    report(0.1, f"reading {source.name}", {})
+    table = read_source(source, spec.data)
+    check_columns(table, spec)
+    kept = [name for name in table.column_names if name not in (*spec.data.private, *spec.data.exclude)]
+    known = known_rows(
+        with_utc_times(table.select(kept), spec.data), spec.data, request.options.get("as_of_us")
+    )
+    rows = known.table
+    report(0.4, f"{rows.num_rows} rows are known", {"rows": rows.num_rows})
+    train, holdout = _split(rows, spec)
+    files = {"snapshot": rows, "train": train, "holdout": holdout}
+    outputs = {name: _write(request, name, part) for name, part in files.items()}
+    report(0.6, "checking the rows", {"training_rows": train.num_rows, "holdout_rows": holdout.num_rows})
+    record = {
+        **_facts(rows, train, holdout, spec),
+        "content_digest": content_digest(rows),
+        "train_digest": content_digest(train),
+        "holdout_digest": content_digest(holdout),
+        "source_digest": digest,
+        "unlabelled_rows": known.unlabelled,
+    }
+    return StepResult(ok=True, outputs=outputs, record=record)
+
+
+def _split(rows: pa.Table, spec: ModelSpec) -> tuple[pa.Table, pa.Table]:
+    if not rows.num_rows:
+        raise InvalidInputError(
+            "data: no row of the source has an outcome that is known by then; expected some"
+        )
+    start = holdout_start(micros(rows, spec.data.timestamp), spec.data.holdout)
+    if start == 0:
+        raise InvalidInputError(
+            f"data.holdout: all {rows.num_rows} rows lie in the newest {format_duration(spec.data.holdout)}; "
+            "expected older rows to train on"
+        )
+    return rows.slice(0, start), rows.slice(start)
+
+
+def _facts(rows: pa.Table, train: pa.Table, holdout: pa.Table, spec: ModelSpec) -> dict[str, Any]:
+    times = micros(rows, spec.data.timestamp)
+    columns = summarise(rows, spec.data.categoricals)
+    duplicates = duplicate_rows(rows)
+    leakage = single_feature_scores(rows, spec)
+    gates = data_gates(spec.gates.data, spec, rows.num_rows, columns, duplicates, leakage)
+    return {
+        "rows": rows.num_rows,
+        "training_rows": train.num_rows,
+        "holdout_rows": holdout.num_rows,
+        "first_row_us": int(times[0]),
+        "last_row_us": int(times[-1]),
+        "trained_until_us": int(times[train.num_rows - 1]),
+        "schema": {field.name: str(field.type) for field in rows.schema},
+        "columns": [asdict(column) for column in columns],
+        "duplicates": duplicates,
+        "single_feature_leakage": leakage,
+        "gates": [asdict(gate) for gate in gates],
+    }
+
+
+def _write(request: StepRequest, name: str, table: pa.Table) -> str:
+    path = output_path(request, f"{name}.parquet")
+    pq.write_table(table, path, compression="zstd")
+    return str(path)

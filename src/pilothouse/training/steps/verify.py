@@ -1,0 +1,23 @@
+"""``verify``: the source is hashed again. A source that changed while it was used fails the training.
+
+Inputs: ``source``. Options: ``source_digest``, as the snapshot step recorded it.
+"""
+
+from ...domain.errors import IntegrityError
+from ...domain.jobs import StepRequest, StepResult
+from ..sources import source_digest
+from .common import Report, input_path, step
+
+
+@step
+def run(request: StepRequest, report: Report) -> StepResult:
+    """Compare the source's digest with the recorded one."""
+    source = input_path(request, "source")
+    report(0.0, f"hashing {source.name} again", {})
+    found, recorded = source_digest(source), str(request.options["source_digest"])
+    if found != recorded:
+        raise IntegrityError(
+            f"data.source: {source} changed during the training (sha256 {recorded[:12]}… before, {found[:12]}… after); "
+            "train again when nothing writes to it"
+        )
+    return StepResult(ok=True, record={"source_digest": found})

@@ -1,0 +1,58 @@
+"""What each column of a snapshot looks like, in a line: for the record, and for whoever reads it later."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..domain.evaluation import ColumnSummary
+from ..inference.schema import category_text
+
+FREQUENT = 10
+"""How many of a categorical column's values are named."""
+
+
+def summarise(table: pa.Table, categoricals: tuple[str, ...]) -> list[ColumnSummary]:
+    """One summary a column. Times have minimum and maximum in microseconds since 1970."""
+    return [_summary(name, table.column(name), name in categoricals) for name in table.column_names]
+
+
+def _summary(name: str, column: pa.ChunkedArray, categorical: bool) -> ColumnSummary:
+    if categorical or pa.types.is_string(column.type) or pa.types.is_boolean(column.type):
+        return _category(name, column)
+    if pa.types.is_timestamp(column.type):
+        times = column.cast(pa.int64())
+        low, high = (_number(pc.min(times)), _number(pc.max(times)))
+        return ColumnSummary(name, "time", times.null_count, pc.count_distinct(times).as_py(), low, high)
+    values = pc.cast(column, pa.float64()).to_numpy()
+    present = values[np.isfinite(values)]
+    distinct = int(pd.unique(present).size)
+    if not present.size:
+        return ColumnSummary(name, "number", len(values), 0)
+    return ColumnSummary(
+        name,
+        "number",
+        len(values) - present.size,
+        distinct,
+        float(present.min()),
+        float(present.max()),
+        float(present.mean()),
+        float(present.std()),
+    )
+
+
+def _category(name: str, column: pa.ChunkedArray) -> ColumnSummary:
+    counted = {
+        category_text(item["values"].as_py()): int(item["counts"].as_py()) for item in pc.value_counts(column)
+    }
+    missing = counted.pop(None, 0)
+    ranked = sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))
+    return ColumnSummary(
+        name, "category", missing, len(counted), frequent={str(value): n for value, n in ranked[:FREQUENT]}
+    )
+
+
+def _number(scalar: Any) -> float | None:
+    return None if scalar.as_py() is None else float(scalar.as_py())
