@@ -1,0 +1,1 @@
+"""Getting a job run: the launcher, its client, and the order of steps. Opens no database."""

@@ -1,0 +1,190 @@
+"""A job as its steps in order: each one's outputs become inputs of later ones. Knows nothing of the database."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from pilothouse.domain.jobs import (
+    JobKind,
+    JobStatus,
+    ProgressLine,
+    StepExit,
+    StepRequest,
+    StepResult,
+)
+from pilothouse.system.files import write_atomically
+
+OnProgress = Callable[[str, float, str], None]
+"""``on_progress(step, fraction of the whole job, message)``; called from the thread that runs the pipeline."""
+
+
+class StepRunner(Protocol):
+    """What runs one step: the launcher's client, or later a cluster."""
+
+    def run_step(
+        self, request: StepRequest, cancel: threading.Event, on_progress: Callable[[ProgressLine], None]
+    ) -> tuple[StepExit, StepResult | None]:
+        """Run it to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """How a job ended. ``steps`` holds what each finished step said, also the failed one if it said anything."""
+
+    status: JobStatus
+    error: str
+    """Empty on success, else one line for the user."""
+    steps: dict[str, StepResult] = field(default_factory=dict)
+    exits: dict[str, StepExit] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Something of an earlier step that a later one takes.
+
+    ``output``: a file of it as input ``name``; ``record``: a value of its record as option ``name`` (the whole record
+    where ``key`` is empty); ``record file``: a value of its record, written as JSON, as input ``name``.
+    """
+
+    name: str
+    step: str
+    key: str
+    what: str = "output"
+
+
+_FITTED = (Wire("model", "fit", "model"), Wire("schema", "fit", "schema"))
+
+WIRING: dict[JobKind, dict[str, tuple[Wire, ...]]] = {
+    "train": {
+        "fit": (Wire("train", "snapshot", "train"),),
+        "evaluate": (
+            *_FITTED,
+            Wire("train", "snapshot", "train"),
+            Wire("holdout", "snapshot", "holdout"),
+            Wire("data_gates", "snapshot", "gates", "record"),
+        ),
+        "gate": (
+            Wire("holdout", "snapshot", "holdout"),
+            Wire("predictions", "evaluate", "predictions"),
+            Wire("metrics", "evaluate", "metrics", "record file"),
+        ),
+        "verify": (Wire("source_digest", "snapshot", "source_digest", "record"),),
+    },
+    "reproduce": {"compare": (*_FITTED, Wire("retrained", "fit", "", "record"))},
+    "backtest": {},
+}
+"""What each step takes from those before it; everything else is in its request from the start."""
+
+_WEIGHTS = {"snapshot": 3.0, "fit": 5.0, "evaluate": 6.0, "backtest": 5.0, "compare": 2.0}
+
+
+def run_pipeline(
+    runner: StepRunner,
+    kind: JobKind,
+    requests: Sequence[StepRequest],
+    *,
+    cancel: threading.Event,
+    on_progress: OnProgress,
+) -> JobOutcome:
+    """Run the steps in order and stop at the first that does not succeed.
+
+    ``requests`` are complete but for what WIRING adds; a step that the job does not need has none.
+    """
+    started = time.monotonic()
+    total = sum(_WEIGHTS.get(request.step, 1.0) for request in requests)
+    done = 0.0
+    steps: dict[str, StepResult] = {}
+    exits: dict[str, StepExit] = {}
+    status, error = JobStatus.SUCCEEDED, ""
+    for request in requests:
+        if cancel.is_set():
+            status, error = JobStatus.CANCELLED, f"cancelled before {request.step}"
+            break
+        weight = _WEIGHTS.get(request.step, 1.0)
+        on_progress(request.step, done / total, "starting")
+        report = _reporter(request.step, done / total, weight / total, on_progress)
+        wired = wire(request, WIRING[kind].get(request.step, ()), steps)
+        exit_, result = runner.run_step(wired, cancel, report)
+        exits[request.step] = exit_
+        if result is not None:
+            steps[request.step] = result
+        status, error = judge(request, exit_, result)
+        if status is not JobStatus.SUCCEEDED:
+            break
+        done += weight
+        on_progress(request.step, done / total, "done")
+    peak = max((exit_.peak_memory_mb for exit_ in exits.values()), default=0.0)
+    return JobOutcome(status, error, steps, exits, time.monotonic() - started, peak)
+
+
+def wire(request: StepRequest, wires: Sequence[Wire], steps: Mapping[str, StepResult]) -> StepRequest:
+    """The request with what it takes from the steps before it."""
+    inputs, options = dict(request.inputs), dict(request.options)
+    for item in wires:
+        before = steps[item.step]
+        if item.what == "output":
+            if item.key in before.outputs:
+                inputs[item.name] = before.outputs[item.key]
+        elif item.what == "record":
+            options[item.name] = before.record.get(item.key) if item.key else before.record
+        else:
+            folder = Path(request.folder)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = folder / f"{item.name}.json"
+            write_atomically(path, json.dumps(before.record.get(item.key)).encode())
+            inputs[item.name] = str(path)
+    return replace(request, inputs=inputs, options=options)
+
+
+def judge(request: StepRequest, exit_: StepExit, result: StepResult | None) -> tuple[JobStatus, str]:
+    """What the end of a step's process means for the job, and one line that says so."""
+    step = request.step
+    if exit_.reason == "cancelled":
+        return JobStatus.CANCELLED, f"cancelled during {step}"
+    if exit_.reason == "timed out":
+        return (
+            JobStatus.TIMED_OUT,
+            f"{step} ran longer than training.timeout, {request.timeout_s} s: give it more or less to do",
+        )
+    if exit_.reason == "out of memory":
+        return (
+            JobStatus.OUT_OF_MEMORY,
+            f"{step} needed more than training.memory_mb, {request.memory_mb} MiB (peak {exit_.peak_memory_mb:.0f}): "
+            "raise it or use fewer rows",
+        )
+    if exit_.reason == "signalled":
+        return (
+            JobStatus.CRASHED,
+            f"{step} died of {signal_name(exit_.signal)}: the end of its log may say why",
+        )
+    if result is None:
+        return (
+            JobStatus.FAILED,
+            f"{step} ended with code {exit_.exit_code} and left no valid result: see its log",
+        )
+    if not result.ok:
+        return JobStatus.FAILED, result.error or f"{step} failed and did not say why: see its log"
+    return JobStatus.SUCCEEDED, ""
+
+
+def signal_name(number: int | None) -> str:
+    """``SIGSEGV`` for 11."""
+    if number is None:
+        return "an unknown cause"
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _reporter(
+    step: str, base: float, share: float, on_progress: OnProgress
+) -> Callable[[ProgressLine], None]:
+    return lambda line: on_progress(step, base + share * line.fraction, line.message)
