@@ -1,0 +1,1 @@
+"""Numbers about windows: specifications, profiles, drift, performance, comparison, thresholds. No I/O."""

@@ -1,0 +1,262 @@
+"""A profile: the mergeable summary of a window's rows under one specification.
+
+Counts are integers and so are the summed positions of values within their bins (steps of 1/256 of the bin), so that
+``merge`` is exact and associative: an hour is the sum of its minutes to the bit, in whatever order they are added.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pilothouse.domain.errors import IntegrityError, InvalidInputError
+
+from .arrays import Floats, Ints, frozen
+from .encoding import pack, unpack
+from .specification import CategoricalColumn, Cells, NumericColumn, ProfileSpecification, category_text
+
+_FARTHEST = float(1 << 32)
+"""Positions saturate here: 65,536 times the reference's range beyond it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """Sparse: ``cells`` (increasing cell numbers, int64[k]) hold ``counts`` rows each; the other cells hold none.
+
+    ``positions`` (int64[k]) is the sum of the values' positions in their bins; ``low`` and ``high`` (float64, one a
+    column, the score last) are the extremes, NaN for categorical and empty columns.
+    """
+
+    rows: int
+    cells: Ints
+    counts: Ints
+    positions: Ints
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Histogram:
+    """One column of a profile, dense: ``counts`` and ``positions`` are int64[bins]."""
+
+    counts: Ints
+    positions: Ints
+    missing: int
+    low: float
+    high: float
+
+    @property
+    def present(self) -> int:
+        """Rows that are not missing."""
+        return int(self.counts.sum())
+
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        return self.present + self.missing
+
+
+def empty_profile(specification: ProfileSpecification) -> Profile:
+    """The profile of no rows: adding it changes nothing."""
+    none = frozen(np.empty(0, np.int64))
+    unknown = frozen(np.full(len(specification.columns), np.nan))
+    return Profile(0, none, none, none, unknown, unknown)
+
+
+def profile_rows(
+    specification: ProfileSpecification,
+    numeric: Mapping[str, Floats],
+    categorical: Mapping[str, Sequence[object]],
+    scores: Floats,
+) -> Profile:
+    """Count rows. ``scores`` is float64[n]; each column has n values. A column that is not given counts as missing,
+    one that the specification does not know is left out. Raises InvalidInputError where a length or a type is wrong.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    rows = len(scores)
+    columns = len(specification.columns)
+    where = np.empty((columns, rows), np.int64)
+    positions = np.zeros((columns, rows))
+    low, high = np.full(columns, np.nan), np.full(columns, np.nan)
+    for i, column in enumerate(specification.columns):
+        if isinstance(column, CategoricalColumn):
+            where[i] = _codes(column, categorical.get(column.name), rows)
+        else:
+            values = scores if column is specification.score else numeric.get(column.name)
+            if values is None:
+                where[i] = column.bins
+            else:
+                low[i], high[i] = _place(column, _numbers(column, values, rows), where[i], positions[i])
+        where[i] += specification.layout[column.name].start
+    flat = where.ravel()
+    counts = np.bincount(flat, minlength=specification.cells)
+    sums = np.bincount(flat, weights=positions.ravel(), minlength=specification.cells)
+    return _sparse(rows, counts, sums.astype(np.int64), low, high)
+
+
+def place(column: NumericColumn, values: Floats) -> Ints:
+    """The bin of each value, int64[n]; ``column.bins`` where it is missing or not finite."""
+    bins = np.searchsorted(column.edges, values, side="right")
+    bins[~np.isfinite(values)] = column.bins
+    return bins
+
+
+def _place(column: NumericColumn, values: Floats, bins: Ints, positions: Floats) -> tuple[float, float]:
+    bins[:] = place(column, values)
+    usable = bins < column.bins
+    if not usable.any():
+        return np.nan, np.nan
+    kept, kept_bins = values[usable], bins[usable]
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        steps = np.rint(np.abs(kept - column.anchors[kept_bins]) / column.units[kept_bins])
+    steps[column.units[kept_bins] == 0] = 0.0
+    positions[usable] = np.minimum(np.nan_to_num(steps), _FARTHEST)
+    return float(kept.min()), float(kept.max())
+
+
+def _numbers(column: NumericColumn, values: Floats, rows: int) -> Floats:
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidInputError(
+            f"column {column.name!r} holds something that is not a number; expected float64 with NaN for missing"
+        ) from None
+    if array.shape != (rows,):
+        raise InvalidInputError(f"column {column.name!r} has shape {array.shape}; expected ({rows},)")
+    return array
+
+
+def _codes(column: CategoricalColumn, values: Sequence[object] | None, rows: int) -> Ints | int:
+    if values is None:
+        return column.bins
+    if len(values) != rows:
+        raise InvalidInputError(f"column {column.name!r} has {len(values)} values; expected {rows}")
+    codes, other = column.codes, len(column.categories)
+    return np.fromiter(
+        (codes.get(v if isinstance(v, str) else category_text(v), other) for v in values), np.int64, rows
+    )
+
+
+def _sparse(rows: int, counts: Ints, positions: Ints, low: Floats, high: Floats) -> Profile:
+    cells = np.flatnonzero(counts)
+    return Profile(
+        rows, frozen(cells), frozen(counts[cells]), frozen(positions[cells]), frozen(low), frozen(high)
+    )
+
+
+def merge(specification: ProfileSpecification, first: Profile, second: Profile) -> Profile:
+    """The profile of the rows of both. Exact, associative, commutative."""
+    return merge_all(specification, (first, second))
+
+
+def merge_all(specification: ProfileSpecification, profiles: Iterable[Profile]) -> Profile:
+    """The profile of the rows of all (none: the empty profile)."""
+    parts = list(profiles)
+    if not parts:
+        return empty_profile(specification)
+    if len(parts) == 1:
+        return parts[0]
+    cells = np.concatenate([part.cells for part in parts])
+    counts = np.zeros(specification.cells, np.int64)
+    positions = np.zeros(specification.cells, np.int64)
+    np.add.at(counts, cells, np.concatenate([part.counts for part in parts]))
+    np.add.at(positions, cells, np.concatenate([part.positions for part in parts]))
+    low = np.fmin.reduce([part.low for part in parts])
+    high = np.fmax.reduce([part.high for part in parts])
+    return _sparse(sum(part.rows for part in parts), counts, positions, low, high)
+
+
+def histogram(specification: ProfileSpecification, profile: Profile, feature: str) -> Histogram:
+    """One column of a profile, dense."""
+    where: Cells = specification.layout[feature]
+    first, last = np.searchsorted(profile.cells, (where.start, where.missing + 1))
+    inside = profile.cells[first:last] - where.start
+    counts = np.zeros(where.bins + 1, np.int64)
+    positions = np.zeros(where.bins, np.int64)
+    counts[inside] = profile.counts[first:last]
+    held = inside < where.bins
+    positions[inside[held]] = profile.positions[first:last][held]
+    i = next(i for i, column in enumerate(specification.columns) if column.name == feature)
+    return Histogram(counts[:-1], positions, int(counts[-1]), float(profile.low[i]), float(profile.high[i]))
+
+
+def with_score_of(specification: ProfileSpecification, features: Profile, score: Profile) -> Profile:
+    """The features of one profile beside the score of another (of other rows: the hold-out's)."""
+    start = specification.layout[specification.score.name].start
+    a, b = features.cells < start, score.cells >= start
+    low, high = features.low.copy(), features.high.copy()
+    low[-1], high[-1] = score.low[-1], score.high[-1]
+    return Profile(
+        features.rows,
+        frozen(np.concatenate((features.cells[a], score.cells[b]))),
+        frozen(np.concatenate((features.counts[a], score.counts[b]))),
+        frozen(np.concatenate((features.positions[a], score.positions[b]))),
+        frozen(low),
+        frozen(high),
+    )
+
+
+def bin_means(column: NumericColumn, of: Histogram) -> Floats:
+    """The mean of each bin's values, float64[bins]; where a bin is empty, the point its positions start from."""
+    share = of.positions / np.maximum(of.counts, 1)
+    means = column.anchors + share * column.units
+    means[0] = column.anchors[0] - share[0] * column.units[0]
+    return np.asarray(means, np.float64)
+
+
+def moments(column: NumericColumn, of: Histogram) -> tuple[float, float]:
+    """Mean and standard deviation (n in the denominator) of a column; NaN where it is empty.
+
+    The mean is exact to half a step (1/512 of a bin's width); the deviation leaves out the spread inside a bin.
+    """
+    present = of.present
+    if not present:
+        return np.nan, np.nan
+    means = bin_means(column, of)
+    mean = float(np.dot(of.counts, means) / present)
+    return mean, float(np.sqrt(np.dot(of.counts, (means - mean) ** 2) / present))
+
+
+def encode(specification: ProfileSpecification, profile: Profile) -> bytes:
+    """Compact bytes of a profile, marked with the specification that it was made under."""
+    numeric = [isinstance(column, NumericColumn) for column in specification.columns]
+    return pack(
+        "P",
+        {"rows": profile.rows, "of": specification.digest[:16]},
+        {
+            "gaps": np.diff(profile.cells, prepend=0),
+            "counts": profile.counts,
+            "positions": profile.positions,
+            "low": profile.low[numeric],
+            "high": profile.high[numeric],
+        },
+    )
+
+
+def decode(specification: ProfileSpecification, data: bytes) -> Profile:
+    """Read what ``encode`` wrote. Raises IntegrityError for damage, or a profile of another specification."""
+    header, arrays = unpack("P", data)
+    if header.get("of") != specification.digest[:16]:
+        raise IntegrityError(
+            f"a profile was made under specification {header.get('of')!s}…; expected {specification.digest[:16]}…"
+        )
+    numeric = [isinstance(column, NumericColumn) for column in specification.columns]
+    low, high = np.full(len(numeric), np.nan), np.full(len(numeric), np.nan)
+    try:
+        cells = np.cumsum(arrays["gaps"], dtype=np.int64)
+        low[numeric], high[numeric] = arrays["low"], arrays["high"]
+        profile = Profile(
+            int(header["rows"]),
+            frozen(cells),
+            arrays["counts"],
+            arrays["positions"],
+            frozen(low),
+            frozen(high),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(f"a stored profile is damaged: {error!r}; restore it from a backup") from None
+    if not len(cells) == len(profile.counts) == len(profile.positions) or (
+        cells.size and not 0 <= int(cells.min()) <= int(cells.max()) < specification.cells
+    ):
+        raise IntegrityError("a stored profile is damaged: cells out of range; restore it from a backup")
+    return profile

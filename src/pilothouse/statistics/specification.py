@@ -1,0 +1,296 @@
+"""What a profile counts: the bins of each feature and of the score, laid out as one row of numbered cells.
+
+A numeric column has bins between edges, half open on the right, an underflow bin before the first edge and an overflow
+bin from the last on, then one cell for what is missing or not finite. A frequent value (an *atom*) is a bin of its own:
+the edges hold it and the next larger float. A categorical column has one cell a category, one for every other, one for
+what is missing. Edges lie on quantiles of the reference (they bound the error of KS by a bin's mass) and, for a quarter
+of them, evenly over its range (they show shape where the reference is thin).
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from pilothouse.domain.errors import IntegrityError, InvalidInputError
+from pilothouse.domain.model_spec import Task
+
+from .arrays import AnyArray, Floats, frozen
+from .encoding import pack, unpack
+
+SCORE = "score"
+"""The name under which the model's score appears beside the features."""
+CATEGORY_CAP = 512
+"""The most frequent categories that get a cell of their own; the rest go to "other"."""
+OFFSET_UNITS = 256
+"""Steps into which a bin's width is divided where the position of its values is summed."""
+OUTSIDE_UNITS = 65_536
+"""The same for the under- and overflow bins, where the width is that of the whole range."""
+
+
+@dataclass(frozen=True, eq=False)
+class NumericColumn:
+    """Strictly increasing ``edges`` (float64[e], may be empty) give e + 1 bins; ``atoms`` are the values with their own."""
+
+    name: str
+    edges: Floats
+    atoms: Floats
+
+    @property
+    def bins(self) -> int:
+        """Cells that hold values: under- and overflow included, missing not."""
+        return len(self.edges) + 1
+
+    @cached_property
+    def anchors(self) -> Floats:
+        """float64[bins]: the point from which positions in a bin are measured (its edge nearest to the range)."""
+        if not self.edges.size:
+            return frozen(np.zeros(1))
+        return frozen(np.concatenate((self.edges[:1], self.edges)))
+
+    @cached_property
+    def units(self) -> Floats:
+        """float64[bins]: the length of one step of position, 0 where a bin is a single value."""
+        if not self.edges.size:
+            return frozen(np.zeros(1))
+        span = float(self.edges[-1]) / 2 - float(self.edges[0]) / 2  # halves: the difference may overflow
+        outside = min(max(2.0 * span, 0.0), float(np.finfo(np.float64).max)) or max(abs(self.edges[0]), 1.0)
+        inner = np.diff(self.edges / 2) * 2 / OFFSET_UNITS
+        inner[np.isin(self.edges[:-1], self.atoms)] = 0.0
+        ends = outside / OUTSIDE_UNITS
+        return frozen(np.concatenate(([ends], inner, [ends])))
+
+
+@dataclass(frozen=True, eq=False)
+class CategoricalColumn:
+    """``categories`` most frequent first; what is not among them is counted as "other"."""
+
+    name: str
+    categories: tuple[str, ...]
+
+    @property
+    def bins(self) -> int:
+        """One cell a category and one for "other"; missing not included."""
+        return len(self.categories) + 1
+
+    @cached_property
+    def codes(self) -> dict[str | None, int]:
+        """Category to its cell within the column; None (missing) is the cell after "other"."""
+        codes: dict[str | None, int] = {name: i for i, name in enumerate(self.categories)}
+        codes[None] = len(self.categories) + 1
+        return codes
+
+
+Column = NumericColumn | CategoricalColumn
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Where a column's cells lie: ``start`` … ``start + bins - 1`` hold values, ``missing`` is the next one."""
+
+    start: int
+    bins: int
+
+    @property
+    def missing(self) -> int:
+        """The cell of missing values."""
+        return self.start + self.bins
+
+
+@dataclass(frozen=True, eq=False)
+class ProfileSpecification:
+    """The shape of every profile of one model version. Two are the same where their ``digest`` is.
+
+    ``classes`` are the texts of the classes (the positive one last for a binary task), empty for a regression.
+    ``scale`` is the deviation and ``centre`` the mean of the reference's scores: errors of a regression are summed in
+    these units.
+    """
+
+    task: Task
+    features: tuple[Column, ...]
+    score: NumericColumn
+    classes: tuple[str, ...]
+    centre: float = 0.0
+    scale: float = 1.0
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The features, then the score."""
+        return (*self.features, self.score)
+
+    @cached_property
+    def layout(self) -> dict[str, Cells]:
+        """Each column's cells by name."""
+        layout: dict[str, Cells] = {}
+        start = 0
+        for column in self.columns:
+            layout[column.name] = Cells(start, column.bins)
+            start += column.bins + 1
+        return layout
+
+    @cached_property
+    def cells(self) -> int:
+        """How many cells a profile has."""
+        last = self.layout[self.score.name]
+        return last.missing + 1
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """Each column by its name."""
+        return {column.name: column for column in self.columns}
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of ``to_bytes()``, in hex."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """Encode; equal specifications give equal bytes with one release of zstd."""
+        return self._bytes
+
+    @cached_property
+    def _bytes(self) -> bytes:
+        plain: list[dict[str, Any]] = []
+        arrays: dict[str, AnyArray] = {}
+        for i, column in enumerate(self.columns):
+            kind: Literal["numeric", "categorical"]
+            if isinstance(column, NumericColumn):
+                kind = "numeric"
+                arrays[f"{i}e"], arrays[f"{i}a"] = column.edges, column.atoms
+                plain.append({"name": column.name, "kind": kind})
+            else:
+                kind = "categorical"
+                plain.append({"name": column.name, "kind": kind, "categories": list(column.categories)})
+        header = {
+            "task": self.task,
+            "columns": plain,
+            "classes": list(self.classes),
+            "centre": self.centre,
+            "scale": self.scale,
+        }
+        return pack("S", header, arrays)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "ProfileSpecification":
+        """Read what ``to_bytes`` wrote. Raises IntegrityError."""
+        header, arrays = unpack("S", data)
+        try:
+            columns = [_column(plain, i, arrays) for i, plain in enumerate(header["columns"])]
+            score = columns.pop()
+            if not isinstance(score, NumericColumn):
+                raise ValueError("the score is not numeric")
+            specification = ProfileSpecification(
+                header["task"],
+                tuple(columns),
+                score,
+                tuple(header["classes"]),
+                float(header["centre"]),
+                float(header["scale"]),
+            )
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise IntegrityError(f"a stored profile specification is damaged: {error!r}") from None
+        specification.__dict__["_bytes"] = (
+            data  # the digest is that of the stored bytes, whatever zstd wrote them
+        )
+        return specification
+
+
+def _column(plain: dict[str, Any], i: int, arrays: dict[str, AnyArray]) -> Column:
+    if plain["kind"] == "numeric":
+        return NumericColumn(plain["name"], arrays[f"{i}e"], arrays[f"{i}a"])
+    return CategoricalColumn(plain["name"], tuple(plain["categories"]))
+
+
+def build_specification(
+    task: Task,
+    numeric: Mapping[str, Floats],
+    categorical: Mapping[str, Sequence[object]],
+    scores: Floats,
+    classes: tuple[str, ...],
+    bins: int = 1024,
+) -> ProfileSpecification:
+    """Derive the bins from reference rows: float64[n] a numeric column, texts (None: missing) a categorical one.
+
+    The score gets twice the bins (its counts by true class carry the AUROC), a quarter of them even over 0 to 1 for a
+    classification. A column without one usable value is legal. Raises InvalidInputError for a feature named "score".
+    """
+    if SCORE in numeric or SCORE in categorical:
+        raise InvalidInputError(
+            f"a feature is named {SCORE!r}, which stands for the model's own score in every chart: rename the column"
+        )
+    features: list[Column] = [numeric_column(name, values, bins) for name, values in numeric.items()]
+    for name, texts in categorical.items():
+        features.append(CategoricalColumn(name, _frequent(texts)))
+    finite = _finite(scores)
+    even = None if task == "regression" else (0.0, 1.0)
+    score = numeric_column(SCORE, scores, 2 * bins, even)
+    deviation = float(np.std(finite)) if finite.size else 0.0
+    return ProfileSpecification(
+        task,
+        tuple(features),
+        score,
+        tuple(classes),
+        float(np.mean(finite)) if finite.size else 0.0,
+        deviation if np.isfinite(deviation) and deviation > 0 else 1.0,
+    )
+
+
+def numeric_column(
+    name: str, values: Floats, bins: int, span: tuple[float, float] | None = None
+) -> NumericColumn:
+    """Edges and atoms for the values of a column (float64[n]; NaN and infinities are left out).
+
+    Up to ``bins / 2`` distinct values: each is an atom, and profiles are exact. Beyond, three quarters of the edges are
+    quantiles and a quarter even over the range (or ``span``); a value is an atom from half a quantile's mass on, so that
+    no other bin holds more than 1.5 quantiles' mass of the reference.
+    """
+    finite = _finite(values)
+    if not finite.size:
+        return NumericColumn(name, frozen(np.empty(0)), frozen(np.empty(0)))
+    distinct, counts = np.unique(finite, return_counts=True)
+    if len(distinct) <= bins // 2:
+        atoms, edges = distinct, distinct
+    else:
+        quantiles = bins * 3 // 4
+        ranks = np.arange(1, quantiles) * (finite.size / quantiles)
+        atoms = distinct[counts >= max(2.0, finite.size / (2 * quantiles))]
+        low, high = span or (float(distinct[0]), float(distinct[-1]))
+        share = np.linspace(0.0, 1.0, bins // 4 + 1)
+        edges = np.concatenate(
+            (distinct[np.searchsorted(np.cumsum(counts), ranks)], low * (1 - share) + high * share)
+        )
+    with np.errstate(over="ignore"):  # after the largest float comes infinity, which is dropped below
+        after = np.nextafter(np.append(atoms, distinct[-1]), np.inf)
+    edges = np.unique(np.concatenate((edges, atoms, after, distinct[:1])))
+    return NumericColumn(name, frozen(edges[np.isfinite(edges)]), frozen(atoms))
+
+
+def _finite(values: Floats) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    return array[np.isfinite(array)] + 0.0  # + 0.0 makes -0.0 and 0.0 one value
+
+
+def _frequent(values: Sequence[object]) -> tuple[str, ...]:
+    counts: dict[str, int] = {}
+    for value in values:
+        text = category_text(value)
+        if text is not None:
+            counts[text] = counts.get(text, 0) + 1
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(text for text, _ in ordered[:CATEGORY_CAP])
+
+
+def category_text(value: object) -> str | None:
+    """A category or class as text: 1, 1.0, True and "1" are one class; None and NaN are missing."""
+    if isinstance(value, str):
+        return str(value)
+    if value is None or value != value:  # NaN of any type differs from itself
+        return None
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
