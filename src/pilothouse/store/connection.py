@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
+from pilothouse.sqlite.connection import check_file_system, check_library
 
-from .engine import Connection, check_library, check_place, errors_named, sqlite
+from .engine import Connection, errors_named, sqlite
 from .migrations import APPLICATION_ID, SCHEMA_VERSION, apply_migrations
 
 BUSY_TIMEOUT_MS = 10_000
@@ -59,7 +60,7 @@ class Registry:
     def create(cls, path: Path) -> "Registry":
         """Make a new, empty registry. Raises UnavailableError where the place or the library is unsafe."""
         check_library()
-        check_place(path.parent)
+        check_file_system(path.parent)
         with errors_named(path):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             connection = sqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
@@ -241,7 +242,7 @@ def _check_file(path: Path) -> None:
     check_library()
     if not path.exists():
         raise NotFoundError(f"{path} does not exist: this is not a workspace; make one with pilothouse init")
-    check_place(path)
+    check_file_system(path)
     if path.stat().st_mode & 0o022:
         raise UnavailableError(
             f"{path} can be written by others than its owner, who could forge any row: run chmod 600 {path}"

@@ -1,0 +1,53 @@
+"""Who holds which role."""
+
+from datetime import datetime
+
+from pilothouse.domain.roles import Grant, Role
+
+from .engine import Connection
+from .values import to_us
+
+
+def grants_of(connection: Connection, actor: str) -> tuple[Grant, ...]:
+    """The roles that an actor holds now."""
+    rows = connection.execute(
+        "SELECT role, model FROM grants WHERE actor = ? AND revoked_at IS NULL ORDER BY role, model", (actor,)
+    )
+    return tuple(Grant(Role(row["role"]), row["model"]) for row in rows)
+
+
+def all_grants(connection: Connection) -> dict[str, tuple[Grant, ...]]:
+    """Every actor with the roles held now, by name."""
+    found: dict[str, tuple[Grant, ...]] = {}
+    for row in connection.execute(
+        "SELECT actor, role, model FROM grants WHERE revoked_at IS NULL ORDER BY actor, role, model"
+    ):
+        found[row["actor"]] = (*found.get(row["actor"], ()), Grant(Role(row["role"]), row["model"]))
+    return found
+
+
+def add_grant(connection: Connection, actor: str, grant: Grant, *, by: str, at: datetime) -> None:
+    """Record a role from now on. The caller has looked that it is not held yet."""
+    connection.execute(
+        "INSERT INTO grants (actor, role, model, granted_by, recorded_at) VALUES (?, ?, ?, ?, ?)",
+        (actor, str(grant.role), grant.model, by, to_us(at)),
+    )
+
+
+def end_grant(connection: Connection, actor: str, grant: Grant, *, by: str, at: datetime) -> bool:
+    """Record that a role is held no longer; False where it was not held."""
+    changed = connection.execute(
+        "UPDATE grants SET revoked_at = ?, revoked_by = ? "
+        "WHERE actor = ? AND role = ? AND model = ? AND revoked_at IS NULL",
+        (to_us(at), by, actor, str(grant.role), grant.model),
+    )
+    return changed.rowcount == 1
+
+
+def count_holders(connection: Connection, role: Role) -> int:
+    """How many actors hold a role for all models."""
+    row = connection.execute(
+        "SELECT count(DISTINCT actor) AS n FROM grants WHERE role = ? AND model = '' AND revoked_at IS NULL",
+        (str(role),),
+    ).fetchone()
+    return int(row["n"])

@@ -1,0 +1,149 @@
+"""Alerts: what monitors found, who took care of it, which training it started."""
+
+from datetime import datetime
+from typing import Any
+
+from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.records import Alert, AlertStatus
+
+from .engine import Connection, Row
+from .values import from_json, from_us, to_us
+
+_SELECT = (
+    "SELECT a.*, m.name AS model, v.number AS version, t.name AS target FROM alerts a "
+    "JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id JOIN targets t ON t.id = a.target_id "
+)
+
+
+def find(connection: Connection, alert_id: int) -> Alert | None:
+    """One alert, or None."""
+    row = connection.execute(_SELECT + "WHERE a.id = ?", (alert_id,)).fetchone()
+    return _alert(row) if row else None
+
+
+def listed(
+    connection: Connection,
+    *,
+    status: AlertStatus | None = None,
+    unresolved: bool = False,
+    model: str | None = None,
+    target: str | None = None,
+    limit: int = 500,
+) -> list[Alert]:
+    """Alerts, newest first."""
+    rows = connection.execute(
+        _SELECT + "WHERE (? IS NULL OR a.status = ?) AND (? = 0 OR a.status <> 'resolved') "
+        "AND (? IS NULL OR m.name = ?) AND (? IS NULL OR t.name = ?) ORDER BY a.id DESC LIMIT ?",
+        (
+            status and str(status),
+            status and str(status),
+            int(unresolved),
+            model,
+            model,
+            target,
+            target,
+            limit,
+        ),
+    )
+    return [_alert(row) for row in rows]
+
+
+def same_finding(
+    connection: Connection,
+    *,
+    model: str,
+    version: int,
+    target: str,
+    kind: str,
+    subject: str,
+    effective_at: datetime,
+) -> Alert | None:
+    """The alert that already says this: one that is not resolved, or one of the same window."""
+    row = connection.execute(
+        _SELECT + "WHERE m.name = ? AND v.number = ? AND t.name = ? AND a.kind = ? AND a.subject = ? "
+        "AND (a.status <> 'resolved' OR a.effective_at = ?) ORDER BY a.status = 'resolved', a.id DESC LIMIT 1",
+        (model, version, target, kind, subject, to_us(effective_at)),
+    ).fetchone()
+    return _alert(row) if row else None
+
+
+def add(
+    connection: Connection,
+    *,
+    model: str,
+    version: int,
+    target: str,
+    kind: str,
+    subject: str,
+    severity: str,
+    effective_at: datetime,
+    at: datetime,
+    summary: str,
+    explanation: str,
+    figures: dict[str, float],
+) -> int | None:
+    """Record an open alert; returns its number, or None where the version or the target does not exist."""
+    added = connection.execute(
+        "INSERT INTO alerts (model_id, version_id, target_id, kind, subject, severity, effective_at, recorded_at, summary, "
+        "explanation, figures) SELECT m.id, v.id, t.id, ?, ?, ?, ?, ?, ?, ?, ? "
+        "FROM models m JOIN versions v ON v.model_id = m.id, targets t WHERE m.name = ? AND v.number = ? AND t.name = ?",
+        (
+            kind,
+            subject,
+            severity,
+            to_us(effective_at),
+            to_us(at),
+            summary,
+            explanation,
+            canonical_json(figures),
+            model,
+            version,
+            target,
+        ),
+    )
+    return added.lastrowid if added.rowcount == 1 else None
+
+
+def set_status(
+    connection: Connection, alert_id: int, status: AlertStatus, *, by: str, at: datetime, note: str = ""
+) -> None:
+    """Acknowledge or resolve an alert."""
+    connection.execute(
+        "UPDATE alerts SET status = ?, handled_by = ?, handled_at = ?, note = ?, resolved_at = ? WHERE id = ?",
+        (
+            str(status),
+            by,
+            to_us(at),
+            note,
+            to_us(at) if status is AlertStatus.RESOLVED else None,
+            alert_id,
+        ),
+    )
+
+
+def set_retrain_job(connection: Connection, alert_id: int, job_id: int) -> None:
+    """Remember the training that the alert started."""
+    connection.execute("UPDATE alerts SET retrain_job = ? WHERE id = ?", (job_id, alert_id))
+
+
+def _alert(row: Row) -> Alert:
+    figures: dict[str, Any] = from_json(row["figures"])
+    return Alert(
+        id=row["id"],
+        model=row["model"],
+        version=row["version"],
+        target=row["target"],
+        kind=row["kind"],
+        subject=row["subject"],
+        severity=row["severity"],
+        status=AlertStatus(row["status"]),
+        effective_at=from_us(row["effective_at"]),
+        recorded_at=from_us(row["recorded_at"]),
+        summary=row["summary"],
+        explanation=row["explanation"],
+        figures=figures,
+        handled_by=row["handled_by"],
+        handled_at=from_us(row["handled_at"]),
+        resolved_at=from_us(row["resolved_at"]),
+        retrain_job=row["retrain_job"],
+    )

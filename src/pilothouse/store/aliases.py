@@ -1,0 +1,43 @@
+"""Names for versions: ``@champion``, ``@challenger`` and others. Their history is in the audit log."""
+
+from datetime import datetime
+
+from .engine import Connection
+from .values import to_us
+
+
+def aliases_of(connection: Connection, model: str) -> dict[str, int]:
+    """Alias to version number."""
+    rows = connection.execute(
+        "SELECT a.alias, v.number FROM aliases a JOIN versions v ON v.id = a.version_id JOIN models m ON m.id = a.model_id "
+        "WHERE m.name = ? ORDER BY a.alias",
+        (model,),
+    )
+    return {row["alias"]: row["number"] for row in rows}
+
+
+def move_alias(
+    connection: Connection, model: str, alias: str, version: int, *, by: str, at: datetime
+) -> int | None:
+    """Let an alias mean a version; returns the number that it meant before, None where it is new."""
+    before = aliases_of(connection, model).get(alias)
+    if before != version:
+        connection.execute(
+            "INSERT INTO aliases (model_id, alias, version_id, set_by, recorded_at) "
+            "SELECT m.id, ?, v.id, ?, ? FROM models m JOIN versions v ON v.model_id = m.id "
+            "WHERE m.name = ? AND v.number = ? "
+            "ON CONFLICT (model_id, alias) DO UPDATE SET version_id = excluded.version_id, set_by = excluded.set_by, "
+            "recorded_at = excluded.recorded_at",
+            (alias, by, to_us(at), model, version),
+        )
+    return before
+
+
+def drop_alias(connection: Connection, model: str, alias: str) -> int | None:
+    """Take an alias away; returns the number that it meant, None where there was none."""
+    before = aliases_of(connection, model).get(alias)
+    connection.execute(
+        "DELETE FROM aliases WHERE alias = ? AND model_id = (SELECT id FROM models WHERE name = ?)",
+        (alias, model),
+    )
+    return before

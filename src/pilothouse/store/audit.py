@@ -1,0 +1,132 @@
+"""The audit log: append-only, each row hashed together with the hash of the row before it."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from pilothouse.domain.canonical import canonical_digest, canonical_json
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.records import AuditEntry, AuditHead
+
+from .engine import Connection, Row
+from .values import from_json, from_us, to_us
+
+FIRST_PREVIOUS = "0" * 64
+"""What the first row has for the hash of the row before."""
+
+_COLUMNS = "seq, recorded_at, actor, action, subject, detail, previous, hash"
+
+
+def append(
+    connection: Connection, *, at: datetime, actor: str, action: str, subject: str, detail: dict[str, Any]
+) -> AuditEntry:
+    """Add a row at the end of the chain, in the transaction of the change that it records.
+
+    ``detail`` is plain JSON data without NaN; old values belong in it where something was replaced.
+    """
+    before = head(connection)
+    seq = before.count + 1
+    digest = entry_hash(seq, to_us(at), actor, action, subject, detail, before.hash)
+    connection.execute(
+        f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (seq, to_us(at), actor, action, subject, canonical_json(detail), before.hash, digest),
+    )
+    return AuditEntry(seq, at, actor, action, subject, detail, before.hash, digest)
+
+
+def entry_hash(
+    seq: int, recorded_us: int, actor: str, action: str, subject: str, detail: dict[str, Any], previous: str
+) -> str:
+    """sha256 over the canonical JSON of all other fields, among them the hash of the row before."""
+    return canonical_digest(
+        {
+            "seq": seq,
+            "recorded_at": recorded_us,
+            "actor": actor,
+            "action": action,
+            "subject": subject,
+            "detail": detail,
+            "previous": previous,
+        }
+    )
+
+
+def head(connection: Connection) -> AuditHead:
+    """How many rows there are, and the hash of the last."""
+    row = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+    return AuditHead(row["seq"], row["hash"]) if row else AuditHead(0, FIRST_PREVIOUS)
+
+
+def entries(
+    connection: Connection, *, limit: int, before: int | None = None, text: str = ""
+) -> list[AuditEntry]:
+    """The newest rows first; ``before`` pages backwards by seq, ``text`` must occur in actor, action or subject."""
+    rows = (
+        connection.execute(
+            f"SELECT {_COLUMNS} FROM audit WHERE seq < ? AND instr(lower(actor || ' ' || action || ' ' || subject), ?) > 0 "
+            "ORDER BY seq DESC LIMIT ?",
+            (before if before is not None else 1 << 62, text.lower(), limit),
+        ).fetchall()
+        if text
+        else connection.execute(
+            f"SELECT {_COLUMNS} FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?",
+            (before if before is not None else 1 << 62, limit),
+        ).fetchall()
+    )
+    return [_entry(row) for row in rows]
+
+
+def iterate(connection: Connection) -> Iterator[AuditEntry]:
+    """Every row, oldest first."""
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM audit ORDER BY seq"):
+        yield _entry(row)
+
+
+def verify(connection: Connection, anchor: AuditHead | None = None) -> AuditHead:
+    """Compute the whole chain again. Raises IntegrityError that names the first wrong row.
+
+    ``anchor`` is a head that was kept elsewhere: with it a log that was cut or recomputed is found out.
+    """
+    previous, count, at_anchor = FIRST_PREVIOUS, 0, FIRST_PREVIOUS
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM audit ORDER BY seq"):
+        if row["seq"] != count + 1:
+            raise IntegrityError(f"audit row {count + 1} is missing: the next one is row {row['seq']}")
+        if row["previous"] != previous:
+            raise IntegrityError(f"audit row {row['seq']} does not follow the row before it")
+        if row["hash"] != _hash_of(row):
+            raise IntegrityError(f"audit row {row['seq']} was changed: its content does not have its hash")
+        previous, count = row["hash"], row["seq"]
+        if anchor is not None and count == anchor.count:
+            at_anchor = previous
+    if anchor is not None and count < anchor.count:
+        raise IntegrityError(
+            f"audit rows {count + 1} to {anchor.count} are missing: the end of the log was cut off"
+        )
+    if anchor is not None and at_anchor != anchor.hash:
+        raise IntegrityError(
+            f"audit row {anchor.count} is not the one that was anchored: the log was written anew"
+        )
+    return AuditHead(count, previous)
+
+
+def _hash_of(row: Row) -> str:
+    try:
+        detail = from_json(row["detail"])
+    except ValueError:
+        return ""
+    return entry_hash(
+        row["seq"], row["recorded_at"], row["actor"], row["action"], row["subject"], detail, row["previous"]
+    )
+
+
+def _entry(row: Row) -> AuditEntry:
+    return AuditEntry(
+        row["seq"],
+        from_us(row["recorded_at"]),
+        row["actor"],
+        row["action"],
+        row["subject"],
+        from_json(row["detail"]),
+        row["previous"],
+        row["hash"],
+    )

@@ -1,0 +1,157 @@
+"""What runs where, what ran where, and which models are held back from automatic deployment."""
+
+from datetime import datetime
+from typing import Any
+
+from pilothouse.domain.records import Deployment, Hold
+
+from .engine import Connection, Row
+from .values import from_us, to_us
+
+_SELECT = (
+    "SELECT d.*, m.name AS model, v.number AS version, t.name AS target FROM deployments d "
+    "JOIN models m ON m.id = d.model_id JOIN versions v ON v.id = d.version_id JOIN targets t ON t.id = d.target_id "
+)
+
+
+def live(connection: Connection, *, model: str | None = None, target: str | None = None) -> list[Deployment]:
+    """What is live now, by model and target."""
+    return _select(
+        connection,
+        "WHERE d.ended_at IS NULL AND (? IS NULL OR m.name = ?) AND (? IS NULL OR t.name = ?) ORDER BY m.name, t.name",
+        (model, model, target, target),
+    )
+
+
+def history(
+    connection: Connection, *, model: str | None = None, target: str | None = None, limit: int = 500
+) -> list[Deployment]:
+    """Deployments, newest first."""
+    return _select(
+        connection,
+        "WHERE (? IS NULL OR m.name = ?) AND (? IS NULL OR t.name = ?) ORDER BY d.id DESC LIMIT ?",
+        (model, model, target, target, limit),
+    )
+
+
+def recorded_at_time(connection: Connection, at: datetime) -> list[Deployment]:
+    """What was live at a time by the wall clock."""
+    return _select(
+        connection,
+        "WHERE d.recorded_at <= ? AND (d.ended_at IS NULL OR d.ended_at > ?) ORDER BY m.name, t.name",
+        (to_us(at), to_us(at)),
+    )
+
+
+def effective_at_time(connection: Connection, at: datetime) -> list[Deployment]:
+    """What was live at a time by the targets' event clocks: the last one recorded where a clock has gone back."""
+    return _select(
+        connection,
+        "WHERE d.id IN (SELECT max(id) FROM deployments WHERE effective_at <= ? "
+        "AND (ended_effective_at IS NULL OR ended_effective_at > ?) GROUP BY model_id, target_id) "
+        "ORDER BY m.name, t.name",
+        (to_us(at), to_us(at)),
+    )
+
+
+def version_before(connection: Connection, model: str, target: str) -> int | None:
+    """The version that a roll-back goes to: the one that the live version took the place of.
+
+    Following a roll-back it is not the version rolled back from, but the one before the one that is live again.
+    """
+    rows = connection.execute(
+        "SELECT v.number, d.kind FROM deployments d JOIN models m ON m.id = d.model_id "
+        "JOIN targets t ON t.id = d.target_id JOIN versions v ON v.id = d.version_id "
+        "WHERE m.name = ? AND t.name = ? ORDER BY d.id",
+        (model, target),
+    ).fetchall()
+    path: list[int] = []
+    for row in rows:
+        if row["kind"] == "rollback" and row["number"] in path:
+            del path[len(path) - path[::-1].index(row["number"]) :]
+        elif not path or path[-1] != row["number"]:
+            path.append(row["number"])
+    return path[-2] if len(path) > 1 else None
+
+
+def deploy(
+    connection: Connection,
+    *,
+    model: str,
+    version: int,
+    target: str,
+    kind: str,
+    actor: str,
+    reason: str,
+    request_id: int | None,
+    at: datetime,
+    effective_at: datetime,
+) -> int | None:
+    """Swap the live version of a model on a target, in the caller's transaction; returns the one that was live."""
+    before = live(connection, model=model, target=target)
+    connection.execute(
+        "UPDATE deployments SET ended_at = ?, ended_effective_at = ? WHERE ended_at IS NULL "
+        "AND model_id = (SELECT id FROM models WHERE name = ?) AND target_id = (SELECT id FROM targets WHERE name = ?)",
+        (to_us(at), to_us(effective_at), model, target),
+    )
+    added = connection.execute(
+        "INSERT INTO deployments (model_id, version_id, target_id, kind, actor, reason, request_id, recorded_at, effective_at) "
+        "SELECT m.id, v.id, t.id, ?, ?, ?, ?, ?, ? FROM models m JOIN versions v ON v.model_id = m.id, targets t "
+        "WHERE m.name = ? AND v.number = ? AND t.name = ?",
+        (kind, actor, reason, request_id, to_us(at), to_us(effective_at), model, version, target),
+    )
+    assert added.rowcount == 1, f"{model}/{version} or {target} is not there"
+    return before[0].version if before else None
+
+
+def holds(connection: Connection, model: str | None = None) -> list[Hold]:
+    """The holds in force."""
+    rows = connection.execute(
+        "SELECT h.id, m.name, h.reason, h.set_by, h.recorded_at FROM holds h JOIN models m ON m.id = h.model_id "
+        "WHERE h.lifted_at IS NULL AND (? IS NULL OR m.name = ?) ORDER BY m.name",
+        (model, model),
+    )
+    return [
+        Hold(row["id"], row["name"], row["reason"], row["set_by"], from_us(row["recorded_at"]))
+        for row in rows
+    ]
+
+
+def set_hold(connection: Connection, model: str, *, reason: str, by: str, at: datetime) -> None:
+    """Hold a model back; a hold that is in force stays as it is."""
+    connection.execute(
+        "INSERT INTO holds (model_id, reason, set_by, recorded_at) SELECT id, ?, ?, ? FROM models m WHERE name = ? "
+        "AND NOT EXISTS (SELECT 1 FROM holds WHERE model_id = m.id AND lifted_at IS NULL)",
+        (reason, by, to_us(at), model),
+    )
+
+
+def lift_hold(connection: Connection, model: str, *, reason: str, by: str, at: datetime) -> bool:
+    """End the hold in force; False where there is none."""
+    changed = connection.execute(
+        "UPDATE holds SET lifted_at = ?, lifted_by = ?, lift_reason = ? WHERE lifted_at IS NULL "
+        "AND model_id = (SELECT id FROM models WHERE name = ?)",
+        (to_us(at), by, reason, model),
+    )
+    return changed.rowcount == 1
+
+
+def _select(connection: Connection, where: str, values: tuple[Any, ...]) -> list[Deployment]:
+    return [_deployment(row) for row in connection.execute(_SELECT + where, values)]
+
+
+def _deployment(row: Row) -> Deployment:
+    return Deployment(
+        id=row["id"],
+        model=row["model"],
+        version=row["version"],
+        target=row["target"],
+        kind=row["kind"],
+        actor=row["actor"],
+        reason=row["reason"],
+        request_id=row["request_id"],
+        recorded_at=from_us(row["recorded_at"]),
+        effective_at=from_us(row["effective_at"]),
+        ended_at=from_us(row["ended_at"]),
+        ended_effective_at=from_us(row["ended_effective_at"]),
+    )

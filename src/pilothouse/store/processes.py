@@ -1,0 +1,147 @@
+"""What the daemon and the serving processes last said of themselves."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.wire import ServingReport
+
+from .engine import Connection, Row
+from .values import from_json, from_us, to_us
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRecord:
+    """One process as it last said of itself. ``name`` is ``daemon`` or ``serving:TARGET``."""
+
+    name: str
+    process: ProcessName
+    started_at: datetime
+    heartbeat_at: datetime
+    stopped_at: datetime | None
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRecord:
+    """The last report of a target's serving process, and when it came."""
+
+    report: ServingReport
+    received_at: datetime
+
+
+def put_process(
+    connection: Connection,
+    name: str,
+    process: ProcessName,
+    *,
+    started_at: datetime,
+    at: datetime,
+    detail: dict[str, Any],
+) -> None:
+    """Record a process that has started, in the place of the one before it."""
+    connection.execute(
+        "INSERT INTO processes (name, boot_id, pid, started_ticks, started_at, heartbeat_at, detail) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET boot_id = excluded.boot_id, pid = excluded.pid, "
+        "started_ticks = excluded.started_ticks, started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, "
+        "stopped_at = NULL, detail = excluded.detail",
+        (
+            name,
+            process.boot_id,
+            process.pid,
+            process.started,
+            to_us(started_at),
+            to_us(at),
+            canonical_json(detail),
+        ),
+    )
+
+
+def beat(connection: Connection, name: str, process: ProcessName, *, at: datetime) -> bool:
+    """Record that a process is alive; False where another has taken its place."""
+    changed = connection.execute(
+        "UPDATE processes SET heartbeat_at = ? WHERE name = ? AND boot_id = ? AND pid = ? AND started_ticks = ?",
+        (to_us(at), name, process.boot_id, process.pid, process.started),
+    )
+    return changed.rowcount == 1
+
+
+def set_stopped(connection: Connection, name: str, *, at: datetime) -> None:
+    """Record that a process has ended in good order."""
+    connection.execute("UPDATE processes SET stopped_at = ? WHERE name = ?", (to_us(at), name))
+
+
+def find_process(connection: Connection, name: str) -> ProcessRecord | None:
+    """The process of that name, or None."""
+    row = connection.execute("SELECT * FROM processes WHERE name = ?", (name,)).fetchone()
+    return _process(row) if row else None
+
+
+def put_report(connection: Connection, report: ServingReport, *, at: datetime) -> None:
+    """Keep the last report of a target, and the first latency baseline of each version that answers there."""
+    connection.execute(
+        "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, spooled_batches) "
+        "SELECT id, ?, ?, ?, ?, ?, ? FROM targets WHERE name = ? "
+        "ON CONFLICT (target_id) DO UPDATE SET received_at = excluded.received_at, port = excluded.port, "
+        "pid = excluded.pid, loaded = excluded.loaded, failed = excluded.failed, spooled_batches = excluded.spooled_batches",
+        (
+            to_us(at),
+            report.port,
+            report.pid,
+            canonical_json(report.loaded),
+            canonical_json(report.failed),
+            report.spooled_batches,
+            report.target,
+        ),
+    )
+    for model, p95 in report.baseline_latency_us.items():
+        connection.execute(
+            "INSERT INTO latency_baselines (version_id, target_id, p95_us, recorded_at) "
+            "SELECT v.id, t.id, ?, ? FROM models m JOIN versions v ON v.model_id = m.id, targets t "
+            "WHERE m.name = ? AND v.number = ? AND t.name = ? ON CONFLICT (version_id, target_id) DO NOTHING",
+            (p95, to_us(at), model, report.loaded.get(model), report.target),
+        )
+
+
+def reports(connection: Connection) -> dict[str, ServingRecord]:
+    """The last report of each target that has ever reported."""
+    rows = connection.execute(
+        "SELECT r.*, t.name AS target FROM serving_reports r JOIN targets t ON t.id = r.target_id"
+    )
+    return {
+        row["target"]: ServingRecord(
+            ServingReport(
+                target=row["target"],
+                port=row["port"],
+                pid=row["pid"],
+                loaded=from_json(row["loaded"]),
+                failed=from_json(row["failed"]),
+                spooled_batches=row["spooled_batches"],
+            ),
+            from_us(row["received_at"]),
+        )
+        for row in rows
+    }
+
+
+def baseline_p95_us(connection: Connection, model: str, version: int, target: str) -> int | None:
+    """The p95 of one row, in microseconds, measured on the machine that serves; None before it was."""
+    row = connection.execute(
+        "SELECT b.p95_us FROM latency_baselines b JOIN versions v ON v.id = b.version_id JOIN models m ON m.id = v.model_id "
+        "JOIN targets t ON t.id = b.target_id WHERE m.name = ? AND v.number = ? AND t.name = ?",
+        (model, version, target),
+    ).fetchone()
+    return row["p95_us"] if row else None
+
+
+def _process(row: Row) -> ProcessRecord:
+    return ProcessRecord(
+        row["name"],
+        ProcessName(row["boot_id"], row["pid"], row["started_ticks"]),
+        from_us(row["started_at"]),
+        from_us(row["heartbeat_at"]),
+        from_us(row["stopped_at"]),
+        from_json(row["detail"]),
+    )

@@ -1,0 +1,179 @@
+"""Promotion requests with their frozen evidence and policy, decisions and comments."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
+
+from .engine import Connection, Row
+from .values import from_json, from_us, to_us
+
+_SELECT = (
+    "SELECT r.*, m.name AS model, v.number AS version FROM promotion_requests r "
+    "JOIN models m ON m.id = r.model_id JOIN versions v ON v.id = r.version_id "
+)
+
+
+def find(connection: Connection, request_id: int) -> PromotionRequest | None:
+    """One request, complete, or None."""
+    found = _select(connection, "WHERE r.id = ?", (request_id,))
+    return found[0] if found else None
+
+
+def listed(
+    connection: Connection, *, status: RequestStatus | None = None, model: str | None = None, limit: int = 500
+) -> list[PromotionRequest]:
+    """Requests, newest first."""
+    return _select(
+        connection,
+        "WHERE (? IS NULL OR r.status = ?) AND (? IS NULL OR m.name = ?) ORDER BY r.id DESC LIMIT ?",
+        (status and str(status), status and str(status), model, model, limit),
+    )
+
+
+def open_for(connection: Connection, model: str, targets: Sequence[str]) -> list[PromotionRequest]:
+    """The open requests of a model that ask for any of ``targets``."""
+    return [
+        request
+        for request in listed(connection, status=RequestStatus.OPEN, model=model)
+        if set(request.targets) & set(targets)
+    ]
+
+
+def expired(connection: Connection, at: datetime) -> list[PromotionRequest]:
+    """The open requests whose time has run out."""
+    return _select(connection, "WHERE r.status = 'open' AND r.expires_at <= ? ORDER BY r.id", (to_us(at),))
+
+
+def add(
+    connection: Connection,
+    *,
+    model: str,
+    version: int,
+    targets: Sequence[str],
+    requested_by: str,
+    trained_by: str,
+    reason: str,
+    at: datetime,
+    expires_at: datetime,
+    policy: dict[str, Any],
+    policy_digest: str,
+    evidence: dict[str, Any],
+    evidence_digest: str,
+) -> int:
+    """Record an open request; returns its number."""
+    added = connection.execute(
+        "INSERT INTO promotion_requests (model_id, version_id, requested_by, trained_by, reason, recorded_at, expires_at, "
+        "policy, policy_digest, evidence, evidence_digest) "
+        "SELECT m.id, v.id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM models m JOIN versions v ON v.model_id = m.id "
+        "WHERE m.name = ? AND v.number = ?",
+        (
+            requested_by,
+            trained_by,
+            reason,
+            to_us(at),
+            to_us(expires_at),
+            canonical_json(policy),
+            policy_digest,
+            canonical_json(evidence),
+            evidence_digest,
+            model,
+            version,
+        ),
+    )
+    key = added.lastrowid
+    assert added.rowcount == 1
+    assert key is not None
+    for target in targets:
+        connection.execute(
+            "INSERT INTO request_targets (request_id, model_id, target_id) "
+            "SELECT r.id, r.model_id, t.id FROM promotion_requests r, targets t WHERE r.id = ? AND t.name = ?",
+            (key, target),
+        )
+    return key
+
+
+def close(
+    connection: Connection,
+    request_id: int,
+    status: RequestStatus,
+    *,
+    by: str,
+    at: datetime,
+    superseded_by: int | None = None,
+) -> None:
+    """Close an open request for good."""
+    connection.execute(
+        "UPDATE promotion_requests SET status = ?, closed_at = ?, closed_by = ?, superseded_by = ? WHERE id = ?",
+        (str(status), to_us(at), by, superseded_by, request_id),
+    )
+
+
+def add_decision(connection: Connection, request_id: int, decision: Decision) -> None:
+    """Record an approval or a rejection."""
+    connection.execute(
+        "INSERT INTO decisions (request_id, actor, verdict, reason, evidence_digest, policy_digest, recorded_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            request_id,
+            decision.actor,
+            decision.verdict,
+            decision.reason,
+            decision.evidence_digest,
+            decision.policy_digest,
+            to_us(decision.recorded_at),
+        ),
+    )
+
+
+def add_comment(connection: Connection, request_id: int, comment: Comment) -> None:
+    """Record a remark."""
+    connection.execute(
+        "INSERT INTO comments (request_id, actor, text, recorded_at) VALUES (?, ?, ?, ?)",
+        (request_id, comment.actor, comment.text, to_us(comment.recorded_at)),
+    )
+
+
+def _select(connection: Connection, where: str, values: tuple[Any, ...]) -> list[PromotionRequest]:
+    rows = connection.execute(_SELECT + where, values).fetchall()
+    return [_request(connection, row) for row in rows]
+
+
+def _request(connection: Connection, row: Row) -> PromotionRequest:
+    targets = connection.execute(
+        "SELECT t.name FROM request_targets rt JOIN targets t ON t.id = rt.target_id WHERE rt.request_id = ? ORDER BY t.name",
+        (row["id"],),
+    )
+    decisions = connection.execute("SELECT * FROM decisions WHERE request_id = ? ORDER BY id", (row["id"],))
+    comments = connection.execute("SELECT * FROM comments WHERE request_id = ? ORDER BY id", (row["id"],))
+    return PromotionRequest(
+        id=row["id"],
+        model=row["model"],
+        version=row["version"],
+        targets=tuple(target["name"] for target in targets),
+        status=RequestStatus(row["status"]),
+        requested_by=row["requested_by"],
+        trained_by=row["trained_by"],
+        reason=row["reason"],
+        recorded_at=from_us(row["recorded_at"]),
+        expires_at=from_us(row["expires_at"]),
+        closed_at=from_us(row["closed_at"]),
+        policy=from_json(row["policy"]),
+        policy_digest=row["policy_digest"],
+        evidence=from_json(row["evidence"]),
+        evidence_digest=row["evidence_digest"],
+        decisions=tuple(
+            Decision(
+                d["actor"],
+                d["verdict"],
+                d["reason"],
+                d["evidence_digest"],
+                d["policy_digest"],
+                from_us(d["recorded_at"]),
+            )
+            for d in decisions
+        ),
+        comments=tuple(Comment(c["actor"], c["text"], from_us(c["recorded_at"])) for c in comments),
+    )

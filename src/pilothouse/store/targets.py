@@ -1,0 +1,75 @@
+"""Targets, which models name them, and the digests of their tokens."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pilothouse.domain.records import Target
+
+from .engine import Connection
+from .values import to_us
+
+
+def all_targets(connection: Connection) -> list[Target]:
+    """Every target by name, without its event clock (that is telemetry's)."""
+    rows = connection.execute("SELECT name, region, product, business_unit FROM targets ORDER BY name")
+    return [Target(row["name"], row["region"], row["product"], row["business_unit"]) for row in rows]
+
+
+def target_id(connection: Connection, name: str) -> int | None:
+    """The key of a target, or None."""
+    row = connection.execute("SELECT id FROM targets WHERE name = ?", (name,)).fetchone()
+    return row["id"] if row else None
+
+
+def targets_of(connection: Connection, model: str) -> tuple[str, ...]:
+    """The targets that the model file in force names, in its order."""
+    rows = connection.execute(
+        "SELECT t.name FROM model_targets mt JOIN targets t ON t.id = mt.target_id JOIN models m ON m.id = mt.model_id "
+        "WHERE m.name = ? ORDER BY mt.position",
+        (model,),
+    )
+    return tuple(row["name"] for row in rows)
+
+
+def put_target(connection: Connection, target: Target, *, at: datetime) -> int:
+    """Add a target, or bring its description up to date; returns its key."""
+    connection.execute(
+        "INSERT INTO targets (name, region, product, business_unit, created_at) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET region = excluded.region, product = excluded.product, "
+        "business_unit = excluded.business_unit",
+        (target.name, target.region, target.product, target.business_unit, to_us(at)),
+    )
+    key = target_id(connection, target.name)
+    assert key is not None
+    return key
+
+
+def set_model_targets(connection: Connection, model_id: int, target_ids: Sequence[int]) -> None:
+    """Record the targets that a model file names, in its order."""
+    connection.execute("DELETE FROM model_targets WHERE model_id = ?", (model_id,))
+    connection.executemany(
+        "INSERT INTO model_targets (model_id, target_id, position) VALUES (?, ?, ?)",
+        [(model_id, key, position) for position, key in enumerate(target_ids)],
+    )
+
+
+def replace_token(connection: Connection, target: int, digest: str, *, by: str, at: datetime) -> None:
+    """Put a new token in force; the one before is void from now on."""
+    connection.execute(
+        "UPDATE target_tokens SET revoked_at = ? WHERE target_id = ? AND revoked_at IS NULL",
+        (to_us(at), target),
+    )
+    connection.execute(
+        "INSERT INTO target_tokens (target_id, digest, issued_by, recorded_at) VALUES (?, ?, ?, ?)",
+        (target, digest, by, to_us(at)),
+    )
+
+
+def target_of_token(connection: Connection, digest: str) -> str | None:
+    """The target whose token in force has this digest, or None."""
+    row = connection.execute(
+        "SELECT t.name FROM target_tokens k JOIN targets t ON t.id = k.target_id "
+        "WHERE k.digest = ? AND k.revoked_at IS NULL",
+        (digest,),
+    ).fetchone()
+    return row["name"] if row else None

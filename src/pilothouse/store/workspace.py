@@ -1,0 +1,65 @@
+"""The workspace's own settings, its policy, and whether automation runs."""
+
+from datetime import datetime
+
+from pilothouse.domain.records import Automation, WorkspacePolicy
+
+from .engine import Connection
+from .values import from_us, to_us
+
+
+def setting(connection: Connection, name: str) -> str | None:
+    """A setting, or None where it was never set."""
+    row = connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+    return row["value"] if row else None
+
+
+def set_setting(connection: Connection, name: str, value: str) -> None:
+    """Set or replace a setting."""
+    connection.execute(
+        "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )
+
+
+def policy(connection: Connection) -> WorkspacePolicy:
+    """The policy in force; the weakest where none was set."""
+    row = connection.execute("SELECT * FROM workspace_policies ORDER BY id DESC LIMIT 1").fetchone()
+    if row is None:
+        return WorkspacePolicy()
+    return WorkspacePolicy(
+        row["approvals"],
+        bool(row["four_eyes"]),
+        bool(row["allow_automatic"]),
+        row["set_by"],
+        from_us(row["recorded_at"]),
+    )
+
+
+def add_policy(
+    connection: Connection, *, approvals: int, four_eyes: bool, allow_automatic: bool, by: str, at: datetime
+) -> None:
+    """Put a policy in force."""
+    connection.execute(
+        "INSERT INTO workspace_policies (approvals, four_eyes, allow_automatic, set_by, recorded_at) "
+        "VALUES (?, ?, ?, ?, ?)",
+        (approvals, int(four_eyes), int(allow_automatic), by, to_us(at)),
+    )
+
+
+def automation(connection: Connection) -> Automation:
+    """Whether automation is paused, since when and why."""
+    row = connection.execute("SELECT * FROM automation_changes ORDER BY id DESC LIMIT 1").fetchone()
+    if row is None:
+        return Automation(paused=False)
+    return Automation(bool(row["paused"]), row["reason"], row["actor"], from_us(row["recorded_at"]))
+
+
+def add_automation_change(
+    connection: Connection, *, paused: bool, reason: str, actor: str, at: datetime
+) -> None:
+    """Pause or resume automation."""
+    connection.execute(
+        "INSERT INTO automation_changes (paused, reason, actor, recorded_at) VALUES (?, ?, ?, ?)",
+        (int(paused), reason, actor, to_us(at)),
+    )
