@@ -14,7 +14,7 @@ from .values import from_json, from_us, to_us
 FIRST_PREVIOUS = "0" * 64
 """What the first row has for the hash of the row before."""
 
-_COLUMNS = "seq, recorded_at, actor, action, subject, detail, previous, hash"
+_SELECT = "SELECT seq, recorded_at, actor, action, subject, detail, previous, hash FROM audit "
 
 
 def append(
@@ -28,7 +28,8 @@ def append(
     seq = before.count + 1
     digest = entry_hash(seq, to_us(at), actor, action, subject, detail, before.hash)
     connection.execute(
-        f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO audit (seq, recorded_at, actor, action, subject, detail, previous, hash) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (seq, to_us(at), actor, action, subject, canonical_json(detail), before.hash, digest),
     )
     return AuditEntry(seq, at, actor, action, subject, detail, before.hash, digest)
@@ -61,24 +62,18 @@ def entries(
     connection: Connection, *, limit: int, before: int | None = None, text: str = ""
 ) -> list[AuditEntry]:
     """The newest rows first; ``before`` pages backwards by seq, ``text`` must occur in actor, action or subject."""
-    rows = (
-        connection.execute(
-            f"SELECT {_COLUMNS} FROM audit WHERE seq < ? AND instr(lower(actor || ' ' || action || ' ' || subject), ?) > 0 "
-            "ORDER BY seq DESC LIMIT ?",
-            (before if before is not None else 1 << 62, text.lower(), limit),
-        ).fetchall()
-        if text
-        else connection.execute(
-            f"SELECT {_COLUMNS} FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?",
-            (before if before is not None else 1 << 62, limit),
-        ).fetchall()
+    rows = connection.execute(
+        _SELECT
+        + "WHERE seq < ? AND (? = '' OR instr(lower(actor || ' ' || action || ' ' || subject), ?) > 0) "
+        "ORDER BY seq DESC LIMIT ?",
+        (before if before is not None else 1 << 62, text, text.lower(), limit),
     )
     return [_entry(row) for row in rows]
 
 
 def iterate(connection: Connection) -> Iterator[AuditEntry]:
     """Every row, oldest first."""
-    for row in connection.execute(f"SELECT {_COLUMNS} FROM audit ORDER BY seq"):
+    for row in connection.execute(_SELECT + "ORDER BY seq"):
         yield _entry(row)
 
 
@@ -88,7 +83,7 @@ def verify(connection: Connection, anchor: AuditHead | None = None) -> AuditHead
     ``anchor`` is a head that was kept elsewhere: with it a log that was cut or recomputed is found out.
     """
     previous, count, at_anchor = FIRST_PREVIOUS, 0, FIRST_PREVIOUS
-    for row in connection.execute(f"SELECT {_COLUMNS} FROM audit ORDER BY seq"):
+    for row in connection.execute(_SELECT + "ORDER BY seq"):
         if row["seq"] != count + 1:
             raise IntegrityError(f"audit row {count + 1} is missing: the next one is row {row['seq']}")
         if row["previous"] != previous:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
+from pilothouse.sqlite import driver
 from pilothouse.sqlite.connection import check_file_system, check_library
 
-from .engine import Connection, errors_named, sqlite
+from .engine import Connection, errors_named
 from .migrations import APPLICATION_ID, SCHEMA_VERSION, apply_migrations
 
 BUSY_TIMEOUT_MS = 10_000
@@ -63,7 +64,7 @@ class Registry:
         check_file_system(path.parent)
         with errors_named(path):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            connection = sqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+            connection = driver.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
             try:
                 _migrate(connection)
             finally:
@@ -75,7 +76,7 @@ class Registry:
         """Open a registry, first bringing an older schema up to date. Safe when several processes do so at once."""
         _check_file(path)
         with errors_named(path):
-            connection = sqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+            connection = driver.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
             try:
                 if _pragma(connection, "application_id") == APPLICATION_ID and (
                     _pragma(connection, "user_version") < SCHEMA_VERSION
@@ -142,7 +143,7 @@ class Registry:
         """A sound copy of the live database in one file, by SQLite's backup interface."""
         with errors_named(path):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o600))
-            destination = sqlite.connect(path, isolation_level=None)
+            destination = driver.connect(path, isolation_level=None)
             try:
                 source = self._connect()
                 try:
@@ -185,14 +186,14 @@ class Registry:
     def _connect(self) -> Connection:
         with errors_named(self.path):
             # mode=rw: a registry that has gone is an error, never a new empty file.
-            connection: Connection = sqlite.connect(
+            connection: Connection = driver.connect(
                 f"{self.path.absolute().as_uri()}?mode=rw",
                 uri=True,
                 isolation_level=None,
                 timeout=BUSY_TIMEOUT_MS / 1000,
                 check_same_thread=False,  # each thread has its own; only close() comes from another
             )
-            connection.row_factory = sqlite.Row
+            connection.row_factory = driver.Row
             for pragma in _PRAGMAS:
                 connection.execute(pragma)
             return connection

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, UnavailableError
-from pilothouse.sqlite import driver as sqlite
+from pilothouse.sqlite import driver
 
 Connection: TypeAlias = sqlite3.Connection
 Row: TypeAlias = sqlite3.Row
@@ -19,9 +19,9 @@ def errors_named(path: Path) -> Iterator[None]:
     """Turn the library's errors into ours, each with what to do. A misuse of the library stays what it is."""
     try:
         yield
-    except sqlite.IntegrityError as error:
+    except driver.IntegrityError as error:
         raise ConflictError(f"the registry refused the change: {error}; look again and repeat it") from error
-    except sqlite.DatabaseError as error:
+    except driver.DatabaseError as error:
         named = _name_error(error, path)
         if named is None:
             raise
@@ -34,25 +34,25 @@ def _name_error(error: Exception, path: Path) -> Exception | None:
     if code is None:
         return None
     match code & 0xFF:
-        case sqlite.SQLITE_FULL:
+        case driver.SQLITE_FULL:
             return UnavailableError(
                 f"the disk that holds {path} is full: make room and try again; nothing was changed"
             )
-        case sqlite.SQLITE_BUSY | sqlite.SQLITE_LOCKED:
+        case driver.SQLITE_BUSY | driver.SQLITE_LOCKED:
             return UnavailableError(f"{path} is locked by another process: try again; nothing was changed")
-        case sqlite.SQLITE_CORRUPT | sqlite.SQLITE_NOTADB:
+        case driver.SQLITE_CORRUPT | driver.SQLITE_NOTADB:
             return IntegrityError(
                 f"{path} is damaged or is not a registry ({error}): restore a backup into a new folder"
             )
-        case sqlite.SQLITE_CANTOPEN:
+        case driver.SQLITE_CANTOPEN:
             return UnavailableError(
                 f"{path} cannot be opened: check that it exists and that you may read and write it"
             )
-        case sqlite.SQLITE_READONLY | sqlite.SQLITE_PERM | sqlite.SQLITE_AUTH:
+        case driver.SQLITE_READONLY | driver.SQLITE_PERM | driver.SQLITE_AUTH:
             return UnavailableError(
                 f"{path} cannot be written: check the permissions of the file and its folder"
             )
-        case sqlite.SQLITE_IOERR:
+        case driver.SQLITE_IOERR:
             return UnavailableError(
                 f"reading or writing {path} failed ({error}): check the disk, then try again"
             )

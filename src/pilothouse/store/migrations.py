@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
-from .engine import Connection, sqlite
+from pilothouse.sqlite import driver
+
+from .engine import Connection
 
 SCHEMA_VERSION = 1
 """What this release reads and writes; kept in ``PRAGMA user_version`` so that opening needs no library."""
@@ -85,7 +87,7 @@ def _statements(script: str) -> Iterator[str]:
     gathered = ""
     for line in script.splitlines(keepends=True):
         gathered += line
-        if sqlite.complete_statement(gathered):
+        if driver.complete_statement(gathered):
             yield gathered
             gathered = ""
 

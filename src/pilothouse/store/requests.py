@@ -62,8 +62,9 @@ def add(
     policy_digest: str,
     evidence: dict[str, Any],
     evidence_digest: str,
+    supersedes: Sequence[int] = (),
 ) -> int:
-    """Record an open request; returns its number."""
+    """Record an open request, closing those that it takes the place of; returns its number."""
     added = connection.execute(
         "INSERT INTO promotion_requests (model_id, version_id, requested_by, trained_by, reason, recorded_at, expires_at, "
         "policy, policy_digest, evidence, evidence_digest) "
@@ -86,6 +87,8 @@ def add(
     key = added.lastrowid
     assert added.rowcount == 1
     assert key is not None
+    for old in supersedes:
+        close(connection, old, RequestStatus.SUPERSEDED, by=requested_by, at=at, superseded_by=key)
     for target in targets:
         connection.execute(
             "INSERT INTO request_targets (request_id, model_id, target_id) "

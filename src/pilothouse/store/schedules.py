@@ -34,7 +34,8 @@ def listed(connection: Connection, model: str | None = None) -> list[Schedule]:
 def recorded_at(connection: Connection, schedule_id: int) -> datetime:
     """Since when the schedule is as it is: earlier nominal times are not caught up."""
     row = connection.execute("SELECT recorded_at FROM schedules WHERE id = ?", (schedule_id,)).fetchone()
-    return from_us(row["recorded_at"])
+    us: int = row["recorded_at"]
+    return from_us(us)
 
 
 def set_schedules(

@@ -13,7 +13,7 @@ CREATE TABLE promotion_requests (
   expires_at      INTEGER NOT NULL CHECK (expires_at > recorded_at),
   closed_at       INTEGER,
   closed_by       TEXT,
-  superseded_by   INTEGER REFERENCES promotion_requests (id) DEFERRABLE INITIALLY DEFERRED,
+  superseded_by   INTEGER REFERENCES promotion_requests (id),
   policy          TEXT NOT NULL CHECK (json_valid(policy)),
   policy_digest   TEXT NOT NULL CHECK (length(policy_digest) = 64),
   evidence        TEXT NOT NULL CHECK (json_valid(evidence)),
