@@ -1,0 +1,1 @@
+"""The serving process of one target: Open Inference Protocol, predictions spooled to disk, versions as the hub says."""

@@ -1,0 +1,201 @@
+"""The Open Inference Protocol v2 over HTTP, as one plain ASGI app.
+
+``GET /v2``, ``/v2/health/live``, ``/v2/health/ready``, ``/v2/models/M[/versions/V]`` and its ``/ready``,
+``POST /v2/models/M[/versions/V]/infer``, and ``/v2/repository/index`` (GET or POST). A trailing slash is taken too. Every
+error is ``{"error": "one line"}``: 400 for what was sent, 404 for what is not served, 503 while nothing can be kept.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..domain.errors import InvalidInputError, NotFoundError, PilothouseError, UnavailableError
+from .http import ClientGoneError, HttpError, Receive, Scope, Send, answer, header, read_body
+from .protocol import (
+    MAXIMUM_BODY_BYTES,
+    Inference,
+    encode,
+    error_document,
+    infer_answer,
+    model_metadata,
+    read_inference,
+    server_metadata,
+    shown_line,
+)
+from .roster import LoadedVersion, Roster
+from .spool import Spool
+from .worker import Answer, Work, Worker
+
+log = logging.getLogger(__name__)
+
+MAXIMUM_WAITING = 1_000
+"""Requests that may wait for an answer at once; the next is asked to come back."""
+_LARGE_BODY_BYTES = 256 * 1_024
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class ServingApp:
+    """The ASGI app of one target. ``roster()`` is the state of this moment."""
+
+    def __init__(
+        self, roster: Callable[[], Roster], worker: Worker, spool: Spool, *, only_loopback: bool
+    ) -> None:
+        self._roster, self._worker, self._spool = roster, worker, spool
+        self._only_loopback = only_loopback
+        self._waiting = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; nothing but its answer leaves here."""
+        try:
+            status, body = await self._route(scope, receive)
+            headers = None
+        except ClientGoneError:
+            return
+        except PilothouseError as error:
+            status, headers = _status(error), error.headers if isinstance(error, HttpError) else None
+            body = error_document(str(error))
+        except Exception:  # a fault of ours: the client gets one line, the log all of it
+            log.exception("a request failed")
+            status, headers, body = 500, None, error_document("internal error; the server's log says more")
+        await answer(send, status, body, headers=headers)
+
+    async def _route(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        self._check_host(scope)
+        method, path = scope["method"], scope["path"].rstrip("/").split("/")[1:]
+        roster = self._roster()
+        match path:
+            case ["v2"]:
+                return _get(method, 200, server_metadata())
+            case ["v2", "health", "live"]:
+                return _get(method, 200, {"live": True})
+            case ["v2", "health", "ready"]:
+                return _get(method, 200 if roster.ready else 503, {"ready": roster.ready})
+            case ["v2", "repository", "index"]:
+                _allow(method, "GET", "POST")
+                return 200, encode(_index(roster))
+            case ["v2", "models", model, *rest]:
+                version = rest[1] if len(rest) > 1 and rest[0] == "versions" else None
+                match rest if version is None else rest[2:]:
+                    case []:
+                        _allow(method, "GET")
+                        loaded = roster.find(model, version)
+                        return 200, encode(model_metadata(loaded.schema, loaded.version.version))
+                    case ["ready"]:
+                        return _get(method, *_model_ready(roster, model, version))
+                    case ["infer"]:
+                        _allow(method, "POST")
+                        return await self._infer(scope, receive, roster.find(model, version))
+        raise NotFoundError(f"there is nothing at {shown_line(scope['path'], 120)}; see GET /v2")
+
+    async def _infer(self, scope: Scope, receive: Receive, loaded: LoadedVersion) -> tuple[int, bytes]:
+        try:
+            return 200, await self._predict(scope, receive, loaded)
+        except ClientGoneError:
+            raise
+        except (
+            Exception
+        ):  # whatever it was, it was an error to this client; it is counted and goes on its way
+            self._spool.count_error(loaded.stream)
+            raise
+
+    async def _predict(self, scope: Scope, receive: Receive, loaded: LoadedVersion) -> bytes:
+        self._spool.check()
+        if self._waiting >= MAXIMUM_WAITING:
+            raise UnavailableError(f"{MAXIMUM_WAITING} requests wait already; try again")
+        if header(scope, b"inference-header-content-length") is not None:
+            raise InvalidInputError("binary tensor data is not taken; send the tensors as JSON")
+        self._waiting += 1
+        try:
+            body = await read_body(scope, receive, MAXIMUM_BODY_BYTES)
+            received_ns = time.perf_counter_ns()
+            request = await _read(body, loaded)
+            found = await self._answered(loaded, request, received_ns)
+        finally:
+            self._waiting -= 1
+        version = loaded.version
+        return infer_answer(version.model, version.version, request, found.prediction, found.first)
+
+    async def _answered(self, loaded: LoadedVersion, request: Inference, received_ns: int) -> Answer:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+
+        def settle(outcome: Answer | PilothouseError) -> None:
+            if future.done():  # cancelled at the end of a shutdown
+                return
+            if isinstance(outcome, PilothouseError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        def deliver(outcome: Answer | PilothouseError) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle, outcome)
+
+        times = request.event_times
+        if times is None:
+            times = np.full(request.columns.rows, time.time_ns() // 1_000, dtype=np.int64)
+        self._worker.submit(Work(loaded, request.columns, times, received_ns, deliver))
+        return await future
+
+    def _check_host(self, scope: Scope) -> None:
+        """A page in a browser on this machine must not reach a loopback server under another name."""
+        if not self._only_loopback:
+            return
+        host = header(scope, b"host")
+        name = host if host is None or host.endswith("]") else host.rpartition(":")[0] or host
+        if name is not None and name not in _LOOPBACK:
+            raise HttpError(403, f"host {shown_line(name, 80)} is not served here; use 127.0.0.1")
+
+
+async def _read(body: bytes, loaded: LoadedVersion) -> Inference:
+    if len(body) <= _LARGE_BODY_BYTES:
+        return read_inference(body, loaded.schema, loaded.private)
+    return await asyncio.to_thread(read_inference, body, loaded.schema, loaded.private)
+
+
+def _get(method: str, status: int, document: Any) -> tuple[int, bytes]:
+    _allow(method, "GET")
+    return status, encode(document)
+
+
+def _allow(method: str, *allowed: str) -> None:
+    if method not in allowed:
+        expected = ", ".join(allowed)
+        raise HttpError(
+            405, f"{shown_line(method, 20)} is not taken here; expected {expected}", {"allow": expected}
+        )
+
+
+def _model_ready(roster: Roster, model: str, version: str | None) -> tuple[int, Any]:
+    if model in roster.desired and model not in roster.live and version is None:
+        return 503, {"name": model, "ready": False}
+    roster.find(model, version)
+    return 200, {"name": model, "ready": True}
+
+
+def _index(roster: Roster) -> list[dict[str, str]]:
+    """Every live version, and every desired one that is not there yet with the reason."""
+    rows = [
+        {"name": model, "version": str(loaded.version.version), "state": "READY", "reason": ""}
+        for model, loaded in sorted(roster.live.items())
+    ]
+    for model, version in sorted(roster.desired.items()):
+        loaded = roster.live.get(model)
+        if loaded is None or loaded.version != version:
+            reason = roster.failed.get(model, "")
+            state = "UNAVAILABLE" if reason else "LOADING"
+            rows.append({"name": model, "version": str(version.version), "state": state, "reason": reason})
+    return rows
+
+
+def _status(error: PilothouseError) -> int:
+    if isinstance(error, HttpError):
+        return error.status
+    for kind, status in ((InvalidInputError, 400), (NotFoundError, 404), (UnavailableError, 503)):
+        if isinstance(error, kind):
+            return status
+    return 500

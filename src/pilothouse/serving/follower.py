@@ -1,0 +1,219 @@
+"""Follows the desired state: asks the hub, fetches and loads what is new, swaps it in, reports.
+
+A version that cannot be fetched or loaded leaves the one before answering and is tried again later. State and artifacts
+are kept in the folder, so that the process starts while the hub is away.
+"""
+
+import contextlib
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from ..artifacts import ArtifactStore
+from ..domain.errors import IntegrityError, NotFoundError, PilothouseError
+from ..domain.wire import DesiredState, DesiredVersion, ServingReport
+from ..system.files import write_atomically
+from .hub_client import HubClient
+from .protocol import shown_line
+from .roster import LoadedVersion, Roster, load_version
+from .vital import vital_thread
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.3
+REPORT_S = 1.0
+_LONGEST_PAUSE_S = 2.0
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
+
+
+@dataclass(slots=True)
+class _Retry:
+    """When a version that failed is tried again, by the monotonic clock."""
+
+    at: float
+    pause: float
+
+
+class Follower:
+    """One thread between the hub and the roster. ``roster`` is replaced whole, never changed."""
+
+    def __init__(
+        self, target: str, folder: Path, hub: HubClient, port: int, spooled: Callable[[], int]
+    ) -> None:
+        self.roster = Roster()
+        self._target, self._hub, self._port, self._spooled = target, hub, port, spooled
+        self._file = folder / "desired.msgpack"
+        self._artifacts = ArtifactStore(folder / "artifacts")
+        self._state: DesiredState | None = None
+        self._retries: dict[DesiredVersion, _Retry] = {}
+        self._reported_at = 0.0
+        self._reported: ServingReport | None = None
+        self._stopping = threading.Event()
+        self._thread = vital_thread(self._run, "follower")
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop following; what is live stays."""
+        self._stopping.set()
+        self._thread.join(5.0)
+
+    def _run(self) -> None:
+        self._recall()
+        pause = POLL_S
+        while not self._stopping.is_set():
+            try:
+                self._follow()
+                self._report()
+                pause = POLL_S
+            except PilothouseError as error:
+                if pause == POLL_S:
+                    log.warning("cannot follow the hub; serving on: %s", error)
+                pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+            self._retry()
+            self._stopping.wait(pause)
+        self._hub.close()
+
+    def _recall(self) -> None:
+        """Take up the state that was in force when the process last ran."""
+        try:
+            state = msgspec.msgpack.decode(self._file.read_bytes(), type=DesiredState)
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("the kept state cannot be read; waiting for the hub: %s", shown_line(str(error)))
+            return
+        self._apply(state)
+
+    def _follow(self) -> None:
+        state = self._hub.desired(self._state.revision if self._state else "")
+        if state is None:
+            return
+        if state.target != self._target:
+            raise IntegrityError(
+                f"the hub answers for target {shown_line(state.target, 80)}; check the token file"
+            )
+        try:
+            write_atomically(self._file, msgspec.msgpack.encode(state))
+        except OSError as error:
+            log.warning("the desired state cannot be kept on disk: %s", error.strerror)
+        self._apply(state)
+
+    def _apply(self, state: DesiredState) -> None:
+        self._state = state
+        desired = {version.model: version for version in state.versions}
+        live = {model: loaded for model, loaded in self.roster.live.items() if model in desired}
+        for model, loaded in live.items():
+            private = _private(state, model)
+            if loaded.private != private:
+                live[model] = replace(loaded, private=private)
+        self._retries = {
+            version: retry for version, retry in self._retries.items() if version in desired.values()
+        }
+        failed = {
+            model: why for model, why in self.roster.failed.items() if desired.get(model) in self._retries
+        }
+        self.roster = Roster(True, desired, live, failed)
+        for version in state.versions:
+            if not self._answers(version):
+                self._load(version)
+        self._forget_artifacts()
+
+    def _answers(self, version: DesiredVersion) -> bool:
+        loaded = self.roster.live.get(version.model)
+        return loaded is not None and loaded.version == version
+
+    def _retry(self) -> None:
+        now = time.monotonic()
+        for version in [version for version, retry in self._retries.items() if retry.at <= now]:
+            self._load(version)
+
+    def _load(self, version: DesiredVersion) -> None:
+        """Fetch, load, measure, swap; where that fails, say why and plan the next try."""
+        assert self._state is not None
+        try:
+            for digest in (version.schema_digest, version.model_digest):
+                self._fetch(digest)
+            loaded = load_version(version, self._artifacts, _private(self._state, version.model))
+        except PilothouseError as error:
+            self._failed(version, str(error))
+        except Exception as error:  # a model may raise anything while it is tried: the one before answers on
+            log.debug("loading failed", exc_info=True)
+            self._failed(version, f"{type(error).__name__}: {error}")
+        else:
+            self._swap(loaded)
+
+    def _swap(self, loaded: LoadedVersion) -> None:
+        model = loaded.version.model
+        self._retries.pop(loaded.version, None)
+        self.roster = replace(
+            self.roster,
+            live={**self.roster.live, model: loaded},
+            failed={name: why for name, why in self.roster.failed.items() if name != model},
+        )
+        log.info("models:/%s/%d is live", model, loaded.version.version)
+
+    def _failed(self, version: DesiredVersion, why: str) -> None:
+        before = self._retries.get(version)
+        pause = min(before.pause * 2, _LONGEST_RETRY_S) if before else _FIRST_RETRY_S
+        self._retries[version] = _Retry(time.monotonic() + pause, pause)
+        reason = f"version {version.version}: {shown_line(why)}"
+        if self.roster.failed.get(version.model) != reason:
+            log.error("models:/%s/%d cannot be loaded: %s", version.model, version.version, shown_line(why))
+        self.roster = replace(self.roster, failed={**self.roster.failed, version.model: reason})
+
+    def _fetch(self, digest: str) -> None:
+        """Have the artifact in the folder, its bytes verified. Raises PilothouseError."""
+        try:
+            self._artifacts.read(digest)
+            return
+        except NotFoundError:
+            pass
+        except IntegrityError as error:
+            log.warning("%s; fetching it again", error)
+            self._artifacts.path(digest).unlink(missing_ok=True)
+        data = self._hub.artifact(digest)
+        found = hashlib.sha256(data).hexdigest()
+        if found != digest:
+            raise IntegrityError(f"the hub sent {found} for artifact {digest}; not loaded")
+        self._artifacts.put_bytes(data)
+
+    def _forget_artifacts(self) -> None:
+        """Remove what neither the desired nor the live versions need."""
+        versions = [*self.roster.desired.values(), *(loaded.version for loaded in self.roster.live.values())]
+        needed = {digest for v in versions for digest in (v.model_digest, v.schema_digest)}
+        for digest in [digest for digest in self._artifacts.digests() if digest not in needed]:
+            with contextlib.suppress(OSError, NotFoundError):
+                self._artifacts.path(digest).unlink()
+
+    def _report(self) -> None:
+        roster = self.roster
+        report = ServingReport(
+            target=self._target,
+            port=self._port,
+            pid=os.getpid(),
+            loaded={model: loaded.version.version for model, loaded in roster.live.items()},
+            failed=dict(roster.failed),
+            spooled_batches=self._spooled(),
+            baseline_latency_us={model: loaded.baseline_us for model, loaded in roster.live.items()},
+        )
+        now = time.monotonic()
+        changed = self._reported is None or report != replace(
+            self._reported, spooled_batches=report.spooled_batches
+        )
+        if changed or now - self._reported_at >= REPORT_S:
+            self._hub.report(report)
+            self._reported, self._reported_at = report, now
+
+
+def _private(state: DesiredState, model: str) -> tuple[str, ...]:
+    return tuple(sorted(state.private_columns.get(model, [])))

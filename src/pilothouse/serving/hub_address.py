@@ -1,0 +1,17 @@
+"""Where the hub is."""
+
+from pathlib import Path
+
+from ..domain.errors import InvalidInputError
+
+_LONGEST_SOCKET_PATH = 107
+
+
+def socket_path(hub: str) -> Path:
+    """The path in ``unix:PATH``. Raises InvalidInputError."""
+    scheme, _, path = hub.partition(":")
+    if scheme != "unix" or not path:
+        raise InvalidInputError(f"{hub!r} does not name a hub: expected unix:PATH")
+    if len(path.encode()) > _LONGEST_SOCKET_PATH:
+        raise InvalidInputError(f"{path!r} is too long for a unix socket: expected at most 107 bytes")
+    return Path(path)

@@ -1,0 +1,158 @@
+"""The serving process: ``python -I -m pilothouse.serving.main --target T --hub unix:PATH --folder F --token-file F``.
+
+It takes its port, gives up every file but its folder and its libraries (Landlock) and every TCP port but that one, and
+only then imports the libraries and loads models. SIGTERM: no new connection, running requests are answered, the spool
+is flushed and offered to the hub, exit 0.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from ..domain.errors import ConflictError, InvalidInputError, PilothouseError, UnavailableError
+from ..domain.identifiers import check_name
+from ..system import landlock
+from ..system.files import write_atomically
+from ..system.processes import own_name
+
+log = logging.getLogger("pilothouse.serving")
+
+Isolation = Literal["require", "warn"]
+
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_BACKLOG = 512
+
+
+def serve(
+    target: str,
+    hub: str,
+    folder: Path,
+    port: int = 0,
+    token_file: Path | None = None,
+    host: str = "127.0.0.1",
+    isolation: Isolation = "require",
+) -> int:
+    """Serve ``target`` until SIGTERM or SIGINT; return 0. ``hub`` is ``unix:PATH``; port 0 picks a free one.
+
+    Raises InvalidInputError (arguments), ConflictError (the folder is served already) or UnavailableError (the port is
+    taken; no Landlock and ``isolation`` is ``require``).
+    """
+    check_name(target, "target")
+    hub_path = _hub_path(hub)
+    folder = folder.absolute()
+    token_file = (token_file or folder / "token").absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in _ONE_THREAD:  # two cores serve several targets; and they must be set before numpy is imported
+        os.environ[name] = "1"
+    with _locked(folder), _listening(host, port) as listener:
+        port = listener.getsockname()[1]
+        _give_up_all_but(folder, token_file, port, isolation)
+        from .process import run  # imports numpy and scikit-learn, with Landlock in force
+
+        process = folder / "process.json"
+        write_atomically(process, _process_document(target, host, port))
+        log.info("serving %s on %s:%d (%s)", target, host, port, landlock.describe())
+        try:
+            run(target, hub_path, folder, token_file, listener)
+        finally:
+            process.unlink(missing_ok=True)
+    return 0
+
+
+def _hub_path(hub: str) -> Path:
+    from .hub_address import socket_path
+
+    return socket_path(hub).absolute()
+
+
+def _process_document(target: str, host: str, port: int) -> bytes:
+    started = datetime.now(UTC).isoformat()
+    document = {
+        "process": asdict(own_name()),
+        "host": host,
+        "port": port,
+        "target": target,
+        "started_at": started,
+    }
+    return json.dumps(document).encode()
+
+
+def _give_up_all_but(folder: Path, token_file: Path, port: int, isolation: Isolation) -> None:
+    os.environ["TMPDIR"] = str(folder)
+    os.environ["HOME"] = str(folder)
+    read, write = landlock.runtime_paths()
+    try:
+        # The hub is a unix socket by its path: Landlock as of ABI 7 leaves connecting to one alone.
+        landlock.restrict([*read, token_file], [*write, folder], tcp_bind=(port,), tcp_connect=())
+    except UnavailableError as error:
+        if isolation == "require":
+            raise UnavailableError(f"{error}; --isolation warn serves without it") from None
+        log.warning("serving without isolation: %s", error)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Two processes must not write one spool."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConflictError(f"{folder} is served by another process already") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except (OSError, OverflowError) as error:
+        raise InvalidInputError(f"{host}:{port} is not an address to listen on: {error}") from None
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            raise UnavailableError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        yield listener
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line of the process. Errors are one line on stderr and the error's exit code."""
+    parser = argparse.ArgumentParser(prog="pilothouse.serving", description="Serve one target.")
+    parser.add_argument("--target", required=True)
+    parser.add_argument("--hub", required=True, help="unix:PATH")
+    parser.add_argument("--folder", required=True, type=Path)
+    parser.add_argument("--token-file", required=True, type=Path)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--isolation", choices=["require", "warn"], default="require")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    try:
+        return serve(
+            given.target, given.hub, given.folder, given.port, given.token_file, given.host, given.isolation
+        )
+    except PilothouseError as error:
+        log.error("%s", error)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""The parts of a serving process put together, run, and stopped in order."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import uvicorn
+
+from .app import ServingApp
+from .follower import Follower
+from .hub_client import HubClient
+from .shipper import Shipper
+from .spool import Spool, SpoolLimits
+from .worker import Worker
+
+log = logging.getLogger(__name__)
+
+_GRACE_S = 10
+_LAST_SHIPPING_S = 3.0
+_SWITCH_INTERVAL_S = 0.001
+"""The event loop gets its turn sooner while a model computes in its thread."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: they would end the process before the spool is flushed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave the signals to ``_answer_requests``."""
+        yield
+
+
+def run(
+    target: str,
+    hub: Path,
+    folder: Path,
+    token_file: Path,
+    listener: socket.socket,
+    limits: SpoolLimits | None = None,
+) -> None:
+    """Serve on ``listener`` until SIGTERM or SIGINT, then finish, flush and return."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    spool = Spool(folder / "spool", target, limits)
+    worker = Worker(spool)
+    shipper = Shipper(spool, HubClient(hub, token_file))
+    host, port = listener.getsockname()[:2]
+    follower = Follower(target, folder, HubClient(hub, token_file), port, lambda: spool.segments)
+    app = ServingApp(
+        lambda: follower.roster, worker, spool, only_loopback=ipaddress.ip_address(host).is_loopback
+    )
+    for part in (spool, worker, shipper, follower):
+        part.start()
+    try:
+        asyncio.run(_answer_requests(app, listener))
+    finally:
+        log.info("stopping: flushing the spool")
+        follower.stop()
+        worker.stop()
+        spool.close()
+        shipper.stop(_LAST_SHIPPING_S)
+        log.info("stopped; %d segments wait for the hub", spool.segments)
+
+
+async def _answer_requests(app: ServingApp, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    server = _Server(config)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    await server.serve(sockets=[listener])

@@ -1,0 +1,230 @@
+"""The documents of the Open Inference Protocol v2 (REST): requests read, answers and metadata written.
+
+Inputs: one tensor for each feature of the model, named like its column; numbers as FP*, INT*, UINT* or BOOL, categories
+as BYTES. A tensor named like the model's timestamp column is optional and says when each row happened: ISO 8601 with an
+offset (BYTES) or microseconds since 1970 (INT64); without it, that is the time of arrival. Tensors of private columns
+may be sent and are dropped; any other name is an error.
+
+Outputs, each of shape ``[n]`` unless said otherwise:
+
+``predict``        the answer: the winning class (BYTES), or the predicted value (FP64) for a regression
+``score``          FP64: the positive class's probability (binary), the winning class's (multiclass), or the value
+``label``          BYTES: the winning class; not there for a regression
+``prediction_id``  BYTES: under this id the true outcome is handed in later
+``predict_proba``  FP64 ``[n, k]``, classes in the order of the model's metadata; only where a request asks for it
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from .. import __version__
+from ..domain.errors import InvalidInputError
+from ..domain.identifiers import PredictionId
+from ..inference.columns import InputColumns
+from ..inference.predictor import Prediction
+from ..inference.schema import InputSchema
+from .tensors import InputTensor, read_column, read_event_times, row_count, shown
+
+MAXIMUM_BODY_BYTES = 16 * 2**20
+MAXIMUM_ROWS = 10_000
+MAXIMUM_ID = 256
+
+
+class RequestedOutput(msgspec.Struct, frozen=True):
+    """``$request_output`` of the protocol."""
+
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+class InferRequest(msgspec.Struct, frozen=True):
+    """``$inference_request`` of the protocol."""
+
+    inputs: list[InputTensor]
+    id: str | None = None
+    parameters: dict[str, Any] | None = None
+    outputs: list[RequestedOutput] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A request that has been checked against a model's schema."""
+
+    id: str | None
+    columns: InputColumns
+    event_times: npt.NDArray[np.int64] | None
+    """Microseconds since 1970 by row; None where the request does not say."""
+    outputs: tuple[str, ...]
+
+
+_DECODER = msgspec.json.Decoder(InferRequest)
+_ENCODER = msgspec.json.Encoder()
+
+
+def read_inference(body: bytes, schema: InputSchema, private: Sequence[str]) -> Inference:
+    """Read the body of an ``infer`` request. Raises InvalidInputError with one line; nothing else."""
+    request = _decode(body)
+    if request.id is not None and len(request.id) > MAXIMUM_ID:
+        raise InvalidInputError(f"the id is longer than {MAXIMUM_ID} characters")
+    tensors = _by_name(request.inputs, schema, private)
+    rows = _rows(tensors, schema)
+    numeric: dict[str, Any] = {}
+    categorical: dict[str, Any] = {}
+    for column in schema.columns:
+        values = read_column(column.kind)(tensors[column.name])
+        (numeric if column.kind == "number" else categorical)[column.name] = values
+    stamp = tensors.get(schema.timestamp) if schema.timestamp not in (*numeric, *categorical) else None
+    times = None if stamp is None else read_event_times(stamp)
+    return Inference(
+        request.id, InputColumns(rows, numeric, categorical), times, _requested(request.outputs, schema)
+    )
+
+
+def _decode(body: bytes) -> InferRequest:
+    try:
+        return _DECODER.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(f"the request is not an inference request: {_line(error)}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise InvalidInputError(f"the request is not JSON: {_line(error)}") from None
+
+
+def _by_name(
+    inputs: Sequence[InputTensor], schema: InputSchema, private: Sequence[str]
+) -> dict[str, InputTensor]:
+    features = {column.name for column in schema.columns}
+    dropped = {*private, *schema.private} - features
+    found: dict[str, InputTensor] = {}
+    for tensor in inputs:
+        if tensor.name in dropped:
+            continue
+        if tensor.name not in features and tensor.name != schema.timestamp:
+            expected = ", ".join(column.name for column in schema.columns)
+            raise InvalidInputError(f"unknown input {shown(tensor.name)}; expected {expected}")
+        if tensor.name in found:
+            raise InvalidInputError(f"input {shown(tensor.name)} is there twice")
+        found[tensor.name] = tensor
+    missing = [column.name for column in schema.columns if column.name not in found]
+    if missing:
+        raise InvalidInputError(f"missing input {', '.join(missing)}; expected a tensor for each feature")
+    return found
+
+
+def _rows(tensors: dict[str, InputTensor], schema: InputSchema) -> int:
+    first = tensors[schema.columns[0].name]
+    rows = row_count(first)
+    if not 1 <= rows <= MAXIMUM_ROWS:
+        raise InvalidInputError(f"the request has {shown(rows)} rows; expected 1 to {MAXIMUM_ROWS}")
+    for tensor in tensors.values():
+        if row_count(tensor) != rows:
+            raise InvalidInputError(
+                f"input {shown(tensor.name)} has {shown(row_count(tensor))} rows; expected {rows} "
+                f"as in {shown(first.name)}"
+            )
+    return rows
+
+
+def _requested(outputs: Sequence[RequestedOutput] | None, schema: InputSchema) -> tuple[str, ...]:
+    if not outputs:
+        return tuple(name for name in output_names(schema) if name != "predict_proba")
+    names = tuple(dict.fromkeys(output.name for output in outputs))
+    known = output_names(schema)
+    for name in names:
+        if name not in known:
+            raise InvalidInputError(f"unknown output {shown(name)}; expected one of {', '.join(known)}")
+    return names
+
+
+def output_names(schema: InputSchema) -> tuple[str, ...]:
+    """The outputs that a model can give, in order."""
+    if schema.task == "regression":
+        return ("predict", "score", "prediction_id")
+    return ("predict", "score", "label", "prediction_id", "predict_proba")
+
+
+def infer_answer(
+    model: str,
+    version: int,
+    request: Inference,
+    prediction: Prediction,
+    first: PredictionId,
+) -> bytes:
+    """The body of the answer. ``first`` is the id of the first row; the others count on from it."""
+    rows = request.columns.rows
+    answer: dict[str, Any] = {"model_name": model, "model_version": str(version)}
+    if request.id is not None:
+        answer["id"] = request.id
+    answer["outputs"] = [_output(name, rows, prediction, first) for name in request.outputs]
+    return _ENCODER.encode(answer)
+
+
+def _output(name: str, rows: int, prediction: Prediction, first: PredictionId) -> dict[str, Any]:
+    if name == "prediction_id":
+        stem = f"{first.producer}.{first.sequence}."
+        return _tensor(name, "BYTES", [rows], [stem + str(first.offset + row) for row in range(rows)])
+    if name == "predict_proba" and prediction.probabilities is not None:
+        k = prediction.probabilities.shape[1]
+        return _tensor(name, "FP64", [rows, k], prediction.probabilities.ravel().tolist())
+    if name == "score" or not prediction.labels:
+        return _tensor(name, "FP64", [rows], prediction.scores.tolist())
+    return _tensor(name, "BYTES", [rows], prediction.labels)
+
+
+def _tensor(name: str, datatype: str, shape: list[int], data: list[Any]) -> dict[str, Any]:
+    return {"name": name, "datatype": datatype, "shape": shape, "data": data}
+
+
+def server_metadata() -> dict[str, Any]:
+    """``GET /v2``."""
+    return {"name": "pilothouse", "version": __version__, "extensions": ["model_repository"]}
+
+
+def model_metadata(schema: InputSchema, version: int) -> dict[str, Any]:
+    """``GET /v2/models/NAME``. −1 is the number of rows."""
+    inputs: list[dict[str, Any]] = [
+        {"name": column.name, "datatype": "FP64" if column.kind == "number" else "BYTES", "shape": [-1]}
+        for column in schema.columns
+    ]
+    if schema.timestamp and all(column.name != schema.timestamp for column in schema.columns):
+        optional = {"optional": True, "content_type": "datetime"}
+        inputs.append({"name": schema.timestamp, "datatype": "BYTES", "shape": [-1], "parameters": optional})
+    outputs: list[dict[str, Any]] = []
+    for name in output_names(schema):
+        text = name in ("label", "prediction_id") or (name == "predict" and schema.task != "regression")
+        shape = [-1, len(schema.classes)] if name == "predict_proba" else [-1]
+        outputs.append({"name": name, "datatype": "BYTES" if text else "FP64", "shape": shape})
+    if schema.classes:
+        outputs[-1]["parameters"] = {"classes": list(schema.classes)}
+    return {
+        "name": schema.model,
+        "versions": [str(version)],
+        "platform": "sklearn_skops",
+        "inputs": inputs,
+        "outputs": outputs,
+    }
+
+
+def encode(document: Any) -> bytes:
+    """A document as JSON."""
+    return _ENCODER.encode(document)
+
+
+def error_document(message: str) -> bytes:
+    """``{"error": …}`` in one line."""
+    return _ENCODER.encode({"error": " ".join(message.split())})
+
+
+def _line(error: BaseException) -> str:
+    return shown_line(str(error))
+
+
+def shown_line(text: str, limit: int = 300) -> str:
+    """Text that may hold what came from outside, as one printable line."""
+    line = " ".join(text.split())
+    clean = "".join(char if char.isprintable() else "�" for char in line)
+    return clean if len(clean) <= limit else clean[: limit - 3] + "..."

@@ -1,0 +1,94 @@
+"""Which version of each model answers now. Swapped whole, so that a request sees one state of it and keeps its version."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..artifacts import ArtifactStore
+from ..domain.errors import IntegrityError, NotFoundError
+from ..domain.wire import DesiredVersion
+from ..inference.predictor import Predictor
+from ..inference.schema import InputSchema
+from .protocol import shown_line
+from .spool import Stream
+
+_BASELINE_REPEATS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedVersion:
+    """A version that can answer. A request that began on it ends on it, whatever is swapped meanwhile."""
+
+    version: DesiredVersion
+    predictor: Predictor
+    private: tuple[str, ...]
+    baseline_us: int
+    """p95 of one row in microseconds, measured on this machine before the version answered."""
+
+    @property
+    def schema(self) -> InputSchema:
+        """What it takes in."""
+        return self.predictor.schema
+
+    @property
+    def stream(self) -> Stream:
+        """Where its predictions are spooled, and which columns of them: private ones never."""
+        hidden = {*self.private, *self.schema.private}
+        return Stream(
+            self.version.model,
+            self.version.version,
+            tuple(name for name in self.schema.numeric if name not in hidden),
+            tuple(name for name in self.schema.categorical if name not in hidden),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """One state of the fleet of this process. ``failed``: why a model's desired version could not be loaded."""
+
+    known: bool = False
+    """False until somebody has said what to serve."""
+    desired: Mapping[str, DesiredVersion] = field(default_factory=dict)
+    live: Mapping[str, LoadedVersion] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """True while every model that this target should serve is answered for, by whichever version."""
+        return self.known and all(model in self.live for model in self.desired)
+
+    def find(self, model: str, version: str | None) -> LoadedVersion:
+        """The live version of ``model``; of a version that is asked for by number, that one. Raises NotFoundError."""
+        loaded = self.live.get(model)
+        if loaded is None:
+            if model in self.desired:
+                why = self.failed.get(model, "it is being loaded")
+                raise NotFoundError(f"model {shown_line(model, 80)} is not loaded: {why}")
+            known = ", ".join(sorted(self.desired)) or "none"
+            raise NotFoundError(f"there is no model {shown_line(model, 80)} here; served: {known}")
+        if version is not None and version != str(loaded.version.version):
+            raise NotFoundError(
+                f"version {shown_line(version, 40)} of {model} is not loaded; version "
+                f"{loaded.version.version} is live"
+            )
+        return loaded
+
+
+def load_version(
+    version: DesiredVersion, artifacts: ArtifactStore, private: tuple[str, ...]
+) -> LoadedVersion:
+    """Load a version whose artifacts are there, and measure it. Raises IntegrityError, NotFoundError, UnavailableError."""
+    schema = InputSchema.from_bytes(artifacts.read(version.schema_digest))
+    if schema.model != version.model:
+        raise IntegrityError(f"the schema of {version.model} is {shown_line(schema.model, 80)}'s")
+    predictor = Predictor(artifacts.read(version.model_digest), schema)
+    return LoadedVersion(version, predictor, private, _baseline_us(predictor))
+
+
+def _baseline_us(predictor: Predictor) -> int:
+    """p95 (nearest rank) over predictions of one row of zeros and missing categories."""
+    schema = predictor.schema
+    example: dict[str, list[float] | list[None]] = {name: [0.0] for name in schema.numeric}
+    example.update({name: [None] for name in schema.categorical})
+    times = sorted(predictor.measure_latency_us(example, _BASELINE_REPEATS))
+    return times[math.ceil(0.95 * len(times)) - 1]

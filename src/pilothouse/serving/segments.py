@@ -1,0 +1,147 @@
+"""Segment files of the spool: a header, then one record for each request, appended and never changed.
+
+Each frame is its length and CRC-32 (two little-endian uint32) and a msgpack body. A frame that is short or whose sum
+does not fit ends the file: it was being written when the process or the machine stopped, and nobody was told that it
+is safe. A segment becomes one ``PredictionBatch``; its rows are the batch's, in order.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from ..domain.errors import IntegrityError
+from ..domain.wire import PredictionBatch, RequestTiming
+
+_FRAME = struct.Struct("<II")
+_FORMAT = 1
+
+
+class SegmentHeader(msgspec.Struct, frozen=True, array_like=True, tag="segment"):
+    """What all records of a segment share."""
+
+    producer: str
+    sequence: int
+    target: str
+    model: str
+    version: int
+    numeric: list[str]
+    categorical: list[str]
+    format: int = _FORMAT
+
+
+class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, tag="prediction"):
+    """One request: columns in the header's order, as in PredictionBatch."""
+
+    rows: int
+    event_times: bytes
+    scores: bytes
+    numeric: list[bytes]
+    categorical: list[list[str | None]]
+    labels: list[str]
+    latency_us: int
+    at_us: int
+
+
+class ErrorRecord(msgspec.Struct, frozen=True, array_like=True, tag="errors"):
+    """Requests that were answered with an error."""
+
+    count: int
+
+
+Record = PredictionRecord | ErrorRecord
+
+_ENCODER = msgspec.msgpack.Encoder()
+_HEADER = msgspec.msgpack.Decoder(SegmentHeader)
+_RECORD = msgspec.msgpack.Decoder(Record)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentContent:
+    """What is safely in a segment file. ``whole_bytes`` is where its last whole frame ends."""
+
+    header: SegmentHeader
+    records: tuple[Record, ...]
+    whole_bytes: int
+
+    @property
+    def rows(self) -> int:
+        """Predictions in it."""
+        return sum(record.rows for record in self.records if isinstance(record, PredictionRecord))
+
+
+def frame(body: SegmentHeader | Record) -> bytes:
+    """A header or record as it stands in the file."""
+    data = _ENCODER.encode(body)
+    return _FRAME.pack(len(data), zlib.crc32(data)) + data
+
+
+def read_segment(path: Path, size: int | None = None) -> SegmentContent | None:
+    """Everything up to the first frame that is not whole, or up to ``size``; None where not even the header is.
+
+    Raises IntegrityError where a whole frame is none of ours (another format), OSError where it cannot be read.
+    """
+    data = path.read_bytes()[:size]
+    bodies, whole = _whole_frames(data)
+    if not bodies:
+        return None
+    try:
+        header = _HEADER.decode(bodies[0])
+        records = tuple(_RECORD.decode(body) for body in bodies[1:])
+    except msgspec.DecodeError as error:
+        raise IntegrityError(f"{path.name} is not a segment of this spool: {error}") from None
+    if header.format != _FORMAT:
+        raise IntegrityError(f"{path.name} has format {header.format}; expected {_FORMAT}")
+    return SegmentContent(header, records, whole)
+
+
+def truncate(path: Path, whole_bytes: int) -> None:
+    """Cut the torn tail off, durably."""
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.ftruncate(descriptor, whole_bytes)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def to_batch(header: SegmentHeader, records: Sequence[Record]) -> PredictionBatch:
+    """The batch that the hub takes."""
+    predictions = [record for record in records if isinstance(record, PredictionRecord)]
+    return PredictionBatch(
+        producer=header.producer,
+        sequence=header.sequence,
+        target=header.target,
+        model=header.model,
+        version=header.version,
+        rows=sum(record.rows for record in predictions),
+        event_times=b"".join(record.event_times for record in predictions),
+        scores=b"".join(record.scores for record in predictions),
+        numeric={
+            name: b"".join(record.numeric[i] for record in predictions)
+            for i, name in enumerate(header.numeric)
+        },
+        categorical={
+            name: [value for record in predictions for value in record.categorical[i]]
+            for i, name in enumerate(header.categorical)
+        },
+        labels=[label for record in predictions for label in record.labels],
+        requests=[RequestTiming(record.rows, record.latency_us, record.at_us) for record in predictions],
+        errors=sum(record.count for record in records if isinstance(record, ErrorRecord)),
+    )
+
+
+def _whole_frames(data: bytes) -> tuple[list[memoryview], int]:
+    view, bodies, at = memoryview(data), [], 0
+    while at + _FRAME.size <= len(data):
+        length, checksum = _FRAME.unpack_from(data, at)
+        body = view[at + _FRAME.size : at + _FRAME.size + length]
+        if length == 0 or len(body) < length or zlib.crc32(body) != checksum:
+            break
+        bodies.append(body)
+        at += _FRAME.size + length
+    return bodies, at

@@ -1,0 +1,367 @@
+"""The spool: every answered prediction is on disk before its answer leaves, and stays there until the hub has it.
+
+One thread owns the open segments. It takes all records that wait, gives them their ids, writes them, calls fdatasync
+once for each segment touched (group commit), and only then lets the answers go. A segment is sealed by rows, bytes or
+age, handed to the shipper, and removed when the hub has acknowledged it. The spool is bounded: when it or the disk is
+full, records are refused and nothing is dropped.
+
+A producer is named at random for each start and each version, and numbers its segments from 0: no sequence has to be
+remembered from one start to the next, so none can be used twice.
+"""
+
+import logging
+import os
+import queue
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..domain.errors import IntegrityError, PilothouseError, UnavailableError
+from ..domain.identifiers import PredictionId
+from ..system.files import sync_folder
+from .segments import ErrorRecord, PredictionRecord, SegmentHeader, frame, read_segment, truncate
+from .vital import vital_thread
+
+log = logging.getLogger(__name__)
+
+Completion = Callable[[PredictionId | PilothouseError], None]
+"""Called in the spool's thread: the id of the record's first row once it is on disk, or why it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolLimits:
+    """When a segment is sealed, and how much the spool may hold."""
+
+    rows: int = 4_096
+    segment_bytes: int = 4 * 2**20
+    age_s: float = 1.0
+    total_bytes: int = 2**30
+    free_bytes: int = 128 * 2**20
+    """Left free on the disk for everybody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What shares segments: one version with the columns that are kept of it."""
+
+    model: str
+    version: int
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A segment that will not grow any more."""
+
+    path: Path
+    size: int
+
+
+@dataclass(slots=True)
+class _Open:
+    """A segment that grows. ``size`` is what is on disk for certain."""
+
+    path: Path
+    descriptor: int
+    producer: str
+    sequence: int
+    opened: float
+    size: int = 0
+    rows: int = 0
+    waiting: list[bytes] = field(default_factory=list)
+    waiting_rows: int = 0
+    completions: list[tuple[Completion, PredictionId]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A prediction to write, or (without a record) an error to count."""
+
+    stream: Stream
+    record: PredictionRecord | None
+    complete: Completion
+
+
+class Spool:
+    """The spool of one serving process. ``append`` may be called from any thread."""
+
+    def __init__(self, folder: Path, target: str, limits: SpoolLimits | None = None) -> None:
+        """Open ``folder``, cut torn tails, and queue what an earlier process left. Raises OSError."""
+        self._folder, self._target = folder, target
+        self._limits = limits or SpoolLimits()
+        self._entries: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._open: dict[Stream, _Open] = {}
+        self._errors: dict[Stream, int] = {}
+        self._producers: dict[Stream, tuple[str, int]] = {}
+        self._serial = 0
+        self._sealed: deque[Sealed] = deque()
+        self._changed = threading.Condition()
+        self._sealed_bytes = 0
+        self._refused_bytes = 0
+        self._looked_at_disk = 0.0
+        self._full = ""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._recover()
+        self._thread = vital_thread(self._run, "spool")
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def append(self, stream: Stream, record: PredictionRecord, complete: Completion) -> None:
+        """Have ``record`` written; ``complete`` hears when it is safe, or why it is not."""
+        self._entries.put(_Entry(stream, record, complete))
+
+    def count_error(self, stream: Stream) -> None:
+        """Have one request that was answered with an error counted in the stream's next batch."""
+        self._entries.put(_Entry(stream, None, _nobody))
+
+    def check(self) -> None:
+        """Raise UnavailableError while nothing more can be taken: before a prediction is made for nothing."""
+        if self._full:
+            raise UnavailableError(self._full)
+
+    @property
+    def segments(self) -> int:
+        """Sealed segments that the hub has not acknowledged."""
+        return len(self._sealed)
+
+    def next_sealed(self, timeout: float) -> Sealed | None:
+        """The oldest sealed segment, waiting ``timeout`` seconds for one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._sealed, timeout)
+            return self._sealed[0] if self._sealed else None
+
+    def remove(self, segment: Sealed) -> None:
+        """Let go of a segment that the hub has acknowledged. It must be the oldest."""
+        # If the removal is undone by a power cut the segment is sent again, and the hub knows it by its sequence.
+        segment.path.unlink(missing_ok=True)
+        self._take_off(segment)
+        self._consider_space(at_once=True)
+
+    def set_aside(self, segment: Sealed) -> Path:
+        """Move a segment that the hub will never take into ``refused/``, where somebody can look at it."""
+        place = self._folder / "refused" / segment.path.name
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        segment.path.rename(place)
+        sync_folder(place.parent)
+        sync_folder(self._folder)
+        self._take_off(segment)
+        self._refused_bytes += segment.size
+        return place
+
+    def close(self) -> None:
+        """Write what waits, seal everything, stop the thread."""
+        self._entries.put(None)
+        self._thread.join()
+
+    def _take_off(self, segment: Sealed) -> None:
+        with self._changed:
+            assert self._sealed[0] is segment
+            self._sealed.popleft()
+            self._sealed_bytes -= segment.size
+
+    def _recover(self) -> None:
+        for path in sorted(self._folder.glob("*.segment")):
+            try:
+                content = read_segment(path)
+            except IntegrityError as error:
+                log.error("%s; moved to refused/", error)
+                self._sealed.appendleft(Sealed(path, path.stat().st_size))
+                self._sealed_bytes += self._sealed[0].size
+                self.set_aside(self._sealed[0])
+                continue
+            size = path.stat().st_size
+            if content is None or not content.records:
+                path.unlink()
+                continue
+            if content.whole_bytes < size:
+                log.warning("%s: cut a torn tail of %d bytes", path.name, size - content.whole_bytes)
+                truncate(path, content.whole_bytes)
+            self._sealed.append(Sealed(path, content.whole_bytes))
+            self._sealed_bytes += content.whole_bytes
+        refused = self._folder / "refused"
+        if refused.is_dir():
+            self._refused_bytes = sum(file.stat().st_size for file in refused.iterdir())
+        self._consider_space(at_once=True)
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            going = self._take()
+            self._commit()
+            now = time.monotonic()
+            for stream, segment in list(self._open.items()):
+                if not going or self._is_ripe(segment, now):
+                    self._seal(stream, segment)
+            self._consider_space()
+
+    def _take(self) -> bool:
+        """Wait for an entry or until a segment is ripe; take all that are there. False at the end."""
+        try:
+            entry = self._entries.get(timeout=self._patience())
+        except queue.Empty:
+            return True
+        while entry is not None:
+            if entry.record is None:
+                self._errors[entry.stream] = self._errors.get(entry.stream, 0) + 1
+            else:
+                self._place(entry.stream, entry.record, entry.complete)
+            try:
+                entry = self._entries.get_nowait()
+            except queue.Empty:
+                break
+        self._place_errors()
+        return entry is not None
+
+    def _patience(self) -> float:
+        oldest = min((segment.opened for segment in self._open.values()), default=None)
+        if oldest is None:
+            return 1.0
+        return max(0.0, oldest + self._limits.age_s - time.monotonic())
+
+    def _place(self, stream: Stream, record: PredictionRecord, complete: Completion) -> None:
+        """Give the record its place in an open segment, in memory; ``_commit`` writes it."""
+        try:
+            self.check()
+            segment = self._segment(stream)
+        except UnavailableError as error:
+            complete(error)
+            return
+        except OSError as error:
+            complete(_disk_trouble(self._folder, error))
+            return
+        segment.waiting.append(frame(record))
+        place = PredictionId(segment.producer, segment.sequence, segment.rows + segment.waiting_rows)
+        segment.waiting_rows += record.rows
+        segment.completions.append((complete, place))
+
+    def _place_errors(self) -> None:
+        """Errors go with the stream's open segment; while there is no room for one they are counted on."""
+        for stream, count in list(self._errors.items()):
+            try:
+                self.check()
+                self._segment(stream).waiting.append(frame(ErrorRecord(count)))
+            except (UnavailableError, OSError):
+                continue
+            del self._errors[stream]
+
+    def _segment(self, stream: Stream) -> _Open:
+        segment = self._open.get(stream)
+        if segment is not None:
+            return segment
+        producer, sequence = self._producers.get(stream) or (secrets.token_hex(6), 0)
+        self._serial += 1
+        name = f"{time.time_ns() // 1_000:020d}-{self._serial:06d}-{producer}-{sequence}.segment"
+        path = self._folder / name
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        segment = _Open(path, descriptor, producer, sequence, time.monotonic())
+        header = SegmentHeader(
+            producer,
+            sequence,
+            self._target,
+            stream.model,
+            stream.version,
+            list(stream.numeric),
+            list(stream.categorical),
+        )
+        segment.waiting.append(frame(header))
+        self._producers[stream] = (producer, sequence + 1)
+        self._open[stream] = segment
+        return segment
+
+    def _commit(self) -> None:
+        for stream, segment in list(self._open.items()):
+            if not segment.waiting:
+                continue
+            data = b"".join(segment.waiting)
+            completions, segment.completions = segment.completions, []
+            try:
+                _write_all(segment.descriptor, data)
+                os.fdatasync(segment.descriptor)
+                if segment.size == 0:
+                    sync_folder(self._folder)
+            except OSError as error:
+                self._give_up(stream, segment)
+                self._full = f"{_disk_trouble(self._folder, error)}"
+                self._looked_at_disk = time.monotonic()
+                for complete, _ in completions:
+                    complete(UnavailableError(self._full))
+                continue
+            segment.size += len(data)
+            segment.rows += segment.waiting_rows
+            segment.waiting, segment.waiting_rows = [], 0
+            for complete, place in completions:
+                complete(place)
+
+    def _give_up(self, stream: Stream, segment: _Open) -> None:
+        """After a failed write: cut off what was not acknowledged, and never write to this file again."""
+        log.error("%s: a write failed; the segment ends at its last safe record", segment.path.name)
+        try:
+            os.ftruncate(segment.descriptor, segment.size)
+            os.fsync(segment.descriptor)
+        except OSError as error:
+            log.error("%s: cannot cut its tail: %s", segment.path.name, error.strerror)
+        self._seal(stream, segment)
+
+    def _is_ripe(self, segment: _Open, now: float) -> bool:
+        return (
+            segment.rows >= self._limits.rows
+            or segment.size >= self._limits.segment_bytes
+            or now - segment.opened >= self._limits.age_s
+        )
+
+    def _seal(self, stream: Stream, segment: _Open) -> None:
+        del self._open[stream]
+        os.close(segment.descriptor)
+        if segment.size == 0:
+            segment.path.unlink(missing_ok=True)
+            return
+        with self._changed:
+            self._sealed.append(Sealed(segment.path, segment.size))
+            self._sealed_bytes += segment.size
+            self._changed.notify_all()
+
+    def _consider_space(self, at_once: bool = False) -> None:
+        """Set or clear ``_full``. The disk is looked at once a second at most, unless something was freed."""
+        now = time.monotonic()
+        held = (
+            self._sealed_bytes
+            + self._refused_bytes
+            + sum(segment.size for segment in self._open.copy().values())
+        )
+        if held >= self._limits.total_bytes:
+            self._full = (
+                f"the spool holds {held:,} bytes that the hub has not taken; at most {self._limits.total_bytes:,} "
+                "are kept: start the daemon"
+            )
+            return
+        if not at_once and now - self._looked_at_disk < 1.0:
+            return
+        self._looked_at_disk = now
+        facts = os.statvfs(self._folder)
+        free = facts.f_bavail * facts.f_frsize
+        self._full = (
+            f"{free:,} bytes are free on the spool's disk; {self._limits.free_bytes:,} are needed: free some space"
+            if free < self._limits.free_bytes
+            else ""
+        )
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _nobody(_: object) -> None:
+    """Nobody waits for an error to be counted."""
+
+
+def _disk_trouble(folder: Path, error: OSError) -> UnavailableError:
+    return UnavailableError(f"the spool cannot be written: {error.strerror} ({folder.name}): check the disk")
