@@ -3,13 +3,12 @@
 Nothing below imports this module; importing it pulls in no database library beyond SQLite, no pandas, no scikit-learn.
 """
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.operations.services import Services
+from pilothouse.operations.services import Services, wall_clock
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths
 
@@ -35,13 +34,9 @@ def open_workspace(root: Path, *, create: bool = False) -> Services:
         paths=paths,
         registry=Registry.upgrade(paths.registry),
         artifacts=ArtifactStore(paths.artifacts),
-        now=_wall_clock,
+        now=wall_clock,
         open_telemetry=lambda: _open_telemetry(paths.telemetry),
     )
-
-
-def _wall_clock() -> datetime:
-    return datetime.now(UTC)
 
 
 def _open_telemetry(path: Path) -> "TelemetryStore":

@@ -90,6 +90,8 @@ class Actor:
 
     name: str
     grants: tuple[Grant, ...] = ()
+    identity: str = ""
+    """How the name was established, in words for the audit log; empty for the daemon itself."""
 
     def allows(self, permission: Permission, model: str = "") -> bool:
         """True if one of the grants carries ``permission`` for ``model`` (or for all models)."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,11 @@ from pilothouse.system.paths import WorkspacePaths
 
 if TYPE_CHECKING:
     from pilothouse.telemetry import TelemetryStore
+
+
+def wall_clock() -> datetime:
+    """Now, aware, in UTC."""
+    return datetime.now(UTC)
 
 
 @dataclass

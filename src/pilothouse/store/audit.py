@@ -125,3 +125,8 @@ def _entry(row: Row) -> AuditEntry:
         row["previous"],
         row["hash"],
     )
+
+
+def recorded_us(entry: AuditEntry) -> int:
+    """The recorded time as it is hashed: microseconds since 1970, UTC."""
+    return to_us(entry.recorded_at)

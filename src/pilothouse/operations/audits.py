@@ -1,0 +1,71 @@
+"""Reading and verifying the audit log."""
+
+import json
+from typing import IO, Any
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.records import AuditEntry, AuditHead
+from pilothouse.domain.roles import Actor
+from pilothouse.store import audit
+
+from .authorisation import reading
+from .services import Services
+
+
+def show(
+    services: Services, actor: Actor, *, limit: int = 100, before: int | None = None, text: str = ""
+) -> list[AuditEntry]:
+    """The newest entries first; page with ``before`` (a seq), search actor, action and subject with ``text``."""
+    with reading(services, actor) as connection:
+        return audit.entries(connection, limit=limit, before=before, text=text)
+
+
+def head(services: Services, actor: Actor) -> AuditHead:
+    """The number of entries and the hash of the last: keep it elsewhere."""
+    with reading(services, actor) as connection:
+        return audit.head(connection)
+
+
+def verify(services: Services, actor: Actor, *, known: str | None = None) -> AuditHead:
+    """Compute the whole chain again; ``known`` is a head kept elsewhere, ``COUNT:HASH``.
+
+    Raises IntegrityError that names the first wrong row, or InvalidInputError where ``known`` is not a head.
+    """
+    anchor = _parse_head(known) if known is not None else None
+    with reading(services, actor) as connection:
+        return audit.verify(connection, anchor)
+
+
+def export(services: Services, actor: Actor, stream: IO[str]) -> int:
+    """Write every entry, oldest first, as one JSON object a line; returns how many.
+
+    Each line holds exactly the fields that are hashed (``recorded_at`` in microseconds) and ``hash``.
+    """
+    with reading(services, actor) as connection:
+        entries = list(audit.iterate(connection))
+    for entry in entries:
+        stream.write(json.dumps(entry_to_plain(entry), ensure_ascii=True) + "\n")
+    return len(entries)
+
+
+def entry_to_plain(entry: AuditEntry) -> dict[str, Any]:
+    """An entry as JSON data from which anybody can compute its hash."""
+    return {
+        "seq": entry.seq,
+        "recorded_at": audit.recorded_us(entry),
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "detail": entry.detail,
+        "previous": entry.previous,
+        "hash": entry.hash,
+    }
+
+
+def _parse_head(text: str) -> AuditHead:
+    count, colon, digest = text.partition(":")
+    if not (colon and count.isdecimal() and len(digest) == 64):
+        raise InvalidInputError(
+            f"{text!r} is not a head of the audit log: expected COUNT:HASH as audit head prints it"
+        )
+    return AuditHead(int(count), digest)

@@ -1,0 +1,41 @@
+"""Pausing and resuming everything that runs by itself."""
+
+from pilothouse.domain.errors import ConflictError
+from pilothouse.domain.records import Automation
+from pilothouse.domain.roles import Actor, Permission
+from pilothouse.store import workspace
+
+from .authorisation import changing, clean_text, reading, reason_given
+from .services import Services
+
+
+def pause(services: Services, actor: Actor, reason: str) -> Automation:
+    """Stop schedules, retraining by alerts and automatic deployment. Raises ConflictError where they are paused."""
+    words = reason_given(reason, "pausing automation")
+    return _switch(services, actor, paused=True, reason=words)
+
+
+def resume(services: Services, actor: Actor, reason: str = "") -> Automation:
+    """Let automation run again. Raises ConflictError where it is not paused."""
+    return _switch(services, actor, paused=False, reason=clean_text(reason, "the reason"))
+
+
+def status(services: Services, actor: Actor) -> Automation:
+    """Whether automation is paused, by whom, since when and why."""
+    with reading(services, actor) as connection:
+        return workspace.automation(connection)
+
+
+def _switch(services: Services, actor: Actor, *, paused: bool, reason: str) -> Automation:
+    with changing(services, actor, Permission.PAUSE) as change:
+        before = workspace.automation(change.connection)
+        if before.paused == paused:
+            state = f"paused already, by {before.actor}: {before.reason}" if paused else "not paused"
+            raise ConflictError(f"automation is {state}")
+        workspace.add_automation_change(
+            change.connection, paused=paused, reason=reason, actor=actor.name, at=change.at
+        )
+        change.record(
+            "automation.paused" if paused else "automation.resumed", "workspace", {"reason": reason}
+        )
+        return workspace.automation(change.connection)

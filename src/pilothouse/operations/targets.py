@@ -1,0 +1,49 @@
+"""Targets and the tokens with which their serving processes speak to the hub."""
+
+import hashlib
+import secrets
+from dataclasses import replace
+
+from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.records import Target
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.store import targets
+
+from .authorisation import changing, reading
+from .services import Services
+
+
+def list_targets(services: Services, actor: Actor) -> list[Target]:
+    """Every target with its event clock."""
+    with reading(services, actor) as connection:
+        found = targets.all_targets(connection)
+    return [replace(target, event_clock=services.event_clock(target.name)) for target in found]
+
+
+def issue_token(services: Services, actor: Actor, target: str) -> str:
+    """Make a new token for a target and return it, once; the one before is void. Raises NotFoundError.
+
+    An admin may, and the daemon for the serving processes that it starts. Only the digest is stored.
+    """
+    token = f"ph_{secrets.token_urlsafe(32)}"
+    permission = Permission.RUN_DAEMON if actor.name == DAEMON.name else Permission.GRANT
+    with changing(services, actor, permission) as change:
+        key = targets.target_id(change.connection, target)
+        if key is None:
+            raise NotFoundError(
+                f"there is no target {target!r}: name it under [[targets]] in a model file and apply it"
+            )
+        targets.replace_token(change.connection, key, _digest(token), by=actor.name, at=change.at)
+        change.record("token.issued", target)
+    return token
+
+
+def check_token(services: Services, token: str) -> str | None:
+    """The target that a token speaks for, or None for one that is unknown or void."""
+    with services.registry.read() as connection:
+        return targets.target_of_token(connection, _digest(token))
+
+
+def _digest(token: str) -> str:
+    # 256 random bits need no slow hash; looking the digest up leaks nothing about the token.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

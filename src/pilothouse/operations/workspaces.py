@@ -1,0 +1,199 @@
+"""Making a workspace, who somebody is in it, who holds which role, and the policy under every model's policy."""
+
+import re
+from pathlib import Path
+
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.records import WorkspacePolicy
+from pilothouse.domain.roles import DAEMON, Actor, Grant, Permission, Role
+from pilothouse.store import access, audit, workspace
+from pilothouse.store.connection import Registry
+from pilothouse.store.engine import Connection
+from pilothouse.system.paths import WorkspacePaths
+
+from .authorisation import OPEN_READING, changing, clean_text, grants_in_force, reading
+from .services import Services, wall_clock
+
+_ACTOR = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._@\\+-]{0,62}[A-Za-z0-9_$-])?")
+"""User names as systems have them: ``ann``, ``svc_ml``, ``ann.lee@example.org``."""
+
+_CREATED = "created_by"
+_DEMO = "demo"
+_WRAPPERS = "trusted_wrappers"
+
+
+def initialise(root: Path, admin: str, *, demo: bool = False) -> None:
+    """Make a workspace in ``root`` with its first admin. A half-made one, without an admin, is completed.
+
+    Raises ConflictError (there is a workspace), InvalidInputError (not a user name) or UnavailableError (disk, place).
+    """
+    _check_actor(admin)
+    paths = WorkspacePaths(root.resolve())
+    paths.make_folders()
+    registry = (
+        Registry.upgrade(paths.registry) if paths.registry.exists() else Registry.create(paths.registry)
+    )
+    try:
+        with registry.transaction() as connection:
+            if workspace.setting(connection, _CREATED) is not None:
+                raise ConflictError(f"{root} is a workspace already: use it, or name another folder")
+            now = wall_clock()
+            workspace.set_setting(connection, _CREATED, admin)
+            workspace.set_setting(connection, _DEMO, "yes" if demo else "no")
+            workspace.set_setting(connection, OPEN_READING, "yes")
+            access.add_grant(connection, admin, Grant(Role.ADMIN), by=admin, at=now)
+            audit.append(
+                connection,
+                at=now,
+                actor=admin,
+                action="workspace.created",
+                subject="workspace",
+                detail={"admin": admin, "demo": demo, "open_reading": True},
+            )
+    finally:
+        registry.close()
+
+
+def is_demo(services: Services) -> bool:
+    """True for a workspace in which ``--as NAME`` is let through."""
+    with services.registry.read() as connection:
+        return workspace.setting(connection, _DEMO) == "yes"
+
+
+def identify(services: Services, user: str, as_name: str | None = None) -> Actor:
+    """Who is acting: ``user`` as the system knows them, or the name that a trusted wrapper hands over.
+
+    ``as_name`` is let through in a demo workspace, and for system users whom an admin named as wrappers (a service
+    account that SSH starts with a forced command, for one). Raises NotAllowedError otherwise, or InvalidInputError.
+    """
+    with services.registry.read() as connection:
+        name, identity = user, "the system's user"
+        if as_name is not None and as_name != user:
+            identity = _identity_of_other(connection, user)
+            name = as_name
+        if name == DAEMON.name:
+            raise NotAllowedError(f"{name!r} is the daemon's own name here: nobody can act under it")
+        _check_actor(name)
+        return Actor(name, grants_in_force(connection, name), identity)
+
+
+def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model: str = "") -> None:
+    """Grant a role, for one model or for all. Raises ConflictError (held already), NotFoundError (no such model)."""
+    _check_actor(name)
+    if role is Role.DAEMON or name == DAEMON.name:
+        raise InvalidInputError(
+            "the role and the name daemon belong to the daemon itself: they cannot be granted"
+        )
+    grant = Grant(role, model)
+    with changing(services, actor, Permission.GRANT) as change:
+        if model and not _model_exists(change.connection, model):
+            raise NotFoundError(f"there is no model {model!r}: list them with pilothouse models")
+        if grant in access.grants_of(change.connection, name):
+            raise ConflictError(f"{name} is {role} for {model or 'all models'} already")
+        access.add_grant(change.connection, name, grant, by=actor.name, at=change.at)
+        change.record("role.granted", name, {"role": str(role), "model": model})
+
+
+def revoke_role(services: Services, actor: Actor, name: str, role: Role, *, model: str = "") -> None:
+    """Revoke a role. Raises NotFoundError (not held) or ConflictError (the last admin)."""
+    with changing(services, actor, Permission.GRANT) as change:
+        if not access.end_grant(change.connection, name, Grant(role, model), by=actor.name, at=change.at):
+            raise NotFoundError(f"{name} is not {role} for {model or 'all models'}: see pilothouse roles")
+        if access.count_holders(change.connection, Role.ADMIN) == 0:
+            raise ConflictError(f"{name} is the last admin: make somebody else admin first")
+        change.record("role.revoked", name, {"role": str(role), "model": model})
+
+
+def list_roles(services: Services, actor: Actor) -> tuple[Actor, ...]:
+    """Everybody who holds a role, by name."""
+    with reading(services, actor) as connection:
+        return tuple(Actor(name, grants) for name, grants in access.all_grants(connection).items())
+
+
+def trust_wrapper(services: Services, actor: Actor, user: str, *, trusted: bool = True) -> None:
+    """Let a system user hand over other people's names, or no longer. Raises InvalidInputError."""
+    _check_actor(user)
+    with changing(services, actor, Permission.GRANT) as change:
+        before = _wrappers(change.connection)
+        after = before | {user} if trusted else before - {user}
+        workspace.set_setting(change.connection, _WRAPPERS, "\n".join(sorted(after)))
+        change.record(
+            "wrapper.trusted" if trusted else "wrapper.distrusted", user, {"before": sorted(before)}
+        )
+
+
+def set_open_reading(services: Services, actor: Actor, *, allowed: bool) -> None:
+    """Say whether somebody who holds no role may read."""
+    with changing(services, actor, Permission.GRANT) as change:
+        before = workspace.setting(change.connection, OPEN_READING)
+        workspace.set_setting(change.connection, OPEN_READING, "yes" if allowed else "no")
+        change.record("reading.opened" if allowed else "reading.closed", "workspace", {"before": before})
+
+
+def workspace_policy(services: Services, actor: Actor) -> WorkspacePolicy:
+    """The floor under every model's policy."""
+    with reading(services, actor) as connection:
+        return workspace.policy(connection)
+
+
+def set_workspace_policy(
+    services: Services,
+    actor: Actor,
+    *,
+    approvals: int | None = None,
+    four_eyes: bool | None = None,
+    allow_automatic: bool | None = None,
+    reason: str = "",
+) -> WorkspacePolicy:
+    """Set the floor; what is None stays. Open requests keep the policy that was frozen in them."""
+    if approvals is not None and not 0 <= approvals <= 100:
+        raise InvalidInputError(f"approvals: found {approvals}; expected 0 to 100")
+    words = clean_text(reason, "the reason")
+    with changing(services, actor, Permission.SET_POLICY) as change:
+        before = workspace.policy(change.connection)
+        workspace.add_policy(
+            change.connection,
+            approvals=before.approvals if approvals is None else approvals,
+            four_eyes=before.four_eyes if four_eyes is None else four_eyes,
+            allow_automatic=before.allow_automatic if allow_automatic is None else allow_automatic,
+            by=actor.name,
+            at=change.at,
+        )
+        after = workspace.policy(change.connection)
+        change.record(
+            "policy.set", "workspace", {"reason": words, "before": _rules(before), "after": _rules(after)}
+        )
+        return after
+
+
+def _identity_of_other(connection: Connection, user: str) -> str:
+    if user in _wrappers(connection):
+        return f"handed over by the trusted wrapper {user}"
+    if workspace.setting(connection, _DEMO) == "yes":
+        return f"named with --as by {user} in a demo workspace"
+    raise NotAllowedError(
+        f"{user} cannot act as somebody else here: leave --as out (it is for demo workspaces and trusted wrappers)"
+    )
+
+
+def _wrappers(connection: Connection) -> set[str]:
+    return set(filter(None, (workspace.setting(connection, _WRAPPERS) or "").split("\n")))
+
+
+def _model_exists(connection: Connection, model: str) -> bool:
+    return connection.execute("SELECT 1 FROM models WHERE name = ?", (model,)).fetchone() is not None
+
+
+def _rules(policy: WorkspacePolicy) -> dict[str, int | bool]:
+    return {
+        "approvals": policy.approvals,
+        "four_eyes": policy.four_eyes,
+        "allow_automatic": policy.allow_automatic,
+    }
+
+
+def _check_actor(name: str) -> None:
+    if not _ACTOR.fullmatch(name):
+        raise InvalidInputError(
+            f"{name!r} is not a user name: expected 1 to 64 letters, digits and . _ - @ + inside"
+        )

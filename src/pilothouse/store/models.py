@@ -1,0 +1,146 @@
+"""Models and their specifications: one row for each applied change of a model file, the newest in force."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.records import Model
+
+from .aliases import aliases_of
+from .engine import Connection, Row
+from .targets import targets_of
+from .values import from_json, from_us, to_us
+
+_SELECT_MODEL = (
+    "SELECT m.id, m.name, m.created_at, s.id AS spec_id, s.digest, s.folder, s.task, s.owner, s.description FROM models m "
+    "JOIN model_specs s ON s.id = (SELECT max(id) FROM model_specs WHERE model_id = m.id) "
+)
+_SELECT_SPEC = "SELECT s.*, m.name AS model FROM model_specs s JOIN models m ON m.id = s.model_id "
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpec:
+    """A specification as it was applied. ``spec`` is plain data; ``source`` the text of the file."""
+
+    id: int
+    model_id: int
+    model: str
+    digest: str
+    spec: dict[str, Any]
+    source: str
+    folder: str
+    """Relative to the workspace where it lies inside, else absolute."""
+    loosened: tuple[str, ...]
+    applied_by: str
+    recorded_at: datetime
+
+
+def find(connection: Connection, name: str) -> Model | None:
+    """The model as it is in force, or None."""
+    row = connection.execute(_SELECT_MODEL + "WHERE m.name = ?", (name,)).fetchone()
+    return _model(connection, row) if row else None
+
+
+def listed(connection: Connection) -> list[Model]:
+    """Every model by name."""
+    rows = connection.execute(_SELECT_MODEL + "ORDER BY m.name").fetchall()
+    return [_model(connection, row) for row in rows]
+
+
+def names(connection: Connection) -> list[str]:
+    """The names of all models."""
+    return [row["name"] for row in connection.execute("SELECT name FROM models ORDER BY name")]
+
+
+def add(connection: Connection, name: str, *, by: str, at: datetime) -> int:
+    """Record a model; its specification follows in the same transaction. Returns its key."""
+    added = connection.execute(
+        "INSERT INTO models (name, created_at, created_by) VALUES (?, ?, ?)", (name, to_us(at), by)
+    )
+    assert added.lastrowid is not None
+    return added.lastrowid
+
+
+def add_spec(
+    connection: Connection,
+    model_id: int,
+    *,
+    digest: str,
+    spec: dict[str, Any],
+    source: str,
+    folder: str,
+    loosened: Sequence[str],
+    by: str,
+    at: datetime,
+) -> int:
+    """Put a specification in force; returns its key."""
+    added = connection.execute(
+        "INSERT INTO model_specs (model_id, digest, spec, source, folder, task, owner, description, loosened, applied_by, "
+        "recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            model_id,
+            digest,
+            canonical_json(spec),
+            source,
+            folder,
+            spec["task"],
+            spec["owner"],
+            spec["description"],
+            canonical_json(list(loosened)),
+            by,
+            to_us(at),
+        ),
+    )
+    assert added.lastrowid is not None
+    return added.lastrowid
+
+
+def spec_in_force(connection: Connection, name: str) -> StoredSpec | None:
+    """The newest specification of a model, or None."""
+    row = connection.execute(_SELECT_SPEC + "WHERE m.name = ? ORDER BY s.id DESC LIMIT 1", (name,)).fetchone()
+    return _spec(row) if row else None
+
+
+def spec_by_id(connection: Connection, spec_id: int) -> StoredSpec | None:
+    """One specification, in force or not, or None."""
+    row = connection.execute(_SELECT_SPEC + "WHERE s.id = ?", (spec_id,)).fetchone()
+    return _spec(row) if row else None
+
+
+def specs_of(connection: Connection, name: str) -> list[StoredSpec]:
+    """Every specification that a model has had, newest first."""
+    rows = connection.execute(_SELECT_SPEC + "WHERE m.name = ? ORDER BY s.id DESC", (name,))
+    return [_spec(row) for row in rows]
+
+
+def _model(connection: Connection, row: Row) -> Model:
+    return Model(
+        id=row["id"],
+        name=row["name"],
+        task=row["task"],
+        owner=row["owner"],
+        description=row["description"],
+        spec_id=row["spec_id"],
+        spec_digest=row["digest"],
+        folder=row["folder"],
+        created_at=from_us(row["created_at"]),
+        targets=targets_of(connection, row["name"]),
+        aliases=aliases_of(connection, row["name"]),
+    )
+
+
+def _spec(row: Row) -> StoredSpec:
+    return StoredSpec(
+        id=row["id"],
+        model_id=row["model_id"],
+        model=row["model"],
+        digest=row["digest"],
+        spec=from_json(row["spec"]),
+        source=row["source"],
+        folder=row["folder"],
+        loosened=tuple(from_json(row["loosened"])),
+        applied_by=row["applied_by"],
+        recorded_at=from_us(row["recorded_at"]),
+    )

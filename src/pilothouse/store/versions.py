@@ -1,0 +1,176 @@
+"""Versions with what judged them: metrics and gates. A version never changes."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.evaluation import GateOutcome, GateResult, MetricValue
+from pilothouse.domain.identifiers import VersionReference
+from pilothouse.domain.records import Version, VersionStatus
+
+from .aliases import aliases_of
+from .engine import Connection, Row
+from .values import from_json, from_us, to_us
+
+_SELECT = "SELECT v.*, m.name AS model FROM versions v JOIN models m ON m.id = v.model_id "
+
+
+def find(connection: Connection, reference: VersionReference) -> Version | None:
+    """The version with that number or alias, or the newest where the reference names neither; None without one."""
+    if reference.alias is not None:
+        number = aliases_of(connection, reference.model).get(reference.alias)
+        if number is None:
+            return None
+        reference = VersionReference(reference.model, number)
+    row = connection.execute(
+        _SELECT + "WHERE m.name = ? AND (? IS NULL OR v.number = ?) ORDER BY v.number DESC LIMIT 1",
+        (reference.model, reference.number, reference.number),
+    ).fetchone()
+    return _version(connection, row) if row else None
+
+
+def find_by_id(connection: Connection, version_id: int) -> Version | None:
+    """The version with that key, or None."""
+    row = connection.execute(_SELECT + "WHERE v.id = ?", (version_id,)).fetchone()
+    return _version(connection, row) if row else None
+
+
+def listed(connection: Connection, model: str, *, limit: int = 10_000) -> list[Version]:
+    """A model's versions, newest first."""
+    rows = connection.execute(
+        _SELECT + "WHERE m.name = ? ORDER BY v.number DESC LIMIT ?", (model, limit)
+    ).fetchall()
+    return [_version(connection, row) for row in rows]
+
+
+def of_snapshot(connection: Connection, content_digest: str) -> list[Version]:
+    """The versions, of whatever model, that were trained on exactly these rows."""
+    rows = connection.execute(
+        _SELECT + "JOIN runs r ON r.id = v.run_id JOIN snapshots s ON s.id = r.snapshot_id "
+        "WHERE s.content_digest = ? ORDER BY v.id",
+        (content_digest,),
+    ).fetchall()
+    return [_version(connection, row) for row in rows]
+
+
+def of_runs_for_alert(connection: Connection, alert_id: int) -> list[Version]:
+    """The versions whose training an alert started."""
+    rows = connection.execute(
+        _SELECT + "JOIN runs r ON r.id = v.run_id WHERE r.alert_id = ? ORDER BY v.id", (alert_id,)
+    ).fetchall()
+    return [_version(connection, row) for row in rows]
+
+
+def next_number(connection: Connection, model_id: int) -> int:
+    """The number that the next version of a model takes."""
+    row = connection.execute(
+        "SELECT coalesce(max(number), 0) + 1 AS number FROM versions WHERE model_id = ?", (model_id,)
+    ).fetchone()
+    number: int = row["number"]
+    return number
+
+
+def add(
+    connection: Connection,
+    *,
+    model_id: int,
+    number: int,
+    run_id: int,
+    status: VersionStatus,
+    model_digest: str,
+    model_bytes: int,
+    schema_digest: str,
+    profile_spec_digest: str,
+    reference_digest: str,
+    predictions_digest: str,
+    metrics: Sequence[MetricValue],
+    gates: Sequence[GateResult],
+    at: datetime,
+) -> int:
+    """Record a version with its metrics and gates; returns its key."""
+    added = connection.execute(
+        "INSERT INTO versions (model_id, number, run_id, status, model_digest, model_bytes, schema_digest, "
+        "profile_spec_digest, reference_digest, predictions_digest, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            model_id,
+            number,
+            run_id,
+            str(status),
+            model_digest,
+            model_bytes,
+            schema_digest,
+            profile_spec_digest,
+            reference_digest,
+            predictions_digest,
+            to_us(at),
+        ),
+    )
+    key = added.lastrowid
+    assert key is not None
+    connection.executemany(
+        "INSERT INTO version_metrics (version_id, position, metric, slice, value, low, high, rows) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(key, i, m.metric, m.slice, m.value, m.low, m.high, m.rows) for i, m in enumerate(metrics)],
+    )
+    connection.executemany(
+        "INSERT INTO version_gates (version_id, position, gate, outcome, reason, figures, bound) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (key, i, g.gate, str(g.outcome), g.reason, canonical_json(g.figures), g.bound)
+            for i, g in enumerate(gates)
+        ],
+    )
+    return key
+
+
+def artifact_digests(connection: Connection) -> Iterator[str]:
+    """Every artifact that something in the registry refers to."""
+    rows = connection.execute(
+        "SELECT model_digest AS digest FROM versions UNION SELECT schema_digest FROM versions "
+        "UNION SELECT profile_spec_digest FROM versions UNION SELECT reference_digest FROM versions "
+        "UNION SELECT predictions_digest FROM versions UNION SELECT artifact_digest FROM snapshots "
+        "UNION SELECT digest FROM run_artifacts ORDER BY digest"
+    )
+    for row in rows:
+        yield row["digest"]
+
+
+def _version(connection: Connection, row: Row) -> Version:
+    metrics = connection.execute(
+        "SELECT metric, value, low, high, rows, slice FROM version_metrics WHERE version_id = ? ORDER BY position",
+        (row["id"],),
+    )
+    gates = connection.execute(
+        "SELECT gate, outcome, reason, figures, bound FROM version_gates WHERE version_id = ? ORDER BY position",
+        (row["id"],),
+    )
+    live = connection.execute(
+        "SELECT t.name FROM deployments d JOIN targets t ON t.id = d.target_id "
+        "WHERE d.version_id = ? AND d.ended_at IS NULL ORDER BY t.name",
+        (row["id"],),
+    )
+    return Version(
+        id=row["id"],
+        model=row["model"],
+        number=row["number"],
+        run_id=row["run_id"],
+        status=VersionStatus(row["status"]),
+        model_digest=row["model_digest"],
+        model_bytes=row["model_bytes"],
+        schema_digest=row["schema_digest"],
+        profile_spec_digest=row["profile_spec_digest"],
+        reference_digest=row["reference_digest"],
+        predictions_digest=row["predictions_digest"],
+        created_at=from_us(row["created_at"]),
+        metrics=tuple(
+            MetricValue(m["metric"], m["value"], m["low"], m["high"], m["rows"], m["slice"]) for m in metrics
+        ),
+        gates=tuple(
+            GateResult(g["gate"], GateOutcome(g["outcome"]), g["reason"], from_json(g["figures"]), g["bound"])
+            for g in gates
+        ),
+        aliases=tuple(
+            alias for alias, number in aliases_of(connection, row["model"]).items() if number == row["number"]
+        ),
+        live_on=tuple(target["name"] for target in live),
+    )
