@@ -1,0 +1,230 @@
+"""The daemon's side of the launcher: start it, hand it steps, hear how they ended, start it again if it died."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.jobs import ProgressLine, StepExit, StepRequest, StepResult
+from pilothouse.system import landlock
+from pilothouse.system.files import write_atomically
+
+from .step_files import ProgressTail, check_inputs, read_result
+from .step_process import PROGRESS_FILE, REQUEST_FILE
+
+Isolation = Literal["require", "warn"]
+STEPS_PACKAGE = "pilothouse.training.steps"
+_LOOK_EVERY_S = 0.1
+_LOST = StepExit(None, None, 0.0, 0.0, "signalled")
+
+
+class Launcher:
+    """One launcher process. Start it before any database is opened; ``run_step`` may be called from any thread.
+
+    ``closed`` are folders that no step may be given (the workspace's state) but for what lies in ``opened`` (the
+    folders of jobs and artifacts). ``grace_s`` is the time between SIGTERM and SIGKILL.
+    """
+
+    def __init__(
+        self,
+        *,
+        closed: Sequence[Path] = (),
+        opened: Sequence[Path] = (),
+        isolation: Isolation = "require",
+        steps_package: str = STEPS_PACKAGE,
+        path: Sequence[Path] = (),
+        grace_s: float = 5.0,
+    ) -> None:
+        self._closed, self._opened = tuple(closed), tuple(opened)
+        self._isolation = isolation
+        self._package = steps_package
+        self._path = tuple(path)
+        self._grace_s = grace_s
+        self._lock = threading.Lock()
+        self._connection: _Connection | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The launcher's pid while it runs."""
+        connection = self._connection
+        return connection.process.pid if connection is not None and connection.alive else None
+
+    def start(self) -> None:
+        """Exec the launcher; it imports in the background. Raises UnavailableError where isolation is not to be had."""
+        if self._isolation == "require" and landlock.abi() < 4:
+            raise UnavailableError(
+                f"jobs cannot be isolated here ({landlock.describe()}; expected Landlock ABI 4, Linux 6.7 or later): "
+                "use --isolation warn to run them with the rights of this user"
+            )
+        if self._isolation == "require":
+            read, write = landlock.runtime_paths()
+            check_inputs([*read, *write], self._closed, ())
+        with self._lock:
+            self._live_connection()
+
+    def stop(self) -> None:
+        """Close the socket: the launcher ends every step and itself."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def run_step(
+        self,
+        request: StepRequest,
+        cancel: threading.Event,
+        on_progress: Callable[[ProgressLine], None],
+    ) -> tuple[StepExit, StepResult | None]:
+        """Run one step to its end. ``cancel`` is looked at, and progress handed on, ten times a second.
+
+        The result is None where the process left none that is valid. A launcher that dies under a step yields an exit
+        without code and signal. Raises InvalidInputError for an input that no step may see, UnavailableError where no
+        launcher can be started.
+        """
+        check_inputs([Path(path) for path in request.inputs.values()], self._closed, self._opened)
+        folder = Path(request.folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        plain = dataclasses.asdict(request)
+        write_atomically(folder / REQUEST_FILE, json.dumps(plain).encode())
+        with self._lock:
+            connection = self._live_connection()
+        exit_ = self._follow(connection, plain, cancel, ProgressTail(folder / PROGRESS_FILE, on_progress))
+        return exit_, read_result(folder)
+
+    def _follow(
+        self,
+        connection: "_Connection",
+        plain: dict[str, Any],
+        cancel: threading.Event,
+        tail: ProgressTail,
+    ) -> StepExit:
+        number, answers = connection.submit(plain, self._grace_s)
+        cancelled = False
+        while True:
+            try:
+                answer = answers.get(timeout=_LOOK_EVERY_S)
+            except queue.Empty:
+                tail.read()
+                if cancel.is_set() and not cancelled:
+                    cancelled = True
+                    connection.send({"cancel": number})
+                continue
+            tail.read()
+            return StepExit(**answer) if answer is not None else _LOST
+
+    def _live_connection(self) -> "_Connection":
+        if self._connection is None or not self._connection.alive:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = _Connection(self._command())
+        return self._connection
+
+    def _command(self) -> list[str]:
+        # -I: neither the environment nor the working folder decides what is imported.
+        command = [sys.executable, "-I", "-m", "pilothouse.execution.launcher"]
+        command += ["--isolation", self._isolation, "--steps-package", self._package]
+        for folder in self._path:
+            command += ["--path", str(folder)]
+        return command
+
+
+class _Connection:
+    """A launcher process with its socket, and a thread that hands each answer to the one who waits for it."""
+
+    def __init__(self, command: list[str]) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [*command, "--control", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # a Ctrl-C at the daemon's terminal is the daemon's to handle
+                cwd="/",
+                env=_environment(),
+            )
+        self._socket = ours
+        self._lock = threading.Lock()
+        self._last = 0
+        self._waiting: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}
+        self.alive = True
+        self._reader = threading.Thread(target=self._read, name="launcher", daemon=True)
+        self._reader.start()
+
+    def submit(
+        self, request: dict[str, Any], grace_s: float
+    ) -> tuple[int, "queue.SimpleQueue[dict[str, Any] | None]"]:
+        """Hand over a step. Its number, and where its exit will come (None if the launcher dies first)."""
+        answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        with self._lock:
+            self._last += 1
+            number = self._last
+            self._waiting[number] = answers
+            if not self.alive:
+                answers.put(None)
+        self.send({"run": number, "request": request, "grace_s": grace_s})
+        return number, answers
+
+    def send(self, message: dict[str, Any]) -> None:
+        """One line. A launcher that is gone is noticed by the reader."""
+        with contextlib.suppress(OSError), self._lock:
+            self._socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def close(self) -> None:
+        """End the launcher and wait for it."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        try:
+            self.process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join()
+        self._socket.close()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError), self._socket.makefile("rb") as lines:
+            for line in lines:
+                answer = json.loads(line)
+                if "exit" in answer:
+                    self._hand_over(answer.pop("exit"), answer)
+        with self._lock:
+            self.alive = False
+            for answers in self._waiting.values():
+                answers.put(None)
+
+    def _hand_over(self, number: int, answer: dict[str, Any]) -> None:
+        with self._lock:
+            self._waiting.pop(number).put(answer)
+
+
+def _environment() -> dict[str, str]:
+    """What the launcher, and so every step, may know of ours: nothing that could be a secret."""
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **kept,
+    }

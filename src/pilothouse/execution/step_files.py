@@ -1,0 +1,137 @@
+"""What passes between a step and the daemon through the step's folder, read as what it is: written by a stranger.
+
+The step's process may have run a user's code and owned its folder, so nothing in there is followed, trusted or unbounded.
+"""
+
+import json
+import math
+import os
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFoundError
+from pilothouse.domain.jobs import ProgressLine, StepResult
+from pilothouse.system.files import parse_json, read_plain_file
+
+from .step_process import RESULT_FILE
+
+_LARGEST_RESULT = 64 << 20
+_LONGEST_LINE = 8_192
+_LONGEST_READ = 1 << 18
+
+
+def check_inputs(paths: Sequence[Path], closed: Sequence[Path], opened: Sequence[Path]) -> None:
+    """Raise InvalidInputError where giving a step one of ``paths`` would show it something of ``closed``.
+
+    Links are followed first. What lies inside one of the ``opened`` folders is allowed.
+    """
+    shut = [folder.resolve() for folder in closed]
+    free = [folder.resolve() for folder in opened]
+    for path in paths:
+        real = path.resolve()
+        if any(real != folder and real.is_relative_to(folder) for folder in free):
+            continue
+        for folder in shut:
+            if real.is_relative_to(folder) or folder.is_relative_to(real):
+                raise InvalidInputError(
+                    f"{path}: a job may not read it, for {folder} is the workspace's own state: "
+                    "keep data and code outside it, and it outside them"
+                )
+
+
+def read_result(folder: Path) -> StepResult | None:
+    """The step's result with outputs as absolute paths; None where there is none that is valid.
+
+    An output is a regular file of the step's own making inside its folder: a link would have the next step, or the
+    artifact store, read whatever it points to.
+    """
+    path = folder / RESULT_FILE
+    try:
+        plain = parse_json(read_plain_file(path, _LARGEST_RESULT), path)
+    except NotFoundError:
+        return None
+    except IntegrityError as error:
+        return StepResult(ok=False, error=str(error))
+    if not _is_result(plain):
+        return StepResult(ok=False, error=f"{path}: expected ok, outputs, record and error")
+    try:
+        outputs = {name: str(_own_file(folder, value)) for name, value in plain["outputs"].items()}
+    except IntegrityError as error:
+        return StepResult(ok=False, record=plain["record"], error=str(error))
+    return StepResult(plain["ok"], outputs, plain["record"], plain["error"])
+
+
+class ProgressTail:
+    """Hands on the lines of ``progress.jsonl`` as they are appended; what is not a progress line is passed over."""
+
+    def __init__(self, path: Path, on_progress: Callable[[ProgressLine], None]) -> None:
+        self._path = path
+        self._on_progress = on_progress
+        self._offset = 0
+        self._rest = b""
+
+    def read(self) -> None:
+        """Hand on what is new: of many lines at once the newest alone, for progress is a state and not a log."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size == self._offset:
+                return
+            start = max(self._offset, facts.st_size - _LONGEST_READ)
+            new = os.pread(descriptor, _LONGEST_READ, start)
+        finally:
+            os.close(descriptor)
+        whole = self._rest + new if start == self._offset else new
+        self._offset = start + len(new)
+        *lines, self._rest = whole.split(b"\n")
+        self._rest = self._rest[-_LONGEST_LINE:]
+        for line in reversed(lines):
+            if (parsed := _progress_line(line)) is not None:
+                self._on_progress(parsed)
+                return
+
+
+def _is_result(plain: Any) -> bool:
+    return (
+        isinstance(plain, dict)
+        and plain.keys() == {"ok", "outputs", "record", "error"}
+        and isinstance(plain["ok"], bool)
+        and isinstance(plain["error"], str)
+        and isinstance(plain["record"], dict)
+        and isinstance(plain["outputs"], dict)
+        and all(isinstance(value, str) for value in plain["outputs"].values())
+    )
+
+
+def _own_file(folder: Path, value: str) -> Path:
+    path = folder / value
+    real_folder = folder.resolve()
+    try:
+        facts = path.lstat()
+    except (OSError, ValueError):
+        raise IntegrityError(f"{path}: named as an output, and there is no such file") from None
+    inside = (
+        path.resolve().is_relative_to(real_folder) and path.parent.resolve() / path.name == path.resolve()
+    )
+    if not (inside and stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1):
+        raise IntegrityError(f"{path}: named as an output; expected a regular file inside {folder}")
+    return path.resolve()
+
+
+def _progress_line(line: bytes) -> ProgressLine | None:
+    try:
+        plain = json.loads(line[:_LONGEST_LINE])
+        fraction = float(plain["fraction"])
+        figures = {str(name): float(value) for name, value in plain.get("figures", {}).items()}
+        at = float(plain["at"])
+        message = str(plain["message"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    if not (math.isfinite(fraction) and math.isfinite(at)):
+        return None
+    return ProgressLine(at, min(1.0, max(0.0, fraction)), message, figures)

@@ -1,0 +1,174 @@
+"""Inside a step's own process: give up everything that the step does not need, then run its module.
+
+The order matters. Descriptors first, for Landlock does not revoke open ones; Landlock last, when the log is open and
+limits are set; only then code of a user or bytes of a model.
+"""
+
+import ctypes
+import faulthandler
+import importlib
+import json
+import math
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.system import landlock
+from pilothouse.system.files import write_atomically
+
+RESULT_FILE, PROGRESS_FILE, LOG_FILE, REQUEST_FILE = (
+    "result.json",
+    "progress.jsonl",
+    "log.txt",
+    "request.json",
+)
+EXIT_OUT_OF_MEMORY = 77
+"""The step ran into its memory limit and said so itself."""
+
+_PR_SET_PDEATHSIG = 1
+_LONGEST_MESSAGE = 1_000
+_LARGEST_FILE = 16 << 30
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - semaphores of multiprocessing live nowhere else
+
+
+def run_step_here(request: StepRequest, package: str, *, isolated: bool) -> int:
+    """Run the step in this process, a fork that nobody else needs. The answer is its exit code."""
+    folder = Path(request.folder)
+    try:
+        _detach(folder)
+        _limit(request)
+        if isolated:
+            read, write = landlock.runtime_paths()
+            inputs = [Path(path) for path in request.inputs.values()]
+            packages = [Path(path) for path in importlib.import_module(package).__path__]
+            landlock.restrict([*read, *packages, *inputs], [*write, _SHARED_MEMORY, folder], (), ())
+        _set_threads(request.threads)
+        module = importlib.import_module(f"{package}.{request.step}")
+        with (folder / PROGRESS_FILE).open("ab", buffering=0) as progress:
+            result = module.run(request, _reporter(progress.write))
+        _write_result(folder, result)
+    except MemoryError:
+        traceback.print_exc()
+        return EXIT_OUT_OF_MEMORY
+    except BaseException as error:  # noqa: BLE001 - whatever user code raises is the step's failure and its log's
+        traceback.print_exc()
+        _write_result(folder, StepResult(ok=False, error=_in_one_line(error)))
+    return 0
+
+
+def close_all_but(kept: set[int]) -> None:
+    """Close every descriptor of this process but those."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        if int(name) not in kept:
+            try:
+                os.close(int(name))
+            except OSError:  # the listing's own descriptor is closed already
+                continue
+
+
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+
+
+def _detach(folder: Path) -> None:
+    os.setsid()
+    die_with_parent()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    close_all_but({0, 1, 2})
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(0, closefd=False),  # noqa: SIM115 - they live as long as the process
+        open(1, "w", buffering=1, closefd=False, errors="backslashreplace"),  # noqa: SIM115
+        open(2, "w", buffering=1, closefd=False, errors="backslashreplace"),  # noqa: SIM115
+    )
+    faulthandler.enable(sys.stderr)
+    os.umask(0o077)
+    os.chdir(folder)
+
+
+def _limit(request: StepRequest) -> None:
+    temporary = Path(request.folder) / "tmp"
+    temporary.mkdir(mode=0o700, exist_ok=True)
+    os.environ.clear()
+    os.environ.update(
+        {
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "HOME": request.folder,
+            "TMPDIR": str(temporary),
+            "JOBLIB_TEMP_FOLDER": str(temporary),
+            "LOKY_MAX_CPU_COUNT": str(request.threads),
+            "OMP_NUM_THREADS": str(request.threads),
+            "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+    )
+    time.tzset()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
+    # What a process may write to, beyond what its parent had: one huge allocation fails at once and in Python's words,
+    # slow growth (also of its children) is watched by the supervisor.
+    data = _data_bytes() + request.memory_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_DATA, (data, data))
+
+
+def _data_bytes() -> int:
+    for line in Path("/proc/self/status").read_text("ascii").splitlines():
+        if line.startswith("VmData:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _set_threads(threads: int) -> None:
+    """OpenMP read its environment when the launcher imported it, so it is told again."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    threadpool_limits(limits=threads, user_api="openmp")
+
+
+def _reporter(write: Callable[[bytes], object]) -> Callable[..., None]:
+    def report(fraction: float, message: str, figures: dict[str, float] | None = None) -> None:
+        line = {
+            "at": time.time(),
+            "fraction": float(fraction) if math.isfinite(fraction) else 0.0,
+            "message": str(message)[:_LONGEST_MESSAGE],
+            "figures": {str(k): float(v) for k, v in (figures or {}).items() if math.isfinite(v)},
+        }
+        write(json.dumps(line).encode() + b"\n")
+
+    return report
+
+
+def _write_result(folder: Path, result: StepResult) -> None:
+    plain = {"ok": result.ok, "outputs": result.outputs, "record": result.record, "error": result.error}
+    write_atomically(folder / RESULT_FILE, json.dumps(plain, default=_plain_number).encode())
+
+
+def _plain_number(value: Any) -> Any:
+    """A numpy scalar as Python's own number. Raises TypeError for anything else that JSON does not know."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"a step's record holds a {type(value).__name__}: expected plain data")
+
+
+def _in_one_line(error: BaseException) -> str:
+    if isinstance(error, PilothouseError):
+        return " ".join(str(error).split())[:_LONGEST_MESSAGE]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_MESSAGE] + where

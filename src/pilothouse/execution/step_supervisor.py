@@ -1,0 +1,154 @@
+"""Between launcher and step: one small process a step that watches it and, at its end, all that it has started.
+
+It is its descendants' reaper (PR_SET_CHILD_SUBREAPER), so nothing that a step starts can hide from it, not even in a
+session of its own. Its channel to the launcher carries one byte to cancel; end of file means that the launcher is gone.
+"""
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Literal
+
+from pilothouse.domain.jobs import StepExit, StepRequest
+from pilothouse.system.processes import descendants, resident_mb
+
+from .step_process import EXIT_OUT_OF_MEMORY, close_all_but, run_step_here
+
+CANCEL = b"c"
+_PR_SET_CHILD_SUBREAPER = 36
+_LOOK_EVERY_S = 0.1
+_Reason = Literal["timed out", "cancelled", "out of memory"]
+
+
+def supervise(
+    request: StepRequest, channel: socket.socket, package: str, *, isolated: bool, grace_s: float
+) -> StepExit:
+    """Fork the step, watch it to its end, leave no process behind."""
+    close_all_but({0, 1, 2, channel.fileno()})
+    os.setsid()
+    become_reaper()
+    started = time.monotonic()
+    kills_before = _kernel_kills()
+    child = os.fork()
+    if not child:
+        os._exit(run_step_here(request, package, isolated=isolated))
+    watch = _Watch(request, child, channel)
+    reason = watch.until_over()
+    if reason is not None:
+        _ask_to_end(child, grace_s if reason != "out of memory" else 0.0)
+    status, peak = _end_family(child)
+    seconds = time.monotonic() - started
+    code = os.waitstatus_to_exitcode(status)
+    _remove_semaphores(child)
+    killed_by_kernel = code == -signal.SIGKILL and _kernel_kills() > kills_before
+    if reason is None and (code == EXIT_OUT_OF_MEMORY or killed_by_kernel):
+        reason = "out of memory"
+    return StepExit(
+        exit_code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        peak_memory_mb=round(max(peak, watch.peak_mb), 1),
+        seconds=round(seconds, 3),
+        reason=reason or ("signalled" if code < 0 else "exited"),
+    )
+
+
+def become_reaper() -> None:
+    """Orphans below this process become its children instead of init's."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+class _Watch:
+    """Waits for the first of: the step's end, its time, its memory, a cancellation, the launcher's end."""
+
+    def __init__(self, request: StepRequest, child: int, channel: socket.socket) -> None:
+        self.peak_mb = 0.0
+        self._memory_mb = request.memory_mb
+        self._deadline = time.monotonic() + request.timeout_s
+        self._child = child
+        self._channel = channel
+
+    def until_over(self) -> _Reason | None:
+        """Why the step has to end; None where it ended by itself."""
+        ended = os.pidfd_open(self._child)
+        told = self._channel.fileno()
+        try:
+            while True:
+                readable, _, _ = select.select([ended, told], [], [], _LOOK_EVERY_S)
+                if ended in readable:
+                    return None
+                if told in readable:
+                    return "cancelled"  # by a byte, or by the launcher's end
+                if time.monotonic() > self._deadline:
+                    return "timed out"
+                if self._too_large():
+                    return "out of memory"
+        finally:
+            os.close(ended)
+
+    def _too_large(self) -> bool:
+        family = [self._child, *descendants(self._child)]
+        resident = resident_mb(family)
+        if resident > self._memory_mb:  # pages that the family shares are counted once before it is judged
+            resident = sum(_proportional_mb(pid) for pid in family)
+        self.peak_mb = max(self.peak_mb, resident)
+        return resident > self._memory_mb
+
+
+def _ask_to_end(child: int, grace_s: float) -> None:
+    """SIGTERM to the step's group, and time to heed it."""
+    try:
+        os.killpg(child, signal.SIGTERM)
+    except (ProcessLookupError, PermissionError):  # it has not become a leader yet, or is gone
+        return
+    ended = os.pidfd_open(child)
+    try:
+        select.select([ended], [], [], grace_s)
+    finally:
+        os.close(ended)
+
+
+def _end_family(child: int) -> tuple[int, float]:
+    """Kill and reap until nothing is left. The child's wait status and peak resident memory in MiB."""
+    status, peak = 0, 0.0
+    while True:
+        # While the child is not reaped its pid, and so its group's number, belongs to nobody else.
+        for pid in descendants(os.getpid()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        try:
+            pid, ended_with, usage = os.wait4(-1, 0)
+        except ChildProcessError:
+            return status, peak
+        if pid == child:
+            status, peak = ended_with, usage.ru_maxrss / 1024
+
+
+def _proportional_mb(pid: int) -> float:
+    """Memory of a process with each shared page divided among those that share it (``Pss`` of proc(5))."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    except (OSError, ValueError):  # it ended meanwhile
+        return 0.0
+    return 0.0
+
+
+def _kernel_kills() -> int:
+    """How many processes the kernel has killed for want of memory since boot."""
+    for line in Path("/proc/vmstat").read_text("ascii").splitlines():
+        if line.startswith("oom_kill "):
+            return int(line.split()[1])
+    return 0
+
+
+def _remove_semaphores(child: int) -> None:
+    """Named semaphores of joblib's workers outlive them when all are killed at once."""
+    for path in Path("/dev/shm").glob(f"sem.loky-{child}-*"):  # noqa: S108
+        path.unlink(missing_ok=True)
