@@ -15,8 +15,6 @@ _SELECT = (
     "SELECT j.*, m.name AS model, v.number AS version FROM jobs j JOIN models m ON m.id = j.model_id "
     "LEFT JOIN versions v ON v.id = j.version_id "
 )
-_HELD = "id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'"
-"""True for the attempt that holds the lease, and for no other one ever after."""
 
 
 def find(connection: Connection, job_id: int) -> Job | None:
@@ -124,14 +122,18 @@ def claim_next(connection: Connection, *, owner: str, at: datetime, lease_until:
 
 def is_held(connection: Connection, job_id: int, attempt: int, owner: str) -> bool:
     """True while this attempt holds the job."""
-    row = connection.execute(f"SELECT 1 FROM jobs WHERE {_HELD}", (job_id, attempt, owner)).fetchone()
+    row = connection.execute(
+        "SELECT 1 FROM jobs WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
+        (job_id, attempt, owner),
+    ).fetchone()
     return row is not None
 
 
 def extend_lease(connection: Connection, job_id: int, attempt: int, owner: str, until: datetime) -> bool:
     """Prolong the lease; False where the attempt holds the job no more."""
     changed = connection.execute(
-        f"UPDATE jobs SET lease_until = ? WHERE {_HELD}", (to_us(until), job_id, attempt, owner)
+        "UPDATE jobs SET lease_until = ? WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
+        (to_us(until), job_id, attempt, owner),
     )
     return changed.rowcount == 1
 
@@ -141,7 +143,7 @@ def set_progress(
 ) -> bool:
     """Say how far the attempt is; False where it holds the job no more."""
     changed = connection.execute(
-        f"UPDATE jobs SET step = ?, progress = ?, message = ? WHERE {_HELD}",
+        "UPDATE jobs SET step = ?, progress = ?, message = ? WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
         (step, progress, message, job_id, attempt, owner),
     )
     return changed.rowcount == 1
@@ -187,7 +189,7 @@ def finish(
     changed = connection.execute(
         "UPDATE jobs SET status = ?, error = ?, result = ?, version_id = coalesce(?, version_id), ended_at = ?, message = '', "
         "progress = CASE WHEN ? = 'succeeded' THEN 1 ELSE progress END, lease_owner = NULL, lease_until = NULL "
-        f"WHERE {_HELD}",
+        "WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
         (
             str(status),
             error,

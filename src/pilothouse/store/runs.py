@@ -46,7 +46,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
-    """A file of a run beside the version's own: ``train``, ``holdout``, ``model_folder``, ``code_diff``, ``trials``, ``log``."""
+    """A file of a run beside those of its version: ``train``, ``holdout``, ``model_folder``, ``code_diff``…"""
 
     name: str
     digest: str
