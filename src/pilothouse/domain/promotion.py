@@ -1,0 +1,175 @@
+"""The rules of promotion, pure: which policy is in force, who may approve, and what loosens a model file."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from .canonical import canonical_digest
+from .model_spec import GatesSpec, MetricBound, ModelSpec, PromotionSpec
+from .records import PromotionRequest, WorkspacePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class EffectivePolicy:
+    """A model's policy tightened by the workspace's floor. It is frozen into each request."""
+
+    approvals: int
+    four_eyes: bool
+    automatic: bool
+    expires: timedelta
+
+    def to_plain(self) -> dict[str, Any]:
+        """As it is stored in a request and shown; ``expires`` in seconds."""
+        return {
+            "approvals": self.approvals,
+            "four_eyes": self.four_eyes,
+            "automatic": self.automatic,
+            "expires": int(self.expires.total_seconds()),
+        }
+
+    @property
+    def digest(self) -> str:
+        """What a decision binds to."""
+        return canonical_digest(self.to_plain())
+
+
+def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectivePolicy:
+    """The tighter of both in every respect.
+
+    A floor that asks for approvals rules automatic deployment out, else a model file could walk round it. Whatever is
+    not automatic takes at least one approval.
+    """
+    automatic = model.automatic and floor.allow_automatic and floor.approvals == 0
+    approvals = max(model.approvals, floor.approvals)
+    return EffectivePolicy(
+        approvals=approvals if automatic else max(1, approvals),
+        four_eyes=model.four_eyes or floor.four_eyes,
+        automatic=automatic,
+        expires=timedelta(seconds=model.expires),
+    )
+
+
+def approvals_needed(policy: dict[str, Any]) -> int:
+    """The approvals that a request needs that was not deployed automatically: at least one."""
+    return max(1, int(policy["approvals"]))
+
+
+def why_not_approve(request: PromotionRequest, actor: str) -> str | None:
+    """Why ``actor`` may not approve this request under its frozen policy, or None if nothing stands against it."""
+    if any(decision.actor == actor for decision in request.decisions):
+        return f"{actor} has decided on request {request.id} already: another person's approval is needed"
+    if request.policy["four_eyes"]:
+        for part, name in (("requested", request.requested_by), ("trained", request.trained_by)):
+            if name == actor:
+                return (
+                    f"{actor} {part} {request.model}/{request.version}, and the policy says four eyes: "
+                    "somebody else must approve"
+                )
+    return None
+
+
+def may_approve(request: PromotionRequest, actor: str) -> bool:
+    """True if the frozen policy lets ``actor`` approve; the role is another matter."""
+    return why_not_approve(request, actor) is None
+
+
+def loosened(before: ModelSpec, after: ModelSpec) -> list[str]:
+    """What ``after`` makes easier to get into production than ``before``: one line each, empty if nothing."""
+    return [
+        *_loosened_promotion(before.promotion, after.promotion),
+        *_loosened_metrics(before.gates.metric, after.gates.metric),
+        *_loosened_comparison(before, after),
+        *_loosened_latency(before.gates, after.gates),
+        *_loosened_rest(before.gates, after.gates),
+    ]
+
+
+def _loosened_promotion(before: PromotionSpec, after: PromotionSpec) -> Iterable[str]:
+    if after.approvals < before.approvals:
+        yield f"promotion.approvals: {before.approvals} → {after.approvals}"
+    if before.four_eyes and not after.four_eyes:
+        yield "promotion.four_eyes: true → false"
+    if after.automatic and not before.automatic:
+        yield "promotion.automatic: false → true"
+    if after.expires > before.expires:
+        yield f"promotion.expires: {before.expires} s → {after.expires} s"
+
+
+def _loosened_metrics(before: tuple[MetricBound, ...], after: tuple[MetricBound, ...]) -> Iterable[str]:
+    """Every old bound must be held by some new one of the same metric and slice."""
+    for old in before:
+        same = [new for new in after if (new.metric, new.slice) == (old.metric, old.slice)]
+        where = f"gates.metric {old.metric}" + (f" by {old.slice}" if old.slice else "")
+        if old.minimum is not None and not any(
+            new.minimum is not None and new.minimum >= old.minimum and new.minimum_rows <= old.minimum_rows
+            for new in same
+        ):
+            yield f"{where}: the minimum {old.minimum:g} (slices of {old.minimum_rows} rows) is lowered or gone"
+        if old.maximum is not None and not any(
+            new.maximum is not None and new.maximum <= old.maximum and new.minimum_rows <= old.minimum_rows
+            for new in same
+        ):
+            yield f"{where}: the maximum {old.maximum:g} (slices of {old.minimum_rows} rows) is raised or gone"
+
+
+def _loosened_comparison(before: ModelSpec, after: ModelSpec) -> Iterable[str]:
+    old, new = before.gates.comparison, after.gates.comparison
+    if old is None:
+        return
+    if new is None:
+        yield "gates.comparison: gone"
+        return
+    old_metric, new_metric = old.metric or before.primary_metric, new.metric or after.primary_metric
+    if old_metric != new_metric:
+        yield f"gates.comparison.metric: {old_metric} → {new_metric}"
+    yield from _raised(
+        old,
+        new,
+        "gates.comparison",
+        # A challenger fails when its interval lies beyond the margin: a wider interval fails less often.
+        ("margin", "confidence", "minimum_rows"),
+    )
+
+
+def _loosened_latency(before: GatesSpec, after: GatesSpec) -> Iterable[str]:
+    if before.latency is None:
+        return
+    if after.latency is None:
+        yield "gates.latency: gone"
+        return
+    yield from _raised(before.latency, after.latency, "gates.latency", ("p95_ms",))
+    yield from _lowered(before.latency, after.latency, "gates.latency", ("repeats",))
+
+
+def _loosened_rest(before: GatesSpec, after: GatesSpec) -> Iterable[str]:
+    bounds = ("maximum_missing", "maximum_duplicates", "leakage_auc")
+    yield from _raised(before.data, after.data, "gates.data", bounds)
+    yield from _lowered(before.data, after.data, "gates.data", ("minimum_rows",))
+    if before.model_size_mb is not None and (
+        after.model_size_mb is None or after.model_size_mb > before.model_size_mb
+    ):
+        yield f"gates.model_size_mb: {before.model_size_mb:g} → {_or_none(after.model_size_mb)}"
+    if before.function is not None and after.function != before.function:
+        yield f"gates.function: {before.function} → {_or_none(after.function)}"
+
+
+def _raised(old: object, new: object, path: str, keys: tuple[str, ...]) -> Iterable[str]:
+    return _moved(old, new, path, keys, lambda a, b: b > a)
+
+
+def _lowered(old: object, new: object, path: str, keys: tuple[str, ...]) -> Iterable[str]:
+    return _moved(old, new, path, keys, lambda a, b: b < a)
+
+
+def _moved(
+    old: object, new: object, path: str, keys: tuple[str, ...], looser: Callable[[float, float], bool]
+) -> Iterable[str]:
+    for key in keys:
+        a, b = getattr(old, key), getattr(new, key)
+        if looser(a, b):
+            yield f"{path}.{key}: {a:g} → {b:g}"
+
+
+def _or_none(value: float | str | None) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
