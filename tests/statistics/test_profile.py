@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from statistics_rows import draw, specify
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
+from pilothouse.statistics.classes import category_text
 from pilothouse.statistics.profile import (
     Profile,
     bin_means,
@@ -28,7 +29,6 @@ from pilothouse.statistics.specification import (
     NumericColumn,
     ProfileSpecification,
     build_specification,
-    category_text,
 )
 
 

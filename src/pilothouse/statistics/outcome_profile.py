@@ -11,9 +11,10 @@ import numpy as np
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
 
 from .arrays import Flags, Floats, Ints, frozen
+from .classes import class_codes
 from .encoding import pack, unpack
 from .profile import place
-from .specification import ProfileSpecification, category_text
+from .specification import ProfileSpecification
 
 POINT = 1 << 20
 """Sums are in units of 1 / POINT."""
@@ -70,7 +71,7 @@ def profile_outcomes(
         )
     if specification.task == "regression":
         return _regression(specification, scores, _as_numbers(truth))
-    true, predicted = _codes(specification.classes, truth), _codes(specification.classes, labels)
+    true, predicted = class_codes(specification.classes, truth), class_codes(specification.classes, labels)
     usable = (true >= 0) & (predicted >= 0) & np.isfinite(scores)
     true, predicted, scores = true[usable], predicted[usable], scores[usable]
     classes = len(specification.classes)
@@ -122,15 +123,6 @@ def _fixed(*columns: Floats) -> tuple[int, ...]:
             int(np.rint(np.clip(np.nan_to_num(c) * POINT, -_LARGEST, _LARGEST)).astype(np.int64).sum())
             for c in columns
         )
-
-
-def _codes(classes: tuple[str, ...], values: Sequence[object] | Floats) -> Ints:
-    codes = {name: i for i, name in enumerate(classes)}
-    return np.fromiter(
-        (codes.get(v if isinstance(v, str) else (category_text(v) or ""), -1) for v in values),
-        np.int64,
-        len(values),
-    )
 
 
 def _as_numbers(values: Sequence[object] | Floats) -> Floats:

@@ -12,8 +12,9 @@ import numpy as np
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
 
 from .arrays import Floats, Ints, frozen
+from .classes import category_text
 from .encoding import pack, unpack
-from .specification import CategoricalColumn, Cells, NumericColumn, ProfileSpecification, category_text
+from .specification import CategoricalColumn, Cells, NumericColumn, ProfileSpecification
 
 _FARTHEST = float(1 << 32)
 """Positions saturate here: 65,536 times the reference's range beyond it."""
@@ -133,7 +134,7 @@ def _codes(column: CategoricalColumn, values: Sequence[object] | None, rows: int
         raise InvalidInputError(f"column {column.name!r} has {len(values)} values; expected {rows}")
     codes, other = column.codes, len(column.categories)
     return np.fromiter(
-        (codes.get(v if isinstance(v, str) else category_text(v), other) for v in values), np.int64, rows
+        (codes.get(v if type(v) is str else category_text(v), other) for v in values), np.int64, rows
     )
 
 

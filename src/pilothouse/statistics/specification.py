@@ -19,6 +19,7 @@ from pilothouse.domain.errors import IntegrityError, InvalidInputError
 from pilothouse.domain.model_spec import Task
 
 from .arrays import AnyArray, Floats, frozen
+from .classes import category_text
 from .encoding import pack, unpack
 
 SCORE = "score"
@@ -52,15 +53,23 @@ class NumericColumn:
         return frozen(np.concatenate((self.edges[:1], self.edges)))
 
     @cached_property
+    def span(self) -> float:
+        """The width of the reference's range; of a constant column its size, at least 1."""
+        if not self.edges.size:
+            return 1.0
+        first, last = float(self.edges[0]), float(self.edges[-1])
+        size = max(abs(first), abs(last), 1.0)
+        half = last / 2 - first / 2  # the whole difference of huge values may overflow
+        return min(2 * half, float(np.finfo(np.float64).max)) if half > 1e-12 * size else size
+
+    @cached_property
     def units(self) -> Floats:
         """float64[bins]: the length of one step of position, 0 where a bin is a single value."""
         if not self.edges.size:
             return frozen(np.zeros(1))
-        span = float(self.edges[-1]) / 2 - float(self.edges[0]) / 2  # halves: the difference may overflow
-        outside = min(max(2.0 * span, 0.0), float(np.finfo(np.float64).max)) or max(abs(self.edges[0]), 1.0)
         inner = np.diff(self.edges / 2) * 2 / OFFSET_UNITS
         inner[np.isin(self.edges[:-1], self.atoms)] = 0.0
-        ends = outside / OUTSIDE_UNITS
+        ends = self.span / OUTSIDE_UNITS
         return frozen(np.concatenate(([ends], inner, [ends])))
 
 
@@ -281,16 +290,3 @@ def _frequent(values: Sequence[object]) -> tuple[str, ...]:
             counts[text] = counts.get(text, 0) + 1
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return tuple(text for text, _ in ordered[:CATEGORY_CAP])
-
-
-def category_text(value: object) -> str | None:
-    """A category or class as text: 1, 1.0, True and "1" are one class; None and NaN are missing."""
-    if isinstance(value, str):
-        return str(value)
-    if value is None or value != value:  # NaN of any type differs from itself
-        return None
-    if isinstance(value, bool | np.bool_):
-        return str(int(value))
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)

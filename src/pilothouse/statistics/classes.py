@@ -1,0 +1,31 @@
+"""Classes and categories as text, and as numbers for counting."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .arrays import AnyArray, Ints
+
+
+def category_text(value: object) -> str | None:
+    """A category or class as text: 1, 1.0, True and "1" are one class; None and NaN are missing."""
+    if isinstance(value, str):
+        return str(value)
+    if value is None or value != value:  # NaN of any type differs from itself
+        return None
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def class_codes(classes: Sequence[str], values: Sequence[object] | AnyArray) -> Ints:
+    """The place of each value among ``classes``, int64[n]; −1 where it is missing or none of them."""
+    codes: dict[str | None, int] = {name: i for i, name in enumerate(classes)}
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iufbU":
+        distinct, inverse = np.unique(values, return_inverse=True)
+        of_distinct = [codes.get(category_text(value), -1) for value in distinct.tolist()]
+        return np.array(of_distinct, np.int64)[inverse] if len(values) else np.empty(0, np.int64)
+    texts = (value if type(value) is str else category_text(value) for value in values)
+    return np.fromiter((codes.get(text, -1) for text in texts), np.int64, len(values))

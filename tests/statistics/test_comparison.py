@@ -1,0 +1,105 @@
+"""The paired bootstrap finds which of two models is better, and says when it cannot tell."""
+
+import time
+
+import numpy as np
+import pytest
+from statistics_rows import outcomes
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.statistics.comparison import paired_bootstrap, weighted_metric
+from pilothouse.statistics.metrics import metric_value
+from pilothouse.statistics.scored_rows import scored_rows
+
+
+def two_models(rows: int, noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth, a noisy model's scores, the true probabilities."""
+    rng = np.random.default_rng(seed)
+    good = rng.beta(2, 5, rows)
+    _, truth = outcomes(good, seed)
+    return truth, np.clip(good + rng.normal(0, noise, rows), 0, 1), good
+
+
+@pytest.mark.parametrize("metric", ["auc", "average_precision", "log_loss", "brier"])
+def test_the_better_model_shows_whichever_way_the_metric_points(metric: str):
+    truth, bad, good = two_models(4000, 0.15)
+    found = paired_bootstrap(metric, truth, bad, good, ["0"] * 4000, ["0"] * 4000, seed=1, classes=("0", "1"))
+    assert 0 < found.low < found.difference < found.high
+    back = paired_bootstrap(metric, truth, good, bad, ["0"] * 4000, ["0"] * 4000, seed=1, classes=("0", "1"))
+    assert back.difference == pytest.approx(-found.difference)
+    assert back.high < 0
+    assert found.value_b == pytest.approx(metric_value(metric, truth, good, ["0"] * 4000, ("0", "1")))
+
+
+def test_a_model_against_itself_makes_no_difference():
+    truth, _, good = two_models(500, 0.1)
+    found = paired_bootstrap("auc", truth, good, good, ["0"] * 500, ["1"] * 500)
+    assert (found.difference, found.low, found.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "metric", ["auc", "average_precision", "accuracy", "f1", "log_loss", "brier", "mae", "rmse", "r2"]
+)
+def test_weights_are_repeated_rows(metric: str):
+    rng = np.random.default_rng(3)
+    scores = np.round(rng.random(200), 1)
+    labels, truth = outcomes(scores)
+    repeats = rng.integers(0, 4, 200)
+    rows = np.repeat(np.arange(200), repeats)
+    task = "regression" if metric in ("mae", "rmse", "r2") else "binary"
+    names = () if task == "regression" else ("0", "1")
+    given = [] if task == "regression" else labels
+    evaluate = weighted_metric(metric, scored_rows(task, truth, scores, given, names))
+    taken = [given[i] for i in rows] if given else []
+    exact = metric_value(metric, truth[rows], scores[rows], taken, names)
+    assert evaluate(repeats[None, :].astype(float))[0] == pytest.approx(exact, abs=1e-12)
+
+
+def test_multiclass_models_are_compared_by_their_probabilities():
+    rng = np.random.default_rng(4)
+    good = rng.dirichlet((1, 2, 3), 800)
+    truth = np.array([rng.choice(3, p=p) for p in good])
+    bad = 0.5 * good + 0.5 * rng.dirichlet((1, 2, 3), 800)
+    for metric in ("auc", "log_loss", "accuracy", "f1"):
+        found = paired_bootstrap(
+            metric,
+            truth,
+            bad.max(axis=1),
+            good.max(axis=1),
+            bad.argmax(axis=1),
+            good.argmax(axis=1),
+            classes=("0", "1", "2"),
+            probabilities_a=bad,
+            probabilities_b=good,
+        )
+        assert found.difference > 0
+    with pytest.raises(InvalidInputError, match="probabilities"):
+        paired_bootstrap("auc", truth, truth * 0.1, truth * 0.1, truth, truth, classes=("0", "1", "2"))
+
+
+def test_blocks_widen_the_interval_where_rows_of_a_block_are_alike():
+    rng = np.random.default_rng(5)
+    blocks = np.repeat(np.arange(30), 50)
+    truth = rng.normal(0, 1, 1500)
+    a = truth + rng.normal(0, 1, 1500)
+    b = truth + np.repeat(rng.normal(0, 1, 30), 50)
+    by_row = paired_bootstrap("mae", truth, a, b, [], [], seed=1)
+    by_block = paired_bootstrap("mae", truth, a, b, [], [], seed=1, blocks=blocks)
+    assert by_block.high - by_block.low > 2 * (by_row.high - by_row.low)
+    assert paired_bootstrap("mae", truth, a, b, [], [], seed=1, blocks=blocks) == by_block
+
+
+def test_rows_that_define_nothing_are_refused_in_a_line():
+    with pytest.raises(InvalidInputError, match="do not define it"):
+        paired_bootstrap("auc", [0, 0], np.zeros(2), np.zeros(2), [0, 0], [0, 0], classes=("0", "1"))
+    with pytest.raises(InvalidInputError, match="no rows"):
+        paired_bootstrap("mae", [], np.empty(0), np.empty(0), [], [])
+    with pytest.raises(InvalidInputError, match="3 block labels"):
+        paired_bootstrap("mae", np.zeros(2), np.zeros(2), np.zeros(2), [], [], blocks=np.arange(3))
+
+
+def test_twenty_thousand_rows_and_five_hundred_repeats_take_less_than_three_seconds():
+    truth, bad, good = two_models(20_000, 0.1)
+    start = time.perf_counter()
+    paired_bootstrap("auc", truth, bad, good, ["0"] * 20_000, ["0"] * 20_000, classes=("0", "1"))
+    assert time.perf_counter() - start < 3.0

@@ -1,0 +1,140 @@
+"""Metrics of rows equal scikit-learn's, and each carries an interval."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+from sklearn import metrics
+from statistics_rows import outcomes
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.statistics.metrics import compute_metrics, measure, metric_value
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+def test_binary_metrics_equal_scikit_learns():
+    scores = np.round(np.random.default_rng(0).beta(2, 5, 3000), 2)  # many ties
+    labels, truth = outcomes(scores)
+    predicted = np.array(labels).astype(int)
+    found = {m.metric: m for m in compute_metrics("binary", truth, scores, labels, ("0", "1"))}
+    exact = {
+        "auc": metrics.roc_auc_score(truth, scores),
+        "average_precision": metrics.average_precision_score(truth, scores),
+        "accuracy": metrics.accuracy_score(truth, predicted),
+        "f1": metrics.f1_score(truth, predicted),
+        "log_loss": metrics.log_loss(truth, np.clip(scores, 1e-15, 1 - 1e-15)),
+        "brier": metrics.brier_score_loss(truth, scores),
+    }
+    assert set(found) == set(exact)
+    for name, value in exact.items():
+        assert found[name].value == pytest.approx(value, abs=1e-12), name
+        assert found[name].low < value < found[name].high
+        assert metric_value(name, truth, scores, labels) == pytest.approx(value, abs=1e-12)
+
+
+def test_multiclass_metrics_equal_scikit_learns():
+    rng = np.random.default_rng(1)
+    probabilities = rng.dirichlet((1, 2, 3), 2000)
+    truth = np.array([rng.choice(3, p=p) for p in probabilities])
+    labels = probabilities.argmax(axis=1)
+    found = {
+        m.metric: m
+        for m in compute_metrics(
+            "multiclass",
+            truth,
+            probabilities.max(axis=1),
+            labels,
+            ("0", "1", "2"),
+            probabilities=probabilities,
+        )
+    }
+    exact = {
+        "auc": metrics.roc_auc_score(truth, probabilities, multi_class="ovr"),
+        "accuracy": metrics.accuracy_score(truth, labels),
+        "f1": metrics.f1_score(truth, labels, average="macro"),
+        "log_loss": metrics.log_loss(truth, probabilities),
+    }
+    assert set(found) == set(exact)
+    for name, value in exact.items():
+        assert found[name].value == pytest.approx(value, abs=1e-12), name
+        assert found[name].low < value < found[name].high
+    without = compute_metrics("multiclass", truth, probabilities.max(axis=1), labels, ("0", "1", "2"))
+    assert {m.metric for m in without} == {"accuracy", "f1"}
+
+
+def test_a_class_that_the_model_never_saw_counts_as_wrong():
+    probabilities = np.array([[0.7, 0.3], [0.4, 0.6], [0.6, 0.4], [0.2, 0.8]])
+    found = {
+        m.metric: m.value
+        for m in compute_metrics(
+            "multiclass",
+            ["a", "b", "c", "b"],
+            probabilities.max(axis=1),
+            ["a", "b", "a", "b"],
+            ("a", "b"),
+            probabilities=probabilities,
+        )
+    }
+    assert found["accuracy"] == 0.75
+    assert found["log_loss"] > 8
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-9, 1e12])
+def test_regression_metrics_equal_scikit_learns_at_any_size(size: float):
+    rng = np.random.default_rng(2)
+    truth = size * rng.gamma(2, 70, 1000)
+    scores = truth * 0.9 + size * rng.normal(0, 20, 1000)
+    found = {m.metric: m for m in compute_metrics("regression", truth, scores, [], ())}
+    exact = {
+        "mae": metrics.mean_absolute_error(truth, scores),
+        "rmse": metrics.root_mean_squared_error(truth, scores),
+        "r2": metrics.r2_score(truth, scores),
+    }
+    for name, value in exact.items():
+        assert found[name].value == pytest.approx(value, rel=1e-9)
+        assert found[name].low < value < found[name].high
+
+
+def test_the_auc_interval_is_delongs():
+    # the data of Hanley and McNeil's (1982) table: 109 CT images rated 1 to 5; DeLong's error of their area is 0.0304
+    normal, abnormal = (33, 6, 6, 11, 2), (3, 2, 2, 11, 33)
+    scores = np.repeat(np.tile(np.arange(1.0, 6.0), 2), normal + abnormal)
+    truth = np.repeat([0, 1], [sum(normal), sum(abnormal)])
+    found = measure("auc", "binary", truth, scores / 10, ["0"] * len(truth), ("0", "1"), confidence=0.95)
+    assert found.value == pytest.approx(0.8932, abs=5e-5)
+    width = math.log(found.high / (1 - found.high)) - math.log(found.low / (1 - found.low))
+    error = width / (2 * 1.96) * found.value * (1 - found.value)
+    assert error == pytest.approx(0.0304, abs=1e-3)
+
+
+def test_what_rows_do_not_define_is_left_out():
+    found = {m.metric for m in compute_metrics("binary", [0, 0], np.array([0.1, 0.2]), [0, 0], ("0", "1"))}
+    assert "auc" not in found
+    assert "accuracy" in found
+    assert compute_metrics("binary", [], np.empty(0), [], ("0", "1")) == []
+    assert math.isnan(metric_value("r2", np.ones(4), np.ones(4), []))
+    perfect = measure("auc", "binary", [0, 1, 1], np.array([0.1, 0.8, 0.9]), [0, 1, 1], ("0", "1"))
+    assert perfect.value == 1.0
+    assert perfect.low < 0.1
+
+
+def test_wrong_rows_are_refused_in_a_line():
+    scores = np.array([0.2, np.nan])
+    with pytest.raises(InvalidInputError, match="1 of 2 scores"):
+        compute_metrics("binary", [0, 1], scores, [0, 1], ("0", "1"))
+    with pytest.raises(InvalidInputError, match="row 1 has truth 2"):
+        compute_metrics("binary", [0, 2], np.zeros(2), [0, 1], ("0", "1"))
+    with pytest.raises(InvalidInputError, match="1 truths, 2 scores"):
+        compute_metrics("regression", [0], np.zeros(2), [], ())
+    with pytest.raises(InvalidInputError, match="not defined for a regression"):
+        measure("auc", "regression", [0], np.zeros(1), [], ())
+
+
+def test_all_metrics_of_forty_thousand_rows_take_less_than_a_second():
+    scores = np.random.default_rng(3).random(40_000)
+    labels, truth = outcomes(scores)
+    start = time.perf_counter()
+    compute_metrics("binary", truth, scores, labels, ("0", "1"))
+    assert time.perf_counter() - start < 1.0
