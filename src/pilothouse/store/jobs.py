@@ -143,7 +143,8 @@ def set_progress(
 ) -> bool:
     """Say how far the attempt is; False where it holds the job no more."""
     changed = connection.execute(
-        "UPDATE jobs SET step = ?, progress = ?, message = ? WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
+        "UPDATE jobs SET step = ?, progress = ?, message = ? "
+        "WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
         (step, progress, message, job_id, attempt, owner),
     )
     return changed.rowcount == 1
