@@ -1,0 +1,134 @@
+"""Domain values to table cells: text, and a tone that a screen may colour. A state is always a word or a glyph too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.monitoring import Health
+from pilothouse.domain.records import AlertStatus, RequestStatus, VersionStatus
+from pilothouse.presentation.texts import ABSENT, figure, safe
+
+Tone = Literal["", "good", "warn", "bad", "info", "dim", "strong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one cell of a table says. ``text`` is safe; ``tone`` is a hint and never the only carrier of a meaning."""
+
+    text: str
+    tone: Tone = ""
+
+
+def cell(value: object, tone: Tone = "") -> Cell:
+    """Any value as a safe cell; None and the empty string as a dash."""
+    text = safe(str(value)) if value is not None and value != "" else ABSENT
+    return Cell(text, "dim" if text == ABSENT and not tone else tone)
+
+
+HEALTH: dict[Health, tuple[str, Tone]] = {
+    Health.CRITICAL: ("✖", "bad"),
+    Health.DEGRADED: ("▲", "warn"),
+    Health.STALE: ("◌", "warn"),
+    Health.NO_DATA: ("○", "dim"),
+    Health.HEALTHY: ("●", "good"),
+    Health.NOT_DEPLOYED: ("·", "dim"),
+}
+"""Glyph and tone of each health; the word stands beside it wherever there is room."""
+
+_JOBS: dict[JobStatus, tuple[str, Tone]] = {
+    JobStatus.QUEUED: ("○", "dim"),
+    JobStatus.RUNNING: ("▶", "info"),
+    JobStatus.SUCCEEDED: ("●", "good"),
+    JobStatus.CANCELLED: ("◌", "dim"),
+}
+_REQUESTS: dict[RequestStatus, tuple[str, Tone]] = {
+    RequestStatus.OPEN: ("◆", "info"),
+    RequestStatus.DEPLOYED: ("●", "good"),
+    RequestStatus.REJECTED: ("✖", "bad"),
+}
+_ALERTS: dict[AlertStatus, tuple[str, Tone]] = {
+    AlertStatus.OPEN: ("▲", "warn"),
+    AlertStatus.ACKNOWLEDGED: ("◐", "info"),
+    AlertStatus.RESOLVED: ("●", "dim"),
+}
+
+
+def health_cell(health: Health) -> Cell:
+    """``▲ degraded``."""
+    glyph, tone = HEALTH[health]
+    return Cell(f"{glyph} {health}", tone)
+
+
+def job_cell(status: JobStatus) -> Cell:
+    """``▶ running``."""
+    glyph, tone = _JOBS.get(status, ("✖", "bad"))
+    return Cell(f"{glyph} {status}", tone)
+
+
+def request_cell(status: RequestStatus) -> Cell:
+    """``◆ open``."""
+    glyph, tone = _REQUESTS.get(status, ("◌", "dim"))
+    return Cell(f"{glyph} {status}", tone)
+
+
+def alert_cell(status: AlertStatus, severity: str) -> Cell:
+    """``✖ open``: a critical one that nobody has looked at stands out."""
+    glyph, tone = _ALERTS[status]
+    if status is AlertStatus.OPEN and severity == "critical":
+        glyph, tone = "✖", "bad"
+    return Cell(f"{glyph} {status}", tone)
+
+
+def version_cell(status: VersionStatus) -> Cell:
+    """``● candidate`` or ``✖ refused``."""
+    return Cell(f"● {status}", "good") if status is VersionStatus.CANDIDATE else Cell(f"✖ {status}", "bad")
+
+
+def gate_glyph(outcome: str) -> str:
+    """The glyph of a gate's outcome, given as text."""
+    return {"passed": "●", "failed": "✖", "not comparable": "◌"}.get(outcome, "?")
+
+
+def gate_cell(outcome: str) -> Cell:
+    """``✖ failed``."""
+    tones: dict[str, Tone] = {"passed": "good", "failed": "bad", "not comparable": "dim"}
+    return Cell(f"{gate_glyph(outcome)} {safe(outcome)}", tones.get(outcome, ""))
+
+
+def metric_cells(metric: MetricValue | None) -> tuple[str, str]:
+    """A metric's value and its interval as two cells: ``0.712``, ``0.701 to 0.723``."""
+    if metric is None:
+        return ABSENT, ABSENT
+    return figure(metric.value), f"{figure(metric.low)} to {figure(metric.high)}"
+
+
+def against_reference(now: float | None, reference: float | None, higher_is_better: bool) -> Cell:
+    """``−0.050``: how far the figure is from its reference, worse in a warning tone."""
+    if now is None or reference is None:
+        return Cell(ABSENT, "dim")
+    difference = now - reference
+    worse = difference < 0 if higher_is_better else difference > 0
+    text = figure(difference)
+    return Cell(text if text.startswith("−") else f"+{text}", "warn" if worse else "good")
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float], width: int = 12) -> str:
+    """The last ``width`` values as bars between their own minimum and maximum; flat where all are equal."""
+    shown = [v for v in values if v == v][-width:]
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    if high == low:
+        return _BARS[3] * len(shown)
+    return "".join(_BARS[round((v - low) / (high - low) * 7)] for v in shown)
+
+
+def progress_bar(fraction: float, width: int = 8) -> str:
+    """``████░░░░`` for a share between 0 and 1."""
+    filled = round(max(0.0, min(1.0, fraction)) * width)
+    return "█" * filled + "░" * (width - filled)

@@ -1,0 +1,123 @@
+"""Draws a chart description as text with plotext.
+
+plotext keeps one figure for the whole process: call ``draw`` from one thread only. The answer holds letters, box and
+braille characters and (with ``colour``) SGR colours, and nothing else.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from pilothouse.presentation.cells import Tone
+from pilothouse.presentation.charts import Chart
+from pilothouse.presentation.texts import count_text, figure
+
+SMALLEST = (20, 5)
+"""Columns and rows below which a chart says nothing; the headline stands alone there."""
+
+_COLOURS: dict[Tone, str] = {
+    "": "default", "good": "green", "warn": "yellow", "bad": "red", "info": "cyan", "dim": "gray", "strong": "default",
+}  # fmt: skip
+_BACKGROUND = re.compile(r"\x1b\[48;[0-9;]*m")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LABEL_WIDTH = 7
+
+
+def draw(chart: Chart, width: int, height: int, *, colour: bool = True) -> str:
+    """``height`` lines of ``width`` columns. A chart without points, or too little room, gives its words instead."""
+    if not chart.has_points or width < SMALLEST[0] or height < SMALLEST[1]:
+        return (chart.empty if not chart.has_points else f"{chart.title}: {chart.headline.text}")[
+            : max(0, width * height)
+        ]
+    import plotext
+
+    plotext.terminal.limit(False, False)
+    figure_ = plotext.figure
+    figure_.clear()
+    figure_.theme("colorless")
+    figure_.plot_size(width, height)
+    low, high = _bounds(chart)
+    start, end = _span(chart)
+    _axes(figure_, chart, width, height, (start, end), (low, high))
+    for mark in chart.marks:
+        if mark.line:
+            figure_.line(mark.at, "v", pixel=_pixel("dim"), style="dotted")
+    for level in chart.levels:
+        figure_.line(level.value, "h", pixel=_pixel(level.tone), style="dotted")
+    for series in chart.series:
+        _series(
+            figure_, series.points, "·" if series.dotted else "braille", series.tone, joined=not series.dotted
+        )
+    shown: set[int] = set()
+    for mark in sorted(chart.marks, key=lambda mark: mark.glyph != "!"):
+        column = round((mark.at - start) / (end - start) * width)
+        if column not in shown:
+            shown.add(column)
+            figure_.draw(figure_.text(mark.at, high, plotext.colorize(mark.glyph, _pixel(mark.tone))))
+    text = _BACKGROUND.sub("", figure_.build().string()).rstrip("\n")
+    return text if colour else _COLOUR.sub("", text)
+
+
+def _series(
+    figure_: Any, points: tuple[tuple[float, float], ...], symbol: str, tone: Tone, *, joined: bool
+) -> None:
+    if not points:
+        return
+    import plotext
+
+    signal = figure_.signal(
+        [x for x, _ in points], [y for _, y in points], marker=plotext.marker(symbol, _pixel(tone))
+    )
+    if joined and len(points) > 1:
+        signal.lines()
+    figure_.draw(signal)
+
+
+def _pixel(tone: Tone) -> Any:
+    import plotext
+
+    return plotext.pixel(_COLOURS[tone], "default")
+
+
+def _axes(
+    figure_: Any,
+    chart: Chart,
+    width: int,
+    height: int,
+    times: tuple[float, float],
+    values: tuple[float, float],
+) -> None:
+    """Left and lower axis only; value labels of one width, so that charts above each other line up."""
+    figure_.axes(False, axis="x", side="upper")
+    figure_.axes(False, axis="y", side="right")
+    low, high = values
+    steps = 2 if height < 12 else 4
+    ticks = [low + (high - low) * i / steps for i in range(steps + 1)]
+    label = count_text if chart.whole else None
+    names = [label(round(tick)) if label else figure(tick) for tick in ticks]
+    figure_.ruler("y").lim(low, high)
+    figure_.ruler("y").ticks(ticks, [name.rjust(_LABEL_WIDTH) for name in names])
+    start, end = times
+    pattern = "%m-%d" if end - start >= 2 * 86_400 else "%H:%M"
+    count = max(2, min(7, (width - _LABEL_WIDTH) // 14))
+    stops = [start + (end - start) * i / (count - 1) for i in range(count)]
+    figure_.ruler("x").lim(start, end)
+    figure_.ruler("x").ticks(stops, [datetime.fromtimestamp(stop, UTC).strftime(pattern) for stop in stops])
+
+
+def _bounds(chart: Chart) -> tuple[float, float]:
+    """Lowest and highest value to show, with a little air; never an empty range."""
+    values = [y for series in chart.series for _, y in series.points] + [
+        level.value for level in chart.levels
+    ]
+    low, high = min(values), max(values)
+    if chart.from_zero:
+        low = min(0.0, low)
+    air = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
+    return (low if chart.from_zero else low - air), high + air
+
+
+def _span(chart: Chart) -> tuple[float, float]:
+    if chart.end > chart.start:
+        return chart.start, chart.end
+    return chart.start - 43_200, chart.start + 43_200

@@ -1,0 +1,126 @@
+"""Tables as values: columns that know how to give way, rows with a key, and the widths that fit a screen."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pilothouse.presentation.cells import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. ``shrink`` may be cut (never below ``least``); the highest ``drop`` goes first where room lacks."""
+
+    title: str
+    align: Literal["left", "right"] = "left"
+    least: int = 4
+    shrink: bool = False
+    drop: int = 0
+
+
+_SPEC = re.compile(r"(>?)(.*?)(?: ~(\d+))?(?: !(\d+))?")
+
+
+def read_columns(*specs: str) -> tuple[Column, ...]:
+    """``">LIVE"`` right-aligned; ``"MODEL ~10"`` may shrink to 10; ``"OWNER ~8 !2"`` may also go, second last."""
+    columns = []
+    for spec in specs:
+        right, title, least, drop = _SPEC.fullmatch(spec).groups()  # type: ignore[union-attr]
+        align: Literal["left", "right"] = "right" if right else "left"
+        columns.append(Column(title, align, int(least or 1), least is not None, int(drop or 0)))
+    return tuple(columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row and the key by which the cursor finds it again after a change."""
+
+    key: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns and rows; ``empty`` says what to do where there is none."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    empty: str = "nothing here yet"
+
+
+def display_width(text: str) -> int:
+    """Columns that ``text`` takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def fit_columns(table: Table, width: int, *, gap: int = 2) -> list[tuple[int, int]]:
+    """(column index, width) of the columns to show within ``width``: shrinking ones give way first, then columns go."""
+    natural = [
+        max(
+            column.least if table.rows else 0,
+            display_width(column.title),
+            *(display_width(row.cells[i].text) for row in table.rows),
+        )
+        if table.rows
+        else display_width(column.title)
+        for i, column in enumerate(table.columns)
+    ]
+    shown = list(range(len(table.columns)))
+    while True:
+        spare = width - sum(natural[i] for i in shown) - gap * (len(shown) - 1)
+        if spare >= 0:
+            return [(i, natural[i]) for i in shown]
+        floors = {i: _floor(table.columns[i], natural[i]) for i in shown}
+        if sum(floors.values()) + gap * (len(shown) - 1) <= width:
+            return _shrink(shown, natural, floors, -spare)
+        dropped = max(shown, key=lambda i: (table.columns[i].drop, i))
+        if table.columns[dropped].drop == 0:
+            return _shrink(shown, natural, floors, -spare)
+        shown.remove(dropped)
+
+
+def _floor(column: Column, natural: int) -> int:
+    return min(natural, max(column.least, display_width(column.title))) if column.shrink else natural
+
+
+def _shrink(
+    shown: Sequence[int], natural: Sequence[int], floors: dict[int, int], lack: int
+) -> list[tuple[int, int]]:
+    """Take ``lack`` columns from those that may give, each in proportion to what it has to give."""
+    room = {i: natural[i] - floors[i] for i in shown}
+    total = sum(room.values()) or 1
+    widths = {i: natural[i] - min(room[i], -(-lack * room[i] // total)) for i in shown}
+    return [(i, widths[i]) for i in shown]
+
+
+def plain_lines(table: Table, width: int, *, gap: int = 2) -> list[str]:
+    """The table as lines of text, for a screen without colour or a file."""
+    columns = fit_columns(table, width, gap=gap)
+    lines = [
+        (" " * gap).join(clip(table.columns[i].title, w, table.columns[i].align) for i, w in columns).rstrip()
+    ]
+    for row in table.rows:
+        lines.append(
+            (" " * gap).join(clip(row.cells[i].text, w, table.columns[i].align) for i, w in columns).rstrip()
+        )
+    return lines if table.rows else [table.empty]
+
+
+def clip(text: str, width: int, align: str = "left") -> str:
+    """``text`` in exactly ``width`` columns, with an ellipsis where it was cut."""
+    taken = display_width(text)
+    if taken > width:
+        if text.isascii():
+            text = text[: max(0, width - 1)] + "…" if width else ""
+        else:
+            from rich.cells import set_cell_size
+
+            text = set_cell_size(text, max(0, width - 1)) + "…" if width else ""
+        taken = display_width(text)
+    pad = " " * max(0, width - taken)
+    return pad + text if align == "right" else text + pad

@@ -1,0 +1,230 @@
+"""Text that may go to a terminal: everything from outside passes ``safe``; times, figures and records in words."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.plain import format_duration
+from pilothouse.domain.records import Job
+
+CELL_LIMIT = 256
+LINE_LIMIT = 4_096
+ABSENT = "–"
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
+    "\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # invisible, bidirectional
+    "\ud800-\udfff"  # lone surrogates cannot be encoded
+    "\U000e0000-\U000e007f]"  # tags
+)
+_REPLACEMENT = "\ufffd"
+
+
+def safe(text: str, limit: int = CELL_LIMIT) -> str:
+    """``text`` on one line without control, bidirectional or invisible characters, at most ``limit`` characters."""
+    cut = text[: limit + 1]
+    if not cut.isascii() or not cut.isprintable():
+        cut = _UNSAFE.sub(_replace, cut)
+        cut = _limit_marks(cut)
+    return cut if len(cut) <= limit else cut[: limit - 1] + "…"
+
+
+def safe_block(text: str, limit: int = LINE_LIMIT) -> str:
+    """Several lines, each made safe and cut by itself; line ends stay."""
+    return "\n".join(safe(line.expandtabs(8), limit) for line in text.replace("\r\n", "\n").split("\n"))
+
+
+def _replace(match: re.Match[str]) -> str:
+    return " " if match[0] in "\t\n\r" else _REPLACEMENT
+
+
+def _limit_marks(text: str, most: int = 4) -> str:
+    """At most ``most`` combining marks in a row: hundreds on one letter paint over the lines above."""
+    out: list[str] = []
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run <= most:
+            out.append(character)
+    return "".join(out)
+
+
+def time_text(time: datetime | None) -> str:
+    """``2013-06-04 14:05`` in UTC (every time in the product is)."""
+    return time.strftime("%Y-%m-%d %H:%M") if time else ABSENT
+
+
+def day_text(time: datetime | None) -> str:
+    """``2013-06-04``."""
+    return time.strftime("%Y-%m-%d") if time else ABSENT
+
+
+def window_text(start: datetime, end: datetime) -> str:
+    """``2013-06-03 – 06-10``: the window's first day and the day it ends before."""
+    if (end - start) < timedelta(days=1):
+        return f"{start:%Y-%m-%d %H:%M} – {end:%H:%M}"
+    return f"{start:%Y-%m-%d} – {end:%m-%d}"
+
+
+def ago_text(time: datetime | None, now: datetime) -> str:
+    """``3m ago``, ``in 2d``: the distance to ``now`` in one unit."""
+    if time is None:
+        return ABSENT
+    seconds = int((now - time).total_seconds())
+    words = span_text(abs(seconds))
+    return f"{words} ago" if seconds >= 0 else f"in {words}"
+
+
+def span_text(seconds: float) -> str:
+    """``45s``, ``3m``, ``5h``, ``12d``: a duration in one unit, rounded down."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A number for a table: three digits after the point where it is small, fewer where it is large."""
+    if value is None or value != value:
+        return ABSENT
+    if abs(value) >= 100 and digits > 1:
+        digits = 1
+    elif abs(value) >= 10 and digits > 2:
+        digits = 2
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def count_text(value: int) -> str:
+    """``327,346``."""
+    return f"{value:,}"
+
+
+def size_text(count: int) -> str:
+    """``1.4 MB``."""
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1_000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1_000
+    return f"{size:.1f} GB"
+
+
+def value_text(value: Any) -> str:
+    """Any plain value on one line, shortest form."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {value_text(item)}" for key, item in value.items()) or ABSENT
+    if isinstance(value, list | tuple):
+        return ", ".join(value_text(item) for item in value) or ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return ABSENT if value is None or value == "" else str(value)
+
+
+def parameters_text(parameters: Mapping[str, Any]) -> str:
+    """``max_iter=120 learning_rate=0.1``; nested tables in dotted keys."""
+    return " ".join(f"{key}={value_text(value)}" for key, value in flatten(parameters)) or ABSENT
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested tables with dotted keys, in order."""
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def code_text(code: Mapping[str, Any]) -> str:
+    """``commit 1a2b3c4d5e6f on main, uncommitted changes``, or the folder's digest where there is no git."""
+    commit = code.get("commit")
+    if not commit:
+        return f"no git; folder {str(code.get('folder_digest') or ABSENT)[:12]}"
+    branch = f" on {code['branch']}" if code.get("branch") else ""
+    return f"commit {str(commit)[:12]}{branch}{', uncommitted changes' if code.get('dirty') else ''}"
+
+
+def policy_text(policy: Mapping[str, Any]) -> str:
+    """``2 approvals, four eyes, expires after 1w``."""
+    approvals = int(policy.get("approvals", 0))
+    parts = [f"{approvals} approval{'' if approvals == 1 else 's'}"]
+    if policy.get("four_eyes"):
+        parts.append("four eyes (the approver is neither requester nor trainer)")
+    if policy.get("automatic"):
+        parts.append("a version that passes every gate deploys by itself")
+    if policy.get("expires"):
+        parts.append(f"expires after {format_duration(int(policy['expires']))}")
+    return ", ".join(parts)
+
+
+def result_lines(job: Job) -> list[str]:
+    """What an ended job found, for people; empty while it runs or where there is nothing to say."""
+    result = job.result
+    if job.kind == "reproduce" and "identical" in result:
+        if result["identical"]:
+            return [
+                "identical: same rows, code and parameters; predictions on the hold-out equal bit for bit"
+            ]
+        return [
+            "not identical:",
+            *(f"  {safe(str(line), LINE_LIMIT)}" for line in result.get("differences", ())),
+        ]
+    if job.kind == "backtest":
+        return [safe(f"{key}: {value_text(value)}", LINE_LIMIT) for key, value in flatten(result)]
+    if job.kind == "train" and job.status is JobStatus.SUCCEEDED and job.version:
+        return [f"made version {job.version}"]
+    return []
+
+
+class TreeNode(Protocol):
+    """A node of a lineage tree."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def children(self) -> Sequence["TreeNode"]: ...
+
+
+def tree_lines(node: TreeNode, *, depth: int = 40) -> list[str]:
+    """A tree drawn with lines, one node a line: kind, label and detail."""
+    lines = [_node_text(node)]
+    _branches(node, "", lines, depth)
+    return lines
+
+
+def _branches(node: TreeNode, indent: str, lines: list[str], depth: int) -> None:
+    if depth == 0 and node.children:
+        lines.append(f"{indent}└─ …")
+        return
+    for i, child in enumerate(node.children):
+        last = i == len(node.children) - 1
+        lines.append(f"{indent}{'└─' if last else '├─'} {_node_text(child)}")
+        _branches(child, indent + ("   " if last else "│  "), lines, depth - 1)
+
+
+def _node_text(node: TreeNode) -> str:
+    words = f"{node.kind} {node.label}".strip()
+    return safe(f"{words}  {node.detail}" if node.detail else words, LINE_LIMIT)
+
+
+def evidence_lines(evidence: Mapping[str, Any]) -> list[str]:
+    """The frozen evidence of a request: metrics with intervals, gates with reasons, then every other fact."""
+    from pilothouse.presentation.evidence import evidence_sections
+
+    lines: list[str] = []
+    for title, rows in evidence_sections(evidence):
+        lines.append(title)
+        widths = [max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(8)]
+        for row in rows:
+            cells = [cell.ljust(widths[i]) if i < len(row) - 1 else cell for i, cell in enumerate(row)]
+            lines.append("  " + "  ".join(cells).rstrip())
+    return lines
