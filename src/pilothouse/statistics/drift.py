@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import AnyArray, Flags, Floats, Ints
-from .profile import Histogram, Profile, histogram, moments
+from .profile import Histogram, Profile, histogram, moments_in_spans
 from .specification import CategoricalColumn, Column, NumericColumn, ProfileSpecification
 
 PSI_FILL = 1e-4
@@ -43,8 +43,8 @@ def jensen_shannon(reference: AnyArray, current: AnyArray) -> Any:
 
 
 def _entropy_terms(p: Floats, q: Floats) -> Floats:
-    ratio = np.divide(p, q, out=np.ones_like(p), where=p > 0)
-    return np.where(np.isnan(p), np.nan, p * np.log(ratio))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(p == 0, 0.0, p * np.log(p / q))
 
 
 def hellinger(reference: AnyArray, current: AnyArray) -> Any:
@@ -186,10 +186,10 @@ def grouped(counts: Ints, starts: Ints) -> Ints:
     return np.add.reduceat(counts, starts, axis=-1)
 
 
-def deviation_of(column: NumericColumn, reference: Histogram) -> float:
-    """What Wasserstein is divided by: the reference's deviation, not less than a thousandth of its range."""
-    _, deviation = moments(column, reference)
-    return float(np.nanmax([deviation, SMALLEST_DEVIATION * column.span]))
+def scale_of(column: NumericColumn, reference: Histogram) -> float:
+    """What a distance in spans is divided by to be in deviations: the reference's deviation over the column's span, not
+    less than SMALLEST_DEVIATION."""
+    return float(np.nanmax([moments_in_spans(column, reference)[1], SMALLEST_DEVIATION]))
 
 
 def column_drift(
@@ -212,7 +212,7 @@ def column_drift(
         found |= {
             "ks": d,
             "ks_p": ks_p_value(d, r.present, c.present),
-            "wasserstein": float(distance) * (column.span / deviation_of(column, r)),
+            "wasserstein": float(distance) / scale_of(column, r),
         }
     else:
         found["l_infinity"] = float(l_infinity(r.counts, c.counts))

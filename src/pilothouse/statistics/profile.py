@@ -199,10 +199,19 @@ def with_score_of(specification: ProfileSpecification, features: Profile, score:
 
 def bin_means(column: NumericColumn, of: Histogram) -> Floats:
     """The mean of each bin's values, float64[bins]; where a bin is empty, the point its positions start from."""
-    share = of.positions / np.maximum(of.counts, 1)
-    means = column.anchors + share * column.units
-    means[0] = column.anchors[0] - share[0] * column.units[0]
-    return np.asarray(means, np.float64)
+    moved = of.positions / np.maximum(of.counts, 1) * column.units
+    moved[0] = -moved[0]  # the underflow bin measures downwards
+    return np.asarray(column.anchors + moved, np.float64)
+
+
+def moments_in_spans(column: NumericColumn, of: Histogram) -> tuple[float, float]:
+    """``moments`` measured from the first edge in units of the column's span, which no huge value overflows."""
+    present = of.present
+    if not present:
+        return np.nan, np.nan
+    places = (bin_means(column, of) / 2 - column.anchors[0] / 2) / (column.span / 2)
+    mean = float(np.dot(of.counts, places) / present)
+    return mean, float(np.sqrt(np.dot(of.counts, (places - mean) ** 2) / present))
 
 
 def moments(column: NumericColumn, of: Histogram) -> tuple[float, float]:
@@ -210,12 +219,8 @@ def moments(column: NumericColumn, of: Histogram) -> tuple[float, float]:
 
     The mean is exact to half a step (1/512 of a bin's width); the deviation leaves out the spread inside a bin.
     """
-    present = of.present
-    if not present:
-        return np.nan, np.nan
-    means = bin_means(column, of)
-    mean = float(np.dot(of.counts, means) / present)
-    return mean, float(np.sqrt(np.dot(of.counts, (means - mean) ** 2) / present))
+    mean, deviation = moments_in_spans(column, of)
+    return float(column.anchors[0]) + mean * column.span, deviation * column.span
 
 
 def encode(specification: ProfileSpecification, profile: Profile) -> bytes:
