@@ -12,7 +12,12 @@ import click
 
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.presentation.cells import cell
+from pilothouse.presentation.tables import Column, Row, Table, plain_lines
 from pilothouse.presentation.texts import safe
+
+_WIDE = 10_000
+"""Lines are not cut: what is piped on must be whole."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,18 +46,17 @@ def show_json(value: Any) -> None:
 
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Aligned columns on stdout; ``empty`` (what to do next) on stderr where there is no row."""
-    cells = [[safe(str(cell)) for cell in row] for row in rows]
-    if not cells:
+    body = tuple(Row(str(number), tuple(cell(value) for value in row)) for number, row in enumerate(rows))
+    if not body:
         say(empty)
         return
-    widths = [max(len(header), *(len(row[i]) for row in cells)) for i, header in enumerate(headers)]
-    right = [all(_numeric(row[i]) for row in cells) for i in range(len(headers))]
-    for row in ([header.upper() for header in headers], *cells):
-        line = "  ".join(
-            cell.rjust(width) if align else cell.ljust(width)
-            for cell, width, align in zip(row, widths, right, strict=True)
-        )
-        click.echo(line.rstrip())
+    right = [all(_numeric(row.cells[i].text) for row in body) for i in range(len(headers))]
+    columns = tuple(
+        Column(header.upper(), "right" if number else "left")
+        for header, number in zip(headers, right, strict=True)
+    )
+    for line in plain_lines(Table(columns, body), _WIDE):
+        click.echo(line)
 
 
 def show_pairs(pairs: Iterable[tuple[str, object]]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pilothouse.demo.progress import Progress
-from pilothouse.demo.stage import APPROVER, SCIENTIST
+from pilothouse.demo.stage import APPROVER, SCIENTIST, os_user
 from pilothouse.domain.errors import NotAllowedError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs import JobStatus
@@ -32,8 +32,8 @@ def call_the_cast(services: Services, progress: Progress) -> Cast:
     """The identities of the demo with the roles that the workspace gives them."""
     return Cast(
         services,
-        workspaces.identify(services, SCIENTIST),
-        workspaces.identify(services, APPROVER),
+        workspaces.identify(services, os_user(), SCIENTIST),
+        workspaces.identify(services, os_user(), APPROVER),
         progress,
     )
 
@@ -44,7 +44,9 @@ def apply(cast: Cast) -> None:
         cast.progress.say(f"{SCIENTIST} applies models/{change.model}/model.toml: {change.action}")
 
 
-def train(cast: Cast, model: str, as_of: datetime, why: str, overrides: dict[str, str | int | float | bool]) -> Job:
+def train(
+    cast: Cast, model: str, as_of: datetime, why: str, overrides: dict[str, str | int | float | bool]
+) -> Job:
     """Start a training and wait for its end. Raises UnavailableError where no version came of it."""
     job = trainings.start_training(
         cast.services, cast.scientist, model, as_of=as_of, overrides=overrides, reason=why
@@ -55,7 +57,9 @@ def train(cast: Cast, model: str, as_of: datetime, why: str, overrides: dict[str
 def wait_for_job(cast: Cast, job: Job) -> Job:
     """Wait for a job's end, telling its steps. Raises UnavailableError where it did not succeed."""
     while not job.status.ended:
-        cast.progress.update(f"job {job.id} {job.kind} {job.model}: {job.step} {job.progress:.0%} {job.message}")
+        cast.progress.update(
+            f"job {job.id} {job.kind} {job.model}: {job.step} {job.progress:.0%} {job.message}"
+        )
         time.sleep(_POLL_S)
         job = jobs.get_job(cast.services, cast.scientist, job.id)
     if job.status is not JobStatus.SUCCEEDED:

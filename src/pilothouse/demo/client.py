@@ -10,18 +10,20 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from pilothouse.demo.traffic import Request
 from pilothouse.domain.errors import UnavailableError
-from pilothouse.domain.inference import infer_body
 from pilothouse.domain.wire import LabelReceipt, Outcome
+from pilothouse.serving.client_codec import columns_of, error_of, infer_body, read_answer
 
 T = TypeVar("T")
 _PATIENCE_S = 60.0
 _PAUSE_S = 0.1
+_LATER = (404, 503)
+"""Answers of a server that is up and not ready: its model is not loaded yet, or its disk is full."""
 
 
 class ServingClient:
@@ -31,14 +33,12 @@ class ServingClient:
         self._target = target
         self._port = port
         self._connection: http.client.HTTPConnection | None = None
+        self._inputs: dict[str, tuple[list[tuple[str, str]], str]] = {}
 
-    def predict(self, model: str, request: Request, timestamp: str, categoricals: frozenset[str]) -> list[str]:
+    def predict(self, model: str, request: Request) -> list[str]:
         """The prediction ids, one a row. Raises UnavailableError after a minute without an answer."""
-        body = msgspec.json.encode(infer_body(request.columns, categoricals, timestamp, request.times_us))
-        answer = _patiently(lambda: self._post(f"/v2/models/{model}/infer", body), f"target {self._target}", self.close)
-        outputs = {output["name"]: output["data"] for output in answer["outputs"]}
-        ids: list[str] = outputs["prediction_id"]
-        return ids
+        answer = _patiently(lambda: self._infer(model, request), f"target {self._target}", self.close)
+        return answer["prediction_id"]
 
     def close(self) -> None:
         """Give the connection up; the next request makes a new one."""
@@ -46,20 +46,27 @@ class ServingClient:
             self._connection.close()
             self._connection = None
 
-    def _post(self, path: str, body: bytes) -> dict:  # type: ignore[type-arg]
+    def _infer(self, model: str, request: Request) -> dict[str, list[Any]]:
+        if model not in self._inputs:
+            self._inputs[model] = columns_of(json.loads(self._ask("GET", f"/v2/models/{model}")))
+        columns, timestamp = self._inputs[model]
+        body = infer_body(columns, request.rows, timestamp, outputs=("prediction_id",))
+        return read_answer(self._ask("POST", f"/v2/models/{model}/infer", body))
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
         if self._connection is None:
             port = self._port()
             if port is None:
-                raise ConnectionError("no port yet")
+                raise ConnectionError("its server has not said yet where it listens")
             self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        self._connection.request("POST", path, body, {"Content-Type": "application/json"})
+        self._connection.request(method, path, body, {"Content-Type": "application/json"})
         response = self._connection.getresponse()
-        data = response.read()
-        if response.status == 503:
-            raise ConnectionError(data.decode(errors="replace"))
+        answer = response.read()
+        if response.status in _LATER:
+            raise ConnectionError(error_of(answer))
         if response.status != 200:
-            raise UnavailableError(f"target {self._target} answered {response.status}: {data.decode(errors='replace')}")
-        return json.loads(data)  # type: ignore[no-any-return]
+            raise UnavailableError(f"target {self._target} answered {response.status}: {error_of(answer)}")
+        return answer
 
 
 class HubClient:
@@ -71,7 +78,9 @@ class HubClient:
 
     def send_outcomes(self, outcomes: list[Outcome]) -> LabelReceipt:
         """Raises UnavailableError after a minute without an answer."""
-        return _patiently(lambda: self._post(msgspec.msgpack.encode(outcomes)), "the daemon's hub", lambda: None)
+        return _patiently(
+            lambda: self._post(msgspec.msgpack.encode(outcomes)), "the daemon's hub", lambda: None
+        )
 
     def _post(self, body: bytes) -> LabelReceipt:
         connection = _UnixConnection(self._hub)

@@ -12,7 +12,9 @@ from pilothouse.system.files import log_file
 _DAYS_A_SECOND = 1.0
 
 
-def show(root: Path, progress: Progress, *, days: int, pace: float | None, keep: bool, actor: str | None) -> int:
+def show(
+    root: Path, progress: Progress, *, days: int, pace: float | None, keep: bool, actor: str | None
+) -> int:
     """Raise the curtain, start the replay in the background and open the console on it, as the approver."""
     from pilothouse.console import app
     from pilothouse.demo import story
@@ -21,7 +23,14 @@ def show(root: Path, progress: Progress, *, days: int, pace: float | None, keep:
         cast = story.raise_curtain(root, progress)
         with log_file(root / "state" / "demo.log") as log:
             replay = subprocess.Popen(
-                [sys.executable, "-m", "pilothouse.demo.background", str(root), str(days), str(pace or _DAYS_A_SECOND)],
+                [
+                    sys.executable,
+                    "-m",
+                    "pilothouse.demo.background",
+                    str(root),
+                    str(days),
+                    str(pace or _DAYS_A_SECOND),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -30,7 +39,7 @@ def show(root: Path, progress: Progress, *, days: int, pace: float | None, keep:
         try:
             progress.say(f"opening the console as {actor or stage.APPROVER}; the months replay behind it")
             cast.services.close()
-            return app.run(root, stage.ADMIN, actor or stage.APPROVER)
+            return app.run(root, stage.os_user(), actor or stage.APPROVER)
         finally:
             replay.terminate()
             replay.wait(timeout=10)

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 
 from pilothouse.demo.client import HubClient, ServingClient
 from pilothouse.demo.traffic import Request, Stream
-from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.wire import Outcome
 
 
@@ -26,7 +25,6 @@ class Lane:
     """One stream with the clients that it goes through."""
 
     stream: Stream
-    spec: ModelSpec
     serving: ServingClient
     hub: HubClient
 
@@ -57,7 +55,9 @@ def replay(
                 tally.rows += len(outcomes)
                 tally.requests += len(_requests(lane, today[lane.stream.target]))
                 tally.outcomes += len(yesterday)
-                tally.by_target[lane.stream.target] = tally.by_target.get(lane.stream.target, 0) + len(outcomes)
+                tally.by_target[lane.stream.target] = tally.by_target.get(lane.stream.target, 0) + len(
+                    outcomes
+                )
             day_done(number, today)
     for lane in lanes:
         lane.serving.close()
@@ -70,8 +70,7 @@ def _requests(lane: Lane, day: date) -> list[Request]:
 def _send_day(lane: Lane, day: date) -> list[Outcome]:
     """All rows of one day; the answer is what came true for each, by the id that the server gave it."""
     outcomes: list[Outcome] = []
-    categoricals = frozenset(lane.spec.data.categoricals)
     for request in _requests(lane, day):
-        ids = lane.serving.predict(lane.stream.model, request, lane.spec.data.timestamp, categoricals)
+        ids = lane.serving.predict(lane.stream.model, request)
         outcomes.extend(Outcome(id_, truth) for id_, truth in zip(ids, request.truth, strict=True))
     return outcomes

@@ -1,12 +1,12 @@
 """The demo's report: every figure is read from the store, and each promise of the story is checked against it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
 
-from pilothouse.cli.output import show_table
 from pilothouse.demo import acts
 from pilothouse.demo.acts import Cast
 from pilothouse.demo.replay import Tally
@@ -25,6 +25,10 @@ from pilothouse.operations import (
     promotions,
     trainings,
 )
+from pilothouse.presentation.cells import cell
+from pilothouse.presentation.tables import Column, Row, Table, plain_lines
+
+_WIDTH = 160
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,7 @@ def gather(cast: Cast, tally: Tally) -> dict[str, Any]:
         "alerts_opened": len(alerts.list_alerts(services, reader)),
         "versions_registered": len(versions),
         "candidates_refused": sum(v.status is VersionStatus.REFUSED for v in versions),
-        "promotions_approved": len(
-            promotions.list_requests(services, reader, status=RequestStatus.DEPLOYED)
-        ),
+        "promotions_approved": len(promotions.list_requests(services, reader, status=RequestStatus.DEPLOYED)),
         "retrainings": sum(
             job.created_by == "daemon" and job.kind == "train" and job.status is JobStatus.SUCCEEDED
             for job in jobs.list_jobs(services, reader, limit=500)
@@ -155,7 +157,10 @@ def _score(cast: Cast, metric: str, old: Deployment, new: Deployment) -> dict[st
         reason="old against new on the rows since",
     )
     scores = acts.wait_for_job(cast, job).result["metrics"]
-    value = {number: next(m for m in values if m["metric"] == metric and not m["slice"]) for number, values in scores.items()}
+    value = {
+        number: next(m for m in values if m["metric"] == metric and not m["slice"])
+        for number, values in scores.items()
+    }
     if view.reference is None:
         raise UnavailableError(f"{old.model} on {old.target}: version {old.version} has no reference")
     return {
@@ -194,16 +199,19 @@ def _print(cast: Cast, figures: dict[str, Any], checks: list[Check]) -> None:
             (row["model"], target, metric, f"{row[f'{metric}_reference']:.3f}", f"{row[f'{metric}_old_version']:.3f}",
              f"{row[f'{metric}_new_version']:.3f}", f"{row['rows']:,}", row["since"][:10])
         )  # fmt: skip
-    show_table(
-        ("model", "target", "metric", "reference", "old version", "new version", "rows", "since"),
-        rows,
-        empty="no version was replaced",
-    )
+    _show(("model", "target", "metric", "reference", "old version", "new version", "rows", "since"), rows)
+    names = [
+        (name.replace("_", " "), value)
+        for name, value in figures.items()
+        if isinstance(value, int | float | str)
+    ]
+    _show(("figure", "value"), names)
+    _show(("", "promise", "found"), [("✓" if c.kept else "✗", c.promise, c.found) for c in checks])
+
+
+def _show(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    columns = tuple(Column(header.upper()) for header in headers)
+    body = tuple(Row(str(i), tuple(cell(value) for value in row)) for i, row in enumerate(rows))
+    for line in plain_lines(Table(columns, body), _WIDTH):
+        click.echo(line)
     click.echo()
-    show_table(
-        ("figure", "value"),
-        [(name.replace("_", " "), value) for name, value in figures.items() if isinstance(value, int | float | str)],
-        empty="no figures",
-    )
-    click.echo()
-    show_table(("", "promise", "found"), [("✓" if c.kept else "✗", c.promise, c.found) for c in checks], empty="")

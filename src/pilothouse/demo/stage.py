@@ -1,5 +1,7 @@
 """The demo's workspace: real data, two model files, two identities who may not do each other's part."""
 
+import os
+import pwd
 import shutil
 import tempfile
 from pathlib import Path
@@ -41,11 +43,16 @@ def set_up(folder: Path | None) -> Path:
     shutil.copytree(Path(__file__).parent / "models", root / "models")
     workspaces.initialise(root, ADMIN, demo=True)
     services = open_workspace(root)
-    admin = workspaces.identify(services, ADMIN)
+    admin = workspaces.identify(services, os_user(), ADMIN)
     for name, roles in _ROLES.items():
         for role in roles:
             workspaces.grant_role(services, admin, name, role)
     return root
+
+
+def os_user() -> str:
+    """The user whom the kernel knows."""
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def sample_data() -> Path:

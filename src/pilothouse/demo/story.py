@@ -13,10 +13,9 @@ from pilothouse.demo.acts import Cast
 from pilothouse.demo.client import HubClient, ServingClient
 from pilothouse.demo.progress import Progress
 from pilothouse.demo.replay import Lane, Tally, replay
-from pilothouse.demo.traffic import read_streams
+from pilothouse.demo.traffic import Stream, read_streams
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import VersionStatus
 from pilothouse.operations import alerts, catalogue, monitoring, promotions
 
@@ -99,7 +98,9 @@ def play(cast: Cast, days: int) -> Told:
     cast.progress.say(f"replaying {days} days as real requests, truth a day later")
     replay(lanes, days, day_done=day_done, tally=tally)
     settle(cast, tally)
-    cast.progress.say(f"replayed {tally.rows:,} rows in {tally.requests:,} requests, {tally.outcomes:,} outcomes")
+    cast.progress.say(
+        f"replayed {tally.rows:,} rows in {tally.requests:,} requests, {tally.outcomes:,} outcomes"
+    )
     return Told(tally, days)
 
 
@@ -110,7 +111,7 @@ def make_lanes(cast: Cast, days: int) -> list[Lane]:
         spec = catalogue.get_spec(cast.services, cast.approver, model)
         since = FIRST_DAY[model]
         for stream in read_streams(spec, cast.services.paths.models, since, since + timedelta(days=days)):
-            lanes.append(_lane(cast, spec, stream.target, stream))
+            lanes.append(_lane(cast, stream))
     return lanes
 
 
@@ -140,7 +141,9 @@ def epilogue(cast: Cast, days: int) -> None:
     _train(cast, FLIGHTS, as_of, "challenger on the newest 90 days alone", _NEWEST_ONLY)
     job = acts.trainings.start_reproduction(cast.services, cast.scientist, version_uri(FLIGHTS, 1))
     done = acts.wait_for_job(cast, job)
-    cast.progress.say(f"{version_uri(FLIGHTS, 1)} trained again from its record: {report.reproduction_words(done)}")
+    cast.progress.say(
+        f"{version_uri(FLIGHTS, 1)} trained again from its record: {report.reproduction_words(done)}"
+    )
 
 
 def _train(
@@ -150,7 +153,11 @@ def _train(
     assert job.version is not None
     version = catalogue.get_version(cast.services, cast.scientist, version_uri(model, job.version))
     metric = version.metric(catalogue.primary_metric(cast.services, cast.scientist, model))
-    figure = f"{metric.metric} {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})" if metric else "no metric"
+    figure = (
+        f"{metric.metric} {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})"
+        if metric
+        else "no metric"
+    )
     cast.progress.say(f"{version_uri(model, version.number)} ({why}): {figure}, {version.status}")
     if version.status is VersionStatus.REFUSED:
         for gate in version.gates:
@@ -159,14 +166,11 @@ def _train(
     return version_uri(model, version.number)
 
 
-def _lane(cast: Cast, spec: ModelSpec, target: str, stream: object) -> Lane:
+def _lane(cast: Cast, stream: Stream) -> Lane:
     paths = cast.services.paths
-
-    def port() -> int | None:
-        return control.serving_port(paths.root, target)
-
-    token = paths.serving_folder(target) / "token"
-    return Lane(stream, spec, ServingClient(target, port), HubClient(paths.hub_socket, token))  # type: ignore[arg-type]
+    token = paths.serving_folder(stream.target) / "token"
+    client = ServingClient(stream.target, lambda: control.serving_port(paths.root, stream.target))
+    return Lane(stream, client, HubClient(paths.hub_socket, token))
 
 
 def _days(until: str | None) -> int:
@@ -174,9 +178,9 @@ def _days(until: str | None) -> int:
     try:
         last = date.fromisoformat(until) if until else STORY_ENDS
     except ValueError:
-        raise InvalidInputError(f"{until!r} is not a day: expected a date of 2013 such as 2013-07-01") from None
+        raise InvalidInputError(
+            f"{until!r} is not a day: expected a date of 2013 such as 2013-07-01"
+        ) from None
     if not first < last <= date(2013, 12, 31):
         raise InvalidInputError(f"--until {last}: expected a day after {first}, up to 2013-12-31")
     return (last - first).days
-
-

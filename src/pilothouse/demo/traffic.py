@@ -14,11 +14,9 @@ _HOUR_US = 3_600_000_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The rows of one hour at one place: one HTTP request. Columns are lists of equal length."""
+    """The rows of one hour at one place: one HTTP request. A row maps features and the timestamp to values."""
 
-    at_us: int
-    columns: dict[str, list[Any]]
-    times_us: list[int]
+    rows: list[dict[str, Any]]
     truth: list[float | str]
 
 
@@ -62,18 +60,15 @@ def read_streams(spec: ModelSpec, models_folder: Path, since: datetime, until: d
 
 
 def _by_day(spec: ModelSpec, rows: Any, times: list[int]) -> dict[date, list[Request]]:
-    columns = {name: rows.column(name).to_pylist() for name in spec.data.features}
+    columns = [rows.column(name).to_pylist() for name in spec.data.features]
+    names = (*spec.data.features, spec.data.timestamp)
+    asked = [dict(zip(names, values, strict=True)) for values in zip(*columns, times, strict=True)]
     truth = rows.column(spec.data.target).to_pylist()
     if spec.task != "regression":
         truth = [str(value) for value in truth]
     days: dict[date, list[Request]] = {}
     for start, end in _hours(times):
-        request = Request(
-            times[start],
-            {name: values[start:end] for name, values in columns.items()},
-            times[start:end],
-            truth[start:end],
-        )
+        request = Request(asked[start:end], truth[start:end])
         day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=times[start])).date()
         days.setdefault(day, []).append(request)
     return days
