@@ -46,7 +46,7 @@ def replay(
     with ThreadPoolExecutor(max_workers=len(lanes), thread_name_prefix="replay") as pool:
         for number in range(days):
             today = {target: day + timedelta(days=number) for target, day in first.items()}
-            sent = list(pool.map(lambda lane: _send_day(lane, today[lane.stream.target]), lanes))
+            sent = list(pool.map(_send_day, lanes, [today[lane.stream.target] for lane in lanes]))
             for lane, outcomes in zip(lanes, sent, strict=True):
                 yesterday = late.get(lane.stream.target, [])
                 if yesterday:

@@ -1,6 +1,7 @@
 """The demo's report: every figure is read from the store, and each promise of the story is checked against it."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -189,7 +190,7 @@ def _print(cast: Cast, figures: dict[str, Any], checks: list[Check]) -> None:
     from pilothouse.demo import pictures
 
     click.echo()
-    for line in pictures.performance_by_week(cast):
+    for line in pictures.performance_by_week(cast, colour=sys.stdout.isatty()):
         click.echo(line)
     click.echo()
     rows = []

@@ -1,0 +1,22 @@
+"""The report's charts: performance week by week on each target, with deployments and alerts marked."""
+
+from collections.abc import Iterator
+
+from pilothouse.demo.acts import Cast
+from pilothouse.operations import catalogue, health
+from pilothouse.presentation.charts import MARK_LEGEND, performance_chart
+from pilothouse.presentation.plotting import draw
+
+_SIZE = (100, 14)
+
+
+def performance_by_week(cast: Cast, *, colour: bool) -> Iterator[str]:
+    """Lines of text: one chart a model and target, drawn from the stored readings."""
+    for model in catalogue.list_models(cast.services, cast.approver):
+        for target in model.targets:
+            view = health.monitor_view(cast.services, cast.approver, model.name, target)
+            chart = performance_chart(view)
+            yield f"{model.name} on {target}: {chart.title}; {chart.headline.text}"
+            yield from draw(chart, *_SIZE, colour=colour).splitlines()
+            yield ""
+    yield MARK_LEGEND
