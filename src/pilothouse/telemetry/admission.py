@@ -1,0 +1,267 @@
+"""Which rows of a batch are taken in, which are not and why, and how the target's event clock moves. Pure.
+
+An event's lateness is judged against its target's clock, its being in the future against the wall. A jump beyond a
+bound does not move the clock until enough events agree on it, or the target is a live one and the wall confirms it.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilothouse.domain.wire import PredictionBatch
+from pilothouse.statistics.specification import CategoricalColumn, ProfileSpecification
+
+from .columns import Features, Floats, Ints, Predictions
+
+Reasons = NDArray[np.object_]
+
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+
+UNKNOWN_VERSION = "unknown version"
+WRONG_COLUMNS = "wrong columns"
+CUT_BATCH = "cut batch"
+FUTURE = "in the future"
+BEHIND = "far behind its target's clock"
+AHEAD = "far ahead of its target's clock"
+NO_SCORE = "no usable score"
+WRONG_LABEL = "unknown label"
+TAKEN_ID = "id already taken"
+TAKEN_SEQUENCE = "sequence already taken by another batch"
+PRIVATE_COLUMN = "private column dropped"
+EXTRA_COLUMN = "unknown column dropped"
+
+_EXAMPLE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far events may stray. Microseconds; ``confirmations`` is a number of events."""
+
+    future_us: int = HOUR_US
+    behind_us: int = 90 * DAY_US
+    ahead_us: int = 30 * DAY_US
+    live_us: int = DAY_US
+    """A target whose newest event was this close to its arrival is a live one."""
+    confirmations: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFacts:
+    """What ingest must know of a version. ``private`` columns are never stored, whatever a client sends.
+
+    ``minutes``: the model's windows are no multiples of an hour, so that minute profiles are kept from the first event.
+    """
+
+    specification: ProfileSpecification
+    private: frozenset[str] = frozenset()
+    minutes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The newest event of a target and when something last arrived; ``far`` counts events beyond the bound."""
+
+    event_us: int
+    arrived_us: int
+    far_us: int | None = None
+    far_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Rows that were not taken in; ``kept`` is True where only a column was dropped and the rows stayed.
+
+    ``offsets`` are places in the batch, empty for the whole batch.
+    """
+
+    reason: str
+    count: int
+    example: str
+    kept: bool = False
+    offsets: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Admission:
+    """The verdict on a batch."""
+
+    predictions: Predictions | None
+    features: Features | None
+    clock: Clock | None
+    rejections: list[Rejection] = field(default_factory=list)
+
+    @property
+    def rejected(self) -> int:
+        """How many rows were not taken in."""
+        return sum(r.count for r in self.rejections if not r.kept)
+
+
+def admit(
+    batch: PredictionBatch,
+    facts: VersionFacts | None,
+    clock: Clock | None,
+    now_us: int,
+    limits: Limits,
+    taken_ids: frozenset[int] = frozenset(),
+) -> Admission:
+    """Judge a batch. ``taken_ids`` are the offsets of rows whose foreign id is in use already."""
+    if facts is None:
+        return _refuse(batch, clock, UNKNOWN_VERSION, f"{batch.model}/{batch.version} is not registered")
+    fault = _shape_fault(batch, facts.specification)
+    if fault is not None:
+        return _refuse(batch, clock, *fault)
+    times = np.frombuffer(batch.event_times, "<i8").astype(np.int64)
+    scores = np.frombuffer(batch.scores, "<f8").astype(np.float64)
+    reasons = np.full(batch.rows, "", dtype=object)
+    reasons[~np.isfinite(scores)] = NO_SCORE
+    if batch.labels:
+        classes = set(facts.specification.classes)
+        reasons[[label not in classes for label in batch.labels]] = WRONG_LABEL
+    reasons[list(taken_ids)] = TAKEN_ID
+    moved = _judge_times(times, reasons, clock, now_us, limits)
+    rejections = [*_row_rejections(batch, reasons, times, scores), *_dropped_columns(batch, facts)]
+    kept = np.flatnonzero(reasons == "")
+    if not kept.size:
+        return Admission(None, None, moved, rejections)
+    predictions = Predictions(
+        times[kept],
+        scores[kept],
+        kept,
+        [batch.labels[i] for i in kept] if batch.labels else [],
+        [batch.foreign_ids[i] for i in kept] if batch.foreign_ids else [],
+        batch.requests,
+    )
+    return Admission(predictions, _features(batch, facts.specification, kept), moved, rejections)
+
+
+def _refuse(batch: PredictionBatch, clock: Clock | None, reason: str, example: str) -> Admission:
+    return Admission(None, None, clock, [Rejection(reason, max(batch.rows, 0), example[:_EXAMPLE])])
+
+
+def _shape_fault(batch: PredictionBatch, specification: ProfileSpecification) -> tuple[str, str] | None:
+    """The first fault that spoils every row."""
+    rows = batch.rows
+    lengths = {"event times": len(batch.event_times) / 8, "scores": len(batch.scores) / 8}
+    if specification.classes:
+        lengths["labels"] = len(batch.labels)
+    if batch.foreign_ids:
+        lengths["ids"] = len(batch.foreign_ids)
+    for column in specification.features:
+        if isinstance(column, CategoricalColumn):
+            if column.name not in batch.categorical:
+                wrong = "holds numbers; expected texts" if column.name in batch.numeric else "is missing"
+                return WRONG_COLUMNS, f"column {column.name} {wrong}"
+            values = batch.categorical[column.name]
+            lengths[column.name] = len(values)
+            if any(value is not None and not isinstance(value, str) for value in values):
+                return WRONG_COLUMNS, f"column {column.name} holds something that is not text"
+        else:
+            if column.name not in batch.numeric:
+                wrong = "holds texts; expected numbers" if column.name in batch.categorical else "is missing"
+                return WRONG_COLUMNS, f"column {column.name} {wrong}"
+            lengths[column.name] = len(batch.numeric[column.name]) / 8
+    for name, length in lengths.items():
+        if length != rows:
+            return CUT_BATCH, f"{name}: {length:g} values for {rows} rows"
+    if batch.requests and sum(request.rows for request in batch.requests) != rows:
+        return CUT_BATCH, f"requests carry {sum(r.rows for r in batch.requests)} rows of {rows}"
+    return None
+
+
+def _judge_times(
+    times: Ints, reasons: Reasons, clock: Clock | None, now_us: int, limits: Limits
+) -> Clock | None:
+    """Mark rows whose time is not believable; the answer is the clock after the batch."""
+    reasons[(times > now_us + limits.future_us) & (reasons == "")] = FUTURE
+    usable = reasons == ""
+    if not usable.any():
+        return clock
+    # without a clock the batch's own middle stands in: one stray row must not set it
+    event = clock.event_us if clock else int(np.median(times[usable]))
+    behind = usable & (times < event - limits.behind_us)
+    far = usable & (times > event + limits.ahead_us)
+    taken = usable & ~behind & ~far
+    reasons[behind] = BEHIND
+    if not far.any():
+        return _advance(clock, times[taken], now_us)
+    count, place = (0, None) if taken.any() else _agreeing(clock, times[far], limits)
+    if clock is not None and count >= limits.confirmations:
+        taken |= far
+    elif clock is not None and abs(clock.arrived_us - clock.event_us) <= limits.live_us:
+        taken |= far & (times >= now_us - limits.live_us)
+    reasons[far & ~taken] = AHEAD
+    if not taken.any() and clock is not None:
+        return replace(clock, far_us=place, far_count=count)
+    return _advance(clock, times[taken], now_us)
+
+
+def _advance(clock: Clock | None, times: Ints, now_us: int) -> Clock | None:
+    if not times.size:
+        return clock
+    newest = int(times.max())
+    return Clock(max(newest, clock.event_us) if clock else newest, now_us)
+
+
+def _agreeing(clock: Clock | None, far: Ints, limits: Limits) -> tuple[int, int]:
+    """How many events in a row lie beyond the bound and near each other, and where."""
+    middle = int(np.median(far))
+    together = (
+        clock is not None and clock.far_us is not None and abs(middle - clock.far_us) <= limits.ahead_us
+    )
+    return (clock.far_count if clock and together else 0) + far.size, middle
+
+
+def _row_rejections(batch: PredictionBatch, reasons: Reasons, times: Ints, scores: Floats) -> list[Rejection]:
+    found = []
+    for reason in sorted({str(r) for r in reasons} - {""}):
+        places = np.flatnonzero(reasons == reason)
+        first = int(places[0])
+        if reason == NO_SCORE:
+            example = f"row {first}: score {scores[first]}"
+        elif reason == WRONG_LABEL:
+            example = f"row {first}: label {batch.labels[first]!r}"
+        elif reason == TAKEN_ID:
+            example = f"row {first}: id {batch.foreign_ids[first]!r}"
+        else:
+            example = f"row {first}: event at {_iso(int(times[first]))}"
+        offsets = tuple(int(place) for place in places)
+        found.append(Rejection(reason, len(places), example[:_EXAMPLE], offsets=offsets))
+    return found
+
+
+def _dropped_columns(batch: PredictionBatch, facts: VersionFacts) -> list[Rejection]:
+    """Columns that the version does not know. A private one's name is told, never a value."""
+    known = set(facts.specification.by_name)
+    extra = sorted((set(batch.numeric) | set(batch.categorical)) - known)
+    return [
+        Rejection(
+            PRIVATE_COLUMN if name in facts.private else EXTRA_COLUMN,
+            batch.rows,
+            f"column {name}"[:_EXAMPLE],
+            kept=True,
+        )
+        for name in extra
+    ]
+
+
+def _features(batch: PredictionBatch, specification: ProfileSpecification, kept: Ints) -> Features:
+    whole = kept.size == batch.rows
+    numeric: dict[str, Floats] = {}
+    categorical: dict[str, list[str | None]] = {}
+    for column in specification.features:
+        if isinstance(column, CategoricalColumn):
+            texts = batch.categorical[column.name]
+            categorical[column.name] = texts if whole else [texts[i] for i in kept]
+        else:
+            values = np.frombuffer(batch.numeric[column.name], "<f8").astype(np.float64)
+            numeric[column.name] = values if whole else values[kept]
+    return Features(numeric, categorical)
+
+
+def _iso(us: int) -> str:
+    try:
+        return str(np.datetime64(us, "us")) + "Z"
+    except (OverflowError, ValueError):
+        return f"{us} µs"

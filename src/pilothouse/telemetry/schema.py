@@ -1,0 +1,195 @@
+"""The tables of telemetry.db, and bringing a file to the current ones.
+
+All times are microseconds since 1970, UTC. A *stream* is one version of one model on one target; everything that is
+rolled up belongs to a stream, so that windows never mix versions.
+"""
+
+from pathlib import Path
+
+from pilothouse.domain.errors import UnavailableError
+from pilothouse.sqlite import Connection, Database
+
+APPLICATION_ID = 0x50485431
+
+_FIRST = """
+CREATE TABLE specifications (
+  id INTEGER PRIMARY KEY,
+  digest TEXT NOT NULL UNIQUE,
+  data BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE streams (
+  id INTEGER PRIMARY KEY,
+  model TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  target TEXT NOT NULL,
+  specification_id INTEGER NOT NULL REFERENCES specifications(id),
+  minutes_since INTEGER,          -- minute profiles are complete from here on; NULL: none are kept
+  first_event INTEGER NOT NULL,
+  last_event INTEGER NOT NULL,
+  last_arrival INTEGER NOT NULL,
+  rows INTEGER NOT NULL DEFAULT 0,
+  labelled INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (model, version, target)
+) STRICT;
+
+CREATE TABLE producers (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE batches (
+  id INTEGER PRIMARY KEY,
+  producer_id INTEGER NOT NULL REFERENCES producers(id),
+  sequence INTEGER NOT NULL,
+  stream_id INTEGER REFERENCES streams(id),   -- NULL: every row was rejected
+  checksum INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  rejected INTEGER NOT NULL,
+  first_event INTEGER,
+  last_event INTEGER,
+  received INTEGER NOT NULL,
+  predictions BLOB,               -- times, scores, labels, offsets, ids, requests
+  features BLOB,
+  UNIQUE (producer_id, sequence)
+) STRICT;
+CREATE INDEX batches_of_stream ON batches (stream_id, last_event);
+
+CREATE TABLE foreign_ids (
+  hash INTEGER PRIMARY KEY,
+  batch_id INTEGER NOT NULL REFERENCES batches(id),
+  offset INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE truths (
+  batch_id INTEGER PRIMARY KEY REFERENCES batches(id),
+  data BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE windows (
+  stream_id INTEGER NOT NULL REFERENCES streams(id),
+  level INTEGER NOT NULL,         -- seconds: 60, 3600 or 86400
+  start INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  errors INTEGER NOT NULL,
+  latency BLOB,
+  profile BLOB,
+  PRIMARY KEY (stream_id, level, start)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outcome_days (
+  stream_id INTEGER NOT NULL REFERENCES streams(id),
+  start INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (stream_id, start)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE waiting_outcomes (
+  id TEXT PRIMARY KEY,
+  hash INTEGER NOT NULL,
+  producer TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  value TEXT NOT NULL,            -- JSON: a number or a text
+  received INTEGER NOT NULL
+) STRICT;
+CREATE INDEX waiting_by_batch ON waiting_outcomes (producer, sequence);
+CREATE INDEX waiting_by_hash ON waiting_outcomes (hash);
+
+CREATE TABLE outcome_conflicts (
+  batch_id INTEGER NOT NULL REFERENCES batches(id),
+  offset INTEGER NOT NULL,
+  kept TEXT NOT NULL,
+  other TEXT NOT NULL,
+  received INTEGER NOT NULL,
+  PRIMARY KEY (batch_id, offset, other)
+) STRICT;
+
+CREATE TABLE clocks (
+  target TEXT PRIMARY KEY,
+  event INTEGER NOT NULL,
+  arrived INTEGER NOT NULL,
+  far INTEGER,                    -- where events beyond the bound were last seen
+  far_count INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE rejected (
+  id INTEGER PRIMARY KEY,
+  received INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  target TEXT NOT NULL,
+  producer TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  example TEXT NOT NULL,
+  data BLOB                       -- the rows as they came, for whoever looks into it
+) STRICT;
+CREATE INDEX rejected_by_reason ON rejected (reason, id);
+
+CREATE TABLE readings (
+  id INTEGER PRIMARY KEY,
+  stream_id INTEGER NOT NULL REFERENCES streams(id),
+  monitor TEXT NOT NULL,
+  subject TEXT NOT NULL DEFAULT '',
+  window_start INTEGER NOT NULL,
+  window_end INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  judged INTEGER NOT NULL,        -- 0: too few rows for a verdict
+  speaks INTEGER NOT NULL,
+  applied INTEGER NOT NULL DEFAULT 0,   -- 1 once alerts have been drawn from it
+  recorded INTEGER NOT NULL,
+  data TEXT NOT NULL,
+  UNIQUE (stream_id, monitor, subject, window_end)
+) STRICT;
+CREATE INDEX readings_to_apply ON readings (id) WHERE applied = 0;
+
+CREATE TABLE calibrations (
+  key TEXT PRIMARY KEY,           -- digest of everything that it was computed from
+  data BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE retrainings (
+  id INTEGER PRIMARY KEY,
+  alert_id INTEGER NOT NULL UNIQUE,
+  model TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  target TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  event INTEGER NOT NULL,
+  job_id INTEGER,                 -- NULL: none was started, reason says why
+  reason TEXT NOT NULL,
+  recorded INTEGER NOT NULL
+) STRICT;
+CREATE INDEX retrainings_of_model ON retrainings (model, event);
+"""
+
+MIGRATIONS = (_FIRST,)
+"""Each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
+
+
+def open_database(path: Path) -> Database:
+    """Open telemetry.db, making or upgrading it under the write lock. Raises UnavailableError for a newer schema."""
+    database = Database(path)
+    with database.read() as connection:
+        version = _version(connection)
+    if version < len(MIGRATIONS):
+        with database.transaction() as connection:
+            for script in MIGRATIONS[_version(connection) :]:
+                for statement in script.split(";\n"):
+                    if statement.strip():
+                        connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    elif version > len(MIGRATIONS):
+        database.close()
+        raise UnavailableError(
+            f"{path} has schema {version}, this program knows {len(MIGRATIONS)}: use the newer Pilothouse that wrote it"
+        )
+    return database
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -1,0 +1,294 @@
+"""Outcomes: found to their predictions, kept beside them, folded into outcome profiles a day.
+
+Everything here runs inside the caller's transaction. A prediction's first outcome stands; another value is a conflict,
+which is kept and shown.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from pilothouse.domain.identifiers import parse_prediction_id
+from pilothouse.domain.wire import Outcome
+from pilothouse.sqlite import Connection
+from pilothouse.statistics import outcomes
+from pilothouse.statistics.classes import category_text
+from pilothouse.statistics.specification import ProfileSpecification
+
+from .columns import AnyTruth, Ints, Predictions
+from .rollup import DAY, floor_to
+
+_UNKNOWN_CLASS = 0xFFFF
+NOT_AN_OUTCOME = "outcome of a wrong kind"
+NO_SUCH_ROW = "outcome of a prediction that was rejected"
+CONFLICT = "another outcome was there"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A batch as outcomes need it."""
+
+    id: int
+    stream_id: int
+    predictions: Predictions
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of a list of outcomes. ``faults`` are (reason, example)."""
+
+    joined: int = 0
+    waiting: int = 0
+    conflicts: int = 0
+    duplicates: int = 0
+    faults: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Fold:
+    """Rows of one stream and day whose truth became known."""
+
+    scores: list[float] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    truth: list[object] = field(default_factory=list)
+
+
+Folds = dict[tuple[int, int], _Fold]
+
+
+def hash_id(text: str) -> int:
+    """A foreign id as a signed 64-bit number, the key of the compact index."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def join(
+    connection: Connection,
+    listed: Sequence[Outcome],
+    load: Callable[[int], StoredBatch],
+    specification_of: Callable[[int], ProfileSpecification],
+    now_us: int,
+) -> Tally:
+    """Join outcomes to predictions; those whose prediction is not here wait for it."""
+    tally, folds = Tally(), defaultdict[tuple[int, int], _Fold](_Fold)
+    by_batch = _resolve(connection, listed, tally, now_us)
+    for batch_id, wanted in by_batch.items():
+        batch = load(batch_id)
+        if not batch.predictions.rows:
+            tally.faults += [(NO_SUCH_ROW, text) for _, text, _ in wanted]
+            continue
+        _apply(connection, batch, specification_of(batch.stream_id), wanted, tally, folds, now_us)
+    _fold(connection, specification_of, folds)
+    return tally
+
+
+def join_waiting(
+    connection: Connection,
+    batch: StoredBatch,
+    producer: str,
+    sequence: int,
+    specification: ProfileSpecification,
+    now_us: int,
+) -> Tally:
+    """Apply the outcomes that waited for this batch."""
+    rows = connection.execute(
+        "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id, value",
+        (producer, sequence),
+    ).fetchall()
+    wanted = [(_offset(text), text, msgspec.json.decode(value)) for text, value in rows]
+    anything = connection.execute("SELECT EXISTS (SELECT 1 FROM waiting_outcomes)").fetchone()[0]
+    ids = batch.predictions.ids if anything else []
+    for offset, text in zip(batch.predictions.offsets, ids, strict=False):
+        row = connection.execute(
+            "DELETE FROM waiting_outcomes WHERE hash=? AND id=? RETURNING value", (hash_id(text), text)
+        ).fetchone()
+        if row is not None:
+            wanted.append((int(offset), text, msgspec.json.decode(row[0])))
+    tally, folds = Tally(), defaultdict[tuple[int, int], _Fold](_Fold)
+    if wanted:
+        _apply(connection, batch, specification, wanted, tally, folds, now_us)
+        _fold(connection, lambda _: specification, folds)
+    return tally
+
+
+Wanted = list[tuple[int, str, object]]
+
+
+def _resolve(
+    connection: Connection, listed: Iterable[Outcome], tally: Tally, now_us: int
+) -> dict[int, Wanted]:
+    """Each outcome to (batch, offset); what is not found is put to wait."""
+    found: dict[int, Wanted] = defaultdict(list)
+    known: dict[tuple[str, int], int | None] = {}
+    for outcome in listed:
+        name = parse_prediction_id(outcome.prediction_id)
+        batch_id = None
+        if name is not None:
+            key = (name.producer, name.sequence)
+            if key not in known:
+                known[key] = _batch_of(connection, *key)
+            batch_id = known[key]
+        if batch_id is not None and name is not None:
+            found[batch_id].append((name.offset, outcome.prediction_id, outcome.value))
+            continue
+        number = hash_id(outcome.prediction_id)
+        row = connection.execute(
+            "SELECT batch_id, offset FROM foreign_ids WHERE hash=?", (number,)
+        ).fetchone()
+        if row is not None:
+            found[row[0]].append((row[1], outcome.prediction_id, outcome.value))
+            continue
+        producer, sequence = (name.producer, name.sequence) if name else ("", -1)
+        _wait(connection, outcome, number, producer, sequence, tally, now_us)
+    return found
+
+
+def _batch_of(connection: Connection, producer: str, sequence: int) -> int | None:
+    row = connection.execute(
+        "SELECT b.id FROM batches b JOIN producers p ON p.id = b.producer_id WHERE p.name=? AND b.sequence=?",
+        (producer, sequence),
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
+def _wait(
+    connection: Connection,
+    outcome: Outcome,
+    number: int,
+    producer: str,
+    sequence: int,
+    tally: Tally,
+    now_us: int,
+) -> None:
+    value = msgspec.json.encode(outcome.value).decode()
+    row = connection.execute(
+        "SELECT value FROM waiting_outcomes WHERE id=?", (outcome.prediction_id,)
+    ).fetchone()
+    if row is None:
+        connection.execute(
+            "INSERT INTO waiting_outcomes VALUES (?,?,?,?,?,?)",
+            (outcome.prediction_id, number, producer, sequence, value, now_us),
+        )
+        tally.waiting += 1
+    elif row[0] == value:
+        tally.duplicates += 1
+    else:
+        tally.conflicts += 1
+        tally.faults.append((CONFLICT, f"{outcome.prediction_id}: {row[0]} is waiting, then {value} came"))
+
+
+def _apply(
+    connection: Connection,
+    batch: StoredBatch,
+    specification: ProfileSpecification,
+    wanted: Wanted,
+    tally: Tally,
+    folds: Folds,
+    now_us: int,
+) -> None:
+    """Join outcomes to the rows of one batch and note the rows to fold."""
+    predictions, classes = batch.predictions, specification.classes
+    truth = read_truth(connection, batch.id, predictions.rows, bool(classes))
+    places = {int(offset): row for row, offset in enumerate(predictions.offsets)}
+    codes = {name: code for code, name in enumerate(classes)}
+    changed = 0
+    for offset, text, value in wanted:
+        row = places.get(offset)
+        known: float | int | None = (
+            _as_number(value) if not classes else codes.get(category_text(value) or "")
+        )
+        if row is None:
+            tally.faults.append((NO_SUCH_ROW, text))
+        elif known is None:
+            expected = f"one of {', '.join(classes)}" if classes else "a number"
+            tally.faults.append((NOT_AN_OUTCOME, f"{text}: {value!r}; expected {expected}"))
+        elif _is_unknown(truth[row]):
+            truth[row] = known
+            changed += 1
+            fold = folds[batch.stream_id, floor_to(DAY, int(predictions.times[row]))]
+            fold.scores.append(float(predictions.scores[row]))
+            fold.truth.append(classes[int(known)] if classes else known)
+            if classes:
+                fold.labels.append(predictions.labels[row])
+        elif truth[row] == known:
+            tally.duplicates += 1
+        else:
+            kept = classes[int(truth[row])] if classes else repr(float(truth[row]))
+            other = classes[int(known)] if classes else repr(known)
+            _conflict(connection, batch.id, offset, kept, other, tally, text, now_us)
+    tally.joined += changed
+    if changed:
+        connection.execute("INSERT OR REPLACE INTO truths VALUES (?,?)", (batch.id, truth.tobytes()))
+        connection.execute(
+            "UPDATE streams SET labelled = labelled + ? WHERE id=?", (changed, batch.stream_id)
+        )
+
+
+def _conflict(
+    connection: Connection,
+    batch_id: int,
+    offset: int,
+    kept: str,
+    other: str,
+    tally: Tally,
+    text: str,
+    now_us: int,
+) -> None:
+    added = connection.execute(
+        "INSERT OR IGNORE INTO outcome_conflicts VALUES (?,?,?,?,?)", (batch_id, offset, kept, other, now_us)
+    ).rowcount
+    tally.conflicts += 1
+    if added:
+        tally.faults.append((CONFLICT, f"{text}: {kept} was there, then {other} came"))
+
+
+def _fold(
+    connection: Connection, specification_of: Callable[[int], ProfileSpecification], folds: Folds
+) -> None:
+    for (stream_id, day), fold in folds.items():
+        specification = specification_of(stream_id)
+        part = outcomes.profile_outcomes(specification, np.array(fold.scores), fold.labels, fold.truth)
+        row = connection.execute(
+            "SELECT data FROM outcome_days WHERE stream_id=? AND start=?", (stream_id, day)
+        ).fetchone()
+        if row is not None:
+            part = outcomes.merge(specification, outcomes.decode(specification, row[0]), part)
+        connection.execute(
+            "INSERT OR REPLACE INTO outcome_days VALUES (?,?,?,?)",
+            (stream_id, day, part.rows, outcomes.encode(specification, part)),
+        )
+
+
+def read_truth(connection: Connection, batch_id: int, rows: int, classes: bool) -> AnyTruth:
+    """What is known of a batch's rows: class numbers (65535 unknown) or values (NaN unknown). Writable."""
+    row = connection.execute("SELECT data FROM truths WHERE batch_id=?", (batch_id,)).fetchone()
+    kind = "<u2" if classes else "<f8"
+    if row is not None:
+        return np.frombuffer(row[0], kind).copy()
+    return np.full(rows, _UNKNOWN_CLASS if classes else np.nan, kind)
+
+
+def known_rows(truth: AnyTruth) -> Ints:
+    """The places whose truth is known."""
+    return np.flatnonzero(truth != _UNKNOWN_CLASS if truth.dtype.kind == "u" else ~np.isnan(truth))
+
+
+def _is_unknown(value: Any) -> bool:
+    return bool(value == _UNKNOWN_CLASS if value.dtype.kind == "u" else np.isnan(value))
+
+
+def _as_number(value: object) -> float | None:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _offset(text: str) -> int:
+    name = parse_prediction_id(text)
+    return name.offset if name else -1

@@ -1,0 +1,123 @@
+"""Outcomes find their predictions, wait for them, are folded by day, and never overwrite each other."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flight_batches import NOW_US, batch_of, batches, flights, specification
+from pilothouse.domain.wire import LabelReceipt, Outcome
+from pilothouse.statistics import outcomes
+from pilothouse.telemetry import TelemetryStore, VersionFacts
+from pilothouse.telemetry.streams import rejected_counts
+
+APRIL = 1_364_774_400_000_000
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    store = TelemetryStore(tmp_path / "telemetry.db")
+    yield store
+    store.close()
+
+
+def april(rows: int):
+    table = flights()
+    return table[table["at_us"] >= APRIL].iloc[:rows]
+
+
+def lookup(model: str, version: int) -> VersionFacts:
+    return VersionFacts(specification())
+
+
+def outcomes_of(rows, size: int) -> list[Outcome]:
+    return [Outcome(f"ewr-1.{i // size + 1}.{i % size}", float(late)) for i, late in enumerate(rows["late"])]
+
+
+def test_outcomes_are_folded_into_the_days_of_their_predictions(store: TelemetryStore) -> None:
+    rows = april(3_000)
+    for batch in batches(rows, 17):
+        store.append(batch, lookup, NOW_US)
+    assert store.add_outcomes(outcomes_of(rows, 17), NOW_US) == LabelReceipt(3_000, 0, 0)
+    days = store.outcome_days("flight-delay", 1, "ewr", 0, NOW_US)
+    by_day = rows.groupby(rows["at_us"] // 86_400_000_000).size()
+    assert [day.rows for _, day in days] == by_day.tolist()
+    whole = outcomes.profile_outcomes(
+        specification(), rows["score"].to_numpy(), rows["label"].tolist(), rows["late"].tolist()
+    )
+    summed = outcomes.merge_all(specification(), [day for _, day in days])
+    assert outcomes.encode(specification(), summed) == outcomes.encode(specification(), whole)
+
+
+def test_outcomes_wait_for_their_prediction_and_count_once(store: TelemetryStore) -> None:
+    rows = april(34)
+    first, second = batches(rows, 17)
+    store.append(first, lookup, NOW_US)
+    known = outcomes_of(rows, 17)
+    assert store.add_outcomes(known, NOW_US) == LabelReceipt(17, 17, 0)
+    assert store.add_outcomes(known, NOW_US) == LabelReceipt(0, 0, 0, 34)
+    store.append(second, lookup, NOW_US)
+    assert sum(day.rows for _, day in store.outcome_days("flight-delay", 1, "ewr", 0, NOW_US)) == 34
+    assert store.add_outcomes(known, NOW_US) == LabelReceipt(0, 0, 0, 34)
+
+
+def test_another_outcome_is_a_conflict_and_the_first_stands(store: TelemetryStore) -> None:
+    store.append(batch_of(april(17), 1), lookup, NOW_US)
+    store.add_outcomes([Outcome("ewr-1.1.4", "1")], NOW_US)
+    assert store.add_outcomes([Outcome("ewr-1.1.4", 0.0)], NOW_US) == LabelReceipt(0, 0, 1)
+    ((_, day),) = store.outcome_days("flight-delay", 1, "ewr", 0, NOW_US)
+    assert day.confusion.sum(axis=1).tolist() == [0, 1]
+    with store.read() as connection:
+        (shown,) = rejected_counts(connection)
+    assert (shown.reason, shown.example) == (
+        "another outcome was there",
+        "ewr-1.1.4: 1 was there, then 0 came",
+    )
+
+
+def test_foreign_ids_are_found_through_the_index_before_and_after(store: TelemetryStore) -> None:
+    ids = [f"order/{i}" for i in range(17)]
+    early = store.add_outcomes([Outcome("order/16", 1.0)], NOW_US)
+    store.append(dataclasses.replace(batch_of(april(17), 1), foreign_ids=ids), lookup, NOW_US)
+    late = store.add_outcomes([Outcome(name, 0.0) for name in ids[:16]], NOW_US)
+    assert (early.waiting, late.joined) == (1, 16)
+    ((_, day),) = store.outcome_days("flight-delay", 1, "ewr", 0, NOW_US)
+    assert day.rows == 17
+
+
+def test_rows_that_were_rejected_shift_nobody_elses_outcome(store: TelemetryStore) -> None:
+    rows = april(17)
+    scores = rows["score"].to_numpy().copy()
+    scores[0] = np.nan
+    batch = dataclasses.replace(batch_of(rows, 1), scores=scores.astype("<f8").tobytes())
+    store.append(batch, lookup, NOW_US)
+    receipt = store.add_outcomes([Outcome("ewr-1.1.0", 1.0), Outcome("ewr-1.1.5", 1.0)], NOW_US)
+    assert receipt == LabelReceipt(1, 0, 0)
+    ((_, predictions, _, places, truth),) = store.labelled_batches("flight-delay", "ewr", 0, NOW_US)
+    assert predictions.times[places[0]] == rows["at_us"].iloc[5]
+    assert truth == ["1"]
+    with store.read() as connection:
+        assert {r.reason for r in rejected_counts(connection)} == {
+            "no usable score",
+            "outcome of a prediction that was rejected",
+        }
+
+
+def test_an_outcome_of_a_wrong_kind_is_shown(store: TelemetryStore) -> None:
+    store.append(batch_of(april(17), 1), lookup, NOW_US)
+    assert store.add_outcomes([Outcome("ewr-1.1.0", "perhaps")], NOW_US) == LabelReceipt(0, 0, 0)
+    with store.read() as connection:
+        (shown,) = rejected_counts(connection)
+    assert shown.example == "ewr-1.1.0: 'perhaps'; expected one of 0, 1"
+
+
+def test_a_store_opened_again_knows_everything(tmp_path: Path) -> None:
+    rows = april(34)
+    store = TelemetryStore(tmp_path / "t.db")
+    for batch in batches(rows, 17):
+        store.append(batch, lookup, NOW_US)
+    store.close()
+    again = TelemetryStore(tmp_path / "t.db")
+    assert again.add_outcomes(outcomes_of(rows, 17), NOW_US).joined == 34
+    again.close()
