@@ -20,10 +20,12 @@ from ..artifacts import ArtifactStore
 from ..domain.errors import IntegrityError, NotFoundError, PilothouseError
 from ..domain.wire import DesiredState, DesiredVersion, ServingReport
 from ..system.files import write_atomically
+from .baseline import measure_baseline
 from .hub_client import HubClient
 from .protocol import shown_line
-from .roster import LoadedVersion, Roster, load_version
+from .roster import LoadedVersion, Roster, load_predictor
 from .vital import vital_thread
+from .worker import Work
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +47,17 @@ class Follower:
     """One thread between the hub and the roster. ``roster`` is replaced whole, never changed."""
 
     def __init__(
-        self, target: str, folder: Path, hub: HubClient, port: int, spooled: Callable[[], int]
+        self,
+        target: str,
+        folder: Path,
+        hub: HubClient,
+        port: int,
+        spooled: Callable[[], int],
+        submit: Callable[[Work], None],
     ) -> None:
+        """``spooled`` tells how many segments wait; ``submit`` takes the requests that a new version is measured with."""
         self.roster = Roster()
+        self._submit = submit
         self._target, self._hub, self._port, self._spooled = target, hub, port, spooled
         self._file = folder / "desired.msgpack"
         self._artifacts = ArtifactStore(folder / "artifacts")
@@ -143,14 +153,16 @@ class Follower:
         try:
             for digest in (version.schema_digest, version.model_digest):
                 self._fetch(digest)
-            loaded = load_version(version, self._artifacts, _private(self._state, version.model))
+            predictor = load_predictor(version, self._artifacts)
+            loaded = LoadedVersion(version, predictor, _private(self._state, version.model), baseline_us=0)
+            baseline_us = measure_baseline(loaded, self._submit, self._stopping)
         except PilothouseError as error:
             self._failed(version, str(error))
         except Exception as error:  # a model may raise anything while it is tried: the one before answers on
             log.debug("loading failed", exc_info=True)
             self._failed(version, f"{type(error).__name__}: {error}")
         else:
-            self._swap(loaded)
+            self._swap(replace(loaded, baseline_us=baseline_us))
 
     def _swap(self, loaded: LoadedVersion) -> None:
         model = loaded.version.model

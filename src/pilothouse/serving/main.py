@@ -117,8 +117,9 @@ def _locked(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # With its protocol said: asyncio sets TCP_NODELAY only where it sees that, and answers take 40 ms without.
+        listener = socket.socket(family, kind, protocol)
     except (OSError, OverflowError) as error:
         raise InvalidInputError(f"{host}:{port} is not an address to listen on: {error}") from None
     with listener:

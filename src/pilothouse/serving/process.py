@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Generator
 from pathlib import Path
 
@@ -45,12 +46,19 @@ def run(
     limits: SpoolLimits | None = None,
 ) -> None:
     """Serve on ``listener`` until SIGTERM or SIGINT, then finish, flush and return."""
+    for library in ("uvicorn", "uvicorn.error"):  # it says what we say already
+        logging.getLogger(library).setLevel(logging.WARNING)
+    warnings.filterwarnings(
+        "ignore", ".*joblib will operate in serial mode", UserWarning
+    )  # as it should, here
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     spool = Spool(folder / "spool", target, limits)
     worker = Worker(spool)
     shipper = Shipper(spool, HubClient(hub, token_file))
     host, port = listener.getsockname()[:2]
-    follower = Follower(target, folder, HubClient(hub, token_file), port, lambda: spool.segments)
+    follower = Follower(
+        target, folder, HubClient(hub, token_file), port, lambda: spool.segments, worker.submit
+    )
     app = ServingApp(
         lambda: follower.roster, worker, spool, only_loopback=ipaddress.ip_address(host).is_loopback
     )

@@ -1,6 +1,5 @@
 """Which version of each model answers now. Swapped whole, so that a request sees one state of it and keeps its version."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,8 +11,6 @@ from ..inference.schema import InputSchema
 from .protocol import shown_line
 from .spool import Stream
 
-_BASELINE_REPEATS = 40
-
 
 @dataclass(frozen=True, slots=True)
 class LoadedVersion:
@@ -23,7 +20,7 @@ class LoadedVersion:
     predictor: Predictor
     private: tuple[str, ...]
     baseline_us: int
-    """p95 of one row in microseconds, measured on this machine before the version answered."""
+    """p95 of a request of one row in microseconds, measured in this process before the version answered."""
 
     @property
     def schema(self) -> InputSchema:
@@ -74,21 +71,9 @@ class Roster:
         return loaded
 
 
-def load_version(
-    version: DesiredVersion, artifacts: ArtifactStore, private: tuple[str, ...]
-) -> LoadedVersion:
-    """Load a version whose artifacts are there, and measure it. Raises IntegrityError, NotFoundError, UnavailableError."""
+def load_predictor(version: DesiredVersion, artifacts: ArtifactStore) -> Predictor:
+    """Load a version whose artifacts are there. Raises IntegrityError, NotFoundError, UnavailableError."""
     schema = InputSchema.from_bytes(artifacts.read(version.schema_digest))
     if schema.model != version.model:
         raise IntegrityError(f"the schema of {version.model} is {shown_line(schema.model, 80)}'s")
-    predictor = Predictor(artifacts.read(version.model_digest), schema)
-    return LoadedVersion(version, predictor, private, _baseline_us(predictor))
-
-
-def _baseline_us(predictor: Predictor) -> int:
-    """p95 (nearest rank) over predictions of one row of zeros and missing categories."""
-    schema = predictor.schema
-    example: dict[str, list[float] | list[None]] = {name: [0.0] for name in schema.numeric}
-    example.update({name: [None] for name in schema.categorical})
-    times = sorted(predictor.measure_latency_us(example, _BASELINE_REPEATS))
-    return times[math.ceil(0.95 * len(times)) - 1]
+    return Predictor(artifacts.read(version.model_digest), schema)
