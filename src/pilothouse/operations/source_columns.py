@@ -1,0 +1,138 @@
+"""The columns of a model's source, from headers alone: parquet's schema, csv's first line. No row is read."""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.domain.model_spec import ModelSpec
+
+SUFFIXES = (".parquet", ".csv", ".csv.gz")
+_HEADER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumns:
+    """Column to type as parquet says it (``string``, ``double`` …); the type is empty where the file does not say."""
+
+    file: Path
+    types: dict[str, str]
+
+
+def source_path(spec: ModelSpec, folder: Path) -> Path:
+    """The absolute path of the source that a model file in ``folder`` names; ``sqlite:`` is taken off."""
+    return (folder / spec.data.source.removeprefix("sqlite:")).resolve()
+
+
+def source_problems(spec: ModelSpec, folder: Path, state: Path) -> Iterator[str]:
+    """One line for each thing about the source that does not fit the model file; none where all is well.
+
+    ``state`` is the workspace's own folder, which is no source. A ``sqlite:`` source is only looked for: what columns
+    its query gives is known when it runs.
+    """
+    path = source_path(spec, folder)
+    if path.is_relative_to(state.resolve()):
+        yield f"data.source: {path} lies in the workspace's state folder; expected data of yours"
+        return
+    try:
+        found = _columns(spec, path)
+    except _UnreadableError as error:
+        yield f"data.source: {error}"
+        return
+    if found is not None:
+        yield from _missing(spec, found)
+        yield from _wrong_types(spec, found)
+
+
+class _UnreadableError(Exception):
+    """The source cannot be read; the message says what was expected."""
+
+
+def _columns(spec: ModelSpec, path: Path) -> SourceColumns | None:
+    if not path.exists():
+        raise _UnreadableError(f"{path} does not exist; expected a file or a folder of dated files")
+    if spec.data.query is not None:
+        if not path.is_file():
+            raise _UnreadableError(f"{path} is not a file; expected a SQLite database")
+        return None
+    file = path
+    if path.is_dir():
+        files = sorted(
+            entry for entry in path.iterdir() if entry.is_file() and entry.name.lower().endswith(SUFFIXES)
+        )
+        if not files:
+            raise _UnreadableError(
+                f"{path} holds no {', '.join(SUFFIXES)} file; expected a folder of dated files"
+            )
+        file = files[-1]
+    name = file.name.lower()
+    if name.endswith(".parquet"):
+        return SourceColumns(file, _parquet_columns(file))
+    if name.endswith((".csv", ".csv.gz")):
+        return SourceColumns(file, dict.fromkeys(_csv_columns(file), ""))
+    raise _UnreadableError(f"{file.name!r} is none of {', '.join(SUFFIXES)}")
+
+
+def _parquet_columns(file: Path) -> dict[str, str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _UnreadableError(f"{file} is not a parquet file: {_line(error)}") from None
+    return {field.name: str(getattr(field.type, "value_type", field.type)) for field in schema}
+
+
+def _csv_columns(file: Path) -> list[str]:
+    try:
+        with gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb") as stream:
+            head = stream.read(_HEADER_BYTES).decode("utf-8-sig", "replace")
+        names = next(csv.reader(io.StringIO(head)), [])
+    except (OSError, EOFError, csv.Error) as error:
+        raise _UnreadableError(f"{file} cannot be read: {_line(error)}") from None
+    if not names:
+        raise _UnreadableError(f"{file} is empty; expected a first line with the names of the columns")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise _UnreadableError(f"{file}: two columns are called {twice!r}; expected each name once")
+    return names
+
+
+def _missing(spec: ModelSpec, found: SourceColumns) -> Iterator[str]:
+    data = spec.data
+    named = [("data.target", data.target), ("data.timestamp", data.timestamp)]
+    named += [("data.features", name) for name in data.features]
+    named += [("data.slices", name) for name in data.slices if name not in data.features]
+    named += [(f"targets[{i}].match", name) for i, target in enumerate(spec.targets) for name in target.match]
+    for key, columns in (("data.exclude", data.exclude), ("data.private", data.private)):
+        named += [(key, name) for name in columns]
+    has = ", ".join(found.types)
+    for key, name in named:
+        if name not in found.types:
+            yield f"{key}: found {name!r}, which is no column of {found.file.name}; it has {_shortened(has)}"
+
+
+def _wrong_types(spec: ModelSpec, found: SourceColumns) -> Iterator[str]:
+    for name in spec.data.features:
+        kind = found.types.get(name, "")
+        if kind.startswith(("timestamp", "date")):
+            yield f"data.features: {name!r} is a time ({kind}); expected a number or a category"
+        elif kind in ("string", "large_string", "string_view") and name not in spec.data.categoricals:
+            yield f"data.features: {name!r} holds text; list it under data.categoricals too"
+    kind = found.types.get(spec.data.timestamp, "")
+    if kind.startswith("timestamp[") and "tz=" not in kind and spec.data.timezone is None:
+        yield (
+            f"data.timezone: missing, and {spec.data.timestamp!r} carries no zone ({kind}); "
+            'expected the zone that its times are in, e.g. "UTC"'
+        )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
