@@ -1,0 +1,84 @@
+"""The evidence of a promotion request: everything that an approver decides on, as one frozen, hashed value."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pilothouse.domain.canonical import canonical_digest
+from pilothouse.domain.plain import to_plain
+from pilothouse.domain.records import Run, Version
+from pilothouse.store import deployments, runs
+from pilothouse.store.engine import Connection
+
+from .catalogue import require_run
+
+
+def gather_evidence(connection: Connection, version: Version, targets: Sequence[str]) -> dict[str, Any]:
+    """The evidence for one version on these targets, as JSON data; ``canonical_digest`` of it is its name."""
+    run = require_run(connection, version)
+    return {
+        "model": version.model,
+        "version": version.number,
+        "targets": list(targets),
+        "metrics": to_plain(version.metrics),
+        "gates": [{**to_plain(gate), "outcome": str(gate.outcome)} for gate in version.gates],
+        "incumbents": incumbents(connection, version.model, targets),
+        "compared_with": compared_versions(connection, run),
+        "data": _data(run),
+        "training": _training(run),
+        "code": dict(run.code),
+        "environment": {**run.environment, "digest": canonical_digest(run.environment)},
+        "artifacts": {
+            "model": version.model_digest,
+            "model_bytes": version.model_bytes,
+            "schema": version.schema_digest,
+            "profile_specification": version.profile_spec_digest,
+            "reference": version.reference_digest,
+            "predictions": version.predictions_digest,
+        },
+    }
+
+
+def incumbents(connection: Connection, model: str, targets: Sequence[str]) -> dict[str, int | None]:
+    """What is live on each of these targets; None where nothing is."""
+    live = {deployment.target: deployment.version for deployment in deployments.live(connection, model=model)}
+    return {target: live.get(target) for target in targets}
+
+
+def compared_versions(connection: Connection, run: Run) -> list[int] | None:
+    """The versions that the run's comparison gate looked at; None where its record does not say."""
+    listed = runs.record_of(connection, run.id).get("incumbents")
+    if not isinstance(listed, list):
+        return None
+    return sorted({int(item["number"]) if isinstance(item, dict) else int(item) for item in listed})
+
+
+def _data(run: Run) -> dict[str, Any]:
+    snapshot = run.snapshot
+    return {
+        "content_digest": snapshot.content_digest,
+        "snapshot_digest": snapshot.artifact_digest,
+        "source_digest": snapshot.source_digest,
+        "rows": snapshot.rows,
+        "training_rows": snapshot.training_rows,
+        "holdout_rows": snapshot.holdout_rows,
+        "first_row_at": snapshot.first_row_at.isoformat(),
+        "last_row_at": snapshot.last_row_at.isoformat(),
+        "trained_until": snapshot.trained_until.isoformat(),
+        "as_of": run.as_of.isoformat() if run.as_of else None,
+    }
+
+
+def _training(run: Run) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "job": run.job_id,
+        "started_by": run.started_by,
+        "reason": run.reason,
+        "alert": run.triggered_by_alert,
+        "specification": run.spec_digest,
+        "parameters": dict(run.parameters),
+        "seed": run.seed,
+        "started_at": run.started_at.isoformat(),
+        "duration_s": run.duration_s,
+        "peak_memory_mb": run.peak_memory_mb,
+    }

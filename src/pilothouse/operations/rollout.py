@@ -1,0 +1,97 @@
+"""Putting a version live: the swap of deployments and of the champion, inside the transaction of whoever decided it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.records import Deployment, Version
+from pilothouse.store import aliases, deployments
+
+from .authorisation import Change
+from .catalogue import require_run
+from .services import Services
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+
+
+def put_live(
+    services: Services,
+    change: Change,
+    version: Version,
+    targets: Sequence[str],
+    *,
+    kind: str,
+    reason: str,
+    request_id: int | None,
+) -> list[Deployment]:
+    """Make ``version`` the one live version of its model on each target, and move the champion."""
+    for target in targets:
+        effective = _effective_at(services, change, version, target)
+        before = deployments.deploy(
+            change.connection,
+            model=version.model,
+            version=version.number,
+            target=target,
+            kind=kind,
+            actor=change.actor.name,
+            reason=reason,
+            request_id=request_id,
+            at=change.at,
+            effective_at=effective,
+        )
+        change.record(
+            "deployment.rolled_back" if kind == "rollback" else "deployment.made",
+            f"{version_uri(version.model, version.number)} on {target}",
+            {
+                "kind": kind,
+                "target": target,
+                "version": version.number,
+                "before": before,
+                "request": request_id,
+                "reason": reason,
+                "model_digest": version.model_digest,
+                "effective_at": effective.isoformat(),
+            },
+        )
+    _move_champion(change, version, force=kind != "rollback")
+    live = deployments.live(change.connection, model=version.model)
+    return [deployment for deployment in live if deployment.target in targets]
+
+
+def drop_challenger(change: Change, version: Version) -> None:
+    """The alias goes when the request that set it is closed."""
+    if aliases.aliases_of(change.connection, version.model).get(CHALLENGER) == version.number:
+        aliases.drop_alias(change.connection, version.model, CHALLENGER)
+        change.record("alias.dropped", f"{version.model}@{CHALLENGER}", {"before": version.number})
+
+
+def move_alias(change: Change, model: str, alias: str, number: int) -> None:
+    """Let an alias mean a version, with its audit row where that is a change."""
+    before = aliases.move_alias(change.connection, model, alias, number, by=change.actor.name, at=change.at)
+    if before != number:
+        change.record("alias.moved", f"{model}@{alias}", {"before": before, "after": number})
+
+
+def _move_champion(change: Change, version: Version, *, force: bool) -> None:
+    """A promotion makes its version champion. A roll-back does so only if the champion then runs on fewer targets."""
+    if not force:
+        live = Counter(d.version for d in deployments.live(change.connection, model=version.model))
+        champion = aliases.aliases_of(change.connection, version.model).get(CHAMPION)
+        if champion is not None and live[champion] == max(live.values()):
+            return
+    move_alias(change, version.model, CHAMPION, version.number)
+
+
+def _effective_at(services: Services, change: Change, version: Version, target: str) -> datetime:
+    """The target's event clock.
+
+    Where no event has arrived there is none: then a version trained as of some time takes effect then (a replayed
+    history begins where its training ended), any other one now.
+    """
+    clock = services.event_clock(target)
+    if clock is not None:
+        return clock
+    as_of = require_run(change.connection, version).as_of
+    return min(as_of, change.at) if as_of is not None else change.at
