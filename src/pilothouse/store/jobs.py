@@ -1,6 +1,7 @@
 """Jobs: the queue, leases with a fencing token, and how each process of each attempt ended."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -101,12 +102,22 @@ def add(
     return added.lastrowid
 
 
-def origin_of(connection: Connection, job_id: int) -> tuple[int, int, int | None]:
-    """Keys of the model, of the specification and of the alert (or None) of a job."""
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a job was queued for: keys of its model, its specification, its alert and the version that it is about."""
+
+    model_id: int
+    spec_id: int
+    alert_id: int | None
+    version_id: int | None
+
+
+def origin_of(connection: Connection, job_id: int) -> Origin:
+    """The keys behind a job."""
     row = connection.execute(
-        "SELECT model_id, spec_id, alert_id FROM jobs WHERE id = ?", (job_id,)
+        "SELECT model_id, spec_id, alert_id, version_id FROM jobs WHERE id = ?", (job_id,)
     ).fetchone()
-    return row["model_id"], row["spec_id"], row["alert_id"]
+    return Origin(row["model_id"], row["spec_id"], row["alert_id"], row["version_id"])
 
 
 def claim_next(connection: Connection, *, owner: str, at: datetime, lease_until: datetime) -> Job | None:

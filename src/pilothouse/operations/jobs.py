@@ -1,0 +1,315 @@
+"""Jobs: seeing them, ending them, queueing them again; and, for the daemon, the queue with its leases.
+
+A job runs at least once and its result is committed exactly once: each claim is a new attempt, the attempt's number is
+the fencing token, and whatever an attempt says after it lost its lease is refused with StaleAttemptError.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from pilothouse.domain.errors import ConflictError, NotFoundError, StaleAttemptError
+from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
+from pilothouse.domain.records import Job
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.store import alerts, jobs
+from pilothouse.store.engine import Connection
+
+from .authorisation import Change, authorise, changing, clean_text, reading
+from .job_logs import LOG_LIMIT, read_steps
+from .services import Services
+
+_MESSAGE_LIMIT = 300
+_ERROR_LIMIT = 2_000
+
+
+class Outcome(Protocol):
+    """How the pipeline says that a job ended."""
+
+    @property
+    def status(self) -> JobStatus: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def steps(self) -> Mapping[str, StepResult]: ...
+    @property
+    def exits(self) -> Mapping[str, StepExit]: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def peak_memory_mb(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that ``owner`` holds until its lease runs out; prolonged by ``heartbeat``."""
+
+    job: Job
+    owner: str
+    lease_s: float
+
+    @property
+    def attempt(self) -> int:
+        """The fencing token."""
+        return self.job.attempt
+
+
+def list_jobs(
+    services: Services,
+    actor: Actor,
+    *,
+    status: JobStatus | None = None,
+    model: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Job]:
+    """Jobs, newest first; ``before`` pages backwards by number."""
+    with reading(services, actor) as connection:
+        return jobs.listed(connection, status=status, model=model, before=before, limit=limit)
+
+
+def get_job(services: Services, actor: Actor, number: int) -> Job:
+    """One job. Raises NotFoundError."""
+    with reading(services, actor) as connection:
+        return require_job(connection, number)
+
+
+def read_log(
+    services: Services, actor: Actor, number: int, *, offset: int = 0, limit: int = LOG_LIMIT
+) -> tuple[str, int]:
+    """What the job's processes printed from byte ``offset`` on, at most ``limit`` bytes, and where to read on.
+
+    The text is as the processes wrote it: whoever shows it has to clean it. Raises NotFoundError.
+    """
+    authorise(services, actor)
+    job = get_job(services, actor, number)
+    return read_steps(services.paths.job_folder(number), offset=offset, limit=limit, ended=job.status.ended)
+
+
+def cancel_job(services: Services, actor: Actor, number: int, *, reason: str = "") -> Job:
+    """End a job: a waiting one at once; of a running one the daemon ends the processes within a moment.
+
+    Raises NotFoundError, NotAllowedError or ConflictError (it has ended).
+    """
+    words = clean_text(reason, "the reason")
+    model = get_job(services, actor, number).model
+    with changing(services, actor, Permission.CANCEL_JOB, model) as change:
+        job = require_job(change.connection, number)
+        if job.status.ended:
+            raise ConflictError(f"job {number} has ended already: {job.status}")
+        if job.status is JobStatus.QUEUED:
+            error = f"cancelled by {actor.name}" + (f": {words}" if words else "")
+            jobs.end_waiting(change.connection, number, JobStatus.CANCELLED, error, at=change.at)
+            change.record("job.cancelled", f"job {number}", {"reason": words})
+        else:
+            jobs.request_cancel(change.connection, number, by=actor.name, at=change.at)
+            change.record("job.cancel_requested", f"job {number}", {"reason": words, "attempt": job.attempt})
+        return require_job(change.connection, number)
+
+
+def retry_job(services: Services, actor: Actor, number: int) -> Job:
+    """Queue an ended job once more as a job of its own, with the same model file, options and data cut.
+
+    Raises NotFoundError, NotAllowedError or ConflictError (it has not ended).
+    """
+    model = get_job(services, actor, number).model
+    with changing(services, actor, Permission.CANCEL_JOB, model) as change:
+        job = require_job(change.connection, number)
+        if not job.status.ended:
+            raise ConflictError(f"job {number} is {job.status}: it can be retried when it has ended")
+        origin = jobs.origin_of(change.connection, number)
+        again = jobs.add(
+            change.connection,
+            kind=job.kind,
+            model_id=origin.model_id,
+            spec_id=origin.spec_id,
+            created_by=actor.name,
+            reason=f"retry of job {number}" + (f": {job.reason}" if job.reason else ""),
+            at=change.at,
+            options=job.options,
+            alert_id=origin.alert_id,
+            retry_of=number,
+            version_id=origin.version_id if job.kind == "reproduce" else None,
+        )
+        if origin.alert_id is not None:
+            alerts.set_retrain_job(change.connection, origin.alert_id, again)
+        change.record(
+            "job.retried", f"job {again}", {"retry_of": number, "kind": job.kind, "model": job.model}
+        )
+        return require_job(change.connection, again)
+
+
+def claim_job(services: Services, owner: str, lease_s: float) -> ClaimedJob | None:
+    """Give the oldest waiting job to ``owner`` for ``lease_s`` seconds; None where none waits. For the daemon."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        job = jobs.claim_next(
+            change.connection, owner=owner, at=change.at, lease_until=change.at + timedelta(seconds=lease_s)
+        )
+        if job is None:
+            return None
+        change.record(
+            "job.started", f"job {job.id}", {"attempt": job.attempt, "model": job.model, "kind": job.kind}
+        )
+        return ClaimedJob(job, owner, lease_s)
+
+
+def heartbeat(services: Services, claim: ClaimedJob) -> bool:
+    """Prolong the lease; True once somebody wants the job to end. Raises StaleAttemptError."""
+    with services.registry.transaction() as connection:
+        until = services.now() + timedelta(seconds=claim.lease_s)
+        if not jobs.extend_lease(connection, claim.job.id, claim.attempt, claim.owner, until):
+            raise stale(claim)
+        return jobs.cancel_requested(connection, claim.job.id)
+
+
+def cancel_requested(services: Services, claim: ClaimedJob) -> bool:
+    """True once somebody wants the job to end; cheap enough to ask several times a second."""
+    with services.registry.read() as connection:
+        return jobs.cancel_requested(connection, claim.job.id)
+
+
+def report_progress(services: Services, claim: ClaimedJob, step: str, fraction: float, message: str) -> None:
+    """Say how far the job is, 0 to 1 of the whole. Raises StaleAttemptError."""
+    words = one_line(message, _MESSAGE_LIMIT)
+    with services.registry.transaction() as connection:
+        held = jobs.set_progress(
+            connection, claim.job.id, claim.attempt, claim.owner, step, min(1.0, max(0.0, fraction)), words
+        )
+        if not held:
+            raise stale(claim)
+
+
+def finish_job(
+    services: Services, claim: ClaimedJob, outcome: Outcome, *, result: dict[str, Any] | None = None
+) -> Job:
+    """Commit how an attempt ended. Raises StaleAttemptError where another attempt holds the job, or it has ended."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        return finish_in(change, claim, outcome, result=result or {}, version_id=None)
+
+
+def fail_job(services: Services, claim: ClaimedJob, error: str) -> Job:
+    """Commit that the job could not be prepared. Raises StaleAttemptError."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        return finish_in(change, claim, _Unprepared(error), result={}, version_id=None)
+
+
+def finish_in(
+    change: Change, claim: ClaimedJob, outcome: Outcome, *, result: dict[str, Any], version_id: int | None
+) -> Job:
+    """``finish_job`` inside the transaction that records what the job made."""
+    facts = {
+        "seconds": round(outcome.seconds, 3),
+        "peak_memory_mb": round(outcome.peak_memory_mb, 1),
+        **result,
+    }
+    error = one_line(outcome.error, _ERROR_LIMIT)
+    number = claim.job.id
+    held = jobs.finish(
+        change.connection,
+        number,
+        claim.attempt,
+        claim.owner,
+        status=outcome.status,
+        error=error,
+        result=facts,
+        version_id=version_id,
+        at=change.at,
+    )
+    if not held:
+        raise stale(claim)
+    jobs.add_steps(change.connection, number, claim.attempt, outcome.exits, outcome.steps)
+    change.record(
+        "job.ended",
+        f"job {number}",
+        {"status": str(outcome.status), "attempt": claim.attempt, "error": error, "model": claim.job.model},
+    )
+    return require_job(change.connection, number)
+
+
+def requeue_lost(services: Services, *, leader: str | None = None) -> list[Job]:
+    """Take care of running jobs that nobody answers for: queue them again, or end them where no attempt is left.
+
+    Those are the jobs whose lease has run out, and with ``leader`` (the only daemon that there can be) all that another
+    owner claimed. Returns them as they are now. For the daemon.
+    """
+    with services.registry.read() as connection:
+        if not _lost(services, connection, leader):
+            return []
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        return [_put_back(change, job) for job in _lost(services, change.connection, leader)]
+
+
+def _lost(services: Services, connection: Connection, leader: str | None) -> list[Job]:
+    found = {job.id: job for job in jobs.expired(connection, services.now())}
+    if leader is not None:
+        found |= {job.id: job for job in jobs.running_of_others(connection, leader)}
+    return [found[number] for number in sorted(found)]
+
+
+def _put_back(change: Change, job: Job) -> Job:
+    left = jobs.attempts_left(change.connection, job.id)
+    if jobs.cancel_requested(change.connection, job.id):
+        status, error = (
+            JobStatus.CANCELLED,
+            "cancelled; the daemon went away before it could end the processes",
+        )
+    elif left == 0:
+        status = JobStatus.LOST
+        error = f"the daemon went away during each of {job.attempt} attempts: pilothouse retry {job.id} tries again"
+    else:
+        message = f"attempt {job.attempt} was lost with the daemon; waiting for the next one"
+        jobs.put_back(change.connection, job.id, job.attempt, message)
+        change.record("job.requeued", f"job {job.id}", {"attempt": job.attempt, "attempts_left": left})
+        return require_job(change.connection, job.id)
+    jobs.end_lost(change.connection, job.id, job.attempt, status, error, at=change.at)
+    change.record(
+        "job.ended", f"job {job.id}", {"status": str(status), "attempt": job.attempt, "error": error}
+    )
+    return require_job(change.connection, job.id)
+
+
+def require_job(connection: Connection, number: int) -> Job:
+    """The job, in the caller's transaction. Raises NotFoundError."""
+    found = jobs.find(connection, number)
+    if found is None:
+        raise NotFoundError(f"there is no job {number}: list them with pilothouse jobs")
+    return found
+
+
+def check_held(connection: Connection, claim: ClaimedJob) -> None:
+    """Raise StaleAttemptError unless the attempt holds its job now."""
+    if not jobs.is_held(connection, claim.job.id, claim.attempt, claim.owner):
+        raise stale(claim)
+
+
+def stale(claim: ClaimedJob) -> StaleAttemptError:
+    """The error for an attempt that has lost its job."""
+    return StaleAttemptError(
+        f"attempt {claim.attempt} of job {claim.job.id} holds it no more: its lease passed on or the job has ended; "
+        "what it did is dropped"
+    )
+
+
+def one_line(text: str, limit: int) -> str:
+    """``text`` without line breaks, cut at ``limit`` characters, valid Unicode."""
+    words = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+    return words if len(words) <= limit else words[: limit - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class _Unprepared:
+    """The outcome of a job none of whose steps could start."""
+
+    error: str
+    status: JobStatus = JobStatus.FAILED
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+    @property
+    def steps(self) -> dict[str, StepResult]:
+        return {}
+
+    @property
+    def exits(self) -> dict[str, StepExit]:
+        return {}

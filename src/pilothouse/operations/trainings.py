@@ -1,0 +1,200 @@
+"""Queueing work for the daemon: trainings, reproductions, backtests."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pilothouse.domain.errors import (
+    ConflictError,
+    InvalidInputError,
+    ModelFileError,
+    NotFoundError,
+)
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
+from pilothouse.domain.model_spec import ModelSpec, Scalar
+from pilothouse.domain.records import Job
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.store import alerts, jobs, models, targets, workspace
+
+from .authorisation import Change, changing, clean_text, reading
+from .catalogue import require_model, require_version
+from .services import Services
+
+_OVERRIDABLE = ("data.lookback", "data.holdout")
+_OVERRIDABLE_BELOW = "training."
+_MOST_OVERRIDES = 64
+
+
+def start_training(
+    services: Services,
+    actor: Actor,
+    model: str,
+    *,
+    as_of: datetime | None = None,
+    overrides: Mapping[str, Scalar] | None = None,
+    reason: str = "",
+    trigger_key: str | None = None,
+    alert: int | None = None,
+) -> Job:
+    """Queue a training of the model as its file in force says it.
+
+    ``as_of`` (now where None): only rows whose outcome was known then exist for the training. ``overrides``: dotted keys
+    of the model file, ``data.lookback``, ``data.holdout`` or anything under ``training``. ``trigger_key``: there is one job
+    a key; where it exists already, that one is returned. ``alert``: the number of the alert that asks for it.
+
+    Raises NotFoundError, NotAllowedError, InvalidInputError (an override, a time to come) or ConflictError (automation is
+    paused, for the daemon).
+    """
+    words = clean_text(reason, "the reason")
+    with changing(services, actor, Permission.TRAIN, model) as change:
+        found = require_model(change.connection, model)
+        if trigger_key and (before := jobs.find_by_trigger(change.connection, model, trigger_key)):
+            return before
+        _check_not_paused(change)
+        if as_of is not None and as_of.tzinfo is None:
+            raise InvalidInputError(f"as_of: {as_of.isoformat()} has no time zone; add one, e.g. Z for UTC")
+        if as_of is not None and as_of > change.at:
+            raise InvalidInputError(f"as_of: {as_of.isoformat()} is still to come; expected now or before")
+        if alert is not None and alerts.find(change.connection, alert) is None:
+            raise NotFoundError(f"there is no alert {alert}: list them with pilothouse alerts")
+        stored = models.spec_by_id(change.connection, found.spec_id)
+        assert stored is not None
+        overrides = dict(overrides or {})
+        merge_overrides(spec_from_plain(stored.spec), overrides)
+        options = {"as_of": (as_of or change.at).isoformat(), "overrides": overrides}
+        number = jobs.add(
+            change.connection,
+            kind="train",
+            model_id=found.id,
+            spec_id=found.spec_id,
+            created_by=actor.name,
+            reason=words,
+            at=change.at,
+            options=options,
+            trigger_key=trigger_key or "",
+            alert_id=alert,
+        )
+        if alert is not None:
+            alerts.set_retrain_job(change.connection, alert, number)
+        return _queued(change, number, {**options, "trigger_key": trigger_key or "", "alert": alert})
+
+
+def start_reproduction(services: Services, actor: Actor, reference: str, *, reason: str = "") -> Job:
+    """Queue the training of a version again from its record. Raises NotFoundError or NotAllowedError."""
+    words = clean_text(reason, "the reason")
+    with reading(services, actor) as connection:
+        model = require_version(connection, reference).model
+    with changing(services, actor, Permission.TRAIN, model) as change:
+        version = require_version(change.connection, reference)
+        found = require_model(change.connection, model)
+        number = jobs.add(
+            change.connection,
+            kind="reproduce",
+            model_id=found.id,
+            spec_id=found.spec_id,
+            created_by=actor.name,
+            reason=words or f"reproduce {version_uri(model, version.number)}",
+            at=change.at,
+            options={"version": version.number},
+            version_id=version.id,
+        )
+        return _queued(change, number, {"version": version.number})
+
+
+def start_backtest(
+    services: Services,
+    actor: Actor,
+    model: str,
+    versions: Sequence[int],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    target: str | None = None,
+    reason: str = "",
+) -> Job:
+    """Queue the scoring of versions on the same served rows whose outcome is known, by event time ``since <= t < until``.
+
+    Raises NotFoundError, NotAllowedError or InvalidInputError.
+    """
+    words = clean_text(reason, "the reason")
+    numbers = list(dict.fromkeys(versions))
+    if not numbers:
+        raise InvalidInputError("a backtest needs at least one version to score")
+    for name, time in (("since", since), ("until", until)):
+        if time is not None and time.tzinfo is None:
+            raise InvalidInputError(f"{name}: {time.isoformat()} has no time zone; add one, e.g. Z for UTC")
+    if since is not None and until is not None and since >= until:
+        raise InvalidInputError(f"since {since.isoformat()} is not before until {until.isoformat()}")
+    with changing(services, actor, Permission.TRAIN, model) as change:
+        found = require_model(change.connection, model)
+        for number in numbers:
+            require_version(change.connection, version_uri(model, number))
+        known = targets.targets_of(change.connection, model)
+        if target is not None and target not in known:
+            raise NotFoundError(f"{model} has no target {target!r}: its model file names {', '.join(known)}")
+        options = {
+            "versions": numbers,
+            "since": since.isoformat() if since else None,
+            "until": until.isoformat() if until else None,
+            "target": target,
+        }
+        job = jobs.add(
+            change.connection,
+            kind="backtest",
+            model_id=found.id,
+            spec_id=found.spec_id,
+            created_by=actor.name,
+            reason=words or f"backtest versions {', '.join(map(str, numbers))}",
+            at=change.at,
+            options=options,
+        )
+        return _queued(change, job, options)
+
+
+def merge_overrides(spec: ModelSpec, overrides: Mapping[str, Scalar]) -> ModelSpec:
+    """The spec with some values of its file replaced, checked as strictly as the file. Raises InvalidInputError.
+
+    Gates, promotion and monitoring cannot be overridden: what judges a version is what was applied.
+    """
+    if len(overrides) > _MOST_OVERRIDES:
+        raise InvalidInputError(f"{len(overrides)} overrides; expected {_MOST_OVERRIDES} at most")
+    plain = spec_to_plain(spec)
+    for key, value in overrides.items():
+        _set(plain, key, value)
+    try:
+        return spec_from_plain(plain, "override")
+    except ModelFileError as error:
+        raise InvalidInputError("\n".join(error.problems)) from None
+
+
+def _set(plain: dict[str, Any], key: str, value: Scalar) -> None:
+    if key not in _OVERRIDABLE and not key.startswith(_OVERRIDABLE_BELOW):
+        raise InvalidInputError(
+            f"override {key}: cannot be set for one training; expected {', '.join(_OVERRIDABLE)} or "
+            f"{_OVERRIDABLE_BELOW}*: change the model file and apply it"
+        )
+    *path, last = key.split(".", 2) if key.startswith("training.parameters.") else key.split(".")
+    table: Any = plain
+    for part in path:
+        table = table.get(part)
+        if not isinstance(table, dict):
+            raise InvalidInputError(
+                f"override {key}: the model file has no table {part!r}; add it there and apply"
+            )
+    table[last] = value
+
+
+def _check_not_paused(change: Change) -> None:
+    state = workspace.automation(change.connection)
+    if change.actor.name == DAEMON.name and state.paused:
+        raise ConflictError(f"automation is paused by {state.actor}: {state.reason}")
+
+
+def _queued(change: Change, number: int, detail: dict[str, Any]) -> Job:
+    job = jobs.find(change.connection, number)
+    assert job is not None
+    change.record(
+        "job.queued", f"job {number}", {"kind": job.kind, "model": job.model, "reason": job.reason, **detail}
+    )
+    return job
