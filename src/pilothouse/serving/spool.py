@@ -202,7 +202,8 @@ class Spool:
             self._consider_space()
 
     def _take(self) -> bool:
-        """Wait for an entry or until a segment is ripe; take all that are there. False at the end."""
+        """Wait for an entry or until a segment is ripe; take all that are there, within bounds. False at the end."""
+        taken = 0
         try:
             entry = self._entries.get(timeout=self._patience())
         except queue.Empty:
@@ -212,6 +213,9 @@ class Spool:
                 self._errors[entry.stream] = self._errors.get(entry.stream, 0) + 1
             else:
                 self._place(entry.stream, entry.record, entry.complete)
+                taken += entry.record.rows
+            if taken >= self._limits.rows:  # a segment becomes one batch, which the hub takes within bounds too
+                break
             try:
                 entry = self._entries.get_nowait()
             except queue.Empty:

@@ -1,0 +1,203 @@
+"""The hub: what serving processes ask and tell, over the daemon's unix socket. One plain ASGI app.
+
+==========================  =========================================  ==========================================
+``GET /v1/desired``         what the target should serve               DesiredState; 304 while ``If-None-Match`` holds
+``GET /v1/artifacts/D``     bytes of an artifact that state names      octets
+``POST /v1/batches``        PredictionBatch                            BatchReceipt, after the commit
+``POST /v1/labels``         list of Outcome                            LabelReceipt, after the commit
+``POST /v1/report``         ServingReport                              empty map
+==========================  =========================================  ==========================================
+
+Bodies are msgpack of ``domain.wire``; errors are ``{"error": "one line"}`` in JSON. Every request needs
+``Authorization: Bearer`` with the token of a target, whatever its path, and speaks for that target alone. All work on
+the stores is done in threads of the hub's own.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import msgspec
+
+from pilothouse.domain.errors import (
+    ConflictError,
+    IntegrityError,
+    InvalidInputError,
+    NotAllowedError,
+    NotFoundError,
+    PilothouseError,
+    UnavailableError,
+)
+from pilothouse.domain.identifiers import check_digest
+from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport
+from pilothouse.operations import deployments, ingest, targets
+from pilothouse.operations.services import Services
+from pilothouse.serving.http import (
+    ClientGoneError,
+    HttpError,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    header,
+    read_body,
+)
+from pilothouse.store import processes
+
+from .hub_checks import check_batch, check_outcomes, check_report
+
+log = logging.getLogger(__name__)
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_T = TypeVar("_T")
+
+ROUTES = (
+    ("GET", "/v1/desired"),
+    ("GET", "/v1/artifacts/"),
+    ("POST", "/v1/batches"),
+    ("POST", "/v1/labels"),
+    ("POST", "/v1/report"),
+)
+MAXIMUM_BATCH_BYTES = 64 * 2**20
+MAXIMUM_LABEL_BYTES = 16 * 2**20
+MAXIMUM_REPORT_BYTES = 256 * 2**10
+_THREADS = 4
+_LONGEST_TOKEN = 256
+
+_ENCODER = msgspec.msgpack.Encoder()
+_STATUS: tuple[tuple[type[PilothouseError], int], ...] = (
+    (InvalidInputError, 400),
+    (NotAllowedError, 403),
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (IntegrityError, 500),
+    (UnavailableError, 503),
+)
+
+_Answer = tuple[int, bytes, dict[str, str]]
+
+
+def hub_app(services: Services) -> App:
+    """The hub of a workspace. It answers from threads of its own, which end with the process."""
+    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hub")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            status, body, headers = await _answered(services, threads, scope, receive)
+            kind = b"application/msgpack"
+        except ClientGoneError:
+            return
+        except PilothouseError as error:
+            headers = error.headers if isinstance(error, HttpError) else {}
+            status, body, kind = _status(error), _error(str(error)), b"application/json"
+        except Exception:  # a fault of ours: the process at the other end gets one line, the log all of it
+            log.exception("a request to the hub failed")
+            status, body, kind, headers = 500, _error("internal error"), b"application/json", {}
+        await answer(send, status, body, kind, headers)
+
+    return app
+
+
+async def _answered(
+    services: Services, threads: ThreadPoolExecutor, scope: Scope, receive: Receive
+) -> _Answer:
+    loop = asyncio.get_running_loop()
+
+    def in_thread(work: Callable[[], _T]) -> Awaitable[_T]:
+        return loop.run_in_executor(threads, work)
+
+    token = _bearer(scope)
+    target = await in_thread(lambda: targets.check_token(services, token)) if token else None
+    if target is None:
+        raise HttpError(
+            401, "expected the token of a target: Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"}
+        )
+    method, path = scope["method"], scope["path"]
+    if (method, path) == ("GET", "/v1/desired"):
+        held = (header(scope, b"if-none-match") or "").strip().strip('"')
+        return await in_thread(lambda: _desired(services, target, held))
+    if method == "GET" and path.startswith("/v1/artifacts/"):
+        digest = check_digest(path.removeprefix("/v1/artifacts/"))
+        return await in_thread(lambda: _artifact(services, target, digest))
+    if (method, path) == ("POST", "/v1/batches"):
+        body = await read_body(scope, receive, MAXIMUM_BATCH_BYTES)
+        return await in_thread(lambda: _batch(services, target, body))
+    if (method, path) == ("POST", "/v1/labels"):
+        body = await read_body(scope, receive, MAXIMUM_LABEL_BYTES)
+        return await in_thread(lambda: _labels(services, body))
+    if (method, path) == ("POST", "/v1/report"):
+        body = await read_body(scope, receive, MAXIMUM_REPORT_BYTES)
+        return await in_thread(lambda: _report(services, target, body))
+    raise HttpError(404, "there is no such route")
+
+
+def _bearer(scope: Scope) -> str:
+    """The token, empty where there is none or where the header comes more than once."""
+    found = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(found) != 1 or len(found[0]) > _LONGEST_TOKEN:
+        return ""
+    scheme, _, token = found[0].decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _desired(services: Services, target: str, held: str) -> _Answer:
+    state = deployments.desired_state(services, target)
+    headers = {"etag": f'"{state.revision}"'}
+    if held == state.revision:
+        return 304, b"", headers
+    return 200, _ENCODER.encode(state), headers
+
+
+def _artifact(services: Services, target: str, digest: str) -> _Answer:
+    """Only what the target is to serve: a token opens no other file of the workspace."""
+    versions = deployments.desired_state(services, target).versions
+    if not any(digest in (version.model_digest, version.schema_digest) for version in versions):
+        raise NotFoundError("the target's versions have no such artifact")
+    return 200, services.artifacts.read(digest), {}
+
+
+def _batch(services: Services, target: str, body: bytes) -> _Answer:
+    batch = _decode(body, PredictionBatch, "a PredictionBatch")
+    if batch.target != target:
+        raise NotAllowedError("the token is another target's")
+    check_batch(batch)
+    return 200, _ENCODER.encode(ingest.ingest_batch(services, batch)), {}
+
+
+def _labels(services: Services, body: bytes) -> _Answer:
+    outcomes = _decode(body, list[Outcome], "a list of Outcome")
+    check_outcomes(outcomes)
+    return 200, _ENCODER.encode(ingest.ingest_outcomes(services, outcomes)), {}
+
+
+def _report(services: Services, target: str, body: bytes) -> _Answer:
+    report = _decode(body, ServingReport, "a ServingReport")
+    if report.target != target:
+        raise NotAllowedError("the token is another target's")
+    check_report(report)
+    with services.registry.transaction() as connection:
+        processes.put_report(connection, report, at=services.now())
+    return 200, _ENCODER.encode({}), {}
+
+
+def _decode(body: bytes, kind: Any, name: str) -> Any:
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInputError(f"the body is not {name} in msgpack: {_one_line(str(error))}") from None
+
+
+def _status(error: PilothouseError) -> int:
+    if isinstance(error, HttpError):
+        return error.status
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def _error(message: str) -> bytes:
+    return msgspec.json.encode({"error": _one_line(message)})
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else "�" for char in " ".join(text.split()))[:500]

@@ -1,0 +1,90 @@
+"""What the hub refuses before any store sees it: numbers out of range, lengths that do not fit, texts without end.
+
+``msgspec`` has checked the types already. A batch of the right shape may still hold rows that cannot be believed; those
+are judged, and counted, where telemetry is stored.
+"""
+
+import math
+import re
+from collections.abc import Collection, Sequence
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.identifiers import check_name
+from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport
+
+MAXIMUM_BATCH_ROWS = 200_000
+MAXIMUM_OUTCOMES = 100_000
+_MAXIMUM_TEXT = 1_024
+_MAXIMUM_NAMES = 4_096
+_LARGEST = 2**63 - 1
+_PRODUCER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def check_batch(batch: PredictionBatch) -> None:
+    """Raises InvalidInputError naming what does not fit."""
+    check_name(batch.model, "model")
+    if not _PRODUCER.fullmatch(batch.producer):
+        raise InvalidInputError(
+            "producer: expected 1 to 64 letters, digits, hyphens or underscores; a prediction id is made from it"
+        )
+    _check_range("sequence", batch.sequence, _LARGEST)
+    _check_range("version", batch.version, _LARGEST)
+    _check_range("errors", batch.errors, _LARGEST)
+    _check_range("rows", batch.rows, MAXIMUM_BATCH_ROWS)
+    lengths = {"event_times": len(batch.event_times) / 8, "scores": len(batch.scores) / 8}
+    lengths.update({name: len(column) / 8 for name, column in batch.numeric.items()})
+    lengths.update({name: len(column) for name, column in batch.categorical.items()})
+    if batch.labels:
+        lengths["labels"] = len(batch.labels)
+    if batch.foreign_ids:
+        lengths["foreign_ids"] = len(batch.foreign_ids)
+    for name, length in lengths.items():
+        if length != batch.rows:
+            raise InvalidInputError(f"{name[:80]!a}: {length:g} values for {batch.rows} rows")
+    _check_texts("column names", [*batch.numeric, *batch.categorical], _MAXIMUM_NAMES)
+    _check_texts("labels", set(batch.labels))
+    _check_texts("foreign_ids", batch.foreign_ids)
+    for name, column in batch.categorical.items():
+        _check_texts(f"{name[:80]!a}", {value for value in column if value is not None})
+    for request in batch.requests:
+        _check_range("requests.rows", request.rows, batch.rows)
+        _check_range("requests.latency_us", request.latency_us, _LARGEST)
+        _check_range("requests.at_us", request.at_us, _LARGEST)
+
+
+def check_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """Raises InvalidInputError naming what does not fit."""
+    if len(outcomes) > MAXIMUM_OUTCOMES:
+        raise InvalidInputError(f"{len(outcomes)} outcomes at once; expected {MAXIMUM_OUTCOMES} at most")
+    _check_texts("prediction_id", [outcome.prediction_id for outcome in outcomes])
+    for i, outcome in enumerate(outcomes):
+        value = outcome.value
+        fits = len(value) <= _MAXIMUM_TEXT if isinstance(value, str) else math.isfinite(value)
+        if not fits or not outcome.prediction_id:
+            raise InvalidInputError(
+                f"outcome {i}: expected an id, and a finite number or a class of at most {_MAXIMUM_TEXT} characters"
+            )
+
+
+def check_report(report: ServingReport) -> None:
+    """Raises InvalidInputError naming what does not fit."""
+    _check_range("port", report.port, 65_535)
+    _check_range("pid", report.pid, 2**31 - 1)
+    _check_range("spooled_batches", report.spooled_batches, _LARGEST)
+    for numbers in (report.loaded, report.baseline_latency_us):
+        for name, number in numbers.items():
+            _check_range(f"{name[:80]!a}", number, _LARGEST)
+    names = [*report.loaded, *report.failed, *report.baseline_latency_us]
+    _check_texts("models", [*names, *report.failed.values()], _MAXIMUM_NAMES)
+
+
+def _check_range(name: str, value: int, largest: int) -> None:
+    if not 0 <= value <= largest:
+        raise InvalidInputError(f"{name}: found {str(value)[:40]}; expected 0 to {largest}")
+
+
+def _check_texts(name: str, texts: Collection[str], count: int | None = None) -> None:
+    if count is not None and len(texts) > count:
+        raise InvalidInputError(f"{name}: {len(texts)}; expected {count} at most")
+    if any(len(text) > _MAXIMUM_TEXT for text in texts):
+        raise InvalidInputError(f"{name}: one is longer than {_MAXIMUM_TEXT} characters")
