@@ -25,12 +25,16 @@ CUT_BATCH = "cut batch"
 FUTURE = "in the future"
 BEHIND = "far behind its target's clock"
 AHEAD = "far ahead of its target's clock"
+NO_TIME = "no event time"
 NO_SCORE = "no usable score"
 WRONG_LABEL = "unknown label"
 TAKEN_ID = "id already taken"
 TAKEN_SEQUENCE = "sequence already taken by another batch"
 PRIVATE_COLUMN = "private column dropped"
 EXTRA_COLUMN = "unknown column dropped"
+
+MISSING_TIME = -(1 << 63)
+"""Stands for an event time that a log does not give."""
 
 _EXAMPLE = 200
 
@@ -116,6 +120,7 @@ def admit(
     scores = np.frombuffer(batch.scores, "<f8").astype(np.float64)
     reasons = np.full(batch.rows, "", dtype=object)
     reasons[~np.isfinite(scores)] = NO_SCORE
+    reasons[times == MISSING_TIME] = NO_TIME
     if batch.labels:
         classes = set(facts.specification.classes)
         reasons[[label not in classes for label in batch.labels]] = WRONG_LABEL
@@ -222,6 +227,8 @@ def _row_rejections(batch: PredictionBatch, reasons: Reasons, times: Ints, score
             example = f"row {first}: score {scores[first]}"
         elif reason == WRONG_LABEL:
             example = f"row {first}: label {batch.labels[first]!r}"
+        elif reason == NO_TIME:
+            example = f"row {first}"
         elif reason == TAKEN_ID:
             example = f"row {first}: id {batch.foreign_ids[first]!r}"
         else:

@@ -153,7 +153,7 @@ CREATE TABLE calibrations (
 
 CREATE TABLE retrainings (
   id INTEGER PRIMARY KEY,
-  alert_id INTEGER NOT NULL UNIQUE,
+  alert_id INTEGER NOT NULL,
   model TEXT NOT NULL,
   version INTEGER NOT NULL,
   target TEXT NOT NULL,
@@ -161,7 +161,8 @@ CREATE TABLE retrainings (
   event INTEGER NOT NULL,
   job_id INTEGER,                 -- NULL: none was started, reason says why
   reason TEXT NOT NULL,
-  recorded INTEGER NOT NULL
+  recorded INTEGER NOT NULL,
+  UNIQUE (alert_id, event)
 ) STRICT;
 CREATE INDEX retrainings_of_model ON retrainings (model, event);
 """

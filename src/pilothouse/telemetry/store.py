@@ -63,6 +63,8 @@ class TelemetryStore:
         self.limits = limits or Limits()
         self._database = open_database(path)
         self._specifications: dict[int, ProfileSpecification] = {}
+        self.known_versions: dict[tuple[str, int], tuple[int, VersionFacts | None]] = {}
+        """What the caller of ``append`` has looked up, with the data version of where it looked; kept for it."""
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,0 +1,137 @@
+"""The rules of watching, without a clock of their own: which windows are due, when an alert opens and resolves, when a
+retraining may start, what health follows. Times are microseconds since 1970 on the event clock, durations seconds."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from .monitoring import Health
+
+SECOND_US = 1_000_000
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+BUDGET_PERIOD = 30 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A window of event time, ``start_us`` included, ``end_us`` not."""
+
+    start_us: int
+    end_us: int
+
+
+def level_of(*durations: int) -> int:
+    """The coarsest of day, hour and minute (in seconds) of which all durations are multiples."""
+    for level in (DAY, HOUR):
+        if all(duration % level == 0 for duration in durations):
+            return level
+    return MINUTE
+
+
+def due_spans(
+    origin_us: int, closed_until_us: int | None, window: int, step: int, ripe_until_us: int
+) -> list[Span]:
+    """The windows to close, oldest first: those that end every ``step`` after what is closed, up to ``ripe_until_us``.
+
+    The first windows begin at the origin and are shorter than ``window`` where a step is: figures come early, with the
+    wide intervals that they deserve.
+    """
+    end = (origin_us if closed_until_us is None else closed_until_us) + step * SECOND_US
+    spans = []
+    while end <= ripe_until_us:
+        spans.append(Span(max(origin_us, end - window * SECOND_US), end))
+        end += step * SECOND_US
+    return spans
+
+
+class Turn(Enum):
+    """What the newest window changes about an alert."""
+
+    OPEN = "open"
+    RESOLVE = "resolve"
+    STAY = "stay"
+
+
+def turn(spoke: Sequence[bool], is_open: bool, fire: int, of: int) -> Turn:
+    """Judge the verdicts of the windows so far, newest last (windows without a verdict are left out).
+
+    Opens when the newest window speaks and ``fire`` of the last ``of`` do; resolves after ``of`` quiet ones in a row.
+    Between the two nothing changes, so that an alert does not flutter.
+    """
+    last = spoke[-of:]
+    if not is_open:
+        return Turn.OPEN if last and last[-1] and sum(last) >= fire else Turn.STAY
+    return Turn.RESOLVE if len(last) == of and not any(last) else Turn.STAY
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingState:
+    """What else goes on with a model when an alert asks for a retraining."""
+
+    paused_because: str | None
+    running_job: int | None
+    open_request: int | None
+    earlier_us: Sequence[int]
+    """Event times at which alerts started trainings of this model."""
+
+
+def why_not_retrain(state: RetrainingState, event_us: int, cooldown: int, budget: int) -> str | None:
+    """Why no retraining starts now, in words; None where one may start."""
+    if state.paused_because is not None:
+        return (
+            f"automation is paused: {state.paused_because}"
+            if state.paused_because
+            else "automation is paused"
+        )
+    if state.running_job is not None:
+        return f"training job {state.running_job} of this model has not ended yet"
+    if state.open_request is not None:
+        return f"promotion request {state.open_request} of this model waits for a decision"
+    newest = max(state.earlier_us, default=None)
+    if newest is not None and event_us - newest < cooldown * SECOND_US:
+        days = (event_us - newest) / (DAY * SECOND_US)
+        return f"a retraining started {days:.1f} days of event time ago; the cool-down is {cooldown / DAY:g} days"
+    recent = sum(event_us - BUDGET_PERIOD * SECOND_US < earlier <= event_us for earlier in state.earlier_us)
+    if recent >= budget:
+        return f"the budget of {budget} retrainings in 30 days of event time is used up"
+    return None
+
+
+def health_of_target(
+    *,
+    deployed: bool,
+    serving_fault: str,
+    stale_for: str,
+    severities: Iterable[str],
+    alerts: int,
+    windows: int,
+) -> tuple[Health, str]:
+    """Health of a model on a target and why, in words. ``serving_fault`` and ``stale_for`` are empty where there is none.
+
+    ``severities`` and ``alerts`` are of the alerts that are not resolved; ``windows`` counts windows judged so far.
+    """
+    if not deployed:
+        return Health.NOT_DEPLOYED, "nothing is deployed here"
+    worst = set(severities)
+    words = f"{alerts} open alert{'s' if alerts != 1 else ''}"
+    if "critical" in worst:
+        return Health.CRITICAL, words
+    if serving_fault:
+        return Health.DEGRADED, serving_fault
+    if worst:
+        return Health.DEGRADED, words
+    if stale_for:
+        return Health.STALE, f"no event for {stale_for}"
+    if not windows:
+        return Health.NO_DATA, "no window has been judged yet"
+    return Health.HEALTHY, "within its reference"
+
+
+def worst_health(parts: Iterable[tuple[Health, str, str]]) -> tuple[Health, str]:
+    """The worst of (health, why, where): a fleet is as healthy as its sickest part. Places without a deployment do not
+    count unless there is nothing else."""
+    found = sorted(parts, key=lambda part: part[0].rank)
+    if not found:
+        return Health.NOT_DEPLOYED, "nothing is deployed"
+    health, why, where = found[0]
+    return health, f"{where}: {why}" if where and health is not Health.HEALTHY else why

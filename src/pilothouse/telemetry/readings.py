@@ -1,0 +1,227 @@
+"""What monitors found, window by window: written once by a key, read back for charts and for alerts.
+
+``applied`` says whether alerts have been drawn from a reading. The registry is another file and there is no transaction
+over both: a reading is written first, its alerts next, and only then it is marked, so that a restart in between draws
+the same alerts again (they are keyed too) and never another reading.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from pilothouse.sqlite import Connection
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DriftFigure:
+    """One feature (or ``score``) in a window."""
+
+    feature: str
+    statistic: str
+    value: float
+    threshold: float
+    p_value: float
+    speaks: bool
+    statistics: dict[str, float] = field(default_factory=dict)
+    missing: float = 0.0
+    unseen: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class QualityFigure:
+    """Missing and unseen values of one feature in a window, as shares, beside the reference's."""
+
+    feature: str
+    missing: float
+    reference_missing: float
+    unseen: float
+    p_value: float
+    speaks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceFigure:
+    """The primary metric of a window; None where it is not defined (too few rows, one class)."""
+
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    reference: float | None
+    reference_low: float | None
+    reference_high: float | None
+    labelled_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficFigure:
+    """Requests of a window. Percentiles are None without requests, the baseline before it was measured."""
+
+    requests: int
+    errors: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    baseline_p95_ms: float | None
+    latency_speaks: bool
+    errors_speak: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One monitor's finding about one window of a stream. ``data`` is JSON of the monitor's figure or figures."""
+
+    id: int
+    stream_id: int
+    monitor: str
+    start_us: int
+    end_us: int
+    rows: int
+    judged: bool
+    speaks: bool
+    data: str
+
+
+DRIFT, QUALITY, PERFORMANCE, TRAFFIC = "drift", "quality", "performance", "traffic"
+
+_SELECT = "SELECT id, stream_id, monitor, window_start, window_end, rows, judged, speaks, data FROM readings"
+
+
+def figures_of(reading: Reading, kind: type[T]) -> list[T]:
+    """The figures of a drift or quality reading, one a feature."""
+    return msgspec.json.decode(reading.data, type=list[kind])  # type: ignore[valid-type]
+
+
+def figure_of(reading: Reading, kind: type[T]) -> T:
+    """The figure of a performance or traffic reading."""
+    return msgspec.json.decode(reading.data, type=kind)
+
+
+def write(
+    connection: Connection,
+    stream_id: int,
+    monitor: str,
+    span: tuple[int, int],
+    rows: int,
+    verdict: tuple[bool, bool],
+    figures: object,
+    now_us: int,
+) -> bool:
+    """Keep a reading; False where this window of this monitor has one already. ``verdict`` is (judged, speaks)."""
+    judged, speaks = verdict
+    return bool(
+        connection.execute(
+            "INSERT OR IGNORE INTO readings (stream_id, monitor, window_start, window_end, rows, judged, speaks, "
+            "recorded, data) VALUES (?,?,?,?,?,?,?,?,?)",
+            (stream_id, monitor, *span, rows, judged, speaks, now_us, msgspec.json.encode(figures).decode()),
+        ).rowcount
+    )
+
+
+def closed_span(connection: Connection, stream_id: int, monitor: str) -> tuple[int, int] | None:
+    """(start of the first window, end of the newest) of a monitor, or None before its first."""
+    row = connection.execute(
+        "SELECT min(window_start), max(window_end) FROM readings WHERE stream_id=? AND monitor=? AND subject=''",
+        (stream_id, monitor),
+    ).fetchone()
+    return (row[0], row[1]) if row[0] is not None else None
+
+
+def to_apply(connection: Connection) -> list[Reading]:
+    """Readings from which no alert has been drawn yet, in the order in which they were made."""
+    return [_reading(row) for row in connection.execute(f"{_SELECT} WHERE applied=0 ORDER BY id")]
+
+
+def mark_applied(connection: Connection, reading_id: int) -> None:
+    """Alerts have been drawn from this reading."""
+    connection.execute("UPDATE readings SET applied=1 WHERE id=?", (reading_id,))
+
+
+def history(
+    connection: Connection,
+    stream_id: int,
+    monitor: str,
+    *,
+    until_us: int | None = None,
+    limit: int = 10_000,
+    judged: bool = False,
+) -> list[Reading]:
+    """The newest readings of a monitor, oldest first; up to the window that ends at ``until_us``."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE stream_id=? AND monitor=? AND subject='' AND window_end<=? AND judged>=? "
+        "ORDER BY window_end DESC LIMIT ?",
+        (stream_id, monitor, until_us if until_us is not None else 1 << 62, judged, limit),
+    ).fetchall()
+    return [_reading(row) for row in reversed(rows)]
+
+
+def count_judged(connection: Connection, stream_id: int) -> int:
+    """How many windows of a stream have got a verdict."""
+    return int(
+        connection.execute(
+            "SELECT count(*) FROM readings WHERE stream_id=? AND judged=1", (stream_id,)
+        ).fetchone()[0]
+    )
+
+
+def find_calibration(connection: Connection, key: str) -> bytes | None:
+    """A calibration kept under the digest of what it was computed from."""
+    row = connection.execute("SELECT data FROM calibrations WHERE key=?", (key,)).fetchone()
+    return bytes(row[0]) if row else None
+
+
+def keep_calibration(connection: Connection, key: str, data: bytes) -> None:
+    """Keep a calibration."""
+    connection.execute("INSERT OR REPLACE INTO calibrations VALUES (?,?)", (key, data))
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingNote:
+    """That an alert asked for a retraining at an event time, and what came of it. ``job`` is None where none started."""
+
+    alert: int
+    model: str
+    version: int
+    target: str
+    kind: str
+    event_us: int
+    job: int | None
+    reason: str
+
+
+def note_retraining(connection: Connection, note: RetrainingNote, now_us: int) -> None:
+    """Keep what came of an alert's wish for a retraining; a later answer for the same window replaces the earlier."""
+    connection.execute(
+        "INSERT INTO retrainings (alert_id, model, version, target, kind, event, job_id, reason, recorded) "
+        "VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (alert_id, event) DO UPDATE SET job_id=excluded.job_id, "
+        "reason=excluded.reason, recorded=excluded.recorded",
+        (
+            note.alert,
+            note.model,
+            note.version,
+            note.target,
+            note.kind,
+            note.event_us,
+            note.job,
+            note.reason,
+            now_us,
+        ),
+    )
+
+
+def retraining_notes(connection: Connection, model: str, alert: int | None = None) -> list[RetrainingNote]:
+    """What came of alerts' wishes for a retraining of a model, oldest first."""
+    rows = connection.execute(
+        "SELECT alert_id, model, version, target, kind, event, job_id, reason FROM retrainings "
+        "WHERE model=? AND (? IS NULL OR alert_id=?) ORDER BY id",
+        (model, alert, alert),
+    )
+    return [RetrainingNote(*row) for row in rows]
+
+
+def _reading(row: tuple[int, int, str, int, int, int, int, int, str]) -> Reading:
+    number, stream_id, monitor, start, end, rows, judged, speaks, data = row
+    return Reading(number, stream_id, monitor, start, end, rows, bool(judged), bool(speaks), data)
