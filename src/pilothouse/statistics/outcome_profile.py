@@ -10,7 +10,7 @@ import numpy as np
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
 
-from .arrays import Flags, Floats, Ints, frozen
+from .arrays import AnyArray, Flags, Floats, Ints, frozen
 from .classes import class_codes
 from .encoding import pack, unpack
 from .profile import place
@@ -57,8 +57,8 @@ def empty_outcomes(specification: ProfileSpecification) -> OutcomeProfile:
 def profile_outcomes(
     specification: ProfileSpecification,
     scores: Floats,
-    labels: Sequence[object],
-    truth: Sequence[object] | Floats,
+    labels: Sequence[object] | AnyArray,
+    truth: Sequence[object] | AnyArray,
 ) -> OutcomeProfile:
     """Sum rows up: ``scores`` float64[n], ``labels`` the predicted classes (empty for a regression), ``truth`` the
     true classes as text or number (1, 1.0 and "1" are one class) or the true values. Raises InvalidInputError where
@@ -125,7 +125,7 @@ def _fixed(*columns: Floats) -> tuple[int, ...]:
         )
 
 
-def _as_numbers(values: Sequence[object] | Floats) -> Floats:
+def _as_numbers(values: Sequence[object] | AnyArray) -> Floats:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):

@@ -1,0 +1,156 @@
+"""What a statistic does while nothing has changed: windows of the reference's days against the rest of the reference.
+
+Consecutive days form the windows, so that weather and weekdays that hang together stay together. Where the reference
+is shorter than FEWEST windows, a window is put together from shorter runs of days (a block bootstrap). Each window
+is also thinned to fewer rows, since a statistic of few rows is larger by chance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import drift
+from .arrays import Flags, Floats, Ints
+from .profile import Histogram, Profile
+from .specification import CategoricalColumn, Cells, Column, NumericColumn, ProfileSpecification
+
+FEWEST = 6
+"""Windows that must fit into the reference without overlap, or shorter runs of days are joined."""
+SMALLEST_SAMPLE = 50
+"""Rows down to which windows are thinned."""
+DRAWS = 80
+"""Windows put together where consecutive ones are too few; samples drawn where there are no days."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Days:
+    """Daily profiles, dense: int64[days, cells]."""
+
+    counts: Ints
+    positions: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """``members`` [windows, days] is how often each window holds each day, ``others`` which days it is compared with.
+
+    ``independent`` is how many windows' worth of evidence there is.
+    """
+
+    members: Ints
+    others: Ints
+    independent: float
+
+
+def dense_days(specification: ProfileSpecification, daily: Sequence[Profile]) -> Days:
+    """Put daily profiles side by side."""
+    counts = np.zeros((len(daily), specification.cells), np.int64)
+    positions = np.zeros_like(counts)
+    for i, day in enumerate(daily):
+        counts[i, day.cells] = day.counts
+        positions[i, day.cells] = day.positions
+    return Days(counts, positions)
+
+
+def null_windows(days: int, window: int, against: int | None, seed: int) -> Windows:
+    """Windows of ``window`` days out of ``days`` and what each is compared with: all its other days, or ``against`` of them
+    (a run of that length, elsewhere), as many as the real reference has.
+    """
+    rng = np.random.default_rng(seed)
+    independent = days / window
+    if independent >= FEWEST:
+        starts = np.arange(days - window + 1)
+        members = _runs(starts, window, days)
+    else:
+        run = max(1, days // (2 * FEWEST))
+        chosen = rng.integers(0, days - run + 1, (DRAWS, max(1, round(window / run))))
+        members = np.array([_runs(starts, run, days).sum(axis=0) for starts in chosen])
+        independent = days / run / 2
+    if against is not None and against < days - window:
+        members, others = _elsewhere(members, against, rng)
+    else:
+        others = (members == 0).astype(np.int64)
+    enough = others.sum(axis=1) > 0
+    return Windows(members[enough], others[enough], independent)
+
+
+def _runs(starts: Ints, length: int, days: int) -> Ints:
+    offsets = np.arange(days) - starts[:, None]
+    return ((offsets >= 0) & (offsets < length)).astype(np.int64)
+
+
+def _elsewhere(members: Ints, length: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """For each window up to four runs of ``length`` days that share no day with it."""
+    days = members.shape[1]
+    runs = _runs(np.arange(days - length + 1), length, days)
+    kept, others = [], []
+    for window in members:
+        free: Flags = (runs @ window) == 0
+        for start in rng.permutation(np.flatnonzero(free))[:4]:
+            kept.append(window)
+            others.append(runs[start])
+    return np.array(kept).reshape(-1, days), np.array(others).reshape(-1, days)
+
+
+def statistics_for(column: Column) -> tuple[str, ...]:
+    """What a column is judged by: numbers by shape (KS) and distance (Wasserstein), categories by Jensen–Shannon."""
+    return ("js",) if isinstance(column, CategoricalColumn) else ("ks", "wasserstein")
+
+
+def measure(
+    column: Column,
+    reference: tuple[Ints, Ints],
+    current: tuple[Ints, Ints],
+    scale: float,
+) -> dict[str, Floats]:
+    """The statistics of ``statistics_for`` on (counts, positions) [..., bins]; ``scale`` as drift.scale_of gives it."""
+    if isinstance(column, NumericColumn):
+        distance = drift.wasserstein_of_counts(column, reference, current)
+        return {
+            "ks": drift.ks_of_counts(reference[0], current[0]),
+            "wasserstein": np.asarray(distance / scale, np.float64),
+        }
+    return {"js": drift.jensen_shannon(reference[0], current[0])}
+
+
+def null_values(
+    column: Column, cells: Cells, days: Days, windows: Windows, sizes: Sequence[int], seed: int
+) -> dict[str, list[Floats]]:
+    """Each statistic over the windows, thinned to each of ``sizes`` rows (0: as they are)."""
+    rng = np.random.default_rng(seed)
+    part = slice(cells.start, cells.missing)
+    counts, positions = days.counts[:, part], days.positions[:, part]
+    current = windows.members @ counts, windows.members @ positions
+    reference = windows.others @ counts, windows.others @ positions
+    scale = 1.0
+    if isinstance(column, NumericColumn):
+        whole = Histogram(counts.sum(axis=0), positions.sum(axis=0), 0, 0.0, 0.0)
+        scale = drift.scale_of(column, whole)
+    found: dict[str, list[Floats]] = {name: [] for name in statistics_for(column)}
+    for size in sizes:
+        thinned = current if size == 0 else _thinned(current, size, rng)
+        for name, values in measure(column, reference, thinned, scale).items():
+            found[name].append(values)
+    return found
+
+
+def chance_values(column: Column, reference: Histogram, rows: int, seed: int) -> dict[str, Floats]:
+    """Each statistic of DRAWS samples of ``rows`` rows against as many samples of the reference's size."""
+    rng = np.random.default_rng(seed)
+    share = reference.counts / reference.present
+    mean_position = reference.positions / np.maximum(reference.counts, 1)
+    drawn = [rng.multinomial(n, share, size=DRAWS) for n in (reference.present, rows)]
+    first, second = ((counts, np.rint(counts * mean_position).astype(np.int64)) for counts in drawn)
+    scale = drift.scale_of(column, reference) if isinstance(column, NumericColumn) else 1.0
+    return measure(column, first, second, scale)
+
+
+def _thinned(current: tuple[Ints, Ints], size: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Each window with each row kept by chance, ``size`` of them on average; positions keep their bin's mean."""
+    counts, positions = current
+    total = counts.sum(axis=-1, keepdims=True)
+    share = np.minimum(size / np.maximum(total, 1), 1.0)
+    kept = rng.binomial(counts, np.broadcast_to(share, counts.shape))
+    moved = np.rint(positions * (kept / np.maximum(counts, 1))).astype(np.int64)
+    return kept, moved

@@ -1,0 +1,210 @@
+"""What a version is compared with in production, as one artifact: its training days, its hold-out, its performance there."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.evaluation import MetricValue
+
+from . import outcome_profile
+from . import profile as profiles
+from .arrays import AnyArray, Floats, Ints
+from .calibration import Calibration, calibrate
+from .encoding import pack, unpack
+from .outcomes import OutcomeProfile, check_metric, realised
+from .profile import Profile, profile_rows
+from .specification import ProfileSpecification
+
+FEWEST_ROWS = 500
+FEWEST_DAYS = 14
+"""A target with fewer training rows or days of its own is compared with all targets pooled."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatedRows:
+    """Scored rows with the day of each: ``days`` int64[n] counts days in any order (days since 1970, for instance).
+
+    Columns as for ``profile.profile_rows``, ``labels`` and ``truth`` as for ``outcomes.profile_outcomes``.
+    """
+
+    days: Ints
+    numeric: Mapping[str, Floats]
+    categorical: Mapping[str, AnyArray]
+    scores: Floats
+    labels: AnyArray
+    truth: AnyArray
+
+    def where(self, rows: AnyArray) -> "DatedRows":
+        """Some of the rows, by a mask or by numbers."""
+        return DatedRows(
+            self.days[rows],
+            {name: values[rows] for name, values in self.numeric.items()},
+            {name: values[rows] for name, values in self.categorical.items()},
+            self.scores[rows],
+            self.labels[rows] if len(self.labels) else self.labels,
+            self.truth[rows],
+        )
+
+    def by_day(self) -> list[tuple[int, "DatedRows"]]:
+        """The rows of each day that has any, in the order of days."""
+        order = np.argsort(self.days, kind="stable")
+        days, starts = np.unique(self.days[order], return_index=True)
+        parts = np.split(order, starts[1:]) if len(days) else []
+        return [(int(day), self.where(rows)) for day, rows in zip(days, parts, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetReference:
+    """The reference of one target, or of all pooled. Profiles are one a day that has rows, in order.
+
+    ``performance`` is the hold-out's primary metric with the interval of its rows.
+    """
+
+    training_days: tuple[int, ...]
+    training: tuple[Profile, ...]
+    holdout_days: tuple[int, ...]
+    holdout: tuple[Profile, ...]
+    outcomes: tuple[OutcomeProfile, ...]
+    performance: MetricValue
+
+    @property
+    def rows(self) -> int:
+        """Training rows."""
+        return sum(day.rows for day in self.training)
+
+    def profile(self, specification: ProfileSpecification) -> Profile:
+        """What windows are judged against: the features of training and the score of the hold-out (of training, where no
+        row is held out), since a model is too sure of rows that it was trained on."""
+        training = profiles.merge_all(specification, self.training)
+        if not self.holdout:
+            return training
+        return profiles.with_score_of(
+            specification, training, profiles.merge_all(specification, self.holdout)
+        )
+
+    def outcome_profile(self, specification: ProfileSpecification) -> OutcomeProfile:
+        """The hold-out's outcomes, all days."""
+        return outcome_profile.merge_all(specification, self.outcomes)
+
+    def calibrate(
+        self, specification: ProfileSpecification, window_days: int, *, seed: int = 0
+    ) -> Calibration:
+        """What windows of ``window_days`` do by themselves, by this reference's days (see ``calibration.calibrate``)."""
+        return calibrate(
+            specification, self.training, window_days, score_days=len(self.holdout) or None, seed=seed
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """A version's reference: all targets ``pooled``, and each target that has rows of its own."""
+
+    metric: str
+    pooled: TargetReference
+    targets: dict[str, TargetReference]
+
+    def for_target(self, name: str) -> TargetReference:
+        """The target's own reference, or the pooled one where the target is unknown, or has too few rows or days."""
+        own = self.targets.get(name)
+        if own is None or own.rows < FEWEST_ROWS or len(own.training) < FEWEST_DAYS:
+            return self.pooled
+        return own
+
+
+def target_reference(
+    specification: ProfileSpecification, metric: str, training: DatedRows, holdout: DatedRows
+) -> TargetReference:
+    """Profile training and hold-out rows by day. Raises InvalidInputError for a metric that cannot be watched."""
+    check_metric(specification, metric)
+    days = [(day, _profile(specification, rows)) for day, rows in training.by_day()]
+    held = [(day, rows, _profile(specification, rows)) for day, rows in holdout.by_day()]
+    outcomes = tuple(
+        outcome_profile.profile_outcomes(specification, rows.scores, rows.labels, rows.truth)
+        for _, rows, _ in held
+    )
+    return TargetReference(
+        tuple(day for day, _ in days),
+        tuple(profile for _, profile in days),
+        tuple(day for day, _, _ in held),
+        tuple(profile for _, _, profile in held),
+        outcomes,
+        realised(specification, outcome_profile.merge_all(specification, outcomes), metric),
+    )
+
+
+def build_reference(
+    specification: ProfileSpecification,
+    metric: str,
+    training: DatedRows,
+    holdout: DatedRows,
+    targets: Mapping[str, tuple[AnyArray, AnyArray]],
+) -> Reference:
+    """The reference of a version. ``targets`` gives each target's rows as two masks, of training and of the hold-out."""
+    own = {
+        name: target_reference(specification, metric, training.where(train), holdout.where(held))
+        for name, (train, held) in targets.items()
+    }
+    return Reference(metric, target_reference(specification, metric, training, holdout), own)
+
+
+def _profile(specification: ProfileSpecification, rows: DatedRows) -> Profile:
+    categorical: Mapping[str, Sequence[object]] = {k: v.tolist() for k, v in rows.categorical.items()}
+    return profile_rows(specification, rows.numeric, categorical, rows.scores)
+
+
+def encode(specification: ProfileSpecification, reference: Reference) -> bytes:
+    """Compact bytes of a reference, marked with its specification."""
+    header = {
+        "of": specification.digest[:16],
+        "metric": reference.metric,
+        "pooled": _plain(specification, reference.pooled),
+        "targets": {name: _plain(specification, own) for name, own in reference.targets.items()},
+    }
+    return pack("R", header, {})
+
+
+def decode(specification: ProfileSpecification, data: bytes) -> Reference:
+    """Read what ``encode`` wrote. Raises IntegrityError for damage, or a reference of another specification."""
+    header, _ = unpack("R", data)
+    if header.get("of") != specification.digest[:16]:
+        raise IntegrityError(
+            f"a reference was made under specification {header.get('of')!s}…; expected {specification.digest[:16]}…"
+        )
+    try:
+        targets = {name: _target(specification, plain) for name, plain in header["targets"].items()}
+        return Reference(header["metric"], _target(specification, header["pooled"]), targets)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise IntegrityError(f"a stored reference is damaged: {error!r}; restore it from a backup") from None
+
+
+def _plain(specification: ProfileSpecification, own: TargetReference) -> dict[str, Any]:
+    of = own.performance
+    return {
+        "training_days": own.training_days,
+        "training": [profiles.encode(specification, day) for day in own.training],
+        "holdout_days": own.holdout_days,
+        "holdout": [profiles.encode(specification, day) for day in own.holdout],
+        "outcomes": [outcome_profile.encode(specification, day) for day in own.outcomes],
+        "performance": [of.metric, *(_or_none(x) for x in (of.value, of.low, of.high)), of.rows],
+    }
+
+
+def _target(specification: ProfileSpecification, plain: dict[str, Any]) -> TargetReference:
+    metric, value, low, high, rows = plain["performance"]
+    figures = [math.nan if x is None else float(x) for x in (value, low, high)]
+    return TargetReference(
+        tuple(plain["training_days"]),
+        tuple(profiles.decode(specification, day) for day in plain["training"]),
+        tuple(plain["holdout_days"]),
+        tuple(profiles.decode(specification, day) for day in plain["holdout"]),
+        tuple(outcome_profile.decode(specification, day) for day in plain["outcomes"]),
+        MetricValue(metric, figures[0], figures[1], figures[2], rows),
+    )
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
