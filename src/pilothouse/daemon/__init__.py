@@ -1,0 +1,1 @@
+"""The process that runs jobs, watches, schedules and keeps serving processes up, day and night."""

@@ -1,0 +1,134 @@
+"""The daemon from outside: is it there, start it, stop it."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
+from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.monitoring import DaemonState
+from pilothouse.execution.launcher_client import Isolation
+from pilothouse.operations.services import Services
+from pilothouse.store import processes
+from pilothouse.system import landlock
+from pilothouse.system.paths import WorkspacePaths
+from pilothouse.system.processes import is_alive, kill_group, name_of
+
+from .leader import leader
+from .presence import NAME
+from .serving_supervisor import running_servers
+
+_POLL_S = 0.02
+
+
+def daemon_state(services: Services) -> DaemonState:
+    """What is known of the daemon: whether that very process lives, not only what it last wrote."""
+    with services.registry.read() as connection:
+        record = processes.find_process(connection, NAME)
+    running = leader(services.paths.daemon_lock)
+    if record is None or (running is not None and record.process != running):
+        pid = running.pid if running else None
+        return DaemonState(running is not None, pid, None, None, landlock.describe())
+    return DaemonState(
+        running=running is not None,
+        pid=running.pid if running else None,
+        started_at=record.started_at,
+        heartbeat_at=record.heartbeat_at,
+        isolation=str(record.detail.get("isolation", "")) or landlock.describe(),
+    )
+
+
+def start_in_background(
+    root: Path,
+    *,
+    isolation: Isolation = "require",
+    slots: int = 1,
+    serve_targets: bool = True,
+    timeout_s: float = 30.0,
+) -> ProcessName:
+    """Start a daemon that nobody's terminal holds, and wait until its hub answers. Its full name.
+
+    Raises NotFoundError (no workspace), ConflictError (one runs already) or UnavailableError, which says why it ended
+    or that it does not answer.
+    """
+    paths = WorkspacePaths(root.resolve())
+    if not paths.registry.exists():
+        raise NotFoundError(
+            f"{root} is not a workspace: it has no state/registry.db; make one with pilothouse init"
+        )
+    if (running := leader(paths.daemon_lock)) is not None:
+        raise ConflictError(f"the daemon of {root} runs already, pid {running.pid}")
+    command = [sys.executable, "-I", "-m", "pilothouse.daemon.main", "--root", str(paths.root)]
+    command += ["--isolation", isolation, "--slots", str(slots)] + ([] if serve_targets else ["--no-serving"])
+    output = paths.state / "daemon.out"
+    with output.open("wb") as stream:
+        output.chmod(0o600)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd="/", start_new_session=True
+        )
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        name = leader(paths.daemon_lock)
+        if name is not None and name.pid == child.pid and hub_answers(paths.hub_socket):
+            return name
+        if child.poll() is not None:
+            raise UnavailableError(_why(output, child.returncode))
+        time.sleep(_POLL_S)
+    if (name := name_of(child.pid)) is not None:
+        kill_group(name, 3.0)
+    raise UnavailableError(f"the daemon does not answer after {timeout_s:g} s: see {paths.daemon_log}")
+
+
+def stop(root: Path, *, timeout_s: float = 30.0) -> bool:
+    """Ask the daemon to stop and wait for its end; False where none ran. Serving processes go on.
+
+    Raises UnavailableError where it is still there after ``timeout_s``.
+    """
+    name = leader(WorkspacePaths(root.resolve()).daemon_lock)
+    if name is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(name.pid, signal.SIGTERM)
+    deadline = time.monotonic() + timeout_s
+    while is_alive(name):
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"the daemon, pid {name.pid}, has not stopped after {timeout_s:g} s")
+        time.sleep(_POLL_S)
+    return True
+
+
+def stop_serving(root: Path, *, grace_s: float = 10.0) -> list[str]:
+    """Stop the workspace's serving processes (the daemon first, else it starts them again); the targets' names."""
+    servers = running_servers(WorkspacePaths(root.resolve()))
+    for server in servers.values():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server.process.pid, signal.SIGTERM)
+    for server in servers.values():
+        kill_group(server.process, grace_s)
+    return sorted(servers)
+
+
+def hub_answers(path: Path, timeout_s: float = 1.0) -> bool:
+    """True if somebody answers on the hub's socket (with whatever status: the question carries no token)."""
+    connection = http.client.HTTPConnection("hub", timeout=timeout_s)
+    connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.sock.settimeout(timeout_s)
+        connection.sock.connect(str(path))
+        connection.request("GET", "/v1/desired")
+        return connection.getresponse().status > 0
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _why(output: Path, code: int) -> str:
+    lines = output.read_text("utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"the daemon ended at once with code {code}"

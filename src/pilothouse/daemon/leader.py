@@ -1,0 +1,44 @@
+"""One daemon a workspace: the leader holds a lock on a file that names it."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from pilothouse.domain.errors import ConflictError
+from pilothouse.domain.jobs import ProcessName
+from pilothouse.system.processes import is_alive, own_name
+
+
+@contextlib.contextmanager
+def leadership(path: Path) -> Iterator[None]:
+    """Hold the workspace while the block runs. Raises ConflictError where another daemon does.
+
+    The kernel lets go of the lock when the process ends, however it ends. Nothing inherits it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = leader(path)
+            raise ConflictError(
+                f"another daemon runs for this workspace{f', pid {other.pid}' if other else ''}: stop it first"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(asdict(own_name())).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def leader(path: Path) -> ProcessName | None:
+    """The daemon that runs, or None."""
+    try:
+        name = ProcessName(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return name if is_alive(name) else None

@@ -1,0 +1,155 @@
+"""``run_daemon``: everything that happens in a workspace without somebody at a terminal.
+
+The order of the start is a rule: the lock first, then the launcher by exec, then databases, then threads.
+"""
+
+import argparse
+import contextlib
+import logging
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from pilothouse.domain.errors import NotFoundError, PilothouseError
+from pilothouse.execution.launcher_client import Isolation, Launcher
+from pilothouse.system import landlock
+from pilothouse.system.paths import WorkspacePaths
+
+from .leader import leadership
+from .logs import close_log, open_log, say
+
+log = logging.getLogger(__name__)
+
+EXIT_DEAD_THREAD = 70
+_PATIENCE_S = 10.0
+_LOOK_EVERY_S = 0.25
+
+
+def run_daemon(
+    root: Path,
+    *,
+    isolation: Isolation = "require",
+    slots: int = 1,
+    serve_targets: bool = True,
+    stop: threading.Event | None = None,
+) -> int:
+    """Run until SIGTERM or SIGINT (or ``stop`` is set); the exit code: 0, or 70 where a part of the daemon died.
+
+    Raises NotFoundError (no workspace), ConflictError (another daemon leads) or UnavailableError (no isolation, a
+    database that cannot be opened).
+    """
+    paths = WorkspacePaths(root.resolve())
+    if not paths.registry.exists():
+        raise NotFoundError(
+            f"{root} is not a workspace: it has no state/registry.db; make one with pilothouse init"
+        )
+    with leadership(paths.daemon_lock), _logging(paths.daemon_log):
+        launcher = Launcher(
+            closed=[paths.state], opened=[paths.jobs, paths.artifacts], isolation=isolation, grace_s=3.0
+        )
+        try:
+            launcher.start()
+            return _lead(paths, launcher, isolation, slots, serve_targets, stop or threading.Event())
+        except PilothouseError as error:
+            say(log, logging.CRITICAL, str(error))
+            raise
+        finally:
+            launcher.stop()
+
+
+def _lead(
+    paths: WorkspacePaths,
+    launcher: Launcher,
+    isolation: Isolation,
+    slots: int,
+    serve_targets: bool,
+    stop: threading.Event,
+) -> int:
+    # Only now, with the launcher exec'd: what these open, no step can inherit.
+    from pilothouse.composition import open_workspace
+
+    from .crew import Crew
+    from .presence import announce, take_leave
+
+    services = open_workspace(paths.root)
+    try:
+        in_force = landlock.describe() if landlock.abi() >= 4 else "none"
+        name = announce(services, in_force)
+        say(log, logging.INFO, "the daemon starts", root=str(paths.root), pid=name.pid, isolation=in_force)
+        crew = Crew(
+            services, launcher, name, isolation=isolation, slots=slots, serve_targets=serve_targets, stop=stop
+        )
+        with _signals() as told:
+            crew.start()
+            while not stop.is_set() and not select.select([told], [], [], _LOOK_EVERY_S)[0]:
+                continue
+        log.info("the daemon stops")
+        left = crew.end(_PATIENCE_S)
+        if left:
+            say(log, logging.WARNING, f"still busy at the end: {', '.join(left)}")
+        failed = crew.failed
+        take_leave(services, f"{failed} died" if failed else "asked to")
+        say(log, logging.INFO, "the daemon has stopped", failed=failed)
+        return EXIT_DEAD_THREAD if failed else 0
+    finally:
+        services.close()
+
+
+@contextlib.contextmanager
+def _logging(path: Path) -> Iterator[None]:
+    handler = open_log(path)
+    try:
+        yield
+    finally:
+        close_log(handler)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """A socket that becomes readable at SIGTERM or SIGINT. In a thread of a test signals are left alone.
+
+    A handler must not touch locks, also not those of a threading.Event: the main thread may hold it just then.
+    """
+    told, teller = socket.socketpair()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        teller.send(b"s")
+
+    with told, teller:
+        if threading.current_thread() is not threading.main_thread():
+            yield told
+            return
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = {number: signal.signal(number, handle) for number in numbers}
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its terminal may go
+        try:
+            yield told
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``python -I -m pilothouse.daemon.main``, as a daemon in the background is started."""
+    parser = argparse.ArgumentParser(prog="pilothouse-daemon")
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--isolation", choices=("require", "warn"), default="require")
+    parser.add_argument("--slots", type=int, default=1)
+    parser.add_argument("--no-serving", action="store_true")
+    given = parser.parse_args(arguments)
+    try:
+        return run_daemon(
+            given.root, isolation=given.isolation, slots=given.slots, serve_targets=not given.no_serving
+        )
+    except PilothouseError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""The daemon's threads: started by name, rung awake when something changed, and none may die unnoticed."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pilothouse.domain.errors import PilothouseError
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.1
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
+
+
+class Parts:
+    """All threads of the daemon. One that ends while it should run ends them all."""
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self.stop = stop or threading.Event()
+        self.failed = ""
+        """The name of the thread that ended unexpectedly."""
+        self._threads: list[threading.Thread] = []
+        self._bells: list[Bell] = []
+
+    def bell(self) -> "Bell":
+        """A bell that also rings when the daemon stops."""
+        made = Bell(self.stop)
+        self._bells.append(made)
+        return made
+
+    def start(self, name: str, run: Callable[[], None]) -> None:
+        """Run a thread until ``stop`` is set."""
+        thread = threading.Thread(target=self._guarded, args=(name, run), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def join(self, patience_s: float) -> list[str]:
+        """Wait for all threads together that long, once ``stop`` is set; the names of those that still run."""
+        for bell in self._bells:
+            bell.ring()
+        deadline = time.monotonic() + patience_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return [thread.name for thread in self._threads if thread.is_alive()]
+
+    def _guarded(self, name: str, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except BaseException:  # nothing stands in for the thread, so the process ends and says why
+            log.critical("the thread %s died: the daemon ends", name, exc_info=True)
+            self.failed = self.failed or name
+        else:
+            if not self.stop.is_set():
+                log.critical("the thread %s ended before it should: the daemon ends", name)
+                self.failed = self.failed or name
+        self.stop.set()
+
+
+@dataclass
+class Bell:
+    """Wakes one thread. Rings that come while it works are one ring."""
+
+    stop: threading.Event
+    _rung: threading.Event = field(default_factory=threading.Event)
+
+    def ring(self) -> None:
+        """Something may have changed."""
+        self._rung.set()
+
+    def wait(self, timeout_s: float) -> None:
+        """Until it rings, or that long."""
+        self._rung.wait(timeout_s)
+        self._rung.clear()
+
+
+def repeat(
+    bell: Bell, work: Callable[[], float | None], *, at_least_every_s: float, rest_s: float = 0.0
+) -> None:
+    """Do ``work`` at every ring, and without one after ``at_least_every_s``, until the daemon stops.
+
+    ``work`` may answer in how many seconds it wants to be called again. After each turn it rests ``rest_s`` or as long as
+    the turn took, whichever is more, so that a stream of changes leaves time to others. A PilothouseError (a full disk, a
+    lock) is logged and tried again with back-off; anything else is a mistake in the program and ends the thread.
+    """
+    pause = 0.0
+    while not bell.stop.is_set():
+        started = time.monotonic()
+        try:
+            sooner = work()
+        except PilothouseError as error:
+            pause = min(_LONGEST_PAUSE_S, pause * 2 or _FIRST_PAUSE_S)
+            log.error("%s (again in %g s)", error, pause)
+            bell.stop.wait(pause)
+            continue
+        pause = 0.0
+        if rest_s:
+            bell.stop.wait(max(rest_s, time.monotonic() - started))
+        bell.wait(at_least_every_s if sooner is None else min(sooner, at_least_every_s))
+
+
+def watch(stop: threading.Event, versions: dict[Callable[[], int], list[Bell]]) -> None:
+    """Ring the bells of each database that has changed, ten looks a second; a look costs microseconds."""
+    known = dict.fromkeys(versions, -1)
+    while not stop.wait(LOOK_EVERY_S):
+        for version, bells in versions.items():
+            try:
+                found = version()
+            except PilothouseError as error:
+                log.error("%s", error)
+                stop.wait(_FIRST_PAUSE_S)
+                continue
+            if found != known[version]:
+                known[version] = found
+                for bell in bells:
+                    bell.ring()

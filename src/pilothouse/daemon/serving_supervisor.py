@@ -1,0 +1,173 @@
+"""One serving process for each target that has a deployment: found again, started, started anew when it died.
+
+They outlive the daemon. Each leaves ``process.json`` with its full name (boot, pid, start time), by which the next daemon
+knows it.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.records import RequestStatus
+from pilothouse.domain.roles import DAEMON
+from pilothouse.execution.launcher_client import Isolation
+from pilothouse.operations import targets as tokens
+from pilothouse.operations.services import Services
+from pilothouse.store import deployments, requests
+from pilothouse.system.files import read_plain_file, write_atomically
+from pilothouse.system.paths import WorkspacePaths
+from pilothouse.system.processes import is_alive
+
+from .logs import say
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 30.0
+_SETTLED_AFTER_S = 30.0
+_LARGEST_LOG = 5 << 20
+_LARGEST_FILE = 1 << 16
+
+
+@dataclass(slots=True)
+class _Care:
+    """What is known of one target's process. Times are of the monotonic clock."""
+
+    child: subprocess.Popen[bytes] | None = None
+    known: ProcessName | None = None
+    port: int = 0
+    started: float = 0.0
+    not_before: float = 0.0
+    pause_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServingProcess:
+    """``process.json``: who serves a target, and where."""
+
+    process: ProcessName
+    port: int
+
+
+def read_process_file(folder: Path) -> ServingProcess | None:
+    """What the target's last serving process said of itself; None where there is nothing that is valid."""
+    try:
+        plain = json.loads(read_plain_file(folder / "process.json", _LARGEST_FILE))
+        return ServingProcess(ProcessName(**plain["process"]), int(plain["port"]))
+    except (PilothouseError, ValueError, TypeError, KeyError):
+        return None
+
+
+def running_servers(paths: WorkspacePaths) -> dict[str, ServingProcess]:
+    """The serving processes of a workspace that are alive, by target."""
+    if not paths.serving.is_dir():
+        return {}
+    found = {folder.name: read_process_file(folder) for folder in sorted(paths.serving.iterdir())}
+    return {target: server for target, server in found.items() if server and is_alive(server.process)}
+
+
+class ServingSupervisor:
+    """Call ``look`` often: it costs one query and one ``/proc`` file a target."""
+
+    def __init__(
+        self,
+        services: Services,
+        isolation: Isolation,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._services = services
+        self._isolation = isolation
+        self._clock = clock
+        self._cared: dict[str, _Care] = {}
+
+    def look(self) -> float:
+        """Start what is missing. Seconds until it should look again at the latest."""
+        with self._services.registry.read() as connection:
+            wanted = {deployment.target for deployment in deployments.live(connection)}
+            # What may be approved at any moment is made ready, so that the approval is all that is waited for.
+            for request in requests.listed(connection, status=RequestStatus.OPEN):
+                wanted.update(request.targets)
+        waits = [self._look_at(target, self._cared.setdefault(target, _Care())) for target in sorted(wanted)]
+        return min([1.0, *waits])
+
+    def _look_at(self, target: str, care: _Care) -> float:
+        folder = self._services.paths.serving_folder(target)
+        server = read_process_file(folder)
+        if server is not None and is_alive(server.process):
+            if care.known != server.process:
+                words = "started" if care.child is not None else "found running"
+                say(
+                    log,
+                    logging.INFO,
+                    f"serving of {target} {words}",
+                    pid=server.process.pid,
+                    port=server.port,
+                )
+            care.known, care.port = server.process, server.port
+            if self._clock() - care.started > _SETTLED_AFTER_S:
+                care.pause_s = 0.0
+            return 1.0
+        if care.child is not None:
+            code = care.child.poll()
+            if code is None:
+                return 0.1
+            self._note_end(target, care, code)
+        elif care.known is not None:
+            self._note_end(target, care, None)
+        if server is not None and not care.port:
+            care.port = server.port  # clients of a server that was killed find the next one at the same place
+        if self._clock() >= care.not_before:
+            self._start(target, folder, care)
+        return max(0.05, care.not_before - self._clock())
+
+    def _note_end(self, target: str, care: _Care, code: int | None) -> None:
+        if care.known is None:
+            care.port = 0  # it never came up: perhaps its port was taken
+        care.child, care.known = None, None
+        care.pause_s = min(_LONGEST_PAUSE_S, care.pause_s * 2 or _FIRST_PAUSE_S)
+        care.not_before = self._clock() + care.pause_s
+        say(
+            log,
+            logging.WARNING,
+            f"serving of {target} ended: it is started again in {care.pause_s:g} s",
+            target=target,
+            exit_code=code,
+        )
+
+    def _start(self, target: str, folder: Path, care: _Care) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        token = self._token_file(target, folder)
+        paths = self._services.paths
+        command = [sys.executable, "-I", "-m", "pilothouse.serving.main", "--target", target]
+        command += ["--hub", f"unix:{paths.hub_socket}", "--folder", str(folder), "--token-file", str(token)]
+        command += ["--port", str(care.port), "--isolation", self._isolation]
+        output = folder / "serving.log"
+        if output.exists() and output.stat().st_size > _LARGEST_LOG:
+            output.replace(folder / "serving.log.1")
+        with output.open("ab") as stream:
+            care.child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                cwd="/",
+                start_new_session=True,  # it outlives the daemon
+                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "GOMP_SPINCOUNT": "1000"},
+            )
+        care.started = self._clock()
+
+    def _token_file(self, target: str, folder: Path) -> Path:
+        path = folder / "token"
+        try:
+            known = read_plain_file(path, _LARGEST_FILE).decode("ascii").strip()
+        except (PilothouseError, UnicodeDecodeError):
+            known = ""
+        if not known or tokens.check_token(self._services, known) != target:
+            write_atomically(path, tokens.issue_token(self._services, DAEMON, target).encode("ascii"))
+        return path
