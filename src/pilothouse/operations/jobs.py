@@ -154,16 +154,16 @@ def claim_job(services: Services, owner: str, lease_s: float) -> ClaimedJob | No
         return ClaimedJob(job, owner, lease_s)
 
 
-def heartbeat(services: Services, claim: ClaimedJob) -> bool:
+def heartbeat(services: Services, claim: ClaimedJob, lease_s: float | None = None) -> bool:
     """Prolong the lease; True once somebody wants the job to end. Raises StaleAttemptError."""
     with services.registry.transaction() as connection:
-        until = services.now() + timedelta(seconds=claim.lease_s)
+        until = services.now() + timedelta(seconds=lease_s or claim.lease_s)
         if not jobs.extend_lease(connection, claim.job.id, claim.attempt, claim.owner, until):
             raise stale(claim)
         return jobs.cancel_requested(connection, claim.job.id)
 
 
-def cancel_requested(services: Services, claim: ClaimedJob) -> bool:
+def cancel_wanted(services: Services, claim: ClaimedJob) -> bool:
     """True once somebody wants the job to end; cheap enough to ask several times a second."""
     with services.registry.read() as connection:
         return jobs.cancel_requested(connection, claim.job.id)

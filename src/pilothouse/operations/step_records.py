@@ -1,0 +1,124 @@
+"""Reading what steps recorded: plain data from a process that may have run a user's code, checked before it is kept."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.evaluation import ColumnSummary, GateOutcome, GateResult, MetricValue
+from pilothouse.domain.identifiers import check_digest
+from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.plain import read_dataclass
+from pilothouse.domain.records import Snapshot
+from pilothouse.store.values import from_us
+
+_T = TypeVar("_T")
+_TEXT_LIMIT = 2_000
+_MOST_GATES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainGate:
+    """A GateResult as JSON has it."""
+
+    gate: str
+    outcome: Literal["passed", "failed", "not comparable"]
+    reason: str
+    figures: dict[str, float] = field(default_factory=dict)
+    bound: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainSnapshot:
+    """The part of the snapshot step's record that has columns of its own."""
+
+    content_digest: str
+    source_digest: str
+    rows: int
+    training_rows: int
+    holdout_rows: int
+    first_row_us: int
+    last_row_us: int
+    trained_until_us: int
+
+
+def metrics_in(step: str, plain: Any) -> list[MetricValue]:
+    """Metrics as a step lists them. Raises IntegrityError with the step and the place of the first fault."""
+    return [
+        _read(MetricValue, item, f"{step}: metrics[{i}]")
+        for i, item in enumerate(_items(step, "metrics", plain))
+    ]
+
+
+def gates_in(step: str, plain: Any) -> list[GateResult]:
+    """Gates as a step lists them; figures that are no finite numbers are left out. Raises IntegrityError."""
+    found = []
+    for i, item in enumerate(_items(step, "gates", plain)):
+        if isinstance(item, dict) and isinstance(item.get("figures"), dict):
+            figures = {name: value for name, value in item["figures"].items() if _is_number(value)}
+            item = {**item, "figures": figures}
+        gate = _read(_PlainGate, item, f"{step}: gates[{i}]")
+        found.append(
+            GateResult(
+                _text(gate.gate, 200),
+                GateOutcome(gate.outcome),
+                _text(gate.reason, _TEXT_LIMIT),
+                {_text(name, 200): value for name, value in gate.figures.items()},
+                _text(gate.bound, 200),
+            )
+        )
+    return found
+
+
+def snapshot_in(result: StepResult, artifact_digest: str) -> Snapshot:
+    """The snapshot as its step recorded it. Raises IntegrityError."""
+    names = _PlainSnapshot.__dataclass_fields__
+    plain = _read(_PlainSnapshot, {k: v for k, v in result.record.items() if k in names}, "snapshot")
+    columns = [
+        _read(ColumnSummary, item, f"snapshot: columns[{i}]")
+        for i, item in enumerate(_items("snapshot", "columns", result.record.get("columns")))
+    ]
+    return Snapshot(
+        content_digest=check_digest(plain.content_digest),
+        artifact_digest=artifact_digest,
+        source_digest=check_digest(plain.source_digest),
+        rows=plain.rows,
+        training_rows=plain.training_rows,
+        holdout_rows=plain.holdout_rows,
+        first_row_at=from_us(plain.first_row_us),
+        last_row_at=from_us(plain.last_row_us),
+        trained_until=from_us(plain.trained_until_us),
+        columns=tuple(columns),
+    )
+
+
+def finite(value: Any) -> Any:
+    """The same JSON data with None for NaN and infinities, which the registry does not keep."""
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read(kind: type[_T], plain: Any, where: str) -> _T:
+    problems: list[str] = []
+    found = read_dataclass(kind, plain, "", problems)
+    if found is None:
+        raise IntegrityError(f"{where}: {problems[0] if problems else 'not valid'}")
+    return found
+
+
+def _items(step: str, key: str, plain: Any) -> list[Any]:
+    if not isinstance(plain, list) or len(plain) > _MOST_GATES * 10:
+        raise IntegrityError(f"{step}: its record holds no list of {key}")
+    return plain
+
+
+def _text(text: str, limit: int) -> str:
+    """Cut, and valid Unicode: JSON can carry half a character, and the registry cannot."""
+    return text[:limit].encode("utf-8", "replace").decode("utf-8")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
