@@ -1,0 +1,160 @@
+"""The gates that a version must pass: each gives its figures, its bound and a reason in words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..domain.errors import InvalidInputError
+from ..domain.evaluation import GateOutcome, GateResult, MetricValue
+from ..domain.model_spec import ComparisonGate, LatencyGate, MetricBound
+from ..statistics.comparison import paired_bootstrap
+from .scoring import Scored
+
+REPEATS = 500
+"""Resamples of the paired bootstrap."""
+
+
+def metric_gate(bound: MetricBound, metrics: Sequence[MetricValue]) -> GateResult:
+    """One bound on the hold-out, over all rows or over each value of a slice."""
+    limits = _limits(bound)
+    if bound.slice is None:
+        found = [m for m in metrics if m.metric == bound.metric and not m.slice]
+        if not found:
+            return GateResult(
+                f"metric.{bound.metric}",
+                GateOutcome.FAILED,
+                f"the hold-out does not define {bound.metric} (one class alone, or too few rows)",
+                {},
+                limits,
+            )
+        value = found[0]
+        reason = (
+            f"{bound.metric} {value.value:.4g} ({value.low:.4g} to {value.high:.4g}) on {value.rows} rows"
+        )
+        figures = {"value": value.value, "low": value.low, "high": value.high, "rows": float(value.rows)}
+        return GateResult(f"metric.{bound.metric}", _outcome(_holds(bound, value)), reason, figures, limits)
+    prefix = f"{bound.slice}="
+    sliced = [m for m in metrics if m.metric == bound.metric and m.slice.startswith(prefix)]
+    judged = [m for m in sliced if m.rows >= bound.minimum_rows]
+    broken = [m for m in judged if not _holds(bound, m)]
+    name = f"metric.{bound.metric}.{bound.slice}"
+    figures = {m.slice.removeprefix(prefix): m.value for m in sliced}
+    if not judged:
+        reason = f"no value of {bound.slice} has {bound.minimum_rows} rows in the hold-out"
+        return GateResult(name, GateOutcome.NOT_COMPARABLE, reason, figures, limits)
+    if broken:
+        reason = ", ".join(f"{m.slice} has {bound.metric} {m.value:.4g} on {m.rows} rows" for m in broken)
+    else:
+        reason = f"{bound.metric} holds for all {len(judged)} values of {bound.slice}"
+        if len(sliced) > len(judged):
+            reason += f"; {len(sliced) - len(judged)} with under {bound.minimum_rows} rows are not judged"
+    return GateResult(name, _outcome(not broken), reason, figures, limits)
+
+
+def comparison_gate(
+    gate: ComparisonGate,
+    metric: str,
+    number: int,
+    candidate: Scored,
+    incumbent: Scored,
+    *,
+    where: str,
+    seed: int,
+) -> GateResult:
+    """Is the candidate worse than version ``number`` on rows (the same in both) that neither was trained on?
+
+    A paired bootstrap over the rows gives the interval of the difference, positive where the candidate is better. It
+    fails where the whole interval lies beyond the margin on the worse side. Rows of one day resemble each other, so the
+    interval speaks of these rows and not of every fortnight to come.
+    """
+    name = f"comparison.v{number}"
+    bound = f"not worse than v{number} by more than {gate.margin:g} {metric} ({gate.confidence:.0%} interval)"
+    rows = candidate.count
+    if rows < gate.minimum_rows:
+        reason = f"{rows} rows {where} are newer than what v{number} was trained on; {gate.minimum_rows} are needed"
+        return GateResult(name, GateOutcome.NOT_COMPARABLE, reason, {"rows": float(rows)}, bound)
+    try:
+        found = paired_bootstrap(
+            metric,
+            candidate.truth,
+            incumbent.scores,
+            candidate.scores,
+            incumbent.labels,
+            candidate.labels,
+            repeats=REPEATS,
+            seed=seed,
+            confidence=gate.confidence,
+            classes=candidate.classes,
+            task=candidate.task,
+            probabilities_a=incumbent.probabilities if candidate.task == "multiclass" else None,
+            probabilities_b=candidate.probabilities if candidate.task == "multiclass" else None,
+        )
+    except InvalidInputError as error:
+        return GateResult(name, GateOutcome.NOT_COMPARABLE, str(error), {"rows": float(rows)}, bound)
+    worse = found.high < -gate.margin
+    reason = (
+        f"{metric} {found.value_b:.4g} against {found.value_a:.4g} of v{number} on the same {rows} rows {where}: "
+        f"{'worse' if worse else 'not worse'}, paired difference {found.low:+.4g} to {found.high:+.4g}"
+    )
+    figures = {
+        "difference": found.difference,
+        "low": found.low,
+        "high": found.high,
+        "candidate": found.value_b,
+        "incumbent": found.value_a,
+        "rows": float(rows),
+    }
+    return GateResult(name, _outcome(not worse), reason, figures, bound)
+
+
+def nothing_to_compare() -> GateResult:
+    """What the comparison says where nothing is live."""
+    return GateResult("comparison", GateOutcome.NOT_COMPARABLE, "no version is live on the model's targets")
+
+
+def latency_gate(gate: LatencyGate, times_us: Sequence[int]) -> GateResult:
+    """The 95th percentile of single-row predictions against the budget."""
+    p50, p95 = (float(value) / 1_000 for value in np.percentile(times_us, [50, 95]))
+    reason = (
+        f"one row takes {p95:.2f} ms at the 95th percentile of {len(times_us)} calls (median {p50:.2f} ms)"
+    )
+    return GateResult(
+        "latency",
+        _outcome(p95 <= gate.p95_ms),
+        reason,
+        {"p50_ms": p50, "p95_ms": p95},
+        f"p95 ≤ {gate.p95_ms:g} ms",
+    )
+
+
+def size_gate(maximum_mb: float, model_bytes: int) -> GateResult:
+    """The size of the model's file, in millions of bytes."""
+    size = model_bytes / 1e6
+    return GateResult(
+        "model_size",
+        _outcome(size <= maximum_mb),
+        f"the model's file has {size:.2f} MB",
+        {"mb": size},
+        f"≤ {maximum_mb:g} MB",
+    )
+
+
+def function_gate(name: str, passed: bool, reason: str) -> GateResult:
+    """What the user's own function said."""
+    return GateResult("function", _outcome(passed), f"{name}: {' '.join(reason.split())[:500]}")
+
+
+def _holds(bound: MetricBound, value: MetricValue) -> bool:
+    above = bound.minimum is None or value.value >= bound.minimum
+    return above and (bound.maximum is None or value.value <= bound.maximum)
+
+
+def _limits(bound: MetricBound) -> str:
+    low = f"≥ {bound.minimum:g}" if bound.minimum is not None else ""
+    high = f"≤ {bound.maximum:g}" if bound.maximum is not None else ""
+    each = f" for each {bound.slice}" if bound.slice else ""
+    return " and ".join(part for part in (low, high) if part) + each
+
+
+def _outcome(passed: bool) -> GateOutcome:
+    return GateOutcome.PASSED if passed else GateOutcome.FAILED

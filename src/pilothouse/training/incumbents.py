@@ -1,0 +1,64 @@
+"""Holding a candidate against every version that is live, on rows that neither was trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..domain.errors import PilothouseError
+from ..domain.evaluation import GateOutcome, GateResult
+from ..domain.model_spec import ModelSpec
+from .gates import comparison_gate, nothing_to_compare
+from .rows import Rows
+from .scoring import Scored, load_predictor, score
+
+
+@dataclass(frozen=True, slots=True)
+class Incumbent:
+    """A live version: the targets on which it runs, and the time of the newest row that it was trained on."""
+
+    number: int
+    targets: tuple[str, ...]
+    trained_until_us: int
+    model: Path
+    schema: Path
+
+
+def compare_with_live(
+    spec: ModelSpec, incumbents: Sequence[Incumbent], holdout: Rows, candidate: Scored, seed: int
+) -> list[GateResult]:
+    """One verdict for each incumbent, on the hold-out's rows of its targets; none where the gate is switched off."""
+    if spec.gates.comparison is None:
+        return []
+    if not incumbents:
+        return [nothing_to_compare()]
+    return [_verdict(spec, incumbent, holdout, candidate, seed) for incumbent in incumbents]
+
+
+def _verdict(
+    spec: ModelSpec, incumbent: Incumbent, holdout: Rows, candidate: Scored, seed: int
+) -> GateResult:
+    gate = spec.gates.comparison
+    assert gate is not None
+    chosen = holdout.times > incumbent.trained_until_us
+    matches = [target.match for target in spec.targets if target.name in incumbent.targets]
+    if matches and all(matches):
+        chosen &= np.logical_or.reduce([holdout.matching(match) for match in matches])
+    rows = holdout.where(chosen)
+    where = f"of {', '.join(incumbent.targets)}" if matches and all(matches) else "of all targets"
+    name = f"comparison.v{incumbent.number}"
+    try:
+        predictor = load_predictor(incumbent.model, incumbent.schema)
+        theirs = score(predictor, rows)
+    except PilothouseError as error:
+        return GateResult(
+            name, GateOutcome.NOT_COMPARABLE, f"v{incumbent.number} cannot score these rows: {error}"
+        )
+    if theirs.classes != candidate.classes:
+        reason = f"v{incumbent.number} knows other classes: {', '.join(theirs.classes)}"
+        return GateResult(name, GateOutcome.NOT_COMPARABLE, reason)
+    metric = gate.metric or spec.primary_metric
+    return comparison_gate(
+        gate, metric, incumbent.number, candidate.where(chosen), theirs, where=where, seed=seed
+    )

@@ -1,0 +1,133 @@
+"""A model's answers on rows whose truth is known, and the metrics of them."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..domain.errors import IntegrityError
+from ..domain.evaluation import MetricValue
+from ..domain.model_spec import Task
+from ..inference.columns import Numbers
+from ..inference.predictor import Predictor
+from ..inference.schema import InputSchema
+from ..statistics.metrics import compute_metrics
+from .rows import Rows
+from .times import Micros
+
+BLOCK_ROWS = 50_000
+"""Rows that are encoded at once."""
+
+MAXIMUM_SLICES = 30
+"""Values of a slice column that are measured; the rarer ones are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Answers and truth, row by row. ``truth`` and ``labels`` are object arrays of class names (classification);
+    for a regression ``truth`` is float64 and ``labels`` is empty. ``probabilities`` is float64[n, classes] or None."""
+
+    task: Task
+    classes: tuple[str, ...]
+    times: Micros
+    truth: Any
+    scores: Numbers
+    labels: Any
+    probabilities: Numbers | None
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return len(self.scores)
+
+    def where(self, chosen: Any) -> "Scored":
+        """The rows where ``chosen`` (bool[rows]) is true."""
+        return replace(
+            self,
+            times=self.times[chosen],
+            truth=self.truth[chosen],
+            scores=self.scores[chosen],
+            labels=self.labels[chosen] if len(self.labels) else self.labels,
+            probabilities=None if self.probabilities is None else self.probabilities[chosen],
+        )
+
+
+def load_predictor(model: Path, schema: Path) -> Predictor:
+    """The model and its schema from their files, each read once."""
+    return Predictor(model.read_bytes(), InputSchema.from_bytes(schema.read_bytes()))
+
+
+def score(predictor: Predictor, rows: Rows) -> Scored:
+    """The model's answers on ``rows``. Raises IntegrityError where one of them is not finite."""
+    schema = predictor.schema
+    parts = []
+    for start in range(0, rows.count, BLOCK_ROWS):
+        block = rows.table.slice(start, BLOCK_ROWS)
+        part = Rows(block, rows.times[start : start + BLOCK_ROWS], rows.truth[start : start + BLOCK_ROWS])
+        parts.append(predictor.predict_columns(part.columns(schema)))
+    scores = np.concatenate([part.scores for part in parts]) if parts else np.empty(0)
+    if not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores)).sum())
+        raise IntegrityError(
+            f"{schema.model}: the model answers {bad} of {len(scores)} rows with no finite number"
+        )
+    labels = np.array([label for part in parts for label in part.labels], dtype=object)
+    found = [part.probabilities for part in parts if part.probabilities is not None]
+    return Scored(
+        schema.task,
+        schema.classes,
+        rows.times,
+        rows.truth,
+        scores,
+        labels,
+        np.concatenate(found) if found else None,
+    )
+
+
+def measure(scored: Scored, slice_: str = "") -> list[MetricValue]:
+    """The metrics that the rows define, with 95 % intervals. ``slice_`` is how they name the rows."""
+    if not scored.count:
+        return []
+    values = compute_metrics(
+        scored.task,
+        scored.truth,
+        scored.scores,
+        scored.labels,
+        scored.classes,
+        probabilities=scored.probabilities if scored.task == "multiclass" else None,
+    )
+    return [
+        replace(value, slice=slice_)
+        for value in values
+        if math.isfinite(value.low) and math.isfinite(value.high)
+    ]
+
+
+def measure_slices(scored: Scored, rows: Rows, column: str) -> list[MetricValue]:
+    """The metrics of each value of ``column``, named ``column=value``, most frequent first."""
+    values = rows.column_text(column)
+    names, counts = np.unique([value for value in values if value is not None], return_counts=True)
+    ranked = sorted(zip(counts, names, strict=True), key=lambda pair: (-pair[0], pair[1]))[:MAXIMUM_SLICES]
+    return [
+        metric for _, name in ranked for metric in measure(scored.where(values == name), f"{column}={name}")
+    ]
+
+
+def write_predictions(path: Path, scored: Scored) -> None:
+    """Keep the answers exactly: parquet with ``event_time``, ``truth``, ``score``, ``label`` and, for classes, one
+    ``probability_CLASS`` each, all float64."""
+    texts = scored.task != "regression"
+    columns: dict[str, Any] = {
+        "event_time": pa.array(scored.times, type=pa.timestamp("us", "UTC")),
+        "truth": pa.array(scored.truth, type=pa.string() if texts else pa.float64()),
+        "score": pa.array(scored.scores, type=pa.float64()),
+        "label": pa.array(scored.labels if texts else [None] * scored.count, type=pa.string()),
+    }
+    for i, name in enumerate(scored.classes):
+        if scored.probabilities is not None:
+            columns[f"probability_{name}"] = pa.array(np.ascontiguousarray(scored.probabilities[:, i]))
+    pq.write_table(pa.table(columns), path, compression="zstd")

@@ -1,0 +1,75 @@
+"""``backtest``: several versions score the same labelled rows, in the past of the telemetry or of a file.
+
+Inputs: ``rows`` (parquet: the features, ``truth``, ``event_time``, any slice columns) and ``version_N_model`` with
+``version_N_schema`` for each version. Options: ``slice_by`` (a column, or none). Record: ``metrics`` {N: [MetricValue]},
+``comparisons`` [each later version against the first, by the primary metric], ``rows``.
+"""
+
+import re
+from dataclasses import asdict, replace
+from typing import Any
+
+from ...domain.errors import InvalidInputError
+from ...domain.evaluation import MetricValue
+from ...domain.jobs import StepRequest, StepResult
+from ...domain.model_spec import ModelSpec
+from ...statistics.comparison import paired_bootstrap
+from ..gates import REPEATS
+from ..rows import Rows, read_rows
+from ..scoring import Scored, load_predictor, measure, measure_slices, score
+from .common import Report, input_path, spec_of, step
+
+_VERSION = re.compile(r"version_(\d+)_model")
+
+
+@step
+def run(request: StepRequest, report: Report) -> StepResult:
+    """Score, measure, and compare each version with the first."""
+    spec = spec_of(request)
+    labelled = replace(spec, data=replace(spec.data, target="truth", timestamp="event_time"))
+    rows = read_rows(input_path(request, "rows"), labelled)
+    numbers = sorted(int(match[1]) for name in request.inputs if (match := _VERSION.fullmatch(name)))
+    if not rows.count or not numbers:
+        raise InvalidInputError(
+            f"backtest: {rows.count} labelled rows and {len(numbers)} versions; expected some of both"
+        )
+    slice_by = request.options.get("slice_by")
+    scored: dict[int, Scored] = {}
+    metrics: dict[str, list[dict[str, Any]]] = {}
+    for i, number in enumerate(numbers):
+        report(i / len(numbers), f"version {number} on {rows.count} rows", {})
+        predictor = load_predictor(
+            input_path(request, f"version_{number}_model"), input_path(request, f"version_{number}_schema")
+        )
+        scored[number] = score(predictor, rows)
+        metrics[str(number)] = [asdict(value) for value in _measured(scored[number], rows, slice_by)]
+    comparisons = [_compared(spec, scored, numbers[0], number, request.seed) for number in numbers[1:]]
+    return StepResult(ok=True, record={"metrics": metrics, "comparisons": comparisons, "rows": rows.count})
+
+
+def _measured(scored: Scored, rows: Rows, slice_by: str | None) -> list[MetricValue]:
+    return measure(scored) + (measure_slices(scored, rows, slice_by) if slice_by else [])
+
+
+def _compared(
+    spec: ModelSpec, scored: dict[int, Scored], first: int, other: int, seed: int
+) -> dict[str, Any]:
+    a, b = scored[first], scored[other]
+    try:
+        found = paired_bootstrap(
+            spec.primary_metric,
+            a.truth,
+            a.scores,
+            b.scores,
+            a.labels,
+            b.labels,
+            repeats=REPEATS,
+            seed=seed,
+            classes=a.classes,
+            task=spec.task,
+            probabilities_a=a.probabilities if spec.task == "multiclass" else None,
+            probabilities_b=b.probabilities if spec.task == "multiclass" else None,
+        )
+    except InvalidInputError as error:
+        return {"version": other, "against": first, "error": str(error)}
+    return {"version": other, "against": first, **asdict(found)}

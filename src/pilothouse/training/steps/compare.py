@@ -1,0 +1,99 @@
+"""``compare``: is the model that was just trained again the recorded one?
+
+Identical means: the same rows, parameters and inputs, and on every row of hold-out and training the same predictions, bit
+for bit. The files themselves differ always (they hold times and memory addresses).
+
+Inputs: ``train``, ``holdout``, ``model``, ``schema`` (trained again), ``recorded_model``, ``recorded_schema``,
+``recorded_predictions``. Options: ``recorded`` {parameters, packages, python, platform, train_digest, holdout_digest;
+what is absent is not compared} and ``retrained`` (the fit step's record). Record: ``identical``, ``differences``,
+``environment`` (what differs in packages, Python and platform, which alone does not make a model another).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from ...domain.jobs import StepRequest, StepResult
+from ..digests import content_digest
+from ..rows import read_rows
+from ..scoring import Scored, load_predictor, score, write_predictions
+from .common import Report, input_path, output_path, spec_of, step
+
+
+@step
+def run(request: StepRequest, report: Report) -> StepResult:
+    """Compare data, parameters, inputs and predictions; say exactly what differs."""
+    spec = spec_of(request)
+    recorded: dict[str, Any] = request.options.get("recorded") or {}
+    retrained: dict[str, Any] = request.options.get("retrained") or {}
+    differences = [
+        *_digests(request, recorded),
+        *_values("parameter", recorded.get("parameters"), retrained.get("parameters")),
+    ]
+    if input_path(request, "schema").read_bytes() != input_path(request, "recorded_schema").read_bytes():
+        differences.append("the input schema (columns, their kinds, or classes) differs")
+    again = load_predictor(input_path(request, "model"), input_path(request, "schema"))
+    before = load_predictor(input_path(request, "recorded_model"), input_path(request, "recorded_schema"))
+    for name in ("holdout", "train"):
+        report(0.3, f"predicting the {name} rows", {})
+        rows = read_rows(input_path(request, name), spec)
+        new, old = score(again, rows), score(before, rows)
+        differences += _answers(f"predictions on the {name} rows", old.scores, new.scores, old, new)
+        if name == "holdout":
+            stored = pq.read_table(input_path(request, "recorded_predictions"))
+            kept = stored.column("score").to_numpy()
+            differences += _answers("stored predictions on the holdout rows", kept, new.scores)
+            predictions = output_path(request, "predictions.parquet")
+            write_predictions(predictions, new)
+    environment = _environment(recorded, retrained)
+    identical = not differences
+    record = {
+        "identical": identical,
+        "differences": differences if identical else differences + environment,
+        "environment": environment,
+    }
+    return StepResult(ok=True, outputs={"predictions": str(predictions)}, record=record)
+
+
+def _digests(request: StepRequest, recorded: dict[str, Any]) -> list[str]:
+    found = []
+    for name in ("train", "holdout"):
+        wanted = recorded.get(f"{name}_digest")
+        if wanted and wanted != (digest := content_digest(pq.read_table(Path(request.inputs[name])))):
+            found.append(f"the {name} rows differ: sha256 {wanted[:12]}… recorded, {digest[:12]}… now")
+    return found
+
+
+def _values(what: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> list[str]:
+    if old is None or new is None:
+        return []
+    return [
+        f"{what} {name}: {old.get(name, 'absent')} recorded, {new.get(name, 'absent')} now"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _answers(
+    what: str, old: Any, new: Any, old_rows: Scored | None = None, new_rows: Scored | None = None
+) -> list[str]:
+    if len(old) != len(new):
+        return [f"{what}: {len(old)} recorded, {len(new)} now"]
+    unequal = old.view(np.int64) != new.view(np.int64)
+    if unequal.any():
+        largest = float(np.abs(old - new).max())
+        return [f"{what}: {int(unequal.sum())} of {len(old)} differ, by {largest:.3g} at most"]
+    if old_rows is not None and new_rows is not None and not np.array_equal(old_rows.labels, new_rows.labels):
+        return [f"{what}: the labels differ"]
+    return []
+
+
+def _environment(recorded: dict[str, Any], retrained: dict[str, Any]) -> list[str]:
+    both = [
+        {name: facts[name] for name in ("python", "platform") if name in facts}
+        | (facts.get("packages") or {})
+        for facts in (recorded, retrained)
+    ]
+    return _values("environment", *both) if all(both) else []

@@ -1,0 +1,51 @@
+"""``gate``: the user's own function judges, in a process of its own, after the metrics are written.
+
+``check(holdout: DataFrame, predictions: DataFrame, metrics: dict) -> (passed: bool, reason: str)``: the hold-out with its
+truth, the predictions row by row (event_time, truth, score, label, probability_…), and the metrics as
+``{"auc": {"value", "low", "high", "rows"}, "origin=JFK": {"auc": …}}``.
+
+Inputs: ``holdout``, ``predictions``, ``metrics`` (JSON), ``model_folder``. Record: ``gates`` (one GateResult).
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ...domain.errors import InvalidInputError
+from ...domain.jobs import StepRequest, StepResult
+from ..gates import function_gate
+from ..user_code import call, load_function
+from .common import Report, input_path, output_path, spec_of, step
+
+
+@step
+def run(request: StepRequest, report: Report) -> StepResult:
+    """Call the function once and keep what it says."""
+    spec = spec_of(request)
+    name = spec.gates.function
+    if name is None:
+        raise InvalidInputError("gates.function: missing; expected FILE.py:FUNCTION")
+    folder = input_path(request, "model_folder")
+    function = load_function(folder, name)
+    report(0.3, f"asking {name}", {})
+    holdout, predictions = (pd.read_parquet(input_path(request, key)) for key in ("holdout", "predictions"))
+    metrics = metrics_by_name(json.loads(input_path(request, "metrics").read_text()))
+    answer = call(folder, function, holdout, predictions, metrics)
+    if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], str)):
+        raise InvalidInputError(f"{name} returned {answer!r:.80}; expected (passed, reason)")
+    result = asdict(function_gate(name, bool(answer[0]), answer[1]))
+    path: Path = output_path(request, "gate.json")
+    path.write_text(json.dumps(result))
+    return StepResult(ok=True, outputs={"gate": str(path)}, record={"gates": [result]})
+
+
+def metrics_by_name(plain: list[dict[str, Any]]) -> dict[str, Any]:
+    """``{"auc": {…}}`` for all rows and ``{"origin=JFK": {"auc": {…}}}`` for slices."""
+    found: dict[str, Any] = {}
+    for metric in plain:
+        place = found.setdefault(metric["slice"], {}) if metric["slice"] else found
+        place[metric["metric"]] = {key: metric[key] for key in ("value", "low", "high", "rows")}
+    return found
