@@ -251,7 +251,7 @@ def test_no_step_is_given_the_workspace_s_state_as_input(tmp_path: Path, registr
     (tmp_path / "alias").symlink_to(registry)
     launcher = new_launcher(closed=[tmp_path / "state"], opened=[tmp_path / "state" / "jobs"])
     with pytest.raises(InvalidInputError, match="workspace's own state"):
-        run(launcher, request_for(tmp_path, "first", inputs={"source": str(tmp_path / given)}))
+        run(launcher, request_for(tmp_path, "snapshot", inputs={"source": str(tmp_path / given)}))
 
 
 def test_a_step_of_another_package_cannot_be_named(launcher: Launcher, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ def run(request, report):
     print("printed")
     os.system("echo from a shell")
     descriptors = {}
-    for name in os.listdir("/proc/self/fd"):
+    for entry in list(Path("/proc/self/fd").iterdir()):
         try:
-            descriptors[name] = os.readlink(f"/proc/self/fd/{name}")
+            descriptors[entry.name] = str(entry.readlink())
         except OSError:
             continue
     record = {

@@ -1,0 +1,7 @@
+"""Say what came in."""
+
+from pilothouse.domain.jobs import StepResult
+
+
+def run(request, report):
+    return StepResult(ok=True, record=request.options)
