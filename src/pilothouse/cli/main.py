@@ -111,7 +111,7 @@ def cli(ctx: click.Context, workspace: Path | None, as_name: str | None, as_json
     """
     ctx.obj = Session(workspace, as_name, as_json)
     if ctx.invoked_subcommand is None:
-        command = LazyGroup.get_command(cli, ctx, "console")  # type: ignore[arg-type]
+        command = cli.get_command(ctx, "console")
         assert command is not None
         ctx.invoke(command)
 

@@ -4,10 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pilothouse.daemon import control
 from pilothouse.demo import stage
 from pilothouse.demo.progress import Progress
-from pilothouse.system.files import log_file
 
 _DAYS_A_SECOND = 1.0
 
@@ -21,7 +19,7 @@ def show(
 
     try:
         cast = story.raise_curtain(root, progress)
-        with log_file(root / "state" / "demo.log") as log:
+        with (root / "state" / "demo.log").open("wb") as log:
             replay = subprocess.Popen(
                 [
                     sys.executable,
@@ -45,5 +43,5 @@ def show(
             replay.wait(timeout=10)
     finally:
         if not keep:
-            control.stop(root, serving=True)
+            stage.strike(root)
         progress.say(f"look round again with: pilothouse --workspace {root} --as {stage.APPROVER}")

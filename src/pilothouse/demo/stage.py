@@ -7,9 +7,12 @@ import tempfile
 from pathlib import Path
 
 from pilothouse.composition import open_workspace
+from pilothouse.daemon import control
+from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.domain.roles import Role
 from pilothouse.operations import workspaces
+from pilothouse.system.paths import WorkspacePaths
 
 ADMIN = "olga"
 SCIENTIST = "ada"
@@ -64,3 +67,15 @@ def sample_data() -> Path:
     raise UnavailableError(
         f"the sample data ({', '.join(_DATA)}) is not beside the program: install Pilothouse from a checkout"
     )
+
+
+def serving_port(paths: WorkspacePaths, target: str) -> int | None:
+    """Where the target's serving process listens; None while there is none."""
+    server = running_servers(paths).get(target)
+    return server.port if server else None
+
+
+def strike(root: Path) -> None:
+    """End the demo's processes: first the daemon, which would start the others again."""
+    control.stop(root)
+    control.stop_serving(root)

@@ -17,7 +17,7 @@ from pilothouse.demo.traffic import Stream, read_streams
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import VersionStatus
-from pilothouse.operations import alerts, catalogue, monitoring, promotions
+from pilothouse.operations import alerts, catalogue, monitoring, promotions, trainings
 
 FLIGHTS, BIKES = "flight-delay", "bike-demand"
 FIRST_DAY = {FLIGHTS: acts.day(2013, 4, 1), BIKES: acts.day(2011, 4, 1)}
@@ -61,7 +61,7 @@ def tell(
         return report.deliver(cast, told.tally, as_json=as_json)
     finally:
         if not keep:
-            control.stop(root, serving=True)
+            stage.strike(root)
         progress.say(f"look round with: pilothouse --workspace {root} --as {stage.APPROVER}")
 
 
@@ -139,7 +139,7 @@ def epilogue(cast: Cast, days: int) -> None:
     """A challenger trained on the newest rows alone meets the gates; the champion is trained again from its record."""
     as_of = FIRST_DAY[FLIGHTS] + timedelta(days=days)
     _train(cast, FLIGHTS, as_of, "challenger on the newest 90 days alone", _NEWEST_ONLY)
-    job = acts.trainings.start_reproduction(cast.services, cast.scientist, version_uri(FLIGHTS, 1))
+    job = trainings.start_reproduction(cast.services, cast.scientist, version_uri(FLIGHTS, 1))
     done = acts.wait_for_job(cast, job)
     cast.progress.say(
         f"{version_uri(FLIGHTS, 1)} trained again from its record: {report.reproduction_words(done)}"
@@ -169,7 +169,7 @@ def _train(
 def _lane(cast: Cast, stream: Stream) -> Lane:
     paths = cast.services.paths
     token = paths.serving_folder(stream.target) / "token"
-    client = ServingClient(stream.target, lambda: control.serving_port(paths.root, stream.target))
+    client = ServingClient(stream.target, lambda: stage.serving_port(paths, stream.target))
     return Lane(stream, client, HubClient(paths.hub_socket, token))
 
 

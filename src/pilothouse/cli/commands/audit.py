@@ -1,7 +1,7 @@
 """The audit log: show, verify, export, head."""
 
 import json
-import sys
+from typing import IO
 
 import click
 
@@ -78,8 +78,8 @@ def head(session: Session) -> None:
 @audit.command()
 @click.option("--output", type=click.File("w"), default="-", help="A file; stdout otherwise.")
 @click.pass_obj
-def export(session: Session, output: click.utils.LazyFile) -> None:
+def export(session: Session, output: IO[str]) -> None:
     """Write every entry as one JSON object a line."""
     from pilothouse.operations import audits
 
-    audits.export(session.services, session.actor, output if output is not None else sys.stdout)  # type: ignore[arg-type]
+    audits.export(session.services, session.actor, output)

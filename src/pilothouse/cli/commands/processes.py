@@ -1,6 +1,7 @@
 """Commands that become a process: console, daemon, serve, demo."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -27,13 +28,14 @@ def console(session: Session) -> int:
     help="Without Landlock: refuse to run jobs, or run them and say so.",
 )
 @click.pass_context
-def daemon(context: click.Context, isolation: str) -> int:
+def daemon(context: click.Context, isolation: Literal["require", "warn"]) -> int:
     """Run the daemon in the foreground (or start, stop, status)."""
     if context.invoked_subcommand is not None:
         return 0
     from pilothouse.daemon import main
 
-    return main.run_daemon(context.find_object(Session).root, isolation=isolation)  # type: ignore[union-attr]
+    session: Session = context.obj
+    return main.run_daemon(session.root, isolation=isolation)
 
 
 @daemon.command("start")
@@ -47,12 +49,16 @@ def daemon_start(session: Session) -> None:
 
 
 @daemon.command("stop")
+@click.option("--serving", is_flag=True, help="End the serving processes too.")
 @click.pass_obj
-def daemon_stop(session: Session) -> None:
-    """Stop the daemon; serving processes go on."""
+def daemon_stop(session: Session, serving: bool) -> None:
+    """Stop the daemon; serving processes go on unless told otherwise."""
     from pilothouse.daemon import control
 
     say("the daemon has stopped" if control.stop(session.root) else "no daemon was running")
+    if serving:
+        for target in control.stop_serving(session.root):
+            say(f"{target} no longer answers")
 
 
 @daemon.command("status")

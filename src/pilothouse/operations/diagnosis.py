@@ -1,0 +1,89 @@
+"""Is this workspace sound: databases, chain, artifacts, disk, rights, isolation, clock. Changes nothing."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pilothouse.domain.diagnosis import Finding
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.roles import Actor
+from pilothouse.sqlite.connection import driver
+from pilothouse.system import landlock
+
+from . import audits
+from .authorisation import reading
+from .services import Services
+
+_LOW_DISK = 1 << 30
+_TCP_SINCE_ABI = 4
+
+
+def diagnose(services: Services, actor: Actor) -> list[Finding]:
+    """Every check, each by itself: one that fails does not keep the others from being made."""
+    with reading(services, actor):
+        pass
+    checks: dict[str, Callable[[], str]] = {
+        "sqlite": lambda: f"version {driver.sqlite_version}",
+        "registry": lambda: _registry(services),
+        "telemetry": lambda: _telemetry(services),
+        "audit chain": lambda: _chain(services, actor),
+        "artifacts": lambda: _artifacts(services),
+    }
+    findings = [_run(name, check) for name, check in checks.items()]
+    return [*findings, *_surroundings(services)]
+
+
+def _run(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except PilothouseError as error:
+        return Finding(name, False, str(error))
+
+
+def _registry(services: Services) -> str:
+    services.registry.check()
+    return f"{services.paths.registry.stat().st_size:,} bytes, sound"
+
+
+def _telemetry(services: Services) -> str:
+    if not services.paths.telemetry.exists():
+        return "nothing has arrived yet"
+    services.telemetry.check()
+    return f"{services.paths.telemetry.stat().st_size:,} bytes, sound"
+
+
+def _chain(services: Services, actor: Actor) -> str:
+    head = audits.verify(services, actor)
+    return f"{head.count} entries, head {head.count}:{head.hash}"
+
+
+def _artifacts(services: Services) -> str:
+    count = size = 0
+    for digest in services.artifacts.digests():
+        size += len(services.artifacts.read(digest))
+        count += 1
+    return f"{count} files, {size:,} bytes, each with the bytes of its digest"
+
+
+def _surroundings(services: Services) -> Iterator[Finding]:
+    free = shutil.disk_usage(services.paths.state).free
+    yield Finding(
+        "disk",
+        free >= _LOW_DISK,
+        f"{free / 2**30:.1f} GiB free" + ("" if free >= _LOW_DISK else ": make room"),
+    )
+    open_to = [path for path in _private(services) if path.exists() and path.stat().st_mode & 0o077]
+    words = ", ".join(f"chmod go-rwx {path}" for path in open_to)
+    yield Finding(
+        "rights", not open_to, f"open to other users: run {words}" if open_to else "only for their owner"
+    )
+    enough = landlock.abi() >= _TCP_SINCE_ABI
+    advice = (
+        "" if enough else ": jobs need Linux 6.7 or later with Landlock, or the daemon's --isolation warn"
+    )
+    yield Finding("isolation", enough, landlock.describe() + advice)
+
+
+def _private(services: Services) -> tuple[Path, ...]:
+    paths = services.paths
+    return (paths.state, paths.registry, paths.telemetry, paths.jobs, paths.serving, paths.artifacts)
