@@ -1,4 +1,4 @@
-"""For whoever asks a serving process: requests written, answers read. Standard library only.
+"""For whoever asks a serving process: requests written, answers read. Imports nothing heavy.
 
 Kinds are those of the input schema: ``number`` (sent as FP64, null where missing) and ``category`` (sent as BYTES).
 """
@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from ..domain.errors import InvalidInputError, UnavailableError
+from ..inference.schema import category_text
 
 
 def infer_body(
@@ -84,7 +85,7 @@ def _pair(column: Any) -> tuple[str, str]:
 def _feature(name: str, kind: str, values: Sequence[Any]) -> dict[str, Any]:
     if kind == "number":
         return _tensor(name, "FP64", [_number(name, value) for value in values])
-    return _tensor(name, "BYTES", [_category(value) for value in values])
+    return _tensor(name, "BYTES", [category_text(value) for value in values])
 
 
 def _number(name: str, value: Any) -> float | int | None:
@@ -94,17 +95,6 @@ def _number(name: str, value: Any) -> float | int | None:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     raise InvalidInputError(f"{name}: found {value!r}; expected a number")
-
-
-def _category(value: Any) -> str | None:
-    value = _plain(value)
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return None if math.isnan(value) else str(int(value)) if value.is_integer() else repr(value)
-    return str(value)
 
 
 def _time(name: str, value: Any) -> str | int:

@@ -41,8 +41,11 @@ def serve(
     token_file: Path | None = None,
     host: str = "127.0.0.1",
     isolation: Isolation = "require",
+    spool_mb: int = 1_024,
 ) -> int:
     """Serve ``target`` until SIGTERM or SIGINT; return 0. ``hub`` is ``unix:PATH``; port 0 picks a free one.
+
+    While the hub is away ``spool_mb`` MiB of predictions are kept, then requests are refused.
 
     Raises InvalidInputError (arguments), ConflictError (the folder is served already) or UnavailableError (the port is
     taken; no Landlock and ``isolation`` is ``require``).
@@ -63,7 +66,7 @@ def serve(
         write_atomically(process, _process_document(target, host, port))
         log.info("serving %s on %s:%d (%s)", target, host, port, landlock.describe())
         try:
-            run(target, hub_path, folder, token_file, listener)
+            run(target, hub_path, folder, token_file, listener, spool_mb * 2**20)
         finally:
             process.unlink(missing_ok=True)
     return 0
@@ -116,6 +119,8 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    if not 0 <= port <= 65_535:
+        raise InvalidInputError(f"{port} is not a port: expected 0 to 65535")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # With its protocol said: asyncio sets TCP_NODELAY only where it sees that, and answers take 40 ms without.
@@ -142,13 +147,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--isolation", choices=["require", "warn"], default="require")
+    parser.add_argument("--spool-mb", type=int, default=1_024, help="kept at most while the hub is away")
     given = parser.parse_args(arguments)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     try:
         return serve(
-            given.target, given.hub, given.folder, given.port, given.token_file, given.host, given.isolation
+            given.target,
+            given.hub,
+            given.folder,
+            given.port,
+            given.token_file,
+            given.host,
+            given.isolation,
+            given.spool_mb,
         )
     except PilothouseError as error:
         log.error("%s", error)

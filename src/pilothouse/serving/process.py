@@ -43,7 +43,7 @@ def run(
     folder: Path,
     token_file: Path,
     listener: socket.socket,
-    limits: SpoolLimits | None = None,
+    spool_bytes: int,
 ) -> None:
     """Serve on ``listener`` until SIGTERM or SIGINT, then finish, flush and return."""
     for library in ("uvicorn", "uvicorn.error"):  # it says what we say already
@@ -52,7 +52,7 @@ def run(
         "ignore", ".*joblib will operate in serial mode", UserWarning
     )  # as it should, here
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    spool = Spool(folder / "spool", target, limits)
+    spool = Spool(folder / "spool", target, SpoolLimits(total_bytes=spool_bytes))
     worker = Worker(spool)
     shipper = Shipper(spool, HubClient(hub, token_file))
     host, port = listener.getsockname()[:2]

@@ -214,7 +214,9 @@ class Spool:
             else:
                 self._place(entry.stream, entry.record, entry.complete)
                 taken += entry.record.rows
-            if taken >= self._limits.rows:  # a segment becomes one batch, which the hub takes within bounds too
+            if (
+                taken >= self._limits.rows
+            ):  # a segment becomes one batch, which the hub takes within bounds too
                 break
             try:
                 entry = self._entries.get_nowait()

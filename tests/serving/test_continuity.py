@@ -1,0 +1,251 @@
+"""Promotions, broken models, a hub that is away and kill -9: requests are answered and no acknowledged event is lost."""
+
+import http.client
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import joblib
+import pytest
+from serving_kit import ModelFile, ServingProcess, TestHub, body_of, outputs_of
+
+from support import wait_until
+
+Launch = Callable[..., ServingProcess]
+BODY = body_of(5)
+
+
+@dataclass
+class Traffic:
+    """Clients that ask without a pause, and what they were told."""
+
+    port: int
+    clients: int = 3
+    ids: list[str] = field(default_factory=list)
+    versions: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> "Traffic":
+        self.threads = [threading.Thread(target=self.ask) for _ in range(self.clients)]
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def ask(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            while not self.stopping.is_set():
+                connection.request("POST", "/v2/models/flight-delay/infer", BODY)
+                response = connection.getresponse()
+                data = response.read()
+                if response.status != 200:
+                    self.failures.append(f"{response.status} {data!r}")
+                    continue
+                answer = json.loads(data)
+                self.ids += outputs_of(answer)["prediction_id"]
+                self.versions.append(answer["model_version"])
+        except (OSError, http.client.HTTPException) as error:
+            self.failures.append(repr(error))
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def arrived(hub: TestHub, ids: list[str]) -> bool:
+    return set(ids) <= set(hub.prediction_ids())
+
+
+def test_a_promotion_and_a_roll_back_drop_no_request(
+    hub: TestHub, launch: Launch, first: ModelFile, second: ModelFile
+) -> None:
+    hub.deploy(first)
+    server = launch(hub)
+    server.wait_until_ready()
+    traffic = Traffic(server.port).start()
+    wait_until(lambda: len(traffic.versions) > 20)
+    for deployed in (second, first):
+        hub.deploy(deployed)
+        number = str(deployed.version)
+        wait_until(lambda number=number: traffic.versions[-1] == number, timeout=30)
+        seen = len(traffic.versions)
+        wait_until(lambda seen=seen: len(traffic.versions) > seen + 20)
+    traffic.stop()
+    assert traffic.failures == []
+    assert set(traffic.versions) == {"1", "2"}
+    wait_until(lambda: arrived(hub, traffic.ids))
+    assert max(Counter(hub.prediction_ids()).values()) == 1
+    assert {batch.version for batch in hub.batches} == {1, 2}
+    status, body = server.ask("POST", "/v2/models/flight-delay/versions/2/infer", BODY)
+    assert status == 404
+    assert "version 1 is live" in json.loads(body)["error"]
+
+
+def _pickled(tmp_path: Path) -> bytes:
+    joblib.dump({"anything": 1}, tmp_path / "model.joblib")
+    return (tmp_path / "model.joblib").read_bytes()
+
+
+@pytest.mark.parametrize("fault", ["another file's bytes", "a pickle", "nothing there"])
+def test_a_version_that_cannot_be_loaded_leaves_the_one_before_answering(
+    hub: TestHub, launch: Launch, first: ModelFile, second: ModelFile, tmp_path: Path, fault: str
+) -> None:
+    hub.deploy(first)
+    server = launch(hub)
+    server.wait_until_ready()
+    broken = second
+    if fault == "a pickle":
+        broken = ModelFile(second.name, 2, _pickled(tmp_path), second.schema)
+    hub.deploy(broken)
+    if fault == "another file's bytes":
+        hub.artifacts[broken.desired.model_digest] = first.model
+    elif fault == "nothing there":
+        del hub.artifacts[broken.desired.model_digest]
+    wait_until(lambda: "flight-delay" in hub.reports[-1].failed)
+    report = hub.reports[-1]
+    assert report.loaded == {"flight-delay": 1}
+    assert report.failed["flight-delay"].startswith("version 2: ")
+    assert "\n" not in report.failed["flight-delay"]
+    status, answer = server.infer("flight-delay", BODY)
+    assert (status, answer["model_version"]) == (200, "1")
+    index = json.loads(server.ask("GET", "/v2/repository/index")[1])
+    assert [(row["version"], row["state"]) for row in index] == [("1", "READY"), ("2", "UNAVAILABLE")]
+    if fault == "a pickle":
+        hub.deploy(second)
+    else:
+        hub.artifacts[broken.desired.model_digest] = second.model  # the next try finds it well
+    wait_until(lambda: hub.reports[-1].loaded == {"flight-delay": 2}, timeout=20)
+    assert hub.reports[-1].failed == {}
+
+
+def test_a_model_that_is_taken_off_is_served_no_more(hub: TestHub, launch: Launch, first: ModelFile) -> None:
+    hub.deploy(first)
+    server = launch(hub)
+    server.wait_until_ready()
+    hub.deploy()
+    wait_until(lambda: server.infer("flight-delay", BODY)[0] == 404)
+    assert server.ask("GET", "/v2/health/ready")[0] == 200
+    wait_until(lambda: not list((server.folder / "artifacts").rglob("?" * 64)))
+
+
+def test_it_serves_on_and_starts_again_while_the_hub_is_away(
+    hub: TestHub, launch: Launch, first: ModelFile, second: ModelFile
+) -> None:
+    hub.deploy(first)
+    server = launch(hub)
+    server.wait_until_ready()
+    hub.stop()
+    ids = [i for _ in range(5) for i in outputs_of(server.infer("flight-delay", BODY)[1])["prediction_id"]]
+    server.kill()
+    again = launch(hub)
+    again.wait_until_ready()
+    ids += outputs_of(again.infer("flight-delay", BODY)[1])["prediction_id"]
+    assert hub.batches == []
+    wait_until(lambda: list((again.folder / "spool").glob("*.segment")))
+    hub.deploy(second)
+    hub.start()
+    wait_until(lambda: arrived(hub, ids), timeout=20)
+    assert Counter(hub.prediction_ids()) == Counter(ids)
+    wait_until(lambda: again.infer("flight-delay", BODY)[1]["model_version"] == "2", timeout=20)
+
+
+def test_kill_9_under_load_loses_and_doubles_nothing_acknowledged(
+    hub: TestHub, launch: Launch, first: ModelFile
+) -> None:
+    hub.deploy(first)
+    acknowledged: list[str] = []
+    for round_ in range(3):
+        hub.lose_receipts = (
+            round_  # the hub has committed, and the process dies or asks again without knowing it
+        )
+        server = launch(hub)
+        server.wait_until_ready()
+        traffic = Traffic(server.port, clients=4).start()
+        wait_until(lambda traffic=traffic: len(traffic.ids) > 1_500, timeout=30)
+        server.kill()
+        traffic.stop()
+        acknowledged += traffic.ids
+    last = launch(hub)
+    wait_until(lambda: arrived(hub, acknowledged), timeout=30)
+    wait_until(lambda: not list((last.folder / "spool").glob("*.segment")))
+    found = Counter(hub.prediction_ids())
+    assert set(acknowledged) <= set(found)
+    assert max(found.values()) == 1
+    assert len(acknowledged) == len(set(acknowledged)) > 4_500
+
+
+def test_batches_that_the_hub_cannot_take_now_wait_and_those_that_it_never_will_are_set_aside(
+    hub: TestHub, launch: Launch, first: ModelFile
+) -> None:
+    hub.deploy(first)
+    server = launch(hub)
+    server.wait_until_ready()
+    hub.refuse_batches_with = 503
+    ids = outputs_of(server.infer("flight-delay", BODY)[1])["prediction_id"]
+    wait_until(lambda: hub.reports[-1].spooled_batches == 1)
+    hub.refuse_batches_with = 0
+    wait_until(lambda: arrived(hub, ids))
+    hub.refuse_batches_with = 400
+    server.infer("flight-delay", BODY)
+    wait_until(lambda: list((server.folder / "spool" / "refused").glob("*.segment")))
+    hub.refuse_batches_with = 0
+    ids = outputs_of(server.infer("flight-delay", BODY)[1])["prediction_id"]
+    wait_until(lambda: arrived(hub, ids))
+    assert "can never be taken" in server.log.read_text()
+
+
+def test_a_full_spool_refuses_with_503_until_the_hub_is_back(
+    hub: TestHub, launch: Launch, first: ModelFile
+) -> None:
+    hub.deploy(first)
+    server = launch(hub, "--spool-mb", "1")
+    server.wait_until_ready()
+    hub.stop()
+    large = body_of(5_000)
+    ids: list[str] = []
+    for _ in range(20):
+        status, answer = server.infer("flight-delay", large)
+        if status != 200:
+            break
+        ids += outputs_of(answer)["prediction_id"]
+    assert status == 503
+    assert "start the daemon" in answer["error"]
+    assert server.ask("GET", "/v2/health/live")[0] == 200
+    hub.start()
+    wait_until(lambda: server.infer("flight-delay", BODY)[0] == 200, timeout=20)
+    wait_until(lambda: arrived(hub, ids), timeout=20)
+    wait_until(lambda: sum(batch.errors for batch in hub.batches) >= 1)
+
+
+def test_a_token_that_is_issued_anew_is_taken_up(hub: TestHub, launch: Launch, first: ModelFile) -> None:
+    hub.deploy(first)
+    server = launch(hub)
+    server.wait_until_ready()
+    hub.token = "another"
+    token = server.folder / "token"
+    token.with_suffix(".new").write_text(hub.token)
+    token.with_suffix(".new").rename(token)
+    ids = outputs_of(server.infer("flight-delay", BODY)[1])["prediction_id"]
+    wait_until(lambda: arrived(hub, ids))
+
+
+def test_a_cache_that_was_damaged_is_fetched_again(hub: TestHub, launch: Launch, first: ModelFile) -> None:
+    hub.deploy(first)
+    server = launch(hub)
+    server.wait_until_ready()
+    assert server.terminate() == 0
+    for path in (server.folder / "artifacts").rglob("?" * 64):
+        path.chmod(0o600)
+        path.write_bytes(b"damaged")
+    (server.folder / "desired.msgpack").write_bytes(b"\xc1")
+    again = launch(hub)
+    again.wait_until_ready()
+    assert again.infer("flight-delay", BODY)[0] == 200

@@ -1,0 +1,383 @@
+"""A real serving process over real sockets: the protocol, and what it gives up."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from serving_kit import (
+    ModelFile,
+    ServingProcess,
+    TestHub,
+    body_of,
+    outputs_of,
+    short_folder,
+    start_serving,
+    train,
+)
+
+from support import wait_until
+
+Launch = Callable[..., ServingProcess]
+MODEL = "/v2/models/flight-delay"
+
+
+@pytest.fixture(scope="module")
+def running(first: ModelFile) -> Iterator[tuple[ServingProcess, TestHub]]:
+    """One process for the tests that only ask."""
+    with short_folder() as folder:
+        hub = TestHub(folder / "hub.sock")
+        hub.deploy(
+            first, train("bike-demand", 4, "regression"), private={"flight-delay": ["seat", "distance"]}
+        )
+        hub.start()
+        process = start_serving(folder / "ewr", hub)
+        try:
+            process.wait_for_port()
+            process.wait_until_ready()
+            yield process, hub
+        finally:
+            process.kill()
+            hub.stop()
+
+
+@pytest.fixture
+def server(running: tuple[ServingProcess, TestHub]) -> ServingProcess:
+    return running[0]
+
+
+def test_health_and_metadata(server: ServingProcess) -> None:
+    assert server.ask("GET", "/v2/health/live") == (200, b'{"live":true}')
+    assert server.ask("GET", "/v2/health/ready") == (200, b'{"ready":true}')
+    status, body = server.ask("GET", "/v2")
+    assert status == 200
+    assert set(json.loads(body)) == {"name", "version", "extensions"}
+    for path in (MODEL, f"{MODEL}/versions/1", f"{MODEL}/"):
+        status, body = server.ask("GET", path)
+        assert status == 200
+        assert json.loads(body)["versions"] == ["1"]
+    for path in (f"{MODEL}/ready", f"{MODEL}/versions/1/ready/"):
+        assert server.ask("GET", path) == (200, b'{"name":"flight-delay","ready":true}')
+    for method in ("GET", "POST"):
+        status, body = server.ask(method, "/v2/repository/index")
+        assert [(row["name"], row["version"], row["state"]) for row in json.loads(body)] == [
+            ("bike-demand", "4", "READY"),
+            ("flight-delay", "1", "READY"),
+        ]
+
+
+def test_inference_with_and_without_a_version(server: ServingProcess) -> None:
+    for path in (f"{MODEL}/infer", f"{MODEL}/infer/", f"{MODEL}/versions/1/infer"):
+        status, body = server.ask("POST", path, body_of(3))
+        assert status == 200
+        answer = json.loads(body)
+        assert (answer["model_name"], answer["model_version"]) == ("flight-delay", "1")
+        found = outputs_of(answer)
+        assert set(found) == {"predict", "score", "label", "prediction_id"}
+        assert all(len(data) == 3 for data in found.values())
+        assert found["predict"] == found["label"] == ["1" if s > 0.5 else "0" for s in found["score"]]
+    status, answer = server.infer("bike-demand", body_of(1))
+    assert set(outputs_of(answer)) == {"predict", "score", "prediction_id"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("POST", "/v2/models/nobody/infer", 404, "no model nobody"),
+        ("GET", "/v2/models/nobody", 404, "no model nobody"),
+        ("GET", "/v2/models/nobody/ready", 404, "no model nobody"),
+        (
+            "POST",
+            f"{MODEL}/versions/9/infer",
+            404,
+            "version 9 of flight-delay is not loaded; version 1 is live",
+        ),
+        ("GET", f"{MODEL}/versions/9/ready", 404, "version 9"),
+        ("GET", f"{MODEL}/versions//ready", 404, "version "),
+        ("GET", f"{MODEL}/infer", 405, "expected POST"),
+        ("DELETE", MODEL, 405, "expected GET"),
+        ("PUT", "/v2", 405, "expected GET"),
+        ("GET", "/", 404, "GET /v2"),
+        ("GET", "/metrics", 404, "GET /v2"),
+        ("GET", f"{MODEL}/versions/1/unknown", 404, "GET /v2"),
+        ("GET", "/v2/models/%1b%5b2J/ready", 404, "no model"),
+        ("POST", f"{MODEL}/infer", 400, "not JSON"),
+    ],
+)
+def test_errors_are_one_line_of_json(
+    server: ServingProcess, method: str, path: str, status: int, words: str
+) -> None:
+    found, body = server.ask(method, path, b"" if method == "POST" else None)
+    assert found == status
+    message = json.loads(body)["error"]
+    assert words in message
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example:80"}, 403),
+        ({"Host": "localhost"}, 200),
+        ({"Content-Encoding": "gzip"}, 415),
+        ({"Inference-Header-Content-Length": "10"}, 400),
+    ],
+)
+def test_headers_that_change_what_is_asked(
+    server: ServingProcess, headers: dict[str, str], status: int
+) -> None:
+    assert server.ask("POST", f"{MODEL}/infer", body_of(1), **headers)[0] == status
+
+
+def test_a_body_beyond_the_bound_is_refused_before_it_is_read(server: ServingProcess) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        head = f"POST {MODEL}/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
+        connection.sendall(head.encode())
+        assert b"413" in connection.recv(4_096).split(b"\r\n")[0]
+
+
+def test_a_body_that_grows_beyond_the_bound_is_refused(server: ServingProcess) -> None:
+    piece = b"400000\r\n" + b" " * 0x400000 + b"\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        head = f"POST {MODEL}/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head.encode())
+        try:
+            for _ in range(5):
+                connection.sendall(piece)
+        except OSError:
+            pass  # it has answered and closed already
+        assert b"413" in connection.recv(4_096).split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize("rubbish", [b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"\0" * 512, b"POST /v2"])
+def test_bytes_that_are_not_http_leave_the_server_well(server: ServingProcess, rubbish: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(rubbish)
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(10)
+        while connection.recv(4_096):
+            pass
+    assert server.ask("GET", "/v2/health/live")[0] == 200
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_batches_carry_every_row_without_private_columns(running: tuple[ServingProcess, TestHub]) -> None:
+    server, hub = running
+    secret = "Ada Lovelace 1815"
+    body = body_of(
+        2,
+        passenger={"datatype": "BYTES", "data": [secret] * 2},
+        seat={"datatype": "BYTES", "data": [secret] * 2},
+        distance={"datatype": "FP64", "data": [123_456.75, 1.0]},
+        scheduled_at={"datatype": "BYTES", "data": ["2013-06-01T05:00:00Z"] * 2},
+    )
+    status, answer = server.infer("flight-delay", body)
+    assert status == 200
+    producer, sequence, _ = outputs_of(answer)["prediction_id"][0].split(".")
+    files = b"".join(path.read_bytes() for path in (server.folder / "spool").glob("*.segment"))
+    assert secret.encode() not in files
+
+    def batch() -> object:
+        return next((b for b in hub.batches if (b.producer, str(b.sequence)) == (producer, sequence)), None)
+
+    wait_until(batch)
+    found = next(b for b in hub.batches if (b.producer, str(b.sequence)) == (producer, sequence))
+    assert set(found.numeric) == {"hour", "seats", "temp"}
+    assert set(found.categorical) == {"carrier", "dest"}
+    assert len(found.event_times) == 8 * found.rows == len(found.scores)
+    assert sum(request.rows for request in found.requests) == found.rows
+    assert all(request.latency_us > 0 for request in found.requests)
+
+
+def test_errors_reach_the_hub_with_the_next_batch(running: tuple[ServingProcess, TestHub]) -> None:
+    server, hub = running
+    before = sum(batch.errors for batch in hub.batches if batch.model == "bike-demand")
+    for _ in range(3):
+        assert server.infer("bike-demand", b"{")[0] == 400
+    wait_until(lambda: sum(b.errors for b in hub.batches if b.model == "bike-demand") == before + 3)
+
+
+def test_the_hub_is_asked_with_the_revision_and_told_how_it_is(
+    running: tuple[ServingProcess, TestHub],
+) -> None:
+    server, hub = running
+    known = hub.conditional_hits
+    wait_until(lambda: hub.conditional_hits > known + 1)
+    report = hub.reports[-1]
+    assert (report.target, report.port, report.pid) == ("ewr", server.port, server.process.pid)
+    assert report.loaded == {"flight-delay": 1, "bike-demand": 4}
+    assert report.failed == {}
+    assert all(0 < report.baseline_latency_us[model] < 1_000_000 for model in report.loaded)
+
+
+def test_the_process_names_itself_for_its_supervisor(server: ServingProcess) -> None:
+    from pilothouse.domain.jobs import ProcessName
+    from pilothouse.system.processes import is_alive
+
+    document = json.loads((server.folder / "process.json").read_bytes())
+    assert is_alive(ProcessName(**document["process"]))
+    assert document["port"] == server.port
+    assert document["target"] == "ewr"
+    assert (server.folder / "process.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_process_has_given_up_its_privileges(server: ServingProcess) -> None:
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    assert "NoNewPrivs:\t1" in status
+
+
+_CONFINED = """
+import socket, sys
+from pathlib import Path
+from pilothouse.serving.main import _give_up_all_but
+folder, outside, token, hub, port = sys.argv[1:6]
+_give_up_all_but(Path(folder), Path(token), int(port), "require")
+def attempt(name, act):
+    try:
+        act()
+    except PermissionError:
+        print(name, "denied")
+    except OSError as error:
+        print(name, "failed", error.errno)
+    else:
+        print(name, "done")
+attempt("read outside", lambda: open(outside).read())
+attempt("write outside", lambda: open(outside, "a"))
+attempt("create outside", lambda: open(outside + ".new", "w"))
+attempt("list outside", lambda: list(Path(outside).parent.iterdir()))
+attempt("own folder", lambda: (Path(folder) / "x").write_text("x"))
+attempt("token", lambda: open(token).read())
+attempt("tcp connect", lambda: socket.create_connection(("127.0.0.1", int(port))))
+attempt("tcp bind", lambda: socket.socket().bind(("127.0.0.1", 0)))
+attempt("hub", lambda: socket.socket(socket.AF_UNIX).connect(hub))
+import sklearn.ensemble, pandas, skops.io
+print("libraries done")
+"""
+
+
+def test_a_confined_process_reaches_its_folder_and_the_hub_and_nothing_else(
+    tmp_path: Path, hub: TestHub
+) -> None:
+    folder, outside = tmp_path / "own", tmp_path / "state" / "registry.db"
+    folder.mkdir()
+    outside.parent.mkdir()
+    outside.write_text("rows")
+    (folder / "token").write_text("t")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        arguments = [str(folder), str(outside), str(folder / "token"), str(hub.path), port]
+        run = subprocess.run(
+            [sys.executable, "-I", "-c", _CONFINED, *arguments], capture_output=True, text=True, timeout=60
+        )
+    assert run.returncode == 0, run.stderr
+    found = dict(line.rsplit(" ", 1) for line in run.stdout.splitlines())
+    assert found == {
+        "read outside": "denied",
+        "write outside": "denied",
+        "create outside": "denied",
+        "list outside": "denied",
+        "own folder": "done",
+        "token": "done",
+        "tcp connect": "denied",
+        "tcp bind": "denied",
+        "hub": "done",
+        "libraries": "done",
+    }
+
+
+def test_a_second_process_on_the_same_folder_is_refused(
+    running: tuple[ServingProcess, TestHub], tmp_path: Path
+) -> None:
+    server, hub = running
+    command = [sys.executable, "-I", "-m", "pilothouse.serving.main", "--target", "ewr"]
+    command += ["--hub", f"unix:{hub.path}", "--folder", str(server.folder)]
+    command += ["--token-file", str(server.folder / "token")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert run.returncode == 5
+    assert "served by another process already" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--hub", "http://somewhere"], 2, "expected unix:PATH"),
+        (["--hub", "unix:/tmp/" + "x" * 120], 2, "too long"),
+        (["--target", "Not A Name"], 2, "not a name"),
+        (["--port", "99999"], 2, "not a port"),
+        (["--host", "no.such.host.invalid"], 2, "not an address"),
+    ],
+)
+def test_wrong_arguments_get_one_line(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    given = {"--target": "ewr", "--hub": "unix:/nowhere", "--folder": str(tmp_path / "f")}
+    given |= {"--token-file": str(tmp_path / "t")} | dict(zip(arguments[::2], arguments[1::2], strict=True))
+    command = [sys.executable, "-I", "-m", "pilothouse.serving.main"]
+    command += [part for pair in given.items() for part in pair]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert run.returncode == code
+    assert words in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_sigterm_answers_what_runs_flushes_and_leaves(hub: TestHub, launch: Launch, first: ModelFile) -> None:
+    hub.deploy(first)
+    server = launch(hub)
+    server.wait_until_ready()
+    idle = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    idle.request("GET", "/v2/health/live")
+    idle.getresponse().read()
+    ids = outputs_of(server.infer("flight-delay", body_of(2))[1])["prediction_id"]
+    half = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    body = body_of(2)
+    half.sendall(
+        f"POST {MODEL}/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body[:-5]
+    )
+    server.process.terminate()
+
+    def refuses() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+        except OSError:
+            return True
+        return False
+
+    wait_until(refuses)
+    half.sendall(body[-5:])
+    answer = b""
+    while piece := half.recv(65_536):
+        answer += piece
+    assert answer.startswith(b"HTTP/1.1 200")
+    ids += outputs_of(json.loads(answer.partition(b"\r\n\r\n")[2]))["prediction_id"]
+    assert server.process.wait(30) == 0
+    assert not (server.folder / "process.json").exists()
+    assert sorted(hub.prediction_ids()) == sorted(ids)
+    assert list((server.folder / "spool").glob("*.segment")) == []
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_process_without_landlock_refuses_unless_told_otherwise(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pilothouse.system import landlock; landlock.abi = lambda: 0\n"
+        "from pathlib import Path; from pilothouse.serving.main import _give_up_all_but\n"
+        "_give_up_all_but(Path(sys.argv[1]), Path(sys.argv[1]), 1, sys.argv[2])"
+    )
+    runs = {
+        mode: subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path), mode],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env={**os.environ},
+        )
+        for mode in ("require", "warn")
+    }
+    assert "--isolation warn serves without it" in runs["require"].stderr
+    assert runs["require"].returncode != 0
+    assert runs["warn"].returncode == 0
+    assert "without isolation" in runs["warn"].stderr
