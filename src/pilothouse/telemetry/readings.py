@@ -32,12 +32,13 @@ class DriftFigure:
 
 @dataclass(frozen=True, slots=True)
 class QualityFigure:
-    """Missing and unseen values of one feature in a window, as shares, beside the reference's."""
+    """The share of rows of a window in which a feature is ``missing``, or its category ``unseen`` in the reference."""
 
     feature: str
-    missing: float
-    reference_missing: float
-    unseen: float
+    fault: str
+    value: float
+    reference: float
+    threshold: float
     p_value: float
     speaks: bool
 

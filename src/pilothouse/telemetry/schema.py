@@ -54,6 +54,7 @@ CREATE TABLE batches (
   UNIQUE (producer_id, sequence)
 ) STRICT;
 CREATE INDEX batches_of_stream ON batches (stream_id, last_event);
+CREATE INDEX batches_with_rejected_rows ON batches (rejected) WHERE rejected > 0;
 
 CREATE TABLE foreign_ids (
   hash INTEGER PRIMARY KEY,

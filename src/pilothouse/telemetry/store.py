@@ -283,6 +283,19 @@ def read_outcome_days(
     )
 
 
+def truth_share(connection: Connection, stream_id: int, start_us: int, end_us: int) -> float:
+    """The share of predictions of the days that start in [start, end) whose outcome is known; 1 where there are none."""
+    bounds = (stream_id, start_us, end_us)
+    (rows,) = connection.execute(
+        "SELECT coalesce(sum(rows), 0) FROM windows WHERE stream_id=? AND level=86400 AND start>=? AND start<?",
+        bounds,
+    ).fetchone()
+    (known,) = connection.execute(
+        "SELECT coalesce(sum(rows), 0) FROM outcome_days WHERE stream_id=? AND start>=? AND start<?", bounds
+    ).fetchone()
+    return float(known / rows) if rows else 1.0
+
+
 def _checksum(batch: PredictionBatch) -> int:
     """Tells a batch sent again from another under the same number."""
     value = zlib.crc32(f"{batch.model}/{batch.version}@{batch.target}:{batch.rows}".encode())

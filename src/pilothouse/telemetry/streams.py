@@ -189,6 +189,15 @@ def write_faults(connection: Connection, faults: list[tuple[str, str]], now_us: 
     )
 
 
+def count_received(connection: Connection) -> int:
+    """Rows received so far, taken in or not; a batch that came twice counts once."""
+    (taken,) = connection.execute("SELECT coalesce(sum(rows), 0) FROM streams").fetchone()
+    (refused,) = connection.execute(
+        "SELECT coalesce(sum(rejected), 0) FROM batches WHERE rejected > 0"
+    ).fetchone()
+    return int(taken + refused)
+
+
 def rejected_counts(connection: Connection) -> list[RejectedCount]:
     """Rejected events by reason, most frequent first; the example is the newest."""
     rows = connection.execute(

@@ -1,0 +1,192 @@
+"""Why an alert fired, in words: what was measured, what it was compared with, what chance would do, how often it spoke."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pilothouse.domain.model_spec import MonitoringSpec
+from pilothouse.statistics.specification import SCORE
+from pilothouse.telemetry import from_us
+from pilothouse.telemetry.readings import DriftFigure, PerformanceFigure, QualityFigure, TrafficFigure
+
+_NAMED = 3
+_STATISTICS = {
+    "wasserstein": "Wasserstein distance, in standard deviations of the reference,",
+    "ks": "Kolmogorov–Smirnov distance",
+    "js": "Jensen–Shannon distance",
+    "psi": "population stability index",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What an alert says. ``figures`` are the numbers behind it."""
+
+    subject: str
+    severity: str
+    summary: str
+    explanation: str
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """The newest window and how often windows have spoken."""
+
+    target: str
+    start_us: int
+    end_us: int
+    rows: int
+    spoke: int
+    windows: int
+    rules: MonitoringSpec
+
+    @property
+    def dates(self) -> str:
+        """The window, by days where it is of days."""
+        start, end = from_us(self.start_us), from_us(self.end_us)
+        pattern = "%Y-%m-%d" if (self.end_us - self.start_us) % 86_400_000_000 == 0 else "%Y-%m-%d %H:%M"
+        return f"{start.strftime(pattern)} to {end.strftime(pattern)}"
+
+    @property
+    def repeated(self) -> str:
+        """The rule of k of n, and how it was met."""
+        return (
+            f"It spoke in {self.spoke} of the last {self.windows} windows; "
+            f"an alert takes {self.rules.fire} of {self.rules.of}, the newest among them."
+        )
+
+
+def data_drift(figures: Sequence[DriftFigure], firing: set[str], occasion: Occasion) -> Words:
+    """One alert for all features that drift on a target, the farthest from their thresholds first."""
+    looked_at = [f for f in figures if f.feature != SCORE and f.feature not in occasion.rules.ignore]
+    ranked = sorted((f for f in looked_at if f.feature in firing), key=_excess, reverse=True)
+    named = ", ".join(f.feature for f in ranked[:_NAMED]) + (" …" if len(ranked) > _NAMED else "")
+    worst = ranked[0]
+    return Words(
+        "features",
+        "warning",
+        f"{len(ranked)} of {len(looked_at)} features drift on {occasion.target}: {named}",
+        f"{_drift_sentence(worst, occasion)} The threshold is learnt from windows of the reference's own days, so that a "
+        f"window in which nothing has changed gives a false alarm with a chance of {occasion.rules.false_alarm_rate:g} "
+        f"(Benjamini–Hochberg over {len(looked_at)} features). {occasion.repeated}"
+        + (f" Drifting: {', '.join(f.feature for f in ranked)}." if len(ranked) > 1 else ""),
+        {"drifted": float(len(ranked)), "features": float(len(looked_at)), "rows": float(occasion.rows)}
+        | {f"{f.feature} {f.statistic}": f.value for f in ranked[:_NAMED]}
+        | {f"{f.feature} threshold": f.threshold for f in ranked[:_NAMED]},
+    )
+
+
+def score_drift(figure: DriftFigure, occasion: Occasion) -> Words:
+    """The model's own scores are distributed otherwise than on its hold-out."""
+    return Words(
+        SCORE,
+        "warning",
+        f"the scores drift on {occasion.target}: {figure.statistic} {figure.value:.3g} "
+        f"(threshold {figure.threshold:.3g})",
+        f"{_drift_sentence(figure, occasion)} The reference is the model's hold-out: rows that it was not trained on. "
+        f"{occasion.repeated}",
+        _drift_figures(figure, occasion),
+    )
+
+
+def data_quality(figures: Sequence[QualityFigure], firing: set[str], occasion: Occasion) -> Words:
+    """Values are missing, or categories appear that the reference does not hold."""
+    ranked = sorted(
+        (f for f in figures if f.feature in firing and f.speaks),
+        key=lambda f: f.value - f.reference,
+        reverse=True,
+    )
+    worst = ranked[0]
+    named = ", ".join(f"{f.feature} {f.fault}" for f in ranked[:_NAMED])
+    return Words(
+        "features",
+        "warning",
+        f"data quality on {occasion.target}: {named}",
+        f"From {occasion.dates}, {worst.value:.1%} of {occasion.rows:,} rows have {worst.feature} {worst.fault}, against "
+        f"{worst.reference:.1%} of the reference; {worst.threshold:.1%} would have been let pass. {occasion.repeated}",
+        {f"{f.feature} {f.fault}": f.value for f in ranked[:_NAMED]}
+        | {f"{f.feature} {f.fault} reference": f.reference for f in ranked[:_NAMED]}
+        | {"rows": float(occasion.rows)},
+    )
+
+
+def performance(figure: PerformanceFigure, occasion: Occasion) -> Words:
+    """Realised performance is worse than the hold-out's by more than chance."""
+    value, low, high = figure.value, figure.low, figure.high
+    assert value is not None
+    assert low is not None
+    assert high is not None
+    assert figure.reference is not None
+    return Words(
+        figure.metric,
+        "critical",
+        f"{figure.metric} {value:.3g} on {occasion.target}, reference {figure.reference:.3g}",
+        f"From {occasion.dates} the realised {figure.metric} of {occasion.rows:,} predictions with known outcome was "
+        f"{value:.4g} (95 % interval {low:.4g} to {high:.4g}, whole days drawn); on the hold-out it "
+        f"was {figure.reference:.4g}. The difference is larger than the chance of both explains (one-sided, 90 %). "
+        f"{occasion.repeated}",
+        {
+            "value": value,
+            "low": low,
+            "high": high,
+            "reference": figure.reference,
+            "rows": float(occasion.rows),
+            "truth known": figure.labelled_share,
+        },
+    )
+
+
+def latency(figure: TrafficFigure, occasion: Occasion) -> Words:
+    """Requests take much longer than one row did on the same machine."""
+    assert figure.p95_ms is not None
+    assert figure.baseline_p95_ms is not None
+    factor = figure.p95_ms / figure.baseline_p95_ms if figure.baseline_p95_ms else 0.0
+    return Words(
+        "p95",
+        "warning",
+        f"p95 {figure.p95_ms:.3g} ms on {occasion.target}, {factor:.1f} times its baseline",
+        f"From {occasion.dates}, 95 % of {figure.requests:,} requests took up to {figure.p95_ms:.4g} ms. When the version "
+        f"was loaded on this machine, one row took {figure.baseline_p95_ms:.4g} ms at the same percentile; "
+        f"{occasion.rules.latency_factor:g} times that is let pass. {occasion.repeated}",
+        {
+            "p95_ms": figure.p95_ms,
+            "baseline_p95_ms": figure.baseline_p95_ms,
+            "factor": factor,
+            "requests": float(figure.requests),
+        },
+    )
+
+
+def errors(figure: TrafficFigure, occasion: Occasion) -> Words:
+    """Requests are answered with errors."""
+    total = figure.requests + figure.errors
+    share = figure.errors / total
+    return Words(
+        "error rate",
+        "critical",
+        f"{share:.1%} of requests fail on {occasion.target}",
+        f"From {occasion.dates}, {figure.errors:,} of {total:,} requests were answered with an error ({share:.2%}); for "
+        f"certain more than 1 %. {occasion.repeated}",
+        {"errors": float(figure.errors), "requests": float(total), "share": share},
+    )
+
+
+def _drift_sentence(figure: DriftFigure, occasion: Occasion) -> str:
+    statistic = _STATISTICS.get(figure.statistic, figure.statistic)
+    return (
+        f"From {occasion.dates} ({occasion.rows:,} rows) the {statistic} between {figure.feature} and the reference was "
+        f"{figure.value:.3g}; {figure.threshold:.3g} is the threshold (p {figure.p_value:.1g})."
+    )
+
+
+def _drift_figures(figure: DriftFigure, occasion: Occasion) -> dict[str, float]:
+    return {
+        figure.statistic: figure.value,
+        "threshold": figure.threshold,
+        "p_value": figure.p_value,
+        "rows": float(occasion.rows),
+    }
+
+
+def _excess(figure: DriftFigure) -> float:
+    return figure.value / figure.threshold if figure.threshold else 0.0

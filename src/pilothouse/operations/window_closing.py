@@ -1,0 +1,214 @@
+"""Closing windows: once a target's clock has passed a window's end, its figures are computed, judged and kept, once.
+
+Windows belong to a stream (one version on one target) and never mix versions. Inputs, quality and traffic are closed
+by the event clock; performance waits for the truth, and a little longer where most of it has not come.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+from pilothouse.domain.model_spec import METRICS, ModelSpec
+from pilothouse.domain.watch import DAY, SECOND_US, Span, due_spans, level_of
+from pilothouse.sqlite import Connection
+from pilothouse.statistics import intervals, latency, outcomes, thresholds
+from pilothouse.statistics.profile import merge_all
+from pilothouse.telemetry import Stream, readings, to_us
+from pilothouse.telemetry import rollup as rolled
+from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, QUALITY, TRAFFIC
+from pilothouse.telemetry.store import read_outcome_days, truth_share
+
+from .services import Services
+from .watched import Baseline, baseline_of, baseline_p95_ms
+
+ENOUGH_TRUTH = 0.995
+"""With this share of a window's outcomes known it is closed at once; else a grace later, with what there is."""
+FEWEST_REQUESTS = 20
+"""Fewer requests give no verdict on latency."""
+ERROR_SHARE = 0.01
+"""Errors speak where their share lies above this for certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How a monitor's windows lie: durations in seconds, and the level of which they are multiples."""
+
+    window: int
+    step: int
+    level: int
+
+
+def grids(spec: ModelSpec) -> dict[str, Grid]:
+    """The windows of each monitor. Performance is counted by whole days; traffic by days, or shorter steps."""
+    watched = spec.monitoring
+    inputs = Grid(watched.window, watched.step, level_of(watched.window, watched.step))
+    days = [math.ceil(d / DAY) * DAY for d in (watched.performance_window, watched.performance_step)]
+    traffic = min(watched.step, DAY)
+    return {
+        DRIFT: inputs,
+        PERFORMANCE: Grid(days[0], days[1], DAY),
+        TRAFFIC: Grid(traffic, traffic, level_of(traffic)),
+    }
+
+
+def due(
+    connection: Connection, stream: Stream, spec: ModelSpec, clock_us: int, live: bool
+) -> list[tuple[str, Span]]:
+    """The windows of a stream that can be closed now. A version that is not live has no windows after its last event."""
+    found = []
+    for monitor, grid in grids(spec).items():
+        closed = readings.closed_span(connection, stream.id, monitor)
+        origin = closed[0] if closed else rolled.floor_to(grid.level, stream.first_event_us)
+        truth_delay = spec.data.truth_delay if monitor == PERFORMANCE else 0
+        ripe = clock_us - truth_delay * SECOND_US
+        for span in due_spans(origin, closed[1] if closed else None, grid.window, grid.step, ripe):
+            if not live and span.end_us - grid.step * SECOND_US > stream.last_event_us:
+                break
+            grace = max(DAY, truth_delay // 2) * SECOND_US
+            early = monitor == PERFORMANCE and ripe < span.end_us + grace
+            if early and truth_share(connection, stream.id, span.start_us, span.end_us) < ENOUGH_TRUTH:
+                break
+            found.append((monitor, span))
+    return found
+
+
+def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, span: Span) -> list[str]:
+    """Compute, judge and keep a window's readings; the answer names the monitors that were written here."""
+    grid = grids(spec)[monitor]
+    figures: dict[str, tuple[int, tuple[bool, bool], object]]
+    if monitor == DRIFT:
+        figures = _inputs(services, stream, spec, grid, span)
+    elif monitor == PERFORMANCE:
+        figures = {PERFORMANCE: _performance(services, stream, spec, grid, span)}
+    else:
+        figures = {TRAFFIC: _traffic(services, stream, spec, grid, span)}
+    now_us = to_us(services.now())
+    with services.telemetry.transaction() as connection:
+        return [
+            name
+            for name, (rows, verdict, content) in figures.items()
+            if readings.write(
+                connection, stream.id, name, (span.start_us, span.end_us), rows, verdict, content, now_us
+            )
+        ]
+
+
+def _windows(services: Services, stream: Stream, level: int, span: Span) -> list[rolled.Window]:
+    with services.telemetry.read() as connection:
+        specification = services.telemetry.specification(connection, stream.id)
+        return rolled.read(connection, specification, stream.id, level, span.start_us, span.end_us)
+
+
+def _baseline(services: Services, stream: Stream, grid: Grid) -> Baseline:
+    days = max(1, round(grid.window / DAY))
+    return baseline_of(services, stream.model, stream.version, stream.target, days)
+
+
+def _inputs(
+    services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span
+) -> dict[str, tuple[int, tuple[bool, bool], object]]:
+    parts = [window.profile for window in _windows(services, stream, grid.level, span)]
+    rows = sum(part.rows for part in parts)
+    if not rows:
+        return {DRIFT: (0, (False, False), []), QUALITY: (0, (False, False), [])}
+    base = _baseline(services, stream, grid)
+    current = merge_all(base.specification, parts)
+    watched = spec.monitoring
+    judged = rows >= watched.minimum_rows
+    drift = [
+        readings.DriftFigure(
+            j.feature,
+            j.statistic,
+            j.value,
+            j.threshold,
+            j.p_value,
+            j.speaks and judged,
+            j.statistics,
+            j.missing,
+            j.unseen,
+        )
+        for j in thresholds.judge(
+            base.specification,
+            base.calibration,
+            base.profile,
+            current,
+            false_alarm_rate=watched.false_alarm_rate,
+            ignore=watched.ignore,
+        )
+    ]
+    quality = [
+        readings.QualityFigure(
+            j.feature, j.fault, j.value, j.reference, j.threshold, j.p_value, j.speaks and judged
+        )
+        for j in thresholds.judge_quality(
+            base.specification,
+            base.calibration,
+            base.profile,
+            current,
+            false_alarm_rate=watched.false_alarm_rate,
+            ignore=watched.ignore,
+        )
+    ]
+    return {
+        DRIFT: (rows, (judged, any(f.speaks for f in drift)), drift),
+        QUALITY: (rows, (judged, any(f.speaks for f in quality)), quality),
+    }
+
+
+def _performance(
+    services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span
+) -> tuple[int, tuple[bool, bool], object]:
+    metric = spec.primary_metric
+    with services.telemetry.read() as connection:
+        specification = services.telemetry.specification(connection, stream.id)
+        encoded = read_outcome_days(connection, stream.id, span.start_us, span.end_us)
+        known = truth_share(connection, stream.id, span.start_us, span.end_us)
+    days = [outcomes.decode(specification, data) for _, data in encoded]
+    value = outcomes.realised_over_days(specification, days, metric)
+    reference = _baseline(services, stream, grids(spec)[DRIFT]).performance
+    if (
+        reference.metric != metric
+    ):  # the model file now speaks of another metric than the version was accepted by
+        reference = replace(reference, metric=metric, value=math.nan, low=math.nan, high=math.nan)
+    judged = (
+        value.rows >= spec.monitoring.minimum_rows
+        and math.isfinite(value.value)
+        and math.isfinite(reference.value)
+    )
+    speaks = judged and thresholds.performance_speaks(value, reference, METRICS[metric][0])
+    figure = readings.PerformanceFigure(
+        metric,
+        _finite(value.value),
+        _finite(value.low),
+        _finite(value.high),
+        _finite(reference.value),
+        _finite(reference.low),
+        _finite(reference.high),
+        known,
+    )
+    return value.rows, (judged, speaks), figure
+
+
+def _traffic(
+    services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span
+) -> tuple[int, tuple[bool, bool], object]:
+    windows = _windows(services, stream, grid.level, span)
+    whole = latency.merge_all(window.latencies for window in windows)
+    requests, errors = sum(w.requests for w in windows), sum(w.errors for w in windows)
+    with services.registry.read() as connection:
+        base = baseline_p95_ms(connection, stream.model, stream.version, stream.target)
+    p50, p95, p99 = (_finite(latency.percentile_ms(whole, percent)) for percent in (50, 95, 99))
+    slow = (
+        base is not None
+        and p95 is not None
+        and requests >= FEWEST_REQUESTS
+        and p95 > spec.monitoring.latency_factor * base
+    )
+    low, _ = intervals.share_interval(errors, requests + errors, 0.95)
+    failing = math.isfinite(low) and low > ERROR_SHARE
+    figure = readings.TrafficFigure(requests, errors, p50, p95, p99, base, slow, failing)
+    judged = requests + errors >= FEWEST_REQUESTS
+    return sum(w.rows for w in windows), (judged, judged and (slow or failing)), figure
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
