@@ -1,0 +1,140 @@
+"""Every action once: keys, footer, help and palette are all made from this list.
+
+An action belongs to a scope: ``everywhere``, or the name of the view that it works in. ``permission`` is only asked
+to say beforehand that the operation would refuse; the operation itself decides.
+"""
+
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+from pilothouse.domain.roles import Permission
+
+EVERYWHERE = "everywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a key does. ``word`` stands in the footer, ``help`` in the help and the palette."""
+
+    scope: str
+    name: str
+    keys: str
+    word: str
+    help: str
+    permission: Permission | None = None
+    footer: bool = True
+
+    @property
+    def shown_keys(self) -> str:
+        """The first key as it is printed on the keyboard."""
+        return _PRINTED.get(first := self.keys.split(",")[0], first)
+
+
+_PRINTED = {
+    "enter": "⏎", "escape": "Esc", "question_mark": "?", "slash": "/", "colon": ":", "tab": "Tab",
+    "left": "←", "right": "→", "up": "↑", "down": "↓", "ctrl+s": "^s", "ctrl+r": "^r", "ctrl+q": "^q",
+}  # fmt: skip
+
+_NAVIGATION = (
+    ("1", "overview"), ("2", "models"), ("3", "approvals"), ("4", "monitor"), ("5", "jobs"),
+    ("6", "train"), ("7", "deployments"), ("8", "alerts"), ("9", "schedules"), ("0", "audit"),
+)  # fmt: skip
+
+ACTIONS: tuple[Action, ...] = (
+    *(Action(EVERYWHERE, f"go_{view}", key, view, f"Go to {view}.", footer=False) for key, view in _NAVIGATION),
+    Action(EVERYWHERE, "back", "escape", "back", "Go back; clear the filter first.", footer=False),
+    Action(EVERYWHERE, "command", "colon", "command", "Type a view with arguments, “monitor flight-delay ewr”.", footer=False),
+    Action(EVERYWHERE, "filter", "slash", "filter", "Show only the rows that hold a text.", footer=False),
+    Action(EVERYWHERE, "pause", "P", "pause", "Pause or resume all automation, with a reason.", Permission.PAUSE, footer=False),
+    Action(EVERYWHERE, "refresh", "ctrl+r", "refresh", "Read everything again.", footer=False),
+    Action(EVERYWHERE, "help", "question_mark", "help", "Show the keys of this view."),
+    Action(EVERYWHERE, "leave", "q,ctrl+q", "quit", "Leave the console; daemon and serving go on."),
+    Action("overview", "open", "enter", "monitor", "Watch the selected model on its targets."),
+    Action("overview", "versions", "v", "versions", "Show the versions of the selected model."),
+    Action("overview", "train", "t", "train", "Fill in a training of the selected model.", Permission.TRAIN),
+    Action("overview", "alerts", "l", "alerts", "Show the alerts of the selected model."),
+    Action("overview", "inbox", "i", "inbox", "Show what waits for a signature."),
+    Action("models", "open", "enter", "versions", "Show the versions of the selected model."),
+    Action("models", "train", "t", "train", "Fill in a training of the selected model.", Permission.TRAIN),
+    Action("models", "monitor", "m", "monitor", "Watch the selected model on its targets."),
+    Action("versions", "open", "enter", "version", "Show everything that is on record about the version."),
+    Action("versions", "request", "r", "request", "Ask for the promotion of the version.", Permission.REQUEST),
+    Action("versions", "compare", "c", "compare", "Compare the version with another, the champion by default."),
+    Action("versions", "train", "t", "train", "Fill in a training of the model.", Permission.TRAIN),
+    Action("version", "next_page", "right,tab", "page", "Next page: metrics, gates, parameters, data, code, lineage."),
+    Action("version", "previous_page", "left,shift+tab", "", "Page before.", footer=False),
+    Action("version", "request", "r", "request", "Ask for the promotion of the version.", Permission.REQUEST),
+    Action("version", "compare", "c", "compare", "Compare the version with another, the champion by default."),
+    Action("version", "reproduce", "x", "reproduce", "Train it again: is it identical?", Permission.TRAIN),
+    Action("compare", "everything", "s", "same too", "Show what is the same too, or only what differs."),
+    Action("approvals", "open", "enter", "evidence", "Read the evidence of the selected request."),
+    Action("approvals", "all", "o", "all/open", "Show closed requests too, or only open ones."),
+    Action("evidence", "approve", "a", "approve", "Sign: approve on the evidence shown.", Permission.DECIDE),
+    Action("evidence", "reject", "r", "reject", "Reject, with a reason.", Permission.DECIDE),
+    Action("evidence", "comment", "c", "comment", "Remark on the request.", Permission.COMMENT),
+    Action("evidence", "withdraw", "w", "withdraw", "Withdraw the request.", Permission.REQUEST),
+    Action("evidence", "version", "v", "version", "Show everything on record about the version."),
+    Action("monitor", "next_target", "right,l", "target", "Next target."),
+    Action("monitor", "previous_target", "left,h", "", "Target before.", footer=False),
+    Action("monitor", "next_feature", "down,j", "feature", "Next feature, in the order of drift."),
+    Action("monitor", "previous_feature", "up,k", "", "Feature before.", footer=False),
+    Action("monitor", "next_model", "m", "model", "Next model."),
+    Action("monitor", "zoom", "z", "zoom", "One chart on the whole screen, each in turn; then all four again."),
+    Action("monitor", "features", "f", "features", "List every feature with its newest drift; again for the charts."),
+    Action("monitor", "alerts", "a", "alerts", "Show the alerts of this model."),
+    Action("jobs", "open", "enter", "log", "Show the job and its live log."),
+    Action("jobs", "cancel", "x", "cancel", "Cancel the job: its processes are ended.", Permission.CANCEL_JOB),
+    Action("jobs", "retry", "R", "retry", "Queue an ended job again with the same inputs.", Permission.CANCEL_JOB),
+    Action("job", "follow", "f", "follow", "Follow the end of the log, or stay where you are."),
+    Action("job", "version", "v", "version", "Show the version that the job made."),
+    Action("job", "cancel", "x", "cancel", "Cancel the job: its processes are ended.", Permission.CANCEL_JOB),
+    Action("job", "retry", "R", "retry", "Queue the ended job again with the same inputs.", Permission.CANCEL_JOB),
+    Action("train", "submit", "ctrl+s", "start", "Start the training with what the form says.", Permission.TRAIN),
+    Action("train", "next_model", "m", "model", "Fill in the form of the next model (outside a field)."),
+    Action("deployments", "open", "enter", "monitor", "Watch the model on the target."),
+    Action("deployments", "roll_back", "R", "roll back", "Back to the version before on this target.", Permission.ROLL_BACK),
+    Action("deployments", "roll_back_all", "B", "…everywhere", "The same on all targets of the model.", Permission.ROLL_BACK),
+    Action("deployments", "lift_hold", "H", "lift hold", "Let automatic deployment run again.", Permission.LIFT_HOLD),
+    Action("deployments", "history", "h", "history", "Show every deployment that there was, or what is live."),
+    Action("alerts", "open", "enter", "why", "Explain why the alert fired."),
+    Action("alerts", "acknowledge", "a", "acknowledge", "Say that you are on it.", Permission.HANDLE_ALERT),
+    Action("alerts", "resolve", "r", "resolve", "Close the alert, with a reason.", Permission.HANDLE_ALERT),
+    Action("alerts", "monitor", "m", "monitor", "Watch what it is about."),
+    Action("alerts", "all", "o", "all/open", "Show resolved alerts too, or only open ones."),
+    Action("alert", "acknowledge", "a", "acknowledge", "Say that you are on it.", Permission.HANDLE_ALERT),
+    Action("alert", "resolve", "r", "resolve", "Close the alert, with a reason.", Permission.HANDLE_ALERT),
+    Action("alert", "monitor", "m", "monitor", "Watch what it is about."),
+    Action("schedules", "toggle", "p", "pause/resume", "Pause or resume the selected schedule.", Permission.SCHEDULE),
+    Action("audit", "open", "enter", "entry", "Show the whole entry."),
+    Action("audit", "verify", "v", "verify", "Recompute the whole chain and show its head."),
+    Action("audit", "older", "n", "older", "Show the entries before these."),
+    Action("audit", "newest", "b", "newest", "Show the newest entries."),
+)  # fmt: skip
+
+MOVEMENT = (
+    ("↑ ↓  k j", "move"),
+    ("PgUp PgDn", "move a page"),
+    ("Home End  g G", "first, last"),
+)
+"""What lists and texts understand, for the help."""
+
+
+def actions_of(scope: str) -> tuple[Action, ...]:
+    """The actions of a view, its own first."""
+    own = tuple(action for action in ACTIONS if action.scope == scope)
+    return own + tuple(action for action in ACTIONS if action.scope == EVERYWHERE)
+
+
+def bindings_of(scope: str) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
+    """Textual's bindings of one scope."""
+    return [
+        Binding(action.keys, f"act('{action.name}')", action.word, id=f"{scope}.{action.name}", show=False)
+        for action in ACTIONS
+        if action.scope == scope
+    ]
+
+
+def find(scope: str, name: str) -> Action | None:
+    """The action of that name in a view."""
+    return next((action for action in actions_of(scope) if action.name == name), None)

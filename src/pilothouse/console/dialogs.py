@@ -1,0 +1,145 @@
+"""Two dialogs: a question that says exactly what will happen, and the help."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from pilothouse.console.actions import EVERYWHERE, MOVEMENT, actions_of
+from pilothouse.console.widgets.pager import Pager
+from pilothouse.console.widgets.tones import line
+from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.documents import BLANK, Line, aligned, heading
+from pilothouse.presentation.texts import safe
+
+
+class Ask(ModalScreen[str | None]):
+    """Asks once. Answers with the text typed (empty where none was asked for), or None if the reader went back."""
+
+    BINDINGS = [
+        Binding("escape", "dismiss_none", show=False),
+        Binding("y", "confirm", show=False),
+        Binding("n", "dismiss_none", show=False),
+        Binding("enter", "confirm", show=False),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        lines: Sequence[str],
+        *,
+        field: str | None = None,
+        required: bool = False,
+        value: str = "",
+        confirm: str = "do it",
+        tone: Tone = "strong",
+    ) -> None:
+        super().__init__()
+        self._title = Cell(safe(title), tone)
+        self._lines = [safe(text, 2_000) for text in lines]
+        self._field = field
+        self._required = required
+        self._value = value
+        self._confirm = confirm
+
+    def compose(self) -> ComposeResult:
+        """Title, consequences, the field, the two keys."""
+        with Vertical(id="dialog"):
+            yield Static(line(self._title), markup=False, id="title")
+            yield Static(Text("\n".join(self._lines)), markup=False, id="words")
+            if self._field is not None:
+                label = f"{self._field}{' (required)' if self._required else ' (optional)'}:"
+                yield Static(Text(label), markup=False, id="label")
+                yield Input(value=safe(self._value, 4_000), compact=True, id="answer", select_on_focus=False)
+            key = "Enter" if self._field is not None else "Enter or y"
+            yield Static(
+                line(
+                    Cell(key, "strong"),
+                    Cell(f" {safe(self._confirm)}   "),
+                    Cell("Esc", "strong"),
+                    Cell(" go back"),
+                ),
+                markup=False,
+                id="keys",
+            )
+
+    def on_mount(self) -> None:
+        """Keys go to the field where there is one."""
+        if self._field is not None:
+            self.query_one(Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in the field."""
+        event.stop()
+        self.action_confirm()
+
+    def action_confirm(self) -> None:
+        """Yes, if what is required is there."""
+        text = self.query_one(Input).value.strip() if self._field is not None else ""
+        if self._required and not text:
+            self.query_one("#label", Static).update(
+                line(Cell(f"{self._field} (required): type it first", "bad"))
+            )
+            return
+        self.dismiss(text)
+
+    def action_dismiss_none(self) -> None:
+        """No."""
+        self.dismiss(None)
+
+
+class Help(ModalScreen[None]):
+    """The keys of a view, then those that work everywhere."""
+
+    BINDINGS = [Binding("escape,q,question_mark", "close", show=False)]
+
+    def __init__(self, scope: str, refusals: dict[str, str]) -> None:
+        super().__init__()
+        self._scope = scope
+        self._refusals = refusals
+
+    def compose(self) -> ComposeResult:
+        """One text to scroll."""
+        with Vertical(id="dialog", classes="tall"):
+            yield Pager(id="help")
+            yield Static(line(Cell("Esc", "strong"), Cell(" closes")), markup=False, id="keys")
+
+    def on_mount(self) -> None:
+        """Fill it."""
+        self.query_one(Pager).put(help_lines(self._scope, self._refusals))
+        self.query_one(Pager).focus()
+
+    def action_close(self) -> None:
+        """Back to the view."""
+        self.dismiss(None)
+
+
+def help_lines(scope: str, refusals: dict[str, str]) -> list[Line]:
+    """Every key of a view with what it does, and why not where it is refused."""
+    lines: list[Line] = []
+    for title, wanted in ((scope, scope), (EVERYWHERE, EVERYWHERE)):
+        rows = [
+            (
+                Cell(_keys(action.keys, action.shown_keys), "strong"),
+                Cell(
+                    action.help + (f" — not now: {refusals[action.name]}" if action.name in refusals else "")
+                ),
+            )
+            for action in actions_of(scope)
+            if action.scope == wanted
+        ]
+        lines += [heading(title), *aligned(rows), BLANK]
+    lines += [
+        heading("lists and texts"),
+        *aligned((Cell(keys, "strong"), Cell(words)) for keys, words in MOVEMENT),
+    ]
+    return lines
+
+
+def _keys(keys: str, first: str) -> str:
+    others = [key for key in keys.split(",")[1:] if len(key) == 1]
+    return " ".join([first, *others])

@@ -1,0 +1,46 @@
+"""The inbox: promotion requests, those that wait for the reader first."""
+
+from typing import TYPE_CHECKING
+
+from pilothouse.console.screens.lists import Listed, TableView, listed
+from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.work_rows import request_table
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+
+class ApprovalsView(TableView[PromotionRequest]):
+    """Enter shows the evidence."""
+
+    SCOPE = TOP = "approvals"
+    _all = False
+
+    def crumbs(self) -> tuple[str, ...]:
+        """approvals › open."""
+        return ("approvals", "all" if self._all else "open")
+
+    def load(self, services: "Services", actor: Actor) -> Listed[PromotionRequest]:
+        """Requests, and which of them the reader could decide now."""
+        from pilothouse.operations import promotions
+
+        status = None if self._all else RequestStatus.OPEN
+        requests = promotions.list_requests(services, actor, status)
+        mine = frozenset(request.id for request in promotions.waiting_for(services, actor))
+        return listed(requests, request_table(requests, mine, services.now()), lambda r: r.id)
+
+    def refusal(self, action: "Action") -> str:
+        """Reading needs a request."""
+        return "no request is open; o shows closed ones" if action.name == "open" and not self.key else ""
+
+    def do_open(self) -> None:
+        """The evidence."""
+        self.open_view("evidence", self.key)
+
+    def do_all(self) -> None:
+        """Open ones, or all."""
+        self._all = not self._all
+        self.refresh_chrome()
+        self.reload()

@@ -1,0 +1,169 @@
+"""Targets × models: what is live where, who answers, and the key that goes back."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+
+from pilothouse.console.dialogs import Ask
+from pilothouse.console.screens.base import View
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.domain.monitoring import TargetState
+from pilothouse.domain.records import Deployment, Hold
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.rollback import rollback_plan
+from pilothouse.presentation.rows import deployment_history_table, deployment_table
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What is live, what was, and which models are held."""
+
+    states: tuple[TargetState, ...]
+    history: tuple[Deployment, ...]
+    holds: tuple[Hold, ...]
+
+
+class DeploymentsView(View[Deployed]):
+    """``R`` goes back on one target, ``B`` on all."""
+
+    SCOPE = TOP = "deployments"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = ""
+        self._history = False
+
+    def body(self) -> ComposeResult:
+        """One grid."""
+        yield Grid(id="grid")
+
+    def crumbs(self) -> tuple[str, ...]:
+        """deployments › live."""
+        return ("deployments", *filter(None, [self.model]), "history" if self._history else "live")
+
+    def set_arguments(self, *arguments: str) -> None:
+        """``:deployments MODEL``."""
+        self.model = "" if arguments[0] == "all" else arguments[0]
+        self.reload()
+
+    def load(self, services: "Services", actor: Actor) -> Deployed:
+        """States, history and holds."""
+        from pilothouse.operations import deployments, health
+
+        model = self.model or None
+        return Deployed(
+            tuple(health.target_states(services, actor, model)),
+            tuple(deployments.list_deployments(services, actor, model=model, live_only=False)),
+            tuple(deployments.list_holds(services, actor, model)),
+        )
+
+    def show(self, data: Deployed) -> None:
+        """What is live, or the history."""
+        table = deployment_history_table(data.history) if self._history else deployment_table(data.states)
+        self.query_one("#grid", Grid).put(table)
+        self.focus_body()
+
+    @property
+    def selected(self) -> TargetState | None:
+        """The model on the target under the cursor."""
+        key = self.query_one("#grid", Grid).key
+        if self.data is None or self._history:
+            return None
+        return next((s for s in self.data.states if f"{s.model}/{s.target}" == key), None)
+
+    def subject_model(self) -> str:
+        """The model under the cursor."""
+        return self.selected.model if self.selected else ""
+
+    def refusal(self, action: "Action") -> str:
+        """A roll-back needs something live and something before it; a hold must be there to be lifted."""
+        if action.scope != self.SCOPE or action.name == "history":
+            return ""
+        state = self.selected
+        if state is None or self.data is None:
+            return "h shows what is live first" if self._history else "there is no target yet"
+        if action.name == "roll_back" and not rollback_plan(self.data.history, state.model, [state.target]):
+            return f"{state.model} has no version before this one on {state.target}"
+        if action.name == "roll_back_all" and not rollback_plan(self.data.history, state.model, None):
+            return f"{state.model} has no version before on any target"
+        if action.name == "lift_hold" and not any(hold.model == state.model for hold in self.data.holds):
+            return f"nothing holds automatic deployment of {state.model}"
+        return ""
+
+    def do_open(self) -> None:
+        """Watch it."""
+        if self.selected:
+            self.open_view("monitor", self.selected.model, self.selected.target)
+
+    def do_roll_back(self) -> None:
+        """On this target."""
+        if self.selected:
+            self._roll_back(self.selected.model, [self.selected.target])
+
+    def do_roll_back_all(self) -> None:
+        """On every target that has a version before."""
+        if self.selected:
+            self._roll_back(self.selected.model, None)
+
+    def _roll_back(self, model: str, targets: list[str] | None) -> None:
+        assert self.data is not None
+        plan = rollback_plan(self.data.history, model, targets)
+        question = Ask(
+            f"Roll back {model}?",
+            [
+                *(f"{step.target}: version {step.now} → version {step.then}, at once" for step in plan),
+                "",
+                f"Automatic deployment of {model} is held until somebody lifts it (H). No approval is needed.",
+            ],
+            field="reason",
+            required=True,
+            confirm="roll back",
+            tone="bad",
+        )
+
+        def go(reason: str) -> None:
+            def operation(services: "Services", actor: Actor) -> str:
+                from pilothouse.operations import deployments
+
+                found = deployments.roll_back(services, actor, model, targets, reason)
+                return f"{model} is back: " + ", ".join(f"{d.target} at version {d.version}" for d in found)
+
+            self.perform("rolled back", operation)
+
+        self.ask(question, go)
+
+    def do_lift_hold(self) -> None:
+        """Let automatic deployment run again."""
+        state = self.selected
+        if state is None or self.data is None:
+            return
+        held = next(hold for hold in self.data.holds if hold.model == state.model)
+        question = Ask(
+            f"Let automatic deployment of {state.model} run again?",
+            [f"Held by {held.set_by}: {held.reason}"],
+            field="reason",
+            required=True,
+            confirm="lift the hold",
+        )
+
+        def go(reason: str) -> None:
+            def operation(services: "Services", actor: Actor) -> None:
+                from pilothouse.operations import deployments
+
+                deployments.lift_hold(services, actor, state.model, reason)
+
+            self.perform(f"automatic deployment of {state.model} is no longer held", operation)
+
+        self.ask(question, go)
+
+    def do_history(self) -> None:
+        """What is live, or all that was."""
+        self._history = not self._history
+        self.refresh_chrome()
+        if self.data:
+            self.show(self.data)

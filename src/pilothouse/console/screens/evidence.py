@@ -1,0 +1,166 @@
+"""One promotion request: the frozen evidence, who has signed, and the keys that decide."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from textual.app import ComposeResult
+
+from pilothouse.console.dialogs import Ask
+from pilothouse.console.screens.base import View
+from pilothouse.console.widgets.pager import Pager
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.request_page import request_page
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+
+class EvidenceView(View[PromotionRequest]):
+    """What is approved is the digest of exactly what this screen showed."""
+
+    SCOPE = "evidence"
+    TOP = "approvals"
+
+    def __init__(self, number: str) -> None:
+        super().__init__()
+        self.number = number
+
+    def body(self) -> ComposeResult:
+        """One text to read."""
+        yield Pager(id="page")
+
+    def crumbs(self) -> Sequence[str]:
+        """approvals › request 3 › flight-delay v2 → ewr jfk."""
+        if self.data is None:
+            return ("approvals", f"request {self.number}")
+        request = self.data
+        return (
+            "approvals",
+            f"request {request.id}",
+            f"{request.model} v{request.version} → {' '.join(request.targets)}",
+        )
+
+    def load(self, services: "Services", actor: Actor) -> PromotionRequest:
+        """The request with everything."""
+        from pilothouse.operations import promotions
+
+        if not self.number.isdecimal():
+            raise InvalidInputError(f"{self.number!r} is not the number of a request: :approvals lists them")
+        return promotions.get_request(services, actor, int(self.number))
+
+    def show(self, data: PromotionRequest) -> None:
+        """Who, what, policy, then the evidence."""
+        self.query_one(Pager).put(request_page(data))
+        self.focus_body()
+
+    def subject_model(self) -> str:
+        """The model asked for."""
+        return self.data.model if self.data else ""
+
+    def refusal(self, action: "Action") -> str:
+        """Only open requests are decided; four eyes are said beforehand."""
+        request = self.data
+        if action.scope != self.SCOPE or action.name in ("version", "comment"):
+            return "" if request else "the request is not there yet"
+        if request is None:
+            return "the request is not there yet"
+        if request.status is not RequestStatus.OPEN:
+            return f"the request is {request.status}"
+        if action.name == "approve" and request.policy.get("four_eyes"):
+            me = self.session.actor.name
+            if me == request.requested_by:
+                return "four eyes: you requested it"
+            if me == request.trained_by:
+                return "four eyes: you trained it"
+        return ""
+
+    def do_approve(self) -> None:
+        """Sign what is on the screen."""
+        if self.data is None:
+            return
+        request = self.data
+        needed = int(request.policy.get("approvals", 1))
+        last = request.approvals + 1 >= needed
+        places = " ".join(request.targets)
+        effect = (
+            f"version {request.version} goes live on {places} at once" if last else "nothing is deployed yet"
+        )
+        effect = f"This is signature {request.approvals + 1} of {needed}: {effect}."
+        question = Ask(
+            f"Approve {request.model} version {request.version} on {' '.join(request.targets)}?",
+            [
+                effect,
+                f"You sign as {self.session.actor.name}, on the evidence shown:",
+                f"sha256 {request.evidence_digest[:32]}…",
+            ],
+            field="remark",
+            confirm="approve and sign",
+        )
+        self._decide(question, "approve", request)
+
+    def do_reject(self) -> None:
+        """Refuse, with a reason."""
+        if self.data is None:
+            return
+        request = self.data
+        question = Ask(
+            f"Reject {request.model} version {request.version}?",
+            ["The request is closed; nothing that is live changes. The requester reads the reason."],
+            field="reason",
+            required=True,
+            confirm="reject",
+            tone="bad",
+        )
+        self._decide(question, "reject", request)
+
+    def do_comment(self) -> None:
+        """Remark."""
+        if self.data:
+            question = Ask(
+                f"Comment on request {self.data.id}",
+                ["Everybody who reads the request sees it."],
+                field="comment",
+                required=True,
+                confirm="comment",
+            )
+            self._decide(question, "comment", self.data)
+
+    def do_withdraw(self) -> None:
+        """Take it back."""
+        if self.data:
+            question = Ask(
+                f"Withdraw request {self.data.id}?",
+                ["It is closed without a decision."],
+                field="reason",
+                confirm="withdraw",
+            )
+            self._decide(question, "withdraw", self.data)
+
+    def do_version(self) -> None:
+        """The version on record."""
+        if self.data:
+            self.open_view("version", f"{self.data.model}/{self.data.version}")
+
+    def _decide(self, question: Ask, verb: str, request: PromotionRequest) -> None:
+        def decided(text: str) -> None:
+            def operation(services: Any, actor: Actor) -> str:
+                from pilothouse.operations import promotions
+
+                if verb == "approve":
+                    found = promotions.approve(services, actor, request.id, request.evidence_digest, text)
+                elif verb == "reject":
+                    found = promotions.reject(services, actor, request.id, text)
+                elif verb == "withdraw":
+                    found = promotions.withdraw(services, actor, request.id, text)
+                else:
+                    found = promotions.comment(services, actor, request.id, text)
+                    return f"comment kept with request {found.id}"
+                needed = found.policy.get("approvals", "?")
+                return f"request {found.id} is {found.status}: {found.approvals} of {needed} signatures"
+
+            self.perform("done", operation)
+
+        self.ask(question, decided)

@@ -1,0 +1,45 @@
+"""The models as applied."""
+
+from typing import TYPE_CHECKING
+
+from pilothouse.console.screens.lists import Listed, TableView, listed
+from pilothouse.domain.records import Model
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.rows import model_table
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+
+class ModelsView(TableView[Model]):
+    """Enter shows a model's versions."""
+
+    SCOPE = TOP = "models"
+
+    def load(self, services: "Services", actor: Actor) -> Listed[Model]:
+        """Every model."""
+        from pilothouse.operations import catalogue
+
+        models = catalogue.list_models(services, actor)
+        return listed(models, model_table(models), lambda m: m.name)
+
+    def subject_model(self) -> str:
+        """The model under the cursor."""
+        return self.key
+
+    def refusal(self, action: "Action") -> str:
+        """Every key needs a model."""
+        return "there is no model yet" if action.scope == self.SCOPE and not self.key else ""
+
+    def do_open(self) -> None:
+        """Its versions."""
+        self.open_view("versions", self.key)
+
+    def do_train(self) -> None:
+        """Train it."""
+        self.open_view("train", self.key)
+
+    def do_monitor(self) -> None:
+        """Watch it."""
+        self.open_view("monitor", self.key)

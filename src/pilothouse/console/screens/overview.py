@@ -1,0 +1,129 @@
+"""Every model at a glance: health, figures against their reference, what waits; below it the targets and the reason."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from pilothouse.console.screens.base import View
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.tones import line
+from pilothouse.domain.monitoring import Health, ModelOverview
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.cells import HEALTH, Cell, Tone
+from pilothouse.presentation.rows import overview_table, target_table
+from pilothouse.presentation.texts import safe
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One look at the fleet."""
+
+    models: tuple[ModelOverview, ...]
+
+
+class OverviewView(View[Overview]):
+    """The first screen."""
+
+    SCOPE = TOP = "overview"
+
+    def body(self) -> ComposeResult:
+        """Tiles, models, why, targets."""
+        yield Static(markup=False, id="tiles")
+        yield Grid(id="models")
+        yield Static(markup=False, id="why")
+        yield Grid(id="targets")
+
+    def load(self, services: "Services", actor: Actor) -> Overview:
+        """Read the fleet's health."""
+        from pilothouse.operations import health
+
+        return Overview(tuple(health.overview(services, actor)))
+
+    def show(self, data: Overview) -> None:
+        """Paint all four parts."""
+        self.query_one("#tiles", Static).update(line(*_tiles(data.models)))
+        self.query_one("#models", Grid).put(overview_table(data.models))
+        self._show_selected()
+        self.focus_body()
+
+    def on_grid_moved(self) -> None:
+        """The lower half follows the cursor."""
+        self._show_selected()
+        super().on_grid_moved()
+
+    def _show_selected(self) -> None:
+        model = self.selected
+        if model is None:
+            self.query_one("#why", Static).update("")
+            return
+        glyph, tone = HEALTH[model.health]
+        held = "   ‖ automatic deployment is held" if model.holds else ""
+        self.query_one("#why", Static).update(
+            line(
+                Cell(f"{glyph} {safe(model.model)}: ", tone),
+                Cell(safe(model.why) or "nothing to say"),
+                Cell(held, "warn"),
+            )
+        )
+        self.query_one("#targets", Grid).put(target_table(model.targets))
+
+    @property
+    def selected(self) -> ModelOverview | None:
+        """The model under the cursor."""
+        key = self.query_one("#models", Grid).key
+        return next((m for m in self.data.models if m.model == key), None) if self.data else None
+
+    def subject_model(self) -> str:
+        """The model under the cursor."""
+        model = self.selected
+        return model.model if model else ""
+
+    def refusal(self, action: "Action") -> str:
+        """Most keys need a model."""
+        if action.scope == self.SCOPE and action.name != "inbox" and self.selected is None:
+            return "there is no model yet"
+        return ""
+
+    def do_open(self) -> None:
+        """Watch the model."""
+        self.open_view("monitor", self.subject_model())
+
+    def do_versions(self) -> None:
+        """Its versions."""
+        self.open_view("versions", self.subject_model())
+
+    def do_train(self) -> None:
+        """Train it."""
+        self.open_view("train", self.subject_model())
+
+    def do_alerts(self) -> None:
+        """Its alerts."""
+        self.open_view("alerts", self.subject_model())
+
+    def do_inbox(self) -> None:
+        """What waits for a signature."""
+        self.open_view("approvals")
+
+
+def _tiles(models: tuple[ModelOverview, ...]) -> list[Cell]:
+    """``2 models  ✖ 1 critical  ● 1 healthy   alerts 3   jobs 1   waiting for you 1``."""
+    cells = [Cell(f"{len(models)} model{'' if len(models) == 1 else 's'}", "strong")]
+    for health in Health:
+        count = sum(m.health is health for m in models)
+        if count:
+            glyph, tone = HEALTH[health]
+            cells += [Cell("   "), Cell(f"{glyph} {count} {health}", tone)]
+    counts: tuple[tuple[str, int, Tone], ...] = (
+        ("open alerts", sum(m.open_alerts for m in models), "warn"),
+        ("jobs running", sum(m.running_jobs for m in models), "info"),
+        ("waiting for you", sum(m.waiting_for_me for m in models), "strong"),
+    )
+    for name, count, tone in counts:
+        cells += [Cell("   "), Cell(f"{name} ", "dim"), Cell(str(count), tone if count else "dim")]
+    return cells

@@ -1,0 +1,67 @@
+"""Asking for a version's promotion: shared by the list of versions and the version itself."""
+
+from typing import Any
+
+from pilothouse.console.dialogs import Ask
+from pilothouse.console.screens.base import View
+from pilothouse.domain.records import Version, VersionStatus
+
+
+def refusal(version: Version | None) -> str:
+    """Why its promotion cannot be asked for; empty if it can."""
+    if version is None:
+        return "there is no version yet"
+    if version.status is VersionStatus.REFUSED:
+        failed = ", ".join(gate.gate for gate in version.gates if gate.outcome == "failed")
+        return f"version {version.number} was refused by its gates ({failed})"
+    return ""
+
+
+def ask(view: View[Any], version: Version, targets: tuple[str, ...]) -> None:
+    """Ask for the reason, then file the request."""
+    reference = f"models:/{version.model}/{version.number}"
+    question = Ask(
+        f"Request the promotion of {version.model} version {version.number}?",
+        [
+            f"Targets: {' '.join(targets) or 'all of the model'}.",
+            "Its evidence is frozen now; approvers see it in their inbox. An open request for the same targets is superseded.",
+        ],
+        field="reason",
+        confirm="request",
+    )
+
+    def file(reason: str) -> None:
+        def operation(services: Any, actor: Any) -> str:
+            from pilothouse.operations import promotions
+
+            found = promotions.request_promotion(services, actor, reference, reason=reason)
+            return f"request {found.id} is {found.status}"
+
+        view.perform("requested", operation)
+
+    view.ask(question, file)
+
+
+def ask_compare(view: View[Any], version: Version, other: str) -> None:
+    """Ask for the version to compare with."""
+    question = Ask(
+        f"Compare {version.model} version {version.number} with",
+        ["A number, or an alias such as @champion."],
+        field="version",
+        required=True,
+        value=other,
+        confirm="compare",
+    )
+
+    def compare(text: str) -> None:
+        reference = f"{version.model}{text}" if text.startswith("@") else f"{version.model}/{text}"
+        view.open_view("compare", reference, f"{version.model}/{version.number}")
+
+    view.ask(question, compare)
+
+
+def default_other(version: Version, champion: int | None) -> str:
+    """The champion, or the version before."""
+    if champion is not None and champion != version.number:
+        return "@champion"
+    return str(max(1, version.number - 1))

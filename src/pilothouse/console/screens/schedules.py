@@ -1,0 +1,62 @@
+"""What runs by the clock, and when next."""
+
+from typing import TYPE_CHECKING
+
+from pilothouse.console.dialogs import Ask
+from pilothouse.console.screens.lists import Listed, TableView, listed
+from pilothouse.domain.records import Schedule
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.texts import time_text
+from pilothouse.presentation.work_rows import schedule_table
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+
+class SchedulesView(TableView[Schedule]):
+    """``p`` pauses and resumes one."""
+
+    SCOPE = TOP = "schedules"
+
+    def load(self, services: "Services", actor: Actor) -> Listed[Schedule]:
+        """All of them with their next times."""
+        from pilothouse.operations import schedules
+
+        found = schedules.list_schedules(services, actor)
+        return listed(found, schedule_table(found), lambda s: s.id)
+
+    def subject_model(self) -> str:
+        """The schedule's model."""
+        return self.record.model if self.record else ""
+
+    def refusal(self, action: "Action") -> str:
+        """There must be one."""
+        return "there is no schedule" if action.scope == self.SCOPE and self.record is None else ""
+
+    def do_toggle(self) -> None:
+        """Pause or resume."""
+        schedule = self.record
+        if schedule is None:
+            return
+        verb = "Resume" if schedule.paused else "Pause"
+        next_time = time_text(schedule.next_times[0]) if schedule.next_times else "never"
+        question = Ask(
+            f"{verb} the schedule {schedule.name} of {schedule.model}?",
+            [
+                f"It does: {schedule.action}, {schedule.expression} ({schedule.timezone}). Next time: {next_time} UTC."
+            ],
+            field="reason",
+            confirm=verb.casefold(),
+        )
+
+        def go(reason: str) -> None:
+            def operation(services: "Services", actor: Actor) -> None:
+                from pilothouse.operations import schedules
+
+                change = schedules.resume_schedule if schedule.paused else schedules.pause_schedule
+                change(services, actor, schedule.id, reason)
+
+            self.perform(f"schedule {schedule.name} is {'on' if schedule.paused else 'paused'}", operation)
+
+        self.ask(question, go)

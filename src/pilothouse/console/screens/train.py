@@ -1,0 +1,169 @@
+"""A training as a form: the model file's values stand in the fields, and only what was changed is handed on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Input, Static
+
+from pilothouse.console.dialogs import Ask
+from pilothouse.console.screens.base import View
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.texts import safe
+from pilothouse.presentation.training_form import Field, fields_of, read_fields
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+
+@dataclass(frozen=True)
+class Form:
+    """The models there are, the one to train, and its fields."""
+
+    models: tuple[str, ...]
+    model: str
+    fields: tuple[Field, ...]
+
+
+class TrainView(View[Form]):
+    """Tab and the arrows move between fields, Ctrl+S starts."""
+
+    SCOPE = TOP = "train"
+
+    def __init__(self, model: str = "") -> None:
+        super().__init__()
+        self.model = model
+
+    def body(self) -> ComposeResult:
+        """A line of words and the fields."""
+        yield Static(markup=False, id="intro", classes="words")
+        yield VerticalScroll(id="form", can_focus=False)
+
+    def crumbs(self) -> Sequence[str]:
+        """train › MODEL."""
+        return ("train", *filter(None, [self.model]))
+
+    def set_arguments(self, *arguments: str) -> None:
+        """``:train MODEL``."""
+        self.model = arguments[0]
+        self.reload()
+
+    def load(self, services: "Services", actor: Actor) -> Form:
+        """The model's file in force, as fields."""
+        from pilothouse.operations import catalogue
+
+        models = tuple(model.name for model in catalogue.list_models(services, actor))
+        if not models:
+            return Form((), "", ())
+        model = self.model or models[0]
+        return Form(models, model, fields_of(catalogue.get_spec(services, actor, model)))
+
+    def show(self, data: Form) -> None:
+        """Build the form anew; only a change of the model or of its file does that."""
+        self.model = data.model
+        words = (
+            f"A training of {safe(data.model)} as its model file says. What you change here counts for this run alone."
+            if data.model
+            else "no models yet: write models/NAME/model.toml and run pilothouse apply"
+        )
+        self.query_one("#intro", Static).update(Text(words))
+        self.call_later(self._build, data)
+
+    async def _build(self, data: Form) -> None:
+        form = self.query_one("#form", VerticalScroll)
+        await form.remove_children()
+        await form.mount_all(
+            Horizontal(
+                Static(Text(safe(field.label), no_wrap=True, overflow="ellipsis"), markup=False),
+                Input(
+                    value=safe(field.value),
+                    placeholder=field.hint,
+                    compact=True,
+                    select_on_focus=False,
+                    name=field.key,
+                ),
+                classes="field",
+            )
+            for field in data.fields
+        )
+        self.focus_body()
+
+    def focus_body(self) -> None:
+        """The first field."""
+        first = next(iter(self.query("#form Input")), None)
+        if first is not None:
+            first.focus()
+
+    def subject_model(self) -> str:
+        """The model to train."""
+        return self.model
+
+    def refusal(self, action: "Action") -> str:
+        """A training needs a model."""
+        return "there is no model yet" if action.scope == self.SCOPE and not self.model else ""
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes to the next field."""
+        event.stop()
+        self.focus_next("#form Input")
+
+    def do_next_model(self) -> None:
+        """The next model's form."""
+        if self.data and self.data.models:
+            models = self.data.models
+            self.model = models[(models.index(self.model) + 1) % len(models)]
+            self.reload()
+
+    def do_submit(self) -> None:
+        """Say what will run, and start it."""
+        if self.data is None:
+            return
+        model = self.model
+        typed = {str(field.name): field.value for field in self.query("#form Input").results(Input)}
+        try:
+            request = read_fields(self.data.fields, typed)
+            as_of = _time(request.as_of)
+        except InvalidInputError as error:
+            self.say(str(error), "bad")
+            return
+        changed = ", ".join(f"{key} = {value}" for key, value in request.overrides.items())
+        question = Ask(
+            f"Train {model}?",
+            [
+                f"Changed for this run: {changed or 'nothing'}.",
+                f"Rows known as of: {request.as_of or 'now'}. Reason: {request.reason or 'none given'}.",
+                "The daemon runs it; a version comes out of it if nothing fails. Nothing is deployed by this.",
+            ],
+            confirm="start",
+        )
+
+        def start(_: str) -> None:
+            def operation(services: Any, actor: Actor) -> str:
+                from pilothouse.operations import trainings
+
+                job = trainings.start_training(
+                    services, actor, model, as_of=as_of, overrides=request.overrides, reason=request.reason
+                )
+                return f"job {job.id} is queued"
+
+            self.perform("started", operation, lambda: self.open_view("jobs"))
+
+        self.ask(question, start)
+
+
+def _time(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(
+            f"as of: {text!r} is not a time; expected ISO 8601, e.g. 2013-07-04 14:05"
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

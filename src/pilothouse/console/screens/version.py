@@ -1,0 +1,152 @@
+"""Everything on record about one version, page by page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from pilothouse.console.dialogs import Ask
+from pilothouse.console.screens import requesting
+from pilothouse.console.screens.base import View
+from pilothouse.console.widgets.pager import Pager
+from pilothouse.domain.records import Model, Run, Version
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.documents import Line, text_line
+from pilothouse.presentation.texts import tree_lines
+from pilothouse.presentation.version_pages import PAGES, version_page
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+_ALL = (*PAGES, "lineage")
+
+
+@dataclass(frozen=True)
+class OneVersion:
+    """A version, the run that made it, its model, and its lineage drawn."""
+
+    version: Version
+    run: Run
+    model: Model
+    lineage: tuple[str, ...]
+
+
+class VersionView(View[OneVersion]):
+    """Left and right turn the pages."""
+
+    SCOPE = "version"
+    TOP = "models"
+
+    def __init__(self, reference: str, page: str = PAGES[0]) -> None:
+        super().__init__()
+        self.reference = reference
+        self.page = page if page in _ALL else PAGES[0]
+
+    def body(self) -> ComposeResult:
+        """The pages' names, and one of them."""
+        yield Static(markup=False, id="pages", classes="line")
+        yield Pager(id="page")
+
+    def crumbs(self) -> Sequence[str]:
+        """models › NAME › v7."""
+        if self.data is None:
+            return ("models", self.reference)
+        version = self.data.version
+        return (
+            "models",
+            version.model,
+            " ".join([f"v{version.number}", str(version.status), *version.aliases]),
+        )
+
+    def load(self, services: "Services", actor: Actor) -> OneVersion:
+        """Version, run, model and lineage."""
+        from pilothouse.operations import catalogue, lineage
+
+        version = catalogue.get_version(services, actor, self.reference)
+        return OneVersion(
+            version,
+            catalogue.get_run(services, actor, self.reference),
+            catalogue.get_model(services, actor, version.model),
+            tuple(tree_lines(lineage.lineage(services, actor, self.reference))),
+        )
+
+    def show(self, data: OneVersion) -> None:
+        """The page."""
+        names = Text(" ", no_wrap=True, end="")
+        for name in _ALL:
+            names.append(f" {name} ", "reverse" if name == self.page else "dim")
+        self.query_one("#pages", Static).update(names)
+        self.query_one(Pager).put(self._lines(data))
+        self.focus_body()
+
+    def _lines(self, data: OneVersion) -> list[Line]:
+        if self.page == "lineage":
+            return [
+                text_line(line, "strong" if i == 0 else "", hang=4) for i, line in enumerate(data.lineage)
+            ]
+        return version_page(self.page, data.version, data.run)
+
+    def subject_model(self) -> str:
+        """The version's model."""
+        return self.data.version.model if self.data else ""
+
+    def refusal(self, action: "Action") -> str:
+        """Requests need a version that passed its gates."""
+        if action.name == "request":
+            return requesting.refusal(self.data.version if self.data else None)
+        return "" if self.data or action.scope != self.SCOPE else "the version is not there yet"
+
+    def do_next_page(self, steps: int = 1) -> None:
+        """Turn the page."""
+        self.page = _ALL[(_ALL.index(self.page) + steps) % len(_ALL)]
+        self.query_one(Pager).scroll_home(animate=False)
+        if self.data:
+            self.show(self.data)
+
+    def do_previous_page(self) -> None:
+        """Turn back."""
+        self.do_next_page(-1)
+
+    def do_request(self) -> None:
+        """Ask for its promotion."""
+        if self.data:
+            requesting.ask(self, self.data.version, self.data.model.targets)
+
+    def do_compare(self) -> None:
+        """Hold it against another."""
+        if self.data:
+            champion = self.data.model.aliases.get("champion")
+            requesting.ask_compare(
+                self, self.data.version, requesting.default_other(self.data.version, champion)
+            )
+
+    def do_reproduce(self) -> None:
+        """Train it again from its record."""
+        if self.data is None:
+            return
+        reference = f"models:/{self.data.version.model}/{self.data.version.number}"
+
+        def start(_: str) -> None:
+            def operation(services: "Services", actor: Actor) -> str:
+                from pilothouse.operations import trainings
+
+                job = trainings.start_reproduction(services, actor, reference)
+                return f"job {job.id} trains it again; press 5 to follow it"
+
+            self.perform("started", operation)
+
+        self.ask(
+            Ask(
+                f"Reproduce {reference}?",
+                [
+                    "A job trains it again from its record (same rows, code, parameters) and says whether it is identical.",
+                    "Nothing that is live changes.",
+                ],
+                confirm="start",
+            ),
+            start,
+        )

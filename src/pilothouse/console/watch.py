@@ -1,0 +1,57 @@
+"""Watches a workspace for changes of other processes: two numbers, some microseconds, every half second."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pilothouse.console.session import Session, Status
+from pilothouse.domain.monitoring import DaemonState
+from pilothouse.domain.roles import Actor
+
+if TYPE_CHECKING:
+    from pilothouse.operations.services import Services
+
+INTERVAL_S = 0.5
+
+
+def look(session: Session, services: "Services") -> Status:
+    """What is so now. Runs in a thread; reads little where nothing has changed."""
+    from pilothouse.operations import automation, workspaces
+
+    versions = (services.registry.data_version(), _telemetry_version(services))
+    daemon = daemon_state(services)
+    before = session.status
+    if before is not None and before.versions == versions:
+        return before if before.daemon == daemon else replace(before, daemon=daemon)
+    actor = workspaces.identify(services, session.user, session.as_name)
+    return Status(actor, workspaces.is_demo(services), automation.status(services, actor), daemon, versions)
+
+
+def daemon_state(services: "Services") -> DaemonState:
+    """Whether the daemon that last announced itself is alive: the kernel is asked, so its death shows at once."""
+    from pilothouse.store import processes
+    from pilothouse.system.processes import is_alive
+
+    with services.registry.read() as connection:
+        record = processes.find_process(connection, "daemon")
+    if record is None:
+        return DaemonState(False, None, None, None, "unknown")
+    running = record.stopped_at is None and is_alive(record.process)
+    isolation = str(record.detail.get("isolation", "unknown"))
+    # The heartbeat moves all the time; leaving it out lets an unchanged state be an equal value.
+    return DaemonState(running, record.process.pid if running else None, record.started_at, None, isolation)
+
+
+def _telemetry_version(services: "Services") -> int:
+    """0 as long as no prediction has ever arrived: looking must not create the database."""
+    if not services.paths.telemetry.exists():
+        return 0
+    return services.telemetry.data_version()
+
+
+def names(services: "Services", actor: Actor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Models and targets, for completion."""
+    from pilothouse.operations import catalogue
+
+    models = catalogue.list_models(services, actor)
+    targets = dict.fromkeys(target for model in models for target in model.targets)
+    return tuple(model.name for model in models), tuple(targets)

@@ -1,0 +1,132 @@
+"""What frames every screen: where you are and who you are, the views, warnings that concern everything, the keys."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.widgets import Static
+
+from pilothouse.console.actions import Action
+from pilothouse.console.session import Session
+from pilothouse.console.widgets.tones import line
+from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.tables import clip, display_width
+from pilothouse.presentation.texts import safe, time_text
+
+VIEWS = (
+    ("1", "Overview", "Over", "overview"), ("2", "Models", "Models", "models"), ("3", "Approvals", "Approve", "approvals"),
+    ("4", "Monitor", "Monitor", "monitor"), ("5", "Jobs", "Jobs", "jobs"), ("6", "Train", "Train", "train"),
+    ("7", "Deployments", "Deploy", "deployments"), ("8", "Alerts", "Alerts", "alerts"),
+    ("9", "Schedules", "Sched", "schedules"), ("0", "Audit", "Audit", "audit"),
+)  # fmt: skip
+"""Key, name, name where room is short, view."""
+
+DEMO = "DEMO: identities are not verified — you are "
+
+
+class Header(Static):
+    """Two lines: where and who; the views with their keys."""
+
+    def put(self, crumbs: Sequence[str], view: str, session: Session) -> None:
+        """Show another place or person."""
+        width = max(20, self.size.width or self.app.size.width)
+        self.update(Text("\n").join([self._place(crumbs, session, width), self._views(view, width)]))
+
+    def _place(self, crumbs: Sequence[str], session: Session, width: int) -> Text:
+        who = safe(session.actor.name, 64)
+        status = session.status
+        if status and status.demo:
+            right, tone = f"{DEMO}{who}", "warn"
+        else:
+            right, tone = f"{who} ({safe(session.actor.role_names)})", "dim"
+        right = right if display_width(right) < width - 12 else clip(right, max(1, width - 12)).rstrip()
+        left = clip(
+            " " + " › ".join(safe(crumb) for crumb in crumbs), max(1, width - display_width(right) - 2)
+        )
+        return line(Cell(left, "strong"), Cell(" " + right + " ", tone))  # type: ignore[arg-type]
+
+    def _views(self, view: str, width: int) -> Text:
+        roomy = width >= 104
+        text = Text(" ", no_wrap=True, end="")
+        for key, name, short, target in VIEWS:
+            label = f"{key} {name}" if roomy else f"{key}{short}"
+            text.append(label, "reverse bold" if target == view else "dim")
+            text.append(" " if target != "audit" else "")
+        return text
+
+
+class Banner(Static):
+    """Warnings on every screen: no daemon, automation paused. Takes no room where there is nothing to say."""
+
+    def put(self, session: Session) -> None:
+        """Show what is so now."""
+        lines: list[Text] = []
+        status = session.status
+        if status and not status.daemon.running:
+            lines.append(
+                line(
+                    Cell(
+                        " ✖ THE DAEMON IS NOT RUNNING: no job, monitor or roll-out moves; serving goes on. "
+                        "Start it: pilothouse daemon start",
+                        "bad",
+                    )
+                )
+            )
+        if status and status.automation.paused:
+            words = safe(
+                f" ‖ AUTOMATION PAUSED by {status.automation.actor} {time_text(status.automation.recorded_at)}: "
+                f"{status.automation.reason} (P resumes)"
+            )
+            lines.append(line(Cell(words, "warn")))
+        self.update(Text("\n").join(lines))
+        self.display = bool(lines)
+
+
+class Footer(Static):
+    """One line: the keys of the view, or what just happened until the next key."""
+
+    _message: Cell | None = None
+    _keys: tuple[tuple[Action, bool], ...] = ()
+
+    def put(self, keys: Sequence[tuple[Action, bool]]) -> None:
+        """Show the keys; ``False`` beside an action greys it, since it is not allowed now."""
+        if tuple(keys) != self._keys:
+            self._keys = tuple(keys)
+            self._show()
+
+    def say(self, text: str, tone: Tone = "") -> None:
+        """Say what happened, in place of the keys."""
+        self._message = Cell(" " + safe(text, 400), tone)
+        self._show()
+
+    def clear(self) -> None:
+        """The keys again."""
+        if self._message is not None:
+            self._message = None
+            self._show()
+
+    def on_resize(self) -> None:
+        """Other keys fit."""
+        self._show()
+
+    def _show(self) -> None:
+        if self._message is not None:
+            self.update(line(self._message))
+            return
+        width = self.size.width or self.app.size.width
+        cells: list[Cell] = []
+        used = 1
+        always = [item for item in self._keys if item[0].name == "help"]
+        for action, allowed in [
+            item for item in self._keys if item[0].footer and item[0].word and item not in always
+        ]:
+            label = f"{action.shown_keys} {action.word}"
+            if used + display_width(label) + 2 > width - 9:
+                break
+            cells += [
+                Cell(" "),
+                Cell(action.shown_keys, "strong" if allowed else "dim"),
+                Cell(f" {action.word} ", "" if allowed else "dim"),
+            ]
+            used += display_width(label) + 2
+        cells += [Cell(" "), Cell("?", "strong"), Cell(" help")]
+        self.update(line(*cells))

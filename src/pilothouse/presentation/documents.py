@@ -1,0 +1,101 @@
+"""Texts to read as values: lines of toned cells with a hanging indent, built from domain records."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.tables import clip, display_width
+from pilothouse.presentation.texts import LINE_LIMIT, safe
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Cells beside each other. Where the line is too long for the screen it goes on ``hang`` columns in."""
+
+    cells: tuple[Cell, ...] = ()
+    hang: int = 0
+
+
+BLANK = Line()
+
+
+def text_line(text: str, tone: Tone = "", hang: int = 0) -> Line:
+    """One line of text, made safe."""
+    return Line((Cell(safe(text, LINE_LIMIT), tone),), hang)
+
+
+def heading(text: str) -> Line:
+    """A section's title."""
+    return text_line(text.upper(), "info")
+
+
+def section(title: str, lines: Iterable[Line]) -> list[Line]:
+    """A title, its lines and a blank one; nothing where there are no lines."""
+    body = list(lines)
+    return [heading(title), *body, BLANK] if body else []
+
+
+def pairs(rows: Iterable[tuple[str, object]], tones: "dict[str, Tone] | None" = None) -> list[Line]:
+    """``name  value`` lines with the values in one column."""
+    shown = [(safe(name), safe(str(value), LINE_LIMIT)) for name, value in rows]
+    width = min(28, max((display_width(name) for name, _ in shown), default=0))
+    return [
+        Line((Cell(clip(name, width) + "  ", "dim"), Cell(value, (tones or {}).get(name, ""))), width + 2)
+        for name, value in shown
+    ]
+
+
+def aligned(rows: Iterable[Sequence[Cell]], *, widest: int = 32) -> list[Line]:
+    """Rows of cells with aligned columns; the last cell is as long as it likes and hangs under its own start."""
+    table = [tuple(row) for row in rows]
+    if not table:
+        return []
+    count = max(len(row) for row in table)
+    widths = [
+        min(widest, max((display_width(row[i].text) for row in table if i < len(row) - 1), default=0))
+        for i in range(count)
+    ]
+    lines = []
+    for row in table:
+        cells = [Cell(clip(cell.text, widths[i]) + "  ", cell.tone) for i, cell in enumerate(row[:-1])]
+        lines.append(Line((*cells, row[-1]), sum(display_width(cell.text) for cell in cells)))
+    return lines
+
+
+def wrap(line: Line, width: int) -> list[Line]:
+    """The line in pieces of at most ``width`` columns, broken at spaces where there are any."""
+    if sum(display_width(cell.text) for cell in line.cells) <= width:
+        return [line]
+    hang = line.hang if line.hang <= width // 2 else 2
+    pieces: list[list[Cell]] = [[]]
+    used = 0
+    for cell in line.cells:
+        text = cell.text
+        while text:
+            room = width - used
+            if display_width(text) <= room:
+                pieces[-1].append(Cell(text, cell.tone))
+                used += display_width(text)
+                break
+            head = _head(text, room, at_start=used <= hang)
+            if head:
+                pieces[-1].append(Cell(text[:head].rstrip(), cell.tone))
+            text = text[head:].lstrip() if head else text
+            pieces.append([Cell(" " * hang)])
+            used = hang
+    return [Line(tuple(piece), line.hang) for piece in pieces]
+
+
+def _head(text: str, room: int, *, at_start: bool) -> int:
+    """How many characters of ``text`` go into ``room`` columns: up to a space, or as many as fit at a line's start."""
+    fits = 0
+    taken = 0
+    for character in text:
+        taken += display_width(character)
+        if taken > room:
+            break
+        fits += 1
+    space = text.rfind(" ", 0, fits + 1)
+    if space > 0:
+        return space
+    return max(1, fits) if at_start else 0

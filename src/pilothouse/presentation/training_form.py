@@ -1,0 +1,84 @@
+"""A model file as the fields of a form, and the form's text back as the values that were changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.model_spec import ModelSpec, Scalar
+from pilothouse.domain.plain import format_duration
+
+AS_OF, REASON = "as_of", "reason"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One line of the form. ``value`` is what the model file says; ``kind`` how text is read back."""
+
+    key: str
+    label: str
+    value: str
+    hint: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """What the form asks for; ``overrides`` holds only what differs from the model file."""
+
+    overrides: dict[str, Scalar]
+    as_of: str
+    reason: str
+
+
+def fields_of(spec: ModelSpec) -> tuple[Field, ...]:
+    """Reason, as of and look-back first, then each parameter of the estimator, seed and limits."""
+    training = spec.training
+    lookback = format_duration(spec.data.lookback) if spec.data.lookback else ""
+    fields = [
+        Field(REASON, "reason", "", "why, for the record", "text"),
+        Field(AS_OF, "as of", "", "now; or 2013-07-04: only what was known then", "text"),
+        Field("data.lookback", "data.lookback", lookback, "all rows; or e.g. 90d", "duration"),
+        Field("data.holdout", "data.holdout", format_duration(spec.data.holdout), "e.g. 14d", "duration"),
+    ]
+    for name, value in training.parameters.items():
+        key = f"training.parameters.{name}"
+        fields.append(Field(key, name, _text(value), f"a {_kind(value)}", _kind(value)))
+    fields.append(
+        Field("training.seed", "training.seed", str(training.seed), "a whole number", "whole number")
+    )
+    return tuple(fields)
+
+
+def read_fields(fields: tuple[Field, ...], typed: Mapping[str, str]) -> TrainingRequest:
+    """What was typed, as values. Raises InvalidInputError that names the field and what it expects."""
+    overrides: dict[str, Scalar] = {}
+    for field in fields:
+        text = typed.get(field.key, field.value).strip()
+        if field.key not in (AS_OF, REASON) and text != field.value:
+            overrides[field.key] = _read(field, text)
+    return TrainingRequest(overrides, typed.get(AS_OF, "").strip(), typed.get(REASON, "").strip())
+
+
+def _read(field: Field, text: str) -> Scalar:
+    try:
+        if field.kind == "whole number":
+            return int(text)
+        if field.kind == "number":
+            return float(text)
+        if field.kind == "yes or no":
+            return {"true": True, "yes": True, "false": False, "no": False}[text.casefold()]
+    except (ValueError, KeyError):
+        raise InvalidInputError(f"{field.label}: found {text!r}; expected a {field.kind}") from None
+    if not text:
+        raise InvalidInputError(f"{field.label}: found nothing; expected {field.hint}")
+    return text
+
+
+def _kind(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "yes or no"
+    return {int: "whole number", float: "number"}.get(type(value), "text")
+
+
+def _text(value: Scalar) -> str:
+    return str(value).casefold() if isinstance(value, bool) else str(value)
