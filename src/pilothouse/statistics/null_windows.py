@@ -66,7 +66,7 @@ def null_windows(days: int, window: int, against: int | None, seed: int) -> Wind
         run = max(1, days // (2 * FEWEST))
         chosen = rng.integers(0, days - run + 1, (DRAWS, max(1, round(window / run))))
         members = np.array([_runs(starts, run, days).sum(axis=0) for starts in chosen])
-        independent = days / run / 2
+        independent = min(days / run / 2, FEWEST)
     if against is not None and against < days - window:
         members, others = _elsewhere(members, against, rng)
     else:
