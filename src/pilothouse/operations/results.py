@@ -170,7 +170,7 @@ def _gates(prepared: Prepared, outcome: Outcome) -> list[GateResult]:
         own = gates_in("gate", _step(outcome, "gate").record.get("gates"))
         if len(own) != 1:
             raise IntegrityError(f"gate: {function} gave {len(own)} results; expected one")
-        gates.append(replace(own[0], gate=f"function {function}"))
+        gates.append(replace(own[0], gate="function"))
     return gates
 
 

@@ -1,0 +1,198 @@
+"""Walking a version back to its rows, code and cause, and on to requests, deployments, alerts and what they started."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.lineage import LineageNode
+from pilothouse.domain.records import Alert, Deployment, Job, PromotionRequest, Run, Version
+from pilothouse.domain.roles import Actor
+from pilothouse.store import alerts, deployments, jobs, models, requests, runs, versions
+from pilothouse.store.engine import Connection
+
+from .authorisation import reading
+from .catalogue import require_run, require_version
+from .services import Services
+
+_LIMIT = 10_000
+_SHOWN_PARAMETERS = 12
+
+
+def lineage(services: Services, actor: Actor, reference: str) -> LineageNode:
+    """The tree of the version that ``reference`` names. Raises InvalidInputError, NotFoundError or NotAllowedError."""
+    with reading(services, actor) as connection:
+        version = require_version(connection, reference)
+        run = _run(connection, require_run(connection, version))
+        return _version(connection, version, {version.id}, [run])
+
+
+def _version(
+    connection: Connection, version: Version, seen: set[int], before: Sequence[LineageNode] = ()
+) -> LineageNode:
+    """A version with what followed from it; ``before`` is put first."""
+    live = f", live on {', '.join(version.live_on)}" if version.live_on else ""
+    detail = f"{version.status}, registered {_time(version.created_at)}{live}, model sha256 {version.model_digest[:12]}"
+    history = [
+        d
+        for d in deployments.history(connection, model=version.model, limit=_LIMIT)
+        if d.version == version.number
+    ]
+    history.sort(key=lambda d: d.id)
+    raised = [
+        a for a in alerts.listed(connection, model=version.model, limit=_LIMIT) if a.version == version.number
+    ]
+    raised.sort(key=lambda a: a.id)
+    placed = {alert.id: _deployment_of(alert, history) for alert in raised}
+
+    def deployed(deployment: Deployment) -> LineageNode:
+        mine = [alert for alert in raised if placed[alert.id] == deployment.id]
+        return _deployment(deployment, [_alert(connection, alert, seen) for alert in mine])
+
+    children = list(before)
+    for request in reversed(requests.listed(connection, model=version.model, limit=_LIMIT)):
+        if request.version == version.number:
+            children.append(_request(request, [deployed(d) for d in history if d.request_id == request.id]))
+    children += [deployed(d) for d in history if d.request_id is None]
+    children += [_alert(connection, alert, seen) for alert in raised if placed[alert.id] is None]
+    children += [_reproduction(job) for job in jobs.about_version(connection, version.id)]
+    return LineageNode("version", version_uri(version.model, version.number), detail, tuple(children))
+
+
+def _run(connection: Connection, run: Run) -> LineageNode:
+    as_of = f", on what was known at {_time(run.as_of)}" if run.as_of else ""
+    detail = (
+        f"{_time(run.started_at)} by {run.started_by}: {run.reason or 'no reason given'}{as_of}; "
+        f"{run.duration_s:.1f} s, {run.peak_memory_mb:.0f} MB"
+    )
+    job = jobs.find(connection, run.job_id)
+    children = [_snapshot(connection, run), _code(run), _parameters(run), _environment(run)]
+    stored = models.spec_by_id(connection, jobs.origin_of(connection, run.job_id).spec_id)
+    if stored is not None:
+        applied = f"applied {_time(stored.recorded_at)} by {stored.applied_by}"
+        children.append(LineageNode("model file", stored.digest[:12], applied))
+    if job is not None and job.options.get("overrides"):
+        words = ", ".join(f"{key} = {value}" for key, value in job.options["overrides"].items())
+        children.append(LineageNode("note", "overrides", words))
+    if run.triggered_by_alert is not None:
+        children.append(_cause(connection, run.triggered_by_alert))
+    return LineageNode("run", f"{run.id} (job {run.job_id})", detail, tuple(children))
+
+
+def _snapshot(connection: Connection, run: Run) -> LineageNode:
+    data = run.snapshot
+    detail = (
+        f"{data.rows:,} rows, {_time(data.first_row_at)} to {_time(data.last_row_at)}; "
+        f"{data.training_rows:,} to train on, {data.holdout_rows:,} held out"
+    )
+    spec = runs.spec_of(connection, run.id)
+    source = LineageNode("source", spec["data"]["source"], f"sha256 {data.source_digest[:12]}")
+    others = [
+        LineageNode("version", version_uri(other.model, other.number), "trained on the same rows")
+        for other in versions.of_snapshot(connection, data.content_digest)
+        if other.run_id != run.id
+    ]
+    return LineageNode("snapshot", data.content_digest[:12], detail, (source, *others))
+
+
+def _code(run: Run) -> LineageNode:
+    code = run.code
+    folder = f"folder sha256 {str(code.get('folder_digest') or '')[:12]}"
+    if not code.get("commit"):
+        return LineageNode("code", folder, str(code.get("note") or "no git"))
+    branch = f"on {code['branch']}, " if code.get("branch") else ""
+    diff = str(code.get("diff_digest") or "")[:12]
+    state = f"with uncommitted changes (diff sha256 {diff})" if code.get("dirty") else "clean"
+    return LineageNode("code", f"commit {code['commit'][:12]}", f"{branch}{state}, {folder}")
+
+
+def _parameters(run: Run) -> LineageNode:
+    shown = [f"{name} = {value}" for name, value in list(run.parameters.items())[:_SHOWN_PARAMETERS]]
+    more = len(run.parameters) - len(shown)
+    words = ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    return LineageNode("parameters", f"seed {run.seed}", words)
+
+
+def _environment(run: Run) -> LineageNode:
+    facts = run.environment
+    packages = facts.get("packages") or {}
+    detail = f"{facts.get('platform', '')}, {len(packages)} packages"
+    return LineageNode("environment", f"Python {facts.get('python', '?')}", detail)
+
+
+def _cause(connection: Connection, number: int) -> LineageNode:
+    alert = alerts.find(connection, number)
+    if alert is None:
+        return LineageNode("alert", str(number))
+    about = LineageNode("version", version_uri(alert.model, alert.version), f"on {alert.target}")
+    return LineageNode("alert", str(alert.id), _alert_words(alert), (about,))
+
+
+def _request(request: PromotionRequest, deployed: Sequence[LineageNode]) -> LineageNode:
+    detail = (
+        f"{request.status}, for {', '.join(request.targets)}, made {_time(request.recorded_at)} by {request.requested_by}"
+        f"{': ' + request.reason if request.reason else ''}; evidence sha256 {request.evidence_digest[:12]}"
+    )
+    decisions = [
+        LineageNode(
+            "decision",
+            f"{decision.verdict} by {decision.actor}",
+            f"{_time(decision.recorded_at)}{': ' + decision.reason if decision.reason else ''}, "
+            f"on evidence sha256 {decision.evidence_digest[:12]}",
+        )
+        for decision in request.decisions
+    ]
+    return LineageNode("request", str(request.id), detail, (*decisions, *deployed))
+
+
+def _deployment(deployment: Deployment, raised: Sequence[LineageNode]) -> LineageNode:
+    until = f"until {_time(deployment.ended_effective_at)}" if deployment.ended_effective_at else "until now"
+    detail = (
+        f"{deployment.kind} by {deployment.actor}, from {_time(deployment.effective_at)} {until} by its event clock"
+        f"{': ' + deployment.reason if deployment.reason else ''}"
+    )
+    return LineageNode("deployment", deployment.target, detail, tuple(raised))
+
+
+def _deployment_of(alert: Alert, history: Sequence[Deployment]) -> int | None:
+    """The deployment that an alert is about: the last on its target that had begun by then."""
+    mine = [d for d in history if d.target == alert.target]
+    begun = [d for d in mine if d.effective_at <= alert.effective_at]
+    return (begun or mine)[-1].id if mine else None
+
+
+def _alert(connection: Connection, alert: Alert, seen: set[int]) -> LineageNode:
+    started = []
+    for job in jobs.of_alert(connection, alert.id):
+        made = [v for v in versions.of_runs_for_alert(connection, alert.id) if v.number == job.version]
+        following = []
+        for version in made:
+            if version.id in seen:
+                following.append(
+                    LineageNode("version", version_uri(version.model, version.number), "see above")
+                )
+            else:
+                seen.add(version.id)
+                following.append(_version(connection, version, seen))
+        started.append(_job(job, following))
+    return LineageNode("alert", str(alert.id), _alert_words(alert), tuple(started))
+
+
+def _alert_words(alert: Alert) -> str:
+    return f"{alert.kind} of {alert.subject} on {alert.target}, {_time(alert.effective_at)}, {alert.status}: {alert.summary}"
+
+
+def _job(job: Job, made: Sequence[LineageNode]) -> LineageNode:
+    return LineageNode(
+        "job", str(job.id), f"{job.kind} {job.status}{': ' + job.error if job.error else ''}", tuple(made)
+    )
+
+
+def _reproduction(job: Job) -> LineageNode:
+    if "identical" not in job.result:
+        return LineageNode("reproduction", f"job {job.id}", str(job.status))
+    words = "identical" if job.result["identical"] else f"differs: {'; '.join(job.result['differences'])}"
+    return LineageNode("reproduction", f"job {job.id}", f"{_time(job.ended_at)} by {job.created_by}: {words}")
+
+
+def _time(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M}" if time else "–"

@@ -1,0 +1,175 @@
+"""A workspace from a backup: every entry checked before anything of it is used, the folder put in place as a whole."""
+
+import hashlib
+import json
+import re
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
+from pilothouse.domain.records import AuditHead
+from pilothouse.store import audit, versions
+from pilothouse.store.connection import Registry
+from pilothouse.system.files import sync_folder
+from pilothouse.system.paths import WorkspacePaths
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+REGISTRY = "state/registry.db"
+TELEMETRY = "state/telemetry.db"
+ARTIFACTS = "state/artifacts/sha256"
+INBOX = "state/inbox"
+MODELS = "models"
+
+_ARTIFACT = re.compile(re.escape(ARTIFACTS) + r"/([0-9a-f]{2})/(\1[0-9a-f]{62})")
+_FREE = (f"{INBOX}/", f"{MODELS}/")
+_MANIFEST_LIMIT = 1 << 30
+_CHUNK = 1 << 20
+
+
+def restore(file: Path, root: Path) -> AuditHead:
+    """Unpack a backup into ``root``, which must not exist or be empty, and verify all of it; the head of its audit log.
+
+    Verified: the place and digest of every file, SQLite's own check of the registry, the chain of the audit log and its head
+    as the backup noted it, and that every artifact that the registry names is there. Raises NotFoundError,
+    ConflictError (``root`` is not empty), IntegrityError (not a whole backup; nothing is left in ``root`` then) or
+    UnavailableError (disk).
+    """
+    if not file.is_file():
+        raise NotFoundError(f"{file} does not exist: name a file that pilothouse backup wrote")
+    root = root.absolute()
+    if root.is_symlink() or (root.exists() and (not root.is_dir() or any(root.iterdir()))):
+        raise ConflictError(f"{root} is not empty: restore into a new folder")
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{root.name}.restoring-", dir=root.parent))
+        try:
+            unpacked = scratch / "workspace"
+            unpacked.mkdir()
+            try:
+                with tarfile.open(file, "r:") as tar:
+                    manifest = _unpack(file, tar, unpacked)
+            except (tarfile.TarError, EOFError, ValueError) as error:
+                _refuse(file, str(error))
+            head = _verify(file, WorkspacePaths(unpacked), manifest)
+            if root.exists():
+                root.rmdir()
+            unpacked.rename(root)
+            sync_folder(root.parent)
+            WorkspacePaths(root).make_folders()
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        raise UnavailableError(
+            f"{root} cannot be written: {error.strerror or error}: check the disk"
+        ) from error
+    return head
+
+
+def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    manifest: dict[str, Any] | None = None
+    (folder / "state").mkdir(mode=0o700)
+    (folder / MODELS).mkdir()
+    left = file.stat().st_size
+    for entry in tar:
+        name = entry.name
+        left -= entry.size
+        if left < 0:
+            _refuse(file, "its entries are longer than the file itself")
+        if manifest is not None:
+            _refuse(file, f"{name!r} comes after its manifest")
+        if not entry.isreg():
+            _refuse(file, f"{name!r} is a link or a special file")
+        stream = tar.extractfile(entry)
+        assert stream is not None
+        if name == MANIFEST:
+            manifest = _read_manifest(file, stream.read(_MANIFEST_LIMIT))
+            continue
+        if name in found or not _is_expected(name):
+            _refuse(file, f"{name!r} has no place in a workspace")
+        path = folder / name
+        path.parent.mkdir(mode=0o700 if name.startswith("state/") else 0o755, parents=True, exist_ok=True)
+        digest, size = hashlib.sha256(), 0
+        with path.open("xb") as target:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+                target.write(chunk)
+        path.chmod(_mode(name, entry.mode))
+        found[name] = {"bytes": size, "sha256": digest.hexdigest()}
+    if manifest is None:
+        _refuse(file, f"it has no {MANIFEST}, so it was cut off")
+    _compare(file, manifest["files"], found)
+    return manifest
+
+
+def _is_expected(name: str) -> bool:
+    """Only the names that ``backup`` writes; ``models`` and the inbox hold any names, but nothing that leads out."""
+    if name in (REGISTRY, TELEMETRY) or _ARTIFACT.fullmatch(name):
+        return True
+    parts = name.split("/")
+    plain = all(part not in ("", ".", "..") for part in parts) and "\0" not in name and "\\" not in name
+    return plain and name.startswith(_FREE)
+
+
+def _mode(name: str, recorded: int) -> int:
+    if name.startswith(ARTIFACTS):
+        return 0o444
+    if name.startswith(f"{MODELS}/"):
+        return 0o755 if recorded & 0o100 else 0o644
+    return 0o600
+
+
+def _read_manifest(file: Path, data: bytes) -> dict[str, Any]:
+    try:
+        plain = json.loads(data)
+        known = plain["format"]
+        listed = {str(name): dict(facts) for name, facts in plain["files"].items()}
+        head = AuditHead(int(plain["audit"]["count"]), str(plain["audit"]["hash"]))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        _refuse(file, f"its {MANIFEST} is not valid")
+    if known != FORMAT:
+        raise UnavailableError(
+            f"{file} has the format {known}, this Pilothouse knows {FORMAT}: restore it with a newer Pilothouse"
+        )
+    return {"files": listed, "head": head}
+
+
+def _compare(file: Path, listed: dict[str, Any], found: dict[str, Any]) -> None:
+    for name in sorted({*listed, *found}):
+        if name not in found:
+            _refuse(file, f"{name} is listed and missing")
+        if listed.get(name) != found[name]:
+            _refuse(file, f"{name} is not what was backed up")
+        artifact = _ARTIFACT.fullmatch(name)
+        if artifact and artifact[2] != found[name]["sha256"]:
+            _refuse(file, f"{name} does not have the digest that it is named by")
+    if REGISTRY not in found:
+        _refuse(file, f"it holds no {REGISTRY}")
+
+
+def _verify(file: Path, paths: WorkspacePaths, manifest: dict[str, Any]) -> AuditHead:
+    registry = Registry.upgrade(paths.registry)
+    try:
+        registry.check()
+        with registry.read() as connection:
+            head = audit.verify(connection)
+            if head != manifest["head"]:
+                _refuse(
+                    file,
+                    f"its audit log ends at row {head.count}, and the backup noted {manifest['head'].count}",
+                )
+            for digest in versions.artifact_digests(connection):
+                if not (paths.artifacts / "sha256" / digest[:2] / digest).exists():
+                    _refuse(file, f"the registry names artifact {digest}, which is not in it")
+    finally:
+        registry.close()
+    return head
+
+
+def _refuse(file: Path, why: str) -> NoReturn:
+    raise IntegrityError(f"{file} is not a sound backup: {why}; nothing was restored")
