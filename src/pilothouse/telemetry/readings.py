@@ -159,6 +159,25 @@ def history(
     return [_reading(row) for row in reversed(rows)]
 
 
+def history_of_target(
+    connection: Connection,
+    model: str,
+    target: str,
+    monitor: str,
+    *,
+    version: int | None = None,
+    limit: int = 1_000,
+) -> list[Reading]:
+    """The newest readings of a monitor over all versions on a target (or of one), oldest first."""
+    rows = connection.execute(
+        _SELECT
+        + " WHERE stream_id IN (SELECT id FROM streams WHERE model=? AND target=? AND (? IS NULL OR version=?)) "
+        "AND monitor=? AND subject='' ORDER BY window_end DESC LIMIT ?",
+        (model, target, version, version, monitor, limit),
+    ).fetchall()
+    return [_reading(row) for row in reversed(rows)]
+
+
 def count_judged(connection: Connection, stream_id: int) -> int:
     """How many windows of a stream have got a verdict."""
     return int(

@@ -151,6 +151,15 @@ def read(
     return found
 
 
+def newest_latencies(connection: Connection, stream_id: int, level: int) -> LatencyProfile:
+    """The latencies of a stream's newest window with requests; empty before its first."""
+    row = connection.execute(
+        "SELECT latency FROM windows WHERE stream_id=? AND level=? AND requests>0 ORDER BY start DESC LIMIT 1",
+        (stream_id, level),
+    ).fetchone()
+    return latency.decode(row[0]) if row else latency.empty_latencies()
+
+
 def _profile(
     specification: ProfileSpecification,
     predictions: Predictions,
