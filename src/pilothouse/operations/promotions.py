@@ -127,7 +127,9 @@ def withdraw(services: Services, actor: Actor, request_id: int, reason: str = ""
     words = clean_text(reason, "the reason")
     with changing(services, actor, Permission.REQUEST, _model_of(services, request_id)) as change:
         request = _open_request(change, request_id)
-        if request.requested_by != actor.name and not _holds(change.connection, actor, Permission.SET_POLICY):
+        if request.requested_by != actor.name and not _holds(
+            change.connection, actor, Permission.SET_POLICY, request.model
+        ):
             raise NotAllowedError(
                 f"{actor.name} may not withdraw request {request_id}: only {request.requested_by}, who made it, or an admin"
             )

@@ -1,6 +1,7 @@
 """Schedules from the model files, and every firing with its outcome: each nominal time once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.model_spec import ScheduleSpec
@@ -31,11 +32,25 @@ def listed(connection: Connection, model: str | None = None) -> list[Schedule]:
     return [_schedule(row) for row in rows]
 
 
-def recorded_at(connection: Connection, schedule_id: int) -> datetime:
-    """Since when the schedule is as it is: earlier nominal times are not caught up."""
-    row = connection.execute("SELECT recorded_at FROM schedules WHERE id = ?", (schedule_id,)).fetchone()
-    us: int = row["recorded_at"]
-    return from_us(us)
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When a schedule fires: ``cron`` in ``timezone``, or every ``every_s`` seconds from ``since`` on.
+
+    ``since``: as it is now since then; earlier nominal times are not caught up.
+    """
+
+    cron: str | None
+    every_s: int | None
+    timezone: str
+    since: datetime
+
+
+def rule_of(connection: Connection, schedule_id: int) -> Rule:
+    """The rule of a schedule that exists."""
+    row = connection.execute(
+        "SELECT cron, every_s, timezone, recorded_at FROM schedules WHERE id = ?", (schedule_id,)
+    ).fetchone()
+    return Rule(row["cron"], row["every_s"], row["timezone"], from_us(row["recorded_at"]))
 
 
 def set_schedules(
@@ -55,27 +70,21 @@ def set_schedules(
         )
 
 
-def set_paused(connection: Connection, schedule_id: int, paused: bool) -> None:
-    """Pause or resume."""
-    connection.execute("UPDATE schedules SET paused = ? WHERE id = ?", (int(paused), schedule_id))
+def set_paused(connection: Connection, schedule_id: int, paused: bool, *, at: datetime) -> None:
+    """Pause or resume. What would have fired during the pause is not caught up."""
+    connection.execute(
+        "UPDATE schedules SET paused = ?, recorded_at = ? WHERE id = ?", (int(paused), to_us(at), schedule_id)
+    )
 
 
 def add_fire(
-    connection: Connection,
-    schedule_id: int,
-    nominal: datetime,
-    *,
-    at: datetime,
-    outcome: str,
-    job_id: int | None,
-) -> bool:
-    """Record one firing; False where this nominal time has been recorded before."""
-    added = connection.execute(
-        "INSERT INTO schedule_fires (schedule_id, nominal_at, recorded_at, outcome, job_id) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (schedule_id, nominal_at) DO NOTHING",
-        (schedule_id, to_us(nominal), to_us(at), outcome, job_id),
+    connection: Connection, schedule_id: int, nominal: datetime, *, at: datetime, outcome: str
+) -> None:
+    """Record one firing. Raises the database's IntegrityError where this nominal time has been recorded before."""
+    connection.execute(
+        "INSERT INTO schedule_fires (schedule_id, nominal_at, recorded_at, outcome) VALUES (?, ?, ?, ?)",
+        (schedule_id, to_us(nominal), to_us(at), outcome),
     )
-    return added.rowcount == 1
 
 
 def has_fired(connection: Connection, schedule_id: int, nominal: datetime) -> bool:

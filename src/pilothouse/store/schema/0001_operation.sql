@@ -191,7 +191,6 @@ CREATE TABLE schedule_fires (
   nominal_at  INTEGER NOT NULL,
   recorded_at INTEGER NOT NULL,
   outcome     TEXT NOT NULL CHECK (outcome <> ''),
-  job_id      INTEGER REFERENCES jobs (id),
   UNIQUE (schedule_id, nominal_at)
 ) STRICT;
 
