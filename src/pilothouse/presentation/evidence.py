@@ -9,9 +9,12 @@ from pilothouse.presentation.texts import LINE_LIMIT, figure, flatten, safe, val
 Section = tuple[str, list[list[str]]]
 
 
-def evidence_sections(evidence: Mapping[str, Any]) -> list[Section]:
-    """Gates and metrics first, since a decision rests on them; everything else after, so that nothing is hidden."""
-    rest = dict(evidence)
+def evidence_sections(evidence: Mapping[str, Any], *, shown: Sequence[str] = ()) -> list[Section]:
+    """Gates and metrics first, since a decision rests on them; everything else after, so that nothing is hidden.
+
+    ``shown`` names the facts that the reader has before their eyes already.
+    """
+    rest = {key: value for key, value in evidence.items() if key not in shown}
     sections: list[Section] = []
     gates = _take_tables(rest, "gates")
     if gates:
@@ -29,7 +32,7 @@ def evidence_sections(evidence: Mapping[str, Any]) -> list[Section]:
         sections.append((_title(key), rows))
     if rest:
         rows = [[safe(_title(key)), safe(value_text(value), LINE_LIMIT)] for key, value in rest.items()]
-        sections.insert(0, ("Facts", rows))
+        sections.append(("Facts", rows))
     return sections
 
 

@@ -13,24 +13,28 @@ def request_page(request: PromotionRequest) -> list[Line]:
     """Everything about the request; gates and metrics stand high, digests low."""
     is_open = request.status is RequestStatus.OPEN
     needed = int(request.policy.get("approvals", 0))
+    until = (
+        f"expires {time_text(request.expires_at)}" if is_open else f"closed {time_text(request.closed_at)}"
+    )
+    trained = "" if request.trained_by == request.requested_by else f", trained by {request.trained_by}"
     facts = [
-        ("asked by", f"{request.requested_by} on {time_text(request.recorded_at)}"),
         ("why", request.reason or "no reason given"),
-        ("trained by", request.trained_by),
+        ("asked by", f"{request.requested_by} on {time_text(request.recorded_at)}{trained}"),
         ("replaces", _replaced(request)),
+        ("signatures", f"{request.approvals} of {needed}, {until}"),
         ("policy", policy_text(request.policy)),
-        ("signatures", f"{request.approvals} of {needed}"),
-        ("expires", time_text(request.expires_at)) if is_open else ("closed", time_text(request.closed_at)),
-        ("evidence", f"sha256 {request.evidence_digest}"),
+        ("evidence", request.evidence_digest),
     ]
     status = request_cell(request.status)
     version = Cell(
         f"  {safe(request.model)} version {request.version}  →  {safe(' '.join(request.targets))}", "strong"
     )
-    lines = [Line((status, version)), Line(), *section("Request", pairs(facts, {"why": "strong"}))]
+    lines = [Line((status, version)), *pairs(facts, {"why": "strong"}), Line()]
     lines += section("Signatures and decisions", _decisions(request))
     lines += section("Comments", _comments(request))
-    for title, rows in evidence_sections(request.evidence):
+    for title, rows in evidence_sections(
+        request.evidence, shown=("model", "version", "targets", "incumbents")
+    ):
         lines += section(title, aligned([_evidence_cells(row) for row in rows], widest=26))
     return lines
 

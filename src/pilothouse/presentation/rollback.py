@@ -29,16 +29,18 @@ def rollback_plan(
         live = next((d for d in there if d.ended_at is None), None)
         if live is None or (targets is not None and target not in targets):
             continue
-        before = _before(there, live)
+        before = _before(there)
         if before is not None:
             steps.append(RollBackStep(target, live.version, before))
     return sorted(steps, key=lambda step: step.target)
 
 
-def _before(there: Sequence[Deployment], live: Deployment) -> int | None:
-    """The version that was live before this one; a roll-back goes further back, not to what was rolled back."""
-    older = [d for d in there if d.id < live.id]
-    if live.kind == "rollback":
-        first = next((i for i, d in enumerate(older) if d.version == live.version), None)
-        older = [] if first is None else list(older[first + 1 :])
-    return next((d.version for d in older if d.version != live.version), None)
+def _before(there: Sequence[Deployment]) -> int | None:
+    """The version that the live one took the place of; after a roll-back, not the one that was rolled back from."""
+    path: list[int] = []
+    for deployment in sorted(there, key=lambda d: d.id):
+        if deployment.kind == "rollback" and deployment.version in path:
+            del path[len(path) - path[::-1].index(deployment.version) :]
+        elif not path or path[-1] != deployment.version:
+            path.append(deployment.version)
+    return path[-2] if len(path) > 1 else None

@@ -91,10 +91,13 @@ def _floor(column: Column, natural: int) -> int:
 def _shrink(
     shown: Sequence[int], natural: Sequence[int], floors: dict[int, int], lack: int
 ) -> list[tuple[int, int]]:
-    """Take ``lack`` columns from those that may give, each in proportion to what it has to give."""
-    room = {i: natural[i] - floors[i] for i in shown}
-    total = sum(room.values()) or 1
-    widths = {i: natural[i] - min(room[i], -(-lack * room[i] // total)) for i in shown}
+    """Take ``lack`` columns off, one by one from whichever is widest of those that may give."""
+    widths = {i: natural[i] for i in shown}
+    for _ in range(lack):
+        giving = [i for i in shown if widths[i] > floors[i]]
+        if not giving:
+            break
+        widths[max(giving, key=lambda i: (widths[i], i))] -= 1
     return [(i, widths[i]) for i in shown]
 
 

@@ -92,7 +92,7 @@ def _summary(version: Version, run: Run) -> list[Line]:
         ),
         ("took", f"{run.duration_s:.1f} s, {run.peak_memory_mb:.0f} MB at most"),
         ("code", code_text(run.code)),
-        ("model file", f"{size_text(version.model_bytes)}, sha256 {version.model_digest}"),
+        ("model file", f"{size_text(version.model_bytes)}, sha256 {version.model_digest[:16]}…"),
     ]
     if run.triggered_by_alert:
         facts.insert(5, ("alert", str(run.triggered_by_alert)))
@@ -183,8 +183,19 @@ def _code(version: Version, run: Run) -> list[Line]:
                 ]
             ),
         ),
+        *section("Artifacts (sha256)", pairs(_artifacts(version))),
         *section("Environment", pairs((key, value_text(value)) for key, value in flatten(rest))),
         *section("Packages", pairs((str(name), str(number)) for name, number in listed)),
+    ]
+
+
+def _artifacts(version: Version) -> list[tuple[str, str]]:
+    return [
+        ("model", version.model_digest),
+        ("schema", version.schema_digest),
+        ("profile", version.profile_spec_digest),
+        ("reference", version.reference_digest),
+        ("predictions", version.predictions_digest),
     ]
 
 

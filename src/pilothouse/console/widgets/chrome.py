@@ -65,8 +65,7 @@ class Banner(Static):
             lines.append(
                 line(
                     Cell(
-                        " ✖ THE DAEMON IS NOT RUNNING: no job, monitor or roll-out moves; serving goes on. "
-                        "Start it: pilothouse daemon start",
+                        " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start",
                         "bad",
                     )
                 )
