@@ -10,6 +10,7 @@ import logging
 from datetime import UTC
 from typing import Any
 
+from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON
 from pilothouse.operations import automation, backups, schedules, trainings
@@ -105,8 +106,11 @@ class ScheduleKeeper:
         folder = self._services.paths.root / "backups"
         folder.mkdir(mode=0o700, exist_ok=True)
         file = folder / f"{item.schedule.name}-{item.nominal:%Y%m%dT%H%M%SZ}.tar"
-        if not file.exists():  # a daemon that ended between copying and recording has made it
-            backups.backup(self._services, DAEMON, file)
+        try:
+            if not file.exists():  # a daemon that ended between copying and recording has made it
+                backups.backup(self._services, DAEMON, file)
+        except PilothouseError as error:  # the firing is dealt with; that it failed is its outcome
+            return f"failed: {error}"
         for old in sorted(folder.glob(f"{item.schedule.name}-*.tar"))[:-_BACKUPS_KEPT]:
             old.unlink()
         return f"backups/{file.name}"

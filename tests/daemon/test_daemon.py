@@ -1,0 +1,194 @@
+"""Real daemons: started, asked, killed; jobs through all their ends; serving processes that outlive them."""
+
+import json
+import os
+import signal
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pilothouse.daemon import control
+from pilothouse.daemon.serving_supervisor import running_servers
+from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.operations import audits, jobs, promotions
+from pilothouse.store import processes as stored
+from pilothouse.system import landlock
+from pilothouse.system.processes import descendants, is_alive, name_of
+from support import wait_until
+from workshop import Workshop, make_workshop
+
+pytestmark = [
+    pytest.mark.loop,
+    pytest.mark.skipif(landlock.abi() < 4, reason="kernel without Landlock ABI 4"),
+]
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Iterator[Workshop]:
+    made = make_workshop(tmp_path / "w")
+    try:
+        yield made
+    finally:
+        control.stop(made.root)
+        control.stop_serving(made.root)
+        made.services.close()
+
+
+def test_a_daemon_starts_is_known_refuses_a_second_and_stops(workshop: Workshop) -> None:
+    assert not control.daemon_state(workshop.services).running
+    name = control.start_in_background(workshop.root)
+    state = control.daemon_state(workshop.services)
+    assert (state.running, state.pid) == (True, name.pid)
+    assert state.isolation == landlock.describe()
+    with pytest.raises(ConflictError, match=f"runs already, pid {name.pid}"):
+        control.start_in_background(workshop.root)
+    family = [name.pid, *descendants(name.pid)]
+    assert len(family) >= 2
+    assert workshop.services.paths.hub_socket.stat().st_mode & 0o777 == 0o600
+    assert control.stop(workshop.root)
+    assert [pid for pid in family if name_of(pid)] == []
+    assert not workshop.services.paths.hub_socket.exists()
+    assert not control.daemon_state(workshop.services).running
+    assert not control.stop(workshop.root)
+    actions = [entry.action for entry in audits.show(workshop.services, workshop.admin)]
+    assert actions[:2] == ["daemon.stopped", "daemon.started"]
+
+
+def test_a_daemon_that_cannot_start_says_why(tmp_path: Path, workshop: Workshop) -> None:
+    with pytest.raises(NotFoundError, match="not a workspace"):
+        control.start_in_background(tmp_path)
+    workshop.services.paths.registry.chmod(0o666)
+    with pytest.raises(UnavailableError, match="chmod 600"):
+        control.start_in_background(workshop.root)
+
+
+def test_each_way_that_a_job_ends_is_told(workshop: Workshop) -> None:
+    control.start_in_background(workshop.root)
+    good = workshop.ended(workshop.train().id)
+    assert (good.status, good.error, good.version) == (JobStatus.SUCCEEDED, "", 1)
+    head = "import os, signal, time\n\ndef fit(X, y, parameters, seed):\n"
+    bodies = {
+        "raise ValueError('no wind')": (JobStatus.FAILED, "no wind"),
+        "os.kill(os.getpid(), signal.SIGSEGV)": (JobStatus.CRASHED, "SIGSEGV"),
+        "bytearray(8 << 30)": (JobStatus.OUT_OF_MEMORY, "memory_mb"),
+        "time.sleep(60)": (JobStatus.TIMED_OUT, "training.timeout"),
+    }
+    for body, (status, words) in bodies.items():
+        limits = 'function = "train.py:fit"\nmemory_mb = 2000'
+        workshop.write_model(limits, code=f"{head}    print('on it')\n    {body}\n")
+        path = workshop.root / "models" / "delay" / "model.toml"
+        if status is JobStatus.TIMED_OUT:
+            path.write_text(path.read_text().replace('"60s"', '"2s"'))
+            from pilothouse.operations import apply_models
+
+            apply_models.apply(workshop.services, workshop.admin)
+        job = workshop.ended(workshop.train().id)
+        assert job.status is status, job.error
+        assert words in job.error
+        assert "on it" in jobs.read_log(workshop.services, workshop.scientist, job.id)[0]
+
+
+def test_a_running_job_is_cancelled_within_a_moment(workshop: Workshop) -> None:
+    code = "import time\n\ndef fit(X, y, parameters, seed):\n    print('sleeps')\n    time.sleep(60)\n"
+    workshop.write_model('function = "train.py:fit"', code=code)
+    control.start_in_background(workshop.root)
+    job = workshop.train()
+    wait_until(
+        lambda: "sleeps" in jobs.read_log(workshop.services, workshop.scientist, job.id)[0], timeout=30
+    )
+    jobs.cancel_job(workshop.services, workshop.scientist, job.id)
+    assert workshop.ended(job.id, timeout=5).status is JobStatus.CANCELLED
+
+
+def test_a_job_of_a_killed_daemon_leaves_no_orphan_and_is_run_by_the_next(workshop: Workshop) -> None:
+    marker = workshop.root / "models" / "delay" / "go"
+    code = (
+        "import time\nfrom pathlib import Path\nfrom sklearn.ensemble import HistGradientBoostingClassifier\n\n"
+        "def fit(X, y, parameters, seed):\n"
+        "    if not (Path(__file__).parent / 'go').exists():\n        print('sleeps')\n        time.sleep(60)\n"
+        "    return HistGradientBoostingClassifier(max_iter=8).fit(X, y)\n"
+    )
+    workshop.write_model('function = "train.py:fit"', code=code)
+    daemon = control.start_in_background(workshop.root)
+    job = workshop.train()
+    wait_until(
+        lambda: "sleeps" in jobs.read_log(workshop.services, workshop.scientist, job.id)[0], timeout=30
+    )
+    family = [daemon.pid, *descendants(daemon.pid)]
+    os.kill(daemon.pid, signal.SIGKILL)
+    wait_until(lambda: not [pid for pid in family if name_of(pid)])
+    assert not control.daemon_state(workshop.services).running
+    assert workshop.job(job.id).status is JobStatus.RUNNING
+    marker.touch()
+    control.start_in_background(workshop.root)
+    again = workshop.ended(job.id)
+    assert (again.status, again.attempt, again.version) == (JobStatus.SUCCEEDED, 2, 1)
+
+
+def _approved(workshop: Workshop) -> None:
+    job = workshop.ended(workshop.train().id)
+    assert job.status is JobStatus.SUCCEEDED, job.error
+    reference = f"models:/delay/{job.version}"
+    request = promotions.request_promotion(workshop.services, workshop.scientist, reference)
+    wait_until(lambda: running_servers(workshop.services.paths), timeout=30)
+    promotions.approve(workshop.services, workshop.approver, request.id, request.evidence_digest)
+
+
+def _loaded(workshop: Workshop) -> int | None:
+    with workshop.services.registry.read() as connection:
+        record = stored.reports(connection).get("ewr")
+    return record.report.loaded.get("delay") if record else None
+
+
+def _answers(port: int) -> bool:
+    tensors = [
+        {"name": name, "shape": [1], "datatype": "FP64", "data": [value]}
+        for name, value in (("wind", 12.0), ("load", 0.5))
+    ]
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v2/models/delay/infer",
+        json.dumps({"inputs": tensors}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            return "prediction_id" in answer.read().decode()
+    except OSError:
+        return False
+
+
+def test_serving_follows_an_approval_outlives_the_daemon_and_is_started_again_when_killed(
+    workshop: Workshop,
+) -> None:
+    paths = workshop.services.paths
+    daemon = control.start_in_background(workshop.root)
+    _approved(workshop)
+    wait_until(lambda: _loaded(workshop) == 1, timeout=20)
+    first = running_servers(paths)["ewr"]
+    assert _answers(first.port)
+    assert (paths.serving_folder("ewr") / "token").stat().st_mode & 0o777 == 0o600
+
+    os.kill(daemon.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(daemon))
+    assert _answers(first.port)
+    control.start_in_background(workshop.root)
+    waited = threading.Event()
+    waited.wait(1.5)
+    assert running_servers(paths)["ewr"] == first
+
+    os.kill(first.process.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(first.process))
+    wait_until(lambda: "ewr" in running_servers(paths), timeout=20)
+    second = running_servers(paths)["ewr"]
+    assert second.process != first.process
+    assert second.port == first.port
+    wait_until(lambda: _answers(second.port), timeout=20)
+
+    assert control.stop(workshop.root)
+    assert is_alive(second.process)
+    assert control.stop_serving(workshop.root) == ["ewr"]
+    assert not is_alive(second.process)

@@ -1,0 +1,134 @@
+"""Schedules: rung by APScheduler, decided by the table; the clock is moved through the services' own."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pilothouse.daemon.parts import Bell
+from pilothouse.daemon.scheduler import ScheduleKeeper
+from pilothouse.domain.records import Job
+from pilothouse.operations import automation, jobs, schedules
+from support import wait_until
+from workshop import Workshop, make_workshop
+
+
+class Clock:
+    """The wall clock, moved by ``offset``."""
+
+    def __init__(self) -> None:
+        self.offset = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, clock: Clock) -> Iterator[Workshop]:
+    made = make_workshop(tmp_path / "w")
+    made.services.now = clock
+    yield made
+    made.services.close()
+
+
+def write_schedule(workshop: Workshop, line: str, action: str = "train") -> None:
+    table = f'[[automation.schedule]]\nname = "often"\n{line}\naction = "{action}"'
+    workshop.write_model(more=table)
+
+
+@contextmanager
+def keeping(workshop: Workshop) -> Iterator[tuple[Bell, Bell]]:
+    """A keeper at work: the bell that wakes it, and the one that it rings for the monitor."""
+    stop = threading.Event()
+    bell, monitor = Bell(stop), Bell(stop)
+    keeper = ScheduleKeeper(workshop.services, monitor)
+    thread = threading.Thread(target=keeper.run, args=(bell,))
+    thread.start()
+    try:
+        yield bell, monitor
+    finally:
+        stop.set()
+        bell.ring()
+        thread.join(10)
+
+
+def trainings(workshop: Workshop) -> list[Job]:
+    return jobs.list_jobs(workshop.services, workshop.admin)
+
+
+def outcome(workshop: Workshop) -> str:
+    return schedules.list_schedules(workshop.services, workshop.admin)[0].last_outcome
+
+
+def test_an_alarm_wakes_the_keeper_at_the_nominal_time(workshop: Workshop, clock: Clock) -> None:
+    clock.offset = timedelta(seconds=-59)
+    write_schedule(workshop, 'every = "60s"')
+    clock.offset = timedelta()
+    with keeping(workshop):
+        wait_until(lambda: len(trainings(workshop)) == 1, timeout=5)
+    assert trainings(workshop)[0].reason == "schedule often"
+    assert outcome(workshop) == f"job {trainings(workshop)[0].id}"
+
+
+def test_times_that_passed_without_a_daemon_are_one_run_that_names_them(
+    workshop: Workshop, clock: Clock
+) -> None:
+    write_schedule(workshop, 'every = "60s"')
+    clock.offset = timedelta(seconds=190)
+    with keeping(workshop) as (bell, _):
+        wait_until(lambda: outcome(workshop))
+        bell.ring()
+    with keeping(workshop) as (bell, _):
+        bell.ring()
+    assert len(trainings(workshop)) == 1
+    assert "stands for 2 earlier times" in outcome(workshop)
+
+
+def test_a_paused_automation_lets_the_time_pass_and_says_so(workshop: Workshop, clock: Clock) -> None:
+    write_schedule(workshop, 'every = "60s"')
+    automation.pause(workshop.services, workshop.admin, "maintenance")
+    clock.offset = timedelta(seconds=70)
+    with keeping(workshop):
+        wait_until(lambda: outcome(workshop))
+    assert outcome(workshop) == "skipped: automation is paused"
+    assert trainings(workshop) == []
+
+
+def test_a_schedule_that_is_applied_while_the_keeper_runs_gets_its_alarm(
+    workshop: Workshop, clock: Clock
+) -> None:
+    with keeping(workshop) as (bell, _):
+        clock.offset = timedelta(seconds=-59)
+        write_schedule(workshop, 'every = "60s"')
+        clock.offset = timedelta()
+        bell.ring()
+        wait_until(lambda: len(trainings(workshop)) == 1, timeout=5)
+
+
+def test_a_schedule_can_wake_the_monitor(workshop: Workshop, clock: Clock) -> None:
+    write_schedule(workshop, 'cron = "* * * * *"', action="monitor")
+    clock.offset = timedelta(seconds=61)
+    with keeping(workshop) as (_, monitor):
+        wait_until(monitor._rung.is_set)
+        wait_until(lambda: outcome(workshop) == "windows are evaluated")
+
+
+def test_a_scheduled_backup_is_made_once_a_time_and_old_ones_go(workshop: Workshop, clock: Clock) -> None:
+    write_schedule(workshop, 'every = "60s"', action="backup")
+    with keeping(workshop) as (bell, _):
+        for turn in range(1, 10):
+            clock.offset = timedelta(seconds=60 * turn + 1)
+            before = outcome(workshop)
+            bell.ring()
+            wait_until(lambda before=before: outcome(workshop) != before)  # type: ignore[misc]
+    kept = sorted((workshop.root / "backups").iterdir())
+    assert len(kept) == 7
+    assert outcome(workshop) == f"backups/{kept[-1].name}"

@@ -1,0 +1,106 @@
+"""A small real workspace for tests of the daemon: people, a data file, a model, and waiting for jobs."""
+
+import csv
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pilothouse.composition import open_workspace
+from pilothouse.domain.records import Job
+from pilothouse.domain.roles import Actor, Role
+from pilothouse.operations import apply_models, jobs, trainings, workspaces
+from pilothouse.operations.services import Services
+from support import wait_until
+
+MODEL = """
+name = "delay"
+task = "binary"
+owner = "tests"
+
+[data]
+source = "../../data/rows.csv"
+target = "late"
+timestamp = "at"
+timezone = "UTC"
+features = ["wind", "load"]
+holdout = "10d"
+
+[training]
+{training}
+threads = 1
+timeout = "60s"
+
+[gates.data]
+maximum_missing = 0.5
+
+[promotion]
+approvals = 1
+four_eyes = true
+
+[[targets]]
+name = "ewr"
+
+{more}
+"""
+ESTIMATOR = 'estimator = "sklearn.ensemble.HistGradientBoostingClassifier"\nparameters = { max_iter = 8 }'
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """An open workspace with a data scientist and an approver. Its model ``delay`` runs on the target ``ewr``."""
+
+    root: Path
+    services: Services
+    admin: Actor
+    scientist: Actor
+    approver: Actor
+
+    def write_model(self, training: str = ESTIMATOR, *, code: str = "", more: str = "") -> None:
+        """Write and apply the model file."""
+        folder = self.root / "models" / "delay"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.toml").write_text(MODEL.format(training=training, more=more))
+        if code:
+            (folder / "train.py").write_text(code)
+        apply_models.apply(self.services, self.admin)
+
+    def train(self) -> Job:
+        """Ask for a training."""
+        return trainings.start_training(self.services, self.scientist, "delay", reason="a test")
+
+    def job(self, number: int) -> Job:
+        """The job as it is now."""
+        return jobs.get_job(self.services, self.scientist, number)
+
+    def ended(self, number: int, timeout: float = 60.0) -> Job:
+        """The job, once it has ended."""
+        wait_until(lambda: self.job(number).status.ended, timeout)
+        return self.job(number)
+
+
+def make_workshop(root: Path) -> Workshop:
+    """Make the workspace in ``root``."""
+    workspaces.initialise(root, "ada")
+    services = open_workspace(root)
+    admin = workspaces.identify(services, "ada")
+    for name, role in (("sam", Role.DATA_SCIENTIST), ("pat", Role.APPROVER)):
+        workspaces.grant_role(services, admin, name, role)
+    (root / "data").mkdir()
+    _write_rows(root / "data" / "rows.csv", 1_500)
+    people = [workspaces.identify(services, name) for name in ("sam", "pat")]
+    made = Workshop(root, services, admin, *people)
+    made.write_model()
+    return made
+
+
+def _write_rows(path: Path, rows: int) -> None:
+    chance = random.Random(5)
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["at", "wind", "load", "late"])
+        for hour in range(rows):
+            at = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+            wind, load = chance.gauss(10, 3), chance.random()
+            late = int(wind + 4 * load + chance.gauss(0, 2) > 13)
+            writer.writerow([at.strftime("%Y-%m-%d %H:%M:%S"), f"{wind:.3f}", f"{load:.4f}", late])
