@@ -14,7 +14,7 @@ from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, Predicti
 from pilothouse.statistics.specification import ProfileSpecification
 from pilothouse.store import targets, versions
 from pilothouse.telemetry import VersionFacts, from_us, to_us
-from pilothouse.telemetry.streams import rejected_counts
+from pilothouse.telemetry.streams import list_streams, rejected_counts
 
 from .authorisation import authorise, changing, reading
 from .catalogue import require_model, require_version, spec_of_model
@@ -31,6 +31,15 @@ class FileReceipt:
     rejected: int
     duplicates: int
     outcomes: LabelReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What telemetry holds: events taken in, events with their outcome, events and outcomes refused."""
+
+    events: int
+    labels: int
+    rejected: int
 
 
 def ingest_batch(services: Services, batch: PredictionBatch) -> BatchReceipt:
@@ -110,6 +119,18 @@ def rejected(services: Services, actor: Actor) -> list[RejectedEvents]:
             RejectedEvents(found.reason, found.count, from_us(found.last_us), found.example)
             for found in rejected_counts(connection)
         ]
+
+
+def totals(services: Services, actor: Actor) -> Totals:
+    """How much is stored."""
+    with reading(services, actor):
+        pass
+    if not services.paths.telemetry.exists():
+        return Totals(0, 0, 0)
+    with services.telemetry.read() as connection:
+        streams = list_streams(connection)
+        refused = sum(found.count for found in rejected_counts(connection))
+    return Totals(sum(s.rows for s in streams), sum(s.labelled for s in streams), refused)
 
 
 def version_facts(services: Services, model: str, version: int) -> VersionFacts | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import outcomes
@@ -81,6 +82,13 @@ class TelemetryStore:
     def data_version(self) -> int:
         """Changes when anybody commits to the file."""
         return self._database.data_version()
+
+    def check(self) -> None:
+        """Have SQLite examine the whole file. Raises IntegrityError with its first finding."""
+        with self.read() as connection:
+            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if found != "ok":
+            raise IntegrityError(f"{self.path} is damaged: {found}; restore a backup into a new folder")
 
     def copy_to(self, path: Path) -> None:
         """A sound copy of the live database in one file. Raises UnavailableError where that file exists."""
