@@ -202,7 +202,9 @@ def _prepare_backtest(services: Services, claim: ClaimedJob, folder: Path) -> Pr
     write_atomically(folder / "rows.parquet", rows)
     _write(folder, Prepared(spec=stored.spec, started_us=to_us(services.now())))
     inputs = {"rows": str(folder / "rows.parquet"), **_version_inputs(services, "version", versions)}
-    asked = {"versions": options["versions"], "slice_by": next(iter(spec.data.slices), None)}
+    # Telemetry holds features alone.
+    slice_by = next((column for column in spec.data.slices if column in spec.data.features), None)
+    asked = {"versions": options["versions"], "slice_by": slice_by}
     return _requests(services, claim, spec, {"backtest": (inputs, asked)})
 
 

@@ -1,0 +1,309 @@
+"""What a training leaves: one version, complete, once; and what follows from it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from job_workshop import (
+    ADMIN,
+    APPROVER,
+    MODEL,
+    SCIENTIST,
+    actor,
+    applied,
+    claim,
+    digest,
+    gate,
+    make_workspace,
+    outcome_for,
+    outcome_of,
+    queue,
+    trained,
+    write_model,
+)
+from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
+from pilothouse.domain.evaluation import GateOutcome
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.records import RequestStatus, VersionStatus
+from pilothouse.operations import (
+    apply_models,
+    automation,
+    catalogue,
+    job_inputs,
+    jobs,
+    promotions,
+    results,
+    trainings,
+)
+from pilothouse.operations.services import Services
+from pilothouse.store import runs
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return applied(tmp_path)
+
+
+def repository(root: Path) -> None:
+    for arguments in (("init", "-q", "-b", "work"), ("add", "models"), ("commit", "-q", "-m", "first")):
+        subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments],
+            cwd=root,
+            check=True,
+            env={"PATH": os.environ["PATH"], "HOME": str(root), "GIT_CONFIG_NOSYSTEM": "1"},
+        )
+
+
+def test_a_training_becomes_version_one_with_all_that_is_known(services: Services) -> None:
+    version = trained(services)
+    scientist = actor(services, SCIENTIST)
+
+    assert (version.number, version.status) == (1, VersionStatus.CANDIDATE)
+    assert [(m.metric, m.slice, m.value) for m in version.metrics] == [
+        ("auc", "", 0.71),
+        ("auc", "carrier=AA", 0.7),
+    ]
+    assert [g.gate for g in version.gates] == ["data.rows", "metric.auc"]
+    assert services.artifacts.read(version.model_digest) == b"model of job 1 attempt 1"
+    assert version.model_bytes == len(b"model of job 1 attempt 1")
+    run = catalogue.get_run(services, scientist, "models:/demo/1")
+    assert (run.started_by, run.reason, run.seed, run.parameters) == (SCIENTIST, "first try", 7, {"C": 1.0})
+    assert run.as_of is not None
+    assert (run.duration_s, run.peak_memory_mb) == (2.5, 120.0)
+    assert run.environment["packages"] == {"numpy": "2.0.0"}
+    assert run.snapshot.content_digest == digest("rows")
+    assert run.snapshot.columns[0].mean == 49.5
+    assert services.artifacts.read(run.snapshot.artifact_digest) == b"snapshot of job 1 attempt 1"
+    job = jobs.get_job(services, scientist, 1)
+    assert (job.status, job.version, job.progress) == (JobStatus.SUCCEEDED, 1, 1.0)
+
+
+def test_the_files_of_a_run_are_artifacts_and_leave_the_jobs_folder(services: Services) -> None:
+    version = trained(services)
+
+    with services.registry.read() as connection:
+        files = runs.files_of(connection, version.run_id)
+        schema = runs.schema_of(connection, version.run_id)
+    assert set(files) == {"train", "holdout", "model_folder", "log"}
+    assert list(schema) == ["at", "distance", "carrier", "late"]
+    assert "fit says hello" in services.artifacts.read(files["log"].digest).decode()
+    assert not (services.paths.step_folder(1, 1, 1, "fit") / "model.bin").exists()
+    assert (services.paths.step_folder(1, 1, 1, "fit") / "log.txt").exists()
+
+
+def test_a_failed_gate_refuses_the_version(services: Services) -> None:
+    version = trained(
+        services, evaluate={"gates": [gate("data.rows"), gate("metric.auc", "failed", "0.55 < 0.6")]}
+    )
+
+    assert version.status is VersionStatus.REFUSED
+    assert jobs.get_job(services, actor(services, SCIENTIST), 1).result["failed_gates"] == ["metric.auc"]
+    with pytest.raises(NotAllowedError, match=r"failed metric\.auc"):
+        promotions.request_promotion(services, actor(services, SCIENTIST), "models:/demo/1")
+
+
+def test_not_comparable_does_not_refuse(services: Services) -> None:
+    version = trained(services, evaluate={"gates": [gate("comparison", "not comparable")]})
+
+    assert version.status is VersionStatus.CANDIDATE
+    assert version.gates[0].outcome is GateOutcome.NOT_COMPARABLE
+
+
+class TestOwnGate:
+    @pytest.fixture
+    def services(self, tmp_path: Path) -> Services:
+        services = make_workspace(tmp_path)
+        write_model(
+            tmp_path, MODEL.replace("[gates.data]", '[gates]\nfunction = "gate.py:check"\n\n[gates.data]')
+        )
+        (tmp_path / "models" / "demo" / "gate.py").write_text("def check(h, p, m): return True, 'fine'\n")
+        apply_models.apply(services, actor(services, SCIENTIST))
+        return services
+
+    def test_it_is_one_gate_among_the_others(self, services: Services) -> None:
+        version = trained(services, gate={"gates": [gate("function", "failed", "no")]})
+
+        assert [(g.gate, str(g.outcome)) for g in version.gates][-1] == ("function", "failed")
+        assert version.status is VersionStatus.REFUSED
+
+    def test_it_can_neither_forge_nor_add_other_gates(self, services: Services) -> None:
+        version = trained(services, gate={"gates": [gate("metric.auc", "passed")], "metrics": []})
+
+        assert [g.gate for g in version.gates] == ["data.rows", "metric.auc", "function"]
+        queue(services)
+        held = claim(services)
+        outcome = outcome_of(services, held, gate={"gates": [gate("a"), gate("b")]})
+        with pytest.raises(IntegrityError, match="2 results; expected one"):
+            results.record_training(services, held, outcome)
+
+
+@pytest.mark.parametrize(
+    ("step", "record", "words"),
+    [
+        ("evaluate", {"metrics": "good"}, "evaluate: its record holds no list of metrics"),
+        ("evaluate", {"metrics": [{"metric": "auc"}]}, r"evaluate: metrics\[0\]: value: missing"),
+        ("evaluate", {"gates": [gate("x", "splendid")]}, r"evaluate: gates\[0\]: outcome: found 'splendid'"),
+        ("snapshot", {"rows": "many"}, "snapshot: rows: found 'many'"),
+    ],
+)
+def test_a_record_that_is_not_valid_registers_nothing(
+    services: Services, step: str, record: dict[str, object], words: str
+) -> None:
+    queue(services)
+    held = claim(services)
+    outcome = outcome_of(services, held, **{step: record})
+
+    with pytest.raises(IntegrityError, match=words):
+        results.record_training(services, held, outcome)
+
+    assert catalogue.list_versions(services, actor(services, SCIENTIST), "demo") == []
+    assert jobs.get_job(services, actor(services, SCIENTIST), 1).status is JobStatus.RUNNING
+
+
+def test_the_code_is_on_record_with_commit_and_diff(tmp_path: Path) -> None:
+    services = applied(tmp_path)
+    repository(tmp_path)
+    (tmp_path / "models" / "demo" / "helper.py").write_text("ANSWER = 42\n")
+
+    trained(services)
+
+    code = catalogue.get_run(services, actor(services, SCIENTIST), "models:/demo/1").code
+    assert len(code["commit"]) == 40
+    assert (code["branch"], code["dirty"]) == ("work", True)
+    assert b"+ANSWER = 42" in services.artifacts.read(code["diff_digest"])
+
+
+def test_code_that_changes_during_the_run_is_not_mixed_in(services: Services) -> None:
+    train = services.paths.models / "demo" / "train.py"
+    train.write_text("before\n")
+    queue(services)
+    held = claim(services)
+    prepared = job_inputs.prepare(services, held)
+    train.write_text("after\n")
+
+    folder = next(request.inputs["model_folder"] for request in prepared.requests if request.step == "fit")
+    assert (Path(folder) / "train.py").read_text() == "before\n"
+    version = results.record_training(services, held, outcome_for(prepared))
+    trainings.start_reproduction(services, actor(services, SCIENTIST), f"demo/{version.number}")
+    again = job_inputs.prepare(services, claim(services))
+    folder = again.requests[0].inputs["model_folder"]
+    assert (Path(folder) / "train.py").read_text() == "before\n"
+
+
+def test_what_is_gone_when_the_job_starts_is_told_in_words(services: Services) -> None:
+    queue(services)
+    held = claim(services)
+    (services.paths.root / "data" / "rows.parquet").unlink()
+
+    with pytest.raises(NotFoundError, match=r"data\.source: .*rows\.parquet does not exist"):
+        job_inputs.prepare(services, held)
+    job = jobs.fail_job(services, held, "data.source: gone")
+    assert (job.status, job.error) == (JobStatus.FAILED, "data.source: gone")
+
+
+class TestPromotion:
+    def approve(self, services: Services, number: int) -> None:
+        request = promotions.get_request(services, actor(services, APPROVER), number)
+        promotions.approve(services, actor(services, APPROVER), number, request.evidence_digest)
+
+    def test_a_training_by_hand_files_no_request(self, services: Services) -> None:
+        trained(services)
+
+        assert promotions.list_requests(services, actor(services, SCIENTIST)) == []
+
+    def test_automation_files_a_request_that_waits_for_a_human(self, services: Services) -> None:
+        trained(services, by_daemon=True)
+
+        (request,) = promotions.list_requests(services, actor(services, SCIENTIST))
+        assert (request.status, request.requested_by, request.version) == (RequestStatus.OPEN, "daemon", 1)
+        job = jobs.get_job(services, actor(services, SCIENTIST), 1)
+        assert job.result["request"] == request.id
+
+    def test_a_refused_version_is_not_requested(self, services: Services) -> None:
+        trained(services, by_daemon=True, evaluate={"gates": [gate("metric.auc", "failed")]})
+
+        assert promotions.list_requests(services, actor(services, SCIENTIST)) == []
+
+    def test_nothing_is_requested_while_automation_is_paused(self, services: Services) -> None:
+        trainings.start_training(services, actor(services, SCIENTIST), "demo")
+        held = claim(services)
+        automation.pause(services, actor(services, ADMIN), "freeze")
+        results.record_training(services, held, outcome_of(services, held))
+
+        assert promotions.list_requests(services, actor(services, SCIENTIST)) == []
+
+    def test_an_automatic_policy_deploys_what_passed(self, tmp_path: Path) -> None:
+        services = make_workspace(tmp_path)
+        write_model(tmp_path, MODEL + "\n[promotion]\napprovals = 0\nfour_eyes = false\nautomatic = true\n")
+        apply_models.apply(services, actor(services, SCIENTIST))
+
+        version = trained(services, by_daemon=True)
+
+        assert version.live_on == ("ewr", "jfk")
+
+    def test_what_is_live_is_given_to_the_next_evaluation(self, services: Services) -> None:
+        first = trained(services, by_daemon=True)
+        self.approve(services, 1)
+        queue(services)
+        prepared = job_inputs.prepare(services, claim(services))
+
+        request = next(request for request in prepared.requests if request.step == "evaluate")
+
+        assert request.options["incumbents"] == [
+            {
+                "number": 1,
+                "targets": ["ewr", "jfk"],
+                "trained_until_us": 1_356_998_400_000_000 + 85 * 86_400_000_000,
+            }
+        ]
+        assert request.inputs["incumbent_1_model"] == str(services.artifacts.path(first.model_digest))
+
+    def test_a_version_compared_with_what_was_live_can_be_requested_and_another_cannot(
+        self, services: Services
+    ) -> None:
+        trained(services, by_daemon=True)
+        trained(services)
+        self.approve(services, 1)
+        trained(services)
+
+        with pytest.raises(ConflictError, match="was not compared with version 1"):
+            promotions.request_promotion(services, actor(services, SCIENTIST), "models:/demo/2")
+        promotions.request_promotion(services, actor(services, SCIENTIST), "models:/demo/3")
+
+
+def test_a_reproduction_ends_with_its_answer_and_is_on_record(services: Services) -> None:
+    trained(services)
+    trainings.start_reproduction(services, actor(services, SCIENTIST), "models:/demo/1")
+    held = claim(services)
+    prepared = job_inputs.prepare(services, held)
+
+    assert [request.step for request in prepared.requests] == ["fit", "compare"]
+    recorded = prepared.requests[1].options["recorded"]
+    assert (recorded["train_digest"], recorded["packages"]) == (digest("train"), {"numpy": "2.0.0"})
+    differs = {"identical": False, "differences": ["3 predictions differ"], "environment": []}
+    job = results.record_reproduction(services, held, outcome_for(prepared, compare=differs))
+    assert (job.status, job.version) == (JobStatus.SUCCEEDED, 1)
+    assert (job.result["identical"], job.result["differences"]) == (False, ["3 predictions differ"])
+
+
+def test_a_reproduction_that_contradicts_itself_is_none(services: Services) -> None:
+    trained(services)
+    trainings.start_reproduction(services, actor(services, SCIENTIST), "models:/demo/1")
+    held = claim(services)
+    outcome = outcome_of(services, held, compare={"identical": True, "differences": ["one"]})
+
+    with pytest.raises(IntegrityError, match="does not say what differs"):
+        results.record_reproduction(services, held, outcome)
+
+
+def test_a_damaged_artifact_stops_a_reproduction(services: Services) -> None:
+    version = trained(services)
+    path = services.artifacts.path(version.model_digest)
+    path.chmod(0o644)
+    path.write_bytes(b"something else")
+    trainings.start_reproduction(services, actor(services, SCIENTIST), "models:/demo/1")
+
+    with pytest.raises(IntegrityError, match="is damaged"):
+        job_inputs.prepare(services, claim(services))
