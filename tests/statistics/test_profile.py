@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -182,7 +183,7 @@ def test_rare_and_new_categories_go_to_other():
 
 def test_a_class_or_category_is_its_text_whatever_its_type():
     assert [category_text(v) for v in (1, 1.0, True, "1", np.int64(1), np.float32(1.0))] == ["1"] * 6
-    assert [category_text(v) for v in (None, np.nan, float("nan"))] == [None] * 3
+    assert [category_text(v) for v in (None, np.nan, float("nan"), pd.NA)] == [None] * 4
     assert category_text(0.5) == "0.5"
 
 

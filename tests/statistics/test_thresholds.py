@@ -212,13 +212,15 @@ def metric(value: float, half_width: float) -> MetricValue:
 
 
 def test_performance_speaks_only_beyond_chance_and_only_to_the_worse():
-    reference = metric(0.70, 0.018)
+    reference = metric(0.70, 0.05)
     assert performance_speaks(metric(0.64, 0.045), reference, "higher")  # four weeks of April
     assert not performance_speaks(metric(0.71, 0.035), reference, "higher")  # June
-    assert not performance_speaks(metric(0.60, 0.16), reference, "higher")  # a week of one airport
+    assert not performance_speaks(metric(0.62, 0.16), reference, "higher")  # a week of one airport
     assert not performance_speaks(metric(0.80, 0.01), reference, "higher")
     assert performance_speaks(metric(0.80, 0.01), reference, "lower")
     assert not performance_speaks(metric(0.695, 0.0001), metric(0.70, 0.0001), "higher")
+    assert performance_speaks(metric(0.66, 0.01), metric(0.70, 0.03), "higher")
+    assert not performance_speaks(metric(0.66, 0.01), metric(0.70, 0.10), "higher")
     nan = MetricValue("auc", math.nan, math.nan, math.nan, 0)
     assert not performance_speaks(nan, reference, "higher")
     assert not performance_speaks(metric(0.5, 0.01), nan, "higher")

@@ -15,7 +15,7 @@ from . import profile as profiles
 from .arrays import AnyArray, Floats, Ints
 from .calibration import Calibration, calibrate
 from .encoding import pack, unpack
-from .outcomes import OutcomeProfile, check_metric, realised
+from .outcomes import OutcomeProfile, check_metric, realised_over_days
 from .profile import Profile, profile_rows
 from .specification import ProfileSpecification
 
@@ -61,7 +61,7 @@ class DatedRows:
 class TargetReference:
     """The reference of one target, or of all pooled. Profiles are one a day that has rows, in order.
 
-    ``performance`` is the hold-out's primary metric with the interval of its rows.
+    ``performance`` is the hold-out's primary metric with its interval over days (``outcomes.realised_over_days``).
     """
 
     training_days: tuple[int, ...]
@@ -132,7 +132,7 @@ def target_reference(
         tuple(day for day, _, _ in held),
         tuple(profile for _, _, profile in held),
         outcomes,
-        realised(specification, outcome_profile.merge_all(specification, outcomes), metric),
+        realised_over_days(specification, outcomes, metric),
     )
 
 

@@ -191,13 +191,14 @@ def _faults(column: Column, base: Histogram, now: Histogram) -> list[tuple[str, 
 
 
 def performance_speaks(
-    reading: MetricValue, reference: MetricValue, direction: Direction, *, level: float = 0.9
+    reading: MetricValue, reference: MetricValue, direction: Direction, *, level: float = 0.84
 ) -> bool:
     """True where a window is worse than its reference by more than chance (one-sided, at ``level``) and worth a word.
 
-    Both carry 95 % intervals. Give the window's over days (``outcomes.realised_over_days``): days differ more than their
-    rows tell. The reference's is that of its rows: it is the figure on which the version was accepted. False where a
-    value or the window's interval is not known. One window is not yet an alarm: ask for k of the last n.
+    Both carry 95 % intervals over days (``outcomes.realised_over_days``, ``TargetReference.performance``): days differ more
+    than their rows tell. The level is one standard error: two weeks held out and four weeks watched are each known to
+    some 0.05 of AUROC, and a stricter one finds no decay that matters. One window is not yet an alarm: ask for k of
+    the last n. False where a value or the window's interval is not known.
     """
     deficit = (reference.value - reading.value) * (1 if direction == "higher" else -1)
     chance = _error(reading)
