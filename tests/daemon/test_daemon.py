@@ -70,6 +70,9 @@ def test_each_way_that_a_job_ends_is_told(workshop: Workshop) -> None:
     control.start_in_background(workshop.root)
     good = workshop.ended(workshop.train().id)
     assert (good.status, good.error, good.version) == (JobStatus.SUCCEEDED, "", 1)
+    folder = workshop.services.paths.step_folder(good.id, 1, 1, "fit")
+    messages = {"log.txt", "progress.jsonl", "request.json", "result.json"}
+    wait_until(lambda: {entry.name for entry in folder.iterdir()} == messages)
     head = "import os, signal, time\n\ndef fit(X, y, parameters, seed):\n"
     bodies = {
         "raise ValueError('no wind')": (JobStatus.FAILED, "no wind"),
@@ -104,7 +107,10 @@ def test_a_running_job_is_cancelled_within_a_moment(workshop: Workshop) -> None:
     assert workshop.ended(job.id, timeout=5).status is JobStatus.CANCELLED
 
 
-def test_a_job_of_a_killed_daemon_leaves_no_orphan_and_is_run_by_the_next(workshop: Workshop) -> None:
+@pytest.mark.parametrize("end", ["killed", "stopped"])
+def test_a_job_of_a_daemon_that_ends_leaves_no_orphan_and_is_run_by_the_next(
+    workshop: Workshop, end: str
+) -> None:
     marker = workshop.root / "models" / "delay" / "go"
     code = (
         "import time\nfrom pathlib import Path\nfrom sklearn.ensemble import HistGradientBoostingClassifier\n\n"
@@ -119,7 +125,10 @@ def test_a_job_of_a_killed_daemon_leaves_no_orphan_and_is_run_by_the_next(worksh
         lambda: "sleeps" in jobs.read_log(workshop.services, workshop.scientist, job.id)[0], timeout=30
     )
     family = [daemon.pid, *descendants(daemon.pid)]
-    os.kill(daemon.pid, signal.SIGKILL)
+    if end == "killed":
+        os.kill(daemon.pid, signal.SIGKILL)
+    else:
+        assert control.stop(workshop.root)
     wait_until(lambda: not [pid for pid in family if name_of(pid)])
     assert not control.daemon_state(workshop.services).running
     assert workshop.job(job.id).status is JobStatus.RUNNING

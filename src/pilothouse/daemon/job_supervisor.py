@@ -13,6 +13,7 @@ from pilothouse.domain.errors import PilothouseError, StaleAttemptError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import JobOutcome, run_pipeline
+from pilothouse.execution.step_files import discard_files
 from pilothouse.operations import job_inputs, jobs, results
 from pilothouse.operations.jobs import ClaimedJob
 from pilothouse.operations.services import Services
@@ -74,7 +75,9 @@ def _run(services: Services, launcher: Launcher, claim: ClaimedJob, stop: thread
         if stop.is_set() and outcome.status is not JobStatus.SUCCEEDED:
             say(log, logging.INFO, f"job {job.id} is left to the next daemon", **facts)
             return
-        _commit(services, claim, outcome)
+        if _commit(services, claim, outcome) is JobStatus.SUCCEEDED:
+            for index, step in enumerate(outcome.exits):
+                discard_files(services.paths.step_folder(job.id, job.attempt, index, step))
     except StaleAttemptError as error:
         say(log, logging.WARNING, f"job {job.id}: {error}", **facts)
     finally:
@@ -111,7 +114,8 @@ def _outcome(
         return JobOutcome(JobStatus.FAILED, _INTERNAL)
 
 
-def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> None:
+def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> JobStatus:
+    """Record what came of it; the answer is how the job ended in the end."""
     job = claim.job
     if outcome.status is JobStatus.SUCCEEDED:
         try:
@@ -134,6 +138,7 @@ def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> None:
         seconds=round(outcome.seconds, 3),
         peak_memory_mb=outcome.peak_memory_mb,
     )
+    return outcome.status
 
 
 def _keep_lease(

@@ -3,9 +3,11 @@
 The step's process may have run a user's code and owned its folder, so nothing in there is followed, trusted or unbounded.
 """
 
+import contextlib
 import json
 import math
 import os
+import shutil
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,8 +17,9 @@ from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFound
 from pilothouse.domain.jobs import ProgressLine, StepResult
 from pilothouse.system.files import parse_json, read_plain_file
 
-from .step_process import RESULT_FILE
+from .step_process import LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE
 
+_KEPT = frozenset({LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE})
 _LARGEST_RESULT = 64 << 20
 _LONGEST_LINE = 8_192
 _LONGEST_READ = 1 << 18
@@ -61,6 +64,21 @@ def read_result(folder: Path) -> StepResult | None:
     except IntegrityError as error:
         return StepResult(ok=False, record=plain["record"], error=str(error))
     return StepResult(plain["ok"], outputs, plain["record"], plain["error"])
+
+
+def discard_files(folder: Path) -> None:
+    """Remove what a step left behind, when the artifacts have what is to be kept; its log and messages stay.
+
+    Never follows a link. What cannot be removed stays too: it is waste, not a fault.
+    """
+    for entry in folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ():
+        if entry.name in _KEPT and not entry.is_dir():
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                entry.unlink()
 
 
 class ProgressTail:
