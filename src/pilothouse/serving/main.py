@@ -50,6 +50,9 @@ def serve(
     Raises InvalidInputError (arguments), ConflictError (the folder is served already) or UnavailableError (the port is
     taken; no Landlock and ``isolation`` is ``require``).
     """
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
     check_name(target, "target")
     hub_path = _hub_path(hub)
     folder = folder.absolute()
@@ -149,9 +152,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--isolation", choices=["require", "warn"], default="require")
     parser.add_argument("--spool-mb", type=int, default=1_024, help="kept at most while the hub is away")
     given = parser.parse_args(arguments)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
     try:
         return serve(
             given.target,
