@@ -114,5 +114,5 @@ def _marks(
     ]
     marks += [(alert.effective_at, "alert", alert.kind) for alert in alerts]
     started = {note.job: note for note in reversed(notes) if note.job is not None}
-    marks += [(from_us(note.event_us), "retraining", f"job {job}") for job, note in started.items()]
+    marks += [(from_us(note.clock_us), "retraining", f"job {job}") for job, note in started.items()]
     return tuple(TimelineMark(*mark) for mark in sorted(marks, key=lambda mark: mark[0]))

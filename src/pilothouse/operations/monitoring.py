@@ -50,11 +50,15 @@ def evaluate_windows(services: Services) -> Round:
     found.resolved += alerting.resolve_replaced(services, live)
     faults: list[PilothouseError] = []
     _act(services, live, found, faults)  # what a restart has left
+    stuck: set[tuple[int, str]] = set()
     for due in sorted(_due(services, live), key=lambda d: d.span.end_us)[:_AT_MOST]:
+        if (due.stream.id, due.monitor) in stuck:
+            continue  # windows of a monitor are closed in order: a later one would hide the one that failed
         try:
             found.readings += len(window_closing.close(services, due.stream, due.spec, due.monitor, due.span))
         except PilothouseError as error:
             faults.append(error)
+            stuck.add((due.stream.id, due.monitor))
     _act(services, live, found, faults)
     for model in sorted({d.model for d in live}):
         with services.registry.read() as connection:

@@ -36,7 +36,7 @@ def consider(
     with services.registry.read() as connection:
         started = jobs.find_by_trigger(connection, alert.model, key)
     if started is not None:
-        return _joined(services, alert, window_end, started.id)
+        return _joined(services, alert, window_end, clock, started.id)
     refusal = why_not_retrain(
         _state(services, alert.model),
         to_us(clock),
@@ -44,7 +44,7 @@ def consider(
         spec.automation.budget_per_30d,
     )
     if refusal is not None:
-        return _note(services, alert, window_end, None, refusal)
+        return _note(services, alert, window_end, clock, None, refusal)
     reason = (
         f"alert {alert.id} on {alert.target}: {alert.summary} "
         f"({version_uri(alert.model, alert.version)}, window until {window_end:%Y-%m-%d %H:%M})"
@@ -54,9 +54,9 @@ def consider(
             services, DAEMON, alert.model, as_of=clock, reason=reason, trigger_key=key, alert=alert.id
         )
     except PilothouseError as error:  # automation paused just now, a model file that cannot be read …
-        return _note(services, alert, window_end, None, str(error))
+        return _note(services, alert, window_end, clock, None, str(error))
     return _note(
-        services, alert, window_end, job.id, f"training job {job.id} started as of {clock.isoformat()}"
+        services, alert, window_end, clock, job.id, f"training job {job.id} started as of {clock.isoformat()}"
     )
 
 
@@ -73,7 +73,7 @@ def consider_again(services: Services, spec: ModelSpec) -> list[RetrainingNote]:
             return []
         found = [(note, alert_store.find(connection, note.alert)) for note in waiting]
     again = [
-        consider(services, spec, alert, from_us(note.event_us))
+        consider(services, spec, alert, from_us(note.window_end_us))
         for note, alert in found
         if alert is not None and alert.status is not AlertStatus.RESOLVED
     ]
@@ -106,7 +106,10 @@ def _state(services: Services, model: str) -> RetrainingState:
             None,
         )
         waiting = requests.listed(connection, status=RequestStatus.OPEN, model=model, limit=1)
-    started = {note.job: note.event_us for note in notes if note.job is not None}
+    started: dict[int, int] = {}
+    for note in notes:
+        if note.job is not None:
+            started.setdefault(note.job, note.clock_us)
     return RetrainingState(
         automation.reason if automation.paused else None,
         running.id if running else None,
@@ -115,17 +118,29 @@ def _state(services: Services, model: str) -> RetrainingState:
     )
 
 
-def _joined(services: Services, alert: Alert, window_end: datetime, job: int) -> RetrainingNote:
+def _joined(
+    services: Services, alert: Alert, window_end: datetime, clock: datetime, job: int
+) -> RetrainingNote:
     if alert.retrain_job != job:
         note_retraining(services, alert.id, job)
-    return _note(services, alert, window_end, job, f"training job {job} was started for this window already")
+    return _note(
+        services, alert, window_end, clock, job, f"training job {job} was started for this window already"
+    )
 
 
 def _note(
-    services: Services, alert: Alert, window_end: datetime, job: int | None, reason: str
+    services: Services, alert: Alert, window_end: datetime, clock: datetime, job: int | None, reason: str
 ) -> RetrainingNote:
     note = RetrainingNote(
-        alert.id, alert.model, alert.version, alert.target, alert.kind, to_us(window_end), job, reason
+        alert.id,
+        alert.model,
+        alert.version,
+        alert.target,
+        alert.kind,
+        to_us(window_end),
+        to_us(clock),
+        job,
+        reason,
     )
     with services.telemetry.transaction() as connection:
         readings.note_retraining(connection, note, to_us(services.now()))

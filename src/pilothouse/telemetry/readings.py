@@ -169,10 +169,9 @@ def history_of_target(
     limit: int = 1_000,
 ) -> list[Reading]:
     """The newest readings of a monitor over all versions on a target (or of one), oldest first."""
+    streams = "SELECT id FROM streams WHERE model=? AND target=? AND (? IS NULL OR version=?)"
     rows = connection.execute(
-        _SELECT
-        + " WHERE stream_id IN (SELECT id FROM streams WHERE model=? AND target=? AND (? IS NULL OR version=?)) "
-        "AND monitor=? AND subject='' ORDER BY window_end DESC LIMIT ?",
+        f"{_SELECT} WHERE stream_id IN ({streams}) AND monitor=? AND subject='' ORDER BY window_end DESC LIMIT ?",
         (model, target, version, version, monitor, limit),
     ).fetchall()
     return [_reading(row) for row in reversed(rows)]
@@ -200,14 +199,18 @@ def keep_calibration(connection: Connection, key: str, data: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RetrainingNote:
-    """That an alert asked for a retraining at an event time, and what came of it. ``job`` is None where none started."""
+    """That an alert asked for a retraining because of a window, and what came of it: ``job`` is None where none started.
+
+    ``clock_us`` is the event clock of the target when it asked.
+    """
 
     alert: int
     model: str
     version: int
     target: str
     kind: str
-    event_us: int
+    window_end_us: int
+    clock_us: int
     job: int | None
     reason: str
 
@@ -215,16 +218,17 @@ class RetrainingNote:
 def note_retraining(connection: Connection, note: RetrainingNote, now_us: int) -> None:
     """Keep what came of an alert's wish for a retraining; a later answer for the same window replaces the earlier."""
     connection.execute(
-        "INSERT INTO retrainings (alert_id, model, version, target, kind, event, job_id, reason, recorded) "
-        "VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (alert_id, event) DO UPDATE SET job_id=excluded.job_id, "
-        "reason=excluded.reason, recorded=excluded.recorded",
+        "INSERT INTO retrainings (alert_id, model, version, target, kind, window_end, clock, job_id, reason, recorded) "
+        "VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (alert_id, window_end) DO UPDATE SET clock=excluded.clock, "
+        "job_id=excluded.job_id, reason=excluded.reason, recorded=excluded.recorded",
         (
             note.alert,
             note.model,
             note.version,
             note.target,
             note.kind,
-            note.event_us,
+            note.window_end_us,
+            note.clock_us,
             note.job,
             note.reason,
             now_us,
@@ -235,7 +239,7 @@ def note_retraining(connection: Connection, note: RetrainingNote, now_us: int) -
 def retraining_notes(connection: Connection, model: str, alert: int | None = None) -> list[RetrainingNote]:
     """What came of alerts' wishes for a retraining of a model, oldest first."""
     rows = connection.execute(
-        "SELECT alert_id, model, version, target, kind, event, job_id, reason FROM retrainings "
+        "SELECT alert_id, model, version, target, kind, window_end, clock, job_id, reason FROM retrainings "
         "WHERE model=? AND (? IS NULL OR alert_id=?) ORDER BY id",
         (model, alert, alert),
     )

@@ -159,13 +159,14 @@ CREATE TABLE retrainings (
   version INTEGER NOT NULL,
   target TEXT NOT NULL,
   kind TEXT NOT NULL,
-  event INTEGER NOT NULL,
+  window_end INTEGER NOT NULL,
+  clock INTEGER NOT NULL,         -- the target's newest event when it was asked: what a training may know
   job_id INTEGER,                 -- NULL: none was started, reason says why
   reason TEXT NOT NULL,
   recorded INTEGER NOT NULL,
-  UNIQUE (alert_id, event)
+  UNIQUE (alert_id, window_end)
 ) STRICT;
-CREATE INDEX retrainings_of_model ON retrainings (model, event);
+CREATE INDEX retrainings_of_model ON retrainings (model, id);
 """
 
 MIGRATIONS = (_FIRST,)
