@@ -68,10 +68,12 @@ def advance_automatically(
         spec = spec_of_model(connection, version.model)
         policy = effective_policy(spec.promotion, workspace.policy(connection))
         paused = workspace.automation(connection).paused
-    if paused or not (policy.automatic or (by_automation and spec.automation.request)):
+    if not (policy.automatic or (by_automation and spec.automation.request)):
         return None
     with changing(services, DAEMON, Permission.REQUEST, version.model) as change:
         try:
+            if paused:
+                raise ConflictError("automation is paused")
             asked = _targets_to_ask(change.connection, version, None)
             _check_requestable(change.connection, version, asked)
         except (ConflictError, NotAllowedError) as obstacle:

@@ -1,0 +1,15 @@
+"""Fixtures for the operations."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fixtures.registries import Harbour, make_harbour
+
+
+@pytest.fixture
+def harbour(tmp_path: Path) -> Iterator[Harbour]:
+    made = make_harbour(tmp_path / "workspace")
+    yield made
+    made.services.close()

@@ -1,0 +1,150 @@
+"""What runs where: roll-back, holds, both clocks, and what each target should serve."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fixtures.registries import START, Harbour
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from pilothouse.domain.records import Deployment
+from pilothouse.operations import catalogue, deployments, promotions
+
+
+def promote(harbour: Harbour, number: int, *targets: str) -> None:
+    request = promotions.request_promotion(
+        harbour.services, harbour.actor("sam"), f"delay/{number}", targets or None
+    )
+    promotions.approve(harbour.services, harbour.actor("pat"), request.id, request.evidence_digest)
+
+
+def roll_back(harbour: Harbour, *targets: str) -> list[Deployment]:
+    return deployments.roll_back(
+        harbour.services, harbour.actor("oscar"), "delay", targets or None, "too slow"
+    )
+
+
+def live(harbour: Harbour) -> dict[str, int]:
+    found = deployments.list_deployments(harbour.services, harbour.actor("vera"))
+    return {deployment.target: deployment.version for deployment in found}
+
+
+@pytest.fixture
+def fleet(harbour: Harbour) -> Harbour:
+    """Versions 1, 2 and 3; each was promoted everywhere, an hour after the one before."""
+    for number in (1, 2, 3):
+        harbour.add_version()
+        promote(harbour, number)
+        harbour.pass_time(hours=1)
+    return harbour
+
+
+def test_a_roll_back_puts_the_version_before_back_everywhere(fleet: Harbour) -> None:
+    found = roll_back(fleet)
+
+    assert [(d.target, d.version, d.kind, d.reason) for d in found] == [
+        ("ewr", 2, "rollback", "too slow"),
+        ("jfk", 2, "rollback", "too slow"),
+    ]
+    assert catalogue.get_model(fleet.services, fleet.actor("vera"), "delay").aliases["champion"] == 2
+
+
+def test_rolling_back_again_goes_further_back(fleet: Harbour) -> None:
+    roll_back(fleet)
+    roll_back(fleet)
+
+    assert live(fleet) == {"ewr": 1, "jfk": 1}
+    with pytest.raises(ConflictError, match="no version before"):
+        roll_back(fleet)
+
+
+def test_a_promotion_after_a_roll_back_goes_back_to_what_it_replaced(fleet: Harbour) -> None:
+    roll_back(fleet)
+    fleet.add_version()
+    promote(fleet, 4)
+
+    roll_back(fleet)
+
+    assert live(fleet) == {"ewr": 2, "jfk": 2}
+
+
+def test_one_target_is_rolled_back_alone_and_the_champion_stays(fleet: Harbour) -> None:
+    roll_back(fleet, "jfk")
+
+    assert live(fleet) == {"ewr": 3, "jfk": 2}
+    assert catalogue.get_model(fleet.services, fleet.actor("vera"), "delay").aliases["champion"] == 3
+
+
+def test_a_roll_back_needs_a_reason_and_a_target_where_it_is_live(fleet: Harbour) -> None:
+    with pytest.raises(InvalidInputError, match="needs a reason"):
+        deployments.roll_back(fleet.services, fleet.actor("oscar"), "delay", reason=" ")
+    with pytest.raises(NotFoundError, match="not live on 'lga'"):
+        roll_back(fleet, "lga")
+
+
+def test_a_roll_back_holds_automatic_deployment_off_until_it_is_lifted(fleet: Harbour) -> None:
+    roll_back(fleet)
+
+    held = deployments.list_holds(fleet.services, fleet.actor("vera"))
+    assert [(h.model, h.set_by, h.reason) for h in held] == [("delay", "oscar", "too slow")]
+    deployments.lift_hold(fleet.services, fleet.actor("oscar"), "delay", "fixed")
+    assert deployments.list_holds(fleet.services, fleet.actor("vera")) == []
+    with pytest.raises(ConflictError, match="nothing holds"):
+        deployments.lift_hold(fleet.services, fleet.actor("oscar"), "delay", "again")
+
+
+def test_what_was_live_at_a_time_by_the_wall_clock(fleet: Harbour) -> None:
+    def at(time: datetime) -> set[int]:
+        return {d.version for d in deployments.deployed_at(fleet.services, fleet.actor("aud"), time)}
+
+    assert at(START - timedelta(seconds=1)) == set()
+    assert at(START) == {1}
+    assert at(START + timedelta(minutes=90)) == {2}
+    assert at(START + timedelta(days=9)) == {3}
+
+
+def test_what_was_live_at_a_time_of_a_replayed_history(harbour: Harbour) -> None:
+    trained_as_of = datetime(2013, 4, 1, tzinfo=UTC)
+    harbour.add_version(as_of=trained_as_of)
+    promote(harbour, 1)
+    harbour.clocks.update(ewr=datetime(2013, 8, 5, tzinfo=UTC), jfk=datetime(2013, 8, 7, tzinfo=UTC))
+    harbour.add_version(as_of=datetime(2013, 8, 4, tzinfo=UTC))
+    promote(harbour, 2)
+
+    def at(month: int, day: int) -> dict[str, int]:
+        time = datetime(2013, month, day, tzinfo=UTC)
+        found = deployments.deployed_at(harbour.services, harbour.actor("aud"), time, clock="event")
+        return {d.target: d.version for d in found}
+
+    assert at(3, 31) == {}
+    assert at(6, 1) == {"ewr": 1, "jfk": 1}
+    assert at(8, 6) == {"ewr": 2, "jfk": 1}
+    assert at(12, 1) == {"ewr": 2, "jfk": 2}
+
+
+def test_the_desired_state_names_artifacts_and_private_columns(harbour: Harbour) -> None:
+    empty = deployments.desired_state(harbour.services, "jfk")
+    version = harbour.add_version()
+    promote(harbour, 1, "jfk")
+
+    state = deployments.desired_state(harbour.services, "jfk")
+
+    assert [(v.model, v.version, v.model_digest) for v in state.versions] == [
+        ("delay", 1, version.model_digest)
+    ]
+    assert state.private_columns == {"delay": ["passenger"]}
+    assert state.revision == deployments.desired_state(harbour.services, "jfk").revision != empty.revision
+    assert deployments.desired_state(harbour.services, "ewr").versions == []
+
+
+def test_a_column_made_private_is_private_at_once_for_what_is_live(harbour: Harbour) -> None:
+    harbour.add_version()
+    promote(harbour, 1)
+    before = deployments.desired_state(harbour.services, "jfk").revision
+    data = {"source": "x.csv", "target": "late", "timestamp": "at", "features": ["wind"], "private": ["seat"]}
+    harbour.apply(data=data)
+
+    after = deployments.desired_state(harbour.services, "jfk")
+
+    assert after.private_columns == {"delay": ["passenger", "seat"]}
+    assert after.revision != before
+    assert deployments.private_columns(harbour.services, "delay") == ("passenger", "seat")
