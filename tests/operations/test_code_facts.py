@@ -87,7 +87,7 @@ def test_without_a_repository_the_content_has_its_digest(tmp_path: Path) -> None
 
     assert (facts.commit, facts.dirty) == (None, None)
     assert len(facts.folder_digest) == 64
-    assert "not a git repository" in facts.why
+    assert facts.why == "no git repository around it"
 
 
 def test_a_repository_without_a_commit_says_so(tmp_path: Path) -> None:

@@ -156,7 +156,8 @@ def code_facts(folder: Path, leave_out: Sequence[Path] = ()) -> CodeFacts:
     try:
         return _git_facts(folder, leave_out, digest)
     except _GitError as error:
-        return CodeFacts(digest, why=str(error))
+        why = "no git repository around it" if "not a git repository" in str(error) else str(error)
+        return CodeFacts(digest, why=why)
 
 
 class _GitError(Exception):

@@ -78,10 +78,11 @@ class Registry:
         with errors_named(path):
             connection = driver.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
             try:
-                if _pragma(connection, "application_id") == APPLICATION_ID and (
-                    _pragma(connection, "user_version") < SCHEMA_VERSION
-                ):
-                    _migrate(connection)
+                if _pragma(connection, "application_id") == APPLICATION_ID:
+                    if _pragma(connection, "user_version") < SCHEMA_VERSION:
+                        _migrate(connection)
+                    else:
+                        _enter_wal(connection)  # a copy made by copy_to is not in it
             finally:
                 connection.close()
         return cls(path)
@@ -226,9 +227,13 @@ def _scope(connection: Connection, begin: str, commit: str, rollback: str) -> It
         raise
 
 
-def _migrate(connection: Connection) -> None:
+def _enter_wal(connection: Connection) -> None:
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
         raise UnavailableError("this file system refuses SQLite's WAL: keep the workspace on a local disk")
+
+
+def _migrate(connection: Connection) -> None:
+    _enter_wal(connection)
     for pragma in _PRAGMAS:
         connection.execute(pragma)
     with _scope(connection, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"):
