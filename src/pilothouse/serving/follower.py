@@ -6,6 +6,7 @@ are kept in the folder, so that the process starts while the hub is away.
 
 import contextlib
 import hashlib
+import importlib
 import logging
 import os
 import threading
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 POLL_S = 0.3
 REPORT_S = 1.0
 _LONGEST_PAUSE_S = 2.0
+_LIBRARIES = ("pandas", "skops.io", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline")
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
 
 
@@ -79,6 +81,7 @@ class Follower:
 
     def _run(self) -> None:
         self._recall()
+        _import_libraries()
         pause = POLL_S
         while not self._stopping.is_set():
             try:
@@ -229,3 +232,9 @@ class Follower:
 
 def _private(state: DesiredState, model: str) -> tuple[str, ...]:
     return tuple(sorted(state.private_columns.get(model, [])))
+
+
+def _import_libraries() -> None:
+    """What loading any model imports, before the first one is wanted: the imports take seconds, a load a fraction."""
+    for name in _LIBRARIES:
+        importlib.import_module(name)

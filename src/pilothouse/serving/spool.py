@@ -24,6 +24,7 @@ from ..domain.errors import IntegrityError, PilothouseError, UnavailableError
 from ..domain.identifiers import PredictionId
 from ..system.files import sync_folder
 from .segments import ErrorRecord, PredictionRecord, SegmentHeader, frame, read_segment, truncate
+from .space import Space
 from .vital import vital_thread
 
 log = logging.getLogger(__name__)
@@ -103,8 +104,7 @@ class Spool:
         self._changed = threading.Condition()
         self._sealed_bytes = 0
         self._refused_bytes = 0
-        self._looked_at_disk = 0.0
-        self._full = ""
+        self._space = Space(folder, self._limits.total_bytes, self._limits.free_bytes)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._recover()
         self._thread = vital_thread(self._run, "spool")
@@ -123,8 +123,7 @@ class Spool:
 
     def check(self) -> None:
         """Raise UnavailableError while nothing more can be taken: before a prediction is made for nothing."""
-        if self._full:
-            raise UnavailableError(self._full)
+        self._space.check()
 
     @property
     def segments(self) -> int:
@@ -234,13 +233,13 @@ class Spool:
     def _place(self, stream: Stream, record: PredictionRecord, complete: Completion) -> None:
         """Give the record its place in an open segment, in memory; ``_commit`` writes it."""
         try:
-            self.check()
+            self._space.check()
             segment = self._segment(stream)
         except UnavailableError as error:
             complete(error)
             return
         except OSError as error:
-            complete(_disk_trouble(self._folder, error))
+            complete(self._space.write_failed(error))
             return
         segment.waiting.append(frame(record))
         place = PredictionId(segment.producer, segment.sequence, segment.rows + segment.waiting_rows)
@@ -251,7 +250,7 @@ class Spool:
         """Errors go with the stream's open segment; while there is no room for one they are counted on."""
         for stream, count in list(self._errors.items()):
             try:
-                self.check()
+                self._space.check()
                 self._segment(stream).waiting.append(frame(ErrorRecord(count)))
             except (UnavailableError, OSError):
                 continue
@@ -294,10 +293,9 @@ class Spool:
                     sync_folder(self._folder)
             except OSError as error:
                 self._give_up(stream, segment)
-                self._full = f"{_disk_trouble(self._folder, error)}"
-                self._looked_at_disk = time.monotonic()
+                refusal = self._space.write_failed(error)
                 for complete, _ in completions:
-                    complete(UnavailableError(self._full))
+                    complete(refusal)
                 continue
             segment.size += len(data)
             segment.rows += segment.waiting_rows
@@ -333,30 +331,9 @@ class Spool:
             self._sealed_bytes += segment.size
             self._changed.notify_all()
 
-    def _consider_space(self, at_once: bool = False) -> None:
-        """Set or clear ``_full``. The disk is looked at once a second at most, unless something was freed."""
-        now = time.monotonic()
-        held = (
-            self._sealed_bytes
-            + self._refused_bytes
-            + sum(segment.size for segment in self._open.copy().values())
-        )
-        if held >= self._limits.total_bytes:
-            self._full = (
-                f"the spool holds {held:,} bytes that the hub has not taken; at most {self._limits.total_bytes:,} "
-                "are kept: start the daemon"
-            )
-            return
-        if not at_once and now - self._looked_at_disk < 1.0:
-            return
-        self._looked_at_disk = now
-        facts = os.statvfs(self._folder)
-        free = facts.f_bavail * facts.f_frsize
-        self._full = (
-            f"{free:,} bytes are free on the spool's disk; {self._limits.free_bytes:,} are needed: free some space"
-            if free < self._limits.free_bytes
-            else ""
-        )
+    def _consider_space(self, *, at_once: bool = False) -> None:
+        growing = sum(segment.size for segment in self._open.copy().values())
+        self._space.consider(self._sealed_bytes + self._refused_bytes + growing, at_once=at_once)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -367,7 +344,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def _nobody(_: object) -> None:
     """Nobody waits for an error to be counted."""
-
-
-def _disk_trouble(folder: Path, error: OSError) -> UnavailableError:
-    return UnavailableError(f"the spool cannot be written: {error.strerror} ({folder.name}): check the disk")

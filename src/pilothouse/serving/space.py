@@ -1,0 +1,49 @@
+"""How much the spool may hold, and how much of the disk it leaves to others."""
+
+import os
+import time
+from pathlib import Path
+
+from ..domain.errors import UnavailableError
+
+_LOOK_EVERY_S = 1.0
+
+
+class Space:
+    """Says whether there is room. ``refusal`` is empty while there is."""
+
+    def __init__(self, folder: Path, total_bytes: int, free_bytes: int) -> None:
+        self.refusal = ""
+        self._folder, self._total, self._free = folder, total_bytes, free_bytes
+        self._looked = 0.0
+
+    def check(self) -> None:
+        """Raise UnavailableError while there is no room."""
+        if self.refusal:
+            raise UnavailableError(self.refusal)
+
+    def consider(self, held: int, *, at_once: bool = False) -> None:
+        """Look again with ``held`` bytes in the spool. The disk is asked once a second at most, unless ``at_once``."""
+        if held >= self._total:
+            self.refusal = (
+                f"the spool holds {held:,} bytes that the hub has not taken; at most {self._total:,} are kept: "
+                "start the daemon"
+            )
+            return
+        now = time.monotonic()
+        if not at_once and now - self._looked < _LOOK_EVERY_S:
+            return
+        self._looked = now
+        facts = os.statvfs(self._folder)
+        free = facts.f_bavail * facts.f_frsize
+        self.refusal = (
+            f"{free:,} bytes are free on the spool's disk; {self._free:,} are needed: free some space"
+            if free < self._free
+            else ""
+        )
+
+    def write_failed(self, error: OSError) -> UnavailableError:
+        """Refuse for a second after a write that failed; returns what to tell those who waited for it."""
+        self._looked = time.monotonic()
+        self.refusal = f"the spool cannot be written: {error.strerror} ({self._folder.name}): check the disk"
+        return UnavailableError(self.refusal)
