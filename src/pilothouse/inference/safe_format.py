@@ -10,6 +10,7 @@ from typing import Any
 from ..domain.errors import IntegrityError, InvalidInputError
 
 ALLOWED_TYPES: tuple[str, ...] = (
+    "numpy.dtype",
     "sklearn._loss.loss.HalfTweedieLossIdentity",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",

@@ -52,7 +52,7 @@ def estimator_class(name: str) -> type[Any]:
 def build_pipeline(
     name: str, parameters: dict[str, Scalar], schema: InputSchema, *, seed: int, threads: int
 ) -> Any:
-    """An unfitted pipeline: encoding, then the estimator with ``parameters``, ``random_state`` and ``n_jobs``.
+    """An unfitted pipeline: encoding, then the estimator with ``parameters``, ``random_state`` and (ensembles) ``n_jobs``.
 
     Raises InvalidInputError for a parameter that the estimator does not have, or a task that it is not made for.
     """
@@ -73,7 +73,9 @@ def build_pipeline(
             raise InvalidInputError(
                 f"training.parameters.{parameter}: {kind.__name__} has no such parameter{hint}"
             )
-    own = {"random_state": seed, "n_jobs": threads}
+    own: dict[str, Scalar] = {"random_state": seed}
+    if kind.__module__.startswith("sklearn.ensemble."):
+        own["n_jobs"] = threads
     estimator = kind(**{key: value for key, value in own.items() if key in known} | parameters)
     encode = _encoder(schema, estimator.__sklearn_tags__().input_tags.allow_nan)
     return Pipeline([("encode", encode), ("model", estimator)])

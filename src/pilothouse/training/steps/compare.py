@@ -9,7 +9,6 @@ what is absent is not compared} and ``retrained`` (the fit step's record). Recor
 ``environment`` (what differs in packages, Python and platform, which alone does not make a model another).
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from ...domain.jobs import StepRequest, StepResult
 from ..digests import content_digest
 from ..rows import read_rows
 from ..scoring import Scored, load_predictor, score, write_predictions
+from ..sources import normalise
 from .common import Report, input_path, output_path, spec_of, step
 
 
@@ -60,8 +60,8 @@ def run(request: StepRequest, report: Report) -> StepResult:
 def _digests(request: StepRequest, recorded: dict[str, Any]) -> list[str]:
     found = []
     for name in ("train", "holdout"):
-        wanted = recorded.get(f"{name}_digest")
-        if wanted and wanted != (digest := content_digest(pq.read_table(Path(request.inputs[name])))):
+        wanted, path = recorded.get(f"{name}_digest"), input_path(request, name)
+        if wanted and wanted != (digest := content_digest(normalise(pq.read_table(path), path))):
             found.append(f"the {name} rows differ: sha256 {wanted[:12]}… recorded, {digest[:12]}… now")
     return found
 

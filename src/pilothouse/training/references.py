@@ -1,0 +1,53 @@
+"""The reference that a version is watched against: one specification, and profiles of each target and of all pooled."""
+
+import numpy as np
+
+from ..domain.model_spec import ModelSpec
+from ..inference.schema import InputSchema
+from ..statistics.reference import DatedRows, Reference, build_reference
+from ..statistics.specification import ProfileSpecification, build_specification
+from .rows import Rows
+from .scoring import Scored
+from .times import SECOND
+
+DAY = 86_400 * SECOND
+
+
+def specify(schema: InputSchema, train: DatedRows, holdout: DatedRows) -> ProfileSpecification:
+    """The bins: of the features by the training rows, of the score by training and hold-out."""
+    return build_specification(
+        schema.task,
+        dict(train.numeric),
+        {name: values.tolist() for name, values in train.categorical.items()},
+        np.concatenate([train.scores, holdout.scores]),
+        schema.classes,
+    )
+
+
+def refer(
+    spec: ModelSpec,
+    specification: ProfileSpecification,
+    rows: tuple[Rows, Rows],
+    dated: tuple[DatedRows, DatedRows],
+) -> Reference:
+    """Profiles of training rows and hold-out (the pairs in that order), by day: pooled, and for each target with a match."""
+    train, holdout = rows
+    masks = {
+        target.name: (train.matching(target.match), holdout.matching(target.match))
+        for target in spec.targets
+        if target.match
+    }
+    return build_reference(specification, spec.primary_metric, dated[0], dated[1], masks)
+
+
+def dated(schema: InputSchema, rows: Rows, scored: Scored) -> DatedRows:
+    """Scored rows with the UTC day of each."""
+    columns = rows.columns(schema)
+    return DatedRows(
+        rows.times // DAY,
+        columns.numeric,
+        {name: np.array(values, dtype=object) for name, values in columns.categorical.items()},
+        scored.scores,
+        scored.labels,
+        rows.truth,
+    )

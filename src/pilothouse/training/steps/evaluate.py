@@ -1,0 +1,116 @@
+"""``evaluate``: a fresh process scores the hold-out, runs the gates and builds the reference. Runs no user code.
+
+Inputs: ``model``, ``schema``, ``train``, ``holdout`` and, for each live version N, ``incumbent_N_model`` and
+``incumbent_N_schema``. Options: ``incumbents`` [{number, targets, trained_until_us}], ``data_gates`` (what the snapshot step
+found). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet, exact float64). Record: ``metrics`` with 95 %
+intervals (all rows, then slices), ``gates``, ``latency_us`` {p50, p95, p99, calls}.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ...domain.evaluation import GateResult, MetricValue
+from ...domain.jobs import StepRequest, StepResult
+from ...domain.model_spec import ModelSpec
+from ...inference.predictor import Predictor
+from ...inference.schema import InputSchema
+from ...statistics import reference as references
+from ..gates import latency_gate, metric_gate, size_gate
+from ..incumbents import Incumbent, compare_with_live
+from ..references import dated, refer, specify
+from ..rows import Rows, read_rows
+from ..scoring import measure, measure_slices, score, write_predictions
+from .common import Report, input_path, output_path, spec_of, step
+
+LATENCY_REPEATS = 50
+"""Single-row predictions that are timed where the model file has no latency gate."""
+
+
+@step
+def run(request: StepRequest, report: Report) -> StepResult:
+    """Score, measure, judge, and build the reference."""
+    spec = spec_of(request)
+    model = input_path(request, "model").read_bytes()
+    predictor = Predictor(model, InputSchema.from_bytes(input_path(request, "schema").read_bytes()))
+    train, holdout = (read_rows(input_path(request, name), spec) for name in ("train", "holdout"))
+    report(0.1, f"scoring {holdout.count} held-out rows", {})
+    held = score(predictor, holdout)
+    metrics = measure(held)
+    for column in spec.data.slices:
+        metrics += measure_slices(held, holdout, column)
+    report(0.3, "measured", {metric.metric: metric.value for metric in metrics if not metric.slice})
+    times = time_calls(
+        predictor, holdout, spec.gates.latency.repeats if spec.gates.latency else LATENCY_REPEATS
+    )
+    gates = _gates(spec, metrics, times, len(model))
+    report(0.4, "comparing with what is live", {})
+    gates += compare_with_live(spec, _incumbents(request), holdout, held, request.seed)
+    report(0.6, "building the reference", {})
+    outputs = _reference(request, spec, predictor, (train, holdout), held)
+    predictions = output_path(request, "predictions.parquet")
+    write_predictions(predictions, held)
+    p50, p95, p99 = (int(value) for value in np.percentile(times, [50, 95, 99]))
+    record = {
+        "metrics": [asdict(metric) for metric in metrics],
+        "gates": [*request.options.get("data_gates", []), *(asdict(gate) for gate in gates)],
+        "latency_us": {"p50": p50, "p95": p95, "p99": p99, "calls": len(times)},
+    }
+    return StepResult(ok=True, outputs={**outputs, "predictions": str(predictions)}, record=record)
+
+
+def time_calls(predictor: Predictor, rows: Rows, repeats: int) -> list[int]:
+    """Microseconds of ``repeats`` single-row predictions, with one thread, as a serving process makes them."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    example = Rows(rows.table.slice(0, repeats), rows.times[:repeats], rows.truth[:repeats])
+    columns = example.columns(predictor.schema)
+    one_row: dict[str, Any] = {**columns.numeric, **columns.categorical}
+    with threadpool_limits(1):
+        return predictor.measure_latency_us(one_row, repeats)
+
+
+def _gates(
+    spec: ModelSpec, metrics: Sequence[MetricValue], times: Sequence[int], model_bytes: int
+) -> list[GateResult]:
+    gates = [metric_gate(bound, metrics) for bound in spec.gates.metric]
+    if spec.gates.latency is not None:
+        gates.append(latency_gate(spec.gates.latency, times))
+    if spec.gates.model_size_mb is not None:
+        gates.append(size_gate(spec.gates.model_size_mb, model_bytes))
+    return gates
+
+
+def _incumbents(request: StepRequest) -> list[Incumbent]:
+    return [
+        Incumbent(
+            int(live["number"]),
+            tuple(live["targets"]),
+            int(live["trained_until_us"]),
+            input_path(request, f"incumbent_{live['number']}_model"),
+            input_path(request, f"incumbent_{live['number']}_schema"),
+        )
+        for live in request.options.get("incumbents", [])
+    ]
+
+
+def _reference(
+    request: StepRequest, spec: ModelSpec, predictor: Predictor, rows: tuple[Rows, Rows], held: Any
+) -> dict[str, str]:
+    train, holdout = rows
+    schema = predictor.schema
+    both = (dated(schema, train, score(predictor, train)), dated(schema, holdout, held))
+    specification = specify(schema, *both)
+    reference = refer(spec, specification, rows, both)
+    files = {
+        "profile_spec": specification.to_bytes(),
+        "reference": references.encode(specification, reference),
+    }
+    outputs = {}
+    for name, data in files.items():
+        path = output_path(request, f"{name}.bin")
+        path.write_bytes(data)
+        outputs[name] = str(path)
+    return outputs

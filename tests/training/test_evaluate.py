@@ -1,0 +1,197 @@
+"""Judging a version: metrics, gates, comparison with what is live, and the reference that it is watched against."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import roc_auc_score
+from steps_support import Bench, rows, spec
+
+from pilothouse.domain.jobs import StepResult
+from pilothouse.statistics.reference import decode
+from pilothouse.statistics.specification import ProfileSpecification
+
+
+def gate(steps: dict[str, StepResult], name: str) -> dict:
+    return next(found for found in steps["evaluate"].record["gates"] if found["gate"] == name)
+
+
+@pytest.fixture
+def steps(bench: Bench) -> dict[str, StepResult]:
+    return bench.evaluated()
+
+
+def test_metrics_are_those_of_the_hold_out_overall_and_by_slice(steps: dict[str, StepResult]) -> None:
+    metrics = {(m["metric"], m["slice"]): m for m in steps["evaluate"].record["metrics"]}
+    kept = pq.read_table(steps["evaluate"].outputs["predictions"]).to_pandas()
+    held = pq.read_table(steps["snapshot"].outputs["holdout"]).to_pandas()
+    assert metrics["auc", ""]["value"] == pytest.approx(roc_auc_score(held["late"], kept["score"]))
+    assert metrics["auc", ""]["low"] < metrics["auc", ""]["value"] < metrics["auc", ""]["high"]
+    south = (held["port"] == "S").to_numpy()
+    assert metrics["auc", "port=S"]["value"] == pytest.approx(
+        roc_auc_score(held["late"][south], kept["score"][south])
+    )
+    assert metrics["auc", "port=S"]["rows"] == south.sum()
+
+
+def test_predictions_are_kept_exactly(steps: dict[str, StepResult]) -> None:
+    kept = pq.read_table(steps["evaluate"].outputs["predictions"]).to_pandas()
+    assert list(kept) == ["event_time", "truth", "score", "label", "probability_0", "probability_1"]
+    assert kept["score"].dtype == np.float64
+    np.testing.assert_array_equal(kept["score"], kept["probability_1"])
+    assert set(kept["truth"]) == set(kept["label"]) == {"0", "1"}
+    assert kept["event_time"].dt.tz is not None
+
+
+def test_every_gate_gives_figures_and_a_reason(steps: dict[str, StepResult]) -> None:
+    gates = steps["evaluate"].record["gates"]
+    assert [found["gate"] for found in gates] == [
+        "data.schema",
+        "data.rows",
+        "data.missing",
+        "data.duplicates",
+        "data.leakage",
+        "metric.auc",
+        "latency",
+        "comparison",
+    ]
+    assert all(found["reason"] for found in gates)
+    assert gate(steps, "comparison")["outcome"] == "not comparable"
+    assert {found["outcome"] for found in gates[:-1]} == {"passed"}
+
+
+def test_bounds_on_metrics_slices_size_and_latency_refuse(bench: Bench) -> None:
+    bounds = [
+        {"metric": "auc", "minimum": 0.999, "maximum": None, "slice": None, "minimum_rows": 200},
+        {"metric": "log_loss", "minimum": None, "maximum": 0.01, "slice": "port", "minimum_rows": 200},
+        {"metric": "auc", "minimum": 0.999, "maximum": None, "slice": "port", "minimum_rows": 5_000},
+    ]
+    plain = spec(gates__metric=bounds, gates__model_size_mb=0.001, gates__latency__p95_ms=0.0001)
+    steps = bench.evaluated(plain)
+    assert {
+        name: gate(steps, name)["outcome"]
+        for name in ("metric.auc", "metric.log_loss.port", "metric.auc.port")
+    } == {
+        "metric.auc": "failed",
+        "metric.log_loss.port": "failed",
+        "metric.auc.port": "not comparable",
+    }
+    assert gate(steps, "metric.auc")["bound"] == "≥ 0.999"
+    assert "port=N has log_loss" in gate(steps, "metric.log_loss.port")["reason"]
+    assert gate(steps, "model_size")["outcome"] == "failed"
+    assert gate(steps, "latency")["outcome"] == "failed"
+
+
+def test_a_worse_candidate_is_refused_by_comparison_and_a_like_one_is_not(bench: Bench) -> None:
+    live = bench.trained(name="live")
+    like = bench.evaluated(name="like", incumbents={7: (live, ["north", "south"])})
+    assert gate(like, "comparison.v7")["outcome"] == "passed"
+    assert gate(like, "comparison.v7")["figures"]["difference"] == 0
+    lazy = spec(training__parameters={"max_iter": 1, "max_leaf_nodes": 2, "early_stopping": False})
+    worse = bench.evaluated(lazy, name="lazy", incumbents={7: (live, ["north", "south"])})
+    found = gate(worse, "comparison.v7")
+    assert found["outcome"] == "failed"
+    assert found["figures"]["low"] < found["figures"]["high"] < -0.005
+    assert "of v7 on the same" in found["reason"]
+
+
+def test_a_live_version_is_compared_on_its_own_targets_rows_alone(bench: Bench) -> None:
+    live = bench.trained(name="live")
+    steps = bench.evaluated(name="new", incumbents={2: (live, ["south"]), 3: (live, ["north", "south"])})
+    held = pq.read_table(steps["snapshot"].outputs["holdout"]).to_pandas()
+    found = gate(steps, "comparison.v2")
+    assert found["outcome"] in ("passed", "not comparable")
+    assert found["figures"]["rows"] == (held["port"] == "S").sum()
+    assert gate(steps, "comparison.v3")["figures"]["rows"] == len(held)
+
+
+def test_rows_that_the_live_version_was_trained_on_do_not_count(bench: Bench) -> None:
+    day_us, end = 86_400_000_000, int(pd.Timestamp("2024-02-29", tz="UTC").timestamp() * 1e6)
+    newer = bench.trained(name="newer")
+    steps = bench.evaluated(
+        name="older", incumbents={4: (newer, ["north", "south"])}, as_of_us=end - 7 * day_us
+    )
+    held = pq.read_table(steps["snapshot"].outputs["holdout"]).to_pandas()
+    fresh = (
+        held["at"] > pd.Timestamp(newer["snapshot"].record["trained_until_us"], unit="us", tz="UTC")
+    ).sum()
+    found = gate(steps, "comparison.v4")
+    assert found["outcome"] == "not comparable"
+    assert found["figures"]["rows"] == fresh < len(held)
+
+
+def test_a_live_version_that_needs_a_column_that_is_gone_is_not_comparable(bench: Bench) -> None:
+    live = bench.trained(
+        spec(data__features=["wind", "rain", "gust", "port"]), rows().assign(gust=1.0), "live"
+    )
+    found = gate(bench.evaluated(name="new", incumbents={5: (live, ["north"])}), "comparison.v5")
+    assert found["outcome"] == "not comparable"
+    assert "the input 'gust' is missing" in found["reason"]
+
+
+def test_the_reference_knows_each_target_and_all_pooled(steps: dict[str, StepResult]) -> None:
+    outputs = steps["evaluate"].outputs
+    specification = ProfileSpecification.from_bytes(Path(outputs["profile_spec"]).read_bytes())
+    reference = decode(specification, Path(outputs["reference"]).read_bytes())
+    train = pq.read_table(steps["snapshot"].outputs["train"]).to_pandas()
+    assert reference.pooled.rows == len(train)
+    assert {name: own.rows for name, own in reference.targets.items()} == {
+        "north": int((train["port"] == "N").sum()),
+        "south": int((train["port"] == "S").sum()),
+    }
+    auc = next(m for m in steps["evaluate"].record["metrics"] if m["metric"] == "auc" and not m["slice"])
+    assert reference.pooled.performance.value == pytest.approx(auc["value"], abs=0.001)
+    assert specification.classes == ("0", "1")
+
+
+def test_a_regression_is_judged_by_its_error(bench: Bench) -> None:
+    frame = rows()
+    frame["delay"] = frame["wind"].fillna(0) * 3 + np.random.default_rng(0).normal(0, 2, len(frame))
+    changes = {
+        "task": "regression",
+        "data__target": "delay",
+        "data__exclude": ["late"],
+        "training__estimator": "sklearn.linear_model.LinearRegression",
+        "training__parameters": {},
+        "gates__metric": [
+            {"metric": "mae", "minimum": None, "maximum": 3.0, "slice": None, "minimum_rows": 1}
+        ],
+    }
+    live = bench.trained(spec(**changes), frame, "live")
+    steps = bench.evaluated(spec(**changes), frame, "new", incumbents={1: (live, ["north", "south"])})
+    metrics = {m["metric"]: m["value"] for m in steps["evaluate"].record["metrics"] if not m["slice"]}
+    assert metrics["mae"] == pytest.approx(2.6, abs=0.6)
+    assert gate(steps, "metric.mae")["outcome"] == gate(steps, "comparison.v1")["outcome"] == "passed"
+    kept = pq.read_table(steps["evaluate"].outputs["predictions"]).to_pandas()
+    assert list(kept) == ["event_time", "truth", "score", "label"]
+
+
+def test_three_classes_and_one_that_only_the_hold_out_has(bench: Bench) -> None:
+    frame = rows()
+    late = pd.cut(frame["rain"], [-1, 1, 3, 99], labels=["dry", "damp", "wet"]).astype(str)
+    frame["late"] = late.where(frame.index != len(frame) - 1, "flood")
+    bound = {"metric": "accuracy", "minimum": 0.9, "maximum": None, "slice": None, "minimum_rows": 1}
+    changes = {
+        "task": "multiclass",
+        "gates__metric": [bound],
+        "data__slices": [],
+        "gates__data__leakage_auc": 1.1,
+    }
+    live = bench.trained(spec(**changes), frame, "live")
+    steps = bench.evaluated(spec(**changes), frame, "new", incumbents={1: (live, ["north", "south"])})
+    assert gate(steps, "metric.accuracy")["outcome"] == "passed"
+    assert gate(steps, "comparison.v1")["outcome"] == "passed"
+
+
+def test_a_model_file_with_foreign_types_is_not_scored(bench: Bench) -> None:
+    steps = bench.trained()
+    hostile = bench.folder / "hostile.skops"
+    hostile.write_bytes(b"PK not a model")
+    inputs = {name: steps["snapshot"].outputs[name] for name in ("train", "holdout")}
+    result = bench.run(
+        "evaluate", spec(), {**inputs, "model": hostile, "schema": steps["fit"].outputs["schema"]}
+    )
+    assert not result.ok
+    assert "not a skops file" in result.error
