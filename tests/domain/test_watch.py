@@ -1,0 +1,116 @@
+"""The rules of watching: windows due, alerts that do not flutter, retraining within its bounds, health in words."""
+
+import pytest
+
+from pilothouse.domain.monitoring import Health
+from pilothouse.domain.watch import (
+    DAY,
+    HOUR,
+    MINUTE,
+    RetrainingState,
+    Span,
+    Turn,
+    due_spans,
+    health_of_target,
+    level_of,
+    turn,
+    why_not_retrain,
+    worst_health,
+)
+
+US_DAY = DAY * 1_000_000
+
+
+def test_windows_grow_to_their_length_and_then_slide() -> None:
+    spans = due_spans(0, None, 3 * DAY, DAY, 5 * US_DAY)
+    assert [(s.start_us // US_DAY, s.end_us // US_DAY) for s in spans] == [
+        (0, 1),
+        (0, 2),
+        (0, 3),
+        (1, 4),
+        (2, 5),
+    ]
+
+
+def test_windows_go_on_where_they_were_left() -> None:
+    assert due_spans(0, 4 * US_DAY, 3 * DAY, DAY, 5 * US_DAY) == [Span(2 * US_DAY, 5 * US_DAY)]
+    assert due_spans(0, 5 * US_DAY, 3 * DAY, DAY, 6 * US_DAY - 1) == []
+
+
+@pytest.mark.parametrize(
+    ("durations", "level"), [((7 * DAY, DAY), DAY), ((DAY, 6 * HOUR), HOUR), ((900,), MINUTE)]
+)
+def test_the_level_is_the_coarsest_that_divides_all(durations: tuple[int, ...], level: int) -> None:
+    assert level_of(*durations) == level
+
+
+@pytest.mark.parametrize(
+    ("spoke", "is_open", "expected"),
+    [
+        ([], False, Turn.STAY),
+        ([True], False, Turn.STAY),
+        ([True, True], False, Turn.OPEN),
+        ([True, False, True], False, Turn.OPEN),
+        ([True, True, False], False, Turn.STAY),
+        ([True, False, False, True], False, Turn.STAY),
+        ([True, False, False], True, Turn.STAY),
+        ([True, False, False, False], True, Turn.RESOLVE),
+        ([False, False], True, Turn.STAY),
+    ],
+)
+def test_two_of_three_open_and_three_quiet_ones_resolve(
+    spoke: list[bool], is_open: bool, expected: Turn
+) -> None:
+    assert turn(spoke, is_open, 2, 3) is expected
+
+
+def state(
+    paused: str | None = None,
+    running: int | None = None,
+    request: int | None = None,
+    earlier: tuple[int, ...] = (),
+) -> RetrainingState:
+    return RetrainingState(paused, running, request, [day * US_DAY for day in earlier])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (state(paused="holidays"), "automation is paused: holidays"),
+        (state(running=7), "training job 7"),
+        (state(request=3), "promotion request 3"),
+        (state(earlier=(90,)), "10.0 days of event time ago; the cool-down is 14 days"),
+        (state(earlier=(71, 85, 86)), "budget of 3 retrainings in 30 days"),
+    ],
+)
+def test_why_no_retraining_starts_is_said(given: RetrainingState, words: str) -> None:
+    reason = why_not_retrain(given, 100 * US_DAY, 14 * DAY, 3)
+    assert reason is not None
+    assert words in reason
+
+
+def test_a_retraining_starts_after_cool_down_and_within_budget() -> None:
+    assert why_not_retrain(state(earlier=(10, 86)), 100 * US_DAY, 14 * DAY, 2) is None
+
+
+def health(**changes: object) -> tuple[Health, str]:
+    given: dict[str, object] = {
+        "deployed": True, "serving_fault": "", "stale_for": "", "severities": [], "alerts": 0, "windows": 3,
+    }  # fmt: skip
+    return health_of_target(**{**given, **changes})  # type: ignore[arg-type]
+
+
+def test_health_follows_the_worst_that_is_known() -> None:
+    assert health()[0] is Health.HEALTHY
+    assert health(windows=0)[0] is Health.NO_DATA
+    assert health(stale_for="2 h") == (Health.STALE, "no event for 2 h")
+    assert health(severities=["warning"], alerts=1, stale_for="2 h") == (Health.DEGRADED, "1 open alert")
+    assert health(serving_fault="failed: no memory")[0] is Health.DEGRADED
+    assert health(severities=["warning", "critical"], alerts=2)[0] is Health.CRITICAL
+    assert health(deployed=False)[0] is Health.NOT_DEPLOYED
+
+
+def test_a_fleet_is_as_healthy_as_its_sickest_part() -> None:
+    parts = [(Health.HEALTHY, "fine", "ewr"), (Health.CRITICAL, "auc fell", "jfk")]
+    assert worst_health(parts) == (Health.CRITICAL, "jfk: auc fell")
+    assert worst_health([])[0] is Health.NOT_DEPLOYED

@@ -1,0 +1,159 @@
+"""What the screens ask for: true to what is stored, and cheap."""
+
+import shutil
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from flight_batches import batch_of
+from pilothouse.composition import open_workspace
+from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.monitoring import Health
+from pilothouse.domain.wire import ServingReport
+from pilothouse.operations import health, ingest, monitoring
+from pilothouse.operations.services import Services
+from pilothouse.store import processes
+from pilothouse.telemetry import from_us, to_us
+from watched_flights import APRIL, admin, deploy, make_watched, on_day, register, send, traffic
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven weeks of flights: version 1 until the fifth, then version 2; the truth of ``jfk`` is turned round."""
+    root = tmp_path_factory.mktemp("health")
+    services = make_watched(root)
+    send(services, "ewr", 0, 35)
+    send(services, "jfk", 0, 50, wrong_truth=True)
+    monitoring.evaluate_windows(services)
+    deploy(services, register(services), on_day(35), ("ewr",))
+    send(services, "ewr", 35, 15, version=2)
+    monitoring.evaluate_windows(services)
+    services.close()
+    return root
+
+
+@pytest.fixture
+def services(watched: Path, tmp_path: Path):
+    root = tmp_path / "workspace"
+    shutil.copytree(watched, root)
+    services = open_workspace(root)
+    yield services
+    services.close()
+
+
+def report(services: Services, target: str, version: int, failed: dict[str, str] | None = None) -> None:
+    with services.registry.transaction() as connection:
+        content = ServingReport(
+            target, 8080, 1, {"flight-delay": version}, failed or {}, 0, {"flight-delay": 4_000}
+        )
+        processes.put_report(connection, content, at=services.now())
+
+
+def test_the_overview_shows_the_sickest_target_in_words(services: Services) -> None:
+    report(services, "ewr", 2)
+    report(services, "jfk", 1)
+    (row,) = health.overview(services, admin(services))
+    assert (row.model, row.metric, row.latest) == ("flight-delay", "auc", 2)
+    assert row.health is Health.CRITICAL
+    assert row.why.startswith("jfk: auc ")
+    assert row.open_alerts >= 1
+    assert row.features == 12
+    assert row.history
+    assert row.performance is not None
+    assert row.reference == pytest.approx(0.64, abs=0.02)
+    assert health.fleet_health(services, admin(services)) is Health.CRITICAL
+
+
+def test_target_states_tell_version_serving_and_windows(services: Services) -> None:
+    report(services, "ewr", 1)
+    states = {s.target: s for s in health.target_states(services, admin(services), "flight-delay")}
+    ewr, jfk = states["ewr"], states["jfk"]
+    assert ewr.deployment is not None
+    assert (ewr.deployment.version, ewr.serving, ewr.serving_version) == (2, "loading", 1)
+    assert ewr.region == "us-east"
+    assert ewr.rows_last_window == len(traffic("ewr", 42, 7))
+    assert ewr.p95_ms == pytest.approx(5.0, rel=0.01)
+    assert jfk.serving == "remote"
+    assert jfk.health is Health.CRITICAL
+
+
+def test_a_version_that_cannot_be_loaded_and_a_silent_process_are_seen(services: Services) -> None:
+    report(services, "ewr", 2, {"flight-delay": "no memory"})
+    report(services, "jfk", 1)
+    states = {s.target: s for s in health.target_states(services, admin(services))}
+    assert states["ewr"].serving == "failed: no memory"
+    assert states["ewr"].health is Health.DEGRADED
+    later = services.now() + timedelta(minutes=1)
+    services.now = lambda: later
+    states = {s.target: s for s in health.target_states(services, admin(services))}
+    assert states["jfk"].serving == "down"
+
+
+def test_live_traffic_that_stops_is_stale_and_a_replay_that_ends_is_not(tmp_path: Path) -> None:
+    services = make_watched(tmp_path)
+    start = to_us(services.now())
+    rows = traffic("ewr", 0, 1).head(20)
+    ingest.ingest_batch(services, batch_of(rows.assign(at_us=range(start - 20, start)), 1))
+    send(services, "jfk", 0, 1)
+    services.now = lambda: from_us(start) + timedelta(hours=3)
+    for target in ("ewr", "jfk"):
+        report(services, target, 1)
+    states = {s.target: s for s in health.target_states(services, admin(services))}
+    assert (states["ewr"].health, states["ewr"].why) == (Health.STALE, "no event for 3 h 0 min")
+    assert states["jfk"].health is Health.NO_DATA
+    services.close()
+
+
+def test_the_monitor_shows_every_version_in_turn_with_its_marks(services: Services) -> None:
+    view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
+    assert view.version == 2
+    assert view.reference is not None
+    assert view.events == len(traffic("ewr", 0, 50))
+    assert view.labels_joined == view.events
+    assert view.event_clock == from_us(int(traffic("ewr", 0, 50)["at_us"].max()))
+    assert [r.window_start for r in view.drift["temp"]] == [on_day(7 * week) for week in range(7)]
+    assert len(view.traffic) == 49
+    assert {"alert", "rollback"} <= {mark.kind for mark in view.marks}
+    assert [m.at for m in view.marks] == sorted(m.at for m in view.marks)
+    first = health.monitor_view(services, admin(services), "flight-delay", "ewr", version=1)
+    assert len(first.drift["temp"]) == 5
+    assert first.events == len(traffic("ewr", 0, 35))
+
+
+def test_the_most_drifted_feature_comes_first(services: Services) -> None:
+    view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
+    ratios = [r[-1].value / r[-1].threshold for r in view.drift.values() if r[-1].speaks]
+    assert ratios == sorted(ratios, reverse=True)
+
+
+def test_names_that_are_not_there_are_told(services: Services) -> None:
+    with pytest.raises(NotFoundError, match="no target 'bos'"):
+        health.monitor_view(services, admin(services), "flight-delay", "bos")
+    with pytest.raises(NotFoundError, match="no model 'x'"):
+        health.monitor_view(services, admin(services), "x", "ewr")
+
+
+def test_before_any_event_nothing_is_made_up(tmp_path: Path) -> None:
+    services = make_watched(tmp_path)
+    (row,) = health.overview(services, admin(services))
+    assert (row.performance, row.p95_ms, row.history) == (None, None, ())
+    view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
+    assert (view.events, view.performance) == (0, ())
+    assert view.marks[0].at == APRIL
+    services.close()
+
+
+def test_a_look_costs_milliseconds(services: Services) -> None:
+    def look() -> None:
+        health.overview(services, admin(services))
+        health.monitor_view(services, admin(services), "flight-delay", "jfk")
+
+    look()
+    taken = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        look()
+        taken.append(time.perf_counter() - begun)
+    assert min(taken) < 0.02

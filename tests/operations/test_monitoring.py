@@ -1,0 +1,291 @@
+"""The monitor's round on real flights: windows by the event clock, alerts that say why, retraining, restarts."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from flight_batches import batch_of
+from pilothouse.composition import open_workspace
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.domain.wire import ServingReport
+from pilothouse.operations import (
+    alerts,
+    apply_models,
+    automation,
+    ingest,
+    jobs,
+    monitoring,
+    retraining,
+    workspaces,
+)
+from pilothouse.operations.services import Services
+from pilothouse.store import processes
+from pilothouse.telemetry import readings, to_us
+from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC
+from pilothouse.telemetry.streams import find_stream
+from watched_flights import (
+    DAY_US,
+    MODEL,
+    admin,
+    deploy,
+    make_watched,
+    on_day,
+    register,
+    send,
+    traffic,
+    write_model,
+)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace without traffic, to be copied."""
+    root = tmp_path_factory.mktemp("watched")
+    make_watched(root).close()
+    return root
+
+
+@pytest.fixture
+def services(prepared: Path, tmp_path: Path):
+    root = tmp_path / "workspace"
+    shutil.copytree(prepared, root)
+    services = open_workspace(root)
+    yield services
+    services.close()
+
+
+def closed(services: Services, monitor: str, version: int = 1, target: str = "ewr") -> list[readings.Reading]:
+    with services.telemetry.read() as connection:
+        stream = find_stream(connection, "flight-delay", version, target)
+        return readings.history(connection, stream.id, monitor) if stream else []
+
+
+def found(services: Services, kind: str) -> list[Alert]:
+    return [alert for alert in alerts.list_alerts(services, admin(services)) if alert.kind == kind]
+
+
+def test_drift_windows_close_when_the_clock_has_passed_their_end(services: Services) -> None:
+    send(services, "ewr", 0, 7)
+    monitoring.evaluate_windows(services)
+    assert closed(services, DRIFT) == []
+    send(services, "ewr", 7, 1)
+    assert not monitoring.is_caught_up(services)
+    monitoring.evaluate_windows(services)
+    (reading,) = closed(services, DRIFT)
+    assert (reading.start_us, reading.end_us) == (to_us(on_day(0)), to_us(on_day(7)))
+    assert reading.rows == len(traffic("ewr", 0, 7))
+    assert monitoring.is_caught_up(services)
+    assert monitoring.evaluate_windows(services).readings == 0
+
+
+def test_performance_waits_for_the_truth(services: Services) -> None:
+    rows = traffic("ewr", 0, 9)
+    for number, day in enumerate(range(9)):
+        part = rows[rows["at_us"] // DAY_US == to_us(on_day(day)) // DAY_US]
+        ingest.ingest_batch(services, batch_of(part, number + 1))
+    monitoring.evaluate_windows(services)
+    assert closed(services, PERFORMANCE) == []
+    late = traffic("ewr", 9, 1)
+    ingest.ingest_batch(services, batch_of(late, 100))
+    monitoring.evaluate_windows(services)
+    (reading,) = closed(
+        services, PERFORMANCE
+    )  # a day later than its truth was due: closed with what there is
+    assert (reading.rows, reading.judged) == (0, False)
+
+
+def test_a_drifting_target_gets_one_alert_that_names_the_features_and_says_why(services: Services) -> None:
+    send(services, "ewr", 0, 22, change={"wind_speed": 60.0, "carrier": "ZZ"})
+    monitoring.evaluate_windows(services)
+    (drift,) = found(services, "data_drift")
+    assert drift.target == "ewr"
+    assert "carrier" in drift.summary
+    assert "wind_speed" in drift.explanation
+    assert drift.figures["drifted"] >= 2
+    assert drift.effective_at == on_day(14)
+    assert "2 of the last 2 windows" in drift.explanation
+    (quality,) = found(services, "data_quality")
+    assert "carrier unseen" in quality.summary
+
+
+def test_ignored_features_are_measured_and_never_alert(services: Services) -> None:
+    write_model(services.paths.root, MODEL.replace('ignore = ["hour"]', 'ignore = ["hour", "wind_speed"]'))
+    apply_models.apply(services, admin(services))
+    send(services, "jfk", 0, 15, change={"wind_speed": 60.0})
+    monitoring.evaluate_windows(services)
+    assert all("wind_speed" not in alert.explanation for alert in found(services, "data_drift"))
+    figures = [
+        f for r in closed(services, DRIFT, target="jfk") for f in readings.figures_of(r, readings.DriftFigure)
+    ]
+    assert {f.speaks for f in figures if f.feature == "wind_speed"} == {False}
+
+
+def test_lost_performance_opens_one_critical_alert_and_starts_one_training_for_all_targets(
+    services: Services,
+) -> None:
+    for target in ("ewr", "jfk"):
+        send(services, target, 0, 23, wrong_truth=True)
+    monitoring.evaluate_windows(services)
+    opened = found(services, "performance")
+    assert {alert.target for alert in opened} == {"ewr", "jfk"}
+    assert {alert.severity for alert in opened} == {"critical"}
+    assert all(alert.figures["value"] < alert.figures["reference"] for alert in opened)
+    (job,) = [j for j in jobs.list_jobs(services, admin(services)) if j.created_by == "daemon"]
+    assert {alert.retrain_job for alert in opened} == {job.id}
+    notes = retraining.retrainings(services, admin(services), "flight-delay")
+    assert {note.job for note in notes if note.window_end_us == to_us(on_day(14))} == {job.id}
+    assert job.options["as_of"] == services.event_clock("ewr").isoformat() or (
+        job.options["as_of"] == services.event_clock("jfk").isoformat()
+    )
+    refused = [note for note in notes if note.job is None]
+    assert all("has not ended yet" in note.reason for note in refused)
+
+
+def test_paused_automation_starts_nothing_and_says_so_until_it_is_resumed(services: Services) -> None:
+    olga = workspaces.identify(services, "olga")
+    automation.pause(services, olga, "audit week")
+    send(services, "ewr", 0, 16, wrong_truth=True)
+    monitoring.evaluate_windows(services)
+    (note,) = retraining.retrainings(services, admin(services), "flight-delay")
+    assert (note.job, note.reason) == (None, "automation is paused: audit week")
+    automation.resume(services, olga)
+    monitoring.evaluate_windows(services)
+    (note,) = retraining.retrainings(services, admin(services), "flight-delay")
+    assert note.job is not None
+
+
+def test_a_new_version_resolves_the_alerts_of_the_old_one_and_gets_windows_of_its_own(
+    services: Services,
+) -> None:
+    send(services, "ewr", 0, 16, wrong_truth=True)
+    monitoring.evaluate_windows(services)
+    second = register(services)
+    deploy(services, second, on_day(16))
+    send(services, "ewr", 16, 8, version=second)
+    monitoring.evaluate_windows(services)
+    (old,) = found(services, "performance")
+    assert old.status is AlertStatus.RESOLVED
+    assert closed(services, DRIFT, second)[0].start_us == to_us(on_day(16))
+    last_of_first = closed(services, DRIFT)[-1]
+    assert last_of_first.end_us == to_us(on_day(21))  # closed with what it had
+    assert last_of_first.rows == len(traffic("ewr", 14, 2))
+    send(services, "ewr", 24, 20, version=second)
+    monitoring.evaluate_windows(services)
+    assert closed(services, DRIFT)[-1] == last_of_first  # nothing more comes of a version that is gone
+
+
+def test_an_alert_resolves_after_quiet_windows(services: Services) -> None:
+    send(services, "jfk", 0, 15, change={"wind_speed": 60.0})
+    monitoring.evaluate_windows(services)
+    (alert,) = found(services, "data_drift")
+    assert alert.status is AlertStatus.OPEN
+    features = ["hour", "distance", "dest", "carrier", "temp", "dewp", "humid", "seats", "plane_year"]
+    quiet = MODEL.replace('ignore = ["hour"]', f"ignore = {features}".replace("'", '"'))
+    write_model(services.paths.root, quiet)
+    apply_models.apply(services, admin(services))
+    send(services, "jfk", 15, 22)
+    monitoring.evaluate_windows(services)
+    (alert,) = found(services, "data_drift")
+    assert alert.status is AlertStatus.RESOLVED
+    assert alert.handled_by == "daemon"
+
+
+def test_latency_is_judged_against_the_baseline_of_the_machine(services: Services) -> None:
+    with services.registry.transaction() as connection:
+        report = ServingReport("ewr", 1, 1, {"flight-delay": 1}, {}, 0, {"flight-delay": 2_000})
+        processes.put_report(connection, report, at=services.now())
+    rows = traffic("ewr", 0, 5)
+    for number in range(0, len(rows), 8):
+        ingest.ingest_batch(services, batch_of(rows.iloc[number : number + 8], number, latency_us=9_000))
+    monitoring.evaluate_windows(services)
+    (alert,) = found(services, "latency")
+    assert alert.subject == "p95"
+    assert alert.figures["factor"] == pytest.approx(4.5, rel=0.02)
+    assert [r.speaks for r in closed(services, TRAFFIC)] == [True] * 4
+
+
+def test_damage_in_one_stream_stops_no_other(services: Services) -> None:
+    second = register(services)
+    send(services, "ewr", 0, 8)
+    send(services, "jfk", 0, 8, version=second)
+    deploy(services, second, on_day(0), ("jfk",))
+    with services.telemetry.transaction() as connection:
+        stream = find_stream(connection, "flight-delay", 1, "ewr")
+        connection.execute("UPDATE windows SET profile = x'00' WHERE stream_id=?", (stream.id,))
+    with pytest.raises(IntegrityError, match="stored statistics"):
+        monitoring.evaluate_windows(services)
+    assert len(closed(services, DRIFT, second, "jfk")) == 1
+
+
+CHILD = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from pilothouse.composition import open_workspace
+    from pilothouse.operations import monitoring
+    services = open_workspace(Path(sys.argv[1]))
+    print("ready", flush=True)
+    while not monitoring.is_caught_up(services):
+        monitoring.evaluate_windows(services)
+    print("done", flush=True)
+""")
+
+
+def run_child(root: Path) -> "subprocess.Popen[str]":
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(root)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline().strip() == "ready"
+    return child
+
+
+def everything(root: Path) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]], int]:
+    services = open_workspace(root)
+    with services.telemetry.read() as connection:
+        kept = list(
+            connection.execute(
+                "SELECT stream_id, monitor, window_start, window_end, rows, judged, speaks, applied, data FROM readings "
+                "ORDER BY stream_id, monitor, window_end"
+            )
+        )
+    listed = alerts.list_alerts(services, admin(services))
+    told = sorted((a.target, a.kind, a.effective_at, a.summary, str(a.status)) for a in listed)
+    trainings = len([j for j in jobs.list_jobs(services, admin(services)) if j.created_by == "daemon"])
+    services.close()
+    return kept, told, trainings
+
+
+def test_a_monitor_that_is_killed_again_and_again_finds_each_window_exactly_once(
+    services: Services, tmp_path: Path
+) -> None:
+    send(services, "ewr", 0, 36, wrong_truth=True, change={"wind_speed": 60.0})
+    services.close()
+    undisturbed, killed = tmp_path / "undisturbed", services.paths.root
+    shutil.copytree(killed, undisturbed)
+    assert run_child(undisturbed).wait(60) == 0
+    for count in (1, 6, 15):
+        child = run_child(killed)
+        wait_for_readings(killed, count, child)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert run_child(killed).wait(60) == 0
+    assert everything(killed) == everything(undisturbed)
+
+
+def wait_for_readings(root: Path, count: int, child: "subprocess.Popen[str]") -> None:
+    from pilothouse.telemetry import TelemetryStore
+    from support import wait_until
+
+    store = TelemetryStore(root / "state" / "telemetry.db")
+
+    def there() -> bool:
+        with store.read() as connection:
+            written = connection.execute("SELECT count(*) FROM readings").fetchone()[0]
+        return written >= count or child.poll() is not None
+
+    wait_until(there, timeout=30, interval=0.001)
+    store.close()
