@@ -87,11 +87,10 @@ def _one_thread(model: Any) -> Any:
 
 def check_answers(model: Any, schema: InputSchema) -> list[int]:
     """Where each of the model's classes stands in the schema's. Raises IntegrityError where the two do not fit."""
+    name = type(model.steps[-1][1] if hasattr(model, "steps") else model).__name__
     if schema.task == "regression":
         if not hasattr(model, "predict") or hasattr(model, "predict_proba"):
-            raise IntegrityError(
-                f"{schema.model}: {type(model).__name__} is not a regressor, as its task says"
-            )
+            raise IntegrityError(f"{schema.model}: {name} is not a regressor, as its task says")
         return []
     if not hasattr(model, "predict_proba"):
         raise IntegrityError(
