@@ -268,7 +268,7 @@ def test_a_step_starts_many_times_faster_than_a_fresh_interpreter(launcher: Laun
     started = time.perf_counter()
     python = Path(os.sys.executable)  # type: ignore[attr-defined]
     subprocess.run([python, "-I", "-c", "import sklearn.ensemble, pandas, pyarrow.parquet"], check=True)
-    assert forked < (time.perf_counter() - started) / 3
+    assert forked < (time.perf_counter() - started) / 5
 
 
 def test_without_landlock_jobs_are_refused_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
