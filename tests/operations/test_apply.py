@@ -182,6 +182,21 @@ def test_a_model_whose_file_is_gone_is_reported_and_stays(tmp_path: Path) -> Non
     assert [m.name for m in catalogue.list_models(services, actor(services, SCIENTIST))] == ["demo"]
 
 
+def test_models_of_another_folder_are_none_of_this_ones_business(tmp_path: Path) -> None:
+    services = applied(tmp_path)
+    other = tmp_path / "elsewhere" / "models" / "other"
+    other.mkdir(parents=True)
+    text = MODEL.replace('name = "demo"', 'name = "other"').replace("../../data", str(tmp_path / "data"))
+    (other / "model.toml").write_text(text)
+
+    (change,) = apply_models.apply(services, actor(services, SCIENTIST), other.parent)
+
+    assert (change.model, change.action) == ("other", "create")
+    assert (
+        catalogue.get_model(services, actor(services, SCIENTIST), "other").folder == "elsewhere/models/other"
+    )
+
+
 def test_two_models_must_say_the_same_of_a_target(services: Services) -> None:
     text = MODEL.replace('name = "demo"', 'name = "other"').replace("us-east", "eu-west")
     write_model(services.paths.root, text, "other")

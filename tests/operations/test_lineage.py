@@ -46,12 +46,12 @@ def approve(services: Services, number: int) -> None:
     promotions.approve(services, actor(services, APPROVER), number, request.evidence_digest, "looks right")
 
 
-def raise_alert(services: Services) -> int:
+def raise_alert(services: Services, target: str = "ewr") -> int:
     alert, _ = alerts.open_alert(
         services,
         model="demo",
         version=1,
-        target="ewr",
+        target=target,
         kind="performance",
         subject="auc",
         severity="critical",
@@ -121,6 +121,18 @@ def test_a_retrained_version_leads_back_to_its_alert_and_the_version_that_raised
 
     (alert,) = find(run, "alert")
     assert alert.children[0].label == "models:/demo/1"
+
+
+def test_alerts_of_several_targets_lead_to_the_one_training_that_they_joined(services: Services) -> None:
+    retrained(services)
+    other = raise_alert(services, "jfk")
+    alerts.note_retraining(services, other, 2)
+
+    (request,) = find(tree(services, "models:/demo/1"), "request")
+
+    jobs_of = [find(find(node, "alert")[0], "job")[0] for node in find(request, "deployment")]
+    assert [node.label for node in jobs_of] == ["2", "2"]
+    assert [find(node, "version")[0].detail == "see above" for node in jobs_of] == [False, True]
 
 
 def test_versions_on_the_same_rows_are_named(services: Services) -> None:

@@ -124,6 +124,12 @@ def test_wrong_requests_are_refused_in_words(services: Services) -> None:
         trainings.start_backtest(services, scientist, "demo", [1], since=JUNE, until=JUNE)
 
 
+def test_an_event_clock_that_runs_ahead_of_the_wall_is_cut_to_now(services: Services) -> None:
+    job = trainings.start_training(services, DAEMON, "demo", as_of=datetime.now(UTC) + timedelta(minutes=5))
+
+    assert datetime.fromisoformat(job.options["as_of"]) <= datetime.now(UTC)
+
+
 def test_a_waiting_training_keeps_the_file_that_was_in_force(services: Services) -> None:
     from job_workshop import MODEL
     from pilothouse.operations import apply_models

@@ -56,9 +56,10 @@ class _ReadFile:
 def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
     """What ``apply`` would do, by model. Raises ModelFileError with every fault of every file, NotAllowedError."""
     authorise(services, actor)
-    files = _read_files(services, folder or services.paths.models)
+    root = folder or services.paths.models
+    files = _read_files(services, root)
     with reading(services, actor) as connection:
-        return _planned(connection, files)
+        return _planned(services, connection, files, root)
 
 
 def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
@@ -68,9 +69,10 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
     loosened, an admin has to apply it.
     """
     authorise(services, actor)
-    files = _read_files(services, folder or services.paths.models)
+    root = folder or services.paths.models
+    files = _read_files(services, root)
     with changing(services, actor, Permission.READ) as change:
-        changes = _planned(change.connection, files)
+        changes = _planned(services, change.connection, files, root)
         for planned in changes:
             if planned.action in ("create", "update"):
                 _apply_one(change, files[planned.model], planned)
@@ -138,9 +140,15 @@ def _described(connection: Connection, spec: TargetSpec) -> Target:
     )
 
 
-def _planned(connection: Connection, files: dict[str, _ReadFile]) -> list[PlannedChange]:
-    names = sorted({*files, *models.names(connection)})
-    return [_planned_one(connection, name, files.get(name)) for name in names]
+def _planned(
+    services: Services, connection: Connection, files: dict[str, _ReadFile], root: Path
+) -> list[PlannedChange]:
+    here = {
+        model.name
+        for model in models.listed(connection)
+        if (services.paths.root / model.folder).resolve().parent == root.resolve()
+    }
+    return [_planned_one(connection, name, files.get(name)) for name in sorted({*files, *here})]
 
 
 def _planned_one(connection: Connection, name: str, file: _ReadFile | None) -> PlannedChange:

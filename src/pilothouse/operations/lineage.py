@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.identifiers import VersionReference, version_uri
 from pilothouse.domain.lineage import LineageNode
 from pilothouse.domain.records import Alert, Deployment, Job, PromotionRequest, Run, Version
 from pilothouse.domain.roles import Actor
@@ -161,20 +161,23 @@ def _deployment_of(alert: Alert, history: Sequence[Deployment]) -> int | None:
 
 
 def _alert(connection: Connection, alert: Alert, seen: set[int]) -> LineageNode:
-    started = []
-    for job in jobs.of_alert(connection, alert.id):
-        made = [v for v in versions.of_runs_for_alert(connection, alert.id) if v.number == job.version]
-        following = []
-        for version in made:
-            if version.id in seen:
-                following.append(
-                    LineageNode("version", version_uri(version.model, version.number), "see above")
-                )
-            else:
-                seen.add(version.id)
-                following.append(_version(connection, version, seen))
-        started.append(_job(job, following))
-    return LineageNode("alert", str(alert.id), _alert_words(alert), tuple(started))
+    started = {job.id: job for job in jobs.of_alert(connection, alert.id)}
+    if alert.retrain_job is not None and (joined := jobs.find(connection, alert.retrain_job)) is not None:
+        started[joined.id] = joined
+    nodes = [_job(job, _made_by(connection, job, seen)) for _, job in sorted(started.items())]
+    return LineageNode("alert", str(alert.id), _alert_words(alert), tuple(nodes))
+
+
+def _made_by(connection: Connection, job: Job, seen: set[int]) -> list[LineageNode]:
+    """The version that a training made, with what followed from it the first time that it is met."""
+    reference = VersionReference(job.model, job.version)
+    version = versions.find(connection, reference) if job.version is not None else None
+    if version is None:
+        return []
+    if version.id in seen:
+        return [LineageNode("version", version_uri(version.model, version.number), "see above")]
+    seen.add(version.id)
+    return [_version(connection, version, seen)]
 
 
 def _alert_words(alert: Alert) -> str:

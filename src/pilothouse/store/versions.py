@@ -53,14 +53,6 @@ def of_snapshot(connection: Connection, content_digest: str) -> list[Version]:
     return [_version(connection, row) for row in rows]
 
 
-def of_runs_for_alert(connection: Connection, alert_id: int) -> list[Version]:
-    """The versions whose training an alert started."""
-    rows = connection.execute(
-        _SELECT + "JOIN runs r ON r.id = v.run_id WHERE r.alert_id = ? ORDER BY v.id", (alert_id,)
-    ).fetchall()
-    return [_version(connection, row) for row in rows]
-
-
 def next_number(connection: Connection, model_id: int) -> int:
     """The number that the next version of a model takes."""
     row = connection.execute(
