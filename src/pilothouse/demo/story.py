@@ -22,8 +22,13 @@ from pilothouse.operations import alerts, catalogue, monitoring, promotions, tra
 FLIGHTS, BIKES = "flight-delay", "bike-demand"
 FIRST_DAY = {FLIGHTS: acts.day(2013, 4, 1), BIKES: acts.day(2011, 4, 1)}
 """Training uses what is known by then; the replay begins there."""
+HOURS_A_REQUEST = {FLIGHTS: 1, BIKES: 6}
+"""An airport's hour is about 17 flights; the city's hour is one row."""
 STORY_ENDS = date(2013, 11, 1)
-_BAD_CANDIDATE: dict[str, str | int | float | bool] = {"training.parameters.max_iter": 1}
+_BAD_CANDIDATE: dict[str, str | int | float | bool] = {
+    "training.parameters.max_iter": 1,
+    "training.parameters.max_leaf_nodes": 2,
+}
 _NEWEST_ONLY: dict[str, str | int | float | bool] = {"data.lookback": "90d"}
 
 
@@ -73,7 +78,7 @@ def raise_curtain(root: Path, progress: Progress) -> Cast:
     acts.apply(cast)
     for model in (FLIGHTS, BIKES):
         _train(cast, model, FIRST_DAY[model], "first model, on the winter", {})
-    refused = _train(cast, FLIGHTS, FIRST_DAY[FLIGHTS], "one tree only: a bad candidate", _BAD_CANDIDATE)
+    refused = _train(cast, FLIGHTS, FIRST_DAY[FLIGHTS], "a single stump: a bad candidate", _BAD_CANDIDATE)
     progress.say(f"{stage.SCIENTIST} asks for it all the same: {acts.expect_refusal(cast, refused)}")
     for model in (FLIGHTS, BIKES):
         asked = acts.request(cast, version_uri(model, 1))
@@ -110,7 +115,13 @@ def make_lanes(cast: Cast, days: int) -> list[Lane]:
     for model in (FLIGHTS, BIKES):
         spec = catalogue.get_spec(cast.services, cast.approver, model)
         since = FIRST_DAY[model]
-        for stream in read_streams(spec, cast.services.paths.models, since, since + timedelta(days=days)):
+        for stream in read_streams(
+            spec,
+            cast.services.paths.models,
+            since,
+            since + timedelta(days=days),
+            hours=HOURS_A_REQUEST[model],
+        ):
             lanes.append(_lane(cast, stream))
     return lanes
 

@@ -14,7 +14,7 @@ _HOUR_US = 3_600_000_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The rows of one hour at one place: one HTTP request. A row maps features and the timestamp to values."""
+    """The rows of an hour, or of a few, at one place: one HTTP request. A row maps features and the timestamp to values."""
 
     rows: list[dict[str, Any]]
     truth: list[float | str]
@@ -33,8 +33,10 @@ class Stream:
         return min(self.days)
 
 
-def read_streams(spec: ModelSpec, models_folder: Path, since: datetime, until: datetime) -> list[Stream]:
-    """The rows of ``[since, until)`` from the model's own source, one stream a target.
+def read_streams(
+    spec: ModelSpec, models_folder: Path, since: datetime, until: datetime, *, hours: int
+) -> list[Stream]:
+    """The rows of ``[since, until)`` from the model's own source, one stream a target, ``hours`` of them a request.
 
     Only the features go into a request; the target column is kept apart until it comes true.
     """
@@ -55,11 +57,11 @@ def read_streams(spec: ModelSpec, models_folder: Path, since: datetime, until: d
             equal = pc.equal(table.column(column), value)
             mask = equal if mask is None else pc.and_(mask, equal)
         rows, at = (table, times) if mask is None else (table.filter(mask), times.filter(mask))
-        streams.append(Stream(spec.name, target.name, _by_day(spec, rows, at.to_pylist())))
+        streams.append(Stream(spec.name, target.name, _by_day(spec, rows, at.to_pylist(), hours)))
     return streams
 
 
-def _by_day(spec: ModelSpec, rows: Any, times: list[int]) -> dict[date, list[Request]]:
+def _by_day(spec: ModelSpec, rows: Any, times: list[int], hours: int) -> dict[date, list[Request]]:
     columns = [rows.column(name).to_pylist() for name in spec.data.features]
     names = (*spec.data.features, spec.data.timestamp)
     asked = [dict(zip(names, values, strict=True)) for values in zip(*columns, times, strict=True)]
@@ -67,17 +69,17 @@ def _by_day(spec: ModelSpec, rows: Any, times: list[int]) -> dict[date, list[Req
     if spec.task != "regression":
         truth = [str(value) for value in truth]
     days: dict[date, list[Request]] = {}
-    for start, end in _hours(times):
+    for start, end in _spans(times, hours * _HOUR_US):
         request = Request(asked[start:end], truth[start:end])
         day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=times[start])).date()
         days.setdefault(day, []).append(request)
     return days
 
 
-def _hours(times: list[int]) -> Iterator[tuple[int, int]]:
+def _spans(times: list[int], width: int) -> Iterator[tuple[int, int]]:
     start = 0
     for i in range(1, len(times) + 1):
-        if i == len(times) or times[i] // _HOUR_US != times[start] // _HOUR_US:
+        if i == len(times) or times[i] // width != times[start] // width:
             yield start, i
             start = i
 
