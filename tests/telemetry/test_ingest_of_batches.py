@@ -236,3 +236,19 @@ def _label_all(store: TelemetryStore, rows: int):
 
     store.add_outcomes([Outcome(f"ewr-1.1.{i}", "0") for i in range(rows)], NOW_US)
     return list(store.labelled_batches("flight-delay", None, 0, NOW_US))
+
+
+def test_rows_profiled_by_groups_are_those_profiled_apart() -> None:
+    rows = april(500)
+    numeric, categorical = columns_of(rows)
+    scores = rows["score"].to_numpy()
+    hours = (rows["at_us"] // HOUR_US).to_numpy()
+    for hour, found in profile.profile_groups(specification(), numeric, categorical, scores, hours):
+        inside = np.flatnonzero(hours == hour)
+        apart = profile.profile_rows(
+            specification(),
+            {name: values[inside] for name, values in numeric.items()},
+            {name: [texts[i] for i in inside] for name, texts in categorical.items()},
+            scores[inside],
+        )
+        assert profile.encode(specification(), found) == profile.encode(specification(), apart)

@@ -123,7 +123,7 @@ def performance(figure: PerformanceFigure, occasion: Occasion) -> Words:
         f"{figure.metric} {value:.3g} on {occasion.target}, reference {figure.reference:.3g}",
         f"From {occasion.dates} the realised {figure.metric} of {occasion.rows:,} predictions with known outcome was "
         f"{value:.4g} (95 % interval {low:.4g} to {high:.4g}, whole days drawn); on the hold-out it "
-        f"was {figure.reference:.4g}. The difference is larger than the chance of both explains (one-sided, 90 %). "
+        f"was {figure.reference:.4g}. The loss is larger than one standard error of both. "
         f"{occasion.repeated}",
         {
             "value": value,

@@ -73,26 +73,69 @@ def profile_rows(
     """Count rows. ``scores`` is float64[n]; each column has n values. A column that is not given counts as missing,
     one that the specification does not know is left out. Raises InvalidInputError where a length or a type is wrong.
     """
+    placed = _place_rows(specification, numeric, categorical, scores)
+    return _count(specification, placed, slice(None))
+
+
+def profile_groups(
+    specification: ProfileSpecification,
+    numeric: Mapping[str, Floats],
+    categorical: Mapping[str, Sequence[object]],
+    scores: Floats,
+    groups: Ints,
+) -> list[tuple[int, Profile]]:
+    """The profile of each group of rows, by increasing group: ``groups`` (int64[n]) says to which each row belongs.
+
+    The same as ``profile_rows`` of each group's rows, at little more than the cost of one call for all.
+    """
+    placed = _place_rows(specification, numeric, categorical, scores)
+    order = np.argsort(groups, kind="stable")
+    distinct, starts = np.unique(groups[order], return_index=True)
+    parts = np.split(order, starts[1:]) if len(distinct) else []
+    return [
+        (int(group), _count(specification, placed, rows)) for group, rows in zip(distinct, parts, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PlacedRows:
+    """Rows in their cells, shape [columns, rows]; ``values`` is NaN where a column is not numeric, or a value missing."""
+
+    cells: Ints
+    positions: Floats
+    values: Floats
+
+
+def _place_rows(
+    specification: ProfileSpecification,
+    numeric: Mapping[str, Floats],
+    categorical: Mapping[str, Sequence[object]],
+    scores: Floats,
+) -> _PlacedRows:
     scores = np.asarray(scores, dtype=np.float64)
-    rows = len(scores)
-    columns = len(specification.columns)
-    where = np.empty((columns, rows), np.int64)
-    positions = np.zeros((columns, rows))
-    low, high = np.full(columns, np.nan), np.full(columns, np.nan)
+    shape = len(specification.columns), len(scores)
+    placed = _PlacedRows(np.empty(shape, np.int64), np.zeros(shape), np.full(shape, np.nan))
     for i, column in enumerate(specification.columns):
         if isinstance(column, CategoricalColumn):
-            where[i] = _codes(column, categorical.get(column.name), rows)
+            placed.cells[i] = _codes(column, categorical.get(column.name), len(scores))
         else:
             values = scores if column is specification.score else numeric.get(column.name)
             if values is None:
-                where[i] = column.bins
+                placed.cells[i] = column.bins
             else:
-                low[i], high[i] = _place(column, _numbers(column, values, rows), where[i], positions[i])
-        where[i] += specification.layout[column.name].start
-    flat = where.ravel()
+                _place(column, _numbers(column, values, len(scores)), i, placed)
+        placed.cells[i] += specification.layout[column.name].start
+    return placed
+
+
+def _count(specification: ProfileSpecification, placed: _PlacedRows, rows: Ints | slice) -> Profile:
+    cells = placed.cells[:, rows]
+    values = placed.values[:, rows]
+    flat = cells.ravel()
     counts = np.bincount(flat, minlength=specification.cells)
-    sums = np.bincount(flat, weights=positions.ravel(), minlength=specification.cells)
-    return _sparse(rows, counts, sums.astype(np.int64), low, high)
+    sums = np.bincount(flat, weights=placed.positions[:, rows].ravel(), minlength=specification.cells)
+    low, high = np.fmin.reduce(values, axis=1, initial=np.nan), np.fmax.reduce(values, axis=1, initial=np.nan)
+    return _sparse(cells.shape[1], counts, sums.astype(np.int64), low, high)
 
 
 def place(column: NumericColumn, values: Floats) -> Ints:
@@ -102,17 +145,18 @@ def place(column: NumericColumn, values: Floats) -> Ints:
     return bins
 
 
-def _place(column: NumericColumn, values: Floats, bins: Ints, positions: Floats) -> tuple[float, float]:
-    bins[:] = place(column, values)
-    usable = bins < column.bins
-    if not usable.any():
-        return np.nan, np.nan
+def _place(column: NumericColumn, values: Floats, i: int, placed: _PlacedRows) -> None:
+    bins = place(column, values)
+    placed.cells[i] = bins
+    usable = np.flatnonzero(bins < column.bins)
     kept, kept_bins = values[usable], bins[usable]
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        steps = np.rint(np.abs(kept - column.anchors[kept_bins]) / column.units[kept_bins])
-    steps[column.units[kept_bins] == 0] = 0.0
-    positions[usable] = np.minimum(np.nan_to_num(steps), _FARTHEST)
-    return float(kept.min()), float(kept.max())
+    units = column.units[kept_bins]
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.zeros(len(kept))
+        np.divide(np.abs(kept - column.anchors[kept_bins]), units, out=steps, where=units > 0)
+    steps[np.isnan(steps)] = 0.0  # an endless distance in endless units
+    placed.positions[i, usable] = np.minimum(np.rint(steps), _FARTHEST)
+    placed.values[i, usable] = kept
 
 
 def _numbers(column: NumericColumn, values: Floats, rows: int) -> Floats:

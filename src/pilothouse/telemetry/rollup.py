@@ -3,10 +3,8 @@
 Every level is written in the transaction of its batch, and merging is exact, so that any level can be read at any time.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import latency, profile
@@ -68,15 +66,12 @@ def increments(
 
     ``request_rows`` are (event time, latency in µs, rows) of each request; errors belong to the newest window.
     """
+    starts = predictions.times - predictions.times % (finest * SECOND_US)
     found: dict[int, Increment] = {}
-    size = finest * SECOND_US
-    starts = predictions.times - predictions.times % size
-    distinct = np.unique(starts)
-    for start in distinct:
-        inside = slice(None) if len(distinct) == 1 else np.flatnonzero(starts == start)
-        part = found[int(start)] = Increment()
-        part.profile = _profile(specification, predictions, features, inside)
-        part.rows = part.profile.rows
+    for start, content in profile.profile_groups(
+        specification, features.numeric, features.categorical, predictions.scores, starts
+    ):
+        found[start] = Increment(content.rows, profile=content)
     by_start: dict[int, list[tuple[int, int]]] = {}
     for time, micros, rows in request_rows:
         by_start.setdefault(floor_to(finest, time), []).append((micros, rows))
@@ -158,23 +153,6 @@ def newest_latencies(connection: Connection, stream_id: int, level: int) -> Late
         (stream_id, level),
     ).fetchone()
     return latency.decode(row[0]) if row else latency.empty_latencies()
-
-
-def _profile(
-    specification: ProfileSpecification,
-    predictions: Predictions,
-    features: Features,
-    inside: "slice | Ints",
-) -> Profile:
-    if isinstance(inside, slice):
-        return profile.profile_rows(specification, features.numeric, features.categorical, predictions.scores)
-    pick: Callable[[list[str | None]], list[str | None]] = lambda texts: [texts[i] for i in inside]  # noqa: E731
-    return profile.profile_rows(
-        specification,
-        {name: values[inside] for name, values in features.numeric.items()},
-        {name: pick(texts) for name, texts in features.categorical.items()},
-        predictions.scores[inside],
-    )
 
 
 def _stored(
