@@ -9,18 +9,22 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from harbour_telemetry import keep_reference, observe
+
 from pilothouse.composition import open_workspace
 from pilothouse.domain.evaluation import ColumnSummary, GateOutcome, GateResult, MetricValue
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Snapshot, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Actor, Grant, Permission, Role
+from pilothouse.domain.wire import ServingReport
 from pilothouse.operations import alerts, apply_models, jobs, promotions, trainings, workspaces
 from pilothouse.operations.authorisation import OPEN_READING, changing
 from pilothouse.operations.services import Services
-from pilothouse.store import access, audit, deployments, models, runs, versions, workspace
+from pilothouse.store import access, audit, deployments, models, processes, runs, versions, workspace
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths
+from pilothouse.system.processes import own_name
 
 NOW = datetime(2013, 9, 2, 6, 30, tzinfo=UTC)
 PEOPLE = {"sam": Role.DATA_SCIENTIST, "pat": Role.APPROVER, "olga": Role.OPERATOR, "vic": Role.VIEWER}
@@ -104,7 +108,12 @@ def build(root: Path, *, demo: bool = True) -> None:
         access.add_grant(connection, "ada", Grant(Role.ADMIN), by="ada", at=NOW - timedelta(days=90))
         detail = {"admin": "ada", "demo": demo}
         audit.append(
-            connection, at=NOW - timedelta(days=90), actor="ada", action="workspace.created", subject="workspace", detail=detail
+            connection,
+            at=NOW - timedelta(days=90),
+            actor="ada",
+            action="workspace.created",
+            subject="workspace",
+            detail=detail,
         )
     registry.close()
     for name, text in (("flight-delay", FLIGHTS), ("bike-demand", BIKES)):
@@ -127,6 +136,20 @@ def opened(root: Path, now: datetime = NOW) -> Iterator[Services]:
         services.close()
 
 
+def start_daemon(root: Path) -> None:
+    """Let this process stand for the daemon: it lives as long as the test."""
+    with opened(root) as services, services.registry.transaction() as connection:
+        processes.put_process(
+            connection, "daemon", own_name(), started_at=NOW, at=NOW, detail={"isolation": "landlock ABI 7"}
+        )
+
+
+def stop_daemon(root: Path) -> None:
+    """The daemon has ended."""
+    with opened(root) as services, services.registry.transaction() as connection:
+        processes.set_stopped(connection, "daemon", at=NOW)
+
+
 def person(services: Services, name: str) -> Actor:
     """Somebody with their grants."""
     return workspaces.identify(services, "ada", name)
@@ -146,6 +169,19 @@ def _populate(services: Services) -> None:
     add_version(services, "flight-delay", auc=0.575, seed=2, failed="comparison")
     bikes = add_version(services, "bike-demand", auc=38.2, seed=3, metric="mae")
     promote(services, bikes, "winter model")
+    at(services, NOW)
+    observe(services, "flight-delay", 1, "ewr", NOW, metric="auc", level=0.713, decay=-0.002)
+    observe(services, "flight-delay", 1, "jfk", NOW, metric="auc", level=0.713, decay=-0.013)
+    observe(services, "bike-demand", 1, "washington", NOW, metric="mae", level=38.2, decay=0.1)
+    for target, port, loaded in (
+        ("ewr", 41001, "flight-delay"),
+        ("jfk", 41002, "flight-delay"),
+        ("washington", 41003, "bike-demand"),
+    ):
+        with services.registry.transaction() as connection:
+            processes.put_report(
+                connection, ServingReport(target, port, 4_242, {loaded: 1}, {}, 0, {loaded: 5_800}), at=NOW
+            )
     at(services, NOW - 3 * day)
     alerts.open_alert(
         services, model="flight-delay", version=1, target="jfk", kind="performance", subject="auc", severity="critical",
@@ -162,13 +198,20 @@ def _populate(services: Services) -> None:
     at(services, NOW - 2 * day)
     third = add_version(services, "flight-delay", auc=0.745, seed=4, reason="retraining on alert 1")
     promotions.request_promotion(
-        services, person(services, "sam"), f"models:/flight-delay/{third.number}", reason="auc back above its reference"
+        services,
+        person(services, "sam"),
+        f"models:/flight-delay/{third.number}",
+        reason="auc back above its reference",
     )
     at(services, NOW - timedelta(minutes=4))
-    trainings.start_training(services, person(services, "sam"), "flight-delay", reason="try a slower learning rate")
+    trainings.start_training(
+        services, person(services, "sam"), "flight-delay", reason="try a slower learning rate"
+    )
     claim = jobs.claim_job(services, "daemon-1", 60)
     assert claim is not None
-    jobs.report_progress(services, claim, "fit", 0.45, "fitting HistGradientBoostingClassifier on 241,003 rows")
+    jobs.report_progress(
+        services, claim, "fit", 0.45, "fitting HistGradientBoostingClassifier on 241,003 rows"
+    )
     log = services.paths.step_folder(claim.job.id, claim.job.attempt, 1, "fit")
     log.mkdir(parents=True)
     (log / "log.txt").write_text("reading 241,003 rows\niteration 10 of 120\niteration 20 of 120\n")
@@ -185,7 +228,13 @@ def promote(services: Services, version: Version, reason: str) -> None:
     request = promotions.request_promotion(
         services, person(services, "sam"), f"models:/{version.model}/{version.number}", reason=reason
     )
-    promotions.approve(services, person(services, "pat"), request.id, request.evidence_digest, "figures and slices look right")
+    promotions.approve(
+        services,
+        person(services, "pat"),
+        request.id,
+        request.evidence_digest,
+        "figures and slices look right",
+    )
 
 
 def digest(text: str) -> str:
@@ -194,20 +243,31 @@ def digest(text: str) -> str:
 
 
 def add_version(
-    services: Services, model: str, *, auc: float, seed: int, metric: str = "auc", failed: str = "", reason: str = "first training"
+    services: Services,
+    model: str,
+    *,
+    auc: float,
+    seed: int,
+    metric: str = "auc",
+    failed: str = "",
+    reason: str = "first training",
 ) -> Version:
     """What a training that has ended leaves behind."""
     sam = person(services, "sam")
     job = trainings.start_training(services, sam, model, reason=reason)
     claim = jobs.claim_job(services, "daemon-1", 60)
-    assert claim is not None and claim.job.id == job.id
+    assert claim is not None
+    assert claim.job.id == job.id
     now = services.now()
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         connection = change.connection
         found, stored = models.find(connection, model), models.spec_in_force(connection, model)
-        assert found is not None and stored is not None
+        assert found is not None
+        assert stored is not None
         live = sorted({d.version for d in deployments.live(connection, model=model)})
-        snapshot_id = runs.add_snapshot(connection, _snapshot(seed), schema={"wind": "double", "hour": "int64"}, at=now)
+        snapshot_id = runs.add_snapshot(
+            connection, _snapshot(seed), schema={"wind": "double", "hour": "int64"}, at=now
+        )
         run = runs.NewRun(
             model_id=found.id, job_id=job.id, spec_id=found.spec_id, snapshot_id=snapshot_id, as_of=now, spec=stored.spec,
             parameters={"max_iter": 120, "learning_rate": 0.1}, seed=0, started_by="sam", reason=reason,
@@ -222,7 +282,9 @@ def add_version(
         metrics = [MetricValue(metric, auc, auc - spread, auc + spread, 11_204)]
         for origin, shift in (("EWR", 0.01), ("JFK", -0.02), ("LGA", 0.004)):
             value = auc * (1 + shift)
-            metrics.append(MetricValue(metric, value, value - 2 * spread, value + 2 * spread, 3_700, f"origin={origin}"))
+            metrics.append(
+                MetricValue(metric, value, value - 2 * spread, value + 2 * spread, 3_700, f"origin={origin}")
+            )
         gates = [
             GateResult("data", GateOutcome.PASSED, "0.2 % missing, no duplicates, no single feature leaks the target", {"missing": 0.002}),
             GateResult(
@@ -233,11 +295,13 @@ def add_version(
             ),
             GateResult("latency", GateOutcome.PASSED, "p95 6.1 ms of one row, budget 50 ms", {"p95_ms": 6.1}, "50 ms"),
         ]  # fmt: skip
+        task = "regression" if metric == "mae" else "binary"
+        profile, reference = keep_reference(services, task, metric)
         version_id = versions.add(
             connection, model_id=found.id, number=number, run_id=run_id,
             status=VersionStatus.REFUSED if failed else VersionStatus.CANDIDATE, model_digest=digest(f"model {seed}"),
-            model_bytes=418_211, schema_digest=digest("schema"), profile_spec_digest=digest("profile"),
-            reference_digest=digest("reference"), predictions_digest=digest(f"predictions {seed}"), metrics=metrics, gates=gates, at=now,
+            model_bytes=418_211, schema_digest=digest("schema"), profile_spec_digest=profile,
+            reference_digest=reference, predictions_digest=digest(f"predictions {seed}"), metrics=metrics, gates=gates, at=now,
         )  # fmt: skip
         change.record("version.registered", f"models:/{model}/{number}", {"job": job.id})
         jobs.finish_in(change, claim, _Ended(), result={}, version_id=version_id)

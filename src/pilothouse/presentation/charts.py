@@ -86,11 +86,11 @@ def performance_chart(view: MonitorView) -> Chart:
     headline = Cell(ABSENT, "dim")
     if readings:
         last = readings[-1]
-        verdict = "worse than reference" if last.speaks else "as expected"
-        text = f"{figure(last.value)} [{figure(last.low)} … {figure(last.high)}] {verdict}"
+        verdict = "✖ worse" if last.speaks else "● fine"
+        text = f"{verdict} {figure(last.value)} [{figure(last.low)} {figure(last.high)}]"
         headline = Cell(text, "bad" if last.speaks else "good")
     return Chart(
-        title=f"{safe(view.metric)} ({direction} is better)",
+        title=f"{safe(view.metric)} {'↑' if direction == 'higher' else '↓'}",
         headline=headline,
         series=(
             Series("low", _points((r.window_end, r.low) for r in readings), "dim", dotted=True),
@@ -112,13 +112,13 @@ def drift_chart(view: MonitorView, feature: str) -> Chart:
     if readings:
         last = readings[-1]
         statistic = f" {safe(last.statistic)}"
-        verdict = "drifts" if last.speaks else "quiet"
+        verdict = "▲ drifts" if last.speaks else "● quiet"
         headline = Cell(
-            f"{figure(last.value)} of {figure(last.threshold)} {verdict}", "warn" if last.speaks else "good"
+            f"{verdict} {figure(last.value)} of {figure(last.threshold)}", "warn" if last.speaks else "good"
         )
         levels = (Level("threshold", last.threshold, "warn"),)
     return Chart(
-        title=f"drift of {safe(feature)}{statistic}",
+        title=f"{safe(feature, 24)}{statistic}",
         headline=headline,
         series=(Series(feature, _points((r.window_end, r.value) for r in readings), "info"),),
         levels=levels,
@@ -135,7 +135,7 @@ def latency_chart(view: MonitorView) -> Chart:
     if readings:
         last = readings[-1]
         headline = Cell(
-            f"p50 {figure(last.p50_ms, 1)}  p95 {figure(last.p95_ms, 1)}  p99 {figure(last.p99_ms, 1)} ms",
+            f"p50 {figure(last.p50_ms, 1)} p95 {figure(last.p95_ms, 1)} p99 {figure(last.p99_ms, 1)}",
             "info",
         )
     return Chart(
@@ -160,7 +160,7 @@ def volume_chart(view: MonitorView) -> Chart:
     errors = sum(r.errors for r in readings)
     if readings:
         last = readings[-1]
-        text = f"{count_text(last.rows)} rows, {count_text(last.errors)} errors in the last window"
+        text = f"{count_text(last.rows)} rows, {count_text(last.errors)} errors"
         headline = Cell(text, "bad" if last.errors else "info")
     series = [Series("rows", _points((r.window_end, float(r.rows)) for r in readings), "info")]
     if errors:

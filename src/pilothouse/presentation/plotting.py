@@ -24,11 +24,12 @@ _LABEL_WIDTH = 7
 
 
 def draw(chart: Chart, width: int, height: int, *, colour: bool = True) -> str:
-    """``height`` lines of ``width`` columns. A chart without points, or too little room, gives its words instead."""
-    if not chart.has_points or width < SMALLEST[0] or height < SMALLEST[1]:
-        return (chart.empty if not chart.has_points else f"{chart.title}: {chart.headline.text}")[
-            : max(0, width * height)
-        ]
+    """``height`` lines of ``width`` columns. Without points the words of ``empty``; with too little
+    room nothing, since the headline beside it says it already."""
+    if not chart.has_points:
+        return chart.empty
+    if width < SMALLEST[0] or height < SMALLEST[1]:
+        return ""
     import plotext
 
     plotext.terminal.limit(False, False)

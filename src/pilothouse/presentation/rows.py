@@ -45,10 +45,10 @@ def overview_table(models: Sequence[ModelOverview]) -> Table:
         ">±REF",
         "TREND !2",
         ">DRIFT",
-        ">P95ms !1",
-        ">ALERTS",
+        ">P95 !1",
+        ">ALERT",
         ">JOBS !4",
-        ">FOR ME",
+        ">YOU",
     )
     rows = []
     for m in sorted(models, key=lambda m: (m.health.rank, m.model)):
@@ -63,7 +63,7 @@ def overview_table(models: Sequence[ModelOverview]) -> Table:
                     cell(m.metric, "dim"),
                     cell(figure(m.performance)),
                     against_reference(m.performance, m.reference, higher_is_better(m.metric)),
-                    Cell(sparkline(m.history, 10), "info"),
+                    Cell(sparkline(m.history, 6), "info"),
                     cell(f"{m.drifted}/{m.features}" if m.features else "", "warn" if m.drifted else ""),
                     cell(figure(m.p95_ms, 1)),
                     _count(m.open_alerts, "warn"),

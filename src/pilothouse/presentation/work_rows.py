@@ -183,9 +183,9 @@ def audit_table(entries: Sequence[AuditEntry]) -> Table:
         ">SEQ",
         "RECORDED (UTC)",
         "WHO ~6",
-        "DID ~10",
-        "TO ~10",
-        "HASH !2",
+        "DID ~18",
+        "TO ~18",
+        "HASH !3",
         "DETAIL ~8 !1",
     )
     rows = [

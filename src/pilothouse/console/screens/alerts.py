@@ -30,8 +30,7 @@ class AlertsView(TableView[Alert]):
     def set_arguments(self, *arguments: str) -> None:
         """``:alerts MODEL``, or ``all``."""
         self.model = "" if arguments[0] == "all" else arguments[0]
-        self.refresh_chrome()
-        self.reload()
+        self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Listed[Alert]:
         """What is not resolved, or everything."""
@@ -74,5 +73,4 @@ class AlertsView(TableView[Alert]):
     def do_all(self) -> None:
         """Unresolved ones, or all."""
         self._all = not self._all
-        self.refresh_chrome()
-        self.reload()
+        self.ask_anew()

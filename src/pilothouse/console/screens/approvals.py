@@ -42,5 +42,4 @@ class ApprovalsView(TableView[PromotionRequest]):
     def do_all(self) -> None:
         """Open ones, or all."""
         self._all = not self._all
-        self.refresh_chrome()
-        self.reload()
+        self.ask_anew()

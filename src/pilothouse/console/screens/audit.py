@@ -51,8 +51,7 @@ class AuditView(View[Log]):
     def set_arguments(self, *arguments: str) -> None:
         """``:audit TEXT``, or ``all``."""
         self._text, self._before = ("" if arguments[0] == "all" else arguments[0]), None
-        self.refresh_chrome()
-        self.reload()
+        self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Log:
         """One page and the head."""
@@ -103,11 +102,9 @@ class AuditView(View[Log]):
         """The page before."""
         if self.data and self.data.entries:
             self._before = self.data.entries[-1].seq
-            self.refresh_chrome()
-            self.reload()
+            self.ask_anew()
 
     def do_newest(self) -> None:
         """The newest page."""
         self._before = None
-        self.refresh_chrome()
-        self.reload()
+        self.ask_anew()

@@ -41,9 +41,10 @@ class View(Screen[None], Generic[T]):
     class Loaded(Message):
         """The thread has read what the view shows."""
 
-        def __init__(self, data: Any) -> None:
+        def __init__(self, data: Any, question: int) -> None:
             super().__init__()
             self.data = data
+            self.question = question
 
     class Failed(Message):
         """The thread could not; ``words`` are for the reader."""
@@ -69,6 +70,8 @@ class View(Screen[None], Generic[T]):
         self.data: T | None = None
         self._loading = False
         self._again = False
+        self._question = 0
+        self._failed = False
 
     # ---- what a view is made of
 
@@ -150,11 +153,23 @@ class View(Screen[None], Generic[T]):
         self._loading = True
         self.run_worker(self._load, thread=True, exit_on_error=False, group="load")
 
+    @property
+    def settled(self) -> bool:
+        """True when nothing is being read and an answer, or a reason why there is none, is on the screen."""
+        return not self._loading and (self.data is not None or self._failed)
+
+    def ask_anew(self) -> None:
+        """What is to be shown is another thing now: an answer that is still on its way is for the old question."""
+        self._question += 1
+        self.refresh_chrome()
+        self.reload()
+
     def _load(self) -> None:
         services = self.session.services
         assert services is not None
+        question = self._question
         try:
-            message: Message = self.Loaded(self.load(services, self.session.actor))
+            message: Message = self.Loaded(self.load(services, self.session.actor), question)
         except PilothouseError as error:
             message = self.Failed(str(error))
         self.post_message(message)
@@ -163,7 +178,7 @@ class View(Screen[None], Generic[T]):
         """Paint, if anything is different from what is there."""
         message.stop()
         self._loaded()
-        if message.data != self.data:
+        if message.question == self._question and message.data != self.data:
             self.data = message.data
             self.show(message.data)
             self.refresh_chrome()
@@ -171,6 +186,7 @@ class View(Screen[None], Generic[T]):
     def on_view_failed(self, message: Failed) -> None:
         """What was there stays; the reason stands below."""
         message.stop()
+        self._failed = True
         self._loaded()
         self.say(message.words, "bad")
 

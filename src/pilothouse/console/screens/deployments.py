@@ -49,7 +49,7 @@ class DeploymentsView(View[Deployed]):
     def set_arguments(self, *arguments: str) -> None:
         """``:deployments MODEL``."""
         self.model = "" if arguments[0] == "all" else arguments[0]
-        self.reload()
+        self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Deployed:
         """States, history and holds."""

@@ -30,8 +30,7 @@ class JobsView(TableView[Job]):
     def set_arguments(self, *arguments: str) -> None:
         """``:jobs STATUS``, or ``all``."""
         self._status = "" if arguments[0] == "all" else arguments[0].replace("-", " ")
-        self.refresh_chrome()
-        self.reload()
+        self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Listed[Job]:
         """The newest jobs."""

@@ -67,7 +67,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self.place = (arguments[0], arguments[1] if len(arguments) > 1 else "")
         self.feature = None
         self.data = None
-        self.reload()
+        self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Watched:
         """The places there are, and the one shown."""
@@ -147,7 +147,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         ]
         if self.place[1] in targets:
             self.place = (self.place[0], targets[(targets.index(self.place[1]) + steps) % len(targets)])
-            self.reload()
+            self.ask_anew()
 
     def do_previous_target(self) -> None:
         """The target before."""
@@ -172,7 +172,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         if self.place[0] in models:
             self.place = (models[(models.index(self.place[0]) + 1) % len(models)], "")
             self.feature = None
-            self.reload()
+            self.ask_anew()
 
     def do_zoom(self) -> None:
         """Each chart in turn on the whole screen, then all again."""
@@ -206,9 +206,8 @@ def _facts(view: MonitorView) -> list[Cell]:
         Cell("on "),
         Cell(f"{safe(view.target)} ", "strong"),
         Cell(f"{version}  ", "info"),
-        Cell(f"data clock {time_text(view.event_clock)}  {counts}", "dim"),
     ]
     unresolved = [alert for alert in view.alerts if alert.status != "resolved"]
     if unresolved:
-        cells.append(Cell(f"  ▲ {len(unresolved)} open alert{'' if len(unresolved) == 1 else 's'}", "warn"))
-    return cells
+        cells.append(Cell(f"▲ {len(unresolved)} open alert{'' if len(unresolved) == 1 else 's'}  ", "warn"))
+    return [*cells, Cell(f"data clock {time_text(view.event_clock)}  {counts}", "dim")]

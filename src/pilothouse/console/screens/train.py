@@ -52,7 +52,7 @@ class TrainView(View[Form]):
     def set_arguments(self, *arguments: str) -> None:
         """``:train MODEL``."""
         self.model = arguments[0]
-        self.reload()
+        self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Form:
         """The model's file in force, as fields."""
@@ -118,7 +118,7 @@ class TrainView(View[Form]):
         if self.data and self.data.models:
             models = self.data.models
             self.model = models[(models.index(self.model) + 1) % len(models)]
-            self.reload()
+            self.ask_anew()
 
     def do_submit(self) -> None:
         """Say what will run, and start it."""

@@ -31,6 +31,12 @@ class ChartView(Widget):
         self._chart: Chart | None = None
         self._wanted: Key | None = None
         self._body = Text()
+        self._shown: Key | None = None
+
+    @property
+    def settled(self) -> bool:
+        """True when what is wanted is on the screen."""
+        return self._shown == self._wanted
 
     def put(self, chart: Chart) -> None:
         """Show another chart; an equal one paints nothing."""
@@ -64,6 +70,7 @@ class ChartView(Widget):
             self._show(message.text)
 
     def _show(self, drawn: str) -> None:
+        self._shown = self._wanted
         self._body = Text.from_ansi(drawn, no_wrap=True)
         self.refresh()
 

@@ -1,0 +1,51 @@
+"""Fixtures of the console's tests: a frozen workspace of their own, and a console on it."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import harbour
+
+from pilothouse.composition import open_workspace
+from pilothouse.console.app import Console
+from pilothouse.operations.services import Services
+
+MakeConsole = Callable[..., Console]
+
+
+@pytest.fixture(scope="session")
+def frozen_harbour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace as built; copy it, do not change it."""
+    root = tmp_path_factory.mktemp("harbour") / "workspace"
+    root.mkdir()
+    harbour.build(root)
+    return root
+
+
+@pytest.fixture
+def workspace(frozen_harbour: Path, tmp_path: Path) -> Path:
+    """A copy that the test may change. This process stands for its daemon."""
+    root = tmp_path / "workspace"
+    shutil.copytree(frozen_harbour, root)
+    harbour.start_daemon(root)
+    return root
+
+
+@pytest.fixture
+def make_console(workspace: Path) -> MakeConsole:
+    """Make a console on the workspace with the clock stopped, as ``pat`` the approver unless another is named."""
+
+    def make(name: str = "pat", *, start: str = "overview", watching: bool = False) -> Console:
+        def opener() -> Services:
+            services = open_workspace(workspace)
+            services.now = lambda: harbour.NOW
+            return services
+
+        return Console(opener, "ada", name, start=start, watching=watching)
+
+    return make

@@ -1,0 +1,127 @@
+"""The frozen workspace's telemetry: one small batch a target, and readings as the monitors write them."""
+
+import math
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from pilothouse.domain.wire import PredictionBatch, RequestTiming
+from pilothouse.operations.ingest import ingest_batch
+from pilothouse.operations.services import Services
+from pilothouse.statistics import reference as references
+from pilothouse.statistics.specification import build_specification
+from pilothouse.telemetry import readings
+from pilothouse.telemetry.store import to_us
+from pilothouse.telemetry.streams import find_stream
+
+WEEKS = 9
+
+
+def keep_reference(services: Services, task: str, metric: str) -> tuple[str, str]:
+    """Put a real profile specification and reference into the artifact store; their digests."""
+    chance = np.random.default_rng(7)
+    rows = 1_200
+    features = {"wind": chance.normal(11, 5, rows), "hour": chance.integers(5, 24, rows).astype(float)}
+    carriers = np.array(["UA", "B6", "EV"], dtype=object)[chance.integers(0, 3, rows)]
+    binary = task == "binary"
+    categorical = {"carrier": carriers} if binary else {}
+    scores = chance.beta(2, 5, rows) if binary else chance.gamma(2, 40, rows)
+    truth = (
+        (chance.random(rows) < scores).astype(int).astype(str)
+        if binary
+        else scores + chance.normal(0, 48, rows)
+    )
+    labels = (scores > 0.5).astype(int).astype(str) if binary else np.array([], dtype=object)
+    specification = build_specification(
+        task,
+        features,
+        {name: list(values) for name, values in categorical.items()},
+        scores,
+        ("0", "1") if binary else (),
+    )
+    dated = references.DatedRows(np.arange(rows) // 60, features, categorical, scores, labels, truth)
+    early = np.arange(rows) < 900
+    made = references.build_reference(specification, metric, dated.where(early), dated.where(~early), {})
+    return (
+        services.artifacts.put_bytes(specification.to_bytes()),
+        services.artifacts.put_bytes(references.encode(specification, made)),
+    )
+
+
+def observe(
+    services: Services,
+    model: str,
+    version: int,
+    target: str,
+    now: datetime,
+    *,
+    metric: str,
+    level: float,
+    decay: float,
+) -> None:
+    """One batch of predictions, then weekly readings: wind drifts away, the metric decays by ``decay`` a week."""
+    ingest_batch(services, _batch(model, version, target, now))
+    with services.telemetry.transaction() as connection:
+        stream = find_stream(connection, model, version, target)
+        assert stream is not None
+        for week in range(WEEKS):
+            end = now - timedelta(days=7 * (WEEKS - 1 - week) + 1)
+            span = (to_us(end - timedelta(days=7)), to_us(end))
+            wave = math.sin(week * 1.3)
+            value = level + decay * week + 0.006 * abs(level) * wave
+            figures = [
+                _drift("wind", 0.04 + 0.034 * week + 0.01 * wave, 0.12),
+                _drift("hour", 0.03 + 0.006 * wave, 0.09),
+                _drift("score", 0.05 + 0.008 * week, 0.14),
+            ]
+            rows = 2_900 + int(260 * wave)
+            at = to_us(now)
+            readings.write(
+                connection,
+                stream.id,
+                readings.DRIFT,
+                span,
+                rows,
+                (True, any(f.speaks for f in figures)),
+                figures,
+                at,
+            )
+            worse = abs(decay * week) > 0.03 * abs(level)
+            performance = readings.PerformanceFigure(
+                metric,
+                value,
+                value - 0.03 * abs(level),
+                value + 0.03 * abs(level),
+                level,
+                level * 0.985,
+                level * 1.015,
+                1.0,
+            )
+            readings.write(
+                connection, stream.id, readings.PERFORMANCE, span, rows, (True, worse), performance, at
+            )
+            p95 = 6.2 + 0.5 * wave
+            traffic = readings.TrafficFigure(
+                rows // 17, 2 if week == 5 else 0, p95 * 0.7, p95, p95 * 1.6, 5.8, False, False
+            )
+            readings.write(connection, stream.id, readings.TRAFFIC, span, rows, (True, False), traffic, at)
+
+
+def _drift(feature: str, value: float, threshold: float) -> readings.DriftFigure:
+    speaks = value > threshold
+    figures = {"psi": value, "js": value / 2, "ks": value / 3}
+    return readings.DriftFigure(
+        feature, "psi", value, threshold, 0.0004 if speaks else 0.4, speaks, figures, 0.002, 0.0
+    )
+
+
+def _batch(model: str, version: int, target: str, now: datetime) -> PredictionBatch:
+    times = np.array([to_us(now - timedelta(hours=24 + n)) for n in range(40, 0, -1)], "<i8")
+    scores = np.linspace(0.1, 0.7, 40).astype("<f8")
+    numeric = {name: np.linspace(4, 20, 40).astype("<f8").tobytes() for name in ("wind", "hour")}
+    flights = model == "flight-delay"
+    return PredictionBatch(
+        f"{target}-1", 1, target, model, version, 40, times.tobytes(), scores.tobytes(), numeric,
+        {"carrier": ["UA", "B6"] * 20} if flights else {}, ["0", "1"] * 20 if flights else [],
+        [RequestTiming(40, 5_900, to_us(now))],
+    )  # fmt: skip
