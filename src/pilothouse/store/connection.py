@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
@@ -59,17 +59,31 @@ class Registry:
 
     @classmethod
     def create(cls, path: Path) -> "Registry":
-        """Make a new, empty registry. Raises UnavailableError where the place or the library is unsafe."""
+        """Make a new, empty registry, or open the one that another process made at the same moment.
+
+        Raises UnavailableError where the place or the library is unsafe.
+        """
         check_library()
         check_file_system(path.parent)
-        with errors_named(path):
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            connection = driver.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
-            try:
-                _migrate(connection)
-            finally:
-                connection.close()
-        return cls(path)
+        # Made beside its place and then linked into it: nobody ever opens a registry without its schema.
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with errors_named(path):
+                os.close(os.open(draft, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600))
+                connection = driver.connect(draft, isolation_level=None)
+                try:
+                    _migrate(connection)
+                finally:
+                    connection.close()
+            with suppress(FileExistsError):
+                os.link(draft, path)
+        except OSError as error:
+            raise UnavailableError(
+                f"{path} cannot be made: {error.strerror}: check the folder and the disk"
+            ) from error
+        finally:
+            draft.unlink(missing_ok=True)
+        return cls.upgrade(path)
 
     @classmethod
     def upgrade(cls, path: Path) -> "Registry":

@@ -1,0 +1,168 @@
+"""The chain of the audit log: what it shows of changed, missing, added and recomputed rows."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.registries import Harbour
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.records import AuditHead
+from pilothouse.sqlite import driver
+from pilothouse.store import audit
+from pilothouse.store.values import to_us
+
+
+@pytest.fixture
+def log(harbour: Harbour) -> Harbour:
+    for number in range(5):
+        with harbour.services.registry.transaction() as connection:
+            audit.append(
+                connection,
+                at=harbour.time,
+                actor="ann",
+                action="thing.done",
+                subject=f"thing {number}",
+                detail={"number": number, "share": 0.25, "old": None},
+            )
+    return harbour
+
+
+def tamper(harbour: Harbour, statement: str, *values: object) -> None:
+    """What somebody with the file can do: take the triggers off and write."""
+    path = harbour.services.paths.registry
+    connection = driver.connect(str(path), isolation_level=None)
+    for row in connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'"
+    ).fetchall():
+        connection.execute(f"DROP TRIGGER {row[0]}")
+    connection.execute(statement, values)
+    connection.close()
+
+
+def verify(harbour: Harbour, anchor: AuditHead | None = None) -> AuditHead:
+    with harbour.services.registry.read() as connection:
+        return audit.verify(connection, anchor)
+
+
+def head(harbour: Harbour) -> AuditHead:
+    with harbour.services.registry.read() as connection:
+        return audit.head(connection)
+
+
+def test_an_untouched_log_is_verified_up_to_its_head(log: Harbour) -> None:
+    assert verify(log) == head(log)
+    assert verify(log, head(log)) == head(log)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("recorded_at", 5), ("actor", "eve"), ("action", "thing.undone"), ("subject", "thing 9"), ("detail", '{"number": 3}'),
+     ("detail", '{"share":0.250000001,"number":1,"old":null}')],
+)  # fmt: skip
+def test_a_changed_row_is_named(log: Harbour, column: str, value: object) -> None:
+    seq = head(log).count - 2
+    tamper(log, f"UPDATE audit SET {column} = ? WHERE seq = ?", value, seq)
+
+    with pytest.raises(IntegrityError, match=f"audit row {seq} was changed"):
+        verify(log)
+
+
+def test_a_missing_row_is_named(log: Harbour) -> None:
+    seq = head(log).count - 1
+    tamper(log, "DELETE FROM audit WHERE seq = ?", seq)
+
+    with pytest.raises(IntegrityError, match=f"audit row {seq} is missing"):
+        verify(log)
+
+
+def test_a_row_whose_hash_was_computed_again_breaks_the_next(log: Harbour) -> None:
+    seq = head(log).count - 2
+    with log.services.registry.read() as connection:
+        entry = next(e for e in audit.iterate(connection) if e.seq == seq)
+    forged = audit.entry_hash(
+        seq, to_us(entry.recorded_at), "eve", entry.action, entry.subject, entry.detail, entry.previous
+    )
+    tamper(log, "UPDATE audit SET actor = 'eve', hash = ? WHERE seq = ?", forged, seq)
+
+    with pytest.raises(IntegrityError, match=f"audit row {seq + 1} does not follow"):
+        verify(log)
+
+
+def test_a_log_that_was_cut_is_found_out_with_a_head_kept_elsewhere(log: Harbour) -> None:
+    kept = head(log)
+    tamper(log, "DELETE FROM audit WHERE seq > ?", kept.count - 2)
+
+    assert verify(log).count == kept.count - 2
+    with pytest.raises(IntegrityError, match=f"rows {kept.count - 1} to {kept.count} are missing"):
+        verify(log, kept)
+
+
+def test_a_log_that_was_written_anew_is_found_out_with_a_head_kept_elsewhere(log: Harbour) -> None:
+    kept = head(log)
+    with log.services.registry.read() as connection:
+        last = audit.entries(connection, limit=1)[0]
+    forged = audit.entry_hash(
+        last.seq, to_us(last.recorded_at), "eve", last.action, last.subject, last.detail, last.previous
+    )
+    tamper(log, "UPDATE audit SET actor = 'eve', hash = ? WHERE seq = ?", forged, last.seq)
+
+    assert verify(log).count == kept.count
+    with pytest.raises(IntegrityError, match="not the one that was anchored"):
+        verify(log, kept)
+
+
+def test_pages_go_backwards_and_a_text_narrows_them(log: Harbour) -> None:
+    with log.services.registry.read() as connection:
+        newest = audit.entries(connection, limit=2)
+        before = audit.entries(connection, limit=2, before=newest[-1].seq)
+        found = audit.entries(connection, limit=10, text="THING 3")
+
+    assert [e.subject for e in newest + before] == ["thing 4", "thing 3", "thing 2", "thing 1"]
+    assert [e.subject for e in found] == ["thing 3"]
+
+
+HOSTILE = [
+    "[/red]x", "[@click=app.quit]x[/]", "\x1b]52;c;ZXZpbA==\x07", "\x1b[2J", "\u202egnp.exe", "a\x00b", "\x9b31m",
+    "'; DROP TABLE audit; --", "\u00e9\u0065\u0301", "\U0001f600" * 50, "line\nbreak\ttab", '"quotes" \\ back',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_kept_as_it_came_and_the_chain_holds(log: Harbour, text: str) -> None:
+    detail: dict[str, Any] = {"text": text, text: [text]}
+    with log.services.registry.transaction() as connection:
+        audit.append(connection, at=log.time, actor=text, action=text, subject=text, detail=detail)
+
+    with log.services.registry.read() as connection:
+        entry = audit.entries(connection, limit=1)[0]
+    assert (entry.actor, entry.action, entry.subject, entry.detail) == (text, text, text, detail)
+    assert verify(log).count == entry.seq
+
+
+def test_not_a_number_cannot_enter_the_log(log: Harbour) -> None:
+    before = head(log)
+    with pytest.raises(ValueError), log.services.registry.transaction() as connection:
+        audit.append(connection, at=log.time, actor="a", action="b", subject="c", detail={"x": float("nan")})
+    assert head(log) == before
+
+
+def test_anybody_can_compute_the_hash_from_an_export(log: Harbour, tmp_path: Path) -> None:
+    import hashlib
+
+    from pilothouse.operations import audits
+
+    file = tmp_path / "audit.jsonl"
+    with file.open("w") as stream:
+        count = audits.export(log.services, log.actor("aud"), stream)
+
+    previous = "0" * 64
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(lines) == count == head(log).count
+    for line in lines:
+        found = line.pop("hash")
+        assert line["previous"] == previous
+        text = json.dumps(line, sort_keys=True, separators=(",", ":"))
+        previous = hashlib.sha256(text.encode()).hexdigest()
+        assert found == previous
