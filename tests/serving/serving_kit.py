@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ from pilothouse.domain.wire import (
 )
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.inference.schema import InputColumn, InputSchema
-from support import wait_until
+from support import wait_until as _wait_until
+
+wait_until = partial(_wait_until, timeout=40)
+"""Patient: processes start slowly where others use the machine too."""
 
 NUMBERS = ("distance", "hour", "seats", "temp")
 CATEGORIES = ("carrier", "dest")
@@ -116,11 +120,24 @@ class TestHub:
     lock: threading.Lock = field(default_factory=threading.Lock)
     server: _Server | None = None
 
-    def deploy(self, *models: ModelFile, private: dict[str, list[str]] | None = None) -> None:
-        """Desire exactly these versions."""
+    @property
+    def report(self) -> ServingReport | None:
+        """The last report, None before the first."""
+        return self.reports[-1] if self.reports else None
+
+    def store(self, *models: ModelFile) -> None:
+        """Have the artifacts of these versions."""
         for model in models:
             self.artifacts[model.desired.model_digest] = model.model
             self.artifacts[model.desired.schema_digest] = model.schema
+
+    def deploy(self, *models: ModelFile, private: dict[str, list[str]] | None = None) -> None:
+        """Have and desire exactly these versions."""
+        self.store(*models)
+        self.desire(*models, private=private)
+
+    def desire(self, *models: ModelFile, private: dict[str, list[str]] | None = None) -> None:
+        """Desire exactly these versions."""
         self.state = DesiredState(
             self.target, secrets.token_hex(4), [model.desired for model in models], private or {}
         )
@@ -225,12 +242,12 @@ class ServingProcess:
             assert self.process.poll() is None, self.log.read_text()
             return (self.folder / "process.json").exists()
 
-        wait_until(listening, timeout=30)
+        wait_until(listening)
         self.port = json.loads((self.folder / "process.json").read_bytes())["port"]
 
-    def wait_until_ready(self, timeout: float = 40) -> None:
+    def wait_until_ready(self) -> None:
         """Until every desired model answers."""
-        wait_until(lambda: self.ask("GET", "/v2/health/ready")[0] == 200, timeout=timeout)
+        wait_until(lambda: self.ask("GET", "/v2/health/ready")[0] == 200)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
         """One request on a connection of its own."""

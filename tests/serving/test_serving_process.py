@@ -19,9 +19,8 @@ from serving_kit import (
     short_folder,
     start_serving,
     train,
+    wait_until,
 )
-
-from support import wait_until
 
 Launch = Callable[..., ServingProcess]
 MODEL = "/v2/models/flight-delay"
@@ -208,6 +207,7 @@ def test_the_hub_is_asked_with_the_revision_and_told_how_it_is(
     server, hub = running
     known = hub.conditional_hits
     wait_until(lambda: hub.conditional_hits > known + 1)
+    wait_until(lambda: hub.report and len(hub.report.loaded) == 2)
     report = hub.reports[-1]
     assert (report.target, report.port, report.pid) == ("ewr", server.port, server.process.pid)
     assert report.loaded == {"flight-delay": 1, "bike-demand": 4}
