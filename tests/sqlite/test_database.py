@@ -91,3 +91,24 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         Database(tmp_path / "nowhere/a.db").read(),
     ):
         pass
+
+
+def test_the_connection_of_a_thread_that_is_gone_is_closed(database: Database) -> None:
+    def read() -> None:
+        with database.read() as connection:
+            connection.execute("SELECT 1")
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        thread = threading.Thread(target=read)
+        thread.start()
+        thread.join()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 3
+
+
+def test_a_copy_of_a_live_database_is_whole(database: Database, tmp_path: Path) -> None:
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO t VALUES (7)")
+    database.copy_to(tmp_path / "copy.db")
+    with Database(tmp_path / "copy.db").read() as connection:
+        assert connection.execute("SELECT n FROM t").fetchall() == [(7,)]

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ class Database:
         self.path = path
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._connections: list[Connection] = []
+        self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._watcher: Connection | None = None
 
     @contextmanager
@@ -79,22 +80,32 @@ class Database:
     def close(self) -> None:
         """Close every connection that this object has opened, in whatever thread."""
         with self._lock:
-            opened, self._connections = self._connections, []
             if self._watcher is not None:
-                opened.append(self._watcher)
+                self._watcher.close()
                 self._watcher = None
+            for held in list(self._open):
+                held.connection.close()
+            self._open.clear()
             self._local = threading.local()
-        for connection in opened:
-            connection.close()
 
     def _connection(self) -> Connection:
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
+        held: _Held | None = getattr(self._local, "held", None)
+        if held is None:
             # any_thread only so that close() may close it: each thread still uses its own
-            connection = self._local.connection = connect(self.path, any_thread=True)
+            held = self._local.held = _Held(connect(self.path, any_thread=True))
             with self._lock:
-                self._connections.append(connection)
-        return connection
+                self._open.add(held)
+        return held.connection
+
+
+class _Held:
+    """A thread's connection; closed when the thread is gone."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
 
 
 @contextmanager

@@ -121,8 +121,8 @@ def admit(
     reasons = np.full(batch.rows, "", dtype=object)
     reasons[~np.isfinite(scores)] = NO_SCORE
     reasons[times == MISSING_TIME] = NO_TIME
-    if batch.labels:
-        classes = set(facts.specification.classes)
+    classes = facts.specification.classes
+    if classes:
         reasons[[label not in classes for label in batch.labels]] = WRONG_LABEL
     reasons[list(taken_ids)] = TAKEN_ID
     moved = _judge_times(times, reasons, clock, now_us, limits)
@@ -134,7 +134,7 @@ def admit(
         times[kept],
         scores[kept],
         kept,
-        [batch.labels[i] for i in kept] if batch.labels else [],
+        [batch.labels[i] for i in kept] if classes else [],
         [batch.foreign_ids[i] for i in kept] if batch.foreign_ids else [],
         batch.requests,
     )
