@@ -1,0 +1,248 @@
+"""Alerts open once for a finding; schedules fire once for a nominal time; tokens speak for their target."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import pytest
+
+from fixtures.registries import START, Harbour
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from pilothouse.domain.records import Alert, AlertStatus, Schedule
+from pilothouse.operations import alerts, audits, automation, schedules, targets
+from pilothouse.operations.schedule_times import check_rule, due_times, nominal_times
+from pilothouse.store import workspace
+from pilothouse.store.schedules import Rule
+
+
+def drift(harbour: Harbour, at: datetime = START, **other: object) -> tuple[Alert, bool]:
+    finding = {
+        "model": "delay",
+        "version": 1,
+        "target": "ewr",
+        "kind": "data_drift",
+        "subject": "wind",
+        "severity": "warning",
+        "effective_at": at,
+        "summary": "wind drifts",
+        "explanation": "psi 0.4 over 0.2",
+        "figures": {"psi": 0.4},
+        **other,
+    }
+    return alerts.open_alert(harbour.services, **finding)  # type: ignore[arg-type]
+
+
+def test_a_finding_opens_one_alert_however_often_it_is_judged(harbour: Harbour) -> None:
+    harbour.add_version()
+    first, new = drift(harbour)
+    again, newer = drift(harbour, START + timedelta(days=7))
+
+    assert (new, newer, again.id, first.status) == (True, False, first.id, AlertStatus.OPEN)
+    assert drift(harbour, subject="load")[1]
+    assert drift(harbour, target="jfk")[1]
+
+
+def test_a_resolved_finding_can_come_back_in_a_later_window_only(harbour: Harbour) -> None:
+    harbour.add_version()
+    first, _ = drift(harbour)
+    alerts.resolve_alert_automatically(harbour.services, first.id, "quiet for 3 windows")
+
+    assert not drift(harbour)[1]
+    assert drift(harbour, START + timedelta(days=7))[1]
+
+
+def test_an_alert_is_acknowledged_and_resolved_by_name(harbour: Harbour) -> None:
+    harbour.add_version()
+    alert, _ = drift(harbour)
+    operator = harbour.actor("oscar")
+
+    seen = alerts.acknowledge(harbour.services, operator, alert.id, "on it")
+    assert (seen.status, seen.handled_by) == (AlertStatus.ACKNOWLEDGED, "oscar")
+    with pytest.raises(ConflictError, match="acknowledged already, by oscar"):
+        alerts.acknowledge(harbour.services, operator, alert.id)
+    done = alerts.resolve(harbour.services, operator, alert.id, "sensor replaced")
+    assert (done.status, done.resolved_at) == (AlertStatus.RESOLVED, harbour.time)
+    with pytest.raises(ConflictError, match="resolved already"):
+        alerts.resolve(harbour.services, operator, alert.id, "again")
+    assert alerts.list_alerts(harbour.services, operator, unresolved=True) == []
+    assert [a.id for a in alerts.list_alerts(harbour.services, operator, model="delay")] == [alert.id]
+
+
+def test_an_alert_about_nothing_is_refused(harbour: Harbour) -> None:
+    with pytest.raises(NotFoundError, match="models:/delay/1"):
+        drift(harbour)
+    with pytest.raises(NotFoundError, match="no alert 5"):
+        alerts.get_alert(harbour.services, harbour.actor("vera"), 5)
+
+
+def with_schedule(harbour: Harbour, **rule: object) -> Schedule:
+    harbour.apply(automation={"schedule": [{"name": "nightly", "action": "monitor", **rule}]})
+    return schedules.list_schedules(harbour.services, harbour.actor("vera"))[0]
+
+
+def fire_all(harbour: Harbour) -> list[str]:
+    outcomes = [
+        schedules.fire(harbour.services, item, lambda schedule: f"did {schedule.action}")
+        for item in schedules.due(harbour.services)
+    ]
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def test_a_schedule_shows_its_next_times_and_fires_each_once(harbour: Harbour) -> None:
+    made = with_schedule(harbour, cron="0 3 * * *", timezone="Europe/Berlin")
+    assert made.next_times[0] == datetime(2026, 5, 4, 1, tzinfo=UTC)
+    assert schedules.due(harbour.services) == []
+    harbour.pass_time(days=1)
+
+    due = schedules.due(harbour.services)
+    assert [(item.nominal, item.missed) for item in due] == [(made.next_times[0], 0)]
+    assert fire_all(harbour) == ["did monitor"]
+    assert fire_all(harbour) == []
+    assert schedules.fire(harbour.services, due[0], lambda _: "twice") is None
+    after = schedules.list_schedules(harbour.services, harbour.actor("vera"))[0]
+    assert (after.last_nominal, after.last_outcome) == (due[0].nominal, "did monitor")
+
+
+def test_times_that_passed_while_nobody_watched_are_one_run(harbour: Harbour) -> None:
+    with_schedule(harbour, every="1h")
+    harbour.pass_time(hours=5, minutes=10)
+
+    assert fire_all(harbour) == ["did monitor (stands for 4 earlier times too)"]
+    assert fire_all(harbour) == []
+
+
+def test_a_failed_action_is_the_outcome_and_leaves_nothing_else(harbour: Harbour) -> None:
+    with_schedule(harbour, every="1h")
+    harbour.pass_time(hours=1)
+
+    def act(_: Schedule) -> str:
+        with harbour.services.registry.transaction() as connection:
+            workspace.set_setting(connection, "half", "x")
+        raise UnavailableError("the disk is full")
+
+    assert (
+        schedules.fire(harbour.services, schedules.due(harbour.services)[0], act)
+        == "failed: the disk is full"
+    )
+    with harbour.services.registry.read() as connection:
+        assert workspace.setting(connection, "half") is None
+
+
+def test_a_crash_in_a_firing_leaves_the_schedule_due(harbour: Harbour) -> None:
+    with_schedule(harbour, every="1h")
+    harbour.pass_time(hours=1)
+
+    def act(_: Schedule) -> str:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        schedules.fire(harbour.services, schedules.due(harbour.services)[0], act)
+    assert fire_all(harbour) == ["did monitor"]
+
+
+def test_with_automation_paused_the_time_passes_and_the_record_says_so(harbour: Harbour) -> None:
+    with_schedule(harbour, every="1h")
+    automation.pause(harbour.services, harbour.actor("oscar"), "maintenance")
+    harbour.pass_time(hours=1)
+
+    assert fire_all(harbour) == ["skipped: automation is paused"]
+    automation.resume(harbour.services, harbour.actor("oscar"))
+    assert fire_all(harbour) == []
+
+
+def test_a_paused_schedule_is_not_due_and_does_not_catch_up(harbour: Harbour) -> None:
+    made = with_schedule(harbour, every="1h")
+    operator = harbour.actor("oscar")
+    schedules.pause_schedule(harbour.services, operator, made.id, "holidays")
+    with pytest.raises(ConflictError, match="paused already"):
+        schedules.pause_schedule(harbour.services, operator, made.id)
+    harbour.pass_time(hours=3, minutes=1)
+    assert schedules.due(harbour.services) == []
+
+    schedules.resume_schedule(harbour.services, operator, made.id)
+
+    assert schedules.due(harbour.services) == []
+    harbour.pass_time(hours=1)
+    assert fire_all(harbour) == ["did monitor"]
+
+
+def test_a_schedule_that_left_the_file_fires_no_more(harbour: Harbour) -> None:
+    with_schedule(harbour, every="1h")
+    harbour.apply()
+    harbour.pass_time(hours=2)
+
+    assert schedules.due(harbour.services) == []
+    assert schedules.list_schedules(harbour.services, harbour.actor("vera")) == []
+
+
+def test_applying_a_file_again_does_not_move_an_interval(harbour: Harbour) -> None:
+    made = with_schedule(harbour, every="1h")
+    harbour.pass_time(minutes=50)
+
+    assert with_schedule(harbour, every="1h").next_times[0] == made.next_times[0]
+
+
+@pytest.mark.parametrize(
+    ("cron", "since", "expected"),
+    [
+        # The clocks skip 02:30 on 29 March: it runs at 03:30 summer time. They repeat it on 25 October: it runs once.
+        ("30 2 * * *", datetime(2026, 3, 28, 12, tzinfo=UTC), ["2026-03-29T01:30", "2026-03-30T00:30"]),
+        ("30 2 * * *", datetime(2026, 10, 24, 12, tzinfo=UTC), ["2026-10-25T00:30", "2026-10-26T01:30"]),
+        ("30 * * * *", datetime(2026, 10, 24, 23, 45, tzinfo=UTC), ["2026-10-25T00:30", "2026-10-25T01:30"]),
+    ],
+)  # fmt: skip
+def test_nominal_times_across_the_change_of_the_clocks(
+    cron: str, since: datetime, expected: list[str]
+) -> None:
+    rule = Rule(cron, None, "Europe/Berlin", since)
+
+    found = [time.isoformat()[:16] for time in islice(nominal_times(rule, since), len(expected))]
+
+    assert found == expected
+
+
+def test_a_year_of_minutes_is_due_at_once_and_once() -> None:
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    now = since + timedelta(days=30)
+
+    assert due_times(Rule(None, 60, "UTC", since), since, now) == (now, 30 * 24 * 60 - 1)
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone"), [("99 * * * *", "UTC"), ("0 3 * * mon", "Nowhere/Land"), ("0 3", "UTC")]
+)
+def test_a_wrong_rule_is_named(cron: str, zone: str) -> None:
+    with pytest.raises(InvalidInputError, match="is not valid"):
+        check_rule(cron, zone)
+
+
+def test_a_token_speaks_for_its_target_until_the_next_is_issued(harbour: Harbour) -> None:
+    admin = harbour.actor("ada")
+    first = targets.issue_token(harbour.services, admin, "ewr")
+    other = targets.issue_token(harbour.services, admin, "jfk")
+    assert [targets.check_token(harbour.services, token) for token in (first, other)] == ["ewr", "jfk"]
+
+    second = targets.issue_token(harbour.services, admin, "ewr")
+
+    assert [targets.check_token(harbour.services, token) for token in (first, second, "", "x\ud800")] == [
+        None,
+        "ewr",
+        None,
+        None,
+    ]
+    stored = (
+        harbour.services.paths.registry.read_bytes()
+        + harbour.services.paths.registry.with_name("registry.db-wal").read_bytes()
+    )
+    assert second.encode() not in stored
+    with pytest.raises(NotFoundError, match="no target 'lga'"):
+        targets.issue_token(harbour.services, admin, "lga")
+
+
+def test_a_head_kept_elsewhere_is_checked(harbour: Harbour) -> None:
+    auditor = harbour.actor("aud")
+    head = audits.head(harbour.services, auditor)
+    automation.pause(harbour.services, harbour.actor("oscar"), "x")
+
+    assert audits.verify(harbour.services, auditor, known=f"{head.count}:{head.hash}").count == head.count + 1
+    with pytest.raises(InvalidInputError, match="COUNT:HASH"):
+        audits.verify(harbour.services, auditor, known="12")

@@ -1,0 +1,214 @@
+"""Every operation against every role: what is not granted is refused, before anything is looked at or changed."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from fixtures.registries import ADMIN, PEOPLE, Harbour, make_harbour
+from pilothouse.domain.errors import NotAllowedError, PilothouseError
+from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
+from pilothouse.operations import (
+    alerts,
+    audits,
+    authorisation,
+    automation,
+    catalogue,
+    deployments,
+    promotions,
+    schedules,
+    targets,
+    workspaces,
+)
+from pilothouse.operations.services import Services
+
+Call = Callable[[Services, Actor], object]
+
+EVERYBODY = frozenset(Role) - {Role.DAEMON}
+SCIENCE = frozenset({Role.DATA_SCIENTIST, Role.OPERATOR, Role.ADMIN})
+OPERATION = frozenset({Role.OPERATOR, Role.ADMIN})
+ADMINS = frozenset({Role.ADMIN})
+DECIDERS = frozenset({Role.APPROVER})
+
+TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
+    "alerts.list_alerts": (lambda s, a: alerts.list_alerts(s, a), EVERYBODY),
+    "alerts.get_alert": (lambda s, a: alerts.get_alert(s, a, 1), EVERYBODY),
+    "alerts.acknowledge": (lambda s, a: alerts.acknowledge(s, a, 1), OPERATION),
+    "alerts.resolve": (lambda s, a: alerts.resolve(s, a, 1, "done"), OPERATION),
+    "audits.show": (lambda s, a: audits.show(s, a), EVERYBODY),
+    "audits.head": (lambda s, a: audits.head(s, a), EVERYBODY),
+    "audits.verify": (lambda s, a: audits.verify(s, a), EVERYBODY),
+    "audits.export": (lambda s, a: audits.export(s, a, _Nowhere()), EVERYBODY),  # type: ignore[arg-type]
+    "automation.pause": (lambda s, a: automation.pause(s, a, "stop"), OPERATION),
+    "automation.resume": (lambda s, a: automation.resume(s, a), OPERATION),
+    "automation.status": (lambda s, a: automation.status(s, a), EVERYBODY),
+    "catalogue.list_models": (lambda s, a: catalogue.list_models(s, a), EVERYBODY),
+    "catalogue.get_model": (lambda s, a: catalogue.get_model(s, a, "delay"), EVERYBODY),
+    "catalogue.get_spec": (lambda s, a: catalogue.get_spec(s, a, "delay"), EVERYBODY),
+    "catalogue.primary_metric": (lambda s, a: catalogue.primary_metric(s, a, "delay"), EVERYBODY),
+    "catalogue.list_versions": (lambda s, a: catalogue.list_versions(s, a, "delay"), EVERYBODY),
+    "catalogue.get_version": (lambda s, a: catalogue.get_version(s, a, "delay/1"), EVERYBODY),
+    "catalogue.get_run": (lambda s, a: catalogue.get_run(s, a, "delay/1"), EVERYBODY),
+    "catalogue.compare_versions": (lambda s, a: catalogue.compare_versions(s, a, "delay/1", "delay/2"), EVERYBODY),
+    "deployments.roll_back": (lambda s, a: deployments.roll_back(s, a, "delay", reason="slow"), OPERATION),
+    "deployments.lift_hold": (lambda s, a: deployments.lift_hold(s, a, "delay", "fixed"), OPERATION),
+    "deployments.list_holds": (lambda s, a: deployments.list_holds(s, a), EVERYBODY),
+    "deployments.list_deployments": (lambda s, a: deployments.list_deployments(s, a), EVERYBODY),
+    "deployments.deployed_at": (lambda s, a: deployments.deployed_at(s, a, s.now()), EVERYBODY),
+    "promotions.request_promotion": (lambda s, a: promotions.request_promotion(s, a, "delay/2"), SCIENCE),
+    "promotions.approve": (lambda s, a: promotions.approve(s, a, 1, "0" * 64), DECIDERS),
+    "promotions.reject": (lambda s, a: promotions.reject(s, a, 1, "no"), DECIDERS),
+    "promotions.withdraw": (lambda s, a: promotions.withdraw(s, a, 1), frozenset({Role.DATA_SCIENTIST, Role.ADMIN})),
+    "promotions.comment": (lambda s, a: promotions.comment(s, a, 1, "hm"), SCIENCE | DECIDERS),
+    "promotions.list_requests": (lambda s, a: promotions.list_requests(s, a), EVERYBODY),
+    "promotions.get_request": (lambda s, a: promotions.get_request(s, a, 1), EVERYBODY),
+    "promotions.waiting_for": (lambda s, a: promotions.waiting_for(s, a), EVERYBODY),
+    "schedules.list_schedules": (lambda s, a: schedules.list_schedules(s, a), EVERYBODY),
+    "schedules.pause_schedule": (lambda s, a: schedules.pause_schedule(s, a, 1, "holidays"), OPERATION),
+    "schedules.resume_schedule": (lambda s, a: schedules.resume_schedule(s, a, 1), OPERATION),
+    "targets.list_targets": (lambda s, a: targets.list_targets(s, a), EVERYBODY),
+    "targets.issue_token": (lambda s, a: targets.issue_token(s, a, "ewr"), ADMINS),
+    "workspaces.list_roles": (lambda s, a: workspaces.list_roles(s, a), EVERYBODY),
+    "workspaces.grant_role": (lambda s, a: workspaces.grant_role(s, a, "eve", Role.VIEWER), ADMINS),
+    "workspaces.revoke_role": (lambda s, a: workspaces.revoke_role(s, a, "vera", Role.VIEWER), ADMINS),
+    "workspaces.trust_wrapper": (lambda s, a: workspaces.trust_wrapper(s, a, "ssh-gate"), ADMINS),
+    "workspaces.set_open_reading": (lambda s, a: workspaces.set_open_reading(s, a, allowed=True), ADMINS),
+    "workspaces.workspace_policy": (lambda s, a: workspaces.workspace_policy(s, a), EVERYBODY),
+    "workspaces.set_workspace_policy": (lambda s, a: workspaces.set_workspace_policy(s, a, approvals=1), ADMINS),
+}  # fmt: skip
+
+MODULES = (alerts, audits, automation, catalogue, deployments, promotions, schedules, targets, workspaces)
+
+
+class _Nowhere:
+    def write(self, text: str) -> None:
+        """Let it go."""
+
+
+class _UndoError(Exception):
+    """Ends a transaction whose changes are not wanted."""
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
+    """A workspace in which each operation of the table finds what it needs."""
+    harbour = make_harbour(tmp_path_factory.mktemp("roles") / "workspace")
+    services = harbour.services
+    harbour.apply(automation={"schedule": [{"name": "hourly", "every": "1h", "action": "monitor"}]})
+    harbour.add_version()
+    harbour.add_version()
+    promotions.request_promotion(services, harbour.actor("sam"), "delay/1", ["ewr"])
+    alerts.open_alert(
+        services,
+        model="delay",
+        version=1,
+        target="ewr",
+        kind="latency",
+        subject="p95",
+        severity="warning",
+        effective_at=harbour.time,
+        summary="slow",
+        explanation="p95 is 3 times its baseline",
+        figures={"p95_ms": 12.0},
+    )
+    yield harbour
+    services.close()
+
+
+def attempt(harbour: Harbour, call: Call, actor: Actor) -> bool:
+    """True if the actor was let through, whatever came of it; its changes are undone."""
+    try:
+        with harbour.services.registry.transaction():
+            call(harbour.services, actor)
+            raise _UndoError
+    except NotAllowedError:
+        return False
+    except (PilothouseError, _UndoError):
+        return True
+
+
+def test_the_table_holds_every_operation_that_takes_an_actor() -> None:
+    found = {
+        f"{module.__name__.rpartition('.')[2]}.{name}"
+        for module in MODULES
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__
+        and not name.startswith("_")
+        and list(inspect.signature(function).parameters)[:2] == ["services", "actor"]
+    }
+    assert found == set(TABLE)
+
+
+@pytest.mark.parametrize("operation", TABLE)
+def test_an_operation_lets_its_roles_through_and_nobody_else(busy: Harbour, operation: str) -> None:
+    call, allowed = TABLE[operation]
+    people = {ADMIN: Role.ADMIN, **{n: r for n, r in PEOPLE.items() if n != "pia"}}
+
+    let_through = {role for name, role in people.items() if attempt(busy, call, busy.actor(name))}
+
+    assert let_through == allowed
+
+
+@pytest.mark.parametrize("operation", TABLE)
+def test_nobody_without_a_role_is_let_through_where_reading_is_closed(busy: Harbour, operation: str) -> None:
+    try:
+        with busy.services.registry.transaction():
+            workspaces.set_open_reading(busy.services, busy.actor(ADMIN), allowed=False)
+            stranger = busy.actor("mallory")
+            assert stranger.grants == ()
+            with pytest.raises(NotAllowedError, match="mallory may not"):
+                TABLE[operation][0](busy.services, stranger)
+            raise _UndoError
+    except _UndoError:
+        pass
+
+
+def test_a_stranger_reads_where_reading_is_open_and_changes_nothing(busy: Harbour) -> None:
+    stranger = busy.actor("mallory")
+
+    assert {name for name, (call, _) in TABLE.items() if attempt(busy, call, stranger)} == {
+        name for name, (_, allowed) in TABLE.items() if allowed == EVERYBODY
+    }
+
+
+def test_the_name_of_the_daemon_is_nobodys(busy: Harbour) -> None:
+    with pytest.raises(NotAllowedError, match="daemon's own name"):
+        workspaces.identify(busy.services, DAEMON.name)
+    with pytest.raises(PilothouseError, match="cannot be granted"):
+        workspaces.grant_role(busy.services, busy.actor(ADMIN), DAEMON.name, Role.ADMIN)
+
+
+def test_a_refusal_names_the_roles_that_could(busy: Harbour) -> None:
+    with pytest.raises(
+        NotAllowedError, match=r"vera may not approve or reject a promotion of delay: .* role approver"
+    ):
+        promotions.approve(busy.services, busy.actor("vera"), 1, "0" * 64)
+
+
+def test_a_role_for_one_model_does_not_reach_another(busy: Harbour) -> None:
+    services = busy.services
+    try:
+        with services.registry.transaction():
+            busy.apply("other")
+            workspaces.grant_role(services, busy.actor(ADMIN), "olga", Role.OPERATOR, model="other")
+            olga = busy.actor("olga")
+            assert olga.allows(Permission.ROLL_BACK, "other")
+            with pytest.raises(NotAllowedError, match="roll back of delay"):
+                deployments.roll_back(services, olga, "delay", reason="x")
+            with pytest.raises(NotAllowedError, match="pause or resume automation"):
+                automation.pause(services, olga, "x")
+            raise _UndoError
+    except _UndoError:
+        pass
+
+
+def test_a_change_without_an_audit_row_does_not_happen(busy: Harbour) -> None:
+    def change() -> Any:
+        with authorisation.changing(busy.services, busy.actor(ADMIN), Permission.GRANT) as change:
+            change.connection.execute("INSERT INTO settings (name, value) VALUES ('quiet', 'x')")
+
+    with pytest.raises(RuntimeError, match="without an audit row"):
+        change()
+    with busy.services.registry.read() as connection:
+        assert connection.execute("SELECT count(*) FROM settings WHERE name = 'quiet'").fetchone()[0] == 0

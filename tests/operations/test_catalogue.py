@@ -1,0 +1,56 @@
+"""Reading models, versions and runs."""
+
+import pytest
+
+from fixtures.registries import Harbour
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.operations import catalogue
+
+
+def test_versions_are_found_by_number_by_alias_and_as_the_newest(harbour: Harbour) -> None:
+    harbour.add_version()
+    harbour.add_version()
+    reader = harbour.actor("vera")
+
+    for reference, number in (("models:/delay/1", 1), ("delay/2", 2), ("delay", 2)):
+        assert catalogue.get_version(harbour.services, reader, reference).number == number
+    assert [v.number for v in catalogue.list_versions(harbour.services, reader, "delay")] == [2, 1]
+    assert catalogue.get_run(harbour.services, reader, "delay/1").started_by == "sam"
+    assert catalogue.primary_metric(harbour.services, reader, "delay") == "auc"
+
+
+@pytest.mark.parametrize(
+    ("reference", "why"),
+    [
+        ("delay/9", "no version 9"),
+        ("delay@champion", "no version with the alias @champion"),
+        ("nothing/1", "no model 'nothing'"),
+    ],
+)
+def test_what_is_not_there_is_named(harbour: Harbour, reference: str, why: str) -> None:
+    harbour.add_version()
+    with pytest.raises(NotFoundError, match=why):
+        catalogue.get_version(harbour.services, harbour.actor("vera"), reference)
+
+
+def test_a_model_without_versions_says_what_to_do(harbour: Harbour) -> None:
+    with pytest.raises(NotFoundError, match="pilothouse train delay"):
+        catalogue.get_version(harbour.services, harbour.actor("vera"), "delay")
+    with pytest.raises(InvalidInputError, match="does not name a version"):
+        catalogue.get_version(harbour.services, harbour.actor("vera"), "../../etc/passwd")
+
+
+def test_two_versions_are_held_side_by_side(harbour: Harbour) -> None:
+    harbour.add_version(auc=0.71)
+    harbour.add_version(auc=0.75, passed=False)
+
+    rows = catalogue.compare_versions(harbour.services, harbour.actor("vera"), "delay/1", "delay/2")
+
+    found = {(row.group, row.name): row for row in rows}
+    assert found["metrics", "auc"].differs
+    assert (found["version", "status"].a, found["version", "status"].b) == ("candidate", "refused")
+    assert not found["parameters", "C"].differs
+    assert found["artifacts", "model"].differs
+    assert [row.group for row in rows] == sorted(
+        (row.group for row in rows), key=[r.group for r in rows].index
+    )
