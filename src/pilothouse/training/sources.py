@@ -2,7 +2,8 @@
 
 Parquet, csv, csv.gz, a folder of them (read in the order of their names), or one SELECT on a SQLite file. Every column is
 brought to one of a few types, so that a number is the same number whatever file it came from:
-``int64``, ``double``, ``bool``, ``string`` and ``timestamp[us]`` with or without a zone.
+``int64``, ``double``, ``bool``, ``string`` and ``timestamp[us]`` with or without a zone. In csv a field that is empty, ``NA``,
+``NaN``, ``nan`` or ``null`` is missing.
 """
 
 import hashlib

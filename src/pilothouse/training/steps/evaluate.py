@@ -3,7 +3,8 @@
 Inputs: ``model``, ``schema``, ``train``, ``holdout`` and, for each live version N, ``incumbent_N_model`` and
 ``incumbent_N_schema``. Options: ``incumbents`` [{number, targets, trained_until_us}], ``data_gates`` (what the snapshot step
 found). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet, exact float64). Record: ``metrics`` with 95 %
-intervals (all rows, then slices), ``gates``, ``latency_us`` {p50, p95, p99, calls}.
+intervals (all rows, then slices), ``gates``, ``latency_us`` {p50, p95, p99, calls}, and the environment (python, platform,
+packages, threads), which user code cannot forge here.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from ...domain.model_spec import ModelSpec
 from ...inference.predictor import Predictor
 from ...inference.schema import InputSchema
 from ...statistics import reference as references
+from ..environment import environment
 from ..gates import latency_gate, metric_gate, size_gate
 from ..incumbents import Incumbent, compare_with_live
 from ..references import dated, refer, specify
@@ -57,6 +59,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "metrics": [asdict(metric) for metric in metrics],
         "gates": [*request.options.get("data_gates", []), *(asdict(gate) for gate in gates)],
         "latency_us": {"p50": p50, "p95": p95, "p99": p99, "calls": len(times)},
+        **environment(),
     }
     return StepResult(ok=True, outputs={**outputs, "predictions": str(predictions)}, record=record)
 
