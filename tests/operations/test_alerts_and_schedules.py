@@ -2,13 +2,21 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
 from fixtures.registries import START, Harbour
-from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from job_workshop import MODEL, SCIENTIST, actor, make_workspace, write_model
+from pilothouse.domain.errors import (
+    ConflictError,
+    InvalidInputError,
+    ModelFileError,
+    NotFoundError,
+    UnavailableError,
+)
 from pilothouse.domain.records import Alert, AlertStatus, Schedule
-from pilothouse.operations import alerts, audits, automation, schedules, targets
+from pilothouse.operations import alerts, apply_models, audits, automation, schedules, targets
 from pilothouse.operations.schedule_times import check_rule, due_times, nominal_times
 from pilothouse.store import workspace
 from pilothouse.store.schedules import Rule
@@ -213,6 +221,15 @@ def test_a_year_of_minutes_is_due_at_once_and_once() -> None:
 def test_a_wrong_rule_is_named(cron: str, zone: str) -> None:
     with pytest.raises(InvalidInputError, match="is not valid"):
         check_rule(cron, zone)
+
+
+def test_a_model_file_with_a_wrong_rule_is_not_applied(tmp_path: Path) -> None:
+    services = make_workspace(tmp_path)
+    wrong = '\n[[automation.schedule]]\nname = "weekly"\ncron = "0 25 * * mon"\n'
+    write_model(services.paths.root, MODEL + wrong)
+
+    with pytest.raises(ModelFileError, match=r"model\.toml: automation\.schedule\[0\]: cron '0 25"):
+        apply_models.apply(services, actor(services, SCIENTIST))
 
 
 def test_a_token_speaks_for_its_target_until_the_next_is_issued(harbour: Harbour) -> None:

@@ -93,7 +93,7 @@ def test_an_approval_is_refused_once_another_version_went_live(harbour: Harbour)
 def test_a_version_that_failed_a_gate_cannot_be_requested(harbour: Harbour) -> None:
     harbour.add_version(passed=False, auc=0.5)
 
-    with pytest.raises(NotAllowedError, match="auc at least 0.6"):
+    with pytest.raises(NotAllowedError, match=r"auc at least 0\.6"):
         ask(harbour)
 
 

@@ -19,6 +19,7 @@ from pilothouse.store import models, schedules, targets
 from pilothouse.store.engine import Connection
 
 from .authorisation import Change, authorise, changing, check, reading
+from .schedule_times import check_rule
 from .services import Services
 from .source_columns import source_problems
 
@@ -261,6 +262,11 @@ def _folder_problems(spec: ModelSpec, folder: Path) -> Iterator[str]:
     ):
         if named is not None:
             yield from _function_problems(key, named, folder)
+    for i, schedule in enumerate(spec.automation.schedule):
+        try:
+            check_rule(schedule.cron, schedule.timezone)
+        except InvalidInputError as error:
+            yield f"automation.schedule[{i}]: {error}"
 
 
 def _function_problems(key: str, named: str, folder: Path) -> Iterator[str]:
