@@ -91,7 +91,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("job", "cancel", "x", "cancel", "Cancel the job: its processes are ended.", Permission.CANCEL_JOB),
     Action("job", "retry", "R", "retry", "Queue the ended job again with the same inputs.", Permission.CANCEL_JOB),
     Action("train", "submit", "ctrl+s", "start", "Start the training with what the form says.", Permission.TRAIN),
-    Action("train", "next_model", "m", "model", "Fill in the form of the next model (outside a field)."),
+    Action("train", "next_model", "m", "model", "Fill in the form of the next model (Esc leaves the field first)."),
     Action("deployments", "open", "enter", "monitor", "Watch the model on the target."),
     Action("deployments", "roll_back", "R", "roll back", "Back to the version before on this target.", Permission.ROLL_BACK),
     Action("deployments", "roll_back_all", "B", "…everywhere", "The same on all targets of the model.", Permission.ROLL_BACK),
@@ -122,7 +122,7 @@ MOVEMENT = (
 
 def actions_of(scope: str) -> tuple[Action, ...]:
     """The actions of a view, its own first."""
-    own = tuple(action for action in ACTIONS if action.scope == scope)
+    own = tuple(action for action in ACTIONS if action.scope == scope != EVERYWHERE)
     return own + tuple(action for action in ACTIONS if action.scope == EVERYWHERE)
 
 

@@ -113,6 +113,14 @@ class TrainView(View[Form]):
         event.stop()
         self.focus_next("#form Input")
 
+    def do_back(self) -> None:
+        """Out of the fields first: only then digits and letters are keys again."""
+        if isinstance(self.focused, Input) and self.focused.name is not None:
+            self.set_focus(None)
+            self.say("out of the fields: digits go to views, m takes the next model, Tab goes back in")
+        else:
+            super().do_back()
+
     def do_next_model(self) -> None:
         """The next model's form."""
         if self.data and self.data.models:

@@ -1,0 +1,150 @@
+"""One list of actions makes keys, footer, help and palette."""
+
+import importlib
+from collections import Counter
+
+import pytest
+from test_approval_by_keyboard import footer
+
+from pilothouse.console import navigation
+from pilothouse.console.actions import ACTIONS, EVERYWHERE, actions_of
+from pilothouse.console.dialogs import help_lines
+from pilothouse.console.screens.base import View
+from pilothouse.console.screenshots import settle
+from pilothouse.domain.errors import InvalidInputError
+
+
+@pytest.mark.parametrize("scope", sorted({action.scope for action in ACTIONS}))
+def test_no_key_means_two_things_in_a_view(scope: str) -> None:
+    keys = Counter(key for action in actions_of(scope) for key in action.keys.split(","))
+    assert [key for key, count in keys.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("view", sorted(navigation.VIEWS))
+def test_every_action_of_a_view_is_there(view: str) -> None:
+    module, _, name = navigation.VIEWS[view].place.partition(":")
+    screen: type[View] = getattr(importlib.import_module(f"pilothouse.console.screens.{module}"), name)
+    assert view == screen.SCOPE
+    assert navigation.VIEWS[view].top == screen.TOP
+    missing = [a.name for a in ACTIONS if a.scope == view and not hasattr(screen, f"do_{a.name}")]
+    assert missing == []
+
+
+def test_help_names_every_key_and_why_not() -> None:
+    text = "\n".join(
+        "".join(cell.text for cell in line.cells) for line in help_lines("evidence", {"approve": "four eyes"})
+    )
+    assert "Sign: approve on the evidence shown. — not now: four eyes" in text
+    assert all(action.help in text for action in ACTIONS if action.scope in ("evidence", EVERYWHERE))
+
+
+async def test_palette_offers_the_actions_and_no_screenshot(make_console) -> None:
+    app = make_console("pat")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        titles = [command.title for command in app.get_system_commands(app.screen)]
+    assert "versions (overview)" in titles
+    assert not [title for title in titles if "screenshot" in title.casefold()]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("monitor flight-delay ewr", navigation.Destination("monitor", ("flight-delay", "ewr"))),
+        ("mon", navigation.Destination("monitor")),
+        ("inbox", navigation.Destination("approvals")),
+        ("vers flight-delay", navigation.Destination("versions", ("flight-delay",))),
+        ("q", "quit"),
+    ],
+)
+def test_commands_name_views_with_arguments(typed: str, expected: object) -> None:
+    assert navigation.parse_command(typed) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"), [("teapot", "there is no view 'teapot'"), ("versions", "expected :versions MODEL")]
+)
+def test_wrong_commands_say_what_is_expected(typed: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        navigation.parse_command(typed)
+
+
+def test_commands_complete_views_models_and_targets() -> None:
+    names = (("bike-demand", "flight-delay"), ("ewr", "jfk"))
+    assert navigation.complete("mon", *names) == "monitor"
+    assert navigation.complete("monitor fl", *names) == "monitor flight-delay"
+    assert navigation.complete("monitor flight-delay j", *names) == "monitor flight-delay jfk"
+    assert navigation.complete("audit x", *names) is None
+
+
+async def test_colon_goes_to_a_view_and_esc_comes_back(make_console) -> None:
+    app = make_console("pat")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("colon", *"vers", "tab", *" fl", "tab", "enter")
+        await settle(pilot)
+        assert app.view.SCOPE == "versions"
+        assert app.view.model == "flight-delay"
+        await pilot.press("escape")
+        await settle(pilot)
+        assert app.view.SCOPE == "models"
+
+
+async def test_wrong_command_is_said_and_nothing_moves(make_console) -> None:
+    app = make_console("pat")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("colon", *"teapot", "enter")
+        await pilot.pause()
+        assert "there is no view 'teapot'" in footer(app)
+        assert app.view.SCOPE == "overview"
+
+
+async def test_filter_shows_matching_rows_and_esc_clears_it(make_console) -> None:
+    app = make_console("pat", start="models")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        grid = app.view.query_one("#grid")
+        await pilot.press("slash", *"BIKE", "enter")
+        assert (grid.shown, grid.key) == (1, "bike-demand")
+        await pilot.press("escape")
+        assert grid.shown == 2
+
+
+async def test_pause_asks_for_a_reason_and_every_screen_says_so(make_console) -> None:
+    app = make_console("olga", watching=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("P", *"freeze before the audit", "enter")
+        for _ in range(100):
+            await pilot.pause(0.05)
+            if app.session.status.automation.paused:
+                break
+        for view in ("1", "5", "0"):
+            await pilot.press(view)
+            await settle(pilot)
+            assert "AUTOMATION PAUSED by olga" in str(app.view.query_one("#banner").render())
+
+
+async def test_training_form_hands_on_only_what_was_changed(make_console, workspace) -> None:
+    app = make_console("sam", start="train flight-delay")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.pause(0.1)
+        fields = {field.name: field for field in app.view.query("#form Input")}
+        assert fields["training.parameters.max_iter"].value == "120"
+        fields["training.parameters.max_iter"].value = "twelve"
+        await pilot.press("ctrl+s")
+        assert "max_iter: found 'twelve'; expected a whole number" in footer(app)
+        fields["training.parameters.max_iter"].value = "60"
+        fields["reason"].value = "half the trees"
+        await pilot.press("ctrl+s", "enter")
+        await settle(pilot)
+    import harbour
+
+    from pilothouse.operations import jobs
+
+    with harbour.opened(workspace) as services:
+        newest = jobs.list_jobs(services, harbour.person(services, "sam"), limit=1)[0]
+    assert newest.options["overrides"] == {"training.parameters.max_iter": 60}
+    assert newest.reason == "half the trees"

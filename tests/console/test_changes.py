@@ -1,0 +1,95 @@
+"""What other processes do is on the screen within a second; trouble is said with what to do."""
+
+import shutil
+import sqlite3
+import time
+
+import harbour
+from test_approval_by_keyboard import footer
+
+from pilothouse.console.screenshots import settle
+from pilothouse.operations import trainings
+
+
+async def until(pilot, condition, seconds: float = 10.0) -> float:
+    """Wait for a condition; how long it took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds
+        await pilot.pause(0.02)
+    return time.monotonic() - began
+
+
+async def test_another_process_s_job_appears(make_console, workspace) -> None:
+    app = make_console("pat", start="jobs", watching=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        before = app.view.query_one("#grid").shown
+        with harbour.opened(workspace) as services:
+            trainings.start_training(
+                services, harbour.person(services, "sam"), "flight-delay", reason="from elsewhere"
+            )
+        took = await until(pilot, lambda: app.view.query_one("#grid").shown == before + 1)
+        assert took < 3, "within a second on a free machine"
+
+
+async def test_lost_daemon_is_said_at_once(make_console, workspace) -> None:
+    app = make_console("pat", watching=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        banner = app.view.query_one("#banner")
+        assert not banner.display
+        harbour.stop_daemon(workspace)
+        await until(pilot, lambda: banner.display)
+        assert "NO DAEMON" in str(banner.render())
+
+
+async def test_nothing_new_paints_nothing(make_console, workspace) -> None:
+    app = make_console("pat", start="jobs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        shown = []
+        app.view.show = shown.append
+        await pilot.press("ctrl+r")
+        await settle(pilot)
+        assert shown == []
+
+
+async def test_missing_registry_gets_a_screen_that_goes_when_it_is_back(make_console, workspace) -> None:
+    registry = workspace / "state" / "registry.db"
+    aside = workspace / "aside.db"
+    shutil.move(registry, aside)
+    app = make_console("pat", watching=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "pilothouse init" in _trouble(app))
+        shutil.move(aside, registry)
+        await until(pilot, lambda: app.current_mode == "overview")
+
+
+async def test_newer_registry_says_to_install_a_newer_release(make_console, workspace) -> None:
+    connection = sqlite3.connect(workspace / "state" / "registry.db")
+    connection.execute("PRAGMA user_version = 9999")
+    connection.commit()
+    connection.close()
+    app = make_console("pat")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "install a newer Pilothouse" in _trouble(app))
+
+
+async def test_registry_that_vanishes_is_said_and_what_was_read_stays(make_console, workspace) -> None:
+    app = make_console("pat", start="models", watching=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.session.services.close()
+        for name in ("registry.db", "registry.db-wal", "registry.db-shm"):
+            path = workspace / "state" / name
+            if path.exists():
+                path.rename(workspace / name)
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "registry.db" in footer(app))
+        assert app.view.query_one("#grid").shown == 2
+
+
+def _trouble(app) -> str:
+    found = app.view.query("#trouble")
+    return str(found.first().render()) if found else ""
