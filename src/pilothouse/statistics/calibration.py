@@ -108,7 +108,7 @@ def _drift_nulls(
     column: Column, cells: Cells, days: null_windows.Days, windows: null_windows.Windows, seed: int
 ) -> tuple[Null, ...]:
     held = days.counts[:, cells.start : cells.missing].sum(axis=1)
-    rows = int(np.median(windows.members @ held)) if len(windows.members) else 0
+    rows = int(np.median(null_windows.sums(windows.members, held))) if len(windows.members) else 0
     if rows < FEWEST_ROWS:
         return ()
     sizes = []
@@ -125,11 +125,11 @@ def _drift_nulls(
 def _quality_nulls(
     column: Column, cells: Cells, days: null_windows.Days, windows: null_windows.Windows
 ) -> tuple[Null, ...]:
-    current = windows.members @ days.counts[:, cells.start : cells.missing + 1]
+    current = null_windows.sums(windows.members, days.counts[:, cells.start : cells.missing + 1])
     rows = np.maximum(current.sum(axis=1), 1)
     shares = {"missing": current[:, -1] / rows}
     if isinstance(column, CategoricalColumn):
-        known = (windows.others @ days.counts[:, cells.start : cells.missing]) > 0
+        known = null_windows.sums(windows.others, days.counts[:, cells.start : cells.missing]) > 0
         shares["unseen"] = (current[:, :-1] * ~known).sum(axis=1) / rows
     size = (max(int(np.median(rows)), 1),)
     return tuple(_null(name, size, [share], windows.independent) for name, share in shares.items())

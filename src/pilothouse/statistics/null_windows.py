@@ -17,6 +17,8 @@ from .specification import CategoricalColumn, Cells, Column, NumericColumn, Prof
 
 FEWEST = 6
 """Windows that must fit into the reference without overlap, or shorter runs of days are joined."""
+MOST = 64
+"""Windows looked at, however long the reference is: the cost of a calibration does not grow with it."""
 SMALLEST_SAMPLE = 50
 """Rows down to which windows are thinned."""
 DRAWS = 80
@@ -60,7 +62,9 @@ def null_windows(days: int, window: int, against: int | None, seed: int) -> Wind
     rng = np.random.default_rng(seed)
     independent = days / window
     if independent >= FEWEST:
-        starts = np.arange(days - window + 1)
+        last = days - window
+        # Windows that overlap say little new: MOST of them, evenly spread, carry what all would.
+        starts = np.unique(np.linspace(0, last, min(MOST, last + 1)).round().astype(np.int64))
         members = _runs(starts, window, days)
     else:
         run = max(1, days // (2 * FEWEST))
@@ -121,8 +125,8 @@ def null_values(
     rng = np.random.default_rng(seed)
     part = slice(cells.start, cells.missing)
     counts, positions = days.counts[:, part], days.positions[:, part]
-    current = windows.members @ counts, windows.members @ positions
-    reference = windows.others @ counts, windows.others @ positions
+    current = sums(windows.members, counts), sums(windows.members, positions)
+    reference = sums(windows.others, counts), sums(windows.others, positions)
     scale = 1.0
     if isinstance(column, NumericColumn):
         whole = Histogram(counts.sum(axis=0), positions.sum(axis=0), 0, 0.0, 0.0)
@@ -133,6 +137,14 @@ def null_values(
         for name, values in measure(column, reference, thinned, scale).items():
             found[name].append(values)
     return found
+
+
+def sums(members: Ints, of_days: Ints) -> Ints:
+    """``members @ of_days``. In floating point, for which there is a fast routine; exact below 2**53."""
+    if int(of_days.sum()) * int(members.max(initial=1)) >= 1 << 53:
+        return members @ of_days
+    product: Ints = (members.astype(np.float64) @ of_days.astype(np.float64)).astype(np.int64)
+    return product
 
 
 def chance_values(column: Column, reference: Histogram, rows: int, seed: int) -> dict[str, Floats]:
