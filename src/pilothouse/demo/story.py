@@ -20,7 +20,7 @@ from pilothouse.domain.records import VersionStatus
 from pilothouse.operations import alerts, catalogue, monitoring, promotions, trainings
 
 FLIGHTS, BIKES = "flight-delay", "bike-demand"
-FIRST_DAY = {FLIGHTS: acts.day(2013, 4, 1), BIKES: acts.day(2011, 4, 1)}
+FIRST_DAY = {FLIGHTS: acts.day(2013, 4, 2), BIKES: acts.day(2011, 3, 1)}
 """Training uses what is known by then; the replay begins there."""
 HOURS_A_REQUEST = {FLIGHTS: 1, BIKES: 6}
 """An airport's hour is about 17 flights; the city's hour is one row."""
