@@ -16,7 +16,7 @@ from pilothouse.telemetry.streams import count_received, get_stream, list_stream
 
 from . import alerting, retraining, window_closing
 from .services import Services
-from .watched import spec_in_force
+from .watched import baseline_of, spec_in_force
 
 _AT_MOST = 200
 """Windows closed between two looks at what to alert, so that a long catch-up tells as it goes."""
@@ -65,9 +65,31 @@ def evaluate_windows(services: Services) -> Round:
             spec = spec_in_force(connection, model)
         if spec is not None and spec.automation.retrain_on:
             found.retrainings += retraining.consider_again(services, spec)
+    try:
+        _prepare_one(services, live)
+    except PilothouseError as error:
+        faults.append(error)
     if faults:
         raise faults[0]
     return found
+
+
+def _prepare_one(services: Services, live: list[Deployment]) -> None:
+    """Calibrate one live version on one target ahead of its first window: it costs about a second."""
+    for deployment in live:
+        with services.registry.read() as connection:
+            spec = spec_in_force(connection, deployment.model)
+        if spec is None:
+            continue
+        wanted = (
+            deployment.model,
+            deployment.version,
+            deployment.target,
+            window_closing.calibration_days(spec),
+        )
+        if wanted not in services.telemetry.calibrated:
+            baseline_of(services, *wanted)
+            return
 
 
 def is_caught_up(services: Services, *, events: int = 0) -> bool:

@@ -63,6 +63,7 @@ def baseline_of(services: Services, model: str, version: int, target: str, windo
         f"{found.profile_spec_digest} {found.reference_digest} {where} {window_days}".encode()
     ).hexdigest()
     calibration = _calibration(services, key, own, specification, window_days)
+    services.telemetry.calibrated.add((model, version, target, window_days))
     return Baseline(specification, own.profile(specification), own.performance, calibration)
 
 

@@ -98,9 +98,13 @@ def _windows(services: Services, stream: Stream, level: int, span: Span) -> list
         return rolled.read(connection, specification, stream.id, level, span.start_us, span.end_us)
 
 
-def _baseline(services: Services, stream: Stream, grid: Grid) -> Baseline:
-    days = max(1, round(grid.window / DAY))
-    return baseline_of(services, stream.model, stream.version, stream.target, days)
+def calibration_days(spec: ModelSpec) -> int:
+    """The length, in days of the reference, by which windows of inputs are calibrated."""
+    return max(1, round(spec.monitoring.window / DAY))
+
+
+def _baseline(services: Services, stream: Stream, spec: ModelSpec) -> Baseline:
+    return baseline_of(services, stream.model, stream.version, stream.target, calibration_days(spec))
 
 
 def _inputs(
@@ -110,7 +114,7 @@ def _inputs(
     rows = sum(part.rows for part in parts)
     if not rows:
         return {DRIFT: (0, (False, False), []), QUALITY: (0, (False, False), [])}
-    base = _baseline(services, stream, grid)
+    base = _baseline(services, stream, spec)
     current = merge_all(base.specification, parts)
     watched = spec.monitoring
     judged = rows >= watched.minimum_rows
@@ -164,7 +168,7 @@ def _performance(
         known = truth_share(connection, stream.id, span.start_us, span.end_us)
     days = [outcomes.decode(specification, data) for _, data in encoded]
     value = outcomes.realised_over_days(specification, days, metric)
-    reference = _baseline(services, stream, grids(spec)[DRIFT]).performance
+    reference = _baseline(services, stream, spec).performance
     if (
         reference.metric != metric
     ):  # the model file now speaks of another metric than the version was accepted by

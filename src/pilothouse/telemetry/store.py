@@ -66,6 +66,8 @@ class TelemetryStore:
         self._specifications: dict[int, ProfileSpecification] = {}
         self.known_versions: dict[tuple[str, int], tuple[int, VersionFacts | None]] = {}
         """What the caller of ``append`` has looked up, with the data version of where it looked; kept for it."""
+        self.calibrated: set[tuple[str, int, str, int]] = set()
+        """(model, version, target, days) whose calibration is known to be kept; remembered for the monitor."""
 
     def close(self) -> None:
         """Close all connections."""
