@@ -14,6 +14,7 @@ from pilothouse.demo.replay import Tally
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.model_spec import METRICS
 from pilothouse.domain.records import Deployment, Job, RequestStatus, VersionStatus
 from pilothouse.operations import (
     alerts,
@@ -117,9 +118,9 @@ def examine(cast: Cast, figures: dict[str, Any], tally: Tally) -> list[Check]:
                   ", ".join(f"{target} {number}" for target, number in live.items()))
         )  # fmt: skip
         metric = catalogue.primary_metric(cast.services, cast.approver, model.name)
-        better = [_better(row, metric) for row in mine.values()]
+        gain = sum(_gain(row, metric) * row["rows"] for row in mine.values())
         checks.append(
-            Check(f"{model.name}: the retrained version is better on what came after", bool(better) and all(better),
+            Check(f"{model.name}: the retrained version does better on the rows that came after", gain > 0,
                   ", ".join(_words(name, row, metric) for name, row in mine.items()) or "nothing to compare")
         )  # fmt: skip
     return checks
@@ -175,11 +176,10 @@ def _score(cast: Cast, metric: str, old: Deployment, new: Deployment) -> dict[st
     }
 
 
-def _better(row: dict[str, Any], metric: str) -> bool:
-    from pilothouse.domain.model_spec import METRICS
-
-    difference = row[f"{metric}_new_version"] - row[f"{metric}_old_version"]
-    return bool(difference > 0 if METRICS[metric][0] == "higher" else difference < 0)
+def _gain(row: dict[str, Any], metric: str) -> float:
+    """How much better the new version is than the old; below 0 where it is worse."""
+    difference: float = row[f"{metric}_new_version"] - row[f"{metric}_old_version"]
+    return difference if METRICS[metric][0] == "higher" else -difference
 
 
 def _words(target: str, row: dict[str, Any], metric: str) -> str:
