@@ -22,7 +22,9 @@ NASTY = (
 )  # fmt: skip
 ESC = b"\x1b"
 FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-SEQUENCES = re.compile(r"\x1b(\[[0-9;:?<>=]*[ -/]*[@-~]|[()][0-9A-B]|[=>78]|P[^\x1b]*\x1b\\|\]22;[a-z-]*\x07)")
+SEQUENCES = re.compile(
+    r"\x1b(\[[0-9;:?<>=]*[ -/]*[@-~]|[()][0-9A-B]|[=>78]|P[^\x1b]*\x1b\\|\]22;[a-z-]*\x07)"
+)
 """What the console itself may send: cursor, colours, modes, the pointer's shape."""
 KEPT = " ".join(NASTY).replace("\ud800", "")
 """What an operation lets in; surrogates are refused by the store and can only come from files."""
@@ -119,7 +121,9 @@ def test_no_control_byte_reaches_a_real_terminal(hostile: Path) -> None:
         written = terminal.output()
     assert b"\x1b]52" not in written
     text = SEQUENCES.sub("", written.decode("utf-8"))
-    left = [text[max(0, m.start() - 20) : m.end() + 20] for m in FORBIDDEN.finditer(text) if m[0] not in "\r\n"]
+    left = [
+        text[max(0, m.start() - 20) : m.end() + 20] for m in FORBIDDEN.finditer(text) if m[0] not in "\r\n"
+    ]
     assert left == []
 
 

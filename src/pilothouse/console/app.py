@@ -1,23 +1,21 @@
 """The console: modes, bindings, one session. Everything else is a module of its own."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter
-from textual.message import Message
 from textual.screen import Screen
 
-from pilothouse.console import automation_switch, navigation, watch
-from pilothouse.console.actions import EVERYWHERE, actions_of, bindings_of
+from pilothouse.console import automation_switch, navigation, palette, watch
+from pilothouse.console.actions import EVERYWHERE, bindings_of
 from pilothouse.console.drawing import Drawings
 from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.problem import OpeningView
-from pilothouse.console.session import Session, Status
-from pilothouse.domain.errors import InvalidInputError, PilothouseError
+from pilothouse.console.session import Session
+from pilothouse.domain.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services
@@ -40,13 +38,10 @@ class Console(App[int]):
     }
     DEFAULT_MODE = "opening"
 
-    class Looked(Message):
-        """The watcher has looked at the workspace."""
-
-        def __init__(self, status: Status | None, problem: str) -> None:
-            super().__init__()
-            self.status = status
-            self.problem = problem
+    def __init__(self, status: Status | None, problem: str) -> None:
+        super().__init__()
+        self.status = status
+        self.problem = problem
 
     def __init__(
         self,
@@ -62,7 +57,6 @@ class Console(App[int]):
         self.animation_level = "none"
         self.session = Session(opener, user, as_name)
         self.drawings = Drawings()
-        self.known_names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._sanitiser = Sanitiser()
         self._start = start
         self._watching = watching
@@ -90,22 +84,9 @@ class Console(App[int]):
             self.run_worker(self._look, thread=True, exit_on_error=False, group="watch")
 
     def _look(self) -> None:
-        session = self.session
-        try:
-            if session.services is None:
-                session.services = session.opener()
-            found = watch.look(session, session.services)
-            if self.known_names == ((), ()):
-                self.known_names = watch.names(session.services, found.actor)
-            status: Status | None = found
-            problem = ""
-        except PilothouseError as error:
-            status, problem = None, str(error)
-        except Exception as error:  # noqa: BLE001 - said on the screen: a watcher that dies silently shows a frozen world
-            status, problem = None, f"internal error: {type(error).__name__}: {error}"
-        self.post_message(self.Looked(status, problem))
+        self.post_message(watch.look(self.session))
 
-    async def on_console_looked(self, message: Looked) -> None:
+    async def on_looked(self, message: watch.Looked) -> None:
         """Let the view on top read again where something has changed."""
         self._looking = False
         view = self.view
@@ -157,12 +138,7 @@ class Console(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette holds what the view on top can do, and nothing that writes files."""
-        view = self.view
-        for action in actions_of(view.SCOPE):
-            why = view.why_not(action)
-            help_ = f"{action.shown_keys}  {action.help}" + (f" Not now: {why}" if why else "")
-            title = f"{action.word or action.name} ({action.scope})"
-            yield SystemCommand(title, help_, partial(self.call_later, view.action_act, action.name))
+        return palette.commands(self.view)
 
 
 def run(root: Path, user: str, as_name: str | None = None) -> int:

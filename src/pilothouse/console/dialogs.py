@@ -9,7 +9,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from pilothouse.console.actions import EVERYWHERE, MOVEMENT, actions_of
+from pilothouse.console.actions import ACTIONS, EVERYWHERE, MOVEMENT, actions_of
+from pilothouse.console.widgets.field import TextField
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.presentation.cells import Cell, Tone
@@ -54,7 +55,7 @@ class Ask(ModalScreen[str | None]):
             if self._field is not None:
                 label = f"{self._field}{' (required)' if self._required else ' (optional)'}:"
                 yield Static(Text(label), markup=False, id="label")
-                yield Input(value=safe(self._value, 4_000), compact=True, id="answer", select_on_focus=False)
+                yield TextField(self._value, id="answer")
             key = "Enter" if self._field is not None else "Enter or y"
             yield Static(
                 line(
@@ -130,8 +131,13 @@ def help_lines(scope: str, refusals: dict[str, str]) -> list[Line]:
                 ),
             )
             for action in actions_of(scope)
-            if action.scope == wanted
+            if action.scope == wanted and not action.name.startswith("go_")
         ]
+        if wanted == EVERYWHERE:
+            views = ", ".join(
+                f"{action.keys} {action.word}" for action in ACTIONS if action.name.startswith("go_")
+            )
+            rows.insert(0, (Cell("digits", "strong"), Cell(f"Go to a view: {views}.")))
         lines += [heading(title), *aligned(rows), BLANK]
     lines += [
         heading("lists and texts"),

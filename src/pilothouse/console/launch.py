@@ -28,8 +28,12 @@ def launch(root: Path, user: str, as_name: str | None) -> int:
 
 def terminal_problem() -> str:
     """Why no console can be shown here; empty if one can."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return "the console needs a terminal: use the commands (pilothouse --help) in pipes and scripts"
+    # stderr too: that is the stream on which Textual draws
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        return (
+            "the console needs a terminal on stdin, stdout and stderr: "
+            "use the commands (pilothouse --help) in pipes and scripts"
+        )
     if os.environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
         return f"the console cannot draw on TERM={os.environ.get('TERM', '')!r}: set TERM, e.g. TERM=xterm-256color"
     return ""

@@ -36,6 +36,9 @@ class Session:
     as_name: str | None = None
     services: "Services | None" = None
     status: Status | None = None
+    models: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    """Names, for completion."""
 
     @property
     def actor(self) -> Actor:

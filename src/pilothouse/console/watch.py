@@ -3,7 +3,10 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from textual.message import Message
+
 from pilothouse.console.session import Session, Status
+from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.monitoring import DaemonState
 from pilothouse.domain.roles import Actor
 
@@ -13,8 +16,29 @@ if TYPE_CHECKING:
 INTERVAL_S = 0.5
 
 
-def look(session: Session, services: "Services") -> Status:
-    """What is so now. Runs in a thread; reads little where nothing has changed."""
+class Looked(Message):
+    """The watcher has looked: what is so now, or why it cannot be seen."""
+
+    def __init__(self, status: Status | None, problem: str = "") -> None:
+        super().__init__()
+        self.status = status
+        self.problem = problem
+
+
+def look(session: Session) -> Looked:
+    """Open the workspace if it is not open, and look. Runs in a thread and raises nothing."""
+    try:
+        if session.services is None:
+            session.services = session.opener()
+        return Looked(_status(session, session.services))
+    except PilothouseError as error:
+        return Looked(None, str(error))
+    except Exception as error:  # noqa: BLE001 - said on the screen: a watcher that dies in silence shows a frozen world
+        return Looked(None, f"internal error: {type(error).__name__}: {error}")
+
+
+def _status(session: Session, services: "Services") -> Status:
+    """What is so now; reads little where nothing has changed."""
     from pilothouse.operations import automation, workspaces
 
     versions = (services.registry.data_version(), _telemetry_version(services))
@@ -23,6 +47,7 @@ def look(session: Session, services: "Services") -> Status:
     if before is not None and before.versions == versions:
         return before if before.daemon == daemon else replace(before, daemon=daemon)
     actor = workspaces.identify(services, session.user, session.as_name)
+    session.models, session.targets = _names(services, actor)
     return Status(actor, workspaces.is_demo(services), automation.status(services, actor), daemon, versions)
 
 
@@ -48,7 +73,7 @@ def _telemetry_version(services: "Services") -> int:
     return services.telemetry.data_version()
 
 
-def names(services: "Services", actor: Actor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _names(services: "Services", actor: Actor) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Models and targets, for completion."""
     from pilothouse.operations import catalogue
 

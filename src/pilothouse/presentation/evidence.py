@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pilothouse.presentation.cells import gate_glyph
-from pilothouse.presentation.texts import LINE_LIMIT, figure, flatten, safe, value_text
+from pilothouse.presentation.texts import LINE_LIMIT, count_text, figure, flatten, safe, value_text
 
 Section = tuple[str, list[list[str]]]
 
@@ -62,8 +62,12 @@ def _metric_row(metric: Mapping[str, Any]) -> list[str]:
         safe(str(metric.get("metric", ""))),
         figure(_number(metric.get("value"))),
         interval,
-        f"{value_text(metric.get('rows'))} rows",
+        f"{_count(metric.get('rows'))} rows",
     ]
+
+
+def _count(value: object) -> str:
+    return count_text(value) if isinstance(value, int) else value_text(value)
 
 
 def _number(value: object) -> float | None:

@@ -280,7 +280,7 @@ class View(Screen[None], Generic[T]):
     def do_command(self) -> None:
         """Open the command line."""
         prompt = self.query_one(Prompt)
-        prompt.models, prompt.targets = self.app.known_names
+        prompt.models, prompt.targets = self.session.models, self.session.targets
         self._open_prompt(":")
 
     def do_filter(self) -> None:

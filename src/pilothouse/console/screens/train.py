@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
+from pilothouse.console.widgets.field import TextField
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.texts import safe
@@ -81,13 +82,7 @@ class TrainView(View[Form]):
         await form.mount_all(
             Horizontal(
                 Static(Text(safe(field.label), no_wrap=True, overflow="ellipsis"), markup=False),
-                Input(
-                    value=safe(field.value),
-                    placeholder=field.hint,
-                    compact=True,
-                    select_on_focus=False,
-                    name=field.key,
-                ),
+                TextField(field.value, hint=field.hint, name=field.key),
                 classes="field",
             )
             for field in data.fields

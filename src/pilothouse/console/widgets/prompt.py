@@ -8,6 +8,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 from pilothouse.console.navigation import complete
+from pilothouse.console.widgets.field import TextField
 
 
 class _Completion(Suggester):
@@ -20,7 +21,7 @@ class _Completion(Suggester):
         return complete(value, self._names.models, self._names.targets) if self._names.kind == ":" else None
 
 
-class _Line(Input):
+class _Line(TextField):
     """An input in which Tab takes the suggestion."""
 
     def on_key(self, event: events.Key) -> None:
@@ -61,7 +62,7 @@ class Prompt(Horizontal):
     def compose(self) -> ComposeResult:
         """The sign and the field."""
         yield Static(":", id="sign", markup=False)
-        yield _Line(id="line", compact=True, suggester=_Completion(self), select_on_focus=False)
+        yield _Line(id="line", suggester=_Completion(self))
 
     def open(self, kind: str, text: str = "") -> None:
         """Take keys for a command or a filter."""

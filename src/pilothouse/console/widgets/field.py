@@ -1,0 +1,25 @@
+"""A line to type in: one row high, and still while nobody types (a blinking cursor sends bytes for ever)."""
+
+from textual.widgets import Input
+
+from pilothouse.presentation.texts import safe
+
+LONGEST = 4_000
+
+
+class TextField(Input):
+    """An input with safe text in it and a steady cursor."""
+
+    def __init__(
+        self, value: str = "", *, hint: str = "", name: str | None = None, **options: object
+    ) -> None:
+        super().__init__(
+            value=safe(value, LONGEST),
+            placeholder=hint,
+            compact=True,
+            select_on_focus=False,
+            max_length=LONGEST,
+            name=name,
+            **options,  # type: ignore[arg-type]
+        )
+        self.cursor_blink = False

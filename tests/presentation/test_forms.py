@@ -1,0 +1,81 @@
+"""A model file as a form, and a roll-back said beforehand."""
+
+import pytest
+from values import deployment
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.model_spec import DataSpec, Duration, ModelSpec, TargetSpec, TrainingSpec
+from pilothouse.presentation.rollback import RollBackStep, rollback_plan
+from pilothouse.presentation.training_form import fields_of, read_fields
+
+SPEC = ModelSpec(
+    name="flight-delay",
+    task="binary",
+    owner="sam",
+    data=DataSpec("rows.csv", "late", "at", ("wind",), lookback=Duration(90 * 86_400)),
+    training=TrainingSpec("sklearn.X", {"max_iter": 120, "rate": 0.1, "early": False, "loss": "log"}),
+    targets=(TargetSpec("ewr"),),
+)
+
+
+def test_unchanged_form_changes_nothing() -> None:
+    fields = fields_of(SPEC)
+    asked = read_fields(fields, {field.key: field.value for field in fields})
+    assert (asked.overrides, asked.as_of, asked.reason) == ({}, "", "")
+
+
+def test_changed_fields_come_back_as_values_of_their_kind() -> None:
+    asked = read_fields(
+        fields_of(SPEC),
+        {
+            "training.parameters.max_iter": " 60 ",
+            "training.parameters.rate": "0.05",
+            "training.parameters.early": "yes",
+            "training.parameters.loss": "exp",
+            "data.lookback": "30d",
+            "as_of": "2013-10-01",
+            "reason": "try it",
+        },
+    )
+    assert asked.overrides == {
+        "training.parameters.max_iter": 60,
+        "training.parameters.rate": 0.05,
+        "training.parameters.early": True,
+        "training.parameters.loss": "exp",
+        "data.lookback": "30d",
+    }
+    assert (asked.as_of, asked.reason) == ("2013-10-01", "try it")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "words"),
+    [
+        ("training.parameters.max_iter", "many", "max_iter: found 'many'; expected a whole number"),
+        ("training.parameters.early", "perhaps", "early: found 'perhaps'; expected a yes or no"),
+        ("data.lookback", "", "data.lookback: found nothing"),
+    ],
+)
+def test_wrong_fields_are_named_with_what_they_expect(key: str, text: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        read_fields(fields_of(SPEC), {key: text})
+
+
+def test_rollback_goes_to_the_version_before_on_each_target() -> None:
+    history = [
+        deployment(4, 3, "ewr", live=True),
+        deployment(3, 1, "jfk", live=True),
+        deployment(2, 2, "ewr"),
+        deployment(1, 1, "ewr"),
+    ]
+    assert rollback_plan(history, "flight-delay", None) == [RollBackStep("ewr", 3, 2)]
+    assert rollback_plan(history, "flight-delay", ["jfk"]) == []
+
+
+def test_second_rollback_goes_further_back() -> None:
+    history = [
+        deployment(4, 2, "ewr", kind="rollback", live=True),
+        deployment(3, 3, "ewr"),
+        deployment(2, 2, "ewr"),
+        deployment(1, 1, "ewr"),
+    ]
+    assert rollback_plan(history, "flight-delay", None) == [RollBackStep("ewr", 2, 1)]

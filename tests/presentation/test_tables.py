@@ -1,0 +1,86 @@
+"""Columns give way so that rows fit; documents wrap so that lines fit."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilothouse.presentation.cells import Cell, progress_bar, sparkline
+from pilothouse.presentation.documents import Line, aligned, wrap
+from pilothouse.presentation.tables import (
+    Column,
+    Row,
+    Table,
+    clip,
+    display_width,
+    fit_columns,
+    plain_lines,
+    read_columns,
+)
+
+
+def table(*rows: tuple[str, ...], columns: tuple[Column, ...]) -> Table:
+    return Table(columns, tuple(Row(str(i), tuple(Cell(text) for text in row)) for i, row in enumerate(rows)))
+
+
+def test_column_specifications_are_read() -> None:
+    assert read_columns(">LIVE", "OWNER ~8 !2", "95 % INTERVAL") == (
+        Column("LIVE", "right", 1, False, 0),
+        Column("OWNER", "left", 8, True, 2),
+        Column("95 % INTERVAL", "left", 1, False, 0),
+    )
+
+
+def test_widest_flexible_column_gives_way_first() -> None:
+    made = table(
+        ("flight-delay", "a very long reason that nobody needs at once"),
+        columns=read_columns("MODEL ~6", "WHY ~6"),
+    )
+    assert fit_columns(made, 40) == [(0, 12), (1, 26)]
+
+
+def test_columns_that_may_go_go_last_first() -> None:
+    made = table(("flight-delay", "x" * 20, "y" * 20), columns=read_columns("MODEL", "A !1", "B !2"))
+    assert [i for i, _ in fit_columns(made, 36)] == [0, 1]
+    assert [i for i, _ in fit_columns(made, 20)] == [0]
+
+
+def test_wide_characters_count_double() -> None:
+    assert display_width(clip("漢字かな", 5)) == 5
+    assert clip("漢字かな", 5) == "漢字…"
+    assert clip("7", 3, "right") == "  7"
+
+
+def test_plain_lines_align_and_say_what_to_do_without_rows() -> None:
+    made = table(("a", "1"), ("bbb", "22"), columns=read_columns("NAME", ">N"))
+    assert plain_lines(made, 40) == ["NAME   N", "a      1", "bbb   22"]
+    assert plain_lines(Table(read_columns("NAME"), (), "add one"), 40) == ["add one"]
+
+
+@given(
+    st.lists(
+        st.text(st.characters(min_codepoint=32, max_codepoint=0x3FF), max_size=60), min_size=1, max_size=4
+    ),
+    st.integers(10, 60),
+    st.integers(0, 30),
+)
+def test_wrapped_lines_fit_and_lose_no_letter(texts: list[str], width: int, hang: int) -> None:
+    pieces = wrap(Line(tuple(Cell(text) for text in texts), hang), width)
+    assert all(sum(display_width(cell.text) for cell in piece.cells) <= width for piece in pieces)
+    before = "".join("".join(texts).split())
+    after = "".join("".join(cell.text for piece in pieces for cell in piece.cells).split())
+    assert after == before
+
+
+def test_long_last_cells_hang_under_their_own_start() -> None:
+    lines = aligned([(Cell("ok"), Cell("a reason of many words"))])
+    assert [("".join(c.text for c in piece.cells)) for piece in wrap(lines[0], 16)] == [
+        "ok  a reason of",
+        "    many words",
+    ]
+
+
+def test_sparklines_and_bars() -> None:
+    assert sparkline([1, 2, 3, float("nan"), 4]) == "▁▃▆█"
+    assert sparkline([2, 2]) == "▄▄"
+    assert sparkline([]) == ""
+    assert progress_bar(0.5, 4) == "██░░"
+    assert progress_bar(7, 4) == "████"

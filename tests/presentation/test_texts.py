@@ -1,0 +1,130 @@
+"""What is safe to write to a terminal, and how things are said."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilothouse.presentation.texts import (
+    ago_text,
+    code_text,
+    evidence_lines,
+    figure,
+    parameters_text,
+    policy_text,
+    safe,
+    safe_block,
+    size_text,
+    tree_lines,
+    window_text,
+)
+
+FORBIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+NOW = datetime(2013, 6, 3, 14, 5, tzinfo=UTC)
+
+
+@given(st.text(alphabet=st.characters(codec=None), max_size=400))
+def test_no_text_is_unsafe_too_long_or_impossible_to_write(text: str) -> None:
+    shown = safe(text, 100)
+    assert not FORBIDDEN.search(shown)
+    assert len(shown) <= 100
+    shown.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("Zürich 漢字 👍", "Zürich 漢字 👍"),
+        ("\x1b]52;c;AAAA\x07", "�]52;c;AAAA�"),
+        ("two\nlines\tand", "two lines and"),
+        ("abc\u202etxt.exe", "abc�txt.exe"),
+        ("[bold]kept[/bold]", "[bold]kept[/bold]"),
+    ],
+)
+def test_safe_keeps_words_and_marks_what_it_took(text: str, shown: str) -> None:
+    assert safe(text) == shown
+
+
+def test_a_megabyte_is_cut_before_it_is_looked_at() -> None:
+    assert safe("x" * 1_000_000, 10) == "xxxxxxxxx…"
+
+
+def test_towers_of_marks_are_levelled() -> None:
+    assert len(safe("z" + "\u0301" * 300)) == 5
+
+
+def test_blocks_keep_their_lines() -> None:
+    assert safe_block("one\r\ntwo\x1b[2J\n\tthree") == "one\ntwo�[2J\n        three"
+
+
+def test_figures_have_digits_by_their_size() -> None:
+    assert [figure(v) for v in (0.71234, 38.2123, 412.345, -0.05, None, float("nan"))] == [
+        "0.712",
+        "38.21",
+        "412.3",
+        "−0.050",
+        "–",
+        "–",
+    ]
+
+
+def test_times_and_sizes_are_short() -> None:
+    assert ago_text(NOW - timedelta(minutes=3), NOW) == "3m ago"
+    assert ago_text(NOW + timedelta(days=2), NOW) == "in 2d"
+    assert window_text(NOW, NOW + timedelta(days=7)) == "2013-06-03 – 06-10"
+    assert size_text(418_211) == "418.2 kB"
+
+
+def test_records_in_words() -> None:
+    assert parameters_text({"max_iter": 120, "search": {"folds": 3}}) == "max_iter=120 search.folds=3"
+    assert (
+        code_text({"commit": "a" * 40, "branch": "main", "dirty": True})
+        == "commit aaaaaaaaaaaa on main, uncommitted changes"
+    )
+    assert code_text({"folder_digest": "b" * 64}) == "no git; folder bbbbbbbbbbbb"
+    assert (
+        policy_text({"approvals": 2, "four_eyes": False, "expires": 604_800})
+        == "2 approvals, expires after 1w"
+    )
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of a tree."""
+
+    kind: str
+    label: str
+    detail: str = ""
+    children: tuple["Node", ...] = ()
+
+
+def test_trees_are_drawn_with_lines() -> None:
+    tree = Node(
+        "version",
+        "v2",
+        children=(Node("run", "7", "by sam", (Node("rows", "a1"),)), Node("live on", "ewr\x1b[2J")),
+    )
+    assert tree_lines(tree) == ["version v2", "├─ run 7  by sam", "│  └─ rows a1", "└─ live on ewr�[2J"]
+
+
+def test_evidence_hides_nothing_and_puts_gates_first() -> None:
+    lines = evidence_lines(
+        {
+            "odd": {"nested": {"key": 7}},
+            "metrics": [
+                {"metric": "auc", "value": 0.7, "low": 0.68, "high": 0.72, "rows": 1200, "slice": ""}
+            ],
+            "gates": [{"gate": "latency", "outcome": "failed", "reason": "p95 80 ms, budget 50 ms"}],
+            "note": "kept",
+        }
+    )
+    assert lines[:2] == ["Gates", "  ✖ failed  latency  p95 80 ms, budget 50 ms"]
+    assert "  auc  0.700  0.680 to 0.720  1,200 rows" in lines
+    assert "  nested.key  7" in lines
+    assert "  Note  kept" in lines
