@@ -38,11 +38,6 @@ class Console(App[int]):
     }
     DEFAULT_MODE = "opening"
 
-    def __init__(self, status: Status | None, problem: str) -> None:
-        super().__init__()
-        self.status = status
-        self.problem = problem
-
     def __init__(
         self,
         opener: "Callable[[], Services]",
