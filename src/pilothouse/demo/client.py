@@ -32,13 +32,21 @@ class ServingClient:
     def __init__(self, target: str, port: Callable[[], int | None]) -> None:
         self._target = target
         self._port = port
+        self.asked_again = 0
+        """Rows whose answer was lost with the connection: they may have been predicted, and stored, twice."""
         self._connection: http.client.HTTPConnection | None = None
         self._inputs: dict[str, tuple[list[tuple[str, str]], str]] = {}
 
     def predict(self, model: str, request: Request) -> list[str]:
         """The prediction ids, one a row. Raises UnavailableError after a minute without an answer."""
-        answer = _patiently(lambda: self._infer(model, request), f"target {self._target}", self.close)
-        return answer["prediction_id"]
+
+        def broken() -> None:
+            self.close()
+            self.asked_again += len(request.rows)
+
+        return _patiently(lambda: self._infer(model, request), f"target {self._target}", broken)[
+            "prediction_id"
+        ]
 
     def close(self) -> None:
         """Give the connection up; the next request makes a new one."""

@@ -17,6 +17,8 @@ class Tally:
     rows: int = 0
     requests: int = 0
     outcomes: int = 0
+    asked_again: int = 0
+    """Rows whose answer was lost with a process that was killed."""
     by_target: dict[str, int] = field(default_factory=dict)
 
 
@@ -61,6 +63,7 @@ def replay(
             day_done(number, today)
     for lane in lanes:
         lane.serving.close()
+        tally.asked_again += lane.serving.asked_again
 
 
 def _requests(lane: Lane, day: date) -> list[Request]:

@@ -1,0 +1,124 @@
+"""The whole loop, with real processes on real flights: once undisturbed, once with processes killed in its middle."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilothouse.composition import open_workspace
+from pilothouse.daemon import control
+from pilothouse.daemon.serving_supervisor import running_servers
+from pilothouse.demo import stage
+from pilothouse.operations import audits, catalogue, deployments, ingest, promotions, workspaces
+from pilothouse.operations.services import Services
+from pilothouse.system.processes import is_alive
+from support import wait_until
+
+pytestmark = pytest.mark.loop
+
+
+@contextmanager
+def demo(root: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """``pilothouse demo`` as a newcomer starts it without a terminal; its processes are gone afterwards."""
+    command = [
+        sys.executable,
+        "-m",
+        "pilothouse.cli.main",
+        "-w",
+        str(root),
+        "demo",
+        "--headless",
+        "--json",
+        *options,
+    ]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        stage.strike(root)
+
+
+def finished(process: subprocess.Popen[str], timeout: float = 240) -> dict[str, Any]:
+    out, err = process.communicate(timeout=timeout)
+    assert process.returncode == 0, f"{out}\n{err}"
+    report: dict[str, Any] = json.loads(out)
+    return report
+
+
+def test_the_story_happens_and_its_report_is_what_the_store_holds(tmp_path: Path) -> None:
+    root = tmp_path / "demo"
+    with demo(root, "--until", "2013-05-28") as process:
+        report = finished(process)
+    services = open_workspace(root)
+    reader = workspaces.identify(services, stage.os_user(), stage.APPROVER)
+    totals = ingest.totals(services, reader)
+    assert report["events_stored"] == report["requests_sent"] == totals.events > 50_000
+    assert report["labels_joined"] == totals.labels > 50_000
+    versions = [
+        v
+        for m in catalogue.list_models(services, reader)
+        for v in catalogue.list_versions(services, reader, m.name)
+    ]
+    assert report["versions_registered"] == len(versions)
+    assert report["candidates_refused"] == sum(v.status == "refused" for v in versions) >= 1
+    asked = promotions.list_requests(services, reader, status=None)
+    assert report["promotions_approved"] == sum(r.status == "deployed" for r in asked) >= 4
+    assert report["alerts_opened"] >= 2
+    assert report["audit_verified"] is True
+    assert report["audit_entries"] <= audits.verify(services, reader).count
+    assert report["reproduced"] == ["models:/flight-delay/1"]
+    assert set(report["targets"]) == {"ewr", "jfk", "lga", "dc"}
+    for name in ("ewr", "jfk", "lga"):
+        figures = report["targets"][name]
+        assert 0.5 < figures["auc_old_version"] < 0.9
+        assert 0.5 < figures["auc_new_version"] < 0.9
+        assert figures["auc_reference"] == pytest.approx(0.7, abs=0.06)
+    assert report["targets"]["dc"]["mae_new_version"] < report["targets"]["dc"]["mae_old_version"]
+    live = deployments.list_deployments(services, reader, live_only=True)
+    assert {d.target for d in live} == {"ewr", "jfk", "lga", "dc"}
+    assert all(d.version > 1 for d in live)
+    assert not running_servers(services.paths)
+
+
+def test_killing_server_and_daemon_in_mid_replay_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    root = tmp_path / "demo"
+    with demo(root, "--until", "2013-05-28") as process:
+        wait_until(lambda: (root / "state" / "telemetry.db").exists(), 120)
+        services = open_workspace(root)
+        events_beyond(services, process, 6_000)
+        victim = running_servers(services.paths)["jfk"].process
+        os.kill(victim.pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(victim))
+        events_beyond(services, process, 12_000)
+        daemon = control.daemon_state(services)
+        assert daemon.pid is not None
+        os.kill(daemon.pid, signal.SIGKILL)
+        wait_until(lambda: not control.daemon_state(services).running)
+        control.start_in_background(root)
+        report = finished(process)
+    assert report["requests_sent"] <= report["events_stored"]
+    assert report["events_stored"] <= report["requests_sent"] + report["rows_asked_again"]
+    assert report["labels_joined"] == report["outcomes_sent"]
+    assert report["audit_verified"] is True
+
+
+def events_beyond(services: Services, process: subprocess.Popen[str], count: int) -> None:
+    """Wait until so many events are stored, or the demo has ended."""
+    reader = workspaces.identify(services, stage.os_user(), stage.APPROVER)
+
+    def enough() -> bool:
+        assert process.poll() is None, process.communicate()
+        return ingest.totals(services, reader).events > count
+
+    wait_until(enough, 120)
