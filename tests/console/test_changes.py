@@ -93,3 +93,12 @@ async def test_registry_that_vanishes_is_said_and_what_was_read_stays(make_conso
 def _trouble(app) -> str:
     found = app.view.query("#trouble")
     return str(found.first().render()) if found else ""
+
+
+async def test_closing_while_the_watcher_looks_is_quiet(make_console) -> None:
+    for _ in range(5):
+        app = make_console("pat", watching=True)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            app.look()
+        assert app.return_code in (None, 0)

@@ -84,6 +84,8 @@ class Console(App[int]):
     async def on_looked(self, message: watch.Looked) -> None:
         """Let the view on top read again where something has changed."""
         self._looking = False
+        if not self._views():  # the last look of a console that is being closed
+            return
         view = self.view
         if message.status is None:
             view.trouble(message.problem)
@@ -98,7 +100,11 @@ class Console(App[int]):
     @property
     def view(self) -> View[Any]:
         """The view on top, below any dialog."""
-        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, View))
+        return self._views()[-1]
+
+    def _views(self) -> list[View[Any]]:
+        """The views of the current mode, lowest first."""
+        return [screen for screen in self.screen_stack if isinstance(screen, View)]
 
     async def run_command(self, text: str) -> None:
         """What was typed after ``:``."""
