@@ -1,0 +1,67 @@
+"""Take the pictures of the documents: the console itself on a workspace, as SVG.
+
+``python docs/pictures.py WORKSPACE [ACTOR]`` on the workspace that ``pilothouse demo --keep --workspace`` leaves. What they
+show is what is in that workspace; a name that is not there (a model, a request) is said and its picture left out.
+"""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.console.screenshots import save_svg
+
+IMAGES = Path(__file__).parent / "images"
+WIDE, NARROW = (120, 36), (80, 24)
+_FONT_FACES = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is typed after ``:`` and then pressed; ``size`` is columns and rows."""
+
+    name: str
+    view: str
+    size: tuple[int, int] = WIDE
+    keys: tuple[str, ...] = ()
+
+
+PICTURES = (
+    Picture("overview", "overview"),
+    Picture("overview-80x24", "overview", NARROW),
+    Picture("versions", "versions flight-delay"),
+    Picture("version", "version flight-delay/6 gates"),
+    Picture("lineage", "version flight-delay/6 lineage"),
+    Picture("compare", "compare flight-delay/1 flight-delay/6"),
+    Picture("evidence", "evidence 10"),
+    Picture("monitor", "monitor flight-delay jfk", (120, 40)),
+    Picture("job", "job 11"),
+    Picture("train", "train flight-delay"),
+    Picture("deployments", "deployments"),
+    Picture("alert", "alert 15"),
+    Picture("alerts", "alerts", keys=("o",)),
+    Picture("audit", "audit"),
+    Picture("help", "evidence 10", NARROW, ("question_mark",)),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Write every picture to ``docs/images``."""
+    root, actor = Path(arguments[0]), arguments[1] if len(arguments) > 1 else "petra"
+    IMAGES.mkdir(exist_ok=True)
+    for picture in PICTURES:
+        path = IMAGES / f"{picture.name}.svg"
+        save_svg(root, actor, picture.view, path, picture.size, user="operator", keys=picture.keys)
+        path.write_text(portable(path.read_text("utf-8")), "utf-8")
+        sys.stdout.write(f"{path.name}\n")
+    return 0
+
+
+def portable(svg: str) -> str:
+    """A picture that asks no other server for fonts, and keeps its leading spaces whatever draws it."""
+    local = _FONT_FACES.sub("", svg).replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
+    return local.replace("<svg class=", '<svg xml:space="preserve" class=', 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

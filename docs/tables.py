@@ -1,0 +1,149 @@
+"""The tables of the documents that the program itself can give: keys, commands, permissions.
+
+``python docs/tables.py`` (``make docs``) writes each between its markers, ``<!-- table: NAME -->`` and ``<!-- end -->``;
+a test fails where a document is behind the program.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from pilothouse.cli.main import cli
+from pilothouse.console.actions import ACTIONS, EVERYWHERE, MOVEMENT, Action
+from pilothouse.console.navigation import VIEWS
+from pilothouse.domain.roles import PERMISSIONS, Permission, Role
+
+DOCUMENTS = Path(__file__).parent
+JSON = "json"
+"""The option that every command has that shows something: it stands in the usage line."""
+_BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+
+
+def keys_table() -> str:
+    """Every key of the console by view; what a key asks of a role stands last."""
+    parts = [
+        "\n**In lists and texts**\n\n",
+        table(("keys", "what it does"), [(f"`{k}`", w) for k, w in MOVEMENT]),
+    ]
+    for scope in dict.fromkeys(action.scope for action in ACTIONS):
+        title = "Everywhere" if scope == EVERYWHERE else scope.capitalize()
+        rows = [_key_row(action) for action in ACTIONS if action.scope == scope]
+        parts += [f"\n**{title}**\n\n", table(("keys", "what it does", "permission"), rows)]
+    return "".join(parts) + "\n"
+
+
+def _key_row(action: Action) -> tuple[str, str, str]:
+    each = [replace(action, keys=key).shown_keys for key in action.keys.split(",")]
+    keys = " ".join(f"`{key}`" for key in each)
+    return keys, action.help, str(action.permission) if action.permission else ""
+
+
+def views_table() -> str:
+    """What ``:`` understands."""
+    rows = [
+        (f"`:{view.usage}`", " ".join(f"`:{alias}`" for alias in view.aliases)) for view in VIEWS.values()
+    ]
+    return "\n" + table(("view", "also"), rows) + "\n"
+
+
+def permissions_table() -> str:
+    """Which role may do what."""
+    roles = [role for role in Role if role is not Role.DAEMON] + [Role.DAEMON]
+    rows = [
+        (str(permission), *("yes" if permission in PERMISSIONS[role] else "" for role in roles))
+        for permission in Permission
+    ]
+    return "\n" + table(("permission", *map(str, roles)), rows) + "\n"
+
+
+def commands_reference() -> str:
+    """Every command with its arguments and options, in the order of ``pilothouse --help``."""
+    parts = ["\n", _options(cli), "\n"]
+    for path, command in every_command(cli):
+        parts += [
+            f"### `{' '.join(path)}`\n\n",
+            _description(command),
+            _usage(path, command),
+            _options(command),
+            "\n",
+        ]
+    return "".join(parts)
+
+
+def every_command(
+    group: click.Group, before: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], click.Command]]:
+    """All commands and groups below ``group`` with the words that lead to them."""
+    context = click.Context(group)
+    found: list[tuple[tuple[str, ...], click.Command]] = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        found.append(((*before, name), command))
+        if isinstance(command, click.Group):
+            found += every_command(command, (*before, name))
+    return found
+
+
+def _description(command: click.Command) -> str:
+    return (command.help or "").strip() + "\n\n"
+
+
+def _usage(path: tuple[str, ...], command: click.Command) -> str:
+    words = ["pilothouse", *path]
+    words += [p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)]
+    words += ["COMMAND"] if isinstance(command, click.Group) else []
+    options = {p.name for p in command.params if isinstance(p, click.Option)}
+    words += ["[options]"] if options - {JSON} else []
+    words += ["[--json]"] if JSON in options else []
+    return f"`{' '.join(words)}`\n\n"
+
+
+def _options(command: click.Command) -> str:
+    context = click.Context(command)
+    rows = []
+    for parameter in command.params:
+        if parameter.name == JSON:
+            continue
+        record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
+        if record is not None:
+            rows.append((f"`{record[0].replace('|', chr(92) + '|')}`", record[1].replace("|", "\\|")))
+    return table(("option", "meaning"), rows) if rows else ""
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "keys": keys_table,
+    "views": views_table,
+    "commands": commands_reference,
+    "permissions": permissions_table,
+}
+
+
+def filled(text: str) -> str:
+    """A document with its tables as the program gives them now."""
+    return _BLOCK.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
+
+
+def main() -> int:
+    """Bring every document up to date; says which changed."""
+    for path in sorted(DOCUMENTS.glob("*.md")):
+        before = path.read_text("utf-8")
+        after = filled(before)
+        if after != before:
+            path.write_text(after, "utf-8")
+            sys.stdout.write(f"{path.name}: brought up to date\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
