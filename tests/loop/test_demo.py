@@ -49,17 +49,17 @@ def demo(root: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         stage.strike(root)
 
 
-def finished(process: subprocess.Popen[str], timeout: float = 240) -> dict[str, Any]:
+def finished(process: subprocess.Popen[str], *codes: int, timeout: float = 420) -> dict[str, Any]:
     out, err = process.communicate(timeout=timeout)
-    assert process.returncode == 0, f"{out}\n{err}"
+    assert process.returncode in codes, f"{out}\n{err}"
     report: dict[str, Any] = json.loads(out)
     return report
 
 
 def test_the_story_happens_and_its_report_is_what_the_store_holds(tmp_path: Path) -> None:
     root = tmp_path / "demo"
-    with demo(root, "--until", "2013-05-28") as process:
-        report = finished(process)
+    with demo(root, "--until", "2013-09-24") as process:
+        report = finished(process, 0)
     services = open_workspace(root)
     reader = workspaces.identify(services, stage.os_user(), stage.APPROVER)
     totals = ingest.totals(services, reader)
@@ -93,7 +93,7 @@ def test_the_story_happens_and_its_report_is_what_the_store_holds(tmp_path: Path
 
 def test_killing_server_and_daemon_in_mid_replay_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     root = tmp_path / "demo"
-    with demo(root, "--until", "2013-05-28") as process:
+    with demo(root, "--until", "2013-05-08") as process:
         wait_until(lambda: (root / "state" / "telemetry.db").exists(), 120)
         services = open_workspace(root)
         events_beyond(services, process, 6_000)
@@ -106,7 +106,7 @@ def test_killing_server_and_daemon_in_mid_replay_loses_nothing_that_was_answered
         os.kill(daemon.pid, signal.SIGKILL)
         wait_until(lambda: not control.daemon_state(services).running)
         control.start_in_background(root)
-        report = finished(process)
+        report = finished(process, 1)  # it ends before the flights are retrained, and says so
     assert report["requests_sent"] <= report["events_stored"]
     assert report["events_stored"] <= report["requests_sent"] + report["rows_asked_again"]
     assert report["labels_joined"] == report["outcomes_sent"]
