@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check lint types layers format lock clean help
+.PHONY: demo test check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -43,6 +43,13 @@ check: lint types layers test
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.run
+	@$(BIN)/python docs/tables.py
+
+pictures: $(VENV)/.run
+	@test -n "$(WORKSPACE)" || { echo "make pictures WORKSPACE=DIR: a workspace of the demo"; exit 2; }
+	@$(BIN)/python docs/pictures.py "$(WORKSPACE)"
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv"; exit 2; }

@@ -1,7 +1,7 @@
 """Take the pictures of the documents: the console itself on a workspace, as SVG.
 
-``python docs/pictures.py WORKSPACE [ACTOR]`` on the workspace that ``pilothouse demo --keep --workspace`` leaves. What they
-show is what is in that workspace; a name that is not there (a model, a request) is said and its picture left out.
+``python docs/pictures.py WORKSPACE [ACTOR]`` (``make pictures WORKSPACE=…``) on a workspace of ``pilothouse demo`` whose daemon
+runs. They show what is in that workspace: the version that is live, its request, its training, the newest alert.
 """
 
 import re
@@ -9,7 +9,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilothouse.composition import open_workspace
 from pilothouse.console.screenshots import save_svg
+from pilothouse.operations import alerts, catalogue, promotions, workspaces
+
+MODEL = "flight-delay"
 
 IMAGES = Path(__file__).parent / "images"
 WIDE, NARROW = (120, 36), (80, 24)
@@ -32,16 +36,16 @@ PICTURES = (
     Picture("versions", "versions flight-delay"),
     Picture("version", "version flight-delay/6 gates"),
     Picture("lineage", "version flight-delay/6 lineage"),
-    Picture("compare", "compare flight-delay/1 flight-delay/6"),
-    Picture("evidence", "evidence 10"),
+    Picture("compare", "compare flight-delay/1 flight-delay/{live}"),
+    Picture("evidence", "evidence {request}"),
     Picture("monitor", "monitor flight-delay jfk", (120, 40)),
-    Picture("job", "job 11"),
+    Picture("job", "job {job}"),
     Picture("train", "train flight-delay"),
     Picture("deployments", "deployments"),
-    Picture("alert", "alert 15"),
+    Picture("alert", "alert {alert}"),
     Picture("alerts", "alerts", keys=("o",)),
     Picture("audit", "audit"),
-    Picture("help", "evidence 10", NARROW, ("question_mark",)),
+    Picture("help", "evidence {request}", NARROW, ("question_mark",)),
 )
 
 
@@ -49,12 +53,30 @@ def main(arguments: list[str]) -> int:
     """Write every picture to ``docs/images``."""
     root, actor = Path(arguments[0]), arguments[1] if len(arguments) > 1 else "petra"
     IMAGES.mkdir(exist_ok=True)
+    names = look_up(root, actor)
     for picture in PICTURES:
         path = IMAGES / f"{picture.name}.svg"
-        save_svg(root, actor, picture.view, path, picture.size, user="operator", keys=picture.keys)
+        save_svg(
+            root, actor, picture.view.format(**names), path, picture.size, user="operator", keys=picture.keys
+        )
         path.write_text(portable(path.read_text("utf-8")), "utf-8")
         sys.stdout.write(f"{path.name}\n")
     return 0
+
+
+def look_up(root: Path, actor: str) -> dict[str, int]:
+    """The numbers that the pictures are of."""
+    services = open_workspace(root)
+    try:
+        who = workspaces.identify(services, "operator", actor)
+        run = catalogue.get_run(services, who, f"{MODEL}@champion")
+        live = catalogue.get_version(services, who, f"{MODEL}@champion").number
+        asked = promotions.list_requests(services, who)
+        request = next(r.id for r in asked if (r.model, r.version) == (MODEL, live))
+        alert = max(alerts.list_alerts(services, who, model=MODEL), key=lambda a: a.id).id
+        return {"live": live, "request": request, "job": run.job_id, "alert": alert}
+    finally:
+        services.close()
 
 
 def portable(svg: str) -> str:

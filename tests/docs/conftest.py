@@ -1,0 +1,6 @@
+"""The tests of the documents share how the documents are read."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
