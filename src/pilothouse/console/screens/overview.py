@@ -112,7 +112,7 @@ class OverviewView(View[Overview]):
 
 
 def _tiles(models: tuple[ModelOverview, ...]) -> list[Cell]:
-    """``2 models  ✖ 1 critical  ● 1 healthy   alerts 3   jobs 1   waiting for you 1``."""
+    """``2 models   ✖ 1 critical   ● 1 healthy   waiting for you 1   alerts 3   jobs 1``: what must not be cut comes first."""
     cells = [Cell(f"{len(models)} model{'' if len(models) == 1 else 's'}", "strong")]
     for health in Health:
         count = sum(m.health is health for m in models)
@@ -120,9 +120,9 @@ def _tiles(models: tuple[ModelOverview, ...]) -> list[Cell]:
             glyph, tone = HEALTH[health]
             cells += [Cell("   "), Cell(f"{glyph} {count} {health}", tone)]
     counts: tuple[tuple[str, int, Tone], ...] = (
-        ("open alerts", sum(m.open_alerts for m in models), "warn"),
-        ("jobs running", sum(m.running_jobs for m in models), "info"),
         ("waiting for you", sum(m.waiting_for_me for m in models), "strong"),
+        ("alerts", sum(m.open_alerts for m in models), "warn"),
+        ("jobs", sum(m.running_jobs for m in models), "info"),
     )
     for name, count, tone in counts:
         cells += [Cell("   "), Cell(f"{name} ", "dim"), Cell(str(count), tone if count else "dim")]
