@@ -44,4 +44,4 @@ def show(
     finally:
         if not keep:
             stage.strike(root)
-        progress.say(f"look round again with: pilothouse --workspace {root} --as {stage.APPROVER}")
+        progress.say(stage.look_round(root))

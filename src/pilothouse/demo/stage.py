@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -79,3 +80,10 @@ def strike(root: Path) -> None:
     """End the demo's processes: first the daemon, which would start the others again."""
     control.stop(root)
     control.stop_serving(root)
+
+
+def look_round(root: Path) -> str:
+    """How to open the console on the demo's workspace, as somebody would type it here."""
+    program = "pilothouse" if shutil.which("pilothouse") else os.path.relpath(sys.argv[0])
+    where = f"{program} --workspace {root}"
+    return f"look round with: {where} --as {APPROVER} (to go on serving: {where} daemon start)"

@@ -67,7 +67,7 @@ def tell(
     finally:
         if not keep:
             stage.strike(root)
-        progress.say(f"look round with: pilothouse --workspace {root} --as {stage.APPROVER}")
+        progress.say(stage.look_round(root))
 
 
 def raise_curtain(root: Path, progress: Progress) -> Cast:
