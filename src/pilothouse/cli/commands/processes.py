@@ -11,12 +11,13 @@ from pilothouse.presentation import texts
 
 
 @click.command()
+@click.option("--as", "as_name", metavar="NAME", help="Act as NAME, where the workspace lets that through.")
 @click.pass_obj
-def console(session: Session) -> int:
+def console(session: Session, as_name: str | None = None) -> int:
     """Open the console."""
     from pilothouse.console import app
 
-    return app.run(session.root, os_user(), session.as_name)
+    return app.run(session.root, os_user(), as_name or session.as_name)
 
 
 @click.group(invoke_without_command=True)
@@ -119,6 +120,11 @@ def serve(
 
 
 @click.command()
+@click.option(
+    "--workspace",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A new folder for it; a temporary one otherwise.",
+)
 @click.option("--headless", is_flag=True, help="Tell the story as a report, without the console.")
 @click.option("--until", metavar="DATE", help="Replay up to this day of 2013 (the story's end otherwise).")
 @click.option(
@@ -130,12 +136,19 @@ def serve(
 @click.option("--keep", is_flag=True, help="Leave daemon and serving processes running at the end.")
 @json_option
 @click.pass_obj
-def demo(session: Session, headless: bool, until: str | None, pace: float | None, keep: bool) -> int:
+def demo(
+    session: Session,
+    workspace: Path | None,
+    headless: bool,
+    until: str | None,
+    pace: float | None,
+    keep: bool,
+) -> int:
     """Train, gate, approve, deploy, serve, watch and retrain on real flights."""
     from pilothouse.demo import story
 
     return story.tell(
-        session.workspace,
+        workspace or session.workspace,
         headless=headless,
         as_json=session.as_json,
         until=until,
