@@ -1,0 +1,47 @@
+"""The request and the answer in docs/serving.md are those of the protocol as it is served."""
+
+import json
+import re
+import tomllib
+
+from documents import DOCUMENTS, ROOT, blocks
+
+from pilothouse.daemon.hub_checks import MAXIMUM_OUTCOMES
+from pilothouse.inference.schema import InputColumn, InputSchema
+from pilothouse.serving.protocol import MAXIMUM_BODY_BYTES, MAXIMUM_ROWS, output_names, read_inference
+from pilothouse.serving.spool import SpoolLimits
+
+PAGE = DOCUMENTS / "serving.md"
+
+
+def schema() -> InputSchema:
+    path = ROOT / "src" / "pilothouse" / "demo" / "models" / "flight-delay" / "model.toml"
+    data = tomllib.loads(path.read_text("utf-8"))["data"]
+    columns = tuple(
+        InputColumn(name, "category" if name in data["categoricals"] else "number")
+        for name in data["features"]
+    )
+    return InputSchema("flight-delay", "binary", ("0", "1"), data["timestamp"], columns)
+
+
+def test_the_request_shown_is_one_that_is_taken():
+    request = read_inference(blocks(PAGE, "json")[0].encode(), schema(), ())
+    assert request.columns.rows == 2
+    assert request.event_times is not None
+
+
+def test_the_answer_shown_has_the_outputs_that_are_given():
+    answer = json.loads(blocks(PAGE, "json")[1])
+    assert [output["name"] for output in answer["outputs"]] == list(output_names(schema())[:-1])
+    documented = re.findall(r"^\| `([a-z_]+)` \|", PAGE.read_text("utf-8"), flags=re.MULTILINE)
+    assert set(output_names(schema())) <= set(documented)
+
+
+def test_the_bounds_named_are_those_in_force():
+    text, limits = PAGE.read_text("utf-8"), SpoolLimits()
+    assert f"{MAXIMUM_BODY_BYTES // 2**20} MiB" in text
+    assert f"1 to {MAXIMUM_ROWS:,} rows" in text
+    assert f"{MAXIMUM_OUTCOMES:,} at once" in text
+    assert f"**{limits.total_bytes // 2**30} GiB**" in text
+    assert f"**{limits.free_bytes // 2**20} MiB**" in text
+    assert f"{limits.rows:,} rows or {limits.segment_bytes // 2**20} MiB" in text
