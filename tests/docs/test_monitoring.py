@@ -1,0 +1,60 @@
+"""Figures and lists in docs/monitoring.md are those of the code."""
+
+import re
+from typing import get_args
+
+from documents import DOCUMENTS
+
+from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
+from pilothouse.operations import alerting, window_closing
+from pilothouse.statistics import calibration, reference, thresholds
+from pilothouse.telemetry import admission, rollup, truths
+
+TEXT = (DOCUMENTS / "monitoring.md").read_text("utf-8")
+
+
+def first_cells(heading: str) -> list[str]:
+    section = TEXT.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
+
+
+def test_every_reason_for_a_rejection_is_listed():
+    reasons = {
+        value
+        for module in (admission, truths)
+        for name, value in vars(module).items()
+        if name.isupper() and not name.startswith("_") and isinstance(value, str)
+    }
+    assert set(first_cells("Events that are not taken")) == reasons
+
+
+def test_every_kind_of_alert_that_is_drawn_is_listed():
+    drawn = {rule.kind for rules in alerting.RULES.values() for rule in rules}
+    assert set(first_cells("Alerts")) == drawn
+    assert drawn <= set(get_args(AlertKind))
+
+
+def test_bounds_are_those_in_force():
+    effect, limits, defaults = calibration.EFFECT, admission.Limits(), MonitoringSpec()
+    for words in (
+        f"| Kolmogorov–Smirnov distance | {effect['ks']:g} |",
+        f"| Wasserstein distance, in standard deviations of the reference | {effect['wasserstein']:g} |",
+        f"| Jensen–Shannon distance (base 2, 0 to 1) | {effect['js']:g} |",
+        f"risen by {effect['missing'] * 100:g} points (missing) or {effect['unseen'] * 100:g} point (unseen)",
+        f"fewer than {reference.FEWEST_ROWS} training rows, or {reference.FEWEST_DAYS} days",
+        f"at least {thresholds.SMALLEST_LOSS:g} for a metric",
+        f"or {thresholds.SMALLEST_RISE * 100:g} % of the reference for a loss",
+        f"{window_closing.ENOUGH_TRUTH * 100:g} % of the outcomes",
+        f"at least {window_closing.FEWEST_REQUESTS} requests",
+        f"certainly above {window_closing.ERROR_SHARE * 100:g} %",
+        f"from {rollup.DENSE_ROWS_A_MINUTE} rows a minute",
+        f"more than {limits.behind_us // admission.DAY_US} days behind",
+        f"more than {limits.ahead_us // admission.DAY_US} days ahead",
+        f"`fire` ({defaults.fire}) of the last `of` ({defaults.of})",
+        f"`latency_factor` ({defaults.latency_factor:g})",
+        f"`false_alarm_rate` ({defaults.false_alarm_rate * 100:g} %)",
+    ):
+        assert words in TEXT
+    assert limits.confirmations == 20
+    assert "twenty events in a row" in TEXT
+    assert limits.future_us == admission.HOUR_US
