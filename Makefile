@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check lint types layers format docs pictures lock clean help
+.PHONY: demo test bench check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
 	@echo "make test    the test suite"
 	@echo "make check   what CI runs: lint, types, layers, tests"
+	@echo "make bench   medians and ratios on this machine"
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -39,6 +40,9 @@ layers: $(VENV)/.dev
 	@$(BIN)/lint-imports
 
 check: lint types layers test
+
+bench: $(VENV)/.dev
+	@$(BIN)/python tests/benchmarks/bench.py
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .

@@ -3,9 +3,7 @@
 import os
 import signal
 import socket
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -258,17 +256,6 @@ def test_a_step_of_another_package_cannot_be_named(launcher: Launcher, tmp_path:
     status, error = outcome(launcher, request_for(tmp_path, "no_such_step"))
     assert status is JobStatus.FAILED
     assert "trial_steps.no_such_step" in error
-
-
-def test_a_step_starts_many_times_faster_than_a_fresh_interpreter(launcher: Launcher, tmp_path: Path) -> None:
-    run(launcher, request_for(tmp_path / "warm", "surroundings"))
-    started = time.perf_counter()
-    run(launcher, request_for(tmp_path / "timed", "surroundings"))
-    forked = time.perf_counter() - started
-    started = time.perf_counter()
-    python = Path(os.sys.executable)  # type: ignore[attr-defined]
-    subprocess.run([python, "-I", "-c", "import sklearn.ensemble, pandas, pyarrow.parquet"], check=True)
-    assert forked < (time.perf_counter() - started) / 5
 
 
 def test_without_landlock_jobs_are_refused_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
