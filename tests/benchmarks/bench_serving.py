@@ -20,6 +20,7 @@ def run() -> None:
         hub.deploy(model)
         server = kit.start_serving(folder / "ewr", hub)
         try:
+            server.wait_for_port()
             server.wait_until_ready()
             kit.wait_until(lambda: server.infer("delay", kit.body_of(17))[0] == 200)
             for connections in (1, 8):
