@@ -1,4 +1,4 @@
-"""The tables of the documents that the program itself can give: keys, commands, permissions.
+"""The tables of the documents that the program itself can give: keys, commands, permissions, layers.
 
 ``python docs/tables.py`` (``make docs``) writes each between its markers, ``<!-- table: NAME -->`` and ``<!-- end -->``;
 a test fails where a document is behind the program.
@@ -6,6 +6,7 @@ a test fails where a document is behind the program.
 
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,21 @@ from pilothouse.console.navigation import VIEWS
 from pilothouse.domain.roles import PERMISSIONS, Permission, Role
 
 DOCUMENTS = Path(__file__).parent
+_LAYERS = {
+    "cli": "the command line: words, tables, exit codes",
+    "demo": "the story on real flights",
+    "console": "the screens: no rule, no SQL",
+    "daemon": "supervision, hub, schedules",
+    "composition": "puts a workspace together",
+    "operations": "one use case a function: permission, policy, change and audit row in one transaction",
+    "execution": "getting a job run: launcher, steps, time-outs, isolation",
+    "store": "all SQL on registry.db",
+    "telemetry": "all SQL on telemetry.db: batches in, profiles rolled up, windows out",
+    "artifacts": "content-addressed files",
+    "statistics": "numbers about windows: arrays in, values out",
+    "sqlite": "the SQLite machinery: one driver, safe connections",
+    "domain": "what is true: standard library only, no I/O, no clock",
+}
 JSON = "json"
 """The option that every command has that shows something: it stands in the usage line."""
 _BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -121,11 +137,25 @@ def _options(command: click.Command) -> str:
     return table(("option", "meaning"), rows) if rows else ""
 
 
+def layers_table() -> str:
+    """The layers as import-linter holds them: a layer may import those below it, never one above or beside it."""
+    project = tomllib.loads((DOCUMENTS.parent / "pyproject.toml").read_text("utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    levels = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    rows = [
+        (f"`{name}`" if place == 0 else f"beside it `{name}`", _LAYERS[name])
+        for level in levels
+        for place, name in enumerate(part.strip().removeprefix("pilothouse.") for part in level.split("|"))
+    ]
+    return "\n" + table(("layer, from the top", "what it is for"), rows) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "keys": keys_table,
     "views": views_table,
     "commands": commands_reference,
     "permissions": permissions_table,
+    "layers": layers_table,
 }
 
 

@@ -120,3 +120,18 @@ def test_exit_codes_are_those_of_the_errors():
     text = (DOCUMENTS / "command-line.md").read_text("utf-8")
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, flags=re.MULTILINE)}
     assert documented == family | {0, EXIT_DEGRADED, EXIT_CRITICAL, INTERNAL_ERROR, 130}
+
+
+def test_the_script_for_wrappers_does_what_the_page_says(tmp_path, monkeypatch):
+    from pilothouse.composition import open_workspace
+    from pilothouse.operations import workspaces
+
+    workspaces.initialise(tmp_path, "olga")
+    script = blocks(DOCUMENTS / "command-line.md", "python")[0]
+    monkeypatch.setattr("sys.argv", ["trust.py", str(tmp_path), "olga", "mlops"])
+    exec(compile(script, "trust.py", "exec"), {})
+    services = open_workspace(tmp_path)
+    try:
+        assert workspaces.identify(services, "mlops", "petra").name == "petra"
+    finally:
+        services.close()

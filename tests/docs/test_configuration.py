@@ -8,7 +8,8 @@ import typing
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
-from pilothouse.domain.model_spec import Duration, ModelSpec
+from pilothouse.domain.model_file import load_spec
+from pilothouse.domain.model_spec import METRICS, Duration, ModelSpec
 from pilothouse.domain.plain import format_duration
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -55,3 +56,15 @@ def default_text(field: dataclasses.Field[Any], hint: Any) -> str:
 
 def test_every_key_is_documented_with_its_default() -> None:
     assert documented() == actual()
+
+
+def test_metrics_are_documented() -> None:
+    rows = re.findall(
+        r"^\| ([a-z0-9_]+) \| (higher|lower) \| ([a-z, ]+) \|$", DOCUMENT.read_text(), flags=re.MULTILINE
+    )
+    assert {name: (better, tuple(tasks.split(", "))) for name, better, tasks in rows} == METRICS
+
+
+def test_the_example_is_a_model_file() -> None:
+    example = re.findall(r"^```toml\n(.*?)^```", DOCUMENT.read_text(), flags=re.MULTILINE | re.DOTALL)[0]
+    assert load_spec(example, "bike-demand/model.toml").name == "bike-demand"
