@@ -12,7 +12,9 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import Health, ModelOverview
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import HEALTH, Cell, Tone
+from pilothouse.presentation.feed import feed_table
 from pilothouse.presentation.rows import overview_table, target_table
+from pilothouse.presentation.tables import Table
 from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
@@ -20,11 +22,16 @@ if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
 
+_LOOKED_AT = 150
+"""Entries of the log among which the feed's are found."""
+
+
 @dataclass(frozen=True)
 class Overview:
     """One look at the fleet."""
 
     models: tuple[ModelOverview, ...]
+    lately: Table
 
 
 class OverviewView(View[Overview]):
@@ -33,20 +40,25 @@ class OverviewView(View[Overview]):
     SCOPE = TOP = "overview"
 
     def body(self) -> ComposeResult:
-        """Tiles, models, why, targets."""
+        """Tiles, models, why, targets, what happened lately."""
         yield Static(markup=False, id="tiles")
         yield Grid(id="models")
         yield Static(markup=False, id="why")
         yield Grid(id="targets")
+        feed = Grid(id="feed")
+        feed.can_focus = False
+        yield feed
 
     def load(self, services: "Services", actor: Actor) -> Overview:
-        """Read the fleet's health."""
-        from pilothouse.operations import health
+        """Read the fleet's health and the newest of the log."""
+        from pilothouse.operations import audits, health
 
-        return Overview(tuple(health.overview(services, actor)))
+        lately = audits.show(services, actor, limit=_LOOKED_AT)
+        return Overview(tuple(health.overview(services, actor)), feed_table(lately, services.now()))
 
     def show(self, data: Overview) -> None:
-        """Paint all four parts."""
+        """Paint all parts."""
+        self.query_one("#feed", Grid).put(data.lately)
         self.query_one("#tiles", Static).update(line(*_tiles(data.models)))
         self.query_one("#models", Grid).put(overview_table(data.models))
         self._show_selected()
