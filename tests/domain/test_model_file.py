@@ -77,6 +77,7 @@ def test_a_spec_survives_plain_data() -> None:
         ),
         ("minimum = 0.62", 'minimum = "high"', "gates.metric[0].minimum: found 'high'; expected a number"),
         ('metric = "auc"', 'metric = "mae"', "gates.metric[0].metric: found 'mae'; expected one of auc"),
+        ('["performance"]', '["silence"]', "automation.retrain_on[0]: found 'silence'; expected one of"),
         ('"temp"]', '"late"]', "data.features: holds the target 'late'"),
         ('"temp"]', '"scheduled_at"]', "data.features: holds the timestamp 'scheduled_at'"),
         ('categoricals = ["origin"]', 'categoricals = ["tail"]', "data.categoricals: 'tail' is not in"),
@@ -110,3 +111,8 @@ def test_broken_toml_names_file_and_line() -> None:
 )
 def test_durations_are_written_in_the_largest_unit(seconds: int, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+def test_a_metric_that_telemetry_cannot_give_is_not_watched() -> None:
+    several = GOOD.replace('"binary"', '"multiclass"') + '\n[monitoring]\nmetric = "auc"\n'
+    assert any("monitoring.metric: 'auc' needs every class's probability" in line for line in faults(several))

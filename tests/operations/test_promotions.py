@@ -6,6 +6,7 @@ import pytest
 
 from fixtures.registries import Harbour
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import DAEMON, Role
 from pilothouse.operations import audits, automation, catalogue, deployments, promotions, workspaces
@@ -288,6 +289,21 @@ def test_nothing_deploys_itself_against_floor_hold_or_pause(harbour: Harbour, ob
     assert live(harbour) == {"ewr": 1, "jfk": 1}
     assert request is None or request.status is RequestStatus.OPEN
     assert (request is None) == (obstacle == "paused")
+
+
+def test_nothing_deploys_itself_that_was_not_compared_with_what_it_replaces(harbour: Harbour) -> None:
+    harbour.apply(promotion={"approvals": 0, "automatic": True})
+    first = harbour.add_version(by=DAEMON.name, compared=GateOutcome.NOT_COMPARABLE)
+    newcomer = promotions.advance_automatically(harbour.services, first, by_automation=True)
+    assert newcomer is not None
+    assert newcomer.status is RequestStatus.DEPLOYED  # there was nothing to compare it with
+
+    second = harbour.add_version(by=DAEMON.name, compared=GateOutcome.NOT_COMPARABLE)
+    asked = promotions.advance_automatically(harbour.services, second, by_automation=True)
+
+    assert asked is not None
+    assert asked.status is RequestStatus.OPEN
+    assert live(harbour) == {"ewr": 1, "jfk": 1}
 
 
 def test_a_held_back_version_of_an_automatic_policy_still_needs_one_approval(harbour: Harbour) -> None:

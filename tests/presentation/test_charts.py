@@ -17,8 +17,11 @@ SIZES = [(38, 7), (60, 16), (118, 30)]
 
 def test_performance_shows_band_reference_and_verdict() -> None:
     chart = performance_chart(monitor_view())
-    assert [series.name for series in chart.series] == ["low", "high", "auc"]
-    assert [(level.name, level.value) for level in chart.levels] == [("reference", 0.71)]
+    assert [series.name for series in chart.series] == ["low", "high", "reference", "auc"]
+    assert {value for _, value in chart.series[2].points} == {
+        reading.reference for reading in monitor_view().performance
+    }
+    assert chart.levels == ()
     assert (chart.headline.text, chart.headline.tone) == ("✖ worse 0.630 [0.600 0.660]", "bad")
 
 

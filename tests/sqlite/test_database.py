@@ -6,17 +6,34 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import IntegrityError, UnavailableError
-from pilothouse.sqlite import Database, connect, driver
+from pilothouse.sqlite import Connection, Database, Schema, driver
 from pilothouse.sqlite.connection import has_wal_reset_bug
 from support import wait_until
 
 
+def make_tables(connection: Connection) -> None:
+    connection.execute("CREATE TABLE t(n INTEGER NOT NULL) STRICT")
+
+
+class Numbers(Database):
+    schema = Schema("list of numbers", 7, 1, make_tables)
+
+
+def add_column(connection: Connection) -> None:
+    connection.execute("ALTER TABLE t ADD COLUMN m INTEGER")
+
+
+class NewerNumbers(Database):
+    schema = Schema("list of numbers", 7, 2, add_column)
+
+
+class Letters(Database):
+    schema = Schema("list of letters", 8, 1, make_tables)
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    database = Database(tmp_path / "a.db")
-    with database.transaction() as connection:
-        connection.execute("CREATE TABLE t(n INTEGER NOT NULL) STRICT")
-    return database
+    return Numbers.create(tmp_path / "a.db")
 
 
 @pytest.mark.parametrize(
@@ -28,15 +45,14 @@ def test_versions_with_the_wal_reset_bug_are_known(version: tuple[int, int, int]
     assert has_wal_reset_bug(version) is affected
 
 
-def test_a_connection_is_in_wal_with_full_sync_and_foreign_keys(tmp_path: Path) -> None:
-    connection = connect(tmp_path / "a.db")
-    settings = [
-        connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
-    ]
+def test_a_connection_is_in_wal_with_full_sync_and_foreign_keys(database: Database) -> None:
+    with database.read() as connection:
+        settings = [
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
+        ]
     assert settings == ["wal", 2, 1, 1]
-    assert (tmp_path / "a.db").stat().st_mode & 0o777 == 0o600
-    connection.close()
+    assert database.path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_failed_unit_of_work_leaves_nothing(database: Database) -> None:
@@ -76,8 +92,50 @@ def test_a_commit_of_anybody_moves_the_data_version(database: Database) -> None:
 
 def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(IntegrityError, match=r"a\.db is damaged"), Database(tmp_path / "a.db").read():
+    (tmp_path / "a.db").chmod(0o600)
+    with pytest.raises(IntegrityError, match=r"a\.db is damaged"):
+        Numbers(tmp_path / "a.db")
+
+
+def test_another_kind_of_file_is_not_taken_for_ours(database: Database) -> None:
+    for open_ in (Letters, Letters.upgrade, Letters.create):
+        with pytest.raises(IntegrityError, match=r"a\.db is not a list of letters"):
+            open_(database.path)
+
+
+def test_an_older_file_is_upgraded_once_and_a_newer_one_refused(database: Database) -> None:
+    with pytest.raises(
+        UnavailableError, match="has schema 1, this Pilothouse knows schema 2: open its workspace"
+    ):
+        NewerNumbers(database.path)
+    for _ in range(2):
+        with NewerNumbers.upgrade(database.path).read() as connection:
+            assert connection.execute("SELECT n, m FROM t").fetchall() == []
+    with pytest.raises(UnavailableError, match="install a newer Pilothouse"):
+        Numbers.upgrade(database.path)
+
+
+def test_a_file_that_threads_make_at_once_is_made_once(tmp_path: Path) -> None:
+    made: list[Database] = []
+    threads = [
+        threading.Thread(target=lambda: made.append(Numbers.create(tmp_path / "b.db"))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 4
+    for each in made:
+        each.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["b.db"]
+
+
+def test_a_file_that_has_gone_is_not_made_again(database: Database) -> None:
+    database.close()
+    database.path.unlink()
+    with pytest.raises(UnavailableError, match=r"a\.db cannot be opened"), database.read():
         pass
+    assert not database.path.exists()
 
 
 def test_a_constraint_stays_the_callers_business(database: Database) -> None:
@@ -86,11 +144,8 @@ def test_a_constraint_stays_the_callers_business(database: Database) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with (
-        pytest.raises(UnavailableError, match=r"nowhere/a\.db cannot be opened"),
-        Database(tmp_path / "nowhere/a.db").read(),
-    ):
-        pass
+    with pytest.raises(UnavailableError, match=r"nowhere/a\.db cannot be made: No such file"):
+        Numbers.create(tmp_path / "nowhere/a.db")
 
 
 def test_the_connection_of_a_thread_that_is_gone_is_closed(database: Database) -> None:
@@ -110,5 +165,5 @@ def test_a_copy_of_a_live_database_is_whole(database: Database, tmp_path: Path) 
     with database.transaction() as connection:
         connection.execute("INSERT INTO t VALUES (7)")
     database.copy_to(tmp_path / "copy.db")
-    with Database(tmp_path / "copy.db").read() as connection:
+    with Numbers(tmp_path / "copy.db").read() as connection:
         assert connection.execute("SELECT n FROM t").fetchall() == [(7,)]

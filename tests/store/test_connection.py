@@ -17,7 +17,7 @@ from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundErro
 from pilothouse.sqlite import driver
 from pilothouse.store import audit, workspace
 from pilothouse.store.connection import Registry
-from pilothouse.store.migrations import SCHEMA_VERSION
+from pilothouse.store.migrations import SCHEMA
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -139,7 +139,7 @@ def test_a_registry_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_refused_with_what_to_do(registry: Registry) -> None:
     with registry.transaction() as connection:
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA.version + 1}")
 
     with pytest.raises(UnavailableError, match="install a newer Pilothouse"):
         Registry.upgrade(registry.path)

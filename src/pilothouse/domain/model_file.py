@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import ModelFileError
 from .identifiers import NAME
-from .model_spec import METRICS, ModelSpec
+from .model_spec import METRICS, NOT_WATCHED, ModelSpec
 from .plain import read_dataclass, to_plain
 
 _ESTIMATOR = re.compile(r"sklearn(\.[A-Za-z_]\w*)+")
@@ -127,6 +127,12 @@ def _metrics(spec: ModelSpec) -> Iterable[str]:
     for path, metric in named:
         if metric is not None and metric not in defined:
             yield f"{path}: found {metric!r}; expected one of {', '.join(defined)} for {spec.task}"
+    if spec.monitoring.metric in NOT_WATCHED[spec.task]:
+        watched = [name for name in defined if name not in NOT_WATCHED[spec.task]]
+        yield (
+            f"monitoring.metric: {spec.monitoring.metric!r} needs every class's probability, which predictions do not "
+            f"carry; expected one of {', '.join(watched)} for {spec.task}"
+        )
     for i, bound in enumerate(spec.gates.metric):
         if bound.minimum is None and bound.maximum is None:
             yield f"gates.metric[{i}]: expected a minimum, a maximum or both"

@@ -11,9 +11,7 @@ Duration = NewType("Duration", int)
 
 Task = Literal["binary", "multiclass", "regression"]
 Direction = Literal["higher", "lower"]
-AlertKind = Literal[
-    "data_drift", "score_drift", "performance", "latency", "data_quality", "errors", "silence"
-]
+AlertKind = Literal["data_drift", "score_drift", "performance", "latency", "data_quality", "errors"]
 
 Scalar = str | int | float | bool
 
@@ -29,6 +27,9 @@ METRICS: dict[str, tuple[Direction, tuple[Task, ...]]] = {
     "r2": ("higher", ("regression",)),
 }
 """Each metric: which direction is better, and the tasks for which it is defined."""
+
+NOT_WATCHED: dict[Task, tuple[str, ...]] = {"binary": (), "multiclass": ("auc", "log_loss"), "regression": ()}
+"""Metrics that telemetry cannot give: of several classes it carries the winning one's probability alone."""
 
 PRIMARY_METRIC: dict[Task, str] = {"binary": "auc", "multiclass": "accuracy", "regression": "mae"}
 """The metric that health, charts and the comparison with what is live speak of, unless the file names another."""

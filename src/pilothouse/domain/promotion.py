@@ -82,6 +82,7 @@ def loosened(before: ModelSpec, after: ModelSpec) -> list[str]:
         *_loosened_comparison(before, after),
         *_loosened_latency(before.gates, after.gates),
         *_loosened_rest(before.gates, after.gates),
+        *_loosened_judges(before, after),
     ]
 
 
@@ -152,6 +153,16 @@ def _loosened_rest(before: GatesSpec, after: GatesSpec) -> Iterable[str]:
         yield f"gates.model_size_mb: {before.model_size_mb:g} → {_or_none(after.model_size_mb)}"
     if before.function is not None and after.function != before.function:
         yield f"gates.function: {before.function} → {_or_none(after.function)}"
+
+
+def _loosened_judges(before: ModelSpec, after: ModelSpec) -> Iterable[str]:
+    """What the gates look at: fewer held-out rows, or other rows for a target."""
+    if after.data.holdout < before.data.holdout:
+        yield f"data.holdout: {before.data.holdout} s → {after.data.holdout} s"
+    matched = {target.name: target.match for target in after.targets}
+    for target in before.targets:
+        if target.name in matched and matched[target.name] != target.match:
+            yield f"targets.{target.name}.match: {target.match} → {matched[target.name]}"
 
 
 def _raised(old: object, new: object, path: str, keys: tuple[str, ...]) -> Iterable[str]:

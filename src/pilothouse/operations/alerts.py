@@ -6,8 +6,8 @@ from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.sqlite import Connection
 from pilothouse.store import alerts
-from pilothouse.store.engine import Connection
 
 from .authorisation import Change, changing, clean_text, reading, reason_given
 from .services import Services

@@ -15,8 +15,8 @@ from pilothouse.domain.plain import format_duration
 from pilothouse.domain.promotion import loosened
 from pilothouse.domain.records import Target
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.sqlite import Connection
 from pilothouse.store import models, schedules, targets
-from pilothouse.store.engine import Connection
 
 from .authorisation import Change, authorise, changing, check, reading
 from .schedule_times import check_rule

@@ -9,8 +9,8 @@ from typing import Any
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError
 from pilothouse.domain.records import AuditEntry
 from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
+from pilothouse.sqlite import Connection
 from pilothouse.store import access, audit, workspace
-from pilothouse.store.engine import Connection
 
 from .services import Services
 

@@ -9,8 +9,8 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Model, Run, Version
 from pilothouse.domain.roles import Actor
+from pilothouse.sqlite import Connection
 from pilothouse.store import models, runs, versions
-from pilothouse.store.engine import Connection
 
 from .authorisation import reading
 from .services import Services

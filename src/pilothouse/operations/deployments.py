@@ -10,8 +10,8 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Deployment, Hold
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.wire import DesiredState, DesiredVersion
+from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, runs, targets
-from pilothouse.store.engine import Connection
 
 from .authorisation import changing, reading, reason_given
 from .catalogue import require_model, require_version, spec_of_model

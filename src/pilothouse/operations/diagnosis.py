@@ -7,7 +7,7 @@ from pathlib import Path
 from pilothouse.domain.diagnosis import Finding
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.roles import Actor
-from pilothouse.sqlite.connection import driver
+from pilothouse.sqlite import driver
 from pilothouse.system import landlock
 
 from . import audits

@@ -6,8 +6,8 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.plain import to_plain
 from pilothouse.domain.records import Run, Version
+from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, runs
-from pilothouse.store.engine import Connection
 
 from .catalogue import require_run
 

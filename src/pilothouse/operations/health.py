@@ -10,9 +10,9 @@ from pilothouse.domain.monitoring import Health, ModelOverview, PerformanceReadi
 from pilothouse.domain.records import Alert, Deployment, PromotionRequest, RequestStatus, Target
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.watch import health_of_target, worst_health
+from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments, jobs, models, processes, requests, targets, versions
-from pilothouse.store.engine import Connection
 from pilothouse.store.processes import ServingRecord
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import PERFORMANCE

@@ -42,11 +42,15 @@ class Totals:
     rejected: int
 
 
-def ingest_batch(services: Services, batch: PredictionBatch) -> BatchReceipt:
+def ingest_batch(services: Services, batch: PredictionBatch, *, from_file: bool = False) -> BatchReceipt:
     """Take in a batch from a serving process; returns after the commit. Never raises for what is in the batch: rows that
-    make no sense are counted and kept apart. Raises UnavailableError (disk full, database locked)."""
+    make no sense are counted and kept apart. A file cannot move a target's clock by a far jump: one log with wrong dates would
+    make every later event too late. Raises UnavailableError (disk full, database locked)."""
     return services.telemetry.append(
-        batch, lambda model, version: version_facts(services, model, version), to_us(services.now())
+        batch,
+        lambda model, version: version_facts(services, model, version),
+        to_us(services.now()),
+        trusted_clock=not from_file,
     )
 
 
@@ -82,7 +86,7 @@ def ingest_file(
     accepted = rejected = duplicates = 0
     named = hashlib.sha256(f"{log.digest}:{model}/{version}@{target}".encode()).hexdigest()[:16]
     for batch in log.batches(f"file-{named}", model, version, target):
-        receipt = ingest_batch(services, batch)
+        receipt = ingest_batch(services, batch, from_file=True)
         if receipt.duplicate:
             duplicates += batch.rows
         else:

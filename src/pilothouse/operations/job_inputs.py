@@ -18,8 +18,8 @@ from pilothouse.domain.jobs import STEPS, JobKind, StepRequest
 from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Run, Version
+from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, jobs, models, runs
-from pilothouse.store.engine import Connection
 from pilothouse.store.values import to_us
 from pilothouse.system.files import read_json, write_atomically
 

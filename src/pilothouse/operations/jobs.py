@@ -13,8 +13,8 @@ from pilothouse.domain.errors import ConflictError, NotFoundError, StaleAttemptE
 from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, jobs
-from pilothouse.store.engine import Connection
 
 from .authorisation import Change, authorise, changing, clean_text, reading
 from .job_logs import LOG_LIMIT, read_steps

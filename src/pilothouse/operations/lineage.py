@@ -7,8 +7,8 @@ from pilothouse.domain.identifiers import VersionReference, version_uri
 from pilothouse.domain.lineage import LineageNode
 from pilothouse.domain.records import Alert, Deployment, Job, PromotionRequest, Run, Version
 from pilothouse.domain.roles import Actor
+from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, deployments, jobs, models, requests, runs, versions
-from pilothouse.store.engine import Connection
 
 from .authorisation import reading
 from .catalogue import require_run, require_version

@@ -22,8 +22,8 @@ from pilothouse.domain.records import (
     VersionStatus,
 )
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, requests, targets, workspace
-from pilothouse.store.engine import Connection
 
 from .authorisation import Change, changing, check, clean_text, reading, reason_given
 from .catalogue import require_run, require_version, spec_of_model
@@ -234,16 +234,25 @@ def _file(
         },
     )
     move_alias(change, version.model, CHALLENGER, version.number)
-    if _deploys_itself(connection, version.model, policy):
+    if _deploys_itself(connection, version, asked, policy):
         _deploy(services, change, _require(connection, number), version, kind="automatic", reason=reason)
     return _require(connection, number)
 
 
-def _deploys_itself(connection: Connection, model: str, policy: EffectivePolicy) -> bool:
+def _deploys_itself(
+    connection: Connection, version: Version, asked: Sequence[str], policy: EffectivePolicy
+) -> bool:
+    """Without hands only where a gate has really held the version against what it replaces."""
+    replaces = any(incumbents(connection, version.model, asked).values())
+    uncompared = any(
+        gate.gate.startswith("comparison") and gate.outcome is GateOutcome.NOT_COMPARABLE
+        for gate in version.gates
+    )
     return (
         policy.automatic
+        and not (replaces and uncompared)
         and not workspace.automation(connection).paused
-        and not deployments.holds(connection, model)
+        and not deployments.holds(connection, version.model)
     )
 
 

@@ -92,6 +92,18 @@ def retrainings(
         return readings.retraining_notes(connection, model, alert)
 
 
+def what_followed(services: Services, actor: Actor, alert: Alert) -> str:
+    """``job 7``, or in words why the alert has started no retraining."""
+    if alert.retrain_job is not None:
+        return f"job {alert.retrain_job}"
+    notes = retrainings(services, actor, alert.model, alert.id)
+    return (
+        f"none: {notes[-1].reason}"
+        if notes
+        else "none: the model file does not ask for one on this kind of alert"
+    )
+
+
 def _state(services: Services, model: str) -> RetrainingState:
     with services.telemetry.read() as connection:
         notes = readings.retraining_notes(connection, model)

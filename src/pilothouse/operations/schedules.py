@@ -8,8 +8,8 @@ from itertools import islice
 from pilothouse.domain.errors import ConflictError, NotFoundError, PilothouseError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.sqlite import Connection
 from pilothouse.store import schedules, workspace
-from pilothouse.store.engine import Connection
 
 from .authorisation import Change, changing, clean_text, reading
 from .schedule_times import due_times, nominal_times

@@ -21,7 +21,7 @@ from .authorisation import Change, changing, clean_text, reading
 from .catalogue import require_model, require_version
 from .services import Services
 
-_OVERRIDABLE = ("data.lookback", "data.holdout")
+_OVERRIDABLE = ("data.lookback",)
 _OVERRIDABLE_BELOW = "training."
 _MOST_OVERRIDES = 64
 
@@ -40,7 +40,7 @@ def start_training(
     """Queue a training of the model as its file in force says it.
 
     ``as_of`` (now where None): only rows whose outcome was known then exist for the training. ``overrides``: dotted keys
-    of the model file, ``data.lookback``, ``data.holdout`` or anything under ``training``. ``trigger_key``: there is one job
+    of the model file, ``data.lookback`` or anything under ``training``. ``trigger_key``: there is one job
     a key; where it exists already, that one is returned. ``alert``: the number of the alert that asks for it.
 
     Raises NotFoundError, NotAllowedError, InvalidInputError (an override, a time to come) or ConflictError (automation is
@@ -157,7 +157,7 @@ def start_backtest(
 def merge_overrides(spec: ModelSpec, overrides: Mapping[str, Scalar]) -> ModelSpec:
     """The spec with some values of its file replaced, checked as strictly as the file. Raises InvalidInputError.
 
-    Gates, promotion and monitoring cannot be overridden: what judges a version is what was applied.
+    Gates, the hold-out, promotion and monitoring cannot be overridden: what judges a version is what was applied.
     """
     if len(overrides) > _MOST_OVERRIDES:
         raise InvalidInputError(f"{len(overrides)} overrides; expected {_MOST_OVERRIDES} at most")

@@ -10,13 +10,13 @@ from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.identifiers import VersionReference, version_uri
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.sqlite import Connection
 from pilothouse.statistics import calibration as calibrations
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.calibration import Calibration
 from pilothouse.statistics.profile import Profile
 from pilothouse.statistics.specification import ProfileSpecification
 from pilothouse.store import models, processes, versions
-from pilothouse.store.engine import Connection
 from pilothouse.telemetry import readings
 
 from .services import Services

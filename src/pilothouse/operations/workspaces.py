@@ -6,9 +6,9 @@ from pathlib import Path
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import DAEMON, Actor, Grant, Permission, Role
+from pilothouse.sqlite import Connection
 from pilothouse.store import access, audit, workspace
 from pilothouse.store.connection import Registry
-from pilothouse.store.engine import Connection
 from pilothouse.system.paths import WorkspacePaths
 
 from .authorisation import OPEN_READING, changing, clean_text, grants_in_force, reading

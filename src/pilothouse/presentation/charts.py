@@ -95,9 +95,10 @@ def performance_chart(view: MonitorView) -> Chart:
         series=(
             Series("low", _points((r.window_end, r.low) for r in readings), "dim", dotted=True),
             Series("high", _points((r.window_end, r.high) for r in readings), "dim", dotted=True),
+            Series("reference", _points((r.window_end, r.reference) for r in readings), "good"),
             Series(view.metric, _points((r.window_end, r.value) for r in readings), "info"),
         ),
-        levels=(Level("reference", reference.value, "good"),) if reference else (),
+        levels=(Level("reference", reference.value, "good"),) if reference and not readings else (),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",
         **_time_axis(view),
     )

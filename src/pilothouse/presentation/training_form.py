@@ -38,7 +38,6 @@ def fields_of(spec: ModelSpec) -> tuple[Field, ...]:
         Field(REASON, "reason", "", "why, for the record", "text"),
         Field(AS_OF, "as of", "", "now; or 2013-07-04: only what was known then", "text"),
         Field("data.lookback", "data.lookback", lookback, "all rows; or e.g. 90d", "duration"),
-        Field("data.holdout", "data.holdout", format_duration(spec.data.holdout), "e.g. 14d", "duration"),
     ]
     for name, value in training.parameters.items():
         key = f"training.parameters.{name}"

@@ -20,8 +20,8 @@ from pilothouse.presentation.texts import (
 )
 
 
-def alert_page(alert: Alert) -> list[Line]:
-    """Why it fired: the sentence, the explanation, the figures, and what followed."""
+def alert_page(alert: Alert, retraining: str) -> list[Line]:
+    """Why it fired: the sentence, the explanation, the figures, and what followed (``retraining``: a job, or why none)."""
     about = f"{alert.kind.replace('_', ' ')} of {alert.subject}: {alert.model} version {alert.version} on {alert.target}"
     facts = [
         ("about", about),
@@ -32,7 +32,7 @@ def alert_page(alert: Alert) -> list[Line]:
             f"{alert.handled_by} {time_text(alert.handled_at)}" if alert.handled_by else "nobody yet",
         ),
         ("resolved", time_text(alert.resolved_at)),
-        ("retraining", f"job {alert.retrain_job}" if alert.retrain_job else "none started by it"),
+        ("retraining", retraining),
     ]
     return [
         Line(

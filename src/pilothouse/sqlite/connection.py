@@ -1,10 +1,11 @@
-"""One connection: which SQLite library, whether it may be used, and with which settings.
+"""One connection: which SQLite library, whether it may be used here, and with which settings.
 
 ``pysqlite3`` brings a current SQLite; its exceptions are not those of the standard module, so everybody takes the
 module from here (``driver``).
 """
 
 import importlib
+import sqlite3
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,11 +19,21 @@ try:
 except ImportError:  # no wheel for this platform: the standard module, behind the same version gate
     driver = importlib.import_module("sqlite3.dbapi2")
 
-Connection: TypeAlias = Any
-"""A connection of ``driver``; which of the two modules that is, is known at run time only."""
+Connection: TypeAlias = sqlite3.Connection
+Row: TypeAlias = sqlite3.Row
+"""Both are the driver's own classes at run time; the standard module's have the same interface."""
 
 BUSY_TIMEOUT_MS = 10_000
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.", "9p", "afs", "ceph", "glusterfs", "lustre")
+_SETTINGS = (
+    "foreign_keys = ON",
+    "recursive_triggers = ON",  # without it INSERT OR REPLACE deletes past the triggers
+    "synchronous = FULL",
+    "trusted_schema = OFF",
+    "cell_size_check = ON",
+    "journal_size_limit = 67108864",
+    "temp_store = MEMORY",
+)
 
 
 def has_wal_reset_bug(version: tuple[int, int, int]) -> bool:
@@ -54,30 +65,30 @@ def check_file_system(path: Path) -> None:
         )
 
 
-def connect(path: Path, *, any_thread: bool = False) -> Connection:
-    """Open ``path`` (made with mode 0600 if absent) in WAL, synchronous FULL, foreign keys on, autocommit.
+def connect(path: Path, *, named_rows: bool = False) -> Connection:
+    """Open an existing database, in autocommit. Rows are plain tuples, or ``Row`` with ``named_rows``.
 
-    Rows are plain tuples. ``any_thread``: the caller holds a lock around every use. Raises UnavailableError.
+    One thread at a time may use it; another one may close it.
     """
-    check_library()
-    if not path.exists():
-        check_file_system(path)
-        try:
-            path.touch(mode=0o600)
-        except OSError as error:
-            raise UnavailableError(
-                f"{path} cannot be opened or written: {error.strerror}; check the folder and its rights"
-            ) from error
-    connection = driver.connect(
-        str(path), timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=not any_thread
+    # mode=rw: a database that has gone is an error, never a new empty file.
+    connection: Connection = driver.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+        check_same_thread=False,
     )
-    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-    if mode != "wal":
-        connection.close()
-        raise UnavailableError(f"{path}: SQLite did not enter WAL mode (it is in {mode}): is the disk local?")
-    for pragma in ("synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", "temp_store=MEMORY"):
-        connection.execute(f"PRAGMA {pragma}")
+    if named_rows:
+        connection.row_factory = driver.Row
+    for setting in _SETTINGS:
+        connection.execute(f"PRAGMA {setting}")
     return connection
+
+
+def enter_wal(connection: Connection) -> None:
+    """Have the file in WAL mode, which lasts. Raises UnavailableError where its place does not allow it."""
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise UnavailableError("this file system refuses SQLite's WAL: keep the workspace on a local disk")
 
 
 def _file_system_of(path: Path) -> str:

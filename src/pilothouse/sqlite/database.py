@@ -4,81 +4,133 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Self
 
-from pilothouse.domain.errors import IntegrityError, UnavailableError
+from pilothouse.domain.errors import IntegrityError
 
 from .connection import Connection, connect, driver
+from .errors import errors_named
+from .schema import Schema, check_file, check_schema, create_file, pragma, upgrade_file
+from .transactions import unit_of_work
 
 
 class Database:
-    """Connections to one file. Connections are bound to the thread that asked; ``close`` closes them all."""
+    """Connections to one file of a known schema. Safe to share between threads: each gets a connection of its own.
+
+    ``with database.transaction() as connection`` writes, ``with database.read() as connection`` reads one consistent
+    state. Keep both short: no prompt, no await, no output inside. A subclass says which ``schema``.
+    """
+
+    schema: Schema
+    named_rows = False
+    """Whether rows are ``Row``, with their columns by name, or plain tuples."""
 
     def __init__(self, path: Path) -> None:
+        """Open an existing file of the current schema.
+
+        Raises NotFoundError (no file), UnavailableError (newer or older schema, unsafe SQLite or place, permissions)
+        or IntegrityError (damaged, or another kind of file).
+        """
         self.path = path
         self._local = threading.local()
-        self._lock = threading.Lock()
         self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._watcher: Connection | None = None
+        self._lock = threading.Lock()
+        check_file(path, self.schema)
+        try:
+            with self._errors():
+                check_schema(self._connection(), path, self.schema)
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Make a new, empty file, or open the one that another process made at the same moment.
+
+        Raises UnavailableError where the place or the library is unsafe.
+        """
+        create_file(path, cls.schema)
+        return cls.upgrade(path)
+
+    @classmethod
+    def upgrade(cls, path: Path) -> Self:
+        """Open a file, first bringing an older schema up to date. Safe when several processes do so at once."""
+        upgrade_file(path, cls.schema)
+        return cls(path)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A unit of work under BEGIN IMMEDIATE: it waits for other writers, then commits, or rolls back on an error.
+        """One unit of work: begins immediate, commits at the end, rolls back on any exception.
 
-        Inside another transaction of this thread it joins that one. Raises UnavailableError when the lock is not to be
-        had, IntegrityError when the file is damaged.
+        Inside another one of the same thread it is a savepoint of that. Raises UnavailableError (locked, disk full) or
+        IntegrityError (damaged file).
         """
-        with translate_errors(self.path):
-            connection = self._connection()
-            if connection.in_transaction:
-                yield connection
+        connection = self._connection()
+        with self._errors():
+            if not connection.in_transaction:
+                with unit_of_work(connection, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"):
+                    self._local.writing = True
+                    try:
+                        yield connection
+                    finally:
+                        self._local.writing = False
                 return
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            if not getattr(self._local, "writing", False):
+                raise RuntimeError(
+                    "a transaction cannot begin inside read(): read inside the transaction instead"
+                )
+            with unit_of_work(connection, "SAVEPOINT unit", "RELEASE unit", "ROLLBACK TO unit"):
                 yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection whose statements all see the same state. Keep it short: an open reader makes the log grow."""
-        with translate_errors(self.path):
-            connection = self._connection()
+        """One consistent state to read; inside a transaction of this thread it is that transaction."""
+        connection = self._connection()
+        with self._errors():
             if connection.in_transaction:
                 yield connection
                 return
-            connection.execute("BEGIN")
-            try:
+            with unit_of_work(connection, "BEGIN", "COMMIT", "ROLLBACK"):
                 yield connection
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
 
     def data_version(self) -> int:
-        """A number that changes when anybody commits. Costs microseconds; compare it with the one before."""
-        with translate_errors(self.path), self._lock:
+        """A number that changes when anybody has written; costs microseconds. A checkpoint may move it too."""
+        with self._lock, self._errors():
             if self._watcher is None:
-                self._watcher = connect(self.path, any_thread=True)
-            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+                self._watcher = connect(self.path)
+            return pragma(self._watcher, "data_version")
+
+    def check(self) -> None:
+        """Have SQLite examine the whole file. Raises IntegrityError with its first finding."""
+        with self.read() as connection:
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
+        if found != "ok" or orphan:
+            raise IntegrityError(
+                f"{self.path} is damaged: {found if found != 'ok' else f'a row of {orphan[0]} points nowhere'}; "
+                "restore a backup into a new folder"
+            )
 
     def copy_to(self, path: Path) -> None:
         """A sound copy of the live database in one new file, by SQLite's backup interface."""
-        with translate_errors(path):
+        with errors_named(path):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o600))
-            copy = driver.connect(str(path), isolation_level=None)
+            destination = driver.connect(path, isolation_level=None)
             try:
-                with self.read() as connection:
-                    connection.backup(copy)
-                copy.execute("PRAGMA journal_mode=DELETE")
+                source = connect(self.path)
+                try:
+                    source.backup(destination)
+                finally:
+                    source.close()
+                destination.execute("PRAGMA journal_mode = DELETE")
             finally:
-                copy.close()
+                destination.close()
 
     def close(self) -> None:
-        """Close every connection that this object has opened, in whatever thread."""
+        """Close the connections of all threads. Nobody may be using them."""
         with self._lock:
             if self._watcher is not None:
                 self._watcher.close()
@@ -88,49 +140,28 @@ class Database:
             self._open.clear()
             self._local = threading.local()
 
+    def _errors(self) -> AbstractContextManager[None]:
+        """How the library's errors are told; a subclass may say more."""
+        return errors_named(self.path)
+
     def _connection(self) -> Connection:
         held: _Held | None = getattr(self._local, "held", None)
-        if held is None:
-            # any_thread only so that close() may close it: each thread still uses its own
-            held = self._local.held = _Held(connect(self.path, any_thread=True))
+        if held is None or held.process != os.getpid():
+            with self._errors():
+                held = _Held(connect(self.path, named_rows=self.named_rows))
+            self._local.held = held
             with self._lock:
                 self._open.add(held)
         return held.connection
 
 
 class _Held:
-    """A thread's connection; closed when the thread is gone."""
+    """A thread's connection; closed when the thread is gone. A forked child leaves its parent's alone."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.process = os.getpid()
 
     def __del__(self) -> None:
-        self.connection.close()
-
-
-@contextmanager
-def translate_errors(path: Path) -> Iterator[None]:
-    """Turn the library's errors into ours; a violated constraint stays ``driver.IntegrityError`` for its caller."""
-    try:
-        yield
-    except driver.IntegrityError:
-        raise
-    except driver.OperationalError as error:
-        text = str(error)
-        if "locked" in text or "busy" in text:
-            raise UnavailableError(
-                f"{path} is busy: another process has held its lock too long; try again"
-            ) from error
-        if "full" in text:
-            raise UnavailableError(
-                f"{path} cannot grow: the disk is full; free space and try again"
-            ) from error
-        if "unable to open" in text or "readonly" in text or "disk I/O" in text:
-            raise UnavailableError(
-                f"{path} cannot be opened or written: {text}; check the disk and its rights"
-            ) from error
-        raise
-    except driver.DatabaseError as error:
-        if "malformed" in str(error) or "not a database" in str(error):
-            raise IntegrityError(f"{path} is damaged ({error}): restore it from a backup") from error
-        raise
+        if self.process == os.getpid():
+            self.connection.close()

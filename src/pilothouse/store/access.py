@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from pilothouse.domain.roles import Grant, Role
+from pilothouse.sqlite import Connection
 
-from .engine import Connection
 from .values import to_us
 
 

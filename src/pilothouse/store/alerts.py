@@ -5,8 +5,8 @@ from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.sqlite import Connection, Row
 
-from .engine import Connection, Row
 from .values import from_json, from_us, to_us
 
 _SELECT = (

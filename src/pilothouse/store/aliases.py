@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from .engine import Connection
+from pilothouse.sqlite import Connection
+
 from .values import to_us
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_digest, canonical_json
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditEntry, AuditHead
+from pilothouse.sqlite import Connection, Row
 
-from .engine import Connection, Row
 from .values import from_json, from_us, to_us
 
 FIRST_PREVIOUS = "0" * 64

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.records import Deployment, Hold
+from pilothouse.sqlite import Connection, Row
 
-from .engine import Connection, Row
 from .values import from_us, to_us
 
 _SELECT = (

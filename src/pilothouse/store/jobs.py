@@ -8,8 +8,8 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.jobs import JobKind, JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
+from pilothouse.sqlite import Connection, Row
 
-from .engine import Connection, Row
 from .values import from_json, from_us, to_us
 
 _SELECT = (

@@ -6,15 +6,7 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
-from pilothouse.sqlite import driver
-
-from .engine import Connection
-
-SCHEMA_VERSION = 1
-"""What this release reads and writes; kept in ``PRAGMA user_version`` so that opening needs no library."""
-
-APPLICATION_ID = 0x50494C48
-"""``PILH`` in the file's header: tells a registry from any other SQLite file."""
+from pilothouse.sqlite import Connection, Schema, driver
 
 APPEND_ONLY = (
     "workspace_policies",
@@ -66,8 +58,6 @@ def apply_migrations(connection: Connection) -> None:
             _refuse(db.conn, table, "DELETE")
 
     migrations.apply(library.Database(connection))
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _refuse(connection: Connection, table: str, change: str) -> None:
@@ -101,3 +91,6 @@ def _import_without_pandas() -> Any:
         return importlib.import_module("sqlite_utils")
     finally:
         del sys.modules["pandas"]
+
+
+SCHEMA = Schema(kind="registry", application_id=int.from_bytes(b"PILH"), version=1, migrate=apply_migrations)

@@ -7,9 +7,9 @@ from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Model
+from pilothouse.sqlite import Connection, Row
 
 from .aliases import aliases_of
-from .engine import Connection, Row
 from .targets import targets_of
 from .values import from_json, from_us, to_us
 

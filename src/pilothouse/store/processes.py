@@ -7,8 +7,8 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.wire import ServingReport
+from pilothouse.sqlite import Connection, Row
 
-from .engine import Connection, Row
 from .values import from_json, from_us, to_us
 
 

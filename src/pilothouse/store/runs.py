@@ -8,8 +8,8 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_digest, canonical_json
 from pilothouse.domain.evaluation import ColumnSummary
 from pilothouse.domain.records import Run, Snapshot
+from pilothouse.sqlite import Connection, Row
 
-from .engine import Connection, Row
 from .values import from_json, from_us, to_us
 
 _SELECT = (

@@ -7,8 +7,8 @@ from datetime import datetime
 from pilothouse.domain.model_spec import ScheduleSpec
 from pilothouse.domain.plain import format_duration
 from pilothouse.domain.records import Schedule
+from pilothouse.sqlite import Connection, Row
 
-from .engine import Connection, Row
 from .values import from_us, to_us
 
 _SELECT = (

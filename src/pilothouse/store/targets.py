@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.records import Target
+from pilothouse.sqlite import Connection
 
-from .engine import Connection
 from .values import to_us
 
 

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from pilothouse.domain.records import Automation, WorkspacePolicy
+from pilothouse.sqlite import Connection
 
-from .engine import Connection
 from .values import from_us, to_us
 
 

@@ -33,6 +33,9 @@ TAKEN_SEQUENCE = "sequence already taken by another batch"
 PRIVATE_COLUMN = "private column dropped"
 EXTRA_COLUMN = "unknown column dropped"
 
+NEVER = 1 << 62
+"""As ``Limits.confirmations``: no number of events moves a clock beyond the bound."""
+
 MISSING_TIME = -(1 << 63)
 """Stands for an event time that a log does not give."""
 

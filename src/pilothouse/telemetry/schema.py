@@ -6,10 +6,7 @@ rolled up belongs to a stream, so that windows never mix versions.
 
 from pathlib import Path
 
-from pilothouse.domain.errors import UnavailableError
-from pilothouse.sqlite import Connection, Database
-
-APPLICATION_ID = 0x50485431
+from pilothouse.sqlite import Connection, Database, Schema
 
 _FIRST = """
 CREATE TABLE specifications (
@@ -173,26 +170,20 @@ MIGRATIONS = (_FIRST,)
 """Each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 
 
-def open_database(path: Path) -> Database:
-    """Open telemetry.db, making or upgrading it under the write lock. Raises UnavailableError for a newer schema."""
-    database = Database(path)
-    with database.read() as connection:
-        version = _version(connection)
-    if version < len(MIGRATIONS):
-        with database.transaction() as connection:
-            for script in MIGRATIONS[_version(connection) :]:
-                for statement in script.split(";\n"):
-                    if statement.strip():
-                        connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    elif version > len(MIGRATIONS):
-        database.close()
-        raise UnavailableError(
-            f"{path} has schema {version}, this program knows {len(MIGRATIONS)}: use the newer Pilothouse that wrote it"
-        )
-    return database
+def _migrate(connection: Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for script in MIGRATIONS[version:]:
+        for statement in script.split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
 
 
-def _version(connection: Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+class TelemetryFile(Database):
+    """``telemetry.db``."""
+
+    schema = Schema("telemetry store", int.from_bytes(b"PHT1"), len(MIGRATIONS), _migrate)
+
+
+def open_database(path: Path) -> TelemetryFile:
+    """Open telemetry.db, making or upgrading it. Raises UnavailableError for a newer schema."""
+    return TelemetryFile.upgrade(path) if path.exists() else TelemetryFile.create(path)

@@ -3,12 +3,12 @@
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
-from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import outcomes
@@ -17,6 +17,7 @@ from pilothouse.statistics.specification import ProfileSpecification
 
 from . import rollup, streams, truths
 from .admission import (
+    NEVER,
     TAKEN_SEQUENCE,
     Admission,
     Clock,
@@ -87,17 +88,19 @@ class TelemetryStore:
 
     def check(self) -> None:
         """Have SQLite examine the whole file. Raises IntegrityError with its first finding."""
-        with self.read() as connection:
-            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if found != "ok":
-            raise IntegrityError(f"{self.path} is damaged: {found}; restore a backup into a new folder")
+        self._database.check()
 
     def copy_to(self, path: Path) -> None:
         """A sound copy of the live database in one file. Raises UnavailableError where that file exists."""
         self._database.copy_to(path)
 
-    def append(self, batch: PredictionBatch, lookup: Lookup, now_us: int) -> BatchReceipt:
-        """Take in a batch: rows, roll-ups, clock and rejections in one transaction; a batch twice counts once."""
+    def append(
+        self, batch: PredictionBatch, lookup: Lookup, now_us: int, *, trusted_clock: bool = True
+    ) -> BatchReceipt:
+        """Take in a batch: rows, roll-ups, clock and rejections in one transaction; a batch twice counts once.
+
+        Without ``trusted_clock`` (a file) many events that agree on a far jump of the target's clock are not believed.
+        """
         checksum = _checksum(batch)
         facts = lookup(batch.model, batch.version)
         with self.transaction() as connection:
@@ -113,8 +116,9 @@ class TelemetryStore:
                 streams.write_rejections(connection, batch, [refused], facts, now_us)
                 return BatchReceipt(0, refused.count)
             clock = streams.read_clock(connection, batch.target)
+            limits = self.limits if trusted_clock else replace(self.limits, confirmations=NEVER)
             taken = _taken_ids(connection, batch)
-            admission = admit(batch, facts, clock, now_us, self.limits, taken)
+            admission = admit(batch, facts, clock, now_us, limits, taken)
             if admission.clock is not None and admission.clock != clock:
                 streams.write_clock(connection, batch.target, admission.clock)
             streams.write_rejections(connection, batch, admission.rejections, facts, now_us)
@@ -326,7 +330,8 @@ def _insert_batch(
         "received, predictions, features) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         (*head, first, last, now_us, predictions, features),
     )
-    return int(cursor.lastrowid)
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
 
 
 def _taken_ids(connection: Connection, batch: PredictionBatch) -> frozenset[int]:

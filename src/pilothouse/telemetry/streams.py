@@ -121,12 +121,12 @@ def _specification_id(connection: Connection, specification: ProfileSpecificatio
     ).fetchone()
     if row is not None:
         return int(row[0])
-    return int(
-        connection.execute(
-            "INSERT INTO specifications (digest, data) VALUES (?,?)",
-            (specification.digest, specification.to_bytes()),
-        ).lastrowid
+    added = connection.execute(
+        "INSERT INTO specifications (digest, data) VALUES (?,?)",
+        (specification.digest, specification.to_bytes()),
     )
+    assert added.lastrowid is not None
+    return added.lastrowid
 
 
 def producer_id(connection: Connection, name: str) -> int:
@@ -134,7 +134,9 @@ def producer_id(connection: Connection, name: str) -> int:
     row = connection.execute("SELECT id FROM producers WHERE name=?", (name,)).fetchone()
     if row is not None:
         return int(row[0])
-    return int(connection.execute("INSERT INTO producers (name) VALUES (?)", (name,)).lastrowid)
+    added = connection.execute("INSERT INTO producers (name) VALUES (?)", (name,))
+    assert added.lastrowid is not None
+    return added.lastrowid
 
 
 def read_clock(connection: Connection, target: str) -> Clock | None:

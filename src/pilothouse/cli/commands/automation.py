@@ -70,10 +70,11 @@ def pause(session: Session, reason: str) -> None:
 
 
 @click.command()
+@click.option("--reason", default="", help="Why, for the record.")
 @click.pass_obj
-def resume(session: Session) -> None:
+def resume(session: Session, reason: str) -> None:
     """Resume automation."""
     from pilothouse.operations import automation
 
-    automation.resume(session.services, session.actor)
+    automation.resume(session.services, session.actor, reason=reason)
     say("automation is on")

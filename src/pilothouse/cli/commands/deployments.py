@@ -105,10 +105,18 @@ def targets(session: Session) -> None:
 @click.argument("target")
 @click.pass_obj
 def token(session: Session, target: str) -> None:
-    """Issue a new token for TARGET and print it once; the one before stops working."""
-    from pilothouse.operations import targets as operation
+    """Issue a new token for TARGET and print it once; the one before stops working.
 
-    click.echo(operation.issue_token(session.services, session.actor, target))
+    A serving process of this workspace takes the new one up by itself.
+    """
+    from pilothouse.operations import targets as operation
+    from pilothouse.system.files import write_atomically
+
+    issued = operation.issue_token(session.services, session.actor, target)
+    folder = session.services.paths.serving_folder(target)
+    if folder.is_dir():
+        write_atomically(folder / "token", issued.encode())
+    click.echo(issued)
 
 
 def _show(session: Session, found: tuple[Deployment, ...] | list[Deployment], empty: str) -> None:

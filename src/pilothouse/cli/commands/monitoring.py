@@ -89,10 +89,12 @@ def alerts(session: Session, status: str | None, model: str | None) -> None:
 def alert(session: Session, number: int) -> None:
     """Why alert NUMBER fired."""
     from pilothouse.operations import alerts as operation
+    from pilothouse.operations import retraining
 
     found = operation.get_alert(session.services, session.actor, number)
+    followed = retraining.what_followed(session.services, session.actor, found)
     if session.as_json:
-        show_json(found)
+        show_json({"alert": found, "retraining": followed})
         return
     show_pairs(
         (
@@ -105,7 +107,7 @@ def alert(session: Session, number: int) -> None:
             ("summary", found.summary),
             ("why", found.explanation),
             *((name, f"{value:.4g}") for name, value in found.figures.items()),
-            ("retraining", f"job {found.retrain_job}" if found.retrain_job else "none"),
+            ("retraining", followed),
         )
     )
 
@@ -160,9 +162,10 @@ def rejected(session: Session) -> None:
 @json_option
 @click.pass_obj
 def ingest(session: Session, file: Path, model: str, version: int, target: str) -> None:
-    """Take a prediction log (parquet, csv or jsonl).
+    """Take a prediction log (parquet, csv, csv.gz or jsonl).
 
-    Its columns: the features, the timestamp, score, and optionally prediction_id, label, truth.
+    Its columns: the features, the timestamp (or event_time), score, and where there are any label, prediction_id,
+    latency_ms and truth.
     """
     from pilothouse.operations import ingest as operation
 
@@ -172,7 +175,10 @@ def ingest(session: Session, file: Path, model: str, version: int, target: str) 
     if session.as_json:
         show_json(receipt)
         return
-    say(f"{receipt.accepted:,} events taken, {receipt.rejected:,} rejected (see pilothouse rejected)")
+    say(
+        f"{receipt.accepted:,} events taken, {receipt.duplicates:,} known already, "
+        f"{receipt.rejected:,} rejected (see pilothouse rejected)"
+    )
 
 
 @click.command()

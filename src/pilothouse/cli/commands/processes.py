@@ -20,14 +20,17 @@ def console(session: Session, as_name: str | None = None) -> int:
     return app.run(session.root, os_user(), as_name or session.as_name)
 
 
-@click.group(invoke_without_command=True)
-@click.option(
+_isolation = click.option(
     "--isolation",
     type=click.Choice(["require", "warn"]),
     default="require",
     show_default=True,
-    help="Without Landlock: refuse to run jobs, or run them and say so.",
+    help="Without Landlock: refuse to run, or run unconfined and say so.",
 )
+
+
+@click.group(invoke_without_command=True)
+@_isolation
 @click.pass_context
 def daemon(context: click.Context, isolation: Literal["require", "warn"]) -> int:
     """Run the daemon in the foreground (or start, stop, status)."""
@@ -40,12 +43,13 @@ def daemon(context: click.Context, isolation: Literal["require", "warn"]) -> int
 
 
 @daemon.command("start")
+@_isolation
 @click.pass_obj
-def daemon_start(session: Session) -> None:
+def daemon_start(session: Session, isolation: Literal["require", "warn"]) -> None:
     """Start the daemon in the background."""
     from pilothouse.daemon import control
 
-    process = control.start_in_background(session.root)
+    process = control.start_in_background(session.root, isolation=isolation)
     say(f"the daemon runs, pid {process.pid}")
 
 
@@ -95,6 +99,7 @@ def daemon_status(session: Session) -> int:
     "--token-file", type=click.Path(dir_okay=False, path_type=Path), help="A file with the target's token."
 )
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Spool and cache.")
+@_isolation
 @click.pass_obj
 def serve(
     session: Session,
@@ -104,6 +109,7 @@ def serve(
     hub: str | None,
     token_file: Path | None,
     folder: Path | None,
+    isolation: Literal["require", "warn"],
 ) -> int:
     """Answer predictions (Open Inference Protocol v2) for the versions deployed on TARGET."""
     from pilothouse.domain.identifiers import check_name
@@ -116,7 +122,7 @@ def serve(
         hub = hub or f"unix:{paths.hub_socket}"
         folder = folder or paths.serving_folder(target)
         token_file = token_file or folder / "token"
-    return main.serve(target, hub, folder, port=port, host=host, token_file=token_file)
+    return main.serve(target, hub, folder, port=port, host=host, token_file=token_file, isolation=isolation)
 
 
 @click.command()

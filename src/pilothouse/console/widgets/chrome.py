@@ -55,7 +55,7 @@ class Header(Static):
 
 
 class Banner(Static):
-    """Warnings on every screen: no daemon, automation paused. Takes no room where there is nothing to say."""
+    """Warnings on every screen: no daemon, no isolation, automation paused. Takes no room where there is nothing to say."""
 
     def put(self, session: Session) -> None:
         """Show what is so now."""
@@ -70,6 +70,9 @@ class Banner(Static):
                     )
                 )
             )
+        if status and status.daemon.running and status.daemon.isolation == "none":
+            words = " ▲ NO ISOLATION: jobs and models run unconfined (the daemon was started with --isolation warn)"
+            lines.append(line(Cell(words, "warn")))
         if status and status.automation.paused:
             words = safe(
                 f" ‖ AUTOMATION PAUSED by {status.automation.actor} {time_text(status.automation.recorded_at)}: "

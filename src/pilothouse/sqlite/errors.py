@@ -1,26 +1,24 @@
-"""What the store needs of SQLite beyond a safe connection: types, and errors by their codes with what to do."""
+"""SQLite's errors as ours, by their codes, each with what to do."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
 
-from pilothouse.domain.errors import ConflictError, IntegrityError, UnavailableError
-from pilothouse.sqlite import driver
+from pilothouse.domain.errors import IntegrityError, UnavailableError
 
-Connection: TypeAlias = sqlite3.Connection
-Row: TypeAlias = sqlite3.Row
-"""Both are the driver's own classes at run time; the standard module's have the same interface."""
+from .connection import driver
 
 
 @contextmanager
 def errors_named(path: Path) -> Iterator[None]:
-    """Turn the library's errors into ours, each with what to do. A misuse of the library stays what it is."""
+    """Turn the library's errors into UnavailableError or IntegrityError.
+
+    A violated constraint stays ``driver.IntegrityError`` for its caller, a misuse of the library stays what it is.
+    """
     try:
         yield
-    except driver.IntegrityError as error:
-        raise ConflictError(f"the registry refused the change: {error}; look again and repeat it") from error
+    except driver.IntegrityError:
+        raise
     except driver.DatabaseError as error:
         named = _name_error(error, path)
         if named is None:
@@ -42,7 +40,7 @@ def _name_error(error: Exception, path: Path) -> Exception | None:
             return UnavailableError(f"{path} is locked by another process: try again; nothing was changed")
         case driver.SQLITE_CORRUPT | driver.SQLITE_NOTADB:
             return IntegrityError(
-                f"{path} is damaged or is not a registry ({error}): restore a backup into a new folder"
+                f"{path} is damaged or is not a database ({error}): restore a backup into a new folder"
             )
         case driver.SQLITE_CANTOPEN:
             return UnavailableError(
