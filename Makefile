@@ -55,10 +55,14 @@ pictures: $(VENV)/.run
 	@test -n "$(WORKSPACE)" || { echo "make pictures WORKSPACE=DIR: a workspace of the demo"; exit 2; }
 	@$(BIN)/python docs/pictures.py "$(WORKSPACE)"
 
+UV_COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv"; exit 2; }
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --group dev -o requirements-dev.lock
-	printf 'hatchling>=1.27\neditables>=0.5\n' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml - -c requirements-dev.lock -o requirements.lock
+	$(UV_COMPILE) pyproject.toml --group dev -o requirements-dev.lock
+	printf 'hatchling>=1.27\neditables>=0.5\n' | $(UV_COMPILE) pyproject.toml - -c requirements-dev.lock -o requirements.lock
+	@sed -i '1i # Locked versions of everything the demo and the tests need; made by `make lock`.' requirements-dev.lock
+	@sed -i '1i # Locked versions of everything Pilothouse needs to run; made by `make lock`.' requirements.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build
