@@ -78,7 +78,7 @@ def _lead(
 
     services = open_workspace(paths.root)
     try:
-        in_force = landlock.describe() if landlock.abi() >= 4 else "none"
+        in_force = landlock.describe() if landlock.confines() else "none"
         name = announce(services, in_force)
         say(log, logging.INFO, "the daemon starts", root=str(paths.root), pid=name.pid, isolation=in_force)
         crew = Crew(

@@ -18,6 +18,7 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import VersionStatus
 from pilothouse.operations import alerts, catalogue, monitoring, promotions, trainings
+from pilothouse.system import landlock
 
 FLIGHTS, BIKES = "flight-delay", "bike-demand"
 FIRST_DAY = {FLIGHTS: acts.day(2013, 4, 2), BIKES: acts.day(2011, 3, 1)}
@@ -72,8 +73,16 @@ def tell(
 
 def raise_curtain(root: Path, progress: Progress) -> Cast:
     """From model files to versions that answer: apply, train, refuse a bad one, ask, approve, deploy."""
-    process = control.start_in_background(root)
-    progress.say(f"the daemon runs, pid {process.pid}")
+    confined = landlock.confines()
+    process = control.start_in_background(root, isolation="require" if confined else "warn")
+    progress.say(
+        f"the daemon runs, pid {process.pid}; jobs and models are "
+        + (
+            f"confined by {landlock.describe()}"
+            if confined
+            else "NOT confined: this kernel's Landlock is too old"
+        )
+    )
     cast = acts.call_the_cast(open_workspace(root), progress)
     acts.apply(cast)
     for model in (FLIGHTS, BIKES):

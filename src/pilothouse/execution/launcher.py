@@ -64,7 +64,7 @@ EXIT_NO_ISOLATION = 3
 def main() -> int:
     """Serve steps until the control socket ends."""
     options = _arguments()
-    isolated = landlock.abi() >= 4
+    isolated = landlock.confines()
     if options.isolation == "require" and not isolated:
         return EXIT_NO_ISOLATION
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -70,7 +70,7 @@ class Launcher:
 
     def start(self) -> None:
         """Exec the launcher; it imports in the background. Raises UnavailableError where isolation is not to be had."""
-        if self._isolation == "require" and landlock.abi() < 4:
+        if self._isolation == "require" and not landlock.confines():
             raise UnavailableError(
                 f"jobs cannot be isolated here ({landlock.describe()}; expected Landlock ABI 4, Linux 6.7 or later): "
                 "use --isolation warn to run them with the rights of this user"

@@ -15,7 +15,6 @@ from .authorisation import reading
 from .services import Services
 
 _LOW_DISK = 1 << 30
-_TCP_SINCE_ABI = 4
 
 
 def diagnose(services: Services, actor: Actor) -> list[Finding]:
@@ -77,7 +76,7 @@ def _surroundings(services: Services) -> Iterator[Finding]:
     yield Finding(
         "rights", not open_to, f"open to other users: run {words}" if open_to else "only for their owner"
     )
-    enough = landlock.abi() >= _TCP_SINCE_ABI
+    enough = landlock.confines()
     advice = (
         "" if enough else ": jobs need Linux 6.7 or later with Landlock, or the daemon's --isolation warn"
     )

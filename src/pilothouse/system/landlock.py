@@ -50,6 +50,11 @@ def abi() -> int:
     return max(0, int(_libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _CREATE_VERSION)))
 
 
+def confines() -> bool:
+    """True where Landlock can deny files and TCP both (ABI 4, Linux 6.7), which jobs and serving processes need."""
+    return abi() >= 4
+
+
 def describe() -> str:
     """What is in force, in words: ``landlock ABI 7`` or ``none``."""
     return f"landlock ABI {abi()}" if abi() else "none"
