@@ -4,8 +4,10 @@ Everything is written through the operations, or through the store where only th
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -142,12 +144,14 @@ def start_daemon(root: Path) -> None:
         processes.put_process(
             connection, "daemon", own_name(), started_at=NOW, at=NOW, detail={"isolation": "landlock ABI 7"}
         )
+        services.paths.daemon_lock.write_text(json.dumps(asdict(own_name())))
 
 
 def stop_daemon(root: Path) -> None:
     """The daemon has ended."""
     with opened(root) as services, services.registry.transaction() as connection:
         processes.set_stopped(connection, "daemon", at=NOW)
+        services.paths.daemon_lock.unlink()
 
 
 def person(services: Services, name: str) -> Actor:

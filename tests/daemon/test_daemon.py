@@ -14,7 +14,7 @@ from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
-from pilothouse.operations import audits, jobs, promotions
+from pilothouse.operations import audits, jobs, processes, promotions
 from pilothouse.store import processes as stored
 from pilothouse.system import landlock
 from pilothouse.system.processes import descendants, is_alive, name_of
@@ -39,9 +39,9 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 def test_a_daemon_starts_is_known_refuses_a_second_and_stops(workshop: Workshop) -> None:
-    assert not control.daemon_state(workshop.services).running
+    assert not processes.daemon_state(workshop.services).running
     name = control.start_in_background(workshop.root)
-    state = control.daemon_state(workshop.services)
+    state = processes.daemon_state(workshop.services)
     assert (state.running, state.pid) == (True, name.pid)
     assert state.isolation == landlock.describe()
     with pytest.raises(ConflictError, match=f"runs already, pid {name.pid}"):
@@ -52,7 +52,7 @@ def test_a_daemon_starts_is_known_refuses_a_second_and_stops(workshop: Workshop)
     assert control.stop(workshop.root)
     assert [pid for pid in family if name_of(pid)] == []
     assert not workshop.services.paths.hub_socket.exists()
-    assert not control.daemon_state(workshop.services).running
+    assert not processes.daemon_state(workshop.services).running
     assert not control.stop(workshop.root)
     actions = [entry.action for entry in audits.show(workshop.services, workshop.admin)]
     assert actions[:2] == ["daemon.stopped", "daemon.started"]
@@ -130,7 +130,7 @@ def test_a_job_of_a_daemon_that_ends_leaves_no_orphan_and_is_run_by_the_next(
     else:
         assert control.stop(workshop.root)
     wait_until(lambda: not [pid for pid in family if name_of(pid)])
-    assert not control.daemon_state(workshop.services).running
+    assert not processes.daemon_state(workshop.services).running
     assert workshop.job(job.id).status is JobStatus.RUNNING
     marker.touch()
     control.start_in_background(workshop.root)

@@ -34,9 +34,11 @@ from pilothouse.domain.wire import (
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.operations import promotions, targets
+from pilothouse.operations.processes import Pulse
 from pilothouse.serving.client_codec import infer_body, read_answer
 from pilothouse.statistics.specification import build_specification
 from pilothouse.store import jobs, models, processes, runs, versions
+from pilothouse.system.processes import own_name
 from support import wait_until
 from workshop import Workshop, make_workshop
 
@@ -165,7 +167,7 @@ def hub() -> Iterator[Hub]:
         _promote(shop, 1)
         tokens = [targets.issue_token(shop.services, shop.admin, name) for name in ("ewr", "jfk")]
         path = shop.services.paths.hub_socket
-        server = HubServer(hub_app(shop.services), path)
+        server = HubServer(hub_app(shop.services, Pulse(shop.services, own_name())), path)
         thread = threading.Thread(target=server.run)
         thread.start()
         yield Hub(shop, path, *tokens, model, schema)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from pilothouse.daemon import logs
-from pilothouse.daemon.leader import leader, leadership
 from pilothouse.daemon.parts import Bell, Parts, repeat, watch
 from pilothouse.domain.errors import ConflictError, UnavailableError
+from pilothouse.system.leader import leader, leadership
 from support import wait_until
 
 
@@ -111,7 +111,7 @@ def test_one_daemon_leads_a_workspace_and_the_others_are_told_its_pid(tmp_path: 
 def test_a_killed_leader_leaves_the_lock_and_is_known_to_be_gone(tmp_path: Path) -> None:
     path = tmp_path / "daemon.lock"
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom pilothouse.daemon.leader import leadership\n"
+        "import sys, time\nfrom pathlib import Path\nfrom pilothouse.system.leader import leadership\n"
         "with leadership(Path(sys.argv[1])):\n    print('leads', flush=True)\n    time.sleep(60)"
     )
     child = subprocess.Popen([sys.executable, "-I", "-c", code, path], stdout=subprocess.PIPE)
@@ -133,7 +133,7 @@ def test_a_killed_leader_leaves_the_lock_and_is_known_to_be_gone(tmp_path: Path)
 def test_twelve_daemons_at_once_have_one_leader(tmp_path: Path) -> None:
     path = tmp_path / "daemon.lock"
     code = (
-        "import sys\nfrom pathlib import Path\nfrom pilothouse.daemon.leader import leadership\n"
+        "import sys\nfrom pathlib import Path\nfrom pilothouse.system.leader import leadership\n"
         "try:\n    with leadership(Path(sys.argv[1])):\n        print('leads', flush=True); sys.stdin.read()\n"
         "except Exception: print('follows', flush=True); sys.stdin.read()"
     )

@@ -16,7 +16,7 @@ from pilothouse.composition import open_workspace
 from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.demo import stage
-from pilothouse.operations import audits, catalogue, deployments, ingest, promotions, workspaces
+from pilothouse.operations import audits, catalogue, deployments, ingest, processes, promotions, workspaces
 from pilothouse.operations.services import Services
 from pilothouse.system.processes import is_alive
 from support import wait_until
@@ -105,10 +105,10 @@ def test_killing_server_and_daemon_in_mid_replay_loses_nothing_that_was_answered
         os.kill(victim.pid, signal.SIGKILL)
         wait_until(lambda: not is_alive(victim))
         events_beyond(services, process, 12_000)
-        daemon = control.daemon_state(services)
+        daemon = processes.daemon_state(services)
         assert daemon.pid is not None
         os.kill(daemon.pid, signal.SIGKILL)
-        wait_until(lambda: not control.daemon_state(services).running)
+        wait_until(lambda: not processes.daemon_state(services).running)
         control.start_in_background(root)
         report = finished(process, 1)  # it ends before the flights are retrained, and says so
     assert report["requests_sent"] <= report["events_stored"]

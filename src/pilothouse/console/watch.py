@@ -7,7 +7,6 @@ from textual.message import Message
 
 from pilothouse.console.session import Session, Status
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.monitoring import DaemonState
 from pilothouse.domain.roles import Actor
 
 if TYPE_CHECKING:
@@ -39,31 +38,17 @@ def look(session: Session) -> Looked:
 
 def _status(session: Session, services: "Services") -> Status:
     """What is so now; reads little where nothing has changed."""
-    from pilothouse.operations import automation, workspaces
+    from pilothouse.operations import automation, processes, workspaces
 
     versions = (services.registry.data_version(), _telemetry_version(services))
-    daemon = daemon_state(services)
+    # The heartbeat moves all the time; leaving it out lets an unchanged state be an equal value.
+    daemon = replace(processes.daemon_state(services), heartbeat_at=None)
     before = session.status
     if before is not None and before.versions == versions:
         return before if before.daemon == daemon else replace(before, daemon=daemon)
     actor = workspaces.identify(services, session.user, session.as_name)
     session.models, session.targets = _names(services, actor)
     return Status(actor, workspaces.is_demo(services), automation.status(services, actor), daemon, versions)
-
-
-def daemon_state(services: "Services") -> DaemonState:
-    """Whether the daemon that last announced itself is alive: the kernel is asked, so its death shows at once."""
-    from pilothouse.store import processes
-    from pilothouse.system.processes import is_alive
-
-    with services.registry.read() as connection:
-        record = processes.find_process(connection, "daemon")
-    if record is None:
-        return DaemonState(False, None, None, None, "unknown")
-    running = record.stopped_at is None and is_alive(record.process)
-    isolation = str(record.detail.get("isolation", "unknown"))
-    # The heartbeat moves all the time; leaving it out lets an unchanged state be an equal value.
-    return DaemonState(running, record.process.pid if running else None, record.started_at, None, isolation)
 
 
 def _telemetry_version(services: "Services") -> int:

@@ -12,36 +12,14 @@ from pathlib import Path
 
 from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
 from pilothouse.domain.jobs import ProcessName
-from pilothouse.domain.monitoring import DaemonState
 from pilothouse.execution.launcher_client import Isolation
-from pilothouse.operations.services import Services
-from pilothouse.store import processes
-from pilothouse.system import landlock
+from pilothouse.system.leader import leader
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.processes import is_alive, kill_group, name_of
 
-from .leader import leader
-from .presence import NAME
 from .serving_supervisor import running_servers
 
 _POLL_S = 0.02
-
-
-def daemon_state(services: Services) -> DaemonState:
-    """What is known of the daemon: whether that very process lives, not only what it last wrote."""
-    with services.registry.read() as connection:
-        record = processes.find_process(connection, NAME)
-    running = leader(services.paths.daemon_lock)
-    if record is None or (running is not None and record.process != running):
-        pid = running.pid if running else None
-        return DaemonState(running is not None, pid, None, None, landlock.describe())
-    return DaemonState(
-        running=running is not None,
-        pid=running.pid if running else None,
-        started_at=record.started_at,
-        heartbeat_at=record.heartbeat_at,
-        isolation=str(record.detail.get("isolation", "")) or landlock.describe(),
-    )
 
 
 def start_in_background(

@@ -7,13 +7,13 @@ from pilothouse.domain.jobs import ProcessName
 from pilothouse.execution.launcher_client import Isolation, Launcher
 from pilothouse.operations import jobs, promotions
 from pilothouse.operations.monitoring import evaluate_windows
+from pilothouse.operations.processes import BEAT_EVERY_S, Pulse
 from pilothouse.operations.services import Services
 
 from .hub import hub_app
 from .hub_server import HubServer
 from .job_supervisor import run_slot
 from .parts import Bell, Parts, repeat, watch
-from .presence import BEAT_EVERY_S, beat
 from .scheduler import ScheduleKeeper
 from .serving_supervisor import ServingSupervisor
 
@@ -39,7 +39,7 @@ class Crew:
     ) -> None:
         self._services = services
         self._launcher = launcher
-        self._name = name
+        self._pulse = Pulse(services, name)
         self._owner = f"daemon {name.boot_id} {name.pid} {name.started}"
         self._slots = slots
         self._supervisor = ServingSupervisor(services, isolation) if serve_targets else None
@@ -47,7 +47,7 @@ class Crew:
         self._monitor_bell = self._parts.bell()
         self._schedules = ScheduleKeeper(services, self._monitor_bell)
         services.paths.make_socket_folder()
-        self._hub = HubServer(hub_app(services), services.paths.hub_socket)
+        self._hub = HubServer(hub_app(services, self._pulse), services.paths.hub_socket)
 
     @property
     def failed(self) -> str:
@@ -108,4 +108,4 @@ class Crew:
         repeat(self._parts.bell(), work, at_least_every_s=_HOUSEKEEPING_EVERY_S)
 
     def _beat(self) -> None:
-        repeat(self._parts.bell(), lambda: beat(self._services, self._name), at_least_every_s=BEAT_EVERY_S)
+        repeat(self._parts.bell(), self._pulse.beat, at_least_every_s=BEAT_EVERY_S)

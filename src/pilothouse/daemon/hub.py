@@ -33,6 +33,7 @@ from pilothouse.domain.errors import (
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport
 from pilothouse.operations import deployments, ingest, targets
+from pilothouse.operations.processes import Pulse
 from pilothouse.operations.services import Services
 from pilothouse.serving.http import (
     ClientGoneError,
@@ -44,7 +45,6 @@ from pilothouse.serving.http import (
     header,
     read_body,
 )
-from pilothouse.store import processes
 
 from .hub_checks import check_batch, check_outcomes, check_report
 
@@ -79,13 +79,13 @@ _STATUS: tuple[tuple[type[PilothouseError], int], ...] = (
 _Answer = tuple[int, bytes, dict[str, str]]
 
 
-def hub_app(services: Services) -> App:
-    """The hub of a workspace. It answers from threads of its own, which end with the process."""
+def hub_app(services: Services, pulse: Pulse) -> App:
+    """The hub of a workspace; reports go to ``pulse``. It answers from threads of its own, which end with the process."""
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hub")
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            status, body, headers = await _answered(services, threads, scope, receive)
+            status, body, headers = await _answered(services, pulse, threads, scope, receive)
             kind = b"application/msgpack"
         except ClientGoneError:
             return
@@ -101,7 +101,7 @@ def hub_app(services: Services) -> App:
 
 
 async def _answered(
-    services: Services, threads: ThreadPoolExecutor, scope: Scope, receive: Receive
+    services: Services, pulse: Pulse, threads: ThreadPoolExecutor, scope: Scope, receive: Receive
 ) -> _Answer:
     loop = asyncio.get_running_loop()
 
@@ -129,7 +129,7 @@ async def _answered(
         return await in_thread(lambda: _labels(services, body))
     if (method, path) == ("POST", "/v1/report"):
         body = await read_body(scope, receive, MAXIMUM_REPORT_BYTES)
-        return await in_thread(lambda: _report(services, target, body))
+        return await in_thread(lambda: _report(pulse, target, body))
     raise HttpError(404, "there is no such route")
 
 
@@ -172,13 +172,12 @@ def _labels(services: Services, body: bytes) -> _Answer:
     return 200, _ENCODER.encode(ingest.ingest_outcomes(services, outcomes)), {}
 
 
-def _report(services: Services, target: str, body: bytes) -> _Answer:
+def _report(pulse: Pulse, target: str, body: bytes) -> _Answer:
     report = _decode(body, ServingReport, "a ServingReport")
     if report.target != target:
         raise NotAllowedError("the token is another target's")
     check_report(report)
-    with services.registry.transaction() as connection:
-        processes.put_report(connection, report, at=services.now())
+    pulse.take_report(report)
     return 200, _ENCODER.encode({}), {}
 
 

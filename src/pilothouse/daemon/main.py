@@ -18,9 +18,9 @@ from types import FrameType
 from pilothouse.domain.errors import NotFoundError, PilothouseError
 from pilothouse.execution.launcher_client import Isolation, Launcher
 from pilothouse.system import landlock
+from pilothouse.system.leader import leadership
 from pilothouse.system.paths import WorkspacePaths
 
-from .leader import leadership
 from .logs import close_log, open_log, say
 
 log = logging.getLogger(__name__)
@@ -72,14 +72,14 @@ def _lead(
 ) -> int:
     # Only now, with the launcher exec'd: what these open, no step can inherit.
     from pilothouse.composition import open_workspace
+    from pilothouse.operations import processes
 
     from .crew import Crew
-    from .presence import announce, take_leave
 
     services = open_workspace(paths.root)
     try:
         in_force = landlock.describe() if landlock.confines() else "none"
-        name = announce(services, in_force)
+        name = processes.announce_daemon(services, in_force)
         say(log, logging.INFO, "the daemon starts", root=str(paths.root), pid=name.pid, isolation=in_force)
         crew = Crew(
             services, launcher, name, isolation=isolation, slots=slots, serve_targets=serve_targets, stop=stop
@@ -93,7 +93,7 @@ def _lead(
         if left:
             say(log, logging.WARNING, f"still busy at the end: {', '.join(left)}")
         failed = crew.failed
-        take_leave(services, f"{failed} died" if failed else "asked to")
+        processes.take_leave(services, f"{failed} died" if failed else "asked to")
         say(log, logging.INFO, "the daemon has stopped", failed=failed)
         return EXIT_DEAD_THREAD if failed else 0
     finally:

@@ -150,7 +150,8 @@ class ModelOverview:
     features: int
     p95_ms: float | None
     open_alerts: int
-    running_jobs: int
+    unfinished_jobs: int
+    """Queued or running."""
     open_requests: int
     waiting_for_me: int
     holds: int = 0

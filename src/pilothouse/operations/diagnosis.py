@@ -1,16 +1,19 @@
-"""Is this workspace sound: databases, chain, artifacts, disk, rights, isolation, clock. Changes nothing."""
+"""Is this workspace sound: databases, chain, artifacts, disk, rights, isolation, processes. Changes nothing."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pilothouse.domain.diagnosis import Finding
-from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.errors import PilothouseError, UnavailableError
+from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.sqlite import driver
+from pilothouse.store import deployments, jobs
 from pilothouse.system import landlock
 
-from . import audits
+from . import audits, health, processes
 from .authorisation import reading
 from .services import Services
 
@@ -29,7 +32,12 @@ def diagnose(services: Services, actor: Actor) -> list[Finding]:
         "artifacts": lambda: _artifacts(services),
     }
     findings = [_run(name, check) for name, check in checks.items()]
-    return [*findings, *_surroundings(services)]
+    return [
+        *findings,
+        *_surroundings(services),
+        _daemon(services),
+        _run("serving", lambda: _serving(services, actor)),
+    ]
 
 
 def _run(name: str, check: Callable[[], str]) -> Finding:
@@ -81,6 +89,32 @@ def _surroundings(services: Services) -> Iterator[Finding]:
         "" if enough else ": jobs need Linux 6.7 or later with Landlock, or the daemon's --isolation warn"
     )
     yield Finding("isolation", enough, landlock.describe() + advice)
+
+
+def _daemon(services: Services) -> Finding:
+    """A daemon that is away is a fault where something waits for it."""
+    state = processes.daemon_state(services)
+    if state.running:
+        return Finding("daemon", True, f"runs, pid {state.pid}, isolation {state.isolation}")
+    with services.registry.read() as connection:
+        live = len(deployments.live(connection))
+        waiting = len(jobs.listed(connection, status=JobStatus.QUEUED))
+    words = f"does not run: {live} deployments and {waiting} queued jobs wait for it"
+    return Finding("daemon", not (live or waiting), words + "; start it with pilothouse daemon start")
+
+
+def _serving(services: Services, actor: Actor) -> str:
+    """Raises UnavailableError that names what does not answer as it should."""
+    states = [state for state in health.target_states(services, actor) if state.deployment is not None]
+    wrong = [
+        f"{state.model} on {state.target} is {state.serving}"
+        for state in states
+        if state.serving == "down" or state.serving.startswith("failed")
+    ]
+    if wrong:
+        raise UnavailableError(f"{'; '.join(wrong)}: see state/serving/TARGET/serving.log")
+    counts = Counter(state.serving for state in states)
+    return ", ".join(f"{count} {how}" for how, count in counts.items()) or "nothing is deployed"
 
 
 def _private(services: Services) -> tuple[Path, ...]:

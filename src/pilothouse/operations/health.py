@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.monitoring import Health, ModelOverview, PerformanceReading, TargetState
 from pilothouse.domain.records import Alert, Deployment, PromotionRequest, RequestStatus, Target
@@ -226,10 +225,7 @@ def _model_row(
         features=max((s.features for s in deployed), default=0),
         p95_ms=max(p95s, default=None),
         open_alerts=sum(s.open_alerts for s in states),
-        running_jobs=sum(
-            len(jobs.listed(connection, status=status, model=model))
-            for status in (JobStatus.QUEUED, JobStatus.RUNNING)
-        ),
+        unfinished_jobs=jobs.count_unfinished(connection, model),
         open_requests=len(requests.listed(connection, status=RequestStatus.OPEN, model=model)),
         waiting_for_me=sum(request.model == model for request in asked),
         holds=len(deployments.holds(connection, model)),

@@ -67,7 +67,7 @@ def overview_table(models: Sequence[ModelOverview]) -> Table:
                     cell(f"{m.drifted}/{m.features}" if m.features else "", "warn" if m.drifted else ""),
                     cell(figure(m.p95_ms, 1)),
                     _count(m.open_alerts, "warn"),
-                    _count(m.running_jobs, "info"),
+                    _count(m.unfinished_jobs, "info"),
                     _count(m.waiting_for_me, "strong"),
                 ),
             )

@@ -24,6 +24,16 @@ def find(connection: Connection, job_id: int) -> Job | None:
     return _job(row) if row else None
 
 
+def count_unfinished(connection: Connection, model: str) -> int:
+    """How many jobs of a model are queued or running."""
+    (count,) = connection.execute(
+        "SELECT count(*) FROM jobs j JOIN models m ON m.id = j.model_id "
+        "WHERE m.name = ? AND j.status IN ('queued', 'running')",
+        (model,),
+    ).fetchone()
+    return int(count)
+
+
 def listed(
     connection: Connection,
     *,

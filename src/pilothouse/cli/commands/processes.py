@@ -71,9 +71,9 @@ def daemon_stop(session: Session, serving: bool) -> None:
 @click.pass_obj
 def daemon_status(session: Session) -> int:
     """Say whether the daemon runs. Exit code 7 if it does not."""
-    from pilothouse.daemon import control
+    from pilothouse.operations import processes
 
-    state = control.daemon_state(session.services)
+    state = processes.daemon_state(session.services)
     if session.as_json:
         show_json(state)
     else:

@@ -134,7 +134,7 @@ def _tiles(models: tuple[ModelOverview, ...]) -> list[Cell]:
     counts: tuple[tuple[str, int, Tone], ...] = (
         ("waiting for you", sum(m.waiting_for_me for m in models), "strong"),
         ("alerts", sum(m.open_alerts for m in models), "warn"),
-        ("jobs", sum(m.running_jobs for m in models), "info"),
+        ("jobs", sum(m.unfinished_jobs for m in models), "info"),
     )
     for name, count, tone in counts:
         cells += [Cell("   "), Cell(f"{name} ", "dim"), Cell(str(count), tone if count else "dim")]

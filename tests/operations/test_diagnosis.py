@@ -1,0 +1,95 @@
+"""What the doctor finds: a healthy workspace, and each fault by its name."""
+
+import json
+from dataclasses import asdict
+
+from fixtures.registries import Harbour
+from pilothouse.domain.wire import ServingReport
+from pilothouse.operations import diagnosis, promotions, trainings
+from pilothouse.sqlite import driver
+from pilothouse.store import processes
+from pilothouse.system.processes import own_name
+
+
+def wrong(harbour: Harbour) -> dict[str, str]:
+    """The checks that failed, each with what was found."""
+    found = diagnosis.diagnose(harbour.services, harbour.actor("ada"))
+    return {finding.check: finding.finding for finding in found if not finding.ok}
+
+
+def deploy(harbour: Harbour) -> None:
+    harbour.apply()
+    harbour.add_version()
+    request = promotions.request_promotion(harbour.services, harbour.actor("sam"), "delay")
+    promotions.approve(harbour.services, harbour.actor("pat"), request.id, request.evidence_digest)
+
+
+def lead(harbour: Harbour) -> None:
+    """Let this process stand for the daemon."""
+    harbour.services.paths.daemon_lock.write_text(json.dumps(asdict(own_name())))
+
+
+def report(harbour: Harbour, target: str, failed: dict[str, str] | None = None) -> None:
+    with harbour.services.registry.transaction() as connection:
+        content = ServingReport(target, 8_080, 1, {"delay": 1}, failed or {}, 0, {"delay": 4_000})
+        processes.put_report(connection, content, at=harbour.time)
+
+
+def test_a_healthy_workspace_has_nothing_wrong(harbour: Harbour) -> None:
+    deploy(harbour)
+    lead(harbour)
+    for target in ("ewr", "jfk"):
+        report(harbour, target)
+    found = diagnosis.diagnose(harbour.services, harbour.actor("ada"))
+    assert [finding for finding in found if not finding.ok] == []
+    words = {finding.check: finding.finding for finding in found}
+    assert words["serving"] == "2 answering"
+    assert words["telemetry"] == "nothing has arrived yet"
+    assert words["daemon"].startswith("runs, pid ")
+
+
+def test_a_flipped_byte_in_an_artifact_is_named(harbour: Harbour) -> None:
+    harbour.apply()
+    path = harbour.services.artifacts.path(harbour.add_version().model_digest)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(data)
+    lead(harbour)
+    found = wrong(harbour)
+    assert list(found) == ["artifacts"]
+    assert path.name in found["artifacts"]
+
+
+def test_a_tampered_audit_row_is_named(harbour: Harbour) -> None:
+    harbour.services.close()
+    connection = driver.connect(str(harbour.services.paths.registry), isolation_level=None)
+    connection.execute("DROP TRIGGER audit_refuses_update")
+    connection.execute("UPDATE audit SET actor = 'mallory' WHERE seq = 2")
+    connection.close()
+    found = wrong(harbour)
+    assert list(found) == ["audit chain"]
+    assert "2" in found["audit chain"]
+
+
+def test_a_folder_open_to_others_is_named_with_what_to_run(harbour: Harbour) -> None:
+    harbour.services.paths.state.chmod(0o755)
+    assert wrong(harbour) == {
+        "rights": f"open to other users: run chmod go-rwx {harbour.services.paths.state}"
+    }
+
+
+def test_a_daemon_that_is_away_is_a_fault_once_something_waits_for_it(harbour: Harbour) -> None:
+    harbour.apply()
+    assert wrong(harbour) == {}
+    trainings.start_training(harbour.services, harbour.actor("sam"), "delay")
+    assert "0 deployments and 1 queued jobs wait" in wrong(harbour)["daemon"]
+
+
+def test_a_target_that_does_not_serve_is_named(harbour: Harbour) -> None:
+    deploy(harbour)
+    lead(harbour)
+    report(harbour, "jfk", {"delay": "version 1: no memory"})
+    assert wrong(harbour) == {
+        "serving": "delay on ewr is down; delay on jfk is failed: version 1: no memory: see state/serving/TARGET/serving.log"
+    }
