@@ -52,6 +52,8 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "catalogue.get_run": (lambda s, a: catalogue.get_run(s, a, "delay/1"), EVERYBODY),
     "catalogue.compare_versions": (lambda s, a: catalogue.compare_versions(s, a, "delay/1", "delay/2"), EVERYBODY),
     "deployments.roll_back": (lambda s, a: deployments.roll_back(s, a, "delay", reason="slow"), OPERATION),
+    "deployments.roll_back_plan": (lambda s, a: deployments.roll_back_plan(s, a, "delay"), EVERYBODY),
+    "deployments.roll_back_steps": (lambda s, a: deployments.roll_back_steps(s, a), EVERYBODY),
     "deployments.lift_hold": (lambda s, a: deployments.lift_hold(s, a, "delay", "fixed"), OPERATION),
     "deployments.list_holds": (lambda s, a: deployments.list_holds(s, a), EVERYBODY),
     "deployments.list_deployments": (lambda s, a: deployments.list_deployments(s, a), EVERYBODY),
@@ -74,6 +76,8 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "workspaces.revoke_role": (lambda s, a: workspaces.revoke_role(s, a, "vera", Role.VIEWER), ADMINS),
     "workspaces.trust_wrapper": (lambda s, a: workspaces.trust_wrapper(s, a, "ssh-gate"), ADMINS),
     "workspaces.set_open_reading": (lambda s, a: workspaces.set_open_reading(s, a, allowed=True), ADMINS),
+    "workspaces.list_wrappers": (lambda s, a: workspaces.list_wrappers(s, a), EVERYBODY),
+    "workspaces.reading_is_open": (lambda s, a: workspaces.reading_is_open(s, a), EVERYBODY),
     "workspaces.workspace_policy": (lambda s, a: workspaces.workspace_policy(s, a), EVERYBODY),
     "workspaces.set_workspace_policy": (lambda s, a: workspaces.set_workspace_policy(s, a, approvals=1), ADMINS),
 }  # fmt: skip

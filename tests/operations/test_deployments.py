@@ -6,7 +6,7 @@ import pytest
 
 from fixtures.registries import START, Harbour
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
-from pilothouse.domain.records import Deployment
+from pilothouse.domain.records import Deployment, RollBackStep
 from pilothouse.operations import catalogue, deployments, promotions
 
 
@@ -72,6 +72,30 @@ def test_one_target_is_rolled_back_alone_and_the_champion_stays(fleet: Harbour) 
 
     assert live(fleet) == {"ewr": 3, "jfk": 2}
     assert catalogue.get_model(fleet.services, fleet.actor("vera"), "delay").aliases["champion"] == 3
+
+
+def test_the_plan_says_what_a_roll_back_then_does(fleet: Harbour) -> None:
+    for now in (3, 2):
+        plan = deployments.roll_back_plan(fleet.services, fleet.actor("vera"), "delay")
+        assert plan == [RollBackStep("delay", target, now, now - 1) for target in ("ewr", "jfk")]
+        assert {d.target: d.version for d in roll_back(fleet)} == {step.target: step.then for step in plan}
+    with pytest.raises(ConflictError, match="no version before"):
+        deployments.roll_back_plan(fleet.services, fleet.actor("vera"), "delay")
+    with pytest.raises(NotFoundError, match="not live on 'lga'"):
+        deployments.roll_back_plan(fleet.services, fleet.actor("vera"), "delay", ["lga"])
+
+
+def test_every_step_back_of_every_model_is_listed(fleet: Harbour) -> None:
+    fleet.apply("other")
+    fleet.add_version("other")
+    request = promotions.request_promotion(fleet.services, fleet.actor("sam"), "other")
+    promotions.approve(fleet.services, fleet.actor("pat"), request.id, request.evidence_digest)
+    roll_back(fleet, "jfk")
+
+    assert deployments.roll_back_steps(fleet.services, fleet.actor("vera")) == [
+        RollBackStep("delay", "ewr", 3, 2),
+        RollBackStep("delay", "jfk", 2, 1),
+    ]
 
 
 def test_a_roll_back_needs_a_reason_and_a_target_where_it_is_live(fleet: Harbour) -> None:

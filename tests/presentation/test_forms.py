@@ -1,11 +1,9 @@
-"""A model file as a form, and a roll-back said beforehand."""
+"""A model file as a form."""
 
 import pytest
-from values import deployment
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import DataSpec, Duration, ModelSpec, TargetSpec, TrainingSpec
-from pilothouse.presentation.rollback import RollBackStep, rollback_plan
 from pilothouse.presentation.training_form import fields_of, read_fields
 
 SPEC = ModelSpec(
@@ -58,24 +56,3 @@ def test_changed_fields_come_back_as_values_of_their_kind() -> None:
 def test_wrong_fields_are_named_with_what_they_expect(key: str, text: str, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
         read_fields(fields_of(SPEC), {key: text})
-
-
-def test_rollback_goes_to_the_version_before_on_each_target() -> None:
-    history = [
-        deployment(4, 3, "ewr", live=True),
-        deployment(3, 1, "jfk", live=True),
-        deployment(2, 2, "ewr"),
-        deployment(1, 1, "ewr"),
-    ]
-    assert rollback_plan(history, "flight-delay", None) == [RollBackStep("ewr", 3, 2)]
-    assert rollback_plan(history, "flight-delay", ["jfk"]) == []
-
-
-def test_second_rollback_goes_further_back() -> None:
-    history = [
-        deployment(4, 2, "ewr", kind="rollback", live=True),
-        deployment(3, 3, "ewr"),
-        deployment(2, 2, "ewr"),
-        deployment(1, 1, "ewr"),
-    ]
-    assert rollback_plan(history, "flight-delay", None) == [RollBackStep("ewr", 2, 1)]

@@ -11,7 +11,7 @@ def test_all_state_lies_below_the_workspace_and_is_its_owners_alone(tmp_path: Pa
     paths = WorkspacePaths(tmp_path / "w")
     paths.make_folders()
 
-    for folder in (paths.state, paths.artifacts, paths.jobs, paths.inbox, paths.serving):
+    for folder in (paths.state, paths.artifacts, paths.jobs, paths.serving):
         assert folder.is_relative_to(paths.state)
         assert folder.stat().st_mode & 0o777 == 0o700
     assert paths.step_folder(7, 2, 1, "fit") == paths.jobs / "7" / "2" / "01-fit"

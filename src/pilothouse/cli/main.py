@@ -61,6 +61,7 @@ _COMMANDS = {
     "grant": ("access:grant", "Grant a role."),
     "revoke": ("access:revoke", "Revoke a role."),
     "policy": ("access:policy", "Show or set the workspace's policy."),
+    "wrapper": ("access:wrapper", "Trust a login service to hand over people's names."),
     "whoami": ("access:whoami", "Who you are here, and how that is known."),
     "console": ("processes:console", "Open the console (also: pilothouse without a command)."),
     "daemon": ("processes:daemon", "Run, start, stop or ask after the daemon."),

@@ -202,6 +202,16 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class RollBackStep:
+    """What rolling back does: on ``target`` version ``then`` takes the place of ``now``."""
+
+    model: str
+    target: str
+    now: int
+    then: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Automatic deployment is off for a model until somebody lifts it."""
 

@@ -1,8 +1,7 @@
 """A sound copy of a live workspace in one tar, and a workspace from such a copy.
 
-What is copied, in an order that makes the copy whole without stopping anybody: what waits in the inbox, then telemetry,
-then the registry, then artifacts and model files. An event that moves on meanwhile is in the copy twice at most, and
-taking it in is idempotent; telemetry never speaks of a version that the registry does not have; every artifact that the
+What is copied, in an order that makes the copy whole without stopping anybody: telemetry, then the registry, then
+artifacts and model files. Telemetry never speaks of a version that the registry does not have; every artifact that the
 registry names was stored before its row and is never removed. The last entry, ``manifest.json``, lists every file with
 its digest: a copy without it is not complete. Not in it: the data that model files point to outside ``models``, the
 folders of jobs (a run's files are artifacts), the spools of serving processes.
@@ -30,7 +29,7 @@ from pilothouse.store.connection import Registry
 from pilothouse.system.files import sha256_file, sync_folder
 
 from .authorisation import authorise, changing
-from .restores import ARTIFACTS, FORMAT, INBOX, MANIFEST, MODELS, REGISTRY, TELEMETRY, restore
+from .restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY, restore
 from .services import Services
 
 __all__ = ["BackupSummary", "backup", "restore"]
@@ -129,10 +128,6 @@ def backup(services: Services, actor: Actor, file: Path) -> BackupSummary:
 
 def _write(services: Services, actor: Actor, archive: _Archive, scratch: Path) -> AuditHead:
     paths = services.paths
-    for path in _regular_files(paths.inbox, archive):
-        # An event may be taken in, and its file removed, while this goes on: then telemetry has it.
-        with contextlib.suppress(UnavailableError):
-            archive.add(f"{INBOX}/{path.relative_to(paths.inbox).as_posix()}", path, 0o600)
     if paths.telemetry.exists():
         services.telemetry.copy_to(scratch / "telemetry.db")
         archive.add(TELEMETRY, scratch / "telemetry.db", 0o600)

@@ -7,7 +7,7 @@ from typing import Literal
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.records import Deployment, Hold
+from pilothouse.domain.records import Deployment, Hold, RollBackStep
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.wire import DesiredState, DesiredVersion
 from pilothouse.sqlite import Connection
@@ -30,16 +30,31 @@ def roll_back(
     words = reason_given(reason, "rolling back")
     with changing(services, actor, Permission.ROLL_BACK, model) as change:
         require_model(change.connection, model)
-        steps = _steps_back(change.connection, model, targets)
+        steps = _plan(change.connection, model, targets)
         done: list[Deployment] = []
-        for number in sorted(set(steps.values())):
+        for number in sorted({step.then for step in steps}):
             version = require_version(change.connection, version_uri(model, number))
-            there = [target for target, before in steps.items() if before == number]
+            there = [step.target for step in steps if step.then == number]
             done += put_live(services, change, version, there, kind="rollback", reason=words, request_id=None)
         if not deployments.holds(change.connection, model):
             deployments.set_hold(change.connection, model, reason=words, by=actor.name, at=change.at)
             change.record("hold.set", model, {"reason": words})
         return sorted(done, key=lambda deployment: deployment.target)
+
+
+def roll_back_plan(
+    services: Services, actor: Actor, model: str, targets: Sequence[str] | None = None
+) -> list[RollBackStep]:
+    """What ``roll_back`` would do now, by target. Raises NotFoundError or ConflictError where it would."""
+    with reading(services, actor) as connection:
+        require_model(connection, model)
+        return _plan(connection, model, targets)
+
+
+def roll_back_steps(services: Services, actor: Actor, model: str | None = None) -> list[RollBackStep]:
+    """Every step back that there is, of one model or of all."""
+    with reading(services, actor) as connection:
+        return _steps(connection, deployments.live(connection, model=model))
 
 
 def lift_hold(services: Services, actor: Actor, model: str, reason: str) -> None:
@@ -128,19 +143,31 @@ def _private_columns(connection: Connection, model: str, run_id: int) -> list[st
     return sorted({*trained, *spec_of_model(connection, model).data.private})
 
 
-def _steps_back(connection: Connection, model: str, asked: Sequence[str] | None) -> dict[str, int]:
-    """Target to the version that it goes back to. Raises NotFoundError or ConflictError."""
-    live = [deployment.target for deployment in deployments.live(connection, model=model)]
+def _plan(connection: Connection, model: str, asked: Sequence[str] | None) -> list[RollBackStep]:
+    """The steps on the targets asked for, on all that have one where None. Raises NotFoundError or ConflictError."""
+    live = {deployment.target: deployment for deployment in deployments.live(connection, model=model)}
     for target in asked or ():
         if target not in live:
             raise NotFoundError(
                 f"{model} is not live on {target!r}: it is live on {', '.join(live) or 'no target'}"
             )
-    before = {target: deployments.version_before(connection, model, target) for target in asked or live}
-    steps = {target: number for target, number in before.items() if number is not None}
-    stuck = [target for target in before if target not in steps]
+    wanted = list(dict.fromkeys(asked or live))
+    steps = _steps(connection, [live[target] for target in wanted])
+    stuck = [target for target in wanted if target not in {step.target for step in steps}]
     if asked and stuck:
         raise ConflictError(f"{model} has no version before the live one on {', '.join(stuck)}")
     if not steps:
         raise ConflictError(f"{model} has no version before the live one on any target")
     return steps
+
+
+def _steps(connection: Connection, live: Sequence[Deployment]) -> list[RollBackStep]:
+    found = [
+        (there, deployments.version_before(connection, there.model, there.target))
+        for there in sorted(live, key=lambda deployment: (deployment.model, deployment.target))
+    ]
+    return [
+        RollBackStep(there.model, there.target, there.version, before)
+        for there, before in found
+        if before is not None
+    ]

@@ -21,11 +21,9 @@ MANIFEST = "manifest.json"
 REGISTRY = "state/registry.db"
 TELEMETRY = "state/telemetry.db"
 ARTIFACTS = "state/artifacts/sha256"
-INBOX = "state/inbox"
 MODELS = "models"
 
 _ARTIFACT = re.compile(re.escape(ARTIFACTS) + r"/([0-9a-f]{2})/(\1[0-9a-f]{62})")
-_FREE = (f"{INBOX}/", f"{MODELS}/")
 _MANIFEST_LIMIT = 1 << 30
 _CHUNK = 1 << 20
 
@@ -108,12 +106,12 @@ def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
 
 
 def _is_expected(name: str) -> bool:
-    """Only the names that ``backup`` writes; ``models`` and the inbox hold any names, but nothing that leads out."""
+    """Only the names that ``backup`` writes; ``models`` holds any names, but nothing that leads out."""
     if name in (REGISTRY, TELEMETRY) or _ARTIFACT.fullmatch(name):
         return True
     parts = name.split("/")
     plain = all(part not in ("", ".", "..") for part in parts) and "\0" not in name and "\\" not in name
-    return plain and name.startswith(_FREE)
+    return plain and name.startswith(f"{MODELS}/")
 
 
 def _mode(name: str, recorded: int) -> int:

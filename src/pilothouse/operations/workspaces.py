@@ -111,10 +111,17 @@ def list_roles(services: Services, actor: Actor) -> tuple[Actor, ...]:
 
 
 def trust_wrapper(services: Services, actor: Actor, user: str, *, trusted: bool = True) -> None:
-    """Let a system user hand over other people's names, or no longer. Raises InvalidInputError."""
+    """Let a system user hand over other people's names, or no longer.
+
+    Raises InvalidInputError (no user name), ConflictError (trusted already) or NotFoundError (not trusted).
+    """
     _check_actor(user)
     with changing(services, actor, Permission.GRANT) as change:
         before = _wrappers(change.connection)
+        if trusted and user in before:
+            raise ConflictError(f"{user} is trusted to hand over names already")
+        if not trusted and user not in before:
+            raise NotFoundError(f"{user} is not trusted to hand over names: see pilothouse wrapper list")
         after = before | {user} if trusted else before - {user}
         workspace.set_setting(change.connection, _WRAPPERS, "\n".join(sorted(after)))
         change.record(
@@ -122,12 +129,29 @@ def trust_wrapper(services: Services, actor: Actor, user: str, *, trusted: bool 
         )
 
 
-def set_open_reading(services: Services, actor: Actor, *, allowed: bool) -> None:
+def set_open_reading(services: Services, actor: Actor, *, allowed: bool, reason: str = "") -> None:
     """Say whether somebody who holds no role may read."""
+    words = clean_text(reason, "the reason")
     with changing(services, actor, Permission.GRANT) as change:
         before = workspace.setting(change.connection, OPEN_READING)
         workspace.set_setting(change.connection, OPEN_READING, "yes" if allowed else "no")
-        change.record("reading.opened" if allowed else "reading.closed", "workspace", {"before": before})
+        change.record(
+            "reading.opened" if allowed else "reading.closed",
+            "workspace",
+            {"reason": words, "before": before},
+        )
+
+
+def list_wrappers(services: Services, actor: Actor) -> tuple[str, ...]:
+    """The system users who may hand over other people's names."""
+    with reading(services, actor) as connection:
+        return tuple(sorted(_wrappers(connection)))
+
+
+def reading_is_open(services: Services, actor: Actor) -> bool:
+    """Whether somebody who holds no role may read."""
+    with reading(services, actor) as connection:
+        return workspace.setting(connection, OPEN_READING) == "yes"
 
 
 def workspace_policy(services: Services, actor: Actor) -> WorkspacePolicy:

@@ -47,11 +47,6 @@ class WorkspacePaths:
         return self.state / "jobs"
 
     @property
-    def inbox(self) -> Path:
-        """Predictions and outcomes that arrived while the daemon was away."""
-        return self.state / "inbox"
-
-    @property
     def serving(self) -> Path:
         """Spools and process files of serving processes."""
         return self.state / "serving"
@@ -91,7 +86,7 @@ class WorkspacePaths:
     def make_folders(self) -> None:
         """Create all folders; those under ``state`` only for their owner. Raises OSError."""
         self.models.mkdir(parents=True, exist_ok=True)
-        for folder in (self.state, self.artifacts, self.jobs, self.inbox, self.serving):
+        for folder in (self.state, self.artifacts, self.jobs, self.serving):
             folder.mkdir(mode=0o700, exist_ok=True)
             folder.chmod(0o700)
         self.make_socket_folder()

@@ -2,7 +2,7 @@
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.output import json_option, plain, say, show_json, show_pairs, show_table
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.roles import Role
 
@@ -79,8 +79,9 @@ def policy_show(session: Session) -> None:
     from pilothouse.operations import workspaces
 
     found = workspaces.workspace_policy(session.services, session.actor)
+    open_reading = workspaces.reading_is_open(session.services, session.actor)
     if session.as_json:
-        show_json(found)
+        show_json({**plain(found), "open_reading": open_reading})
         return
     show_pairs(
         (
@@ -88,6 +89,7 @@ def policy_show(session: Session) -> None:
             ("four eyes", "required" if found.four_eyes else "as the model says"),
             ("automatic deployment", "as the model says" if found.allow_automatic else "forbidden"),
             ("set by", found.set_by or "nobody yet"),
+            ("reading", "open to everybody who can open the folder" if open_reading else "only with a role"),
         )
     )
 
@@ -100,20 +102,75 @@ def policy_show(session: Session) -> None:
 @click.option(
     "--automatic/--no-automatic", default=None, help="Whether a model may deploy without human hands."
 )
+@click.option(
+    "--open-reading/--no-open-reading", default=None, help="Whether somebody who holds no role may read."
+)
 @click.option("--reason", required=True, help="Why, for the record.")
 @click.pass_obj
 def policy_set(
-    session: Session, approvals: int | None, four_eyes: bool | None, automatic: bool | None, reason: str
+    session: Session,
+    approvals: int | None,
+    four_eyes: bool | None,
+    automatic: bool | None,
+    open_reading: bool | None,
+    reason: str,
 ) -> None:
     """Set the policy; what is not named stays."""
     from pilothouse.operations import workspaces
 
-    workspaces.set_workspace_policy(
-        session.services,
-        session.actor,
-        approvals=approvals,
-        four_eyes=four_eyes,
-        allow_automatic=automatic,
-        reason=reason,
-    )
+    rules = (approvals, four_eyes, automatic)
+    if all(rule is None for rule in (*rules, open_reading)):
+        raise click.UsageError("name what to set, e.g. --approvals 1")
+    if any(rule is not None for rule in rules):
+        workspaces.set_workspace_policy(
+            session.services,
+            session.actor,
+            approvals=approvals,
+            four_eyes=four_eyes,
+            allow_automatic=automatic,
+            reason=reason,
+        )
+    if open_reading is not None:
+        workspaces.set_open_reading(session.services, session.actor, allowed=open_reading, reason=reason)
     say("policy set")
+
+
+@click.group()
+def wrapper() -> None:
+    """System users whose program may hand over other people's names (with --as)."""
+
+
+@wrapper.command("list")
+@json_option
+@click.pass_obj
+def wrapper_list(session: Session) -> None:
+    """Show who is trusted."""
+    from pilothouse.operations import workspaces
+
+    found = workspaces.list_wrappers(session.services, session.actor)
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(("user",), ((user,) for user in found), empty="nobody is trusted to hand over names")
+
+
+@wrapper.command("trust")
+@click.argument("user")
+@click.pass_obj
+def wrapper_trust(session: Session, user: str) -> None:
+    """Let the system's USER act under other people's names, e.g. a login service that knows who they are."""
+    from pilothouse.operations import workspaces
+
+    workspaces.trust_wrapper(session.services, session.actor, user)
+    say(f"{user} may hand over other people's names")
+
+
+@wrapper.command("untrust")
+@click.argument("user")
+@click.pass_obj
+def wrapper_untrust(session: Session, user: str) -> None:
+    """End that."""
+    from pilothouse.operations import workspaces
+
+    workspaces.trust_wrapper(session.services, session.actor, user, trusted=False)
+    say(f"{user} may no longer hand over other people's names")

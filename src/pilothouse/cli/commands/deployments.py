@@ -13,13 +13,22 @@ from pilothouse.presentation import texts
 @click.option(
     "--target", "targets", multiple=True, help="Only there (again for more); all of the model's otherwise."
 )
-@click.option("--reason", required=True, help="Why, for the record.")
+@click.option("--reason", default="", help="Why, for the record; needed, except for a plan.")
+@click.option("--plan", is_flag=True, help="Only show what would be done.")
 @json_option
 @click.pass_obj
-def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str) -> None:
+def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str, plan: bool) -> None:
     """Go back to the version before; holds automatic deployment off until lift-hold."""
     from pilothouse.operations import deployments as operation
 
+    if plan:
+        steps = operation.roll_back_plan(session.services, session.actor, model, targets or None)
+        if session.as_json:
+            show_json(steps)
+        else:
+            rows = ((step.target, step.now, step.then) for step in steps)
+            show_table(("target", "now", "then"), rows, empty="")
+        return
     found = operation.roll_back(
         session.services, session.actor, model, targets=targets or None, reason=reason
     )

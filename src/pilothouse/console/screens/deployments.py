@@ -9,9 +9,8 @@ from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.monitoring import TargetState
-from pilothouse.domain.records import Deployment, Hold
+from pilothouse.domain.records import Deployment, Hold, RollBackStep
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.rollback import rollback_plan
 from pilothouse.presentation.rows import deployment_history_table, deployment_table
 
 if TYPE_CHECKING:
@@ -21,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What is live, what was, and which models are held."""
+    """What is live, what was, what can be gone back to, and which models are held."""
 
     states: tuple[TargetState, ...]
     history: tuple[Deployment, ...]
+    steps: tuple[RollBackStep, ...]
     holds: tuple[Hold, ...]
 
 
@@ -52,13 +52,14 @@ class DeploymentsView(View[Deployed]):
         self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Deployed:
-        """States, history and holds."""
+        """States, history, steps back and holds."""
         from pilothouse.operations import deployments, health
 
         model = self.model or None
         return Deployed(
             tuple(health.target_states(services, actor, model)),
             tuple(deployments.list_deployments(services, actor, model=model, live_only=False)),
+            tuple(deployments.roll_back_steps(services, actor, model)),
             tuple(deployments.list_holds(services, actor, model)),
         )
 
@@ -87,9 +88,9 @@ class DeploymentsView(View[Deployed]):
         state = self.selected
         if state is None or self.data is None:
             return "h shows what is live first" if self._history else "there is no target yet"
-        if action.name == "roll_back" and not rollback_plan(self.data.history, state.model, [state.target]):
+        if action.name == "roll_back" and not self._plan(state.model, [state.target]):
             return f"{state.model} has no version before this one on {state.target}"
-        if action.name == "roll_back_all" and not rollback_plan(self.data.history, state.model, None):
+        if action.name == "roll_back_all" and not self._plan(state.model, None):
             return f"{state.model} has no version before on any target"
         if action.name == "lift_hold" and not any(hold.model == state.model for hold in self.data.holds):
             return f"nothing holds automatic deployment of {state.model}"
@@ -110,9 +111,16 @@ class DeploymentsView(View[Deployed]):
         if self.selected:
             self._roll_back(self.selected.model, None)
 
-    def _roll_back(self, model: str, targets: list[str] | None) -> None:
+    def _plan(self, model: str, targets: list[str] | None) -> list[RollBackStep]:
         assert self.data is not None
-        plan = rollback_plan(self.data.history, model, targets)
+        return [
+            step
+            for step in self.data.steps
+            if step.model == model and (targets is None or step.target in targets)
+        ]
+
+    def _roll_back(self, model: str, targets: list[str] | None) -> None:
+        plan = self._plan(model, targets)
         question = Ask(
             f"Roll back {model}?",
             [

@@ -1,0 +1,51 @@
+"""Roles, the workspace's policy and trusted wrappers on the command line."""
+
+
+def test_reading_is_opened_and_closed_with_the_policy(workspace) -> None:
+    assert workspace("policy", "set", "--no-open-reading", "--reason", "first").code == 0
+    assert workspace("models", as_name="nobody").code == 4
+    assert (
+        workspace("policy", "set", "--open-reading", "--approvals", "1", "--reason", "a small team").code == 0
+    )
+    assert workspace("models", as_name="nobody").code == 0
+    shown = workspace("policy", "show", "--json").json
+    assert (shown["open_reading"], shown["approvals"]) == (True, 1)
+    assert "open to everybody" in workspace("policy", "show").out
+    assert workspace("policy", "set", "--no-open-reading", "--reason", "grown up").code == 0
+    assert workspace("models", as_name="nobody").code == 4
+    assert workspace("policy", "show", "--json").json["approvals"] == 1
+    log = workspace("audit", "show", "--json").json
+    assert [(entry["action"], entry["detail"]["reason"]) for entry in log[:3]] == [
+        ("reading.closed", "grown up"),
+        ("reading.opened", "a small team"),
+        ("policy.set", "a small team"),
+    ]
+
+
+def test_only_an_admin_opens_reading_and_something_must_be_named(workspace) -> None:
+    assert workspace("policy", "set", "--open-reading", "--reason", "x", as_name="ada").code == 4
+    nothing = workspace("policy", "set", "--reason", "x")
+    assert (nothing.code, nothing.err.count("\n")) == (2, 1)
+    assert "name what to set" in nothing.err
+
+
+def test_a_wrapper_is_trusted_listed_and_trusted_no_more(workspace) -> None:
+    assert "nobody is trusted" in workspace("wrapper", "list").err
+    assert workspace("wrapper", "trust", "ssh-gate").code == 0
+    assert workspace("wrapper", "list", "--json").json == ["ssh-gate"]
+    assert workspace("wrapper", "trust", "ssh-gate").code == 5
+    assert workspace("wrapper", "trust", "two words").code == 2
+    assert workspace("wrapper", "trust", "other", as_name="ada").code == 4
+    assert workspace("wrapper", "untrust", "ssh-gate").code == 0
+    assert workspace("wrapper", "untrust", "ssh-gate").code == 3
+    assert workspace("wrapper", "list", "--json").json == []
+
+
+def test_a_roll_back_is_planned_without_a_reason_and_done_with_one_only(workspace) -> None:
+    workspace("apply", as_name="ada")
+    plan = workspace("rollback", "delay", "--plan", as_name="otto")
+    assert (plan.code, plan.out) == (5, "")
+    assert "no version before" in plan.err
+    without = workspace("rollback", "delay", as_name="otto")
+    assert without.code == 2
+    assert "needs a reason" in without.err
