@@ -66,6 +66,19 @@ def test_a_daemon_that_cannot_start_says_why(tmp_path: Path, workshop: Workshop)
         control.start_in_background(workshop.root)
 
 
+def test_damaged_telemetry_is_told_by_the_start_and_not_after_it(workshop: Workshop) -> None:
+    telemetry = workshop.services.paths.telemetry
+    telemetry.write_bytes(b"no database" * 1_000)
+    telemetry.chmod(0o600)
+    with pytest.raises(UnavailableError, match=r"telemetry\.db is damaged"):
+        control.start_in_background(workshop.root)
+    told = [json.loads(line) for line in workshop.services.paths.daemon_log.read_text().splitlines()]
+    assert [(line["level"], "telemetry.db is damaged" in line["message"]) for line in told] == [
+        ("critical", True)
+    ]
+    assert not processes.daemon_state(workshop.services).running
+
+
 def test_each_way_that_a_job_ends_is_told(workshop: Workshop) -> None:
     control.start_in_background(workshop.root)
     good = workshop.ended(workshop.train().id)

@@ -23,7 +23,7 @@ from pilothouse.system.paths import WorkspacePaths
 
 from .logs import close_log, open_log, say
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("pilothouse.daemon.main")  # by name: run with -m this module is called __main__
 
 EXIT_DEAD_THREAD = 70
 _PATIENCE_S = 10.0
@@ -77,19 +77,23 @@ def _lead(
     from .crew import Crew
 
     services = open_workspace(paths.root)
+    left: list[str] = []
     try:
+        _ = services.telemetry  # damaged or without room: told before anybody is told that the daemon runs
         in_force = landlock.describe() if landlock.confines() else "none"
         name = processes.announce_daemon(services, in_force)
         say(log, logging.INFO, "the daemon starts", root=str(paths.root), pid=name.pid, isolation=in_force)
         crew = Crew(
             services, launcher, name, isolation=isolation, slots=slots, serve_targets=serve_targets, stop=stop
         )
-        with _signals() as told:
-            crew.start()
-            while not stop.is_set() and not select.select([told], [], [], _LOOK_EVERY_S)[0]:
-                continue
-        log.info("the daemon stops")
-        left = crew.end(_PATIENCE_S)
+        try:
+            with _signals() as told:
+                crew.start()
+                while not stop.is_set() and not select.select([told], [], [], _LOOK_EVERY_S)[0]:
+                    continue
+            log.info("the daemon stops")
+        finally:
+            left = crew.end(_PATIENCE_S)
         if left:
             say(log, logging.WARNING, f"still busy at the end: {', '.join(left)}")
         failed = crew.failed
@@ -97,7 +101,8 @@ def _lead(
         say(log, logging.INFO, "the daemon has stopped", failed=failed)
         return EXIT_DEAD_THREAD if failed else 0
     finally:
-        services.close()
+        if not left:  # a connection that is closed under a busy thread takes the whole process with it
+            services.close()
 
 
 @contextlib.contextmanager
