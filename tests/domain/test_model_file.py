@@ -79,6 +79,16 @@ def test_a_spec_survives_plain_data() -> None:
         ('metric = "auc"', 'metric = "mae"', "gates.metric[0].metric: found 'mae'; expected one of auc"),
         ('["performance"]', '["silence"]', "automation.retrain_on[0]: found 'silence'; expected one of"),
         ('"temp"]', '"late"]', "data.features: holds the target 'late'"),
+        (
+            '"temp"]',
+            '"score"]',
+            "data.features: holds 'score', which in charts and prediction logs is the model's",
+        ),
+        (
+            '"temp"]',
+            '"label"]',
+            "data.features: holds 'label', which in charts and prediction logs is the pred",
+        ),
         ('"temp"]', '"scheduled_at"]', "data.features: holds the timestamp 'scheduled_at'"),
         ('categoricals = ["origin"]', 'categoricals = ["tail"]', "data.categoricals: 'tail' is not in"),
         ('slices = ["origin"]', 'private = ["origin"]', "data.private: 'origin' is in data.features too"),
@@ -87,12 +97,31 @@ def test_a_spec_survives_plain_data() -> None:
         ('cron = "0 3 * * mon"', 'cron = "daily"', "automation.schedule[0].cron: found 'daily'"),
         ('name = "ewr"', 'name = "../ewr"', "targets[0].name: found '../ewr'"),
         ('source = "../../data/flights.parquet"', 'source = "sqlite:a.db"', "data.query: expected with"),
+        (
+            'flights.parquet"',
+            'fli\\u0000ghts.parquet"',
+            "data.source: found '../../data/fli\\x00ghts.parquet'",
+        ),
+        ('"distance", "temp"', '"temp", "temp"', "data.features: 'temp' is named twice"),
+        (
+            'slices = ["origin"]',
+            'private = ["tail"]\nslices = ["tail"]',
+            "data.private: 'tail' is in data.slices too",
+        ),
+        ("minimum = 0.62", "minimum = 0.62\nmaximum = 0.5", "gates.metric[0]: minimum 0.62 is above maximum"),
+        ('truth_delay = "1d"', "truth_delay = 1", "data.truth_delay: found 1; expected a duration such as"),
+        ('lookback = "90d"', 'lookback = "9999999w"', "data.lookback: found '9999999w'; expected at most"),
     ],
 )
 def test_each_fault_has_its_line(old: str, new: str, expected: str) -> None:
     assert old in GOOD
     problems = faults(GOOD.replace(old, new))
     assert any(line.startswith(f"models/x/model.toml: {expected}") for line in problems), problems
+
+
+def test_a_private_column_marks_no_target() -> None:
+    text = GOOD.replace('truth_delay = "1d"', 'private = ["tail"]').replace("{ origin =", "{ tail =")
+    assert any("data.private: 'tail' is in targets[0].match too" in line for line in faults(text))
 
 
 def test_all_faults_are_told_at_once() -> None:

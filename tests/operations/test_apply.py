@@ -9,6 +9,7 @@ from job_workshop import ADMIN, APPROVER, MODEL, SCIENTIST, actor, applied, make
 from pilothouse.domain.errors import InvalidInputError, ModelFileError, NotAllowedError
 from pilothouse.operations import apply_models, audits, catalogue, schedules, targets
 from pilothouse.operations.services import Services
+from pilothouse.sqlite.connection import driver
 
 
 @pytest.fixture
@@ -96,6 +97,16 @@ def test_a_fault_in_one_file_applies_none(services: Services) -> None:
         ("rows.parquet", "../state/registry.db", "lies in the workspace's state folder"),
         ("seed = 7", "sed = 7", "training.sed: unknown key; did you mean seed?"),
         (
+            'target = "late"',
+            'target = "late"\ntimezone = "Mars/Olympus"',
+            "data.timezone: found 'Mars/Olympus'",
+        ),
+        (
+            'target = "late"',
+            'target = "late"\ntimezone = "../zone"',
+            "data.timezone: found '../zone'; expected",
+        ),
+        (
             'estimator = "sklearn.linear_model.LogisticRegression"',
             'function = "train.py:fit"',
             "training.function: train.py is not beside model.toml",
@@ -130,6 +141,40 @@ def test_csv_headers_are_checked_too(services: Services) -> None:
     found = problems(services, MODEL.replace("data/rows.parquet", "data/dated"))
 
     assert "'carrier', which is no column of 2013-01.csv.gz; it has at, distance, late" in found[0]
+
+
+def test_a_csv_without_a_header_gets_one_line(services: Services) -> None:
+    (services.paths.root / "data" / "bare.csv").write_text("2013-01-01,1,AA,0\n2013-01-02,2,B6,1\n")
+
+    (line,) = problems(services, MODEL.replace("rows.parquet", "bare.csv"))
+
+    assert "data.source: bare.csv has none of the columns that are named; expected a first line" in line
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        (
+            "SELECT at, late, carrier FROM rows",
+            "data.features: found 'distance', which is no column of rows.db",
+        ),
+        ("SELEC * FROM rows", 'data.query: near \\"SELEC\\": syntax error; expected one SELECT on rows.db'),
+        ("DELETE FROM rows", "data.query: not authorized; expected one SELECT"),
+        ("ATTACH 'other.db' AS o", "data.query: not authorized; expected one SELECT"),
+        ("SELECT 1; DROP TABLE rows", "one statement at a time"),
+        ("SELECT 1) UNION SELECT (2", "data.query: near"),
+    ],
+)
+def test_a_query_is_checked_before_it_is_run(services: Services, query: str, line: str) -> None:
+    path = services.paths.root / "data" / "rows.db"
+    connection = driver.connect(path)
+    connection.execute("CREATE TABLE rows (at, distance, carrier, late)")
+    connection.close()
+    named = f'source = "sqlite:../../data/rows.db"\nquery = "{query}"'
+
+    found = problems(services, MODEL.replace('source = "../../data/rows.parquet"', named))
+
+    assert line.replace('\\"', '"') in found[0]
 
 
 def test_naive_times_need_a_zone(services: Services) -> None:

@@ -3,16 +3,25 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from .errors import ModelFileError
 from .identifiers import NAME
 from .model_spec import METRICS, NOT_WATCHED, ModelSpec
-from .plain import read_dataclass, to_plain
+from .plain import bare_durations, read_dataclass, to_plain
 
 _ESTIMATOR = re.compile(r"sklearn(\.[A-Za-z_]\w*)+")
 _FUNCTION = re.compile(r"[A-Za-z_]\w*\.py:[A-Za-z_]\w*")
+
+RESERVED_FEATURES = {
+    "score": "the model's own score",
+    "label": "the predicted class",
+    "truth": "the outcome",
+    "prediction_id": "the id of the prediction",
+    "event_time": "the time of the event",
+    "latency_ms": "the time that the answer took",
+}
+"""Names that a feature cannot have, and what they stand for."""
 
 
 def load_spec(text: str, file: str) -> ModelSpec:
@@ -21,7 +30,14 @@ def load_spec(text: str, file: str) -> ModelSpec:
         plain = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelFileError([f"{file}: not valid TOML: {error}"]) from None
-    return spec_from_plain(plain, file)
+    bare = [f"{file}: {problem}" for problem in bare_durations(ModelSpec, plain)]
+    try:
+        spec = spec_from_plain(plain, file)
+    except ModelFileError as error:
+        raise ModelFileError([*error.problems, *bare]) from None
+    if bare:
+        raise ModelFileError(bare)
+    return spec
 
 
 def spec_from_plain(plain: object, file: str = "model") -> ModelSpec:
@@ -29,7 +45,6 @@ def spec_from_plain(plain: object, file: str = "model") -> ModelSpec:
     problems: list[str] = []
     spec = read_dataclass(ModelSpec, plain, "", problems)
     if spec is not None:
-        spec = _complete(spec)
         for check in _CHECKS:
             problems.extend(check(spec))
     if spec is None or problems:
@@ -41,11 +56,6 @@ def spec_to_plain(spec: ModelSpec) -> dict[str, Any]:
     """The spec as plain data, complete with defaults; ``spec_from_plain`` reads it back to an equal spec."""
     plain: dict[str, Any] = to_plain(spec)
     return plain
-
-
-def _complete(spec: ModelSpec) -> ModelSpec:
-    """Categorical features need not be named twice: a slice column that is a feature stays a feature."""
-    return replace(spec, data=replace(spec.data, features=tuple(dict.fromkeys(spec.data.features))))
 
 
 def _names(spec: ModelSpec) -> Iterable[str]:
@@ -65,11 +75,23 @@ def _names(spec: ModelSpec) -> Iterable[str]:
 
 def _columns(spec: ModelSpec) -> Iterable[str]:
     data = spec.data
+    if "\0" in data.source:
+        yield f"data.source: found {data.source!r}; expected a path"
+    for key in ("features", "categoricals", "exclude", "private", "slices"):
+        columns = getattr(data, key)
+        for column in dict.fromkeys(name for name in columns if columns.count(name) > 1):
+            yield f"data.{key}: {column!r} is named twice; expected each column once"
     if not data.features:
         yield "data.features: found none; expected at least one column"
     for name, column in (("target", data.target), ("timestamp", data.timestamp)):
         if column in data.features:
             yield f"data.features: holds the {name} {column!r}; take it out, a model must not see it"
+    for column in data.features:
+        if column in RESERVED_FEATURES:
+            yield (
+                f"data.features: holds {column!r}, which in charts and prediction logs is {RESERVED_FEATURES[column]}; "
+                "rename the column"
+            )
     if data.target == data.timestamp:
         yield f"data.timestamp: {data.timestamp!r} is the target too; expected another column"
     for key, columns in (("private", data.private), ("exclude", data.exclude)):
@@ -80,6 +102,9 @@ def _columns(spec: ModelSpec) -> Iterable[str]:
                 yield f"data.{key}: {column!r} is the target or the timestamp, which every row needs"
             if column in data.slices:
                 yield f"data.{key}: {column!r} is in data.slices too; expected in one of the two"
+            for i, target in enumerate(spec.targets):
+                if column in target.match:
+                    yield f"data.{key}: {column!r} is in targets[{i}].match too; expected in one of the two"
     for column in data.categoricals:
         if column not in data.features:
             yield f"data.categoricals: {column!r} is not in data.features; expected a feature"
@@ -136,6 +161,8 @@ def _metrics(spec: ModelSpec) -> Iterable[str]:
     for i, bound in enumerate(spec.gates.metric):
         if bound.minimum is None and bound.maximum is None:
             yield f"gates.metric[{i}]: expected a minimum, a maximum or both"
+        if bound.minimum is not None and bound.maximum is not None and bound.minimum > bound.maximum:
+            yield f"gates.metric[{i}]: minimum {bound.minimum:g} is above maximum {bound.maximum:g}; none can pass"
         if bound.slice is not None and bound.slice not in spec.data.slices:
             yield f"gates.metric[{i}].slice: {bound.slice!r} is not in data.slices; expected one of them"
     if comparison is not None and not 0 < comparison.confidence < 1:

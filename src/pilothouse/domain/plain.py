@@ -6,12 +6,14 @@ import math
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from .model_spec import Duration
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_LONGEST = 5_200 * _UNITS["w"]
+"""A hundred years: longer ones leave the calendar when they are added to a time."""
 _T = TypeVar("_T")
 _DURATION = re.compile(r"(\d+)([smhdw])")
 
@@ -44,6 +46,22 @@ def format_duration(seconds: int) -> str:
     units = sorted(_UNITS.items(), key=lambda item: -item[1])
     unit = next((unit for unit, size in units if seconds and seconds % size == 0), "s")
     return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def bare_durations(kind: Any, value: object, path: str = "") -> Iterator[str]:
+    """One line for each number that stands for a duration without its unit: 14 would be seconds, and meant days."""
+    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        hints = typing.get_type_hints(kind)
+        for key in value.keys() & hints.keys():
+            yield from bare_durations(hints[key], value[key], _join(path, key))
+    elif get_origin(kind) is tuple and isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from bare_durations(get_args(kind)[0], item, f"{path}[{i}]")
+    elif get_origin(kind) in (Union, types.UnionType):
+        for member in get_args(kind):
+            yield from bare_durations(member, value, path)
+    elif kind is Duration and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        yield f"{path}: found {value}; expected {describe(Duration)}"
 
 
 def _table(kind: Any, value: object, path: str, problems: list[str]) -> object:
@@ -95,7 +113,10 @@ def _duration(value: object, path: str, problems: list[str]) -> int:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise _fault(problems, path, value, describe(Duration))
-    return int(match[1]) * _UNITS[match[2]]
+    seconds = int(match[1]) * _UNITS[match[2]]
+    if seconds > _LONGEST:
+        raise _fault(problems, path, value, f"at most {format_duration(_LONGEST)}")
+    return seconds
 
 
 def _union(hint: Any, value: object, path: str, problems: list[str]) -> object:

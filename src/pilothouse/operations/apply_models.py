@@ -19,7 +19,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import models, schedules, targets
 
 from .authorisation import Change, authorise, changing, check, reading
-from .schedule_times import check_rule
+from .schedule_times import check_rule, is_zone
 from .services import Services
 from .source_columns import source_problems
 
@@ -262,6 +262,8 @@ def _folder_problems(spec: ModelSpec, folder: Path) -> Iterator[str]:
     ):
         if named is not None:
             yield from _function_problems(key, named, folder)
+    if spec.data.timezone is not None and not is_zone(spec.data.timezone):
+        yield f"data.timezone: found {spec.data.timezone!r}; expected an IANA name, e.g. Europe/Berlin"
     for i, schedule in enumerate(spec.automation.schedule):
         try:
             check_rule(schedule.cron, schedule.timezone)

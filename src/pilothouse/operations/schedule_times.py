@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.store.schedules import Rule
@@ -35,6 +36,15 @@ def check_rule(cron: str | None, timezone: str) -> None:
     """Raise InvalidInputError where a cron expression or a time zone is not one."""
     if cron is not None:
         _trigger(cron, timezone)
+
+
+def is_zone(name: str) -> bool:
+    """True for a time zone's IANA name."""
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        return False
+    return True
 
 
 def _cron_times(rule: Rule, after: datetime) -> Iterator[datetime]:

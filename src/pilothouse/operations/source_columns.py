@@ -1,4 +1,4 @@
-"""The columns of a model's source, from headers alone: parquet's schema, csv's first line. No row is read."""
+"""The columns of a model's source, without a row: parquet's schema, csv's first line, a prepared query."""
 
 import csv
 import gzip
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.sqlite.strangers import QueryError, query_columns
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 _HEADER_BYTES = 1 << 20
@@ -29,8 +30,7 @@ def source_path(spec: ModelSpec, folder: Path) -> Path:
 def source_problems(spec: ModelSpec, folder: Path, state: Path) -> Iterator[str]:
     """One line for each thing about the source that does not fit the model file; none where all is well.
 
-    ``state`` is the workspace's own folder, which is no source. A ``sqlite:`` source is only looked for: what columns
-    its query gives is known when it runs.
+    ``state`` is the workspace's own folder, which is no source. The query of a ``sqlite:`` source is prepared, not run.
     """
     path = source_path(spec, folder)
     if path.is_relative_to(state.resolve()):
@@ -41,22 +41,32 @@ def source_problems(spec: ModelSpec, folder: Path, state: Path) -> Iterator[str]
     except _UnreadableError as error:
         yield f"data.source: {error}"
         return
-    if found is not None:
-        yield from _missing(spec, found)
-        yield from _wrong_types(spec, found)
+    except QueryError as error:
+        yield f"data.query: {error}"
+        return
+    if not spec.data.query and not {spec.data.target, spec.data.timestamp, *spec.data.features} & {
+        *found.types
+    }:
+        yield (
+            f"data.source: {found.file.name} has none of the columns that are named; "
+            f"expected a first line with the names, found {_shortened(', '.join(found.types))}"
+        )
+        return
+    yield from _missing(spec, found)
+    yield from _wrong_types(spec, found)
 
 
 class _UnreadableError(Exception):
     """The source cannot be read; the message says what was expected."""
 
 
-def _columns(spec: ModelSpec, path: Path) -> SourceColumns | None:
+def _columns(spec: ModelSpec, path: Path) -> SourceColumns:
     if not path.exists():
         raise _UnreadableError(f"{path} does not exist; expected a file or a folder of dated files")
     if spec.data.query is not None:
         if not path.is_file():
             raise _UnreadableError(f"{path} is not a file; expected a SQLite database")
-        return None
+        return SourceColumns(path, dict.fromkeys(query_columns(path, spec.data.query), ""))
     file = path
     if path.is_dir():
         files = sorted(
