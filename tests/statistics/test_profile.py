@@ -3,14 +3,12 @@
 import itertools
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statistics_rows import draw, specify
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
-from pilothouse.statistics.classes import category_text
 from pilothouse.statistics.profile import (
     Profile,
     bin_means,
@@ -179,12 +177,6 @@ def test_rare_and_new_categories_go_to_other():
     profile = profile_rows(specification, {}, {"c": ["c0000", "c0551", "new", None]}, np.zeros(4))
     found = histogram(specification, profile, "c")
     assert (found.counts[0], found.counts[-1], found.missing) == (1, 2, 1)
-
-
-def test_a_class_or_category_is_its_text_whatever_its_type():
-    assert [category_text(v) for v in (1, 1.0, True, "1", np.int64(1), np.float32(1.0))] == ["1"] * 6
-    assert [category_text(v) for v in (None, np.nan, float("nan"), pd.NA)] == [None] * 4
-    assert category_text(0.5) == "0.5"
 
 
 def test_wrong_lengths_and_types_are_said_with_the_column():

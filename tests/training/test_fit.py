@@ -41,7 +41,10 @@ def accuracy(bench: Bench, result: StepResult) -> float:
         ("sklearn.linear_model.LogisticRegression", {"C": 0.5}),
         ("sklearn.neighbors.KNeighborsClassifier", {"n_neighbors": 25}),
         ("sklearn.naive_bayes.GaussianNB", {}),
-        ("sklearn.neural_network.MLPClassifier", {"max_iter": 30, "hidden_layer_sizes": 8}),
+        (
+            "sklearn.neural_network.MLPClassifier",
+            {"max_iter": 200, "hidden_layer_sizes": 8, "tol": 0.01, "n_iter_no_change": 3},
+        ),
     ],
 )
 def test_estimators_of_every_kind_train_on_missing_values_and_categories(

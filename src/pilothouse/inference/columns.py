@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..domain.categories import category_text
 from ..domain.errors import InvalidInputError
-from .schema import InputSchema, category_text
+from .schema import InputSchema
 
 Numbers = npt.NDArray[np.float64]
 

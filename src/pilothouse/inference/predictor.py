@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..domain.categories import category_text
 from ..domain.errors import IntegrityError, InvalidInputError
 from .columns import InputColumns, Numbers, input_columns
 from .encoding import split
 from .safe_format import load_model
-from .schema import InputSchema, category_text
+from .schema import InputSchema
 
 
 @dataclass(frozen=True, slots=True)

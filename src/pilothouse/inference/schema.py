@@ -1,9 +1,8 @@
 """What a model takes in: the columns that it needs, their kinds, and the classes that it answers with."""
 
 import json
-import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from ..domain.errors import IntegrityError
 from ..domain.model_spec import Task
@@ -59,21 +58,3 @@ class InputSchema:
             return cls(columns=columns, classes=classes, private=private, **plain)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(f"the input schema of a model cannot be read: {error}") from None
-
-
-def category_text(value: Any) -> str | None:
-    """How a category or a class is written: ``1``, ``1.0``, ``True`` and ``"1"`` are one; NaN and None are missing.
-
-    Training, serving and outcomes that arrive later all go through here, so that they speak of the same classes.
-    """
-    if hasattr(value, "item"):
-        value = value.item()
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        return str(int(value)) if value.is_integer() else repr(value)
-    return str(value)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.wire import Outcome, PredictionBatch, RequestTiming
-from pilothouse.statistics.classes import category_text
 from pilothouse.statistics.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.system.files import sha256_file
 from pilothouse.telemetry.admission import MISSING_TIME

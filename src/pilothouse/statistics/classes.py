@@ -4,28 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pilothouse.domain.categories import category_text
+
 from .arrays import AnyArray, Ints
-
-
-def category_text(value: object) -> str | None:
-    """A category or class as text: 1, 1.0, True and "1" are one class; None and NaN are missing."""
-    if isinstance(value, str):
-        return str(value)
-    if value is None or _is_missing(value):
-        return None
-    if isinstance(value, bool | np.bool_):
-        return str(int(value))
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _is_missing(value: object) -> bool:
-    """NaN of any type differs from itself; pandas' NA refuses to say."""
-    try:
-        return bool(value != value)
-    except TypeError:
-        return True
 
 
 def class_codes(classes: Sequence[str], values: Sequence[object] | AnyArray) -> Ints:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
 
 from .arrays import Floats, Ints, frozen
-from .classes import category_text
 from .encoding import pack, unpack
 from .specification import CategoricalColumn, Cells, NumericColumn, ProfileSpecification
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import METRICS, Task
 
 from .arrays import AnyArray, Floats, Ints
-from .classes import category_text, class_codes
+from .classes import class_codes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
 from pilothouse.domain.model_spec import Task
 
 from .arrays import AnyArray, Floats, frozen
-from .classes import category_text
 from .encoding import pack, unpack
 
 SCORE = "score"
@@ -67,7 +67,7 @@ class NumericColumn:
         """float64[bins]: the length of one step of position, 0 where a bin is a single value."""
         if not self.edges.size:
             return frozen(np.zeros(1))
-        inner = np.diff(self.edges / 2) * 2 / OFFSET_UNITS
+        inner = np.diff(self.edges / 2) / OFFSET_UNITS * 2  # in this order nothing overflows
         inner[np.isin(self.edges[:-1], self.atoms)] = 0.0
         ends = self.span / OUTSIDE_UNITS
         return frozen(np.concatenate(([ends], inner, [ends])))

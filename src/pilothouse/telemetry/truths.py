@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from pilothouse.domain.categories import category_text
 from pilothouse.domain.identifiers import parse_prediction_id
 from pilothouse.domain.wire import Outcome
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import outcomes
-from pilothouse.statistics.classes import category_text
 from pilothouse.statistics.specification import ProfileSpecification
 
 from .columns import AnyTruth, Ints, Predictions

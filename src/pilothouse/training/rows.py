@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..domain.categories import category_text
 from ..domain.errors import InvalidInputError
 from ..domain.model_spec import ModelSpec, Scalar
 from ..inference.columns import InputColumns, categories, input_columns, numbers
 from ..inference.encoding import frame
-from ..inference.schema import InputColumn, InputSchema, category_text
+from ..inference.schema import InputColumn, InputSchema
 from .sources import class_order
 from .times import Micros, micros
 

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from ..domain.categories import category_text
 from ..domain.errors import InvalidInputError, NotFoundError
 from ..domain.model_spec import DataSpec
-from ..inference.schema import category_text
 from ..system.files import sha256_file
 from .sqlite_source import read_query
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..domain.categories import category_text
 from ..domain.evaluation import ColumnSummary
-from ..inference.schema import category_text
 
 FREQUENT = 10
 """How many of a categorical column's values are named."""
