@@ -1,5 +1,6 @@
 """Alerts open once for a finding; schedules fire once for a nominal time; tokens speak for their target."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -16,9 +17,9 @@ from pilothouse.domain.errors import (
     UnavailableError,
 )
 from pilothouse.domain.records import Alert, AlertStatus, Schedule
-from pilothouse.operations import alerts, apply_models, audits, automation, schedules, targets
+from pilothouse.domain.roles import DAEMON
+from pilothouse.operations import alerts, apply_models, audits, automation, schedules, targets, trainings
 from pilothouse.operations.schedule_times import check_rule, due_times, nominal_times
-from pilothouse.store import workspace
 from pilothouse.store.schedules import Rule
 
 
@@ -118,33 +119,53 @@ def test_times_that_passed_while_nobody_watched_are_one_run(harbour: Harbour) ->
     assert fire_all(harbour) == []
 
 
-def test_a_failed_action_is_the_outcome_and_leaves_nothing_else(harbour: Harbour) -> None:
+def test_a_failed_action_is_the_outcome(harbour: Harbour) -> None:
     with_schedule(harbour, every="1h")
     harbour.pass_time(hours=1)
 
     def act(_: Schedule) -> str:
-        with harbour.services.registry.transaction() as connection:
-            workspace.set_setting(connection, "half", "x")
         raise UnavailableError("the disk is full")
 
-    assert (
-        schedules.fire(harbour.services, schedules.due(harbour.services)[0], act)
-        == "failed: the disk is full"
-    )
-    with harbour.services.registry.read() as connection:
-        assert workspace.setting(connection, "half") is None
+    (item,) = schedules.due(harbour.services)
+    assert schedules.fire(harbour.services, item, act) == "failed: the disk is full"
+    assert schedules.due(harbour.services) == []
 
 
-def test_a_crash_in_a_firing_leaves_the_schedule_due(harbour: Harbour) -> None:
+def test_others_write_while_an_action_takes_its_time(harbour: Harbour) -> None:
     with_schedule(harbour, every="1h")
     harbour.pass_time(hours=1)
 
     def act(_: Schedule) -> str:
-        raise KeyboardInterrupt
+        writer = threading.Thread(
+            target=automation.pause, args=(harbour.services, harbour.actor("oscar"), "meanwhile")
+        )
+        writer.start()
+        writer.join(5)
+        return "waited" if writer.is_alive() else "went on"
+
+    (item,) = schedules.due(harbour.services)
+    assert schedules.fire(harbour.services, item, act) == "went on"
+
+
+def test_a_firing_that_crashed_before_its_record_is_done_again_and_has_one_effect(harbour: Harbour) -> None:
+    with_schedule(harbour, every="1h")
+    harbour.pass_time(hours=1)
+    (item,) = schedules.due(harbour.services)
+    started: list[int] = []
+
+    def act(schedule: Schedule) -> str:
+        key = schedules.trigger_key(schedule, item.nominal)
+        started.append(trainings.start_training(harbour.services, DAEMON, "delay", trigger_key=key).id)
+        if len(started) == 1:
+            raise KeyboardInterrupt
+        return f"job {started[-1]}"
 
     with pytest.raises(KeyboardInterrupt):
-        schedules.fire(harbour.services, schedules.due(harbour.services)[0], act)
-    assert fire_all(harbour) == ["did monitor"]
+        schedules.fire(harbour.services, item, act)
+    assert schedules.due(harbour.services) == [item]
+    assert schedules.fire(harbour.services, item, act) == f"job {started[0]}"
+    assert started == [started[0]] * 2
+    assert schedules.due(harbour.services) == []
 
 
 def test_with_automation_paused_the_time_passes_and_the_record_says_so(harbour: Harbour) -> None:

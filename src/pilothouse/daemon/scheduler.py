@@ -5,15 +5,16 @@ alarm clock here, no more: at each alarm, and at least every half minute, ``oper
 table which nominal times have come, and ``fire`` records each once (UNIQUE(schedule, nominal)).
 """
 
+import contextlib
 import functools
 import logging
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
-from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON
-from pilothouse.operations import automation, backups, schedules, trainings
+from pilothouse.operations import backups, schedules, trainings
 from pilothouse.operations.schedules import Due
 from pilothouse.operations.services import Services
 
@@ -71,46 +72,42 @@ class ScheduleKeeper:
                 self._alarms[number] = time
 
     def _fire(self, item: Due) -> None:
-        schedule = item.schedule
-        # A copy of the workspace takes seconds and must not be made while the firing's transaction is open.
-        copied = self._backup(item) if schedule.action == "backup" else ""
-
-        def act(current: Schedule) -> str:
-            if current.action == "train":
-                job = trainings.start_training(
-                    self._services,
-                    DAEMON,
-                    current.model,
-                    reason=f"schedule {current.name}",
-                    trigger_key=schedules.trigger_key(current, item.nominal),
-                )
-                return f"job {job.id}"
-            if current.action == "backup":
-                return copied
-            self._monitor.ring()
-            return "windows are evaluated"
-
-        outcome = schedules.fire(self._services, item, act)
+        outcome = schedules.fire(self._services, item, functools.partial(self._act, item))
         if outcome is not None:
             say(
                 log,
                 logging.INFO,
-                f"schedule {schedule.name} of {schedule.model}: {outcome}",
-                schedule=schedule.id,
+                f"schedule {item.schedule.name} of {item.schedule.model}: {outcome}",
+                schedule=item.schedule.id,
                 nominal=item.nominal.isoformat(),
             )
 
-    def _backup(self, item: Due) -> str:
-        if automation.status(self._services, DAEMON).paused:
-            return "skipped: automation is paused"
+    def _act(self, item: Due, schedule: Schedule) -> str:
+        """Each action is done once for a nominal time: the trigger key, or the name of the file, sees to it."""
+        if schedule.action == "train":
+            job = trainings.start_training(
+                self._services,
+                DAEMON,
+                schedule.model,
+                reason=f"schedule {schedule.name}",
+                trigger_key=schedules.trigger_key(schedule, item.nominal),
+            )
+            return f"job {job.id}"
+        if schedule.action == "backup":
+            return self._back_up(schedule, item.nominal)
+        self._monitor.ring()
+        return "windows are evaluated"
+
+    def _back_up(self, schedule: Schedule, nominal: datetime) -> str:
         folder = self._services.paths.root / "backups"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        file = folder / f"{item.schedule.name}-{item.nominal:%Y%m%dT%H%M%SZ}.tar"
         try:
-            if not file.exists():  # a daemon that ended between copying and recording has made it
-                backups.backup(self._services, DAEMON, file)
-        except PilothouseError as error:  # the firing is dealt with; that it failed is its outcome
-            return f"failed: {error}"
-        for old in sorted(folder.glob(f"{item.schedule.name}-*.tar"))[:-_BACKUPS_KEPT]:
-            old.unlink()
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise UnavailableError(f"{folder} cannot be made: {error.strerror}") from error
+        file = folder / f"{schedule.name}-{nominal:%Y%m%dT%H%M%SZ}.tar"
+        if not file.exists():  # a daemon that ended between copying and recording has made it
+            backups.backup(self._services, DAEMON, file)
+        for old in sorted(folder.glob(f"{schedule.name}-*.tar"))[:-_BACKUPS_KEPT]:
+            with contextlib.suppress(OSError):
+                old.unlink()
         return f"backups/{file.name}"

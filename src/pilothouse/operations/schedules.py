@@ -11,7 +11,7 @@ from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.sqlite import Connection
 from pilothouse.store import schedules, workspace
 
-from .authorisation import Change, changing, clean_text, reading
+from .authorisation import changing, clean_text, reading
 from .schedule_times import due_times, nominal_times
 from .services import Services
 
@@ -64,24 +64,29 @@ def due(services: Services) -> list[Due]:
 def fire(services: Services, item: Due, act: Callable[[Schedule], str]) -> str | None:
     """Do what a due schedule asks for, and record its outcome; None where this nominal time was dealt with before.
 
-    ``act`` does it and returns what was done, in words. What it writes to the registry and the record of the firing are
-    one transaction: a crash in between leaves neither, and the schedule is due again. A PilothouseError that it raises
-    is the outcome. With automation paused the time passes and the record says so.
+    ``act`` does it and returns what was done, in words. It runs outside of any transaction, so it may take its time, and
+    must do the same thing once however often it is called for one nominal time: after a crash before the record the
+    schedule is due again. A PilothouseError that it raises is the outcome. With the schedule or automation paused the
+    time passes and the record says so.
     """
+    with services.registry.read() as connection:
+        schedule = _require(connection, item.schedule.id)
+        if schedules.has_fired(connection, schedule.id, item.nominal):
+            return None
+        obstacle = _obstacle(connection, schedule)
+    outcome = f"skipped: {obstacle}" if obstacle else _outcome(schedule, act)
+    if item.missed:
+        outcome += f" (stands for {item.missed} earlier time{'s' if item.missed > 1 else ''} too)"
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        schedule = _require(change.connection, item.schedule.id)
         if schedules.has_fired(change.connection, schedule.id, item.nominal):
             return None
-        outcome = _outcome(services, change, schedule, act)
-        if item.missed:
-            outcome += f" (stands for {item.missed} earlier time{'s' if item.missed > 1 else ''} too)"
         schedules.add_fire(change.connection, schedule.id, item.nominal, at=change.at, outcome=outcome)
         change.record(
             "schedule.fired",
             f"{schedule.model} {schedule.name}",
             {"schedule": schedule.id, "nominal": item.nominal.isoformat(), "outcome": outcome},
         )
-        return outcome
+    return outcome
 
 
 def trigger_key(schedule: Schedule, nominal: datetime) -> str:
@@ -89,14 +94,15 @@ def trigger_key(schedule: Schedule, nominal: datetime) -> str:
     return f"schedule:{schedule.id}:{nominal.isoformat()}"
 
 
-def _outcome(services: Services, change: Change, schedule: Schedule, act: Callable[[Schedule], str]) -> str:
+def _obstacle(connection: Connection, schedule: Schedule) -> str:
     if schedule.paused:
-        return "skipped: the schedule is paused"
-    if workspace.automation(change.connection).paused:
-        return "skipped: automation is paused"
+        return "the schedule is paused"
+    return "automation is paused" if workspace.automation(connection).paused else ""
+
+
+def _outcome(schedule: Schedule, act: Callable[[Schedule], str]) -> str:
     try:
-        with services.registry.transaction():
-            return act(schedule)
+        return act(schedule)
     except PilothouseError as error:
         return f"failed: {error}"
 
