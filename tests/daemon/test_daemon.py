@@ -106,6 +106,9 @@ def test_each_way_that_a_job_ends_is_told(workshop: Workshop) -> None:
         assert job.status is status, job.error
         assert words in job.error
         assert "on it" in jobs.read_log(workshop.services, workshop.scientist, job.id)[0]
+        for step in ("00-snapshot", "01-fit"):  # no row of a failed attempt stays
+            left = workshop.services.paths.job_folder(job.id) / "1" / step
+            wait_until(lambda left=left: {entry.name for entry in left.iterdir()} <= messages)
 
 
 def test_a_running_job_is_cancelled_within_a_moment(workshop: Workshop) -> None:

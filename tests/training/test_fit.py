@@ -164,6 +164,11 @@ def test_the_users_function_trains_with_its_own_helpers(
         ("def fit(X, y, parameters, seed):\n    X['gusts']\n", "train.py line 2 in fit: KeyError: 'gusts'"),
         ("def fit(X, y, parameters, seed): ...\n", "train.py:fit: late: NoneType gives no probabilities"),
         (
+            "from sklearn.linear_model import LogisticRegression\n"
+            "def fit(X, y, parameters, seed):\n    return LogisticRegression()\n",
+            "train.py:fit: late: LogisticRegression is not fitted",
+        ),
+        (
             "from sklearn.tree import DecisionTreeClassifier as T\n\nclass Mine(T): ...\n\n"
             "def fit(X, y, parameters, seed):\n    return Mine().fit(X[['rain']], y)\n",
             "may not hold: train.Mine",

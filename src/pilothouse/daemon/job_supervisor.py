@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from pilothouse.domain.errors import PilothouseError, StaleAttemptError
 from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.records import Job
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import JobOutcome, run_pipeline
 from pilothouse.execution.step_files import discard_files
@@ -75,14 +76,22 @@ def _run(services: Services, launcher: Launcher, claim: ClaimedJob, stop: thread
         if stop.is_set() and outcome.status is not JobStatus.SUCCEEDED:
             say(log, logging.INFO, f"job {job.id} is left to the next daemon", **facts)
             return
-        if _commit(services, claim, outcome) is JobStatus.SUCCEEDED:
-            for index, step in enumerate(outcome.exits):
-                discard_files(services.paths.step_folder(job.id, job.attempt, index, step))
+        _commit(services, claim, outcome)
     except StaleAttemptError as error:
         say(log, logging.WARNING, f"job {job.id}: {error}", **facts)
     finally:
         over.set()
         keeper.join()
+        _tidy(services, job)
+
+
+def _tidy(services: Services, job: Job) -> None:
+    """However it ended: the artifacts have what is kept, and rows of a failed attempt would stay for ever."""
+    for attempt in range(1, job.attempt + 1):
+        folder = services.paths.job_folder(job.id) / str(attempt)
+        for step in folder.glob("[0-9][0-9]-*"):
+            discard_files(step)
+        (folder / "rows.parquet").unlink(missing_ok=True)
 
 
 def _outcome(
@@ -114,8 +123,8 @@ def _outcome(
         return JobOutcome(JobStatus.FAILED, _INTERNAL)
 
 
-def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> JobStatus:
-    """Record what came of it; the answer is how the job ended in the end."""
+def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> None:
+    """Record what came of it."""
     job = claim.job
     if outcome.status is JobStatus.SUCCEEDED:
         try:
@@ -138,7 +147,6 @@ def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> JobSt
         seconds=round(outcome.seconds, 3),
         peak_memory_mb=outcome.peak_memory_mb,
     )
-    return outcome.status
 
 
 def _keep_lease(

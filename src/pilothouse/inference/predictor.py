@@ -98,6 +98,8 @@ def check_answers(model: Any, schema: InputSchema) -> list[int]:
             f"{schema.model}: {name} gives no probabilities; expected a classifier with predict_proba "
             "(sklearn.calibration.CalibratedClassifierCV adds it)"
         )
+    if not hasattr(model, "classes_"):
+        raise IntegrityError(f"{schema.model}: {name} is not fitted; expected an estimator after its fit")
     answers = [category_text(value) for value in model.classes_]
     unknown = [answer for answer in answers if answer not in schema.classes]
     if unknown:
