@@ -9,7 +9,15 @@ from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowe
 from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import DAEMON, Role
-from pilothouse.operations import audits, automation, catalogue, deployments, promotions, workspaces
+from pilothouse.operations import (
+    audits,
+    automation,
+    catalogue,
+    deployments,
+    promotions,
+    request_filing,
+    workspaces,
+)
 
 
 def ask(harbour: Harbour, reference: str = "delay", **rest: object) -> PromotionRequest:
@@ -258,7 +266,7 @@ def test_an_automatic_policy_deploys_without_hands(harbour: Harbour) -> None:
     harbour.apply(promotion={"approvals": 0, "automatic": True})
     version = harbour.add_version(by=DAEMON.name)
 
-    request = promotions.advance_automatically(harbour.services, version, by_automation=True)
+    request = request_filing.advance_automatically(harbour.services, version, by_automation=True)
 
     assert request is not None
     assert request.status is RequestStatus.DEPLOYED
@@ -284,7 +292,7 @@ def test_nothing_deploys_itself_against_floor_hold_or_pause(harbour: Harbour, ob
         deployments.roll_back(harbour.services, harbour.actor("oscar"), "delay", reason="worse")
     newest = harbour.add_version(by=DAEMON.name)
 
-    request = promotions.advance_automatically(harbour.services, newest, by_automation=True)
+    request = request_filing.advance_automatically(harbour.services, newest, by_automation=True)
 
     assert live(harbour) == {"ewr": 1, "jfk": 1}
     assert request is None or request.status is RequestStatus.OPEN
@@ -294,12 +302,12 @@ def test_nothing_deploys_itself_against_floor_hold_or_pause(harbour: Harbour, ob
 def test_nothing_deploys_itself_that_was_not_compared_with_what_it_replaces(harbour: Harbour) -> None:
     harbour.apply(promotion={"approvals": 0, "automatic": True})
     first = harbour.add_version(by=DAEMON.name, compared=GateOutcome.NOT_COMPARABLE)
-    newcomer = promotions.advance_automatically(harbour.services, first, by_automation=True)
+    newcomer = request_filing.advance_automatically(harbour.services, first, by_automation=True)
     assert newcomer is not None
     assert newcomer.status is RequestStatus.DEPLOYED  # there was nothing to compare it with
 
     second = harbour.add_version(by=DAEMON.name, compared=GateOutcome.NOT_COMPARABLE)
-    asked = promotions.advance_automatically(harbour.services, second, by_automation=True)
+    asked = request_filing.advance_automatically(harbour.services, second, by_automation=True)
 
     assert asked is not None
     assert asked.status is RequestStatus.OPEN
@@ -322,13 +330,13 @@ def test_a_held_back_version_of_an_automatic_policy_still_needs_one_approval(har
 
 def test_automation_files_a_request_for_people_and_says_why_when_it_cannot(harbour: Harbour) -> None:
     version = harbour.add_version(by=DAEMON.name, incumbents=())
-    filed = promotions.advance_automatically(harbour.services, version, by_automation=True)
+    filed = request_filing.advance_automatically(harbour.services, version, by_automation=True)
     assert filed is not None
     assert (filed.status, filed.requested_by) == (RequestStatus.OPEN, "daemon")
     sign(harbour, filed)
 
     late = harbour.add_version(by=DAEMON.name, incumbents=())
-    assert promotions.advance_automatically(harbour.services, late, by_automation=True) is None
+    assert request_filing.advance_automatically(harbour.services, late, by_automation=True) is None
     newest = audits.show(harbour.services, harbour.actor("aud"), limit=1)[0]
     assert newest.action == "promotion.not_requested"
     assert "was not compared with version 1" in newest.detail["why"]
@@ -337,7 +345,7 @@ def test_automation_files_a_request_for_people_and_says_why_when_it_cannot(harbo
 def test_a_training_by_hand_is_not_requested_by_itself(harbour: Harbour) -> None:
     version = harbour.add_version()
 
-    assert promotions.advance_automatically(harbour.services, version, by_automation=False) is None
+    assert request_filing.advance_automatically(harbour.services, version, by_automation=False) is None
 
 
 def test_a_version_live_everywhere_cannot_be_requested_again(harbour: Harbour) -> None:

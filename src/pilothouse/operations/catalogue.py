@@ -7,10 +7,10 @@ from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.identifiers import parse_reference, version_uri
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.records import Model, Run, Version
+from pilothouse.domain.records import Model, PromotionRequest, Run, Version
 from pilothouse.domain.roles import Actor
 from pilothouse.sqlite import Connection
-from pilothouse.store import models, runs, versions
+from pilothouse.store import models, requests, runs, versions
 
 from .authorisation import reading
 from .services import Services
@@ -126,6 +126,14 @@ def require_version(connection: Connection, reference: str) -> Version:
     raise NotFoundError(
         f"{parsed.model} has no version {parsed.number}: see pilothouse versions {parsed.model}"
     )
+
+
+def require_request(connection: Connection, request_id: int) -> PromotionRequest:
+    """A promotion request that exists. Raises NotFoundError."""
+    found = requests.find(connection, request_id)
+    if found is None:
+        raise NotFoundError(f"there is no request {request_id}: list them with pilothouse requests")
+    return found
 
 
 def require_run(connection: Connection, version: Version) -> Run:

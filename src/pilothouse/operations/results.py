@@ -20,7 +20,7 @@ from .code_facts import pack_folder
 from .job_inputs import Prepared, code_diff, model_copy, read_prepared
 from .job_logs import read_bytes
 from .jobs import ClaimedJob, Outcome, check_held, finish_in, one_line
-from .promotions import advance_automatically
+from .request_filing import advance_automatically
 from .services import Services
 from .step_records import finite, gates_in, metrics_in, snapshot_in
 

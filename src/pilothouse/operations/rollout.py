@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.records import Deployment, Version
-from pilothouse.store import aliases, deployments
+from pilothouse.domain.records import Deployment, PromotionRequest, RequestStatus, Version
+from pilothouse.store import aliases, deployments, requests
 
 from .authorisation import Change
-from .catalogue import require_run
+from .catalogue import require_run, require_version
 from .services import Services
 
 CHAMPION = "champion"
@@ -60,11 +60,26 @@ def put_live(
     return [deployment for deployment in live if deployment.target in targets]
 
 
+def deploy_request(
+    services: Services, change: Change, request: PromotionRequest, version: Version, *, kind: str, reason: str
+) -> None:
+    """Close a request by putting its version live on its targets."""
+    requests.close(change.connection, request.id, RequestStatus.DEPLOYED, by=change.actor.name, at=change.at)
+    change.record(f"request.{RequestStatus.DEPLOYED}", f"request {request.id}", {"kind": kind})
+    drop_challenger(change, version)
+    put_live(services, change, version, request.targets, kind=kind, reason=reason, request_id=request.id)
+
+
 def drop_challenger(change: Change, version: Version) -> None:
     """The alias goes when the request that set it is closed."""
     if aliases.aliases_of(change.connection, version.model).get(CHALLENGER) == version.number:
         aliases.drop_alias(change.connection, version.model, CHALLENGER)
         change.record("alias.dropped", f"{version.model}@{CHALLENGER}", {"before": version.number})
+
+
+def drop_challenger_of(change: Change, request: PromotionRequest) -> None:
+    """``drop_challenger`` for the version of a request."""
+    drop_challenger(change, require_version(change.connection, version_uri(request.model, request.version)))
 
 
 def move_alias(change: Change, model: str, alias: str, number: int) -> None:
