@@ -55,6 +55,10 @@ def test_the_users_gate_sees_hold_out_predictions_and_metrics(
             "returned True; expected (passed, reason)",
         ),
         (
+            "def check(holdout, predictions, metrics):\n    return float('nan'), 'no figure'\n",
+            "returned (nan, 'no figure'); expected (passed, reason), True or False",
+        ),
+        (
             "def check(holdout, predictions, metrics):\n    return holdout.tide\n",
             "gate.py line 2 in check: Attribute",
         ),

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...domain.errors import InvalidInputError
@@ -34,9 +35,14 @@ def run(request: StepRequest, report: Report) -> StepResult:
     holdout, predictions = (pd.read_parquet(input_path(request, key)) for key in ("holdout", "predictions"))
     metrics = metrics_by_name(json.loads(input_path(request, "metrics").read_text()))
     answer = call(folder, function, holdout, predictions, metrics)
-    if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], str)):
-        raise InvalidInputError(f"{name} returned {answer!r:.80}; expected (passed, reason)")
-    result = asdict(function_gate(name, bool(answer[0]), answer[1]))
+    match answer:
+        case (bool() | np.bool_() as passed, str() as reason):  # a figure, or NaN, would count as true
+            result = asdict(function_gate(name, bool(passed), reason))
+        case _:
+            shown = f"{answer!r:.80}"
+            raise InvalidInputError(
+                f"{name} returned {shown}; expected (passed, reason), True or False and text"
+            )
     path: Path = output_path(request, "gate.json")
     path.write_text(json.dumps(result))
     return StepResult(ok=True, outputs={"gate": str(path)}, record={"gates": [result]})
