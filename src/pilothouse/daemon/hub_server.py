@@ -1,14 +1,12 @@
 """The hub's listener: uvicorn in a thread of its own, on a unix socket that only this user can open."""
 
 import asyncio
-import contextlib
 import os
 import socket
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import uvicorn
+from pilothouse.serving.http_server import quiet_server
 
 _GRACE_S = 3
 
@@ -27,21 +25,7 @@ class HubServer:
         finally:
             os.umask(before)
         self._listener.listen(256)
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                loop="asyncio",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=_GRACE_S,
-            )
-        )
+        self._server = quiet_server(app, grace_s=_GRACE_S)
 
     def run(self) -> None:
         """Answer until ``stop``."""
@@ -55,12 +39,3 @@ class HubServer:
         """Take the socket away."""
         self._listener.close()
         self._path.unlink(missing_ok=True)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers: signals belong to the main thread."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Leave them alone."""
-        yield

@@ -11,9 +11,10 @@ from pilothouse.domain.errors import (
     NotFoundError,
 )
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.jobs import JobKind
 from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec, Scalar
-from pilothouse.domain.records import Job
+from pilothouse.domain.records import Job, Model
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.store import alerts, jobs, models, targets, workspace
 
@@ -64,22 +65,18 @@ def start_training(
         assert stored is not None
         overrides = dict(overrides or {})
         merge_overrides(spec_from_plain(stored.spec), overrides)
-        options = {"as_of": (as_of or change.at).isoformat(), "overrides": overrides}
-        number = jobs.add(
-            change.connection,
-            kind="train",
-            model_id=found.id,
-            spec_id=found.spec_id,
-            created_by=actor.name,
-            reason=words,
-            at=change.at,
-            options=options,
+        job = _queue(
+            change,
+            found,
+            "train",
+            words,
+            {"as_of": (as_of or change.at).isoformat(), "overrides": overrides},
             trigger_key=trigger_key or "",
             alert_id=alert,
         )
         if alert is not None:
-            alerts.set_retrain_job(change.connection, alert, number)
-        return _queued(change, number, {**options, "trigger_key": trigger_key or "", "alert": alert})
+            alerts.set_retrain_job(change.connection, alert, job.id)
+        return job
 
 
 def start_reproduction(services: Services, actor: Actor, reference: str, *, reason: str = "") -> Job:
@@ -90,18 +87,8 @@ def start_reproduction(services: Services, actor: Actor, reference: str, *, reas
     with changing(services, actor, Permission.TRAIN, model) as change:
         version = require_version(change.connection, reference)
         found = require_model(change.connection, model)
-        number = jobs.add(
-            change.connection,
-            kind="reproduce",
-            model_id=found.id,
-            spec_id=found.spec_id,
-            created_by=actor.name,
-            reason=words or f"reproduce {version_uri(model, version.number)}",
-            at=change.at,
-            options={"version": version.number},
-            version_id=version.id,
-        )
-        return _queued(change, number, {"version": version.number})
+        words = words or f"reproduce {version_uri(model, version.number)}"
+        return _queue(change, found, "reproduce", words, {"version": version.number}, version_id=version.id)
 
 
 def start_backtest(
@@ -141,17 +128,8 @@ def start_backtest(
             "until": until.isoformat() if until else None,
             "target": target,
         }
-        job = jobs.add(
-            change.connection,
-            kind="backtest",
-            model_id=found.id,
-            spec_id=found.spec_id,
-            created_by=actor.name,
-            reason=words or f"backtest versions {', '.join(map(str, numbers))}",
-            at=change.at,
-            options=options,
-        )
-        return _queued(change, job, options)
+        words = words or f"backtest versions {', '.join(map(str, numbers))}"
+        return _queue(change, found, "backtest", words, options)
 
 
 def merge_overrides(spec: ModelSpec, overrides: Mapping[str, Scalar]) -> ModelSpec:
@@ -193,10 +171,35 @@ def _check_not_paused(change: Change) -> None:
         raise ConflictError(f"automation is paused by {state.actor}: {state.reason}")
 
 
-def _queued(change: Change, number: int, detail: dict[str, Any]) -> Job:
+def _queue(
+    change: Change,
+    model: Model,
+    kind: JobKind,
+    reason: str,
+    options: dict[str, Any],
+    *,
+    trigger_key: str = "",
+    alert_id: int | None = None,
+    version_id: int | None = None,
+) -> Job:
+    """Put a job of a model into the queue, with its audit row."""
+    number = jobs.add(
+        change.connection,
+        kind=kind,
+        model_id=model.id,
+        spec_id=model.spec_id,
+        created_by=change.actor.name,
+        reason=reason,
+        at=change.at,
+        options=options,
+        trigger_key=trigger_key,
+        alert_id=alert_id,
+        version_id=version_id,
+    )
+    detail: dict[str, Any] = {"kind": kind, "model": model.name, "reason": reason, **options}
+    if kind == "train":
+        detail |= {"trigger_key": trigger_key, "alert": alert_id}
+    change.record("job.queued", f"job {number}", detail)
     job = jobs.find(change.connection, number)
     assert job is not None
-    change.record(
-        "job.queued", f"job {number}", {"kind": job.kind, "model": job.model, "reason": job.reason, **detail}
-    )
     return job

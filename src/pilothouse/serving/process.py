@@ -1,20 +1,17 @@
 """The parts of a serving process put together, run, and stopped in order."""
 
 import asyncio
-import contextlib
 import ipaddress
 import logging
 import signal
 import socket
 import sys
 import warnings
-from collections.abc import Generator
 from pathlib import Path
-
-import uvicorn
 
 from .app import ServingApp
 from .follower import Follower
+from .http_server import quiet_server
 from .hub_client import HubClient
 from .shipper import Shipper
 from .spool import Spool, SpoolLimits
@@ -26,15 +23,6 @@ _GRACE_S = 10
 _LAST_SHIPPING_S = 3.0
 _SWITCH_INTERVAL_S = 0.001
 """The event loop gets its turn sooner while a model computes in its thread."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: they would end the process before the spool is flushed."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Leave the signals to ``_answer_requests``."""
-        yield
 
 
 def run(
@@ -76,20 +64,7 @@ def run(
 
 
 async def _answer_requests(app: ServingApp, listener: socket.socket) -> None:
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        loop="asyncio",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
-    server = _Server(config)
+    server = quiet_server(app, grace_s=_GRACE_S)
 
     def stop() -> None:
         server.should_exit = True

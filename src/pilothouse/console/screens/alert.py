@@ -4,12 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from textual.app import ComposeResult
-
 from pilothouse.console.screens import alert_actions
-from pilothouse.console.screens.base import View
-from pilothouse.console.widgets.pager import Pager
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.console.screens.page import PageView
 from pilothouse.domain.records import Alert
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.work_pages import alert_page
@@ -27,19 +23,12 @@ class Shown:
     retraining: str
 
 
-class AlertView(View[Shown]):
+class AlertView(PageView[Shown]):
     """One text to read."""
 
     SCOPE = "alert"
     TOP = "alerts"
-
-    def __init__(self, number: str) -> None:
-        super().__init__()
-        self.number = number
-
-    def body(self) -> ComposeResult:
-        """The explanation."""
-        yield Pager(id="page")
+    THING = "an alert"
 
     def crumbs(self) -> Sequence[str]:
         """alerts › 4 flight-delay on jfk."""
@@ -52,15 +41,12 @@ class AlertView(View[Shown]):
         """The alert, and what came of it."""
         from pilothouse.operations import alerts, retraining
 
-        if not self.number.isdecimal():
-            raise InvalidInputError(f"{self.number!r} is not the number of an alert: :alerts lists them")
-        alert = alerts.get_alert(services, actor, int(self.number))
+        alert = alerts.get_alert(services, actor, self.asked())
         return Shown(alert, retraining.what_followed(services, actor, alert))
 
     def show(self, data: Shown) -> None:
         """Why it fired."""
-        self.query_one(Pager).put(alert_page(data.alert, data.retraining))
-        self.focus_body()
+        self.put_page(alert_page(data.alert, data.retraining))
 
     def subject_model(self) -> str:
         """The alert's model."""

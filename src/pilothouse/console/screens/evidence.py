@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from textual.app import ComposeResult
-
 from pilothouse.console.dialogs import Ask
-from pilothouse.console.screens.base import View
-from pilothouse.console.widgets.pager import Pager
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.console.screens.page import PageView
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.request_page import request_page
@@ -18,19 +14,12 @@ if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
 
-class EvidenceView(View[PromotionRequest]):
+class EvidenceView(PageView[PromotionRequest]):
     """What is approved is the digest of exactly what this screen showed."""
 
     SCOPE = "evidence"
     TOP = "approvals"
-
-    def __init__(self, number: str) -> None:
-        super().__init__()
-        self.number = number
-
-    def body(self) -> ComposeResult:
-        """One text to read."""
-        yield Pager(id="page")
+    THING = "a request"
 
     def crumbs(self) -> Sequence[str]:
         """approvals › request 3 › flight-delay v2 → ewr jfk."""
@@ -47,14 +36,11 @@ class EvidenceView(View[PromotionRequest]):
         """The request with everything."""
         from pilothouse.operations import promotions
 
-        if not self.number.isdecimal():
-            raise InvalidInputError(f"{self.number!r} is not the number of a request: :approvals lists them")
-        return promotions.get_request(services, actor, int(self.number))
+        return promotions.get_request(services, actor, self.asked())
 
     def show(self, data: PromotionRequest) -> None:
         """Who, what, policy, then the evidence."""
-        self.query_one(Pager).put(request_page(data))
-        self.focus_body()
+        self.put_page(request_page(data))
 
     def subject_model(self) -> str:
         """The model asked for."""

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 
 from pilothouse.console.screens import job_actions
-from pilothouse.console.screens.base import View
+from pilothouse.console.screens.page import PageView
 from pilothouse.console.widgets.pager import Pager
-from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.documents import Line, text_line
@@ -34,15 +33,15 @@ class JobWithLog:
     offset: int
 
 
-class JobView(View[JobWithLog]):
+class JobView(PageView[JobWithLog]):
     """The log is a file that grows without the database changing, so it has a tick of its own while the job runs."""
 
     SCOPE = "job"
     TOP = "jobs"
+    THING = "a job"
 
     def __init__(self, number: str) -> None:
-        super().__init__()
-        self.number = number
+        super().__init__(number)
         self._offset = 0
         self._rest = ""
 
@@ -70,9 +69,7 @@ class JobView(View[JobWithLog]):
         """The job, and its log from where the last look ended."""
         from pilothouse.operations import jobs
 
-        if not self.number.isdecimal():
-            raise InvalidInputError(f"{self.number!r} is not the number of a job: :jobs lists them")
-        job = jobs.get_job(services, actor, int(self.number))
+        job = jobs.get_job(services, actor, self.asked())
         text, offset = jobs.read_log(services, actor, job.id, offset=self._offset, limit=_CHUNK)
         return JobWithLog(job, tuple(job_facts(job, services.now())), text, offset)
 

@@ -1,0 +1,35 @@
+"""uvicorn as both servers run it: quiet, without signal handlers, one ASGI app."""
+
+import contextlib
+from collections.abc import Generator
+from typing import Any
+
+import uvicorn
+
+
+class QuietServer(uvicorn.Server):
+    """Signals belong to whoever runs it: set ``should_exit`` to end it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave them alone."""
+        yield
+
+
+def quiet_server(app: Any, *, grace_s: int) -> QuietServer:
+    """A server that logs nothing and at its end gives open requests ``grace_s`` seconds."""
+    return QuietServer(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=grace_s,
+        )
+    )
