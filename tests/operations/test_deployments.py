@@ -145,6 +145,25 @@ def test_what_was_live_at_a_time_of_a_replayed_history(harbour: Harbour) -> None
     assert at(12, 1) == {"ewr": 2, "jfk": 2}
 
 
+def test_no_clock_goes_back_on_a_target_that_is_silent(fleet: Harbour) -> None:
+    """Each version was trained as of the moment at which that was asked for."""
+    harbour = fleet
+    began = harbour.time
+    for _ in range(2):
+        harbour.add_version(as_of=harbour.time)
+        harbour.pass_time(hours=1)
+        promote(harbour, 4 if live(harbour)["ewr"] == 3 else 5)
+    harbour.pass_time(hours=1)
+    roll_back(harbour)
+
+    def at(hours: float) -> set[int]:
+        time = began + timedelta(hours=hours)
+        found = deployments.deployed_at(harbour.services, harbour.actor("aud"), time, clock="event")
+        return {d.version for d in found}
+
+    assert (at(0.5), at(1.5), at(2.5), at(3.5)) == ({3}, {4}, {5}, {4})
+
+
 def test_the_desired_state_names_artifacts_and_private_columns(harbour: Harbour) -> None:
     empty = deployments.desired_state(harbour.services, "jfk")
     version = harbour.add_version()

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Deployment, PromotionRequest, RequestStatus, Version
-from pilothouse.store import aliases, deployments, requests
+from pilothouse.store import aliases, deployments, jobs, requests
 
 from .authorisation import Change
 from .catalogue import require_run, require_version
@@ -102,11 +102,16 @@ def _move_champion(change: Change, version: Version, *, force: bool) -> None:
 def _effective_at(services: Services, change: Change, version: Version, target: str) -> datetime:
     """The target's event clock.
 
-    Where no event has arrived there is none: then a version trained as of some time takes effect then (a replayed
-    history begins where its training ended), any other one now.
+    Where no event has arrived there is none: then a version trained as of some earlier time takes effect then (a replayed
+    history begins where its training ended), any other one now; never before what it takes the place of.
     """
     clock = services.event_clock(target)
     if clock is not None:
         return clock
-    as_of = require_run(change.connection, version).as_of
-    return min(as_of, change.at) if as_of is not None else change.at
+    run = require_run(change.connection, version)
+    job = jobs.find(change.connection, run.job_id)
+    # A training that nobody gave a time is recorded as of the moment at which it was asked for.
+    replayed = run.as_of is not None and job is not None and run.as_of < job.created_at
+    since = run.as_of if replayed and run.as_of is not None else change.at
+    before = deployments.live(change.connection, model=version.model, target=target)
+    return min(max([since, *(deployment.effective_at for deployment in before)]), change.at)
