@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..artifacts import ArtifactStore
-from ..domain.errors import IntegrityError, NotFoundError
+from ..domain.errors import IntegrityError, NotFoundError, UnavailableError
 from ..domain.wire import DesiredVersion
 from ..inference.predictor import Predictor
 from ..inference.schema import InputSchema
@@ -55,12 +55,17 @@ class Roster:
         return self.known and all(model in self.live for model in self.desired)
 
     def find(self, model: str, version: str | None) -> LoadedVersion:
-        """The live version of ``model``; of a version that is asked for by number, that one. Raises NotFoundError."""
+        """The live version of ``model``; of a version that is asked for by number, that one.
+
+        Raises NotFoundError, or UnavailableError for what is to be served and is not there yet: trying again helps.
+        """
         loaded = self.live.get(model)
         if loaded is None:
+            if not self.known:
+                raise UnavailableError("what is served here is not known yet; try again")
             if model in self.desired:
-                why = self.failed.get(model, "it is being loaded")
-                raise NotFoundError(f"model {shown_line(model, 80)} is not loaded: {why}")
+                why = self.failed.get(model, "it is being loaded; try again")
+                raise UnavailableError(f"model {shown_line(model, 80)} is not loaded: {why}")
             known = ", ".join(sorted(self.desired)) or "none"
             raise NotFoundError(f"there is no model {shown_line(model, 80)} here; served: {known}")
         if version is not None and version != str(loaded.version.version):
