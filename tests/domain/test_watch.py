@@ -110,6 +110,17 @@ def test_health_follows_the_worst_that_is_known() -> None:
     assert health(deployed=False)[0] is Health.NOT_DEPLOYED
 
 
+def test_a_window_that_is_no_alert_yet_is_not_called_within_its_reference() -> None:
+    found = health(beyond=["mae worse than its reference", "1 of 9 features drifted"])
+    assert found[0] is Health.HEALTHY
+    assert (
+        found[1]
+        == "no alert yet: mae worse than its reference and 1 of 9 features drifted in the last window"
+    )
+    parts = [(*health(), "ewr"), (*found, "jfk")]
+    assert worst_health(parts) == (Health.HEALTHY, f"jfk: {found[1]}")
+
+
 def test_a_fleet_is_as_healthy_as_its_sickest_part() -> None:
     parts = [(Health.HEALTHY, "fine", "ewr"), (Health.CRITICAL, "auc fell", "jfk")]
     assert worst_health(parts) == (Health.CRITICAL, "jfk: auc fell")

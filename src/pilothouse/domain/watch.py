@@ -97,6 +97,9 @@ def why_not_retrain(state: RetrainingState, event_us: int, cooldown: int, budget
     return None
 
 
+_WITHIN = "within its reference"
+
+
 def health_of_target(
     *,
     deployed: bool,
@@ -105,10 +108,12 @@ def health_of_target(
     severities: Iterable[str],
     alerts: int,
     windows: int,
+    beyond: Sequence[str] = (),
 ) -> tuple[Health, str]:
     """Health of a model on a target and why, in words. ``serving_fault`` and ``stale_for`` are empty where there is none.
 
-    ``severities`` and ``alerts`` are of the alerts that are not resolved; ``windows`` counts windows judged so far.
+    ``severities`` and ``alerts`` are of the alerts that are not resolved; ``windows`` counts windows judged so far;
+    ``beyond`` says what the newest of them found, be it too little for an alert.
     """
     if not deployed:
         return Health.NOT_DEPLOYED, "nothing is deployed here"
@@ -124,14 +129,16 @@ def health_of_target(
         return Health.STALE, f"no event for {stale_for}"
     if not windows:
         return Health.NO_DATA, "no window has been judged yet"
-    return Health.HEALTHY, "within its reference"
+    if beyond:
+        return Health.HEALTHY, f"no alert yet: {' and '.join(beyond)} in the last window"
+    return Health.HEALTHY, _WITHIN
 
 
 def worst_health(parts: Iterable[tuple[Health, str, str]]) -> tuple[Health, str]:
     """The worst of (health, why, where): a fleet is as healthy as its sickest part. Places without a deployment do not
     count unless there is nothing else."""
-    found = sorted(parts, key=lambda part: part[0].rank)
+    found = sorted(parts, key=lambda part: (part[0].rank, part[1] == _WITHIN))
     if not found:
         return Health.NOT_DEPLOYED, "nothing is deployed"
     health, why, where = found[0]
-    return health, f"{where}: {why}" if where and health is not Health.HEALTHY else why
+    return health, f"{where}: {why}" if where and why != _WITHIN else why

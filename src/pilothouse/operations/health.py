@@ -1,6 +1,6 @@
 """How everything is: the overview, targets, the fleet. Cheap reads of what is stored; nothing is computed anew."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -126,6 +126,7 @@ def _state(services: Services, scene: _Scene, figures: _Figures, model: str, nam
         severities=[alert.severity for alert in alerts],
         alerts=len(alerts),
         windows=own.judged,
+        beyond=list(_beyond(own)),
     )
     return TargetState(
         model=model,
@@ -147,6 +148,13 @@ def _state(services: Services, scene: _Scene, figures: _Figures, model: str, nam
         open_alerts=len(alerts),
         event_clock=own.event_clock,
     )
+
+
+def _beyond(own: StreamFigures) -> Iterator[str]:
+    if own.performance is not None and own.performance.speaks:
+        yield f"{own.performance.metric} worse than its reference"
+    if own.drifted:
+        yield f"{own.drifted} of {own.features} features drifted"
 
 
 def _why(why: str, alerts: Sequence[Alert]) -> str:
