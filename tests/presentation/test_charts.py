@@ -31,6 +31,25 @@ def test_drift_shows_the_calibrated_threshold() -> None:
     assert chart.headline.text == "▲ drifts 0.210 of 0.120"
 
 
+def test_drift_is_drawn_in_one_statistic_though_windows_were_judged_by_several() -> None:
+    view = monitor_view()
+    *older, last = view.drift["wind"]
+    others = [
+        replace(
+            r,
+            statistic="wasserstein",
+            value=2.5,
+            threshold=9.0,
+            statistics={last.statistic: 0.1, "wasserstein": 2.5},
+        )
+        for r in older
+    ]
+    chart = drift_chart(replace(view, drift={"wind": (*others, last)}), "wind")
+    assert len(chart.series[0].points) == len(others) + 1
+    assert max(value for _, value in chart.series[0].points) < 1
+    assert [level.value for level in chart.levels] == [last.threshold]
+
+
 def test_marks_outside_the_axis_are_left_out_and_all_charts_share_it() -> None:
     charts = monitor_charts(monitor_view(), None)
     assert {(chart.start, chart.end) for chart in charts} == {

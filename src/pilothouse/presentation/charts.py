@@ -1,5 +1,6 @@
 """What a chart shows, as a frozen description: series over time, levels, marks. Drawing is somebody else's work."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -105,23 +106,30 @@ def performance_chart(view: MonitorView) -> Chart:
 
 
 def drift_chart(view: MonitorView, feature: str) -> Chart:
-    """The chosen statistic of one feature (or ``score``) over time, with its calibrated threshold."""
+    """One feature (or ``score``) over all windows in the statistic by which the newest was judged, with its threshold.
+
+    Older windows may have been judged by another, whose values are in other units.
+    """
     readings: Sequence[DriftReading] = view.drift.get(feature, ())
     headline = Cell(ABSENT, "dim")
     levels: tuple[Level, ...] = ()
     statistic = ""
     if readings:
         last = readings[-1]
-        statistic = f" {safe(last.statistic)}"
+        statistic = last.statistic
         verdict = "▲ drifts" if last.speaks else "● quiet"
         headline = Cell(
             f"{verdict} {figure(last.value)} of {figure(last.threshold)}", "warn" if last.speaks else "good"
         )
         levels = (Level("threshold", last.threshold, "warn"),)
+    values = (
+        (r.window_end, r.value if r.statistic == statistic else r.statistics.get(statistic, math.nan))
+        for r in readings
+    )
     return Chart(
-        title=f"{safe(feature, 24)}{statistic}",
+        title=f"{safe(feature, 24)} {safe(statistic)}".rstrip(),
         headline=headline,
-        series=(Series(feature, _points((r.window_end, r.value) for r in readings), "info"),),
+        series=(Series(feature, _points(values), "info"),),
         levels=levels,
         from_zero=True,
         empty="no drift figures yet: they are made once a whole window has passed",
