@@ -3,6 +3,8 @@
 import json
 from dataclasses import asdict
 
+import pytest
+
 from fixtures.registries import Harbour
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations import diagnosis, promotions, trainings
@@ -68,8 +70,72 @@ def test_a_tampered_audit_row_is_named(harbour: Harbour) -> None:
     connection.execute("UPDATE audit SET actor = 'mallory' WHERE seq = 2")
     connection.close()
     found = wrong(harbour)
-    assert list(found) == ["audit chain"]
+    assert list(found) == ["registry", "audit chain"]  # the trigger is missing too
     assert "2" in found["audit chain"]
+
+
+def forge(harbour: Harbour, *statements: str) -> None:
+    """What the owner of the file can do: past the triggers, and without a trace of that."""
+    harbour.services.close()
+    connection = driver.connect(str(harbour.services.paths.registry), isolation_level=None)
+    triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        assert connection.execute(statement).rowcount > 0
+    for _, text in triggers:
+        connection.execute(text)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE decisions SET actor = 'oscar'", "request 1: the decision of oscar to approve"),
+        ("DELETE FROM decisions", "request 1: the decision of pat to approve"),
+        (
+            "UPDATE promotion_requests SET evidence = replace(evidence, 'passed', 'failed')",
+            "request 1: its evidence",
+        ),
+        ("UPDATE promotion_requests SET policy = '{\"approvals\":0}'", "request 1: its policy"),
+        ("UPDATE deployments SET actor = 'vera' WHERE id = 2", "what was live of delay on jfk"),
+        ("DELETE FROM deployments WHERE id = 1", "what was live of delay on ewr"),
+        (
+            "UPDATE deployments SET ended_at = 1, ended_effective_at = 1 WHERE id = 1",
+            "what was live of delay on ewr",
+        ),
+        (f"UPDATE versions SET model_digest = '{'0' * 64}'", "models:/delay/1: its model file"),
+        ("UPDATE grants SET role = 'admin' WHERE actor = 'vera'", "the role admin of vera for all models"),
+    ],
+)
+def test_a_row_that_is_not_what_the_log_says_is_named(harbour: Harbour, statement: str, said: str) -> None:
+    deploy(harbour)
+    lead(harbour)
+    for target in ("ewr", "jfk"):
+        report(harbour, target)
+    assert wrong(harbour) == {}
+    forge(harbour, statement)
+    found = wrong(harbour)
+    assert "audit chain" not in found
+    assert f"not what the audit log says: {said}" in found["records"]
+
+
+def test_a_trigger_that_was_taken_out_is_named(harbour: Harbour) -> None:
+    harbour.services.close()
+    connection = driver.connect(str(harbour.services.paths.registry), isolation_level=None)
+    connection.execute("DROP TRIGGER audit_refuses_update")
+    connection.close()
+    assert "the trigger audit_refuses_update was taken out" in wrong(harbour)["registry"]
+
+
+def test_an_artifact_that_is_gone_is_named(harbour: Harbour) -> None:
+    harbour.apply()
+    path = harbour.services.artifacts.path(harbour.add_version().model_digest)
+    path.unlink()
+    lead(harbour)
+    found = wrong(harbour)
+    assert list(found) == ["artifacts"]
+    assert path.name in found["artifacts"]
 
 
 def test_a_folder_open_to_others_is_named_with_what_to_run(harbour: Harbour) -> None:

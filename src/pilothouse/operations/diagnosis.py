@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pilothouse.domain.diagnosis import Finding
-from pilothouse.domain.errors import PilothouseError, UnavailableError
+from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.sqlite import driver
-from pilothouse.store import deployments, jobs
+from pilothouse.store import agreement, deployments, jobs, versions
 from pilothouse.system import landlock
 
 from . import audits, health, processes
@@ -29,6 +29,7 @@ def diagnose(services: Services, actor: Actor) -> list[Finding]:
         "registry": lambda: _registry(services),
         "telemetry": lambda: _telemetry(services),
         "audit chain": lambda: _chain(services, actor),
+        "records": lambda: _records(services),
         "artifacts": lambda: _artifacts(services),
     }
     findings = [_run(name, check) for name, check in checks.items()]
@@ -64,7 +65,24 @@ def _chain(services: Services, actor: Actor) -> str:
     return f"{head.count} entries, head {head.count}:{head.hash}"
 
 
+def _records(services: Services) -> str:
+    with services.registry.read() as connection:
+        try:
+            differing = list(agreement.disagreements(connection))
+        except (LookupError, TypeError, AttributeError, ValueError) as error:  # entries that we never wrote
+            raise IntegrityError(f"cannot be compared with the audit log: {error!r}") from error
+    if differing:
+        more = f" (and {len(differing) - 1} more)" if len(differing) > 1 else ""
+        raise IntegrityError(
+            f"not what the audit log says: {differing[0]}{more}; somebody changed the database past Pilothouse"
+        )
+    return "grants, versions, requests, decisions and deployments are what the audit log says"
+
+
 def _artifacts(services: Services) -> str:
+    with services.registry.read() as connection:
+        for digest in versions.artifact_digests(connection):
+            services.artifacts.path(digest)  # raises where a version's file is gone
     count = size = 0
     for digest in services.artifacts.digests():
         size += len(services.artifacts.read(digest))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
 
-from .connection import Connection, check_file_system, check_library, connect, enter_wal
+from .connection import Connection, check_file_system, check_library, connect, driver, enter_wal
 from .errors import errors_named
 from .transactions import unit_of_work
 
@@ -101,6 +101,23 @@ def check_schema(connection: Connection, path: Path, schema: Schema) -> None:
 def pragma(connection: Connection, name: str) -> int:
     """A setting that is a whole number."""
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def triggers_of(connection: Connection) -> set[tuple[str, str]]:
+    """Names and texts of the triggers, which keep rows from being changed."""
+    rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+    return {(name, sql) for name, sql in rows}
+
+
+def expected_triggers(schema: Schema) -> set[tuple[str, str]]:
+    """``triggers_of`` a file that was made just now."""
+    connection = driver.connect(":memory:", isolation_level=None)
+    try:
+        connection.execute("BEGIN")
+        schema.migrate(connection)
+        return triggers_of(connection)
+    finally:
+        connection.close()
 
 
 def _bring_up_to_date(connection: Connection, schema: Schema) -> None:

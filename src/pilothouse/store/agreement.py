@@ -1,0 +1,122 @@
+"""Whether the registry's rows still say what the audit log says: somebody who owns the file can change rows past triggers.
+
+The log is the measure (its chain is verified by itself): grants, versions, requests with their evidence, decisions and
+deployments are compared with the entries that were written in the transactions of their changes.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pilothouse.domain.canonical import canonical_digest
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.records import AuditEntry
+from pilothouse.sqlite import Connection
+
+from . import audit
+from .values import from_json
+
+_VERDICTS = {"request.approved": "approve", "request.refused": "reject"}
+
+
+def disagreements(connection: Connection) -> Iterator[str]:
+    """One line for each row that differs from the log, in the caller's read; none where all agree."""
+    entries = list(audit.iterate(connection))
+    yield from _grants(connection, entries)
+    yield from _versions(connection, entries)
+    yield from _requests(connection, entries)
+    yield from _decisions(connection, entries)
+    yield from _deployments(connection, entries)
+
+
+def _grants(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+    said: Counter[tuple[str, ...]] = Counter()
+    for entry in entries:
+        detail = entry.detail
+        if entry.action == "workspace.created":
+            said[detail["admin"], "admin", ""] += 1
+        elif entry.action in ("role.granted", "role.revoked"):
+            change = 1 if entry.action == "role.granted" else -1
+            said[entry.subject, detail["role"], detail["model"]] += change
+    rows = connection.execute("SELECT actor, role, model FROM grants WHERE revoked_at IS NULL")
+    found = Counter((row["actor"], row["role"], row["model"] or "") for row in rows)
+    for name, role, model in sorted(_differing(said, found)):
+        yield f"the role {role} of {name} for {model or 'all models'}"
+
+
+def _versions(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+    rows = connection.execute(
+        "SELECT m.name, v.number, v.model_digest, (SELECT json_group_array(g.gate) FROM "
+        "version_gates g WHERE g.version_id = v.id AND g.outcome = 'failed') AS failed "
+        "FROM versions v JOIN models m ON m.id = v.model_id"
+    )
+    found = {
+        version_uri(row["name"], row["number"]): (row["model_digest"], sorted(from_json(row["failed"])))
+        for row in rows
+    }
+    for entry in entries:
+        if entry.action == "version.registered":
+            said = (entry.detail["model_digest"], sorted(entry.detail["failed_gates"]))
+            if found.get(entry.subject) != said:
+                yield f"{entry.subject}: its model file or its failed gates"
+
+
+def _requests(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+    rows = connection.execute(
+        "SELECT id, evidence, evidence_digest, policy, policy_digest FROM promotion_requests"
+    )
+    found = {f"request {row['id']}": row for row in rows}
+    said = {entry.subject: entry.detail for entry in entries if entry.action == "request.made"}
+    for subject in sorted(found.keys() | said.keys()):
+        row, detail = found.get(subject), said.get(subject)
+        if row is None or detail is None:
+            yield f"{subject} itself"
+        else:
+            for key in ("evidence", "policy"):
+                digest = canonical_digest(from_json(row[key]))
+                if not digest == row[f"{key}_digest"] == detail[f"{key}_digest"]:
+                    yield f"{subject}: its {key}"
+
+
+def _decisions(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+    rows = connection.execute("SELECT request_id, actor, verdict, evidence_digest FROM decisions")
+    found = Counter(
+        (f"request {row['request_id']}", row["actor"], row["verdict"], row["evidence_digest"]) for row in rows
+    )
+    said = Counter(
+        (entry.subject, entry.actor, _VERDICTS[entry.action], entry.detail["evidence_digest"])
+        for entry in entries
+        if entry.action in _VERDICTS
+    )
+    for subject, actor, verdict, _ in sorted(_differing(said, found)):
+        yield f"{subject}: the decision of {actor} to {verdict}"
+
+
+def _deployments(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+    rows = connection.execute(
+        "SELECT m.name AS model, v.number, v.model_digest, t.name AS target, d.actor, d.kind, "
+        "d.ended_at IS NULL AS live FROM deployments d JOIN versions v ON v.id = d.version_id "
+        "JOIN models m ON m.id = d.model_id JOIN targets t ON t.id = d.target_id ORDER BY d.id"
+    )
+    found: dict[tuple[str, str], list[Any]] = {}
+    live: dict[tuple[str, str], list[bool]] = {}
+    for row in rows:
+        place = (row["model"], row["target"])
+        found.setdefault(place, []).append((row["number"], row["model_digest"], row["actor"], row["kind"]))
+        live.setdefault(place, []).append(bool(row["live"]))
+    said: dict[tuple[str, str], list[Any]] = {}
+    for entry in entries:
+        if entry.action in ("deployment.made", "deployment.rolled_back"):
+            detail = entry.detail
+            model = entry.subject.removeprefix("models:/").partition("/")[0]
+            said.setdefault((model, detail["target"]), []).append(
+                (detail["version"], detail["model_digest"], entry.actor, detail["kind"])
+            )
+    for place in sorted(found.keys() | said.keys()):
+        newest_alone = live.get(place, []) == [*[False] * (len(live.get(place, [])) - 1), True]
+        if found.get(place) != said.get(place) or not newest_alone:
+            yield f"what was live of {place[0]} on {place[1]}"
+
+
+def _differing(said: Counter[Any], found: Counter[Any]) -> set[Any]:
+    return {key for key in said.keys() | found.keys() if said[key] != found[key]}
