@@ -148,6 +148,21 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_a_full_disk_under_the_output_is_a_line_and_no_internal_error() -> None:
+    with Path("/dev/full").open("wb") as full:
+        told = subprocess.run(
+            [sys.executable, "-m", "pilothouse.cli.main", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert told.returncode == 7
+    assert told.stderr == (
+        "pilothouse: what was to be written: No space left on device; check the disk and its rights\n"
+    )
+
+
 def test_overrides_keep_their_types() -> None:
     assert parse_assignments(("a.b=3", "c=0.5", "d=true", "e=90d")) == {
         "a.b": 3,

@@ -8,6 +8,7 @@ import pytest
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.sqlite import Connection, Database, Schema, driver
 from pilothouse.sqlite.connection import has_wal_reset_bug
+from pilothouse.sqlite.errors import errors_named
 from support import wait_until
 
 
@@ -167,3 +168,9 @@ def test_a_copy_of_a_live_database_is_whole(database: Database, tmp_path: Path) 
     database.copy_to(tmp_path / "copy.db")
     with Numbers(tmp_path / "copy.db").read() as connection:
         assert connection.execute("SELECT n FROM t").fetchall() == [(7,)]
+
+
+def test_a_full_disk_under_a_copy_is_told_as_such(tmp_path: Path) -> None:
+    """SQLite's backup interface gives its errors no code."""
+    with pytest.raises(UnavailableError, match="is full: make room"), errors_named(tmp_path / "copy.db"):
+        raise driver.OperationalError("database or disk is full")

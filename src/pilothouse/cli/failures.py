@@ -4,6 +4,7 @@
 7 unavailable · 10 degraded (status) · 20 critical (status) · 70 internal error · 130 interrupted
 """
 
+import errno
 import os
 import sys
 import tempfile
@@ -12,10 +13,23 @@ from collections.abc import Callable
 
 import click
 
-from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.errors import PilothouseError, UnavailableError
 from pilothouse.presentation.texts import safe
 
 INTERNAL_ERROR = 70
+_OF_THE_MACHINE = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+    }
+)
+"""Errors of disk and rights that reach us from wherever they arise: no mistake of the program's."""
 
 
 def run(command: Callable[[], object]) -> int:
@@ -43,9 +57,18 @@ def run(command: Callable[[], object]) -> int:
         # The reader went away (`| head`): nothing more to say, and stdout must not be flushed again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            return _internal(error)
+        _say(f"{error.filename or 'what was to be written'}: {error.strerror}; check the disk and its rights")
+        return UnavailableError.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence: the traceback goes to a file, the user gets a line
-        _say(f"internal error: {type(error).__name__}: {error}; details are in {_keep_traceback()}")
-        return INTERNAL_ERROR
+        return _internal(error)
+
+
+def _internal(error: Exception) -> int:
+    _say(f"internal error: {type(error).__name__}: {error}; details are in {_keep_traceback()}")
+    return INTERNAL_ERROR
 
 
 def _say(line: str) -> None:
@@ -53,7 +76,10 @@ def _say(line: str) -> None:
 
 
 def _keep_traceback() -> str:
-    handle, path = tempfile.mkstemp(prefix="pilothouse-error-", suffix=".txt")
-    with os.fdopen(handle, "w") as file:
-        traceback.print_exc(file=file)
+    try:
+        handle, path = tempfile.mkstemp(prefix="pilothouse-error-", suffix=".txt")
+        with os.fdopen(handle, "w") as file:
+            traceback.print_exc(file=file)
+    except OSError as error:
+        return f"no file ({error.strerror})"
     return path

@@ -29,8 +29,10 @@ def errors_named(path: Path) -> Iterator[None]:
 def _name_error(error: Exception, path: Path) -> Exception | None:
     """The primary result code is the low byte of SQLite's extended code."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        return None
+    if code is None:  # the backup interface gives its errors none
+        if str(error) != "database or disk is full":
+            return None
+        code = driver.SQLITE_FULL
     match code & 0xFF:
         case driver.SQLITE_FULL:
             return UnavailableError(
