@@ -92,6 +92,18 @@ def test_outcomes_come_in_a_file_of_their_own(services: Services, tmp_path: Path
     assert (receipt.joined, receipt.waiting) == (len(rows), 1)
 
 
+def test_an_empty_field_of_a_csv_is_no_outcome(services: Services, tmp_path: Path) -> None:
+    rows = traffic("ewr", 0, 1)
+    ingest.ingest_batch(services, batch_of(rows, 1))
+    path = tmp_path / "labels.csv"
+    path.write_text("prediction_id,outcome\newr-1.1.0,1\newr-1.1.1,\n,1\newr-1.1.2,maybe\n")
+    receipt = ingest.ingest_labels_file(services, admin(services), path)
+    assert (receipt.joined, receipt.waiting) == (1, 0)
+    assert [(shown.reason, shown.count) for shown in ingest.rejected(services, admin(services))] == [
+        ("outcome of a wrong kind", 1)
+    ]
+
+
 def test_rows_without_a_time_are_counted(services: Services, tmp_path: Path) -> None:
     log = log_of(traffic("ewr", 0, 1))
     log.loc[3, "scheduled_at"] = pd.NaT
@@ -106,11 +118,27 @@ def test_rows_without_a_time_are_counted(services: Services, tmp_path: Path) -> 
     )
 
 
+def test_times_in_json_lines_keep_their_offset(services: Services, tmp_path: Path) -> None:
+    log = log_of(traffic("ewr", 0, 1))
+    path = tmp_path / "log.jsonl"
+    local = log["scheduled_at"].dt.tz_convert("Etc/GMT+5")
+    log.assign(scheduled_at=local.astype(str)).to_json(path, orient="records", lines=True)
+    assert "-05:00" in path.read_text()
+    receipt = ingest.ingest_file(services, admin(services), path, "flight-delay", 1, "ewr")
+    assert (receipt.accepted, receipt.rejected) == (len(log), 0)
+    assert services.telemetry.clock("ewr") == log["scheduled_at"].max().to_pydatetime()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda log: log.drop(columns=["temp", "score"]), "columns score, temp missing; expected"),
-        (lambda log: log.assign(temp="warm"), "column temp is .*; expected numbers"),
+        (lambda log: log.assign(temp="warm"), "column temp, row 0: found 'warm'; expected numbers"),
+        (lambda log: log.assign(temp=log["scheduled_at"]), "column temp is .*; expected numbers"),
+        (
+            lambda log: log.assign(scheduled_at=[*log["scheduled_at"].astype(str)[:-1], "soon"]),
+            "column scheduled_at, row [0-9]+: found 'soon'; expected ISO 8601 with an offset",
+        ),
         (lambda log: log.assign(scheduled_at=5), "column scheduled_at is int64; expected timestamps"),
         (
             lambda log: log.assign(scheduled_at=log["scheduled_at"].dt.tz_localize(None)),

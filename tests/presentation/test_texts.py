@@ -1,5 +1,6 @@
 """What is safe to write to a terminal, and how things are said."""
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from pilothouse.presentation.texts import (
     policy_text,
     safe,
     safe_block,
+    safe_json,
     size_text,
     tree_lines,
     window_text,
@@ -128,3 +130,11 @@ def test_evidence_hides_nothing_and_puts_gates_first() -> None:
     assert "  auc  0.700  0.680 to 0.720  1,200 rows" in lines
     assert "  nested.key  7" in lines
     assert "  Note  kept" in lines
+
+
+def test_json_means_the_same_without_raw_control_characters() -> None:
+    hostile = {"reason": "\x1b]52;c;\x07 \x9b31m \u202e \U000e0041 \ud800 grüße 😀\n"}
+    text = safe_json(json.dumps(hostile, indent=2, ensure_ascii=False))
+    assert json.loads(text) == hostile
+    assert not [c for c in text if not (c.isprintable() or c == "\n")]
+    assert "grüße 😀" in text

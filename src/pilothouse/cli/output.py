@@ -14,7 +14,7 @@ from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.presentation.cells import cell
 from pilothouse.presentation.tables import Column, Row, Table, plain_lines
-from pilothouse.presentation.texts import safe
+from pilothouse.presentation.texts import safe, safe_json
 
 _WIDE = 10_000
 """Lines are not cut: what is piped on must be whole."""
@@ -41,7 +41,8 @@ def plain(value: Any) -> Any:
 
 def show_json(value: Any) -> None:
     """One JSON value on stdout."""
-    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
+    text = json.dumps(plain(value), indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8")
+    click.echo(safe_json(text))
 
 
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:

@@ -1,5 +1,6 @@
 """Files of predictions and outcomes that others wrote: parquet, csv, csv.gz and jsonl, read into batches."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ class PredictionLog:
 
 def read_predictions(path: Path, spec: ModelSpec, specification: ProfileSpecification) -> PredictionLog:
     """Read a prediction log. Raises InvalidInputError, one line that names what the file lacks."""
-    digest, table = _read(path)
+    digest, table = _read(path, times=(EVENT_TIME, spec.data.timestamp))
     names = set(table.column_names)
     when = EVENT_TIME if EVENT_TIME in names else spec.data.timestamp
     needed = [when, "score", *(column.name for column in specification.features)]
@@ -134,12 +135,12 @@ def read_outcomes(path: Path) -> tuple[list[Outcome], str]:
     outcomes = [
         Outcome(name, value)
         for name, value in zip(ids, map(_outcome, values), strict=True)
-        if name is not None and value is not None
+        if name and value is not None
     ]
     return outcomes, digest
 
 
-def _read(path: Path) -> "tuple[str, pa.Table]":
+def _read(path: Path, times: tuple[str, ...] = ()) -> "tuple[str, pa.Table]":
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.json
@@ -154,13 +155,26 @@ def _read(path: Path) -> "tuple[str, pa.Table]":
         elif name.endswith((".csv", ".csv.gz")):
             table = pyarrow.csv.read_csv(path)
         elif name.endswith((".jsonl", ".ndjson")):
-            table = pyarrow.json.read_json(path)
+            # Left to itself Arrow reads times and drops their zone.
+            texts = pa.schema([(key, pa.string()) for key in _text_keys(path) if key in times])
+            options = pyarrow.json.ParseOptions(explicit_schema=texts)
+            table = pyarrow.json.read_json(path, parse_options=options)
         else:
             raise InvalidInputError(f"{path}: expected a file that ends in {_SUFFIXES}")
     except (pa.ArrowException, OSError) as error:
         first = (str(error).splitlines() or ["no reason given"])[0]
         raise InvalidInputError(f"{path} cannot be read: {first}") from None
     return sha256_file(path), table
+
+
+def _text_keys(path: Path) -> list[str]:
+    """The keys of the first line whose values are texts; a line that is not JSON is left to the reader to name."""
+    with path.open("rb") as stream:
+        try:
+            first = json.loads(stream.readline(1 << 20))
+        except (ValueError, RecursionError):
+            return []
+    return [key for key, value in first.items() if isinstance(value, str)] if isinstance(first, dict) else []
 
 
 def _times(path: Path, table: "pa.Table", name: str, timezone: str | None) -> Ints:
@@ -171,7 +185,7 @@ def _times(path: Path, table: "pa.Table", name: str, timezone: str | None) -> In
     column = table.column(name)
     try:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = _parsed_texts(column)
+            column = _parsed_texts(path, name, column)
         if not pa.types.is_timestamp(column.type):
             raise InvalidInputError(
                 f"{path}: column {name} is {column.type}; expected timestamps (ISO 8601 with a zone, or a timestamp type)"
@@ -188,14 +202,29 @@ def _times(path: Path, table: "pa.Table", name: str, timezone: str | None) -> In
     return np.asarray(pc.fill_null(micros, MISSING_TIME).to_numpy(zero_copy_only=False), np.int64)
 
 
-def _parsed_texts(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """ISO texts: with a zone where all have one, else naive. Arrow raises for what is neither."""
+def _parsed_texts(path: Path, name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """ISO texts: with a zone where the first has one, else naive. Raises InvalidInputError that names the odd one."""
     import pyarrow as pa
 
+    def fits(text: str | None, kind: "pa.DataType") -> bool:
+        try:
+            pa.array([text]).cast(kind)
+        except pa.ArrowInvalid:
+            return False
+        return True
+
+    zoned, naive = pa.timestamp("us", tz="UTC"), pa.timestamp("us")
+    texts = column.to_pylist()
+    given = [text for text in texts if text is not None]
+    kind = next((kind for text in given for kind in (zoned, naive) if fits(text, kind)), zoned)
     try:
-        return column.cast(pa.timestamp("us", tz="UTC"))
+        return column.cast(kind)
     except pa.ArrowInvalid:
-        return column.cast(pa.timestamp("us"))
+        row = next(i for i, text in enumerate(texts) if text is not None and not fits(text, kind))
+        expected = "with" if kind is zoned else "without"
+        raise InvalidInputError(
+            f"{path}: column {name}, row {row}: found {texts[row]!r:.60}; expected ISO 8601 {expected} an offset, as elsewhere"
+        ) from None
 
 
 def _numbers(path: Path, table: "pa.Table", name: str) -> Floats:
@@ -205,8 +234,21 @@ def _numbers(path: Path, table: "pa.Table", name: str) -> Floats:
     try:
         values = column.cast(pa.float64(), safe=False)
     except pa.ArrowException:
-        raise InvalidInputError(f"{path}: column {name} is {column.type}; expected numbers") from None
+        texts = column.to_pylist()
+        row = next(
+            (i for i, text in enumerate(texts) if isinstance(text, str) and not _is_number(text)), None
+        )
+        where = f", row {row}: found {texts[row]!r:.60}" if row is not None else f" is {column.type}"
+        raise InvalidInputError(f"{path}: column {name}{where}; expected numbers") from None
     return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _texts(table: "pa.Table", name: str) -> list[str | None]:
@@ -225,4 +267,4 @@ def _outcome(value: Any) -> str | float | None:
         return None
     if isinstance(value, bool | int | float):
         return float(value)
-    return str(value)
+    return str(value) or None  # in csv a field without text is one without an outcome

@@ -1,5 +1,6 @@
 """Text that may go to a terminal: everything from outside passes ``safe``; times, figures and records in words."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,11 @@ def safe(text: str, limit: int = CELL_LIMIT) -> str:
 def safe_block(text: str, limit: int = LINE_LIMIT) -> str:
     """Several lines, each made safe and cut by itself; line ends stay."""
     return "\n".join(safe(line.expandtabs(8), limit) for line in text.replace("\r\n", "\n").split("\n"))
+
+
+def safe_json(text: str) -> str:
+    """JSON that means the same and holds no such character raw: what a terminal would obey is written as an escape."""
+    return _UNSAFE.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
 
 
 def _replace(match: re.Match[str]) -> str:
