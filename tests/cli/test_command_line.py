@@ -148,6 +148,18 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_without_a_terminal_the_console_ends_with_2(workspace, root: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pilothouse.cli.main", "-w", str(root)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the console needs a terminal" in done.stderr
+
+
 def test_a_full_disk_under_the_output_is_a_line_and_no_internal_error() -> None:
     with Path("/dev/full").open("wb") as full:
         told = subprocess.run(

@@ -9,6 +9,7 @@ from test_approval_by_keyboard import footer
 from pilothouse.console import navigation
 from pilothouse.console.actions import ACTIONS, EVERYWHERE, actions_of
 from pilothouse.console.dialogs import help_lines
+from pilothouse.console.screens.alerts import AlertsView
 from pilothouse.console.screens.base import View
 from pilothouse.console.screenshots import settle
 from pilothouse.domain.errors import InvalidInputError
@@ -47,6 +48,21 @@ async def test_palette_offers_the_actions_and_no_screenshot(make_console) -> Non
         titles = [command.title for command in app.get_system_commands(app.screen)]
     assert "versions (overview)" in titles
     assert not [title for title in titles if "screenshot" in title.casefold()]
+
+
+async def test_what_is_said_to_a_view_that_was_opened_just_now_is_shown_once_it_is_there(
+    make_console,
+) -> None:
+    app = make_console("pat")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        view = AlertsView()
+        opened = app.push_screen(view)
+        await app.run_command("teapot")
+        await opened
+        await settle(pilot)
+        assert app.view is view
+        assert "there is no view 'teapot'" in footer(app)
 
 
 @pytest.mark.parametrize(

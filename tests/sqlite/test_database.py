@@ -174,3 +174,24 @@ def test_a_full_disk_under_a_copy_is_told_as_such(tmp_path: Path) -> None:
     """SQLite's backup interface gives its errors no code."""
     with pytest.raises(UnavailableError, match="is full: make room"), errors_named(tmp_path / "copy.db"):
         raise driver.OperationalError("database or disk is full")
+
+
+def test_closing_leaves_a_connection_that_works_to_its_thread(tmp_path: Path) -> None:
+    database = Numbers.create(tmp_path / "n.db")
+    begun, found = threading.Event(), []
+
+    def work() -> None:
+        with database.read() as connection:
+            count = (
+                "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r LIMIT 200000) SELECT n FROM r"
+            )
+            rows = connection.execute(count)
+            begun.set()
+            found.append(sum(1 for _ in rows))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(10)
+    database.close()
+    thread.join()
+    assert found == [200_000]

@@ -105,7 +105,7 @@ class LazyGroup(click.Group):
 @click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")
 @click.version_option(__version__, prog_name="pilothouse")
 @click.pass_context
-def cli(ctx: click.Context, workspace: Path | None, as_name: str | None, as_json: bool) -> None:
+def cli(ctx: click.Context, workspace: Path | None, as_name: str | None, as_json: bool) -> object:
     """The terminal operations console for machine-learning models.
 
     Without a command it opens the console.
@@ -114,7 +114,8 @@ def cli(ctx: click.Context, workspace: Path | None, as_name: str | None, as_json
     if ctx.invoked_subcommand is None:
         command = cli.get_command(ctx, "console")
         assert command is not None
-        ctx.invoke(command)
+        return ctx.invoke(command)
+    return None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

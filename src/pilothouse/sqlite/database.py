@@ -50,7 +50,7 @@ class Database:
         check_file(path, self.schema)
         try:
             with self._errors():
-                check_schema(self._connection(), path, self.schema)
+                check_schema(self._held().connection, path, self.schema)
         except BaseException:
             self.close()
             raise
@@ -77,8 +77,9 @@ class Database:
         Inside another one of the same thread it is a savepoint of that. Raises UnavailableError (locked, disk full) or
         IntegrityError (damaged file).
         """
-        connection = self._connection()
-        with self._errors():
+        held = self._held()
+        connection = held.connection
+        with held.busy, self._errors():
             if not connection.in_transaction:
                 with unit_of_work(connection, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"):
                     self._local.writing = True
@@ -97,8 +98,9 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent state to read; inside a transaction of this thread it is that transaction."""
-        connection = self._connection()
-        with self._errors():
+        held = self._held()
+        connection = held.connection
+        with held.busy, self._errors():
             if connection.in_transaction:
                 yield connection
                 return
@@ -146,13 +148,18 @@ class Database:
                 destination.close()
 
     def close(self) -> None:
-        """Close the connections of all threads. Nobody may be using them."""
+        """Close the connections of all threads. One that is in use goes with its thread instead.
+
+        SQLite does not survive it when a statement runs on a connection that another thread closes.
+        """
         with self._lock:
             if self._watcher is not None:
                 self._watcher.close()
                 self._watcher = None
             for held in list(self._open):
-                held.connection.close()
+                if held.busy.acquire(blocking=False):
+                    held.connection.close()
+                    held.busy.release()
             self._open.clear()
             self._local = threading.local()
 
@@ -160,7 +167,7 @@ class Database:
         """How the library's errors are told; a subclass may say more."""
         return errors_named(self.path)
 
-    def _connection(self) -> Connection:
+    def _held(self) -> "_Held":
         held: _Held | None = getattr(self._local, "held", None)
         if held is None or held.process != os.getpid():
             with self._errors():
@@ -168,7 +175,7 @@ class Database:
             self._local.held = held
             with self._lock:
                 self._open.add(held)
-        return held.connection
+        return held
 
 
 class _Held:
@@ -176,6 +183,8 @@ class _Held:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.busy = threading.RLock()
+        """Held by its thread while it works on the connection."""
         self.process = os.getpid()
 
     def __del__(self) -> None:

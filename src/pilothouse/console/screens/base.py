@@ -263,7 +263,10 @@ class View(Screen[None], Generic[T]):
 
     def say(self, text: str, tone: Tone = "") -> None:
         """One line at the bottom until the next key."""
-        self.query_one(Footer).say(" ".join(text.split()), tone)
+        for footer in self.query(Footer):
+            footer.say(" ".join(text.split()), tone)
+            return
+        self.call_after_refresh(self.say, text, tone)  # opened a moment ago: it has no footer yet
 
     def on_key(self, event: events.Key) -> None:
         """What was said is read by now."""
