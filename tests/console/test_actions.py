@@ -80,7 +80,12 @@ def test_commands_name_views_with_arguments(typed: str, expected: object) -> Non
 
 
 @pytest.mark.parametrize(
-    ("typed", "words"), [("teapot", "there is no view 'teapot'"), ("versions", "expected :versions MODEL")]
+    ("typed", "words"),
+    [
+        ("teapot", "there is no view 'teapot'"),
+        ("t" * 9_999, "there is no view 'ttttttttttttttttttt…': try overview"),
+        ("versions", "expected :versions MODEL"),
+    ],
 )
 def test_wrong_commands_say_what_is_expected(typed: str, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):

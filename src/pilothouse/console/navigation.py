@@ -76,7 +76,8 @@ def parse_command(text: str) -> Destination | str:
     if view is None:
         candidates = [v for v in VIEWS.values() if name and v.name.startswith(name)]
         if not candidates:
-            raise InvalidInputError(f"there is no view {name!r}: try {', '.join(VIEWS)}")
+            shown = name if len(name) <= 20 else f"{name[:19]}…"
+            raise InvalidInputError(f"there is no view {shown!r}: try {', '.join(VIEWS)}")
         view = candidates[0]
     if not len(view.required) <= len(arguments) <= len(view.required) + len(view.optional):
         raise InvalidInputError(f"expected :{view.usage}")
