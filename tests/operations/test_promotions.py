@@ -80,9 +80,12 @@ def test_an_approval_of_other_evidence_is_refused(harbour: Harbour) -> None:
     harbour.add_version()
     request = ask(harbour)
 
-    with pytest.raises(ConflictError, match="not the one on file"):
+    with pytest.raises(ConflictError, match="not the one on file") as refused:
         promotions.approve(harbour.services, harbour.actor("pat"), request.id, "0" * 64)
 
+    assert request.evidence_digest[:8] not in str(refused.value), (
+        "it is to be read, not to be copied from here"
+    )
     assert live(harbour) == {}
 
 

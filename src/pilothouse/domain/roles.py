@@ -28,7 +28,7 @@ class Permission(StrEnum):
     REQUEST = "request a promotion"
     DECIDE = "approve or reject a promotion"
     COMMENT = "comment on a request"
-    ROLL_BACK = "roll back"
+    ROLL_BACK = "roll back a deployment"
     LIFT_HOLD = "lift a hold on automatic deployment"
     HANDLE_ALERT = "acknowledge or resolve an alert"
     PAUSE = "pause or resume automation"

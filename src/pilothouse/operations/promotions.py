@@ -52,8 +52,7 @@ def approve(
         request = _open_request(change, request_id)
         if evidence_digest != request.evidence_digest:
             raise ConflictError(
-                f"request {request_id}: the evidence shown is not the one on file "
-                f"({request.evidence_digest[:12]}…): read it again and approve that"
+                f"request {request_id}: the evidence shown is not the one on file: read it again and approve that"
             )
         obstacle = why_not_approve(request, actor.name)
         if obstacle:

@@ -98,8 +98,8 @@ def approve(session: Session, number: int, digest: str, reason: str) -> None:
     shown = promotions.get_request(session.services, session.actor, number)
     if len(digest) < 12 or not shown.evidence_digest.startswith(digest):
         raise ConflictError(
-            f"request {number}: the evidence named ({digest}) is not the one on file ({shown.evidence_digest[:12]}…); "
-            f"read it with pilothouse evidence {number} and name its digest"
+            f"request {number}: the evidence named ({digest}) is not the one on file; "
+            f"read it with pilothouse evidence {number} and name its digest (at least 12 digits)"
         )
     found = promotions.approve(
         session.services, session.actor, number, evidence_digest=shown.evidence_digest, reason=reason
