@@ -198,7 +198,7 @@ def test_a_role_for_one_model_does_not_reach_another(busy: Harbour) -> None:
             workspaces.grant_role(services, busy.actor(ADMIN), "olga", Role.OPERATOR, model="other")
             olga = busy.actor("olga")
             assert olga.allows(Permission.ROLL_BACK, "other")
-            with pytest.raises(NotAllowedError, match="roll back of delay"):
+            with pytest.raises(NotAllowedError, match="roll back a deployment of delay"):
                 deployments.roll_back(services, olga, "delay", reason="x")
             with pytest.raises(NotAllowedError, match="pause or resume automation"):
                 automation.pause(services, olga, "x")

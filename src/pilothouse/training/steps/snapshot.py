@@ -56,7 +56,13 @@ def run(request: StepRequest, report: Report) -> StepResult:
 def _split(rows: pa.Table, spec: ModelSpec) -> tuple[pa.Table, pa.Table]:
     if not rows.num_rows:
         raise InvalidInputError(
-            "data: no row of the source has an outcome that is known by then; expected some"
+            "data: no row of the source has an outcome that is known by then"
+            + (
+                f" and lies in data.lookback, the {format_duration(spec.data.lookback)} before"
+                if spec.data.lookback
+                else ""
+            )
+            + "; expected some: see as_of, data.truth_delay and the times in the source"
         )
     start = holdout_start(micros(rows, spec.data.timestamp), spec.data.holdout)
     if start == 0:
