@@ -1,11 +1,14 @@
 """The registry's schema and the way to it. Alone in the store it imports sqlite-utils, and only to migrate."""
 
+import functools
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from pilothouse.domain.errors import IntegrityError
 from pilothouse.sqlite import Connection, Schema, driver
 
 APPEND_ONLY = (
@@ -26,7 +29,7 @@ APPEND_ONLY = (
     "schedule_fires",
     "latency_baselines",
 )
-"""Tables whose rows never change and never go."""
+"""Tables of the first form whose rows never change and never go."""
 
 NEVER_DELETED = (
     "grants",
@@ -43,21 +46,75 @@ NEVER_DELETED = (
 """Tables whose rows go through states and never go away."""
 
 
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step from a form of the registry to the next: SQL files in order, then ``change``, then the triggers of new
+    tables. A step that has been released never changes; the next one is added below it."""
+
+    parts: tuple[str, ...] = ()
+    change: Callable[[Connection], None] | None = None
+    append_only: tuple[str, ...] = ()
+    """New tables whose rows never change and never go."""
+    never_deleted: tuple[str, ...] = ()
+    """New tables whose rows go through states and never go away."""
+
+
+def _open_kinds(connection: Connection) -> None:
+    """Kinds of jobs and actions of schedules are the program's to check: a new one must not need another table.
+
+    Taking a CHECK away changes no row, so the table's text may be edited in place (SQLite's own advice, under "Making
+    Other Kinds Of Table Schema Changes").
+    """
+    for table, column, kinds in (
+        ("jobs", "kind", "'train', 'reproduce', 'backtest'"),
+        ("schedules", "action", "'train', 'monitor', 'backup'"),
+    ):
+        rewrite_table(connection, table, f"CHECK ({column} IN ({kinds}))", f"CHECK ({column} <> '')")
+
+
+def rewrite_table(connection: Connection, table: str, old: str, new: str) -> None:
+    """Replace a piece of a table's definition; rows are not looked at, so ``new`` must hold for all that there are."""
+    connection.execute("PRAGMA writable_schema=ON")
+    changed = connection.execute(
+        "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE type = 'table' AND name = ? AND instr(sql, ?) > 0",
+        (old, new, table, old),
+    )
+    if changed.rowcount != 1:
+        raise IntegrityError(
+            f"the table {table} is not as its release made it: restore the registry from a backup"
+        )
+    connection.execute("PRAGMA writable_schema=RESET")
+
+
+MIGRATIONS: dict[str, Migration] = {
+    "registry_1": Migration(
+        parts=("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"),
+        append_only=APPEND_ONLY,
+        never_deleted=NEVER_DELETED,
+    ),
+    "registry_2": Migration(change=_open_kinds),
+}
+"""Each brings the schema from its index to the next."""
+
+
 def apply_migrations(connection: Connection) -> None:
     """Bring the schema up to date. The caller has begun an immediate transaction, and commits it."""
     library = _import_without_pandas()
     migrations = library.Migrations("registry")
-
-    @migrations()  # type: ignore[untyped-decorator]
-    def registry_1(db: Any) -> None:
-        for part in ("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"):
-            _execute_script(db.conn, resources.files(__package__).joinpath("schema", part).read_text())
-        for table in APPEND_ONLY:
-            _refuse(db.conn, table, "UPDATE")
-        for table in APPEND_ONLY + NEVER_DELETED:
-            _refuse(db.conn, table, "DELETE")
-
+    for name, migration in MIGRATIONS.items():
+        migrations(name=name)(functools.partial(_apply, migration))
     migrations.apply(library.Database(connection))
+
+
+def _apply(migration: Migration, db: Any) -> None:
+    for part in migration.parts:
+        _execute_script(db.conn, resources.files(__package__).joinpath("schema", part).read_text())
+    if migration.change is not None:
+        migration.change(db.conn)
+    for table in migration.append_only:
+        _refuse(db.conn, table, "UPDATE")
+    for table in migration.append_only + migration.never_deleted:
+        _refuse(db.conn, table, "DELETE")
 
 
 def _refuse(connection: Connection, table: str, change: str) -> None:
@@ -93,4 +150,6 @@ def _import_without_pandas() -> Any:
         del sys.modules["pandas"]
 
 
-SCHEMA = Schema(kind="registry", application_id=int.from_bytes(b"PILH"), version=1, migrate=apply_migrations)
+SCHEMA = Schema(
+    kind="registry", application_id=int.from_bytes(b"PILH"), version=len(MIGRATIONS), migrate=apply_migrations
+)

@@ -1,0 +1,47 @@
+"""A registry of every released form is brought to the current one, with all that is in it."""
+
+from pathlib import Path
+
+import pytest
+
+from pilothouse.sqlite import driver
+from pilothouse.store import migrations
+from pilothouse.store.connection import Registry
+from pilothouse.store.migrations import MIGRATIONS, SCHEMA
+
+
+def schema_of(registry: Registry) -> dict[str, str]:
+    """Every table, index and trigger by name; white space folded."""
+    with registry.read() as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    return {row["name"]: " ".join(row["sql"].split()) for row in rows}
+
+
+def make_form(path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry as the release with the first ``count`` migrations made it, with one job in it."""
+    older = dict(list(MIGRATIONS.items())[:count])
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", older)
+        Registry.create(path).close()
+    connection = driver.connect(str(path))
+    with connection:
+        connection.execute(f"PRAGMA user_version = {count}")
+        connection.execute("INSERT INTO models (id, name, created_at, created_by) VALUES (1, 'm', 1, 'ada')")
+    connection.close()
+
+
+@pytest.mark.parametrize("count", range(1, SCHEMA.version))
+def test_an_older_form_becomes_the_current_one(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_form(tmp_path / "old.db", count, monkeypatch)
+    upgraded, fresh = Registry.upgrade(tmp_path / "old.db"), Registry.create(tmp_path / "new.db")
+    try:
+        assert schema_of(upgraded) == schema_of(fresh)
+        with upgraded.read() as connection:
+            assert connection.execute("SELECT name FROM models").fetchone()["name"] == "m"
+            assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+            assert connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA.version
+    finally:
+        upgraded.close()
+        fresh.close()
