@@ -64,6 +64,21 @@ class PerformanceReading:
 
 
 @dataclass(frozen=True, slots=True)
+class EstimateReading:
+    """Performance of one window as estimated without its truth. ``low``/``high`` are its band; ``reference`` as for the
+    realised figure."""
+
+    metric: str
+    window_start: datetime
+    window_end: datetime
+    rows: int
+    value: float
+    low: float
+    high: float
+    reference: float
+
+
+@dataclass(frozen=True, slots=True)
 class TrafficReading:
     """Volume, errors and latency of one window."""
 
@@ -97,6 +112,8 @@ class MonitorView:
     reference: MetricValue | None
     baseline_p95_ms: float | None
     performance: tuple[PerformanceReading, ...] = ()
+    estimated: tuple[EstimateReading, ...] = ()
+    """The same metric estimated without truth: also of windows whose outcomes are not known yet."""
     drift: dict[str, tuple[DriftReading, ...]] = field(default_factory=dict)
     """Feature (and ``score``) to its readings, oldest first; most drifted feature first."""
     traffic: tuple[TrafficReading, ...] = ()
