@@ -11,6 +11,7 @@ from pilothouse.domain.errors import NotFoundError
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths
+from pilothouse.system.write_guard import WriteGuard
 
 if TYPE_CHECKING:
     from pilothouse.telemetry import TelemetryStore
@@ -30,16 +31,20 @@ def open_workspace(root: Path, *, create: bool = False) -> Services:
         raise NotFoundError(
             f"{root} is not a workspace: it has no state/registry.db; make one with pilothouse init"
         )
+    registry = Registry.upgrade(paths.registry)
+    registry.guard = WriteGuard(paths.read_only).check
     return Services(
         paths=paths,
-        registry=Registry.upgrade(paths.registry),
+        registry=registry,
         artifacts=ArtifactStore(paths.artifacts),
         now=wall_clock,
-        open_telemetry=lambda: _open_telemetry(paths.telemetry),
+        open_telemetry=lambda: _open_telemetry(paths),
     )
 
 
-def _open_telemetry(path: Path) -> "TelemetryStore":
+def _open_telemetry(paths: WorkspacePaths) -> "TelemetryStore":
     from pilothouse.telemetry import TelemetryStore
 
-    return TelemetryStore(path)
+    store = TelemetryStore(paths.telemetry)
+    store.guard_writes(WriteGuard(paths.read_only).check)
+    return store

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 import pytest
 
 from fixtures.registries import Harbour
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations import diagnosis, promotions, trainings
+from pilothouse.operations import diagnosis, promotions, trainings, write_state
 from pilothouse.sqlite import driver
 from pilothouse.store import processes
 from pilothouse.system.processes import own_name
@@ -35,6 +36,32 @@ def report(harbour: Harbour, target: str, failed: dict[str, str] | None = None) 
     with harbour.services.registry.transaction() as connection:
         content = ServingReport(target, 8_080, 1, {"delay": 1}, failed or {}, 0, {"delay": 4_000})
         processes.put_report(connection, content, at=harbour.time)
+
+
+@pytest.fixture(autouse=True)
+def now(harbour: Harbour) -> None:
+    """The workspace was initialised by the real clock, and the doctor looks at the clock."""
+    harbour.time = datetime.now(UTC)
+
+
+def test_a_clock_that_lies_before_the_log_is_told(harbour: Harbour) -> None:
+    lead(harbour)
+    harbour.pass_time(hours=-3)
+    assert "set the clock" in wrong(harbour)["clock"]
+
+
+def test_a_workspace_that_may_not_be_written_is_told(harbour: Harbour) -> None:
+    lead(harbour)
+    write_state.make_read_only(harbour.services, harbour.actor("ada"), "the disk is being changed")
+    assert wrong(harbour)["writing"].endswith("the disk is being changed; pilothouse writable lifts it")
+
+
+def test_an_artifact_of_work_that_was_cut_off_is_told_and_no_fault(harbour: Harbour) -> None:
+    lead(harbour)
+    harbour.services.artifacts.put_bytes(b"left over")
+    found = {f.check: f for f in diagnosis.diagnose(harbour.services, harbour.actor("ada"))}
+    assert found["orphans"].ok
+    assert found["orphans"].finding == "1 artifacts (9 bytes) belong to no run"
 
 
 def test_a_healthy_workspace_has_nothing_wrong(harbour: Harbour) -> None:

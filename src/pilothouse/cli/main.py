@@ -18,6 +18,8 @@ _COMMANDS = {
     "status": ("workspace:status", "The fleet's health in text, with an exit code."),
     "backup": ("workspace:backup", "Copy a live workspace soundly into one file."),
     "restore": ("workspace:restore", "Unpack and verify a backup into a new folder."),
+    "read-only": ("workspace:read_only", "Let nothing be written, with a reason."),
+    "writable": ("workspace:writable", "Let the workspace be written again."),
     "doctor": ("workspace:doctor", "Check database, chain, artifacts, isolation and daemon."),
     "models": ("models:models", "List the models."),
     "versions": ("models:versions", "List the versions of a model."),

@@ -17,6 +17,7 @@ from pilothouse.system.leader import leader
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.processes import is_alive, kill_group, name_of
 
+from .main import DRAIN
 from .serving_supervisor import running_servers
 
 _POLL_S = 0.02
@@ -28,23 +29,26 @@ def start_in_background(
     isolation: Isolation = "require",
     slots: int = 1,
     serve_targets: bool = True,
+    standby: bool = False,
     timeout_s: float = 30.0,
 ) -> ProcessName:
     """Start a daemon that nobody's terminal holds, and wait until its hub answers. Its full name.
 
-    Raises NotFoundError (no workspace), ConflictError (one runs already) or UnavailableError, which says why it ended
-    or that it does not answer.
+    With ``standby`` one that waits for the end of the daemon that runs; where none runs it leads at once. Raises
+    NotFoundError (no workspace), ConflictError (one runs already) or UnavailableError, which says why it ended or that it
+    does not answer.
     """
     paths = WorkspacePaths(root.resolve())
     if not paths.registry.exists():
         raise NotFoundError(
             f"{root} is not a workspace: it has no state/registry.db; make one with pilothouse init"
         )
-    if (running := leader(paths.daemon_lock)) is not None:
+    if (running := leader(paths.daemon_lock)) is not None and not standby:
         raise ConflictError(f"the daemon of {root} runs already, pid {running.pid}")
     command = [sys.executable, "-I", "-m", "pilothouse.daemon.main", "--root", str(paths.root)]
     command += ["--isolation", isolation, "--slots", str(slots)] + ([] if serve_targets else ["--no-serving"])
-    output = paths.state / "daemon.out"
+    command += ["--standby"] if standby else []
+    output = paths.state / ("daemon.standby.out" if standby else "daemon.out")
     with output.open("wb") as stream:
         output.chmod(0o600)
         child = subprocess.Popen(
@@ -53,6 +57,13 @@ def start_in_background(
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         name = leader(paths.daemon_lock)
+        if (
+            standby
+            and running is not None
+            and child.poll() is None
+            and (own := name_of(child.pid)) is not None
+        ):
+            return own
         if name is not None and name.pid == child.pid and hub_answers(paths.hub_socket):
             return name
         if child.poll() is not None:
@@ -63,20 +74,24 @@ def start_in_background(
     raise UnavailableError(f"the daemon does not answer after {timeout_s:g} s: see {paths.daemon_log}")
 
 
-def stop(root: Path, *, timeout_s: float = 30.0) -> bool:
+def stop(root: Path, *, drain: bool = False, timeout_s: float = 30.0) -> bool:
     """Ask the daemon to stop and wait for its end; False where none ran. Serving processes go on.
 
-    Raises UnavailableError where it is still there after ``timeout_s``.
+    Jobs that run are left to the next daemon, which runs them again; with ``drain`` they first go on to their end, and none
+    is begun any more. Raises UnavailableError where it is still there after ``timeout_s``.
     """
     name = leader(WorkspacePaths(root.resolve()).daemon_lock)
     if name is None:
         return False
     with contextlib.suppress(ProcessLookupError):
-        os.kill(name.pid, signal.SIGTERM)
+        os.kill(name.pid, DRAIN if drain else signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
     while is_alive(name):
         if time.monotonic() > deadline:
-            raise UnavailableError(f"the daemon, pid {name.pid}, has not stopped after {timeout_s:g} s")
+            waits = "; jobs still run: pilothouse jobs --status running" if drain else ""
+            raise UnavailableError(
+                f"the daemon, pid {name.pid}, has not stopped after {timeout_s:g} s{waits}"
+            )
         time.sleep(_POLL_S)
     return True
 

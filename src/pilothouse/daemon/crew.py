@@ -1,14 +1,17 @@
 """The daemon's parts put together: which threads there are, and what wakes each."""
 
 import functools
+import logging
 import threading
 
-from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.jobs import JobStatus, ProcessName
 from pilothouse.execution.launcher_client import Isolation, Launcher
-from pilothouse.operations import jobs, promotions
+from pilothouse.operations import jobs, promotions, write_state
 from pilothouse.operations.monitoring import evaluate_windows
 from pilothouse.operations.processes import BEAT_EVERY_S, Pulse
 from pilothouse.operations.services import Services
+from pilothouse.store import jobs as stored_jobs
 
 from .hub import hub_app
 from .hub_server import HubServer
@@ -21,6 +24,18 @@ _SERVING_AT_LEAST_EVERY_S = 1.0
 _MONITOR_RESTS_S = 0.2
 _MONITOR_AT_LEAST_EVERY_S = 10.0
 _HOUSEKEEPING_EVERY_S = 15.0
+_EXAMINE_EVERY_S = 86_400.0
+_EXAMINE_FIRST_AFTER_S = 60.0
+_PATIENCE_S = {
+    "serving": 120.0,
+    "monitor": 1_800.0,
+    "schedules": 3_600.0,
+    "housekeeping": 120.0,
+    "heartbeat": 60.0,
+}
+"""A turn that takes longer has stuck. The monitor may have years to catch up with, a schedule a backup to make."""
+
+log = logging.getLogger(__name__)
 
 
 class Crew:
@@ -44,7 +59,8 @@ class Crew:
         self._slots = slots
         self._supervisor = ServingSupervisor(services, isolation) if serve_targets else None
         self._parts = Parts(stop)
-        self._monitor_bell = self._parts.bell()
+        self._draining = threading.Event()
+        self._monitor_bell = self._bell("monitor")
         self._schedules = ScheduleKeeper(services, self._monitor_bell)
         services.paths.make_socket_folder()
         self._hub = HubServer(hub_app(services, self._pulse), services.paths.hub_socket)
@@ -54,6 +70,30 @@ class Crew:
         """The name of the thread that died, or empty."""
         return self._parts.failed
 
+    def _bell(self, name: str) -> Bell:
+        return self._parts.bell(name, _PATIENCE_S[name])
+
+    @property
+    def stuck(self) -> list[str]:
+        """The parts whose turn takes longer than is ever right."""
+        return self._parts.stuck()
+
+    def drain(self) -> None:
+        """Begin no job any more; those that run go on to their end."""
+        self._draining.set()
+
+    @property
+    def drained(self) -> bool:
+        """True once it was asked to drain and no job runs."""
+        if not self._draining.is_set():
+            return False
+        try:
+            with self._services.registry.read() as connection:
+                return not stored_jobs.listed(connection, status=JobStatus.RUNNING, limit=1)
+        except PilothouseError as error:
+            log.error("%s", error)
+            return False
+
     def start(self) -> None:
         """Put lost jobs back, then start every thread."""
         services, parts = self._services, self._parts
@@ -61,21 +101,22 @@ class Crew:
         registry_bells: list[Bell] = []
         telemetry_bells: list[Bell] = [self._monitor_bell]
 
-        def bell() -> Bell:
-            made = parts.bell()
+        def bell(name: str = "") -> Bell:
+            made = self._bell(name) if name else parts.bell()
             registry_bells.append(made)
             return made
 
         parts.start("hub", self._hub.run)
         if self._supervisor is not None:
-            parts.start("serving", functools.partial(self._supervise, bell()))
+            parts.start("serving", functools.partial(self._supervise, bell("serving")))
         for slot in range(self._slots):
-            run = functools.partial(run_slot, services, self._launcher, self._owner, bell())
+            run = functools.partial(run_slot, services, self._launcher, self._owner, bell(), self._draining)
             parts.start(f"jobs {slot + 1}", run)
         parts.start("monitor", self._monitor)
-        parts.start("schedules", functools.partial(self._schedules.run, bell()))
+        parts.start("schedules", functools.partial(self._schedules.run, bell("schedules")))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)
+        parts.start("examination", self._examine)
         versions = {
             services.registry.data_version: registry_bells,
             services.telemetry.data_version: telemetry_bells,
@@ -102,10 +143,26 @@ class Crew:
 
     def _keep_house(self) -> None:
         def work() -> None:
+            if write_state.watch_disk(self._services) is not None:
+                return
             promotions.expire_requests(self._services)
             jobs.requeue_lost(self._services)
 
-        repeat(self._parts.bell(), work, at_least_every_s=_HOUSEKEEPING_EVERY_S)
+        repeat(self._bell("housekeeping"), work, at_least_every_s=_HOUSEKEEPING_EVERY_S)
 
     def _beat(self) -> None:
-        repeat(self._parts.bell(), self._pulse.beat, at_least_every_s=BEAT_EVERY_S)
+        def work() -> None:
+            if write_state.state(self._services) is None:
+                self._pulse.beat()
+
+        repeat(self._bell("heartbeat"), work, at_least_every_s=BEAT_EVERY_S)
+
+    def _examine(self) -> None:
+        """Once a day: are registry and chain sound? A workspace that is not may not be written any more."""
+
+        def work() -> None:
+            log.info("examined: %s", write_state.verify(self._services))
+
+        bell = self._parts.bell()
+        bell.wait(_EXAMINE_FIRST_AFTER_S)
+        repeat(bell, work, at_least_every_s=_EXAMINE_EVERY_S)

@@ -40,11 +40,15 @@ _RECORD = {
 }
 
 
-def run_slot(services: Services, launcher: Launcher, owner: str, bell: Bell) -> None:
-    """Run one job after the other until the daemon stops."""
+def run_slot(
+    services: Services, launcher: Launcher, owner: str, bell: Bell, draining: threading.Event | None = None
+) -> None:
+    """Run one job after the other until the daemon stops; none is begun any more once ``draining`` is set."""
 
     def empty_queue() -> None:
         while not bell.stop.is_set() and _something_waits(services):
+            if draining is not None and draining.is_set():
+                return
             claim = jobs.claim_job(services, owner, LEASE_S)
             if claim is None:
                 return

@@ -11,23 +11,31 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from pilothouse.domain.errors import NotFoundError, PilothouseError
 from pilothouse.execution.launcher_client import Isolation, Launcher
-from pilothouse.system import landlock
+from pilothouse.system import landlock, service_manager
 from pilothouse.system.leader import leadership
 from pilothouse.system.paths import WorkspacePaths
 
 from .logs import close_log, open_log, say
+
+if TYPE_CHECKING:
+    from .crew import Crew
 
 log = logging.getLogger("pilothouse.daemon.main")  # by name: run with -m this module is called __main__
 
 EXIT_DEAD_THREAD = 70
 _PATIENCE_S = 10.0
 _LOOK_EVERY_S = 0.25
+_STANDBY_LOOKS_EVERY_S = 0.05
+DRAIN = signal.SIGUSR1
+"""Asks the daemon to begin no job any more and to end when those that run have ended."""
 
 
 def run_daemon(
@@ -36,28 +44,42 @@ def run_daemon(
     isolation: Isolation = "require",
     slots: int = 1,
     serve_targets: bool = True,
+    standby: bool = False,
     stop: threading.Event | None = None,
 ) -> int:
     """Run until SIGTERM or SIGINT (or ``stop`` is set); the exit code: 0, or 70 where a part of the daemon died.
 
-    Raises NotFoundError (no workspace), ConflictError (another daemon leads) or UnavailableError (no isolation, a
-    database that cannot be opened).
+    With ``standby`` wait, all libraries imported, until the daemon that leads has gone, then lead. Raises NotFoundError (no
+    workspace), ConflictError (another daemon leads) or UnavailableError (no isolation, a database that cannot be opened).
     """
     paths = WorkspacePaths(root.resolve())
     if not paths.registry.exists():
         raise NotFoundError(
             f"{root} is not a workspace: it has no state/registry.db; make one with pilothouse init"
         )
-    with leadership(paths.daemon_lock), _logging(paths.daemon_log):
-        launcher = Launcher(
-            closed=[paths.state], opened=[paths.jobs, paths.artifacts], isolation=isolation, grace_s=3.0
-        )
+    stop = stop or threading.Event()
+    launcher = Launcher(
+        closed=[paths.state], opened=[paths.jobs, paths.artifacts], isolation=isolation, grace_s=3.0
+    )
+    with _signals() as told:
+
+        def wait() -> bool:
+            return not stop.is_set() and not _read(told, _STANDBY_LOOKS_EVERY_S)
+
         try:
-            launcher.start()
-            return _lead(paths, launcher, isolation, slots, serve_targets, stop or threading.Event())
-        except PilothouseError as error:
-            say(log, logging.CRITICAL, str(error))
-            raise
+            if standby:
+                launcher.start()
+                service_manager.notify("READY=1", "STATUS=stands by")
+            with leadership(paths.daemon_lock, wait if standby else None) as leads:
+                if not leads:
+                    return 0
+                with _logging(paths.daemon_log):
+                    try:
+                        launcher.start()
+                        return _lead(paths, launcher, isolation, slots, serve_targets, stop, told)
+                    except PilothouseError as error:
+                        say(log, logging.CRITICAL, str(error))
+                        raise
         finally:
             launcher.stop()
 
@@ -69,6 +91,7 @@ def _lead(
     slots: int,
     serve_targets: bool,
     stop: threading.Event,
+    told: socket.socket,
 ) -> int:
     # Only now, with the launcher exec'd: what these open, no step can inherit.
     from pilothouse.composition import open_workspace
@@ -87,12 +110,12 @@ def _lead(
             services, launcher, name, isolation=isolation, slots=slots, serve_targets=serve_targets, stop=stop
         )
         try:
-            with _signals() as told:
-                crew.start()
-                while not stop.is_set() and not select.select([told], [], [], _LOOK_EVERY_S)[0]:
-                    continue
+            crew.start()
+            service_manager.notify("READY=1", f"STATUS=leads {paths.root}")
+            _wait_for_the_end(crew, stop, told)
             log.info("the daemon stops")
         finally:
+            service_manager.notify("STOPPING=1")
             left = crew.end(_PATIENCE_S)
         if left:
             say(log, logging.WARNING, f"still busy at the end: {', '.join(left)}")
@@ -103,6 +126,39 @@ def _lead(
     finally:
         if not left:  # a connection that is closed under a busy thread takes the whole process with it
             services.close()
+
+
+def _wait_for_the_end(crew: "Crew", stop: threading.Event, told: socket.socket) -> None:
+    """Until it is asked to stop, or has drained; meanwhile the service manager hears that no part is stuck."""
+    every_s = service_manager.watchdog_every_s()
+    said_at = 0.0
+    stuck_before: list[str] = []
+    while not stop.is_set() and not crew.drained:
+        asked = _read(told, _LOOK_EVERY_S)
+        if asked == b"s":
+            return
+        if asked == b"d":
+            say(
+                log, logging.INFO, "no job is begun any more; the daemon stops when those that run have ended"
+            )
+            service_manager.notify("STATUS=drains")
+            crew.drain()
+        stuck = crew.stuck
+        if stuck != stuck_before:
+            say(
+                log,
+                logging.CRITICAL if stuck else logging.INFO,
+                f"stuck: {', '.join(stuck) or 'nothing any more'}",
+            )
+            stuck_before = stuck
+        if every_s is not None and not stuck and time.monotonic() - said_at >= every_s:
+            said_at = time.monotonic()
+            service_manager.notify("WATCHDOG=1")
+
+
+def _read(told: socket.socket, timeout_s: float) -> bytes:
+    """What a signal has said within that time: ``s`` stop, ``d`` drain, empty nothing."""
+    return told.recv(1) if select.select([told], [], [], timeout_s)[0] else b""
 
 
 @contextlib.contextmanager
@@ -116,20 +172,20 @@ def _logging(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """A socket that becomes readable at SIGTERM or SIGINT. In a thread of a test signals are left alone.
+    """A socket from which a byte can be read for each signal. In a thread of a test signals are left alone.
 
     A handler must not touch locks, also not those of a threading.Event: the main thread may hold it just then.
     """
     told, teller = socket.socketpair()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        teller.send(b"s")
+        teller.send(b"d" if number == DRAIN else b"s")
 
     with told, teller:
         if threading.current_thread() is not threading.main_thread():
             yield told
             return
-        numbers = (signal.SIGTERM, signal.SIGINT)
+        numbers = (signal.SIGTERM, signal.SIGINT, DRAIN)
         before = {number: signal.signal(number, handle) for number in numbers}
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its terminal may go
         try:
@@ -146,10 +202,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--isolation", choices=("require", "warn"), default="require")
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--no-serving", action="store_true")
+    parser.add_argument("--standby", action="store_true")
     given = parser.parse_args(arguments)
     try:
         return run_daemon(
-            given.root, isolation=given.isolation, slots=given.slots, serve_targets=not given.no_serving
+            given.root,
+            isolation=given.isolation,
+            slots=given.slots,
+            serve_targets=not given.no_serving,
+            standby=given.standby,
         )
     except PilothouseError as error:
         sys.stderr.write(f"{error}\n")

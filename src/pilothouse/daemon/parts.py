@@ -1,6 +1,7 @@
 """The daemon's threads: started by name, rung awake when something changed, and none may die unnoticed."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -24,9 +25,9 @@ class Parts:
         self._threads: list[threading.Thread] = []
         self._bells: list[Bell] = []
 
-    def bell(self) -> "Bell":
-        """A bell that also rings when the daemon stops."""
-        made = Bell(self.stop)
+    def bell(self, name: str = "", patience_s: float = math.inf) -> "Bell":
+        """A bell that also rings when the daemon stops. Its part counts as stuck when a turn takes over ``patience_s``."""
+        made = Bell(self.stop, name, patience_s)
         self._bells.append(made)
         return made
 
@@ -35,6 +36,11 @@ class Parts:
         thread = threading.Thread(target=self._guarded, args=(name, run), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+
+    def stuck(self) -> list[str]:
+        """The parts that have not come round for longer than is ever right."""
+        now = time.monotonic()
+        return [bell.name for bell in self._bells if now - bell.turned > bell.patience_s]
 
     def join(self, patience_s: float) -> list[str]:
         """Wait for all threads together that long, once ``stop`` is set; the names of those that still run."""
@@ -63,6 +69,10 @@ class Bell:
     """Wakes one thread. Rings that come while it works are one ring."""
 
     stop: threading.Event
+    name: str = ""
+    patience_s: float = math.inf
+    turned: float = field(default_factory=time.monotonic)
+    """When its part last came round."""
     _rung: threading.Event = field(default_factory=threading.Event)
 
     def ring(self) -> None:
@@ -86,7 +96,7 @@ def repeat(
     """
     pause = 0.0
     while not bell.stop.is_set():
-        started = time.monotonic()
+        started = bell.turned = time.monotonic()
         try:
             sooner = work()
         except PilothouseError as error:

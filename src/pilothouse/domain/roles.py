@@ -37,6 +37,7 @@ class Permission(StrEnum):
     GRANT = "grant or revoke a role"
     SET_POLICY = "set the workspace's policy"
     BACKUP = "back up the workspace"
+    FREEZE = "make the workspace read-only or writable"
     RUN_DAEMON = "record what the daemon did"
 
 
@@ -61,6 +62,7 @@ _OPERATOR = _EVERYBODY | {
     Permission.INGEST,
     Permission.SCHEDULE,
     Permission.BACKUP,
+    Permission.FREEZE,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {

@@ -29,10 +29,10 @@ from pilothouse.store.connection import Registry
 from pilothouse.system.files import sha256_file, sync_folder
 
 from .authorisation import authorise, changing
-from .restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY, restore
+from .restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY, restore, verify_backup
 from .services import Services
 
-__all__ = ["BackupSummary", "backup", "restore"]
+__all__ = ["BackupSummary", "backup", "restore", "verify_backup"]
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
 

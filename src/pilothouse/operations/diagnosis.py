@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from pilothouse.domain.diagnosis import Finding
@@ -10,7 +11,8 @@ from pilothouse.domain.errors import IntegrityError, PilothouseError, Unavailabl
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.sqlite import driver
-from pilothouse.store import agreement, deployments, jobs, versions
+from pilothouse.sqlite.connection import check_file_system, check_library
+from pilothouse.store import agreement, audit, deployments, jobs, versions
 from pilothouse.system import landlock
 
 from . import audits, health, processes
@@ -18,6 +20,8 @@ from .authorisation import reading
 from .services import Services
 
 _LOW_DISK = 1 << 30
+_LARGE_WAL = 256 << 20
+_CLOCK_SLACK = timedelta(minutes=1)
 
 
 def diagnose(services: Services, actor: Actor) -> list[Finding]:
@@ -25,12 +29,15 @@ def diagnose(services: Services, actor: Actor) -> list[Finding]:
     with reading(services, actor):
         pass
     checks: dict[str, Callable[[], str]] = {
-        "sqlite": lambda: f"version {driver.sqlite_version}",
+        "sqlite": lambda: _library(services),
         "registry": lambda: _registry(services),
         "telemetry": lambda: _telemetry(services),
         "audit chain": lambda: _chain(services, actor),
         "records": lambda: _records(services),
         "artifacts": lambda: _artifacts(services),
+        "orphans": lambda: _orphans(services),
+        "clock": lambda: _clock(services),
+        "writing": lambda: _writing(services),
     }
     findings = [_run(name, check) for name, check in checks.items()]
     return [
@@ -46,6 +53,44 @@ def _run(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, True, check())
     except PilothouseError as error:
         return Finding(name, False, str(error))
+
+
+def _library(services: Services) -> str:
+    check_library()
+    check_file_system(services.paths.state)
+    return f"version {driver.sqlite_version}, on a local file system"
+
+
+def _writing(services: Services) -> str:
+    services.write_guard.check()
+    sizes = [path.stat().st_size for path in services.paths.state.glob("*.db-wal")]
+    if sum(sizes) > _LARGE_WAL:
+        raise UnavailableError(
+            f"the write-ahead logs hold {sum(sizes) >> 20} MiB: a reader has been left open; end old consoles"
+        )
+    return f"allowed; write-ahead logs hold {sum(sizes) >> 10} KiB"
+
+
+def _clock(services: Services) -> str:
+    """The wall clock orders audit, leases and expiry: it must not lie before what is written already."""
+    with services.registry.read() as connection:
+        newest = audit.newest_time(connection)
+    now = services.now()
+    if newest is not None and now < newest - _CLOCK_SLACK:
+        raise UnavailableError(
+            f"the wall clock shows {now:%Y-%m-%d %H:%M} UTC, and the audit log was written at {newest:%Y-%m-%d %H:%M}: "
+            "set the clock (NTP), else expiry and leases are judged wrongly"
+        )
+    return f"{now:%Y-%m-%d %H:%M:%S} UTC, not before the newest entry of the log"
+
+
+def _orphans(services: Services) -> str:
+    """Artifacts that no row names are left by work that was cut off: harmless, told for their size."""
+    with services.registry.read() as connection:
+        named = set(versions.artifact_digests(connection))
+    lonely = [digest for digest in services.artifacts.digests() if digest not in named]
+    size = sum(services.artifacts.size(digest) for digest in lonely)
+    return f"{len(lonely)} artifacts ({size:,} bytes) belong to no run" if lonely else "none"
 
 
 def _registry(services: Services) -> str:

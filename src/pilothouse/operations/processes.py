@@ -1,19 +1,22 @@
 """What the daemon and the serving processes say of themselves, and whether the daemon is there."""
 
+import shutil
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
-from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.jobs import JobStatus, ProcessName
 from pilothouse.domain.monitoring import DaemonState
-from pilothouse.domain.roles import DAEMON, Permission
+from pilothouse.domain.records import Job
+from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.wire import ServingReport
-from pilothouse.store import processes
+from pilothouse.store import jobs, processes, workspace
 from pilothouse.system import landlock
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import own_name
 
-from .authorisation import changing
+from .authorisation import changing, reading
 from .services import Services
 
 BEAT_EVERY_S = 5.0
@@ -35,6 +38,54 @@ def daemon_state(services: Services) -> DaemonState:
         heartbeat_at=record.heartbeat_at,
         isolation=str(record.detail.get("isolation", "")) or landlock.describe(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonReport:
+    """The daemon, what it is at, what keeps it from working, and what comes next by schedule, soonest first."""
+
+    state: DaemonState
+    read_only: str
+    """Why nothing may be written, in words; empty where it may."""
+    paused: str
+    """Who paused automation and why; empty where it runs."""
+    running: tuple[Job, ...]
+    queued: int
+    next: tuple[tuple[datetime, str], ...]
+    disk_free_bytes: int
+    registry_wal_bytes: int
+    telemetry_wal_bytes: int
+
+
+def daemon_report(services: Services, actor: Actor) -> DaemonReport:
+    """Everything that an operator asks of the daemon. Raises NotAllowedError."""
+    from . import schedules  # imports the reader of cron lines, which consoles do not want at their start
+
+    with reading(services, actor) as connection:
+        running = jobs.listed(connection, status=JobStatus.RUNNING)
+        queued = len(jobs.listed(connection, status=JobStatus.QUEUED))
+        automation = workspace.automation(connection)
+    following = sorted(
+        (item.next_times[0], f"{item.action} {item.model} ({item.name})")
+        for item in schedules.list_schedules(services, actor, count=1)
+        if item.next_times and not item.paused
+    )
+    mark = services.write_guard.state()
+    return DaemonReport(
+        daemon_state(services),
+        mark.words if mark else "",
+        f"paused by {automation.actor}: {automation.reason}" if automation.paused else "",
+        tuple(running),
+        queued,
+        tuple(following[:5]),
+        shutil.disk_usage(services.paths.state).free,
+        _size(services.paths.registry.with_name("registry.db-wal")),
+        _size(services.paths.telemetry.with_name("telemetry.db-wal")),
+    )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def announce_daemon(services: Services, isolation: str) -> ProcessName:

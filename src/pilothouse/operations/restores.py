@@ -67,6 +67,20 @@ def restore(file: Path, root: Path) -> AuditHead:
     return head
 
 
+def verify_backup(file: Path) -> AuditHead:
+    """Everything that ``restore`` verifies, beside the file and gone again; the head of its audit log.
+
+    Raises as ``restore`` does.
+    """
+    try:
+        with tempfile.TemporaryDirectory(
+            prefix=f".{file.name}.verifying-", dir=file.absolute().parent
+        ) as scratch:
+            return restore(file, Path(scratch) / "workspace")
+    except OSError as error:
+        raise UnavailableError(f"{file} cannot be unpacked beside it: {error.strerror or error}") from error
+
+
 def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     manifest: dict[str, Any] | None = None

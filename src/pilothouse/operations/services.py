@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths
+from pilothouse.system.write_guard import WriteGuard
 
 if TYPE_CHECKING:
     from pilothouse.telemetry import TelemetryStore
@@ -28,6 +29,11 @@ class Services:
     artifacts: ArtifactStore
     now: Callable[[], datetime]
     open_telemetry: "Callable[[], TelemetryStore]"
+
+    @property
+    def write_guard(self) -> WriteGuard:
+        """Whether anything may be written now."""
+        return WriteGuard(self.paths.read_only)
 
     @cached_property
     def telemetry(self) -> "TelemetryStore":

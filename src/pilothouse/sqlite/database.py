@@ -3,7 +3,7 @@
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Self
@@ -35,6 +35,8 @@ class Database:
     schema: Schema
     named_rows = False
     """Whether rows are ``Row``, with their columns by name, or plain tuples."""
+    guard: Callable[[], None] | None = None
+    """Asked before each unit of work that writes; raises where nothing may be written now."""
 
     def __init__(self, path: Path) -> None:
         """Open an existing file of the current schema.
@@ -81,6 +83,8 @@ class Database:
         connection = held.connection
         with held.busy, self._errors():
             if not connection.in_transaction:
+                if self.guard is not None:
+                    self.guard()
                 with unit_of_work(connection, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"):
                     self._local.writing = True
                     try:

@@ -71,6 +71,12 @@ def entries(
     return [_entry(row) for row in rows]
 
 
+def newest_time(connection: Connection) -> datetime | None:
+    """The latest time that the log holds; None of an empty one."""
+    (newest,) = connection.execute("SELECT max(recorded_at) FROM audit").fetchone()
+    return from_us(newest) if newest is not None else None
+
+
 def iterate(connection: Connection) -> Iterator[AuditEntry]:
     """Every row, oldest first."""
     for row in connection.execute(_SELECT + "ORDER BY seq"):

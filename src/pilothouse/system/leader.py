@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,25 +14,37 @@ from pilothouse.system.processes import is_alive, own_name
 
 
 @contextlib.contextmanager
-def leadership(path: Path) -> Iterator[None]:
+def leadership(path: Path, wait: Callable[[], bool] | None = None) -> Iterator[bool]:
     """Hold the workspace while the block runs. Raises ConflictError where another daemon does.
 
-    The kernel lets go of the lock when the process ends, however it ends. Nothing inherits it.
+    With ``wait`` stand by instead: it is called between two tries, lets some time pass and says whether to go on; the
+    block gets False where it was told not to. The kernel lets go of the lock when the process ends, however it ends.
+    Nothing inherits it.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = leader(path)
-            raise ConflictError(
-                f"another daemon runs for this workspace{f', pid {other.pid}' if other else ''}: stop it first"
-            ) from None
+        while not _locked(descriptor):
+            if wait is None:
+                other = leader(path)
+                raise ConflictError(
+                    f"another daemon runs for this workspace{f', pid {other.pid}' if other else ''}: stop it first"
+                )
+            if not wait():
+                yield False
+                return
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(asdict(own_name())).encode(), 0)
-        yield
+        yield True
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def leader(path: Path) -> ProcessName | None:

@@ -57,6 +57,11 @@ class WorkspacePaths:
         return self.state / "daemon.lock"
 
     @property
+    def read_only(self) -> Path:
+        """There while nothing may be written; says why."""
+        return self.state / "read-only.json"
+
+    @property
     def daemon_log(self) -> Path:
         """What the daemon did."""
         return self.state / "daemon.log"

@@ -70,6 +70,10 @@ class TelemetryStore:
         self.calibrated: set[tuple[str, int, str, int]] = set()
         """(model, version, target, days) whose calibration is known to be kept; remembered for the monitor."""
 
+    def guard_writes(self, check: Callable[[], None]) -> None:
+        """Have ``check`` asked before each unit of work that writes."""
+        self._database.guard = check
+
     def close(self) -> None:
         """Close all connections."""
         self._database.close()

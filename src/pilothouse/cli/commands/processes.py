@@ -29,38 +29,90 @@ _isolation = click.option(
 )
 
 
+_slots = click.option(
+    "--slots",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Jobs that run at the same time.",
+)
+_standby = click.option(
+    "--standby", is_flag=True, help="Wait until the daemon that runs has gone, then take over at once."
+)
+_drain = click.option(
+    "--drain",
+    is_flag=True,
+    help="Let running jobs end first and begin none; else the next daemon runs them again.",
+)
+_timeout = click.option(
+    "--timeout",
+    type=float,
+    default=None,
+    metavar="SECONDS",
+    help="Wait that long at most (30, with --drain 3600).",
+)
+
+
 @click.group(invoke_without_command=True)
 @_isolation
+@_slots
+@_standby
 @click.pass_context
-def daemon(context: click.Context, isolation: Literal["require", "warn"]) -> int:
-    """Run the daemon in the foreground (or start, stop, status)."""
+def daemon(context: click.Context, isolation: Literal["require", "warn"], slots: int, standby: bool) -> int:
+    """Run the daemon in the foreground (or start, stop, restart, status)."""
     if context.invoked_subcommand is not None:
         return 0
     from pilothouse.daemon import main
 
     session: Session = context.obj
-    return main.run_daemon(session.root, isolation=isolation)
+    return main.run_daemon(session.root, isolation=isolation, slots=slots, standby=standby)
 
 
 @daemon.command("start")
 @_isolation
+@_slots
+@_standby
 @click.pass_obj
-def daemon_start(session: Session, isolation: Literal["require", "warn"]) -> None:
+def daemon_start(session: Session, isolation: Literal["require", "warn"], slots: int, standby: bool) -> None:
     """Start the daemon in the background."""
     from pilothouse.daemon import control
 
-    process = control.start_in_background(session.root, isolation=isolation)
+    process = control.start_in_background(session.root, isolation=isolation, slots=slots, standby=standby)
+    say(f"the daemon {'stands by' if standby else 'runs'}, pid {process.pid}")
+
+
+@daemon.command("restart")
+@_isolation
+@_slots
+@_drain
+@_timeout
+@click.pass_obj
+def daemon_restart(
+    session: Session, isolation: Literal["require", "warn"], slots: int, drain: bool, timeout: float | None
+) -> None:
+    """Stop the daemon and start the installed release: an upgrade. Serving goes on meanwhile."""
+    from pilothouse.daemon import control
+
+    control.stop(session.root, drain=drain, timeout_s=timeout or _patience(drain))
+    process = control.start_in_background(session.root, isolation=isolation, slots=slots)
     say(f"the daemon runs, pid {process.pid}")
+
+
+def _patience(drain: bool) -> float:
+    return 3_600.0 if drain else 30.0
 
 
 @daemon.command("stop")
 @click.option("--serving", is_flag=True, help="End the serving processes too.")
+@_drain
+@_timeout
 @click.pass_obj
-def daemon_stop(session: Session, serving: bool) -> None:
+def daemon_stop(session: Session, serving: bool, drain: bool, timeout: float | None) -> None:
     """Stop the daemon; serving processes go on unless told otherwise."""
     from pilothouse.daemon import control
 
-    say("the daemon has stopped" if control.stop(session.root) else "no daemon was running")
+    stopped = control.stop(session.root, drain=drain, timeout_s=timeout or _patience(drain))
+    say("the daemon has stopped" if stopped else "no daemon was running")
     if serving:
         for target in control.stop_serving(session.root):
             say(f"{target} no longer answers")
@@ -70,23 +122,38 @@ def daemon_stop(session: Session, serving: bool) -> None:
 @json_option
 @click.pass_obj
 def daemon_status(session: Session) -> int:
-    """Say whether the daemon runs. Exit code 7 if it does not."""
+    """Say whether the daemon runs, at what, and what comes next. Exit code 7 if it does not."""
     from pilothouse.operations import processes
 
-    state = processes.daemon_state(session.services)
+    report = processes.daemon_report(session.services, session.actor)
+    state = report.state
     if session.as_json:
-        show_json(state)
-    else:
-        show_pairs(
+        show_json(report)
+        return 0 if state.running else 7
+    runs = f"runs, pid {state.pid}" if state.running else "does not run: pilothouse daemon start"
+    running = ", ".join(f"{job.id} ({job.kind} {job.model}, {job.progress:.0%})" for job in report.running)
+    following = "; ".join(f"{texts.time_text(at)} {words}" for at, words in report.next)
+    show_pairs(
+        (
+            ("daemon", runs),
+            ("since", texts.time_text(state.started_at) if state.started_at else "–"),
+            ("heartbeat", texts.time_text(state.heartbeat_at) if state.heartbeat_at else "–"),
+            ("isolation", state.isolation),
+            ("writing", report.read_only or "allowed"),
+            ("automation", report.paused or "runs"),
             (
-                (
-                    "daemon",
-                    f"runs, pid {state.pid}" if state.running else "does not run: pilothouse daemon start",
-                ),
-                ("since", texts.time_text(state.started_at) if state.started_at else "–"),
-                ("isolation", state.isolation),
-            )
+                "jobs",
+                f"{len(report.running)} running, {report.queued} waiting"
+                + (f": {running}" if running else ""),
+            ),
+            ("next", following or "nothing is scheduled"),
+            ("disk", f"{report.disk_free_bytes / 2**30:.1f} GiB free"),
+            (
+                "wal",
+                f"registry {report.registry_wal_bytes >> 10} KiB, telemetry {report.telemetry_wal_bytes >> 10} KiB",
+            ),
         )
+    )
     return 0 if state.running else 7
 
 

@@ -94,13 +94,41 @@ def backup(session: Session, file: Path) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def restore(file: Path, folder: Path) -> None:
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
+@click.option("--verify", is_flag=True, help="Only verify the backup; nothing is kept.")
+def restore(file: Path, folder: Path | None, verify: bool) -> None:
     """Unpack a backup into a new FOLDER and verify it."""
     from pilothouse.operations import backups
 
+    if verify == (folder is not None):
+        raise click.UsageError("name a new folder, or --verify to only examine the backup")
+    if folder is None:
+        head = backups.verify_backup(file)
+        say(f"{file}: sound; its audit log has the head {head.count}:{head.hash}")
+        return
     backups.restore(file, folder)
     say(f"{folder}: restored and verified")
+
+
+@click.command("read-only")
+@click.option("--reason", required=True, help="Why nothing may be written.")
+@click.pass_obj
+def read_only(session: Session, reason: str) -> None:
+    """Let nothing be written until somebody lifts it; serving goes on and keeps what it predicts."""
+    from pilothouse.operations import write_state
+
+    say(write_state.make_read_only(session.services, session.actor, reason).words)
+
+
+@click.command()
+@click.option("--reason", required=True, help="Why the workspace may be written again.")
+@click.pass_obj
+def writable(session: Session, reason: str) -> None:
+    """Let the workspace be written again."""
+    from pilothouse.operations import write_state
+
+    write_state.make_writable(session.services, session.actor, reason)
+    say("the workspace can be written again")
 
 
 @click.command()

@@ -1,0 +1,95 @@
+"""Whether the workspace may be written: by people's wish, and by the daemon where the disk runs full or a check fails.
+
+The audit row of a closing is written before the mark is set, that of an opening after it has gone.
+"""
+
+import shutil
+
+from pilothouse.domain.errors import ConflictError, IntegrityError
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.system.write_guard import Cause, ReadOnly
+
+from . import audits
+from .authorisation import authorise, changing, reason_given
+from .services import Services
+
+LEAST_FREE = 64 << 20
+"""Bytes free below which the daemon lets nothing be written; of a small disk a twentieth."""
+
+
+def state(services: Services) -> ReadOnly | None:
+    """Why nothing may be written, or None. Asks nobody's leave: it is said on every screen."""
+    return services.write_guard.state()
+
+
+def make_read_only(services: Services, actor: Actor, reason: str) -> ReadOnly:
+    """Let nothing be written until somebody lifts it. Serving goes on and spools.
+
+    Raises NotAllowedError, InvalidInputError (no reason) or ConflictError (it is read-only already).
+    """
+    return _close(services, actor, "person", reason_given(reason, "making a workspace read-only"))
+
+
+def make_writable(services: Services, actor: Actor, reason: str) -> None:
+    """Let everything be written again. Raises NotAllowedError, InvalidInputError or ConflictError (it is writable)."""
+    words = reason_given(reason, "making a workspace writable")
+    authorise(services, actor, Permission.FREEZE)
+    found = state(services)
+    if found is None:
+        raise ConflictError("the workspace is not read-only")
+    _open(services, actor, found, words)
+
+
+def watch_disk(services: Services) -> ReadOnly | None:
+    """For the daemon: close the workspace where the disk is nearly full, open it again when twice that is free."""
+    usage = shutil.disk_usage(services.paths.state)
+    least = min(LEAST_FREE, usage.total // 20)
+    found = state(services)
+    if found is None and usage.free < least:
+        words = (
+            f"the disk of {services.paths.state} has {usage.free >> 20} MiB free, of at least {least >> 20}"
+        )
+        return _close(services, DAEMON, "disk", words)
+    if found is not None and found.cause == "disk" and usage.free >= 2 * least:
+        _open(services, DAEMON, found, f"{usage.free >> 20} MiB are free again")
+        return None
+    return found
+
+
+def verify(services: Services) -> str:
+    """For the daemon: examine the registry and the audit chain; close the workspace where either is damaged.
+
+    The answer says what was found. Telemetry and artifacts are the doctor's.
+    """
+    try:
+        services.registry.check()
+        head = audits.verify(services, DAEMON)
+    except IntegrityError as error:
+        if state(services) is None:
+            _close(services, DAEMON, "check", str(error))
+        return str(error)
+    return f"registry and audit chain are sound, head {head.count}:{head.hash}"
+
+
+def _close(services: Services, actor: Actor, cause: Cause, reason: str) -> ReadOnly:
+    permission = Permission.RUN_DAEMON if actor is DAEMON else Permission.FREEZE
+    with changing(services, actor, permission) as change:
+        mark = ReadOnly(cause, reason, change.at.isoformat(), actor.name)
+        change.record("workspace.read_only", "workspace", {"cause": cause, "reason": reason})
+    services.write_guard.close(mark)
+    return mark
+
+
+def _open(services: Services, actor: Actor, found: ReadOnly, reason: str) -> None:
+    permission = Permission.RUN_DAEMON if actor is DAEMON else Permission.FREEZE
+    services.write_guard.open()
+    try:
+        with changing(services, actor, permission) as change:
+            change.record(
+                "workspace.writable",
+                "workspace",
+                {"was": found.reason, "since": found.since, "reason": reason},
+            )
+    except BaseException:
+        services.write_guard.close(found)
+        raise

@@ -1,0 +1,69 @@
+"""Whether a workspace may be written: a small file in ``state`` says that it may not, why, and what to do.
+
+It is a file and not a row because it is wanted when no row can be written. Looking for it costs one ``stat``.
+"""
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from pilothouse.domain.errors import UnavailableError
+
+from .files import write_atomically
+
+Cause = Literal["disk", "check", "person"]
+"""Who lifts it: the daemon when there is room again (disk), or a person (a check that failed, or a person's wish)."""
+
+_ADVICE: dict[str, str] = {
+    "disk": "make room; the daemon then lifts it by itself",
+    "check": "run pilothouse doctor; restore a backup, or lift it with pilothouse writable",
+    "person": "pilothouse writable lifts it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnly:
+    """Why nothing is written. ``since`` is an ISO time in UTC."""
+
+    cause: Cause
+    reason: str
+    since: str
+    by: str
+
+    @property
+    def words(self) -> str:
+        """One line: since when, why, what to do."""
+        return f"the workspace is read-only since {self.since[:16]} UTC: {self.reason}; {_ADVICE[self.cause]}"
+
+
+class WriteGuard:
+    """The mark of one workspace. Every unit of work that writes asks ``check`` first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def state(self) -> ReadOnly | None:
+        """Why nothing may be written, or None."""
+        try:
+            plain = json.loads(self._path.read_bytes())
+            return ReadOnly(plain["cause"], str(plain["reason"]), str(plain["since"]), str(plain["by"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            return ReadOnly("check", f"{self._path.name} cannot be read", "", "")
+
+    def check(self) -> None:
+        """Raise UnavailableError where nothing may be written."""
+        if self._path.exists() and (found := self.state()) is not None:
+            raise UnavailableError(found.words)
+
+    def close(self, mark: ReadOnly) -> None:
+        """Let nothing be written from now on. Raises OSError."""
+        write_atomically(self._path, json.dumps(asdict(mark)).encode())
+
+    def open(self) -> None:
+        """Let everything be written again."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
