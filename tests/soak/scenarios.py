@@ -142,7 +142,14 @@ def registry_state(root: Path) -> dict[str, Any]:
                 services.artifacts.read(digest)
             counts = {
                 table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                for table in ("versions", "runs", "snapshots", "promotion_requests", "decisions", "deployments")
+                for table in (
+                    "versions",
+                    "runs",
+                    "snapshots",
+                    "promotion_requests",
+                    "decisions",
+                    "deployments",
+                )
             }
         return {**counts, "live": _live(services)}
     finally:
@@ -176,8 +183,12 @@ def _telemetry_state(root: Path) -> dict[str, Any]:
     try:
         store.check()
         with store.read() as connection:
-            batches, rows = connection.execute("SELECT count(*), coalesce(sum(rows), 0) FROM batches").fetchone()
-            (rolled,) = connection.execute("SELECT coalesce(sum(rows), 0) FROM windows WHERE level = 86400").fetchone()
+            batches, rows = connection.execute(
+                "SELECT count(*), coalesce(sum(rows), 0) FROM batches"
+            ).fetchone()
+            (rolled,) = connection.execute(
+                "SELECT coalesce(sum(rows), 0) FROM windows WHERE level = 86400"
+            ).fetchone()
         assert rows == rolled == 20 * batches
         return {"batches": batches}
     finally:

@@ -15,7 +15,7 @@ from pilothouse.sqlite.connection import check_file_system, check_library
 from pilothouse.store import agreement, audit, deployments, jobs, versions
 from pilothouse.system import landlock
 
-from . import audits, health, processes
+from . import audits, health, processes, write_state
 from .authorisation import reading
 from .services import Services
 
@@ -34,6 +34,7 @@ def diagnose(services: Services, actor: Actor) -> list[Finding]:
         "telemetry": lambda: _telemetry(services),
         "audit chain": lambda: _chain(services, actor),
         "records": lambda: _records(services),
+        "seal": lambda: write_state.check_seal(services),
         "artifacts": lambda: _artifacts(services),
         "orphans": lambda: _orphans(services),
         "clock": lambda: _clock(services),

@@ -7,6 +7,7 @@ import shutil
 
 from pilothouse.domain.errors import ConflictError, IntegrityError
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.store import audit, seals
 from pilothouse.system.write_guard import Cause, ReadOnly
 
 from . import audits
@@ -57,18 +58,32 @@ def watch_disk(services: Services) -> ReadOnly | None:
 
 
 def verify(services: Services) -> str:
-    """For the daemon: examine the registry and the audit chain; close the workspace where either is damaged.
+    """For the daemon: examine registry, audit chain and sealed rows; close the workspace where one is damaged, else seal it.
 
     The answer says what was found. Telemetry and artifacts are the doctor's.
     """
     try:
         services.registry.check()
         head = audits.verify(services, DAEMON)
+        check_seal(services)
     except IntegrityError as error:
         if state(services) is None:
             _close(services, DAEMON, "check", str(error))
         return str(error)
+    if state(services) is None:
+        with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+            change.record(seals.ACTION, "workspace", {"tables": seals.take(change.connection)})
     return f"registry and audit chain are sound, head {head.count}:{head.hash}"
+
+
+def check_seal(services: Services) -> str:
+    """Are the rows that never change what they were when they were examined last? Raises IntegrityError."""
+    with services.registry.read() as connection:
+        newest = audit.newest_of(connection, seals.ACTION)
+        if newest is None:
+            return "nothing has been sealed yet: the daemon does it once a day"
+        rows = seals.check(connection, newest.detail["tables"])
+    return f"{rows:,} rows are as they were at {newest.recorded_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _close(services: Services, actor: Actor, cause: Cause, reason: str) -> ReadOnly:

@@ -29,6 +29,8 @@ def errors_named(path: Path) -> Iterator[None]:
 def _name_error(error: Exception, path: Path) -> Exception | None:
     """The primary result code is the low byte of SQLite's extended code."""
     code = getattr(error, "sqlite_errorcode", None)
+    if code is None and str(error).startswith("Could not decode to UTF-8"):
+        code = driver.SQLITE_CORRUPT
     if code is None:  # the backup interface gives its errors none
         if str(error) != "database or disk is full":
             return None

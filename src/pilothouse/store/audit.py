@@ -77,6 +77,14 @@ def newest_time(connection: Connection) -> datetime | None:
     return from_us(newest) if newest is not None else None
 
 
+def newest_of(connection: Connection, action: str) -> AuditEntry | None:
+    """The newest entry of one action, or None."""
+    row = connection.execute(
+        "SELECT * FROM audit WHERE action = ? ORDER BY seq DESC LIMIT 1", (action,)
+    ).fetchone()
+    return _entry(row) if row else None
+
+
 def iterate(connection: Connection) -> Iterator[AuditEntry]:
     """Every row, oldest first."""
     for row in connection.execute(_SELECT + "ORDER BY seq"):

@@ -1,0 +1,92 @@
+"""One byte of the registry is flipped, anywhere: the doctor's checks find it, or it holds nothing that anybody reads."""
+
+import shutil
+from pathlib import Path
+
+from fixtures.registries import make_harbour
+from pilothouse.composition import open_workspace
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.operations import diagnosis, promotions, workspaces, write_state
+from pilothouse.sqlite import driver
+from soak import dose
+
+
+def dump(path: Path) -> list[object] | None:
+    """Every definition and every row that can be read of a database; None where one cannot."""
+    connection = driver.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
+    try:
+        entries = connection.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY name").fetchall()
+        tables = [name for kind, name, _ in entries if kind == "table"]
+        rows = [connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables]
+        settings = [
+            connection.execute(f"PRAGMA {name}").fetchall() for name in ("user_version", "application_id")
+        ]
+        return [entries, rows, settings]
+    except (driver.Error, UnicodeDecodeError):
+        return None
+    finally:
+        connection.close()
+
+
+def differing(good: list[object] | None, found: list[object] | None) -> str:
+    """The first rows that are not the same."""
+    return next(
+        (
+            f"{a} … {b}"
+            for a, b in zip(str(good).split("), ("), str(found).split("), ("), strict=False)
+            if a != b
+        ),
+        "",
+    )
+
+
+def found_by_doctor(root: Path) -> list[str]:
+    """The checks that failed, or the error with which the workspace refuses to open."""
+    try:
+        services = open_workspace(root)
+    except PilothouseError as error:
+        return [str(error)]
+    try:
+        actor = workspaces.identify(services, "ada")
+        wrong = [f for f in diagnosis.diagnose(services, actor) if not f.ok]
+        return [
+            f"{f.check}: {f.finding}"
+            for f in wrong
+            if f.check in ("registry", "audit chain", "records", "seal", "artifacts")
+        ]
+    except PilothouseError as error:
+        return [str(error)]
+    finally:
+        services.close()
+
+
+def test_a_flipped_byte_of_the_registry_is_found(tmp_path: Path) -> None:
+    harbour = make_harbour(tmp_path / "w")
+    harbour.add_version()
+    request = promotions.request_promotion(harbour.services, harbour.actor("sam"), "delay", reason="first")
+    promotions.approve(harbour.services, harbour.actor("pat"), request.id, request.evidence_digest)
+    write_state.verify(harbour.services)  # as the daemon does once a day
+    harbour.services.close()
+    registry = tmp_path / "w" / "state" / "registry.db"
+    assert found_by_doctor(tmp_path / "w") == []
+    whole, good = registry.read_bytes(), dump(registry)
+    chance = dose.chance()
+    seen = harmless = 0
+    missed: list[int] = []
+    for _ in range(dose.rounds(60, 2_000)):
+        shutil.rmtree(tmp_path / "broken", ignore_errors=True)
+        shutil.copytree(tmp_path / "w", tmp_path / "broken")
+        broken = tmp_path / "broken" / "state" / "registry.db"
+        place = chance.randrange(len(whole))
+        data = bytearray(whole)
+        data[place] ^= 1 << chance.randrange(8)
+        broken.write_bytes(data)
+        if found_by_doctor(tmp_path / "broken"):
+            seen += 1
+        elif dump(broken) == good:
+            harmless += 1
+        else:
+            missed.append(place)
+            print(place, differing(good, dump(broken)))
+    print(f"{seen} found, {harmless} in unused bytes, {len(missed)} neither: {missed}")
+    assert missed == []

@@ -1,0 +1,116 @@
+"""A small disk runs full during changes, an artifact, the log, a training: said clearly, nothing half, and on it goes."""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pilothouse.daemon import control
+from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.roles import Role
+from pilothouse.operations import audits, trainings, workspaces, write_state
+from pilothouse.store import agreement, versions
+from pilothouse.system import landlock
+from support import wait_until
+from workshop import Workshop, make_workshop
+
+SIZE_MB = 48
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 48 MB in memory. Mounting it takes root; elsewhere this proof cannot be made."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", place], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@contextlib.contextmanager
+def full(disk: Path, *, but: int = 0) -> Iterator[None]:
+    """Fill the disk but for so many bytes; empty again afterwards."""
+    filler = disk / "filler"
+    with filler.open("wb") as stream, contextlib.suppress(OSError):
+        while True:
+            os.write(stream.fileno(), b"\0" * (1 << 16))
+    with filler.open("ab") as stream, contextlib.suppress(OSError):
+        while True:
+            os.write(stream.fileno(), b"\0" * 512)
+    os.truncate(filler, max(0, filler.stat().st_size - but))
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+def sound(workshop: Workshop) -> None:
+    """Database, chain, records and every artifact that is referred to."""
+    services = workshop.services
+    services.registry.check()
+    audits.verify(services, workshop.admin)
+    with services.registry.read() as connection:
+        assert list(agreement.disagreements(connection)) == []
+        for digest in versions.artifact_digests(connection):
+            services.artifacts.read(digest)
+
+
+def _grant_many(workshop: Workshop) -> None:
+    for number in range(1_000):
+        workspaces.grant_role(workshop.services, workshop.admin, f"person{number}", Role.VIEWER)
+
+
+def test_a_change_and_an_artifact_on_a_full_disk(disk: Path) -> None:
+    workshop = make_workshop(disk / "w")
+    services = workshop.services
+    try:
+        with full(disk):
+            with pytest.raises(UnavailableError, match=r"disk that holds .* is full: make room"):
+                _grant_many(workshop)
+            with pytest.raises(UnavailableError, match="cannot be written"):
+                services.artifacts.put_bytes(os.urandom(1 << 20))
+        assert list(services.paths.artifacts.rglob(".incoming-*")) == []
+        sound(workshop)
+        workspaces.grant_role(services, workshop.admin, "somebody", Role.VIEWER)
+        services.artifacts.read(services.artifacts.put_bytes(os.urandom(1 << 20)))
+        sound(workshop)
+    finally:
+        services.close()
+
+
+@pytest.mark.skipif(landlock.abi() < 4, reason="kernel without Landlock ABI 4")
+def test_a_training_and_the_daemon_on_a_full_disk(disk: Path) -> None:
+    workshop = make_workshop(disk / "w")
+    services = workshop.services
+    try:
+        control.start_in_background(workshop.root)
+        first = workshop.ended(workshop.train().id)
+        assert first.status is JobStatus.SUCCEEDED, first.error
+        job = trainings.start_training(services, workshop.scientist, "delay", reason="on a full disk")
+        with full(disk, but=64 << 10):
+            wait_until(
+                lambda: write_state.state(services) is not None or workshop.job(job.id).status.ended,
+                timeout=60,
+            )
+            wait_until(lambda: write_state.state(services) is not None, timeout=60)
+            with pytest.raises(UnavailableError, match=r"read-only since .* MiB free"):
+                workshop.train()
+        wait_until(lambda: write_state.state(services) is None, timeout=60)
+        ended = workshop.ended(job.id, timeout=120)
+        assert ended.status is JobStatus.SUCCEEDED or "disk" in ended.error or "space" in ended.error, ended
+        assert workshop.ended(workshop.train().id).status is JobStatus.SUCCEEDED
+        sound(workshop)
+    finally:
+        control.stop(workshop.root)
+        control.stop_serving(workshop.root)
+        services.close()
