@@ -56,7 +56,7 @@ class Cutter:
 def context() -> BaseContext:
     """Where children come from: a clean process that has imported everything and opened nothing."""
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["soak.scenarios", "soak.test_killed_writers"])
+    made.set_forkserver_preload(["soak.scenarios", "soak.test_killed_writers", "soak.test_contention"])
     if forkserver._forkserver._forkserver_pid is None:  # it is told our sys.path and does not take it
         before = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path, before or ""])

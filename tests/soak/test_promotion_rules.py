@@ -200,7 +200,7 @@ class Promotions(RuleBasedStateMachine):
 
 TestPromotions = Promotions.TestCase
 TestPromotions.settings = settings(
-    max_examples=dose.rounds(12, 400),
+    max_examples=dose.rounds(12, 150),
     stateful_step_count=dose.rounds(15, 40),
     deadline=None,
     print_blob=True,

@@ -54,6 +54,8 @@ def _run(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, True, check())
     except PilothouseError as error:
         return Finding(name, False, str(error))
+    except Exception as error:  # noqa: BLE001 - on damaged records anything may fail, and that is a finding too
+        return Finding(name, False, f"could not be examined: {type(error).__name__}: {error}")
 
 
 def _library(services: Services) -> str:

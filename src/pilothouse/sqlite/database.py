@@ -17,9 +17,9 @@ from .schema import (
     check_file,
     check_schema,
     create_file,
-    expected_triggers,
+    definitions_of,
+    expected_definitions,
     pragma,
-    triggers_of,
     upgrade_file,
 )
 from .transactions import unit_of_work
@@ -119,20 +119,20 @@ class Database:
             return pragma(self._watcher, "data_version")
 
     def check(self) -> None:
-        """Have SQLite examine the whole file, and whether its triggers are all there. Raises IntegrityError."""
+        """Have SQLite examine the whole file, and whether its definitions are all there. Raises IntegrityError."""
         with self.read() as connection:
             (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
-            triggers = triggers_of(connection)
+            definitions = definitions_of(connection)
         if found != "ok" or orphan:
             raise IntegrityError(
                 f"{self.path} is damaged: {found if found != 'ok' else f'a row of {orphan[0]} points nowhere'}; "
                 "restore a backup into a new folder"
             )
-        odd = sorted(triggers ^ expected_triggers(self.schema))
+        odd = sorted(definitions ^ expected_definitions(self.schema))
         if odd:
             raise IntegrityError(
-                f"{self.path}: the trigger {odd[0][0]} was taken out or changed, so rows could be changed unseen; "
+                f"{self.path}: the {odd[0][0]} {odd[0][1]} was taken out or changed, so rows could be changed unseen; "
                 "compare the audit log with a head that was kept elsewhere"
             )
 

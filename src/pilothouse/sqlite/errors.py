@@ -19,6 +19,10 @@ def errors_named(path: Path) -> Iterator[None]:
         yield
     except driver.IntegrityError:
         raise
+    except UnicodeDecodeError as error:  # so the library says it of a text in a column without a name
+        raise IntegrityError(
+            f"{path} is damaged: a text in it is not UTF-8 ({error}): restore a backup into a new folder"
+        ) from error
     except driver.DatabaseError as error:
         named = _name_error(error, path)
         if named is None:

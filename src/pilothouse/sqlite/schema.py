@@ -103,19 +103,19 @@ def pragma(connection: Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def triggers_of(connection: Connection) -> set[tuple[str, str]]:
-    """Names and texts of the triggers, which keep rows from being changed."""
-    rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
-    return {(name, sql) for name, sql in rows}
+def definitions_of(connection: Connection) -> set[tuple[str, str, str]]:
+    """Kind, name and text of tables, indexes and triggers: what keeps rows from being wrong, or changed."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    return {(kind, name, sql) for kind, name, sql in rows}
 
 
-def expected_triggers(schema: Schema) -> set[tuple[str, str]]:
-    """``triggers_of`` a file that was made just now."""
+def expected_definitions(schema: Schema) -> set[tuple[str, str, str]]:
+    """``definitions_of`` a file that was made just now."""
     connection = driver.connect(":memory:", isolation_level=None)
     try:
         connection.execute("BEGIN")
         schema.migrate(connection)
-        return triggers_of(connection)
+        return definitions_of(connection)
     finally:
         connection.close()
 

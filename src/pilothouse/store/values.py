@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, overload
 
+from pilothouse.domain.errors import IntegrityError
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -31,5 +33,10 @@ def from_us(us: int | None) -> datetime | None:
 
 
 def from_json(text: str) -> Any:
-    """Read a JSON column."""
-    return json.loads(text)
+    """Read a JSON column. Raises IntegrityError where it is none any more."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise IntegrityError(
+            f"the registry is damaged: a record is not JSON ({error}): restore a backup into a new folder"
+        ) from None
