@@ -4,11 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test bench check lint types layers format docs pictures lock clean help
+.PHONY: demo test soak bench check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
 	@echo "make test    the test suite"
+	@echo "make soak    the long form of the proofs under tests/soak: about an hour"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
 
@@ -28,6 +29,9 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+soak: $(VENV)/.dev
+	@PILOTHOUSE_SOAK=long $(BIN)/python -m pytest tests/soak -q -s
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

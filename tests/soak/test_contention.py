@@ -28,12 +28,17 @@ def act(root: Path, name: str, request: int, times: int, ready: Barrier, told: C
 
 
 def look(root: Path, times: int, ready: Barrier, told: Connection) -> None:
-    """What a console reads when something has changed. Seconds of each."""
+    """As an open console does: look ten times a second whether anything has changed, and read it then. Seconds of each."""
     services = open_workspace(root)
     actor = workspaces.identify(services, "vera")
     ready.wait()
-    taken = []
+    taken, known = [], -1
     for _ in range(times):
+        time.sleep(0.1)  # a console's pace, which is what is measured
+        version = services.registry.data_version()
+        if version == known:
+            continue
+        known = version
         began = time.perf_counter()
         health.overview(services, actor)
         catalogue.list_versions(services, actor, "delay")
