@@ -5,7 +5,7 @@ import threading
 
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.execution.launcher_client import Isolation, Launcher
-from pilothouse.operations import jobs, promotions
+from pilothouse.operations import job_attempts, promotions
 from pilothouse.operations.monitoring import evaluate_windows
 from pilothouse.operations.processes import BEAT_EVERY_S, Pulse
 from pilothouse.operations.services import Services
@@ -57,7 +57,9 @@ class Crew:
     def start(self) -> None:
         """Put lost jobs back, then start every thread."""
         services, parts = self._services, self._parts
-        jobs.requeue_lost(services, leader=self._owner)  # we lead: whatever runs by the record runs no more
+        job_attempts.requeue_lost(
+            services, leader=self._owner
+        )  # we lead: whatever runs by the record runs no more
         registry_bells: list[Bell] = []
         telemetry_bells: list[Bell] = [self._monitor_bell]
 
@@ -103,7 +105,8 @@ class Crew:
     def _keep_house(self) -> None:
         def work() -> None:
             promotions.expire_requests(self._services)
-            jobs.requeue_lost(self._services)
+            job_attempts.requeue_lost(self._services)
+            job_attempts.end_hopeless(self._services)
 
         repeat(self._parts.bell(), work, at_least_every_s=_HOUSEKEEPING_EVERY_S)
 

@@ -19,7 +19,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import models, schedules, targets
 
 from .authorisation import Change, authorise, changing, check, reading
-from .schedule_times import check_rule, is_zone
+from .schedule_times import check_rule, is_zone, moment
 from .services import Services
 from .source_columns import source_problems
 
@@ -127,7 +127,13 @@ def _apply_one(change: Change, file: _ReadFile, planned: PlannedChange) -> None:
 def _register(connection: Connection, model_id: int, spec: ModelSpec, at: datetime) -> None:
     keys = [targets.put_target(connection, _described(connection, target), at=at) for target in spec.targets]
     targets.set_model_targets(connection, model_id, keys)
-    schedules.set_schedules(connection, model_id, spec.automation.schedule, at=at)
+    schedules.set_schedules(
+        connection,
+        model_id,
+        spec.automation.schedule,
+        at=at,
+        once=lambda schedule: moment(schedule.at, schedule.timezone) if schedule.at else None,
+    )
 
 
 def _described(connection: Connection, spec: TargetSpec) -> Target:
@@ -267,6 +273,8 @@ def _folder_problems(spec: ModelSpec, folder: Path) -> Iterator[str]:
     for i, schedule in enumerate(spec.automation.schedule):
         try:
             check_rule(schedule.cron, schedule.timezone)
+            if schedule.at is not None:
+                moment(schedule.at, schedule.timezone)
         except InvalidInputError as error:
             yield f"automation.schedule[{i}]: {error}"
 
