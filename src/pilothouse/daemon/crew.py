@@ -16,6 +16,7 @@ from .job_supervisor import run_slot
 from .parts import Bell, Parts, repeat, watch
 from .scheduler import ScheduleKeeper
 from .serving_supervisor import ServingSupervisor
+from .trigger_keeper import keep_triggers
 
 _SERVING_AT_LEAST_EVERY_S = 1.0
 _MONITOR_RESTS_S = 0.2
@@ -76,6 +77,7 @@ class Crew:
             parts.start(f"jobs {slot + 1}", run)
         parts.start("monitor", self._monitor)
         parts.start("schedules", functools.partial(self._schedules.run, bell()))
+        parts.start("triggers", functools.partial(keep_triggers, services, bell()))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)
         versions = {

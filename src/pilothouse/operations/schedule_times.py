@@ -96,7 +96,10 @@ def _cron_times(cron: str, timezone: str, after: datetime) -> Iterator[datetime]
     follows_hours = cron.split()[1].startswith("*")
     waiting: list[datetime] = []
     latest = after.astimezone(UTC)
-    for wall in _walls(_trigger(cron, timezone), after.astimezone(zone).replace(tzinfo=None)):
+    start = latest.astimezone(zone).replace(tzinfo=None)
+    if not _is_calm(start, zone):  # an earlier time on the wall may come later
+        start -= _A_DAY_AND_MORE
+    for wall in _walls(_trigger(cron, timezone), start):
         for time in _moments(wall, zone, follows_hours):
             heapq.heappush(waiting, time)
         ripe = (
@@ -116,8 +119,8 @@ def _cron_times(cron: str, timezone: str, after: datetime) -> Iterator[datetime]
 
 
 def _walls(trigger: Any, after: datetime) -> Iterator[datetime]:
-    """Naive wall times that the expression names, from a day before ``after`` on, as if no clock were ever moved."""
-    start = (after - _A_DAY_AND_MORE).replace(tzinfo=UTC)
+    """Naive wall times that the expression names, from ``after`` on, as if no clock were ever moved."""
+    start = after.replace(tzinfo=UTC)
     while (time := trigger.get_next_fire_time(None, start)) is not None:
         yield time.replace(tzinfo=None)
         start = time + _MICROSECOND
