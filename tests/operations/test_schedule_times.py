@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.operations.schedule_times import check_rule, due_times, moment, nominal_times, start_of
+from pilothouse.domain.moments import moment
+from pilothouse.operations.schedule_times import check_rule, due_times, nominal_times, start_of
 from pilothouse.store.schedules import Rule
 
 MINUTE = timedelta(minutes=1)

@@ -11,6 +11,7 @@ from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import InvalidInputError, ModelFileError, NotAllowedError
 from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec, TargetSpec
+from pilothouse.domain.moments import moment
 from pilothouse.domain.plain import format_duration
 from pilothouse.domain.promotion import loosened
 from pilothouse.domain.records import Target
@@ -19,7 +20,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import models, schedules, targets
 
 from .authorisation import Change, authorise, changing, check, reading
-from .schedule_times import check_rule, is_zone, moment
+from .schedule_times import check_rule, is_zone
 from .services import Services
 from .source_columns import source_problems
 
@@ -127,13 +128,7 @@ def _apply_one(change: Change, file: _ReadFile, planned: PlannedChange) -> None:
 def _register(connection: Connection, model_id: int, spec: ModelSpec, at: datetime) -> None:
     keys = [targets.put_target(connection, _described(connection, target), at=at) for target in spec.targets]
     targets.set_model_targets(connection, model_id, keys)
-    schedules.set_schedules(
-        connection,
-        model_id,
-        spec.automation.schedule,
-        at=at,
-        once=lambda schedule: moment(schedule.at, schedule.timezone) if schedule.at else None,
-    )
+    schedules.set_schedules(connection, model_id, spec.automation.schedule, at=at)
 
 
 def _described(connection: Connection, spec: TargetSpec) -> Target:

@@ -68,15 +68,6 @@ def check_rule(cron: str | None, timezone: str) -> None:
         )
 
 
-def moment(at: str, timezone: str) -> datetime:
-    """The moment that ``at`` of a model file names: of itself, or on the wall of ``timezone``. Raises InvalidInputError."""
-    try:
-        time = datetime.fromisoformat(at)
-        return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
-    except (LookupError, ValueError, OSError, OverflowError) as error:
-        raise InvalidInputError(f"at {at!r} in the time zone {timezone!r} is not valid: {error}") from None
-
-
 def is_zone(name: str) -> bool:
     """True for a time zone's IANA name."""
     try:

@@ -1,11 +1,12 @@
 """Schedules from the model files, and every firing with its outcome: each nominal time once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from pilothouse.domain.model_spec import ScheduleSpec
+from pilothouse.domain.moments import moment
 from pilothouse.domain.plain import format_duration
 from pilothouse.domain.records import Schedule
 from pilothouse.sqlite import Connection, Row
@@ -72,17 +73,9 @@ def rule_of(connection: Connection, schedule_id: int) -> Rule:
 
 
 def set_schedules(
-    connection: Connection,
-    model_id: int,
-    specs: Sequence[ScheduleSpec],
-    *,
-    at: datetime,
-    once: Callable[[ScheduleSpec], datetime | None] = lambda spec: None,
+    connection: Connection, model_id: int, specs: Sequence[ScheduleSpec], *, at: datetime
 ) -> None:
-    """Bring a model's schedules up to its file. One that is gone stays in the record and fires no more.
-
-    ``once`` gives the moment that ``at`` of a spec names.
-    """
+    """Bring a model's schedules up to its file. One that is gone stays in the record and fires no more."""
     connection.execute("UPDATE schedules SET active = 0 WHERE model_id = ?", (model_id,))
     for spec in specs:
         connection.execute(
@@ -100,7 +93,7 @@ def set_schedules(
                 spec.action,
                 spec.cron,
                 spec.every,
-                to_us(once(spec)),
+                to_us(moment(spec.at, spec.timezone)) if spec.at else None,
                 spec.timezone,
                 spec.jitter,
                 spec.catch_up,
