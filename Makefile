@@ -4,11 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test bench check lint types layers format docs pictures lock clean help
+.PHONY: demo test soak bench check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
 	@echo "make test    the test suite"
+	@echo "make soak    long proofs: killed workers, months of schedules, clocks, rules"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
 
@@ -28,6 +29,10 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+# The long form of the proofs: minutes to an hour; each prints its seed.
+soak: $(VENV)/.dev
+	@PILOTHOUSE_SOAK=1 $(BIN)/python -m pytest -q -s tests/soak
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

@@ -26,13 +26,15 @@ from .jobs import ClaimedJob
 from .services import Services
 from .step_records import finite
 
-_SPEC_PARTS = {
-    "snapshot": ("task", "data", "gates", "targets"),
-    "fit": ("task", "data", "training", "monitoring", "targets"),
-    "evaluate": ("name", "task", "data", "training", "gates", "monitoring", "targets"),
-    "gate": ("name", "task", "data", "training", "gates"),
+_WORDS = ("owner", "description", "promotion", "automation")
+_LEFT_OUT = {
+    "snapshot": (*_WORDS, "training", "monitoring"),
+    "fit": (*_WORDS, "gates"),
+    "evaluate": _WORDS,
+    "gate": _WORDS,
 }
-"""The steps that can be spared, and the tables of the model file that each looks at."""
+"""The steps that can be spared, and the tables of the model file that each does not look at. A table that is new to the
+program counts until somebody names it here."""
 
 _NOT_WHAT_IS_MADE = ("timeout", "memory_mb", "concurrency", "retries", "retry_after", "retry_on")
 """Keys of ``[training]`` that decide whether a step gets through, and not what it makes."""
@@ -58,7 +60,7 @@ class StepMemory:
 
     def recall(self, request: StepRequest) -> tuple[StepResult, str] | None:
         """What the step made of the very same inputs, and where; None where it has to run."""
-        if request.step not in _SPEC_PARTS or self._fresh:
+        if request.step not in _LEFT_OUT or self._fresh:
             return None
         key = self._key(request)
         with self._services.registry.read() as connection:
@@ -72,7 +74,7 @@ class StepMemory:
 
     def keep(self, request: StepRequest, result: StepResult) -> None:
         """Remember what a step made."""
-        if request.step not in _SPEC_PARTS:
+        if request.step not in _LEFT_OUT:
             return
         found = {name: sha256_file(Path(path)) for name, path in result.outputs.items()}
         self._digests |= {result.outputs[name]: digest for name, digest in found.items()}
@@ -115,7 +117,7 @@ class StepMemory:
         return found
 
     def _key(self, request: StepRequest) -> str:
-        spec = {part: request.spec[part] for part in _SPEC_PARTS[request.step]}
+        spec = {part: value for part, value in request.spec.items() if part not in _LEFT_OUT[request.step]}
         if "training" in spec:
             spec["training"] = {k: v for k, v in spec["training"].items() if k not in _NOT_WHAT_IS_MADE}
         facts: dict[str, Any] = {
@@ -123,12 +125,12 @@ class StepMemory:
             "spec": spec,
             "options": finite(request.options),
             "inputs": {name: self._digest(name, path) for name, path in request.inputs.items()},
-            "seed": request.seed,
-            "threads": request.threads,
             "environment": self._environment,
         }
         if request.step == "snapshot":
             facts["deceived"] = self._deceived
+        else:
+            facts |= {"seed": request.seed, "threads": request.threads}
         return canonical_digest(facts)
 
     def _digest(self, name: str, path: str) -> str:
