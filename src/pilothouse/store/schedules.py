@@ -141,25 +141,35 @@ def add_fires(
             for nominal, decision, reason, into in decided
         ],
     )
+    connection.executemany(
+        "INSERT INTO schedule_open_runs (fire_id) SELECT id FROM schedule_fires WHERE schedule_id = ? AND nominal_at = ?",
+        [(schedule_id, to_us(nominal)) for nominal, decision, _, _ in decided if decision == "run"],
+    )
 
 
 def add_outcome(
     connection: Connection, schedule_id: int, nominal: datetime, outcome: str, *, at: datetime
 ) -> bool:
     """Record what came of a run; False where that was recorded before."""
-    changed = connection.execute(
-        "INSERT OR IGNORE INTO schedule_outcomes (fire_id, outcome, recorded_at) "
-        "SELECT id, ?, ? FROM schedule_fires WHERE schedule_id = ? AND nominal_at = ? AND decision = 'run'",
-        (outcome, to_us(at), schedule_id, to_us(nominal)),
+    row = connection.execute(
+        "DELETE FROM schedule_open_runs WHERE fire_id = "
+        "(SELECT id FROM schedule_fires WHERE schedule_id = ? AND nominal_at = ?) RETURNING fire_id",
+        (schedule_id, to_us(nominal)),
+    ).fetchone()
+    if row is None:
+        return False
+    connection.execute(
+        "INSERT INTO schedule_outcomes (fire_id, outcome, recorded_at) VALUES (?, ?, ?)",
+        (row["fire_id"], outcome, to_us(at)),
     )
-    return changed.rowcount == 1
+    return True
 
 
 def open_runs(connection: Connection) -> list[tuple[Schedule, datetime]]:
     """Runs that were decided and have no outcome yet, oldest first."""
     rows = connection.execute(
-        "SELECT schedule_id, nominal_at FROM schedule_fires f WHERE decision = 'run' "
-        "AND NOT EXISTS (SELECT 1 FROM schedule_outcomes o WHERE o.fire_id = f.id) ORDER BY nominal_at, id"
+        "SELECT f.schedule_id, f.nominal_at FROM schedule_open_runs r JOIN schedule_fires f ON f.id = r.fire_id "
+        "ORDER BY f.nominal_at, f.id"
     ).fetchall()
     found = [(find(connection, row["schedule_id"]), from_us(row["nominal_at"])) for row in rows]
     return [(schedule, nominal) for schedule, nominal in found if schedule is not None]

@@ -47,6 +47,11 @@ CREATE TABLE schedule_outcomes (
   recorded_at INTEGER NOT NULL
 ) STRICT;
 
+-- Runs that are decided and have no outcome yet: what a daemon has to do, and the next one where it ended before.
+CREATE TABLE schedule_open_runs (
+  fire_id INTEGER PRIMARY KEY REFERENCES schedule_fires (id)
+) STRICT;
+
 -- How far a trigger has looked, so that what it has seen starts nothing twice.
 CREATE TABLE trigger_cursors (
   model_id    INTEGER NOT NULL REFERENCES models (id),
