@@ -93,8 +93,14 @@ def test_each_way_that_a_job_ends_is_told(workshop: Workshop) -> None:
     wait_until(lambda: {entry.name for entry in folder.iterdir()} == messages)
     head = "import os, signal, time\n\ndef fit(X, y, parameters, seed):\n"
     bodies = {
-        "raise ValueError('no wind')": (JobStatus.FAILED, "no wind"),
-        "os.kill(os.getpid(), signal.SIGSEGV)": (JobStatus.CRASHED, "SIGSEGV"),
+        "raise ValueError('no wind')": (
+            JobStatus.USER_EXCEPTION,
+            "train.py line 5 in fit: ValueError: no wind",
+        ),
+        "os.kill(os.getpid(), signal.SIGSEGV)": (
+            JobStatus.CRASHED,
+            "SIGSEGV: Segmentation fault in train.py line 5",
+        ),
         "bytearray(8 << 30)": (JobStatus.OUT_OF_MEMORY, "memory_mb"),
         "time.sleep(60)": (JobStatus.TIMED_OUT, "training.timeout"),
     }
@@ -132,11 +138,10 @@ def test_a_running_job_is_cancelled_within_a_moment(workshop: Workshop) -> None:
 def test_a_job_of_a_daemon_that_ends_leaves_no_orphan_and_is_run_by_the_next(
     workshop: Workshop, end: str
 ) -> None:
-    marker = workshop.root / "models" / "delay" / "go"
     code = (
-        "import time\nfrom pathlib import Path\nfrom sklearn.ensemble import HistGradientBoostingClassifier\n\n"
+        "import os, time\nfrom sklearn.ensemble import HistGradientBoostingClassifier\n\n"
         "def fit(X, y, parameters, seed):\n"
-        "    if not (Path(__file__).parent / 'go').exists():\n        print('sleeps')\n        time.sleep(60)\n"
+        "    if os.path.basename(os.path.dirname(os.getcwd())) == '1':\n        print('sleeps')\n        time.sleep(60)\n"
         "    return HistGradientBoostingClassifier(max_iter=8).fit(X, y)\n"
     )
     workshop.write_model('function = "train.py:fit"', code=code)
@@ -152,11 +157,13 @@ def test_a_job_of_a_daemon_that_ends_leaves_no_orphan_and_is_run_by_the_next(
         assert control.stop(workshop.root)
     wait_until(lambda: not [pid for pid in family if name_of(pid)])
     assert not processes.daemon_state(workshop.services).running
-    assert workshop.job(job.id).status is JobStatus.RUNNING
-    marker.touch()
+    handed_over = JobStatus.RUNNING if end == "killed" else JobStatus.QUEUED
+    assert workshop.job(job.id).status is handed_over
     control.start_in_background(workshop.root)
     again = workshop.ended(job.id)
     assert (again.status, again.attempt, again.version) == (JobStatus.SUCCEEDED, 2, 1)
+    assert again.failures == (1 if end == "killed" else 0)
+    assert again.result["reused"] == {"snapshot": "attempt 1"}
 
 
 def _approved(workshop: Workshop) -> None:

@@ -20,7 +20,7 @@ from pilothouse.domain.records import Alert, AlertStatus, Schedule
 from pilothouse.domain.roles import DAEMON
 from pilothouse.operations import alerts, apply_models, audits, automation, schedules, targets, trainings
 from pilothouse.operations.schedule_times import check_rule, due_times, nominal_times
-from pilothouse.store.schedules import Rule
+from pilothouse.store.schedules import Fire, Rule
 
 
 def drift(harbour: Harbour, at: datetime = START, **other: object) -> tuple[Alert, bool]:
@@ -103,7 +103,7 @@ def test_a_schedule_shows_its_next_times_and_fires_each_once(harbour: Harbour) -
     harbour.pass_time(days=1)
 
     due = schedules.due(harbour.services)
-    assert [(item.nominal, item.missed) for item in due] == [(made.next_times[0], 0)]
+    assert [item.nominal for item in due] == [made.next_times[0]]
     assert fire_all(harbour) == ["did monitor"]
     assert fire_all(harbour) == []
     assert schedules.fire(harbour.services, due[0], lambda _: "twice") is None
@@ -115,8 +115,17 @@ def test_times_that_passed_while_nobody_watched_are_one_run(harbour: Harbour) ->
     with_schedule(harbour, every="1h")
     harbour.pass_time(hours=5, minutes=10)
 
-    assert fire_all(harbour) == ["did monitor (stands for 4 earlier times too)"]
+    assert fire_all(harbour) == ["did monitor"]
     assert fire_all(harbour) == []
+    fires = fires_of(harbour)
+    assert [fire.decision for fire in fires] == ["run", *["merged"] * 4]
+    assert {fire.merged_into for fire in fires[1:]} == {fires[0].nominal}
+
+
+def fires_of(harbour: Harbour) -> tuple[Fire, ...]:
+    """Newest first."""
+    (made,) = schedules.list_schedules(harbour.services, harbour.actor("vera"))
+    return schedules.history(harbour.services, harbour.actor("vera"), made.id, limit=10_000).fires
 
 
 def test_a_failed_action_is_the_outcome(harbour: Harbour) -> None:
@@ -173,7 +182,10 @@ def test_with_automation_paused_the_time_passes_and_the_record_says_so(harbour: 
     automation.pause(harbour.services, harbour.actor("oscar"), "maintenance")
     harbour.pass_time(hours=1)
 
-    assert fire_all(harbour) == ["skipped: automation is paused"]
+    assert fire_all(harbour) == []
+    assert [(fire.decision, fire.reason) for fire in fires_of(harbour)] == [
+        ("skipped", "skipped: automation is paused")
+    ]
     automation.resume(harbour.services, harbour.actor("oscar"))
     assert fire_all(harbour) == []
 
@@ -229,11 +241,13 @@ def test_nominal_times_across_the_change_of_the_clocks(
     assert found == expected
 
 
-def test_a_year_of_minutes_is_due_at_once_and_once() -> None:
+def test_a_month_of_minutes_is_due_at_once_and_each_once() -> None:
     since = datetime(2026, 1, 1, tzinfo=UTC)
     now = since + timedelta(days=30)
 
-    assert due_times(Rule(None, 60, "UTC", since), since, now) == (now, 30 * 24 * 60 - 1)
+    found = due_times(Rule(None, 60, "UTC", since), since, now)
+
+    assert (len(found), len(set(found)), found[-1]) == (30 * 24 * 60, 30 * 24 * 60, now)
 
 
 @pytest.mark.parametrize(

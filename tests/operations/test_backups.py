@@ -29,7 +29,7 @@ from pilothouse.domain.errors import (
     NotAllowedError,
     NotFoundError,
 )
-from pilothouse.operations import apply_models, audits, backups, catalogue, jobs, results
+from pilothouse.operations import apply_models, audits, backups, catalogue, job_attempts, results
 from pilothouse.operations.services import Services
 
 
@@ -166,7 +166,7 @@ def test_a_copy_made_while_others_write_is_sound(services: Services, tmp_path: P
         for version in catalogue.list_versions(again, actor(again, SCIENTIST), "demo"):
             again.artifacts.read(version.model_digest)
         counts.append(len(catalogue.list_versions(again, actor(again, SCIENTIST), "demo")))
-        lost = jobs.requeue_lost(again, leader="new daemon")
+        lost = job_attempts.requeue_lost(again, leader="new daemon")
         assert all(job.attempt == 1 for job in lost)
     assert counts == sorted(counts)
 

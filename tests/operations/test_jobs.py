@@ -8,11 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from job_workshop import APPROVER, SCIENTIST, actor, applied, claim, failed, outcome_of, queue, trained
+from job_workshop import (
+    APPROVER,
+    MODEL,
+    SCIENTIST,
+    actor,
+    applied,
+    claim,
+    failed,
+    outcome_of,
+    queue,
+    trained,
+    write_model,
+)
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError, StaleAttemptError
 from pilothouse.domain.jobs import JobStatus
-from pilothouse.operations import audits, jobs, results
+from pilothouse.operations import apply_models, audits, job_attempts, jobs, results
 from pilothouse.operations.services import Services
 
 
@@ -36,6 +48,8 @@ def test_jobs_are_claimed_in_order_each_by_one(services: Services) -> None:
 
 
 def test_many_claiming_at_once_get_each_job_once(services: Services) -> None:
+    write_model(services.paths.root, MODEL.replace("seed = 7", "seed = 7\nconcurrency = 8"))
+    apply_models.apply(services, actor(services, SCIENTIST))
     for _ in range(8):
         queue(services)
     found: list[int] = []
@@ -73,8 +87,8 @@ def test_a_lost_attempt_is_queued_again_and_can_commit_nothing(services: Service
     old = claim(services, "a", lease_s=30)
     outcome = outcome_of(services, old)
 
-    assert jobs.requeue_lost(services) == []
-    (job,) = jobs.requeue_lost(later(services, 31))
+    assert job_attempts.requeue_lost(services) == []
+    (job,) = job_attempts.requeue_lost(later(services, 31))
     assert job.status is JobStatus.QUEUED
     new = claim(services, "b")
 
@@ -95,18 +109,18 @@ def test_a_new_leader_takes_over_at_once_what_another_daemon_held(services: Serv
     queue(services)
     claim(services, "dead daemon", lease_s=3600)
 
-    (job,) = jobs.requeue_lost(services, leader="new daemon")
+    (job,) = job_attempts.requeue_lost(services, leader="new daemon")
 
     assert job.status is JobStatus.QUEUED
     claim(services, "new daemon")
-    assert jobs.requeue_lost(services, leader="new daemon") == []
+    assert job_attempts.requeue_lost(services, leader="new daemon") == []
 
 
 def test_a_job_whose_attempts_are_used_up_is_lost(services: Services) -> None:
     queue(services)
     for _ in range(3):
         claim(services, "daemon", lease_s=30)
-        (job,) = jobs.requeue_lost(services, leader="other")
+        (job,) = job_attempts.requeue_lost(services, leader="other")
 
     assert job.status is JobStatus.LOST
     assert "during each of 3 attempts" in job.error
@@ -146,7 +160,7 @@ def test_the_cancelling_of_a_running_job_is_seen_by_its_supervisor(services: Ser
 
     assert jobs.cancel_wanted(services, held)
     assert jobs.heartbeat(services, held)
-    (job,) = jobs.requeue_lost(services, leader="another daemon")
+    (job,) = job_attempts.requeue_lost(services, leader="another daemon")
     assert job.status is JobStatus.CANCELLED
 
 

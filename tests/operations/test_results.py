@@ -27,6 +27,7 @@ from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedEr
 from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import RequestStatus, VersionStatus
+from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations import (
     apply_models,
     automation,
@@ -89,6 +90,7 @@ def test_the_files_of_a_run_are_artifacts_and_leave_the_jobs_folder(services: Se
     assert set(files) == {"train", "holdout", "model_folder", "log"}
     assert list(schema) == ["at", "distance", "carrier", "late"]
     assert "fit says hello" in services.artifacts.read(files["log"].digest).decode()
+    jobs.discard_files_of(services, 1)
     assert not (services.paths.step_folder(1, 1, 1, "fit") / "model.bin").exists()
     assert (services.paths.step_folder(1, 1, 1, "fit") / "log.txt").exists()
 
@@ -199,7 +201,7 @@ def test_what_is_gone_when_the_job_starts_is_told_in_words(services: Services) -
 
     with pytest.raises(NotFoundError, match=r"data\.source: .*rows\.parquet does not exist"):
         job_inputs.prepare(services, held)
-    job = jobs.fail_job(services, held, "data.source: gone")
+    job = jobs.finish_job(services, held, JobOutcome(JobStatus.FAILED, "data.source: gone"))
     assert (job.status, job.error) == (JobStatus.FAILED, "data.source: gone")
 
 

@@ -10,7 +10,7 @@ from job_workshop import ADMIN, APPROVER, SCIENTIST, actor, applied, claim, outc
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.records import RequestStatus
-from pilothouse.operations import deployments, jobs, promotions, results
+from pilothouse.operations import deployments, job_attempts, promotions, results
 from pilothouse.operations.services import Services
 from pilothouse.store import agreement
 from pilothouse.store import requests as stored_requests
@@ -78,7 +78,7 @@ def _record_again(root: Path) -> None:
     """What the next daemon does: what nobody answers for is run again."""
     services = open_workspace(root)
     try:
-        jobs.requeue_lost(services, leader="daemon-2")
+        job_attempts.requeue_lost(services, leader="daemon-2")
         with services.registry.read() as connection:
             waits = connection.execute("SELECT count(*) FROM jobs WHERE status = 'queued'").fetchone()[0]
         if waits:

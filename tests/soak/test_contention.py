@@ -9,7 +9,8 @@ from pathlib import Path
 from fixtures.registries import make_harbour
 from pilothouse.composition import open_workspace
 from pilothouse.operations import catalogue, health, promotions, workspaces
-from soak import cut, dose
+from soak import cut
+from soak_plan import size
 
 WRITERS, READERS = 12, 20
 
@@ -51,7 +52,7 @@ def test_twelve_write_and_twenty_read_without_a_lock_in_the_way(tmp_path: Path) 
     harbour.add_version()
     request = promotions.request_promotion(harbour.services, harbour.actor("sam"), "delay").id
     harbour.services.close()
-    here, times = cut.context(), dose.rounds(10, 200)
+    here, times = cut.context(), size(10, 200)
     ready = here.Barrier(WRITERS + READERS)
     people = ("sam", "oscar", "pat", "pia", "ada")
     crew, ends = [], []

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from soak import cut, dose
+from soak import cut
 from soak.scenarios import SCENARIOS
+from soak_plan import seeded, size
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_change_that_is_cut_off_is_whole_or_absent(name: str, tmp_path: Path) -> None:
-    scenario, chance = SCENARIOS[name], dose.chance()
+    scenario, chance = SCENARIOS[name], seeded("cuts")
     base = tmp_path / "base"
     base.mkdir()
     scenario.make(base)
@@ -24,7 +25,7 @@ def test_a_change_that_is_cut_off_is_whole_or_absent(name: str, tmp_path: Path) 
     assert after != before
     assert len(points) > 10
     print(f"{name}: {len(points)} points")
-    wanted = sorted(chance.sample(range(1, len(points) + 1), min(len(points), dose.rounds(8, 100_000))))
+    wanted = sorted(chance.sample(range(1, len(points) + 1), min(len(points), size(8, 100_000))))
     for at in wanted:
         root = tmp_path / "cut"
         shutil.copytree(base, root)

@@ -8,7 +8,7 @@ from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.operations import diagnosis, promotions, workspaces, write_state
 from pilothouse.sqlite import driver
-from soak import dose
+from soak_plan import seeded, size
 
 
 def dump(path: Path) -> list[object] | None:
@@ -70,10 +70,10 @@ def test_a_flipped_byte_of_the_registry_is_found(tmp_path: Path) -> None:
     registry = tmp_path / "w" / "state" / "registry.db"
     assert found_by_doctor(tmp_path / "w") == []
     whole, good = registry.read_bytes(), dump(registry)
-    chance = dose.chance()
+    chance = seeded("flipped bytes")
     seen = harmless = 0
     missed: list[int] = []
-    for _ in range(dose.rounds(25, 2_000)):
+    for _ in range(size(25, 2_000)):
         shutil.rmtree(tmp_path / "broken", ignore_errors=True)
         shutil.copytree(tmp_path / "w", tmp_path / "broken")
         broken = tmp_path / "broken" / "state" / "registry.db"

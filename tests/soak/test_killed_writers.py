@@ -12,7 +12,8 @@ from pilothouse.operations import workspaces
 from pilothouse.operations.authorisation import changing
 from pilothouse.store import audit
 from pilothouse.store.connection import Registry
-from soak import cut, dose
+from soak import cut
+from soak_plan import seeded, size
 
 
 def write(root: Path, writer: int, said: Connection) -> None:
@@ -72,7 +73,7 @@ def copy(root: Path, stop: Event, told: Connection) -> None:
 
 def test_no_acknowledged_write_is_lost_and_every_copy_is_whole(tmp_path: Path) -> None:
     make_harbour(tmp_path / "w").services.close()
-    root, chance, here = tmp_path / "w", dose.chance(), cut.context()
+    root, chance, here = tmp_path / "w", seeded("killed writers"), cut.context()
     stop = here.Event()
     helpers, ends = [], []
     for act in (read, read, copy):
@@ -82,7 +83,7 @@ def test_no_acknowledged_write_is_lost_and_every_copy_is_whole(tmp_path: Path) -
         helpers[-1].start()
         theirs.close()
     acknowledged = 0
-    kills = dose.rounds(25, 1_000)
+    kills = size(25, 1_000)
     for number in range(kills):
         mine, theirs = here.Pipe(duplex=False)
         writer = here.Process(target=write, args=(root, number % 4, theirs))

@@ -12,7 +12,7 @@ from pilothouse.daemon import control
 from pilothouse.system import landlock
 from pilothouse.system.leader import leader
 from pilothouse.system.paths import WorkspacePaths
-from soak import dose
+from soak_plan import size
 from support import wait_until
 
 DAEMONS = 20
@@ -35,7 +35,7 @@ def test_of_many_daemons_at_once_one_leads(tmp_path: Path) -> None:
         str(paths.root),
         "--no-serving",
     ]
-    for _ in range(dose.rounds(1, 50)):
+    for _ in range(size(1, 50)):
         started = [
             subprocess.Popen(
                 command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True

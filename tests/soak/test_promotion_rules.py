@@ -15,7 +15,7 @@ from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.roles import Role
 from pilothouse.operations import deployments, promotions, workspaces
 from pilothouse.store import agreement, audit
-from soak import dose
+from soak_plan import size
 
 TARGETS = ("ewr", "jfk")
 ASKERS, DECIDERS = ("sam", "oscar"), ("pat", "pia", "sam", "oscar")
@@ -200,8 +200,8 @@ class Promotions(RuleBasedStateMachine):
 
 TestPromotions = Promotions.TestCase
 TestPromotions.settings = settings(
-    max_examples=dose.rounds(12, 150),
-    stateful_step_count=dose.rounds(15, 40),
+    max_examples=size(12, 150),
+    stateful_step_count=size(15, 40),
     deadline=None,
     print_blob=True,
     suppress_health_check=list(HealthCheck),

@@ -7,7 +7,7 @@ import threading
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import JobStatus, ProcessName
 from pilothouse.execution.launcher_client import Isolation, Launcher
-from pilothouse.operations import jobs, promotions, write_state
+from pilothouse.operations import job_attempts, promotions, write_state
 from pilothouse.operations.monitoring import evaluate_windows
 from pilothouse.operations.processes import BEAT_EVERY_S, Pulse
 from pilothouse.operations.services import Services
@@ -19,6 +19,7 @@ from .job_supervisor import run_slot
 from .parts import Bell, Parts, repeat, watch
 from .scheduler import ScheduleKeeper
 from .serving_supervisor import ServingSupervisor
+from .trigger_keeper import keep_triggers
 
 _SERVING_AT_LEAST_EVERY_S = 1.0
 _MONITOR_RESTS_S = 0.2
@@ -97,7 +98,9 @@ class Crew:
     def start(self) -> None:
         """Put lost jobs back, then start every thread."""
         services, parts = self._services, self._parts
-        jobs.requeue_lost(services, leader=self._owner)  # we lead: whatever runs by the record runs no more
+        job_attempts.requeue_lost(
+            services, leader=self._owner
+        )  # we lead: whatever runs by the record runs no more
         registry_bells: list[Bell] = []
         telemetry_bells: list[Bell] = [self._monitor_bell]
 
@@ -114,6 +117,7 @@ class Crew:
             parts.start(f"jobs {slot + 1}", run)
         parts.start("monitor", self._monitor)
         parts.start("schedules", functools.partial(self._schedules.run, bell("schedules")))
+        parts.start("triggers", functools.partial(keep_triggers, services, bell()))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)
         parts.start("examination", self._examine)
@@ -146,7 +150,8 @@ class Crew:
             if write_state.watch_disk(self._services) is not None:
                 return
             promotions.expire_requests(self._services)
-            jobs.requeue_lost(self._services)
+            job_attempts.requeue_lost(self._services)
+            job_attempts.end_hopeless(self._services)
 
         repeat(self._bell("housekeeping"), work, at_least_every_s=_HOUSEKEEPING_EVERY_S)
 

@@ -1,23 +1,25 @@
 """Runs jobs: claims one, prepares its inputs, has the launcher run its steps, commits its result, once.
 
 Each slot is a thread. Beside a running job a second thread keeps its lease and listens for a cancellation. When the daemon
-stops, running jobs are let go without a result: the next daemon finds them and runs them again.
+stops, running jobs are handed over: they are queued again, and the next daemon goes on after the last step that is whole.
 """
 
 import logging
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from pilothouse.domain.errors import PilothouseError, StaleAttemptError
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.errors import PilothouseError, StaleAttemptError, UnavailableError
+from pilothouse.domain.failures import cause_of
+from pilothouse.domain.jobs import JobStatus, ProgressLine, StepExit, StepRequest, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.execution.launcher_client import Launcher
-from pilothouse.execution.pipeline import JobOutcome, run_pipeline
-from pilothouse.execution.step_files import discard_files
-from pilothouse.operations import job_inputs, jobs, results
+from pilothouse.execution.pipeline import JobOutcome, ParkedError, run_pipeline
+from pilothouse.operations import job_attempts, job_inputs, jobs, results, searches
 from pilothouse.operations.jobs import ClaimedJob
 from pilothouse.operations.services import Services
+from pilothouse.operations.step_memory import StepMemory
 from pilothouse.store import jobs as stored_jobs
 
 from .logs import say
@@ -30,14 +32,9 @@ _BEAT_EVERY_S = 0.25
 _LEASE_EVERY_S = 5.0
 _REPORT_EVERY_S = 0.2
 _LOOK_AT_LEAST_EVERY_S = 5.0
+_AGAIN_AFTER_S = 2.0
 
 _INTERNAL = "internal error: state/daemon.log has the traceback; please report it"
-
-_RECORD = {
-    "train": results.record_training,
-    "reproduce": results.record_reproduction,
-    "backtest": results.record_backtest,
-}
 
 
 def run_slot(
@@ -45,14 +42,15 @@ def run_slot(
 ) -> None:
     """Run one job after the other until the daemon stops; none is begun any more once ``draining`` is set."""
 
-    def empty_queue() -> None:
+    def empty_queue() -> float | None:
         while not bell.stop.is_set() and _something_waits(services):
             if draining is not None and draining.is_set():
                 return
             claim = jobs.claim_job(services, owner, LEASE_S)
             if claim is None:
-                return
+                return _until_next_start(services)
             _run(services, launcher, claim, bell.stop)
+        return None
 
     repeat(bell, empty_queue, at_least_every_s=_LOOK_AT_LEAST_EVERY_S)
 
@@ -60,7 +58,31 @@ def run_slot(
 def _something_waits(services: Services) -> bool:
     """A look without the write lock, for most changes of the registry queue nothing."""
     with services.registry.read() as connection:
-        return bool(stored_jobs.listed(connection, status=JobStatus.QUEUED, limit=1))
+        return stored_jobs.something_waits(connection)
+
+
+def _until_next_start(services: Services) -> float | None:
+    """Seconds until the first back-off is over; None where none waits for that."""
+    now = services.now()
+    with services.registry.read() as connection:
+        at = stored_jobs.next_start(connection, now)
+    return max(0.05, (at - now).total_seconds()) if at is not None else None
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Runs steps: those that are processes by the launcher, the search by jobs of its own."""
+
+    services: Services
+    launcher: Launcher
+    claim: ClaimedJob
+
+    def run_step(
+        self, request: StepRequest, cancel: threading.Event, on_progress: Callable[[ProgressLine], None]
+    ) -> tuple[StepExit, StepResult | None]:
+        if request.step == "search":
+            return searches.advance(self.services, self.claim, request)
+        return self.launcher.run_step(request, cancel, on_progress)
 
 
 def _run(services: Services, launcher: Launcher, claim: ClaimedJob, stop: threading.Event) -> None:
@@ -78,24 +100,29 @@ def _run(services: Services, launcher: Launcher, claim: ClaimedJob, stop: thread
     try:
         outcome = _outcome(services, launcher, claim, cancel)
         if stop.is_set() and outcome.status is not JobStatus.SUCCEEDED:
+            job_attempts.hand_over(services, claim)
             say(log, logging.INFO, f"job {job.id} is left to the next daemon", **facts)
             return
-        _commit(services, claim, outcome)
+        _commit(services, claim, _by_deadline(services, claim, outcome), stop)
+    except ParkedError as parked:
+        job_attempts.park(services, claim, parked.jobs, str(parked))
+        say(log, logging.INFO, f"job {job.id} {parked}", **facts)
     except StaleAttemptError as error:
         say(log, logging.WARNING, f"job {job.id}: {error}", **facts)
     finally:
         over.set()
         keeper.join()
-        _tidy(services, job)
 
 
-def _tidy(services: Services, job: Job) -> None:
-    """However it ended: the artifacts have what is kept, and rows of a failed attempt would stay for ever."""
-    for attempt in range(1, job.attempt + 1):
-        folder = services.paths.job_folder(job.id) / str(attempt)
-        for step in folder.glob("[0-9][0-9]-*"):
-            discard_files(step)
-        (folder / "rows.parquet").unlink(missing_ok=True)
+def _by_deadline(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> JobOutcome:
+    """A job that was ended because its deadline had come says so."""
+    deadline = claim.job.deadline
+    if outcome.status is not JobStatus.CANCELLED or deadline is None or services.now() < deadline:
+        return outcome
+    if jobs.cancel_wanted(services, claim):
+        return outcome
+    words = f"its deadline, {deadline:%Y-%m-%d %H:%M} UTC, passed {outcome.error.removeprefix('cancelled ')}"
+    return replace(outcome, status=JobStatus.TIMED_OUT, error=words)
 
 
 def _outcome(
@@ -116,32 +143,42 @@ def _outcome(
     try:
         prepared = job_inputs.prepare(services, claim)
         return run_pipeline(
-            launcher, prepared.kind, prepared.requests, cancel=cancel, on_progress=on_progress
+            _Steps(services, launcher, claim),
+            prepared.kind,
+            prepared.requests,
+            cancel=cancel,
+            on_progress=on_progress,
+            memory=StepMemory(services, claim) if prepared.kind in _SPARED_KINDS else None,
         )
-    except StaleAttemptError:
+    except (StaleAttemptError, ParkedError):
         raise
-    except PilothouseError as error:
-        return JobOutcome(JobStatus.FAILED, str(error))
+    except (PilothouseError, OSError) as error:
+        return _failed(error)
     except Exception:  # a mistake of ours in one job is no reason to stop all others; the log has it whole
         log.exception("job %d could not be run", claim.job.id)
         return JobOutcome(JobStatus.FAILED, _INTERNAL)
 
 
-def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> None:
+def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: threading.Event) -> None:
     """Record what came of it."""
     job = claim.job
     if outcome.status is JobStatus.SUCCEEDED:
         try:
-            _RECORD[job.kind](services, claim, outcome)
+            results.RECORD[job.kind](services, claim, outcome)
         except StaleAttemptError:
             raise
-        except PilothouseError as error:
-            outcome = replace(outcome, status=JobStatus.FAILED, error=str(error))
+        except (PilothouseError, OSError) as error:
+            failed = _failed(error)
+            outcome = replace(outcome, status=failed.status, error=failed.error, cause=failed.cause)
         except Exception:  # as above
             log.exception("job %d could not be recorded", job.id)
             outcome = replace(outcome, status=JobStatus.FAILED, error=_INTERNAL)
     if outcome.status is not JobStatus.SUCCEEDED:
-        jobs.finish_job(services, claim, outcome)
+        settled = _settle(services, claim, outcome, stop)
+        if not settled.status.ended:
+            say(log, logging.WARNING, f"job {job.id} {settled.message}", job=job.id, attempt=job.attempt)
+            return
+    jobs.discard_files_of(services, job.id)
     say(
         log,
         logging.INFO if outcome.status is JobStatus.SUCCEEDED else logging.WARNING,
@@ -151,6 +188,29 @@ def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> None:
         seconds=round(outcome.seconds, 3),
         peak_memory_mb=outcome.peak_memory_mb,
     )
+
+
+def _settle(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: threading.Event) -> Job:
+    """Also when the registry cannot be written for a while: a full disk must not turn one kind of failure into another."""
+    while True:
+        try:
+            return job_attempts.settle(services, claim, outcome)
+        except UnavailableError as error:
+            log.error("job %d cannot be settled: %s", claim.job.id, error)
+            if stop.wait(_AGAIN_AFTER_S):
+                raise
+
+
+def _failed(error: Exception) -> JobOutcome:
+    """What an error before or after the steps means for the job."""
+    cause = cause_of(error)
+    if cause == "disk full":
+        return JobOutcome(JobStatus.DISK_FULL, str(error), cause=cause)
+    return JobOutcome(JobStatus.FAILED, str(error), cause=cause)
+
+
+_SPARED_KINDS = ("train",)
+"""A reproduction is there to run, and of the others each is another question."""
 
 
 def _keep_lease(
@@ -167,7 +227,7 @@ def _keep_lease(
             cancel.set()
             continue
         try:
-            if jobs.cancel_wanted(services, claim):
+            if jobs.cancel_wanted(services, claim) or _is_overdue(services, claim):
                 cancel.set()
             if time.monotonic() - beaten >= _LEASE_EVERY_S:
                 jobs.heartbeat(services, claim, LEASE_S)
@@ -176,3 +236,7 @@ def _keep_lease(
             cancel.set()
         except PilothouseError as error:  # the lease outlasts a short trouble; the commit is fenced anyway
             log.error("lease of job %d: %s", claim.job.id, error)
+
+
+def _is_overdue(services: Services, claim: ClaimedJob) -> bool:
+    return claim.job.deadline is not None and services.now() >= claim.job.deadline

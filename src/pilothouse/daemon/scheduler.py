@@ -1,13 +1,15 @@
 """Schedules: APScheduler wakes us, our own table says what is due.
 
 APScheduler drops late runs, doubles those of shared stores and forgets one-shot jobs when the clock jumps. So it is an
-alarm clock here, no more: at each alarm, and at least every half minute, ``operations.schedules.due`` computes from the
-table which nominal times have come, and ``fire`` records each once (UNIQUE(schedule, nominal)).
+alarm clock here, no more: at each alarm, and at least every half minute, ``operations.schedules.due`` decides from the table
+about the nominal times that have come, each once (UNIQUE(schedule, nominal)), and ``fire`` does what was decided.
 """
 
 import contextlib
 import functools
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,12 +58,8 @@ class ScheduleKeeper:
         self._set_alarms(clock, bell)
 
     def _set_alarms(self, clock: Any, bell: Bell) -> None:
-        """One alarm a schedule, at its next nominal time."""
-        wanted = {
-            schedule.id: schedule.next_times[0]
-            for schedule in schedules.list_schedules(self._services, DAEMON, count=1)
-            if schedule.next_times and not schedule.paused
-        }
+        """One alarm a schedule, at its next start."""
+        wanted = {schedule.id: start for schedule, start in schedules.next_starts(self._services)}
         for number in [number for number, time in self._alarms.items() if wanted.get(number) != time]:
             del self._alarms[number]
             if clock.get_job(str(number)) is not None:
@@ -83,31 +81,56 @@ class ScheduleKeeper:
             )
 
     def _act(self, item: Due, schedule: Schedule) -> str:
-        """Each action is done once for a nominal time: the trigger key, or the name of the file, sees to it."""
-        if schedule.action == "train":
-            job = trainings.start_training(
-                self._services,
-                DAEMON,
-                schedule.model,
-                reason=f"schedule {schedule.name}",
-                trigger_key=schedules.trigger_key(schedule, item.nominal),
+        action = ACTIONS.get(schedule.action)
+        if action is None:
+            raise UnavailableError(
+                f"this release knows no action {schedule.action!r}: upgrade, or change the file"
             )
-            return f"job {job.id}"
-        if schedule.action == "backup":
-            return self._back_up(schedule, item.nominal)
-        self._monitor.ring()
-        return "windows are evaluated"
+        return action(Deed(self._services, schedule, item.nominal, self._monitor))
 
-    def _back_up(self, schedule: Schedule, nominal: datetime) -> str:
-        folder = self._services.paths.root / "backups"
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise UnavailableError(f"{folder} cannot be made: {error.strerror}") from error
-        file = folder / f"{schedule.name}-{nominal:%Y%m%dT%H%M%SZ}.tar"
-        if not file.exists():  # a daemon that ended between copying and recording has made it
-            backups.backup(self._services, DAEMON, file)
-        for old in sorted(folder.glob(f"{schedule.name}-*.tar"))[:-_BACKUPS_KEPT]:
-            with contextlib.suppress(OSError):
-                old.unlink()
-        return f"backups/{file.name}"
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What an action is given: the schedule, the nominal time, and the bell that wakes the monitor."""
+
+    services: Services
+    schedule: Schedule
+    nominal: datetime
+    monitor: Bell
+
+
+def _train(deed: Deed) -> str:
+    job = trainings.start_training(
+        deed.services,
+        DAEMON,
+        deed.schedule.model,
+        reason=f"schedule {deed.schedule.name}",
+        trigger_key=schedules.trigger_key(deed.schedule, deed.nominal),
+    )
+    return f"job {job.id}"
+
+
+def _monitor(deed: Deed) -> str:
+    deed.monitor.ring()
+    return "windows are evaluated"
+
+
+def _back_up(deed: Deed) -> str:
+    folder = deed.services.paths.root / "backups"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"{folder} cannot be made: {error.strerror}") from error
+    name = deed.schedule.name
+    file = folder / f"{name}-{deed.nominal:%Y%m%dT%H%M%SZ}.tar"
+    if not file.exists():  # a daemon that ended between copying and recording has made it
+        backups.backup(deed.services, DAEMON, file)
+    for old in sorted(folder.glob(f"{name}-*.tar"))[:-_BACKUPS_KEPT]:
+        with contextlib.suppress(OSError):
+            old.unlink()
+    return f"backups/{file.name}"
+
+
+ACTIONS: dict[str, Callable[[Deed], str]] = {"train": _train, "monitor": _monitor, "backup": _back_up}
+"""What a schedule can do. Each does the same thing once however often it is called for one nominal time: the trigger key,
+or the name of the file, sees to it."""

@@ -2,7 +2,8 @@
 
 PilothouseError            exit code 1
 ├── InvalidInputError      exit code 2   what somebody typed or wrote in a file
-│   └── ModelFileError     several lines, one a problem
+│   ├── ModelFileError     several lines, one a problem
+│   └── UserCodeError      the model's own code raised
 ├── NotFoundError          exit code 3   no such model, version, job, target …
 ├── NotAllowedError        exit code 4   the role or the policy forbids it
 ├── ConflictError          exit code 5   the state has moved on: already closed, superseded, live, held
@@ -32,6 +33,10 @@ class ModelFileError(InvalidInputError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+
+
+class UserCodeError(InvalidInputError):
+    """A function of the model's own code raised; the message names its file and line."""
 
 
 class NotFoundError(PilothouseError):

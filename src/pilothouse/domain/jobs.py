@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-JobKind = Literal["train", "reproduce", "backtest"]
+JobKind = Literal["train", "reproduce", "backtest", "trial"]
+"""``trial``: one candidate of a training's search, queued by the training itself."""
+
+Cause = Literal["", "data", "source", "user", "disk full", "killed", "lost"]
+"""Why a step or a job did not succeed, where its status alone does not say whether another attempt may help. ``source``:
+the data could not be read, or changed, just now; ``killed``: a stranger's signal; ``lost``: launcher or daemon went away."""
 
 
 class JobStatus(StrEnum):
@@ -19,14 +24,18 @@ class JobStatus(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """The step said what was wrong: user exception, bad data, a source that changed."""
+    """The step said what was wrong: bad data, a parameter that is not valid, a source that changed."""
+    USER_EXCEPTION = "user exception"
+    """The model's own code raised; the error names its line."""
     CRASHED = "crashed"
     """The process died of a signal that nobody here sent."""
     OUT_OF_MEMORY = "out of memory"
+    DISK_FULL = "disk full"
     TIMED_OUT = "timed out"
+    """A step ran longer than it may, or the job's deadline passed."""
     CANCELLED = "cancelled"
     LOST = "lost"
-    """The daemon went away and the job has used up its attempts."""
+    """Daemon or launcher went away under it and the job has used up its attempts."""
 
     @property
     def ended(self) -> bool:
@@ -35,11 +44,13 @@ class JobStatus(StrEnum):
 
 
 STEPS: dict[JobKind, tuple[str, ...]] = {
-    "train": ("snapshot", "fit", "evaluate", "gate", "verify"),
+    "train": ("snapshot", "search", "fit", "evaluate", "gate", "verify"),
     "reproduce": ("fit", "compare"),
     "backtest": ("backtest",),
+    "trial": ("trial",),
 }
-"""The processes of each kind of job, in order. ``snapshot`` and ``verify`` read the source and run no user code; ``fit``
+"""The steps of each kind of job, in order, each a process but ``search``, which queues trials and waits for them (where the
+model file asks for a search). ``snapshot`` and ``verify`` read the source and run no user code; ``fit``
 runs the user's training code and never sees the hold-out; ``evaluate`` scores and runs our gates; ``gate`` runs the
 user's gate function (skipped where there is none); ``verify`` hashes the source again; ``compare`` holds a retrained
 model against the recorded one; ``backtest`` scores several versions on the same labelled rows."""
@@ -88,6 +99,7 @@ class StepResult:
     outputs: dict[str, str] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
     error: str = ""
+    cause: Cause = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +120,35 @@ class StepExit:
     signal: int | None
     peak_memory_mb: float
     seconds: float
-    reason: Literal["exited", "signalled", "timed out", "cancelled", "out of memory"] = "exited"
+    reason: Literal[
+        "exited", "signalled", "timed out", "cancelled", "out of memory", "disk full", "reused"
+    ] = "exited"
+    """``reused``: no process ran, for nothing that the step depends on had changed."""
+
+
+RetryOn = Literal["lost", "killed", "disk full", "source", "crashed", "out of memory", "timed out"]
+"""Failures after which another attempt may go better. What the user's code raised and what is wrong with the data stays so."""
+
+_LONGEST_BACK_OFF_S = 3_600
+
+
+def retry_reason(status: JobStatus, cause: Cause) -> RetryOn | None:
+    """The kind of failure as retry policies name it; None where another attempt would end the same way."""
+    by_cause: dict[Cause, RetryOn] = {
+        "lost": "lost", "killed": "killed", "source": "source", "disk full": "disk full",
+    }  # fmt: skip
+    by_status: dict[JobStatus, RetryOn] = {
+        JobStatus.LOST: "lost",
+        JobStatus.CRASHED: "crashed",
+        JobStatus.OUT_OF_MEMORY: "out of memory",
+        JobStatus.DISK_FULL: "disk full",
+        JobStatus.TIMED_OUT: "timed out",
+    }
+    if status in (JobStatus.SUCCEEDED, JobStatus.CANCELLED, JobStatus.USER_EXCEPTION):
+        return None
+    return by_cause.get(cause) or by_status.get(status)
+
+
+def back_off_s(first_s: int, failures: int) -> int:
+    """Seconds before the next attempt after ``failures`` (1 or more) of them: doubled each time, an hour at most."""
+    return int(min(_LONGEST_BACK_OFF_S, first_s * 2 ** min(failures - 1, 30)))

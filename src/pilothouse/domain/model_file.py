@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from .errors import ModelFileError
@@ -11,6 +12,7 @@ from .model_spec import METRICS, NOT_WATCHED, ModelSpec
 from .plain import bare_durations, read_dataclass, to_plain
 
 _ESTIMATOR = re.compile(r"sklearn(\.[A-Za-z_]\w*)+")
+_LONGEST_JITTER = 86_400
 _FUNCTION = re.compile(r"[A-Za-z_]\w*\.py:[A-Za-z_]\w*")
 
 RESERVED_FEATURES = {
@@ -136,7 +138,9 @@ def _training(spec: ModelSpec) -> Iterable[str]:
             yield "training.search.parameters: expected at least one parameter, each with values to try"
         if training.search.candidates < 1 or training.search.folds < 2:
             yield "training.search: expected candidates of 1 or more and folds of 2 or more"
-    for key in ("timeout", "memory_mb", "threads"):
+    if training.retries < 0 or training.retries > 20:
+        yield f"training.retries: found {training.retries}; expected 0 to 20"
+    for key in ("timeout", "memory_mb", "threads", "concurrency", "retry_after"):
         if getattr(training, key) < 1:
             yield f"training.{key}: found {getattr(training, key)}; expected 1 or more"
     if not 0 <= training.seed < 2**32:
@@ -198,15 +202,44 @@ def _schedules(spec: ModelSpec) -> Iterable[str]:
     seen: set[str] = set()
     for i, schedule in enumerate(spec.automation.schedule):
         path = f"automation.schedule[{i}]"
-        if (schedule.cron is None) == (schedule.every is None):
-            yield f"{path}: expected one of cron and every"
+        if sum(rule is not None for rule in (schedule.cron, schedule.every, schedule.at)) != 1:
+            yield f"{path}: expected one of cron, every and at"
         if schedule.cron is not None and len(schedule.cron.split()) != 5:
             yield f'{path}.cron: found {schedule.cron!r}; expected five fields, e.g. "0 3 * * mon"'
         if schedule.every is not None and schedule.every < 60:
             yield f"{path}.every: found {schedule.every} s; expected a minute or more"
+        if schedule.at is not None and not _is_time(schedule.at):
+            yield f'{path}.at: found {schedule.at!r}; expected a time such as "2026-12-24T06:00"'
+        if schedule.every is not None and schedule.jitter >= schedule.every:
+            yield f"{path}.jitter: found {schedule.jitter} s; expected less than every"
+        if schedule.jitter > _LONGEST_JITTER:
+            yield f"{path}.jitter: found {schedule.jitter} s; expected a day at most"
         if not NAME.fullmatch(schedule.name) or schedule.name in seen:
             yield f"{path}.name: found {schedule.name!r}; expected a name of its own (lower case, digits, hyphens)"
         seen.add(schedule.name)
+
+
+def _triggers(spec: ModelSpec) -> Iterable[str]:
+    seen: set[str] = set()
+    if spec.automation.budget_per_day < 0:
+        yield f"automation.budget_per_day: found {spec.automation.budget_per_day}; expected 0 or more"
+    for i, trigger in enumerate(spec.automation.trigger):
+        path = f"automation.trigger[{i}]"
+        if not NAME.fullmatch(trigger.name) or trigger.name in seen:
+            yield f"{path}.name: found {trigger.name!r}; expected a name of its own (lower case, digits, hyphens)"
+        if (trigger.on == "version") != (trigger.model is not None):
+            yield f'{path}.model: expected with on = "version", and with nothing else'
+        if trigger.model == spec.name:
+            yield f"{path}.model: {trigger.model!r} is this model itself, which would train for ever; expected another"
+        seen.add(trigger.name)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 _CHECKS: tuple[Callable[[ModelSpec], Iterable[str]], ...] = (
@@ -216,4 +249,5 @@ _CHECKS: tuple[Callable[[ModelSpec], Iterable[str]], ...] = (
     _metrics,
     _ranges,
     _schedules,
+    _triggers,
 )

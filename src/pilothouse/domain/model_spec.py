@@ -6,6 +6,8 @@ Durations are written ``"90d"``, ``"6h"``, ``"15m"``, ``"30s"`` in the file and 
 from dataclasses import dataclass, field
 from typing import Literal, NewType
 
+from .jobs import RetryOn
+
 Duration = NewType("Duration", int)
 """Seconds, written in the file as a number with one of the units s, m, h, d, w."""
 
@@ -64,11 +66,13 @@ class DataSpec:
 
 @dataclass(frozen=True, slots=True)
 class SearchSpec:
-    """``[training.search]``: a randomised search, scored on time-ordered folds of the training rows."""
+    """``[training.search]``: a randomised search, scored on time-ordered folds of the training rows; a job a candidate."""
 
     parameters: dict[str, tuple[Scalar, ...]]
     candidates: int = 8
     folds: int = 3
+    early_stopping: bool = True
+    """Successive halving: all candidates on the newest fold, the better half on one fold more, and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,14 @@ class TrainingSpec:
     timeout: Duration = Duration(3_600)
     memory_mb: int = 4_096
     threads: int = 2
+    """Threads, and processors of the machine that a job's processes may run on."""
+    concurrency: int = 4
+    """Jobs of this model that run at once, trials of a search among them."""
+    retries: int = 2
+    """Further attempts of a job after a failure of a kind in ``retry_on``."""
+    retry_after: Duration = Duration(30)
+    """Before the first of them; doubled each time, an hour at most."""
+    retry_on: tuple[RetryOn, ...] = ("lost", "killed", "disk full", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +198,34 @@ class MonitoringSpec:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """``[[automation.schedule]]``: a training by the clock; ``cron`` or ``every``, one of the two."""
+    """``[[automation.schedule]]``: something done by the clock; ``cron``, ``every`` or ``at``, one of the three."""
 
     name: str
     cron: str | None = None
     every: Duration | None = None
+    at: str | None = None
+    """Once, ``2026-12-24T06:00``, in ``timezone`` where it names no offset of its own."""
     timezone: str = "UTC"
     action: Literal["train", "monitor", "backup"] = "train"
+    jitter: Duration = Duration(0)
+    """Each run is put off by up to this, always the same for one nominal time: many schedules need not start as one."""
+    catch_up: Literal["all", "once", "skip"] = "once"
+    """Times that passed while nothing ran: run each, run the newest for all of them, or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerSpec:
+    """``[[automation.trigger]]``: a training when something has happened."""
+
+    name: str
+    on: Literal["data", "version"]
+    """New data under the model's source, or a version of ``model`` reaching ``state``."""
+    model: str | None = None
+    state: Literal["candidate", "deployed"] = "deployed"
+    quiet: Duration = Duration(60)
+    """New data counts once the source has not changed for so long."""
+    cooldown: Duration = Duration(3_600)
+    """Between two trainings that this trigger starts, by the wall clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +236,12 @@ class AutomationSpec:
     cooldown: Duration = Duration(14 * 86_400)
     """Event time between two retrainings that alerts started."""
     budget_per_30d: int = 4
+    budget_per_day: int = 6
+    """Trainings that alerts and triggers start in 24 hours of the wall clock, all together."""
     request: bool = True
     """File a promotion request for a version that alerts or schedules trained and that passed its gates."""
     schedule: tuple[ScheduleSpec, ...] = ()
+    trigger: tuple[TriggerSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

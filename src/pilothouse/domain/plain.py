@@ -9,6 +9,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
+from .errors import InvalidInputError
 from .model_spec import Duration
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -46,6 +47,15 @@ def format_duration(seconds: int) -> str:
     units = sorted(_UNITS.items(), key=lambda item: -item[1])
     unit = next((unit for unit, size in units if seconds and seconds % size == 0), "s")
     return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def parse_duration(text: str) -> int:
+    """``"2w"`` → ``1209600``, as a model file has it. Raises InvalidInputError."""
+    problems: list[str] = []
+    try:
+        return _duration(text, "duration", problems)
+    except _InvalidValueError:
+        raise InvalidInputError(problems[0]) from None
 
 
 def bare_durations(kind: Any, value: object, path: str = "") -> Iterator[str]:

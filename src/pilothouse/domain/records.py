@@ -245,6 +245,17 @@ class Job:
     """The version that it produced, or that it was about."""
     result: dict[str, Any] = field(default_factory=dict)
     trigger_key: str = ""
+    priority: int = 0
+    not_before: datetime | None = None
+    """A waiting job is not started earlier: the back-off after a failure."""
+    deadline: datetime | None = None
+    failures: int = 0
+    """Attempts that failed in a way that allowed another one."""
+    max_attempts: int = 3
+    parent: int | None = None
+    """The training whose trial it is."""
+    after: tuple[int, ...] = ()
+    """Jobs that it waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +297,8 @@ class Schedule:
     last_nominal: datetime | None
     last_outcome: str
     next_times: tuple[datetime, ...] = ()
+    jitter_s: int = 0
+    catch_up: str = "once"
 
 
 @dataclass(frozen=True, slots=True)

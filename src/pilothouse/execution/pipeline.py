@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pilothouse.domain.jobs import (
+    Cause,
     JobKind,
     JobStatus,
     ProgressLine,
@@ -18,6 +19,9 @@ from pilothouse.domain.jobs import (
     StepResult,
 )
 from pilothouse.system.files import write_atomically
+
+from .last_words import last_words
+from .step_process import LOG_FILE
 
 OnProgress = Callable[[str, float, str], None]
 """``on_progress(step, fraction of the whole job, message)``; called from the thread that runs the pipeline."""
@@ -32,6 +36,24 @@ class StepRunner(Protocol):
         """Run it to its end."""
 
 
+class Memory(Protocol):
+    """What is known of steps that have run before."""
+
+    def recall(self, request: StepRequest) -> tuple[StepResult, str] | None:
+        """What the step made of the very same inputs, and in which job; None where it has to run."""
+
+    def keep(self, request: StepRequest, result: StepResult) -> None:
+        """Remember what a step made."""
+
+
+class ParkedError(Exception):
+    """A step can go on only when other jobs have ended: the job gives its slot back and waits for them."""
+
+    def __init__(self, jobs: Sequence[int], message: str) -> None:
+        super().__init__(message)
+        self.jobs = tuple(jobs)
+
+
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
     """How a job ended. ``steps`` holds what each finished step said, also the failed one if it said anything."""
@@ -43,6 +65,9 @@ class JobOutcome:
     exits: dict[str, StepExit] = field(default_factory=dict)
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
+    cause: Cause = ""
+    reused: dict[str, str] = field(default_factory=dict)
+    """Steps that did not run, and whose outputs were used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +88,11 @@ _FITTED = (Wire("model", "fit", "model"), Wire("schema", "fit", "schema"))
 
 WIRING: dict[JobKind, dict[str, tuple[Wire, ...]]] = {
     "train": {
-        "fit": (Wire("train", "snapshot", "train"),),
+        "search": (
+            Wire("train", "snapshot", "train"),
+            Wire("train_digest", "snapshot", "train_digest", "record"),
+        ),
+        "fit": (Wire("train", "snapshot", "train"), Wire("searched", "search", "", "record")),
         "evaluate": (
             *_FITTED,
             Wire("train", "snapshot", "train"),
@@ -79,6 +108,7 @@ WIRING: dict[JobKind, dict[str, tuple[Wire, ...]]] = {
     },
     "reproduce": {"compare": (*_FITTED, Wire("retrained", "fit", "", "record"))},
     "backtest": {},
+    "trial": {},
 }
 """What each step takes from those before it; everything else is in its request from the start."""
 
@@ -92,17 +122,20 @@ def run_pipeline(
     *,
     cancel: threading.Event,
     on_progress: OnProgress,
+    memory: Memory | None = None,
 ) -> JobOutcome:
-    """Run the steps in order and stop at the first that does not succeed.
+    """Run the steps in order and stop at the first that does not succeed. What ``memory`` knows is not run again.
 
-    ``requests`` are complete but for what WIRING adds; a step that the job does not need has none.
+    ``requests`` are complete but for what WIRING adds; a step that the job does not need has none. Raises ParkedError
+    where a step waits for other jobs.
     """
     started = time.monotonic()
     total = sum(_WEIGHTS.get(request.step, 1.0) for request in requests)
     done = 0.0
     steps: dict[str, StepResult] = {}
     exits: dict[str, StepExit] = {}
-    status, error = JobStatus.SUCCEEDED, ""
+    reused: dict[str, str] = {}
+    status, error, cause = JobStatus.SUCCEEDED, "", _NO_CAUSE
     for request in requests:
         if cancel.is_set():
             status, error = JobStatus.CANCELLED, f"cancelled before {request.step}"
@@ -111,23 +144,33 @@ def run_pipeline(
         on_progress(request.step, done / total, "starting")
         report = _reporter(request.step, done / total, weight / total, on_progress)
         wired = wire(request, WIRING[kind].get(request.step, ()), steps)
-        exit_, result = runner.run_step(wired, cancel, report)
-        exits[request.step] = exit_
-        if result is not None:
-            steps[request.step] = result
-        status, error = judge(request, exit_, result)
-        if status is not JobStatus.SUCCEEDED:
-            break
+        known = memory.recall(wired) if memory is not None else None
+        if known is not None:
+            steps[request.step], reused[request.step] = known
+            exits[request.step] = StepExit(0, None, 0.0, 0.0, "reused")
+            _log_reuse(request, reused[request.step])
+        else:
+            exit_, result = runner.run_step(wired, cancel, report)
+            exits[request.step] = exit_
+            if result is not None:
+                steps[request.step] = result
+            status, error, cause = judge(request, exit_, result)
+            if status is not JobStatus.SUCCEEDED or result is None:
+                break
+            if memory is not None:
+                memory.keep(wired, result)
         done += weight
         on_progress(request.step, done / total, "done")
     peak = max((exit_.peak_memory_mb for exit_ in exits.values()), default=0.0)
-    return JobOutcome(status, error, steps, exits, time.monotonic() - started, peak)
+    return JobOutcome(status, error, steps, exits, time.monotonic() - started, peak, cause, reused)
 
 
 def wire(request: StepRequest, wires: Sequence[Wire], steps: Mapping[str, StepResult]) -> StepRequest:
     """The request with what it takes from the steps before it."""
     inputs, options = dict(request.inputs), dict(request.options)
     for item in wires:
+        if item.step not in steps:  # a step that this job does not need
+            continue
         before = steps[item.step]
         if item.what == "output":
             if item.key in before.outputs:
@@ -143,35 +186,54 @@ def wire(request: StepRequest, wires: Sequence[Wire], steps: Mapping[str, StepRe
     return replace(request, inputs=inputs, options=options)
 
 
-def judge(request: StepRequest, exit_: StepExit, result: StepResult | None) -> tuple[JobStatus, str]:
-    """What the end of a step's process means for the job, and one line that says so."""
+def judge(request: StepRequest, exit_: StepExit, result: StepResult | None) -> tuple[JobStatus, str, Cause]:
+    """What the end of a step's process means for the job, one line that says so, and the cause for who may try again."""
     step = request.step
     if exit_.reason == "cancelled":
-        return JobStatus.CANCELLED, f"cancelled during {step}"
+        return JobStatus.CANCELLED, f"cancelled during {step}", ""
     if exit_.reason == "timed out":
-        return (
-            JobStatus.TIMED_OUT,
-            f"{step} ran longer than training.timeout, {request.timeout_s} s: give it more or less to do",
-        )
+        words = f"{step} ran longer than training.timeout, {request.timeout_s} s: give it more or less to do"
+        return JobStatus.TIMED_OUT, words, ""
     if exit_.reason == "out of memory":
-        return (
-            JobStatus.OUT_OF_MEMORY,
+        words = (
             f"{step} needed more than training.memory_mb, {request.memory_mb} MiB (peak {exit_.peak_memory_mb:.0f}): "
-            "raise it or use fewer rows",
+            "raise it or use fewer rows"
         )
+        return JobStatus.OUT_OF_MEMORY, words, ""
+    if exit_.reason == "disk full":
+        return (
+            JobStatus.DISK_FULL,
+            f"{step} found no room on the disk of {request.folder}: make some",
+            "disk full",
+        )
+    said = last_words(Path(request.folder))
+    if exit_.reason == "signalled" and exit_.signal is None:
+        return JobStatus.LOST, f"{step} was lost: the launcher of its process died", "lost"
     if exit_.reason == "signalled":
-        return (
-            JobStatus.CRASHED,
-            f"{step} died of {signal_name(exit_.signal)}: the end of its log may say why",
+        killed = exit_.signal in _STRANGERS_SIGNALS
+        words = f"{step} died of {signal_name(exit_.signal)}" + (
+            ", which Pilothouse did not send"
+            if killed
+            else f": {said}"
+            if said
+            else ": its log says nothing of why"
         )
+        return JobStatus.CRASHED, words, "killed" if killed else ""
     if result is None:
-        return (
-            JobStatus.FAILED,
-            f"{step} ended with code {exit_.exit_code} and left no valid result: see its log",
+        words = f"{step} ended with code {exit_.exit_code} and left no valid result" + (
+            f": {said}" if said else ""
         )
+        return JobStatus.FAILED, words, ""
     if not result.ok:
-        return JobStatus.FAILED, result.error or f"{step} failed and did not say why: see its log"
-    return JobStatus.SUCCEEDED, ""
+        status = _BY_CAUSE.get(result.cause, JobStatus.FAILED)
+        return status, result.error or said or f"{step} failed and did not say why: see its log", result.cause
+    return JobStatus.SUCCEEDED, "", ""
+
+
+_NO_CAUSE: Cause = ""
+_BY_CAUSE: dict[Cause, JobStatus] = {"user": JobStatus.USER_EXCEPTION, "disk full": JobStatus.DISK_FULL}
+_STRANGERS_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""A process does not die of these by its own fault."""
 
 
 def signal_name(number: int | None) -> str:
@@ -188,3 +250,12 @@ def _reporter(
     step: str, base: float, share: float, on_progress: OnProgress
 ) -> Callable[[ProgressLine], None]:
     return lambda line: on_progress(step, base + share * line.fraction, line.message)
+
+
+def _log_reuse(request: StepRequest, where: str) -> None:
+    folder = Path(request.folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    words = (
+        f"nothing that {request.step} depends on has changed since {where}: what it made then is used again\n"
+    )
+    write_atomically(folder / LOG_FILE, words.encode())

@@ -11,10 +11,10 @@ import shutil
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFoundError
-from pilothouse.domain.jobs import ProgressLine, StepResult
+from pilothouse.domain.jobs import Cause, ProgressLine, StepResult
 from pilothouse.system.files import parse_json, read_plain_file
 
 from .step_process import LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE
@@ -63,7 +63,10 @@ def read_result(folder: Path) -> StepResult | None:
         outputs = {name: str(_own_file(folder, value)) for name, value in plain["outputs"].items()}
     except IntegrityError as error:
         return StepResult(ok=False, record=plain["record"], error=str(error))
-    return StepResult(plain["ok"], outputs, plain["record"], plain["error"])
+    cause = plain.get("cause")
+    return StepResult(
+        plain["ok"], outputs, plain["record"], plain["error"], cause if cause in get_args(Cause) else ""
+    )
 
 
 def discard_files(folder: Path) -> None:
@@ -117,7 +120,7 @@ class ProgressTail:
 def _is_result(plain: Any) -> bool:
     return (
         isinstance(plain, dict)
-        and plain.keys() == {"ok", "outputs", "record", "error"}
+        and plain.keys() - {"cause"} == {"ok", "outputs", "record", "error"}
         and isinstance(plain["ok"], bool)
         and isinstance(plain["error"], str)
         and isinstance(plain["record"], dict)

@@ -4,6 +4,7 @@ The order matters. Descriptors first, for Landlock does not revoke open ones; La
 limits are set; only then code of a user or bytes of a model.
 """
 
+import contextlib
 import ctypes
 import faulthandler
 import importlib
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.failures import cause_of, is_disk_full
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.system import landlock
 from pilothouse.system.files import write_atomically
@@ -32,9 +34,12 @@ RESULT_FILE, PROGRESS_FILE, LOG_FILE, REQUEST_FILE = (
 )
 EXIT_OUT_OF_MEMORY = 77
 """The step ran into its memory limit and said so itself."""
+EXIT_DISK_FULL = 78
+"""There was no room left, not even for the result that would say so."""
 
 _PR_SET_PDEATHSIG = 1
 _LONGEST_MESSAGE = 1_000
+_NICENESS = 5
 _LARGEST_FILE = 16 << 30
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - semaphores of multiprocessing live nowhere else
 
@@ -59,8 +64,13 @@ def run_step_here(request: StepRequest, package: str, *, isolated: bool) -> int:
         traceback.print_exc()
         return EXIT_OUT_OF_MEMORY
     except BaseException as error:  # noqa: BLE001 - whatever user code raises is the step's failure and its log's
-        traceback.print_exc()
-        _write_result(folder, StepResult(ok=False, error=_in_one_line(error)))
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        failed = StepResult(ok=False, error=_in_one_line(error), cause=cause_of(error, request.step))
+        try:
+            _write_result(folder, failed)
+        except OSError:
+            return EXIT_DISK_FULL if is_disk_full(error) else 1
     return 0
 
 
@@ -125,6 +135,18 @@ def _limit(request: StepRequest) -> None:
     # slow growth (also of its children) is watched by the supervisor.
     data = _data_bytes() + request.memory_mb * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (data, data))
+    _limit_processors(request)
+
+
+def _limit_processors(request: StepRequest) -> None:
+    """As many processors as threads, for the process and all that it starts, and behind whoever serves or types."""
+    processors = sorted(os.sched_getaffinity(0))
+    first = request.job * request.threads  # jobs that run side by side take different ones
+    chosen = {processors[(first + i) % len(processors)] for i in range(min(request.threads, len(processors)))}
+    with contextlib.suppress(OSError):  # a container may forbid it
+        os.sched_setaffinity(0, chosen)
+    with contextlib.suppress(OSError):
+        os.nice(_NICENESS)
 
 
 def _data_bytes() -> int:
@@ -155,7 +177,13 @@ def _reporter(write: Callable[[bytes], object]) -> Callable[..., None]:
 
 
 def _write_result(folder: Path, result: StepResult) -> None:
-    plain = {"ok": result.ok, "outputs": result.outputs, "record": result.record, "error": result.error}
+    plain: dict[str, Any] = {
+        "ok": result.ok,
+        "outputs": result.outputs,
+        "record": result.record,
+        "error": result.error,
+    }
+    plain["cause"] = result.cause
     write_atomically(folder / RESULT_FILE, json.dumps(plain, default=_plain_number).encode())
 
 

@@ -16,12 +16,12 @@ from typing import Literal
 from pilothouse.domain.jobs import StepExit, StepRequest
 from pilothouse.system.processes import descendants, resident_mb
 
-from .step_process import EXIT_OUT_OF_MEMORY, close_all_but, run_step_here
+from .step_process import EXIT_DISK_FULL, EXIT_OUT_OF_MEMORY, close_all_but, run_step_here
 
 CANCEL = b"c"
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_EVERY_S = 0.1
-_Reason = Literal["timed out", "cancelled", "out of memory"]
+_Reason = Literal["timed out", "cancelled", "out of memory", "disk full"]
 
 
 def supervise(
@@ -47,6 +47,8 @@ def supervise(
     killed_by_kernel = code == -signal.SIGKILL and _kernel_kills() > kills_before
     if reason is None and (code == EXIT_OUT_OF_MEMORY or killed_by_kernel):
         reason = "out of memory"
+    if reason is None and code == EXIT_DISK_FULL:
+        reason = "disk full"
     return StepExit(
         exit_code=code if code >= 0 else None,
         signal=-code if code < 0 else None,

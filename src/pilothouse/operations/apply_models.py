@@ -11,6 +11,7 @@ from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import InvalidInputError, ModelFileError, NotAllowedError
 from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec, TargetSpec
+from pilothouse.domain.moments import moment
 from pilothouse.domain.plain import format_duration
 from pilothouse.domain.promotion import loosened
 from pilothouse.domain.records import Target
@@ -267,6 +268,8 @@ def _folder_problems(spec: ModelSpec, folder: Path) -> Iterator[str]:
     for i, schedule in enumerate(spec.automation.schedule):
         try:
             check_rule(schedule.cron, schedule.timezone)
+            if schedule.at is not None:
+                moment(schedule.at, schedule.timezone)
         except InvalidInputError as error:
             yield f"automation.schedule[{i}]: {error}"
 

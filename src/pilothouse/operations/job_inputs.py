@@ -7,6 +7,7 @@ has a folder of its own, the only one that its process may write.
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -66,13 +67,7 @@ def prepare(services: Services, claim: ClaimedJob) -> PreparedJob:
     if folder.exists():  # of a registry that was put back to an earlier state
         shutil.rmtree(folder)
     folder.mkdir(mode=0o700, parents=True)
-    match claim.job.kind:
-        case "train":
-            return _prepare_training(services, claim, folder)
-        case "reproduce":
-            return _prepare_reproduction(services, claim, folder)
-        case "backtest":
-            return _prepare_backtest(services, claim, folder)
+    return _PREPARE[claim.job.kind](services, claim, folder)
 
 
 def attempt_folder(services: Services, claim: ClaimedJob) -> Path:
@@ -109,14 +104,17 @@ def _prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pr
             f"{model_folder} is gone, and the training needs it: put it back, or apply {job.model} from its new place"
         )
     source = _source(services, spec, model_folder)
-    facts = _copy_model(model_folder, source, model_copy(services, claim))
-    if facts.diff:
-        write_atomically(folder / _DIFF, facts.diff)
+    code = _code_of_earlier_attempt(services, claim, folder)
+    if code is None:
+        facts = _copy_model(model_folder, source, model_copy(services, claim))
+        code = facts.to_plain(None)
+        if facts.diff:
+            write_atomically(folder / _DIFF, facts.diff)
     as_of = datetime.fromisoformat(job.options["as_of"]) if job.options.get("as_of") else None
     prepared = Prepared(
         spec=spec_to_plain(spec),
         started_us=to_us(services.now()),
-        code=facts.to_plain(None),
+        code=code,
         as_of_us=to_us(as_of),
         incumbents=[
             {
@@ -132,6 +130,7 @@ def _prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pr
     judged = {"incumbents": prepared.incumbents}
     requests: _Wanted = {
         "snapshot": ({"source": str(source)}, {"as_of_us": prepared.as_of_us}),
+        "search": ({"model_folder": copy}, {}),
         "fit": ({"model_folder": copy}, {}),
         "evaluate": (
             _version_inputs(services, "incumbent", [version for version, _, _ in incumbents]),
@@ -142,7 +141,40 @@ def _prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pr
     }
     if spec.gates.function is None:
         del requests["gate"]
+    if spec.training.search is None:
+        del requests["search"]
     return _requests(services, claim, spec, requests)
+
+
+def _code_of_earlier_attempt(services: Services, claim: ClaimedJob, folder: Path) -> dict[str, Any] | None:
+    """A job keeps the code of its first attempt: what is tried again is the same training. None at the first."""
+    for attempt in range(claim.attempt - 1, 0, -1):
+        before = services.paths.job_folder(claim.job.id) / str(attempt)
+        if not (before / _PREPARED).exists():  # it ended while it was laid out
+            continue
+        code: dict[str, Any] = Prepared(**read_json(before / _PREPARED)).code
+        if copy_folder(before / "model", model_copy(services, claim)) != code.get("folder_digest"):
+            raise IntegrityError(f"{before / 'model'}: the copy of the code is not what was copied")
+        if (before / _DIFF).exists():
+            shutil.copyfile(before / _DIFF, folder / _DIFF)
+        return code
+    return None
+
+
+def _prepare_trial(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
+    job, options = claim.job, claim.job.options
+    with services.registry.read() as connection:
+        stored = models.spec_by_id(connection, jobs.origin_of(connection, job.id).spec_id)
+        assert stored is not None
+    spec = merge_overrides(spec_from_plain(stored.spec), options.get("overrides", {}))
+    train, code = (services.paths.state / options[name] for name in ("train", "model_folder"))
+    if not train.is_file() or not code.is_dir():
+        raise NotFoundError(f"the rows of job {job.parent} are gone: its training has ended")
+    _write(folder, Prepared(spec=spec_to_plain(spec), started_us=to_us(services.now())))
+    asked = {name: options[name] for name in ("parameters", "folds")}
+    return _requests(
+        services, claim, spec, {"trial": ({"train": str(train), "model_folder": str(code)}, asked)}
+    )
 
 
 def _prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
@@ -177,8 +209,12 @@ def _prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) -
         "recorded_schema": _artifact(services, version.schema_digest),
         "recorded_predictions": _artifact(services, version.predictions_digest),
     }
+    # What the search chose is in the record: the search itself is not run again.
+    tried = spec.training.search.parameters if spec.training.search else {}
+    chosen = {name: run.parameters[name] for name in tried if name in run.parameters}
+    searched: dict[str, Any] = {"searched": {"parameters": chosen, "trials": []}} if tried else {}
     requests: _Wanted = {
-        "fit": ({"train": train, "model_folder": str(model_copy(services, claim))}, {}),
+        "fit": ({"train": train, "model_folder": str(model_copy(services, claim))}, searched),
         "compare": (inputs, {"recorded": recorded}),
     }
     return _requests(services, claim, spec, requests)
@@ -291,3 +327,12 @@ def _requests(
 
 def _write(folder: Path, prepared: Prepared) -> None:
     write_atomically(folder / _PREPARED, json.dumps(asdict(prepared)).encode())
+
+
+_PREPARE: dict[JobKind, Callable[[Services, ClaimedJob, Path], PreparedJob]] = {
+    "train": _prepare_training,
+    "reproduce": _prepare_reproduction,
+    "backtest": _prepare_backtest,
+    "trial": _prepare_trial,
+}
+"""How each kind of job is laid out."""

@@ -1,7 +1,8 @@
 """Jobs: seeing them, ending them, queueing them again; and, for the daemon, the queue with its leases.
 
 A job runs at least once and its result is committed exactly once: each claim is a new attempt, the attempt's number is
-the fencing token, and whatever an attempt says after it lost its lease is refused with StaleAttemptError.
+the fencing token, and whatever an attempt says after it lost its lease is refused with StaleAttemptError. What becomes of
+attempts that fail, wait, or belong to a daemon that stops is in ``job_attempts``.
 """
 
 from collections.abc import Mapping
@@ -10,9 +11,10 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from pilothouse.domain.errors import ConflictError, NotFoundError, StaleAttemptError
-from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
+from pilothouse.domain.jobs import Cause, JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.execution.step_files import discard_files
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, jobs
 
@@ -39,6 +41,10 @@ class Outcome(Protocol):
     def seconds(self) -> float: ...
     @property
     def peak_memory_mb(self) -> float: ...
+    @property
+    def cause(self) -> Cause: ...
+    @property
+    def reused(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +69,11 @@ def list_jobs(
     model: str | None = None,
     before: int | None = None,
     limit: int = 50,
+    trials: bool = False,
 ) -> list[Job]:
-    """Jobs, newest first; ``before`` pages backwards by number."""
+    """Jobs, newest first; ``before`` pages backwards by number. ``trials``: those of searches too."""
     with reading(services, actor) as connection:
-        return jobs.listed(connection, status=status, model=model, before=before, limit=limit)
+        return jobs.listed(connection, status=status, model=model, before=before, limit=limit, trials=trials)
 
 
 def get_job(services: Services, actor: Actor, number: int) -> Job:
@@ -88,7 +95,8 @@ def read_log(
 
 
 def cancel_job(services: Services, actor: Actor, number: int, *, reason: str = "") -> Job:
-    """End a job: a waiting one at once; of a running one the daemon ends the processes within a moment.
+    """End a job, and the trials that it waits for: a waiting one at once; of a running one the daemon ends the processes
+    within a moment.
 
     Raises NotFoundError, NotAllowedError or ConflictError (it has ended).
     """
@@ -98,14 +106,25 @@ def cancel_job(services: Services, actor: Actor, number: int, *, reason: str = "
         job = require_job(change.connection, number)
         if job.status.ended:
             raise ConflictError(f"job {number} has ended already: {job.status}")
-        if job.status is JobStatus.QUEUED:
-            error = f"cancelled by {actor.name}" + (f": {words}" if words else "")
-            jobs.end_waiting(change.connection, number, JobStatus.CANCELLED, error, at=change.at)
-            change.record("job.cancelled", f"job {number}", {"reason": words})
-        else:
-            jobs.request_cancel(change.connection, number, by=actor.name, at=change.at)
-            change.record("job.cancel_requested", f"job {number}", {"reason": words, "attempt": job.attempt})
-        return require_job(change.connection, number)
+        for each in (
+            job,
+            *(trial for trial in jobs.children(change.connection, number) if not trial.status.ended),
+        ):
+            _cancel(change, each, words)
+        ended = require_job(change.connection, number)
+    if ended.status.ended:
+        discard_files_of(services, number)
+    return ended
+
+
+def _cancel(change: Change, job: Job, words: str) -> None:
+    if job.status is JobStatus.QUEUED:
+        error = f"cancelled by {change.actor.name}" + (f": {words}" if words else "")
+        jobs.end_waiting(change.connection, job.id, JobStatus.CANCELLED, error, at=change.at)
+        change.record("job.cancelled", f"job {job.id}", {"reason": words})
+    else:
+        jobs.request_cancel(change.connection, job.id, by=change.actor.name, at=change.at)
+        change.record("job.cancel_requested", f"job {job.id}", {"reason": words, "attempt": job.attempt})
 
 
 def retry_job(services: Services, actor: Actor, number: int) -> Job:
@@ -118,6 +137,8 @@ def retry_job(services: Services, actor: Actor, number: int) -> Job:
         job = require_job(change.connection, number)
         if not job.status.ended:
             raise ConflictError(f"job {number} is {job.status}: it can be retried when it has ended")
+        if job.parent is not None:
+            raise ConflictError(f"job {number} is a trial of job {job.parent}: retry that one")
         origin = jobs.origin_of(change.connection, number)
         again = jobs.add(
             change.connection,
@@ -131,6 +152,8 @@ def retry_job(services: Services, actor: Actor, number: int) -> Job:
             alert_id=origin.alert_id,
             retry_of=number,
             version_id=origin.version_id if job.kind == "reproduce" else None,
+            priority=job.priority,
+            max_attempts=job.max_attempts,
         )
         if origin.alert_id is not None:
             alerts.set_retrain_job(change.connection, origin.alert_id, again)
@@ -183,15 +206,9 @@ def report_progress(services: Services, claim: ClaimedJob, step: str, fraction: 
 def finish_job(
     services: Services, claim: ClaimedJob, outcome: Outcome, *, result: dict[str, Any] | None = None
 ) -> Job:
-    """Commit how an attempt ended. Raises StaleAttemptError where another attempt holds the job, or it has ended."""
+    """Commit how an attempt ended, for good. Raises StaleAttemptError where another attempt holds the job, or it has ended."""
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         return finish_in(change, claim, outcome, result=result or {}, version_id=None)
-
-
-def fail_job(services: Services, claim: ClaimedJob, error: str) -> Job:
-    """Commit that the job could not be prepared. Raises StaleAttemptError."""
-    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        return finish_in(change, claim, _Unprepared(error), result={}, version_id=None)
 
 
 def finish_in(
@@ -201,6 +218,7 @@ def finish_in(
     facts = {
         "seconds": round(outcome.seconds, 3),
         "peak_memory_mb": round(outcome.peak_memory_mb, 1),
+        **({"reused": dict(outcome.reused)} if getattr(outcome, "reused", None) else {}),
         **result,
     }
     error = one_line(outcome.error, _ERROR_LIMIT)
@@ -227,48 +245,6 @@ def finish_in(
     return require_job(change.connection, number)
 
 
-def requeue_lost(services: Services, *, leader: str | None = None) -> list[Job]:
-    """Take care of running jobs that nobody answers for: queue them again, or end them where no attempt is left.
-
-    Those are the jobs whose lease has run out, and with ``leader`` (the only daemon that there can be) all that another
-    owner claimed. Returns them as they are now. For the daemon.
-    """
-    with services.registry.read() as connection:
-        if not _lost(services, connection, leader):
-            return []
-    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        return [_put_back(change, job) for job in _lost(services, change.connection, leader)]
-
-
-def _lost(services: Services, connection: Connection, leader: str | None) -> list[Job]:
-    found = {job.id: job for job in jobs.expired(connection, services.now())}
-    if leader is not None:
-        found |= {job.id: job for job in jobs.running_of_others(connection, leader)}
-    return [found[number] for number in sorted(found)]
-
-
-def _put_back(change: Change, job: Job) -> Job:
-    left = jobs.attempts_left(change.connection, job.id)
-    if jobs.cancel_requested(change.connection, job.id):
-        status, error = (
-            JobStatus.CANCELLED,
-            "cancelled; the daemon went away before it could end the processes",
-        )
-    elif left == 0:
-        status = JobStatus.LOST
-        error = f"the daemon went away during each of {job.attempt} attempts: pilothouse retry {job.id} tries again"
-    else:
-        message = f"attempt {job.attempt} was lost with the daemon; waiting for the next one"
-        jobs.put_back(change.connection, job.id, job.attempt, message)
-        change.record("job.requeued", f"job {job.id}", {"attempt": job.attempt, "attempts_left": left})
-        return require_job(change.connection, job.id)
-    jobs.end_lost(change.connection, job.id, job.attempt, status, error, at=change.at)
-    change.record(
-        "job.ended", f"job {job.id}", {"status": str(status), "attempt": job.attempt, "error": error}
-    )
-    return require_job(change.connection, job.id)
-
-
 def require_job(connection: Connection, number: int) -> Job:
     """The job, in the caller's transaction. Raises NotFoundError."""
     found = jobs.find(connection, number)
@@ -291,25 +267,19 @@ def stale(claim: ClaimedJob) -> StaleAttemptError:
     )
 
 
+def discard_files_of(services: Services, number: int) -> None:
+    """However a job ended: the artifacts have what is kept, and rows of a failed attempt would stay for ever.
+
+    Logs, requests, results and the copy of the code stay.
+    """
+    folder = services.paths.job_folder(number)
+    for attempt in folder.glob("[0-9]*"):
+        for step in attempt.glob("[0-9][0-9]-*"):
+            discard_files(step)
+        (attempt / "rows.parquet").unlink(missing_ok=True)
+
+
 def one_line(text: str, limit: int) -> str:
     """``text`` without line breaks, cut at ``limit`` characters, valid Unicode."""
     words = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
     return words if len(words) <= limit else words[: limit - 1] + "…"
-
-
-@dataclass(frozen=True, slots=True)
-class _Unprepared:
-    """The outcome of a job none of whose steps could start."""
-
-    error: str
-    status: JobStatus = JobStatus.FAILED
-    seconds: float = 0.0
-    peak_memory_mb: float = 0.0
-
-    @property
-    def steps(self) -> dict[str, StepResult]:
-        return {}
-
-    @property
-    def exits(self) -> dict[str, StepExit]:
-        return {}

@@ -1,5 +1,6 @@
 """Committing what a job made: files first, then one transaction with the fencing token."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import GateOutcome, GateResult
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs import JobKind, StepResult
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Permission
@@ -84,7 +85,6 @@ def record_training(services: Services, claim: ClaimedJob, outcome: Outcome) -> 
         finish_in(change, claim, outcome, result=result, version_id=version_id)
         found = versions.find_by_id(change.connection, version_id)
         assert found is not None
-    _drop_outputs(outcome)
     return found
 
 
@@ -105,7 +105,6 @@ def record_reproduction(services: Services, claim: ClaimedJob, outcome: Outcome)
         done = finish_in(change, claim, outcome, result=result, version_id=None)
         reference = version_uri(claim.job.model, int(claim.job.options["version"]))
         change.record("version.reproduced", reference, {"job": claim.job.id, **result})
-    _drop_outputs(outcome)
     return done
 
 
@@ -118,12 +117,29 @@ def record_backtest(services: Services, claim: ClaimedJob, outcome: Outcome) -> 
     for number, values in plain.items():
         metrics_in(f"backtest of version {number}", values)
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        done = finish_in(change, claim, outcome, result=finite(record), version_id=None)
-    _drop_outputs(outcome)
-    (Path(services.paths.job_folder(claim.job.id)) / str(claim.attempt) / "rows.parquet").unlink(
-        missing_ok=True
-    )
-    return done
+        return finish_in(change, claim, outcome, result=finite(record), version_id=None)
+
+
+def record_trial(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
+    """End a trial with its score on each fold. Raises StaleAttemptError, IntegrityError."""
+    plain = _step(outcome, "trial").record.get("scores")
+    folds = [str(fold) for fold in claim.job.options["folds"]]
+    if not isinstance(plain, dict) or sorted(plain) != sorted(folds):
+        raise IntegrityError(f"trial: its record holds no scores of the folds {', '.join(folds)}")
+    for fold, score in plain.items():
+        if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
+            raise IntegrityError(f"trial: the score on fold {fold} is no number")
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        return finish_in(change, claim, outcome, result={"scores": finite(plain)}, version_id=None)
+
+
+RECORD: dict[JobKind, Callable[[Services, ClaimedJob, Outcome], object]] = {
+    "train": record_training,
+    "reproduce": record_reproduction,
+    "backtest": record_backtest,
+    "trial": record_trial,
+}
+"""How the result of each kind of job is committed."""
 
 
 def _store_version_files(services: Services, outcome: Outcome) -> dict[str, runs.RunFile]:
@@ -209,6 +225,7 @@ def _new_run(
             {
                 "incumbents": prepared.incumbents,
                 "overrides": claim.job.options.get("overrides", {}),
+                "reused": dict(outcome.reused),
                 "snapshot": {k: v for k, v in rows.items() if k not in ("columns", "schema", "gates")},
                 "train_digest": rows.get("train_digest"),
                 "holdout_digest": rows.get("holdout_digest"),
@@ -246,10 +263,3 @@ def _record_version(
             "folder_digest": run.code.get("folder_digest"),
         },
     )
-
-
-def _drop_outputs(outcome: Outcome) -> None:
-    """What is an artifact now need not lie in the job's folder too; logs, requests and results stay there."""
-    for result in outcome.steps.values():
-        for path in result.outputs.values():
-            Path(path).unlink(missing_ok=True)

@@ -1,15 +1,16 @@
 """Retraining that alerts ask for: whether one starts, on what is known by then, and why not where it does not."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Alert, AlertStatus, RequestStatus
 from pilothouse.domain.roles import DAEMON, Actor
+from pilothouse.domain.triggers import why_over_budget
 from pilothouse.domain.watch import RetrainingState, why_not_retrain
 from pilothouse.store import alerts as alert_store
-from pilothouse.store import jobs, requests, workspace
+from pilothouse.store import jobs, requests, triggers, workspace
 from pilothouse.telemetry import from_us, readings, to_us
 from pilothouse.telemetry.readings import RetrainingNote
 
@@ -43,6 +44,8 @@ def consider(
         spec.automation.cooldown,
         spec.automation.budget_per_30d,
     )
+    if refusal is None:
+        refusal = _over_budget(services, spec)
     if refusal is not None:
         return _note(services, alert, window_end, clock, None, refusal)
     reason = (
@@ -58,6 +61,14 @@ def consider(
     return _note(
         services, alert, window_end, clock, job.id, f"training job {job.id} started as of {clock.isoformat()}"
     )
+
+
+def _over_budget(services: Services, spec: ModelSpec) -> str | None:
+    """By the wall clock, with what triggers started: a noisy model must not train all night."""
+    now = services.now()
+    with services.registry.read() as connection:
+        started = triggers.automatic_starts(connection, spec.name, now - timedelta(days=1))
+    return why_over_budget(started, to_us(now), spec.automation.budget_per_day)
 
 
 def consider_again(services: Services, spec: ModelSpec) -> list[RetrainingNote]:

@@ -1,5 +1,18 @@
-"""When a schedule fires: its nominal times in UTC, from cron in a time zone or from an interval."""
+"""When a schedule fires: its nominal times in UTC, from cron in a time zone, from an interval, or once.
 
+Clocks that are moved. Cron speaks of the time on the wall, so:
+
+- a time that the clocks skip fires where it would have been had they not been moved (02:30 of a night without an hour from
+  two to three: at 03:30 summer time, the same moment); where that moment is due anyway, it is due once;
+- a time that the clocks repeat fires at its first pass, but for schedules whose hour begins with ``*``: those follow the
+  hours that pass, and fire in both.
+
+Weekdays by number are cron's own (0 and 7 are Sunday). With a day and a weekday given, both must fit.
+"""
+
+import hashlib
+import heapq
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -9,33 +22,50 @@ from zoneinfo import ZoneInfo
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.store.schedules import Rule
 
+_A_DAY_AND_MORE = timedelta(hours=26)
+"""Farther than any zone has ever moved its clocks at once (Apia left out a day in 2011)."""
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_MICROSECOND = timedelta(microseconds=1)
+
 
 def nominal_times(rule: Rule, after: datetime) -> Iterator[datetime]:
     """The nominal times later than ``after`` and than the rule itself, in order, without end (cron may end)."""
     after = max(after, rule.since)
-    if rule.every_s is not None:
+    if rule.once is not None:
+        if rule.once > after:
+            yield rule.once
+    elif rule.every_s is not None:
         step = timedelta(seconds=rule.every_s)
         time = rule.since + ((after - rule.since) // step + 1) * step
         while True:
             yield time
             time += step
     else:
-        yield from _cron_times(rule, after)
+        assert rule.cron is not None
+        yield from _cron_times(rule.cron, rule.timezone, after)
 
 
-def due_times(rule: Rule, after: datetime, now: datetime) -> tuple[datetime, int] | None:
-    """The latest nominal time up to ``now`` and how many earlier ones it stands for; None where nothing is due."""
-    latest: datetime | None = None
-    count = 0
-    for time in takewhile(lambda nominal: nominal <= now, nominal_times(rule, after)):
-        latest, count = time, count + 1
-    return (latest, count - 1) if latest is not None else None
+def start_of(rule: Rule, nominal: datetime) -> datetime:
+    """When the run of a nominal time starts: put off by the rule's jitter, always the same for the same time."""
+    if not rule.jitter_s:
+        return nominal
+    drawn = hashlib.sha256(f"{rule.key} {nominal.isoformat()}".encode()).digest()
+    return nominal + timedelta(seconds=int.from_bytes(drawn[:8]) % rule.jitter_s)
+
+
+def due_times(rule: Rule, after: datetime, now: datetime) -> list[datetime]:
+    """The nominal times after ``after`` whose run should have started by ``now``, in order."""
+    return list(takewhile(lambda nominal: start_of(rule, nominal) <= now, nominal_times(rule, after)))
 
 
 def check_rule(cron: str | None, timezone: str) -> None:
     """Raise InvalidInputError where a cron expression or a time zone is not one."""
     if cron is not None:
         _trigger(cron, timezone)
+    if not is_zone(timezone):
+        raise InvalidInputError(
+            f"timezone {timezone!r} is not one; expected an IANA name such as Europe/Berlin"
+        )
 
 
 def is_zone(name: str) -> bool:
@@ -47,18 +77,66 @@ def is_zone(name: str) -> bool:
     return True
 
 
-def _cron_times(rule: Rule, after: datetime) -> Iterator[datetime]:
-    assert rule.cron is not None
-    trigger = _trigger(rule.cron, rule.timezone)
-    every_hour = rule.cron.split()[1].startswith("*")
-    # In UTC: adding to a local time in the repeated hour would lead back into its first pass, for ever.
-    start = after.astimezone(UTC) + timedelta(microseconds=1)
-    while (local := trigger.get_next_fire_time(None, start)) is not None:
-        time = local.astimezone(UTC)
-        # An hour that the clocks repeat in autumn holds each local time twice: a daily run is wanted once.
-        if every_hour or not local.fold:
+def _cron_times(cron: str, timezone: str, after: datetime) -> Iterator[datetime]:
+    """Times on the wall, one after the other, each where the zone's clocks put it.
+
+    A wall moment is nowhere near a change of the clocks but for a few hours a year: then the order on the wall is not the
+    order in which the moments come, and those of a day are gathered and sorted.
+    """
+    zone = ZoneInfo(timezone)
+    follows_hours = cron.split()[1].startswith("*")
+    waiting: list[datetime] = []
+    latest = after.astimezone(UTC)
+    start = latest.astimezone(zone).replace(tzinfo=None)
+    if not _is_calm(start, zone):  # an earlier time on the wall may come later
+        start -= _A_DAY_AND_MORE
+    for wall in _walls(_trigger(cron, timezone), start):
+        for time in _moments(wall, zone, follows_hours):
+            heapq.heappush(waiting, time)
+        ripe = (
+            wall.replace(tzinfo=UTC)
+            - _offset(wall, zone)
+            - (timedelta() if _is_calm(wall, zone) else _A_DAY_AND_MORE)
+        )
+        while waiting and waiting[0] <= ripe:
+            time = heapq.heappop(waiting)
+            if time > latest:
+                latest = time
+                yield time
+    for time in sorted(waiting):
+        if time > latest:
+            latest = time
             yield time
-        start = max(time, start) + timedelta(microseconds=1)
+
+
+def _walls(trigger: Any, after: datetime) -> Iterator[datetime]:
+    """Naive wall times that the expression names, from ``after`` on, as if no clock were ever moved."""
+    start = after.replace(tzinfo=UTC)
+    while (time := trigger.get_next_fire_time(None, start)) is not None:
+        yield time.replace(tzinfo=None)
+        start = time + _MICROSECOND
+
+
+def _moments(wall: datetime, zone: ZoneInfo, follows_hours: bool) -> Iterator[datetime]:
+    # PEP 495: of a skipped wall time fold=0 has the offset before the change, which is the policy above.
+    yield wall.replace(tzinfo=UTC) - _offset(wall, zone)
+    if follows_hours and _is_repeated(wall, zone):
+        yield wall.replace(tzinfo=UTC) - _offset(wall, zone, fold=1)
+
+
+def _offset(wall: datetime, zone: ZoneInfo, fold: int = 0) -> timedelta:
+    offset = wall.replace(tzinfo=zone, fold=fold).utcoffset()
+    assert offset is not None
+    return offset
+
+
+def _is_repeated(wall: datetime, zone: ZoneInfo) -> bool:
+    return _offset(wall, zone) > _offset(wall, zone, fold=1)
+
+
+def _is_calm(wall: datetime, zone: ZoneInfo) -> bool:
+    here = _offset(wall, zone)
+    return here == _offset(wall - _A_DAY_AND_MORE, zone) == _offset(wall + _A_DAY_AND_MORE, zone)
 
 
 def _trigger(cron: str, timezone: str) -> Any:
@@ -66,9 +144,34 @@ def _trigger(cron: str, timezone: str) -> Any:
     from apscheduler.triggers.cron import CronTrigger
 
     try:
-        return CronTrigger.from_crontab(cron, timezone=timezone)
+        minute, hour, day, month, weekday = cron.split()
+        if not is_zone(timezone):
+            raise ValueError("no such time zone")
+        # In UTC, which has no changes: what the zone's clocks do to a wall time is decided here and not there.
+        return CronTrigger(
+            minute=minute, hour=hour, day=day, month=month, day_of_week=_weekdays(weekday), timezone=UTC
+        )
     except (ValueError, LookupError) as error:
         raise InvalidInputError(
             f"cron {cron!r} in the time zone {timezone!r} is not valid: {error}; expected e.g. "
             '"0 3 * * mon" and an IANA zone such as Europe/Berlin'
         ) from None
+
+
+def _weekdays(field: str) -> str:
+    """Numbers as cron counts them, Sunday first, by name: APScheduler counts from Monday."""
+    if not re.search(r"\d", field):
+        return field
+    days: list[str] = []
+    for part in field.split(","):
+        found = re.fullmatch(r"(?:(\*)|(\d)(?:-(\d))?)(?:/(\d+))?", part)
+        if found is None:
+            days.append(part)
+            continue
+        star, first, last, step = found.groups()
+        low = 0 if star else int(first)
+        high = 6 if star else int(last) if last else (low if step is None else 6)
+        if high > 7 or low > high or step == "0":
+            raise ValueError(f"weekday {part!r}")
+        days += [_DAYS[number] for number in range(low, high + 1, int(step or 1))]
+    return ",".join(dict.fromkeys(days))

@@ -25,6 +25,7 @@ from .services import Services
 _OVERRIDABLE = ("data.lookback",)
 _OVERRIDABLE_BELOW = "training."
 _MOST_OVERRIDES = 64
+LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
 
 
 def start_training(
@@ -37,12 +38,18 @@ def start_training(
     reason: str = "",
     trigger_key: str | None = None,
     alert: int | None = None,
+    priority: int = 0,
+    deadline: datetime | None = None,
+    after: Sequence[int] = (),
+    fresh: bool = False,
 ) -> Job:
     """Queue a training of the model as its file in force says it.
 
     ``as_of`` (now where None): only rows whose outcome was known then exist for the training. ``overrides``: dotted keys
     of the model file, ``data.lookback`` or anything under ``training``. ``trigger_key``: there is one job
     a key; where it exists already, that one is returned. ``alert``: the number of the alert that asks for it.
+    ``priority``: −100 to 100, higher first. ``deadline``: it is ended where it has not ended by then. ``after``: jobs that
+    must succeed first. ``fresh``: no step is spared because nothing has changed since it ran before.
 
     Raises NotFoundError, NotAllowedError, InvalidInputError (an override, a time to come) or ConflictError (automation is
     paused, for the daemon).
@@ -64,15 +71,24 @@ def start_training(
         stored = models.spec_by_id(change.connection, found.spec_id)
         assert stored is not None
         overrides = dict(overrides or {})
-        merge_overrides(spec_from_plain(stored.spec), overrides)
+        spec = merge_overrides(spec_from_plain(stored.spec), overrides)
+        _check_order(change, priority, deadline, after)
         job = _queue(
             change,
             found,
             "train",
             words,
-            {"as_of": (as_of or change.at).isoformat(), "overrides": overrides},
+            {
+                "as_of": (as_of or change.at).isoformat(),
+                "overrides": overrides,
+                **({"fresh": True} if fresh else {}),
+            },
             trigger_key=trigger_key or "",
             alert_id=alert,
+            priority=priority,
+            deadline=deadline,
+            after=after,
+            max_attempts=spec.training.retries + 1,
         )
         if alert is not None:
             alerts.set_retrain_job(change.connection, alert, job.id)
@@ -101,6 +117,8 @@ def start_backtest(
     until: datetime | None = None,
     target: str | None = None,
     reason: str = "",
+    trigger_key: str = "",
+    priority: int = 0,
 ) -> Job:
     """Queue the scoring of versions on the same served rows whose outcome is known, by event time ``since <= t < until``.
 
@@ -117,6 +135,8 @@ def start_backtest(
         raise InvalidInputError(f"since {since.isoformat()} is not before until {until.isoformat()}")
     with changing(services, actor, Permission.TRAIN, model) as change:
         found = require_model(change.connection, model)
+        if trigger_key and (before := jobs.find_by_trigger(change.connection, model, trigger_key)):
+            return before
         for number in numbers:
             require_version(change.connection, version_uri(model, number))
         known = targets.targets_of(change.connection, model)
@@ -129,7 +149,7 @@ def start_backtest(
             "target": target,
         }
         words = words or f"backtest versions {', '.join(map(str, numbers))}"
-        return _queue(change, found, "backtest", words, options)
+        return _queue(change, found, "backtest", words, options, trigger_key=trigger_key, priority=priority)
 
 
 def merge_overrides(spec: ModelSpec, overrides: Mapping[str, Scalar]) -> ModelSpec:
@@ -165,6 +185,20 @@ def _set(plain: dict[str, Any], key: str, value: Scalar) -> None:
     table[last] = value
 
 
+def _check_order(change: Change, priority: int, deadline: datetime | None, after: Sequence[int]) -> None:
+    if not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
+        raise InvalidInputError(
+            f"priority: found {priority}; expected {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
+        )
+    if deadline is not None and deadline.tzinfo is None:
+        raise InvalidInputError(f"deadline: {deadline.isoformat()} has no time zone; add one, e.g. Z for UTC")
+    if deadline is not None and deadline <= change.at:
+        raise InvalidInputError(f"deadline: {deadline.isoformat()} has passed; expected a time to come")
+    for number in after:
+        if jobs.find(change.connection, number) is None:
+            raise NotFoundError(f"after: there is no job {number}: list them with pilothouse jobs")
+
+
 def _check_not_paused(change: Change) -> None:
     state = workspace.automation(change.connection)
     if change.actor.name == DAEMON.name and state.paused:
@@ -181,6 +215,10 @@ def _queue(
     trigger_key: str = "",
     alert_id: int | None = None,
     version_id: int | None = None,
+    priority: int = 0,
+    deadline: datetime | None = None,
+    after: Sequence[int] = (),
+    max_attempts: int = 3,
 ) -> Job:
     """Put a job of a model into the queue, with its audit row."""
     number = jobs.add(
@@ -195,10 +233,16 @@ def _queue(
         trigger_key=trigger_key,
         alert_id=alert_id,
         version_id=version_id,
+        priority=priority,
+        deadline=deadline,
+        after=after,
+        max_attempts=max_attempts,
     )
     detail: dict[str, Any] = {"kind": kind, "model": model.name, "reason": reason, **options}
     if kind == "train":
         detail |= {"trigger_key": trigger_key, "alert": alert_id}
+        asked = {"priority": priority, "deadline": deadline and deadline.isoformat(), "after": list(after)}
+        detail |= {key: value for key, value in asked.items() if value}
     change.record("job.queued", f"job {number}", detail)
     job = jobs.find(change.connection, number)
     assert job is not None

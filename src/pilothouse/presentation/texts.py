@@ -183,7 +183,11 @@ def result_lines(job: Job) -> list[str]:
     if job.kind == "backtest":
         return [safe(f"{key}: {value_text(value)}", LINE_LIMIT) for key, value in flatten(result)]
     if job.kind == "train" and job.status is JobStatus.SUCCEEDED and job.version:
-        return [f"made version {job.version}"]
+        spared = ", ".join(f"{step} ({safe(str(where))})" for step, where in result.get("reused", {}).items())
+        return [
+            f"made version {job.version}",
+            *([f"nothing had changed, used again: {spared}"] if spared else []),
+        ]
     return []
 
 

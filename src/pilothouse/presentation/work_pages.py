@@ -71,12 +71,33 @@ def job_facts(job: Job, now: datetime) -> list[Line]:
     )
     lines = [
         head,
-        *pairs([("by", by), ("took", f"{timing}, attempt {job.attempt}"), ("options", options or ABSENT)]),
+        *pairs(
+            [
+                ("by", by),
+                ("took", f"{timing}, attempt {job.attempt}"),
+                *_order(job),
+                ("options", options or ABSENT),
+            ]
+        ),
     ]
     if job.error:
         lines.append(text_line(f"✖ {job.error}", "bad", hang=2))
     lines += [text_line(line, "good" if i == 0 else "", hang=2) for i, line in enumerate(result_lines(job))]
     return lines
+
+
+def _order(job: Job) -> list[tuple[str, str]]:
+    """What decides when it may run; nothing where nothing was asked for."""
+    facts = [
+        f"priority {job.priority}" if job.priority else "",
+        f"until {time_text(job.deadline)}" if job.deadline else "",
+        f"after job {', '.join(map(str, job.after))}" if job.after else "",
+        f"not before {time_text(job.not_before)}" if job.not_before else "",
+        f"{job.failures} of {job.max_attempts} attempts failed" if job.failures else "",
+        f"a trial of job {job.parent}" if job.parent else "",
+    ]
+    words = ", ".join(filter(None, facts))
+    return [("order", words)] if words else []
 
 
 def audit_page(entry: AuditEntry) -> list[Line]:

@@ -143,7 +143,7 @@ def alert_table(alerts: Sequence[Alert]) -> Table:
 
 
 def schedule_table(schedules: Sequence[Schedule]) -> Table:
-    """What runs by the clock, with the next time of each."""
+    """What runs by the clock, with the next five times of each."""
     columns = read_columns(
         "SCHEDULE ~8",
         "MODEL ~10",
@@ -152,7 +152,7 @@ def schedule_table(schedules: Sequence[Schedule]) -> Table:
         "ZONE !2",
         "STATE",
         "NEXT (UTC)",
-        "THEN !3",
+        "THEN ~16 !3",
         "LAST (UTC) !1",
         "OUTCOME ~8 !4",
     )
@@ -167,7 +167,7 @@ def schedule_table(schedules: Sequence[Schedule]) -> Table:
                 cell(s.timezone),
                 Cell("◌ paused", "warn") if s.paused else Cell("● on", "good"),
                 cell(time_text(s.next_times[0]) if s.next_times else ""),
-                cell(time_text(s.next_times[1]) if len(s.next_times) > 1 else ""),
+                cell(", ".join(time_text(time) for time in s.next_times[1:])),
                 cell(time_text(s.last_nominal)),
                 cell(s.last_outcome),
             ),

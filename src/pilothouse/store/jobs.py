@@ -1,9 +1,9 @@
 """Jobs: the queue, leases with a fencing token, and how each process of each attempt ended."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.jobs import JobKind, JobStatus, StepExit, StepResult
@@ -13,9 +13,12 @@ from pilothouse.sqlite import Connection, Row
 from .values import from_json, from_us, to_us
 
 _SELECT = (
-    "SELECT j.*, m.name AS model, v.number AS version FROM jobs j JOIN models m ON m.id = j.model_id "
+    "SELECT j.*, m.name AS model, v.number AS version, (SELECT json_group_array(d.after_id) FROM job_dependencies d "
+    "WHERE d.job_id = j.id AND d.need = 'succeeded') AS after FROM jobs j JOIN models m ON m.id = j.model_id "
     "LEFT JOIN versions v ON v.id = j.version_id "
 )
+DEFAULT_CONCURRENCY = 4
+"""Of models whose file was applied before the key ``training.concurrency`` was there."""
 
 
 def find(connection: Connection, job_id: int) -> Job | None:
@@ -41,15 +44,40 @@ def listed(
     model: str | None = None,
     before: int | None = None,
     limit: int = 500,
+    trials: bool = True,
 ) -> list[Job]:
-    """Jobs, newest first; ``before`` pages backwards by number."""
+    """Jobs, newest first; ``before`` pages backwards by number. ``trials``: those of searches too."""
     rows = connection.execute(
         _SELECT
         + "WHERE (? IS NULL OR j.status = ?) AND (? IS NULL OR m.name = ?) AND (? IS NULL OR j.id < ?) "
-        "ORDER BY j.id DESC LIMIT ?",
-        (status and str(status), status and str(status), model, model, before, before, limit),
+        "AND (? OR j.parent_id IS NULL) ORDER BY j.id DESC LIMIT ?",
+        (status and str(status), status and str(status), model, model, before, before, trials, limit),
     )
     return [_job(row) for row in rows]
+
+
+def something_waits(connection: Connection) -> bool:
+    """True if any job is queued, whether it may start or not."""
+    return connection.execute("SELECT 1 FROM jobs WHERE status = 'queued' LIMIT 1").fetchone() is not None
+
+
+def children(connection: Connection, parent: int) -> list[Job]:
+    """The trials of a training, oldest first."""
+    return [
+        _job(row) for row in connection.execute(_SELECT + "WHERE j.parent_id = ? ORDER BY j.id", (parent,))
+    ]
+
+
+def started_by_since(
+    connection: Connection, model: str, kind: JobKind, created_by: str, since: datetime
+) -> int:
+    """How many jobs of a kind somebody has queued for a model since then."""
+    (count,) = connection.execute(
+        "SELECT count(*) FROM jobs j JOIN models m ON m.id = j.model_id "
+        "WHERE m.name = ? AND j.kind = ? AND j.created_by = ? AND j.created_at > ?",
+        (model, kind, created_by, to_us(since)),
+    ).fetchone()
+    return int(count)
 
 
 def find_by_trigger(connection: Connection, model: str, trigger_key: str) -> Job | None:
@@ -89,11 +117,17 @@ def add(
     alert_id: int | None = None,
     retry_of: int | None = None,
     version_id: int | None = None,
+    priority: int = 0,
+    deadline: datetime | None = None,
+    max_attempts: int = 3,
+    parent: int | None = None,
+    after: Sequence[int] = (),
 ) -> int:
     """Queue a job; returns its number."""
     added = connection.execute(
         "INSERT INTO jobs (kind, model_id, spec_id, created_by, reason, created_at, options, trigger_key, alert_id, retry_of, "
-        "version_id, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting for the daemon')",
+        "version_id, priority, deadline_at, max_attempts, parent_id, message) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting for the daemon')",
         (
             kind,
             model_id,
@@ -106,10 +140,25 @@ def add(
             alert_id,
             retry_of,
             version_id,
+            priority,
+            to_us(deadline),
+            max_attempts,
+            parent,
         ),
     )
     assert added.lastrowid is not None
+    wait_for(connection, added.lastrowid, after, "succeeded")
     return added.lastrowid
+
+
+def wait_for(
+    connection: Connection, job_id: int, others: Sequence[int], need: Literal["succeeded", "ended"]
+) -> None:
+    """Let a job start only when the others have succeeded, or ended."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO job_dependencies (job_id, after_id, need) VALUES (?, ?, ?)",
+        [(job_id, other, need) for other in dict.fromkeys(others)],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +179,59 @@ def origin_of(connection: Connection, job_id: int) -> Origin:
     return Origin(row["model_id"], row["spec_id"], row["alert_id"], row["version_id"])
 
 
+_CLAIM = (
+    "UPDATE jobs SET status = 'running', attempt = attempt + 1, lease_owner = :owner, lease_until = :until, "
+    "progress = 0, step = '', message = 'starting', error = '', not_before = NULL, "
+    "started_at = coalesce(started_at, :now) WHERE id = ("
+    "SELECT j.id FROM jobs j JOIN model_specs s ON s.id = j.spec_id WHERE j.status = 'queued' "
+    "AND (j.not_before IS NULL OR j.not_before <= :now) "
+    "AND NOT EXISTS (SELECT 1 FROM job_dependencies d JOIN jobs b ON b.id = d.after_id WHERE d.job_id = j.id "
+    "AND CASE d.need WHEN 'succeeded' THEN b.status <> 'succeeded' ELSE b.ended_at IS NULL END) "
+    "AND (SELECT count(*) FROM jobs r WHERE r.model_id = j.model_id AND r.status = 'running') "
+    "< coalesce(json_extract(s.spec, '$.training.concurrency'), :concurrency) "
+    "ORDER BY j.priority DESC, j.id LIMIT 1) RETURNING id"
+)
+
+
 def claim_next(connection: Connection, *, owner: str, at: datetime, lease_until: datetime) -> Job | None:
-    """Give the oldest waiting job to ``owner`` as a new attempt; None where none waits."""
+    """Give the first waiting job that may start to ``owner`` as a new attempt; None where there is none.
+
+    First comes the highest priority, then the oldest. One may start when its back-off is over, what it waits for has come
+    to pass, and its model runs fewer jobs than its file allows.
+    """
     row = connection.execute(
-        "UPDATE jobs SET status = 'running', attempt = attempt + 1, lease_owner = ?, lease_until = ?, progress = 0, "
-        "step = '', message = 'starting', error = '', started_at = coalesce(started_at, ?) "
-        "WHERE id = (SELECT id FROM jobs WHERE status = 'queued' ORDER BY id LIMIT 1) RETURNING id",
-        (owner, to_us(lease_until), to_us(at)),
+        _CLAIM,
+        {"owner": owner, "until": to_us(lease_until), "now": to_us(at), "concurrency": DEFAULT_CONCURRENCY},
     ).fetchone()
     return find(connection, row["id"]) if row else None
+
+
+def next_start(connection: Connection, after: datetime) -> datetime | None:
+    """When the first back-off that is not over ends; None where none is."""
+    row = connection.execute(
+        "SELECT min(not_before) AS at FROM jobs WHERE status = 'queued' AND not_before > ?", (to_us(after),)
+    ).fetchone()
+    at: datetime | None = from_us(row["at"])
+    return at
+
+
+def hopeless(connection: Connection) -> list[tuple[Job, Job]]:
+    """Waiting jobs that need the success of one that has ended otherwise, each with that one."""
+    rows = connection.execute(
+        "SELECT j.id AS waiting, min(b.id) AS ended FROM jobs j JOIN job_dependencies d ON d.job_id = j.id "
+        "JOIN jobs b ON b.id = d.after_id WHERE j.status = 'queued' AND d.need = 'succeeded' "
+        "AND b.ended_at IS NOT NULL AND b.status <> 'succeeded' GROUP BY j.id"
+    ).fetchall()
+    pairs = [(find(connection, row["waiting"]), find(connection, row["ended"])) for row in rows]
+    return [(waiting, ended) for waiting, ended in pairs if waiting is not None and ended is not None]
+
+
+def overdue(connection: Connection, at: datetime) -> list[Job]:
+    """Jobs that have not ended by their deadline."""
+    rows = connection.execute(
+        _SELECT + "WHERE j.status IN ('queued', 'running') AND j.deadline_at <= ? ORDER BY j.id", (to_us(at),)
+    )
+    return [_job(row) for row in rows]
 
 
 def is_held(connection: Connection, job_id: int, attempt: int, owner: str) -> bool:
@@ -243,20 +336,22 @@ def running_of_others(connection: Connection, owner: str) -> list[Job]:
     return [_job(row) for row in rows]
 
 
-def attempts_left(connection: Connection, job_id: int) -> int:
-    """How many attempts a job may still have."""
-    row = connection.execute(
-        "SELECT max_attempts - attempt AS n FROM jobs WHERE id = ?", (job_id,)
-    ).fetchone()
-    return max(0, int(row["n"]))
-
-
-def put_back(connection: Connection, job_id: int, attempt: int, message: str) -> bool:
-    """Let a lost attempt's job wait for another one; False where it has moved on."""
+def put_back(
+    connection: Connection,
+    job_id: int,
+    attempt: int,
+    message: str,
+    *,
+    failed: bool = True,
+    not_before: datetime | None = None,
+    error: str = "",
+) -> bool:
+    """Let an attempt's job wait for another one, counted as a failure or not; False where it has moved on."""
     changed = connection.execute(
-        "UPDATE jobs SET status = 'queued', lease_owner = NULL, lease_until = NULL, step = '', progress = 0, message = ? "
+        "UPDATE jobs SET status = 'queued', lease_owner = NULL, lease_until = NULL, step = '', message = ?, "
+        "failures = failures + ?, not_before = ?, error = ?, progress = CASE WHEN ? THEN 0 ELSE progress END "
         "WHERE id = ? AND attempt = ? AND status = 'running'",
-        (message, job_id, attempt),
+        (message, int(failed), to_us(not_before), error, int(failed), job_id, attempt),
     )
     return changed.rowcount == 1
 
@@ -290,7 +385,7 @@ def add_steps(
                 attempt,
                 position,
                 step,
-                int(step in results and results[step].ok and exit_.reason == "exited"),
+                int(step in results and results[step].ok and exit_.reason in ("exited", "reused")),
                 exit_.reason,
                 exit_.exit_code,
                 exit_.signal,
@@ -338,4 +433,11 @@ def _job(row: Row) -> Job:
         version=row["version"],
         result=from_json(row["result"]),
         trigger_key=row["trigger_key"],
+        priority=row["priority"],
+        not_before=from_us(row["not_before"]),
+        deadline=from_us(row["deadline_at"]),
+        failures=row["failures"],
+        max_attempts=row["max_attempts"],
+        parent=row["parent_id"],
+        after=tuple(from_json(row["after"])),
     )

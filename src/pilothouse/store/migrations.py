@@ -86,6 +86,19 @@ def rewrite_table(connection: Connection, table: str, old: str, new: str) -> Non
     connection.execute("PRAGMA writable_schema=RESET")
 
 
+def _name_more_ends_of_jobs(connection: Connection) -> None:
+    """More ways for a job to end, one more way for a schedule to say when; every row that there is fits them too."""
+    rewrite_table(
+        connection, "jobs", "'cancelled', 'lost')", "'cancelled', 'lost', 'user exception', 'disk full')"
+    )
+    rewrite_table(
+        connection,
+        "schedules",
+        "CHECK ((cron IS NULL) <> (every_s IS NULL))",
+        "CHECK ((cron IS NOT NULL) + (every_s IS NOT NULL) + (once_at IS NOT NULL) = 1)",
+    )
+
+
 MIGRATIONS: dict[str, Migration] = {
     "registry_1": Migration(
         parts=("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"),
@@ -93,6 +106,12 @@ MIGRATIONS: dict[str, Migration] = {
         never_deleted=NEVER_DELETED,
     ),
     "registry_2": Migration(change=_open_kinds),
+    "registry_3": Migration(
+        parts=("0003_automation.sql",),
+        change=_name_more_ends_of_jobs,
+        append_only=("schedule_outcomes", "step_results", "job_dependencies"),
+        never_deleted=("trigger_events",),
+    ),
 }
 """Each brings the schema from its index to the next."""
 

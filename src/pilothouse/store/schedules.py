@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from pilothouse.domain.model_spec import ScheduleSpec
+from pilothouse.domain.moments import moment
 from pilothouse.domain.plain import format_duration
 from pilothouse.domain.records import Schedule
 from pilothouse.sqlite import Connection, Row
@@ -12,10 +14,15 @@ from pilothouse.sqlite import Connection, Row
 from .values import from_us, to_us
 
 _SELECT = (
-    "SELECT s.*, m.name AS model, f.nominal_at AS last_nominal, coalesce(f.outcome, '') AS last_outcome FROM schedules s "
+    "SELECT s.*, m.name AS model, f.nominal_at AS last_nominal, "
+    "coalesce(o.outcome, CASE WHEN f.decision = 'run' THEN '' ELSE f.outcome END, '') AS last_outcome FROM schedules s "
     "JOIN models m ON m.id = s.model_id LEFT JOIN schedule_fires f ON f.id = "
     "(SELECT id FROM schedule_fires WHERE schedule_id = s.id ORDER BY nominal_at DESC LIMIT 1) "
+    "LEFT JOIN schedule_outcomes o ON o.fire_id = f.id "
 )
+
+Decision = Literal["past", "run", "merged", "skipped"]
+"""What was decided about a nominal time; ``past``: before decisions were kept."""
 
 
 def find(connection: Connection, schedule_id: int) -> Schedule | None:
@@ -34,7 +41,7 @@ def listed(connection: Connection, model: str | None = None) -> list[Schedule]:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When a schedule fires: ``cron`` in ``timezone``, or every ``every_s`` seconds from ``since`` on.
+    """When a schedule fires: ``cron`` in ``timezone``, every ``every_s`` seconds from ``since`` on, or once at ``once``.
 
     ``since``: as it is now since then; earlier nominal times are not caught up.
     """
@@ -43,14 +50,26 @@ class Rule:
     every_s: int | None
     timezone: str
     since: datetime
+    once: datetime | None = None
+    jitter_s: int = 0
+    catch_up: Literal["all", "once", "skip"] = "once"
+    key: int = 0
+    """What makes the jitter of two schedules different: the schedule's number."""
 
 
 def rule_of(connection: Connection, schedule_id: int) -> Rule:
     """The rule of a schedule that exists."""
-    row = connection.execute(
-        "SELECT cron, every_s, timezone, recorded_at FROM schedules WHERE id = ?", (schedule_id,)
-    ).fetchone()
-    return Rule(row["cron"], row["every_s"], row["timezone"], from_us(row["recorded_at"]))
+    row = connection.execute("SELECT * FROM schedules WHERE id = ?", (schedule_id,)).fetchone()
+    return Rule(
+        row["cron"],
+        row["every_s"],
+        row["timezone"],
+        from_us(row["recorded_at"]),
+        from_us(row["once_at"]),
+        row["jitter_s"],
+        row["catch_up"],
+        schedule_id,
+    )
 
 
 def set_schedules(
@@ -60,13 +79,26 @@ def set_schedules(
     connection.execute("UPDATE schedules SET active = 0 WHERE model_id = ?", (model_id,))
     for spec in specs:
         connection.execute(
-            "INSERT INTO schedules (model_id, name, action, cron, every_s, timezone, recorded_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (model_id, name) DO UPDATE SET active = 1, action = excluded.action, "
+            "INSERT INTO schedules (model_id, name, action, cron, every_s, once_at, timezone, jitter_s, catch_up, recorded_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (model_id, name) DO UPDATE SET active = 1, "
+            "action = excluded.action, "
             # An unchanged schedule keeps its time, so that applying a file does not move an interval's next firing.
-            "recorded_at = CASE WHEN cron IS excluded.cron AND every_s IS excluded.every_s "
-            "AND timezone = excluded.timezone THEN recorded_at ELSE excluded.recorded_at END, "
-            "cron = excluded.cron, every_s = excluded.every_s, timezone = excluded.timezone",
-            (model_id, spec.name, spec.action, spec.cron, spec.every, spec.timezone, to_us(at)),
+            "recorded_at = CASE WHEN cron IS excluded.cron AND every_s IS excluded.every_s AND once_at IS excluded.once_at "
+            "AND timezone = excluded.timezone THEN recorded_at ELSE excluded.recorded_at END, cron = excluded.cron, "
+            "every_s = excluded.every_s, once_at = excluded.once_at, timezone = excluded.timezone, "
+            "jitter_s = excluded.jitter_s, catch_up = excluded.catch_up",
+            (
+                model_id,
+                spec.name,
+                spec.action,
+                spec.cron,
+                spec.every,
+                to_us(moment(spec.at, spec.timezone)) if spec.at else None,
+                spec.timezone,
+                spec.jitter,
+                spec.catch_up,
+                to_us(at),
+            ),
         )
 
 
@@ -77,14 +109,90 @@ def set_paused(connection: Connection, schedule_id: int, paused: bool, *, at: da
     )
 
 
-def add_fire(
-    connection: Connection, schedule_id: int, nominal: datetime, *, at: datetime, outcome: str
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """One nominal time with what was decided, and what came of it."""
+
+    nominal: datetime
+    decision: Decision
+    reason: str
+    merged_into: datetime | None
+    recorded_at: datetime
+    outcome: str
+    """Empty while a run has none yet."""
+
+
+def add_fires(
+    connection: Connection,
+    schedule_id: int,
+    decided: Sequence[tuple[datetime, Decision, str, datetime | None]],
+    *,
+    at: datetime,
 ) -> None:
-    """Record one firing. Raises the database's IntegrityError where this nominal time has been recorded before."""
-    connection.execute(
-        "INSERT INTO schedule_fires (schedule_id, nominal_at, recorded_at, outcome) VALUES (?, ?, ?, ?)",
-        (schedule_id, to_us(nominal), to_us(at), outcome),
+    """Record what was decided about nominal times: (nominal, decision, reason, merged into).
+
+    Raises the database's IntegrityError where one has been decided before.
+    """
+    connection.executemany(
+        "INSERT INTO schedule_fires (schedule_id, nominal_at, decision, outcome, merged_into, recorded_at) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (schedule_id, to_us(nominal), decision, reason, to_us(into), to_us(at))
+            for nominal, decision, reason, into in decided
+        ],
     )
+    connection.executemany(
+        "INSERT INTO schedule_open_runs (fire_id) SELECT id FROM schedule_fires WHERE schedule_id = ? AND nominal_at = ?",
+        [(schedule_id, to_us(nominal)) for nominal, decision, _, _ in decided if decision == "run"],
+    )
+
+
+def add_outcome(
+    connection: Connection, schedule_id: int, nominal: datetime, outcome: str, *, at: datetime
+) -> bool:
+    """Record what came of a run; False where that was recorded before."""
+    row = connection.execute(
+        "DELETE FROM schedule_open_runs WHERE fire_id = "
+        "(SELECT id FROM schedule_fires WHERE schedule_id = ? AND nominal_at = ?) RETURNING fire_id",
+        (schedule_id, to_us(nominal)),
+    ).fetchone()
+    if row is None:
+        return False
+    connection.execute(
+        "INSERT INTO schedule_outcomes (fire_id, outcome, recorded_at) VALUES (?, ?, ?)",
+        (row["fire_id"], outcome, to_us(at)),
+    )
+    return True
+
+
+def open_runs(connection: Connection) -> list[tuple[Schedule, datetime]]:
+    """Runs that were decided and have no outcome yet, oldest first."""
+    rows = connection.execute(
+        "SELECT f.schedule_id, f.nominal_at FROM schedule_open_runs r JOIN schedule_fires f ON f.id = r.fire_id "
+        "ORDER BY f.nominal_at, f.id"
+    ).fetchall()
+    found = [(find(connection, row["schedule_id"]), from_us(row["nominal_at"])) for row in rows]
+    return [(schedule, nominal) for schedule, nominal in found if schedule is not None]
+
+
+def fires(connection: Connection, schedule_id: int, limit: int) -> list[Fire]:
+    """The newest nominal times of a schedule with what became of each."""
+    rows = connection.execute(
+        "SELECT f.*, o.outcome AS came_of_it FROM schedule_fires f LEFT JOIN schedule_outcomes o ON o.fire_id = f.id "
+        "WHERE f.schedule_id = ? ORDER BY f.nominal_at DESC LIMIT ?",
+        (schedule_id, limit),
+    )
+    return [
+        Fire(
+            from_us(row["nominal_at"]),
+            row["decision"],
+            row["outcome"],
+            from_us(row["merged_into"]),
+            from_us(row["recorded_at"]),
+            row["came_of_it"] or ("" if row["decision"] == "run" else row["outcome"]),
+        )
+        for row in rows
+    ]
 
 
 def has_fired(connection: Connection, schedule_id: int, nominal: datetime) -> bool:
@@ -101,9 +209,19 @@ def _schedule(row: Row) -> Schedule:
         model=row["model"],
         name=row["name"],
         action=row["action"],
-        expression=row["cron"] if row["cron"] is not None else f"every {format_duration(row['every_s'])}",
+        expression=_expression(row),
         timezone=row["timezone"],
         paused=bool(row["paused"]),
         last_nominal=from_us(row["last_nominal"]),
         last_outcome=row["last_outcome"],
+        jitter_s=row["jitter_s"],
+        catch_up=row["catch_up"],
     )
+
+
+def _expression(row: Row) -> str:
+    if row["cron"] is not None:
+        return str(row["cron"])
+    if row["every_s"] is not None:
+        return f"every {format_duration(row['every_s'])}"
+    return f"once at {from_us(row['once_at']):%Y-%m-%d %H:%M} UTC"

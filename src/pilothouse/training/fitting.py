@@ -1,7 +1,7 @@
 """Fitting: the estimator or the user's function, once or in a search over time-ordered folds."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..domain.errors import InvalidInputError, PilothouseError
 from ..domain.model_spec import METRICS, ModelSpec, Scalar, SearchSpec
+from ..domain.search import draw
 from ..inference.predictor import check_answers
 from ..inference.schema import InputSchema
 from .estimators import build_pipeline
@@ -77,39 +78,51 @@ def search(
     ``rows`` are in the order of time. Best first; ties in the order in which they were drawn. A fold that lacks a class
     is left out; InvalidInputError where none is left.
     """
-    from sklearn.metrics import get_scorer
-    from sklearn.model_selection import TimeSeriesSplit
-
-    X, y = rows
-    scorer = get_scorer(_scorer_name(metric, y))
     sign = 1.0 if METRICS[metric][0] == "higher" else -1.0
-    folds = [fold for fold in TimeSeriesSplit(spec.folds).split(X) if _usable(metric, y, *fold)]
-    if not folds:
-        raise InvalidInputError(
-            "training.search.folds: no fold in time holds every class; expected fewer folds"
-        )
     trials = []
-    drawn = _draw(spec, seed)
+    drawn = draw(spec, seed)
     for i, candidate in enumerate(drawn):
-        parameters = {**fixed, **candidate}
-        scores = []
-        for train, test in folds:
-            model = fit(X.iloc[train], y.iloc[train], parameters)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                scores.append(sign * float(scorer(model, X.iloc[test], y.iloc[test])))
+        found = score_on_folds(spec.folds, range(spec.folds), metric, fit, {**fixed, **candidate}, rows)
+        scores = [score for score in found.values() if score is not None]
+        if not scores:
+            raise InvalidInputError(
+                "training.search.folds: no fold in time holds every class; expected fewer folds"
+            )
         trial = Trial(candidate, scores, float(np.mean(scores)))
         trials.append(trial)
         report((i + 1) / len(drawn), f"candidate {i + 1} of {len(drawn)}", {metric: trial.mean})
     return sorted(trials, key=lambda trial: -sign * trial.mean)
 
 
-def _draw(spec: SearchSpec, seed: int) -> list[dict[str, Scalar]]:
-    from sklearn.model_selection import ParameterGrid, ParameterSampler
+def score_on_folds(
+    count: int,
+    wanted: Iterable[int],
+    metric: str,
+    fit: Fit,
+    parameters: dict[str, Scalar],
+    rows: tuple[pd.DataFrame, "pd.Series[Any]"],
+) -> dict[int, float | None]:
+    """The score, in the metric's own units, on the ``wanted`` of ``count`` folds in time (0 is the oldest).
 
-    grid = {name: list(values) for name, values in sorted(spec.parameters.items())}
-    count = min(spec.candidates, len(ParameterGrid(grid)))
-    return [dict(candidate) for candidate in ParameterSampler(grid, count, random_state=seed)]
+    Each trains on all rows that are older than what it is scored on. None for a fold that lacks a class.
+    """
+    from sklearn.metrics import get_scorer
+    from sklearn.model_selection import TimeSeriesSplit
+
+    X, y = rows
+    scorer = get_scorer(_scorer_name(metric, y))
+    sign = 1.0 if METRICS[metric][0] == "higher" else -1.0
+    folds = list(TimeSeriesSplit(count).split(X))
+    scores: dict[int, float | None] = {}
+    for fold in wanted:
+        train, test = folds[fold]
+        scores[fold] = None
+        if _usable(metric, y, train, test):
+            model = fit(X.iloc[train], y.iloc[train], parameters)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                scores[fold] = sign * float(scorer(model, X.iloc[test], y.iloc[test]))
+    return scores
 
 
 def _scorer_name(metric: str, y: "pd.Series[Any]") -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..domain.errors import InvalidInputError
+from ..domain.errors import InvalidInputError, UserCodeError
 
 
 def load_function(folder: Path, name: str) -> Callable[..., Any]:
@@ -35,7 +35,7 @@ def load_function(folder: Path, name: str) -> Callable[..., Any]:
 
 
 def call(folder: Path, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call the user's code. What it raises becomes one line with the file, the line and the exception.
+    """Call the user's code. What it raises becomes a UserCodeError, one line with the file, the line and the exception.
 
     MemoryError is let through; the whole traceback goes to the log.
     """
@@ -45,7 +45,7 @@ def call(folder: Path, function: Callable[..., Any], *arguments: Any) -> Any:
         raise
     except (Exception, SystemExit) as error:
         traceback.print_exc(file=sys.stderr)
-        raise InvalidInputError(f"{_place(folder, error)}{type(error).__name__}: {error}") from error
+        raise UserCodeError(f"{_place(folder, error)}{type(error).__name__}: {error}") from error
 
 
 def _place(folder: Path, error: BaseException) -> str:

@@ -2,8 +2,9 @@
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_table
+from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
 from pilothouse.cli.session import Session
+from pilothouse.domain.plain import format_duration
 from pilothouse.presentation import texts
 
 
@@ -32,7 +33,39 @@ def schedules(session: Session) -> None:
 
 @click.group()
 def schedule() -> None:
-    """Pause or resume one schedule."""
+    """Show, pause or resume one schedule."""
+
+
+@schedule.command("show")
+@click.argument("number", type=int)
+@click.option("--limit", default=20, show_default=True, help="At most so many past times, newest first.")
+@json_option
+@click.pass_obj
+def schedule_show(session: Session, number: int, limit: int) -> None:
+    """Show schedule NUMBER: its next five times, and what became of the last ones."""
+    from pilothouse.operations import schedules as operation
+
+    found = operation.history(session.services, session.actor, number, limit=limit)
+    if session.as_json:
+        show_json(found)
+        return
+    s = found.schedule
+    show_pairs(
+        [
+            ("schedule", f"{s.id} {s.model} {s.name}"),
+            ("does", s.action),
+            ("when", f"{s.expression} ({s.timezone})"),
+            ("put off by up to", format_duration(s.jitter_s) if s.jitter_s else "nothing"),
+            ("missed times", {"all": "each is run", "once": "the newest is run for all", "skip": "are left out"}[s.catch_up]),
+            ("state", "paused" if s.paused else "on"),
+            ("next", ", ".join(texts.time_text(time) for time in s.next_times) or "never"),
+        ]
+    )  # fmt: skip
+    show_table(
+        ("nominal time", "decided", "why", "what came of it"),
+        ((texts.time_text(f.nominal), f.decision, f.reason, f.outcome if f.decision == "run" else "") for f in found.fires),
+        empty="no time has come yet",
+    )  # fmt: skip
 
 
 @schedule.command("pause")
@@ -56,6 +89,46 @@ def schedule_resume(session: Session, number: int) -> None:
 
     operation.resume_schedule(session.services, session.actor, number)
     say(f"schedule {number} is on")
+
+
+@click.command()
+@click.option("--model", help="Only this model's.")
+@click.option("--events", is_flag=True, help="What set them off, newest first, and what came of it.")
+@click.option("--limit", default=50, show_default=True, help="At most so many events.")
+@json_option
+@click.pass_obj
+def triggers(session: Session, model: str | None, events: bool, limit: int) -> None:
+    """List triggers with their newest event: the job that started, or why none has."""
+    from pilothouse.operations import triggers as operation
+
+    if events:
+        happened = operation.list_events(session.services, session.actor, model=model, limit=limit)
+        if session.as_json:
+            show_json(happened)
+            return
+        show_table(
+            ("seen", "model", "trigger", "what", "state", "job", "why"),
+            (
+                (texts.time_text(e.seen_at), e.model, e.trigger, e.what, e.status, e.job or "–", e.reason or "–")
+                for e in happened
+            ),
+            empty="nothing has set a trigger off yet",
+        )  # fmt: skip
+        return
+    found = operation.list_triggers(session.services, session.actor, model=model)
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("model", "trigger", "waits for", "cool-down", "last set off", "what came of it"),
+        (
+            (t.model, t.name, t.what, format_duration(t.cooldown_s),
+             texts.time_text(t.newest.seen_at) if t.newest else "–",
+             "–" if t.newest is None else f"job {t.newest.job}" if t.newest.job else f"{t.newest.status}: {t.newest.reason}")
+            for t in found
+        ),
+        empty="no triggers: add [[automation.trigger]] to a model.toml",
+    )  # fmt: skip
 
 
 @click.command()

@@ -15,6 +15,7 @@ from pilothouse.cli.output import (
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.plain import parse_duration
 from pilothouse.domain.records import Job
 from pilothouse.presentation import texts
 
@@ -28,13 +29,26 @@ _POLL_S = 0.3
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override training.* or data.lookback."
 )
 @click.option("--reason", default="", help="Why, for the record.")
+@click.option("--priority", default=0, show_default=True, help="-100 to 100: a higher one is taken first.")
+@click.option("--deadline", metavar="TIME", help="End it where it has not ended by then.")
+@click.option("--after", metavar="JOB", type=int, multiple=True, help="Only once that job has succeeded.")
+@click.option("--fresh", is_flag=True, help="Run every step, also those of which nothing has changed.")
 @click.option(
     "--wait", is_flag=True, help="Wait for the end; the exit code is 0 only if a version came out of it."
 )
 @json_option
 @click.pass_obj
 def train(
-    session: Session, model: str, as_of: str | None, assignments: tuple[str, ...], reason: str, wait: bool
+    session: Session,
+    model: str,
+    as_of: str | None,
+    assignments: tuple[str, ...],
+    reason: str,
+    priority: int,
+    deadline: str | None,
+    after: tuple[int, ...],
+    fresh: bool,
+    wait: bool,
 ) -> int:
     """Start a training of MODEL; the daemon runs it."""
     from pilothouse.operations import trainings
@@ -46,6 +60,10 @@ def train(
         as_of=parse_time(as_of),
         overrides=parse_assignments(assignments),
         reason=reason,
+        priority=priority,
+        deadline=parse_time(deadline),
+        after=after,
+        fresh=fresh,
     )
     return _started(session, job, wait)
 
@@ -67,9 +85,10 @@ def reproduce(session: Session, reference: str, wait: bool) -> int:
 @click.option("--status", type=click.Choice([str(status) for status in JobStatus]), help="Only these.")
 @click.option("--model", help="Only this model's.")
 @click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+@click.option("--trials", is_flag=True, help="The trials of searches too.")
 @json_option
 @click.pass_obj
-def jobs(session: Session, status: str | None, model: str | None, limit: int) -> None:
+def jobs(session: Session, status: str | None, model: str | None, limit: int, trials: bool) -> None:
     """List jobs, newest first."""
     from pilothouse.operations import jobs as operation
 
@@ -79,6 +98,7 @@ def jobs(session: Session, status: str | None, model: str | None, limit: int) ->
         status=JobStatus(status) if status else None,
         model=model,
         limit=limit,
+        trials=trials,
     )
     if session.as_json:
         show_json(found)
@@ -155,6 +175,78 @@ def retry(session: Session, number: int) -> None:
     say(f"job {again.id} is queued")
 
 
+@click.command()
+@click.argument("number", type=int)
+@json_option
+@click.pass_obj
+def trials(session: Session, number: int) -> None:
+    """Compare the candidates of a training's search, the best first."""
+    from pilothouse.operations import searches
+
+    found = searches.list_trials(session.services, session.actor, number)
+    if session.as_json:
+        show_json(found)
+        return
+    folds = sorted({fold for line in found for fold in line.scores})
+    show_table(
+        ("candidate", "state", "mean", *(f"fold {fold + 1}" for fold in folds), "parameters", "jobs"),
+        (
+            (line.candidate + 1, line.state, texts.figure(line.mean), *(texts.figure(line.scores.get(f)) for f in folds),
+             texts.parameters_text(line.parameters), " ".join(map(str, line.jobs)))
+            for line in found
+        ),
+        empty="no trials",
+    )  # fmt: skip
+
+
+@click.command()
+@click.argument("model")
+@click.option("--from", "since", metavar="TIME", required=True, help="The first date.")
+@click.option("--to", "until", metavar="TIME", required=True, help="The last date.")
+@click.option("--every", metavar="DURATION", required=True, help='From one date to the next, e.g. "7d".')
+@click.option(
+    "--what",
+    type=click.Choice(["train", "backtest"]),
+    default="train",
+    show_default=True,
+    help="A training as of each date, or a backtest of what is live on each window.",
+)
+@click.option("--priority", default=-10, show_default=True, help="-100 to 100: a higher one is taken first.")
+@click.option("--reason", default="", help="Why, for the record.")
+@json_option
+@click.pass_obj
+def backfill(
+    session: Session, model: str, since: str, until: str, every: str, what: str, priority: int, reason: str
+) -> None:
+    """Queue one job of MODEL for each of a range of past dates; asking again queues only what is missing."""
+    from datetime import timedelta
+
+    from pilothouse.operations import backfills
+
+    first, last = parse_time(since), parse_time(until)
+    assert first is not None
+    assert last is not None
+    found = backfills.backfill(
+        session.services,
+        session.actor,
+        model,
+        first,
+        last,
+        timedelta(seconds=parse_duration(every)),
+        what="backtest" if what == "backtest" else "train",
+        priority=priority,
+        reason=reason,
+    )
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("as of", "job", "status", "is"),
+        ((texts.time_text(d.at), d.job.id, d.job.status, "queued now" if d.new else "there before") for d in found),
+        empty="no dates",
+    )  # fmt: skip
+
+
 def _started(session: Session, job: Job, wait: bool) -> int:
     from pilothouse.operations import jobs as operation
 
@@ -191,7 +283,13 @@ def _show(job: Job) -> None:
             ("started by", f"{job.created_by}: {job.reason or 'no reason given'}"),
             ("created", texts.time_text(job.created_at)),
             ("ended", texts.time_text(job.ended_at) if job.ended_at else "–"),
-            ("attempt", job.attempt),
+            ("attempt", f"{job.attempt}" + (f", {job.failures} failed" if job.failures else "")),
+            *([("priority", job.priority)] if job.priority else []),
+            *([("deadline", texts.time_text(job.deadline))] if job.deadline else []),
+            *([("after jobs", " ".join(map(str, job.after)))] if job.after else []),
+            *([("trial of job", job.parent)] if job.parent else []),
+            *([("not before", texts.time_text(job.not_before))] if job.not_before else []),
+            *([("says", job.message)] if job.message else []),
             ("options", texts.parameters_text(job.options)),
             *([("error", job.error)] if job.error else []),
         ]

@@ -40,11 +40,12 @@ class SchedulesView(TableView[Schedule]):
         if schedule is None:
             return
         verb = "Resume" if schedule.paused else "Pause"
-        next_time = time_text(schedule.next_times[0]) if schedule.next_times else "never"
+        next_times = ", ".join(time_text(time) for time in schedule.next_times) or "never"
         question = Ask(
             f"{verb} the schedule {schedule.name} of {schedule.model}?",
             [
-                f"It does: {schedule.action}, {schedule.expression} ({schedule.timezone}). Next time: {next_time} UTC."
+                f"It does: {schedule.action}, {schedule.expression} ({schedule.timezone}).",
+                f"Next times (UTC): {next_times}.",
             ],
             field="reason",
             confirm=verb.casefold(),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...domain.errors import PilothouseError
+from ...domain.failures import cause_of
 from ...domain.jobs import StepRequest, StepResult
 from ...domain.model_file import spec_from_plain
 from ...domain.model_spec import ModelSpec
@@ -30,10 +31,11 @@ def step(run: Step) -> Step:
         except MemoryError:
             raise
         except PilothouseError as error:
-            return StepResult(ok=False, error=one_line(str(error)))
+            return StepResult(ok=False, error=one_line(str(error)), cause=cause_of(error, request.step))
         except Exception as error:  # noqa: BLE001 - whatever broke, the log keeps where and the job says what
             traceback.print_exc(file=sys.stderr)
-            return StepResult(ok=False, error=one_line(f"{request.step}: {type(error).__name__}: {error}"))
+            said = one_line(f"{request.step}: {type(error).__name__}: {error}")
+            return StepResult(ok=False, error=said, cause=cause_of(error, request.step))
 
     return guarded
 

@@ -1,7 +1,8 @@
 """``fit``: train on the training rows; the only step that runs the user's training code. It never sees the hold-out.
 
-Inputs: ``train`` (parquet), ``model_folder``. Outputs: ``model`` (a skops file), ``schema`` (InputSchema), ``trials`` (JSON,
-where a search ran). Record: the parameters used, the trials, the environment.
+Inputs: ``train`` (parquet), ``model_folder``. Options: ``searched``, what a search by jobs of its own has found ({parameters,
+trials}); without it a search that the spec asks for runs here. Outputs: ``model`` (a skops file), ``schema`` (InputSchema),
+``trials`` (JSON, where a search ran). Record: the parameters used, the trials, the environment.
 """
 
 import json
@@ -29,8 +30,10 @@ def run(request: StepRequest, report: Report) -> StepResult:
     folder = Path(request.inputs.get("model_folder", request.folder))
     fit = fitter(spec, schema, folder, request.seed, request.threads)
     report(0.1, f"fitting {spec.training.estimator or spec.training.function} on {rows.count} rows", {})
-    trials = _trials(spec, fit, X, y, request.seed, report)
-    parameters = {**spec.training.parameters, **(trials[0].parameters if trials else {})}
+    searched = request.options.get("searched")
+    trials = [] if searched else _trials(spec, fit, X, y, request.seed, report)
+    chosen = searched["parameters"] if searched else trials[0].parameters if trials else {}
+    parameters = {**spec.training.parameters, **chosen}
     model = fit(X, y, parameters)
     report(0.8, "writing the model", {})
     data = dump_model(model)
@@ -39,8 +42,8 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "model": _write(request, "model.skops", data),
         "schema": _write(request, "schema.json", schema.to_bytes()),
     }
-    plain = [asdict(trial) for trial in trials]
-    if trials:
+    plain = searched["trials"] if searched else [asdict(trial) for trial in trials]
+    if plain:
         outputs["trials"] = _write(request, "trials.json", json.dumps(plain, indent=1).encode())
     record = {
         "parameters": parameters,

@@ -1,0 +1,33 @@
+"""Looks at what triggers wait for: new data, versions that reached a state."""
+
+import functools
+import logging
+
+from pilothouse.operations import triggers
+from pilothouse.operations.services import Services
+
+from .logs import say
+from .parts import Bell, repeat
+
+log = logging.getLogger(__name__)
+
+_LOOK_AT_LEAST_EVERY_S = 10.0
+_RESTS_S = 1.0
+
+
+def keep_triggers(services: Services, bell: Bell) -> None:
+    """Look until the daemon stops: at every change of the registry, and every ten seconds."""
+    repeat(bell, functools.partial(_turn, services), at_least_every_s=_LOOK_AT_LEAST_EVERY_S, rest_s=_RESTS_S)
+
+
+def _turn(services: Services) -> None:
+    for event in triggers.look(services):
+        came = f"job {event.job}" if event.job else event.reason
+        say(
+            log,
+            logging.INFO,
+            f"trigger {event.trigger} of {event.model}: {event.what}: {came}",
+            model=event.model,
+            trigger=event.trigger,
+            job=event.job,
+        )

@@ -1,0 +1,39 @@
+"""When a trigger may start a training, without a clock of its own: all by the wall clock, in microseconds since 1970."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerState:
+    """What else goes on with a model when a trigger has been set off."""
+
+    paused_because: str | None
+    running_job: int | None
+    last_start_us: int | None
+    """When this trigger started something last."""
+    started_us: Sequence[int]
+    """When alerts and triggers started trainings of this model in the last day."""
+
+
+def why_not_start(state: TriggerState, now_us: int, cooldown_s: int, budget_per_day: int) -> str | None:
+    """Why no training starts now, in words; None where one may start."""
+    if state.paused_because is not None:
+        return f"automation is paused: {state.paused_because}"
+    if state.running_job is not None:
+        return f"training job {state.running_job} of this model has not ended yet"
+    if state.last_start_us is not None and now_us - state.last_start_us < cooldown_s * SECOND_US:
+        left = cooldown_s - (now_us - state.last_start_us) // SECOND_US
+        return f"the cool-down of {cooldown_s} s is not over: {left} s are left"
+    return why_over_budget(state.started_us, now_us, budget_per_day)
+
+
+def why_over_budget(started_us: Sequence[int], now_us: int, budget_per_day: int) -> str | None:
+    """The day's budget in words where it is used up; None where it is not."""
+    recent = sum(now_us - DAY_US < started <= now_us for started in started_us)
+    if recent >= budget_per_day:
+        return f"the budget of {budget_per_day} trainings in 24 hours is used up"
+    return None

@@ -1,0 +1,48 @@
+"""The line of a step's log that matters: what a process that died said last of why."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from .step_process import LOG_FILE
+
+_TAIL = 1 << 16
+_LONGEST = 300
+_FATAL = re.compile(r"^Fatal Python error: (.+)$")
+_FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+)(?: in (.+))?$')
+
+
+def last_words(folder: Path) -> str:
+    """One line, or empty where the log says nothing. The log is a stranger's: no link is followed, and its end alone is read.
+
+    Of a crash that faulthandler has seen it is the cause and the innermost line of Python; else the last line of all,
+    which for an exception is the exception.
+    """
+    lines = [
+        line.rstrip()
+        for line in _tail(folder / LOG_FILE).decode("utf-8", "replace").splitlines()
+        if line.strip()
+    ]
+    fatal = next((i for i in range(len(lines) - 1, -1, -1) if _FATAL.match(lines[i])), None)
+    if fatal is None:
+        return lines[-1].strip()[:_LONGEST] if lines else ""
+    found = _FATAL.match(lines[fatal])
+    assert found is not None
+    frame = next((match for line in lines[fatal + 1 :] if (match := _FRAME.match(line))), None)
+    where = f" in {Path(frame[1]).name} line {frame[2]}" if frame else ""
+    return f"{found[1]}{where}"[:_LONGEST]
+
+
+def _tail(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        facts = os.fstat(descriptor)
+        return (
+            os.pread(descriptor, _TAIL, max(0, facts.st_size - _TAIL)) if stat.S_ISREG(facts.st_mode) else b""
+        )
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,70 @@
+"""What steps made, by the digest of everything that they depend on: a step whose key is here need not run again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pilothouse.domain.canonical import canonical_json
+from pilothouse.sqlite import Connection
+
+from .values import from_json, to_us
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file that a step made: its digest, and where it lay in the folder of its job."""
+
+    digest: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A step of an earlier attempt or job."""
+
+    job: int
+    attempt: int
+    step: str
+    record: dict[str, Any]
+    outputs: dict[str, Output]
+
+
+def add(
+    connection: Connection,
+    *,
+    key: str,
+    job_id: int,
+    attempt: int,
+    step: str,
+    record: dict[str, Any],
+    outputs: Mapping[str, Output],
+    at: datetime,
+) -> None:
+    """Keep what a step made. Nothing changes where this job has kept the same before."""
+    plain = {name: {"digest": output.digest, "file": output.file} for name, output in outputs.items()}
+    connection.execute(
+        "INSERT OR IGNORE INTO step_results (key, job_id, attempt, step, record, outputs, recorded_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (key, job_id, attempt, step, canonical_json(record), canonical_json(plain), to_us(at)),
+    )
+
+
+def by_key(connection: Connection, key: str, limit: int = 20) -> list[Remembered]:
+    """What is known for a key, newest first."""
+    rows = connection.execute(
+        "SELECT * FROM step_results WHERE key = ? ORDER BY id DESC LIMIT ?", (key, limit)
+    )
+    return [
+        Remembered(
+            row["job_id"],
+            row["attempt"],
+            row["step"],
+            from_json(row["record"]),
+            {
+                name: Output(plain["digest"], plain["file"])
+                for name, plain in from_json(row["outputs"]).items()
+            },
+        )
+        for row in rows
+    ]

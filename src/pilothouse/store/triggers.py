@@ -1,0 +1,158 @@
+"""Triggers: how far each has looked, and what set it off, with the job that it started or why none has started."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pilothouse.domain.canonical import canonical_json
+from pilothouse.sqlite import Connection, Row
+
+from .values import from_json, from_us, to_us
+
+Status = Literal["waiting", "started", "superseded"]
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerEvent:
+    """Something that set a trigger off; one row a key."""
+
+    id: int
+    model: str
+    trigger: str
+    key: str
+    what: str
+    status: Status
+    reason: str
+    """Why no job has started yet, or what came instead."""
+    job: int | None
+    seen_at: datetime
+    recorded_at: datetime
+
+
+def cursor(connection: Connection, model: str, trigger: str) -> dict[str, Any] | None:
+    """How far a trigger has looked; None where it has never looked."""
+    row = connection.execute(
+        "SELECT c.cursor FROM trigger_cursors c JOIN models m ON m.id = c.model_id WHERE m.name = ? AND c.trigger = ?",
+        (model, trigger),
+    ).fetchone()
+    found: dict[str, Any] | None = from_json(row["cursor"]) if row else None
+    return found
+
+
+def set_cursor(
+    connection: Connection, model: str, trigger: str, cursor: dict[str, Any], *, at: datetime
+) -> None:
+    """Remember how far a trigger has looked."""
+    connection.execute(
+        "INSERT INTO trigger_cursors (model_id, trigger, cursor, recorded_at) "
+        "SELECT id, ?, ?, ? FROM models WHERE name = ? "
+        "ON CONFLICT (model_id, trigger) DO UPDATE SET cursor = excluded.cursor, recorded_at = excluded.recorded_at",
+        (trigger, canonical_json(cursor), to_us(at), model),
+    )
+
+
+def set_off(connection: Connection, model: str, trigger: str, key: str, what: str, *, at: datetime) -> None:
+    """Record that something set a trigger off; nothing changes where the key is known. Older ones that wait for the same
+    give way to it."""
+    connection.execute(
+        "UPDATE trigger_events SET status = 'superseded', reason = 'something newer set it off', recorded_at = ? "
+        "WHERE model_id = (SELECT id FROM models WHERE name = ?) AND trigger = ? AND key <> ? AND status = 'waiting'",
+        (to_us(at), model, trigger, key),
+    )
+    connection.execute(
+        "INSERT OR IGNORE INTO trigger_events (model_id, trigger, key, what, status, reason, seen_at, recorded_at) "
+        "SELECT id, ?, ?, ?, 'waiting', 'not considered yet', ?, ? FROM models WHERE name = ?",
+        (trigger, key, what, to_us(at), to_us(at), model),
+    )
+
+
+def waiting(connection: Connection, model: str) -> list[TriggerEvent]:
+    """What set triggers of a model off and has no job yet, oldest first."""
+    rows = connection.execute(_SELECT + "WHERE m.name = ? AND e.status = 'waiting' ORDER BY e.id", (model,))
+    return [_event(row) for row in rows]
+
+
+def listed(connection: Connection, model: str | None, limit: int) -> list[TriggerEvent]:
+    """The newest events, newest first."""
+    rows = connection.execute(
+        _SELECT + "WHERE ? IS NULL OR m.name = ? ORDER BY e.id DESC LIMIT ?", (model, model, limit)
+    )
+    return [_event(row) for row in rows]
+
+
+def last_start(connection: Connection, model: str, trigger: str) -> datetime | None:
+    """When a trigger started something last."""
+    row = connection.execute(
+        "SELECT max(e.recorded_at) AS at FROM trigger_events e JOIN models m ON m.id = e.model_id "
+        "WHERE m.name = ? AND e.trigger = ? AND e.status = 'started'",
+        (model, trigger),
+    ).fetchone()
+    at: datetime | None = from_us(row["at"])
+    return at
+
+
+def note(connection: Connection, event_id: int, reason: str, *, at: datetime) -> bool:
+    """Why no job has started; False where that is what is recorded already."""
+    changed = connection.execute(
+        "UPDATE trigger_events SET reason = ?, recorded_at = ? WHERE id = ? AND status = 'waiting' AND reason <> ?",
+        (reason, to_us(at), event_id, reason),
+    )
+    return changed.rowcount == 1
+
+
+def started(connection: Connection, event_id: int, job: int, *, at: datetime) -> bool:
+    """A job has started; False where one had started before."""
+    changed = connection.execute(
+        "UPDATE trigger_events SET status = 'started', job_id = ?, reason = '', recorded_at = ? "
+        "WHERE id = ? AND status = 'waiting'",
+        (job, to_us(at), event_id),
+    )
+    return changed.rowcount == 1
+
+
+def automatic_starts(connection: Connection, model: str, since: datetime) -> list[int]:
+    """When alerts and triggers started trainings of a model, in microseconds; schedules are not counted."""
+    rows = connection.execute(
+        "SELECT j.created_at FROM jobs j JOIN models m ON m.id = j.model_id WHERE m.name = ? AND j.kind = 'train' "
+        "AND j.created_by = 'daemon' AND j.created_at > ? AND j.trigger_key NOT LIKE 'schedule:%' ORDER BY j.id",
+        (model, to_us(since)),
+    )
+    return [int(row["created_at"]) for row in rows]
+
+
+def newest_version_event(
+    connection: Connection, model: str, state: str, after: int
+) -> tuple[int, int, str] | None:
+    """(number to go on from, version, target or empty) of the newest version that reached a state after ``after``."""
+    if state == "deployed":
+        row = connection.execute(
+            "SELECT d.id, v.number, t.name AS target FROM deployments d JOIN models m ON m.id = d.model_id "
+            "JOIN versions v ON v.id = d.version_id JOIN targets t ON t.id = d.target_id "
+            "WHERE m.name = ? AND d.id > ? ORDER BY d.id DESC LIMIT 1",
+            (model, after),
+        ).fetchone()
+        return (row["id"], row["number"], row["target"]) if row else None
+    row = connection.execute(
+        "SELECT v.id, v.number FROM versions v JOIN models m ON m.id = v.model_id "
+        "WHERE m.name = ? AND v.status = ? AND v.id > ? ORDER BY v.id DESC LIMIT 1",
+        (model, state, after),
+    ).fetchone()
+    return (row["id"], row["number"], "") if row else None
+
+
+_SELECT = "SELECT e.*, m.name AS model FROM trigger_events e JOIN models m ON m.id = e.model_id "
+
+
+def _event(row: Row) -> TriggerEvent:
+    return TriggerEvent(
+        row["id"],
+        row["model"],
+        row["trigger"],
+        row["key"],
+        row["what"],
+        row["status"],
+        row["reason"],
+        row["job_id"],
+        from_us(row["seen_at"]),
+        from_us(row["recorded_at"]),
+    )

@@ -1,0 +1,133 @@
+"""Months of schedules in minutes: restarts, sleep, clocks that are set, crashes; nothing missing, nothing twice."""
+
+import functools
+import gc
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+
+from fixtures.registries import Harbour, make_harbour
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.records import Schedule
+from pilothouse.domain.roles import DAEMON
+from pilothouse.operations import automation, schedules, trainings
+from pilothouse.operations.schedule_times import nominal_times, start_of
+from pilothouse.operations.schedules import Due
+from pilothouse.store import jobs as stored_jobs
+from pilothouse.store import schedules as stored
+from soak_plan import seeded, size
+
+SCHEDULES = [
+    {"name": "berlin", "cron": "30 2 * * *", "timezone": "Europe/Berlin", "catch_up": "all"},
+    {"name": "york", "cron": "15,45 1-2 * * *", "timezone": "America/New_York", "catch_up": "once"},
+    {
+        "name": "howe",
+        "cron": "*/30 * * * *",
+        "timezone": "Australia/Lord_Howe",
+        "catch_up": "once",
+        "jitter": "10m",
+    },
+    {"name": "paulo", "cron": "0 0 * * 1-5", "timezone": "America/Sao_Paulo", "catch_up": "skip"},
+    {"name": "apia", "cron": "0 */3 * * *", "timezone": "Pacific/Apia", "catch_up": "all", "jitter": "1h"},
+    {"name": "often", "every": "20m", "catch_up": "all"},
+    {"name": "once", "at": "2026-03-20T22:00", "timezone": "Europe/Berlin"},
+]
+
+
+class CrashError(BaseException):
+    """The daemon ends here."""
+
+
+def resident_kb() -> int:
+    gc.collect()
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError
+
+
+def test_every_nominal_time_ends_once_as_run_merged_or_skipped(tmp_path: Path) -> None:
+    chance, wanted = seeded("schedules"), size(250, 10_000)
+    harbour = make_harbour(tmp_path / "w")
+    harbour.time = datetime(2026, 3, 20, tzinfo=UTC)
+    applied = harbour.time
+    harbour.apply(automation={"schedule": SCHEDULES})
+    started: Counter[str] = Counter()
+    runs, crashes, memory = 0, 0, 0
+
+    def turn() -> int:
+        """What a daemon does at an alarm, dying now and then: before, in the midst of, or after what it does."""
+        done = 0
+        for item in schedules.due(harbour.services):
+            fate = chance.random()
+            if fate < 0.02:
+                raise CrashError
+            schedules.fire(harbour.services, item, functools.partial(act, item, fate))
+            done += 1
+        return done
+
+    def act(item: Due, fate: float, schedule: Schedule) -> str:
+        key = schedules.trigger_key(schedule, item.nominal)
+        before = trainings_with(harbour, key)
+        job = trainings.start_training(harbour.services, DAEMON, "delay", trigger_key=key)
+        if not before:
+            started[key] += 1
+            with harbour.services.registry.transaction() as connection:
+                stored_jobs.end_waiting(connection, job.id, JobStatus.CANCELLED, "enough", at=harbour.time)
+        if fate < 0.04:
+            raise CrashError
+        return f"job {job.id}"
+
+    while runs < wanted:
+        move = chance.random()
+        if move < 0.01:
+            harbour.pass_time(hours=8)  # the machine slept
+        elif move < 0.02:
+            harbour.time += timedelta(hours=chance.choice((-2, 2)))  # somebody set the clock
+        elif move < 0.023:
+            automation.pause(harbour.services, harbour.actor("oscar"), "a look")
+            harbour.pass_time(minutes=chance.randrange(1, 90))
+            schedules.due(harbour.services)
+            automation.resume(harbour.services, harbour.actor("oscar"))
+        else:
+            harbour.pass_time(seconds=chance.randrange(20, 1_200))
+        try:
+            runs += turn()
+        except CrashError:
+            crashes += 1
+        if not memory and runs >= wanted / 10:
+            memory = resident_kb()
+    harbour.pass_time(hours=3)  # no clock is behind what was decided, and no crash is open
+    for item in schedules.due(harbour.services):
+        schedules.fire(harbour.services, item, functools.partial(act, item, 1.0))
+    grown = resident_kb() / memory - 1
+    print(f"{runs} runs until {harbour.time}, {crashes} crashes, memory {grown:+.1%}")
+
+    with harbour.services.registry.read() as connection:
+        for schedule in stored.listed(connection):
+            rule = stored.rule_of(connection, schedule.id)
+            fires = stored.fires(connection, schedule.id, 1_000_000)[::-1]
+            last = fires[-1].nominal
+            come = list(takewhile(last.__ge__, nominal_times(rule, applied)))
+            assert [fire.nominal for fire in fires] == come, schedule.name
+            later = (
+                next(time for time in nominal_times(rule, fires[-1].nominal)) if rule.once is None else None
+            )
+            assert later is None or start_of(rule, later) > harbour.time, schedule.name
+            kinds = {fire.nominal: fire.decision for fire in fires}
+            for fire in fires:
+                assert fire.reason
+                assert fire.outcome or fire.decision != "run", (schedule.name, fire.nominal)
+                key = schedules.trigger_key(schedule, fire.nominal)
+                assert started[key] == (fire.decision == "run")
+                if fire.merged_into is not None:
+                    assert kinds[fire.merged_into] in ("run", "skipped")
+                    assert fire.merged_into > fire.nominal
+    assert set(started.values()) == {1}
+    assert grown <= 0.10
+
+
+def trainings_with(harbour: Harbour, key: str) -> bool:
+    with harbour.services.registry.read() as connection:
+        return stored_jobs.find_by_trigger(connection, "delay", key) is not None

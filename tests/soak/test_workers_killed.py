@@ -1,0 +1,135 @@
+"""Workers that are killed, or stopped until their lease is over and let go on: every job has one result all the same."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from fixtures.registries import make_harbour
+from pilothouse.composition import open_workspace
+from pilothouse.domain.errors import StaleAttemptError
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.execution.pipeline import JobOutcome
+from pilothouse.operations import audits, job_attempts, jobs, trainings
+from pilothouse.operations.services import Services
+from soak_plan import seeded, size
+
+LEASE_S = 0.4
+WORKERS = 4
+
+
+def work(root: Path, name: str, seed: int) -> None:
+    """Claim, hold the lease for a moment, finish; what a stale attempt is told goes to standard output."""
+    services, chance = open_workspace(root), random.Random(seed)
+    while True:
+        claim = jobs.claim_job(services, name, LEASE_S)
+        if claim is None:
+            time.sleep(0.01)
+            continue
+        try:
+            for _ in range(chance.randrange(1, 5)):
+                time.sleep(chance.random() * 0.04)
+                jobs.heartbeat(services, claim, LEASE_S)
+                jobs.report_progress(services, claim, "fit", chance.random(), name)
+            made = {"by": f"{name} attempt {claim.attempt}"}
+            jobs.finish_job(services, claim, JobOutcome(JobStatus.SUCCEEDED, ""), result=made)
+        except StaleAttemptError:
+            print("stale", flush=True)
+
+
+def start(root: Path, number: int, seed: int) -> subprocess.Popen[str]:
+    command = [sys.executable, __file__, str(root), f"worker-{number}", str(seed)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+
+
+def all_jobs(services: Services, root: Path) -> list[JobStatus]:
+    with services.registry.read() as connection:
+        return [JobStatus(row["status"]) for row in connection.execute("SELECT status FROM jobs ORDER BY id")]
+
+
+def test_each_job_has_one_result_however_often_its_workers_are_killed_or_stopped(tmp_path: Path) -> None:
+    chance, wanted = seeded("workers killed"), size(25, 500)
+    harbour = make_harbour(tmp_path / "w")
+    rules = {"estimator": "sklearn.linear_model.LogisticRegression", "concurrency": 50, "retries": 20}
+    harbour.apply(training=rules)
+    harbour.services.close()
+    services = open_workspace(tmp_path / "w")
+    sam = harbour.actor("sam")
+    workers = [start(tmp_path / "w", number, chance.randrange(2**31)) for number in range(WORKERS)]
+    heard: list[str] = []
+    readers: list[threading.Thread] = []
+
+    def listen(worker: subprocess.Popen[str]) -> None:
+        assert worker.stdout is not None
+        reader = threading.Thread(target=lambda: heard.extend(worker.stdout))  # type: ignore[arg-type]
+        reader.start()
+        readers.append(reader)
+
+    for worker in workers:
+        listen(worker)
+    kills = pauses = queued = 0
+    stopped: list[tuple[float, subprocess.Popen[str]]] = []
+    try:
+        while kills + pauses < wanted:
+            waiting = sum(not status.ended for status in all_jobs(services, tmp_path))
+            for _ in range(8 - waiting):
+                trainings.start_training(services, sam, "delay", priority=chance.randrange(-5, 6))
+                queued += 1
+            time.sleep(chance.random() * 0.1)
+            job_attempts.requeue_lost(services)
+            for until, worker in [item for item in stopped if item[0] <= time.monotonic()]:
+                os.kill(worker.pid, signal.SIGCONT)
+                stopped.remove((until, worker))
+            busy = [worker for worker in workers if all(worker is not other for _, other in stopped)]
+            if not busy:
+                continue
+            victim = chance.choice(busy)
+            if chance.random() < 0.6:
+                victim.kill()
+                victim.wait()
+                workers[workers.index(victim)] = fresh = start(
+                    tmp_path / "w", queued, chance.randrange(2**31)
+                )
+                listen(fresh)
+                kills += 1
+            else:
+                os.kill(victim.pid, signal.SIGSTOP)
+                stopped.append((time.monotonic() + LEASE_S * 1.5, victim))
+                pauses += 1
+        for _, worker in stopped:
+            os.kill(worker.pid, signal.SIGCONT)
+        deadline = time.monotonic() + 60
+        while not all(status.ended for status in all_jobs(services, tmp_path)):
+            job_attempts.requeue_lost(services)
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+        for reader in readers:
+            reader.join(10)
+    statuses = all_jobs(services, tmp_path)
+    stale = sum("stale" in line for line in heard)
+    print(f"{queued} jobs, {kills} kills, {pauses} pauses: {stale} stale writes refused")
+    assert statuses == [JobStatus.SUCCEEDED] * queued
+    with services.registry.read() as connection:
+        ends = connection.execute(
+            "SELECT subject, count(*) AS n FROM audit WHERE action = 'job.ended' GROUP BY subject"
+        ).fetchall()
+        attempts = connection.execute("SELECT sum(attempt) AS n FROM jobs").fetchone()["n"]
+    assert {row["n"] for row in ends} == {1}
+    assert len(ends) == queued
+    assert attempts > queued
+    audits.verify(services, harbour.actor("aud"))
+    services.close()
+
+
+if __name__ == "__main__":
+    work(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
