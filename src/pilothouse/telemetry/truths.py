@@ -15,17 +15,19 @@ import numpy as np
 
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.identifiers import parse_prediction_id
-from pilothouse.domain.wire import Outcome
+from pilothouse.domain.wire import Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import outcomes
 from pilothouse.statistics.specification import ProfileSpecification
 
 from .columns import AnyTruth, Ints, Predictions
 from .rollup import DAY, floor_to
+from .streams import write_faults
 
 _UNKNOWN_CLASS = 0xFFFF
 NOT_AN_OUTCOME = "outcome of a wrong kind"
 NO_SUCH_ROW = "outcome of a prediction that was rejected"
+EXPIRED = "outcome of a prediction that was deleted"
 CONFLICT = "another outcome was there"
 
 
@@ -36,6 +38,8 @@ class StoredBatch:
     id: int
     stream_id: int
     predictions: Predictions
+    expired: bool = False
+    """Its rows have been deleted by retention."""
 
 
 @dataclass(slots=True)
@@ -79,7 +83,8 @@ def join(
     for batch_id, wanted in by_batch.items():
         batch = load(batch_id)
         if not batch.predictions.rows:
-            tally.faults += [(NO_SUCH_ROW, text) for _, text, _ in wanted]
+            reason = EXPIRED if batch.expired else NO_SUCH_ROW
+            tally.faults += [(reason, text) for _, text, _ in wanted]
             continue
         _apply(connection, batch, specification_of(batch.stream_id), wanted, tally, folds, now_us)
     _fold(connection, specification_of, folds)
@@ -100,9 +105,7 @@ def join_waiting(
         (producer, sequence),
     ).fetchall()
     wanted = [(_offset(text), text, msgspec.json.decode(value)) for text, value in rows]
-    anything = connection.execute("SELECT EXISTS (SELECT 1 FROM waiting_outcomes)").fetchone()[0]
-    ids = batch.predictions.ids if anything else []
-    for offset, text in zip(batch.predictions.offsets, ids, strict=False):
+    for offset, text in zip(batch.predictions.offsets, batch.predictions.ids, strict=False):
         row = connection.execute(
             "DELETE FROM waiting_outcomes WHERE hash=? AND id=? RETURNING value", (hash_id(text), text)
         ).fetchone()
@@ -113,6 +116,20 @@ def join_waiting(
         _apply(connection, batch, specification, wanted, tally, folds, now_us)
         _fold(connection, lambda _: specification, folds)
     return tally
+
+
+def anything_waits(connection: Connection) -> bool:
+    """Whether any outcome waits for its prediction."""
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM waiting_outcomes)").fetchone()[0])
+
+
+def forget_waiting(connection: Connection, batch: PredictionBatch, now_us: int) -> None:
+    """Outcomes that waited for a batch of which no row was kept will never find their predictions."""
+    gone = connection.execute(
+        "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id",
+        (batch.producer, batch.sequence),
+    ).fetchall()
+    write_faults(connection, [(NO_SUCH_ROW, text) for (text,) in gone], now_us)
 
 
 Wanted = list[tuple[int, str, object]]
