@@ -111,7 +111,7 @@ def _due(services: Services, live: list[Deployment]) -> list[_Due]:
     with services.registry.read() as registry, services.telemetry.read() as connection:
         for stream in list_streams(connection):
             spec = spec_in_force(registry, stream.model)
-            clock = read_clock(connection, stream.target)
+            clock = read_clock(connection, stream.model, stream.target)
             if spec is None or clock is None:
                 continue
             is_live = (stream.model, stream.version, stream.target) in running

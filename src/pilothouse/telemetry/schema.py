@@ -214,6 +214,9 @@ DROP TABLE clocks;
 ALTER TABLE clocks_of_streams RENAME TO clocks;
 CREATE INDEX clocks_by_target ON clocks (target, event);
 
+ALTER TABLE waiting_outcomes ADD COLUMN target TEXT NOT NULL DEFAULT '';
+CREATE INDEX waiting_by_age ON waiting_outcomes (received);
+
 CREATE TABLE rejected_totals (    -- counted for good; the table rejected keeps some of the newest of each reason
   reason TEXT PRIMARY KEY,
   count INTEGER NOT NULL,

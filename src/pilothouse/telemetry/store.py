@@ -27,6 +27,8 @@ Lookup = Callable[[str, int], VersionFacts | None]
 
 _OUTCOMES_A_COMMIT = 5_000
 _SEGMENTS_OPEN = 8
+_FOLDED_A_COMMIT = 8
+"""An hour of minutes takes some milliseconds; ingest waits no longer than for these."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -109,16 +111,27 @@ class TelemetryStore:
         return receipts
 
     def fold_windows(self, at_most: int = 200) -> int:
-        """Write the sums of hours and days that have passed; each in a short transaction. The answer is how many."""
+        """Write the sums of hours and days that have passed, in short transactions. The answer is how many."""
         with self.read() as connection:
             passed = rollup.passed_windows(connection, at_most)
-        for key in passed:
+        for first in range(0, len(passed), _FOLDED_A_COMMIT):
             with self.transaction() as connection:
-                rollup.fold(connection, self.specification(connection, key[0]), key)
+                for key in passed[first : first + _FOLDED_A_COMMIT]:
+                    rollup.fold(connection, self.specification(connection, key[0]), key)
         return len(passed)
 
-    def add_outcomes(self, listed: Sequence[Outcome], now_us: int) -> LabelReceipt:
-        """Join outcomes to their predictions; commits every few thousand. Handing one in twice changes nothing."""
+    def count_refused(self, rows: int, example: str, now_us: int) -> None:
+        """Count rows that were refused before they could be read as a batch."""
+        with self.transaction() as connection:
+            streams.write_refusal(connection, rows, example, now_us)
+
+    def add_outcomes(
+        self, listed: Sequence[Outcome], now_us: int, target: str | None = None
+    ) -> LabelReceipt:
+        """Join outcomes to their predictions; commits every few thousand. Handing one in twice changes nothing.
+
+        With a ``target`` only to predictions of that target.
+        """
         total = Tally()
         for first in range(0, len(listed), _OUTCOMES_A_COMMIT):
             with self.transaction() as connection:
@@ -128,8 +141,10 @@ class TelemetryStore:
                     loader(connection),
                     lambda stream_id: self.specification(connection, stream_id),
                     now_us,
+                    target,
                 )
                 streams.write_faults(connection, tally.faults, now_us)
+                faults.reach("before the commit of outcomes")
             total.joined += tally.joined
             total.waiting += tally.waiting
             total.conflicts += tally.conflicts

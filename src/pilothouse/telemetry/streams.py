@@ -11,6 +11,7 @@ from pilothouse.statistics.specification import ProfileSpecification
 from .admission import HOUR_US, Clock, Rejection, VersionFacts
 from .columns import Ints, pack
 
+UNREADABLE = "not a batch"
 EXAMPLES_A_REASON = 100
 """Rejections of a reason that are kept to be looked at; all are counted."""
 _ROWS_AN_EXAMPLE = 100
@@ -180,6 +181,17 @@ def write_rejections(
             ),
         )
         _drop_old_examples(connection, rejection.reason)
+
+
+def write_refusal(connection: Connection, rows: int, example: str, now_us: int) -> None:
+    """Count rows that could not be read as a batch, and keep what was wrong with the newest."""
+    connection.execute(
+        "INSERT INTO rejected (received, reason, count, model, version, target, producer, sequence, example) "
+        "VALUES (?,?,?,'',0,'','',0,?)",
+        (now_us, UNREADABLE, rows, example[:200]),
+    )
+    _count_rejected(connection, UNREADABLE, rows, example[:200], now_us)
+    _drop_old_examples(connection, UNREADABLE)
 
 
 def write_faults(connection: Connection, faults: list[tuple[str, str]], now_us: int) -> None:
