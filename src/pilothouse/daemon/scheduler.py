@@ -14,7 +14,7 @@ from typing import Any
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON
-from pilothouse.operations import backups, schedules, trainings
+from pilothouse.operations import backups, retention, schedules, trainings
 from pilothouse.operations.schedules import Due
 from pilothouse.operations.services import Services
 
@@ -95,6 +95,10 @@ class ScheduleKeeper:
             return f"job {job.id}"
         if schedule.action == "backup":
             return self._back_up(schedule, item.nominal)
+        if schedule.action == "retention":
+            report = retention.apply(self._services, DAEMON)
+            gone = sum(share.rows for share in report.shares if not share.held)
+            return f"{gone:,} rows deleted, {report.merged:,} segments merged into {report.into:,}"
         self._monitor.ring()
         return "windows are evaluated"
 

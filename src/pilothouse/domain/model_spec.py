@@ -182,6 +182,8 @@ class MonitoringSpec:
     silence: Duration = Duration(3_600)
     ignore: tuple[str, ...] = ()
     """Features whose drift is shown and never alerts (the calendar drifts by construction)."""
+    keep_rows: Duration | None = None
+    """How long rows of predictions are kept after they came; as the workspace says where absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ class ScheduleSpec:
     cron: str | None = None
     every: Duration | None = None
     timezone: str = "UTC"
-    action: Literal["train", "monitor", "backup"] = "train"
+    action: Literal["train", "monitor", "backup", "retention"] = "train"
 
 
 @dataclass(frozen=True, slots=True)

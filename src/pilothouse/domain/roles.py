@@ -37,6 +37,7 @@ class Permission(StrEnum):
     GRANT = "grant or revoke a role"
     SET_POLICY = "set the workspace's policy"
     BACKUP = "back up the workspace"
+    RETENTION = "delete old predictions, or hold them"
     RUN_DAEMON = "record what the daemon did"
 
 
@@ -71,7 +72,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.APPROVER: _EVERYBODY | {Permission.DECIDE, Permission.COMMENT},
     Role.ADMIN: frozenset(Permission) - {Permission.RUN_DAEMON, Permission.DECIDE},
     Role.DAEMON: _EVERYBODY
-    | {Permission.TRAIN, Permission.REQUEST, Permission.INGEST, Permission.RUN_DAEMON, Permission.BACKUP},
+    | {Permission.TRAIN, Permission.REQUEST, Permission.INGEST, Permission.RUN_DAEMON, Permission.BACKUP}
+    | {Permission.RETENTION},
 }
 """An admin sets rules and does not sign: whoever should do both is granted both, and the audit log says so."""
 

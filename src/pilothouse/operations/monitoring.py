@@ -46,6 +46,7 @@ def evaluate_windows(services: Services) -> Round:
     What goes wrong with one stream stops no other; the first such error is raised at the end.
     """
     found = Round()
+    services.telemetry.fold_windows()
     live = _live(services)
     found.resolved += alerting.resolve_replaced(services, live)
     faults: list[PilothouseError] = []

@@ -256,7 +256,7 @@ def _migrate(connection: Connection) -> None:
 class TelemetryFile(Database):
     """``telemetry.db``."""
 
-    schema = Schema("telemetry store", int.from_bytes(b"PHT1"), len(MIGRATIONS), _migrate)
+    schema = Schema("telemetry store", int.from_bytes(b"PHT1"), len(MIGRATIONS), _migrate, gives_back=True)
 
 
 def open_database(path: Path) -> TelemetryFile:
