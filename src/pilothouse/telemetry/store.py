@@ -118,6 +118,7 @@ class TelemetryStore:
             with self.transaction() as connection:
                 for key in passed[first : first + _FOLDED_A_COMMIT]:
                     rollup.fold(connection, self.specification(connection, key[0]), key)
+                    self._open_windows.unfolded.discard(key)
         return len(passed)
 
     def count_refused(self, rows: int, example: str, now_us: int) -> None:
