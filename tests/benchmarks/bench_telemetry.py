@@ -1,117 +1,175 @@
-"""Taking predictions in, with roll-ups in the same transaction, against rows in a plain table."""
+"""Taking predictions in, with roll-ups in the same transaction, against the same rows in a plain table."""
 
+import dataclasses
+import statistics
+import subprocess
+import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from bench import median_s, show
+import numpy as np
+from bench import show
 from sqlite_utils import Database
 
 import flight_batches as flights
-from pilothouse.domain.wire import Outcome, PredictionBatch
+from pilothouse.domain.wire import Outcome, PredictionBatch, code_texts, pack_timings
 from pilothouse.sqlite import driver
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 
 ROWS = 20_000
+REPEATS = 5
+NAMES = [*flights.NUMERIC, *flights.CATEGORICAL, "at_us", "score", "label", "latency_us", "version", "id"]
 
 
 def run() -> None:
-    """Rows a second and bytes a row, each way into a file of its own."""
-    rows = flights.flights().head(ROWS)
+    """Rows a second and bytes a row, each way into a file of its own, all ways in turn several times over."""
     facts = VersionFacts(flights.specification())
+    real = flights.flights().head(ROWS)
+    live = real.assign(at_us=int(real["at_us"].iloc[0]) + np.arange(ROWS) * 1_000)
+    records = _records(live)
+    tuples = [tuple(record.values()) for record in records]
+    ways: dict[str, Callable[[Path], None]] = {
+        "sqlite-utils insert_all, 1,000 at a time, an index, no roll-ups": lambda p: _insert_all(p, records),
+        "executemany, 1,000 at a time, an index, no roll-ups": lambda p: _executemany(p, tuples),
+    }
+    for rows, name in ((live, "1,000 events a second"), (real, "as they flew, 14 an hour")):
+        for size, group in ((17, 1), (17, 256), (1_000, 1), (1_000, 10), (10_000, 1)):
+            batches = [packed_batch(rows.iloc[i : i + size], i) for i in range(0, ROWS, size)]
+            words = f"batches of {size:,}, {group} a commit; {name}"
+            ways[words] = lambda p, batches=batches, group=group: _ours(p, batches, group, facts)
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    width: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for size in (1_000, 17):
-            batches = [flights.batch_of(rows.iloc[i : i + size], i) for i in range(0, ROWS, size)]
-            taken, path = _ours(Path(folder), batches, facts)
-            width = path.stat().st_size / ROWS
-            show(
-                f"ingest: batches of {size} rows, 12 features, with roll-ups",
-                f"{ROWS / taken:,.0f} rows/s",
-                f"{width:.0f} B/row",
-            )
-        records = rows[[*flights.NUMERIC, *flights.CATEGORICAL, "at_us", "score", "label"]].to_dict("records")
-        plain, path = _insert_all(Path(folder), records)
-        show(
-            "ingest: sqlite-utils insert_all, no roll-ups",
-            f"{ROWS / plain:,.0f} rows/s",
-            f"{path.stat().st_size / ROWS:.0f} B/row",
-        )
-        bare, path = _executemany(Path(folder), records)
-        show(
-            "ingest: executemany with an index, no roll-ups",
-            f"{ROWS / bare:,.0f} rows/s",
-            f"{path.stat().st_size / ROWS:.0f} B/row",
-        )
-        _outcomes(Path(folder), rows, facts)
+        for turn in range(REPEATS + 1):
+            for number, (name, act) in enumerate(ways.items()):
+                path = Path(folder) / f"{turn}-{number}.db"
+                began = time.perf_counter()
+                act(path)
+                if turn:
+                    taken[name].append(time.perf_counter() - began)
+                width[name] = path.stat().st_size / ROWS
+                path.unlink()
+        median = {name: statistics.median(times) for name, times in taken.items()}
+        plain, bare = list(median.values())[:2]
+        for name, seconds in median.items():
+            show(f"ingest: {name}", f"{ROWS / seconds:,.0f} rows/s", f"{width[name]:.0f} B/row, "
+                 f"{plain / seconds:.2f} × insert_all, {bare / seconds:.2f} × executemany")  # fmt: skip
+        _readers(Path(folder), live, facts)
+        _outcomes(Path(folder), real, facts)
 
 
-def _show(way: str, taken: float, path: Path) -> None:
-    show(f"ingest: {way}", f"{ROWS / taken:,.0f} rows/s", f"{path.stat().st_size / ROWS:.0f} B/row")
+def packed_batch(rows: object, sequence: int, **options: object) -> PredictionBatch:
+    """A batch as a serving process ships it."""
+    plain = flights.batch_of(rows, sequence, **options)  # type: ignore[arg-type]
+    return dataclasses.replace(
+        plain,
+        categorical={name: code_texts(list(texts)) for name, texts in plain.categorical.items()},
+        labels=code_texts(list(plain.labels)),
+        requests=pack_timings(list(plain.requests)),
+    )
 
 
-def _ours(folder: Path, batches: list[PredictionBatch], facts: VersionFacts) -> tuple[float, Path]:
-    paths: list[Path] = []
-
-    def take_in() -> None:
-        paths.append(folder / f"ours-{len(batches)}-{len(paths)}.db")
-        store = TelemetryStore(paths[-1])
-        for batch in batches:
-            store.append(batch, lambda model, version: facts, flights.NOW_US)
-        store.close()
-
-    return median_s(take_in, 3), paths[-1]
+def _records(rows: object) -> list[dict[str, object]]:
+    table = rows.assign(  # type: ignore[attr-defined]
+        latency_us=5_000, version=1, id=[f"ewr-1.{i // 1_000}.{i % 1_000}" for i in range(ROWS)]
+    )
+    found: list[dict[str, object]] = table[NAMES].to_dict("records")
+    return found
 
 
-def _insert_all(folder: Path, records: list[dict[str, object]]) -> tuple[float, Path]:
-    paths: list[Path] = []
+def _ours(path: Path, batches: list[PredictionBatch], group: int, facts: VersionFacts) -> None:
+    store = TelemetryStore(path)
+    for i in range(0, len(batches), group):
+        store.append_many(batches[i : i + group], lambda model, version: facts, flights.NOW_US)
+    while store.fold_windows():
+        continue
+    store.close()
 
-    def insert() -> None:
-        paths.append(folder / f"all-{len(paths)}.db")
-        database = Database(paths[-1])
-        database.conn.execute("PRAGMA journal_mode=WAL")
-        for i in range(0, len(records), 1_000):
-            database.table("events").insert_all(records[i : i + 1_000])
+
+def _insert_all(path: Path, records: list[dict[str, object]]) -> None:
+    database = Database(path)
+    database.conn.execute("PRAGMA journal_mode=WAL")
+    for i in range(0, len(records), 1_000):
+        database.table("events").insert_all(records[i : i + 1_000])
         database.table("events").create_index(["at_us"], if_not_exists=True)
-        database.close()
-
-    return median_s(insert, 3), paths[-1]
+    database.close()
 
 
-def _executemany(folder: Path, records: list[dict[str, object]]) -> tuple[float, Path]:
-    paths: list[Path] = []
-    names = list(records[0])
-    rows = [tuple(record.values()) for record in records]
+def _executemany(path: Path, rows: list[tuple[object, ...]]) -> None:
+    connection = driver.connect(str(path))
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"CREATE TABLE events ({', '.join(NAMES)})")
+    connection.execute("CREATE INDEX events_at ON events (at_us)")
+    for i in range(0, len(rows), 1_000):
+        with connection:
+            connection.executemany(
+                f"INSERT INTO events VALUES ({','.join('?' * len(NAMES))})", rows[i : i + 1_000]
+            )
+    connection.close()
 
-    def insert() -> None:
-        paths.append(folder / f"many-{len(paths)}.db")
-        connection = driver.connect(str(paths[-1]))
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"CREATE TABLE events ({', '.join(names)})")
-        connection.execute("CREATE INDEX events_at ON events (at_us)")
-        for i in range(0, len(rows), 1_000):
-            with connection:
-                connection.executemany(
-                    f"INSERT INTO events VALUES ({','.join('?' * len(names))})", rows[i : i + 1_000]
-                )
-        connection.close()
 
-    return median_s(insert, 3), paths[-1]
+_READER = """
+import sys, time
+from pathlib import Path
+from pilothouse.telemetry import TelemetryStore
+store = TelemetryStore(Path(sys.argv[1]))
+print("ready", flush=True)
+while True:
+    store.latencies("flight-delay", 1, "ewr", 60, 0, 1 << 62)
+    store.windows("flight-delay", 1, "ewr", 3600, 0, 1 << 62)
+    time.sleep(0.1)
+"""
+
+
+def _readers(folder: Path, live: object, facts: VersionFacts) -> None:
+    """What two other processes cost that look at the newest windows ten times a second."""
+    batches = [packed_batch(live.iloc[i : i + 1_000], i) for i in range(0, ROWS, 1_000)]  # type: ignore[attr-defined]
+    alone, watched = [], []
+    for turn in range(2 * REPEATS):
+        path = folder / f"read-{turn}.db"
+        store = TelemetryStore(path)
+        readers = []
+        if turn % 2:
+            for _ in range(2):
+                reader = subprocess.Popen([sys.executable, "-c", _READER, str(path)], stdout=subprocess.PIPE)
+                assert reader.stdout is not None
+                reader.stdout.readline()
+                readers.append(reader)
+        began = time.perf_counter()
+        for again in range(20):
+            for i, batch in enumerate(batches):
+                one = dataclasses.replace(batch, sequence=again * 1_000 + i)
+                store.append(one, lambda model, version: facts, flights.NOW_US)
+        (watched if turn % 2 else alone).append(time.perf_counter() - began)
+        for reader in readers:
+            reader.kill()
+            reader.wait()
+            assert reader.stdout is not None
+            reader.stdout.close()
+        store.close()
+    cost = statistics.median(watched) / statistics.median(alone) - 1
+    show("ingest: what two readers at 10 Hz cost, batches of 1,000", f"{cost:+.1%}")
 
 
 def _outcomes(folder: Path, rows: object, facts: VersionFacts) -> None:
-    frame = rows
     store = TelemetryStore(folder / "outcomes.db")
     ids: list[Outcome] = []
     for i in range(0, ROWS, 17):
-        part = frame.iloc[i : i + 17]  # type: ignore[attr-defined]
-        store.append(flights.batch_of(part, i), lambda model, version: facts, flights.NOW_US)
+        part = rows.iloc[i : i + 17]  # type: ignore[attr-defined]
+        store.append(packed_batch(part, i), lambda model, version: facts, flights.NOW_US)
         ids += [Outcome(f"ewr-1.{i}.{k}", str(late)) for k, late in enumerate(part["late"])]
     size = len(msgspec.msgpack.encode(ids))
-    parts = iter([ids[i : i + 4_000] for i in range(0, len(ids), 4_000)])
-    taken = median_s(lambda: store.add_outcomes(next(parts), flights.NOW_US), 4)
+    taken = []
+    for i in range(0, len(ids), 4_000):
+        began = time.perf_counter()
+        store.add_outcomes(ids[i : i + 4_000], flights.NOW_US)
+        taken.append(time.perf_counter() - began)
     show(
         "outcomes: 4,000 at a time, over batches of 17",
-        f"{4_000 / taken:,.0f} rows/s",
+        f"{4_000 / statistics.median(taken):,.0f} rows/s",
         f"{size / ROWS:.0f} B/row on the wire",
     )
     store.close()

@@ -56,6 +56,11 @@ _COMMANDS = {
     "rejected": ("monitoring:rejected", "Events that were not taken, by reason."),
     "ingest": ("monitoring:ingest", "Take a prediction log of a model served elsewhere."),
     "labels": ("monitoring:labels", "Take outcomes: prediction id and what really happened."),
+    "retention": (
+        "retention:retention",
+        "What retention would delete of old predictions; --apply deletes it.",
+    ),
+    "legal-hold": ("retention:legal_hold", "Stop the deletion of predictions, or lift such a stop."),
     "schedules": ("automation:schedules", "List schedules with their next times."),
     "schedule": ("automation:schedule", "Show, pause or resume a schedule."),
     "triggers": ("automation:triggers", "List triggers and what came of them."),

@@ -47,6 +47,7 @@ from pilothouse.serving.http import (
 )
 
 from .hub_checks import check_batch, check_outcomes, check_report
+from .hub_writer import BatchWriter
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +83,11 @@ _Answer = tuple[int, bytes, dict[str, str]]
 def hub_app(services: Services, pulse: Pulse) -> App:
     """The hub of a workspace; reports go to ``pulse``. It answers from threads of its own, which end with the process."""
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hub")
+    writer = BatchWriter(services)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            status, body, headers = await _answered(services, pulse, threads, scope, receive)
+            status, body, headers = await _answered(services, pulse, threads, writer, scope, receive)
             kind = b"application/msgpack"
         except ClientGoneError:
             return
@@ -101,7 +103,12 @@ def hub_app(services: Services, pulse: Pulse) -> App:
 
 
 async def _answered(
-    services: Services, pulse: Pulse, threads: ThreadPoolExecutor, scope: Scope, receive: Receive
+    services: Services,
+    pulse: Pulse,
+    threads: ThreadPoolExecutor,
+    writer: BatchWriter,
+    scope: Scope,
+    receive: Receive,
 ) -> _Answer:
     loop = asyncio.get_running_loop()
 
@@ -123,10 +130,12 @@ async def _answered(
         return await in_thread(lambda: _artifact(services, target, digest))
     if (method, path) == ("POST", "/v1/batches"):
         body = await read_body(scope, receive, MAXIMUM_BATCH_BYTES)
-        return await in_thread(lambda: _batch(services, target, body))
+        batch = await in_thread(lambda: _batch(services, target, body))
+        receipt = await asyncio.wrap_future(writer.submit(batch))
+        return 200, _ENCODER.encode(receipt), {}
     if (method, path) == ("POST", "/v1/labels"):
         body = await read_body(scope, receive, MAXIMUM_LABEL_BYTES)
-        return await in_thread(lambda: _labels(services, body))
+        return await in_thread(lambda: _labels(services, target, body))
     if (method, path) == ("POST", "/v1/report"):
         body = await read_body(scope, receive, MAXIMUM_REPORT_BYTES)
         return await in_thread(lambda: _report(pulse, target, body))
@@ -158,18 +167,28 @@ def _artifact(services: Services, target: str, digest: str) -> _Answer:
     return 200, services.artifacts.read(digest), {}
 
 
-def _batch(services: Services, target: str, body: bytes) -> _Answer:
-    batch = _decode(body, PredictionBatch, "a PredictionBatch")
+def _batch(services: Services, target: str, body: bytes) -> PredictionBatch:
+    batch: PredictionBatch | None = None
+    try:
+        batch = _decode(body, PredictionBatch, "a PredictionBatch")
+        if batch.target == target:
+            check_batch(batch)
+    except InvalidInputError as error:
+        ingest.count_refused(services, target, max(batch.rows, 1) if batch else 1, str(error))
+        raise
     if batch.target != target:
         raise NotAllowedError("the token is another target's")
-    check_batch(batch)
-    return 200, _ENCODER.encode(ingest.ingest_batch(services, batch)), {}
+    return batch
 
 
-def _labels(services: Services, body: bytes) -> _Answer:
-    outcomes = _decode(body, list[Outcome], "a list of Outcome")
-    check_outcomes(outcomes)
-    return 200, _ENCODER.encode(ingest.ingest_outcomes(services, outcomes)), {}
+def _labels(services: Services, target: str, body: bytes) -> _Answer:
+    try:
+        outcomes = _decode(body, list[Outcome], "a list of Outcome")
+        check_outcomes(outcomes)
+    except InvalidInputError as error:
+        ingest.count_refused(services, target, 1, str(error))
+        raise
+    return 200, _ENCODER.encode(ingest.ingest_outcomes(services, outcomes, target)), {}
 
 
 def _report(pulse: Pulse, target: str, body: bytes) -> _Answer:

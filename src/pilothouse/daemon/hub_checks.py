@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import check_name
-from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport
+from pilothouse.domain.wire import CodedTexts, Outcome, PredictionBatch, ServingReport
 
 MAXIMUM_BATCH_ROWS = 200_000
 MAXIMUM_OUTCOMES = 100_000
@@ -42,14 +42,26 @@ def check_batch(batch: PredictionBatch) -> None:
         if length != batch.rows:
             raise InvalidInputError(f"{name[:80]!a}: {length:g} values for {batch.rows} rows")
     _check_texts("column names", [*batch.numeric, *batch.categorical], _MAXIMUM_NAMES)
-    _check_texts("labels", set(batch.labels))
+    _check_texts("labels", _distinct("labels", batch.labels))
     _check_texts("foreign_ids", batch.foreign_ids)
     for name, column in batch.categorical.items():
-        _check_texts(f"{name[:80]!a}", {value for value in column if value is not None})
-    for request in batch.requests:
+        _check_texts(f"{name[:80]!a}", _distinct(f"{name[:80]!a}", column))
+    if len(batch.requests) > MAXIMUM_BATCH_ROWS:
+        raise InvalidInputError(f"requests: {len(batch.requests)}; expected {MAXIMUM_BATCH_ROWS} at most")
+    for request in batch.requests if isinstance(batch.requests, list) else ():
         _check_range("requests.rows", request.rows, batch.rows)
         _check_range("requests.latency_us", request.latency_us, _LARGEST)
         _check_range("requests.at_us", request.at_us, _LARGEST)
+
+
+def _distinct(name: str, column: Sequence[str | None] | CodedTexts) -> set[str]:
+    if not isinstance(column, CodedTexts):
+        return {value for value in column if value is not None}
+    if len(column.vocabulary) > MAXIMUM_BATCH_ROWS:
+        raise InvalidInputError(
+            f"{name}: {len(column.vocabulary)} different texts; expected {MAXIMUM_BATCH_ROWS} at most"
+        )
+    return {value for value in column.vocabulary if value is not None}
 
 
 def check_outcomes(outcomes: Sequence[Outcome]) -> None:

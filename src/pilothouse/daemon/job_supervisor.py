@@ -45,7 +45,7 @@ def run_slot(
     def empty_queue() -> float | None:
         while not bell.stop.is_set() and _something_waits(services):
             if draining is not None and draining.is_set():
-                return
+                return None
             claim = jobs.claim_job(services, owner, LEASE_S)
             if claim is None:
                 return _until_next_start(services)

@@ -16,7 +16,7 @@ from typing import Any
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON
-from pilothouse.operations import backups, schedules, trainings
+from pilothouse.operations import backups, retention, schedules, trainings
 from pilothouse.operations.schedules import Due
 from pilothouse.operations.services import Services
 
@@ -131,6 +131,17 @@ def _back_up(deed: Deed) -> str:
     return f"backups/{file.name}"
 
 
-ACTIONS: dict[str, Callable[[Deed], str]] = {"train": _train, "monitor": _monitor, "backup": _back_up}
+def _delete_old(deed: Deed) -> str:
+    report = retention.apply(deed.services, DAEMON)
+    gone = sum(share.rows for share in report.shares if not share.held)
+    return f"{gone:,} rows deleted, {report.merged:,} segments merged into {report.into:,}"
+
+
+ACTIONS: dict[str, Callable[[Deed], str]] = {
+    "train": _train,
+    "monitor": _monitor,
+    "backup": _back_up,
+    "retention": _delete_old,
+}
 """What a schedule can do. Each does the same thing once however often it is called for one nominal time: the trigger key,
 or the name of the file, sees to it."""

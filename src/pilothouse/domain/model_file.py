@@ -183,6 +183,8 @@ def _ranges(spec: ModelSpec) -> Iterable[str]:
     for window, step in (("window", "step"), ("performance_window", "performance_step")):
         if getattr(watch, step) > getattr(watch, window):
             yield f"monitoring.{step}: longer than monitoring.{window}; rows would fall between two windows"
+    if watch.keep_rows is not None and watch.keep_rows < 86_400:
+        yield f"monitoring.keep_rows: found {watch.keep_rows} s; expected a day or more"
     if not 1 <= watch.fire <= watch.of:
         yield f"monitoring.fire: found {watch.fire} of {watch.of}; expected 1 to monitoring.of"
     if not 0 < watch.false_alarm_rate < 1:

@@ -194,6 +194,8 @@ class MonitoringSpec:
     silence: Duration = Duration(3_600)
     ignore: tuple[str, ...] = ()
     """Features whose drift is shown and never alerts (the calendar drifts by construction)."""
+    keep_rows: Duration | None = None
+    """How long rows of predictions are kept after they came; as the workspace says where absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ class ScheduleSpec:
     at: str | None = None
     """Once, ``2026-12-24T06:00``, in ``timezone`` where it names no offset of its own."""
     timezone: str = "UTC"
-    action: Literal["train", "monitor", "backup"] = "train"
+    action: Literal["train", "monitor", "backup", "retention"] = "train"
     jitter: Duration = Duration(0)
     """Each run is put off by up to this, always the same for one nominal time: many schedules need not start as one."""
     catch_up: Literal["all", "once", "skip"] = "once"

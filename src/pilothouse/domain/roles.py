@@ -38,6 +38,7 @@ class Permission(StrEnum):
     SET_POLICY = "set the workspace's policy"
     BACKUP = "back up the workspace"
     FREEZE = "make the workspace read-only or writable"
+    RETENTION = "delete old predictions, or hold them"
     RUN_DAEMON = "record what the daemon did"
 
 
@@ -73,7 +74,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.APPROVER: _EVERYBODY | {Permission.DECIDE, Permission.COMMENT},
     Role.ADMIN: frozenset(Permission) - {Permission.RUN_DAEMON, Permission.DECIDE},
     Role.DAEMON: _EVERYBODY
-    | {Permission.TRAIN, Permission.REQUEST, Permission.INGEST, Permission.RUN_DAEMON, Permission.BACKUP},
+    | {Permission.TRAIN, Permission.REQUEST, Permission.INGEST, Permission.RUN_DAEMON, Permission.BACKUP}
+    | {Permission.RETENTION},
 }
 """An admin sets rules and does not sign: whoever should do both is granted both, and the audit log says so."""
 

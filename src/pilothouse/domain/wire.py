@@ -3,7 +3,67 @@
 Bodies are msgpack of these dataclasses (msgspec encodes them as maps). All times are microseconds since 1970, UTC.
 """
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from sys import byteorder
+
+_WIDTHS = {1: "B", 2: "H", 4: "I"}
+"""Bytes of a code to the type of ``array`` that has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodedTexts:
+    """A column of texts by dictionary: row i holds ``vocabulary[codes[i]]``, None where it is missing.
+
+    ``codes`` are little-endian unsigned integers of ``code_width(len(vocabulary))`` bytes, one a row.
+    """
+
+    vocabulary: list[str | None]
+    codes: bytes
+
+    def __len__(self) -> int:
+        return len(self.codes) // code_width(len(self.vocabulary))
+
+
+@dataclass(frozen=True, slots=True)
+class PackedTimings:
+    """The requests of a batch, one entry each: little-endian int64 ``rows``, ``latency_us`` and ``at_us``."""
+
+    rows: bytes
+    latency_us: bytes
+    at_us: bytes
+
+    def __len__(self) -> int:
+        return len(self.rows) // 8
+
+
+def code_width(entries: int) -> int:
+    """Bytes of a code for a vocabulary of so many entries: 1, 2 or 4."""
+    return 1 if entries <= 1 << 8 else 2 if entries <= 1 << 16 else 4
+
+
+def code_texts(values: Sequence[str | None]) -> CodedTexts:
+    """The column by dictionary, in the order in which the texts first appear."""
+    places: dict[str | None, int] = {}
+    codes = [places.setdefault(value, len(places)) for value in values]
+    return CodedTexts(list(places), _packed(_WIDTHS[code_width(len(places))], codes))
+
+
+def pack_timings(requests: "Sequence[RequestTiming]") -> PackedTimings:
+    """The same requests, packed."""
+    return PackedTimings(
+        _packed("q", [request.rows for request in requests]),
+        _packed("q", [request.latency_us for request in requests]),
+        _packed("q", [request.at_us for request in requests]),
+    )
+
+
+def _packed(kind: str, numbers: list[int]) -> bytes:
+    packed = array(kind, numbers)
+    if byteorder == "big":
+        packed.byteswap()
+    return packed.tobytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +80,8 @@ class RequestTiming:
 class PredictionBatch:
     """Predictions of one version on one target, one producer, in the order in which they were spooled.
 
-    ``numeric[name]`` holds little-endian float64, NaN where missing; ``categorical[name]`` a list of strings, None
-    where missing. ``scores`` is the positive class's probability (binary), the winning class's probability
+    ``numeric[name]`` holds little-endian float64, NaN where missing; ``categorical[name]`` texts, None where missing.
+    Texts and requests come packed, or (from the first release, and from whoever writes them by hand) as plain lists. ``scores`` is the positive class's probability (binary), the winning class's probability
     (multiclass) or the predicted value (regression). ``labels`` are the predicted classes, empty for a regression.
     Private columns are never in it. ``foreign_ids`` is empty for our own servers, else one id a row.
     """
@@ -37,9 +97,9 @@ class PredictionBatch:
     scores: bytes
     """Little-endian float64, one a row."""
     numeric: dict[str, bytes] = field(default_factory=dict)
-    categorical: dict[str, list[str | None]] = field(default_factory=dict)
-    labels: list[str] = field(default_factory=list)
-    requests: list[RequestTiming] = field(default_factory=list)
+    categorical: dict[str, list[str | None] | CodedTexts] = field(default_factory=dict)
+    labels: list[str] | CodedTexts = field(default_factory=list)
+    requests: list[RequestTiming] | PackedTimings = field(default_factory=list)
     errors: int = 0
     """Requests since the batch before that were answered with an error."""
     foreign_ids: list[str] = field(default_factory=list)

@@ -4,7 +4,8 @@ import io
 from datetime import datetime
 
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.telemetry import to_us
+from pilothouse.telemetry import from_us, to_us
+from pilothouse.telemetry.retention import deleted_before_us
 
 from .services import Services
 
@@ -23,13 +24,21 @@ def labelled_rows(
 
     Columns: the features (float64, or text), ``truth`` (text for a classification, float64 for a regression) and
     ``event_time`` (UTC). Rows of every version and, unless one is named, every target. A feature that an older version
-    did not have is missing in its rows. Raises NotFoundError where there is no such row.
+    did not have is missing in its rows. Raises NotFoundError where there is no such row, or where ``since`` reaches back
+    to rows that retention has deleted.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     since_us = to_us(since) if since else -_FAR
     until_us = to_us(until) if until else _FAR
+    with services.telemetry.read() as connection:
+        gone_us = deleted_before_us(connection, model, target)
+    if gone_us is not None and since is not None and since_us < gone_us:
+        raise NotFoundError(
+            f"predictions of {model} before {from_us(gone_us):%Y-%m-%d %H:%M} UTC were deleted by retention: "
+            "begin after that"
+        )
     parts = []
     for _, predictions, features, places, truth in services.telemetry.labelled_batches(
         model, target, since_us, until_us
@@ -38,7 +47,7 @@ def labelled_rows(
             name: pa.array(values[places], from_pandas=True) for name, values in features.numeric.items()
         }
         columns |= {
-            name: pa.array([texts[i] for i in places], pa.string())
+            name: pa.array(texts.take(places).texts(), pa.string())
             for name, texts in features.categorical.items()
         }
         columns[TRUTH] = pa.array(truth)
@@ -46,6 +55,11 @@ def labelled_rows(
         parts.append(pa.table(columns))
     if not parts:
         where = f" on {target}" if target else ""
+        if gone_us is not None:
+            raise NotFoundError(
+                f"{model}{where} has no predictions with known outcome in that time: those before "
+                f"{from_us(gone_us):%Y-%m-%d %H:%M} UTC were deleted by retention"
+            )
         raise NotFoundError(
             f"{model}{where} has no predictions with known outcome in that time: send outcomes with pilothouse labels"
         )

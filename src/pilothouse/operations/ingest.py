@@ -46,17 +46,34 @@ def ingest_batch(services: Services, batch: PredictionBatch, *, from_file: bool 
     """Take in a batch from a serving process; returns after the commit. Never raises for what is in the batch: rows that
     make no sense are counted and kept apart. A file cannot move a target's clock by a far jump: one log with wrong dates would
     make every later event too late. Raises UnavailableError (disk full, database locked)."""
-    return services.telemetry.append(
-        batch,
+    return ingest_batches(services, [batch], from_file=from_file)[0]
+
+
+def ingest_batches(
+    services: Services, batches: Sequence[PredictionBatch], *, from_file: bool = False
+) -> list[BatchReceipt]:
+    """``ingest_batch`` of several, in their order and in one transaction: what a commit costs is shared."""
+    return services.telemetry.append_many(
+        batches,
         lambda model, version: version_facts(services, model, version),
         to_us(services.now()),
         trusted_clock=not from_file,
     )
 
 
-def ingest_outcomes(services: Services, outcomes: Sequence[Outcome]) -> LabelReceipt:
-    """Join outcomes to their predictions; those that come early wait. Raises UnavailableError."""
-    return services.telemetry.add_outcomes(outcomes, to_us(services.now()))
+def ingest_outcomes(
+    services: Services, outcomes: Sequence[Outcome], target: str | None = None
+) -> LabelReceipt:
+    """Join outcomes to their predictions; those that come early wait. Raises UnavailableError.
+
+    With a ``target``, which hands them in, only to predictions of that target; others are counted as rejected.
+    """
+    return services.telemetry.add_outcomes(outcomes, to_us(services.now()), target)
+
+
+def count_refused(services: Services, target: str, rows: int, why: str) -> None:
+    """Count what came from a target and was no batch, or no list of outcomes, at all."""
+    services.telemetry.count_refused(rows, f"{target}: {why}", to_us(services.now()))
 
 
 def ingest_file(
@@ -92,6 +109,8 @@ def ingest_file(
         else:
             accepted += receipt.accepted
             rejected += receipt.rejected
+    while services.telemetry.fold_windows():
+        pass
     joined = ingest_outcomes(services, log.outcomes(f"file-{named}"))
     found = FileReceipt(log.rows, accepted, rejected, duplicates, joined)
     _record(services, actor, model, "telemetry.ingested", path, log.digest, target, found.accepted)
@@ -192,6 +211,7 @@ def _record(
 __all__ = [
     "FileReceipt",
     "ingest_batch",
+    "ingest_batches",
     "ingest_file",
     "ingest_labels_file",
     "ingest_outcomes",

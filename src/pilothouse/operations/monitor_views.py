@@ -70,7 +70,7 @@ def _filled(
         )
 
     streams = [s for s in list_streams(connection, view.model, view.target) if version in (None, s.version)]
-    clock = read_clock(connection, view.target)
+    clock = read_clock(connection, view.model, view.target)
     notes = [n for n in readings.retraining_notes(connection, view.model) if n.target == view.target]
     measured = [performance_reading(one) for one in stored(PERFORMANCE)]
     return MonitorView(

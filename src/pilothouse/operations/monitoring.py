@@ -46,6 +46,7 @@ def evaluate_windows(services: Services) -> Round:
     What goes wrong with one stream stops no other; the first such error is raised at the end.
     """
     found = Round()
+    services.telemetry.fold_windows()
     live = _live(services)
     found.resolved += alerting.resolve_replaced(services, live)
     faults: list[PilothouseError] = []
@@ -111,7 +112,7 @@ def _due(services: Services, live: list[Deployment]) -> list[_Due]:
     with services.registry.read() as registry, services.telemetry.read() as connection:
         for stream in list_streams(connection):
             spec = spec_in_force(registry, stream.model)
-            clock = read_clock(connection, stream.target)
+            clock = read_clock(connection, stream.model, stream.target)
             if spec is None or clock is None:
                 continue
             is_live = (stream.model, stream.version, stream.target) in running

@@ -32,7 +32,7 @@ def consider(
     """
     if alert.kind not in spec.automation.retrain_on:
         return None
-    clock = services.event_clock(alert.target) or window_end
+    clock = services.event_clock(alert.target, alert.model) or window_end
     key = f"{alert.kind}:{alert.model}/{alert.version}:{window_end.isoformat()}"
     with services.registry.read() as connection:
         started = jobs.find_by_trigger(connection, alert.model, key)

@@ -100,12 +100,12 @@ def _move_champion(change: Change, version: Version, *, force: bool) -> None:
 
 
 def _effective_at(services: Services, change: Change, version: Version, target: str) -> datetime:
-    """The target's event clock.
+    """The event clock of the model on the target.
 
     Where no event has arrived there is none: then a version trained as of some earlier time takes effect then (a replayed
     history begins where its training ended), any other one now; never before what it takes the place of.
     """
-    clock = services.event_clock(target)
+    clock = services.event_clock(target, version.model)
     if clock is not None:
         return clock
     run = require_run(change.connection, version)

@@ -40,11 +40,11 @@ class Services:
         """Predictions and profiles; opened when first asked for."""
         return self.open_telemetry()
 
-    def event_clock(self, target: str) -> datetime | None:
-        """The newest event of a target, or None where none has arrived."""
+    def event_clock(self, target: str, model: str | None = None) -> datetime | None:
+        """The newest event of a model on a target (of any model where none is named), or None where none has arrived."""
         if "telemetry" not in self.__dict__ and not self.paths.telemetry.exists():
             return None
-        return self.telemetry.clock(target)
+        return self.telemetry.clock(target, model)
 
     def close(self) -> None:
         """Close both databases."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from ..domain.errors import IntegrityError
-from ..domain.wire import PredictionBatch, RequestTiming
+from ..domain.wire import PredictionBatch, RequestTiming, code_texts, pack_timings
 
 _FRAME = struct.Struct("<II")
 _FORMAT = 1
@@ -126,11 +126,13 @@ def to_batch(header: SegmentHeader, records: Sequence[Record]) -> PredictionBatc
             for i, name in enumerate(header.numeric)
         },
         categorical={
-            name: [value for record in predictions for value in record.categorical[i]]
+            name: code_texts([value for record in predictions for value in record.categorical[i]])
             for i, name in enumerate(header.categorical)
         },
-        labels=[label for record in predictions for label in record.labels],
-        requests=[RequestTiming(record.rows, record.latency_us, record.at_us) for record in predictions],
+        labels=code_texts([label for record in predictions for label in record.labels]),
+        requests=pack_timings(
+            [RequestTiming(record.rows, record.latency_us, record.at_us) for record in predictions]
+        ),
         errors=sum(record.count for record in records if isinstance(record, ErrorRecord)),
     )
 

@@ -25,6 +25,8 @@ class Schema:
     version: int
     """What this release reads and writes; in ``PRAGMA user_version``."""
     migrate: Callable[[Connection], None]
+    gives_back: bool = False
+    """Whether pages that were freed can be given back to the file system a few at a time."""
 
 
 def create_file(path: Path, schema: Schema) -> None:
@@ -41,6 +43,8 @@ def create_file(path: Path, schema: Schema) -> None:
             os.close(os.open(draft, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600))
             connection = connect(draft)
             try:
+                if schema.gives_back:
+                    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 _bring_up_to_date(connection, schema)
             finally:
                 connection.close()

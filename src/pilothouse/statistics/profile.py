@@ -13,11 +13,16 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
 
 from .arrays import Floats, Ints, frozen
-from .encoding import pack, unpack
+from .coded import CodedColumn
+from .encoding import is_plain, pack_plain, unpack, unpack_plain
 from .specification import CategoricalColumn, Cells, NumericColumn, ProfileSpecification
 
 _FARTHEST = float(1 << 32)
 """Positions saturate here: 65,536 times the reference's range beyond it."""
+_POSITION_BITS = 33
+_SORTED_BITS = 63 - _POSITION_BITS
+
+Texts = Sequence[object] | CodedColumn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +72,7 @@ def empty_profile(specification: ProfileSpecification) -> Profile:
 def profile_rows(
     specification: ProfileSpecification,
     numeric: Mapping[str, Floats],
-    categorical: Mapping[str, Sequence[object]],
+    categorical: Mapping[str, Texts],
     scores: Floats,
 ) -> Profile:
     """Count rows. ``scores`` is float64[n]; each column has n values. A column that is not given counts as missing,
@@ -80,7 +85,7 @@ def profile_rows(
 def profile_groups(
     specification: ProfileSpecification,
     numeric: Mapping[str, Floats],
-    categorical: Mapping[str, Sequence[object]],
+    categorical: Mapping[str, Texts],
     scores: Floats,
     groups: Ints,
 ) -> list[tuple[int, Profile]]:
@@ -89,12 +94,55 @@ def profile_groups(
     The same as ``profile_rows`` of each group's rows, at little more than the cost of one call for all.
     """
     placed = _place_rows(specification, numeric, categorical, scores)
-    order = np.argsort(groups, kind="stable")
-    distinct, starts = np.unique(groups[order], return_index=True)
-    parts = np.split(order, starts[1:]) if len(distinct) else []
-    return [
-        (int(group), _count(specification, placed, rows)) for group, rows in zip(distinct, parts, strict=True)
-    ]
+    if not len(groups):
+        return []
+    distinct, members = np.unique(groups, return_inverse=True)
+    if len(distinct) == 1:
+        return [(int(distinct[0]), _count(specification, placed, slice(None)))]
+    if (len(distinct) * specification.cells).bit_length() > _SORTED_BITS:
+        order = np.argsort(members, kind="stable")
+        parts = np.split(order, np.searchsorted(members[order], np.arange(1, len(distinct))))
+        return [
+            (int(group), _count(specification, placed, rows))
+            for group, rows in zip(distinct, parts, strict=True)
+        ]
+    return _count_groups(specification, placed, distinct, members)
+
+
+def _count_groups(
+    specification: ProfileSpecification, placed: "_PlacedRows", distinct: Ints, members: Ints
+) -> list[tuple[int, Profile]]:
+    """All groups by one sort of (group, cell, position) packed into 63 bits: few rows a group cost no pass over all cells."""
+    packed = placed.cells + members * specification.cells
+    packed <<= _POSITION_BITS
+    packed |= placed.positions.astype(np.int64)
+    flat = packed.ravel()
+    flat.sort()
+    keys = flat >> _POSITION_BITS
+    flat &= (1 << _POSITION_BITS) - 1
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    counts = np.diff(np.append(starts, len(keys)))
+    positions = np.add.reduceat(flat, starts)
+    which, cells = np.divmod(keys[starts], specification.cells)
+    bounds = np.searchsorted(which, np.arange(len(distinct) + 1))
+    order = np.argsort(members, kind="stable")
+    values = placed.values[:, order]
+    first = np.searchsorted(members[order], np.arange(len(distinct)))
+    low, high = np.fmin.reduceat(values, first, axis=1), np.fmax.reduceat(values, first, axis=1)
+    rows = np.bincount(members)
+    found = []
+    for i, group in enumerate(distinct):
+        part = slice(bounds[i], bounds[i + 1])
+        content = Profile(
+            int(rows[i]),
+            frozen(cells[part].copy()),
+            frozen(counts[part].copy()),
+            frozen(positions[part].copy()),
+            frozen(low[:, i].copy()),
+            frozen(high[:, i].copy()),
+        )
+        found.append((int(group), content))
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +157,7 @@ class _PlacedRows:
 def _place_rows(
     specification: ProfileSpecification,
     numeric: Mapping[str, Floats],
-    categorical: Mapping[str, Sequence[object]],
+    categorical: Mapping[str, Texts],
     scores: Floats,
 ) -> _PlacedRows:
     scores = np.asarray(scores, dtype=np.float64)
@@ -148,15 +196,18 @@ def place(column: NumericColumn, values: Floats) -> Ints:
 def _place(column: NumericColumn, values: Floats, i: int, placed: _PlacedRows) -> None:
     bins = place(column, values)
     placed.cells[i] = bins
-    usable = np.flatnonzero(bins < column.bins)
-    kept, kept_bins = values[usable], bins[usable]
-    units = column.units[kept_bins]
+    usable: Ints | slice = slice(None)
+    if bins.size and bins.max() == column.bins:
+        usable = np.flatnonzero(bins < column.bins)
+        values, bins = values[usable], bins[usable]
+    units = column.units[bins]
     with np.errstate(over="ignore", invalid="ignore"):
-        steps = np.zeros(len(kept))
-        np.divide(np.abs(kept - column.anchors[kept_bins]), units, out=steps, where=units > 0)
+        steps = np.zeros(len(bins))
+        np.divide(np.abs(values - column.anchors[bins]), units, out=steps, where=units > 0)
     steps[np.isnan(steps)] = 0.0  # an endless distance in endless units
-    placed.positions[i, usable] = np.minimum(np.rint(steps), _FARTHEST)
-    placed.values[i, usable] = kept
+    np.rint(steps, out=steps)
+    placed.positions[i, usable] = np.minimum(steps, _FARTHEST, out=steps)
+    placed.values[i, usable] = values
 
 
 def _numbers(column: NumericColumn, values: Floats, rows: int) -> Floats:
@@ -171,12 +222,14 @@ def _numbers(column: NumericColumn, values: Floats, rows: int) -> Floats:
     return array
 
 
-def _codes(column: CategoricalColumn, values: Sequence[object] | None, rows: int) -> Ints | int:
+def _codes(column: CategoricalColumn, values: Texts | None, rows: int) -> Ints | int:
     if values is None:
         return column.bins
     if len(values) != rows:
         raise InvalidInputError(f"column {column.name!r} has {len(values)} values; expected {rows}")
     codes, other = column.codes, len(column.categories)
+    if isinstance(values, CodedColumn):
+        return values.mapped(codes, other)
     return np.fromiter(
         (codes.get(v if type(v) is str else category_text(v), other) for v in values), np.int64, rows
     )
@@ -270,43 +323,54 @@ def moments(column: NumericColumn, of: Histogram) -> tuple[float, float]:
 def encode(specification: ProfileSpecification, profile: Profile) -> bytes:
     """Compact bytes of a profile, marked with the specification that it was made under."""
     numeric = [isinstance(column, NumericColumn) for column in specification.columns]
-    return pack(
+    gaps = profile.cells.copy()
+    gaps[1:] -= profile.cells[:-1]
+    return pack_plain(
         "P",
-        {"rows": profile.rows, "of": specification.digest[:16]},
-        {
-            "gaps": np.diff(profile.cells, prepend=0),
-            "counts": profile.counts,
-            "positions": profile.positions,
-            "low": profile.low[numeric],
-            "high": profile.high[numeric],
-        },
+        (profile.rows, _mark(specification)),
+        (gaps, profile.counts, profile.positions, profile.low[numeric], profile.high[numeric]),
     )
+
+
+def _mark(specification: ProfileSpecification) -> int:
+    """The first 60 bits of a specification's digest."""
+    return int(specification.digest[:15], 16)
 
 
 def decode(specification: ProfileSpecification, data: bytes) -> Profile:
     """Read what ``encode`` wrote. Raises IntegrityError for damage, or a profile of another specification."""
-    header, arrays = unpack("P", data)
-    if header.get("of") != specification.digest[:16]:
+    if is_plain(data):
+        numbers, arrays = unpack_plain("P", data)
+        if len(numbers) != 2 or len(arrays) != 5:
+            raise IntegrityError("a stored profile is damaged: parts are missing; restore it from a backup")
+        rows, mark = numbers
+        own, of = mark == _mark(specification), f"{mark:015x}"
+        gaps, counts, positions, lows, highs = arrays
+    else:  # as the first release wrote it
+        header, named = unpack("P", data)
+        try:
+            of, rows = str(header["of"]), int(header["rows"])
+            gaps, counts, positions, lows, highs = (
+                named[name] for name in ("gaps", "counts", "positions", "low", "high")
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise IntegrityError(
+                f"a stored profile is damaged: {error!r}; restore it from a backup"
+            ) from None
+        own = of == specification.digest[:16]
+    if not own:
         raise IntegrityError(
-            f"a profile was made under specification {header.get('of')!s}…; expected {specification.digest[:16]}…"
+            f"a profile was made under specification {of}…; expected {specification.digest[:16]}…"
         )
     numeric = [isinstance(column, NumericColumn) for column in specification.columns]
     low, high = np.full(len(numeric), np.nan), np.full(len(numeric), np.nan)
     try:
-        cells = np.cumsum(arrays["gaps"], dtype=np.int64)
-        low[numeric], high[numeric] = arrays["low"], arrays["high"]
-        profile = Profile(
-            int(header["rows"]),
-            frozen(cells),
-            arrays["counts"],
-            arrays["positions"],
-            frozen(low),
-            frozen(high),
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        cells = np.cumsum(gaps, dtype=np.int64)
+        low[numeric], high[numeric] = lows, highs
+    except (TypeError, ValueError) as error:
         raise IntegrityError(f"a stored profile is damaged: {error!r}; restore it from a backup") from None
-    if not len(cells) == len(profile.counts) == len(profile.positions) or (
+    if not len(cells) == len(counts) == len(positions) or (
         cells.size and not 0 <= int(cells.min()) <= int(cells.max()) < specification.cells
     ):
         raise IntegrityError("a stored profile is damaged: cells out of range; restore it from a backup")
-    return profile
+    return Profile(rows, frozen(cells), counts, positions, frozen(low), frozen(high))

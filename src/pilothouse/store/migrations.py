@@ -112,6 +112,7 @@ MIGRATIONS: dict[str, Migration] = {
         append_only=("schedule_outcomes", "step_results", "job_dependencies"),
         never_deleted=("trigger_events",),
     ),
+    "registry_4": Migration(parts=("0004_legal_holds.sql",), never_deleted=("legal_holds",)),
 }
 """Each brings the schema from its index to the next."""
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pilothouse.domain.wire import PredictionBatch
+from pilothouse.domain.wire import PackedTimings, PredictionBatch, code_width, pack_timings
+from pilothouse.statistics.coded import CodedColumn
 from pilothouse.statistics.specification import CategoricalColumn, ProfileSpecification
 
-from .columns import Features, Floats, Ints, Predictions
+from .columns import NO_LABELS, NO_REQUESTS, Features, Floats, Ints, Predictions
 
-Reasons = NDArray[np.object_]
+Reasons = NDArray[np.uint8]
+"""One a row: 0 where it is kept, else the place of its reason in ``_OF_A_ROW``."""
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -32,6 +34,8 @@ TAKEN_ID = "id already taken"
 TAKEN_SEQUENCE = "sequence already taken by another batch"
 PRIVATE_COLUMN = "private column dropped"
 EXTRA_COLUMN = "unknown column dropped"
+
+_OF_A_ROW = ("", AHEAD, BEHIND, TAKEN_ID, FUTURE, NO_TIME, NO_SCORE, WRONG_LABEL)
 
 NEVER = 1 << 62
 """As ``Limits.confirmations``: no number of events moves a clock beyond the bound."""
@@ -116,44 +120,78 @@ def admit(
     """Judge a batch. ``taken_ids`` are the offsets of rows whose foreign id is in use already."""
     if facts is None:
         return _refuse(batch, clock, UNKNOWN_VERSION, f"{batch.model}/{batch.version} is not registered")
-    fault = _shape_fault(batch, facts.specification)
-    if fault is not None:
-        return _refuse(batch, clock, *fault)
-    times = np.frombuffer(batch.event_times, "<i8").astype(np.int64)
-    scores = np.frombuffer(batch.scores, "<f8").astype(np.float64)
-    reasons = np.full(batch.rows, "", dtype=object)
-    reasons[~np.isfinite(scores)] = NO_SCORE
-    reasons[times == MISSING_TIME] = NO_TIME
+    columns = _read_columns(batch, facts.specification)
+    if isinstance(columns, tuple):
+        return _refuse(batch, clock, *columns)
+    times = np.frombuffer(batch.event_times, "<i8").astype(np.int64, copy=False)
+    scores = np.frombuffer(batch.scores, "<f8").astype(np.float64, copy=False)
+    reasons = np.zeros(batch.rows, np.uint8)
+    _mark(reasons, ~np.isfinite(scores), NO_SCORE)
+    _mark(reasons, times == MISSING_TIME, NO_TIME)
     classes = facts.specification.classes
+    codes = columns.labels.mapped({name: i for i, name in enumerate(classes)}, len(classes))
     if classes:
-        reasons[[label not in classes for label in batch.labels]] = WRONG_LABEL
-    reasons[list(taken_ids)] = TAKEN_ID
+        _mark(reasons, codes == len(classes), WRONG_LABEL)
+    if taken_ids:
+        reasons[list(taken_ids)] = _OF_A_ROW.index(TAKEN_ID)
     moved = _judge_times(times, reasons, clock, now_us, limits)
-    rejections = [*_row_rejections(batch, reasons, times, scores), *_dropped_columns(batch, facts)]
-    kept = np.flatnonzero(reasons == "")
+    whole = not reasons.any()
+    rejections = [] if whole else _row_rejections(batch, reasons, times, scores, columns.labels)
+    rejections += _dropped_columns(batch, facts)
+    kept = np.flatnonzero(reasons == 0)
     if not kept.size:
         return Admission(None, None, moved, rejections)
-    predictions = Predictions(
-        times[kept],
-        scores[kept],
-        kept,
-        [batch.labels[i] for i in kept] if classes else [],
-        [batch.foreign_ids[i] for i in kept] if batch.foreign_ids else [],
-        batch.requests,
+    rows: Ints | slice = slice(None) if whole else kept
+    labels = (
+        CodedColumn(classes, codes[rows].astype(f"<u{code_width(len(classes))}")) if classes else NO_LABELS
     )
-    return Admission(predictions, _features(batch, facts.specification, kept), moved, rejections)
+    predictions = Predictions(
+        times[rows],
+        scores[rows],
+        kept,
+        labels,
+        [batch.foreign_ids[i] for i in kept] if batch.foreign_ids else [],
+        columns.requests,
+    )
+    features = columns.features
+    if not whole:
+        features = Features(
+            {name: values[rows] for name, values in features.numeric.items()},
+            {name: texts.take(rows) for name, texts in features.categorical.items()},
+        )
+    return Admission(predictions, features, moved, rejections)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """A batch's columns as arrays, all of its length."""
+
+    features: Features
+    labels: CodedColumn
+    requests: PackedTimings
+
+
+def _mark(reasons: Reasons, rows: NDArray[np.bool_], reason: str) -> None:
+    reasons[rows] = _OF_A_ROW.index(reason)
 
 
 def _refuse(batch: PredictionBatch, clock: Clock | None, reason: str, example: str) -> Admission:
     return Admission(None, None, clock, [Rejection(reason, max(batch.rows, 0), example[:_EXAMPLE])])
 
 
-def _shape_fault(batch: PredictionBatch, specification: ProfileSpecification) -> tuple[str, str] | None:
-    """The first fault that spoils every row."""
+def _read_columns(batch: PredictionBatch, specification: ProfileSpecification) -> _Columns | tuple[str, str]:
+    """The columns, or the first fault that spoils every row: (reason, example)."""
     rows = batch.rows
     lengths = {"event times": len(batch.event_times) / 8, "scores": len(batch.scores) / 8}
+    numeric: dict[str, Floats] = {}
+    categorical: dict[str, CodedColumn] = {}
+    labels = NO_LABELS
     if specification.classes:
-        lengths["labels"] = len(batch.labels)
+        try:
+            labels = CodedColumn.of(batch.labels)
+        except (TypeError, ValueError) as error:
+            return WRONG_COLUMNS, f"labels: {error}"
+        lengths["labels"] = len(labels)
     if batch.foreign_ids:
         lengths["ids"] = len(batch.foreign_ids)
     for column in specification.features:
@@ -161,20 +199,51 @@ def _shape_fault(batch: PredictionBatch, specification: ProfileSpecification) ->
             if column.name not in batch.categorical:
                 wrong = "holds numbers; expected texts" if column.name in batch.numeric else "is missing"
                 return WRONG_COLUMNS, f"column {column.name} {wrong}"
-            values = batch.categorical[column.name]
-            lengths[column.name] = len(values)
-            if any(value is not None and not isinstance(value, str) for value in values):
+            texts = _texts(batch, column.name)
+            if texts is None:
                 return WRONG_COLUMNS, f"column {column.name} holds something that is not text"
+            categorical[column.name] = texts
+            lengths[column.name] = len(texts)
         else:
             if column.name not in batch.numeric:
                 wrong = "holds texts; expected numbers" if column.name in batch.categorical else "is missing"
                 return WRONG_COLUMNS, f"column {column.name} {wrong}"
-            lengths[column.name] = len(batch.numeric[column.name]) / 8
+            packed = batch.numeric[column.name]
+            lengths[column.name] = len(packed) / 8
+            if len(packed) % 8 == 0:
+                numeric[column.name] = np.frombuffer(packed, "<f8").astype(np.float64, copy=False)
     for name, length in lengths.items():
         if length != rows:
             return CUT_BATCH, f"{name}: {length:g} values for {rows} rows"
-    if batch.requests and sum(request.rows for request in batch.requests) != rows:
-        return CUT_BATCH, f"requests carry {sum(r.rows for r in batch.requests)} rows of {rows}"
+    requests = batch.requests if isinstance(batch.requests, PackedTimings) else None
+    try:
+        requests = requests or (pack_timings(batch.requests) if batch.requests else NO_REQUESTS)  # type: ignore[arg-type]
+    except (OverflowError, TypeError) as error:
+        return WRONG_COLUMNS, f"requests: {error}"
+    fault = _requests_fault(requests, rows)
+    if fault is not None:
+        return CUT_BATCH, fault
+    return _Columns(Features(numeric, categorical), labels, requests)
+
+
+def _texts(batch: PredictionBatch, name: str) -> CodedColumn | None:
+    try:
+        column = CodedColumn.of(batch.categorical[name])
+    except (TypeError, ValueError):
+        return None
+    texts = all(value is None or isinstance(value, str) for value in column.vocabulary)
+    return column if texts else None
+
+
+def _requests_fault(requests: PackedTimings, rows: int) -> str | None:
+    sizes = {len(requests.rows), len(requests.latency_us), len(requests.at_us)}
+    if len(sizes) > 1 or len(requests.rows) % 8:
+        return f"requests: {' and '.join(str(size) for size in sorted(sizes))} bytes a column"
+    if not len(requests):
+        return None
+    carried = np.frombuffer(requests.rows, "<i8")
+    if int(carried.min()) < 0 or int(carried.max()) > rows or int(carried.sum()) != rows:
+        return f"requests carry {sum(carried.tolist())} rows of {rows}"
     return None
 
 
@@ -182,8 +251,8 @@ def _judge_times(
     times: Ints, reasons: Reasons, clock: Clock | None, now_us: int, limits: Limits
 ) -> Clock | None:
     """Mark rows whose time is not believable; the answer is the clock after the batch."""
-    reasons[(times > now_us + limits.future_us) & (reasons == "")] = FUTURE
-    usable = reasons == ""
+    _mark(reasons, (times > now_us + limits.future_us) & (reasons == 0), FUTURE)
+    usable = reasons == 0
     if not usable.any():
         return clock
     # without a clock the batch's own middle stands in: one stray row must not set it
@@ -191,7 +260,7 @@ def _judge_times(
     behind = usable & (times < event - limits.behind_us)
     far = usable & (times > event + limits.ahead_us)
     taken = usable & ~behind & ~far
-    reasons[behind] = BEHIND
+    _mark(reasons, behind, BEHIND)
     if not far.any():
         return _advance(clock, times[taken], now_us)
     count, place = (0, None) if taken.any() else _agreeing(clock, times[far], limits)
@@ -199,7 +268,7 @@ def _judge_times(
         taken |= far
     elif clock is not None and abs(clock.arrived_us - clock.event_us) <= limits.live_us:
         taken |= far & (times >= now_us - limits.live_us)
-    reasons[far & ~taken] = AHEAD
+    _mark(reasons, far & ~taken, AHEAD)
     if not taken.any() and clock is not None:
         return replace(clock, far_us=place, far_count=count)
     return _advance(clock, times[taken], now_us)
@@ -221,15 +290,18 @@ def _agreeing(clock: Clock | None, far: Ints, limits: Limits) -> tuple[int, int]
     return (clock.far_count if clock and together else 0) + far.size, middle
 
 
-def _row_rejections(batch: PredictionBatch, reasons: Reasons, times: Ints, scores: Floats) -> list[Rejection]:
+def _row_rejections(
+    batch: PredictionBatch, reasons: Reasons, times: Ints, scores: Floats, labels: CodedColumn
+) -> list[Rejection]:
     found = []
-    for reason in sorted({str(r) for r in reasons} - {""}):
-        places = np.flatnonzero(reasons == reason)
+    for number in np.unique(reasons[reasons > 0]):
+        reason = _OF_A_ROW[number]
+        places = np.flatnonzero(reasons == number)
         first = int(places[0])
         if reason == NO_SCORE:
             example = f"row {first}: score {scores[first]}"
         elif reason == WRONG_LABEL:
-            example = f"row {first}: label {batch.labels[first]!r}"
+            example = f"row {first}: label {labels.vocabulary[labels.codes[first]]!r}"
         elif reason == NO_TIME:
             example = f"row {first}"
         elif reason == TAKEN_ID:
@@ -254,20 +326,6 @@ def _dropped_columns(batch: PredictionBatch, facts: VersionFacts) -> list[Reject
         )
         for name in extra
     ]
-
-
-def _features(batch: PredictionBatch, specification: ProfileSpecification, kept: Ints) -> Features:
-    whole = kept.size == batch.rows
-    numeric: dict[str, Floats] = {}
-    categorical: dict[str, list[str | None]] = {}
-    for column in specification.features:
-        if isinstance(column, CategoricalColumn):
-            texts = batch.categorical[column.name]
-            categorical[column.name] = texts if whole else [texts[i] for i in kept]
-        else:
-            values = np.frombuffer(batch.numeric[column.name], "<f8").astype(np.float64)
-            numeric[column.name] = values if whole else values[kept]
-    return Features(numeric, categorical)
 
 
 def _iso(us: int) -> str:

@@ -1,10 +1,15 @@
 """Windows rolled up from batches: a profile, latencies, requests and errors for each hour and day (and minute).
 
-Every level is written in the transaction of its batch, and merging is exact, so that any level can be read at any time.
+The finest level that a stream keeps is written in the transaction of its batch. A coarser window is the exact sum of the
+finer ones: while it is open, or an event came late, it is marked *unfolded* and summed at each reading; ``fold`` writes
+the sum once the window has passed. So a batch costs one window, and any level can be read at any time.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import latency, profile
@@ -12,12 +17,15 @@ from pilothouse.statistics.latency import LatencyProfile
 from pilothouse.statistics.profile import Profile
 from pilothouse.statistics.specification import ProfileSpecification
 
-from .columns import Features, Ints, Predictions
+from .columns import Features, Floats, Ints, Predictions
 
 SECOND_US = 1_000_000
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
+_FINER = {HOUR: MINUTE, DAY: HOUR}
 DENSE_ROWS_A_MINUTE = 200
 """From this traffic on a minute's profile weighs less than its events, and minutes are kept."""
+_OPEN_AT_MOST = 128
+"""Windows that are kept decoded; one of 25 features takes up to a megabyte."""
 
 
 @dataclass(slots=True)
@@ -43,6 +51,56 @@ class Window:
     profile: Profile
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LatencyWindows:
+    """Windows with requests, oldest first: ``percentiles`` is float64[windows, percents] in milliseconds."""
+
+    starts_us: Ints
+    requests: Ints
+    percentiles: Floats
+
+
+Key = tuple[int, int, int]
+"""Stream, level, start."""
+
+
+class OpenWindows:
+    """Windows as they were last written, so that the next batch needs no decoding; and which are known as unfolded.
+
+    Good for the connection and the state of the file in which they were written: ``look`` forgets all of it where
+    somebody else has committed since.
+    """
+
+    def __init__(self) -> None:
+        self._windows: OrderedDict[Key, Increment] = OrderedDict()
+        self.unfolded: set[Key] = set()
+        self._seen: tuple[Connection, int] | None = None
+
+    def look(self, connection: Connection) -> None:
+        """At the beginning of a transaction."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if self._seen is None or self._seen[0] is not connection or self._seen[1] != version:
+            self.forget()
+            self._seen = connection, version
+
+    def forget(self) -> None:
+        """After a transaction that was rolled back, or whenever in doubt."""
+        self._windows.clear()
+        self.unfolded.clear()
+        self._seen = None
+
+    def get(self, key: Key) -> Increment | None:
+        """The window, where it is known."""
+        return self._windows.get(key)
+
+    def put(self, key: Key, window: Increment) -> None:
+        """Remember the window as it is written now."""
+        self._windows[key] = window
+        self._windows.move_to_end(key)
+        if len(self._windows) > _OPEN_AT_MOST:
+            self._windows.popitem(last=False)
+
+
 def is_dense(times: Ints) -> bool:
     """True for traffic at which minute profiles are worth their bytes."""
     span_minutes = (int(times.max()) - int(times.min())) / (MINUTE * SECOND_US)
@@ -58,70 +116,93 @@ def increments(
     specification: ProfileSpecification,
     predictions: Predictions,
     features: Features,
-    request_rows: Iterable[tuple[int, int, int]],
-    errors: int,
-    finest: int,
-) -> dict[int, Increment]:
-    """What a batch adds to each window of the finest level, by the window's start.
+    requests: tuple[Ints, Ints, Ints],
+    minutes_since_us: int | None,
+) -> dict[tuple[int, int], Increment]:
+    """What rows add to the windows of the finest level, by (level, start).
 
-    ``request_rows`` are (event time, latency in µs, rows) of each request; errors belong to the newest window.
+    ``requests`` are event times, latencies in µs and rows, one a request. Minutes are kept of events from
+    ``minutes_since_us`` on, where it is given.
     """
-    starts = predictions.times - predictions.times % (finest * SECOND_US)
-    found: dict[int, Increment] = {}
-    for start, content in profile.profile_groups(
-        specification, features.numeric, features.categorical, predictions.scores, starts
+    found: dict[tuple[int, int], Increment] = {}
+    keys = _finest(predictions.times, minutes_since_us)
+    for key, content in profile.profile_groups(
+        specification, features.numeric, features.categorical, predictions.scores, keys
     ):
-        found[start] = Increment(content.rows, profile=content)
-    by_start: dict[int, list[tuple[int, int]]] = {}
-    for time, micros, rows in request_rows:
-        by_start.setdefault(floor_to(finest, time), []).append((micros, rows))
-    for start, requests in by_start.items():
-        part = found.setdefault(start, Increment())
-        part.requests = len(requests)
-        part.latencies = latency.profile_latencies([r[0] for r in requests], [r[1] for r in requests])
-    if errors:
-        found[max(found)].errors += errors
+        found[_level_of(key)] = Increment(content.rows, profile=content)
+    times, micros, rows = requests
+    keys = _finest(times, minutes_since_us)
+    distinct = np.unique(keys)
+    for key in distinct:
+        mine = slice(None) if len(distinct) == 1 else np.flatnonzero(keys == key)
+        part = found.setdefault(_level_of(int(key)), Increment())
+        part.latencies = latency.profile_latencies(micros[mine], rows[mine])
+        part.requests = part.latencies.requests
     return found
 
 
-def coarser(
-    specification: ProfileSpecification, parts: dict[int, Increment], level: int
-) -> dict[int, Increment]:
-    """The same increments, summed to windows of a coarser level."""
-    groups: dict[int, list[Increment]] = {}
-    for start, part in parts.items():
-        groups.setdefault(floor_to(level, start), []).append(part)
-    return {start: _sum(specification, members) for start, members in groups.items()}
+def _finest(times: Ints, minutes_since_us: int | None) -> Ints:
+    """The start of each event's window of the finest level; of a minute's one more, to tell it from the hour's."""
+    hours = times - times % (HOUR * SECOND_US)
+    if minutes_since_us is None:
+        return hours
+    return np.where(times >= minutes_since_us, times - times % (MINUTE * SECOND_US) + 1, hours)
+
+
+def _level_of(key: int) -> tuple[int, int]:
+    return (MINUTE, key - 1) if key % SECOND_US else (HOUR, key)
+
+
+def finest_window(time_us: int, minutes_since_us: int | None) -> tuple[int, int]:
+    """Level and start of the finest window that holds an event."""
+    return _level_of(int(_finest(np.array([time_us]), minutes_since_us)[0]))
 
 
 def add(
     connection: Connection,
     specification: ProfileSpecification,
     stream_id: int,
-    level: int,
-    parts: dict[int, Increment],
+    parts: dict[tuple[int, int], Increment],
+    known: OpenWindows,
 ) -> None:
-    """Add increments to the stored windows of one level."""
-    for start, part in parts.items():
-        row = connection.execute(
-            "SELECT rows, requests, errors, latency, profile FROM windows WHERE stream_id=? AND level=? AND start=?",
-            (stream_id, level, start),
-        ).fetchone()
-        if row is not None:
-            part = _sum(specification, [_stored(specification, row), part])
-        connection.execute(
-            "INSERT OR REPLACE INTO windows VALUES (?,?,?,?,?,?,?,?)",
-            (
-                stream_id,
-                level,
-                start,
-                part.rows,
-                part.requests,
-                part.errors,
-                latency.encode(part.latencies) if part.requests else None,
-                profile.encode(specification, part.profile) if part.profile is not None else None,
-            ),
-        )
+    """Add increments to the stored windows of their levels; the coarser windows around them are unfolded now."""
+    rows = []
+    unfolded: set[Key] = set()
+    for (level, start), part in parts.items():
+        key = stream_id, level, start
+        before = known.get(key)
+        if before is None:
+            before = _find(connection, specification, key)
+        whole = part if before is None else _sum(specification, [before, part])
+        known.put(key, whole)
+        rows.append(_row(specification, key, whole))
+        if level == MINUTE:
+            unfolded.add((stream_id, HOUR, floor_to(HOUR, start)))
+        unfolded.add((stream_id, DAY, floor_to(DAY, start)))
+    connection.executemany("INSERT OR REPLACE INTO windows VALUES (?,?,?,?,?,?,?,?)", rows)
+    new = unfolded - known.unfolded
+    if new:
+        connection.executemany("INSERT OR IGNORE INTO unfolded_windows VALUES (?,?,?)", sorted(new))
+        known.unfolded |= new
+
+
+def fold(connection: Connection, specification: ProfileSpecification, key: Key) -> None:
+    """Write a coarser window as the sum of its finer ones."""
+    stream_id, level, start = key
+    _write(connection, specification, key, _sum(specification, _finer(connection, specification, key)))
+    connection.execute(
+        "DELETE FROM unfolded_windows WHERE stream_id=? AND level=? AND start=?", (stream_id, level, start)
+    )
+
+
+def passed_windows(connection: Connection, at_most: int) -> list[Key]:
+    """Unfolded windows that the newest event of their stream has passed, hours before days."""
+    rows = connection.execute(
+        "SELECT u.stream_id, u.level, u.start FROM unfolded_windows u JOIN streams s ON s.id = u.stream_id "
+        "WHERE u.start + u.level * 1000000 <= s.last_event ORDER BY u.level, u.start LIMIT ?",
+        (at_most,),
+    )
+    return [(int(stream), int(level), int(start)) for stream, level, start in rows]
 
 
 def read(
@@ -133,26 +214,142 @@ def read(
     end_us: int,
 ) -> list[Window]:
     """The windows of one level whose start lies in [start, end), oldest first; windows without traffic are absent."""
-    rows = connection.execute(
-        "SELECT rows, requests, errors, latency, profile, start FROM windows "
-        "WHERE stream_id=? AND level=? AND start>=? AND start<? ORDER BY start",
-        (stream_id, level, start_us, end_us),
-    )
     found = []
-    for row in rows:
-        part = _stored(specification, row[:5])
+    for start, part in _read(connection, specification, stream_id, level, start_us, end_us):
         content = part.profile if part.profile is not None else profile.empty_profile(specification)
-        found.append(Window(row[5], part.rows, part.requests, part.errors, part.latencies, content))
+        found.append(Window(start, part.rows, part.requests, part.errors, part.latencies, content))
     return found
+
+
+def latency_windows(
+    connection: Connection,
+    stream_id: int,
+    level: int,
+    start_us: int,
+    end_us: int,
+    percents: tuple[float, ...],
+) -> LatencyWindows:
+    """Percentiles of the windows of one level that start in [start, end) and have requests; no profile is touched."""
+    rows = _read_latencies(connection, stream_id, level, start_us, end_us)
+    return LatencyWindows(
+        np.array([row[0] for row in rows], np.int64),
+        np.array([row[1] for row in rows], np.int64),
+        latency.percentiles_ms([row[2] for row in rows], percents),
+    )
 
 
 def newest_latencies(connection: Connection, stream_id: int, level: int) -> LatencyProfile:
     """The latencies of a stream's newest window with requests; empty before its first."""
-    row = connection.execute(
-        "SELECT latency FROM windows WHERE stream_id=? AND level=? AND requests>0 ORDER BY start DESC LIMIT 1",
-        (stream_id, level),
+    starts = connection.execute(
+        "SELECT start FROM unfolded_windows WHERE stream_id=? AND level=? "
+        "UNION SELECT * FROM (SELECT start FROM windows WHERE stream_id=? AND level=? AND requests>0 "
+        "ORDER BY start DESC LIMIT 1) ORDER BY 1 DESC",
+        (stream_id, level, stream_id, level),
+    ).fetchall()
+    for (start,) in starts:
+        for _, _, data in _read_latencies(connection, stream_id, level, start, start + 1):
+            return latency.decode(data)
+    return latency.empty_latencies()
+
+
+def count_rows(connection: Connection, stream_id: int, level: int, start_us: int, end_us: int) -> int:
+    """Rows of the windows of one level that start in [start, end)."""
+    unfolded = _unfolded(connection, stream_id, level, start_us, end_us)
+    (rows,) = connection.execute(
+        "SELECT coalesce(sum(rows), 0) FROM windows w WHERE stream_id=? AND level=? AND start>=? AND start<? "
+        "AND NOT EXISTS (SELECT 1 FROM unfolded_windows u WHERE u.stream_id=w.stream_id AND u.level=w.level "
+        "AND u.start=w.start)",
+        (stream_id, level, start_us, end_us),
     ).fetchone()
-    return latency.decode(row[0]) if row else latency.empty_latencies()
+    width = level * SECOND_US
+    return int(rows) + sum(
+        count_rows(connection, stream_id, _FINER[level], start, start + width) for start in unfolded
+    )
+
+
+def _unfolded(connection: Connection, stream_id: int, level: int, start_us: int, end_us: int) -> list[int]:
+    rows = connection.execute(
+        "SELECT start FROM unfolded_windows WHERE stream_id=? AND level=? AND start>=? AND start<?",
+        (stream_id, level, start_us, end_us),
+    )
+    return [int(start) for (start,) in rows]
+
+
+def _read_latencies(
+    connection: Connection, stream_id: int, level: int, start_us: int, end_us: int
+) -> list[tuple[int, int, bytes]]:
+    """(start, requests, encoded latencies) of windows with requests."""
+    bounds = stream_id, level, start_us, end_us
+    unfolded = set(_unfolded(connection, *bounds)) if level != MINUTE else set()
+    rows = connection.execute(
+        "SELECT start, requests, latency FROM windows "
+        "WHERE stream_id=? AND level=? AND start>=? AND start<? AND requests>0 ORDER BY start",
+        bounds,
+    ).fetchall()
+    if not unfolded:
+        return rows
+    rows = [row for row in rows if row[0] not in unfolded]
+    for start in unfolded:
+        finer = _read_latencies(connection, stream_id, _FINER[level], start, start + level * SECOND_US)
+        if finer:
+            merged = latency.merge_all(latency.decode(data) for _, _, data in finer)
+            rows.append((start, sum(row[1] for row in finer), latency.encode(merged)))
+    return sorted(rows)
+
+
+def _read(
+    connection: Connection,
+    specification: ProfileSpecification,
+    stream_id: int,
+    level: int,
+    start_us: int,
+    end_us: int,
+) -> list[tuple[int, Increment]]:
+    bounds = stream_id, level, start_us, end_us
+    unfolded = set(_unfolded(connection, *bounds)) if level != MINUTE else set()
+    rows = connection.execute(
+        "SELECT rows, requests, errors, latency, profile, start FROM windows "
+        "WHERE stream_id=? AND level=? AND start>=? AND start<? ORDER BY start",
+        bounds,
+    )
+    found = [(int(row[5]), _stored(specification, row[:5])) for row in rows if row[5] not in unfolded]
+    for start in unfolded:
+        found.append(
+            (start, _sum(specification, _finer(connection, specification, (stream_id, level, start))))
+        )
+    return sorted(found, key=lambda window: window[0])
+
+
+def _finer(connection: Connection, specification: ProfileSpecification, key: Key) -> list[Increment]:
+    """The finer windows of which a coarser one is the sum."""
+    stream_id, level, start = key
+    end = start + level * SECOND_US
+    return [part for _, part in _read(connection, specification, stream_id, _FINER[level], start, end)]
+
+
+def _find(connection: Connection, specification: ProfileSpecification, key: Key) -> Increment | None:
+    row = connection.execute(
+        "SELECT rows, requests, errors, latency, profile FROM windows WHERE stream_id=? AND level=? AND start=?",
+        key,
+    ).fetchone()
+    return _stored(specification, row) if row is not None else None
+
+
+def _write(connection: Connection, specification: ProfileSpecification, key: Key, window: Increment) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO windows VALUES (?,?,?,?,?,?,?,?)", _row(specification, key, window)
+    )
+
+
+def _row(specification: ProfileSpecification, key: Key, window: Increment) -> tuple[object, ...]:
+    return (
+        *key,
+        window.rows,
+        window.requests,
+        window.errors,
+        latency.encode(window.latencies) if window.requests else None,
+        profile.encode(specification, window.profile) if window.profile is not None else None,
+    )
 
 
 def _stored(
@@ -168,7 +365,8 @@ def _stored(
     )
 
 
-def _sum(specification: ProfileSpecification, parts: list[Increment]) -> Increment:
+def _sum(specification: ProfileSpecification, parts: Iterable[Increment]) -> Increment:
+    parts = list(parts)
     if len(parts) == 1:
         return parts[0]
     profiles = [part.profile for part in parts if part.profile is not None]

@@ -166,7 +166,82 @@ CREATE TABLE retrainings (
 CREATE INDEX retrainings_of_model ON retrainings (model, id);
 """
 
-MIGRATIONS = (_FIRST,)
+_SEGMENTS = """
+CREATE TABLE segments (
+  id INTEGER PRIMARY KEY,
+  stream_id INTEGER NOT NULL REFERENCES streams(id),
+  rows INTEGER NOT NULL,
+  first_event INTEGER NOT NULL,
+  last_event INTEGER NOT NULL,
+  received INTEGER NOT NULL,
+  predictions BLOB NOT NULL,      -- times, scores, labels, offsets, ids, requests
+  features BLOB NOT NULL
+) STRICT;
+CREATE INDEX segments_of_stream ON segments (stream_id, last_event);
+INSERT INTO segments SELECT id, stream_id, rows, first_event, last_event, received, predictions, features
+  FROM batches WHERE predictions IS NOT NULL;
+
+ALTER TABLE batches ADD COLUMN segment_id INTEGER REFERENCES segments(id);
+ALTER TABLE batches ADD COLUMN segment_start INTEGER NOT NULL DEFAULT 0;
+UPDATE batches SET segment_id = id WHERE predictions IS NOT NULL;
+DROP INDEX batches_of_stream;
+ALTER TABLE batches DROP COLUMN predictions;
+ALTER TABLE batches DROP COLUMN features;
+ALTER TABLE batches DROP COLUMN first_event;
+ALTER TABLE batches DROP COLUMN last_event;
+CREATE INDEX batches_of_segment ON batches (segment_id);
+
+CREATE TABLE unfolded_windows (   -- coarser windows that are to be summed from their finer ones
+  stream_id INTEGER NOT NULL REFERENCES streams(id),
+  level INTEGER NOT NULL,
+  start INTEGER NOT NULL,
+  PRIMARY KEY (stream_id, level, start)
+) STRICT, WITHOUT ROWID;
+UPDATE streams SET minutes_since = (last_event / 3600000000 + 1) * 3600000000 WHERE minutes_since > 0;
+
+CREATE TABLE clocks_of_streams (
+  model TEXT NOT NULL,
+  target TEXT NOT NULL,
+  event INTEGER NOT NULL,
+  arrived INTEGER NOT NULL,
+  far INTEGER,                    -- where events beyond the bound were last seen
+  far_count INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (model, target)
+) STRICT;
+INSERT INTO clocks_of_streams (model, target, event, arrived)
+  SELECT model, target, max(last_event), max(last_arrival) FROM streams GROUP BY model, target;
+DROP TABLE clocks;
+ALTER TABLE clocks_of_streams RENAME TO clocks;
+CREATE INDEX clocks_by_target ON clocks (target, event);
+
+ALTER TABLE waiting_outcomes ADD COLUMN target TEXT NOT NULL DEFAULT '';
+CREATE INDEX waiting_by_age ON waiting_outcomes (received);
+
+CREATE TABLE rejected_totals (    -- counted for good; the table rejected keeps some of the newest of each reason
+  reason TEXT PRIMARY KEY,
+  count INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  example TEXT NOT NULL
+) STRICT;
+INSERT INTO rejected_totals SELECT r.reason, s.total, r.received, r.example FROM rejected r JOIN
+  (SELECT sum(count) AS total, max(id) AS newest FROM rejected GROUP BY reason) s ON r.id = s.newest;
+DELETE FROM rejected WHERE (SELECT count(*) FROM rejected n WHERE n.reason = rejected.reason AND n.id > rejected.id) >= 100;
+
+CREATE TABLE deletions (          -- what retention has taken; written in the transaction that took it
+  id INTEGER PRIMARY KEY,
+  model TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  target TEXT NOT NULL,
+  before INTEGER NOT NULL,        -- events before this time
+  rows INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  recorded INTEGER NOT NULL,
+  audited INTEGER NOT NULL DEFAULT 0    -- 1 once the audit log says so
+) STRICT;
+CREATE INDEX deletions_to_audit ON deletions (id) WHERE audited = 0;
+"""
+
+MIGRATIONS = (_FIRST, _SEGMENTS)
 """Each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 
 
@@ -181,7 +256,7 @@ def _migrate(connection: Connection) -> None:
 class TelemetryFile(Database):
     """``telemetry.db``."""
 
-    schema = Schema("telemetry store", int.from_bytes(b"PHT1"), len(MIGRATIONS), _migrate)
+    schema = Schema("telemetry store", int.from_bytes(b"PHT1"), len(MIGRATIONS), _migrate, gives_back=True)
 
 
 def open_database(path: Path) -> TelemetryFile:

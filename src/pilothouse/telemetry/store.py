@@ -1,9 +1,7 @@
 """The store of telemetry: batches and outcomes in, windows out. One writer a file; every call is one transaction."""
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,27 +13,11 @@ from pilothouse.statistics import outcomes
 from pilothouse.statistics.outcomes import OutcomeProfile
 from pilothouse.statistics.specification import ProfileSpecification
 
-from . import rollup, streams, truths
-from .admission import (
-    NEVER,
-    TAKEN_SEQUENCE,
-    Admission,
-    Clock,
-    Limits,
-    Rejection,
-    VersionFacts,
-    admit,
-)
-from .columns import (
-    Features,
-    Ints,
-    Predictions,
-    decode_features,
-    decode_predictions,
-    encode_features,
-    encode_predictions,
-)
-from .rollup import DAY, HOUR, MINUTE, Window
+from . import faults, rollup, streams, truths
+from .admission import Clock, Limits, VersionFacts
+from .columns import Features, Ints, Predictions, decode_features, decode_predictions
+from .intake import Intake
+from .rollup import DAY, LatencyWindows, OpenWindows, Window
 from .schema import open_database
 from .streams import Stream
 from .truths import StoredBatch, Tally
@@ -44,6 +26,9 @@ Lookup = Callable[[str, int], VersionFacts | None]
 """Model and version number to what ingest must know of it; None for a version that is not registered."""
 
 _OUTCOMES_A_COMMIT = 5_000
+_SEGMENTS_OPEN = 8
+_FOLDED_A_COMMIT = 8
+"""An hour of minutes takes some milliseconds; ingest waits no longer than for these."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -65,6 +50,7 @@ class TelemetryStore:
         self.limits = limits or Limits()
         self._database = open_database(path)
         self._specifications: dict[int, ProfileSpecification] = {}
+        self._open_windows = OpenWindows()
         self.known_versions: dict[tuple[str, int], tuple[int, VersionFacts | None]] = {}
         """What the caller of ``append`` has looked up, with the data version of where it looked; kept for it."""
         self.calibrated: set[tuple[str, int, str, int]] = set()
@@ -103,121 +89,65 @@ class TelemetryStore:
     ) -> BatchReceipt:
         """Take in a batch: rows, roll-ups, clock and rejections in one transaction; a batch twice counts once.
 
-        Without ``trusted_clock`` (a file) many events that agree on a far jump of the target's clock are not believed.
+        Without ``trusted_clock`` (a file) many events that agree on a far jump of a clock are not believed.
         """
-        checksum = _checksum(batch)
-        facts = lookup(batch.model, batch.version)
+        return self.append_many([batch], lookup, now_us, trusted_clock=trusted_clock)[0]
+
+    def append_many(
+        self, batches: Sequence[PredictionBatch], lookup: Lookup, now_us: int, *, trusted_clock: bool = True
+    ) -> list[BatchReceipt]:
+        """Take in batches, all in one transaction: its commit and its windows cost once. In the order given."""
+        facts = {
+            (model, version): lookup(model, version)
+            for model, version in {(batch.model, batch.version) for batch in batches}
+        }
+        try:
+            with self.transaction() as connection:
+                self._open_windows.look(connection)
+                intake = Intake(connection, facts, self.limits, now_us, self._open_windows)
+                receipts = [intake.take(batch, trusted_clock=trusted_clock) for batch in batches]
+                intake.keep()
+                faults.reach("before the commit of a batch")
+        except BaseException:
+            self._open_windows.forget()
+            raise
+        faults.reach("after the commit of a batch")
+        return receipts
+
+    def fold_windows(self, at_most: int = 200) -> int:
+        """Write the sums of hours and days that have passed, in short transactions. The answer is how many."""
+        with self.read() as connection:
+            passed = rollup.passed_windows(connection, at_most)
+        for first in range(0, len(passed), _FOLDED_A_COMMIT):
+            with self.transaction() as connection:
+                for key in passed[first : first + _FOLDED_A_COMMIT]:
+                    rollup.fold(connection, self.specification(connection, key[0]), key)
+                    self._open_windows.unfolded.discard(key)
+        return len(passed)
+
+    def count_refused(self, rows: int, example: str, now_us: int) -> None:
+        """Count rows that were refused before they could be read as a batch."""
         with self.transaction() as connection:
-            producer = streams.producer_id(connection, batch.producer)
-            seen = connection.execute(
-                "SELECT checksum, rows, rejected FROM batches WHERE producer_id=? AND sequence=?",
-                (producer, batch.sequence),
-            ).fetchone()
-            if seen is not None and seen[0] == checksum:
-                return BatchReceipt(seen[1], seen[2], duplicate=True)
-            if seen is not None:
-                refused = Rejection(TAKEN_SEQUENCE, max(batch.rows, 0), f"{batch.producer}.{batch.sequence}")
-                streams.write_rejections(connection, batch, [refused], facts, now_us)
-                return BatchReceipt(0, refused.count)
-            clock = streams.read_clock(connection, batch.target)
-            limits = self.limits if trusted_clock else replace(self.limits, confirmations=NEVER)
-            taken = _taken_ids(connection, batch)
-            admission = admit(batch, facts, clock, now_us, limits, taken)
-            if admission.clock is not None and admission.clock != clock:
-                streams.write_clock(connection, batch.target, admission.clock)
-            streams.write_rejections(connection, batch, admission.rejections, facts, now_us)
-            rows = self._keep(connection, batch, producer, checksum, facts, admission, now_us)
-        return BatchReceipt(rows, admission.rejected)
+            streams.write_refusal(connection, rows, example, now_us)
 
-    def _keep(
-        self,
-        connection: Connection,
-        batch: PredictionBatch,
-        producer: int,
-        checksum: int,
-        facts: VersionFacts | None,
-        admission: Admission,
-        now_us: int,
-    ) -> int:
-        predictions, features = admission.predictions, admission.features
-        if predictions is None or features is None or facts is None:
-            _insert_batch(
-                connection, (producer, batch.sequence, None, checksum, 0, admission.rejected), now_us
-            )
-            _forget_waiting(connection, batch, now_us)
-            if facts is not None and batch.errors:
-                self._count_errors(connection, batch, facts, admission.clock, now_us)
-            return 0
-        times = predictions.times
-        dense = rollup.is_dense(times)
-        stream = streams.advance_stream(connection, batch, facts, times, now_us, predictions.rows, dense)
-        batch_id = _insert_batch(
-            connection,
-            (producer, batch.sequence, stream.id, checksum, predictions.rows, admission.rejected),
-            now_us,
-            (int(times.min()), int(times.max()), encode_predictions(predictions), encode_features(features)),
-        )
-        connection.executemany(
-            "INSERT INTO foreign_ids VALUES (?,?,?)",
-            [
-                (truths.hash_id(text), batch_id, int(offset))
-                for text, offset in zip(predictions.ids, predictions.offsets, strict=False)
-            ],
-        )
-        self._roll_up(connection, batch, facts.specification, stream, predictions, features)
-        stored = StoredBatch(batch_id, stream.id, predictions)
-        tally = truths.join_waiting(
-            connection, stored, batch.producer, batch.sequence, facts.specification, now_us
-        )
-        streams.write_faults(connection, tally.faults, now_us)
-        return predictions.rows
+    def add_outcomes(self, listed: Sequence[Outcome], now_us: int, target: str | None = None) -> LabelReceipt:
+        """Join outcomes to their predictions; commits every few thousand. Handing one in twice changes nothing.
 
-    def _roll_up(
-        self,
-        connection: Connection,
-        batch: PredictionBatch,
-        specification: ProfileSpecification,
-        stream: Stream,
-        predictions: Predictions,
-        features: Features,
-    ) -> None:
-        minutes = stream.minutes_since_us is not None
-        finest = MINUTE if minutes else HOUR
-        parts = rollup.increments(
-            specification, predictions, features, _request_times(batch, predictions), batch.errors, finest
-        )
-        for level in (MINUTE, HOUR, DAY) if minutes else (HOUR, DAY):
-            parts = rollup.coarser(specification, parts, level) if level != finest else parts
-            rollup.add(connection, specification, stream.id, level, parts)
-
-    def _count_errors(
-        self,
-        connection: Connection,
-        batch: PredictionBatch,
-        facts: VersionFacts,
-        clock: Clock | None,
-        now_us: int,
-    ) -> None:
-        """Errors of a batch without rows belong to the time that its target's clock shows."""
-        time = clock.event_us if clock else now_us
-        stream = streams.advance_stream(connection, batch, facts, np.array([time]), now_us, 0, False)
-        for level in (MINUTE, HOUR, DAY) if stream.minutes_since_us is not None else (HOUR, DAY):
-            part = {rollup.floor_to(level, time): rollup.Increment(errors=batch.errors)}
-            rollup.add(connection, facts.specification, stream.id, level, part)
-
-    def add_outcomes(self, listed: Sequence[Outcome], now_us: int) -> LabelReceipt:
-        """Join outcomes to their predictions; commits every few thousand. Handing one in twice changes nothing."""
+        With a ``target`` only to predictions of that target.
+        """
         total = Tally()
         for first in range(0, len(listed), _OUTCOMES_A_COMMIT):
             with self.transaction() as connection:
                 tally = truths.join(
                     connection,
                     listed[first : first + _OUTCOMES_A_COMMIT],
-                    lambda batch_id: _load(connection, batch_id),
+                    loader(connection),
                     lambda stream_id: self.specification(connection, stream_id),
                     now_us,
+                    target,
                 )
                 streams.write_faults(connection, tally.faults, now_us)
+                faults.reach("before the commit of outcomes")
             total.joined += tally.joined
             total.waiting += tally.waiting
             total.conflicts += tally.conflicts
@@ -234,11 +164,15 @@ class TelemetryStore:
             self._specifications[number] = ProfileSpecification.from_bytes(data)
         return self._specifications[number]
 
-    def clock(self, target: str) -> datetime | None:
-        """The newest event of a target, or None before its first."""
+    def clock(self, target: str, model: str | None = None) -> datetime | None:
+        """The newest event of a model on a target, of any model where none is named, or None before its first."""
         with self.read() as connection:
-            clock = streams.read_clock(connection, target)
-        return from_us(clock.event_us) if clock else None
+            if model is None:
+                newest = streams.newest_clock_us(connection, target)
+            else:
+                clock = streams.read_clock(connection, model, target)
+                newest = clock.event_us if clock else None
+        return None if newest is None else from_us(newest)
 
     def windows(
         self, model: str, version: int, target: str, level: int, start_us: int, end_us: int
@@ -250,6 +184,22 @@ class TelemetryStore:
                 return []
             specification = self.specification(connection, stream.id)
             return rollup.read(connection, specification, stream.id, level, start_us, end_us)
+
+    def latencies(
+        self,
+        model: str,
+        version: int,
+        target: str,
+        level: int,
+        start_us: int,
+        end_us: int,
+        percents: tuple[float, ...] = (50, 95, 99),
+    ) -> LatencyWindows:
+        """Percentiles of the windows of one level that start in [start, end) and have requests, oldest first."""
+        with self.read() as connection:
+            stream = streams.find_stream(connection, model, version, target)
+            number = stream.id if stream else -1
+            return rollup.latency_windows(connection, number, level, start_us, end_us, percents)
 
     def outcome_days(
         self, model: str, version: int, target: str, start_us: int, end_us: int
@@ -274,19 +224,24 @@ class TelemetryStore:
             for stream in streams.list_streams(connection, model, target):
                 classes = self.specification(connection, stream.id).classes
                 rows = connection.execute(
-                    "SELECT b.id, b.predictions, b.features, b.rows FROM batches b JOIN truths t ON t.batch_id = b.id "
-                    "WHERE b.stream_id=? AND b.last_event>=? AND b.first_event<? ORDER BY b.id",
+                    "SELECT b.id, b.segment_id, b.segment_start, b.rows FROM segments s "
+                    "JOIN batches b ON b.segment_id = s.id JOIN truths t ON t.batch_id = b.id "
+                    "WHERE s.stream_id=? AND s.last_event>=? AND s.first_event<? ORDER BY s.id, b.id",
                     (stream.id, since_us, until_us),
                 )
-                for batch_id, head, body, count in rows:
-                    predictions = decode_predictions(head)
+                opened, whole, all_features = None, None, None
+                for batch_id, segment, first, count in rows:
+                    if segment != opened or whole is None or all_features is None:
+                        opened = segment
+                        whole, all_features = read_segment(connection, segment)
+                    predictions = whole.part(first, count)
                     truth = truths.read_truth(connection, batch_id, count, bool(classes))
                     known = truths.known_rows(truth)
                     inside = (predictions.times[known] >= since_us) & (predictions.times[known] < until_us)
                     places = known[inside]
                     if places.size:
                         values = [classes[truth[i]] if classes else float(truth[i]) for i in places]
-                        yield stream, predictions, decode_features(body), places, values
+                        yield stream, predictions, all_features.part(first, count), places, values
 
 
 def read_outcome_days(
@@ -304,84 +259,40 @@ def read_outcome_days(
 def truth_share(connection: Connection, stream_id: int, start_us: int, end_us: int) -> float:
     """The share of predictions of the days that start in [start, end) whose outcome is known; 1 where there are none."""
     bounds = (stream_id, start_us, end_us)
-    (rows,) = connection.execute(
-        "SELECT coalesce(sum(rows), 0) FROM windows WHERE stream_id=? AND level=86400 AND start>=? AND start<?",
-        bounds,
-    ).fetchone()
+    rows = rollup.count_rows(connection, stream_id, DAY, start_us, end_us)
     (known,) = connection.execute(
         "SELECT coalesce(sum(rows), 0) FROM outcome_days WHERE stream_id=? AND start>=? AND start<?", bounds
     ).fetchone()
     return float(known / rows) if rows else 1.0
 
 
-def _checksum(batch: PredictionBatch) -> int:
-    """Tells a batch sent again from another under the same number."""
-    value = zlib.crc32(f"{batch.model}/{batch.version}@{batch.target}:{batch.rows}".encode())
-    for part in (batch.event_times, batch.scores, *batch.numeric.values()):
-        value = zlib.crc32(part, value)
-    return zlib.crc32("\0".join(batch.foreign_ids).encode(), value)
-
-
-def _insert_batch(
-    connection: Connection,
-    head: tuple[int, int, int | None, int, int, int],
-    now_us: int,
-    content: tuple[int | None, int | None, bytes | None, bytes | None] = (None, None, None, None),
-) -> int:
-    first, last, predictions, features = content
-    cursor = connection.execute(
-        "INSERT INTO batches (producer_id, sequence, stream_id, checksum, rows, rejected, first_event, last_event, "
-        "received, predictions, features) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-        (*head, first, last, now_us, predictions, features),
-    )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
-
-
-def _taken_ids(connection: Connection, batch: PredictionBatch) -> frozenset[int]:
-    """Places whose foreign id is in use, in the store or earlier in the batch itself."""
-    seen: set[int] = set()
-    taken = []
-    for place, text in enumerate(batch.foreign_ids):
-        number = truths.hash_id(text)
-        if (
-            number in seen
-            or connection.execute("SELECT 1 FROM foreign_ids WHERE hash=?", (number,)).fetchone()
-        ):
-            taken.append(place)
-        seen.add(number)
-    return frozenset(taken)
-
-
-def _forget_waiting(connection: Connection, batch: PredictionBatch, now_us: int) -> None:
-    """Outcomes that waited for a batch of which no row was kept will never find their predictions."""
-    gone = connection.execute(
-        "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id",
-        (batch.producer, batch.sequence),
-    ).fetchall()
-    streams.write_faults(connection, [(truths.NO_SUCH_ROW, text) for (text,) in gone], now_us)
-
-
-def _load(connection: Connection, batch_id: int) -> StoredBatch:
-    stream_id, head = connection.execute(
-        "SELECT stream_id, predictions FROM batches WHERE id=?", (batch_id,)
+def read_segment(connection: Connection, segment_id: int) -> tuple[Predictions, Features]:
+    """All rows of a segment."""
+    head, body = connection.execute(
+        "SELECT predictions, features FROM segments WHERE id=?", (segment_id,)
     ).fetchone()
-    if head is None:
-        none = np.empty(0, np.int64)
-        return StoredBatch(batch_id, -1, Predictions(none, np.empty(0), none, []))
-    return StoredBatch(batch_id, stream_id, decode_predictions(head))
+    return decode_predictions(head), decode_features(body)
 
 
-def _request_times(batch: PredictionBatch, kept: Predictions) -> list[tuple[int, int, int]]:
-    """(event time, latency, rows) of each request: the event time of its first row that was kept, else the batch's."""
-    found, first = [], 0
-    for request in batch.requests:
-        place = int(np.searchsorted(kept.offsets, first))
-        inside = place < kept.rows and int(kept.offsets[place]) < first + request.rows
-        time = kept.times[place] if inside else kept.times[-1]
-        found.append((int(time), request.latency_us, request.rows))
-        first += request.rows
-    return found
+def loader(connection: Connection) -> Callable[[int], StoredBatch]:
+    """Reads batches by their number, as outcomes need them; those of one segment decode it once."""
+    opened: dict[int, Predictions] = {}
+
+    def load(batch_id: int) -> StoredBatch:
+        stream_id, segment, first, rows = connection.execute(
+            "SELECT stream_id, segment_id, segment_start, rows FROM batches WHERE id=?", (batch_id,)
+        ).fetchone()
+        if segment is None:
+            none = np.empty(0, np.int64)
+            return StoredBatch(batch_id, -1, Predictions(none, np.empty(0), none), expired=bool(rows))
+        if segment not in opened:
+            if len(opened) >= _SEGMENTS_OPEN:
+                opened.pop(next(iter(opened)))
+            (head,) = connection.execute("SELECT predictions FROM segments WHERE id=?", (segment,)).fetchone()
+            opened[segment] = decode_predictions(head)
+        return StoredBatch(batch_id, stream_id, opened[segment].part(first, rows))
+
+    return load
 
 
 __all__ = ["Clock", "Lookup", "TelemetryStore", "from_us", "to_us"]

@@ -1,13 +1,21 @@
 """What the tables say of streams, clocks and rejected events. Functions take a connection."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pilothouse.domain.wire import PredictionBatch
+from pilothouse.domain.wire import CodedTexts, PredictionBatch
 from pilothouse.sqlite import Connection
+from pilothouse.statistics.coded import CodedColumn
 from pilothouse.statistics.specification import ProfileSpecification
 
-from .admission import Clock, Rejection, VersionFacts
+from .admission import HOUR_US, Clock, Rejection, VersionFacts
 from .columns import Ints, pack
+
+UNREADABLE = "not a batch"
+EXAMPLES_A_REASON = 100
+"""Rejections of a reason that are kept to be looked at; all are counted."""
+_ROWS_AN_EXAMPLE = 100
+_EXAMPLE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,50 +75,34 @@ def list_streams(connection: Connection, model: str | None = None, target: str |
 
 def advance_stream(
     connection: Connection,
-    batch: PredictionBatch,
+    place: tuple[str, int, str],
     facts: VersionFacts,
     times: Ints,
     now_us: int,
     rows: int,
     dense: bool,
 ) -> Stream:
-    """Count ``rows`` with these event times into the stream of a batch, making the stream where this is its first."""
+    """Count ``rows`` with these event times into the stream of (model, version, target), making it where it is the first."""
     first, last = int(times.min()), int(times.max())
-    found = find_stream(connection, batch.model, batch.version, batch.target)
+    found = find_stream(connection, *place)
     if found is None:
+        since = 0 if facts.minutes else first - first % HOUR_US if dense else None
         connection.execute(
             "INSERT INTO streams (model, version, target, specification_id, minutes_since, first_event, last_event, "
             "last_arrival, rows) VALUES (?,?,?,?,?,?,?,?,?)",
-            (
-                batch.model,
-                batch.version,
-                batch.target,
-                _specification_id(connection, facts.specification),
-                0 if facts.minutes else None,
-                first,
-                last,
-                now_us,
-                rows,
-            ),
+            (*place, _specification_id(connection, facts.specification), since, first, last, now_us, rows),
         )
     else:
+        since = found.minutes_since_us
+        if since is None and dense:
+            # Minutes are kept from an hour on that nothing can have reached before: an hour is the sum of its minutes.
+            since = -(-max(first, found.last_event_us + 1) // HOUR_US) * HOUR_US
         connection.execute(
             "UPDATE streams SET first_event=min(first_event, ?), last_event=max(last_event, ?), last_arrival=?, "
-            "rows=rows+? WHERE id=?",
-            (first, last, now_us, rows, found.id),
+            "rows=rows+?, minutes_since=? WHERE id=?",
+            (first, last, now_us, rows, since, found.id),
         )
-    if dense:
-        # complete only from the first minute that nothing can have reached before
-        connection.execute(
-            "UPDATE streams SET minutes_since=? WHERE model=? AND version=? AND target=? AND minutes_since IS NULL",
-            (
-                first if found is None else max(first, found.last_event_us + 1),
-                batch.model,
-                batch.version,
-                batch.target,
-            ),
-        )
-    stream = find_stream(connection, batch.model, batch.version, batch.target)
+    stream = find_stream(connection, *place)
     assert stream is not None
     return stream
 
@@ -139,19 +131,25 @@ def producer_id(connection: Connection, name: str) -> int:
     return added.lastrowid
 
 
-def read_clock(connection: Connection, target: str) -> Clock | None:
-    """The event clock of a target, or None before its first event."""
+def read_clock(connection: Connection, model: str, target: str) -> Clock | None:
+    """The event clock of a model on a target, or None before its first event there."""
     row = connection.execute(
-        "SELECT event, arrived, far, far_count FROM clocks WHERE target=?", (target,)
+        "SELECT event, arrived, far, far_count FROM clocks WHERE model=? AND target=?", (model, target)
     ).fetchone()
     return Clock(*row) if row else None
 
 
-def write_clock(connection: Connection, target: str, clock: Clock) -> None:
-    """Keep the clock of a target."""
+def newest_clock_us(connection: Connection, target: str) -> int | None:
+    """The newest event of any model on a target, or None before its first."""
+    (event,) = connection.execute("SELECT max(event) FROM clocks WHERE target=?", (target,)).fetchone()
+    return None if event is None else int(event)
+
+
+def write_clock(connection: Connection, model: str, target: str, clock: Clock) -> None:
+    """Keep the clock of a model on a target."""
     connection.execute(
-        "INSERT OR REPLACE INTO clocks VALUES (?,?,?,?,?)",
-        (target, clock.event_us, clock.arrived_us, clock.far_us, clock.far_count),
+        "INSERT OR REPLACE INTO clocks VALUES (?,?,?,?,?,?)",
+        (model, target, clock.event_us, clock.arrived_us, clock.far_us, clock.far_count),
     )
 
 
@@ -162,8 +160,10 @@ def write_rejections(
     facts: VersionFacts | None,
     now_us: int,
 ) -> None:
-    """Keep what was not taken in, with its reason; never a column that the version does not know."""
+    """Count what was not taken in, for good, and keep some of the newest rows of each reason; never a column that the
+    version does not know."""
     for rejection in rejections:
+        _count_rejected(connection, rejection.reason, rejection.count, rejection.example, now_us)
         connection.execute(
             "INSERT INTO rejected (received, reason, count, model, version, target, producer, sequence, example, data) "
             "VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -180,14 +180,46 @@ def write_rejections(
                 None if rejection.kept else _rows_as_they_came(batch, rejection, facts),
             ),
         )
+        _drop_old_examples(connection, rejection.reason)
+
+
+def write_refusal(connection: Connection, rows: int, example: str, now_us: int) -> None:
+    """Count rows that could not be read as a batch, and keep what was wrong with the newest."""
+    connection.execute(
+        "INSERT INTO rejected (received, reason, count, model, version, target, producer, sequence, example) "
+        "VALUES (?,?,?,'',0,'','',0,?)",
+        (now_us, UNREADABLE, rows, example[:200]),
+    )
+    _count_rejected(connection, UNREADABLE, rows, example[:200], now_us)
+    _drop_old_examples(connection, UNREADABLE)
 
 
 def write_faults(connection: Connection, faults: list[tuple[str, str]], now_us: int) -> None:
-    """Keep outcomes that could not be used: (reason, example)."""
-    connection.executemany(
-        "INSERT INTO rejected (received, reason, count, model, version, target, producer, sequence, example) "
-        "VALUES (?,?,1,'',0,'','',0,?)",
-        [(now_us, reason, example[:200]) for reason, example in faults],
+    """Count outcomes that could not be used, and keep some: (reason, example)."""
+    for reason in sorted({reason for reason, _ in faults}):
+        examples = [example[:200] for named, example in faults if named == reason]
+        _count_rejected(connection, reason, len(examples), examples[-1], now_us)
+        connection.executemany(
+            "INSERT INTO rejected (received, reason, count, model, version, target, producer, sequence, example) "
+            "VALUES (?,?,1,'',0,'','',0,?)",
+            [(now_us, reason, example) for example in examples[-EXAMPLES_A_REASON:]],
+        )
+        _drop_old_examples(connection, reason)
+
+
+def _count_rejected(connection: Connection, reason: str, count: int, example: str, now_us: int) -> None:
+    connection.execute(
+        "INSERT INTO rejected_totals VALUES (?,?,?,?) ON CONFLICT (reason) DO UPDATE SET "
+        "count = count + excluded.count, last = excluded.last, example = excluded.example",
+        (reason, count, now_us, example),
+    )
+
+
+def _drop_old_examples(connection: Connection, reason: str) -> None:
+    connection.execute(
+        "DELETE FROM rejected WHERE reason=?1 AND id <= "
+        "(SELECT id FROM rejected WHERE reason=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        (reason, EXAMPLES_A_REASON),
     )
 
 
@@ -203,36 +235,38 @@ def count_received(connection: Connection) -> int:
 def rejected_counts(connection: Connection) -> list[RejectedCount]:
     """Rejected events by reason, most frequent first; the example is the newest."""
     rows = connection.execute(
-        "SELECT r.reason, s.total, r.received, r.example FROM rejected r JOIN "
-        "(SELECT reason, sum(count) AS total, max(id) AS newest FROM rejected GROUP BY reason) s ON r.id = s.newest "
-        "ORDER BY s.total DESC, r.reason"
+        "SELECT reason, count, last, example FROM rejected_totals ORDER BY count DESC, reason"
     )
     return [RejectedCount(*row) for row in rows]
 
 
-def _rows_as_they_came(batch: PredictionBatch, rejection: Rejection, facts: VersionFacts | None) -> bytes:
+def _rows_as_they_came(
+    batch: PredictionBatch, rejection: Rejection, facts: VersionFacts | None
+) -> bytes | None:
+    """At most some rows of the columns that the version knows; None where even those are too long to keep."""
     known = set(facts.specification.by_name) if facts else set()
+    places = list(rejection.offsets or range(max(batch.rows, 0)))[:_ROWS_AN_EXAMPLE]
     plain = {
-        "offsets": list(rejection.offsets),
-        "event_times": batch.event_times,
-        "scores": batch.scores,
-        "labels": batch.labels,
-        "foreign_ids": batch.foreign_ids,
-        "numeric": {name: data for name, data in batch.numeric.items() if name in known},
-        "categorical": {name: data for name, data in batch.categorical.items() if name in known},
+        "offsets": places,
+        "event_times": _pick(batch.event_times, places),
+        "scores": _pick(batch.scores, places),
+        "labels": _pick_texts(batch.labels, places),
+        "foreign_ids": _pick_texts(batch.foreign_ids, places),
+        "numeric": {n: _pick(d, places) for n, d in batch.numeric.items() if n in known},
+        "categorical": {n: _pick_texts(d, places) for n, d in batch.categorical.items() if n in known},
     }
-    if rejection.offsets:
-        places = list(rejection.offsets)
-        plain |= {
-            "event_times": _pick(batch.event_times, places),
-            "scores": _pick(batch.scores, places),
-            "labels": [batch.labels[i] for i in places] if batch.labels else [],
-            "foreign_ids": [batch.foreign_ids[i] for i in places] if batch.foreign_ids else [],
-            "numeric": {n: _pick(d, places) for n, d in batch.numeric.items() if n in known},
-            "categorical": {n: [d[i] for i in places] for n, d in batch.categorical.items() if n in known},
-        }
-    return pack(plain)
+    packed = pack(plain)
+    return packed if len(packed) <= _EXAMPLE_BYTES else None
 
 
 def _pick(data: bytes, places: list[int]) -> bytes:
     return b"".join(data[8 * i : 8 * i + 8] for i in places)
+
+
+def _pick_texts(column: Sequence[str | None] | CodedTexts, places: list[int]) -> list[str | None]:
+    """The texts at these places, as far as there are any: the column may be cut, or no column at all."""
+    try:
+        texts = CodedColumn.of(column)
+        return [texts.vocabulary[texts.codes[i]] for i in places if i < len(texts)]
+    except (TypeError, ValueError):
+        return []

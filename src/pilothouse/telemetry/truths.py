@@ -15,18 +15,27 @@ import numpy as np
 
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.identifiers import parse_prediction_id
-from pilothouse.domain.wire import Outcome
+from pilothouse.domain.wire import Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import outcomes
 from pilothouse.statistics.specification import ProfileSpecification
 
 from .columns import AnyTruth, Ints, Predictions
 from .rollup import DAY, floor_to
+from .streams import get_stream, write_faults
 
 _UNKNOWN_CLASS = 0xFFFF
 NOT_AN_OUTCOME = "outcome of a wrong kind"
 NO_SUCH_ROW = "outcome of a prediction that was rejected"
+EXPIRED = "outcome of a prediction that was deleted"
+NOT_ITS_OWN = "outcome from another target"
+TOO_MANY_WAIT = "too many outcomes wait"
+NEVER_CAME = "outcome whose prediction never came"
 CONFLICT = "another outcome was there"
+WAITING_AT_MOST = 1_000_000
+"""Outcomes that may wait for their predictions; more are counted and let go."""
+_CONFLICTS_AT_MOST = 100_000
+"""Conflicts that are kept one by one; more are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,8 @@ class StoredBatch:
     id: int
     stream_id: int
     predictions: Predictions
+    expired: bool = False
+    """Its rows have been deleted by retention."""
 
 
 @dataclass(slots=True)
@@ -72,14 +83,22 @@ def join(
     load: Callable[[int], StoredBatch],
     specification_of: Callable[[int], ProfileSpecification],
     now_us: int,
+    target: str | None = None,
 ) -> Tally:
-    """Join outcomes to predictions; those whose prediction is not here wait for it."""
+    """Join outcomes to predictions; those whose prediction is not here wait for it.
+
+    A ``target`` that hands them in speaks of its own predictions alone.
+    """
     tally, folds = Tally(), defaultdict[tuple[int, int], _Fold](_Fold)
-    by_batch = _resolve(connection, listed, tally, now_us)
+    by_batch = _resolve(connection, listed, tally, now_us, target)
     for batch_id, wanted in by_batch.items():
         batch = load(batch_id)
         if not batch.predictions.rows:
-            tally.faults += [(NO_SUCH_ROW, text) for _, text, _ in wanted]
+            reason = EXPIRED if batch.expired else NO_SUCH_ROW
+            tally.faults += [(reason, text) for _, text, _ in wanted]
+            continue
+        if target is not None and get_stream(connection, batch.stream_id).target != target:
+            tally.faults += [(NOT_ITS_OWN, f"{text}, from {target}") for _, text, _ in wanted]
             continue
         _apply(connection, batch, specification_of(batch.stream_id), wanted, tally, folds, now_us)
     _fold(connection, specification_of, folds)
@@ -95,33 +114,63 @@ def join_waiting(
     now_us: int,
 ) -> Tally:
     """Apply the outcomes that waited for this batch."""
+    own = get_stream(connection, batch.stream_id).target
     rows = connection.execute(
-        "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id, value",
+        "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id, value, target",
         (producer, sequence),
     ).fetchall()
-    wanted = [(_offset(text), text, msgspec.json.decode(value)) for text, value in rows]
-    anything = connection.execute("SELECT EXISTS (SELECT 1 FROM waiting_outcomes)").fetchone()[0]
-    ids = batch.predictions.ids if anything else []
-    for offset, text in zip(batch.predictions.offsets, ids, strict=False):
+    wanted, foreign = [], []
+    for text, value, target in rows:
+        if target in ("", own):
+            wanted.append((_offset(text), text, msgspec.json.decode(value)))
+        else:
+            foreign.append((NOT_ITS_OWN, f"{text}, from {target}"))
+    for offset, text in zip(batch.predictions.offsets, batch.predictions.ids, strict=False):
         row = connection.execute(
-            "DELETE FROM waiting_outcomes WHERE hash=? AND id=? RETURNING value", (hash_id(text), text)
+            "DELETE FROM waiting_outcomes WHERE hash=? AND id=? AND target IN ('', ?) RETURNING value",
+            (hash_id(text), text, own),
         ).fetchone()
         if row is not None:
             wanted.append((int(offset), text, msgspec.json.decode(row[0])))
-    tally, folds = Tally(), defaultdict[tuple[int, int], _Fold](_Fold)
+    tally, folds = Tally(faults=foreign), defaultdict[tuple[int, int], _Fold](_Fold)
     if wanted:
         _apply(connection, batch, specification, wanted, tally, folds, now_us)
         _fold(connection, lambda _: specification, folds)
     return tally
 
 
+def anything_waits(connection: Connection) -> bool:
+    """Whether any outcome waits for its prediction."""
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM waiting_outcomes)").fetchone()[0])
+
+
+def count_waiting(connection: Connection) -> int:
+    """How many outcomes wait, or where it is far from their bound, no fewer than that."""
+    (span,) = connection.execute(
+        "SELECT coalesce(max(rowid) - min(rowid) + 1, 0) FROM waiting_outcomes"
+    ).fetchone()
+    if span < WAITING_AT_MOST:
+        return int(span)
+    return int(connection.execute("SELECT count(*) FROM waiting_outcomes").fetchone()[0])
+
+
+def forget_waiting(connection: Connection, batch: PredictionBatch, now_us: int) -> None:
+    """Outcomes that waited for a batch of which no row was kept will never find their predictions."""
+    gone = connection.execute(
+        "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id",
+        (batch.producer, batch.sequence),
+    ).fetchall()
+    write_faults(connection, [(NO_SUCH_ROW, text) for (text,) in gone], now_us)
+
+
 Wanted = list[tuple[int, str, object]]
 
 
 def _resolve(
-    connection: Connection, listed: Iterable[Outcome], tally: Tally, now_us: int
+    connection: Connection, listed: Iterable[Outcome], tally: Tally, now_us: int, target: str | None
 ) -> dict[int, Wanted]:
     """Each outcome to (batch, offset); what is not found is put to wait."""
+    waiting = count_waiting(connection)
     found: dict[int, Wanted] = defaultdict(list)
     known: dict[tuple[str, int], int | None] = {}
     for outcome in listed:
@@ -143,7 +192,10 @@ def _resolve(
             found[row[0]].append((row[1], outcome.prediction_id, outcome.value))
             continue
         producer, sequence = (name.producer, name.sequence) if name else ("", -1)
-        _wait(connection, outcome, number, producer, sequence, tally, now_us)
+        if waiting + tally.waiting >= WAITING_AT_MOST:
+            tally.faults.append((TOO_MANY_WAIT, outcome.prediction_id))
+            continue
+        _wait(connection, outcome, number, producer, sequence, tally, now_us, target)
     return found
 
 
@@ -163,6 +215,7 @@ def _wait(
     sequence: int,
     tally: Tally,
     now_us: int,
+    target: str | None,
 ) -> None:
     value = msgspec.json.encode(outcome.value).decode()
     row = connection.execute(
@@ -170,8 +223,8 @@ def _wait(
     ).fetchone()
     if row is None:
         connection.execute(
-            "INSERT INTO waiting_outcomes VALUES (?,?,?,?,?,?)",
-            (outcome.prediction_id, number, producer, sequence, value, now_us),
+            "INSERT INTO waiting_outcomes VALUES (?,?,?,?,?,?,?)",
+            (outcome.prediction_id, number, producer, sequence, value, now_us, target or ""),
         )
         tally.waiting += 1
     elif row[0] == value:
@@ -239,7 +292,9 @@ def _conflict(
     now_us: int,
 ) -> None:
     added = connection.execute(
-        "INSERT OR IGNORE INTO outcome_conflicts VALUES (?,?,?,?,?)", (batch_id, offset, kept, other, now_us)
+        "INSERT OR IGNORE INTO outcome_conflicts SELECT ?,?,?,?,? "
+        "WHERE (SELECT coalesce(max(rowid), 0) FROM outcome_conflicts) < ?",
+        (batch_id, offset, kept, other, now_us, _CONFLICTS_AT_MOST),
     ).rowcount
     tally.conflicts += 1
     if added:

@@ -1,0 +1,101 @@
+"""How long rows of predictions are kept, and legal holds."""
+
+import click
+
+from pilothouse.cli.output import json_option, say, show_json, show_table
+from pilothouse.cli.session import Session
+from pilothouse.presentation import texts
+
+_DAY = 86_400
+
+
+@click.command()
+@click.option("--apply", "apply_", is_flag=True, help="Delete what is due, and merge small segments.")
+@click.option("--keep", metavar="DAYS", help="Keep rows for so many days after they came, or for good: off.")
+@click.option("--reason", default="", help="Why, with --keep.")
+@json_option
+@click.pass_obj
+def retention(session: Session, apply_: bool, keep: str | None, reason: str) -> None:
+    """What retention would delete. Without --apply nothing is deleted."""
+    from pilothouse.domain.errors import InvalidInputError
+    from pilothouse.operations import retention as operation
+
+    services, actor = session.services, session.actor
+    if keep is not None:
+        if keep != "off" and not keep.isdecimal():
+            raise InvalidInputError(f"--keep: found {keep!r}; expected a number of days, or off")
+        operation.keep_rows(services, actor, None if keep == "off" else int(keep), reason)
+    report = operation.apply(services, actor) if apply_ else operation.what_would_go(services, actor)
+    if session.as_json:
+        show_json(report)
+        return
+    show_table(
+        ("model", "version", "target", "kept for", "stored", "deleted" if apply_ else "would go", "MB", "held by"),
+        (
+            (s.model, s.version, s.target, "good" if s.keep_s is None else f"{s.keep_s / _DAY:g} d", s.stored_rows,
+             s.rows, f"{s.bytes / 1e6:.1f}", f"a legal hold on {s.held}" if s.held else "")
+            for s in report.shares
+        ),
+        empty="no predictions are stored",
+    )  # fmt: skip
+    days = operation.rows_kept_days(services, actor)
+    say(f"the workspace keeps rows {'for good' if days is None else f'for {days} days'}")
+    if apply_:
+        say(
+            f"{report.merged:,} small segments became {report.into:,}; {report.outcomes_expired:,} outcomes waited in "
+            f"vain; {report.freed_bytes / 1e6:.1f} MB given back"
+        )
+    elif any(share.rows and not share.held for share in report.shares):
+        say("nothing was deleted: add --apply")
+
+
+@click.group("legal-hold")
+def legal_hold() -> None:
+    """Stop the deletion of predictions, or lift such a stop."""
+
+
+@legal_hold.command("list")
+@json_option
+@click.pass_obj
+def list_(session: Session) -> None:
+    """List legal holds; those that were lifted too."""
+    from pilothouse.operations import retention as operation
+
+    found = operation.list_holds(session.services, session.actor)
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("hold", "on", "placed", "by", "reason", "lifted", "by", "why"),
+        (
+            (h.id, h.scope, texts.time_text(h.placed_at), h.placed_by, h.reason,
+             texts.time_text(h.lifted_at) if h.lifted_at else "", h.lifted_by, h.lift_reason)
+            for h in found
+        ),
+        empty="no legal hold was ever placed",
+    )  # fmt: skip
+
+
+@legal_hold.command()
+@click.option("--model", default="", help="Only predictions of this model.")
+@click.option("--target", default="", help="Only predictions on this target.")
+@click.option("--reason", required=True, help="Why.")
+@click.pass_obj
+def place(session: Session, model: str, target: str, reason: str) -> None:
+    """Place a hold, on everything where neither a model nor a target is named."""
+    from pilothouse.operations import retention as operation
+
+    hold = operation.place_hold(session.services, session.actor, reason, model=model, target=target)
+    say(f"legal hold {hold.id} stands on {hold.scope}: no prediction of it is deleted")
+
+
+@legal_hold.command()
+@click.argument("hold", type=int)
+@click.option("--reason", required=True, help="Why.")
+@click.pass_obj
+def lift(session: Session, hold: int, reason: str) -> None:
+    """Lift HOLD."""
+    from pilothouse.operations import retention as operation
+
+    operation.lift_hold(session.services, session.actor, hold, reason)
+    say(f"legal hold {hold} is lifted")

@@ -1,0 +1,64 @@
+"""Batches that wait are committed together: one thread writes while others read and check what comes next.
+
+Nobody waits for company: the writer takes what there is when it is free, so an idle hub commits each batch by itself.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.wire import BatchReceipt, PredictionBatch
+from pilothouse.operations import ingest
+from pilothouse.operations.services import Services
+
+log = logging.getLogger(__name__)
+
+_BATCHES_A_COMMIT = 256
+_ROWS_A_COMMIT = 50_000
+
+_Waiting = tuple[PredictionBatch, "Future[BatchReceipt]"]
+
+
+class BatchWriter:
+    """The only thread of the hub that writes predictions."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hub writer")
+        self._waiting: deque[_Waiting] = deque()
+
+    def submit(self, batch: PredictionBatch) -> "Future[BatchReceipt]":
+        """Have a batch committed; its receipt comes after the commit."""
+        answer: Future[BatchReceipt] = Future()
+        self._waiting.append((batch, answer))
+        self._thread.submit(self._commit)
+        return answer
+
+    def _commit(self) -> None:
+        taken, rows = list[_Waiting](), 0
+        while self._waiting and len(taken) < _BATCHES_A_COMMIT and rows < _ROWS_A_COMMIT:
+            taken.append(self._waiting.popleft())
+            rows += taken[-1][0].rows
+        if taken:  # else an earlier call has taken it
+            self._write(taken)
+
+    def _write(self, taken: Sequence[_Waiting]) -> None:
+        try:
+            receipts = ingest.ingest_batches(self._services, [batch for batch, _ in taken])
+        except PilothouseError as error:  # the disk or the database: it would be the same for each
+            for _, answer in taken:
+                answer.set_exception(error)
+        except (
+            Exception
+        ) as error:  # a fault of ours: the batch that brings it out must not take the others along
+            if len(taken) == 1:
+                taken[0][1].set_exception(error)
+                return
+            log.exception("%d batches could not be committed together", len(taken))
+            for one in taken:
+                self._write([one])
+        else:
+            for (_, answer), receipt in zip(taken, receipts, strict=True):
+                answer.set_result(receipt)

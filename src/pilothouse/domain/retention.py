@@ -1,0 +1,73 @@
+"""How long the rows of predictions are kept, and what stops their deletion. Profiles and readings are kept for good."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class LegalHold:
+    """A stop on deletion, of everything or of what belongs to a model, a target, or both (where they are not empty)."""
+
+    id: int
+    model: str
+    target: str
+    reason: str
+    placed_by: str
+    placed_at: datetime
+    lifted_by: str = ""
+    lifted_at: datetime | None = None
+    lift_reason: str = ""
+
+    @property
+    def scope(self) -> str:
+        """What it covers, in words."""
+        parts = [self.model and f"model {self.model}", self.target and f"target {self.target}"]
+        return " on ".join(part for part in parts if part) or "everything"
+
+    def covers(self, model: str, target: str) -> bool:
+        """True where it stands and stops deleting rows of the model on the target."""
+        return self.lifted_at is None and self.model in ("", model) and self.target in ("", target)
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionShare:
+    """What retention would take of one version on one target, or has taken. ``keep_s`` None: kept for good.
+
+    ``held`` is the scope of the hold that stops it, else empty.
+    """
+
+    model: str
+    version: int
+    target: str
+    keep_s: int | None
+    rows: int
+    bytes: int
+    stored_rows: int
+    held: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionReport:
+    """One look, or one round where ``applied``. ``merged`` small segments became ``into`` large ones."""
+
+    shares: tuple[RetentionShare, ...]
+    applied: bool = False
+    merged: int = 0
+    into: int = 0
+    outcomes_expired: int = 0
+    freed_bytes: int = 0
+
+
+def kept_for(workspace_s: int | None, model_s: int | None, truth_delay_s: int) -> int | None:
+    """Seconds after arrival for which rows are kept: the model file's word, else the workspace's, else for good (None);
+    never less than outcomes take to come, with the grace that performance windows wait."""
+    wanted = workspace_s if model_s is None else model_s
+    return None if wanted is None else max(wanted, truth_delay_s + max(DAY, truth_delay_s // 2))
+
+
+def hold_on(holds: Iterable[LegalHold], model: str, target: str) -> LegalHold | None:
+    """The first hold that stops deletion there."""
+    return next((hold for hold in holds if hold.covers(model, target)), None)

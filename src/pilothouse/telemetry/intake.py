@@ -1,0 +1,282 @@
+"""Several batches in one transaction: each judged by itself, kept together as one segment and one roll-up a stream.
+
+What a transaction costs besides its rows (its commit, the windows that it touches) is shared by all batches that
+waited for it. Everything here runs inside the caller's transaction.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pilothouse.domain.wire import BatchReceipt, PredictionBatch
+from pilothouse.sqlite import Connection
+
+from . import rollup, streams, truths
+from .admission import NEVER, TAKEN_SEQUENCE, Admission, Clock, Limits, Rejection, VersionFacts, admit
+from .columns import (
+    Features,
+    Ints,
+    Predictions,
+    encode_features,
+    encode_predictions,
+    join_features,
+    join_predictions,
+)
+from .rollup import OpenWindows
+from .streams import Stream
+from .truths import StoredBatch
+
+Place = tuple[str, int, str]
+"""Model, version, target: what makes a stream."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Accepted:
+    """A batch of which rows are kept."""
+
+    batch: PredictionBatch
+    producer: int
+    checksum: int
+    rejected: int
+    predictions: Predictions
+    features: Features
+
+
+@dataclass(slots=True)
+class _Errors:
+    """Failed requests of batches without rows, and the event time to which they belong."""
+
+    count: int = 0
+    time_us: int = 0
+
+
+@dataclass(slots=True)
+class Intake:
+    """One transaction's batches. ``take`` each, then ``keep`` once."""
+
+    connection: Connection
+    facts: Mapping[tuple[str, int], VersionFacts | None]
+    limits: Limits
+    now_us: int
+    known: OpenWindows
+    _producers: dict[str, int] = field(default_factory=dict)
+    _heads: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
+    _clocks: dict[tuple[str, str], Clock | None] = field(default_factory=dict)
+    _read_clocks: dict[tuple[str, str], Clock | None] = field(default_factory=dict)
+    _ids: set[int] = field(default_factory=set)
+    _accepted: dict[Place, list[_Accepted]] = field(default_factory=dict)
+    _errors: dict[Place, _Errors] = field(default_factory=dict)
+
+    def take(self, batch: PredictionBatch, *, trusted_clock: bool) -> BatchReceipt:
+        """Judge a batch; one that was there before counts once."""
+        facts = self.facts[batch.model, batch.version]
+        producer = self._producer(batch.producer)
+        checksum = _checksum(batch)
+        seen = self._head(producer, batch.sequence)
+        if seen is not None and seen[0] == checksum:
+            return BatchReceipt(seen[1], seen[2], duplicate=True)
+        if seen is not None:
+            refused = Rejection(TAKEN_SEQUENCE, max(batch.rows, 0), f"{batch.producer}.{batch.sequence}")
+            streams.write_rejections(self.connection, batch, [refused], facts, self.now_us)
+            return BatchReceipt(0, refused.count)
+        admission = self._judge(batch, facts, trusted_clock)
+        streams.write_rejections(self.connection, batch, admission.rejections, facts, self.now_us)
+        rows = self._sort(batch, facts, producer, checksum, admission)
+        self._heads[producer, batch.sequence] = checksum, rows, admission.rejected
+        return BatchReceipt(rows, admission.rejected)
+
+    def keep(self) -> None:
+        """Write clocks, segments, windows, and the outcomes that waited."""
+        for (model, target), clock in self._clocks.items():
+            if clock is not None and clock != self._read_clocks[model, target]:
+                streams.write_clock(self.connection, model, target, clock)
+        waiting = truths.anything_waits(self.connection)
+        for place, accepted in self._accepted.items():
+            self._keep_stream(place, accepted, waiting)
+        for place, errors in self._errors.items():
+            self._count_errors(place, errors)
+
+    def _producer(self, name: str) -> int:
+        if name not in self._producers:
+            self._producers[name] = streams.producer_id(self.connection, name)
+        return self._producers[name]
+
+    def _head(self, producer: int, sequence: int) -> tuple[int, int, int] | None:
+        """Checksum, rows and rejected rows of the batch of that number."""
+        if (producer, sequence) in self._heads:
+            return self._heads[producer, sequence]
+        found: tuple[int, int, int] | None = self.connection.execute(
+            "SELECT checksum, rows, rejected FROM batches WHERE producer_id=? AND sequence=?",
+            (producer, sequence),
+        ).fetchone()
+        return found
+
+    def _judge(self, batch: PredictionBatch, facts: VersionFacts | None, trusted_clock: bool) -> Admission:
+        place = batch.model, batch.target
+        if place not in self._clocks:
+            found = streams.read_clock(self.connection, *place)
+            self._clocks[place] = self._read_clocks[place] = found
+        limits = self.limits if trusted_clock else replace(self.limits, confirmations=NEVER)
+        admission = admit(batch, facts, self._clocks[place], self.now_us, limits, self._taken_ids(batch))
+        self._clocks[place] = admission.clock
+        return admission
+
+    def _taken_ids(self, batch: PredictionBatch) -> frozenset[int]:
+        """Places whose foreign id is in use, in the store or earlier in this transaction."""
+        taken = []
+        for place, text in enumerate(batch.foreign_ids):
+            number = truths.hash_id(text)
+            row = self.connection.execute("SELECT 1 FROM foreign_ids WHERE hash=?", (number,)).fetchone()
+            if number in self._ids or row is not None:
+                taken.append(place)
+            self._ids.add(number)
+        return frozenset(taken)
+
+    def _sort(
+        self,
+        batch: PredictionBatch,
+        facts: VersionFacts | None,
+        producer: int,
+        checksum: int,
+        admission: Admission,
+    ) -> int:
+        place = batch.model, batch.version, batch.target
+        if admission.predictions is not None and admission.features is not None:
+            self._accepted.setdefault(place, []).append(
+                _Accepted(
+                    batch,
+                    producer,
+                    checksum,
+                    admission.rejected,
+                    admission.predictions,
+                    admission.features,
+                )
+            )
+            return admission.predictions.rows
+        self.connection.execute(
+            "INSERT INTO batches (producer_id, sequence, checksum, rows, rejected, received) VALUES (?,?,?,0,?,?)",
+            (producer, batch.sequence, checksum, admission.rejected, self.now_us),
+        )
+        truths.forget_waiting(self.connection, batch, self.now_us)
+        if facts is not None and batch.errors:
+            errors = self._errors.setdefault(place, _Errors())
+            errors.count += batch.errors
+            # they belong to the time that the target's clock shows
+            errors.time_us = admission.clock.event_us if admission.clock else self.now_us
+        return 0
+
+    def _keep_stream(self, place: Place, accepted: list[_Accepted], waiting: bool) -> None:
+        facts = self.facts[place[:2]]
+        assert facts is not None
+        predictions = join_predictions([one.predictions for one in accepted])
+        features = join_features([one.features for one in accepted])
+        times = predictions.times
+        stream = streams.advance_stream(
+            self.connection, place, facts, times, self.now_us, predictions.rows, rollup.is_dense(times)
+        )
+        segment = self.connection.execute(
+            "INSERT INTO segments (stream_id, rows, first_event, last_event, received, predictions, features) "
+            "VALUES (?,?,?,?,?,?,?)",
+            (
+                stream.id,
+                predictions.rows,
+                int(times.min()),
+                int(times.max()),
+                self.now_us,
+                encode_predictions(predictions),
+                encode_features(features),
+            ),
+        ).lastrowid
+        assert segment is not None
+        requests = [_requests(one.predictions, one.batch.rows) for one in accepted]
+        parts = rollup.increments(
+            facts.specification,
+            predictions,
+            features,
+            _concatenated(requests),
+            stream.minutes_since_us,
+        )
+        for one in accepted:
+            if one.batch.errors:  # with the newest window of their batch
+                newest = rollup.finest_window(int(one.predictions.times.max()), stream.minutes_since_us)
+                parts[newest].errors += one.batch.errors
+        rollup.add(self.connection, facts.specification, stream.id, parts, self.known)
+        first = 0
+        for one in accepted:
+            self._keep_batch(one, stream, segment, first, facts, waiting)
+            first += one.predictions.rows
+
+    def _keep_batch(
+        self, one: _Accepted, stream: Stream, segment: int, first: int, facts: VersionFacts, waiting: bool
+    ) -> None:
+        batch, predictions = one.batch, one.predictions
+        batch_id = self.connection.execute(
+            "INSERT INTO batches (producer_id, sequence, stream_id, checksum, rows, rejected, received, segment_id, "
+            "segment_start) VALUES (?,?,?,?,?,?,?,?,?)",
+            (
+                one.producer,
+                batch.sequence,
+                stream.id,
+                one.checksum,
+                predictions.rows,
+                one.rejected,
+                self.now_us,
+                segment,
+                first,
+            ),
+        ).lastrowid
+        assert batch_id is not None
+        if predictions.ids:
+            self.connection.executemany(
+                "INSERT INTO foreign_ids VALUES (?,?,?)",
+                [
+                    (truths.hash_id(text), batch_id, int(offset))
+                    for text, offset in zip(predictions.ids, predictions.offsets, strict=True)
+                ],
+            )
+        if waiting:
+            stored = StoredBatch(batch_id, stream.id, predictions)
+            tally = truths.join_waiting(
+                self.connection, stored, batch.producer, batch.sequence, facts.specification, self.now_us
+            )
+            streams.write_faults(self.connection, tally.faults, self.now_us)
+
+    def _count_errors(self, place: Place, errors: _Errors) -> None:
+        facts = self.facts[place[:2]]
+        assert facts is not None
+        time = np.array([errors.time_us], np.int64)
+        stream = streams.advance_stream(self.connection, place, facts, time, self.now_us, 0, False)
+        window = rollup.finest_window(errors.time_us, stream.minutes_since_us)
+        part = {window: rollup.Increment(errors=errors.count)}
+        rollup.add(self.connection, facts.specification, stream.id, part, self.known)
+
+
+def _checksum(batch: PredictionBatch) -> int:
+    """Tells a batch sent again from another under the same number."""
+    value = zlib.crc32(f"{batch.model}/{batch.version}@{batch.target}:{batch.rows}".encode())
+    for part in (batch.event_times, batch.scores, *batch.numeric.values()):
+        value = zlib.crc32(part, value)
+    return zlib.crc32("\0".join(batch.foreign_ids).encode(), value)
+
+
+def _requests(kept: Predictions, rows_sent: int) -> tuple[Ints, Ints, Ints]:
+    """Event time, latency and rows of each request: the time of its first row that was kept, else the batch's last."""
+    rows = np.frombuffer(kept.requests.rows, "<i8").astype(np.int64)
+    latencies = np.frombuffer(kept.requests.latency_us, "<i8").astype(np.int64)
+    first = np.cumsum(rows) - rows
+    if kept.rows == rows_sent:
+        place = np.minimum(first, kept.rows - 1)
+        return kept.times[place], latencies, rows
+    place = np.searchsorted(kept.offsets, first)
+    within = np.minimum(place, kept.rows - 1)
+    inside = (place < kept.rows) & (kept.offsets[within] < first + rows)
+    return np.where(inside, kept.times[within], kept.times[-1]), latencies, rows
+
+
+def _concatenated(requests: Sequence[tuple[Ints, Ints, Ints]]) -> tuple[Ints, Ints, Ints]:
+    if len(requests) == 1:
+        return requests[0]
+    times, latencies, rows = (np.concatenate(columns) for columns in zip(*requests, strict=True))
+    return times, latencies, rows

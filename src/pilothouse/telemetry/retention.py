@@ -1,0 +1,231 @@
+"""Old rows deleted, small segments merged, space given back: each in transactions so short that ingest does not notice.
+
+What is deleted are rows (segments, their outcomes). The heads of batches stay, so that a batch sent again is still known
+and a late outcome is told that its prediction is gone. Windows, outcome days and readings stay for good.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pilothouse.sqlite import Connection
+
+from . import truths
+from .columns import (
+    CLOSED_LEVEL,
+    decode_features,
+    decode_predictions,
+    encode_features,
+    encode_predictions,
+    join_features,
+    join_predictions,
+)
+from .rollup import DAY, SECOND_US
+from .streams import write_faults
+
+LARGE_ROWS = 20_000
+"""Rows at which a segment is large enough."""
+_MERGED_AT_ONCE = 100
+_DELETED_AT_ONCE = 50
+_PAGES_AT_ONCE = 250
+"""A megabyte; moving one page takes some ten microseconds."""
+_OUTCOMES_AT_ONCE = 2_000
+_DAY_US = DAY * SECOND_US
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Rows and bytes of segments."""
+
+    rows: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What was deleted of one stream: its events before ``before_us``, of those received by then."""
+
+    id: int
+    model: str
+    version: int
+    target: str
+    before_us: int
+    rows: int
+    bytes: int
+
+
+def due(connection: Connection, stream_id: int, received_before_us: int) -> Stored:
+    """What deletion would take of a stream."""
+    row = connection.execute(
+        "SELECT coalesce(sum(rows), 0), coalesce(sum(length(predictions) + length(features)), 0) "
+        "FROM segments WHERE stream_id=? AND received<?",
+        (stream_id, received_before_us),
+    ).fetchone()
+    return Stored(*row)
+
+
+def stored_rows(connection: Connection, stream_id: int) -> int:
+    """Rows of a stream that are still there."""
+    (rows,) = connection.execute(
+        "SELECT coalesce(sum(rows), 0) FROM segments WHERE stream_id=?", (stream_id,)
+    ).fetchone()
+    return int(rows)
+
+
+def delete_some(connection: Connection, stream_id: int, received_before_us: int, now_us: int) -> Stored:
+    """Delete some segments of a stream that came before that time, and note it; nothing where none is left."""
+    found = connection.execute(
+        "SELECT id, rows, last_event, length(predictions) + length(features) FROM segments "
+        "WHERE stream_id=? AND received<? ORDER BY last_event LIMIT ?",
+        (stream_id, received_before_us, _DELETED_AT_ONCE),
+    ).fetchall()
+    if not found:
+        return Stored()
+    ids = [(number,) for number, *_ in found]
+    batches = "(SELECT id FROM batches WHERE segment_id=?)"
+    connection.executemany(f"DELETE FROM truths WHERE batch_id IN {batches}", ids)
+    connection.executemany(f"DELETE FROM outcome_conflicts WHERE batch_id IN {batches}", ids)
+    connection.executemany("UPDATE batches SET segment_id=NULL WHERE segment_id=?", ids)
+    connection.executemany("DELETE FROM segments WHERE id=?", ids)
+    gone = Stored(sum(row[1] for row in found), sum(row[3] for row in found))
+    before = max(row[2] for row in found) + 1
+    note = connection.execute(
+        "SELECT id FROM deletions WHERE audited=0 AND (model, version, target) = "
+        "(SELECT model, version, target FROM streams WHERE id=?)",
+        (stream_id,),
+    ).fetchone()
+    if note is not None:
+        connection.execute(
+            "UPDATE deletions SET rows=rows+?, bytes=bytes+?, before=max(before, ?) WHERE id=?",
+            (gone.rows, gone.bytes, before, note[0]),
+        )
+    else:
+        connection.execute(
+            "INSERT INTO deletions (model, version, target, before, rows, bytes, recorded) "
+            "SELECT model, version, target, ?, ?, ?, ? FROM streams WHERE id=?",
+            (before, gone.rows, gone.bytes, now_us, stream_id),
+        )
+    return gone
+
+
+def to_audit(connection: Connection) -> list[Deletion]:
+    """Deletions of which the audit log does not know yet."""
+    rows = connection.execute(
+        "SELECT id, model, version, target, before, rows, bytes FROM deletions WHERE audited=0 ORDER BY id"
+    )
+    return [Deletion(*row) for row in rows]
+
+
+def mark_audited(connection: Connection, number: int) -> None:
+    """The audit log says so."""
+    connection.execute("UPDATE deletions SET audited=1 WHERE id=?", (number,))
+
+
+def deleted_before_us(connection: Connection, model: str, target: str | None) -> int | None:
+    """Of a model (on a target) some events before this time are gone; None where all are there."""
+    (before,) = connection.execute(
+        "SELECT max(before) FROM deletions WHERE model=? AND (? IS NULL OR target=?)", (model, target, target)
+    ).fetchone()
+    return None if before is None else int(before)
+
+
+def mergeable(connection: Connection) -> Iterator[list[int]]:
+    """Small segments that belong together: of one stream, one day of events that is over, received on one day."""
+    groups = connection.execute(
+        "SELECT g.stream_id, g.last_event / ?1, g.received / ?1 FROM segments g JOIN streams s ON s.id = g.stream_id "
+        "WHERE g.rows < ?2 AND g.last_event / ?1 < s.last_event / ?1 GROUP BY 1, 2, 3 HAVING count(*) > 1",
+        (_DAY_US, LARGE_ROWS // 2),
+    ).fetchall()
+    for stream_id, day, received in groups:
+        rows = connection.execute(
+            "SELECT id, rows FROM segments WHERE stream_id=? AND last_event>=? AND last_event<? AND rows<? "
+            "AND received / ? = ? ORDER BY last_event, id",
+            (stream_id, day * _DAY_US, (day + 1) * _DAY_US, LARGE_ROWS // 2, _DAY_US, received),
+        ).fetchall()
+        group, size = list[int](), 0
+        for number, count in rows:
+            group.append(number)
+            size += count
+            if size >= LARGE_ROWS or len(group) == _MERGED_AT_ONCE:
+                yield group
+                group, size = [], 0
+        if len(group) > 1:
+            yield group
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """A large segment in the making; ``starts`` are the places of the old ones in it."""
+
+    old: list[int]
+    starts: list[int]
+    head: tuple[int, int, int, int, int]
+    predictions: bytes
+    features: bytes
+
+
+def merge_segments(connection: Connection, numbers: list[int]) -> Merged | None:
+    """Read segments and encode them as one, in the caller's read; None where fewer than two are there."""
+    rows = [
+        row
+        for number in numbers
+        for row in connection.execute(
+            "SELECT id, stream_id, rows, first_event, last_event, received, predictions, features "
+            "FROM segments WHERE id=?",
+            (number,),
+        )
+    ]
+    if len(rows) < 2:
+        return None
+    starts, first = [], 0
+    for row in rows:
+        starts.append(first)
+        first += row[2]
+    return Merged(
+        [row[0] for row in rows],
+        starts,
+        (rows[0][1], first, min(r[3] for r in rows), max(r[4] for r in rows), max(r[5] for r in rows)),
+        encode_predictions(join_predictions([decode_predictions(row[6]) for row in rows]), CLOSED_LEVEL),
+        encode_features(join_features([decode_features(row[7]) for row in rows]), CLOSED_LEVEL),
+    )
+
+
+def put_merged(connection: Connection, merged: Merged) -> bool:
+    """Put a merged segment in the place of the old ones; ids of predictions go on meaning the same. False where one of
+    the old ones has gone meanwhile."""
+    there = sum(
+        connection.execute("SELECT count(*) FROM segments WHERE id=?", (number,)).fetchone()[0]
+        for number in merged.old
+    )
+    if there != len(merged.old):
+        return False
+    number = connection.execute(
+        "INSERT INTO segments (stream_id, rows, first_event, last_event, received, predictions, features) "
+        "VALUES (?,?,?,?,?,?,?)",
+        (*merged.head, merged.predictions, merged.features),
+    ).lastrowid
+    moves = [(number, start, old) for start, old in zip(merged.starts, merged.old, strict=True)]
+    connection.executemany(
+        "UPDATE batches SET segment_id=?, segment_start=segment_start+? WHERE segment_id=?", moves
+    )
+    connection.executemany("DELETE FROM segments WHERE id=?", [(old,) for old in merged.old])
+    return True
+
+
+def expire_waiting(connection: Connection, received_before_us: int, now_us: int) -> int:
+    """Let go of some outcomes whose prediction has not come since then; counted as rejected."""
+    gone = connection.execute(
+        "DELETE FROM waiting_outcomes WHERE id IN (SELECT id FROM waiting_outcomes WHERE received<? LIMIT ?) "
+        "RETURNING id",
+        (received_before_us, _OUTCOMES_AT_ONCE),
+    ).fetchall()
+    write_faults(connection, [(truths.NEVER_CAME, text) for (text,) in gone], now_us)
+    return len(gone)
+
+
+def give_back_pages(connection: Connection) -> int:
+    """Return some free pages to the file system: bytes; 0 where none is free, or the file is of the first release (it
+    uses its free pages again)."""
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+    left = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    return int((free - left) * connection.execute("PRAGMA page_size").fetchone()[0])
