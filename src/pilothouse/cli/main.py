@@ -52,6 +52,7 @@ _COMMANDS = {
     "rejected": ("monitoring:rejected", "Events that were not taken, by reason."),
     "ingest": ("monitoring:ingest", "Take a prediction log of a model served elsewhere."),
     "labels": ("monitoring:labels", "Take outcomes: prediction id and what really happened."),
+    "drift": ("comparing:drift", "Compare two files column by column, outside of any workspace."),
     "schedules": ("automation:schedules", "List schedules with their next times."),
     "schedule": ("automation:schedule", "Pause or resume a schedule."),
     "pause": ("automation:pause", "Pause all automation."),
