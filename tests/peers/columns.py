@@ -90,10 +90,23 @@ def sample(column: Column, side: str) -> Sample:
     return Categories(codes, names, "boolean" if column["kind"] == "boolean" else "text")
 
 
+def is_huge(column: Column) -> bool:
+    """True where a bin may be so wide that the densities of two bins multiply to less than the smallest float."""
+    if column["kind"] != "number":
+        return False
+    values = [
+        abs(v)
+        for side in ("reference", "current")
+        for v in column[side]
+        if v is not None and math.isfinite(v)
+    ]
+    return max(values, default=0.0) > 1e100
+
+
 def agree(ours: float, theirs: float) -> bool:
     """Equal to 1e-12 (relative beyond 1). A distance that is a square root magnifies rounding near 0: there its square
     is compared."""
     if math.isnan(theirs) or math.isinf(theirs):
-        return math.isnan(ours) or ours == theirs
+        return not math.isfinite(ours)
     close = abs(ours - theirs) <= 1e-12 * max(1.0, abs(theirs))
     return close or (max(abs(ours), abs(theirs)) < 1e-3 and abs(ours**2 - theirs**2) <= 1e-15)

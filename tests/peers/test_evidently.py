@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 import pytest
-from columns import Column, agree, categories, integers, many_numbers, numbers, sample
-from hypothesis import HealthCheck, given, note, settings
+from columns import Column, agree, categories, integers, is_huge, many_numbers, numbers, sample
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pilothouse.statistics import like_evidently as ours
@@ -30,7 +30,7 @@ NAMES = {
 
 
 def compare(column: Column, theirs: dict[str, Any]) -> None:
-    note(str(theirs))
+
     reference, current = sample(column, "reference"), sample(column, "current")
     (found,) = ours.table_drift({"x": reference}, {"x": current})
     default = theirs["default"]
@@ -56,6 +56,8 @@ def compare(column: Column, theirs: dict[str, Any]) -> None:
             if method == "chisquare" and len(value_counts(reference, current)[0]) < 2:
                 continue
             value = ours.measure(method, reference, current, categorical)
+            if method == "hellinger" and (is_huge(column) or math.isnan(theirs[method])):
+                continue  # its densities underflow or overflow where a bin is as wide or as narrow as floats allow
             assert agree(value, theirs[method]), (method, value, theirs[method])
 
 

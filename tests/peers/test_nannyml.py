@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from columns import Column, agree, categories, integers, many_numbers, numbers, sample
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pilothouse.statistics import like_nannyml as ours
@@ -24,7 +24,7 @@ SHORT = settings(
 
 
 def compare(column: Column, theirs: dict[str, Any]) -> None:
-    note(str(theirs))
+
     reference, current = sample(column, "reference"), sample(column, "current")
     for method, answer in theirs.items():
         (found,) = ours.table_drift({"x": reference}, {"x": current}, method)

@@ -125,13 +125,27 @@ def wasserstein_of_counts(
     """The first Wasserstein distance of (counts, positions), each [..., bins], in units of the column's span.
 
     The integral of the difference over each bin is exact, as the bins keep their sums; only where the distribution
-    functions cross inside a bin is its area estimated (at least the integral's size, at best two triangles).
+    functions cross inside a bin its area is estimated (``_crossing_area``).
     """
     if not column.edges.size:
         return np.full(np.broadcast_shapes(reference[0].shape, current[0].shape)[:-1], np.nan)
-    width = np.diff(column.edges / 2) / (column.span / 2)
-    unit = column.units / column.span
-    ends, inner, levels = [], [], []
+    return wasserstein_of_bins(*bin_sizes(column), reference, current)
+
+
+def bin_sizes(column: NumericColumn) -> tuple[Floats, Floats]:
+    """In units of the column's span: the widths of the bins between edges [bins − 2], and each bin's step of position."""
+    return np.diff(column.edges / 2) / (column.span / 2), column.units / column.span
+
+
+def wasserstein_of_bins(
+    width: Floats,
+    unit: Floats,
+    reference: tuple[AnyArray, AnyArray],
+    current: tuple[AnyArray, AnyArray],
+) -> Any:
+    """``wasserstein_of_counts`` of any bins, the first and the last beyond the edges: ``width`` [..., bins − 2], ``unit``
+    [..., bins]. A bin of width 0 without counts changes nothing."""
+    ends, inner, levels, masses, places = [], [], [], [], []
     for counts, positions in (reference, current):
         total = counts.sum(axis=-1, keepdims=True, dtype=np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -140,15 +154,50 @@ def wasserstein_of_counts(
         ends.append(moved[..., [0, -1]])
         inner.append(level[..., :-2] * width + mass[..., 1:-1] * width - moved[..., 1:-1])
         levels.append(level)
+        masses.append(mass[..., 1:-1])
+        places.append(moved[..., 1:-1])
     gap = levels[0] - levels[1]
     left, right = gap[..., :-2], gap[..., 1:-1]
-    area = np.abs(inner[0] - inner[1])
+    area = np.asarray(np.abs(inner[0] - inner[1]))
     crossing: Flags = left * right < 0
-    triangles = np.divide(
-        left**2 + right**2, 2 * np.abs(right - left), out=np.zeros_like(left), where=crossing
-    )
-    area = np.maximum(area, np.where(crossing, triangles * width, 0.0))
+    if crossing.any():
+        wide = np.broadcast_to(width, crossing.shape)[crossing]
+        sides = [
+            (
+                np.broadcast_to(mass, crossing.shape)[crossing],
+                np.broadcast_to(place, crossing.shape)[crossing],
+            )
+            for mass, place in zip(masses, places, strict=True)
+        ]
+        area[crossing] = np.maximum(area[crossing], wide * _crossing_area(left[crossing], wide, *sides))
     return area.sum(axis=-1) + np.abs(ends[0] - ends[1]).sum(axis=-1)
+
+
+def _crossing_area(
+    left: Floats, width: Floats, reference: tuple[Floats, Floats], current: tuple[Floats, Floats]
+) -> Floats:
+    """The area between two distribution functions in bins of width 1, [k], where they differ by ``left`` at the left edge.
+
+    Each side is (mass, mass times distance from the left edge in units of span): its mass is taken as even over the
+    longest stretch of the bin that has its mean in the middle, so that what lies together at an edge stays there.
+    """
+    stretches = []
+    for mass, moved in (reference, current):
+        weight = mass * width
+        mean = np.clip(np.divide(moved, weight, out=np.full_like(mass, 0.5), where=weight > 0), 0.0, 1.0)
+        half = np.maximum(np.minimum(mean, 1 - mean), 1e-9)
+        stretches.append((mass, mean - half, 2 * half))
+    points = np.sort(
+        np.clip([edge for _, first, long in stretches for edge in (first, first + long)], 0.0, 1.0), axis=0
+    )
+    points = np.vstack((np.zeros_like(left), points, np.ones_like(left)))
+    rises = [mass * np.clip((points - first) / long, 0.0, 1.0) for mass, first, long in stretches]
+    gaps = left + rises[0] - rises[1]
+    u, v = gaps[:-1], gaps[1:]
+    both = np.abs(u) + np.abs(v)
+    crossed = np.divide(u * u + v * v, 2 * both, out=np.zeros_like(both), where=both > 0)
+    heights = np.where(u * v < 0, crossed, both / 2)
+    return np.asarray((heights * np.diff(points, axis=0)).sum(axis=0), np.float64)
 
 
 def chi_square(reference: AnyArray, current: AnyArray) -> tuple[float, float]:

@@ -97,23 +97,30 @@ def fit(reference: Sample, method: Method) -> Fitted:
 def _measure_of(reference: Sample, method: Method) -> Callable[[Sample], tuple[float, float]]:
     if isinstance(reference, Categories):
         return _of_categories(reference, method)
-    x = reference.finite
     distance = {
         "jensen_shannon": _over_doane_bins,
         "hellinger": _over_doane_bins,
         "kolmogorov_smirnov": _kolmogorov_smirnov,
         "wasserstein": _wasserstein,
-    }[method](x, method)
+    }[method](reference, method)
 
     def measure(part: Sample) -> tuple[float, float]:
         assert isinstance(part, Numbers)
-        return (distance(part.finite) if present(part) else math.nan), math.nan
+        values = _with_infinities(part)
+        return (distance(values) if values.size else math.nan), math.nan
 
     return measure
 
 
-def _over_doane_bins(x: Floats, method: str) -> Callable[[Floats], float]:
+def _with_infinities(sample: Numbers) -> Floats:
+    """The values that are not NaN: it leaves infinities in, which lie beyond every edge."""
+    largest = float(np.finfo(np.float64).max)
+    return np.clip(sample.values[~np.isnan(sample.values)], -largest, largest)
+
+
+def _over_doane_bins(reference: Numbers, method: str) -> Callable[[Floats], float]:
     """Doane's bins cut over the reference alone; what lies outside of them is one more bin."""
+    x = reference.finite
     try:
         with np.errstate(over="raise", invalid="raise"):
             edges = np.histogram_bin_edges(x, bins="doane")
@@ -131,9 +138,11 @@ def _apart(method: str, reference: Floats, current: Floats) -> float:
     return float(apart(reference, current))
 
 
-def _kolmogorov_smirnov(x: Floats, _: str) -> Callable[[Floats], float]:
+def _kolmogorov_smirnov(reference: Numbers, _: str) -> Callable[[Floats], float]:
+    x = _with_infinities(reference)
     if len(x) < EXACT_BELOW:
         return lambda y: distances.ks(x, y)
+    x = reference.finite
     edges = np.linspace(x.min(), x.max(), EXACT_BELOW + 1)
     below = np.cumsum(np.histogram(x, edges)[0] / len(x))
 
@@ -144,10 +153,16 @@ def _kolmogorov_smirnov(x: Floats, _: str) -> Callable[[Floats], float]:
     return distance
 
 
-def _wasserstein(x: Floats, _: str) -> Callable[[Floats], float]:
-    """In the column's own unit; over bins the mass outside of the reference's range is counted with one row too many."""
+def _wasserstein(reference: Numbers, _: str) -> Callable[[Floats], float]:
+    """In the column's own unit, ∞ where a value is; over bins the mass outside of the reference's range is counted with one
+    row too many."""
+    x = _with_infinities(reference)
     if len(x) < EXACT_BELOW:
-        return lambda y: distances.wasserstein(x, y)
+        if len(reference.finite) < len(x):
+            return lambda y: math.inf
+        largest = np.finfo(np.float64).max
+        return lambda y: math.inf if np.abs(y).max() == largest else distances.wasserstein(x, y)
+    x = reference.finite
     counts, edges = np.histogram(x, bins=EXACT_BELOW)
     low, high, width = edges[0], edges[-1], edges[1] - edges[0]
     below = np.cumsum(counts / len(x))
