@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test soak bench check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-peers soak bench check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
 	@echo "make test    the test suite"
 	@echo "make soak    the long form of the proofs under tests/soak: about an hour"
+	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
 
@@ -45,6 +46,16 @@ layers: $(VENV)/.dev
 	@$(BIN)/lint-imports
 
 check: lint types layers test
+
+# Evidently and NannyML cannot live beside our packages (pandas 3) nor beside each other: an environment each.
+.peers/%/.done: tests/peers/requirements-%.txt
+	@test -x .peers/$*/bin/python || $(PYTHON) -m venv .peers/$*
+	@echo "installing $* into .peers/$* ..."
+	@.peers/$*/bin/python -m pip --disable-pip-version-check -q install -r $<
+	@touch $@
+
+test-peers: $(VENV)/.dev .peers/evidently/.done .peers/nannyml/.done
+	@PILOTHOUSE_PEERS=1 $(BIN)/python -m pytest -q tests/peers
 
 bench: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench.py

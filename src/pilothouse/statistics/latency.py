@@ -46,7 +46,7 @@ def profile_latencies(
     micros = np.clip(np.nan_to_num(np.asarray(latencies_us, dtype=np.float64)), 1.0, 86_400e6)
     counts = np.bincount(np.rint(np.log(micros) / _GROWTH).astype(np.int64), minlength=1)
     total = int(np.rint(micros).sum())
-    longest = int(micros.max()) if micros.size else 0
+    longest = math.ceil(micros.max()) if micros.size else 0
     return _sparse(len(micros), int(np.sum(rows)), total, longest, counts)
 
 

@@ -24,6 +24,12 @@ from .encoding import pack, unpack
 
 SCORE = "score"
 """The name under which the model's score appears beside the features."""
+WIDE_GAP = 1 / 32
+"""A stretch without a reference value that is wider than this share of the range gets edges towards both its ends."""
+GAP_PARTS = 32
+"""Parts of the way from one atom to the next in a column of few distinct values, as far as ``bins`` reach."""
+HALVINGS = 12
+"""How often a tail, or a wide gap, is halved towards the values beside it."""
 CATEGORY_CAP = 512
 """The most frequent categories that get a cell of their own; the rest go to "other"."""
 OFFSET_UNITS = 256
@@ -252,29 +258,45 @@ def numeric_column(
 ) -> NumericColumn:
     """Edges and atoms for the values of a column (float64[n]; NaN and infinities are left out).
 
-    Up to ``bins / 2`` distinct values: each is an atom, and profiles are exact. Beyond, three quarters of the edges are
-    quantiles and a quarter even over the range (or ``span``); a value is an atom from half a quantile's mass on, so that
-    no other bin holds more than 1.5 quantiles' mass of the reference.
+    Up to ``bins / 2`` distinct values: each is an atom, with edges between for what arrives there later. Up to ``bins``: each
+    begins a bin. Beyond, three quarters of ``bins`` are quantiles and a quarter even over the range (or ``span``). A value
+    is an atom from half a quantile's mass on, so that no bin but an atom's holds more than 1.5 quantiles' mass of the
+    reference. More edges halve the way into what the reference leaves thin or empty (``_halved``).
     """
     finite = _finite(values)
     if not finite.size:
         return NumericColumn(name, frozen(np.empty(0)), frozen(np.empty(0)))
     distinct, counts = np.unique(finite, return_counts=True)
+    low, high = span or (float(distinct[0]), float(distinct[-1]))
+    quantiles = bins * 3 // 4
     if len(distinct) <= bins // 2:
-        atoms, edges = distinct, distinct
+        parts = min(GAP_PARTS, bins // len(distinct))
+        share = np.arange(1, parts)[:, None] / parts
+        between = distinct[:-1] * (1 - share) + distinct[1:] * share
+        atoms, edges = distinct, np.concatenate((distinct, between.ravel()))
     else:
-        quantiles = bins * 3 // 4
-        ranks = np.arange(1, quantiles) * (finite.size / quantiles)
         atoms = distinct[counts >= max(2.0, finite.size / (2 * quantiles))]
-        low, high = span or (float(distinct[0]), float(distinct[-1]))
         share = np.linspace(0.0, 1.0, bins // 4 + 1)
+        ranks = np.arange(1, quantiles) * (finite.size / quantiles)
+        cuts = distinct if len(distinct) <= bins else distinct[np.searchsorted(np.cumsum(counts), ranks)]
         edges = np.concatenate(
-            (distinct[np.searchsorted(np.cumsum(counts), ranks)], low * (1 - share) + high * share)
+            (cuts, low * (1 - share) + high * share, _halved(cuts[[0, -1]], distinct[[0, -1]]))
         )
+    wide = np.flatnonzero(np.diff(distinct / 2) > (distinct[-1] / 2 - distinct[0] / 2) * WIDE_GAP)
+    edges = np.concatenate(
+        (edges, _halved(distinct[wide], distinct[wide + 1]), _halved(distinct[wide + 1], distinct[wide]))
+    )
     with np.errstate(over="ignore"):  # after the largest float comes infinity, which is dropped below
         after = np.nextafter(np.append(atoms, distinct[-1]), np.inf)
     edges = np.unique(np.concatenate((edges, atoms, after, distinct[:1])))
     return NumericColumn(name, frozen(edges[np.isfinite(edges)]), frozen(atoms))
+
+
+def _halved(near: Floats, far: Floats) -> Floats:
+    """Points between each ``near`` and ``far`` at 1/2, 1/4 … of the way from near: a value between is then in a bin no wider
+    than its distance from near, whose position is kept to 1/512 of that."""
+    share = 0.5 ** np.arange(1, HALVINGS + 1)
+    return np.asarray((near[:, None] * (1 - share) + far[:, None] * share).ravel(), np.float64)
 
 
 def _finite(values: Floats) -> Floats:

@@ -1,0 +1,79 @@
+"""Commands that compare data outside of any workspace: drift."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pilothouse.cli.output import json_option, say, show_json, show_table
+from pilothouse.cli.session import Session
+
+if TYPE_CHECKING:
+    from pilothouse.statistics.table_drift import ColumnDrift
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("reference", type=_FILE)
+@click.argument("current", type=_FILE)
+@click.option(
+    "--like", type=click.Choice(["evidently", "nannyml"]), help="By the default rules of that library."
+)
+@click.option("--column", "columns", multiple=True, help="Only this column (again for more).")
+@json_option
+@click.pass_obj
+def drift(
+    session: Session, reference: Path, current: Path, like: str | None, columns: tuple[str, ...]
+) -> None:
+    """Compare CURRENT with REFERENCE column by column (parquet, csv or csv.gz).
+
+    Needs no workspace. Figures are exact, from the raw values.
+    """
+    from pilothouse.operations import table_files
+
+    rules: table_files.Rules = (
+        "evidently" if like == "evidently" else "nannyml" if like == "nannyml" else "pilothouse"
+    )
+    found = table_files.compare_files(reference, current, rules=rules, columns=columns)
+    if session.as_json:
+        show_json(table_files.plain(found))
+        return
+    show_table(
+        ("column", "kind", "statistic", "value", "threshold", "verdict", "rows", "missing", "unseen"),
+        (
+            (c.column, c.kind, c.statistic, _figure(c.value), _figure(c.threshold), _verdict(c),
+             c.rows, f"{c.missing:.1%}", f"{c.unseen:.1%}")
+            for c in found.columns
+        ),
+        empty="the files have no columns",
+    )  # fmt: skip
+    compared = [c for c in found.columns if c.statistic]
+    drifting = sum(c.drifts for c in compared)
+    say(f"{drifting} of {len(compared)} columns drift" + _of_the_table(found.drifts))
+
+
+def _verdict(column: "ColumnDrift") -> str:
+    if column.fault:
+        return column.fault
+    said = ["drifts"] if column.drifts else []
+    if column.drifts and len(column.chunks) > 1:
+        said = [f"drifts in {sum(alert for _, alert in column.chunks)} of {len(column.chunks)} chunks"]
+    return ", ".join(said + [f"more {fault}" for fault in column.worse])
+
+
+def _of_the_table(drifts: bool | None) -> str:
+    if drifts is None:
+        return ""
+    return (
+        ": the table drifts (half of them or more)"
+        if drifts
+        else ": the table does not drift (less than half)"
+    )
+
+
+def _figure(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value:.4g}"

@@ -1,0 +1,172 @@
+"""Two files compared column by column, outside of any workspace: parquet, csv and csv.gz."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.statistics import like_evidently, like_nannyml, table_drift
+from pilothouse.statistics.samples import Categories, Numbers, Sample
+from pilothouse.statistics.table_drift import ColumnDrift
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Rules = Literal["pilothouse", "evidently", "nannyml"]
+
+_SUFFIXES = ".parquet, .csv or .csv.gz"
+_PANDAS_INDEX = "__index_level_"
+"""What pandas calls an index that it stores as a column."""
+_MISSING = ["", "NA", "NaN", "nan", "null"]
+_COMPARE: dict[str, Callable[[table_drift.Columns, table_drift.Columns], list[ColumnDrift]]] = {
+    "pilothouse": table_drift.table_drift,
+    "evidently": like_evidently.table_drift,
+    "nannyml": like_nannyml.table_drift,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileDrift:
+    """How two files differ. ``drifts`` is the verdict on the table where the rules have one, else None."""
+
+    rules: Rules
+    columns: tuple[ColumnDrift, ...]
+    drifts: bool | None
+
+
+def compare_files(
+    reference: Path, current: Path, *, rules: Rules = "pilothouse", columns: Sequence[str] = ()
+) -> FileDrift:
+    """Compare ``current`` with ``reference`` (all columns, or those named). Raises InvalidInputError.
+
+    A parquet file is read column by column, so that memory holds two columns and not two files.
+    """
+    before, now = _Table(reference), _Table(current)
+    unknown = [name for name in columns if name not in before.names and name not in now.names]
+    if unknown:
+        raise InvalidInputError(
+            f"column {unknown[0]!r} is in neither file; expected one of {', '.join(before.names)}"
+        )
+    compare = _COMPARE[rules]
+    wanted = columns or table_drift.column_names(dict.fromkeys(before.names), dict.fromkeys(now.names))
+    found = [column for name in wanted for column in compare(before.column(name), now.column(name))]
+    if rules == "pilothouse":
+        found = table_drift.judged(found)
+    return FileDrift(
+        rules, tuple(found), like_evidently.table_drifts(found) if rules == "evidently" else None
+    )
+
+
+class _Table:
+    """A file's columns, read when they are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.csv
+        import pyarrow.parquet
+
+        self.path = path
+        if not path.is_file():
+            raise InvalidInputError(f"{path} is not a file: expected one that ends in {_SUFFIXES}")
+        name = path.name.lower()
+        try:
+            if name.endswith(".parquet"):
+                file = pyarrow.parquet.ParquetFile(path)
+                self.names = [n for n in file.schema_arrow.names if not n.startswith(_PANDAS_INDEX)]
+                self._read: Callable[[str], pa.ChunkedArray] = lambda column: file.read([column]).column(
+                    column
+                )
+            elif name.endswith((".csv", ".csv.gz")):
+                options = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=_MISSING)
+                table = pyarrow.csv.read_csv(path, convert_options=options)
+                self.names = list(table.column_names)
+                self._read = table.column
+            else:
+                raise InvalidInputError(f"{path}: expected a file that ends in {_SUFFIXES}")
+        except (pa.ArrowException, OSError) as error:
+            raise InvalidInputError(f"{path} cannot be read: {_line(error)}") from None
+        twice = [name for i, name in enumerate(self.names) if name in self.names[:i]]
+        if twice:
+            raise InvalidInputError(f"{path}: two columns are called {twice[0]!r}; expected each name once")
+
+    def column(self, name: str) -> Mapping[str, Sample | None]:
+        """The column under its name, or nothing where the file has none."""
+        import pyarrow as pa
+
+        if name not in self.names:
+            return {}
+        try:
+            return {name: sample_of(self._read(name))}
+        except (pa.ArrowException, OSError) as error:
+            raise InvalidInputError(f"{self.path}: column {name!r} cannot be read: {_line(error)}") from None
+
+
+def sample_of(column: "pa.ChunkedArray") -> Sample | None:
+    """An Arrow column as numbers or as categories coded once; None for times, lists and structures."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_null(kind)
+    ):
+        whole = pa.types.is_integer(kind) and not column.null_count
+        values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return Numbers(np.asarray(values, np.float64), whole)
+    boolean = pa.types.is_boolean(kind)
+    if not boolean and not pa.types.is_string(kind) and not pa.types.is_large_string(kind):
+        return None
+    coded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.combine_chunks()
+    codes = np.asarray(pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False), np.int64)
+    return Categories(codes, tuple(coded.dictionary.to_pylist()), "boolean" if boolean else "text")
+
+
+def plain(found: FileDrift) -> dict[str, object]:
+    """The comparison for JSON: what is not a finite number is left out."""
+    return {
+        "rules": found.rules,
+        "drifts": found.drifts,
+        "columns": [_plain(column) for column in found.columns],
+    }
+
+
+def _plain(column: ColumnDrift) -> dict[str, object]:
+    said: dict[str, object] = {
+        "column": column.column,
+        "kind": column.kind,
+        "statistic": column.statistic or None,
+        "value": _finite(column.value),
+        "threshold": _finite(column.threshold),
+        "drifts": column.drifts,
+        "fault": column.fault or None,
+        "statistics": {name: value for name, value in column.statistics.items() if math.isfinite(value)},
+        "reference_rows": column.reference_rows,
+        "rows": column.rows,
+        "reference_missing": column.reference_missing,
+        "missing": column.missing,
+        "unseen": column.unseen,
+        "worse": list(column.worse),
+    }
+    if column.chunks:
+        said["chunks"] = [{"value": _finite(value), "alert": alert} for value, alert in column.chunks]
+    return said
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no reason given"])[0]

@@ -1,0 +1,177 @@
+"""Drift as Evidently 0.7.23 judges it by default: its choice of statistic, binning, constants and verdict.
+
+Read from its ``legacy/calculations`` (``get_one_column_drift``, ``stattests``) and its ``infer_column_type``. Its bins are
+cut over reference and current together, so that nothing of this can be computed from stored profiles.
+"""
+
+import math
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from . import distances
+from .arrays import Floats, Ints
+from .samples import Categories, Numbers, Sample, value_counts
+from .table_drift import ColumnDrift, Columns, column_names, describe
+
+Method = Literal["ks", "wasserstein", "jensenshannon", "chisquare", "z", "psi", "kl_div", "hellinger"]
+
+THRESHOLDS: dict[Method, float] = {
+    "ks": 0.05,
+    "chisquare": 0.05,
+    "z": 0.05,
+    "wasserstein": 0.1,
+    "jensenshannon": 0.1,
+    "psi": 0.1,
+    "kl_div": 0.1,
+    "hellinger": 0.1,
+}
+SMALL_SAMPLE = 1_000
+"""Up to this many reference rows it tests a hypothesis; beyond, it measures a distance."""
+FEW_VALUES = 5
+"""Numbers with no more distinct values than this are treated as categories."""
+FEW_INTEGERS = 10
+"""An integer column of current with no more distinct values than this is a category."""
+BINNED_FROM = 20
+"""Numbers with more distinct reference values than this are binned; else each value is a bin."""
+SMALLEST_NORM = 0.001
+"""Wasserstein is divided by the reference's deviation, but by no less than this."""
+DRIFTED_SHARE = 0.5
+"""A table drifts from this share of its columns on."""
+
+
+def table_drift(reference: Columns, current: Columns) -> list[ColumnDrift]:
+    """Every column by Evidently's rules. What makes it raise (a missing or an empty column) is a column's ``fault`` here."""
+    return [column_drift(name, reference, current) for name in column_names(reference, current)]
+
+
+def table_drifts(columns: list[ColumnDrift]) -> bool:
+    """Evidently's verdict on the whole table: at least half of the columns that could be compared drift."""
+    compared = [column for column in columns if column.statistic]
+    return bool(compared) and sum(c.drifts for c in compared) / len(compared) >= DRIFTED_SHARE
+
+
+def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift:
+    """One column: its statistic, value, threshold and verdict, or its fault."""
+    said = describe(name, reference, current)
+    before, now = reference.get(name), current.get(name)
+    if said.fault or before is None or now is None:
+        return said
+    if _is_free_text(now):
+        return replace(said, fault="is free text, for which Evidently trains a classifier: not reproduced")
+    categorical = is_category(now)
+    method = choose(before, now, categorical)
+    value = measure(method, before, now, categorical)
+    return replace(
+        said,
+        kind="category" if categorical else "number",
+        statistic=method,
+        value=value,
+        threshold=THRESHOLDS[method],
+        drifts=drifts(method, value),
+        statistics={method: value} if math.isfinite(value) else {},
+    )
+
+
+def is_category(current: Sample) -> bool:
+    """Texts and booleans, and integers of few values, by the current table."""
+    if isinstance(current, Categories):
+        return True
+    return current.integers and len(np.unique(current.finite)) <= FEW_INTEGERS
+
+
+def _is_free_text(sample: Sample) -> bool:
+    if not isinstance(sample, Categories) or sample.kind != "text":
+        return False
+    held = sample.codes[sample.codes >= 0]
+    return len(np.unique(held)) > len(held) * 0.5
+
+
+def choose(reference: Sample, current: Sample, categorical: bool) -> Method:
+    """The statistic that Evidently takes when none is asked for."""
+    counts = value_counts(reference, current)
+    rows, values = int(counts[0].sum()), len(counts[0])
+    as_values = categorical or values <= FEW_VALUES
+    if rows > SMALL_SAMPLE:
+        return "jensenshannon" if as_values else "wasserstein"
+    if as_values:
+        return "chisquare" if values > 2 else "z"
+    return "ks"
+
+
+def drifts(method: Method, value: float) -> bool:
+    """The verdict: p-values of counts strictly below, of KS not above, distances at or beyond the threshold."""
+    threshold = THRESHOLDS[method]
+    if method in ("chisquare", "z"):
+        return value < threshold
+    return value <= threshold if method == "ks" else value >= threshold
+
+
+def measure(method: Method, reference: Sample, current: Sample, categorical: bool) -> float:
+    """The value of one of its statistics (a p-value for ks, chisquare and z); NaN where it is not defined."""
+    if method in ("ks", "wasserstein"):
+        assert isinstance(reference, Numbers)
+        assert isinstance(current, Numbers)
+        x, y = reference.finite, current.finite
+        if method == "ks":
+            return distances.ks_p_exact(x, y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return distances.wasserstein(x, y) / max(float(np.std(x)), SMALLEST_NORM)
+    if method == "z":
+        return _z_test(*value_counts(reference, current))
+    if method == "chisquare":
+        return distances.chi_square_of_fit(*value_counts(reference, current))[1]
+    if method == "hellinger":
+        return float(distances.hellinger(*_hellinger_bins(reference, current, categorical)))
+    r, c = binned_shares(reference, current, categorical)
+    if method == "jensenshannon":
+        return float(distances.jensen_shannon(r, c, base=math.e))
+    if method == "psi":
+        return float(distances.psi_of_shares(_filled(r), _filled(c)))
+    return float(distances.kullback_leibler(_filled(r), _filled(c)))
+
+
+def _z_test(reference: Ints, current: Ints) -> float:
+    """The two-sided p-value for the share of one of two values; 1 where both hold the same single value."""
+    if len(reference) < 2:
+        return 1.0
+    return distances.two_proportion_z(
+        int(reference[0]), int(reference.sum()), int(current[0]), int(current.sum())
+    )[1]
+
+
+def binned_shares(reference: Sample, current: Sample, categorical: bool) -> tuple[Floats, Floats]:
+    """Shares for psi, jensenshannon and kl_div: by Sturges's rule over both samples together, or value by value."""
+    if not categorical and isinstance(reference, Numbers) and isinstance(current, Numbers):
+        x, y = reference.finite, current.finite
+        if len(np.unique(x)) > BINNED_FROM:
+            edges = _sturges(np.concatenate((x, y)))
+            return np.histogram(x, edges)[0] / len(x), np.histogram(y, edges)[0] / len(y)
+    before, now = value_counts(reference, current)
+    return before / before.sum(), now / now.sum()
+
+
+def _hellinger_bins(reference: Sample, current: Sample, categorical: bool) -> tuple[Floats, Floats]:
+    """As above but always binned for numbers, and by edges cut over the *distinct* values."""
+    if categorical or not isinstance(reference, Numbers) or not isinstance(current, Numbers):
+        before, now = value_counts(reference, current)
+        return before.astype(np.float64), now.astype(np.float64)
+    x, y = reference.finite, current.finite
+    edges = _sturges(np.unique(np.concatenate((x, y))))
+    return np.histogram(x, edges)[0].astype(np.float64), np.histogram(y, edges)[0].astype(np.float64)
+
+
+def _sturges(values: Floats) -> Floats:
+    """Edges by Sturges's rule; a single bin over everything where the range is too wide to be divided."""
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            return np.asarray(np.histogram_bin_edges(values, "sturges"), np.float64)
+    except (ValueError, FloatingPointError):
+        return np.array([-np.inf, np.inf])
+
+
+def _filled(held: Floats) -> Floats:
+    """Empty bins get 0.0001, or a millionth of the smallest share where that is not above 0.0001; not normalised again."""
+    smallest = held[held > 0].min()
+    return np.where(held == 0, smallest / 1e6 if smallest <= 1e-4 else 1e-4, held)

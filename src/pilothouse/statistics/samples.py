@@ -1,0 +1,110 @@
+"""One column's raw values, outside of any profile: numbers, or categories as codes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from .arrays import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """``values`` float64[n], NaN where missing; ``integers`` where the source holds whole numbers and none is missing."""
+
+    values: Floats
+    integers: bool = False
+
+    @property
+    def rows(self) -> int:
+        """All rows, missing ones too."""
+        return len(self.values)
+
+    @property
+    def finite(self) -> Floats:
+        """The values that are numbers, in their order."""
+        return self.values[np.isfinite(self.values)]
+
+    def part(self, rows: slice) -> "Numbers":
+        """Some of the rows."""
+        return Numbers(self.values[rows], self.integers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Categories:
+    """``codes`` int64[n] are places in ``names`` (each name once), −1 where missing."""
+
+    codes: Ints
+    names: tuple[str, ...]
+    kind: Literal["text", "boolean"] = "text"
+
+    @property
+    def rows(self) -> int:
+        """All rows, missing ones too."""
+        return len(self.codes)
+
+    def part(self, rows: slice) -> "Categories":
+        """Some of the rows."""
+        return Categories(self.codes[rows], self.names, self.kind)
+
+
+Sample = Numbers | Categories
+
+
+def kind_of(sample: Sample) -> str:
+    """What the values are, in a word."""
+    return "number" if isinstance(sample, Numbers) else sample.kind
+
+
+def same_kind(first: Sample, second: Sample) -> bool:
+    """True where the two can be compared."""
+    return kind_of(first) == kind_of(second)
+
+
+def present(sample: Sample) -> int:
+    """Rows with a usable value."""
+    if isinstance(sample, Numbers):
+        return int(np.isfinite(sample.values).sum())
+    return int((sample.codes >= 0).sum())
+
+
+def missing_share(sample: Sample) -> float:
+    """Rows without a usable value, 0 to 1; 0 where there are no rows."""
+    return 1 - present(sample) / sample.rows if sample.rows else 0.0
+
+
+def value_counts(reference: Sample, current: Sample) -> tuple[Ints, Ints]:
+    """How often each value occurs in either, over the values of both, each int64[k]; of texts in the reference's order
+    with new ones last. Both must be of one kind."""
+    if isinstance(reference, Numbers) and isinstance(current, Numbers):
+        first, second = reference.finite, current.finite
+        distinct, place = np.unique(np.concatenate((first, second)), return_inverse=True)
+        return (
+            np.bincount(place[: len(first)], minlength=len(distinct)),
+            np.bincount(place[len(first) :], minlength=len(distinct)),
+        )
+    assert isinstance(reference, Categories)
+    assert isinstance(current, Categories)
+    places = {name: i for i, name in enumerate(reference.names)}
+    for name in current.names:
+        places.setdefault(name, len(places))
+    moved = np.array([places[name] for name in current.names], np.int64)
+    counts = (
+        np.bincount(reference.codes[reference.codes >= 0], minlength=len(places)),
+        np.bincount(moved[current.codes[current.codes >= 0]], minlength=len(places))
+        if len(moved)
+        else np.zeros(len(places), np.int64),
+    )
+    held = (counts[0] + counts[1]) > 0
+    return counts[0][held], counts[1][held]
+
+
+def unseen_share(reference: Sample, current: Sample) -> float:
+    """Rows of current outside the reference's range, or of categories that it does not hold, 0 to 1."""
+    if not current.rows or not present(reference):
+        return 0.0
+    if isinstance(reference, Numbers) and isinstance(current, Numbers):
+        low, high, values = reference.finite.min(), reference.finite.max(), current.finite
+        return float(((values < low) | (values > high)).sum()) / current.rows
+    before, now = value_counts(reference, current)
+    return float(now[before == 0].sum()) / current.rows

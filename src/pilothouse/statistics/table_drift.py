@@ -1,0 +1,191 @@
+"""Two tables of raw values, column by column: exact figures, and the reason where a column cannot be compared.
+
+One bad column (empty, of another type, absent) says what it is and spoils no other. The verdict is by effect and by
+chance alone: two tables do not tell what the reference does by itself from week to week, which monitoring learns.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from . import distances
+from .arrays import Floats
+from .calibration import EFFECT, FEWEST_ROWS
+from .drift import group_starts, grouped
+from .profile import place
+from .samples import Numbers, Sample, kind_of, missing_share, present, same_kind, unseen_share
+from .samples import value_counts as counts_of
+from .specification import numeric_column
+
+FALSE_ALARM_RATE = 0.01
+"""The chance that anything drifts in a table in which nothing has changed (Benjamini–Hochberg over its columns)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDrift:
+    """One column of two tables. ``statistic`` is the one that decides, empty where nothing could be compared and
+    ``fault`` says why; ``statistics`` are all. ``missing`` and ``unseen`` are shares of current's rows."""
+
+    column: str
+    kind: str
+    statistic: str = ""
+    value: float = math.nan
+    threshold: float = math.nan
+    drifts: bool = False
+    fault: str = ""
+    statistics: Mapping[str, float] = field(default_factory=dict)
+    reference_rows: int = 0
+    rows: int = 0
+    reference_missing: float = 0.0
+    missing: float = 0.0
+    unseen: float = 0.0
+    worse: tuple[str, ...] = ()
+    """Which of ``missing`` and ``unseen`` has risen, by effect and beyond chance."""
+    chunks: tuple[tuple[float, bool], ...] = ()
+    """(value, alert) of each part of current, where the rules judge it in parts."""
+
+
+Columns = Mapping[str, Sample | None]
+"""Columns by name; None for one of a type that is not compared (times, lists)."""
+
+
+def table_drift(reference: Columns, current: Columns) -> list[ColumnDrift]:
+    """Compare tables by Pilothouse's own rules, in the reference's order, with columns that only current has last."""
+    found = [column_drift(name, reference, current) for name in column_names(reference, current)]
+    return judged(found)
+
+
+def column_names(reference: Columns, current: Columns) -> list[str]:
+    """The columns of the reference in order, then those that only current has."""
+    return [*reference, *(name for name in current if name not in reference)]
+
+
+def describe(name: str, reference: Columns, current: Columns) -> ColumnDrift:
+    """What can be said of a column before any statistic: rows, shares, and the ``fault`` that forbids to compare."""
+    before, now = reference.get(name), current.get(name)
+    if name not in current:
+        return ColumnDrift(name, kind_of(before) if before else "other", fault="is missing in current")
+    if name not in reference:
+        return ColumnDrift(name, kind_of(now) if now else "other", fault="is not in the reference")
+    if before is None and now is None:
+        return ColumnDrift(name, "other", fault="is neither number nor text: not compared")
+    if before is None or now is None or not same_kind(before, now):
+        kinds = [kind_of(sample) if sample else "of another type" for sample in (before, now)]
+        return ColumnDrift(name, kinds[0], fault=f"changed its type: it was {kinds[0]}, now it is {kinds[1]}")
+    said = ColumnDrift(
+        name,
+        kind_of(before),
+        reference_rows=before.rows,
+        rows=now.rows,
+        reference_missing=missing_share(before),
+        missing=missing_share(now),
+        unseen=unseen_share(before, now),
+    )
+    said = replace(said, worse=_worse(said))
+    for sample, where in ((before, "the reference"), (now, "current")):
+        if not present(sample):
+            return replace(said, fault=f"is empty in {where}")
+    return said
+
+
+def _worse(said: ColumnDrift) -> tuple[str, ...]:
+    """Data quality: shares that have risen by EFFECT, one in a hundred by chance. Numbers out of range are drift."""
+    shares = [("missing", said.reference_missing, said.missing)]
+    if said.kind != "number":
+        shares.append(("unseen", 0.0, said.unseen))
+    return tuple(
+        name
+        for name, before, now in shares
+        if now >= before + EFFECT[name]
+        and distances.two_proportion_z(
+            round(before * said.reference_rows), said.reference_rows, round(now * said.rows), said.rows
+        )[1]
+        <= FALSE_ALARM_RATE
+    )
+
+
+def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift:
+    """One column's exact figures, not yet judged: ``value`` against ``threshold``, the smallest effect worth a word."""
+    said = describe(name, reference, current)
+    before, now = reference.get(name), current.get(name)
+    if said.fault or before is None or now is None:
+        return said
+    statistics = sample_statistics(before, now)
+    worth = [name for name in ("ks", "wasserstein", "js") if name in statistics and name in _judges(before)]
+    statistic = max(worth, key=lambda name: statistics[name] / EFFECT[name])
+    return replace(
+        said,
+        statistic=statistic,
+        value=statistics[statistic],
+        threshold=EFFECT[statistic],
+        statistics=statistics,
+    )
+
+
+def _judges(sample: Sample) -> tuple[str, ...]:
+    return ("ks", "wasserstein") if isinstance(sample, Numbers) else ("js",)
+
+
+def sample_statistics(reference: Sample, current: Sample) -> dict[str, float]:
+    """Every statistic that fits, exact on raw values; what the samples do not define is left out.
+
+    Numbers: ``psi``, ``js``, ``hellinger`` over groups of about equal reference mass (the groups of profiles), ``ks``,
+    ``ks_p``, ``wasserstein`` in the reference's deviations. Categories: ``psi``, ``js``, ``hellinger``, ``l_infinity``,
+    ``chi2``, ``chi2_p``.
+    """
+    found: dict[str, float] = {}
+    if isinstance(reference, Numbers) and isinstance(current, Numbers):
+        x, y = reference.finite, current.finite
+        column = numeric_column("", x, 1024)
+        r, c = (np.bincount(place(column, values), minlength=column.bins) for values in (x, y))
+        starts = group_starts(column, r)
+        r, c = grouped(r, starts), grouped(c, starts)
+        d = distances.ks(x, y)
+        found |= {"ks": d, "ks_p": distances.ks_p_value(d, len(x), len(y))}
+        found["wasserstein"] = distances.wasserstein(x, y) / _deviation(x)
+    else:
+        r, c = counts_of(reference, current)
+        found["l_infinity"] = float(distances.l_infinity(r, c))
+        found["chi2"], found["chi2_p"] = distances.chi_square(r, c)
+    found |= {
+        "psi": float(distances.psi(r, c)),
+        "js": float(distances.jensen_shannon(r, c)),
+        "hellinger": float(distances.hellinger(r, c)),
+    }
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _deviation(values: Floats) -> float:
+    """The standard deviation, not less than a thousandth of the range; of a constant its size, at least 1 (as profiles)."""
+    half = float(values.max() / 2 - values.min() / 2)
+    if half == 0:
+        return max(abs(float(values[0])), 1.0)
+    return 2 * half * max(float(np.std((values / 2 - values.min() / 2) / half)), 1e-3)
+
+
+def judged(columns: Sequence[ColumnDrift], rate: float = FALSE_ALARM_RATE) -> list[ColumnDrift]:
+    """The same columns with the verdict: large enough, and beyond chance with all columns together."""
+    p_values = [p for column in columns if (p := _p_value(column)) is not None]
+    critical = max(
+        (
+            rate * k / len(p_values)
+            for k, p in enumerate(sorted(p_values), 1)
+            if p <= rate * k / len(p_values)
+        ),
+        default=-1.0,
+    )
+    return [
+        replace(
+            column,
+            drifts=(p := _p_value(column)) is not None and p <= critical and column.value >= column.threshold,
+        )
+        for column in columns
+    ]
+
+
+def _p_value(column: ColumnDrift) -> float | None:
+    if not column.statistic or column.rows * (1 - column.missing) < FEWEST_ROWS:
+        return None
+    return column.statistics.get("ks_p" if column.kind == "number" else "chi2_p")

@@ -1,0 +1,193 @@
+"""Drift of 25 features (20 numbers with NaN, 5 categories): ours, NannyML's calculate and Evidently's preset, in one run.
+
+The peers run in their own interpreters under ``.peers`` (``make test-peers`` builds them); without one its line says so.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from bench import show
+
+from pilothouse.statistics.arrays import Floats, Ints
+from pilothouse.statistics.folding import profile_columns
+from pilothouse.statistics.specification import CategoricalColumn, build_specification
+from pilothouse.statistics.window_drift import prepare, window_drift
+
+PEERS = Path(__file__).resolve().parents[2] / ".peers"
+ROWS, MANY = 50_000, 1_000_000
+TEXTS = [f"c{i:02}" for i in range(12)]
+
+Table = tuple[dict[str, Floats], dict[str, Ints], Floats]
+
+
+def table(rows: int, seed: int) -> Table:
+    """Numbers (normal, lognormal, gamma), 3 % of them missing, and categories as codes of TEXTS."""
+    chance = np.random.default_rng(seed)
+    numbers = {}
+    for i in range(20):
+        draw = (chance.standard_normal, lambda n: chance.lognormal(0, 1, n), lambda n: chance.gamma(2, 2, n))[
+            i % 3
+        ]
+        values = np.asarray(draw(rows), np.float64)
+        values[chance.random(rows) < 0.03] = np.nan
+        numbers[f"n{i}"] = values
+    return numbers, {f"k{i}": chance.integers(0, 12, rows) for i in range(5)}, chance.random(rows)
+
+
+def run() -> None:
+    """Milliseconds, medians; ours and the peers turn about, so that a busy machine slows all of them."""
+    numbers, codes, scores = table(ROWS, 0)
+    texts = {name: [TEXTS[code] for code in column] for name, column in codes.items()}
+    specification = build_specification("binary", numbers, texts, scores, ("0", "1"))
+    recode = {
+        column.name: np.array([column.codes[text] for text in TEXTS])
+        for column in specification.columns
+        if isinstance(column, CategoricalColumn)
+    }
+
+    reference = prepare(
+        specification,
+        profile_columns(specification, numbers, {k: recode[k][v] for k, v in codes.items()}, scores),
+    )
+    now = table(ROWS, 1)
+    coded = {k: recode[k][v] for k, v in now[1].items()}
+    ready = profile_columns(specification, now[0], coded, now[2])
+
+    def ours() -> object:
+        return window_drift(reference, profile_columns(specification, now[0], coded, now[2]))
+
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{side}.npz" for side in ("reference", "current")]
+        for path, (columns, categories, _) in zip(paths, ((numbers, codes, scores), now), strict=True):
+            np.savez(path, **columns, **categories)
+        peers = {name: _Peer(name, paths) for name in ("nannyml", "evidently")}
+        taken: dict[str, list[float]] = {"ours": [], "ready": [], **{name: [] for name in peers}}
+        for _ in range(5):
+            taken["ours"] += [_timed(ours) for _ in range(3)]
+            taken["ready"] += [_timed(lambda: window_drift(reference, ready)) for _ in range(3)]
+            for name, peer in peers.items():
+                if peer.there and (name != "evidently" or len(taken[name]) < 3):
+                    taken[name].append(peer.measure())
+        for peer in peers.values():
+            peer.close()
+    middle = {name: statistics.median(values) for name, values in taken.items() if values}
+    show(f"drift: 25 features, {ROWS:,} rows, folded and measured", f"{middle['ours'] * 1e3:.1f} ms")
+    show("drift: the same from a ready profile", f"{middle['ready'] * 1e3:.2f} ms")
+    for name, what in (
+        ("nannyml", "NannyML calculate (KS, JS, Wasserstein; chi2, JS)"),
+        ("evidently", "Evidently DataDriftPreset"),
+    ):
+        if name in middle:
+            show(
+                f"drift: {what}",
+                f"{middle[name] * 1e3:,.0f} ms",
+                f"ours is {middle[name] / middle['ours']:.1f} times as fast",
+            )
+        else:
+            show(f"drift: {what}", "not built", "make test-peers builds it")
+    _memory()
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def _memory() -> None:
+    """The peak of a process of its own that folds a million rows."""
+    code = (
+        "import resource, bench_drift as b\n"
+        "from pilothouse.statistics.folding import profile_columns\n"
+        "from pilothouse.statistics.specification import build_specification\n"
+        "from pilothouse.statistics.window_drift import prepare, window_drift\n"
+        "import time\n"
+        "n, k, s = b.table(b.ROWS, 0)\n"
+        "spec = build_specification('binary', n, {c: [b.TEXTS[i] for i in v] for c, v in k.items()}, s, ('0', '1'))\n"
+        "ready = prepare(spec, profile_columns(spec, n, k, s))\n"
+        "n, k, s = b.table(b.MANY, 1)\n"
+        "began = time.perf_counter()\n"
+        "window_drift(ready, profile_columns(spec, n, k, s))\n"
+        "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+    )
+    search = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": search},
+    ).stdout.split()
+    show(
+        f"drift: 25 features, {MANY:,} rows",
+        f"{float(said[0]) * 1e3:.0f} ms",
+        f"peak {float(said[1]):.0f} MB with the rows",
+    )
+
+
+_SCRIPT = """
+import sys, os, json, time, warnings, logging
+os.environ.update({"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"})
+warnings.simplefilter("ignore"); logging.disable(logging.CRITICAL)
+answers = os.fdopen(os.dup(1), "w"); os.dup2(2, 1)
+import numpy as np, pandas as pd
+def read(path):
+    with np.load(path) as held:
+        return pd.DataFrame({k: held[k] if k[0] == "n" else np.array(%r, object)[held[k]] for k in held.files})
+reference, current = read(sys.argv[2]), read(sys.argv[3])
+if sys.argv[1] == "nannyml":
+    import nannyml as nml
+    calculator = nml.UnivariateDriftCalculator(column_names=list(reference.columns),
+        continuous_methods=["kolmogorov_smirnov", "jensen_shannon", "wasserstein"], categorical_methods=["chi2", "jensen_shannon"],
+        chunk_size=len(current)).fit(reference)
+    act = lambda: calculator.calculate(current)
+else:
+    from evidently import Report, Dataset, DataDefinition
+    from evidently.presets import DataDriftPreset
+    sides = [Dataset.from_pandas(f, data_definition=DataDefinition()) for f in (current, reference)]
+    act = lambda: Report([DataDriftPreset()]).run(*sides)
+print("ready", file=answers, flush=True)
+for line in sys.stdin:
+    began = time.perf_counter(); act(); print(time.perf_counter() - began, file=answers, flush=True)
+"""
+
+
+class _Peer:
+    """A peer's own interpreter with both tables in memory; each line in measures once more."""
+
+    def __init__(self, name: str, paths: list[Path]) -> None:
+        python = PEERS / name / "bin" / "python"
+        self.there = python.exists()
+        if not self.there:
+            return
+        self._process = subprocess.Popen(
+            [str(python), "-I", "-c", _SCRIPT % (TEXTS,), name, *map(str, paths)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().strip() == "ready"
+        self.measure()
+
+    def measure(self) -> float:
+        """Seconds of one calculation."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End it."""
+        if self.there and self._process.stdin is not None:
+            self._process.stdin.close()
+            self._process.wait(30)
