@@ -1,9 +1,10 @@
 """Performance of a binary model without truth, from the scores of a window and what held-out days taught about them.
 
 The expected outcome of a score is its calibrated probability; the metrics follow from expected counts (confidence-based
-performance estimation). The band holds two things: the error of what was learnt (a form of calibration is drawn by its weight
-and refitted on held-out days that are drawn again) and the chance in the window's own outcomes (drawn from the probabilities, times the dispersion of
-days, for outcomes of one day hang together). It covers what truth will show while the outcome of a score stays what it was.
+performance estimation). The band holds two things. The error of what was learnt: a form of calibration is drawn by its
+weight and refitted on held-out days that are drawn again. And the chance in the window's own outcomes: drawn from the
+probabilities, times the dispersion of days, for outcomes of one day hang together. The band covers what truth will show
+while the outcome of a score stays what it was.
 """
 
 import math
@@ -22,6 +23,8 @@ DRAWS = 100
 """How often the held-out days, and the outcomes of a window, are drawn again."""
 KNOTS = 128
 """Points along the score at which the draws of the calibration are kept."""
+LARGEST_DRAW = 7.5
+"""Log-odds by which a draw of the calibration differs at most."""
 _STEP = 1e-4
 """Of a day's residuals, how much is added to a window to learn what a day does to a metric."""
 
@@ -60,7 +63,7 @@ def learn_from_scores(scores: Floats, rows: Ints, positives: Ints, *, seed: int 
     resamples = chance.multinomial(days, np.full(days, 1 / days), size=DRAWS).astype(np.float64)
     for name, weights in zip(names, resamples, strict=True):
         again = refit(str(name), scores, weights @ rows, weights @ positives)
-        draws.append(_odds(again[some]) - base)
+        draws.append(np.clip(_odds(again[some]) - base, -LARGEST_DRAW, LARGEST_DRAW))
     return ScoreEstimator(scores, calibrated, frozen(knots), frozen(np.array(draws)), rows, positives)
 
 
