@@ -5,7 +5,7 @@ Drawing from the same reading again changes nothing: alerts are keyed by their f
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.identifiers import version_uri
@@ -29,7 +29,7 @@ from pilothouse.telemetry.readings import (
     figures_of,
 )
 
-from . import explanations
+from . import change_evidence, explanations
 from .alerts import open_alert, resolve_alert_automatically
 from .explanations import Occasion, Words
 from .services import Services
@@ -122,7 +122,7 @@ def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) 
     with services.registry.read() as connection:
         unresolved = alert_store.listed(connection, unresolved=True, model=stream.model, target=stream.target)
     opened, resolved, asking = [], [], []
-    for rule in RULES[reading.monitor]:
+    for rule in RULES.get(reading.monitor, ()):
         spoken = [rule.subjects(one) for one in last]
         open_now = [a for a in unresolved if a.kind == rule.kind and a.version == stream.version]
         firing = _firing(spoken, rules)
@@ -162,6 +162,9 @@ def _open(
         stream.target, reading.start_us, reading.end_us, reading.rows, times, len(spoken), rules
     )
     words = rule.words(reading, firing, occasion)
+    if rule.kind in change_evidence.EXPLAINED:
+        diagnosis = change_evidence.diagnose_window(services, stream.id, reading.end_us)
+        words = replace(words, explanation=f"{words.explanation} {diagnosis.sentence}")
     return open_alert(
         services,
         model=stream.model,

@@ -4,7 +4,12 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.monitoring import DriftReading, PerformanceReading, TrafficReading
+from pilothouse.domain.monitoring import (
+    DriftReading,
+    EstimateReading,
+    PerformanceReading,
+    TrafficReading,
+)
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import latency
 from pilothouse.statistics.specification import SCORE
@@ -13,6 +18,7 @@ from pilothouse.telemetry.readings import (
     DRIFT,
     PERFORMANCE,
     DriftFigure,
+    EstimateFigure,
     PerformanceFigure,
     Reading,
     TrafficFigure,
@@ -68,6 +74,26 @@ def performance_reading(stored: Reading) -> PerformanceReading | None:
         figure.high if figure.high is not None else math.nan,
         figure.reference if figure.reference is not None else math.nan,
         stored.speaks,
+    )
+
+
+def estimate_reading(stored: Reading) -> EstimateReading | None:
+    """An estimate as screens take it; None where there is none."""
+    figure = figure_of(stored, EstimateFigure)
+    if figure.value is None:
+        return None
+    low, high, reference = (
+        math.nan if value is None else value for value in (figure.low, figure.high, figure.reference)
+    )
+    return EstimateReading(
+        figure.metric,
+        from_us(stored.start_us),
+        from_us(stored.end_us),
+        stored.rows,
+        figure.value,
+        low,
+        high,
+        reference,
     )
 
 

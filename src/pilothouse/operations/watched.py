@@ -12,8 +12,10 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import calibration as calibrations
+from pilothouse.statistics import estimation
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.calibration import Calibration
+from pilothouse.statistics.estimation import Estimator
 from pilothouse.statistics.profile import Profile
 from pilothouse.statistics.specification import ProfileSpecification
 from pilothouse.store import models, processes, versions
@@ -65,6 +67,35 @@ def baseline_of(services: Services, model: str, version: int, target: str, windo
     calibration = _calibration(services, key, own, specification, window_days)
     services.telemetry.calibrated.add((model, version, target, window_days))
     return Baseline(specification, own.profile(specification), own.performance, calibration)
+
+
+def estimator_of(
+    services: Services, model: str, version: int, target: str
+) -> tuple[ProfileSpecification, Estimator | None, MetricValue]:
+    """What a version's hold-out teaches about windows without truth (None: nothing), and its performance there.
+
+    It is learnt once and kept. Raises NotFoundError (no such version) or IntegrityError (damaged artifacts).
+    """
+    with services.registry.read() as connection:
+        found = versions.find(connection, VersionReference(model, version))
+    if found is None:
+        raise NotFoundError(f"there is no {version_uri(model, version)}, of which telemetry has events")
+    specification, reference = _load(services.artifacts, found.profile_spec_digest, found.reference_digest)
+    own, pooled = reference.for_target(target), reference.pooled
+    if specification.task == "regression":  # learnt in training, from rows
+        return specification, estimation.learn(specification, own, pooled), own.performance
+    where = target if own is reference.targets.get(target) else ""
+    facts = f"estimate 1 {found.profile_spec_digest} {found.reference_digest} {where}"
+    key = hashlib.sha256(facts.encode()).hexdigest()
+    with services.telemetry.read() as connection:
+        kept = readings.find_calibration(connection, key)
+    if kept is not None:
+        return specification, estimation.decode(specification, own, pooled, kept), own.performance
+    learnt = estimation.learn(specification, own, pooled)
+    if learnt is not None:
+        with services.telemetry.transaction() as connection:
+            readings.keep_calibration(connection, key, estimation.encode(specification, learnt))
+    return specification, learnt, own.performance
 
 
 def reference_performance(services: Services, model: str, version: int, target: str) -> MetricValue | None:

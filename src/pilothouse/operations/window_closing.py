@@ -14,9 +14,10 @@ from pilothouse.statistics import intervals, latency, outcomes, thresholds
 from pilothouse.statistics.profile import merge_all
 from pilothouse.telemetry import Stream, readings, to_us
 from pilothouse.telemetry import rollup as rolled
-from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, QUALITY, TRAFFIC
+from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC
 from pilothouse.telemetry.store import read_outcome_days, truth_share
 
+from . import window_estimates
 from .services import Services
 from .watched import Baseline, baseline_of, baseline_p95_ms
 
@@ -46,6 +47,7 @@ def grids(spec: ModelSpec) -> dict[str, Grid]:
     return {
         DRIFT: inputs,
         PERFORMANCE: Grid(days[0], days[1], DAY),
+        ESTIMATE: Grid(days[0], days[1], DAY),  # the same, so that both can be laid over each other
         TRAFFIC: Grid(traffic, traffic, level_of(traffic)),
     }
 
@@ -79,6 +81,9 @@ def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, spa
         figures = _inputs(services, stream, spec, grid, span)
     elif monitor == PERFORMANCE:
         figures = {PERFORMANCE: _performance(services, stream, spec, grid, span)}
+    elif monitor == ESTIMATE:
+        days = [window.profile for window in _windows(services, stream, grid.level, span)]
+        figures = {ESTIMATE: window_estimates.estimate_window(services, stream, spec, days)}
     else:
         figures = {TRAFFIC: _traffic(services, stream, spec, grid, span)}
     now_us = to_us(services.now())

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.monitoring import EstimateReading, PerformanceReading
 from pilothouse.domain.plain import format_duration
 from pilothouse.domain.records import Job
 
@@ -66,6 +67,14 @@ def time_text(time: datetime | None) -> str:
 def day_text(time: datetime | None) -> str:
     """``2013-06-04``."""
     return time.strftime("%Y-%m-%d") if time else ABSENT
+
+
+def beside_estimate(estimate: EstimateReading, realised: PerformanceReading | None) -> tuple[str, str]:
+    """The realised figure of an estimate's window, and whether it lies in the band."""
+    if realised is None:
+        return ABSENT, "no truth yet"
+    inside = estimate.low <= realised.value <= estimate.high
+    return f"{realised.value:.3f}", "in the band" if inside else "outside the band"
 
 
 def window_text(start: datetime, end: datetime) -> str:

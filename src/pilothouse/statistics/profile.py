@@ -145,6 +145,16 @@ def _count_groups(
     return found
 
 
+def cells_of(
+    specification: ProfileSpecification,
+    numeric: Mapping[str, Floats],
+    categorical: Mapping[str, Sequence[object]],
+    scores: Floats,
+) -> Ints:
+    """The cell of each row in each column, int64[columns, n], for what is learnt from rows to be told of profiles."""
+    return _place_rows(specification, numeric, categorical, scores).cells
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _PlacedRows:
     """Rows in their cells, shape [columns, rows]; ``values`` is NaN where a column is not numeric, or a value missing."""

@@ -10,13 +10,15 @@ import numpy as np
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
 
-from . import outcome_profile
+from . import loss_estimation, outcome_profile
 from . import profile as profiles
 from .arrays import AnyArray, Floats, Ints
 from .calibration import Calibration, calibrate
+from .classes import class_codes
 from .encoding import pack, unpack
+from .loss_estimation import LossModel
 from .outcomes import OutcomeProfile, check_metric, realised_over_days
-from .profile import Profile, profile_rows
+from .profile import Profile, cells_of, place, profile_rows
 from .specification import ProfileSpecification
 
 FEWEST_ROWS = 500
@@ -61,7 +63,9 @@ class DatedRows:
 class TargetReference:
     """The reference of one target, or of all pooled. Profiles are one a day that has rows, in order.
 
-    ``performance`` is the hold-out's primary metric with its interval over days (``outcomes.realised_over_days``).
+    ``performance`` is the hold-out's primary metric with its interval over days (``outcomes.realised_over_days``). What is
+    learnt for estimates without truth: of several classes ``hits``, the hold-out's rows and those answered rightly, int64
+    [days, bins of the score]; of a regression ``losses``. None in references that were made before these were.
     """
 
     training_days: tuple[int, ...]
@@ -70,6 +74,8 @@ class TargetReference:
     holdout: tuple[Profile, ...]
     outcomes: tuple[OutcomeProfile, ...]
     performance: MetricValue
+    hits: tuple[Ints, Ints] | None = None
+    losses: LossModel | None = None
 
     @property
     def rows(self) -> int:
@@ -133,7 +139,32 @@ def target_reference(
         tuple(profile for _, _, profile in held),
         outcomes,
         realised_over_days(specification, outcomes, metric),
+        _hits(specification, [rows for _, rows, _ in held]),
+        _losses(specification, holdout),
     )
+
+
+def _hits(specification: ProfileSpecification, days: Sequence[DatedRows]) -> tuple[Ints, Ints] | None:
+    if specification.task != "multiclass" or not days:
+        return None
+    classes, bins = specification.classes, specification.score.bins
+    rows, right = np.zeros((2, len(days), bins), np.int64)
+    for i, day in enumerate(days):
+        true, answered = class_codes(classes, day.truth), class_codes(classes, day.labels)
+        where = place(specification.score, day.scores)
+        usable = (true >= 0) & (answered >= 0) & (where < bins)
+        rows[i] = np.bincount(where[usable], minlength=bins)
+        right[i] = np.bincount(where[usable & (true == answered)], minlength=bins)
+    return rows, right
+
+
+def _losses(specification: ProfileSpecification, holdout: DatedRows) -> LossModel | None:
+    if specification.task != "regression" or not len(holdout.scores):
+        return None
+    categorical = {name: values.tolist() for name, values in holdout.categorical.items()}
+    cells = cells_of(specification, holdout.numeric, categorical, holdout.scores)
+    truth = np.asarray(holdout.truth, np.float64)
+    return loss_estimation.learn_losses(specification, holdout.days, cells, holdout.scores - truth)
 
 
 def build_reference(
@@ -190,6 +221,8 @@ def _plain(specification: ProfileSpecification, own: TargetReference) -> dict[st
         "holdout": [profiles.encode(specification, day) for day in own.holdout],
         "outcomes": [outcome_profile.encode(specification, day) for day in own.outcomes],
         "performance": [of.metric, *(_or_none(x) for x in (of.value, of.low, of.high)), of.rows],
+        "hits": own.hits and pack("H", {}, {"rows": own.hits[0].ravel(), "right": own.hits[1].ravel()}),
+        "losses": own.losses and loss_estimation.encode(own.losses),
     }
 
 
@@ -203,7 +236,17 @@ def _target(specification: ProfileSpecification, plain: dict[str, Any]) -> Targe
         tuple(profiles.decode(specification, day) for day in plain["holdout"]),
         tuple(outcome_profile.decode(specification, day) for day in plain["outcomes"]),
         MetricValue(metric, figures[0], figures[1], figures[2], rows),
+        _decode_hits(specification, plain.get("hits")),
+        loss_estimation.decode(specification, plain["losses"]) if plain.get("losses") else None,
     )
+
+
+def _decode_hits(specification: ProfileSpecification, data: bytes | None) -> tuple[Ints, Ints] | None:
+    if data is None:
+        return None
+    _, arrays = unpack("H", data)
+    rows, right = (arrays[name].reshape(-1, specification.score.bins) for name in ("rows", "right"))
+    return rows, right
 
 
 def _or_none(value: float) -> float | None:

@@ -58,6 +58,20 @@ class PerformanceFigure:
 
 
 @dataclass(frozen=True, slots=True)
+class EstimateFigure:
+    """The primary metric of a window as estimated without its truth, with its band; None where it cannot be, and ``why``."""
+
+    metric: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reference: float | None = None
+    reference_low: float | None = None
+    reference_high: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrafficFigure:
     """Requests of a window. Percentiles are None without requests, the baseline before it was measured."""
 
@@ -87,6 +101,8 @@ class Reading:
 
 
 DRIFT, QUALITY, PERFORMANCE, TRAFFIC = "drift", "quality", "performance", "traffic"
+ESTIMATE = "estimate"
+"""Performance without truth: the windows of performance, closed by the event clock at once."""
 
 _SELECT = "SELECT id, stream_id, monitor, window_start, window_end, rows, judged, speaks, data FROM readings"
 

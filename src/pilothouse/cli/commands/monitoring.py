@@ -25,13 +25,24 @@ def monitor(session: Session, model: str, target: str, version: int | None) -> N
         show_json(view)
         return
     show_table(
-        ("window", view.metric, "95 % interval", "rows", "reference", "verdict"),
+        ("window", f"{view.metric} realised", "95 % interval", "outcomes", "reference", "verdict"),
         (
             (texts.window_text(p.window_start, p.window_end), f"{p.value:.3f}", f"{p.low:.3f} to {p.high:.3f}",
              p.rows, f"{p.reference:.3f}", "worse" if p.speaks else "")
             for p in view.performance
         ),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",
+    )  # fmt: skip
+    click.echo()
+    realised = {(p.window_start, p.window_end): p for p in view.performance}
+    show_table(
+        ("window", f"{view.metric} estimated", "95 % band", "rows", "realised", ""),
+        (
+            (texts.window_text(e.window_start, e.window_end), f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}",
+             e.rows, *texts.beside_estimate(e, realised.get((e.window_start, e.window_end))))
+            for e in view.estimated
+        ),
+        empty="no estimate: none is made yet, or the metric cannot be known without truth",
     )  # fmt: skip
     click.echo()
     show_table(
@@ -89,12 +100,13 @@ def alerts(session: Session, status: str | None, model: str | None) -> None:
 def alert(session: Session, number: int) -> None:
     """Why alert NUMBER fired."""
     from pilothouse.operations import alerts as operation
-    from pilothouse.operations import retraining
+    from pilothouse.operations import change_evidence, retraining
 
     found = operation.get_alert(session.services, session.actor, number)
+    changed = change_evidence.diagnose_alert(session.services, found)
     followed = retraining.what_followed(session.services, session.actor, found)
     if session.as_json:
-        show_json({"alert": found, "retraining": followed})
+        show_json({"alert": found, "what_changed": changed, "retraining": followed})
         return
     show_pairs(
         (
@@ -106,6 +118,11 @@ def alert(session: Session, number: int) -> None:
             ("since (data)", texts.time_text(found.effective_at)),
             ("summary", found.summary),
             ("why", found.explanation),
+            *(
+                (("what changed", f"{changed.change}, by what is known now. {changed.evidence}"),)
+                if changed
+                else ()
+            ),
             *((name, f"{value:.4g}") for name, value in found.figures.items()),
             ("retraining", followed),
         )

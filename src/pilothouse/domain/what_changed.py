@@ -1,0 +1,143 @@
+"""What the evidence of a window says has changed: what goes into a model, what comes of it in the world, or neither.
+
+A model errs more for two reasons. Its inputs have moved to where it was never good (data drift), or the same inputs now lead
+to other outcomes (concept drift: "truth moved"). An estimate made without truth knows of the first and not of the second:
+its band is where the realised figure lies while the outcome of a score stays what it was. So a realised figure beyond the
+band is evidence that truth has moved, and one inside it says that inputs explain what is seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+MUCH_VOLUME = 2.0
+"""Volume has changed where it is this many times the usual, or one such part of it."""
+_NAMED = 3
+
+
+class Change(StrEnum):
+    """What the evidence supports."""
+
+    INPUTS = "inputs moved"
+    TRUTH = "truth moved"
+    BOTH = "both: inputs and truth moved"
+    QUALITY = "only volume or quality"
+    UNKNOWN = "not enough evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure with its interval or band."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a window: the ``inputs`` that drift (features), whether the ``score`` does, ``faults`` of quality by
+    feature, ``volume`` over the usual, and the metric as realised, as estimated without truth, and on the hold-out."""
+
+    metric: str
+    inputs: Sequence[str] = ()
+    score: bool = False
+    faults: Sequence[tuple[str, str]] = ()
+    volume: float | None = None
+    realised: Measured | None = None
+    estimated: Measured | None = None
+    reference: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The verdict and the sentence of its evidence."""
+
+    change: Change
+    evidence: str
+
+    @property
+    def sentence(self) -> str:
+        """Both, as one text."""
+        return f"What changed: {self.change}. {self.evidence}"
+
+
+def diagnose(found: Evidence) -> Diagnosis:
+    """Judge the evidence of one window."""
+    faulty = {feature for feature, _ in found.faults}
+    moved = [feature for feature in found.inputs if feature not in faulty]
+    # a column with missing or unknown values drifts by that alone, and takes the score with it
+    inputs = bool(moved) or (found.score and not faulty)
+    volume = found.volume is not None and not 1 / MUCH_VOLUME < found.volume < MUCH_VOLUME
+    beyond = _beyond(found)
+    words = [
+        _inputs_words(found, moved),
+        _faults_words(found) if faulty else "",
+        _volume_words(found) if volume else "",
+    ]
+    words += [_truth_words(found)]
+    if inputs:
+        change = Change.BOTH if beyond else Change.INPUTS
+    elif faulty:
+        change = Change.UNKNOWN if beyond else Change.QUALITY
+        if beyond:
+            words.append("Faults of quality alone can do that: mend them first, then look again.")
+    elif beyond:
+        change = Change.TRUTH
+    elif volume:
+        change = Change.QUALITY
+    else:
+        change = Change.UNKNOWN
+    return Diagnosis(change, " ".join(word for word in words if word))
+
+
+def _beyond(found: Evidence) -> bool:
+    if found.realised is None or found.estimated is None:
+        return False
+    return not found.estimated.low <= found.realised.value <= found.estimated.high
+
+
+def _inputs_words(found: Evidence, moved: Sequence[str]) -> str:
+    if moved:
+        named = ", ".join(moved[:_NAMED]) + (" …" if len(moved) > _NAMED else "")
+        return f"Inputs drift ({named}){' and so do the scores' if found.score else ''}."
+    if found.score:
+        return "The scores drift, though no single input does."
+    return "No input drifts." if not found.faults else "No input drifts but those with faults."
+
+
+def _faults_words(found: Evidence) -> str:
+    named = ", ".join(f"{feature} {fault}" for feature, fault in found.faults[:_NAMED])
+    return f"Faults of quality: {named}{' …' if len(found.faults) > _NAMED else ''}."
+
+
+def _volume_words(found: Evidence) -> str:
+    return f"Volume is {found.volume:.2g} times the usual."
+
+
+def _truth_words(found: Evidence) -> str:
+    estimated, realised = found.estimated, found.realised
+    against = "" if found.reference is None else f"; the hold-out had {found.reference:.3g}"
+    if estimated is None and realised is None:
+        return "There is neither truth nor an estimate for this window yet, so whether truth has moved is not known."
+    if estimated is None:
+        assert realised is not None
+        return (
+            f"The realised {found.metric} is {realised.value:.3g}{against}; without an estimate to lay it over, whether "
+            "truth has moved is not known."
+        )
+    band = f"{estimated.value:.3g} (band {estimated.low:.3g} to {estimated.high:.3g})"
+    if realised is None:
+        return (
+            f"No truth has come for this window yet: from the inputs alone {found.metric} is estimated at {band}{against}. "
+            "Whether truth has moved shows once it comes."
+        )
+    if _beyond(found):
+        return (
+            f"The realised {found.metric} {realised.value:.3g} lies beyond what the inputs explain, {band}{against}: the "
+            "same scores now lead to other outcomes."
+        )
+    return (
+        f"The realised {found.metric} {realised.value:.3g} lies within what was estimated without truth, {band}{against}: "
+        "nothing says that truth has moved."
+    )

@@ -1,0 +1,157 @@
+"""From a model's score to the probability that the positive class is true, learnt from held-out days.
+
+No single form of calibration is best for every model, so several are fitted: none at all, a shift of the log-odds, Platt's
+line (Platt 1999), the beta calibration (Kull, Silva Filho and Flach 2017) and centred isotonic regression (Oron and
+Flournoy 2017). Blocks of consecutive days left out in turn say how well each predicts, and the probabilities are averaged
+with weights exp(−ΔL/T) of the left-out log loss L. Days hang together and the window that is to be estimated is not the
+hold-out, so that evidence counts for less than its rows: the temperature T is the dispersion of the days times ``CAUTION``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arrays import Floats, Ints, frozen
+
+BLOCKS = 5
+"""Parts into which the held-out days are cut, in time, to compare the forms."""
+CAUTION = 10.0
+"""Evidence from this many rows counts as one: the left-out days are of the hold-out, the window is not."""
+_CLOSEST = 1e-6
+"""Probabilities are kept this far from 0 and 1."""
+_PRIOR = 1.0
+"""Precision of the normal prior of each slope about that of an uncalibrated score."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibratedScores:
+    """``probabilities`` float64[bins]: the chance of the positive class in each bin of the score.
+
+    ``weights``: what each form counts, by its name. ``dispersion``: how many times the days' sums of residuals vary more
+    than independent rows would (1 or more).
+    """
+
+    probabilities: Floats
+    weights: dict[str, float]
+    dispersion: float
+
+
+Form = Callable[[Floats, Floats, Floats], Floats]
+"""Scores, rows and positives, each float64[bins], to probabilities, float64[bins]."""
+
+
+def calibrate_scores(scores: Floats, rows: Ints, positives: Ints) -> CalibratedScores:
+    """Fit on days: ``scores`` float64[bins] stands for each bin; ``rows`` and ``positives`` are int64[days, bins].
+
+    With fewer than two days, or one class alone, the scores are taken as they are.
+    """
+    n, k = rows.astype(np.float64), positives.astype(np.float64)
+    scores = np.clip(scores, _CLOSEST, 1 - _CLOSEST)
+    total, hits = n.sum(axis=0), k.sum(axis=0)
+    if len(n) < 2 or not 0 < hits.sum() < total.sum():
+        return CalibratedScores(frozen(scores), {"none": 1.0}, 1.0)
+    losses = _left_out_losses(scores, n, k)
+    fitted = {name: form(scores, total, hits) for name, form in FORMS.items()}
+    dispersion = day_dispersion(fitted["beta"], n, k)
+    least = min(losses.values())
+    weights = {name: float(np.exp((least - loss) / (CAUTION * dispersion))) for name, loss in losses.items()}
+    whole = sum(weights.values())
+    weights = {name: weight / whole for name, weight in weights.items()}
+    mixed = np.sum([weight * fitted[name] for name, weight in weights.items()], axis=0)
+    return CalibratedScores(frozen(np.clip(mixed, _CLOSEST, 1 - _CLOSEST)), weights, dispersion)
+
+
+def refit(name: str, scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """One form fitted on other rows (a resample of the days), float64[bins] each."""
+    fitted = FORMS[name](np.clip(scores, _CLOSEST, 1 - _CLOSEST), rows, positives)
+    return np.asarray(np.clip(fitted, _CLOSEST, 1 - _CLOSEST), np.float64)
+
+
+def day_dispersion(probabilities: Floats, rows: Floats, positives: Floats) -> float:
+    """The variance of the days' sums of residuals over that of independent rows (the quasi-binomial factor), at least 1."""
+    residuals = positives.sum(axis=1) - rows @ probabilities
+    by_chance = rows @ (probabilities * (1 - probabilities))
+    return max(1.0, float(np.sum(residuals**2) / max(np.sum(by_chance), _CLOSEST)))
+
+
+def _left_out_losses(scores: Floats, rows: Floats, positives: Floats) -> dict[str, float]:
+    """The log loss of each form over all days, each block of days predicted from the others."""
+    days = len(rows)
+    block = np.arange(days) * min(BLOCKS, days) // days
+    losses = dict.fromkeys(FORMS, 0.0)
+    for i in range(block[-1] + 1):
+        out = block == i
+        n, k = rows[out].sum(axis=0), positives[out].sum(axis=0)
+        kept, hits = rows[~out].sum(axis=0), positives[~out].sum(axis=0)
+        for name, form in FORMS.items():
+            p = np.clip(form(scores, kept, hits), _CLOSEST, 1 - _CLOSEST)
+            losses[name] -= float(k @ np.log(p) + (n - k) @ np.log1p(-p))
+    return losses
+
+
+def _uncalibrated(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    return scores
+
+
+def _shifted(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    odds = np.log(scores / (1 - scores))
+    return _logistic_fit(np.ones((1, len(scores))), odds, np.zeros(1), rows, positives)
+
+
+def _platt(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    odds = np.log(scores / (1 - scores))
+    centred = odds - np.average(odds, weights=rows)
+    design = np.stack((np.ones_like(odds), centred))
+    return _logistic_fit(design, odds, np.array([0.0, _PRIOR]), rows, positives)
+
+
+def _beta(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    low, high = np.log(scores), -np.log1p(-scores)
+    design = np.stack((np.ones_like(low), low, high))
+    return _logistic_fit(design, low + high, np.array([0.0, _PRIOR, _PRIOR]), rows, positives)
+
+
+def _isotonic(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Isotonic regression, linear between the centres of its steps instead of flat."""
+    from scipy.optimize import isotonic_regression
+
+    held = rows > 0
+    n, x = rows[held], scores[held]
+    found = isotonic_regression(positives[held] / n, weights=n)
+    starts = found.blocks[:-1]
+    centres = np.add.reduceat(x * n, starts) / np.add.reduceat(n, starts)
+    return np.asarray(np.interp(scores, centres, found.x[starts]), np.float64)
+
+
+FORMS: dict[str, Form] = {
+    "none": _uncalibrated,
+    "shift": _shifted,
+    "platt": _platt,
+    "beta": _beta,
+    "isotonic": _isotonic,
+}
+
+
+def _logistic_fit(
+    design: Floats, offset: Floats, precision: Floats, rows: Floats, positives: Floats, steps: int = 25
+) -> Floats:
+    """Logistic regression of counts about an offset, by Newton's method: ``design`` is [terms, bins], the prior of each
+    coefficient normal about 0 with ``precision`` [terms]."""
+    used = rows > 0
+    part, start, n, k = design[:, used], offset[used], rows[used], positives[used]
+    found = np.zeros(len(design))
+    ridge = np.diag(precision + 1e-9)
+    for _ in range(steps):
+        p = _logistic(start + found @ part)
+        slope = part @ (k - n * p) - precision * found
+        curve = (part * (n * p * (1 - p))) @ part.T + ridge
+        step = np.clip(np.linalg.solve(curve, slope), -2.0, 2.0)
+        found += step
+        if float(np.abs(step).max()) < 1e-7:
+            break
+    return _logistic(offset + found @ design)
+
+
+def _logistic(odds: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -700, 700))), np.float64)

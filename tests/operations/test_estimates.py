@@ -1,0 +1,120 @@
+"""Performance without truth and what changed, on real flights: an estimate at once, the realised figure beside it later."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from flight_batches import CATEGORICAL, NUMERIC, batches
+from pilothouse.composition import open_workspace
+from pilothouse.domain.what_changed import Change
+from pilothouse.operations import alerts, change_evidence, health, ingest, monitoring
+from pilothouse.operations.services import Services
+from pilothouse.operations.watched import estimator_of
+from pilothouse.telemetry import readings
+from pilothouse.telemetry.readings import ESTIMATE, PERFORMANCE, EstimateFigure, figure_of
+from pilothouse.telemetry.streams import find_stream
+from watched_flights import MODEL, admin, make_watched, on_day, send, traffic
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace without traffic, to be copied. Of its features humidity alone may speak, for real ones move by themselves."""
+    root = tmp_path_factory.mktemp("estimated")
+    others = [name for name in (*NUMERIC, *CATEGORICAL) if name != "humid"]
+    make_watched(root, MODEL.replace('ignore = ["hour"]', f"ignore = {others}")).close()
+    return root
+
+
+@pytest.fixture
+def services(prepared: Path, tmp_path: Path):
+    root = tmp_path / "workspace"
+    shutil.copytree(prepared, root)
+    services = open_workspace(root)
+    yield services
+    services.close()
+
+
+def found(services: Services, kind: str):
+    return [alert for alert in alerts.list_alerts(services, admin(services)) if alert.kind == kind]
+
+
+def send_without_truth(services: Services, target: str, days: int) -> None:
+    for batch in batches(traffic(target, 0, days), 100, producer=f"{target}-quiet", target=target):
+        ingest.ingest_batch(services, batch)
+    monitoring.evaluate_windows(services)
+
+
+def test_an_estimate_is_there_as_soon_as_the_window_is_over_and_truth_is_not(services):
+    send_without_truth(services, "ewr", 8)
+    with services.telemetry.read() as connection:
+        stream = find_stream(connection, "flight-delay", 1, "ewr")
+        (reading,) = readings.history(connection, stream.id, ESTIMATE)
+        assert readings.history(connection, stream.id, PERFORMANCE) == []
+    figure = figure_of(reading, EstimateFigure)
+    assert (reading.judged, reading.speaks, reading.rows) == (True, False, len(traffic("ewr", 0, 7)))
+    assert figure.metric == "auc"
+    assert 0.5 < figure.low < figure.value < figure.high < 1
+    assert figure.reference == pytest.approx(0.66, abs=0.1)
+
+
+def test_the_estimate_lies_beside_the_realised_figure_of_the_same_window(services):
+    send(services, "ewr", 0, 30)
+    monitoring.evaluate_windows(services)
+    view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
+    realised = {(p.window_start, p.window_end): p for p in view.performance}
+    beside = [
+        (e, realised[e.window_start, e.window_end])
+        for e in view.estimated
+        if (e.window_start, e.window_end) in realised
+    ]
+    assert len(beside) == len(realised) >= 3
+    assert {e.rows for e, _ in beside} == {p.rows for _, p in beside}
+    assert sum(e.low <= p.value <= e.high for e, p in beside) >= len(beside) - 1
+
+
+def test_what_is_kept_is_what_was_learnt(services):
+    _, learnt, _ = estimator_of(services, "flight-delay", 1, "jfk")
+    _, kept, _ = estimator_of(services, "flight-delay", 1, "jfk")
+    assert (learnt.by_score.calibrated.probabilities == kept.by_score.calibrated.probabilities).all()
+    assert abs(learnt.by_score.draws - kept.by_score.draws).max() < 1 / 4096
+
+
+def test_truth_turned_round_is_truth_moved(services):
+    send(services, "ewr", 0, 23, wrong_truth=True)
+    monitoring.evaluate_windows(services)
+    (alert,) = found(services, "performance")
+    assert "What changed: truth moved." in alert.explanation
+    assert change_evidence.diagnose_alert(services, alert).change is Change.TRUTH
+
+
+def test_a_drifting_column_the_score_does_not_see_is_inputs_moved(services):
+    send(services, "ewr", 0, 23, change={"humid": 400.0})
+    monitoring.evaluate_windows(services)
+    (alert,) = found(services, "data_drift")
+    assert "What changed: inputs moved" in alert.explanation
+    assert "humid" in alert.explanation
+    diagnosis = change_evidence.diagnose_alert(services, alert)
+    assert diagnosis.change is Change.INPUTS
+    assert "within what was estimated" in diagnosis.evidence
+
+
+def test_missing_values_are_only_quality(services):
+    send(services, "ewr", 0, 23, change={"humid": float("nan")})
+    monitoring.evaluate_windows(services)
+    (alert,) = found(services, "data_quality")
+    diagnosis = change_evidence.diagnose_alert(services, alert)
+    assert diagnosis.change is Change.QUALITY
+    assert "humid missing" in diagnosis.evidence
+
+
+def test_before_truth_has_come_a_drift_alert_says_so(services):
+    for batch in batches(
+        traffic("ewr", 0, 16).assign(humid=400.0), 100, producer="ewr-drifting", target="ewr"
+    ):
+        ingest.ingest_batch(services, batch)
+    monitoring.evaluate_windows(services)
+    (alert,) = found(services, "data_drift")
+    assert alert.effective_at == on_day(14)
+    assert "No truth has come for this window yet" in alert.explanation
+    assert "is estimated at" in alert.explanation
