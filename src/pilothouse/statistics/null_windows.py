@@ -3,6 +3,8 @@
 Consecutive days form the windows, so that weather and weekdays that hang together stay together. Where the reference
 is shorter than FEWEST windows, a window is put together from shorter runs of days (a block bootstrap). Each window
 is also thinned to fewer rows, since a statistic of few rows is larger by chance.
+
+``recent_windows`` are the same windows against the days just before each: how far the data move from week to week.
 """
 
 from collections.abc import Sequence
@@ -21,6 +23,8 @@ MOST = 64
 """Windows looked at, however long the reference is: the cost of a calibration does not grow with it."""
 SMALLEST_SAMPLE = 50
 """Rows down to which windows are thinned."""
+RECENT = 3
+"""The recent past of a window: so many windows' days just before it."""
 DRAWS = 80
 """Windows put together where consecutive ones are too few; samples drawn where there are no days."""
 
@@ -79,6 +83,19 @@ def null_windows(days: int, window: int, against: int | None, seed: int) -> Wind
     return Windows(members[enough], others[enough], independent)
 
 
+def recent_windows(days: int, window: int) -> Windows:
+    """Windows of ``window`` days out of ``days``, each against the RECENT windows' days before it. None where the reference
+    is too short for FEWEST of them: a week-to-week movement is not learnt from one or two."""
+    past = RECENT * window
+    fit = (days - past) / window
+    if fit < FEWEST:
+        nothing = np.zeros((0, days), np.int64)
+        return Windows(nothing, nothing, 0.0)
+    last = days - window
+    starts = np.unique(np.linspace(past, last, min(MOST, last - past + 1)).round().astype(np.int64))
+    return Windows(_runs(starts, window, days), _runs(starts - past, past, days), fit)
+
+
 def _runs(starts: Ints, length: int, days: int) -> Ints:
     offsets = np.arange(days) - starts[:, None]
     return ((offsets >= 0) & (offsets < length)).astype(np.int64)
@@ -119,9 +136,17 @@ def measure(
 
 
 def null_values(
-    column: Column, cells: Cells, days: Days, windows: Windows, sizes: Sequence[int], seed: int
+    column: Column,
+    cells: Cells,
+    days: Days,
+    windows: Windows,
+    sizes: Sequence[int],
+    seed: int,
+    *,
+    thin_both: bool = False,
 ) -> dict[str, list[Floats]]:
-    """Each statistic over the windows, thinned to each of ``sizes`` rows (0: as they are)."""
+    """Each statistic over the windows, thinned to each of ``sizes`` rows (0: as they are); ``thin_both``: what they are
+    compared with to RECENT times as many, as the recent past of a window of that size has."""
     rng = np.random.default_rng(seed)
     part = slice(cells.start, cells.missing)
     counts, positions = days.counts[:, part], days.positions[:, part]
@@ -134,7 +159,8 @@ def null_values(
     found: dict[str, list[Floats]] = {name: [] for name in statistics_for(column)}
     for size in sizes:
         thinned = current if size == 0 else _thinned(current, size, rng)
-        for name, values in measure(column, reference, thinned, scale).items():
+        base = _thinned(reference, RECENT * size, rng) if thin_both and size else reference
+        for name, values in measure(column, base, thinned, scale).items():
             found[name].append(values)
     return found
 
