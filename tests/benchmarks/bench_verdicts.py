@@ -1,21 +1,24 @@
 """False alarms and windows until detection, for Pilothouse, Evidently and NannyML on the same windows.
 
 ``make bench-verdicts`` runs all and prints the tables of docs/monitoring.md; ``--short`` a few minutes' part without large
-windows, ``--only WORDS`` studies whose name holds one of them. Peers judge with interpreters of their own
+windows, ``--only WORDS`` kinds of data whose name begins with one of them. Peers judge with interpreters of their own
 (``.peers/NAME/bin/python``) and are left out where they are not built. Seeds are fixed and printed.
 """
 
 import argparse
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # ours and the peers': none is to wait for the other core
 
 import numpy as np
 
@@ -83,33 +86,38 @@ def pilothouse(study: Study, outcome: Outcome, calibrated: dict) -> None:
     calibration = calibrated.setdefault("calibration", None) or calibrate(specification, daily, 7)
     calibrated |= {"whole": whole, "calibration": calibration}
     is_quiet = study.windows is study.beside
+    led: dict[tuple[int, int], Profile] = {}  # the windows before a shift are the same for every shift
     for name in ["all"] if is_quiet else study.windows:
         base = name.split(" ")[0]
-        runs = study.beside[base if not is_quiet else next(iter(study.beside))].shape[:2]
+        runs = next(iter(study.beside.values())).shape[:2]
         for run in range(runs[0]):
             spoke: dict[str, list[bool]] = defaultdict(list)
             certain: dict[str, list[bool]] = defaultdict(list)
             past: list[Profile] = []
+            of = f"missing:{base}" if "missing" in name else base
             for i in range(runs[1]):
                 rows = {column: w[run, i] for column, w in study.beside.items()}
                 if not is_quiet:
                     rows[base] = study.windows[name][run, i]
-                now = profile_rows(specification, *numbers_and_texts(study, rows))
+                if (run, i) in led and i < LEAD:
+                    now = led[run, i]
+                else:
+                    now = led[run, i] = profile_rows(specification, *numbers_and_texts(study, rows))
                 recent = merge_all(specification, past[-LEAD:]) if len(past) >= LEAD else None
                 drift = judge(specification, calibration, whole, now, recent=recent)
                 quality = judge_quality(specification, calibration, whole, now)
                 found = [(j.feature, j) for j in drift] + [(f"{j.fault}:{j.feature}", j) for j in quality]
                 for subject, j in found:
-                    if i >= LEAD or j.why is not None:
-                        spoke[subject].append(j.speaks)
-                        certain[subject].append(j.why.certain)
+                    spoke[subject].append(j.speaks)
+                    certain[subject].append(j.grounds.certain)
                 past.append(now)
+                if not is_quiet and math.isfinite(run_of_alerts(spoke[of], certain[of])[1]):
+                    break
             if is_quiet:
                 outcome.looked_at += sum(len(s) - LEAD for s in spoke.values())
                 outcome.spoke += sum(sum(s[LEAD:]) for s in spoke.values())
                 outcome.alerts += sum(run_of_alerts(spoke[s], certain[s])[0] for s in spoke)
             else:
-                of = f"missing:{base}" if "missing" in name else base
                 outcome.waits[name].append(run_of_alerts(spoke[of], certain[of])[1])
 
 
@@ -150,6 +158,18 @@ def median(waits: Iterable[float]) -> str:
     return f"{middle:g}" if math.isfinite(middle) else "–"
 
 
+def plain(outcome: Outcome) -> dict:
+    """An outcome as JSON takes it."""
+    shifted = {name: np.concatenate(parts).tolist() for name, parts in outcome.shifted.items()}
+    return {**vars(outcome), "shifted": shifted}
+
+
+def restored(kept: dict) -> Outcome:
+    """What ``plain`` gave."""
+    shifted = {name: [np.array(part)] for name, part in kept["shifted"].items()}
+    return Outcome(**{**kept, "shifted": shifted})
+
+
 def ask(name: str, folder: Path) -> float | None:
     """Let a peer judge all studies in a folder; its seconds, or None where it is not built."""
     python = ROOT / ".peers" / name / "bin" / "python"
@@ -158,7 +178,9 @@ def ask(name: str, folder: Path) -> float | None:
         return None
     began = time.monotonic()
     script = HERE.parent / "peers" / f"verdicts_{name}.py"
-    done = subprocess.run([python, "-W", "ignore", script, folder], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-W", "ignore", script, folder], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
     return time.monotonic() - began
@@ -172,23 +194,25 @@ class Plan:
     pairs: list[list[Study]]
 
 
-def plans(short: bool) -> Iterable[tuple[str, object]]:
-    """The kinds of data, each made only when its turn comes."""
-    sizes = [(100, 20, 50, 3, 8), (1_000, 20, 50, 3, 8), (10_000, 4, 25, 4, 5), (100_000, 2, 8, 1, 3)]
+def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list[Study]]]]]:
+    """The kinds of data, each made only when its turn comes: references, quiet windows of each, runs and windows of a shift."""
+    sizes = [(100, 6, 40, 2, 8), (1_000, 6, 40, 2, 8), (10_000, 2, 25, 3, 5), (100_000, 1, 8, 2, 3)]
     if short:
-        sizes = [(100, 6, 30, 2, 6), (1_000, 6, 30, 2, 6)]
+        sizes = [(100, 3, 25, 2, 6), (1_000, 3, 25, 2, 6)]
     for rows, references, windows, runs, length in sizes:
-        yield f"{rows:,} rows", lambda r=rows, n=references, w=windows, k=runs, m=length: [
-            independent_study(r, seed, (1, w), (k, m)) for seed in range(n)
-        ]
-    few = 4 if short else 20
-    yield "wandering", lambda: [
-        wandering_study("wandering", seed, 91, 52, 1_000, 0.0, 3, 6) for seed in range(few)
-    ]
-    few = 1 if short else 6
-    yield "seasonal", lambda: [
-        wandering_study("seasonal", seed, 730, 52, 1_000, 1.5, 6, 6) for seed in range(few)
-    ]
+        yield (
+            f"{rows:,} rows",
+            lambda r=rows, n=references, w=windows, k=runs, m=length: [
+                independent_study(r, seed, (1, w), (k, m)) for seed in range(n * times)
+            ],
+        )
+    for title, days, season, references in (("wandering", 91, 0.0, 5), ("seasonal", 730, 1.5, 2)):
+        yield (
+            title,
+            lambda t=title, d=days, s=season, n=1 if short else references: [
+                wandering_study(t, seed, d, 52, 1_000, s, 4, 6) for seed in range(n * times)
+            ],
+        )
 
 
 def judge_all(title: str, pairs: list[list[Study]]) -> dict[str, Outcome]:
@@ -222,7 +246,9 @@ DEFAULT = {"evidently": 1.0, "nannyml": 3.0}
 
 def false_alarms(results: dict[str, dict[str, Outcome]]) -> None:
     """The table of false alarms."""
-    print("\n| windows | feature-windows | Pilothouse: a window speaks | Pilothouse: an alert opens | Evidently | NannyML |")
+    print(
+        "\n| windows | feature-windows | Pilothouse: a window speaks | Pilothouse: an alert opens | Evidently | NannyML |"
+    )
     print("|---|---|---|---|---|---|")
     for title, found in results.items():
         own = found["pilothouse"]
@@ -256,18 +282,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--keep", type=Path, help="a folder for what is done, so that a run cut off goes on")
+    parser.add_argument(
+        "--times", type=int, default=1, help="so many times the references of the documented run"
+    )
     chosen = parser.parse_args()
     results: dict[str, dict[str, Outcome]] = {}
-    for title, make in plans(chosen.short):
-        if not chosen.only or any(word in title for word in chosen.only):
+    for title, make in plans(chosen.short, chosen.times):
+        if not chosen.only or any(title.startswith(word) for word in chosen.only):
+            kept = chosen.keep / f"{title.replace(' ', '-')}.json" if chosen.keep else None
+            if kept is not None and kept.exists():
+                results[title] = {k: restored(v) for k, v in json.loads(kept.read_text("utf-8")).items()}
+                continue
             results[title] = judge_all(title, make())
+            if kept is not None:
+                kept.write_text(json.dumps({k: plain(v) for k, v in results[title].items()}), "utf-8")
     print("\nFalse alarms for each 1,000 feature-windows in which nothing has changed:")
     false_alarms(results)
     sizes = {t: f for t, f in results.items() if "rows" in t}
     moving = {t: f for t, f in results.items() if "rows" not in t}
     for matched in (True, False):
-        how = f"peers' thresholds moved to {GOAL * 1000:g} false alarm in 1,000" if matched else "peers by default"
+        how = (
+            f"peers' thresholds moved to {GOAL * 1000:g} false alarm in 1,000"
+            if matched
+            else "peers by default"
+        )
         print(f"\nWindows until found (Pilothouse / Evidently / NannyML; {how}):")
         if sizes:
             detection(sizes, {name: f"{base} {name}" for name, (base, _) in SHIFTS.items()}, matched)

@@ -47,7 +47,10 @@ class Study:
         if not path.exists():
             return None
         shape = next(iter(self.windows.values())).shape[:2]
-        return {name: np.array(scores, float).reshape(shape) for name, scores in json.loads(path.read_text()).items()}
+        return {
+            name: np.array(scores, float).reshape(shape)
+            for name, scores in json.loads(path.read_text()).items()
+        }
 
 
 ZIPF = 1 / np.arange(1, 13)
@@ -155,7 +158,7 @@ SUDDEN: dict[str, tuple[str, Shift]] = {
 def wandering_study(
     name: str, seed: int, days: int, weeks: int, rows: int, season: float, runs: int, length: int
 ) -> list[Study]:
-    """A reference of ``days``, then ``weeks`` that go on from it unchanged, and ``runs`` of weeks of them with a sudden shift."""
+    """A reference of ``days``, ``weeks`` that go on from it unchanged, and ``runs`` out of them with a sudden shift."""
     rng = np.random.default_rng(seed)
     a_day = round(rows / 7)
     rows = a_day * 7

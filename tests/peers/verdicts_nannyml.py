@@ -58,7 +58,9 @@ def judge(path: Path) -> dict[str, list[float]]:
         found[name] = deviations(value[period == "reference"], value[period == "analysis"])
         alert = table[(name, "jensen_shannon", "alert")].to_numpy()[period == "analysis"].astype(bool)
         ours = np.array(found[name]) > 3
-        if (alert != ours).sum() > 0.02 * len(ours) + 1:  # an upper threshold above 1 is cut to 1 by the library
+        if (alert != ours).sum() > 0.02 * len(
+            ours
+        ) + 1:  # an upper threshold above 1 is cut to 1 by the library
             raise SystemExit(f"{path.name}, {name}: deviations do not give NannyML's own alerts")
     watched = [name for name in columns if meta["missing"].get(name)]
     if watched:
@@ -85,7 +87,9 @@ def performance(held, size: int) -> dict[str, list[float]]:
     fitted = calculator.fit(rows(held["r:scores"], held["r:truth"]))
     found = {}
     for name in json.loads(str(held["meta"]))["columns"]:
-        table = fitted.calculate(rows(held[f"w:{name}:scores"].ravel(), held[f"w:{name}:truth"].ravel())).to_df()
+        table = fitted.calculate(
+            rows(held[f"w:{name}:scores"].ravel(), held[f"w:{name}:truth"].ravel())
+        ).to_df()
         period = table[("chunk", "period")].to_numpy()
         value = table[("roc_auc", "value")].to_numpy(dtype=float)
         found[name] = deviations(value[period == "reference"], value[period == "analysis"], -1.0)

@@ -1,13 +1,13 @@
 """What each column's statistics do while nothing has changed, learnt from the reference's own days.
 
 Two comparisons are learnt (``null_windows``): a window with the rest of the reference, and a window with the days just
-before it. A statistic is put on the scale √(v/(1 − v)) (√v for Wasserstein, which has no upper bound). Distances are roots
-of sums of squares, which the root makes near to normal, with or without wandering: of a half-normal distance, the 0.999
-quantile so found is 9 % too large, where the logarithm makes it five times too large. On that scale
-the values of m independent windows are taken as normal with unknown mean and deviation, so that a new window's value
-follows Student's t with m − 1 degrees, scaled by √(1 + 1/m). This parametric tail is needed: ninety days are thirteen weeks,
-and no empirical quantile of thirteen values reaches one in a thousand. Few weeks widen it by themselves. It is kept for
-windows of fewer rows too, where chance alone makes statistics large.
+before it. A statistic is put on the scale (v/(1 − v))^0.4 (v^0.4 for Wasserstein, which has no upper bound): near to a square
+root, which makes distances near to normal, whether chance or wandering moves them. Of a half-normal distance (a level that
+wanders) the 0.999 quantile so found is 24 % too large, where the logarithm makes it five times too large; of
+Kolmogorov–Smirnov's D under chance it is 4 % too small. On that scale the values of m independent windows are taken as normal
+with unknown mean and deviation, so that a new window's value follows Student's t with m − 1 degrees, scaled by √(1 + 1/m).
+This parametric tail is needed: ninety days are thirteen weeks, and no empirical quantile of thirteen values reaches one in a
+thousand. Few weeks widen it by themselves. It is kept for windows of fewer rows too, where chance alone makes statistics large.
 
 A column whose windows are no farther apart than samples of its rows would be has a deviation that is known without them:
 that of chance. So the deviation is moderated (Smyth 2004, Statistical Applications in Genetics and Molecular Biology 3:3):
@@ -33,6 +33,7 @@ EFFECT = {"ks": 0.05, "wasserstein": 0.1, "js": 0.05, "missing": 0.02, "unseen":
 """A smaller drift is not worth a word, however certain. Wasserstein is in deviations (Evidently's bound); missing and
 unseen are rises of the share of rows."""
 _POWER = 0.4
+"""Between the square root, which suits wandering, and the logarithm, which suits chance."""
 _LEAST_DEVIATION = 0.02
 _LEAST_VARIATION = 0.08
 """The least deviation on the root scale that a reference may claim for itself, also as a share of its mean: chance alone
@@ -130,7 +131,9 @@ def calibrate(
             cells = specification.layout[column.name]
             against_reference = _drift_nulls(column, cells, days, windows, seed + i, recent=False)
             wanders = any(null.wanders for null in against_reference)
-            against_recent = _drift_nulls(column, cells, days, recent, seed + i, recent=True) if wanders else ()
+            against_recent = (
+                _drift_nulls(column, cells, days, recent, seed + i, recent=True) if wanders else ()
+            )
             columns[column.name] = (
                 *against_reference,
                 *against_recent,
@@ -162,7 +165,9 @@ def _drift_nulls(
     whole = Histogram(days.counts[:, part].sum(axis=0), days.positions[:, part].sum(axis=0), 0, 0.0, 0.0)
     compared = int(np.median(null_windows.sums(windows.others, held)))
     chance = [
-        null_windows.chance_values(column, whole, size, seed, null_windows.RECENT * size if recent else compared)
+        null_windows.chance_values(
+            column, whole, size, seed, null_windows.RECENT * size if recent else compared
+        )
         for size in (*sizes, rows)
     ]
     # Of m windows that resemble their neighbours with ρ, as many as m(1 − ρ)/(1 + ρ) independent ones are worth as much.
@@ -233,20 +238,23 @@ def _moments(statistic: str, values: Floats) -> tuple[float, float]:
 def _root(statistic: str, value: float) -> float:
     value = max(value, 0.0)
     if statistic == "wasserstein":
-        return value**_POWER
+        return math.pow(value, _POWER)
     value = min(value, 1 - 1e-6)
-    return (value / (1 - value)) ** _POWER
+    return math.pow(value / (1 - value), _POWER)
 
 
 def _unrooted(statistic: str, root: float) -> float:
-    odds = max(root, 0.0) ** (1 / _POWER)
+    odds = math.pow(min(max(root, 0.0), 1e100), 1 / _POWER)
     return odds if statistic == "wasserstein" else odds / (1 + odds)
 
 
 def encode(calibration: Calibration) -> bytes:
     """Compact bytes of a calibration."""
     columns = {
-        name: [[null.statistic, null.rows, null.mean, null.deviation, null.freedom, null.windows, null.recent] for null in nulls]
+        name: [
+            [null.statistic, null.rows, null.mean, null.deviation, null.freedom, null.windows, null.recent]
+            for null in nulls
+        ]
         for name, nulls in calibration.columns.items()
     }
     return pack("C", {"window_days": calibration.window_days, "columns": columns}, {})
@@ -258,7 +266,15 @@ def decode(data: bytes) -> Calibration:
     try:
         columns = {
             column: tuple(
-                Null(name, tuple(rows), tuple(mean), tuple(spread), tuple(freedom), float(windows), bool(recent))
+                Null(
+                    name,
+                    tuple(rows),
+                    tuple(mean),
+                    tuple(spread),
+                    tuple(freedom),
+                    float(windows),
+                    bool(recent),
+                )
                 for name, rows, mean, spread, freedom, windows, recent in nulls
             )
             for column, nulls in header["columns"].items()

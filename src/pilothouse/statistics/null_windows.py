@@ -109,7 +109,8 @@ def _apart(members: Ints, gap: int) -> Ints:
     resemble it more than the reference will a window of later (h-block cross-validation: Racine 2000, J. Econometrics 99)."""
     days = members.shape[1]
     reach = np.abs(np.subtract.outer(np.arange(days), np.arange(days))) <= gap
-    return (sums(members, reach.astype(np.int64)) == 0).astype(np.int64)
+    apart: Ints = (sums(members, reach.astype(np.int64)) == 0).astype(np.int64)
+    return apart
 
 
 def likeness(column: Column, cells: Cells, days: Days, window: int, seed: int) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.grounds import Grounds
 from pilothouse.domain.model_spec import Direction
 
 from . import calibration as calibrations
@@ -23,7 +24,6 @@ __all__ = [
     "Calibration",
     "DriftJudgement",
     "QualityJudgement",
-    "Why",
     "calibrate",
     "judge",
     "judge_quality",
@@ -36,30 +36,12 @@ SMALLEST_RISE = 0.03
 """A loss must rise by this share of its reference value to be worth a word."""
 
 
+_DRIFTED = 0.01
+"""A recent past so improbable against the reference has drifted itself."""
+RECENT_PREFIX = "recent_"
+"""Begins the name of a statistic that is measured against the days just before the window."""
 CERTAIN = 0.1
 """A window is certain by itself where its p-value is this share of the smallest that would do to speak."""
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """What stands behind a verdict: enough to explain it without computing anything again.
-
-    ``p_value`` of the verdict was held against ``level``, the largest at which a column of this window speaks: it was the
-    ``rank``-th smallest of ``looked_at``. ``usual`` is the value in the middle of what windows of as many rows show while
-    nothing has changed, learnt from ``blocks`` windows' worth of days (0: from chance alone). ``calibrated`` is the threshold
-    that follows from that, ``effect`` the drift below which none is worth a word; the larger is the threshold. ``certain``:
-    strong enough to open an alert by itself. ``tests``: how many tests of the column were looked at.
-    """
-
-    effect: float = 0.0
-    calibrated: float = 0.0
-    usual: float = 0.0
-    blocks: float = 0.0
-    tests: int = 0
-    level: float = 0.0
-    rank: int = 0
-    looked_at: int = 0
-    certain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +51,7 @@ class DriftJudgement:
     ``statistic``, ``value`` and ``threshold`` are of the test that says most; ``p_value`` counts all of the column's.
     ``speaks``: the value reached the threshold, which Benjamini–Hochberg sets over all columns together. A column without
     usable rows has an empty ``statistic``, does not speak, and shows in ``missing``. ``compared_with`` is "reference" or
-    "recent" (the days just before the window: a sudden change). ``statistics`` are against the reference, but for those
-    whose name begins with "recent_".
+    "recent" (the days just before the window: a sudden change), where the statistic's name begins with RECENT_PREFIX.
     """
 
     feature: str
@@ -83,7 +64,7 @@ class DriftJudgement:
     missing: float
     unseen: float
     compared_with: str = "reference"
-    why: Why = field(default_factory=Why)
+    grounds: Grounds = field(default_factory=Grounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +78,7 @@ class QualityJudgement:
     threshold: float
     p_value: float
     speaks: bool
-    why: Why = field(default_factory=Why)
+    grounds: Grounds = field(default_factory=Grounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +91,11 @@ class _Test:
     """Rows by which the null is read: those of the window, or fewer where the recent past is short of rows."""
     p_value: float
     by_chance: bool
+
+    @property
+    def name(self) -> str:
+        """The statistic's, as it is shown."""
+        return f"{RECENT_PREFIX}{self.null.statistic}" if self.null.recent else self.null.statistic
 
     @property
     def large(self) -> bool:
@@ -139,15 +125,17 @@ def judge(
         nulls = calibration.columns.get(column.name, ())
         tests = _against_reference(specification, column, nulls, reference, current, statistics)
         if recent is not None:
-            sudden = _against_recent(specification, column, nulls, reference, recent, current)
-            statistics |= {f"recent_{test.null.statistic}": test.value for test in sudden}
+            sudden = _against_recent(specification, column, nulls, reference, recent, current, tests)
+            statistics |= {test.name: test.value for test in sudden}
             tests += sudden
         shown.append(statistics)
         found.append((column.name, tests))
     p_values = {name: _p_value(tests) for name, tests in found if tests and name not in ignore}
     # A trifle that is certain with many rows must not ease the bound of the others: it counts among them as quiet.
     heavy = {name for name, tests in found if any(t.large for t in tests)}
-    critical = _benjamini_hochberg([p if name in heavy else 1.0 for name, p in p_values.items()], false_alarm_rate)
+    critical = _benjamini_hochberg(
+        [p if name in heavy else 1.0 for name, p in p_values.items()], false_alarm_rate
+    )
     ranks = {name: k for k, name in enumerate(sorted(p_values, key=lambda name: p_values[name]), 1)}
     return [
         _judgement(name, statistics, tests, critical, false_alarm_rate, ranks)
@@ -183,20 +171,28 @@ def _against_recent(
     reference: Profile,
     recent: Profile,
     current: Profile,
+    against_reference: Sequence[_Test],
 ) -> list[_Test]:
+    """A sudden change is one away from the reference: coming back to it after a time of drift has a p-value of 1."""
     own = [n for n in nulls if n.recent]
     base, before, now = (histogram(specification, p, column.name) for p in (reference, recent, current))
     if not own or min(before.present, now.present) < FEWEST_ROWS:
         return []
     scale = drift.scale_of(column, base) if isinstance(column, NumericColumn) else 1.0
-    measured = null_windows.measure(
-        column, (before.counts, before.positions), (now.counts, now.positions), scale
-    )
+    pairs = [(h.counts, h.positions) for h in (base, before, now)]
+    measured = null_windows.measure(column, pairs[1], pairs[2], scale)
+    then = null_windows.measure(column, pairs[0], pairs[1], scale)
+    drifted = [t.null.p_value(float(then[t.null.statistic]), before.present) for t in against_reference]
+    comes_back = min(drifted, default=1.0) < min(_DRIFTED, *(t.p_value for t in against_reference), 1.0)
     # The null knows a past of RECENT times the window's rows; with another one chance is that of so many rows.
     share = 1 + 1 / null_windows.RECENT
     rows = max(1, round(share / (1 / now.present + 1 / before.present)))
     values = [(n, float(measured[n.statistic])) for n in own]
-    return [_Test(n, v, rows, n.p_value(v, rows), False) for n, v in values if math.isfinite(v)]
+    return [
+        _Test(n, v, rows, 1.0 if comes_back else n.p_value(v, rows), False)
+        for n, v in values
+        if math.isfinite(v)
+    ]
 
 
 def _p_value(tests: Sequence[_Test]) -> float:
@@ -229,7 +225,7 @@ def _judgement(
     test = min(said, key=lambda t: t.p_value)
     effect = EFFECT[test.null.statistic]
     calibrated = test.null.value_at(critical / len(tests), test.rows)
-    why = Why(
+    grounds = Grounds(
         effect,
         calibrated,
         test.null.usual(test.rows),
@@ -244,7 +240,7 @@ def _judgement(
     threshold = max(calibrated, effect)
     return DriftJudgement(
         name,
-        test.null.statistic,
+        test.name,
         test.value,
         threshold,
         p_value,
@@ -253,7 +249,7 @@ def _judgement(
         missing,
         unseen,
         compared_with,
-        why,
+        grounds,
     )
 
 
@@ -298,7 +294,7 @@ def judge_quality(
         calibrated = null.value_at(critical, null.rows[-1]) if null is not None else 0.0
         threshold = max(before_share + EFFECT[fault], calibrated)
         speaks = p_value <= critical and share >= threshold
-        why = Why(
+        grounds = Grounds(
             EFFECT[fault],
             calibrated,
             null.usual(null.rows[-1]) if null is not None else before_share,
@@ -309,7 +305,7 @@ def judge_quality(
             len(found),
             speaks and p_value <= CERTAIN * false_alarm_rate / len(found),
         )
-        judged.append(QualityJudgement(name, fault, share, before_share, threshold, p_value, speaks, why))
+        judged.append(QualityJudgement(name, fault, share, before_share, threshold, p_value, speaks, grounds))
     return judged
 
 
