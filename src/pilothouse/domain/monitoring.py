@@ -46,6 +46,8 @@ class DriftReading:
     statistics: dict[str, float] = field(default_factory=dict)
     missing: float = 0.0
     unseen: float = 0.0
+    compared_with: str = "reference"
+    """"recent" where the days just before the window say more: a sudden change."""
 
 
 @dataclass(frozen=True, slots=True)

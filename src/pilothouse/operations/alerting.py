@@ -45,6 +45,8 @@ class Rule:
     kind: str
     subjects: Callable[[Reading], set[str]]
     words: Callable[[Reading, set[str], Occasion], Words]
+    certain: Callable[[Reading], set[str]] = lambda _: set()
+    """What speaks so loudly in a reading that one window is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,10 @@ def _drifted(reading: Reading) -> set[str]:
     return {f.feature for f in figures_of(reading, DriftFigure) if f.speaks}
 
 
+def _certain(reading: Reading, kind: type[DriftFigure] | type[QualityFigure]) -> set[str]:
+    return {f.feature for f in figures_of(reading, kind) if f.speaks and f.grounds.certain}
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     DRIFT: (
         Rule(
@@ -68,6 +74,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, firing, occasion: explanations.data_drift(
                 figures_of(reading, DriftFigure), firing, occasion
             ),
+            lambda reading: _certain(reading, DriftFigure) - {SCORE},
         ),
         Rule(
             "score_drift",
@@ -75,6 +82,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, _, occasion: explanations.score_drift(
                 next(f for f in figures_of(reading, DriftFigure) if f.feature == SCORE), occasion
             ),
+            lambda reading: _certain(reading, DriftFigure) & {SCORE},
         ),
     ),
     QUALITY: (
@@ -84,6 +92,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, firing, occasion: explanations.data_quality(
                 figures_of(reading, QualityFigure), firing, occasion
             ),
+            lambda reading: _certain(reading, QualityFigure),
         ),
     ),
     PERFORMANCE: (
@@ -125,26 +134,28 @@ def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) 
     for rule in RULES.get(reading.monitor, ()):
         spoken = [rule.subjects(one) for one in last]
         open_now = [a for a in unresolved if a.kind == rule.kind and a.version == stream.version]
-        firing = _firing(spoken, rules)
+        certain = rule.certain(reading)
+        firing = _firing(spoken, certain, rules)
         if open_now and turn([bool(s) for s in spoken], True, rules.fire, rules.of) is Turn.RESOLVE:
             words = f"{rules.of} windows in a row have been quiet, the last until {from_us(reading.end_us):%Y-%m-%d %H:%M}"
             resolved += [a for a in open_now if resolve_quietly(services, a, words)]
         elif open_now and spoken[-1]:
             asking += open_now
         elif firing:
-            alert, new = _open(services, stream, rule, reading, firing, spoken, rules)
+            alert, new = _open(services, stream, rule, reading, firing, certain, spoken, rules)
             opened += [alert] if new else []
             asking += [alert] if alert.status is not AlertStatus.RESOLVED else []
     return Drawn(tuple(opened), tuple(resolved), tuple(asking))
 
 
-def _firing(spoken: Sequence[set[str]], rules: MonitoringSpec) -> set[str]:
-    """The subjects that have spoken often enough, each counted by itself."""
+def _firing(spoken: Sequence[set[str]], certain: set[str], rules: MonitoringSpec) -> set[str]:
+    """The subjects that have spoken often enough, or loudly enough, each counted by itself."""
     every = set().union(*spoken) if spoken else set()
     return {
         subject
         for subject in every
-        if turn([subject in s for s in spoken], False, rules.fire, rules.of) is Turn.OPEN
+        if turn([subject in s for s in spoken], False, rules.fire, rules.of, certain=subject in certain)
+        is Turn.OPEN
     }
 
 
@@ -154,12 +165,20 @@ def _open(
     rule: Rule,
     reading: Reading,
     firing: set[str],
+    certain: set[str],
     spoken: Sequence[set[str]],
     rules: MonitoringSpec,
 ) -> tuple[Alert, bool]:
     times = max(sum(subject in s for s in spoken) for subject in firing)
     occasion = Occasion(
-        stream.target, reading.start_us, reading.end_us, reading.rows, times, len(spoken), rules
+        stream.target,
+        reading.start_us,
+        reading.end_us,
+        reading.rows,
+        times,
+        len(spoken),
+        rules,
+        certain=times < rules.fire and bool(certain),
     )
     words = rule.words(reading, firing, occasion)
     if rule.kind in change_evidence.EXPLAINED:

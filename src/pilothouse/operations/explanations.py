@@ -14,6 +14,9 @@ _STATISTICS = {
     "ks": "Kolmogorov–Smirnov distance",
     "js": "Jensen–Shannon distance",
     "psi": "population stability index",
+    "recent_wasserstein": "Wasserstein distance, in standard deviations of the reference,",
+    "recent_ks": "Kolmogorov–Smirnov distance",
+    "recent_js": "Jensen–Shannon distance",
 }
 
 
@@ -39,6 +42,8 @@ class Occasion:
     spoke: int
     windows: int
     rules: MonitoringSpec
+    certain: bool = False
+    """One window was enough."""
 
     @property
     def dates(self) -> str:
@@ -50,6 +55,11 @@ class Occasion:
     @property
     def repeated(self) -> str:
         """The rule of k of n, and how it was met."""
+        if self.certain:
+            return (
+                f"It spoke in {self.spoke} of the last {self.windows} windows. An alert takes {self.rules.fire} of "
+                f"{self.rules.of}, or one that is ten times less likely by chance than one that speaks, as this is."
+            )
         return (
             f"It spoke in {self.spoke} of the last {self.windows} windows; "
             f"an alert takes {self.rules.fire} of {self.rules.of}, the newest among them."
@@ -173,8 +183,11 @@ def errors(figure: TrafficFigure, occasion: Occasion) -> Words:
 
 def _drift_sentence(figure: DriftFigure, occasion: Occasion) -> str:
     statistic = _STATISTICS.get(figure.statistic, figure.statistic)
+    other = "the reference"
+    if figure.compared_with == "recent":
+        other = f"the days before (since {from_us(figure.since_us):%Y-%m-%d}: a sudden change)"
     return (
-        f"From {occasion.dates} ({occasion.rows:,} rows) the {statistic} between {figure.feature} and the reference was "
+        f"From {occasion.dates} ({occasion.rows:,} rows) the {statistic} between {figure.feature} and {other} was "
         f"{figure.value:.3g}; {figure.threshold:.3g} is the threshold (p {figure.p_value:.1g})."
     )
 

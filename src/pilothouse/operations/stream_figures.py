@@ -114,6 +114,7 @@ def drift_readings(stored: Reading) -> list[DriftReading]:
             f.statistics,
             f.missing,
             f.unseen,
+            f.compared_with,
         )
         for f in figures_of(stored, DriftFigure)
     ]

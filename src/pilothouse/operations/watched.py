@@ -35,6 +35,8 @@ class Baseline:
     profile: Profile
     performance: MetricValue
     calibration: Calibration
+    training_days: tuple[int, int]
+    """The first and the last day of the reference's features, days since 1970 where rows have dates."""
 
 
 def spec_in_force(connection: Connection, model: str) -> ModelSpec | None:
@@ -62,11 +64,18 @@ def baseline_of(services: Services, model: str, version: int, target: str, windo
     own = reference.for_target(target)
     where = target if own is reference.targets.get(target) else ""
     key = hashlib.sha256(
-        f"{found.profile_spec_digest} {found.reference_digest} {where} {window_days}".encode()
+        f"{found.profile_spec_digest} {found.reference_digest} {where} {window_days} {calibrations.FORM}".encode()
     ).hexdigest()
     calibration = _calibration(services, key, own, specification, window_days)
     services.telemetry.calibrated.add((model, version, target, window_days))
-    return Baseline(specification, own.profile(specification), own.performance, calibration)
+    days = own.training_days
+    return Baseline(
+        specification,
+        own.profile(specification),
+        own.performance,
+        calibration,
+        (min(days, default=0), max(days, default=0)),
+    )
 
 
 def estimator_of(

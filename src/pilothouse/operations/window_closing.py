@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.watch import DAY, SECOND_US, Span, due_spans, level_of
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import intervals, latency, outcomes, thresholds
-from pilothouse.statistics.profile import merge_all
+from pilothouse.statistics import intervals, latency, null_windows, outcomes, thresholds
+from pilothouse.statistics.profile import Profile, merge_all
 from pilothouse.telemetry import Stream, readings, to_us
 from pilothouse.telemetry import rollup as rolled
-from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC
+from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, DriftFigure, QualityFigure
 from pilothouse.telemetry.store import read_outcome_days, truth_share
 
 from . import window_estimates
@@ -123,8 +123,26 @@ def _inputs(
     current = merge_all(base.specification, parts)
     watched = spec.monitoring
     judged = rows >= watched.minimum_rows
+    past = _recent(services, stream, spec, grid, span, base)
+    with services.telemetry.read() as connection:
+        before = {
+            monitor: readings.history(
+                connection, stream.id, monitor, until_us=span.end_us - 1, limit=watched.of - 1, judged=True
+            )
+            for monitor in (DRIFT, QUALITY)
+        }
+    drifted = [{f.feature for f in readings.figures_of(r, DriftFigure) if f.speaks} for r in before[DRIFT]]
+    broken = [
+        {(f.feature, f.fault) for f in readings.figures_of(r, QualityFigure) if f.speaks}
+        for r in before[QUALITY]
+    ]
+    first, last = (day * DAY * SECOND_US for day in base.training_days)
+    compared = {
+        "reference": (first, last + DAY * SECOND_US),
+        "recent": (span.start_us - null_windows.RECENT * grid.window * SECOND_US, span.start_us),
+    }
     drift = [
-        readings.DriftFigure(
+        DriftFigure(
             j.feature,
             j.statistic,
             j.value,
@@ -134,19 +152,34 @@ def _inputs(
             j.statistics,
             j.missing,
             j.unseen,
+            j.compared_with,
+            *compared[j.compared_with],
+            (j.speaks and judged) + sum(j.feature in one for one in drifted),
+            judged + len(drifted),
+            j.grounds,
         )
         for j in thresholds.judge(
             base.specification,
             base.calibration,
             base.profile,
             current,
+            recent=past,
             false_alarm_rate=watched.false_alarm_rate,
             ignore=watched.ignore,
         )
     ]
     quality = [
-        readings.QualityFigure(
-            j.feature, j.fault, j.value, j.reference, j.threshold, j.p_value, j.speaks and judged
+        QualityFigure(
+            j.feature,
+            j.fault,
+            j.value,
+            j.reference,
+            j.threshold,
+            j.p_value,
+            j.speaks and judged,
+            (j.speaks and judged) + sum((j.feature, j.fault) in one for one in broken),
+            judged + len(broken),
+            j.grounds,
         )
         for j in thresholds.judge_quality(
             base.specification,
@@ -161,6 +194,19 @@ def _inputs(
         DRIFT: (rows, (judged, any(f.speaks for f in drift)), drift),
         QUALITY: (rows, (judged, any(f.speaks for f in quality)), quality),
     }
+
+
+def _recent(
+    services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span, base: Baseline
+) -> Profile | None:
+    """What came just before a window, null_windows.RECENT windows long. None where the stream is younger, or its windows are
+    not those that were learnt: a week-to-week movement says nothing about hours."""
+    start = span.start_us - null_windows.RECENT * grid.window * SECOND_US
+    whole = span.end_us - span.start_us == grid.window * SECOND_US == calibration_days(spec) * DAY * SECOND_US
+    if not whole or stream.first_event_us > start + DAY * SECOND_US:
+        return None
+    parts = [w.profile for w in _windows(services, stream, grid.level, Span(start, span.start_us))]
+    return merge_all(base.specification, parts) if parts else None
 
 
 def _performance(

@@ -1,10 +1,18 @@
 """What each column's statistics do while nothing has changed, learnt from the reference's own days.
 
-``null_windows`` yields the statistics of windows against the rest of the reference. On a scale without bounds (logit for
-what lies between 0 and 1, log for Wasserstein) the values of m independent windows are taken as normal with unknown mean
-and deviation, so that a new window's value follows Student's t with m − 1 degrees, scaled by √(1 + 1/m). This parametric
-tail is needed: ninety days are thirteen weeks, and no empirical quantile of thirteen values reaches one in a thousand. Few
-weeks widen it by themselves. It is kept for windows of fewer rows too, where chance alone makes statistics large.
+Two comparisons are learnt (``null_windows``): a window with the rest of the reference, and a window with the days just
+before it. A statistic is put on the scale (v/(1 − v))^0.4 (v^0.4 for Wasserstein, which has no upper bound): near to a square
+root, which makes distances near to normal, whether chance or wandering moves them. Of a half-normal distance (a level that
+wanders) the 0.999 quantile so found is 24 % too large, where the logarithm makes it five times too large; of
+Kolmogorov–Smirnov's D under chance it is 4 % too small. On that scale the values of m independent windows are taken as normal
+with unknown mean and deviation, so that a new window's value follows Student's t with m − 1 degrees, scaled by √(1 + 1/m).
+This parametric tail is needed: ninety days are thirteen weeks, and no empirical quantile of thirteen values reaches one in a
+thousand. Few weeks widen it by themselves. It is kept for windows of fewer rows too, where chance alone makes statistics large.
+
+A column whose windows are no farther apart than samples of its rows would be has a deviation that is known without them:
+that of chance. So the deviation is moderated (Smyth 2004, Statistical Applications in Genetics and Molecular Biology 3:3):
+the windows' own and that of chance, each with its degrees of freedom. Chance has PRIOR of them for a column that does not
+wander, and none for one that does.
 """
 
 import math
@@ -24,43 +32,66 @@ from .specification import CategoricalColumn, Cells, Column, ProfileSpecificatio
 EFFECT = {"ks": 0.05, "wasserstein": 0.1, "js": 0.05, "missing": 0.02, "unseen": 0.01}
 """A smaller drift is not worth a word, however certain. Wasserstein is in deviations (Evidently's bound); missing and
 unseen are rises of the share of rows."""
-_FLOOR = {"ks": 0.01, "wasserstein": 0.02, "js": 0.01, "missing": 0.002, "unseen": 0.002}
-"""Smaller values count as this one: the logarithm of nothing would make every window unlike every other."""
-_LEAST_SPREAD = 0.15
-"""The least deviation on the unbounded scale that a reference may claim for itself."""
+_POWER = 0.4
+"""Between the square root, which suits wandering, and the logarithm, which suits chance."""
+_LEAST_DEVIATION = 0.02
+_LEAST_VARIATION = 0.08
+"""The least deviation on the root scale that a reference may claim for itself, also as a share of its mean: chance alone
+gives KS 0.15 of its mean."""
+_FEWEST_WORTH = 4.0
+PRIOR = 60.0
+"""Degrees of freedom of chance's deviation where the windows are as far apart as chance has them."""
+WANDERS = 1.2
+"""Windows so many times as far apart as chance has them wander: they are compared with the recent past too."""
+FORM = 2
+"""The form of a stored calibration; part of the key under which one is kept."""
 FEWEST_ROWS = 5
 """Fewer usable values than this are no sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Null:
-    """One statistic of one column while nothing has changed: mean and deviation on the unbounded scale by rows (increasing;
-    the last entry also stands for more rows), and how many ``windows`` worth of evidence lie behind them."""
+    """One statistic of one column while nothing has changed: mean, deviation (both on the root scale) and degrees of
+    ``freedom`` of the deviation by rows (increasing; the last entry also stands for more rows), how many ``windows`` worth of
+    evidence lie behind them, and whether windows were compared with the ``recent`` past or with the reference."""
 
     statistic: str
     rows: tuple[int, ...]
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    freedom: tuple[float, ...]
     windows: float
+    recent: bool = False
 
     def p_value(self, value: float, rows: int) -> float:
         """How probable a value this large is in a window of ``rows`` rows while nothing has changed."""
         from scipy.special import stdtr
 
-        mean, deviation = self._at(rows)
-        return float(stdtr(max(self.windows - 1, 1), (mean - _unbounded(self.statistic, value)) / deviation))
+        mean, deviation, freedom = self._at(rows)
+        return float(stdtr(freedom, (mean - _root(self.statistic, value)) / deviation))
 
     def value_at(self, p_value: float, rows: int) -> float:
         """The value that has this p-value."""
         from scipy.special import stdtrit
 
-        mean, deviation = self._at(rows)
-        return _bounded(self.statistic, mean - float(stdtrit(max(self.windows - 1, 1), p_value)) * deviation)
+        mean, deviation, freedom = self._at(rows)
+        return _unrooted(self.statistic, mean - float(stdtrit(freedom, p_value)) * deviation)
 
-    def _at(self, rows: int) -> tuple[float, float]:
+    def usual(self, rows: int) -> float:
+        """The value in the middle of those that windows of ``rows`` rows have while nothing has changed."""
+        return _unrooted(self.statistic, self._at(rows)[0])
+
+    @property
+    def wanders(self) -> bool:
+        """The reference's windows are farther apart than chance has them."""
+        return self.freedom[-1] - max(self.windows - 1, 1.0) < PRIOR * WANDERS**-8
+
+    def _at(self, rows: int) -> tuple[float, float, float]:
         place, known = math.log(max(rows, 1)), np.log(self.rows)
-        spread = float(np.interp(place, known, self.deviation)) * math.sqrt(1 + 1 / self.windows)
-        return float(np.interp(place, known, self.mean)), spread
+        mean, deviation, freedom = (
+            float(np.interp(place, known, values)) for values in (self.mean, self.deviation, self.freedom)
+        )
+        return mean, deviation * math.sqrt(1 + 1 / self.windows), freedom
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +123,33 @@ def calibrate(
     window = min(window_days, max(1, count // 2))
     whole = null_windows.null_windows(count, window, None, seed)
     short = null_windows.null_windows(count, window, score_days, seed) if score_days else whole
+    recent = null_windows.recent_windows(count, window)
     columns: dict[str, tuple[Null, ...]] = {}
     for i, column in enumerate(specification.columns):
         if features is None or column.name in features:
             windows = short if column is specification.score and len(short.members) else whole
             cells = specification.layout[column.name]
+            against_reference = _drift_nulls(column, cells, days, windows, seed + i, recent=False)
+            wanders = any(null.wanders for null in against_reference)
+            against_recent = (
+                _drift_nulls(column, cells, days, recent, seed + i, recent=True) if wanders else ()
+            )
             columns[column.name] = (
-                *_drift_nulls(column, cells, days, windows, seed + i),
+                *against_reference,
+                *against_recent,
                 *_quality_nulls(column, cells, days, windows),
             )
     return Calibration(window_days, {name: nulls for name, nulls in columns.items() if nulls})
 
 
 def _drift_nulls(
-    column: Column, cells: Cells, days: null_windows.Days, windows: null_windows.Windows, seed: int
+    column: Column,
+    cells: Cells,
+    days: null_windows.Days,
+    windows: null_windows.Windows,
+    seed: int,
+    *,
+    recent: bool,
 ) -> tuple[Null, ...]:
     held = days.counts[:, cells.start : cells.missing].sum(axis=1)
     rows = int(np.median(null_windows.sums(windows.members, held))) if len(windows.members) else 0
@@ -116,9 +160,22 @@ def _drift_nulls(
     while size < 0.7 * rows:
         sizes.append(size)
         size *= 3
-    values = null_windows.null_values(column, cells, days, windows, [*sizes, 0], seed)
+    values = null_windows.null_values(column, cells, days, windows, [*sizes, 0], seed, thin_both=recent)
+    part = slice(cells.start, cells.missing)
+    whole = Histogram(days.counts[:, part].sum(axis=0), days.positions[:, part].sum(axis=0), 0, 0.0, 0.0)
+    compared = int(np.median(null_windows.sums(windows.others, held)))
+    chance = [
+        null_windows.chance_values(
+            column, whole, size, seed, null_windows.RECENT * size if recent else compared
+        )
+        for size in (*sizes, rows)
+    ]
+    # Of m windows that resemble their neighbours with ρ, as many as m(1 − ρ)/(1 + ρ) independent ones are worth as much.
+    alike = 0.0 if recent else null_windows.likeness(column, cells, days, windows.length, seed)
+    worth = max(windows.independent * (1 - alike) / (1 + alike), min(windows.independent, _FEWEST_WORTH))
     return tuple(
-        _null(name, (*sizes, rows), of_sizes, windows.independent) for name, of_sizes in values.items()
+        _null(name, (*sizes, rows), of_sizes, worth, [drawn[name] for drawn in chance], recent=recent)
+        for name, of_sizes in values.items()
     )
 
 
@@ -143,33 +200,61 @@ def nulls_by_chance(column: Column, reference: Histogram, rows: int, seed: int =
     return tuple(_null(name, (rows,), [drawn], float(null_windows.DRAWS)) for name, drawn in values.items())
 
 
-def _null(statistic: str, rows: tuple[int, ...], values: Sequence[Floats], windows: float) -> Null:
-    means, deviations = [], []
-    for of_size in values:
-        found = of_size[np.isfinite(of_size)]
-        unbounded = np.array([_unbounded(statistic, float(value)) for value in found] or [0.0])
-        means.append(float(unbounded.mean()))
-        deviations.append(max(float(unbounded.std()), _LEAST_SPREAD))
-    return Null(statistic, rows, tuple(means), tuple(deviations), windows)
+def _null(
+    statistic: str,
+    rows: tuple[int, ...],
+    values: Sequence[Floats],
+    windows: float,
+    chance: Sequence[Floats] = (),
+    *,
+    recent: bool = False,
+) -> Null:
+    """``values`` of the windows by rows, and of ``chance`` alone (none: the windows speak for themselves)."""
+    means, deviations, freedoms = [], [], []
+    for i, of_size in enumerate(values):
+        mean, deviation = _moments(statistic, of_size)
+        own = max(windows - 1, 1.0)
+        deviation *= math.sqrt(1 + 1 / own)  # windows that overlap are no more than so many
+        prior, expected = 0.0, 0.0
+        if chance:
+            by_chance, spread = _moments(statistic, chance[i])
+            # The deviation of m windows is known to some 1/√(2m): it counts as wandering where it is beyond 1.5 of those.
+            beyond = 1 + 1.5 / math.sqrt(2 * own)
+            ratio = max(mean / max(by_chance, 1e-9), deviation / max(spread, 1e-9) / beyond, 1.0)
+            prior, expected = PRIOR * ratio**-8, spread * mean / max(by_chance, 1e-9)
+        pooled = math.sqrt((own * deviation**2 + prior * expected**2) / (own + prior))
+        means.append(mean)
+        deviations.append(max(pooled, _LEAST_DEVIATION, _LEAST_VARIATION * mean))
+        freedoms.append(own + prior)
+    return Null(statistic, rows, tuple(means), tuple(deviations), tuple(freedoms), windows, recent)
 
 
-def _unbounded(statistic: str, value: float) -> float:
-    value = max(value, _FLOOR[statistic])
+def _moments(statistic: str, values: Floats) -> tuple[float, float]:
+    found = values[np.isfinite(values)]
+    roots = np.array([_root(statistic, float(value)) for value in found] or [0.0])
+    return float(roots.mean()), float(roots.std())
+
+
+def _root(statistic: str, value: float) -> float:
+    value = max(value, 0.0)
     if statistic == "wasserstein":
-        return math.log(value)
+        return math.pow(value, _POWER)
     value = min(value, 1 - 1e-6)
-    return math.log(value / (1 - value))
+    return math.pow(value / (1 - value), _POWER)
 
 
-def _bounded(statistic: str, value: float) -> float:
-    value = min(max(value, -700.0), 700.0)
-    return math.exp(value) if statistic == "wasserstein" else 1 / (1 + math.exp(-value))
+def _unrooted(statistic: str, root: float) -> float:
+    odds = math.pow(min(max(root, 0.0), 1e100), 1 / _POWER)
+    return odds if statistic == "wasserstein" else odds / (1 + odds)
 
 
 def encode(calibration: Calibration) -> bytes:
     """Compact bytes of a calibration."""
     columns = {
-        name: [[null.statistic, null.rows, null.mean, null.deviation, null.windows] for null in nulls]
+        name: [
+            [null.statistic, null.rows, null.mean, null.deviation, null.freedom, null.windows, null.recent]
+            for null in nulls
+        ]
         for name, nulls in calibration.columns.items()
     }
     return pack("C", {"window_days": calibration.window_days, "columns": columns}, {})
@@ -180,11 +265,19 @@ def decode(data: bytes) -> Calibration:
     header, _ = unpack("C", data)
     try:
         columns = {
-            name: tuple(
-                Null(statistic, tuple(rows), tuple(mean), tuple(deviation), float(windows))
-                for statistic, rows, mean, deviation, windows in nulls
+            column: tuple(
+                Null(
+                    name,
+                    tuple(rows),
+                    tuple(mean),
+                    tuple(spread),
+                    tuple(freedom),
+                    float(windows),
+                    bool(recent),
+                )
+                for name, rows, mean, spread, freedom, windows, recent in nulls
             )
-            for name, nulls in header["columns"].items()
+            for column, nulls in header["columns"].items()
         }
         return Calibration(int(header["window_days"]), columns)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

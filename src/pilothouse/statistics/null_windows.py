@@ -3,6 +3,8 @@
 Consecutive days form the windows, so that weather and weekdays that hang together stay together. Where the reference
 is shorter than FEWEST windows, a window is put together from shorter runs of days (a block bootstrap). Each window
 is also thinned to fewer rows, since a statistic of few rows is larger by chance.
+
+``recent_windows`` are the same windows against the days just before each: how far the data move from week to week.
 """
 
 from collections.abc import Sequence
@@ -21,8 +23,11 @@ MOST = 64
 """Windows looked at, however long the reference is: the cost of a calibration does not grow with it."""
 SMALLEST_SAMPLE = 50
 """Rows down to which windows are thinned."""
-DRAWS = 80
-"""Windows put together where consecutive ones are too few; samples drawn where there are no days."""
+RECENT = 3
+"""The recent past of a window: so many windows' days just before it."""
+_PAIRS = 300
+DRAWS = 100
+"""Windows put together where consecutive ones are too few; samples drawn to see what chance alone does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +48,8 @@ class Windows:
     members: Ints
     others: Ints
     independent: float
+    length: int
+    """Days of a window."""
 
 
 def dense_days(specification: ProfileSpecification, daily: Sequence[Profile]) -> Days:
@@ -74,14 +81,57 @@ def null_windows(days: int, window: int, against: int | None, seed: int) -> Wind
     if against is not None and against < days - window:
         members, others = _elsewhere(members, against, rng)
     else:
-        others = (members == 0).astype(np.int64)
+        others = _apart(members, window if independent >= 2 * FEWEST else 0)
     enough = others.sum(axis=1) > 0
-    return Windows(members[enough], others[enough], independent)
+    return Windows(members[enough], others[enough], independent, window)
+
+
+def recent_windows(days: int, window: int) -> Windows:
+    """Windows of ``window`` days out of ``days``, each against the RECENT windows' days before it. None where the reference
+    is too short for FEWEST of them: a week-to-week movement is not learnt from one or two."""
+    past = RECENT * window
+    fit = (days - past) / window
+    if fit < FEWEST:
+        nothing = np.zeros((0, days), np.int64)
+        return Windows(nothing, nothing, 0.0, window)
+    last = days - window
+    starts = np.unique(np.linspace(past, last, min(MOST, last - past + 1)).round().astype(np.int64))
+    return Windows(_runs(starts, window, days), _runs(starts - past, past, days), fit, window)
 
 
 def _runs(starts: Ints, length: int, days: int) -> Ints:
     offsets = np.arange(days) - starts[:, None]
     return ((offsets >= 0) & (offsets < length)).astype(np.int64)
+
+
+def _apart(members: Ints, gap: int) -> Ints:
+    """The days that a window is compared with: those more than ``gap`` days from any of its own, since its neighbours
+    resemble it more than the reference will a window of later (h-block cross-validation: Racine 2000, J. Econometrics 99)."""
+    days = members.shape[1]
+    reach = np.abs(np.subtract.outer(np.arange(days), np.arange(days))) <= gap
+    apart: Ints = (sums(members, reach.astype(np.int64)) == 0).astype(np.int64)
+    return apart
+
+
+def likeness(column: Column, cells: Cells, days: Days, window: int, seed: int) -> float:
+    """How much a window resembles the next, 0 (no more than any other) to 1: 1 − the mean squared distance of neighbours over
+    that of windows three or more apart. It plays the part of an autocorrelation, for columns of any kind."""
+    part = slice(cells.start, cells.missing)
+    starts = np.arange(0, len(days.counts) - window + 1, window)
+    members = _runs(starts, window, len(days.counts))
+    counts = sums(members, days.counts[:, part])
+    kept = np.flatnonzero(counts.sum(axis=1))
+    counts = counts[kept]
+    if len(counts) < FEWEST:
+        return 0.0
+    first, second = np.triu_indices(len(counts), 3)
+    if len(first) > _PAIRS:
+        chosen = np.random.default_rng(seed).choice(len(first), _PAIRS, replace=False)
+        first, second = first[chosen], second[chosen]
+    distance = drift.ks_of_counts if isinstance(column, NumericColumn) else drift.jensen_shannon
+    near = float(np.mean(distance(counts[:-1], counts[1:]) ** 2))
+    far = float(np.mean(distance(counts[first], counts[second]) ** 2))
+    return max(0.0, 1 - near / far) if far > 0 else 0.0
 
 
 def _elsewhere(members: Ints, length: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
@@ -119,9 +169,17 @@ def measure(
 
 
 def null_values(
-    column: Column, cells: Cells, days: Days, windows: Windows, sizes: Sequence[int], seed: int
+    column: Column,
+    cells: Cells,
+    days: Days,
+    windows: Windows,
+    sizes: Sequence[int],
+    seed: int,
+    *,
+    thin_both: bool = False,
 ) -> dict[str, list[Floats]]:
-    """Each statistic over the windows, thinned to each of ``sizes`` rows (0: as they are)."""
+    """Each statistic over the windows, thinned to each of ``sizes`` rows (0: as they are); ``thin_both``: what they are
+    compared with to RECENT times as many, as the recent past of a window of that size has."""
     rng = np.random.default_rng(seed)
     part = slice(cells.start, cells.missing)
     counts, positions = days.counts[:, part], days.positions[:, part]
@@ -134,7 +192,8 @@ def null_values(
     found: dict[str, list[Floats]] = {name: [] for name in statistics_for(column)}
     for size in sizes:
         thinned = current if size == 0 else _thinned(current, size, rng)
-        for name, values in measure(column, reference, thinned, scale).items():
+        base = _thinned(reference, RECENT * size, rng) if thin_both and size else reference
+        for name, values in measure(column, base, thinned, scale).items():
             found[name].append(values)
     return found
 
@@ -147,12 +206,15 @@ def sums(members: Ints, of_days: Ints) -> Ints:
     return product
 
 
-def chance_values(column: Column, reference: Histogram, rows: int, seed: int) -> dict[str, Floats]:
-    """Each statistic of DRAWS samples of ``rows`` rows against as many samples of the reference's size."""
+def chance_values(
+    column: Column, reference: Histogram, rows: int, seed: int, against: int | None = None
+) -> dict[str, Floats]:
+    """Each statistic of DRAWS samples of ``rows`` rows against as many of ``against`` rows (all: the reference's size), both
+    drawn from the reference."""
     rng = np.random.default_rng(seed)
     share = reference.counts / reference.present
     mean_position = reference.positions / np.maximum(reference.counts, 1)
-    drawn = [rng.multinomial(n, share, size=DRAWS) for n in (reference.present, rows)]
+    drawn = [rng.multinomial(n, share, size=DRAWS) for n in (against or reference.present, rows)]
     first, second = ((counts, np.rint(counts * mean_position).astype(np.int64)) for counts in drawn)
     scale = drift.scale_of(column, reference) if isinstance(column, NumericColumn) else 1.0
     return measure(column, first, second, scale)

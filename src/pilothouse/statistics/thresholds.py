@@ -1,23 +1,24 @@
 """Verdicts on windows: is this drift, is the data broken, has the model become worse?
 
 A column speaks where its drift is larger than the reference's own days make it (``calibration``) and large enough to be
-worth a word. A column's p-value is its statistics' smallest, times their number; Benjamini–Hochberg over the columns
-keeps the rate at which a window gives a false alarm.
+worth a word, measured against the reference or against the days just before the window. A column's p-value is the smallest
+of its tests', times their number; Benjamini–Hochberg over the columns keeps the rate at which a window gives a false alarm.
 """
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.grounds import Grounds
 from pilothouse.domain.model_spec import Direction
 
 from . import calibration as calibrations
-from . import drift
+from . import drift, null_windows
 from .calibration import EFFECT, FEWEST_ROWS, Calibration, Null, calibrate
 from .intervals import quantile
 from .profile import Histogram, Profile, histogram
-from .specification import CategoricalColumn, Column, ProfileSpecification
+from .specification import CategoricalColumn, Column, NumericColumn, ProfileSpecification
 
 __all__ = [
     "Calibration",
@@ -35,13 +36,22 @@ SMALLEST_RISE = 0.03
 """A loss must rise by this share of its reference value to be worth a word."""
 
 
+_DRIFTED = 0.01
+"""A recent past so improbable against the reference has drifted itself."""
+RECENT_PREFIX = "recent_"
+"""Begins the name of a statistic that is measured against the days just before the window."""
+CERTAIN = 0.1
+"""A window is certain by itself where its p-value is this share of the smallest that would do to speak."""
+
+
 @dataclass(frozen=True, slots=True)
 class DriftJudgement:
     """The verdict on one column (or "score") of one window.
 
-    ``statistic``, ``value`` and ``threshold`` are of the statistic that says most; ``p_value`` counts all of the column's.
+    ``statistic``, ``value`` and ``threshold`` are of the test that says most; ``p_value`` counts all of the column's.
     ``speaks``: the value reached the threshold, which Benjamini–Hochberg sets over all columns together. A column without
-    usable rows has an empty ``statistic``, does not speak, and shows in ``missing``.
+    usable rows has an empty ``statistic``, does not speak, and shows in ``missing``. ``compared_with`` is "reference" or
+    "recent" (the days just before the window: a sudden change), where the statistic's name begins with RECENT_PREFIX.
     """
 
     feature: str
@@ -53,6 +63,8 @@ class DriftJudgement:
     statistics: dict[str, float]
     missing: float
     unseen: float
+    compared_with: str = "reference"
+    grounds: Grounds = field(default_factory=Grounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +78,28 @@ class QualityJudgement:
     threshold: float
     p_value: float
     speaks: bool
+    grounds: Grounds = field(default_factory=Grounds)
 
 
 @dataclass(frozen=True, slots=True)
-class _Finding:
+class _Test:
+    """One statistic of a column against one thing that it is compared with."""
+
     null: Null
+    value: float
+    rows: int
+    """Rows by which the null is read: those of the window, or fewer where the recent past is short of rows."""
     p_value: float
-    tests: int
-    """Statistics of the column that were looked at: the p-value is multiplied by them."""
+    by_chance: bool
+
+    @property
+    def name(self) -> str:
+        """The statistic's, as it is shown."""
+        return f"{RECENT_PREFIX}{self.null.statistic}" if self.null.recent else self.null.statistic
+
+    @property
+    def large(self) -> bool:
+        return self.value >= EFFECT[self.null.statistic]
 
 
 def judge(
@@ -82,58 +108,148 @@ def judge(
     reference: Profile,
     current: Profile,
     *,
+    recent: Profile | None = None,
     false_alarm_rate: float = 0.01,
     ignore: Collection[str] = (),
 ) -> list[DriftJudgement]:
     """Judge every column and the score of a window, in the specification's order.
 
-    ``reference`` holds the training rows' features and the hold-out's score (``TargetReference.profile``). Columns in
-    ``ignore`` are measured, never speak, and do not count among those looked at.
+    ``reference`` holds the training rows' features and the hold-out's score (``TargetReference.profile``); ``recent`` the
+    ``null_windows.RECENT`` windows just before, where the stream has them. Columns in ``ignore`` are measured, never speak,
+    and do not count among those looked at.
     """
-    measured: list[tuple[Column, dict[str, float], int, _Finding | None]] = []
+    shown: list[dict[str, float]] = []
+    found: list[tuple[str, list[_Test]]] = []
     for column in specification.columns:
         statistics = drift.column_drift(specification, column.name, reference, current)
-        rows = histogram(specification, current, column.name).present
-        nulls = calibration.columns.get(column.name)
-        if nulls is None:
-            base = histogram(specification, reference, column.name)
-            nulls = calibrations.nulls_by_chance(column, base, rows)
-        measured.append((column, statistics, rows, _most_telling(nulls, statistics, rows)))
-    p_values = [f.p_value for column, _, _, f in measured if f and column.name not in ignore]
-    critical = _benjamini_hochberg(p_values, false_alarm_rate)
+        nulls = calibration.columns.get(column.name, ())
+        tests = _against_reference(specification, column, nulls, reference, current, statistics)
+        if recent is not None:
+            sudden = _against_recent(specification, column, nulls, reference, recent, current, tests)
+            statistics |= {test.name: test.value for test in sudden}
+            tests += sudden
+        shown.append(statistics)
+        found.append((column.name, tests))
+    p_values = {name: _p_value(tests) for name, tests in found if tests and name not in ignore}
+    # A trifle that is certain with many rows must not ease the bound of the others: it counts among them as quiet.
+    heavy = {name for name, tests in found if any(t.large for t in tests)}
+    critical = _benjamini_hochberg(
+        [p if name in heavy else 1.0 for name, p in p_values.items()], false_alarm_rate
+    )
+    ranks = {name: k for k, name in enumerate(sorted(p_values, key=lambda name: p_values[name]), 1)}
     return [
-        _judgement(column.name, statistics, rows, finding, critical, column.name in ignore)
-        for column, statistics, rows, finding in measured
+        _judgement(name, statistics, tests, critical, false_alarm_rate, ranks)
+        for (name, tests), statistics in zip(found, shown, strict=True)
     ]
 
 
-def _most_telling(nulls: Sequence[Null], statistics: dict[str, float], rows: int) -> _Finding | None:
-    judged = [n for n in nulls if n.statistic in statistics and n.statistic not in ("missing", "unseen")]
-    if not judged or rows < FEWEST_ROWS:
-        return None
-    p_values = [null.p_value(statistics[null.statistic], rows) for null in judged]
-    least = min(p_values)
-    return _Finding(judged[p_values.index(least)], min(least * len(judged), 1.0), len(judged))
+def _against_reference(
+    specification: ProfileSpecification,
+    column: Column,
+    nulls: Sequence[Null],
+    reference: Profile,
+    current: Profile,
+    statistics: dict[str, float],
+) -> list[_Test]:
+    rows = histogram(specification, current, column.name).present
+    own = [n for n in nulls if n.statistic not in ("missing", "unseen") and not n.recent]
+    by_chance = not own
+    if by_chance:
+        base = histogram(specification, reference, column.name)
+        own = list(calibrations.nulls_by_chance(column, base, rows))
+    return [
+        _Test(n, statistics[n.statistic], rows, n.p_value(statistics[n.statistic], rows), by_chance)
+        for n in own
+        if n.statistic in statistics and rows >= FEWEST_ROWS
+    ]
+
+
+def _against_recent(
+    specification: ProfileSpecification,
+    column: Column,
+    nulls: Sequence[Null],
+    reference: Profile,
+    recent: Profile,
+    current: Profile,
+    against_reference: Sequence[_Test],
+) -> list[_Test]:
+    """A sudden change is one away from the reference: coming back to it after a time of drift has a p-value of 1."""
+    own = [n for n in nulls if n.recent]
+    base, before, now = (histogram(specification, p, column.name) for p in (reference, recent, current))
+    if not own or min(before.present, now.present) < FEWEST_ROWS:
+        return []
+    scale = drift.scale_of(column, base) if isinstance(column, NumericColumn) else 1.0
+    pairs = [(h.counts, h.positions) for h in (base, before, now)]
+    measured = null_windows.measure(column, pairs[1], pairs[2], scale)
+    then = null_windows.measure(column, pairs[0], pairs[1], scale)
+    drifted = [t.null.p_value(float(then[t.null.statistic]), before.present) for t in against_reference]
+    comes_back = min(drifted, default=1.0) < min(_DRIFTED, *(t.p_value for t in against_reference), 1.0)
+    # The null knows a past of RECENT times the window's rows; with another one chance is that of so many rows.
+    share = 1 + 1 / null_windows.RECENT
+    rows = max(1, round(share / (1 / now.present + 1 / before.present)))
+    values = [(n, float(measured[n.statistic])) for n in own]
+    return [
+        _Test(n, v, rows, 1.0 if comes_back else n.p_value(v, rows), False)
+        for n, v in values
+        if math.isfinite(v)
+    ]
+
+
+def _p_value(tests: Sequence[_Test]) -> float:
+    """The column's: its tests' smallest, times their number (Bonferroni). Tests of a change too small to be worth a word are
+    left out where another is large."""
+    return min(min(t.p_value for t in _worth(tests)) * len(tests), 1.0)
+
+
+def _worth(tests: Sequence[_Test]) -> Sequence[_Test]:
+    return [t for t in tests if t.large] or tests
 
 
 def _judgement(
     name: str,
     statistics: dict[str, float],
-    rows: int,
-    finding: _Finding | None,
+    tests: Sequence[_Test],
     critical: float,
-    ignored: bool,
+    rate: float,
+    ranks: Mapping[str, int],
 ) -> DriftJudgement:
     missing, unseen = statistics["missing"], statistics["unseen"]
     shown = {k: v for k, v in statistics.items() if k not in ("missing", "unseen")}
-    if finding is None:
+    if not tests:
         return DriftJudgement(name, "", 0.0, 0.0, 1.0, False, shown, missing, unseen)
-    null = finding.null
-    value, effect = statistics[null.statistic], EFFECT[null.statistic]
-    threshold = max(null.value_at(critical / finding.tests, rows), effect)
-    speaks = not ignored and finding.p_value <= critical and value >= effect
+    p_value, looked_at = _p_value(tests), max(len(ranks), 1)
+    speaks = name in ranks and p_value <= critical and any(t.large for t in tests)
+    said = _worth(tests)
+    if not speaks:  # a chart of quiet windows stays with one comparison
+        said = [t for t in said if not t.null.recent] or [t for t in tests if not t.null.recent] or said
+    test = min(said, key=lambda t: t.p_value)
+    effect = EFFECT[test.null.statistic]
+    calibrated = test.null.value_at(critical / len(tests), test.rows)
+    grounds = Grounds(
+        effect,
+        calibrated,
+        test.null.usual(test.rows),
+        0.0 if test.by_chance else test.null.windows,
+        len(tests),
+        critical,
+        ranks.get(name, 0),
+        looked_at,
+        speaks and p_value <= CERTAIN * rate / looked_at,
+    )
+    compared_with = "recent" if test.null.recent else "reference"
+    threshold = max(calibrated, effect)
     return DriftJudgement(
-        name, null.statistic, value, threshold, finding.p_value, speaks, shown, missing, unseen
+        name,
+        test.name,
+        test.value,
+        threshold,
+        p_value,
+        speaks,
+        shown,
+        missing,
+        unseen,
+        compared_with,
+        grounds,
     )
 
 
@@ -171,14 +287,25 @@ def judge_quality(
             found.append(
                 (column.name, fault, before / base.rows, after / now.rows, p_value, nulls.get(fault))
             )
-    critical = _benjamini_hochberg([entry[4] for entry in found], false_alarm_rate)
+    p_values = [entry[4] for entry in found]
+    critical = _benjamini_hochberg(p_values, false_alarm_rate)
     judged = []
     for name, fault, before_share, share, p_value, null in found:
-        threshold = before_share + EFFECT[fault]
-        if null is not None:
-            threshold = max(threshold, null.value_at(critical, null.rows[-1]))
+        calibrated = null.value_at(critical, null.rows[-1]) if null is not None else 0.0
+        threshold = max(before_share + EFFECT[fault], calibrated)
         speaks = p_value <= critical and share >= threshold
-        judged.append(QualityJudgement(name, fault, share, before_share, threshold, p_value, speaks))
+        grounds = Grounds(
+            EFFECT[fault],
+            calibrated,
+            null.usual(null.rows[-1]) if null is not None else before_share,
+            null.windows if null is not None else 0.0,
+            1 if null is None else 2,
+            critical,
+            1 + sum(p < p_value for p in p_values),
+            len(found),
+            speaks and p_value <= CERTAIN * false_alarm_rate / len(found),
+        )
+        judged.append(QualityJudgement(name, fault, share, before_share, threshold, p_value, speaks, grounds))
     return judged
 
 

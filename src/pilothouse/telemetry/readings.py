@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from pilothouse.domain.grounds import Grounds
 from pilothouse.sqlite import Connection
 
 T = TypeVar("T")
@@ -17,7 +18,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DriftFigure:
-    """One feature (or ``score``) in a window."""
+    """One feature (or ``score``) in a window; fields with a default are missing in readings of earlier releases.
+
+    ``compared_with`` is "reference" or "recent": the data from ``since_us`` to ``until_us`` (0: not known). It spoke in
+    ``spoke`` of the last ``windows`` judged windows, this one included.
+    """
 
     feature: str
     statistic: str
@@ -28,6 +33,12 @@ class DriftFigure:
     statistics: dict[str, float] = field(default_factory=dict)
     missing: float = 0.0
     unseen: float = 0.0
+    compared_with: str = "reference"
+    since_us: int = 0
+    until_us: int = 0
+    spoke: int = 0
+    windows: int = 0
+    grounds: Grounds = field(default_factory=Grounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,9 @@ class QualityFigure:
     threshold: float
     p_value: float
     speaks: bool
+    spoke: int = 0
+    windows: int = 0
+    grounds: Grounds = field(default_factory=Grounds)
 
 
 @dataclass(frozen=True, slots=True)

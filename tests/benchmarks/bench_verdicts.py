@@ -1,0 +1,318 @@
+"""False alarms and windows until detection, for Pilothouse, Evidently and NannyML on the same windows.
+
+``make bench-verdicts`` runs all and prints the tables of docs/monitoring.md; ``--short`` a few minutes' part without large
+windows, ``--only WORDS`` kinds of data whose name begins with one of them. Peers judge with interpreters of their own
+(``.peers/NAME/bin/python``) and are left out where they are not built. Seeds are fixed and printed.
+"""
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # ours and the peers': none is to wait for the other core
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE))
+
+from verdict_files import LEAD, SHIFTS, SUDDEN, Array, Study, independent_study, wandering_study  # noqa: E402
+
+from pilothouse.domain.watch import Turn, turn  # noqa: E402
+from pilothouse.statistics.profile import Profile, merge_all, profile_groups, profile_rows  # noqa: E402
+from pilothouse.statistics.specification import SCORE, ProfileSpecification, build_specification  # noqa: E402
+from pilothouse.statistics.thresholds import calibrate, judge, judge_quality  # noqa: E402
+
+PEERS = ("evidently", "nannyml")
+GOAL = 0.001
+"""False alarms for each feature and window; the peers' matched thresholds are those that give as many."""
+FIRE, OF = 2, 3
+
+
+@dataclass
+class Outcome:
+    """What one method made of one kind of data. ``quiet``: scores of unchanged feature-windows (peers), ``waits``: windows
+    until each shift was found, infinite where it was not."""
+
+    spoke: int = 0
+    alerts: int = 0
+    looked_at: int = 0
+    quiet: list[float] = field(default_factory=list)
+    waits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    shifted: dict[str, list[Array]] = field(default_factory=lambda: defaultdict(list))
+
+
+def numbers_and_texts(study: Study, rows: dict[str, Array]) -> tuple[dict, dict, Array]:
+    """Columns as profiles take them."""
+    numeric = {k: v for k, v in rows.items() if k not in study.texts and k != SCORE}
+    texts = {k: np.array(study.texts[k], object)[v].tolist() for k, v in rows.items() if k in study.texts}
+    return numeric, texts, rows[SCORE]
+
+
+def reference_of(study: Study) -> tuple[ProfileSpecification, list[Profile]]:
+    """The specification of a study's reference and a profile a day."""
+    numeric, texts, scores = numbers_and_texts(study, study.reference)
+    specification = build_specification("binary", numeric, texts, scores, ("0", "1"))
+    return specification, [p for _, p in profile_groups(specification, numeric, texts, scores, study.days)]
+
+
+def run_of_alerts(spoke: list[bool], certain: list[bool]) -> tuple[int, float]:
+    """How many alerts a run of windows opens (windows before LEAD do not count), and the windows until the first."""
+    is_open, opened, first = False, 0, math.inf
+    for i in range(len(spoke)):
+        change = turn(spoke[: i + 1], is_open, FIRE, OF, certain=certain[i])
+        if change is Turn.OPEN and i >= LEAD:
+            opened += 1
+            first = min(first, i - LEAD + 1)
+        is_open = (is_open or change is Turn.OPEN) and change is not Turn.RESOLVE
+    return opened, first
+
+
+def pilothouse(study: Study, outcome: Outcome, calibrated: dict) -> None:
+    """Judge a study's windows as a daemon does: profiles, the recent past, verdicts, then k of n."""
+    specification, daily = calibrated.setdefault("reference", None) or reference_of(study)
+    calibrated["reference"] = specification, daily
+    whole = calibrated.setdefault("whole", None) or merge_all(specification, daily)
+    calibration = calibrated.setdefault("calibration", None) or calibrate(specification, daily, 7)
+    calibrated |= {"whole": whole, "calibration": calibration}
+    is_quiet = study.windows is study.beside
+    led: dict[tuple[int, int], Profile] = {}  # the windows before a shift are the same for every shift
+    for name in ["all"] if is_quiet else study.windows:
+        base = name.split(" ")[0]
+        runs = next(iter(study.beside.values())).shape[:2]
+        for run in range(runs[0]):
+            spoke: dict[str, list[bool]] = defaultdict(list)
+            certain: dict[str, list[bool]] = defaultdict(list)
+            past: list[Profile] = []
+            of = f"missing:{base}" if "missing" in name else base
+            for i in range(runs[1]):
+                rows = {column: w[run, i] for column, w in study.beside.items()}
+                if not is_quiet:
+                    rows[base] = study.windows[name][run, i]
+                if (run, i) in led and i < LEAD:
+                    now = led[run, i]
+                else:
+                    now = led[run, i] = profile_rows(specification, *numbers_and_texts(study, rows))
+                recent = merge_all(specification, past[-LEAD:]) if len(past) >= LEAD else None
+                drift = judge(specification, calibration, whole, now, recent=recent)
+                quality = judge_quality(specification, calibration, whole, now)
+                found = [(j.feature, j) for j in drift] + [(f"{j.fault}:{j.feature}", j) for j in quality]
+                for subject, j in found:
+                    spoke[subject].append(j.speaks)
+                    certain[subject].append(j.grounds.certain)
+                past.append(now)
+                if not is_quiet and math.isfinite(run_of_alerts(spoke[of], certain[of])[1]):
+                    break
+            if is_quiet:
+                outcome.looked_at += sum(len(s) - LEAD for s in spoke.values())
+                outcome.spoke += sum(sum(s[LEAD:]) for s in spoke.values())
+                outcome.alerts += sum(run_of_alerts(spoke[s], certain[s])[0] for s in spoke)
+            else:
+                outcome.waits[name].append(run_of_alerts(spoke[of], certain[of])[1])
+
+
+def peer(study: Study, folder: Path, name: str, outcome: Outcome) -> bool:
+    """Collect a peer's scores of a study; False where it did not judge."""
+    scores = study.verdicts(folder, name)
+    if scores is None:
+        return False
+    for column, of in scores.items():
+        if study.windows is study.beside:
+            outcome.quiet += of[:, LEAD:].ravel().tolist()
+        elif not column.startswith("missing:") and "missing" not in column:
+            outcome.shifted[column].append(of[:, LEAD:])
+        elif column.startswith("missing:"):
+            outcome.shifted[column.removeprefix("missing:")].append(of[:, LEAD:])
+    return True
+
+
+def bound_of(outcome: Outcome, rate: float) -> float:
+    """The least score above which no more than this share of unchanged feature-windows lies."""
+    ordered = np.sort(np.array(outcome.quiet))[::-1]
+    return float(ordered[min(math.floor(rate * len(ordered)), len(ordered) - 1)])
+
+
+def waits_of(outcome: Outcome, bound: float) -> dict[str, list[float]]:
+    """Windows until a peer's score first lies above a bound."""
+    found: dict[str, list[float]] = {}
+    for name, parts in outcome.shifted.items():
+        hits = np.concatenate(parts) > bound
+        found[name] = [float(np.argmax(run) + 1) if run.any() else math.inf for run in hits]
+    return found
+
+
+def median(waits: Iterable[float]) -> str:
+    """The median wait, "–" where less than half were found."""
+    ordered = sorted(waits)
+    middle = ordered[len(ordered) // 2] if ordered else math.inf
+    return f"{middle:g}" if math.isfinite(middle) else "–"
+
+
+def plain(outcome: Outcome) -> dict:
+    """An outcome as JSON takes it."""
+    shifted = {name: np.concatenate(parts).tolist() for name, parts in outcome.shifted.items()}
+    return {**vars(outcome), "shifted": shifted}
+
+
+def restored(kept: dict) -> Outcome:
+    """What ``plain`` gave."""
+    shifted = {name: [np.array(part)] for name, part in kept["shifted"].items()}
+    return Outcome(**{**kept, "shifted": shifted})
+
+
+def ask(name: str, folder: Path) -> float | None:
+    """Let a peer judge all studies in a folder; its seconds, or None where it is not built."""
+    python = ROOT / ".peers" / name / "bin" / "python"
+    if not python.exists():
+        print(f"{name}: not built (make .peers/{name}/.done); left out", flush=True)
+        return None
+    began = time.monotonic()
+    script = HERE.parent / "peers" / f"verdicts_{name}.py"
+    done = subprocess.run(
+        [python, "-W", "ignore", script, folder], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
+    return time.monotonic() - began
+
+
+@dataclass
+class Plan:
+    """Studies of one kind of data that are judged together. ``pairs`` are (quiet, shifted) of one reference."""
+
+    title: str
+    pairs: list[list[Study]]
+
+
+def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list[Study]]]]]:
+    """The kinds of data, each made only when its turn comes: references, quiet windows of each, runs and windows of a shift."""
+    sizes = [(100, 6, 40, 2, 8), (1_000, 6, 40, 2, 8), (10_000, 2, 25, 3, 5), (100_000, 1, 8, 2, 3)]
+    if short:
+        sizes = [(100, 3, 25, 2, 6), (1_000, 3, 25, 2, 6)]
+    for rows, references, windows, runs, length in sizes:
+        yield (
+            f"{rows:,} rows",
+            lambda r=rows, n=references, w=windows, k=runs, m=length: [
+                independent_study(r, seed, (1, w), (k, m)) for seed in range(n * times)
+            ],
+        )
+    for title, days, season, references in (("wandering", 91, 0.0, 5), ("seasonal", 730, 1.5, 2)):
+        yield (
+            title,
+            lambda t=title, d=days, s=season, n=1 if short else references: [
+                wandering_study(t, seed, d, 52, 1_000, s, 4, 6) for seed in range(n * times)
+            ],
+        )
+
+
+def judge_all(title: str, pairs: list[list[Study]]) -> dict[str, Outcome]:
+    """Every method on one kind of data."""
+    found = {"pilothouse": Outcome()}
+    taken = {"pilothouse": time.monotonic()}
+    for pair in pairs:
+        calibrated: dict = {}
+        for study in pair:
+            pilothouse(study, found["pilothouse"], calibrated)
+    taken["pilothouse"] = time.monotonic() - taken["pilothouse"]
+    with tempfile.TemporaryDirectory() as held:
+        for pair in pairs:
+            for study in pair:
+                study.write(Path(held))
+        for name in PEERS:
+            seconds = ask(name, Path(held))
+            if seconds is not None:
+                taken[name] = seconds
+                found[name] = Outcome()
+                for pair in pairs:
+                    for study in pair:
+                        peer(study, Path(held), name, found[name])
+    print(f"{title}: {len(pairs)} references (seeds 0 to {len(pairs) - 1}), seconds "
+          + ", ".join(f"{k} {v:.0f}" for k, v in taken.items()), flush=True)  # fmt: skip
+    return found
+
+
+DEFAULT = {"evidently": 1.0, "nannyml": 3.0}
+
+
+def false_alarms(results: dict[str, dict[str, Outcome]]) -> None:
+    """The table of false alarms."""
+    print(
+        "\n| windows | feature-windows | Pilothouse: a window speaks | Pilothouse: an alert opens | Evidently | NannyML |"
+    )
+    print("|---|---|---|---|---|---|")
+    for title, found in results.items():
+        own = found["pilothouse"]
+        cells = [f"{1000 * n / own.looked_at:.2f}" for n in (own.spoke, own.alerts)]
+        for name in PEERS:
+            scores = np.array(found[name].quiet) if name in found else np.array([])
+            cells.append(f"{1000 * (scores > DEFAULT[name]).mean():.1f}" if scores.size else "not run")
+        print(f"| {title} | {own.looked_at:,} | {' | '.join(cells)} |")
+
+
+def detection(results: dict[str, dict[str, Outcome]], names: dict[str, str], matched: bool) -> None:
+    """The table of windows until detection: Pilothouse, Evidently, NannyML in each cell."""
+    print(f"\n| shift | {' | '.join(results)} |\n|---|{'---|' * len(results)}")
+    for label, name in names.items():
+        cells = []
+        for found in results.values():
+            parts = [median(found["pilothouse"].waits[name])]
+            for peer_name in PEERS:
+                if peer_name not in found:
+                    parts.append("not run")
+                    continue
+                bound = bound_of(found[peer_name], GOAL) if matched else DEFAULT[peer_name]
+                waits = waits_of(found[peer_name], bound).get(name)
+                parts.append("·" if waits is None else median(waits))
+            cells.append(" / ".join(parts))
+        print(f"| {label} | {' | '.join(cells)} |")
+
+
+def main() -> None:
+    """Run the studies and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--keep", type=Path, help="a folder for what is done, so that a run cut off goes on")
+    parser.add_argument(
+        "--times", type=int, default=1, help="so many times the references of the documented run"
+    )
+    chosen = parser.parse_args()
+    results: dict[str, dict[str, Outcome]] = {}
+    for title, make in plans(chosen.short, chosen.times):
+        if not chosen.only or any(title.startswith(word) for word in chosen.only):
+            kept = chosen.keep / f"{title.replace(' ', '-')}.json" if chosen.keep else None
+            if kept is not None and kept.exists():
+                results[title] = {k: restored(v) for k, v in json.loads(kept.read_text("utf-8")).items()}
+                continue
+            results[title] = judge_all(title, make())
+            if kept is not None:
+                kept.write_text(json.dumps({k: plain(v) for k, v in results[title].items()}), "utf-8")
+    print("\nFalse alarms for each 1,000 feature-windows in which nothing has changed:")
+    false_alarms(results)
+    sizes = {t: f for t, f in results.items() if "rows" in t}
+    moving = {t: f for t, f in results.items() if "rows" not in t}
+    for matched in (True, False):
+        how = (
+            f"peers' thresholds moved to {GOAL * 1000:g} false alarm in 1,000"
+            if matched
+            else "peers by default"
+        )
+        print(f"\nWindows until found (Pilothouse / Evidently / NannyML; {how}):")
+        if sizes:
+            detection(sizes, {name: f"{base} {name}" for name, (base, _) in SHIFTS.items()}, matched)
+        if moving:
+            detection(moving, {name: f"{base} {name}" for name, (base, _) in SUDDEN.items()}, matched)
+
+
+if __name__ == "__main__":
+    main()
