@@ -174,6 +174,7 @@ def _open(
         summary=words.summary,
         explanation=words.explanation,
         figures=words.figures,
+        features=words.features,
     )
 
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pilothouse.domain.model_spec import MonitoringSpec
+from pilothouse.domain.plain import format_duration
+from pilothouse.domain.watch import Flow
 from pilothouse.statistics.specification import SCORE
 from pilothouse.telemetry import from_us
 from pilothouse.telemetry.readings import DriftFigure, PerformanceFigure, QualityFigure, TrafficFigure
 
 _NAMED = 3
-_STATISTICS = {
+STATISTICS = {
     "wasserstein": "Wasserstein distance, in standard deviations of the reference,",
     "ks": "Kolmogorov–Smirnov distance",
     "js": "Jensen–Shannon distance",
@@ -26,6 +28,8 @@ class Words:
     summary: str
     explanation: str
     figures: dict[str, float]
+    features: tuple[str, ...] = ()
+    """The features that it names, the farthest from its threshold first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ def data_drift(figures: Sequence[DriftFigure], firing: set[str], occasion: Occas
         {"drifted": float(len(ranked)), "features": float(len(looked_at)), "rows": float(occasion.rows)}
         | {f"{f.feature} {f.statistic}": f.value for f in ranked[:_NAMED]}
         | {f"{f.feature} threshold": f.threshold for f in ranked[:_NAMED]},
+        tuple(f.feature for f in ranked),
     )
 
 
@@ -107,6 +112,7 @@ def data_quality(figures: Sequence[QualityFigure], firing: set[str], occasion: O
         {f"{f.feature} {f.fault}": f.value for f in ranked[:_NAMED]}
         | {f"{f.feature} {f.fault} reference": f.reference for f in ranked[:_NAMED]}
         | {"rows": float(occasion.rows)},
+        tuple(dict.fromkeys(f.feature for f in ranked)),
     )
 
 
@@ -171,8 +177,28 @@ def errors(figure: TrafficFigure, occasion: Occasion) -> Words:
     )
 
 
+def silence(target: str, flow: Flow, quiet: int, allowed: int) -> Words:
+    """A live target sends nothing."""
+    return Words(
+        "events",
+        "warning",
+        f"no event from {target} for {format_duration(_rounded(quiet))}",
+        f"The newest event is of {from_us(flow.event_us):%Y-%m-%d %H:%M} and arrived "
+        f"{from_us(flow.arrived_us):%Y-%m-%d %H:%M}. Events of {target} arrive as they happen, so it is judged by the wall "
+        f"clock: nothing for {quiet / 60:,.0f} minutes, where {format_duration(allowed)} is let pass (monitoring.silence). "
+        f"Resolved once events have come again for {format_duration(allowed)}.",
+        {"minutes": quiet / 60, "allowed_minutes": allowed / 60},
+    )
+
+
+def _rounded(seconds: int) -> int:
+    """To whole minutes, or whole hours from six hours on."""
+    unit = 3_600 if seconds >= 6 * 3_600 else 60
+    return max(seconds // unit, 1) * unit
+
+
 def _drift_sentence(figure: DriftFigure, occasion: Occasion) -> str:
-    statistic = _STATISTICS.get(figure.statistic, figure.statistic)
+    statistic = STATISTICS.get(figure.statistic, figure.statistic)
     return (
         f"From {occasion.dates} ({occasion.rows:,} rows) the {statistic} between {figure.feature} and the reference was "
         f"{figure.value:.3g}; {figure.threshold:.3g} is the threshold (p {figure.p_value:.1g})."

@@ -93,6 +93,7 @@ MIGRATIONS: dict[str, Migration] = {
         never_deleted=NEVER_DELETED,
     ),
     "registry_2": Migration(change=_open_kinds),
+    "registry_3": Migration(parts=("incidents.sql",), never_deleted=("incidents",)),
 }
 """Each brings the schema from its index to the next."""
 

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.output import json_option, say, show_json, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.records import AlertStatus
 from pilothouse.presentation import texts
+
+_COLUMNS = 100
+"""Width of a text to read."""
 
 
 @click.command()
@@ -87,29 +90,18 @@ def alerts(session: Session, status: str | None, model: str | None) -> None:
 @json_option
 @click.pass_obj
 def alert(session: Session, number: int) -> None:
-    """Why alert NUMBER fired."""
-    from pilothouse.operations import alerts as operation
-    from pilothouse.operations import retraining
+    """Why alert NUMBER fired: its windows against their bound, what moved, what was around it."""
+    from pilothouse.operations import why as operation
+    from pilothouse.presentation.documents import wrap
+    from pilothouse.presentation.why_page import why_page
 
-    found = operation.get_alert(session.services, session.actor, number)
-    followed = retraining.what_followed(session.services, session.actor, found)
+    found = operation.why(session.services, session.actor, number)
     if session.as_json:
-        show_json({"alert": found, "retraining": followed})
+        show_json({"alert": found.alert, "retraining": found.retraining, "why": found})
         return
-    show_pairs(
-        (
-            ("alert", f"{found.id} ({found.status}, {found.severity})"),
-            (
-                "about",
-                f"{found.kind} of {found.subject}: {found.model} version {found.version} on {found.target}",
-            ),
-            ("since (data)", texts.time_text(found.effective_at)),
-            ("summary", found.summary),
-            ("why", found.explanation),
-            *((name, f"{value:.4g}") for name, value in found.figures.items()),
-            ("retraining", followed),
-        )
-    )
+    for line in why_page(found):
+        for part in wrap(line, _COLUMNS):
+            click.echo("".join(cell.text for cell in part.cells).rstrip())
 
 
 @click.command()
