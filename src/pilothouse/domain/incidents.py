@@ -191,20 +191,36 @@ def _moved(features: Sequence[str], alert: Alert) -> str:
     return "drifts" if one else "drift"
 
 
-def choose(
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an alert belongs: the oldest ``incident`` that has its cause, and those to be ``merged`` into that one, since
+    the alert shows that theirs is the same."""
+
+    incident: int
+    because: str
+    merged: tuple[int, ...] = ()
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For the audit log."""
+        merged = {"merged": list(self.merged)} if self.merged else {}
+        return {"incident": self.incident, "because": self.because, **merged}
+
+
+def place_of(
     new: Alert, open_incidents: Iterable[tuple[int, Sequence[Alert]]], reach: timedelta
-) -> tuple[int, str] | None:
-    """The incident (id, members) that an alert joins and why: the strongest link, then the oldest incident."""
-    found = [
+) -> Place | None:
+    """Where an alert belongs among the open incidents (id, members), and why by the strongest link; None: nowhere yet."""
+    links = [
         (joining.strength, number, joining.because)
         for number, members in open_incidents
         for member in members
         if (joining := why_joined(new, member, reach)) is not None
     ]
-    if not found:
+    if not links:
         return None
-    _, number, because = min(found, key=lambda link: link[:2])
-    return number, because
+    oldest, *others = sorted({number for _, number, _ in links})
+    return Place(oldest, min(links)[2], tuple(others))
 
 
 def cause_words(alerts: Sequence[Alert]) -> str:

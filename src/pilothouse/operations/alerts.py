@@ -96,7 +96,7 @@ def open_alert(
             )
             if number is None:
                 raise NotFoundError(f"there is no {version_uri(model, version)}, or no target {target!r}")
-            incident, because = place(connection, _require(connection, number))
+            placed = place(connection, _require(connection, number))
             change.record(
                 "alert.opened",
                 f"alert {number}",
@@ -106,8 +106,7 @@ def open_alert(
                     "severity": severity,
                     "effective_at": effective_at.isoformat(),
                     "summary": summary,
-                    "incident": incident,
-                    "because": because,
+                    **placed.facts,
                 },
             )
             return _require(connection, number), True

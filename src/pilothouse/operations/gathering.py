@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from pilothouse.domain import incidents as rules
+from pilothouse.domain.incidents import Place
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Alert
 from pilothouse.domain.roles import DAEMON, Permission
@@ -15,14 +16,21 @@ from .services import Services
 _UNKNOWN_MODEL = timedelta(days=28)
 
 
-def place(connection: Connection, alert: Alert) -> tuple[int, str]:
-    """Let an alert join the incident that has the same cause, or open one; its number and why (empty: it opened it)."""
+def place(connection: Connection, alert: Alert) -> Place:
+    """Let an alert join the incident that has the same cause, or open one. Where it shows that several incidents have one
+    cause, the younger ones become part of the oldest."""
     going_on = incidents.open_at(connection, alert.model, alert.recorded_at)
     members = alerts.of_incidents(connection, going_on)
-    chosen = rules.choose(alert, sorted(members.items()), _reach(connection, alert.model))
-    number, because = chosen or (incidents.add(connection, alert.model, alert.recorded_at), "")
-    alerts.put_into_incident(connection, alert.id, number, because)
-    return number, because
+    found = rules.place_of(alert, sorted(members.items()), _reach(connection, alert.model))
+    if found is None:
+        found = Place(incidents.add(connection, alert.model, alert.recorded_at), "")
+    for other in found.merged:
+        for moved in members[other]:
+            why = moved.joined_because or f"alert {alert.id} showed that incident {other} has the same cause"
+            alerts.put_into_incident(connection, moved.id, found.incident, why)
+        incidents.merge(connection, other, found.incident)
+    alerts.put_into_incident(connection, alert.id, found.incident, found.because)
+    return found
 
 
 def gather(services: Services) -> int:
@@ -33,8 +41,7 @@ def gather(services: Services) -> int:
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         waiting = alerts.without_incident(change.connection)
         for alert in waiting:
-            number, because = place(change.connection, alert)
-            change.record("alert.gathered", f"alert {alert.id}", {"incident": number, "because": because})
+            change.record("alert.gathered", f"alert {alert.id}", place(change.connection, alert).facts)
     return len(waiting)
 
 

@@ -144,8 +144,8 @@ def _beyond(history: Sequence[Reading]) -> list[tuple[str, float, bool]]:
 
 
 def _errors(traffic: Reading | None, alerts: Sequence[Alert], target: str) -> list[Unanswered]:
-    if traffic is not None:
-        figure = figure_of(traffic, TrafficFigure)
+    figure = figure_of(traffic, TrafficFigure) if traffic is not None else None
+    if traffic is not None and figure is not None and figure.errors_speak:
         errors, total = figure.errors, figure.requests + figure.errors
         weekly = total * WEEK_US / max(traffic.end_us - traffic.start_us, 1)
     else:
@@ -165,8 +165,8 @@ def _slow(traffic: Reading | None, alerts: Sequence[Alert], target: str) -> list
     figures = next(alert.figures for alert in alerts if alert.kind == "latency")
     p95, base = figures.get("p95_ms", 0.0), figures.get("baseline_p95_ms", 0.0)
     weekly = figures.get("requests", 0.0)
-    if traffic is not None:
-        figure = figure_of(traffic, TrafficFigure)
+    figure = figure_of(traffic, TrafficFigure) if traffic is not None else None
+    if traffic is not None and figure is not None and figure.latency_speaks:
         p95, base = figure.p95_ms or p95, figure.baseline_p95_ms or base
         weekly = figure.requests * WEEK_US / max(traffic.end_us - traffic.start_us, 1)
     return [Slow(target, p95, p95 / base, weekly)] if base else []

@@ -84,7 +84,7 @@ def assign(services: Services, actor: Actor, number: int, name: str, reason: str
     def change_all(change: Change, members: list[Alert]) -> list[int]:
         if all(a.status is AlertStatus.RESOLVED for a in members):
             raise ConflictError(f"incident {number} is resolved: there is nothing left to look after")
-        incidents.set_assignee(change.connection, number, person)
+        incidents.set_assignee(change.connection, _require(change.connection, number).id, person)
         return [a.id for a in members]
 
     detail = {"assignee": person, "reason": words}
@@ -103,6 +103,7 @@ def _handle(
         model = _require(connection, number).model
     with changing(services, actor, Permission.HANDLE_ALERT, model) as change:
         before = _require(change.connection, number)
+        number = before.id
         members = alert_store.of_incidents(change.connection, [number])[number]
         touched = change_all(change, members)
         facts = {
@@ -146,4 +147,4 @@ def _require(connection: Connection, number: int) -> IncidentRow:
     found = incidents.find(connection, number)
     if found is None:
         raise NotFoundError(f"there is no incident {number}: list them with pilothouse incidents")
-    return found
+    return found if found.merged_into is None else _require(connection, found.merged_into)

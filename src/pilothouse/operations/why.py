@@ -98,6 +98,12 @@ def _around(telemetry: Connection, stream: Stream, monitor: str, alert: Alert) -
     return before + [r for r in every if r.end_us > fired][:_AFTER]
 
 
+def _fired(around: Sequence[Reading], alert: Alert) -> Reading | None:
+    """The alert's window: the newest that had ended by then."""
+    ended = [r for r in around if r.end_us <= to_us(alert.effective_at)]
+    return ended[-1] if ended else None
+
+
 def _verdict(
     reading_: Reading, alert: Alert, value: float | None, bound: float | None, speaks: bool
 ) -> WindowVerdict:
@@ -109,7 +115,7 @@ def _verdict(
         math.nan if bound is None else bound,
         speaks,
         reading_.judged,
-        from_us(reading_.end_us) == alert.effective_at,
+        reading_.end_us <= to_us(alert.effective_at),
     )
 
 
@@ -118,7 +124,7 @@ def _drift(
 ) -> Why:
     alert = found.alert
     around = _around(telemetry, stream, DRIFT, alert)
-    fired = next((r for r in around if from_us(r.end_us) == alert.effective_at), None)
+    fired = _fired(around, alert)
     figures = figures_of(fired, DriftFigure) if fired else []
     named = (SCORE,) if alert.kind == "score_drift" else alert.features
     judged = [f for f in figures if f.feature not in spec.monitoring.ignore]
@@ -144,7 +150,7 @@ def _drift(
         found,
         figure=f"{worst.feature}: {STATISTICS.get(worst.statistic, worst.statistic).strip(',')}",
         bound=f"threshold, learnt from the reference's own windows; {spec.monitoring.false_alarm_rate:g} false alarms a window",
-        windows=tuple(windows),
+        windows=_mark(windows),
         features=tuple(
             FeatureVerdict(
                 f.feature, f.statistic, f.value, f.threshold, f.p_value, f.speaks, share.get(f.feature)
@@ -162,7 +168,7 @@ def _quality(
 ) -> Why:
     alert = found.alert
     around = _around(telemetry, stream, QUALITY, alert)
-    fired = next((r for r in around if from_us(r.end_us) == alert.effective_at), None)
+    fired = _fired(around, alert)
     spoke = [f for f in figures_of(fired, QualityFigure) if f.speaks] if fired else []
     if not spoke:
         return found
@@ -177,7 +183,7 @@ def _quality(
         found,
         figure=f"{worst.feature}: share of rows {worst.fault}",
         bound=f"what is let pass; in the reference {worst.reference:.1%}",
-        windows=tuple(windows),
+        windows=_mark(windows),
         features=tuple(
             FeatureVerdict(
                 f.feature, f.fault, f.value, f.threshold, f.p_value, f.speaks, share.get(f.feature)
@@ -209,7 +215,7 @@ def _performance(
         found,
         figure=f"{found.alert.subject}, realised",
         bound="the reference less one standard error of both, at least the smallest loss worth a word",
-        windows=tuple(windows),
+        windows=_mark(windows),
         higher_speaks=not higher,
         compared_with="the hold-out of its training",
     )
@@ -233,7 +239,7 @@ def _latency(
         found,
         figure="p95 of requests, ms",
         bound=f"{spec.monitoring.latency_factor:g} times the p95 of one row on the same machine",
-        windows=tuple(windows),
+        windows=_mark(windows),
         compared_with="sixty requests of one row when the version was loaded",
     )
 
@@ -251,7 +257,7 @@ def _errors(
         found,
         figure="share of requests answered with an error",
         bound=f"{ERROR_SHARE:.0%}: it must lie above for certain (the lower bound of Wilson's 95 % interval)",
-        windows=tuple(windows),
+        windows=_mark(windows),
     )
 
 
@@ -263,6 +269,12 @@ _TELLERS = {
     "latency": _latency,
     "errors": _errors,
 }
+
+
+def _mark(windows: Sequence[WindowVerdict]) -> tuple[WindowVerdict, ...]:
+    """Only the newest window that had ended by the alert's time is the one that fired."""
+    ended = [w.end for w in windows if w.fired]
+    return tuple(replace(w, fired=bool(ended) and w.end == ended[-1]) for w in windows)
 
 
 def _with_shares(services: Services, found: Why, stream: Stream, spec: ModelSpec) -> Why:

@@ -7,7 +7,10 @@ from pilothouse.sqlite import Connection, Row
 
 from .values import from_us, to_us
 
-_SELECT = "SELECT i.id, m.name AS model, i.recorded_at, i.assignee FROM incidents i JOIN models m ON m.id = i.model_id "
+_SELECT = (
+    "SELECT i.id, m.name AS model, i.recorded_at, i.assignee, i.merged_into "
+    "FROM incidents i JOIN models m ON m.id = i.model_id "
+)
 _UNRESOLVED = "EXISTS (SELECT 1 FROM alerts a WHERE a.incident_id = i.id AND a.status <> 'resolved')"
 
 
@@ -19,6 +22,7 @@ class IncidentRow:
     model: str
     recorded_at: datetime
     assignee: str
+    merged_into: int | None
 
 
 def add(connection: Connection, model: str, at: datetime) -> int:
@@ -42,7 +46,8 @@ def listed(
 ) -> list[IncidentRow]:
     """Incidents, newest first."""
     rows = connection.execute(
-        _SELECT + f"WHERE (? = 0 OR {_UNRESOLVED}) AND (? IS NULL OR m.name = ?) ORDER BY i.id DESC LIMIT ?",
+        _SELECT
+        + f"WHERE i.merged_into IS NULL AND (? = 0 OR {_UNRESOLVED}) AND (? IS NULL OR m.name = ?) ORDER BY i.id DESC LIMIT ?",
         (int(unresolved), model, model, limit),
     )
     return [_incident(row) for row in rows]
@@ -59,10 +64,21 @@ def open_at(connection: Connection, model: str, at: datetime) -> list[int]:
     return [row["id"] for row in rows]
 
 
+def merge(connection: Connection, number: int, into: int) -> None:
+    """An incident has turned out to be part of an older one, to which its alerts have gone; who looked after it goes too."""
+    connection.execute(
+        "UPDATE incidents SET assignee = (SELECT assignee FROM incidents WHERE id = ?) WHERE id = ? AND assignee = ''",
+        (number, into),
+    )
+    connection.execute("UPDATE incidents SET merged_into = ? WHERE id = ?", (into, number))
+
+
 def set_assignee(connection: Connection, number: int, name: str) -> None:
     """Somebody has taken it on; empty: nobody has."""
     connection.execute("UPDATE incidents SET assignee = ? WHERE id = ?", (name, number))
 
 
 def _incident(row: Row) -> IncidentRow:
-    return IncidentRow(row["id"], row["model"], from_us(row["recorded_at"]), row["assignee"])
+    return IncidentRow(
+        row["id"], row["model"], from_us(row["recorded_at"]), row["assignee"], row["merged_into"]
+    )

@@ -2,11 +2,18 @@
 
 from typing import TYPE_CHECKING
 
+from textual.app import ComposeResult
+from textual.widgets import Static
+
 from pilothouse.console.screens import incident_actions
 from pilothouse.console.screens.lists import WINDOW, Listed, TableView, listed
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.tones import line
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.roles import Actor
+from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.incidents import incident_table, member_table
+from pilothouse.presentation.texts import LINE_LIMIT, safe
 
 if TYPE_CHECKING:
     from pilothouse.console.actions import Action
@@ -22,6 +29,32 @@ class AlertsView(TableView[Incident]):
         super().__init__()
         self.model = ""
         self._all = False
+
+    def body(self) -> ComposeResult:
+        """The list, and below it in full what the row under the cursor has no room for."""
+        yield Grid(id="grid")
+        yield Static(markup=False, id="whole", classes="words")
+
+    def show(self, data: Listed[Incident]) -> None:
+        """Put the table and the words."""
+        super().show(data)
+        self._show_selected()
+
+    def on_grid_moved(self) -> None:
+        """The words follow the cursor."""
+        self._show_selected()
+        super().on_grid_moved()
+
+    def _show_selected(self) -> None:
+        found = self.record
+        words = (
+            line(
+                Cell(safe(found.cause, LINE_LIMIT), "strong"), Cell(f": {safe(found.cost.words, LINE_LIMIT)}")
+            )
+            if found
+            else ""
+        )
+        self.query_one("#whole", Static).update(words)
 
     def crumbs(self) -> tuple[str, ...]:
         """alerts › MODEL › going on."""
