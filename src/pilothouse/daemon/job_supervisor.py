@@ -15,7 +15,7 @@ from pilothouse.domain.records import Job
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import JobOutcome, run_pipeline
 from pilothouse.execution.step_files import discard_files
-from pilothouse.operations import job_inputs, jobs, results
+from pilothouse.operations import job_inputs, jobs, multivariate, results
 from pilothouse.operations.jobs import ClaimedJob
 from pilothouse.operations.services import Services
 from pilothouse.store import jobs as stored_jobs
@@ -37,6 +37,7 @@ _RECORD = {
     "train": results.record_training,
     "reproduce": results.record_reproduction,
     "backtest": results.record_backtest,
+    "domain_classifier": multivariate.record,
 }
 
 

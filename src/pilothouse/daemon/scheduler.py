@@ -14,7 +14,7 @@ from typing import Any
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON
-from pilothouse.operations import backups, schedules, trainings
+from pilothouse.operations import backups, multivariate, schedules, trainings
 from pilothouse.operations.schedules import Due
 from pilothouse.operations.services import Services
 
@@ -93,6 +93,9 @@ class ScheduleKeeper:
                 trigger_key=schedules.trigger_key(schedule, item.nominal),
             )
             return f"job {job.id}"
+        if schedule.action == "multivariate":
+            key = schedules.trigger_key(schedule, item.nominal)
+            return multivariate.start_scheduled(self._services, schedule.model, key)
         if schedule.action == "backup":
             return self._back_up(schedule, item.nominal)
         self._monitor.ring()

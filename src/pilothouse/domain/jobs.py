@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-JobKind = Literal["train", "reproduce", "backtest"]
+JobKind = Literal["train", "reproduce", "backtest", "domain_classifier"]
 
 
 class JobStatus(StrEnum):
@@ -38,11 +38,13 @@ STEPS: dict[JobKind, tuple[str, ...]] = {
     "train": ("snapshot", "fit", "evaluate", "gate", "verify"),
     "reproduce": ("fit", "compare"),
     "backtest": ("backtest",),
+    "domain_classifier": ("domain_classifier",),
 }
 """The processes of each kind of job, in order. ``snapshot`` and ``verify`` read the source and run no user code; ``fit``
 runs the user's training code and never sees the hold-out; ``evaluate`` scores and runs our gates; ``gate`` runs the
 user's gate function (skipped where there is none); ``verify`` hashes the source again; ``compare`` holds a retrained
-model against the recorded one; ``backtest`` scores several versions on the same labelled rows."""
+model against the recorded one; ``backtest`` scores several versions on the same labelled rows; ``domain_classifier``
+tells a window's rows from the training rows."""
 
 
 @dataclass(frozen=True, slots=True)

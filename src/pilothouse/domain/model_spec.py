@@ -186,13 +186,13 @@ class MonitoringSpec:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """``[[automation.schedule]]``: a training by the clock; ``cron`` or ``every``, one of the two."""
+    """``[[automation.schedule]]``: something done by the clock; ``cron`` or ``every``, one of the two."""
 
     name: str
     cron: str | None = None
     every: Duration | None = None
     timezone: str = "UTC"
-    action: Literal["train", "monitor", "backup"] = "train"
+    action: Literal["train", "monitor", "backup", "multivariate"] = "train"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class Why:
     higher_speaks: bool = True
     """Whether a value above the bound speaks; False for a metric that is better when higher."""
     features: tuple[FeatureVerdict, ...] = ()
+    telling: tuple[tuple[str, float, float], ...] = ()
+    """For a drift of all features together: (feature, loss of AUROC when it is shuffled, AUROC of it alone)."""
     looked_at: int = 0
     """Features judged together, over which the rate of false alarms is kept."""
     compared_with: str = ""

@@ -3,14 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.plain import format_duration
 from pilothouse.domain.watch import Flow
 from pilothouse.statistics.specification import SCORE
 from pilothouse.telemetry import from_us
-from pilothouse.telemetry.readings import DriftFigure, PerformanceFigure, QualityFigure, TrafficFigure
+from pilothouse.telemetry.readings import (
+    DriftFigure,
+    MultivariateFigure,
+    PerformanceFigure,
+    QualityFigure,
+    TrafficFigure,
+)
 
+FEATURES = "features"
+"""The subject of alerts about single columns."""
 _NAMED = 3
+_TELLING = 0.1
+"""A feature gives a drift away where shuffling it costs this share of what the AUROC has above one half."""
+_SHOWS_ALONE = 0.55
 STATISTICS = {
     "wasserstein": "Wasserstein distance, in standard deviations of the reference,",
     "ks": "Kolmogorov–Smirnov distance",
@@ -67,7 +79,7 @@ def data_drift(figures: Sequence[DriftFigure], firing: set[str], occasion: Occas
     named = ", ".join(f.feature for f in ranked[:_NAMED]) + (" …" if len(ranked) > _NAMED else "")
     worst = ranked[0]
     return Words(
-        "features",
+        FEATURES,
         "warning",
         f"{len(ranked)} of {len(looked_at)} features drift on {occasion.target}: {named}",
         f"{_drift_sentence(worst, occasion)} The threshold is learnt from windows of the reference's own days, so that a "
@@ -78,6 +90,41 @@ def data_drift(figures: Sequence[DriftFigure], firing: set[str], occasion: Occas
         | {f"{f.feature} {f.statistic}": f.value for f in ranked[:_NAMED]}
         | {f"{f.feature} threshold": f.threshold for f in ranked[:_NAMED]},
         tuple(f.feature for f in ranked),
+    )
+
+
+def joint_drift(figure: MultivariateFigure, occasion: Occasion) -> Words:
+    """All features together: a classifier tells the window's rows from the reference's."""
+    assert figure.threshold is not None
+    assert figure.usual is not None
+    telling = [f for f in figure.features if f.drop > _TELLING * max(figure.auc - 0.5, 0.0)][:_NAMED]
+    telling = telling or figure.features[:1]
+    named = ", ".join(f.feature for f in telling)
+    alone = max((f.alone for f in telling), default=0.5)
+    single = (
+        "None of them shows it alone: it is how they hang together that has changed."
+        if alone < _SHOWS_ALONE
+        else f"Alone, the most telling of them separates with {alone:.2f}."
+    )
+    pooled = "all targets' training rows" if figure.reference == "pooled" else "the target's training rows"
+    return Words(
+        JOINT,
+        "warning",
+        f"the features together drift on {occasion.target}: AUROC {figure.auc:.2f} (threshold {figure.threshold:.2f})",
+        f"From {occasion.dates} a classifier tells the window's rows from {pooled} with an AUROC of {figure.auc:.3f} "
+        f"(95 % interval {figure.low:.3f} to {figure.high:.3f}) on days that it had not seen; 0.5 would be no difference. "
+        f"{figure.null_windows} windows of the reference itself reach {figure.usual:.3f} on average; {figure.threshold:.3f} "
+        f"is the threshold (p {figure.p_value or 0:.1g}). What gives it away: {named}. {single} {occasion.repeated}",
+        {
+            "auc": figure.auc,
+            "low": figure.low,
+            "high": figure.high,
+            "usual": figure.usual,
+            "threshold": figure.threshold,
+        }
+        | {f"{f.feature} shuffled costs": f.drop for f in telling}
+        | {f"{f.feature} alone": f.alone for f in telling},
+        tuple(f.feature for f in telling),
     )
 
 

@@ -10,12 +10,12 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments
 from pilothouse.telemetry import from_us, readings
-from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC, RetrainingNote
+from pilothouse.telemetry.readings import DRIFT, MULTIVARIATE, PERFORMANCE, TRAFFIC, RetrainingNote
 from pilothouse.telemetry.streams import list_streams, read_clock
 
 from .authorisation import reading
 from .services import Services
-from .stream_figures import drift_readings, performance_reading, traffic_reading
+from .stream_figures import drift_readings, multivariate_reading, performance_reading, traffic_reading
 from .watched import baseline_p95_ms, reference_performance, spec_in_force
 
 _WINDOWS = 400
@@ -81,6 +81,7 @@ def _filled(
         view.reference,
         view.baseline_p95_ms,
         performance=tuple(one for one in measured if one is not None),
+        multivariate=tuple(multivariate_reading(one) for one in stored(MULTIVARIATE)),
         drift=_by_feature([one for found in stored(DRIFT) for one in drift_readings(found)]),
         traffic=tuple(traffic_reading(one) for one in stored(TRAFFIC)),
         marks=_marks(history, alerts, notes),

@@ -4,7 +4,12 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.monitoring import DriftReading, PerformanceReading, TrafficReading
+from pilothouse.domain.monitoring import (
+    DriftReading,
+    MultivariateReading,
+    PerformanceReading,
+    TrafficReading,
+)
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import latency
 from pilothouse.statistics.specification import SCORE
@@ -13,6 +18,7 @@ from pilothouse.telemetry.readings import (
     DRIFT,
     PERFORMANCE,
     DriftFigure,
+    MultivariateFigure,
     PerformanceFigure,
     Reading,
     TrafficFigure,
@@ -91,6 +97,24 @@ def drift_readings(stored: Reading) -> list[DriftReading]:
         )
         for f in figures_of(stored, DriftFigure)
     ]
+
+
+def multivariate_reading(stored: Reading) -> MultivariateReading:
+    """A domain classifier's reading as screens take it."""
+    figure = figure_of(stored, MultivariateFigure)
+    return MultivariateReading(
+        from_us(stored.start_us),
+        from_us(stored.end_us),
+        stored.rows,
+        figure.auc,
+        figure.low,
+        figure.high,
+        figure.usual,
+        figure.threshold,
+        figure.p_value,
+        stored.speaks,
+        tuple((f.feature, f.drop, f.alone) for f in figure.features),
+    )
 
 
 def traffic_reading(stored: Reading) -> TrafficReading:

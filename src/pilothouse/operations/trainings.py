@@ -65,7 +65,7 @@ def start_training(
         assert stored is not None
         overrides = dict(overrides or {})
         merge_overrides(spec_from_plain(stored.spec), overrides)
-        job = _queue(
+        job = queue(
             change,
             found,
             "train",
@@ -88,7 +88,7 @@ def start_reproduction(services: Services, actor: Actor, reference: str, *, reas
         version = require_version(change.connection, reference)
         found = require_model(change.connection, model)
         words = words or f"reproduce {version_uri(model, version.number)}"
-        return _queue(change, found, "reproduce", words, {"version": version.number}, version_id=version.id)
+        return queue(change, found, "reproduce", words, {"version": version.number}, version_id=version.id)
 
 
 def start_backtest(
@@ -129,7 +129,7 @@ def start_backtest(
             "target": target,
         }
         words = words or f"backtest versions {', '.join(map(str, numbers))}"
-        return _queue(change, found, "backtest", words, options)
+        return queue(change, found, "backtest", words, options)
 
 
 def merge_overrides(spec: ModelSpec, overrides: Mapping[str, Scalar]) -> ModelSpec:
@@ -171,7 +171,7 @@ def _check_not_paused(change: Change) -> None:
         raise ConflictError(f"automation is paused by {state.actor}: {state.reason}")
 
 
-def _queue(
+def queue(
     change: Change,
     model: Model,
     kind: JobKind,

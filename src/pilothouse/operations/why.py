@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
@@ -19,10 +20,12 @@ from pilothouse.store import deployments
 from pilothouse.telemetry import Stream, from_us, readings, rollup, to_us
 from pilothouse.telemetry.readings import (
     DRIFT,
+    MULTIVARIATE,
     PERFORMANCE,
     QUALITY,
     TRAFFIC,
     DriftFigure,
+    MultivariateFigure,
     PerformanceFigure,
     QualityFigure,
     Reading,
@@ -119,10 +122,36 @@ def _verdict(
     )
 
 
+def _joint(
+    found: Why, telemetry: Connection, stream: Stream, spec: ModelSpec, importance: Importance | None
+) -> Why:
+    """All features together: the classifier's AUROC, and the features that give it away."""
+    around = _around(telemetry, stream, MULTIVARIATE, found.alert)
+    fired = _fired(around, found.alert)
+    if fired is None:
+        return found
+    figure = figure_of(fired, MultivariateFigure)
+    windows = []
+    for one in around:
+        other = figure_of(one, MultivariateFigure)
+        windows.append(_verdict(one, found.alert, other.auc, other.threshold, one.speaks))
+    kind = "all targets' training rows" if figure.reference == "pooled" else "the target's training rows"
+    return replace(
+        found,
+        figure="all features together: AUROC of a domain classifier",
+        bound=f"threshold, learnt from {figure.null_windows} windows of the reference against the rest of it",
+        windows=_mark(windows),
+        telling=tuple((f.feature, f.drop, f.alone) for f in figure.features),
+        compared_with=f"{kind}, {figure.reference_rows:,} of them against {figure.window_rows:,} of the window",
+    )
+
+
 def _drift(
     found: Why, telemetry: Connection, stream: Stream, spec: ModelSpec, importance: Importance | None
 ) -> Why:
     alert = found.alert
+    if alert.subject == JOINT:
+        return _joint(found, telemetry, stream, spec, importance)
     around = _around(telemetry, stream, DRIFT, alert)
     fired = _fired(around, alert)
     figures = figures_of(fired, DriftFigure) if fired else []

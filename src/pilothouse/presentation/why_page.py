@@ -46,6 +46,7 @@ def why_page(why: Why) -> list[Line]:
         *_windows(why),
         *section("Why it fired", (text_line(words, hang=2) for words in alert.explanation.splitlines())),
         *_features(why.features, why.looked_at),
+        *_telling(why.telling),
         *_shares(why),
         *_surroundings(why),
         *section(
@@ -148,6 +149,20 @@ def _features(features: Sequence[FeatureVerdict], looked_at: int) -> list[Line]:
         lines.append(text_line(f"… and {len(features) - _FEATURES} more", "dim"))
     words = f"{len(features)} of {looked_at} looked at; Benjamini–Hochberg over all {looked_at} keeps the rate of false alarms."
     return section("What moved", [*lines, text_line(words, "dim", hang=2)])
+
+
+def _telling(telling: Sequence[tuple[str, float, float]]) -> list[Line]:
+    """What gives a drift of all features together away."""
+    if not telling:
+        return []
+    rows = [[Cell(t, "dim") for t in ("feature", "shuffled costs", "alone", "")]]
+    most = max(max(drop for _, drop, _ in telling), 1e-9)
+    for name, drop, alone in telling[:_FEATURES]:
+        filled = round(max(drop, 0.0) / most * _SHARE_BAR)
+        rows.append(
+            [Cell(safe(name), "strong"), Cell(figure(drop)), Cell(figure(alone)), Cell("█" * filled, "info")]
+        )
+    return section("What gives it away", aligned(rows, widest=22))
 
 
 def _shares(why: Why) -> list[Line]:

@@ -47,7 +47,7 @@ def train(
         overrides=parse_assignments(assignments),
         reason=reason,
     )
-    return _started(session, job, wait)
+    return started(session, job, wait)
 
 
 @click.command()
@@ -60,7 +60,7 @@ def reproduce(session: Session, reference: str, wait: bool) -> int:
     from pilothouse.operations import trainings
 
     job = trainings.start_reproduction(session.services, session.actor, reference)
-    return _started(session, job, wait)
+    return started(session, job, wait)
 
 
 @click.command()
@@ -155,7 +155,8 @@ def retry(session: Session, number: int) -> None:
     say(f"job {again.id} is queued")
 
 
-def _started(session: Session, job: Job, wait: bool) -> int:
+def started(session: Session, job: Job, wait: bool) -> int:
+    """Say that a job is queued, or wait for its end; the exit code."""
     from pilothouse.operations import jobs as operation
 
     if not wait:
@@ -176,7 +177,8 @@ def _started(session: Session, job: Job, wait: bool) -> int:
         show_json(job)
     else:
         _show(job)
-    return 0 if job.status is JobStatus.SUCCEEDED and job.result.get("identical", True) else 1
+    well = job.result.get("identical", True) and not job.result.get("speaks", False)
+    return 0 if job.status is JobStatus.SUCCEEDED and well else 1
 
 
 def _show(job: Job) -> None:
