@@ -236,7 +236,9 @@ def cause_words(alerts: Sequence[Alert]) -> str:
     if moved:
         causes.append(f"{_listed(moved)} {'drifts' if len(moved) == 1 else 'drift'}")
     elif drifting or ("data_drift" in kinds and not joint):
-        causes.append("inputs drift" if not faulty else "drift with it")
+        causes.append(
+            "inputs drift" if not faulty else f"{'drifts' if len(faulty) == 1 else 'drift'} with it"
+        )
     if joint and not drifting:
         causes.append(f"{_listed(joint)} drift together")
     if "score_drift" in kinds:

@@ -122,10 +122,16 @@ def silent_for(flow: Flow, now_us: int, silence: int) -> int | None:
     return quiet if quiet > silence else None
 
 
-def flows_again(flow: Flow, resumed_us: int | None, now_us: int, silence: int) -> bool:
-    """True once events have come again for as long as would have been a silence: one event ends none."""
-    steady = resumed_us is not None and now_us - resumed_us >= silence * SECOND_US
-    return steady and silent_for(flow, now_us, silence) is None
+def flowing_since(arrivals_us: Sequence[int], now_us: int, silence: int) -> int | None:
+    """Since when events have come without a gap longer than ``silence`` until now, if that is as long as would have been a
+    silence: one event ends none. ``arrivals_us`` are in order."""
+    allowed = silence * SECOND_US
+    since = now_us
+    for arrived in reversed(arrivals_us):
+        if since - arrived > allowed:
+            break
+        since = arrived
+    return since if now_us - since >= allowed else None
 
 
 _WITHIN = "within its reference"

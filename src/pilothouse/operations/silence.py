@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 from pilothouse.domain.records import Alert, Deployment
-from pilothouse.domain.watch import Flow, flows_again, silent_for
+from pilothouse.domain.watch import Flow, flowing_since, silent_for
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import processes
 from pilothouse.telemetry import from_us, to_us
-from pilothouse.telemetry.streams import first_arrival_after, list_streams
+from pilothouse.telemetry.streams import arrivals_after, list_streams
 
 from .alerting import resolve_quietly
 from .alerts import open_alert
@@ -52,14 +52,14 @@ def watch(services: Services, live: list[Deployment]) -> Watched:
             flow = _flow(telemetry, deployment, since_us)
             if flow is None:
                 continue
-            resumed = _resumed(telemetry, alert) if alert else None
+            arrivals = _arrivals(telemetry, alert) if alert else []
         silence = spec.monitoring.silence
         quiet = silent_for(flow, now_us, silence)
         if alert is None and quiet is not None:
             alert, new = _open(services, deployment, flow, quiet, silence)
             found.opened += [alert] if new else []
-        elif alert is not None and flows_again(flow, resumed, now_us, silence):
-            reason = f"events have arrived again since {from_us(resumed or 0):%Y-%m-%d %H:%M}"
+        elif alert is not None and (since := flowing_since(arrivals, now_us, silence)) is not None:
+            reason = f"events have arrived again since {from_us(since):%Y-%m-%d %H:%M}"
             found.resolved += [alert] if resolve_quietly(services, alert, reason) else []
     return found
 
@@ -73,13 +73,15 @@ def _flow(telemetry: Connection, deployment: Deployment, since_us: int) -> Flow 
     return Flow(newest.last_event_us, newest.last_arrival_us, max(since_us, to_us(deployment.recorded_at)))
 
 
-def _resumed(telemetry: Connection, alert: Alert) -> int | None:
-    """When the first batch arrived after the alert had opened."""
-    found = [
-        first_arrival_after(telemetry, stream.id, to_us(alert.effective_at), to_us(alert.recorded_at))
+def _arrivals(telemetry: Connection, alert: Alert) -> list[int]:
+    """When batches have arrived since the alert opened, of whichever version."""
+    return sorted(
+        arrived
         for stream in list_streams(telemetry, alert.model, alert.target)
-    ]
-    return min((at for at in found if at is not None), default=None)
+        for arrived in arrivals_after(
+            telemetry, stream.id, to_us(alert.effective_at), to_us(alert.recorded_at)
+        )
+    )
 
 
 def _open(

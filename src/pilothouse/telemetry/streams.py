@@ -65,13 +65,13 @@ def list_streams(connection: Connection, model: str | None = None, target: str |
     return [Stream(*row) for row in rows]
 
 
-def first_arrival_after(connection: Connection, stream_id: int, event_us: int, arrived_us: int) -> int | None:
-    """When the first batch with events after ``event_us`` arrived, if that was after ``arrived_us`` by the wall clock."""
-    (found,) = connection.execute(
-        "SELECT min(received) FROM batches WHERE stream_id=? AND last_event>? AND received>?",
+def arrivals_after(connection: Connection, stream_id: int, event_us: int, arrived_us: int) -> list[int]:
+    """When batches with events after ``event_us`` arrived, those after ``arrived_us`` by the wall clock, in order."""
+    rows = connection.execute(
+        "SELECT received FROM batches WHERE stream_id=? AND last_event>? AND received>? ORDER BY received",
         (stream_id, event_us, arrived_us),
-    ).fetchone()
-    return None if found is None else int(found)
+    )
+    return [int(row[0]) for row in rows]
 
 
 def advance_stream(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ..inference.columns import InputColumns
 from ..statistics import intervals, ranking
@@ -273,8 +274,6 @@ class _Folds:
 
 
 def _fit(values: Matrix, labels: Ints, categorical: Sequence[bool], seed: int) -> object:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     model = HistGradientBoostingClassifier(
         max_iter=40,
         learning_rate=0.15,
