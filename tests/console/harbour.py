@@ -197,7 +197,19 @@ def _populate(services: Services) -> None:
     alerts.open_alert(
         services, model="flight-delay", version=1, target="ewr", kind="data_drift", subject="wind", severity="warning",
         effective_at=NOW - 5 * day, summary="wind drifts on ewr: psi 0.31 of 0.12", explanation="psi 0.31, threshold 0.12.",
-        figures={"psi": 0.31, "threshold": 0.12},
+        figures={"psi": 0.31, "threshold": 0.12}, features=("wind",),
+    )  # fmt: skip
+    alerts.open_alert(
+        services, model="flight-delay", version=1, target="jfk", kind="data_drift", subject="features", severity="warning",
+        effective_at=NOW - 5 * day, summary="2 of 3 features drift on jfk: wind, hour",
+        explanation="psi 0.29, threshold 0.12. It spoke in 2 of the last 3 windows.",
+        figures={"wind psi": 0.29, "wind threshold": 0.12}, features=("wind", "hour"),
+    )  # fmt: skip
+    alerts.open_alert(
+        services, model="bike-demand", version=1, target="washington", kind="latency", subject="p95", severity="warning",
+        effective_at=NOW - 2 * day, summary="p95 31 ms on washington, 5.3 times its baseline",
+        explanation="95 % of 640 requests took up to 31 ms.",
+        figures={"p95_ms": 31.0, "baseline_p95_ms": 5.8, "factor": 5.3, "requests": 640.0},
     )  # fmt: skip
     at(services, NOW - 2 * day)
     third = add_version(services, "flight-delay", auc=0.745, seed=4, reason="retraining on alert 1")

@@ -49,6 +49,12 @@ _COMMANDS = {
     "targets": ("deployments:targets", "List targets with what answers there."),
     "token": ("deployments:token", "Issue a target's token for the hub."),
     "monitor": ("monitoring:monitor", "Drift, performance, latency and volume of a model on a target."),
+    "multivariate": (
+        "monitoring:multivariate",
+        "Compare a window's rows with the training rows, all features together.",
+    ),
+    "incidents": ("incidents:incidents", "List incidents: alerts with one cause, the dearest first."),
+    "incident": ("incidents:incident", "Show an incident, or acknowledge, resolve, assign it whole."),
     "alerts": ("monitoring:alerts", "List alerts."),
     "alert": ("monitoring:alert", "Why an alert fired."),
     "ack": ("monitoring:ack", "Acknowledge an alert."),

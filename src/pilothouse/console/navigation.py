@@ -47,8 +47,9 @@ VIEWS: dict[str, ViewName] = {
         ViewName(
             "deployments", "deployments:DeploymentsView", "deployments", (), ("MODEL",), ("deploy", "fleet")
         ),
-        ViewName("alerts", "alerts:AlertsView", "alerts", (), ("MODEL",)),
-        ViewName("alert", "alert:AlertView", "alerts", ("ALERT",)),
+        ViewName("alerts", "alerts:AlertsView", "alerts", (), ("MODEL",), ("incidents",)),
+        ViewName("incident", "incident:IncidentView", "alerts", ("INCIDENT",)),
+        ViewName("alert", "alert:AlertView", "alerts", ("ALERT",), aliases=("why",)),
         ViewName("schedules", "schedules:SchedulesView", "schedules"),
         ViewName("audit", "audit:AuditView", "audit", (), ("TEXT",)),
         ViewName("entry", "entry:EntryView", "audit", ("SEQ",)),

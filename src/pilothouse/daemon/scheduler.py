@@ -16,7 +16,7 @@ from typing import Any
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON
-from pilothouse.operations import backups, retention, schedules, trainings
+from pilothouse.operations import backups, multivariate, retention, schedules, trainings
 from pilothouse.operations.schedules import Due
 from pilothouse.operations.services import Services
 
@@ -137,11 +137,17 @@ def _delete_old(deed: Deed) -> str:
     return f"{gone:,} rows deleted, {report.merged:,} segments merged into {report.into:,}"
 
 
+def _compare_jointly(deed: Deed) -> str:
+    key = schedules.trigger_key(deed.schedule, deed.nominal)
+    return multivariate.start_scheduled(deed.services, deed.schedule.model, key)
+
+
 ACTIONS: dict[str, Callable[[Deed], str]] = {
     "train": _train,
     "monitor": _monitor,
     "backup": _back_up,
     "retention": _delete_old,
+    "multivariate": _compare_jointly,
 }
 """What a schedule can do. Each does the same thing once however often it is called for one nominal time: the trigger key,
 or the name of the file, sees to it."""

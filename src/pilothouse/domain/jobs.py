@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-JobKind = Literal["train", "reproduce", "backtest", "trial"]
+JobKind = Literal["train", "reproduce", "backtest", "trial", "domain_classifier"]
 """``trial``: one candidate of a training's search, queued by the training itself."""
 
 Cause = Literal["", "data", "source", "user", "disk full", "killed", "lost"]
@@ -48,12 +48,14 @@ STEPS: dict[JobKind, tuple[str, ...]] = {
     "reproduce": ("fit", "compare"),
     "backtest": ("backtest",),
     "trial": ("trial",),
+    "domain_classifier": ("domain_classifier",),
 }
 """The steps of each kind of job, in order, each a process but ``search``, which queues trials and waits for them (where the
 model file asks for a search). ``snapshot`` and ``verify`` read the source and run no user code; ``fit``
 runs the user's training code and never sees the hold-out; ``evaluate`` scores and runs our gates; ``gate`` runs the
 user's gate function (skipped where there is none); ``verify`` hashes the source again; ``compare`` holds a retrained
-model against the recorded one; ``backtest`` scores several versions on the same labelled rows."""
+model against the recorded one; ``backtest`` scores several versions on the same labelled rows; ``domain_classifier``
+tells a window's rows from the training rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,7 @@ class ScheduleSpec:
     at: str | None = None
     """Once, ``2026-12-24T06:00``, in ``timezone`` where it names no offset of its own."""
     timezone: str = "UTC"
-    action: Literal["train", "monitor", "backup", "retention"] = "train"
+    action: Literal["train", "monitor", "backup", "retention", "multivariate"] = "train"
     jitter: Duration = Duration(0)
     """Each run is put off by up to this, always the same for one nominal time: many schedules need not start as one."""
     catch_up: Literal["all", "once", "skip"] = "once"

@@ -95,6 +95,27 @@ class TrafficReading:
 
 
 @dataclass(frozen=True, slots=True)
+class MultivariateReading:
+    """All features of one window together against the reference: AUROC of a domain classifier, 0.5 where nothing differs.
+
+    ``threshold`` is what windows of the reference itself do not exceed, ``usual`` what they have on average; None where it
+    has too few days. ``features`` are (feature, loss of AUROC when it is shuffled, AUROC of it alone), the most telling first.
+    """
+
+    window_start: datetime
+    window_end: datetime
+    rows: int
+    auc: float
+    low: float
+    high: float
+    usual: float | None
+    threshold: float | None
+    p_value: float | None
+    speaks: bool
+    features: tuple[tuple[str, float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineMark:
     """Something to draw on the time axis: a deployment, a roll-back, an alert, a retraining."""
 
@@ -124,6 +145,8 @@ class MonitorView:
     event_clock: datetime | None = None
     labels_joined: int = 0
     events: int = 0
+    multivariate: tuple[MultivariateReading, ...] = ()
+    """Where the job was run, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

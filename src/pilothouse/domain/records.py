@@ -281,6 +281,13 @@ class Alert:
     handled_at: datetime | None = None
     resolved_at: datetime | None = None
     retrain_job: int | None = None
+    features: tuple[str, ...] = ()
+    """The features that it names, the farthest from its threshold first; empty where it is about none."""
+    incident: int | None = None
+    joined_because: str = ""
+    """Why it is in that incident; empty for the one that opened it."""
+    note: str = ""
+    """What was remarked when it was handled last."""
 
 
 @dataclass(frozen=True, slots=True)

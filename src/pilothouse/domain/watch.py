@@ -97,6 +97,43 @@ def why_not_retrain(state: RetrainingState, event_us: int, cooldown: int, budget
     return None
 
 
+LIVE = DAY * SECOND_US
+"""A target whose newest event was this close to its arrival is a live one, and can fall silent; a replay of history is
+silent when it is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What arrives at a target, in microseconds: ``event_us`` by the data, the others by the wall clock.
+
+    ``watched_since_us``: nothing that arrived before could have been seen, or asked for (a deployment, the daemon's start).
+    """
+
+    event_us: int
+    arrived_us: int
+    watched_since_us: int
+
+
+def silent_for(flow: Flow, now_us: int, silence: int) -> int | None:
+    """For how many seconds nothing has arrived, where that is longer than ``silence`` and the target's traffic is live."""
+    if abs(flow.arrived_us - flow.event_us) > LIVE:
+        return None
+    quiet = (now_us - max(flow.arrived_us, flow.watched_since_us)) // SECOND_US
+    return quiet if quiet > silence else None
+
+
+def flowing_since(arrivals_us: Sequence[int], now_us: int, silence: int) -> int | None:
+    """Since when events have come without a gap longer than ``silence`` until now, if that is as long as would have been a
+    silence: one event ends none. ``arrivals_us`` are in order."""
+    allowed = silence * SECOND_US
+    since = now_us
+    for arrived in reversed(arrivals_us):
+        if since - arrived > allowed:
+            break
+        since = arrived
+    return since if now_us - since >= allowed else None
+
+
 _WITHIN = "within its reference"
 
 

@@ -109,6 +109,7 @@ WIRING: dict[JobKind, dict[str, tuple[Wire, ...]]] = {
     "reproduce": {"compare": (*_FITTED, Wire("retrained", "fit", "", "record"))},
     "backtest": {},
     "trial": {},
+    "domain_classifier": {},
 }
 """What each step takes from those before it; everything else is in its request from the start."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import ModelSpec, MonitoringSpec
 from pilothouse.domain.records import Alert, AlertStatus, Deployment
 from pilothouse.domain.watch import Turn, turn
@@ -17,10 +18,12 @@ from pilothouse.store import alerts as alert_store
 from pilothouse.telemetry import Stream, from_us, readings
 from pilothouse.telemetry.readings import (
     DRIFT,
+    MULTIVARIATE,
     PERFORMANCE,
     QUALITY,
     TRAFFIC,
     DriftFigure,
+    MultivariateFigure,
     PerformanceFigure,
     QualityFigure,
     Reading,
@@ -39,7 +42,8 @@ from .services import Services
 class Rule:
     """How alerts of one kind are drawn from a monitor's readings.
 
-    ``subjects``: what speaks in a reading. ``words``: the alert's text, from the newest reading, what fires and when.
+    ``subjects``: what speaks in a reading, each counted by itself. ``words``: the alert's text, from the
+    newest reading, what fires and when.
     """
 
     kind: str
@@ -47,6 +51,8 @@ class Rule:
     words: Callable[[Reading, set[str], Occasion], Words]
     certain: Callable[[Reading], set[str]] = lambda _: set()
     """What speaks so loudly in a reading that one window is enough."""
+    subject: str = ""
+    """Where alerts of this kind are drawn by several rules: the subject of this one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
                 figures_of(reading, DriftFigure), firing, occasion
             ),
             lambda reading: _certain(reading, DriftFigure) - {SCORE},
+            explanations.FEATURES,
         ),
         Rule(
             "score_drift",
@@ -83,6 +90,16 @@ RULES: dict[str, tuple[Rule, ...]] = {
                 next(f for f in figures_of(reading, DriftFigure) if f.feature == SCORE), occasion
             ),
             lambda reading: _certain(reading, DriftFigure) & {SCORE},
+        ),
+    ),
+    MULTIVARIATE: (
+        Rule(
+            "data_drift",
+            lambda reading: {JOINT} if reading.speaks else set(),
+            lambda reading, _, occasion: explanations.joint_drift(
+                figure_of(reading, MultivariateFigure), occasion
+            ),
+            subject=JOINT,
         ),
     ),
     QUALITY: (
@@ -133,7 +150,11 @@ def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) 
     opened, resolved, asking = [], [], []
     for rule in RULES.get(reading.monitor, ()):
         spoken = [rule.subjects(one) for one in last]
-        open_now = [a for a in unresolved if a.kind == rule.kind and a.version == stream.version]
+        open_now = [
+            a
+            for a in unresolved
+            if a.kind == rule.kind and a.version == stream.version and rule.subject in ("", a.subject)
+        ]
         certain = rule.certain(reading)
         firing = _firing(spoken, certain, rules)
         if open_now and turn([bool(s) for s in spoken], True, rules.fire, rules.of) is Turn.RESOLVE:
@@ -196,6 +217,7 @@ def _open(
         summary=words.summary,
         explanation=words.explanation,
         figures=words.figures,
+        features=words.features,
     )
 
 

@@ -1,5 +1,6 @@
 """Alerts: listing, acknowledging, resolving; and for the daemon, opening them once for each finding."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.errors import ConflictError, NotFoundError
@@ -10,6 +11,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import alerts
 
 from .authorisation import Change, changing, clean_text, reading, reason_given
+from .gathering import place
 from .services import Services
 
 
@@ -43,14 +45,14 @@ def acknowledge(services: Services, actor: Actor, alert_id: int, note: str = "")
         alert = _require(change.connection, alert_id)
         if alert.status is not AlertStatus.OPEN:
             raise ConflictError(f"alert {alert_id} is {alert.status} already{_by(alert)}")
-        return _set(change, alert, AlertStatus.ACKNOWLEDGED, words)
+        return set_status_in(change, alert, AlertStatus.ACKNOWLEDGED, words)
 
 
 def resolve(services: Services, actor: Actor, alert_id: int, reason: str) -> Alert:
     """Close an alert. Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (closed)."""
     words = reason_given(reason, "resolving an alert")
     with changing(services, actor, Permission.HANDLE_ALERT, _model_of(services, alert_id)) as change:
-        return _set(change, _unresolved(change.connection, alert_id), AlertStatus.RESOLVED, words)
+        return set_status_in(change, _unresolved(change.connection, alert_id), AlertStatus.RESOLVED, words)
 
 
 def open_alert(
@@ -66,11 +68,13 @@ def open_alert(
     summary: str,
     explanation: str,
     figures: dict[str, float],
+    features: Sequence[str] = (),
 ) -> tuple[Alert, bool]:
     """Open an alert for a finding, or return the one that says it already; the flag is True for a new one.
 
     A finding is (model, version, target, kind, subject): while its alert is not resolved no second one opens, and the
-    same window (``effective_at``) never opens one twice. Raises NotFoundError.
+    same window (``effective_at``) never opens one twice. It joins the incident that has the same cause, or opens one.
+    ``features``: those that it names, the farthest from its threshold first. Raises NotFoundError.
     """
     finding = {"model": model, "target": target, "kind": kind, "subject": subject}
     with services.registry.transaction() as connection:
@@ -88,9 +92,11 @@ def open_alert(
                 summary=summary,
                 explanation=explanation,
                 figures=figures,
+                features=features,
             )
             if number is None:
                 raise NotFoundError(f"there is no {version_uri(model, version)}, or no target {target!r}")
+            placed = place(connection, _require(connection, number))
             change.record(
                 "alert.opened",
                 f"alert {number}",
@@ -100,6 +106,7 @@ def open_alert(
                     "severity": severity,
                     "effective_at": effective_at.isoformat(),
                     "summary": summary,
+                    **placed.facts,
                 },
             )
             return _require(connection, number), True
@@ -108,7 +115,7 @@ def open_alert(
 def resolve_alert_automatically(services: Services, alert_id: int, reason: str) -> Alert:
     """Close an alert whose monitor has been quiet, or whose version is not live any more. Raises ConflictError (closed)."""
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        return _set(change, _unresolved(change.connection, alert_id), AlertStatus.RESOLVED, reason)
+        return set_status_in(change, _unresolved(change.connection, alert_id), AlertStatus.RESOLVED, reason)
 
 
 def note_retraining(services: Services, alert_id: int, job_id: int) -> None:
@@ -119,7 +126,8 @@ def note_retraining(services: Services, alert_id: int, job_id: int) -> None:
         change.record("alert.retraining", f"alert {alert_id}", {"job": job_id})
 
 
-def _set(change: Change, alert: Alert, status: AlertStatus, note: str) -> Alert:
+def set_status_in(change: Change, alert: Alert, status: AlertStatus, note: str) -> Alert:
+    """Acknowledge or resolve an alert in the caller's transaction, with its audit row."""
     alerts.set_status(change.connection, alert.id, status, by=change.actor.name, at=change.at, note=note)
     change.record(
         f"alert.{status}",

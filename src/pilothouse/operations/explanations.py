@@ -3,13 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import MonitoringSpec
+from pilothouse.domain.plain import format_duration
+from pilothouse.domain.watch import Flow
 from pilothouse.statistics.specification import SCORE
 from pilothouse.telemetry import from_us
-from pilothouse.telemetry.readings import DriftFigure, PerformanceFigure, QualityFigure, TrafficFigure
+from pilothouse.telemetry.readings import (
+    DriftFigure,
+    MultivariateFigure,
+    PerformanceFigure,
+    QualityFigure,
+    TrafficFigure,
+)
 
+FEATURES = "features"
+"""The subject of alerts about single columns."""
 _NAMED = 3
-_STATISTICS = {
+_TELLING = 0.1
+"""A feature gives a drift away where shuffling it costs this share of what the AUROC has above one half."""
+_SHOWS_ALONE = 0.55
+STATISTICS = {
     "wasserstein": "Wasserstein distance, in standard deviations of the reference,",
     "ks": "Kolmogorov–Smirnov distance",
     "js": "Jensen–Shannon distance",
@@ -29,6 +43,8 @@ class Words:
     summary: str
     explanation: str
     figures: dict[str, float]
+    features: tuple[str, ...] = ()
+    """The features that it names, the farthest from its threshold first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,7 @@ def data_drift(figures: Sequence[DriftFigure], firing: set[str], occasion: Occas
     named = ", ".join(f.feature for f in ranked[:_NAMED]) + (" …" if len(ranked) > _NAMED else "")
     worst = ranked[0]
     return Words(
-        "features",
+        FEATURES,
         "warning",
         f"{len(ranked)} of {len(looked_at)} features drift on {occasion.target}: {named}",
         f"{_drift_sentence(worst, occasion)} The threshold is learnt from windows of the reference's own days, so that a "
@@ -83,6 +99,42 @@ def data_drift(figures: Sequence[DriftFigure], firing: set[str], occasion: Occas
         {"drifted": float(len(ranked)), "features": float(len(looked_at)), "rows": float(occasion.rows)}
         | {f"{f.feature} {f.statistic}": f.value for f in ranked[:_NAMED]}
         | {f"{f.feature} threshold": f.threshold for f in ranked[:_NAMED]},
+        tuple(f.feature for f in ranked),
+    )
+
+
+def joint_drift(figure: MultivariateFigure, occasion: Occasion) -> Words:
+    """All features together: a classifier tells the window's rows from the reference's."""
+    assert figure.threshold is not None
+    assert figure.usual is not None
+    telling = [f for f in figure.features if f.drop > _TELLING * max(figure.auc - 0.5, 0.0)][:_NAMED]
+    telling = telling or figure.features[:1]
+    named = ", ".join(f.feature for f in telling)
+    alone = max((f.alone for f in telling), default=0.5)
+    single = (
+        "None of them shows it alone: it is how they hang together that has changed."
+        if alone < _SHOWS_ALONE
+        else f"Alone, the most telling of them separates with {alone:.2f}."
+    )
+    pooled = "all targets' training rows" if figure.reference == "pooled" else "the target's training rows"
+    return Words(
+        JOINT,
+        "warning",
+        f"the features together drift on {occasion.target}: AUROC {figure.auc:.2f} (threshold {figure.threshold:.2f})",
+        f"From {occasion.dates} a classifier tells the window's rows from {pooled} with an AUROC of {figure.auc:.3f} "
+        f"(95 % interval {figure.low:.3f} to {figure.high:.3f}) on days that it had not seen; 0.5 would be no difference. "
+        f"{figure.null_windows} windows of the reference itself reach {figure.usual:.3f} on average; {figure.threshold:.3f} "
+        f"is the threshold (p {figure.p_value or 0:.1g}). What gives it away: {named}. {single} {occasion.repeated}",
+        {
+            "auc": figure.auc,
+            "low": figure.low,
+            "high": figure.high,
+            "usual": figure.usual,
+            "threshold": figure.threshold,
+        }
+        | {f"{f.feature} shuffled costs": f.drop for f in telling}
+        | {f"{f.feature} alone": f.alone for f in telling},
+        tuple(f.feature for f in telling),
     )
 
 
@@ -117,6 +169,7 @@ def data_quality(figures: Sequence[QualityFigure], firing: set[str], occasion: O
         {f"{f.feature} {f.fault}": f.value for f in ranked[:_NAMED]}
         | {f"{f.feature} {f.fault} reference": f.reference for f in ranked[:_NAMED]}
         | {"rows": float(occasion.rows)},
+        tuple(dict.fromkeys(f.feature for f in ranked)),
     )
 
 
@@ -181,8 +234,28 @@ def errors(figure: TrafficFigure, occasion: Occasion) -> Words:
     )
 
 
+def silence(target: str, flow: Flow, quiet: int, allowed: int) -> Words:
+    """A live target sends nothing."""
+    return Words(
+        "events",
+        "warning",
+        f"no event from {target} for {format_duration(_rounded(quiet))}",
+        f"The newest event is of {from_us(flow.event_us):%Y-%m-%d %H:%M} and arrived "
+        f"{from_us(flow.arrived_us):%Y-%m-%d %H:%M}. Events of {target} arrive as they happen, so it is judged by the wall "
+        f"clock: nothing for {quiet / 60:,.0f} minutes, where {format_duration(allowed)} is let pass (monitoring.silence). "
+        f"Resolved once events have come again for {format_duration(allowed)}.",
+        {"minutes": quiet / 60, "allowed_minutes": allowed / 60},
+    )
+
+
+def _rounded(seconds: int) -> int:
+    """To whole minutes, or whole hours from six hours on."""
+    unit = 3_600 if seconds >= 6 * 3_600 else 60
+    return max(seconds // unit, 1) * unit
+
+
 def _drift_sentence(figure: DriftFigure, occasion: Occasion) -> str:
-    statistic = _STATISTICS.get(figure.statistic, figure.statistic)
+    statistic = STATISTICS.get(figure.statistic, figure.statistic)
     other = "the reference"
     if figure.compared_with == "recent":
         other = f"the days before (since {from_us(figure.since_us):%Y-%m-%d}: a sudden change)"

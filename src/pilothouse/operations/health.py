@@ -8,12 +8,12 @@ from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.monitoring import Health, ModelOverview, PerformanceReading, TargetState
 from pilothouse.domain.records import Alert, Deployment, PromotionRequest, RequestStatus, Target
 from pilothouse.domain.roles import Actor
-from pilothouse.domain.watch import health_of_target, worst_health
+from pilothouse.domain.watch import Flow, health_of_target, silent_for, worst_health
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments, jobs, models, processes, requests, targets, versions
 from pilothouse.store.processes import ServingRecord
-from pilothouse.telemetry import readings
+from pilothouse.telemetry import readings, to_us
 from pilothouse.telemetry.readings import PERFORMANCE
 from pilothouse.telemetry.streams import find_stream
 
@@ -27,8 +27,6 @@ from .watched import spec_in_force
 __all__ = ["fleet_health", "monitor_view", "overview", "target_states"]
 
 _REPORT_IS_OLD = timedelta(seconds=10)
-_LIVE = timedelta(days=1)
-"""A target whose newest event was this close to its arrival is a live one, and can fall silent."""
 _HISTORY = 24
 
 
@@ -123,8 +121,8 @@ def _state(services: Services, scene: _Scene, figures: _Figures, model: str, nam
         deployed=deployment is not None,
         serving_fault=_fault(serving),
         stale_for=_stale_for(services.now(), own, deployment, silence),
-        severities=[alert.severity for alert in alerts],
-        alerts=len(alerts),
+        severities=[alert.severity for alert in alerts if alert.kind != "silence"],  # that is stale
+        alerts=sum(alert.kind != "silence" for alert in alerts),
         windows=own.judged,
         beyond=list(_beyond(own)),
     )
@@ -138,7 +136,7 @@ def _state(services: Services, scene: _Scene, figures: _Figures, model: str, nam
         serving=serving,
         serving_version=record.report.loaded.get(model) if record else None,
         health=health,
-        why=_why(why, alerts),
+        why=_why(why, alerts) if health is not Health.STALE else why,
         port=record.report.port if record else None,
         performance=own.performance,
         drifted=own.drifted,
@@ -193,12 +191,11 @@ def _stale_for(now: datetime, own: StreamFigures, deployment: Deployment | None,
     """How long nothing has arrived, for live traffic; empty where that is not too long."""
     if deployment is None or own.event_clock is None or own.arrived_at is None:
         return ""
-    if abs(own.arrived_at - own.event_clock) > _LIVE:
-        return ""  # a replay of history is silent when it is over
-    quiet = now - max(own.arrived_at, deployment.recorded_at)
-    if quiet <= timedelta(seconds=silence):
+    flow = Flow(to_us(own.event_clock), to_us(own.arrived_at), to_us(deployment.recorded_at))
+    quiet = silent_for(flow, to_us(now), silence)
+    if quiet is None:
         return ""
-    hours, rest = divmod(int(quiet.total_seconds()), 3_600)
+    hours, rest = divmod(quiet, 3_600)
     return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"
 
 

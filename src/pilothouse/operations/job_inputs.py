@@ -23,6 +23,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, jobs, models, runs
 from pilothouse.store.values import to_us
 from pilothouse.system.files import read_json, write_atomically
+from pilothouse.telemetry.streams import find_stream
 
 from .catalogue import require_run, require_version
 from .code_facts import CodeFacts, code_facts, copy_folder, folder_digest, unpack_folder
@@ -34,6 +35,8 @@ from .trainings import merge_overrides
 _COPY_ATTEMPTS = 3
 _PREPARED = "prepared.json"
 _DIFF = "code.diff"
+_MOST_WINDOW_ROWS = 20_000
+"""Rows of a window that are handed to a domain classifier: it takes fewer, and draws them by chance."""
 
 _Wanted = dict[str, tuple[dict[str, str], dict[str, Any]]]
 """Inputs and options by step."""
@@ -244,6 +247,40 @@ def _prepare_backtest(services: Services, claim: ClaimedJob, folder: Path) -> Pr
     return _requests(services, claim, spec, {"backtest": (inputs, asked)})
 
 
+def _prepare_domain_classifier(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
+    """The window's stored rows, a sample of them, and the training rows as the version's record has them."""
+    from . import exports  # as above
+
+    options = claim.job.options
+    with services.registry.read() as connection:
+        stored = models.spec_by_id(connection, jobs.origin_of(connection, claim.job.id).spec_id)
+        assert stored is not None
+        spec = spec_from_plain(stored.spec)
+        reference = version_uri(claim.job.model, int(options["version"]))
+        version = require_version(connection, reference)
+        files = runs.files_of(connection, version.run_id)
+    if "train" not in files:
+        raise NotFoundError(f"{reference}: its record holds no training rows to compare with")
+    start, end = (to_us(datetime.fromisoformat(options[key])) for key in ("start", "end"))
+    assert start is not None
+    assert end is not None
+    with services.telemetry.read() as telemetry:
+        stream = find_stream(telemetry, claim.job.model, version.number, options["target"])
+    if stream is None:
+        raise NotFoundError(f"{reference} has sent nothing on {options['target']}")
+    rows = exports.window_rows(services, stream, start, end, _MOST_WINDOW_ROWS)
+    write_atomically(folder / "rows.parquet", rows)
+    _write(folder, Prepared(spec=stored.spec, started_us=to_us(services.now())))
+    inputs = {
+        "window": str(folder / "rows.parquet"),
+        "train": _artifact(services, files["train"].digest),
+        "schema": _artifact(services, version.schema_digest),
+    }
+    match = next((target.match for target in spec.targets if target.name == options["target"]), {})
+    asked = {"match": match, "ignore": list(spec.monitoring.ignore), "start_us": start, "end_us": end}
+    return _requests(services, claim, spec, {"domain_classifier": (inputs, asked)})
+
+
 def _incumbents(connection: Connection, spec: ModelSpec) -> list[tuple[Version, Run, list[str]]]:
     """The versions that are live on the targets that the model file names, each with those targets."""
     wanted = {target.name for target in spec.targets}
@@ -334,5 +371,6 @@ _PREPARE: dict[JobKind, Callable[[Services, ClaimedJob, Path], PreparedJob]] = {
     "reproduce": _prepare_reproduction,
     "backtest": _prepare_backtest,
     "trial": _prepare_trial,
+    "domain_classifier": _prepare_domain_classifier,
 }
 """How each kind of job is laid out."""

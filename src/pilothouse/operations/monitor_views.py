@@ -10,12 +10,18 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments
 from pilothouse.telemetry import from_us, readings
-from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, TRAFFIC, RetrainingNote
+from pilothouse.telemetry.readings import DRIFT, ESTIMATE, MULTIVARIATE, PERFORMANCE, TRAFFIC, RetrainingNote
 from pilothouse.telemetry.streams import list_streams, read_clock
 
 from .authorisation import reading
 from .services import Services
-from .stream_figures import drift_readings, estimate_reading, performance_reading, traffic_reading
+from .stream_figures import (
+    drift_readings,
+    estimate_reading,
+    multivariate_reading,
+    performance_reading,
+    traffic_reading,
+)
 from .watched import baseline_p95_ms, reference_performance, spec_in_force
 
 _WINDOWS = 400
@@ -83,6 +89,7 @@ def _filled(
         view.baseline_p95_ms,
         performance=tuple(one for one in measured if one is not None),
         estimated=tuple(one for one in estimated if one is not None),
+        multivariate=tuple(multivariate_reading(one) for one in stored(MULTIVARIATE)),
         drift=_by_feature([one for found in stored(DRIFT) for one in drift_readings(found)]),
         traffic=tuple(traffic_reading(one) for one in stored(TRAFFIC)),
         marks=_marks(history, alerts, notes),

@@ -14,7 +14,7 @@ from pilothouse.telemetry import Stream, from_us, readings
 from pilothouse.telemetry.readings import RetrainingNote
 from pilothouse.telemetry.streams import count_received, get_stream, list_streams, read_clock
 
-from . import alerting, retraining, window_closing
+from . import alerting, gathering, retraining, silence, window_closing
 from .services import Services
 from .watched import baseline_of, spec_in_force
 
@@ -48,7 +48,11 @@ def evaluate_windows(services: Services) -> Round:
     found = Round()
     services.telemetry.fold_windows()
     live = _live(services)
+    gathering.gather(services)
     found.resolved += alerting.resolve_replaced(services, live)
+    silent = silence.watch(services, live)
+    found.opened += silent.opened
+    found.resolved += silent.resolved
     faults: list[PilothouseError] = []
     _act(services, live, found, faults)  # what a restart has left
     stuck: set[tuple[int, str]] = set()

@@ -16,6 +16,7 @@ from pilothouse.store import jobs as job_rows
 from pilothouse.store import runs, versions
 from pilothouse.store.values import from_us
 
+from . import multivariate
 from .authorisation import Change, changing
 from .code_facts import pack_folder
 from .job_inputs import Prepared, code_diff, model_copy, read_prepared
@@ -138,6 +139,7 @@ RECORD: dict[JobKind, Callable[[Services, ClaimedJob, Outcome], object]] = {
     "reproduce": record_reproduction,
     "backtest": record_backtest,
     "trial": record_trial,
+    "domain_classifier": multivariate.record,
 }
 """How the result of each kind of job is committed."""
 

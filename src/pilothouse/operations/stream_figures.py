@@ -7,6 +7,7 @@ from datetime import datetime
 from pilothouse.domain.monitoring import (
     DriftReading,
     EstimateReading,
+    MultivariateReading,
     PerformanceReading,
     TrafficReading,
 )
@@ -19,6 +20,7 @@ from pilothouse.telemetry.readings import (
     PERFORMANCE,
     DriftFigure,
     EstimateFigure,
+    MultivariateFigure,
     PerformanceFigure,
     Reading,
     TrafficFigure,
@@ -118,6 +120,24 @@ def drift_readings(stored: Reading) -> list[DriftReading]:
         )
         for f in figures_of(stored, DriftFigure)
     ]
+
+
+def multivariate_reading(stored: Reading) -> MultivariateReading:
+    """A domain classifier's reading as screens take it."""
+    figure = figure_of(stored, MultivariateFigure)
+    return MultivariateReading(
+        from_us(stored.start_us),
+        from_us(stored.end_us),
+        stored.rows,
+        figure.auc,
+        figure.low,
+        figure.high,
+        figure.usual,
+        figure.threshold,
+        figure.p_value,
+        stored.speaks,
+        tuple((f.feature, f.drop, f.alone) for f in figure.features),
+    )
 
 
 def traffic_reading(stored: Reading) -> TrafficReading:

@@ -73,7 +73,7 @@ def start_training(
         overrides = dict(overrides or {})
         spec = merge_overrides(spec_from_plain(stored.spec), overrides)
         _check_order(change, priority, deadline, after)
-        job = _queue(
+        job = queue(
             change,
             found,
             "train",
@@ -104,7 +104,7 @@ def start_reproduction(services: Services, actor: Actor, reference: str, *, reas
         version = require_version(change.connection, reference)
         found = require_model(change.connection, model)
         words = words or f"reproduce {version_uri(model, version.number)}"
-        return _queue(change, found, "reproduce", words, {"version": version.number}, version_id=version.id)
+        return queue(change, found, "reproduce", words, {"version": version.number}, version_id=version.id)
 
 
 def start_backtest(
@@ -149,7 +149,7 @@ def start_backtest(
             "target": target,
         }
         words = words or f"backtest versions {', '.join(map(str, numbers))}"
-        return _queue(change, found, "backtest", words, options, trigger_key=trigger_key, priority=priority)
+        return queue(change, found, "backtest", words, options, trigger_key=trigger_key, priority=priority)
 
 
 def merge_overrides(spec: ModelSpec, overrides: Mapping[str, Scalar]) -> ModelSpec:
@@ -205,7 +205,7 @@ def _check_not_paused(change: Change) -> None:
         raise ConflictError(f"automation is paused by {state.actor}: {state.reason}")
 
 
-def _queue(
+def queue(
     change: Change,
     model: Model,
     kind: JobKind,

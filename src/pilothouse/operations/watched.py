@@ -117,6 +117,20 @@ def reference_performance(services: Services, model: str, version: int, target: 
     return reference.for_target(target).performance
 
 
+def reference_profile(
+    services: Services, model: str, version: int, target: str
+) -> tuple[ProfileSpecification, Profile, bool] | None:
+    """What a version's windows on a target are compared with, and whether that is the target's own and not all pooled;
+    None where there is no such version."""
+    with services.registry.read() as connection:
+        found = versions.find(connection, VersionReference(model, version))
+    if found is None:
+        return None
+    specification, reference = _load(services.artifacts, found.profile_spec_digest, found.reference_digest)
+    own = reference.for_target(target)
+    return specification, own.profile(specification), own is not reference.pooled
+
+
 def baseline_p95_ms(connection: Connection, model: str, version: int, target: str) -> float | None:
     """The p95 of one row on the machine that serves, in milliseconds; None before it was measured."""
     micros = processes.baseline_p95_us(connection, model, version, target)

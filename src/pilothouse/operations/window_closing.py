@@ -14,7 +14,15 @@ from pilothouse.statistics import intervals, latency, null_windows, outcomes, th
 from pilothouse.statistics.profile import Profile, merge_all
 from pilothouse.telemetry import Stream, readings, to_us
 from pilothouse.telemetry import rollup as rolled
-from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, DriftFigure, QualityFigure
+from pilothouse.telemetry.readings import (
+    DRIFT,
+    ESTIMATE,
+    PERFORMANCE,
+    QUALITY,
+    TRAFFIC,
+    DriftFigure,
+    QualityFigure,
+)
 from pilothouse.telemetry.store import read_outcome_days, truth_share
 
 from . import window_estimates

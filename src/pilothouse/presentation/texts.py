@@ -191,6 +191,8 @@ def result_lines(job: Job) -> list[str]:
         ]
     if job.kind == "backtest":
         return [safe(f"{key}: {value_text(value)}", LINE_LIMIT) for key, value in flatten(result)]
+    if job.kind == "domain_classifier" and "auc" in result:
+        return [_separation_line(result)]
     if job.kind == "train" and job.status is JobStatus.SUCCEEDED and job.version:
         spared = ", ".join(f"{step} ({safe(str(where))})" for step, where in result.get("reused", {}).items())
         return [
@@ -198,6 +200,18 @@ def result_lines(job: Job) -> list[str]:
             *([f"nothing had changed, used again: {spared}"] if spared else []),
         ]
     return []
+
+
+def _separation_line(result: Mapping[str, Any]) -> str:
+    """``AUROC 0.71 (0.66 to 0.75), threshold 0.64: drifts, given away by temp, dewp``."""
+    threshold = result.get("threshold")
+    if threshold is None:
+        verdict = "no verdict: the reference has too few days for windows of its own"
+    else:
+        verdict = f"threshold {threshold:.3f}: {'drifts' if result.get('speaks') else 'within its reference'}"
+    named = ", ".join(map(str, result.get("features", [])[:3]))
+    words = f"AUROC {result['auc']:.3f} ({result['low']:.3f} to {result['high']:.3f}), {verdict}, most telling {named}"
+    return safe(words, LINE_LIMIT)
 
 
 class TreeNode(Protocol):

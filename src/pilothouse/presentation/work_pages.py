@@ -1,10 +1,10 @@
-"""One alert, one job, one audit entry, one feature list as texts to read."""
+"""One job, one audit entry, one feature list as texts to read."""
 
 from datetime import datetime
 
 from pilothouse.domain.monitoring import MonitorView
-from pilothouse.domain.records import Alert, AuditEntry, Job
-from pilothouse.presentation.cells import Cell, alert_cell, cell, job_cell, progress_bar, sparkline
+from pilothouse.domain.records import AuditEntry, Job
+from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, pairs, section, text_line
 from pilothouse.presentation.tables import Row, Table, read_columns
 from pilothouse.presentation.texts import (
@@ -18,39 +18,6 @@ from pilothouse.presentation.texts import (
     time_text,
     value_text,
 )
-
-
-def alert_page(alert: Alert, retraining: str) -> list[Line]:
-    """Why it fired: the sentence, the explanation, the figures, and what followed (``retraining``: a job, or why none)."""
-    about = f"{alert.kind.replace('_', ' ')} of {alert.subject}: {alert.model} version {alert.version} on {alert.target}"
-    facts = [
-        ("about", about),
-        ("severity", alert.severity),
-        ("since", f"{time_text(alert.effective_at)} in the data, found {time_text(alert.recorded_at)}"),
-        (
-            "handled by",
-            f"{alert.handled_by} {time_text(alert.handled_at)}" if alert.handled_by else "nobody yet",
-        ),
-        ("resolved", time_text(alert.resolved_at)),
-        ("retraining", retraining),
-    ]
-    return [
-        Line(
-            (
-                alert_cell(alert.status, alert.severity),
-                Cell("  "),
-                Cell(safe(alert.summary, LINE_LIMIT), "strong"),
-            ),
-            2,
-        ),
-        Line(),
-        *section("Alert", pairs(facts)),
-        *section("Why it fired", (text_line(line, hang=2) for line in alert.explanation.splitlines())),
-        *section(
-            "Figures",
-            pairs((name.replace("_", " "), f"{value:.6g}") for name, value in alert.figures.items()),
-        ),
-    ]
 
 
 def job_facts(job: Job, now: datetime) -> list[Line]:

@@ -1,12 +1,10 @@
-"""Tables of what people and the daemon do: requests, jobs, alerts, schedules, the audit log."""
+"""Tables of what people and the daemon do: requests, jobs, schedules, the audit log."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import (
-    Alert,
-    AlertStatus,
     AuditEntry,
     Job,
     PromotionRequest,
@@ -14,7 +12,6 @@ from pilothouse.domain.records import (
 )
 from pilothouse.presentation.cells import (
     Cell,
-    alert_cell,
     cell,
     job_cell,
     progress_bar,
@@ -105,41 +102,6 @@ def job_table(jobs: Sequence[Job], now: datetime) -> Table:
             )
         )
     return Table(columns, tuple(rows), "no jobs yet: start a training with t on a model")
-
-
-def alert_table(alerts: Sequence[Alert]) -> Table:
-    """Open ones first, critical before warning, newest first."""
-    columns = read_columns(
-        ">ALERT",
-        "STATUS",
-        "SEVERITY",
-        "MODEL ~10",
-        "TARGET",
-        "KIND",
-        "SUBJECT ~8",
-        "SINCE (DATA) !1",
-        "SUMMARY ~12 !2",
-    )
-    order = {AlertStatus.OPEN: 0, AlertStatus.ACKNOWLEDGED: 1, AlertStatus.RESOLVED: 2}
-    ordered = sorted(alerts, key=lambda a: (order[a.status], a.severity != "critical", -a.id))
-    rows = [
-        Row(
-            str(a.id),
-            (
-                cell(a.id, "strong"),
-                alert_cell(a.status, a.severity),
-                cell(a.severity, "bad" if a.severity == "critical" else "warn"),
-                cell(a.model),
-                cell(f"{a.target} v{a.version}"),
-                cell(a.kind.replace("_", " ")),
-                cell(a.subject),
-                cell(time_text(a.effective_at)),
-                cell(a.summary),
-            ),
-        )
-        for a in ordered
-    ]
-    return Table(columns, tuple(rows), "no alerts: nothing has left its reference")
 
 
 def schedule_table(schedules: Sequence[Schedule]) -> Table:

@@ -27,6 +27,7 @@ __all__ = [
     "calibrate",
     "judge",
     "judge_quality",
+    "performance_bound",
     "performance_speaks",
 ]
 
@@ -328,13 +329,28 @@ def performance_speaks(
     the last n. False where a value or the window's interval is not known.
     """
     deficit = (reference.value - reading.value) * (1 if direction == "higher" else -1)
-    chance = _error(reading)
+    least, chance = _let_pass(reading, reference, direction, level)
     if not math.isfinite(deficit) or not math.isfinite(chance):
         return False
+    return deficit >= least and deficit > chance
+
+
+def performance_bound(
+    reading: MetricValue, reference: MetricValue, direction: Direction, *, level: float = 0.84
+) -> float:
+    """The value beyond which ``performance_speaks`` calls the window worse; NaN where it cannot be said."""
+    allowed = max(_let_pass(reading, reference, direction, level))
+    return reference.value - allowed * (1 if direction == "higher" else -1)
+
+
+def _let_pass(
+    reading: MetricValue, reference: MetricValue, direction: Direction, level: float
+) -> tuple[float, float]:
+    """The smallest loss worth a word, and the loss that chance makes; that is NaN where the window's error is not known."""
     least = SMALLEST_LOSS if direction == "higher" else SMALLEST_RISE * abs(reference.value)
     known = _error(reference)
-    chance = math.hypot(chance, known if math.isfinite(known) else 0.0)
-    return deficit >= least and deficit > quantile(2 * level - 1) * chance
+    chance = math.hypot(_error(reading), known if math.isfinite(known) else 0.0)
+    return least, quantile(2 * level - 1) * chance
 
 
 def _error(value: MetricValue) -> float:

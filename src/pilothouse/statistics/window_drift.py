@@ -115,9 +115,9 @@ def window_drift(reference: PreparedReference, current: Profile) -> dict[str, di
         }
     for category, held in reference.categorical:
         found[category.name] = _category(category, held, histogram(specification, current, category.name))
-    for column in specification.columns:
-        if column.name not in found:  # the reference had no value to put an edge at
-            found[column.name] = column_drift(specification, column.name, reference.profile, current)
+    for left in specification.columns:
+        if left.name not in found:  # the reference had no value to put an edge at
+            found[left.name] = column_drift(specification, left.name, reference.profile, current)
     return {column.name: found[column.name] for column in specification.columns}
 
 

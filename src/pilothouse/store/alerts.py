@@ -1,5 +1,6 @@
 """Alerts: what monitors found, who took care of it, which training it started."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -48,6 +49,30 @@ def listed(
     return [_alert(row) for row in rows]
 
 
+def of_incidents(connection: Connection, incidents: Iterable[int]) -> dict[int, list[Alert]]:
+    """The alerts of each of these incidents, in the order in which they opened."""
+    rows = connection.execute(
+        _SELECT + "JOIN json_each(?) wanted ON wanted.value = a.incident_id ORDER BY a.id",
+        (canonical_json(list(incidents)),),
+    )
+    found: dict[int, list[Alert]] = {}
+    for row in rows:
+        found.setdefault(row["incident_id"], []).append(_alert(row))
+    return found
+
+
+def without_incident(connection: Connection) -> list[Alert]:
+    """Alerts that are in no incident (of a registry from before there were any), oldest first."""
+    return [_alert(row) for row in connection.execute(_SELECT + "WHERE a.incident_id IS NULL ORDER BY a.id")]
+
+
+def put_into_incident(connection: Connection, alert_id: int, incident: int, because: str) -> None:
+    """An alert has its place, for good."""
+    connection.execute(
+        "UPDATE alerts SET incident_id = ?, joined_because = ? WHERE id = ?", (incident, because, alert_id)
+    )
+
+
 def same_finding(
     connection: Connection,
     *,
@@ -81,11 +106,12 @@ def add(
     summary: str,
     explanation: str,
     figures: dict[str, float],
+    features: Sequence[str] = (),
 ) -> int | None:
     """Record an open alert; returns its number, or None where the version or the target does not exist."""
     added = connection.execute(
         "INSERT INTO alerts (model_id, version_id, target_id, kind, subject, severity, effective_at, recorded_at, summary, "
-        "explanation, figures) SELECT m.id, v.id, t.id, ?, ?, ?, ?, ?, ?, ?, ? "
+        "explanation, figures, features) SELECT m.id, v.id, t.id, ?, ?, ?, ?, ?, ?, ?, ?, ? "
         "FROM models m JOIN versions v ON v.model_id = m.id, targets t WHERE m.name = ? AND v.number = ? AND t.name = ?",
         (
             kind,
@@ -96,6 +122,7 @@ def add(
             summary,
             explanation,
             canonical_json(figures),
+            canonical_json(list(features)),
             model,
             version,
             target,
@@ -146,4 +173,8 @@ def _alert(row: Row) -> Alert:
         handled_at=from_us(row["handled_at"]),
         resolved_at=from_us(row["resolved_at"]),
         retrain_job=row["retrain_job"],
+        features=tuple(from_json(row["features"])),
+        incident=row["incident_id"],
+        joined_because=row["joined_because"],
+        note=row["note"],
     )

@@ -113,6 +113,7 @@ MIGRATIONS: dict[str, Migration] = {
         never_deleted=("trigger_events",),
     ),
     "registry_4": Migration(parts=("0004_legal_holds.sql",), never_deleted=("legal_holds",)),
+    "registry_5": Migration(parts=("0005_incidents.sql",), never_deleted=("incidents",)),
 }
 """Each brings the schema from its index to the next."""
 

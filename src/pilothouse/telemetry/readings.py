@@ -114,6 +114,34 @@ class Reading:
     data: str
 
 
+@dataclass(frozen=True, slots=True)
+class GiveAwayFigure:
+    """A feature by which a window can be told from the reference: what shuffling it costs, and the AUROC of it ``alone``."""
+
+    feature: str
+    drop: float
+    alone: float
+
+
+@dataclass(frozen=True, slots=True)
+class MultivariateFigure:
+    """How well a domain classifier tells a window from the reference. ``usual``, ``threshold`` and ``p_value`` are None where
+    the reference has too few days for windows of its own."""
+
+    auc: float
+    low: float
+    high: float
+    usual: float | None
+    threshold: float | None
+    p_value: float | None
+    features: list[GiveAwayFigure]
+    window_rows: int
+    reference_rows: int
+    null_windows: int
+    reference: str
+
+
+MULTIVARIATE = "multivariate"
 DRIFT, QUALITY, PERFORMANCE, TRAFFIC = "drift", "quality", "performance", "traffic"
 ESTIMATE = "estimate"
 """Performance without truth: the windows of performance, closed by the event clock at once."""

@@ -73,6 +73,15 @@ def list_streams(connection: Connection, model: str | None = None, target: str |
     return [Stream(*row) for row in rows]
 
 
+def arrivals_after(connection: Connection, stream_id: int, event_us: int, arrived_us: int) -> list[int]:
+    """When batches with events after ``event_us`` arrived, those after ``arrived_us`` by the wall clock, in order."""
+    rows = connection.execute(
+        "SELECT received FROM batches WHERE stream_id=? AND last_event>? AND received>? ORDER BY received",
+        (stream_id, event_us, arrived_us),
+    )
+    return [int(row[0]) for row in rows]
+
+
 def advance_stream(
     connection: Connection,
     place: tuple[str, int, str],

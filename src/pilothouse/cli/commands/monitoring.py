@@ -4,10 +4,13 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.output import json_option, parse_time, say, show_json, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.records import AlertStatus
 from pilothouse.presentation import texts
+
+_COLUMNS = 100
+"""Width of a text to read."""
 
 
 @click.command()
@@ -55,6 +58,18 @@ def monitor(session: Session, model: str, target: str, version: int | None) -> N
         ),
         empty="no drift figures yet: they are made once a whole window has passed",
     )  # fmt: skip
+    if view.multivariate:
+        click.echo()
+        show_table(
+            ("window", "all features", "95 % interval", "usual", "threshold", "verdict", "given away by"),
+            (
+                (texts.window_text(m.window_start, m.window_end), f"{m.auc:.3f}", f"{m.low:.3f} to {m.high:.3f}",
+                 texts.figure(m.usual), texts.figure(m.threshold), "drifts" if m.speaks else "",
+                 ", ".join(name for name, drop, _ in m.features[:3] if drop > 0))
+                for m in view.multivariate
+            ),
+            empty="",
+        )  # fmt: skip
     click.echo()
     show_table(
         ("window", "rows", "requests", "errors", "p50 ms", "p95 ms", "p99 ms"),
@@ -65,6 +80,42 @@ def monitor(session: Session, model: str, target: str, version: int | None) -> N
         ),
         empty="no traffic yet",
     )  # fmt: skip
+
+
+@click.command()
+@click.argument("model")
+@click.argument("target")
+@click.option(
+    "--window", nargs=2, metavar="START END", help="Event times; the newest closed window of drift otherwise."
+)
+@click.option("--reason", default="", help="Why, for the record.")
+@click.option(
+    "--wait", is_flag=True, help="Wait for the answer; the exit code is 1 where the features drift."
+)
+@json_option
+@click.pass_obj
+def multivariate(
+    session: Session, model: str, target: str, window: tuple[str, str] | None, reason: str, wait: bool
+) -> int:
+    """Can a classifier tell a window of MODEL on TARGET from its training rows, all features together?"""
+    from pilothouse.cli.commands.jobs import started
+    from pilothouse.operations import multivariate as operation
+
+    times = None
+    if window is not None:
+        first, last = (parse_time(text) for text in window)
+        assert first is not None
+        assert last is not None
+        times = (first, last)
+    job = operation.start(
+        session.services,
+        session.actor,
+        model,
+        target,
+        window=times,
+        reason=reason,
+    )
+    return started(session, job, wait)
 
 
 @click.command()
@@ -98,35 +149,18 @@ def alerts(session: Session, status: str | None, model: str | None) -> None:
 @json_option
 @click.pass_obj
 def alert(session: Session, number: int) -> None:
-    """Why alert NUMBER fired."""
-    from pilothouse.operations import alerts as operation
-    from pilothouse.operations import change_evidence, retraining
+    """Why alert NUMBER fired: its windows against their bound, what moved, what was around it."""
+    from pilothouse.operations import why as operation
+    from pilothouse.presentation.documents import wrap
+    from pilothouse.presentation.why_page import why_page
 
-    found = operation.get_alert(session.services, session.actor, number)
-    changed = change_evidence.diagnose_alert(session.services, found)
-    followed = retraining.what_followed(session.services, session.actor, found)
+    found = operation.why(session.services, session.actor, number)
     if session.as_json:
-        show_json({"alert": found, "what_changed": changed, "retraining": followed})
+        show_json({"alert": found.alert, "retraining": found.retraining, "why": found})
         return
-    show_pairs(
-        (
-            ("alert", f"{found.id} ({found.status}, {found.severity})"),
-            (
-                "about",
-                f"{found.kind} of {found.subject}: {found.model} version {found.version} on {found.target}",
-            ),
-            ("since (data)", texts.time_text(found.effective_at)),
-            ("summary", found.summary),
-            ("why", found.explanation),
-            *(
-                (("what changed", f"{changed.change}, by what is known now. {changed.evidence}"),)
-                if changed
-                else ()
-            ),
-            *((name, f"{value:.4g}") for name, value in found.figures.items()),
-            ("retraining", followed),
-        )
-    )
+    for line in why_page(found):
+        for part in wrap(line, _COLUMNS):
+            click.echo("".join(cell.text for cell in part.cells).rstrip())
 
 
 @click.command()

@@ -1,29 +1,20 @@
-"""One alert: why it fired, and what followed."""
+"""Why an alert fired, and what followed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pilothouse.console.screens import alert_actions
 from pilothouse.console.screens.page import PageView
-from pilothouse.domain.records import Alert
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.work_pages import alert_page
+from pilothouse.domain.why import Why
+from pilothouse.presentation.why_page import why_page
 
 if TYPE_CHECKING:
     from pilothouse.console.actions import Action
     from pilothouse.operations.services import Services
 
 
-@dataclass(frozen=True)
-class Shown:
-    """The alert, and what it has led to."""
-
-    alert: Alert
-    retraining: str
-
-
-class AlertView(PageView[Shown]):
+class AlertView(PageView[Why]):
     """One text to read."""
 
     SCOPE = "alert"
@@ -31,22 +22,21 @@ class AlertView(PageView[Shown]):
     THING = "an alert"
 
     def crumbs(self) -> Sequence[str]:
-        """alerts › 4 flight-delay on jfk."""
+        """alerts › why 4 flight-delay on jfk."""
         if self.data is None:
-            return ("alerts", self.number)
+            return ("alerts", f"why {self.number}")
         alert = self.data.alert
-        return ("alerts", f"{alert.id} {alert.model} on {alert.target}")
+        return ("alerts", f"why {alert.id} {alert.model} on {alert.target}")
 
-    def load(self, services: "Services", actor: Actor) -> Shown:
-        """The alert, and what came of it."""
-        from pilothouse.operations import alerts, retraining
+    def load(self, services: "Services", actor: Actor) -> Why:
+        """Everything that there is to say about the alert."""
+        from pilothouse.operations.why import why
 
-        alert = alerts.get_alert(services, actor, self.asked())
-        return Shown(alert, retraining.what_followed(services, actor, alert))
+        return why(services, actor, self.asked())
 
-    def show(self, data: Shown) -> None:
+    def show(self, data: Why) -> None:
         """Why it fired."""
-        self.put_page(alert_page(data.alert, data.retraining))
+        self.put_page(why_page(data))
 
     def subject_model(self) -> str:
         """The alert's model."""
@@ -66,6 +56,11 @@ class AlertView(PageView[Shown]):
         """Close it."""
         if self.data:
             alert_actions.resolve(self, self.data.alert)
+
+    def do_incident(self) -> None:
+        """What it is a part of."""
+        if self.data and self.data.alert.incident is not None:
+            self.open_view("incident", self.data.alert.incident)
 
     def do_monitor(self) -> None:
         """Watch what it is about."""

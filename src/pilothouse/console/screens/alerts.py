@@ -1,20 +1,27 @@
-"""Alerts: open ones first, worst first."""
+"""What goes on, by what it costs: a row an incident, alerts with one cause in one row."""
 
 from typing import TYPE_CHECKING
 
-from pilothouse.console.screens import alert_actions
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from pilothouse.console.screens import incident_actions
 from pilothouse.console.screens.lists import WINDOW, Listed, TableView, listed
-from pilothouse.domain.records import Alert
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.tones import line
+from pilothouse.domain.incidents import Incident
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.work_rows import alert_table
+from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.incidents import incident_table, member_table
+from pilothouse.presentation.texts import LINE_LIMIT, safe
 
 if TYPE_CHECKING:
     from pilothouse.console.actions import Action
     from pilothouse.operations.services import Services
 
 
-class AlertsView(TableView[Alert]):
-    """Enter explains. ``:alerts MODEL`` shows one model's."""
+class AlertsView(TableView[Incident]):
+    """Enter opens the incident. ``:alerts MODEL`` shows one model's."""
 
     SCOPE = TOP = "alerts"
 
@@ -23,54 +30,90 @@ class AlertsView(TableView[Alert]):
         self.model = ""
         self._all = False
 
+    def body(self) -> ComposeResult:
+        """The list, and below it in full what the row under the cursor has no room for."""
+        yield Grid(id="grid")
+        yield Static(markup=False, id="whole", classes="words")
+
+    def show(self, data: Listed[Incident]) -> None:
+        """Put the table and the words."""
+        super().show(data)
+        self._show_selected()
+
+    def on_grid_moved(self) -> None:
+        """The words follow the cursor."""
+        self._show_selected()
+        super().on_grid_moved()
+
+    def _show_selected(self) -> None:
+        found = self.record
+        words = (
+            line(
+                Cell(safe(found.cause, LINE_LIMIT), "strong"), Cell(f": {safe(found.cost.words, LINE_LIMIT)}")
+            )
+            if found
+            else ""
+        )
+        self.query_one("#whole", Static).update(words)
+
     def crumbs(self) -> tuple[str, ...]:
-        """alerts › MODEL › unresolved."""
-        return ("alerts", *filter(None, [self.model]), "all" if self._all else "unresolved")
+        """alerts › MODEL › going on."""
+        return ("alerts", *filter(None, [self.model]), "all" if self._all else "going on")
 
     def set_arguments(self, *arguments: str) -> None:
         """``:alerts MODEL``, or ``all``."""
         self.model = "" if arguments[0] == "all" else arguments[0]
         self.ask_anew()
 
-    def load(self, services: "Services", actor: Actor) -> Listed[Alert]:
-        """What is not resolved, or everything."""
-        from pilothouse.operations import alerts
+    def load(self, services: "Services", actor: Actor) -> Listed[Incident]:
+        """What goes on, or everything."""
+        from pilothouse.operations import incidents
 
-        found = alerts.list_alerts(
+        found = incidents.list_incidents(
             services, actor, unresolved=not self._all, model=self.model or None, limit=WINDOW
         )
-        return listed(found, alert_table(found), lambda a: a.id)
+        return listed(found, incident_table(found), lambda i: i.id)
 
     def subject_model(self) -> str:
-        """The alert's model."""
+        """The incident's model."""
         return self.record.model if self.record else ""
 
     def refusal(self, action: "Action") -> str:
-        """The state of the alert under the cursor decides."""
+        """The state of the incident under the cursor decides."""
         if action.scope != self.SCOPE or action.name == "all":
             return ""
-        return alert_actions.refusal(action.name, self.record)
+        return incident_actions.refusal(action.name, self.record)
 
     def do_open(self) -> None:
-        """Why it fired."""
-        self.open_view("alert", self.key)
+        """Its alerts and its story."""
+        self.open_view("incident", self.key)
+
+    def do_why(self) -> None:
+        """The alert that stands first in it."""
+        if self.record:
+            self.open_view("alert", member_table(self.record).rows[0].key)
 
     def do_acknowledge(self) -> None:
         """Somebody is on it."""
         if self.record:
-            alert_actions.acknowledge(self, self.record)
+            incident_actions.acknowledge(self, self.record)
 
     def do_resolve(self) -> None:
         """Close it."""
         if self.record:
-            alert_actions.resolve(self, self.record)
+            incident_actions.resolve(self, self.record)
+
+    def do_assign(self) -> None:
+        """Name who looks after it."""
+        if self.record:
+            incident_actions.assign(self, self.record)
 
     def do_monitor(self) -> None:
         """Watch what it is about."""
         if self.record:
-            self.open_view("monitor", self.record.model, self.record.target)
+            self.open_view("monitor", self.record.model, self.record.targets[0])
 
     def do_all(self) -> None:
-        """Unresolved ones, or all."""
+        """What goes on, or all."""
         self._all = not self._all
         self.ask_anew()

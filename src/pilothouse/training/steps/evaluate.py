@@ -3,8 +3,9 @@
 Inputs: ``model``, ``schema``, ``train``, ``holdout`` and, for each live version N, ``incumbent_N_model`` and
 ``incumbent_N_schema``. Options: ``incumbents`` [{number, targets, trained_until_us}], ``data_gates`` (what the snapshot step
 found). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet, exact float64). Record: ``metrics`` with 95 %
-intervals (all rows, then slices), ``gates``, ``latency_us`` {p50, p95, p99, calls}, and the environment (python, platform,
-packages, threads), which user code cannot forge here.
+intervals (all rows, then slices), ``gates``, ``importance`` (feature to the loss of the metric when its values are
+shuffled), ``latency_us`` {p50, p95, p99, calls}, and the environment (python, platform, packages, threads), which
+user code cannot forge here.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from ...inference.schema import InputSchema
 from ...statistics import reference as references
 from ..environment import environment
 from ..gates import latency_gate, metric_gate, size_gate
+from ..importance import permutation_importance
 from ..incumbents import Incumbent, compare_with_live
 from ..references import dated, refer, specify
 from ..rows import Rows, read_rows
@@ -55,7 +57,9 @@ def run(request: StepRequest, report: Report) -> StepResult:
     predictions = output_path(request, "predictions.parquet")
     write_predictions(predictions, held)
     p50, p95, p99 = (int(value) for value in np.percentile(times, [50, 95, 99]))
+    report(0.9, "measuring what each feature carries", {})
     record = {
+        "importance": permutation_importance(predictor, holdout, spec.primary_metric, request.seed),
         "metrics": [asdict(metric) for metric in metrics],
         "gates": [*request.options.get("data_gates", []), *(asdict(gate) for gate in gates)],
         "latency_us": {"p50": p50, "p95": p95, "p99": p99, "calls": len(times)},

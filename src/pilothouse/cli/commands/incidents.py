@@ -1,0 +1,107 @@
+"""Commands about incidents: what goes on by what it costs, one of them, and handling it whole."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import click
+
+from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.session import Session
+from pilothouse.domain.incidents import Incident
+from pilothouse.domain.records import Job
+from pilothouse.presentation import texts
+
+
+@click.command()
+@click.option("--model", help="Only this model's.")
+@click.option("--all", "everything", is_flag=True, help="Those that are over too.")
+@json_option
+@click.pass_obj
+def incidents(session: Session, model: str | None, everything: bool) -> None:
+    """List incidents: alerts with one cause are one row, the dearest first."""
+    from pilothouse.operations import incidents as operation
+    from pilothouse.presentation.incidents import alerts_text, where_text
+
+    found = operation.list_incidents(session.services, session.actor, unresolved=not everything, model=model)
+    if session.as_json:
+        show_json([_plain(incident) for incident in found])
+        return
+    show_table(
+        ("incident", "state", "severity", "model", "where", "cause", "cost", "since (data)", "alerts", "assigned"),
+        (
+            (i.id, i.status, i.severity, i.model, where_text(i), i.cause, i.cost.words, texts.time_text(i.since),
+             alerts_text(i), i.assignee or "–")
+            for i in found
+        ),
+        empty="no incidents" if everything else "no incidents: nothing has left its reference",
+    )  # fmt: skip
+
+
+@click.command()
+@click.argument("number", type=int)
+@click.option("--ack", is_flag=True, help="Acknowledge every open alert of it.")
+@click.option("--note", default="", help="Remark for the record, with --ack or --assign.")
+@click.option(
+    "--resolve", "reason", metavar="REASON", help="Resolve every alert of it, with what was found or done."
+)
+@click.option("--assign", "person", metavar="NAME", help='Say that NAME looks after it ("" for nobody).')
+@json_option
+@click.pass_obj
+def incident(
+    session: Session, number: int, ack: bool, note: str, reason: str | None, person: str | None
+) -> None:
+    """Show incident NUMBER: cause, cost, alerts, what to do next; or handle all of its alerts at once."""
+    from pilothouse.operations import incidents as operation
+
+    if ack + (reason is not None) + (person is not None) > 1:
+        raise click.UsageError("one of --ack, --resolve and --assign at a time")
+    services, actor = session.services, session.actor
+    if ack:
+        found = operation.acknowledge(services, actor, number, note)
+        say(f"incident {number} is acknowledged")
+    elif reason is not None:
+        found = operation.resolve(services, actor, number, reason)
+        say(f"incident {number} is resolved")
+    elif person is not None:
+        found = operation.assign(services, actor, number, person, note)
+        say(f"{person or 'nobody'} looks after incident {number}")
+    else:
+        found = operation.get_incident(services, actor, number)
+    if session.as_json:
+        show_json(_plain(found))
+        return
+    if not (ack or reason is not None or person is not None):
+        _show(found, operation.retrainings(services, actor, found))
+
+
+def _show(found: Incident, jobs: Sequence[Job]) -> None:
+    from pilothouse.presentation.incidents import next_steps, where_text
+
+    show_pairs(
+        (
+            ("incident", f"{found.id} ({found.status}, {found.severity})"),
+            ("cause", found.cause),
+            ("cost", found.cost.words),
+            ("where", f"{found.model} on {where_text(found)}"),
+            ("since (data)", texts.time_text(found.since)),
+            ("assigned", found.assignee or "–"),
+            *(("retraining", f"job {job.id}: {job.status}") for job in jobs),
+            *(("next", words) for words in next_steps(found, jobs, keys=False)),
+        )
+    )
+    click.echo()
+    show_table(
+        ("alert", "status", "severity", "target", "kind", "summary", "in it because"),
+        (
+            (a.id, a.status, a.severity, f"{a.target} v{a.version}", a.kind, a.summary, a.joined_because or "it opened it")
+            for a in found.alerts
+        ),
+        empty="no alerts",
+    )  # fmt: skip
+
+
+def _plain(found: Incident) -> dict[str, object]:
+    """The incident with what follows from its alerts, which is no field of it."""
+    fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    derived = ("status", "severity", "cause", "since", "targets", "versions", "retrainings", "resolved_at")
+    return {**fields, **{name: getattr(found, name) for name in derived}}

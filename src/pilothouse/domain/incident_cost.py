@@ -1,0 +1,163 @@
+"""What an incident costs, so that the dearest is read first: answers that are worse or missing, then drift, then slowness.
+
+Losses of different metrics are made comparable by the smallest one that is worth a word: 0.01 of a metric that is better
+when higher, 3 % of the reference of a loss. One *unit* is that much, and the cost is units times predictions a week.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .incidents import Cost
+from .model_spec import METRICS
+
+LOSS, DRIFT, SLOW, NOTHING = range(4)
+"""The tiers, dearest first."""
+NO_ANSWER_UNITS = 25.0
+"""A prediction that nobody got counts as one of an AUROC that fell by 0.25, from good to worthless."""
+MOST_EXCESS = 9.0
+"""Ten times the threshold or more is simply very far: one small threshold must not outweigh all else."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceLoss:
+    """The newest figure of a metric on one target against its reference; ``estimated`` where no truth is in yet."""
+
+    target: str
+    metric: str
+    value: float
+    reference: float
+    per_week: float
+    estimated: bool = False
+
+    @property
+    def units(self) -> float:
+        """How many times the smallest loss worth a word; negative where it is better than the reference."""
+        if METRICS[self.metric][0] == "higher":
+            return (self.reference - self.value) / 0.01
+        least = 0.03 * abs(self.reference)
+        return (self.value - self.reference) / least if least else math.inf * (self.value > self.reference)
+
+
+@dataclass(frozen=True, slots=True)
+class Drifting:
+    """Features of one target that are beyond their thresholds. ``excess``: value over threshold, less one.
+
+    ``importance``: each feature's share of what the model's performance rests on; None where it was not measured.
+    """
+
+    target: str
+    excess: dict[str, float]
+    per_week: float
+    importance: dict[str, float] | None = None
+    features: int = 1
+    """How many features the model has: each is taken as equally important where nothing else is known."""
+
+    def share(self, feature: str) -> float:
+        """A feature's importance; the score's is all of it, for it is what the model answers."""
+        if feature == "score":
+            return 1.0
+        if self.importance is None:
+            return 1 / max(self.features, 1)
+        return self.importance.get(feature, 0.0)
+
+    @property
+    def weight(self) -> float:
+        """Σ importance × excess."""
+        return sum(self.share(name) * min(max(over, 0.0), MOST_EXCESS) for name, over in self.excess.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Predictions that nobody gets on one target: ``share`` of ``per_week``. ``words`` say how it shows."""
+
+    target: str
+    share: float
+    per_week: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """Requests of one target that take longer than they should, ``factor`` times the baseline."""
+
+    target: str
+    p95_ms: float
+    factor: float
+    per_week: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of an incident's targets now."""
+
+    losses: Sequence[PerformanceLoss] = ()
+    drifting: Sequence[Drifting] = ()
+    unanswered: Sequence[Unanswered] = ()
+    slow: Sequence[Slow] = field(default=())
+
+
+def cost_of(evidence: Evidence) -> Cost:
+    """The cost by the dearest kind of evidence that there is."""
+    lost = [loss for loss in evidence.losses if loss.units >= 1]
+    missing = [one for one in evidence.unanswered if one.share > 0]
+    if lost or missing:
+        weight = sum(loss.units * loss.per_week for loss in lost)
+        weight += sum(NO_ANSWER_UNITS * one.share * one.per_week for one in missing)
+        words = [*map(_loss_words, _dearest(lost)), *(f"{one.words} on {one.target}" for one in missing)]
+        return Cost(LOSS, weight, _some(words))
+    drifting = [one for one in evidence.drifting if one.weight > 0]
+    if drifting:
+        return Cost(DRIFT, sum(one.weight for one in drifting), _drift_words(drifting))
+    if evidence.slow:
+        weight = sum(one.factor * one.per_week for one in evidence.slow)
+        words = [
+            f"p95 {one.p95_ms:.3g} ms, {one.factor:.1f} times its baseline, on {volume(one.per_week)} requests a week "
+            f"on {one.target}"
+            for one in evidence.slow
+        ]
+        return Cost(SLOW, weight, _some(words))
+    return Cost(NOTHING, 0.0, "no loss is known")
+
+
+def _dearest(lost: Sequence[PerformanceLoss]) -> list[PerformanceLoss]:
+    return sorted(lost, key=lambda loss: (-loss.units * loss.per_week, loss.target))
+
+
+def _loss_words(loss: PerformanceLoss) -> str:
+    change = loss.value - loss.reference
+    sign = "−" if change < 0 else "+"
+    estimated = " (estimated)" if loss.estimated else ""
+    return f"{loss.metric} {sign}{abs(change):.2g}{estimated} on {volume(loss.per_week)} predictions a week on {loss.target}"
+
+
+def _drift_words(drifting: Sequence[Drifting]) -> str:
+    """The worst target by its figures, the others by name."""
+    worst = max(drifting, key=lambda one: one.weight)
+    inputs = [name for name in worst.excess if name != "score"]
+    farthest = 1 + max(worst.excess.values())
+    others = [one.target for one in drifting if one is not worst]
+    where = f"{volume(worst.per_week)} predictions a week on {worst.target}" + (
+        f" and on {', '.join(others)}" if others else ""
+    )
+    if not inputs:
+        return f"scores {farthest:.1f} times their threshold, {where}"
+    count = f"{len(inputs)} feature{'s' if len(inputs) != 1 else ''}"
+    share = sum(worst.share(name) for name in inputs)
+    known = f" with {share:.0%} of the model's importance" if worst.importance is not None else ""
+    return f"{count}{known} drift{'s' if len(inputs) == 1 else ''}, up to {farthest:.1f} times the threshold, {where}"
+
+
+def volume(per_week: float) -> str:
+    """``12,400``: three significant digits, for it is a rate."""
+    if per_week <= 0:
+        return "0"
+    digits = max(0, math.floor(math.log10(per_week)) - 2)
+    return f"{round(per_week / 10**digits) * 10**digits:,.0f}"
+
+
+def _some(words: Sequence[str], most: int = 2) -> str:
+    more = len(words) - most
+    return "; ".join(words[:most]) + (
+        f"; and {more} more target{'s' if more > 1 else ''}" if more > 0 else ""
+    )

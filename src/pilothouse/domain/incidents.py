@@ -1,0 +1,263 @@
+"""Incidents: alerts that have one cause are one row. Which alerts belong together, and what to call it.
+
+The rules look at an alert and at one that is in an incident already; the first that holds joins the two and says why. They
+look at nothing else (no clock, no chance), so the same alerts always make the same incidents.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .records import Alert, AlertStatus
+
+DATA = frozenset({"data_quality", "data_drift", "score_drift", "performance"})
+"""Kinds that can be one story of one version: faulty values drift, drift moves the scores, and the metric falls."""
+SERVING = frozenset({"latency", "errors", "silence"})
+"""Kinds that are about answering, whatever the data say."""
+JOINT = "multivariate"
+"""The subject of a data drift that several features show together and the domain classifier found."""
+SILENT_TOGETHER = timedelta(hours=1)
+"""Targets that fall silent within this time of each other have one cause."""
+
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """That an alert joins an incident: ``strength`` (0 is strongest) decides between incidents, ``because`` is kept."""
+
+    strength: int
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an incident costs. Lower ``tier`` first, within it more ``weight``; ``words`` say it to an operator."""
+
+    tier: int
+    weight: float
+    words: str
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Sorts the dearest first."""
+        return (self.tier, -self.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Alerts with one cause, in the order in which they opened. Its state is theirs: there is no other record of it."""
+
+    id: int
+    model: str
+    recorded_at: datetime
+    assignee: str
+    alerts: tuple[Alert, ...]
+    cost: Cost
+
+    @property
+    def unresolved(self) -> tuple[Alert, ...]:
+        """What is not over."""
+        return tuple(a for a in self.alerts if a.status is not AlertStatus.RESOLVED)
+
+    @property
+    def status(self) -> AlertStatus:
+        """Open while one of its alerts is, acknowledged while one is, then resolved."""
+        return min((a.status for a in self.alerts), key=list(AlertStatus).index)
+
+    @property
+    def severity(self) -> str:
+        """The worst of what is not over; of everything, once it is."""
+        return "critical" if any(a.severity == "critical" for a in self.telling) else "warning"
+
+    @property
+    def telling(self) -> tuple[Alert, ...]:
+        """The alerts that say what it is about: those that are not over, or all of them once it is."""
+        return self.unresolved or self.alerts
+
+    @property
+    def since(self) -> datetime:
+        """When it began, in the data: the end of the first window that fired."""
+        return min(a.effective_at for a in self.alerts)
+
+    @property
+    def resolved_at(self) -> datetime | None:
+        """When its last alert was resolved."""
+        ends = [a.resolved_at for a in self.alerts]
+        return None if None in ends else max(end for end in ends if end is not None)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Where it is."""
+        return tuple(dict.fromkeys(a.target for a in self.telling))
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """Which versions it is about."""
+        return tuple(dict.fromkeys(a.version for a in self.telling))
+
+    @property
+    def retrainings(self) -> tuple[int, ...]:
+        """The trainings that its alerts started, each once however many alerts asked for it."""
+        return tuple(sorted({a.retrain_job for a in self.alerts if a.retrain_job is not None}))
+
+    @property
+    def cause(self) -> str:
+        """What it is, in a few words."""
+        return cause_words(self.telling)
+
+
+def by_cost(incidents: Iterable[Incident]) -> list[Incident]:
+    """What is not over first, the dearest first, then the oldest; what is over newest first."""
+    found = list(incidents)
+    going_on = [i for i in found if i.status is not AlertStatus.RESOLVED]
+    over = [i for i in found if i.status is AlertStatus.RESOLVED]
+    return sorted(going_on, key=lambda i: (i.cost.rank, i.id)) + sorted(over, key=lambda i: -i.id)
+
+
+def why_joined(new: Alert, member: Alert, reach: timedelta) -> Joining | None:
+    """Why an alert has the same cause as one that is in an open incident; None where nothing says so.
+
+    ``reach`` is how far apart, in event time, the ends of two windows may lie that look at the same days: the longest window
+    of the model and the delay of its truth. On one target it does not matter, for an alert that is open still speaks.
+    """
+    if new.model != member.model:
+        return None
+    here = new.target == member.target
+    if {new.kind, member.kind} <= SERVING:
+        return _serving(new, member, here)
+    if not {new.kind, member.kind} <= DATA or new.version != member.version:
+        return None
+    if here:
+        return Joining(0, _on_one_target(new, member))
+    if abs(new.effective_at - member.effective_at) > reach:
+        return None
+    shared = [name for name in new.features if name in member.features]
+    if shared:
+        return Joining(
+            1,
+            f"{_listed(shared)} {_moved(shared, new)} on {new.target} as on {member.target}: one cause upstream",
+        )
+    if new.kind == member.kind and new.kind in ("performance", "score_drift"):
+        what = "performance is lost" if new.kind == "performance" else "the scores drift"
+        return Joining(
+            2, f"{what} by version {new.version} on {new.target} as on {member.target}, in the same weeks"
+        )
+    return None
+
+
+def _on_one_target(new: Alert, member: Alert) -> str:
+    """The strongest link there is between two findings about one version on one target."""
+    place = f"version {new.version} on {new.target}"
+    shared = [name for name in new.features if name in member.features]
+    kinds = {new.kind, member.kind}
+    if shared and kinds == {"data_quality", "data_drift"}:
+        verbs = ("is", "drifts") if len(shared) == 1 else ("are", "drift")
+        return f"{_listed(shared)} {verbs[0]} faulty and so {verbs[1]}: {place}"
+    if "performance" in kinds and len(kinds) == 2:
+        other = next(kind for kind in kinds if kind != "performance")
+        return f"{place} loses performance while {_HAPPENS[other]}"
+    if len(kinds) == 2:
+        return f"{_HAPPENS[member.kind]} and {_HAPPENS[new.kind]}: {place}"
+    return f"the same kind of finding about {place}"
+
+
+_HAPPENS = {
+    "data_quality": "its inputs are faulty",
+    "data_drift": "its inputs drift",
+    "score_drift": "its scores drift",
+    "performance": "it loses performance",
+}
+
+
+def _serving(new: Alert, member: Alert, here: bool) -> Joining | None:
+    if here:
+        return Joining(
+            0, f"{_ANSWERS[member.kind]} and {_ANSWERS[new.kind]} on {new.target}: one serving process"
+        )
+    together = abs(new.recorded_at - member.recorded_at) <= SILENT_TOGETHER
+    if new.kind == member.kind == "silence" and together:
+        return Joining(1, f"{new.target} fell silent within the hour as {member.target} did")
+    return None
+
+
+_ANSWERS = {"latency": "requests are slow", "errors": "requests fail", "silence": "no event arrives"}
+
+
+def _moved(features: Sequence[str], alert: Alert) -> str:
+    one = len(features) == 1
+    if alert.kind == "data_quality":
+        return "is faulty" if one else "are faulty"
+    return "drifts" if one else "drift"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an alert belongs: the oldest ``incident`` that has its cause, and those to be ``merged`` into that one, since
+    the alert shows that theirs is the same."""
+
+    incident: int
+    because: str
+    merged: tuple[int, ...] = ()
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For the audit log."""
+        merged = {"merged": list(self.merged)} if self.merged else {}
+        return {"incident": self.incident, "because": self.because, **merged}
+
+
+def place_of(
+    new: Alert, open_incidents: Iterable[tuple[int, Sequence[Alert]]], reach: timedelta
+) -> Place | None:
+    """Where an alert belongs among the open incidents (id, members), and why by the strongest link; None: nowhere yet."""
+    links = [
+        (joining.strength, number, joining.because)
+        for number, members in open_incidents
+        for member in members
+        if (joining := why_joined(new, member, reach)) is not None
+    ]
+    if not links:
+        return None
+    oldest, *others = sorted({number for _, number, _ in links})
+    return Place(oldest, min(links)[2], tuple(others))
+
+
+def cause_words(alerts: Sequence[Alert]) -> str:
+    """``auc falls while 3 features drift: wind, temp, hour``: the loss first, then what goes with it."""
+    kinds = {alert.kind for alert in alerts}
+    faulty = _ranked(a for a in alerts if a.kind == "data_quality")
+    drifting = _ranked(a for a in alerts if a.kind == "data_drift" and a.subject != JOINT)
+    joint = _ranked(a for a in alerts if a.kind == "data_drift" and a.subject == JOINT)
+    causes = []
+    if "data_quality" in kinds:
+        causes.append(f"{_listed(faulty) or 'values'} {'is' if len(faulty) == 1 else 'are'} faulty")
+    moved = [name for name in drifting if name not in faulty]
+    if moved:
+        causes.append(f"{_listed(moved)} {'drifts' if len(moved) == 1 else 'drift'}")
+    elif drifting or ("data_drift" in kinds and not joint):
+        causes.append(
+            "inputs drift" if not faulty else f"{'drifts' if len(faulty) == 1 else 'drift'} with it"
+        )
+    if joint and not drifting:
+        causes.append(f"{_listed(joint)} drift together")
+    if "score_drift" in kinds:
+        causes.append("scores drift")
+    answers = [_ANSWERS[kind] for kind in ("silence", "errors", "latency") if kind in kinds]
+    metrics = list(dict.fromkeys(a.subject for a in alerts if a.kind == "performance"))
+    lost = f"{' and '.join(metrics)} worse" if metrics else ""
+    rest = " and ".join(causes + answers)
+    return f"{lost} while {rest}" if lost and rest else lost or rest or "something changed"
+
+
+def _ranked(alerts: Iterable[Alert]) -> list[str]:
+    """Features of several alerts: those first that stand first in one of them."""
+    best: dict[str, int] = {}
+    for alert in alerts:
+        for place, name in enumerate(alert.features):
+            best[name] = min(place, best.get(name, place))
+    return sorted(best, key=lambda name: (best[name], list(best).index(name)))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

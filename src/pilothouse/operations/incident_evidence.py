@@ -1,0 +1,172 @@
+"""What is known now of the targets of an incident: newest figures against their references. Stored readings only."""
+
+from collections.abc import Iterable, Sequence
+
+from pilothouse.domain.identifiers import VersionReference
+from pilothouse.domain.incident_cost import Drifting, Evidence, PerformanceLoss, Slow, Unanswered
+from pilothouse.domain.incidents import DATA
+from pilothouse.domain.records import Alert
+from pilothouse.sqlite import Connection
+from pilothouse.statistics.specification import SCORE
+from pilothouse.store import runs, versions
+from pilothouse.telemetry import Stream, readings, to_us
+from pilothouse.telemetry.readings import (
+    DRIFT,
+    PERFORMANCE,
+    QUALITY,
+    TRAFFIC,
+    DriftFigure,
+    PerformanceFigure,
+    QualityFigure,
+    Reading,
+    TrafficFigure,
+    figure_of,
+    figures_of,
+)
+from pilothouse.telemetry.streams import find_stream
+
+WEEK_US = 7 * 86_400_000_000
+
+Importance = dict[str, float]
+"""Each feature's share of what a version's performance rests on; they add up to 1."""
+
+
+def gather_evidence(registry: Connection, telemetry: Connection | None, alerts: Sequence[Alert]) -> Evidence:
+    """Figures of every (version, target) that the alerts are about; without telemetry what the alerts say themselves."""
+    losses, drifting, unanswered, slow = [], [], [], []
+    for (model, version, target), own in _by_place(alerts).items():
+        stream = find_stream(telemetry, model, version, target) if telemetry is not None else None
+        if telemetry is None or stream is None:
+            continue
+        weekly = per_week(telemetry, stream)
+        kinds = {alert.kind for alert in own}
+        if kinds & DATA:
+            found = _loss(telemetry, stream, own, weekly)
+            losses += [found] if found else []
+        if kinds & {"data_drift", "score_drift", "data_quality"}:
+            drifting.append(_drifting(registry, telemetry, stream, own, weekly))
+        traffic = _newest(telemetry, stream, TRAFFIC)
+        if "errors" in kinds:
+            unanswered += _errors(traffic, own, target)
+        if "latency" in kinds:
+            slow += _slow(traffic, own, target)
+        if "silence" in kinds:
+            unanswered.append(
+                Unanswered(target, 1.0, weekly, f"no event arrives, where {weekly:,.0f} a week are usual,")
+            )
+    return Evidence(losses, drifting, unanswered, slow)
+
+
+def importance_of(registry: Connection, model: str, version: int) -> Importance | None:
+    """What the training measured of a version (permutation importance), as shares; None where it did not."""
+    found = versions.find(registry, VersionReference(model, version))
+    if found is None:
+        return None
+    plain = runs.record_of(registry, found.run_id).get("evaluate", {}).get("importance")
+    if not isinstance(plain, dict):
+        return None
+    kept = {
+        str(name): max(float(value), 0.0) for name, value in plain.items() if isinstance(value, int | float)
+    }
+    total = sum(kept.values())
+    return {name: value / total for name, value in kept.items()} if total > 0 else None
+
+
+def per_week(telemetry: Connection, stream: Stream) -> float:
+    """Predictions a week by the newest window of inputs that has any."""
+    for reading in reversed(readings.history(telemetry, stream.id, DRIFT, limit=4)):
+        if reading.rows:
+            return reading.rows * WEEK_US / max(reading.end_us - reading.start_us, 1)
+    lasted = max(stream.last_event_us - stream.first_event_us, WEEK_US // 7)
+    return stream.rows * WEEK_US / lasted
+
+
+def _by_place(alerts: Iterable[Alert]) -> dict[tuple[str, int, str], list[Alert]]:
+    found: dict[tuple[str, int, str], list[Alert]] = {}
+    for alert in alerts:
+        found.setdefault((alert.model, alert.version, alert.target), []).append(alert)
+    return found
+
+
+def _newest(telemetry: Connection, stream: Stream, monitor: str) -> Reading | None:
+    found = readings.history(telemetry, stream.id, monitor, judged=True, limit=1)
+    return found[0] if found else None
+
+
+def _loss(
+    telemetry: Connection, stream: Stream, alerts: Sequence[Alert], weekly: float
+) -> PerformanceLoss | None:
+    """The newest realised figure, if it is of days that the incident is about."""
+    reading = _newest(telemetry, stream, PERFORMANCE)
+    if reading is None or reading.end_us < min(to_us(alert.effective_at) for alert in alerts):
+        return None
+    figure = figure_of(reading, PerformanceFigure)
+    if figure.value is None or figure.reference is None:
+        return None
+    return PerformanceLoss(stream.target, figure.metric, figure.value, figure.reference, weekly)
+
+
+def _drifting(
+    registry: Connection, telemetry: Connection, stream: Stream, alerts: Sequence[Alert], weekly: float
+) -> Drifting:
+    """What speaks in the newest window, or did when the first alert fired where that one is quiet."""
+    since = min(to_us(alert.effective_at) for alert in alerts)
+    excess: dict[str, float] = {}
+    features = 1
+    for until in (None, since):
+        for monitor in (DRIFT, QUALITY):
+            history = readings.history(telemetry, stream.id, monitor, until_us=until, judged=True, limit=1)
+            for name, over, speaks in _beyond(history):
+                if speaks:
+                    excess[name] = max(over, excess.get(name, 0.0))
+            if monitor == DRIFT and history:
+                features = sum(f.feature != SCORE for f in figures_of(history[0], DriftFigure)) or 1
+        if excess:
+            break
+    return Drifting(
+        stream.target, excess, weekly, importance_of(registry, stream.model, stream.version), features
+    )
+
+
+def _beyond(history: Sequence[Reading]) -> list[tuple[str, float, bool]]:
+    """(feature, value over threshold less one, whether it speaks) of a drift or quality reading."""
+    found: list[tuple[str, float, bool]] = []
+    for reading in history:
+        figures: list[DriftFigure] | list[QualityFigure] = (
+            figures_of(reading, DriftFigure)
+            if reading.monitor == DRIFT
+            else figures_of(reading, QualityFigure)
+        )
+        found += [
+            (f.feature, f.value / f.threshold - 1 if f.threshold > 0 else 0.0, f.speaks) for f in figures
+        ]
+    return found
+
+
+def _errors(traffic: Reading | None, alerts: Sequence[Alert], target: str) -> list[Unanswered]:
+    figure = figure_of(traffic, TrafficFigure) if traffic is not None else None
+    if traffic is not None and figure is not None and figure.errors_speak:
+        errors, total = figure.errors, figure.requests + figure.errors
+        weekly = total * WEEK_US / max(traffic.end_us - traffic.start_us, 1)
+    else:
+        figures = next(alert.figures for alert in alerts if alert.kind == "errors")
+        errors, total = int(figures.get("errors", 0)), int(figures.get("requests", 0))
+        weekly = float(total)
+    if not total:
+        return []
+    return [
+        Unanswered(
+            target, errors / total, weekly, f"{errors / total:.1%} of {weekly:,.0f} requests a week fail"
+        )
+    ]
+
+
+def _slow(traffic: Reading | None, alerts: Sequence[Alert], target: str) -> list[Slow]:
+    figures = next(alert.figures for alert in alerts if alert.kind == "latency")
+    p95, base = figures.get("p95_ms", 0.0), figures.get("baseline_p95_ms", 0.0)
+    weekly = figures.get("requests", 0.0)
+    figure = figure_of(traffic, TrafficFigure) if traffic is not None else None
+    if traffic is not None and figure is not None and figure.latency_speaks:
+        p95, base = figure.p95_ms or p95, figure.baseline_p95_ms or base
+        weekly = figure.requests * WEEK_US / max(traffic.end_us - traffic.start_us, 1)
+    return [Slow(target, p95, p95 / base, weekly)] if base else []

@@ -1,0 +1,203 @@
+"""*Why did this fire?* as a text of 80 columns: windows as bars against their bound, what moved, what is near."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from pilothouse.domain.records import Alert, Deployment
+from pilothouse.domain.why import BinShare, FeatureVerdict, Why, WindowVerdict
+from pilothouse.presentation.cells import Cell, Tone, alert_cell
+from pilothouse.presentation.documents import BLANK, Line, aligned, pairs, section, text_line
+from pilothouse.presentation.texts import LINE_LIMIT, figure, safe, time_text, window_text
+
+_BAR = 24
+"""Columns of a bar, its bound's mark included."""
+_SHARE_BAR = 12
+_FEATURES = 12
+
+
+def why_page(why: Why) -> list[Line]:
+    """The page, what is read first at its top."""
+    alert = why.alert
+    incident = [("incident", f"{alert.incident}{_because(alert)}")] if alert.incident is not None else []
+    kind = alert.kind.replace("_", " ")
+    return [
+        Line(
+            (
+                alert_cell(alert.status, alert.severity),
+                Cell("  "),
+                Cell(safe(alert.summary, LINE_LIMIT), "strong"),
+            ),
+            2,
+        ),
+        *pairs(
+            [
+                (
+                    "about",
+                    f"{kind}, {alert.severity}: {alert.model} version {alert.version} on {alert.target}",
+                ),
+                (
+                    "since",
+                    f"{time_text(alert.effective_at)} in the data, found {time_text(alert.recorded_at)}",
+                ),
+                *incident,
+            ]
+        ),
+        BLANK,
+        *_windows(why),
+        *section("Why it fired", (text_line(words, hang=2) for words in alert.explanation.splitlines())),
+        *_features(why.features, why.looked_at),
+        *_telling(why.telling),
+        *_shares(why),
+        *_surroundings(why),
+        *section(
+            "Figures when it fired",
+            pairs((name.replace("_", " "), f"{value:.6g}") for name, value in alert.figures.items()),
+        ),
+    ]
+
+
+def _because(alert: Alert) -> str:
+    return f": joined, for {alert.joined_because}" if alert.joined_because else ": this alert opened it"
+
+
+def _windows(why: Why) -> list[Line]:
+    """Each window a line: its bar, a mark at the bound, the verdict in a word."""
+    if not why.windows:
+        return []
+    known = [x for w in why.windows for x in (w.value, w.bound) if math.isfinite(x)]
+    low, high = (min(0.0, *known), max(known)) if known else (0.0, 1.0)
+    if not why.higher_speaks and low >= 0:  # a metric near its reference: bars from zero would all look alike
+        low = max(0.0, min(known) - (high - min(known)))
+    lines = [_window(w, low, high, why.fire) for w in why.windows]
+    rule = (
+        f" An alert takes {why.fire} of the last {why.of} windows, the newest among them." if why.fire else ""
+    )
+    against = f" Compared with {why.compared_with}." if why.compared_with else ""
+    lines.append(text_line(f"┃ {why.bound}.{against}{rule}", "dim", hang=2))
+    return section(why.figure, lines)
+
+
+def _window(window: WindowVerdict, low: float, high: float, fire: int) -> Line:
+    if window.speaks:
+        verdict, tone = "▲ spoke", "warn"
+    elif not window.judged:
+        verdict, tone = "○ too few rows", "dim"
+    else:
+        verdict, tone = "● quiet", "good"
+    mark = " ◀ fired" if window.fired else ""
+    cells = (
+        Cell(f"{window_text(window.start, window.end):<20} ", "dim"),
+        Cell(bar(window.value, window.bound, low, high, _BAR), _tone(tone)),
+        Cell(f" {figure(window.value):>7}"),
+        Cell(f" / {figure(window.bound):<6} ", "dim"),
+        Cell(verdict + mark, _tone(tone)),
+    )
+    return Line(cells, 21)
+
+
+def _tone(name: str) -> Tone:
+    tones: dict[str, Tone] = {"warn": "warn", "good": "good", "dim": "dim"}
+    return tones[name]
+
+
+def bar(value: float, bound: float, low: float, high: float, width: int) -> str:
+    """``━━━━━━━┃━━━   ``: the value from ``low`` on, with ``┃`` where the bound lies."""
+    span = high - low or 1.0
+
+    def place(x: float) -> int:
+        return max(0, min(width - 1, round((x - low) / span * (width - 1))))
+
+    length = place(value) + 1 if math.isfinite(value) else 0
+    drawn = ["━" if i < length else " " for i in range(width)]
+    if math.isfinite(bound):
+        drawn[place(bound)] = "┃"
+    return "".join(drawn)
+
+
+def _features(features: Sequence[FeatureVerdict], looked_at: int) -> list[Line]:
+    """The features that speak, with what each carries."""
+    if not features:
+        return []
+    rows = [
+        [
+            Cell(t, "dim")
+            for t in ("feature", "statistic", "value", "threshold", "times", "p", "importance", "")
+        ]
+    ]
+    for f in features[:_FEATURES]:
+        times = f"{f.value / f.threshold:.1f}×" if f.threshold else "–"
+        carried = f"{f.importance:.0%}" if f.importance is not None else "–"
+        rows.append(
+            [
+                Cell(safe(f.feature), "strong"),
+                *(
+                    Cell(t)
+                    for t in (
+                        f.statistic,
+                        figure(f.value),
+                        figure(f.threshold),
+                        times,
+                        f"{f.p_value:.1g}",
+                        carried,
+                    )
+                ),
+                Cell(safe(f.threshold_from), "dim"),
+            ]
+        )
+    lines = aligned(rows, widest=18)
+    if len(features) > _FEATURES:
+        lines.append(text_line(f"… and {len(features) - _FEATURES} more", "dim"))
+    words = f"{len(features)} of {looked_at} looked at; Benjamini–Hochberg over all {looked_at} keeps the rate of false alarms."
+    return section("What moved", [*lines, text_line(words, "dim", hang=2)])
+
+
+def _telling(telling: Sequence[tuple[str, float, float]]) -> list[Line]:
+    """What gives a drift of all features together away."""
+    if not telling:
+        return []
+    rows = [[Cell(t, "dim") for t in ("feature", "shuffled costs", "alone", "")]]
+    most = max(max(drop for _, drop, _ in telling), 1e-9)
+    for name, drop, alone in telling[:_FEATURES]:
+        filled = round(max(drop, 0.0) / most * _SHARE_BAR)
+        rows.append(
+            [Cell(safe(name), "strong"), Cell(figure(drop)), Cell(figure(alone)), Cell("█" * filled, "info")]
+        )
+    return section("What gives it away", aligned(rows, widest=22))
+
+
+def _shares(why: Why) -> list[Line]:
+    """Reference and window side by side, where they differ most."""
+    if not why.shares:
+        return []
+    most = max(max(s.reference, s.window) for s in why.shares) or 1.0
+    rows = [[Cell(t, "dim") for t in (why.shares_of, "reference", "", "window", "")]]
+    rows += [list(_share_cells(share, most)) for share in why.shares]
+    return section("Where the rows went", aligned(rows, widest=22))
+
+
+def _share_cells(share: BinShare, most: float) -> Iterator[Cell]:
+    yield Cell(safe(share.label))
+    for part, tone in ((share.reference, "dim"), (share.window, "info")):
+        yield Cell(f"{part:6.1%}")
+        filled = round(part / most * _SHARE_BAR)
+        yield Cell("█" * filled + "·" * (_SHARE_BAR - filled), "info" if tone == "info" else "dim")
+
+
+def _surroundings(why: Why) -> list[Line]:
+    """What it led to, and what was deployed around then."""
+    rows = [("retraining", why.retraining)] if why.retraining else []
+    rows += [
+        ("handled by", f"{why.alert.handled_by} {time_text(why.alert.handled_at)} {why.alert.note}".strip())
+        if why.alert.handled_by
+        else ("handled by", "nobody yet")
+    ]
+    if why.alert.resolved_at:
+        rows.append(("resolved", time_text(why.alert.resolved_at)))
+    rows += [("deployed", _deployment(d)) for d in why.deployments]
+    return section("Around it", pairs(rows))
+
+
+def _deployment(deployment: Deployment) -> str:
+    ended = deployment.ended_effective_at
+    until = f" until {time_text(ended)}" if ended else ", live now"
+    return f"v{deployment.version} from {time_text(deployment.effective_at)}{until} ({deployment.kind})"

@@ -1,0 +1,294 @@
+"""Multivariate drift by a domain classifier: can a model tell the rows of a window from those of the reference?
+
+An AUROC of 0.5 says that it cannot, whatever the single columns say; a flipped correlation, which no single column shows, it
+finds. Two things keep it honest. Folds are blocks of time: rows of one day share their weather, and a classifier that has seen
+other rows of the held-out day would recognise the day. And what it is held against is not 0.5 but what the same procedure
+yields for windows of the reference against the rest of it: any week is unlike the year around it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from ..inference.columns import InputColumns
+from ..statistics import intervals, ranking
+from ..statistics.block_null import block_null
+from ..statistics.null_windows import null_windows
+
+Matrix = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+FOLDS = 4
+MOST_WINDOW_ROWS, MOST_REFERENCE_ROWS = 2_000, 4_000
+NULL_WINDOWS = 12
+"""Windows of the reference that are looked at: the cost does not grow with the reference."""
+FEWEST_ROWS = 100
+"""Fewer rows on either side are no sample."""
+EFFECT = 0.55
+"""A smaller AUROC is not worth a word, however certain."""
+MOST_CATEGORIES = 120
+SHUFFLES = 2
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Rows of one side, by time: ``values`` float64[rows, features] (categories as codes, NaN where missing)."""
+
+    values: Matrix
+    times: Ints
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return len(self.times)
+
+    def where(self, rows: npt.NDArray[np.bool_] | Ints) -> "Side":
+        """Some of the rows."""
+        return Side(self.values[rows], self.times[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class GiveAway:
+    """A feature: by how much the AUROC falls when it is shuffled in held-out rows, and the AUROC of it ``alone``."""
+
+    feature: str
+    drop: float
+    alone: float
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """How well the window can be told from the reference. ``usual``, ``threshold`` and ``p_value`` are None where the
+    reference has too few days for windows of its own; ``speaks`` is False then."""
+
+    auc: float
+    low: float
+    high: float
+    usual: float | None
+    threshold: float | None
+    p_value: float | None
+    speaks: bool
+    features: tuple[GiveAway, ...]
+    window_rows: int
+    reference_rows: int
+    null_windows: int
+
+
+def encode(
+    names: Sequence[str], first: InputColumns, second: InputColumns
+) -> tuple[Matrix, Matrix, list[bool]]:
+    """Both sides' features in the order of ``names`` as numbers, and which of them are categories.
+
+    A category's code is its rank by frequency in ``first``; rarer ones than MOST_CATEGORIES share the last code.
+    """
+    columns: list[tuple[Matrix, Matrix]] = []
+    categorical = []
+    for name in names:
+        if name in first.numeric:
+            columns.append((first.numeric[name], second.numeric[name]))
+            categorical.append(False)
+            continue
+        texts = first.categorical[name], second.categorical[name]
+        seen, counts = np.unique([t for t in texts[0] if t is not None], return_counts=True)
+        ranked = [str(seen[i]) for i in np.lexsort((seen, -counts))][: MOST_CATEGORIES - 1]
+        new = sorted({t for t in texts[1] if t is not None} - set(ranked))[
+            : max(0, MOST_CATEGORIES - 1 - len(ranked))
+        ]
+        codes = {text: float(i) for i, text in enumerate([*ranked, *new])}
+        other = float(len(codes))
+        columns.append(_codes(texts, codes, other))
+        categorical.append(True)
+    first_values, second_values = (
+        np.column_stack([column[side] for column in columns]) if columns else np.empty((0, 0))
+        for side in (0, 1)
+    )
+    return first_values, second_values, categorical
+
+
+def _codes(
+    texts: tuple[Sequence[str | None], Sequence[str | None]], codes: dict[str, float], other: float
+) -> tuple[Matrix, Matrix]:
+    first, second = (
+        np.array([math.nan if t is None else codes.get(t, other) for t in side], np.float64) for side in texts
+    )
+    return first, second
+
+
+def separate(
+    names: Sequence[str],
+    categorical: Sequence[bool],
+    reference: Side,
+    window: Side,
+    *,
+    false_alarm_rate: float,
+    length_us: int,
+    seed: int,
+) -> Separation | None:
+    """Judge a window of ``length_us`` against the reference; None where either has fewer than FEWEST_ROWS rows.
+
+    Deterministic by ``seed``. At most NULL_WINDOWS + 1 times FOLDS classifiers of MOST_WINDOW_ROWS + MOST_REFERENCE_ROWS rows.
+    """
+    if min(window.count, reference.count) < FEWEST_ROWS or not names:
+        return None
+    chance = np.random.default_rng(seed)
+    unit = max(1, min(DAY_US, length_us))
+    blocks = np.unique(reference.times // unit, return_inverse=True)[1]
+    away = max(0, int(window.times.min() - reference.times.max()) // unit)
+    pairs, independent = _null_pairs(blocks, max(1, round(length_us / unit)), away, seed)
+    inside = [int(w.sum()) for w, _ in pairs]
+    window_rows = min([window.count, MOST_WINDOW_ROWS, *([int(np.median(inside))] if inside else [])])
+    others = [int(o.sum()) for _, o in pairs]
+    reference_rows = min(
+        [reference.count, MOST_REFERENCE_ROWS, *([int(np.median(others))] if others else [])]
+    )
+    nulls = []
+    for members, rest in pairs:
+        sides = (
+            _sample(reference.where(rest), reference_rows, chance),
+            _sample(reference.where(members), window_rows, chance),
+        )
+        found = _Folds(*sides, categorical, length_us, seed).auc
+        nulls += [found] if math.isfinite(found) else []
+    folds = _Folds(
+        _sample(reference, reference_rows, chance),
+        _sample(window, window_rows, chance),
+        categorical,
+        length_us,
+        seed,
+    )
+    low, high = folds.interval()
+    null = block_null(nulls, independent)
+    threshold = max(null.value_at(false_alarm_rate), EFFECT) if null else None
+    return Separation(
+        folds.auc,
+        low,
+        high,
+        null.usual if null else None,
+        threshold,
+        null.p_value(folds.auc) if null else None,
+        threshold is not None and folds.auc >= threshold and low > 0.5,
+        tuple(folds.give_away(names, chance)),
+        window_rows,
+        reference_rows,
+        len(nulls),
+    )
+
+
+def _null_pairs(
+    blocks: Ints, length: int, away: int, seed: int
+) -> tuple[list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]], float]:
+    """(rows of a window of the reference, rows that it is compared with), as masks, and the windows' worth of evidence.
+
+    The real window lies ``away`` blocks behind the reference: days as near to a window are left out (an eighth of the
+    reference at most), for they resemble it more than the real reference can.
+    """
+    count = int(blocks.max()) + 1
+    if count < 4:
+        return [], 0.0
+    length = min(length, count // 2)
+    windows = null_windows(count, length, None, seed)
+    chosen = np.unique(np.linspace(0, len(windows.members) - 1, NULL_WINDOWS).round().astype(np.int64))
+    gap = min(away, count // 8)
+    pairs = []
+    for place in chosen:
+        held = windows.members[place] > 0
+        near = np.convolve(held, np.ones(2 * gap + 1), "same") > 0
+        members, rest = held[blocks], ~near[blocks]
+        if members.sum() >= FEWEST_ROWS and rest.sum() >= FEWEST_ROWS:
+            pairs.append((members, rest))
+    return pairs, windows.independent
+
+
+def _sample(side: Side, rows: int, chance: np.random.Generator) -> Side:
+    """So many rows by chance, in the order of time."""
+    if side.count > rows:
+        side = side.where(np.sort(chance.choice(side.count, rows, replace=False)))
+    return side.where(np.argsort(side.times, kind="stable"))
+
+
+class _Folds:
+    """Classifiers fitted on all blocks of time but those held out, and how they rank the rows held out."""
+
+    def __init__(
+        self, reference: Side, window: Side, categorical: Sequence[bool], length_us: int, seed: int
+    ) -> None:
+        values = np.concatenate([reference.values, window.values])
+        labels = np.repeat([0, 1], [reference.count, window.count])
+        block = max(1, length_us // FOLDS)
+        fold_of = np.concatenate(
+            [
+                (reference.times - reference.times[0]) // block % FOLDS,
+                np.arange(window.count) * FOLDS // max(window.count, 1),
+            ]
+        )
+        self._values, self._labels = values, labels
+        self._parts = []
+        for fold in range(FOLDS):
+            held = fold_of == fold
+            if len(np.unique(labels[held])) < 2 or len(np.unique(labels[~held])) < 2:
+                continue
+            self._parts.append((held, _fit(values[~held], labels[~held], categorical, seed)))
+        self._ranked = [_auc(labels[held], self._scores(model, values[held])) for held, model in self._parts]
+        self.auc = float(np.mean([value for value, _ in self._ranked])) if self._ranked else math.nan
+
+    def interval(self) -> tuple[float, float]:
+        """95 %, on the logit scale: DeLong's error over the folds, or the spread of the folds where that is wider."""
+        if len(self._ranked) < 2:
+            return math.nan, math.nan
+        values, errors = (np.array(column) for column in zip(*self._ranked, strict=True))
+        within = float(np.sqrt((errors**2).sum()) / len(errors))
+        between = float(values.std(ddof=1) / math.sqrt(len(values)))
+        delong = within * intervals.quantile(0.95)
+        folds = between * intervals.quantile(0.95, len(values))
+        return intervals.on_logit_scale(self.auc, max(delong, folds), 1.0)
+
+    def give_away(self, names: Sequence[str], chance: np.random.Generator) -> list[GiveAway]:
+        """Each feature, the one that gives most away first."""
+        found = []
+        for i, name in enumerate(names):
+            drops = []
+            for (held, model), (whole, _) in zip(self._parts, self._ranked, strict=True):
+                for _ in range(SHUFFLES):
+                    values = self._values[held].copy()
+                    values[:, i] = chance.permutation(values[:, i])
+                    drops.append(whole - _auc(self._labels[held], self._scores(model, values))[0])
+            found.append(GiveAway(name, float(np.mean(drops)) if drops else 0.0, self._alone(i)))
+        return sorted(found, key=lambda one: (-one.drop, one.feature))
+
+    def _alone(self, i: int) -> float:
+        """How well the column by itself ranks the rows, either way round; missing values are ranked last."""
+        column = self._values[:, i]
+        filled = np.where(np.isnan(column), np.inf, column)
+        value, _ = _auc(self._labels, filled)
+        return max(value, 1 - value)
+
+    @staticmethod
+    def _scores(model: object, values: Matrix) -> Matrix:
+        scores: Matrix = model.decision_function(values)  # type: ignore[attr-defined]
+        return scores
+
+
+def _fit(values: Matrix, labels: Ints, categorical: Sequence[bool], seed: int) -> object:
+    model = HistGradientBoostingClassifier(
+        max_iter=40,
+        learning_rate=0.15,
+        max_leaf_nodes=12,
+        min_samples_leaf=min(30, max(2, len(labels) // 20)),
+        l2_regularization=1.0,
+        categorical_features=list(categorical) if any(categorical) else None,
+        early_stopping=False,
+        random_state=seed,
+    )
+    return model.fit(values, labels)
+
+
+def _auc(labels: npt.NDArray[np.int64], scores: Matrix) -> tuple[float, float]:
+    """AUROC with DeLong's standard error; ties count half."""
+    _, places = np.unique(scores, return_inverse=True)
+    counts = [np.bincount(places[labels == side], minlength=int(places.max()) + 1) for side in (0, 1)]
+    return ranking.auc(counts[0].astype(np.int64), counts[1].astype(np.int64))

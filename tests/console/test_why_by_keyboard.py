@@ -1,0 +1,80 @@
+"""The shortest way of an operator at night: why did this fire, in how many keys."""
+
+import harbour
+
+from pilothouse.console.screenshots import settle
+from pilothouse.domain.records import AlertStatus
+from pilothouse.operations import incidents
+
+
+def page_of(app) -> str:
+    (pager,) = app.view.query("Pager")
+    return "\n".join("".join(cell.text for cell in line.cells) for line in pager._lines)
+
+
+async def test_why_an_alert_fired_takes_at_most_four_keys(make_console) -> None:
+    keys = ["8", "enter", "enter"]
+    assert len(keys) <= 4
+    app = make_console("olga")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await settle(pilot)
+        assert app.view.SCOPE == "alert"
+        text = page_of(app)
+        assert "auc 0.604 on jfk, reference 0.713" in text
+        assert "◀ fired" in text
+        assert "2 of the last 3 windows" in text
+        assert all(len(line) <= 78 for line in text.splitlines())
+
+
+async def test_w_in_the_list_explains_the_worst_alert_at_once(make_console) -> None:
+    app = make_console("olga")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("8")
+        await settle(pilot)
+        await pilot.press("w")
+        await settle(pilot)
+        assert app.view.SCOPE == "alert"
+        assert app.view.data.alert.severity == "critical"
+        await pilot.press("i")
+        await settle(pilot)
+        assert app.view.SCOPE == "incident"
+
+
+async def test_a_drift_alert_shows_windows_features_and_the_rule(make_console) -> None:
+    app = make_console("olga", start="alert 3")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        text = page_of(app)
+        assert "WIND: POPULATION STABILITY INDEX" in text
+        assert "Benjamini–Hochberg over all 3" in text
+        assert "v1 from 2013-07-04" in text
+
+
+async def test_one_row_for_one_cause_and_resolving_it_resolves_all(make_console, workspace) -> None:
+    app = make_console("olga", start="alerts")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert [i.id for i in app.view.data.records.values()] == [1, 3]
+        await pilot.press("r", *"a storm", "enter")
+        await settle(pilot)
+        assert [i.id for i in app.view.data.records.values()] == [3]
+    with harbour.opened(workspace) as services:
+        found = incidents.get_incident(services, harbour.person(services, "olga"), 1)
+        assert {a.status for a in found.alerts} == {AlertStatus.RESOLVED}
+        assert {a.note for a in found.alerts} == {"a storm"}
+
+
+async def test_somebody_takes_it_on(make_console) -> None:
+    app = make_console("olga", start="incident 1")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("n", *"olga", "enter")
+        await settle(pilot)
+        assert app.view.data.incident.assignee == "olga"
+        await pilot.press("a", "enter")
+        await settle(pilot)
+        assert app.view.data.incident.status is AlertStatus.ACKNOWLEDGED

@@ -1,0 +1,113 @@
+"""Silence of a live target is an alert, judged by the wall clock; it ends when events have come again for a while."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from flight_batches import batch_of
+from pilothouse.domain.monitoring import Health
+from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.domain.wire import ServingReport
+from pilothouse.operations import alerts, health, incidents, ingest, monitoring
+from pilothouse.operations.services import Services
+from pilothouse.store import processes
+from pilothouse.system.processes import own_name
+from pilothouse.telemetry import to_us
+from watched_flights import admin, make_watched, send, traffic
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    made = make_watched(tmp_path / "workspace")
+    yield made
+    made.close()
+
+
+def arrive(services: Services, sequence: int, target: str = "ewr") -> None:
+    """Twenty events that happen as they arrive."""
+    now = to_us(services.now())
+    rows = traffic(target, 0, 1).head(20)
+    ingest.ingest_batch(services, batch_of(rows.assign(at_us=range(now - 20, now)), sequence))
+
+
+def pass_time(services: Services, **of: float) -> None:
+    later = services.now() + timedelta(**of)
+    services.now = lambda: later
+
+
+def found(services: Services) -> list[Alert]:
+    monitoring.evaluate_windows(services)
+    return [a for a in alerts.list_alerts(services, admin(services)) if a.kind == "silence"]
+
+
+def test_a_live_target_that_falls_silent_opens_an_incident_that_says_for_how_long(services: Services) -> None:
+    arrive(services, 1)
+    pass_time(services, minutes=59)
+    assert found(services) == []
+    pass_time(services, minutes=121)
+    (alert,) = found(services)
+    assert alert.summary == "no event from ewr for 3h"
+    assert "1h is let pass (monitoring.silence)" in alert.explanation
+    (incident,) = incidents.list_incidents(services, admin(services))
+    assert incident.cause == "no event arrives"
+    assert "on ewr" in incident.cost.words
+    assert found(services) == [alert], "a second look opens no second one"
+
+
+def test_one_event_does_not_end_it_and_an_hour_of_events_does(services: Services) -> None:
+    arrive(services, 1)
+    pass_time(services, hours=3)
+    (alert,) = found(services)
+    pass_time(services, minutes=1)
+    arrive(services, 2)
+    assert found(services)[0].status is AlertStatus.OPEN
+    pass_time(services, minutes=61)  # silent again: it never stopped being the same one
+    arrive(services, 3)
+    assert [(a.id, a.status) for a in found(services)] == [(alert.id, AlertStatus.OPEN)]
+    for sequence in (4, 5):
+        pass_time(services, minutes=30)
+        arrive(services, sequence)
+    (over,) = found(services)
+    assert over.status is AlertStatus.RESOLVED
+    assert "events have arrived again since" in over.note
+
+
+def test_a_replay_of_history_is_not_silent_when_it_is_over(services: Services) -> None:
+    send(services, "jfk", 0, 2)
+    pass_time(services, hours=30)
+    assert found(services) == []
+
+
+def test_what_nobody_could_have_seen_arrive_is_no_silence(services: Services) -> None:
+    arrive(services, 1)
+    pass_time(services, hours=8)
+    with services.registry.transaction() as connection:
+        processes.put_process(
+            connection, "daemon", own_name(), started_at=services.now(), at=services.now(), detail={}
+        )
+    assert found(services) == [], "the daemon was away: what was spooled is still to come"
+    pass_time(services, hours=2)
+    assert len(found(services)) == 1
+
+
+def test_one_that_was_resolved_by_hand_does_not_open_again_for_the_same_silence(services: Services) -> None:
+    arrive(services, 1)
+    pass_time(services, hours=3)
+    (alert,) = found(services)
+    alerts.resolve(services, admin(services), alert.id, "closed at night")
+    pass_time(services, hours=3)
+    assert [a.status for a in found(services)] == [AlertStatus.RESOLVED]
+
+
+def test_health_says_stale_for_it(services: Services) -> None:
+    arrive(services, 1)
+    pass_time(services, hours=3)
+    found(services)
+    with services.registry.transaction() as connection:
+        report = ServingReport("ewr", 1, 2, {"flight-delay": 1}, {}, 0, {})
+        processes.put_report(connection, report, at=services.now())
+    states = {s.target: s for s in health.target_states(services, admin(services))}
+    assert (states["ewr"].health, states["ewr"].why) == (Health.STALE, "no event for 3 h 0 min")
+    assert states["ewr"].open_alerts == 1
