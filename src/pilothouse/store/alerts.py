@@ -7,6 +7,7 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.sqlite import Connection, Row
 
+from .listing import marks
 from .values import from_json, from_us, to_us
 
 _SELECT = (
@@ -46,6 +47,12 @@ def listed(
         ),
     )
     return [_alert(row) for row in rows]
+
+
+def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Alert]:
+    """Alerts by their numbers."""
+    rows = connection.execute(_SELECT + f"WHERE a.id IN {marks(numbers)}", numbers)
+    return {row["id"]: _alert(row) for row in rows}
 
 
 def same_finding(

@@ -9,6 +9,7 @@ from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.sqlite import Connection, Row
 
+from .listing import marks
 from .values import from_json, from_us, to_us
 
 FIRST_PREVIOUS = "0" * 64
@@ -69,6 +70,12 @@ def entries(
         (before if before is not None else 1 << 62, text, text.lower(), limit),
     )
     return [_entry(row) for row in rows]
+
+
+def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, AuditEntry]:
+    """Rows by their seq."""
+    rows = connection.execute(_SELECT + f"WHERE seq IN {marks(numbers)}", numbers)
+    return {row["seq"]: _entry(row) for row in rows}
 
 
 def iterate(connection: Connection) -> Iterator[AuditEntry]:

@@ -10,6 +10,7 @@ from pilothouse.domain.jobs import JobKind, JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.sqlite import Connection, Row
 
+from .listing import marks
 from .values import from_json, from_us, to_us
 
 _SELECT = (
@@ -50,6 +51,12 @@ def listed(
         (status and str(status), status and str(status), model, model, before, before, limit),
     )
     return [_job(row) for row in rows]
+
+
+def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Job]:
+    """Jobs by their numbers."""
+    rows = connection.execute(_SELECT + f"WHERE j.id IN {marks(numbers)}", numbers)
+    return {row["id"]: _job(row) for row in rows}
 
 
 def find_by_trigger(connection: Connection, model: str, trigger_key: str) -> Job | None:

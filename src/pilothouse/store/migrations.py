@@ -93,6 +93,7 @@ MIGRATIONS: dict[str, Migration] = {
         never_deleted=NEVER_DELETED,
     ),
     "registry_2": Migration(change=_open_kinds),
+    "registry_3": Migration(parts=("0003_console.sql",), never_deleted=("sessions",)),
 }
 """Each brings the schema from its index to the next."""
 
