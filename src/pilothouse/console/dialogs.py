@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from pilothouse.console.actions import ACTIONS, EVERYWHERE, MOVEMENT, actions_of
+from pilothouse.console.actions import EVERYWHERE, MOVEMENT, Action, actions_of, printed
 from pilothouse.console.widgets.field import TextField
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
@@ -98,10 +98,11 @@ class Help(ModalScreen[None]):
 
     BINDINGS = [Binding("escape,q,question_mark", "close", show=False)]
 
-    def __init__(self, scope: str, refusals: dict[str, str]) -> None:
+    def __init__(self, scope: str, refusals: dict[str, str], actions: Sequence[Action] | None = None) -> None:
         super().__init__()
         self._scope = scope
         self._refusals = refusals
+        self._actions = actions
 
     def compose(self) -> ComposeResult:
         """One text to scroll."""
@@ -111,7 +112,7 @@ class Help(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Fill it."""
-        self.query_one(Pager).put(help_lines(self._scope, self._refusals))
+        self.query_one(Pager).put(help_lines(self._scope, self._refusals, self._actions))
         self.query_one(Pager).focus()
 
     def action_close(self) -> None:
@@ -119,23 +120,24 @@ class Help(ModalScreen[None]):
         self.dismiss(None)
 
 
-def help_lines(scope: str, refusals: dict[str, str]) -> list[Line]:
-    """Every key of a view with what it does, and why not where it is refused."""
+def help_lines(scope: str, refusals: dict[str, str], actions: Sequence[Action] | None = None) -> list[Line]:
+    """Every key of a view with what it does, and why not where it is refused; ``actions`` with the reader's own keys."""
     lines: list[Line] = []
+    actions = actions_of(scope) if actions is None else actions
     for title, wanted in ((scope, scope), (EVERYWHERE, EVERYWHERE)):
         rows = [
             (
-                Cell(_keys(action.keys, action.shown_keys), "strong"),
+                Cell(" ".join(printed(key) for key in action.key_list), "strong"),
                 Cell(
                     action.help + (f" — not now: {refusals[action.name]}" if action.name in refusals else "")
                 ),
             )
-            for action in actions_of(scope)
+            for action in actions
             if action.scope == wanted and not action.name.startswith("go_")
         ]
         if wanted == EVERYWHERE:
             views = ", ".join(
-                f"{action.keys} {action.word}" for action in ACTIONS if action.name.startswith("go_")
+                f"{action.shown_keys} {action.word}" for action in actions if action.name.startswith("go_")
             )
             rows.insert(0, (Cell("digits", "strong"), Cell(f"Go to a view: {views}.")))
         lines += [heading(title), *aligned(rows), BLANK]
@@ -144,8 +146,3 @@ def help_lines(scope: str, refusals: dict[str, str]) -> list[Line]:
         *aligned((Cell(keys, "strong"), Cell(words)) for keys, words in MOVEMENT),
     ]
     return lines
-
-
-def _keys(keys: str, first: str) -> str:
-    others = [key for key in keys.split(",")[1:] if len(key) == 1]
-    return " ".join([first, *others])

@@ -28,6 +28,8 @@ class Services:
     artifacts: ArtifactStore
     now: Callable[[], datetime]
     open_telemetry: "Callable[[], TelemetryStore]"
+    read_only: bool = False
+    """Every change is refused, whoever asks: for a console that was opened to look only."""
 
     @cached_property
     def telemetry(self) -> "TelemetryStore":

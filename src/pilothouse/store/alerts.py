@@ -51,7 +51,7 @@ def listed(
 
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Alert]:
     """Alerts by their numbers."""
-    rows = connection.execute(_SELECT + f"WHERE a.id IN {marks(numbers)}", numbers)
+    rows = connection.execute(_SELECT + "WHERE a.id IN " + marks(numbers), numbers)
     return {row["id"]: _alert(row) for row in rows}
 
 

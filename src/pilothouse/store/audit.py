@@ -74,7 +74,7 @@ def entries(
 
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, AuditEntry]:
     """Rows by their seq."""
-    rows = connection.execute(_SELECT + f"WHERE seq IN {marks(numbers)}", numbers)
+    rows = connection.execute(_SELECT + "WHERE seq IN " + marks(numbers), numbers)
     return {row["seq"]: _entry(row) for row in rows}
 
 

@@ -37,7 +37,7 @@ def history(
 
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Deployment]:
     """Deployments by their numbers."""
-    return {d.id: d for d in _select(connection, f"WHERE d.id IN {marks(numbers)}", numbers)}
+    return {d.id: d for d in _select(connection, "WHERE d.id IN " + marks(numbers), numbers)}
 
 
 def recorded_at_time(connection: Connection, at: datetime) -> list[Deployment]:

@@ -55,7 +55,7 @@ def listed(
 
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Job]:
     """Jobs by their numbers."""
-    rows = connection.execute(_SELECT + f"WHERE j.id IN {marks(numbers)}", numbers)
+    rows = connection.execute(_SELECT + "WHERE j.id IN " + marks(numbers), numbers)
     return {row["id"]: _job(row) for row in rows}
 
 

@@ -1,8 +1,10 @@
+# ruff: noqa: S608 - names of tables and columns are those of the listings below; what people type is bound
 """Long lists as windows by key: filter, order and place are SQL over indexes; no page costs more for lying deep.
 
 A list is described once (``Listing``); ``window`` gives the numbers of its rows, and the noun's own module reads the
-records. The order is always (what is sorted by, number), so it is total, and a window goes on from a row's key. A filter that few
-rows pass is answered from one scan of a covering index; one that many pass finds a window's rows soon along the order's index.
+records. The order is always (what is sorted by, number), so it is total, and a window goes on from a row's key. A filter
+that few rows pass is answered from one scan of a covering index; one that many pass finds a window's rows soon along the
+index of the order.
 """
 
 import json
@@ -190,9 +192,8 @@ def _window(
 ) -> Page[int]:
     number = listing.number
     source = listing.source([*where, order.value], order.name)
-    of_anchor = (
-        f"({order.key(number)}) {{}} (SELECT {order.key(number)} FROM {listing.source([order.value])} WHERE {number} = ?)"
-    )
+    key = order.key(number)
+    of_anchor = f"({key}) {{}} (SELECT {key} FROM {listing.source([order.value])} WHERE {number} = ?)"
 
     def read(limit: int, *, forward: bool, anchored: str = "") -> list[int]:
         falling = order.falling is forward
@@ -269,7 +270,9 @@ def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values:
     text = row_filter.text
     if not text:
         return
-    letters = [like(letter) for letter in text if letter != " "] if row_filter.kind == "fuzzy" else [like(text)]
+    letters = (
+        [like(letter) for letter in text if letter != " "] if row_filter.kind == "fuzzy" else [like(text)]
+    )
     pattern = "%" + "%".join(letters) + "%"
     if row_filter.kind == "fuzzy":
         tests, bound = [f"{listing.words} LIKE ? ESCAPE '\\'"], [pattern]
@@ -285,5 +288,7 @@ def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values:
 def _column(listing: Listing, typed: str) -> str:
     found = find_column(typed, tuple(listing.columns))
     if found is None:
-        raise InvalidInputError(f"there is no column {typed[:40]!r} here: expected {', '.join(listing.columns)}")
+        raise InvalidInputError(
+            f"there is no column {typed[:40]!r} here: expected {', '.join(listing.columns)}"
+        )
     return found

@@ -127,7 +127,7 @@ def find(connection: Connection, run_id: int) -> Run | None:
 
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Run]:
     """Runs by their keys."""
-    rows = connection.execute(_SELECT + f"WHERE r.id IN {marks(numbers)}", numbers)
+    rows = connection.execute(_SELECT + "WHERE r.id IN " + marks(numbers), numbers)
     return {row["id"]: _run(row) for row in rows}
 
 

@@ -33,8 +33,8 @@ def end(connection: Connection, number: int, ending: str, *, at: datetime) -> bo
 def listed(connection: Connection, *, open_only: bool = False, limit: int = 100) -> list[ConsoleSession]:
     """Sessions, newest first."""
     rows = connection.execute(
-        f"SELECT * FROM sessions {'WHERE closed_at IS NULL' if open_only else ''} ORDER BY id DESC LIMIT ?",
-        (limit,),
+        "SELECT * FROM sessions WHERE ? = 0 OR closed_at IS NULL ORDER BY id DESC LIMIT ?",
+        (int(open_only), limit),
     )
     return [_session(row) for row in rows]
 

@@ -46,7 +46,7 @@ def listed(connection: Connection, model: str, *, limit: int = 10_000) -> list[V
 
 def of_numbers(connection: Connection, keys: tuple[int, ...]) -> dict[int, Version]:
     """Versions by their keys."""
-    rows = connection.execute(_SELECT + f"WHERE v.id IN {marks(keys)}", keys).fetchall()
+    rows = connection.execute(_SELECT + "WHERE v.id IN " + marks(keys), keys).fetchall()
     return {row["id"]: _version(connection, row) for row in rows}
 
 

@@ -80,6 +80,11 @@ class AuditView(View[Log]):
             return "there is no entry"
         return ""
 
+    def subject(self) -> AuditEntry | None:
+        """The entry under the cursor."""
+        key = self.query_one("#grid", Grid).key
+        return next((e for e in self.data.entries if str(e.seq) == key), None) if self.data else None
+
     def do_open(self) -> None:
         """The whole entry."""
         key = self.query_one("#grid", Grid).key

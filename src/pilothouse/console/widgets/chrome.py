@@ -38,6 +38,8 @@ class Header(Static):
             right, tone = f"{DEMO}{who}", "warn"
         else:
             right, tone = f"{who} ({safe(session.actor.role_names)})", "dim"
+        if session.read_only:
+            right, tone = f"READ-ONLY  {right}", "warn"
         right = right if display_width(right) < width - 12 else clip(right, max(1, width - 12)).rstrip()
         left = clip(
             " " + " › ".join(safe(crumb) for crumb in crumbs), max(1, width - display_width(right) - 2)
@@ -76,7 +78,7 @@ class Banner(Static):
         if status and status.automation.paused:
             words = safe(
                 f" ‖ AUTOMATION PAUSED by {status.automation.actor} {time_text(status.automation.recorded_at)}: "
-                f"{status.automation.reason} (P resumes)"
+                f"{status.automation.reason} (! resumes)"
             )
             lines.append(line(Cell(words, "warn")))
         self.update(Text("\n").join(lines))
