@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -16,6 +17,7 @@ from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.problem import OpeningView
 from pilothouse.console.session import Session
+from pilothouse.console.typeahead import Fence, TypeAhead
 from pilothouse.console.widgets.tones import use_skin
 from pilothouse.domain.errors import InvalidInputError
 
@@ -75,6 +77,7 @@ class Console(App[int]):
         self.commands = commands or CommandHistory()
         self.drawings = Drawings()
         self._sanitiser = Sanitiser()
+        self._typed = TypeAhead(self, super().on_event)
         self._start = start
         self._watching = watching
         self._looking = False
@@ -93,6 +96,17 @@ class Console(App[int]):
     def get_line_filters(self) -> list[LineFilter]:
         """Ours last: nothing after it can bring a control character back."""
         return [*super().get_line_filters(), self._sanitiser]
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys one after the other; the rest as it comes."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            await self._typed.put(event)
+        else:
+            await super().on_event(event)
+
+    async def on_fence(self, message: Fence) -> None:
+        """A key has been through."""
+        await self._typed.arrived(message.number)
 
     def on_mount(self) -> None:
         """Open the workspace in a thread and watch it."""

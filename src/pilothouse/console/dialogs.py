@@ -8,6 +8,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+from textual.widgets.input import Selection
 
 from pilothouse.console.actions import EVERYWHERE, MOVEMENT, Action, actions_of, printed
 from pilothouse.console.widgets.field import TextField
@@ -23,8 +24,8 @@ class Ask(ModalScreen[str | None]):
 
     BINDINGS = [
         Binding("escape", "dismiss_none", show=False),
-        Binding("y", "confirm", show=False),
-        Binding("n", "dismiss_none", show=False),
+        Binding("y", "yes", show=False),
+        Binding("n", "no", show=False),
         Binding("enter", "confirm", show=False),
     ]
 
@@ -43,6 +44,7 @@ class Ask(ModalScreen[str | None]):
         self._title = Cell(safe(title), tone)
         self._lines = [safe(text, 2_000) for text in lines]
         self._field = field
+        self._typing = field is not None
         self._required = required
         self._value = value
         self._confirm = confirm
@@ -71,12 +73,28 @@ class Ask(ModalScreen[str | None]):
     def on_mount(self) -> None:
         """Keys go to the field where there is one."""
         if self._field is not None:
-            self.query_one(Input).focus()
+            field = self.query_one(Input)
+            self.set_focus(field)
+            field.selection = Selection(
+                0, len(field.value)
+            )  # what is typed takes the place of what is proposed
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in the field."""
         event.stop()
         self.action_confirm()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where a text is asked for, letters are its letters, never an answer: only Enter and Esc are."""
+        return self._typing is False or action not in ("yes", "no")
+
+    def action_yes(self) -> None:
+        """``y``."""
+        self.action_confirm()
+
+    def action_no(self) -> None:
+        """``n``."""
+        self.action_dismiss_none()
 
     def action_confirm(self) -> None:
         """Yes, if what is required is there."""

@@ -40,6 +40,9 @@ class Header(Static):
             right, tone = f"{who} ({safe(session.actor.role_names)})", "dim"
         if session.read_only:
             right, tone = f"READ-ONLY  {right}", "warn"
+        needed = display_width(" " + " › ".join(safe(crumb) for crumb in crumbs))
+        if needed + display_width(right) + 3 > width and status and status.demo:
+            right = f"{'READ-ONLY  ' if session.read_only else ''}DEMO, not verified: {who}"
         right = right if display_width(right) < width - 12 else clip(right, max(1, width - 12)).rstrip()
         left = clip(
             " " + " › ".join(safe(crumb) for crumb in crumbs), max(1, width - display_width(right) - 2)

@@ -116,7 +116,7 @@ class Prompt(Horizontal):
             line.value = text
         line.cursor_position = len(text)
         self.display = True
-        line.focus()
+        self.screen.set_focus(line)
 
     def close(self) -> None:
         """Give the keys back."""
