@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from pilothouse.console.actions import ACTIONS, EVERYWHERE, RESERVED, actions_of
 from pilothouse.console.navigation import VIEWS, WORDS, parse_command
 from pilothouse.console.widgets.tones import SKINS
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.presentation.cells import Tone
+from pilothouse.presentation.cell import Tone
 
 PLACEHOLDERS = ("MODEL", "VERSION", "TARGET", "JOB", "ALERT", "REQUEST", "NAME", "ACTOR", "WORKSPACE")
 _PLACEHOLDER = re.compile(r"\$([A-Z]+)")
@@ -106,6 +105,8 @@ def load(path: Path | None) -> ConsoleConfig:
 
 def parse(text: str, name: str = "console.toml") -> ConsoleConfig:
     """The configuration that a text says. Raises InvalidInputError with one line for each fault."""
+    import tomllib
+
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

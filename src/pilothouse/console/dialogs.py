@@ -14,7 +14,7 @@ from pilothouse.console.actions import EVERYWHERE, MOVEMENT, Action, actions_of,
 from pilothouse.console.widgets.field import TextField
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
-from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import BLANK, Line, aligned, heading
 from pilothouse.presentation.texts import safe
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.jobs import JobStatus
 
 if TYPE_CHECKING:
     from pilothouse.console.app import Console
@@ -135,6 +134,8 @@ def completions(
     position = len(before) - 1
     if position >= len(names):
         return []
+    from pilothouse.domain.jobs import JobStatus
+
     options: dict[str, tuple[str, ...]] = {
         "MODEL": models,
         "MODEL/NUMBER": tuple(f"{model}/" for model in models),

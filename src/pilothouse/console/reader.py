@@ -12,7 +12,7 @@ from textual.widgets import Static
 from pilothouse.console.clipboard import copied
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
-from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import Line
 from pilothouse.presentation.texts import safe
 

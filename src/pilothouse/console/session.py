@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pilothouse.domain.monitoring import DaemonState
-from pilothouse.domain.records import Automation
 from pilothouse.domain.roles import Actor
 
 if TYPE_CHECKING:
     from pilothouse.console.config import ConsoleConfig
+    from pilothouse.domain.monitoring import DaemonState
+    from pilothouse.domain.records import Automation
     from pilothouse.operations.services import Services
 
 
@@ -25,8 +25,8 @@ class Status:
 
     actor: Actor
     demo: bool
-    automation: Automation
-    daemon: DaemonState
+    automation: "Automation"
+    daemon: "DaemonState"
     versions: tuple[int, ...] = ()
     """``data_version`` of both databases: when it moves, somebody has written."""
     plugins: bool = True

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PATIENCE_S = 0.25
 """A fence whose widget went away never arrives; nobody waits longer than this."""
 _ROUNDS = 3
-"""How often the fence goes its way: what a widget makes of a key (a field's Enter, told by its prompt to the view) goes after."""
+"""How often the fence goes its way: what widgets make of a key (a field's Enter, told by the prompt) goes behind it."""
 _LONGEST = 4_096
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import BLANK, Line, heading, text_line
 from pilothouse.presentation.tables import clip
 from pilothouse.presentation.texts import LINE_LIMIT, safe, safe_block

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.cell import Cell
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.plain import format_duration
-from pilothouse.domain.records import Job
+if TYPE_CHECKING:
+    from pilothouse.domain.records import Job
 
 CELL_LIMIT = 256
 LINE_LIMIT = 4_096
@@ -157,6 +156,8 @@ def code_text(code: Mapping[str, Any]) -> str:
 
 def policy_text(policy: Mapping[str, Any]) -> str:
     """``2 approvals, four eyes, expires after 1w``."""
+    from pilothouse.domain.plain import format_duration
+
     approvals = int(policy.get("approvals", 0))
     parts = [f"{approvals} approval{'' if approvals == 1 else 's'}"]
     if policy.get("four_eyes"):
@@ -168,7 +169,7 @@ def policy_text(policy: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def result_lines(job: Job) -> list[str]:
+def result_lines(job: "Job") -> list[str]:
     """What an ended job found, for people; empty while it runs or where there is nothing to say."""
     result = job.result
     if job.kind == "reproduce" and "identical" in result:
@@ -182,7 +183,7 @@ def result_lines(job: Job) -> list[str]:
         ]
     if job.kind == "backtest":
         return [safe(f"{key}: {value_text(value)}", LINE_LIMIT) for key, value in flatten(result)]
-    if job.kind == "train" and job.status is JobStatus.SUCCEEDED and job.version:
+    if job.kind == "train" and job.status == "succeeded" and job.version:
         return [f"made version {job.version}"]
     return []
 

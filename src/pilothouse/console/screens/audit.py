@@ -11,7 +11,7 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.work_rows import audit_table
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.roles import PERMISSIONS, Actor, Permission, Role
-from pilothouse.presentation.cells import Tone
+from pilothouse.presentation.cell import Tone
 from pilothouse.presentation.documents import Line
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.tones import line
-from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.texts import safe, safe_block
 
 

@@ -8,7 +8,7 @@ from textual.widgets import Static
 from pilothouse.console.actions import Action
 from pilothouse.console.session import Session
 from pilothouse.console.widgets.tones import line
-from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.tables import clip, display_width
 from pilothouse.presentation.texts import safe, time_text
 

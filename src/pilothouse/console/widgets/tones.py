@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rich.style import Style
 from rich.text import Text
 
-from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.cell import Cell, Tone
 
 SKINS: dict[str, dict[Tone, str]] = {
     "dark": {
