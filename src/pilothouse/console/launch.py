@@ -105,7 +105,7 @@ def _close(app: Console, ending: str) -> None:
         from pilothouse.operations import sessions
 
         try:
-            sessions.close_session(services, app.session.actor, app.session.number, ending)
+            sessions.close_session(services, app.session.actor.name, app.session.number, ending)
         except PilothouseError as error:
             print(f"pilothouse: this session's end is not on record: {error}", file=sys.stderr)  # noqa: T201
     services.close()

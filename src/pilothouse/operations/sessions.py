@@ -2,7 +2,7 @@
 
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.sessions import LOST, ConsoleSession
-from pilothouse.store import sessions
+from pilothouse.store import audit, sessions
 from pilothouse.system.processes import is_alive, own_name
 
 from .authorisation import changing, clean_text, reading
@@ -18,7 +18,7 @@ def open_session(services: Services, actor: Actor, terminal: str, *, read_only: 
     with changing(services, actor, Permission.READ) as change:
         for found in sessions.listed(change.connection, open_only=True, limit=1_000):
             if not is_alive(found.process):
-                sessions.end(change.connection, found.id, LOST, at=change.at)
+                sessions.end(change.connection, found.id, found.actor, LOST, at=change.at)
                 change.record("session.lost", f"session {found.id}", {"actor": found.actor})
         number = sessions.add(
             change.connection,
@@ -32,20 +32,18 @@ def open_session(services: Services, actor: Actor, terminal: str, *, read_only: 
     return number
 
 
-def close_session(services: Services, actor: Actor, number: int, ending: str) -> None:
+def close_session(services: Services, name: str, number: int, ending: str) -> None:
     """Record how it ended: ``left``, ``hung up``, ``terminated``. Says nothing where that is on record already.
 
-    Somebody whose role was revoked while the console was open closes it all the same.
+    ``name`` is whose it is: somebody whose role was revoked meanwhile closes it all the same, and nobody else can.
     """
     with services.registry.transaction() as connection:
         at = services.now()
-        if sessions.end(connection, number, ending, at=at):
-            from pilothouse.store import audit
-
+        if sessions.end(connection, number, name, ending, at=at):
             audit.append(
                 connection,
                 at=at,
-                actor=actor.name,
+                actor=name,
                 action="session.closed",
                 subject=f"session {number}",
                 detail={"ending": ending},

@@ -178,13 +178,13 @@ def _ordered(connection: Connection, listing: Listing, order: _Order, found: lis
 
 
 def _slice(found: list[int], query: Query) -> Page[int]:
-    start = 0
+    start, end = 0, query.after
     if query.from_end:
-        start = max(0, len(found) - query.after)
+        start, end = max(0, len(found) - query.after), len(found)
     elif query.anchor in found:
-        start = max(0, found.index(query.anchor) - query.before)
-    span = query.after if query.from_end or query.anchor is None else query.before + query.after
-    return Page(tuple(found[start : start + min(span, LONGEST_WINDOW)]), start, len(found))
+        place = found.index(query.anchor)
+        start, end = max(0, place - query.before), place + query.after
+    return Page(tuple(found[start : min(end, start + LONGEST_WINDOW)]), start, len(found))
 
 
 def _window(

@@ -21,11 +21,11 @@ def add(
     return added.lastrowid
 
 
-def end(connection: Connection, number: int, ending: str, *, at: datetime) -> bool:
-    """Record how it ended; False where that is on record already."""
+def end(connection: Connection, number: int, actor: str, ending: str, *, at: datetime) -> bool:
+    """Record how it ended; False where that is on record already, or where it is somebody else's."""
     changed = connection.execute(
-        "UPDATE sessions SET closed_at = ?, ending = ? WHERE id = ? AND closed_at IS NULL",
-        (to_us(at), ending, number),
+        "UPDATE sessions SET closed_at = ?, ending = ? WHERE id = ? AND actor = ? AND closed_at IS NULL",
+        (to_us(at), ending, number, actor),
     )
     return changed.rowcount == 1
 
