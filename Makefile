@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test bench check lint types layers format docs pictures lock clean help
+.PHONY: demo test proof-console bench check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -40,6 +40,9 @@ layers: $(VENV)/.dev
 	@$(BIN)/lint-imports
 
 check: lint types layers test
+
+proof-console: $(VENV)/.dev
+	@HOSTILE_STRINGS=10000 RESIZES=1000 $(BIN)/python -m pytest -q tests/console/test_terminals.py
 
 bench: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench.py

@@ -53,7 +53,7 @@ async def test_a_long_list_is_read_window_by_window(crowded: Path, make_console)
         for _ in range(30):
             await pilot.press("pagedown")
         await settle(pilot)
-        assert grid.key == str(2_006 - 30 * 22), "no row is left out or seen twice"
+        assert grid.key == str(2_006 - 30 * (grid.size.height - 2)), "no row is left out or seen twice"
         await pilot.press("end")
         await settle(pilot)
         assert grid.key == "1"
@@ -95,9 +95,9 @@ async def test_filter_order_and_what_is_unhealthy_are_asked_in_sql(crowded: Path
         await settle(pilot)
         assert 0 < grid.shown < 400
         assert {row.cells[1].text for row in grid._rows} == {"backtest"}
-        await pilot.press("escape", "T")
+        await pilot.press("escape")
         await settle(pilot)
-        assert (grid.shown, grid.sort) == (2_006, "STEP") if "T" in grid.sort_letters() else True
+        assert grid.shown == 2_006
         title = next(c.title for c in grid._table.columns if c.title.startswith("TOOK"))
         letter = next(k for k, i in grid.sort_letters().items() if grid._table.columns[i].title == title)
         await pilot.press(letter, letter)
@@ -226,7 +226,7 @@ async def test_a_record_is_described_shown_raw_and_copied(make_console, monkeypa
         assert '"kind": "train"' in app.screen.query_one("#text", Pager).text
         await pilot.press("c")
     assert copied[0] == "6"
-    assert copied[1] == to_json(app.view.record) if hasattr(app, "_view") else '"kind": "train"' in copied[1]
+    assert '"kind": "train"' in copied[1]
 
 
 def test_what_is_copied_is_clean_and_fits_a_terminal() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import sys
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from pilothouse.domain.errors import InvalidInputError, PilothouseError
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
+_TERMINAL_S = 0.5
 _ENDINGS = {128 + signal.SIGHUP: "hung up", 128 + signal.SIGTERM: "terminated"}
 
 
@@ -89,11 +91,22 @@ async def _run(app: Console) -> int:
     for number in (signal.SIGHUP, signal.SIGTERM):
         loop.add_signal_handler(number, partial(app.exit, 128 + number))
     answer: int | None = None
+    hung_up = asyncio.create_task(_leave_with_the_terminal(app))
     try:
         answer = await app.run_async()
     finally:
+        hung_up.cancel()
         _close(app, _ENDINGS.get(answer or 0, "left" if answer == 0 else "broke off"))
     return answer if answer is not None else (app.return_code or 0)
+
+
+async def _leave_with_the_terminal(app: Console) -> None:
+    """End where the other end of the terminal is gone and no signal says so (it is not the controlling one)."""
+    poll = select.poll()
+    poll.register(sys.stdin.fileno(), 0)
+    while not any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0)):
+        await asyncio.sleep(_TERMINAL_S)
+    app.exit(128 + signal.SIGHUP)
 
 
 def _close(app: Console, ending: str) -> None:

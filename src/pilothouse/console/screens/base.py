@@ -74,6 +74,7 @@ class View(Screen[None], Generic[T]):
         self._again = False
         self._question = 0
         self._failed = False
+        self._fault = ""
         self.destination = navigation.Destination(self.SCOPE)
         """Where the history finds this view again."""
 
@@ -225,6 +226,7 @@ class View(Screen[None], Generic[T]):
     def on_view_loaded(self, message: Loaded) -> None:
         """Paint, if anything is different from what is there."""
         message.stop()
+        self._fault = ""
         self._loaded()
         if message.question == self._question and message.data != self.data:
             self.data = message.data
@@ -234,7 +236,7 @@ class View(Screen[None], Generic[T]):
     def on_view_failed(self, message: Failed) -> None:
         """What was there stays; the reason stands below."""
         message.stop()
-        self._failed = True
+        self._failed, self._fault = True, message.words
         self._loaded()
         self.say(message.words, "bad")
 
@@ -391,6 +393,8 @@ class View(Screen[None], Generic[T]):
         if message.done:
             self.close_prompt()
             self.refresh_chrome()
+            if self._fault:  # said while the filter was typed, and gone with the next key
+                self.say(self._fault, "bad")
 
     def _filtered(self) -> Grid | Pager | None:
         found = next((w for w in self.query("Grid, Pager") if w.display), None)
