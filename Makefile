@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-peers soak bench check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-peers proof-console soak bench bench-verdicts check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -56,6 +56,8 @@ check: lint types layers test
 
 test-peers: $(VENV)/.dev .peers/evidently/.done .peers/nannyml/.done
 	@PILOTHOUSE_PEERS=1 $(BIN)/python -m pytest -q tests/peers
+proof-console: $(VENV)/.dev
+	@HOSTILE_STRINGS=10000 RESIZES=1000 $(BIN)/python -m pytest -q tests/console/test_terminals.py
 
 bench: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench.py

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,12 +41,15 @@ def workspace(frozen_harbour: Path, tmp_path: Path) -> Path:
 def make_console(workspace: Path) -> MakeConsole:
     """Make a console on the workspace with the clock stopped, as ``pat`` the approver unless another is named."""
 
-    def make(name: str = "pat", *, start: str = "overview", watching: bool = False) -> Console:
+    def make(
+        name: str = "pat", *, start: str = "overview", watching: bool = False, **options: Any
+    ) -> Console:
         def opener() -> Services:
             services = open_workspace(workspace)
             services.now = lambda: harbour.NOW
+            services.read_only = bool(options.get("read_only"))
             return services
 
-        return Console(opener, "ada", name, start=start, watching=watching)
+        return Console(opener, "ada", name, start=start, watching=watching, **options)
 
     return make

@@ -138,7 +138,7 @@ async def test_pause_asks_for_a_reason_and_every_screen_says_so(make_console) ->
     app = make_console("olga", watching=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.press("P", *"freeze before the audit", "enter")
+        await pilot.press("exclamation_mark", *"freeze before the audit", "enter")
         for _ in range(100):
             await pilot.pause(0.05)
             if app.session.status.automation.paused:

@@ -71,7 +71,7 @@ async def test_operator_rolls_back_one_target(make_console, workspace) -> None:
     app = make_console("olga", start="deployments")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.press("R")
+        await pilot.press("ctrl+l")
         words = str(app.screen.query_one("#words").render())
         assert "ewr: version 3 → version 1" in words
         assert "jfk" not in words

@@ -2,19 +2,25 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import harbour
+import pytest
+
+from pilothouse.console.launch import over_ssh
+from pilothouse.operations import sessions
 from support import wait_until
 
 RUN = """
 import sys
 from pathlib import Path
 from pilothouse.console.app import run
-sys.exit(run(Path(sys.argv[1]), "ada", "pat"))
+sys.exit(run(Path(sys.argv[1]), "ada", "pat", start=" ".join(sys.argv[2:]) or "overview"))
 """
 
 
@@ -59,6 +65,55 @@ def test_dumb_terminal_is_refused_with_a_word(workspace: Path) -> None:
         assert b"cannot draw on TERM='dumb'" in terminal.read_all()
 
 
+@pytest.mark.parametrize(
+    ("end", "ending"),
+    [("SIGHUP", "hung up"), ("SIGTERM", "terminated"), ("closed", "hung up"), ("q", "left")],
+)
+def test_however_it_ends_the_session_is_closed_on_record(workspace: Path, end: str, ending: str) -> None:
+    with Terminal(workspace, SSH_CONNECTION="10.0.0.7 1 10.0.0.1 22") as terminal:
+        with harbour.opened(workspace) as services:
+            pat = harbour.person(services, "pat")
+            wait_until(
+                lambda: terminal.output() and sessions.list_sessions(services, pat, open_only=True), 30
+            )
+            (found,) = sessions.list_sessions(services, pat)
+            assert (found.actor, found.terminal) == ("pat", "xterm-256color over ssh from 10.0.0.7")
+            if end == "closed":
+                terminal.hang_up()
+            elif end == "q":
+                terminal.write(b"q")
+            else:
+                terminal.process.send_signal(getattr(signal, end))
+            terminal.process.wait(20)
+            (found,) = sessions.list_sessions(services, pat)
+        assert found.ending == ending
+
+
+@pytest.mark.parametrize(
+    ("environment", "lacks"),
+    [
+        ({"NO_COLOR": "1"}, rb"\x1b\[[0-9;]*(3[0-7]|4[0-7]|9[0-7]|38|48)[;m]"),
+        ({"TERM": "xterm-16color", "COLORTERM": ""}, rb"\x1b\[[0-9;]*(38|48);"),
+        ({"TERM": "xterm-256color", "COLORTERM": ""}, rb"\x1b\[[0-9;]*(38|48);2;"),
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, rb"\x1b\[[0-9;]*(38|48);2;"),
+    ],
+    ids=["no colour", "16 colours", "256 colours", "24 bit"],
+)
+def test_a_terminal_gets_no_more_colours_than_it_has(
+    workspace: Path, environment: dict[str, str], lacks: bytes
+) -> None:
+    with Terminal(workspace, **environment) as terminal:
+        wait_until(lambda: b"critical" in terminal.output(), 30)
+        assert re.findall(lacks, terminal.output()) == []
+        assert "✖".encode() in terminal.output(), "the state is there without its colour"
+
+
+def test_a_console_over_ssh_is_lean_unless_told_otherwise() -> None:
+    assert over_ssh({"SSH_CONNECTION": "10.0.0.7 1 10.0.0.1 22"})
+    assert over_ssh({"SSH_TTY": "/dev/pts/3"})
+    assert not over_ssh({"TERM": "xterm"})
+
+
 def test_hang_up_ends_it_and_gives_the_terminal_back(workspace: Path) -> None:
     with Terminal(workspace) as terminal:
         wait_until(lambda: b"flight-delay" in terminal.output(), 30)
@@ -72,18 +127,21 @@ def test_hang_up_ends_it_and_gives_the_terminal_back(workspace: Path) -> None:
 class Terminal:
     """The console in a pseudo-terminal of 80×24."""
 
-    def __init__(self, workspace: Path, **environment: str) -> None:
+    def __init__(
+        self, workspace: Path, *view: str, size: tuple[int, int] = (80, 24), **environment: str
+    ) -> None:
         import fcntl
         import struct
         import termios
 
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         os.set_blocking(self._master, False)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(workspace)],
+            [sys.executable, "-c", RUN, str(workspace), *view],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color", **environment},
+            env={**os.environ, "TERM": "xterm-256color", "XDG_STATE_HOME": str(workspace), "XDG_CONFIG_HOME": str(workspace),
+                 **environment},
         )  # fmt: skip
         os.close(slave)
         self._read = b""
@@ -96,6 +154,20 @@ class Terminal:
             self.process.kill()
             self.process.wait()
         os.close(self._master)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Another size; the kernel tells the console."""
+        import fcntl
+        import struct
+        import termios
+
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def hang_up(self) -> None:
+        """The other end is gone, as when an SSH connection breaks."""
+        self.output()
+        os.close(self._master)
+        self._master = os.open(os.devnull, os.O_RDWR)
 
     def write(self, keys: bytes) -> None:
         """Press keys."""

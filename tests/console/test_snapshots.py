@@ -22,7 +22,7 @@ CASES = [(view, size) for view in VIEWS for size in SIZES] + [(page, "80x24") fo
 KEYS = {
     "help": ("overview", ["question_mark"]),
     "approve": ("evidence 3", ["a"]),
-    "roll-back": ("deployments", ["R"]),
+    "roll-back": ("deployments", ["ctrl+l"]),
     "features": ("monitor flight-delay jfk", ["f"]),
     "zoomed": ("monitor flight-delay jfk", ["z", "z"]),
     "command": ("overview", ["colon", "m", "o", "n"]),

@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.registries import ADMIN, PEOPLE, Harbour, make_harbour
 from pilothouse.domain.errors import NotAllowedError, PilothouseError
+from pilothouse.domain.listing import Query
 from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
 from pilothouse.operations import (
     alerts,
@@ -16,8 +17,10 @@ from pilothouse.operations import (
     automation,
     catalogue,
     deployments,
+    listings,
     promotions,
     schedules,
+    sessions,
     targets,
     workspaces,
 )
@@ -58,6 +61,14 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "deployments.list_holds": (lambda s, a: deployments.list_holds(s, a), EVERYBODY),
     "deployments.list_deployments": (lambda s, a: deployments.list_deployments(s, a), EVERYBODY),
     "deployments.deployed_at": (lambda s, a: deployments.deployed_at(s, a, s.now()), EVERYBODY),
+    "listings.jobs_page": (lambda s, a: listings.jobs_page(s, a, Query()), EVERYBODY),
+    "listings.runs_page": (lambda s, a: listings.runs_page(s, a, Query()), EVERYBODY),
+    "listings.versions_page": (lambda s, a: listings.versions_page(s, a, Query()), EVERYBODY),
+    "listings.alerts_page": (lambda s, a: listings.alerts_page(s, a, Query()), EVERYBODY),
+    "listings.deployments_page": (lambda s, a: listings.deployments_page(s, a, Query()), EVERYBODY),
+    "listings.audit_page": (lambda s, a: listings.audit_page(s, a, Query()), EVERYBODY),
+    "sessions.open_session": (lambda s, a: sessions.open_session(s, a, "xterm"), EVERYBODY),
+    "sessions.list_sessions": (lambda s, a: sessions.list_sessions(s, a), EVERYBODY),
     "promotions.request_promotion": (lambda s, a: promotions.request_promotion(s, a, "delay/2"), SCIENCE),
     "promotions.approve": (lambda s, a: promotions.approve(s, a, 1, "0" * 64), DECIDERS),
     "promotions.reject": (lambda s, a: promotions.reject(s, a, 1, "no"), DECIDERS),
@@ -76,13 +87,26 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "workspaces.revoke_role": (lambda s, a: workspaces.revoke_role(s, a, "vera", Role.VIEWER), ADMINS),
     "workspaces.trust_wrapper": (lambda s, a: workspaces.trust_wrapper(s, a, "ssh-gate"), ADMINS),
     "workspaces.set_open_reading": (lambda s, a: workspaces.set_open_reading(s, a, allowed=True), ADMINS),
+    "workspaces.set_plugins": (lambda s, a: workspaces.set_plugins(s, a, allowed=True), ADMINS),
     "workspaces.list_wrappers": (lambda s, a: workspaces.list_wrappers(s, a), EVERYBODY),
     "workspaces.reading_is_open": (lambda s, a: workspaces.reading_is_open(s, a), EVERYBODY),
     "workspaces.workspace_policy": (lambda s, a: workspaces.workspace_policy(s, a), EVERYBODY),
     "workspaces.set_workspace_policy": (lambda s, a: workspaces.set_workspace_policy(s, a, approvals=1), ADMINS),
 }  # fmt: skip
 
-MODULES = (alerts, audits, automation, catalogue, deployments, promotions, schedules, targets, workspaces)
+MODULES = (
+    alerts,
+    audits,
+    automation,
+    catalogue,
+    deployments,
+    listings,
+    promotions,
+    schedules,
+    sessions,
+    targets,
+    workspaces,
+)
 
 
 class _Nowhere:

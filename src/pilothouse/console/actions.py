@@ -1,10 +1,14 @@
-"""Every action once: keys, footer, help and palette are all made from this list.
+"""Every action once: keys, footer, help, palette and the keymap file are all made from this list.
 
 An action belongs to a scope: ``everywhere``, or the name of the view that it works in. ``permission`` is only asked
 to say beforehand that the operation would refuse; the operation itself decides.
+
+The keys follow k9s where it has one for the thing. Capitals sort tables, so no action has one. An action that takes
+something away from somebody (``dangerous``) has a key with Ctrl, and asks.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding
 
@@ -24,17 +28,55 @@ class Action:
     help: str
     permission: Permission | None = None
     footer: bool = True
+    dangerous: bool = False
+    """It takes something away that somebody relies on: a key with Ctrl, and a question first."""
+
+    @property
+    def id(self) -> str:
+        """What a keymap file calls it: ``jobs.cancel``."""
+        return f"{self.scope}.{self.name}"
+
+    @property
+    def key_list(self) -> tuple[str, ...]:
+        """Its keys, as Textual names them."""
+        return tuple(key.strip() for key in self.keys.split(",") if key.strip())
 
     @property
     def shown_keys(self) -> str:
         """The first key as it is printed on the keyboard."""
-        return _PRINTED.get(first := self.keys.split(",")[0], first)
+        return printed(self.key_list[0]) if self.key_list else ""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it leads to a change of the workspace; a read-only console has none of these."""
+        return self.permission not in (None, Permission.READ)
 
 
 _PRINTED = {
-    "enter": "⏎", "escape": "Esc", "question_mark": "?", "slash": "/", "colon": ":", "tab": "Tab",
-    "left": "←", "right": "→", "up": "↑", "down": "↓", "ctrl+s": "^s", "ctrl+r": "^r", "ctrl+q": "^q",
+    "enter": "⏎", "escape": "Esc", "question_mark": "?", "slash": "/", "colon": ":", "tab": "Tab", "space": "Space",
+    "left": "←", "right": "→", "up": "↑", "down": "↓", "minus": "-", "equals_sign": "=", "exclamation_mark": "!",
+    "left_square_bracket": "[", "right_square_bracket": "]", "full_stop": ".", "comma": ",", "semicolon": ";", "at": "@",
+    "number_sign": "#", "asterisk": "*", "plus": "+", "less_than_sign": "<", "greater_than_sign": ">",
 }  # fmt: skip
+
+
+def printed(key: str) -> str:
+    """A key as it is printed on the keyboard: ``^s`` for ``ctrl+s``."""
+    if key.startswith("ctrl+"):
+        return f"^{printed(key.removeprefix('ctrl+'))}"
+    return _PRINTED.get(key, key)
+
+
+def key_name(text: str) -> str:
+    """The name of a key that somebody wrote: ``!`` or ``^k`` or ``ctrl-k`` as Textual calls it."""
+    names = {shown: name for name, shown in _PRINTED.items() if len(shown) == 1}
+    if len(text) == 2 and text[0] == "^":
+        text = f"ctrl+{text[1]}"
+    for prefix in ("ctrl-", "Ctrl-", "Ctrl+", "shift-", "alt-"):
+        if text.startswith(prefix) and len(text) > len(prefix):
+            text = f"{prefix[:-1].lower()}+{text[len(prefix) :]}"
+    return names.get(text, text)
+
 
 _NAVIGATION = (
     ("1", "overview"), ("2", "models"), ("3", "approvals"), ("4", "monitor"), ("5", "jobs"),
@@ -43,10 +85,20 @@ _NAVIGATION = (
 
 ACTIONS: tuple[Action, ...] = (
     *(Action(EVERYWHERE, f"go_{view}", key, view, f"Go to {view}.", footer=False) for key, view in _NAVIGATION),
-    Action(EVERYWHERE, "back", "escape", "back", "Go back; clear the filter first.", footer=False),
+    Action(EVERYWHERE, "back", "escape", "back", "Go back; clear marks and the filter first.", footer=False),
     Action(EVERYWHERE, "command", "colon", "command", "Type a view with arguments, “monitor flight-delay ewr”.", footer=False),
-    Action(EVERYWHERE, "filter", "slash", "filter", "Show only the rows that hold a text.", footer=False),
-    Action(EVERYWHERE, "pause", "P", "pause", "Pause or resume all automation, with a reason.", Permission.PAUSE, footer=False),
+    Action(EVERYWHERE, "filter", "slash", "filter", "Filter: text, !text, -f letters, column=value.", footer=False),
+    Action(EVERYWHERE, "last_view", "minus", "last view", "Go to the view before, and back again.", footer=False),
+    Action(EVERYWHERE, "history_back", "left_square_bracket", "earlier", "Go back in the history of views.", footer=False),
+    Action(EVERYWHERE, "history_forward", "right_square_bracket", "later", "Go forward in it.", footer=False),
+    Action(EVERYWHERE, "describe", "d", "describe", "Describe what the cursor is on, every field of it.", footer=False),
+    Action(EVERYWHERE, "raw", "y", "record", "Show the raw record as TOML; y again shows JSON.", footer=False),
+    Action(EVERYWHERE, "copy", "c", "copy", "Copy the name of the row, or the text of the page.", footer=False),
+    Action(EVERYWHERE, "mark", "space", "mark", "Mark the row: keys then act on all that are marked.", footer=False),
+    Action(EVERYWHERE, "unhealthy", "ctrl+z", "unhealthy", "Show only what is unhealthy, or everything.", footer=False),
+    Action(EVERYWHERE, "wide", "ctrl+w", "wide", "Show every column whole (← → move sideways), or what fits.", footer=False),
+    Action(EVERYWHERE, "pause", "exclamation_mark", "pause", "Pause or resume all automation, with a reason.",
+           Permission.PAUSE, footer=False),
     Action(EVERYWHERE, "refresh", "ctrl+r", "refresh", "Read everything again.", footer=False),
     Action(EVERYWHERE, "help", "question_mark", "help", "Show the keys of this view."),
     Action(EVERYWHERE, "leave", "q,ctrl+q", "quit", "Leave the console; daemon and serving go on."),
@@ -60,19 +112,19 @@ ACTIONS: tuple[Action, ...] = (
     Action("models", "monitor", "m", "monitor", "Watch the selected model on its targets."),
     Action("versions", "open", "enter", "version", "Show everything that is on record about the version."),
     Action("versions", "request", "r", "request", "Ask for the promotion of the version.", Permission.REQUEST),
-    Action("versions", "compare", "c", "compare", "Compare the version with another, the champion by default."),
+    Action("versions", "compare", "equals_sign", "compare", "Compare the version with another, the champion by default."),
     Action("versions", "train", "t", "train", "Fill in a training of the model.", Permission.TRAIN),
     Action("version", "next_page", "right,tab", "page", "Next page: metrics, gates, parameters, data, code, lineage."),
     Action("version", "previous_page", "left,shift+tab", "", "Page before.", footer=False),
     Action("version", "request", "r", "request", "Ask for the promotion of the version.", Permission.REQUEST),
-    Action("version", "compare", "c", "compare", "Compare the version with another, the champion by default."),
+    Action("version", "compare", "equals_sign", "compare", "Compare the version with another, the champion by default."),
     Action("version", "reproduce", "x", "reproduce", "Train it again: is it identical?", Permission.TRAIN),
     Action("compare", "everything", "s", "same too", "Show what is the same too, or only what differs."),
     Action("approvals", "open", "enter", "evidence", "Read the evidence of the selected request."),
     Action("approvals", "all", "o", "all/open", "Show closed requests too, or only open ones."),
     Action("evidence", "approve", "a", "approve", "Sign: approve on the evidence shown.", Permission.DECIDE),
     Action("evidence", "reject", "r", "reject", "Reject, with a reason.", Permission.DECIDE),
-    Action("evidence", "comment", "c", "comment", "Remark on the request.", Permission.COMMENT),
+    Action("evidence", "comment", "n", "comment", "Remark on the request.", Permission.COMMENT),
     Action("evidence", "withdraw", "w", "withdraw", "Withdraw the request.", Permission.REQUEST),
     Action("evidence", "version", "v", "version", "Show everything on record about the version."),
     Action("monitor", "next_target", "right,l", "target", "Next target."),
@@ -84,18 +136,22 @@ ACTIONS: tuple[Action, ...] = (
     Action("monitor", "features", "f", "features", "List every feature with its newest drift; again for the charts."),
     Action("monitor", "alerts", "a", "alerts", "Show the alerts of this model."),
     Action("jobs", "open", "enter", "log", "Show the job and its live log."),
-    Action("jobs", "cancel", "x", "cancel", "Cancel the job: its processes are ended.", Permission.CANCEL_JOB),
-    Action("jobs", "retry", "R", "retry", "Queue an ended job again with the same inputs.", Permission.CANCEL_JOB),
+    Action("jobs", "cancel", "ctrl+k", "cancel", "Cancel the job: its processes are ended.", Permission.CANCEL_JOB,
+           dangerous=True),
+    Action("jobs", "retry", "r", "retry", "Queue an ended job again with the same inputs.", Permission.CANCEL_JOB),
     Action("job", "follow", "f", "follow", "Follow the end of the log, or stay where you are."),
     Action("job", "version", "v", "version", "Show the version that the job made."),
-    Action("job", "cancel", "x", "cancel", "Cancel the job: its processes are ended.", Permission.CANCEL_JOB),
-    Action("job", "retry", "R", "retry", "Queue the ended job again with the same inputs.", Permission.CANCEL_JOB),
+    Action("job", "cancel", "ctrl+k", "cancel", "Cancel the job: its processes are ended.", Permission.CANCEL_JOB,
+           dangerous=True),
+    Action("job", "retry", "r", "retry", "Queue the ended job again with the same inputs.", Permission.CANCEL_JOB),
     Action("train", "submit", "ctrl+s", "start", "Start the training with what the form says.", Permission.TRAIN),
     Action("train", "next_model", "m", "model", "Fill in the form of the next model (Esc leaves the field first)."),
     Action("deployments", "open", "enter", "monitor", "Watch the model on the target."),
-    Action("deployments", "roll_back", "R", "roll back", "Back to the version before on this target.", Permission.ROLL_BACK),
-    Action("deployments", "roll_back_all", "B", "…everywhere", "The same on all targets of the model.", Permission.ROLL_BACK),
-    Action("deployments", "lift_hold", "H", "lift hold", "Let automatic deployment run again.", Permission.LIFT_HOLD),
+    Action("deployments", "roll_back", "ctrl+l", "roll back", "Back to the version before on this target, or on those marked.",
+           Permission.ROLL_BACK, dangerous=True),
+    Action("deployments", "roll_back_all", "ctrl+e", "…everywhere", "The same on all targets of the model.",
+           Permission.ROLL_BACK, dangerous=True),
+    Action("deployments", "lift_hold", "u", "lift hold", "Let automatic deployment run again.", Permission.LIFT_HOLD),
     Action("deployments", "history", "h", "history", "Show every deployment that there was, or what is live."),
     Action("alerts", "open", "enter", "open", "Open the incident: its alerts, what happened, what to do next."),
     Action("alerts", "why", "w", "why", "Explain why the incident's first alert fired."),
@@ -125,20 +181,28 @@ MOVEMENT = (
     ("↑ ↓  k j", "move"),
     ("PgUp PgDn", "move a page"),
     ("Home End  g G", "first, last"),
+    ("Shift+letter", "sort by the column with that letter underlined; again for the other way"),
 )
 """What lists and texts understand, for the help."""
 
 
-def actions_of(scope: str) -> tuple[Action, ...]:
-    """The actions of a view, its own first."""
+RESERVED = frozenset({"k", "j", "g", "G", "home", "end", "pageup", "pagedown", "ctrl+c", "ctrl+p"})
+"""Keys that lists, texts and Textual itself take."""
+
+
+def actions_of(scope: str, keys: Mapping[str, str] | None = None) -> tuple[Action, ...]:
+    """The actions of a view, its own first. ``keys`` are those of the reader's keymap, by action id."""
     own = tuple(action for action in ACTIONS if action.scope == scope != EVERYWHERE)
-    return own + tuple(action for action in ACTIONS if action.scope == EVERYWHERE)
+    found = own + tuple(action for action in ACTIONS if action.scope == EVERYWHERE)
+    if not keys:
+        return found
+    return tuple(replace(action, keys=keys.get(action.id, action.keys)) for action in found)
 
 
 def bindings_of(scope: str) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
-    """Textual's bindings of one scope."""
+    """Textual's bindings of one scope; their ids are those of the actions, for keymaps."""
     return [
-        Binding(action.keys, f"act('{action.name}')", action.word, id=f"{scope}.{action.name}", show=False)
+        Binding(action.keys, f"act('{action.name}')", action.word, id=action.id, show=False)
         for action in ACTIONS
         if action.scope == scope
     ]

@@ -4,20 +4,25 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter
 from textual.screen import Screen
 
 from pilothouse.console import automation_switch, navigation, palette, watch
 from pilothouse.console.actions import EVERYWHERE, bindings_of
+from pilothouse.console.command_history import CommandHistory
 from pilothouse.console.drawing import Drawings
 from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.problem import OpeningView
 from pilothouse.console.session import Session
+from pilothouse.console.typeahead import Fence, TypeAhead
+from pilothouse.console.widgets.tones import use_skin
 from pilothouse.domain.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from pilothouse.console.config import ConsoleConfig
     from pilothouse.operations.services import Services
 
 
@@ -46,31 +51,75 @@ class Console(App[int]):
         *,
         start: str = "overview",
         watching: bool = True,
+        config: "ConsoleConfig | None" = None,
+        fault: str = "",
+        commands: CommandHistory | None = None,
+        read_only: bool = False,
+        plugins: bool = True,
+        lean: bool = False,
+        terminal: str = "",
     ) -> None:
+        """``fault`` is what is wrong with the configuration; ``terminal`` is put on record (nothing: no record is made)."""
         super().__init__(ansi_color=True, watch_css=False)
-        self.theme = "ansi-dark"
-        self.animation_level = "none"
         self.session = Session(opener, user, as_name)
+        if config is not None:
+            self.session.config = config
+        settings = self.session.config
+        self.session.read_only, self.session.plugins = read_only, plugins
+        self.session.lean, self.session.terminal = lean, terminal
+        self.theme = "ansi-light" if settings.skin == "light" else "ansi-dark"
+        self.animation_level = "none"
+        use_skin(settings.tones)
+        if settings.keys:
+            self.set_keymap(dict(settings.keys))
+        self.fault = fault
+        self.history = navigation.History()
+        self.commands = commands or CommandHistory()
         self.drawings = Drawings()
         self._sanitiser = Sanitiser()
+        self._typed = TypeAhead(self, super().on_event)
         self._start = start
         self._watching = watching
         self._looking = False
+        self.watcher: watch.Watcher | None = None
 
     @property
     def coloured(self) -> bool:
         """False where the reader asked for no colour."""
-        return not self.no_color
+        return not self.no_color and self.session.config.skin != "mono"
+
+    @property
+    def may_copy(self) -> bool:
+        """Whether text may be handed to the terminal."""
+        return self.session.config.clipboard
 
     def get_line_filters(self) -> list[LineFilter]:
         """Ours last: nothing after it can bring a control character back."""
         return [*super().get_line_filters(), self._sanitiser]
 
+    async def on_event(self, event: events.Event) -> None:
+        """Keys one after the other; the rest as it comes."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            await self._typed.put(event)
+        else:
+            await super().on_event(event)
+
+    async def on_fence(self, message: Fence) -> None:
+        """A key has been through."""
+        await self._typed.arrived(message.number)
+
     def on_mount(self) -> None:
         """Open the workspace in a thread and watch it."""
-        self.look()
         if self._watching:
-            self.set_interval(watch.INTERVAL_S, self.look)
+            self.watcher = watch.Watcher(self.session, self.post_message)
+            self.watcher.start()
+        else:
+            self.look()
+
+    def on_unmount(self) -> None:
+        """No thread of ours outlives the screens."""
+        if self.watcher is not None:
+            self.watcher.stop()
 
     def look(self) -> None:
         """Look once, unless a look is under way."""
@@ -84,7 +133,9 @@ class Console(App[int]):
     async def on_looked(self, message: watch.Looked) -> None:
         """Let the view on top read again where something has changed."""
         self._looking = False
-        if not self._views():  # the last look of a console that is being closed
+        if (
+            not self._views() or self.fault
+        ):  # the last look of a console that is being closed, or a question before it
             return
         view = self.view
         if message.status is None:
@@ -92,10 +143,31 @@ class Console(App[int]):
             return
         before, self.session.status = self.session.status, message.status
         if self.current_mode == "opening":
-            await navigation.go(self, navigation.parse_command(self._start))
+            await self._begin()
         elif before != message.status:
             view.refresh_chrome()
             view.reload()
+
+    async def _begin(self) -> None:
+        """The first view. A console whose reader has a terminal is put on record, behind the first frame."""
+        try:
+            first = navigation.parse_command(self._start, self.session.config.aliases)
+        except InvalidInputError as error:
+            await navigation.go(self, navigation.Destination("overview"))
+            self.view.say(str(error), "warn")
+        else:
+            await navigation.go(self, first)
+        if self.session.terminal and self.session.number is None:
+            self.run_worker(self._record_session, thread=True, exit_on_error=False, group="record")
+
+    def _record_session(self) -> None:
+        from pilothouse.operations import sessions
+
+        services = self.session.services
+        if services is not None:
+            self.session.number = sessions.open_session(
+                services, self.session.actor, self.session.terminal, read_only=self.session.read_only
+            )
 
     @property
     def view(self) -> View[Any]:
@@ -108,8 +180,9 @@ class Console(App[int]):
 
     async def run_command(self, text: str) -> None:
         """What was typed after ``:``."""
+        self.commands.add(text)
         try:
-            parsed = navigation.parse_command(text)
+            parsed = navigation.parse_command(text, self.session.config.aliases)
         except InvalidInputError as error:
             self.view.say(str(error), "warn")
             return
@@ -132,18 +205,53 @@ class Console(App[int]):
         """End the console."""
         self.exit(0)
 
+    def do_last_view(self) -> None:
+        """The view before, and back again."""
+        if self.history.before is None:
+            self.view.say("there is no view before this one", "warn")
+        else:
+            self.call_later(navigation.go, self, self.history.before)
+
+    def do_history_back(self, steps: int = -1) -> None:
+        """Back in the history."""
+        place = self.history.step(steps)
+        if place is None:
+            self.view.say("the history begins here" if steps < 0 else "this is the newest view", "warn")
+        else:
+            self.call_later(self._revisit, place)
+
+    def do_history_forward(self) -> None:
+        """Forward in it."""
+        self.do_history_back(1)
+
+    async def _revisit(self, place: navigation.Destination) -> None:
+        await navigation.go(self, place, remember=False)
+
     def go_back(self) -> None:
         """Leave the view on top; the top views have nothing below them."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
+            self.history.visit(self.view.destination)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette holds what the view on top can do, and nothing that writes files."""
         return palette.commands(self.view)
 
 
-def run(root: Path, user: str, as_name: str | None = None) -> int:
+def run(
+    root: Path,
+    user: str,
+    as_name: str | None = None,
+    *,
+    config: Path | None = None,
+    read_only: bool = False,
+    plugins: bool = True,
+    lean: bool | None = None,
+    start: str = "overview",
+) -> int:
     """Open the console on a terminal. Exit code 2, at once, where there is none."""
     from pilothouse.console.launch import launch
 
-    return launch(root, user, as_name)
+    return launch(
+        root, user, as_name, config=config, read_only=read_only, plugins=plugins, lean=lean, start=start
+    )

@@ -8,12 +8,13 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+from textual.widgets.input import Selection
 
-from pilothouse.console.actions import ACTIONS, EVERYWHERE, MOVEMENT, actions_of
+from pilothouse.console.actions import EVERYWHERE, MOVEMENT, Action, actions_of, printed
 from pilothouse.console.widgets.field import TextField
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
-from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import BLANK, Line, aligned, heading
 from pilothouse.presentation.texts import safe
 
@@ -23,8 +24,8 @@ class Ask(ModalScreen[str | None]):
 
     BINDINGS = [
         Binding("escape", "dismiss_none", show=False),
-        Binding("y", "confirm", show=False),
-        Binding("n", "dismiss_none", show=False),
+        Binding("y", "yes", show=False),
+        Binding("n", "no", show=False),
         Binding("enter", "confirm", show=False),
     ]
 
@@ -43,6 +44,7 @@ class Ask(ModalScreen[str | None]):
         self._title = Cell(safe(title), tone)
         self._lines = [safe(text, 2_000) for text in lines]
         self._field = field
+        self._typing = field is not None
         self._required = required
         self._value = value
         self._confirm = confirm
@@ -71,12 +73,28 @@ class Ask(ModalScreen[str | None]):
     def on_mount(self) -> None:
         """Keys go to the field where there is one."""
         if self._field is not None:
-            self.query_one(Input).focus()
+            field = self.query_one(Input)
+            self.set_focus(field)
+            field.selection = Selection(
+                0, len(field.value)
+            )  # what is typed takes the place of what is proposed
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in the field."""
         event.stop()
         self.action_confirm()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where a text is asked for, letters are its letters, never an answer: only Enter and Esc are."""
+        return self._typing is False or action not in ("yes", "no")
+
+    def action_yes(self) -> None:
+        """``y``."""
+        self.action_confirm()
+
+    def action_no(self) -> None:
+        """``n``."""
+        self.action_dismiss_none()
 
     def action_confirm(self) -> None:
         """Yes, if what is required is there."""
@@ -98,10 +116,11 @@ class Help(ModalScreen[None]):
 
     BINDINGS = [Binding("escape,q,question_mark", "close", show=False)]
 
-    def __init__(self, scope: str, refusals: dict[str, str]) -> None:
+    def __init__(self, scope: str, refusals: dict[str, str], actions: Sequence[Action] | None = None) -> None:
         super().__init__()
         self._scope = scope
         self._refusals = refusals
+        self._actions = actions
 
     def compose(self) -> ComposeResult:
         """One text to scroll."""
@@ -111,7 +130,7 @@ class Help(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Fill it."""
-        self.query_one(Pager).put(help_lines(self._scope, self._refusals))
+        self.query_one(Pager).put(help_lines(self._scope, self._refusals, self._actions))
         self.query_one(Pager).focus()
 
     def action_close(self) -> None:
@@ -119,23 +138,24 @@ class Help(ModalScreen[None]):
         self.dismiss(None)
 
 
-def help_lines(scope: str, refusals: dict[str, str]) -> list[Line]:
-    """Every key of a view with what it does, and why not where it is refused."""
+def help_lines(scope: str, refusals: dict[str, str], actions: Sequence[Action] | None = None) -> list[Line]:
+    """Every key of a view with what it does, and why not where it is refused; ``actions`` with the reader's own keys."""
     lines: list[Line] = []
+    actions = actions_of(scope) if actions is None else actions
     for title, wanted in ((scope, scope), (EVERYWHERE, EVERYWHERE)):
         rows = [
             (
-                Cell(_keys(action.keys, action.shown_keys), "strong"),
+                Cell(" ".join(printed(key) for key in action.key_list), "strong"),
                 Cell(
                     action.help + (f" — not now: {refusals[action.name]}" if action.name in refusals else "")
                 ),
             )
-            for action in actions_of(scope)
+            for action in actions
             if action.scope == wanted and not action.name.startswith("go_")
         ]
         if wanted == EVERYWHERE:
             views = ", ".join(
-                f"{action.keys} {action.word}" for action in ACTIONS if action.name.startswith("go_")
+                f"{action.shown_keys} {action.word}" for action in actions if action.name.startswith("go_")
             )
             rows.insert(0, (Cell("digits", "strong"), Cell(f"Go to a view: {views}.")))
         lines += [heading(title), *aligned(rows), BLANK]
@@ -144,8 +164,3 @@ def help_lines(scope: str, refusals: dict[str, str]) -> list[Line]:
         *aligned((Cell(keys, "strong"), Cell(words)) for keys, words in MOVEMENT),
     ]
     return lines
-
-
-def _keys(keys: str, first: str) -> str:
-    others = [key for key in keys.split(",")[1:] if len(key) == 1]
-    return " ".join([first, *others])

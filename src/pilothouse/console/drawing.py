@@ -3,10 +3,12 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeAlias
 
-from pilothouse.presentation.charts import Chart
+if TYPE_CHECKING:
+    from pilothouse.presentation.charts import Chart
 
-Key = tuple[Chart, int, int, bool]
+Key: TypeAlias = "tuple[Chart, int, int, bool]"
 _KEPT = 64
 
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")

@@ -2,27 +2,61 @@
 
 import asyncio
 import os
+import select
 import signal
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pilothouse.console import command_history
+from pilothouse.console import config as configuration
 from pilothouse.console.app import Console
+from pilothouse.domain.errors import InvalidInputError, PilothouseError
+
+if TYPE_CHECKING:
+    from pilothouse.operations.services import Services
+
+_TERMINAL_S = 0.5
+_ENDINGS = {128 + signal.SIGHUP: "hung up", 128 + signal.SIGTERM: "terminated"}
 
 
-def launch(root: Path, user: str, as_name: str | None) -> int:
+def launch(
+    root: Path,
+    user: str,
+    as_name: str | None,
+    *,
+    config: Path | None = None,
+    read_only: bool = False,
+    plugins: bool = True,
+    lean: bool | None = None,
+    start: str = "overview",
+) -> int:
     """Run the console until its reader leaves. 2 where stdin or stdout is no terminal or it cannot be drawn on."""
     problem = terminal_problem()
     if problem:
         print(f"pilothouse: {problem}", file=sys.stderr)  # noqa: T201 - words go to stderr
         return 2
+    settings, fault = configuration.ConsoleConfig(), ""
+    try:
+        settings = configuration.load(config)
+    except InvalidInputError as error:
+        fault = str(error)
 
-    def opener() -> "object":
+    def opener() -> "Services":
         from pilothouse.composition import open_workspace
 
-        return open_workspace(root)
+        services = open_workspace(root)
+        services.read_only = read_only
+        return services
 
-    app = Console(opener, user, as_name)  # type: ignore[arg-type]
+    wanted = settings.lean if lean is None else lean
+    app = Console(
+        opener, user, as_name, start=start, config=settings, fault=fault, read_only=read_only, plugins=plugins,
+        commands=command_history.CommandHistory(command_history.default_path()),
+        lean=over_ssh(os.environ) if wanted is None else wanted, terminal=terminal_name(os.environ),
+    )  # fmt: skip
     return asyncio.run(_run(app))
 
 
@@ -39,14 +73,52 @@ def terminal_problem() -> str:
     return ""
 
 
+def over_ssh(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal is at the other end of a network."""
+    return bool(environment.get("SSH_CONNECTION") or environment.get("SSH_TTY"))
+
+
+def terminal_name(environment: Mapping[str, str]) -> str:
+    """``xterm-256color over ssh from 10.0.0.7``: what is put on record of a terminal."""
+    name = environment.get("TERM", "")[:60]
+    client = environment.get("SSH_CONNECTION", "").split(" ")[0][:60]
+    return f"{name} over ssh from {client}" if client else name
+
+
 async def _run(app: Console) -> int:
-    """A hang-up or a termination unmounts the screens and closes the databases, like leaving does."""
+    """A hang-up or a termination unmounts the screens and closes the session and the databases, like leaving does."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGHUP, signal.SIGTERM):
         loop.add_signal_handler(number, partial(app.exit, 128 + number))
+    answer: int | None = None
+    hung_up = asyncio.create_task(_leave_with_the_terminal(app))
     try:
         answer = await app.run_async()
     finally:
-        if app.session.services is not None:
-            app.session.services.close()
+        hung_up.cancel()
+        _close(app, _ENDINGS.get(answer or 0, "left" if answer == 0 else "broke off"))
     return answer if answer is not None else (app.return_code or 0)
+
+
+async def _leave_with_the_terminal(app: Console) -> None:
+    """End where the other end of the terminal is gone and no signal says so (it is not the controlling one)."""
+    poll = select.poll()
+    poll.register(sys.stdin.fileno(), 0)
+    while not any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0)):
+        await asyncio.sleep(_TERMINAL_S)
+    app.exit(128 + signal.SIGHUP)
+
+
+def _close(app: Console, ending: str) -> None:
+    """Say on record that this console is gone. A database that does not let us must not keep it open."""
+    services = app.session.services
+    if services is None:
+        return
+    if app.session.number is not None:
+        from pilothouse.operations import sessions
+
+        try:
+            sessions.close_session(services, app.session.actor.name, app.session.number, ending)
+        except PilothouseError as error:
+            print(f"pilothouse: this session's end is not on record: {error}", file=sys.stderr)  # noqa: T201
+    services.close()

@@ -1,7 +1,8 @@
 """Views by name: what ``:`` understands, what it completes, and how to get there."""
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pilothouse.domain.errors import InvalidInputError
@@ -67,9 +68,42 @@ class Destination:
     arguments: tuple[str, ...] = ()
 
 
-def parse_command(text: str) -> Destination | str:
-    """A destination, or one of WORDS. Raises InvalidInputError with the usage."""
+@dataclass
+class History:
+    """Where the reader has been. ``at`` is the place of what is on the screen; ``before`` the view that was there before."""
+
+    places: list[Destination] = field(default_factory=list)
+    at: int = -1
+    before: Destination | None = None
+    KEPT = 100
+
+    @property
+    def now(self) -> Destination | None:
+        """What is on the screen."""
+        return self.places[self.at] if self.places else None
+
+    def visit(self, place: Destination) -> None:
+        """The reader is somewhere else: what lay ahead is forgotten, as in a browser."""
+        if place == self.now:
+            return
+        self.before = self.now
+        self.places = [*self.places[: self.at + 1], place][-self.KEPT :]
+        self.at = len(self.places) - 1
+
+    def step(self, steps: int) -> Destination | None:
+        """Go back or forward; None where there is nothing."""
+        if not 0 <= self.at + steps < len(self.places):
+            return None
+        self.before = self.now
+        self.at += steps
+        return self.now
+
+
+def parse_command(text: str, aliases: Mapping[str, str] | None = None) -> Destination | str:
+    """A destination, or one of WORDS. ``aliases`` are the reader's own. Raises InvalidInputError with the usage."""
     name, *arguments = text.split() or [""]
+    if aliases and name in aliases:
+        name, *arguments = [*aliases[name].split(), *arguments]
     name = name.casefold()
     if name in WORDS or name in ("q", "q!"):
         return "quit" if name.startswith("q") else name
@@ -85,25 +119,39 @@ def parse_command(text: str) -> Destination | str:
     return Destination(view.name, tuple(arguments))
 
 
-def complete(text: str, models: tuple[str, ...], targets: tuple[str, ...]) -> str | None:
-    """The whole command that ``text`` is the beginning of, or None."""
+def completions(
+    text: str, models: tuple[str, ...], targets: tuple[str, ...], aliases: tuple[str, ...] = ()
+) -> list[str]:
+    """Every whole command that ``text`` may be the beginning of, in the order of views, models, targets, states."""
     *before, last = text.split(" ")
     if not before:
-        return next(
-            (name for name in (*VIEWS, *WORDS) if name.startswith(last.casefold()) and name != last), None
-        )
-    view = VIEWS.get(before[0].casefold())
+        names = (*VIEWS, *WORDS, *aliases)
+        return [name for name in names if name.startswith(last.casefold()) and name != last]
+    name = before[0].casefold()
+    view = VIEWS.get(name) or next((v for v in VIEWS.values() if name in v.aliases), None)
     if view is None:
-        return None
+        return []
     names = (*view.required, *view.optional)
     position = len(before) - 1
     if position >= len(names):
-        return None
-    options = {"MODEL": models, "MODEL/NUMBER": tuple(f"{m}/" for m in models), "TARGET": targets}.get(
-        names[position], ()
+        return []
+    from pilothouse.domain.jobs import JobStatus
+
+    options: dict[str, tuple[str, ...]] = {
+        "MODEL": models,
+        "MODEL/NUMBER": tuple(f"{model}/" for model in models),
+        "TARGET": targets,
+        "STATUS": tuple(status.replace(" ", "-") for status in JobStatus),
+    }
+    found = (
+        option for option in options.get(names[position], ()) if option.startswith(last) and option != last
     )
-    found = next((option for option in options if option.startswith(last) and option != last), None)
-    return " ".join([*before, found]) if found else None
+    return [" ".join([*before, option]) for option in found]
+
+
+def complete(text: str, models: tuple[str, ...], targets: tuple[str, ...]) -> str | None:
+    """The first whole command that ``text`` is the beginning of, or None."""
+    return next(iter(completions(text, models, targets)), None)
 
 
 def make(destination: Destination) -> "View[Any]":
@@ -112,10 +160,11 @@ def make(destination: Destination) -> "View[Any]":
     screen: View[Any] = getattr(importlib.import_module(f"pilothouse.console.screens.{module}"), name)(
         *destination.arguments
     )
+    screen.destination = destination
     return screen
 
 
-async def go(app: "Console", to: Destination | str) -> None:
+async def go(app: "Console", to: Destination | str, *, remember: bool = True) -> None:
     """Show a destination: its top view's mode, and the view above it where it is not the top view itself."""
     if isinstance(to, str):
         {"help": app.view.do_help, "quit": app.do_leave}.get(to, app.do_pause)()
@@ -127,5 +176,12 @@ async def go(app: "Console", to: Destination | str) -> None:
         await app.pop_screen()
     if to.view != top:
         await app.push_screen(make(to))
-    elif to.arguments:
-        app.view.set_arguments(*to.arguments)
+    elif to != app.view.destination:
+        # A digit goes to a top view as it was left; only a command with arguments, or the history, changes it.
+        if to.arguments or not remember:
+            app.view.set_arguments(*(to.arguments or ("all",)))
+            app.view.destination = to
+        else:
+            to = app.view.destination
+    if remember:
+        app.history.visit(to)

@@ -6,13 +6,12 @@ from typing import Any
 
 from textual.app import SystemCommand
 
-from pilothouse.console.actions import actions_of
 from pilothouse.console.screens.base import View
 
 
 def commands(view: View[Any]) -> Iterable[SystemCommand]:
     """One command an action, as the palette shows and runs it."""
-    for action in actions_of(view.SCOPE):
+    for action in view.actions():
         why = view.why_not(action)
         words = f"{action.shown_keys}  {action.help}" + (f" Not now: {why}" if why else "")
         run = partial(view.app.call_later, view.action_act, action.name)

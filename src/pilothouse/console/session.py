@@ -1,15 +1,22 @@
 """Who looks at which workspace: what every screen needs to load and to act."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pilothouse.domain.monitoring import DaemonState
-from pilothouse.domain.records import Automation
 from pilothouse.domain.roles import Actor
 
 if TYPE_CHECKING:
+    from pilothouse.console.config import ConsoleConfig
+    from pilothouse.domain.monitoring import DaemonState
+    from pilothouse.domain.records import Automation
     from pilothouse.operations.services import Services
+
+
+def _defaults() -> "ConsoleConfig":
+    from pilothouse.console.config import ConsoleConfig
+
+    return ConsoleConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +25,12 @@ class Status:
 
     actor: Actor
     demo: bool
-    automation: Automation
-    daemon: DaemonState
+    automation: "Automation"
+    daemon: "DaemonState"
     versions: tuple[int, ...] = ()
     """``data_version`` of both databases: when it moves, somebody has written."""
+    plugins: bool = True
+    """Whether the workspace lets consoles run plugins."""
 
 
 @dataclass
@@ -39,6 +48,17 @@ class Session:
     models: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     """Names, for completion."""
+    config: "ConsoleConfig" = field(default_factory=_defaults)
+    read_only: bool = False
+    """No action that changes the workspace can be reached, and the operations refuse one."""
+    plugins: bool = True
+    """Whether this console may run the reader's own commands."""
+    lean: bool = False
+    """A slow link: the screen follows changes once a second."""
+    terminal: str = ""
+    """What is put on record of the terminal."""
+    number: int | None = None
+    """Under which this console is on record."""
 
     @property
     def actor(self) -> Actor:

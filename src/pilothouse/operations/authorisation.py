@@ -87,6 +87,8 @@ def changing(services: Services, actor: Actor, permission: Permission, model: st
 
     Raises NotAllowedError. A change without an audit row is a mistake in the program and is rolled back.
     """
+    if services.read_only and permission is not Permission.READ:
+        raise NotAllowedError(f"this console is read-only: {permission} is refused, whatever the role")
     with services.registry.transaction() as connection:
         check(connection, actor, permission, model)
         before = connection.total_changes

@@ -29,6 +29,8 @@ class Services:
     artifacts: ArtifactStore
     now: Callable[[], datetime]
     open_telemetry: "Callable[[], TelemetryStore]"
+    read_only: bool = False
+    """Every change is refused, whoever asks: for a console that was opened to look only."""
 
     @property
     def write_guard(self) -> WriteGuard:

@@ -18,6 +18,8 @@ _ACTOR = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._@\\+-]{0,62}[A-Za-z0-9_$-])?")
 """User names as systems have them: ``ann``, ``svc_ml``, ``ann.lee@example.org``."""
 
 _CREATED = "created_by"
+PLUGINS = "console_plugins"
+"""The setting: ``yes`` or ``no`` where somebody has decided whether consoles run their readers' own commands."""
 _DEMO = "demo"
 _WRAPPERS = "trusted_wrappers"
 
@@ -140,6 +142,32 @@ def set_open_reading(services: Services, actor: Actor, *, allowed: bool, reason:
             "workspace",
             {"reason": words, "before": before},
         )
+
+
+def set_plugins(services: Services, actor: Actor, *, allowed: bool, reason: str = "") -> None:
+    """Say whether consoles may run their readers' own commands."""
+    words = clean_text(reason, "the reason")
+    with changing(services, actor, Permission.SET_POLICY) as change:
+        before = workspace.setting(change.connection, PLUGINS)
+        workspace.set_setting(change.connection, PLUGINS, "yes" if allowed else "no")
+        change.record(
+            "plugins.allowed" if allowed else "plugins.forbidden",
+            "workspace",
+            {"reason": words, "before": before},
+        )
+
+
+def plugins_allowed(services: Services, *, handed_over: bool) -> bool:
+    """Whether a console may run its reader's own commands.
+
+    Where nobody has decided: only for people who are there under their own name. A program that a login service's account
+    runs for somebody (``handed_over``) is a way into that account.
+    """
+    with services.registry.read() as connection:
+        decided = workspace.setting(connection, PLUGINS)
+        if decided:
+            return decided == "yes"
+        return not handed_over or workspace.setting(connection, _DEMO) == "yes"
 
 
 def list_wrappers(services: Services, actor: Actor) -> tuple[str, ...]:

@@ -1,31 +1,18 @@
 """Domain values to table cells: text, and a tone that a screen may colour. A state is always a word or a glyph too."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import AlertStatus, RequestStatus, VersionStatus
+from pilothouse.presentation.cell import Cell, Tone, cell
 from pilothouse.presentation.texts import ABSENT, figure, safe
 
-Tone = Literal["", "good", "warn", "bad", "info", "dim", "strong"]
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What one cell of a table says. ``text`` is safe; ``tone`` is a hint and never the only carrier of a meaning."""
-
-    text: str
-    tone: Tone = ""
-
-
-def cell(value: object, tone: Tone = "") -> Cell:
-    """Any value as a safe cell; None and the empty string as a dash."""
-    text = safe(str(value)) if value is not None and value != "" else ABSENT
-    return Cell(text, "dim" if text == ABSENT and not tone else tone)
-
+__all__ = [
+    "HEALTH", "Cell", "Tone", "against_reference", "alert_cell", "cell", "gate_cell", "gate_glyph", "health_cell", "job_cell",
+    "metric_cells", "progress_bar", "request_cell", "sparkline", "version_cell",
+]  # fmt: skip
 
 HEALTH: dict[Health, tuple[str, Tone]] = {
     Health.CRITICAL: ("✖", "bad"),

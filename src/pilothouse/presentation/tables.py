@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.cell import Cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,27 @@ def read_columns(*specs: str) -> tuple[Column, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row and the key by which the cursor finds it again after a change."""
+    """A row and the key by which the cursor finds it again after a change. ``fields`` are further columns, by name, that a
+    filter may ask for and no cell shows."""
 
     key: str
     cells: tuple[Cell, ...]
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns and rows; ``empty`` says what to do where there is none."""
+    """Columns and rows; ``empty`` says what to do where there is none.
+
+    Where ``total`` is given the rows are a window of a longer list that is filtered and sorted in SQL, and ``first`` is the
+    place of the first of them in it.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     empty: str = "nothing here yet"
+    first: int = 0
+    total: int | None = None
 
 
 def display_width(text: str) -> int:

@@ -5,12 +5,11 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.monitoring import EstimateReading, PerformanceReading
-from pilothouse.domain.plain import format_duration
-from pilothouse.domain.records import Job
+if TYPE_CHECKING:
+    from pilothouse.domain.monitoring import EstimateReading, PerformanceReading
+    from pilothouse.domain.records import Job
 
 CELL_LIMIT = 256
 LINE_LIMIT = 4_096
@@ -69,7 +68,7 @@ def day_text(time: datetime | None) -> str:
     return time.strftime("%Y-%m-%d") if time else ABSENT
 
 
-def beside_estimate(estimate: EstimateReading, realised: PerformanceReading | None) -> tuple[str, str]:
+def beside_estimate(estimate: "EstimateReading", realised: "PerformanceReading | None") -> tuple[str, str]:
     """The realised figure of an estimate's window, and whether it lies in the band."""
     if realised is None:
         return ABSENT, "no truth yet"
@@ -166,6 +165,8 @@ def code_text(code: Mapping[str, Any]) -> str:
 
 def policy_text(policy: Mapping[str, Any]) -> str:
     """``2 approvals, four eyes, expires after 1w``."""
+    from pilothouse.domain.plain import format_duration
+
     approvals = int(policy.get("approvals", 0))
     parts = [f"{approvals} approval{'' if approvals == 1 else 's'}"]
     if policy.get("four_eyes"):
@@ -177,7 +178,7 @@ def policy_text(policy: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def result_lines(job: Job) -> list[str]:
+def result_lines(job: "Job") -> list[str]:
     """What an ended job found, for people; empty while it runs or where there is nothing to say."""
     result = job.result
     if job.kind == "reproduce" and "identical" in result:
@@ -193,7 +194,7 @@ def result_lines(job: Job) -> list[str]:
         return [safe(f"{key}: {value_text(value)}", LINE_LIMIT) for key, value in flatten(result)]
     if job.kind == "domain_classifier" and "auc" in result:
         return [_separation_line(result)]
-    if job.kind == "train" and job.status is JobStatus.SUCCEEDED and job.version:
+    if job.kind == "train" and job.status == "succeeded" and job.version:
         spared = ", ".join(f"{step} ({safe(str(where))})" for step, where in result.get("reused", {}).items())
         return [
             f"made version {job.version}",

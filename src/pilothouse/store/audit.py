@@ -9,6 +9,7 @@ from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.sqlite import Connection, Row
 
+from .listing import marks
 from .values import from_json, from_us, to_us
 
 FIRST_PREVIOUS = "0" * 64
@@ -83,6 +84,12 @@ def newest_of(connection: Connection, action: str) -> AuditEntry | None:
         "SELECT * FROM audit WHERE action = ? ORDER BY seq DESC LIMIT 1", (action,)
     ).fetchone()
     return _entry(row) if row else None
+
+
+def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, AuditEntry]:
+    """Rows by their seq."""
+    rows = connection.execute(_SELECT + "WHERE seq IN " + marks(numbers), numbers)
+    return {row["seq"]: _entry(row) for row in rows}
 
 
 def iterate(connection: Connection) -> Iterator[AuditEntry]:

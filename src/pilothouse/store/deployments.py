@@ -6,6 +6,7 @@ from typing import Any
 from pilothouse.domain.records import Deployment, Hold
 from pilothouse.sqlite import Connection, Row
 
+from .listing import marks
 from .values import from_us, to_us
 
 _SELECT = (
@@ -32,6 +33,11 @@ def history(
         "WHERE (? IS NULL OR m.name = ?) AND (? IS NULL OR t.name = ?) ORDER BY d.id DESC LIMIT ?",
         (model, model, target, target, limit),
     )
+
+
+def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Deployment]:
+    """Deployments by their numbers."""
+    return {d.id: d for d in _select(connection, "WHERE d.id IN " + marks(numbers), numbers)}
 
 
 def recorded_at_time(connection: Connection, at: datetime) -> list[Deployment]:

@@ -10,6 +10,7 @@ from pilothouse.domain.jobs import JobKind, JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.sqlite import Connection, Row
 
+from .listing import marks
 from .values import from_json, from_us, to_us
 
 _SELECT = (
@@ -78,6 +79,12 @@ def started_by_since(
         (model, kind, created_by, to_us(since)),
     ).fetchone()
     return int(count)
+
+
+def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Job]:
+    """Jobs by their numbers."""
+    rows = connection.execute(_SELECT + "WHERE j.id IN " + marks(numbers), numbers)
+    return {row["id"]: _job(row) for row in rows}
 
 
 def find_by_trigger(connection: Connection, model: str, trigger_key: str) -> Job | None:

@@ -10,6 +10,7 @@ from pilothouse.domain.records import Version, VersionStatus
 from pilothouse.sqlite import Connection, Row
 
 from .aliases import aliases_of
+from .listing import marks
 from .values import from_json, from_us, to_us
 
 _SELECT = "SELECT v.*, m.name AS model FROM versions v JOIN models m ON m.id = v.model_id "
@@ -41,6 +42,12 @@ def listed(connection: Connection, model: str, *, limit: int = 10_000) -> list[V
         _SELECT + "WHERE m.name = ? ORDER BY v.number DESC LIMIT ?", (model, limit)
     ).fetchall()
     return [_version(connection, row) for row in rows]
+
+
+def of_numbers(connection: Connection, keys: tuple[int, ...]) -> dict[int, Version]:
+    """Versions by their keys."""
+    rows = connection.execute(_SELECT + "WHERE v.id IN " + marks(keys), keys).fetchall()
+    return {row["id"]: _version(connection, row) for row in rows}
 
 
 def of_snapshot(connection: Connection, content_digest: str) -> list[Version]:

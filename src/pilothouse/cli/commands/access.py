@@ -105,6 +105,9 @@ def policy_show(session: Session) -> None:
 @click.option(
     "--open-reading/--no-open-reading", default=None, help="Whether somebody who holds no role may read."
 )
+@click.option(
+    "--plugins/--no-plugins", default=None, help="Whether consoles may run their readers' own commands."
+)
 @click.option("--reason", required=True, help="Why, for the record.")
 @click.pass_obj
 def policy_set(
@@ -113,13 +116,14 @@ def policy_set(
     four_eyes: bool | None,
     automatic: bool | None,
     open_reading: bool | None,
+    plugins: bool | None,
     reason: str,
 ) -> None:
     """Set the policy; what is not named stays."""
     from pilothouse.operations import workspaces
 
     rules = (approvals, four_eyes, automatic)
-    if all(rule is None for rule in (*rules, open_reading)):
+    if all(rule is None for rule in (*rules, open_reading, plugins)):
         raise click.UsageError("name what to set, e.g. --approvals 1")
     if any(rule is not None for rule in rules):
         workspaces.set_workspace_policy(
@@ -132,6 +136,8 @@ def policy_set(
         )
     if open_reading is not None:
         workspaces.set_open_reading(session.services, session.actor, allowed=open_reading, reason=reason)
+    if plugins is not None:
+        workspaces.set_plugins(session.services, session.actor, allowed=plugins, reason=reason)
     say("policy set")
 
 

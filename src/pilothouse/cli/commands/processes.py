@@ -1,4 +1,4 @@
-"""Commands that become a process: console, daemon, serve, demo."""
+"""Commands that become a process: daemon, serve, demo."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,19 +6,8 @@ from typing import Literal
 import click
 
 from pilothouse.cli.output import json_option, say, show_json, show_pairs
-from pilothouse.cli.session import Session, find_workspace, os_user
+from pilothouse.cli.session import Session, find_workspace
 from pilothouse.presentation import texts
-
-
-@click.command()
-@click.option("--as", "as_name", metavar="NAME", help="Act as NAME, where the workspace lets that through.")
-@click.pass_obj
-def console(session: Session, as_name: str | None = None) -> int:
-    """Open the console."""
-    from pilothouse.console import app
-
-    return app.run(session.root, os_user(), as_name or session.as_name)
-
 
 _isolation = click.option(
     "--isolation",

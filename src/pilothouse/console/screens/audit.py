@@ -11,7 +11,7 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.work_rows import audit_table
 
 if TYPE_CHECKING:
@@ -79,6 +79,11 @@ class AuditView(View[Log]):
         if action.name == "open" and not (self.data and self.data.entries):
             return "there is no entry"
         return ""
+
+    def subject(self) -> AuditEntry | None:
+        """The entry under the cursor."""
+        key = self.query_one("#grid", Grid).key
+        return next((e for e in self.data.entries if str(e.seq) == key), None) if self.data else None
 
     def do_open(self) -> None:
         """The whole entry."""

@@ -1,5 +1,6 @@
 """What every view has: chrome, loading in a thread, actions with reasons, filter and command line."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -11,7 +12,7 @@ from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
 from pilothouse.console import navigation
-from pilothouse.console.actions import Action, actions_of, bindings_of, find
+from pilothouse.console.actions import Action, actions_of, bindings_of
 from pilothouse.console.dialogs import Ask, Help
 from pilothouse.console.session import Session
 from pilothouse.console.widgets.chrome import Banner, Footer, Header
@@ -20,7 +21,8 @@ from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.roles import PERMISSIONS, Actor, Permission, Role
-from pilothouse.presentation.cells import Tone
+from pilothouse.presentation.cell import Tone
+from pilothouse.presentation.documents import Line
 
 if TYPE_CHECKING:
     from pilothouse.console.app import Console
@@ -72,6 +74,9 @@ class View(Screen[None], Generic[T]):
         self._again = False
         self._question = 0
         self._failed = False
+        self._fault = ""
+        self.destination = navigation.Destination(self.SCOPE)
+        """Where the history finds this view again."""
 
     # ---- what a view is made of
 
@@ -101,6 +106,24 @@ class View(Screen[None], Generic[T]):
 
     def set_arguments(self, *arguments: str) -> None:
         """What ``:view argument`` asks of a top view."""
+
+    def subject(self) -> Any:
+        """The record that ``d`` describes and ``y`` shows: what the cursor is on, else what the view is of; None without."""
+        for name in ("record", "selected"):
+            with contextlib.suppress(AttributeError):
+                return getattr(self, name)
+        return self.data
+
+    def places(self) -> dict[str, str]:
+        """What placeholders of plugins stand for here, by name without the ``$``; what is not here is not in it."""
+        return _places(self)
+
+    def copy_text(self) -> str:
+        """What ``c`` copies: the marked rows' names, the row's, or the text of the page."""
+        widget = self._filtered()
+        if isinstance(widget, Grid):
+            return "\n".join(sorted(widget.marked)) or widget.key or ""
+        return widget.text if widget is not None else " ".join(self.crumbs())
 
     def trouble(self, words: str) -> None:
         """The workspace cannot be read just now; what was read before stays."""
@@ -138,10 +161,36 @@ class View(Screen[None], Generic[T]):
 
     def refresh_chrome(self) -> None:
         """Header, banner and footer as they are now."""
-        self.query_one(Header).put(self.crumbs(), self.TOP, self.session)
+        if not self.is_mounted or not self.query(Footer):
+            return
+        actions = self.actions()
+        self.query_one(Header).put([*self.crumbs(), *self.notes()], self.TOP, self.session)
         self.query_one(Banner).put(self.session)
-        keys = [(action, not self.why_not(action)) for action in actions_of(self.SCOPE)]
-        self.query_one(Footer).put(keys)
+        self.query_one(Footer).put([(action, not self.why_not(action)) for action in actions])
+        taken = frozenset(key for action in actions for key in action.key_list if len(key) == 1)
+        for grid in self.query(Grid):
+            grid.taken = taken
+
+    def actions(self) -> tuple[Action, ...]:
+        """What keys do here, the reader's own keys and plugins among them."""
+        config = self.session.config
+        if not config.plugins:
+            return actions_of(self.SCOPE, config.keys)
+        from pilothouse.console import plugins
+
+        return (*actions_of(self.SCOPE, config.keys), *plugins.actions_in(config.plugins, self.SCOPE))
+
+    def notes(self) -> list[str]:
+        """How the rows are narrowed and ordered, for the frame: ``/failed``, ``↓ TOOK``, ``12 of 100,006``."""
+        widget = self._filtered()
+        notes = [f"/{self.filter_text}"] if self.filter_text else []
+        if isinstance(widget, Grid):
+            notes += ["only unhealthy"] if widget.unhealthy else []
+            notes += [f"{'↓' if widget.descending else '↑'} {widget.sort}"] if widget.sort else []
+            notes += [f"{len(widget.marked)} marked"] if widget.marked else []
+            if notes or (widget.paged and widget.shown > 500):
+                notes.append(f"{widget.shown:,} row{'' if widget.shown == 1 else 's'}")
+        return notes
 
     def reload(self) -> None:
         """Read again in a thread; while one reads, remember that it is needed once more."""
@@ -177,6 +226,7 @@ class View(Screen[None], Generic[T]):
     def on_view_loaded(self, message: Loaded) -> None:
         """Paint, if anything is different from what is there."""
         message.stop()
+        self._fault = ""
         self._loaded()
         if message.question == self._question and message.data != self.data:
             self.data = message.data
@@ -186,7 +236,7 @@ class View(Screen[None], Generic[T]):
     def on_view_failed(self, message: Failed) -> None:
         """What was there stays; the reason stands below."""
         message.stop()
-        self._failed = True
+        self._failed, self._fault = True, message.words
         self._loaded()
         self.say(message.words, "bad")
 
@@ -206,14 +256,18 @@ class View(Screen[None], Generic[T]):
     # ---- actions
 
     def why_not(self, action: Action) -> str:
-        """Why an action would be refused: the role first, then the state. Empty if it would not."""
+        """Why an action would be refused: a console to look only first, the role, then the state. Empty if it would not."""
+        if action.writes and self.session.read_only:
+            return "this console is read-only"
+        if action.name.startswith("plugin_"):
+            return self._why_no_plugin(action)
         if action.permission and not self.session.actor.allows(action.permission, self.subject_model()):
             return f"to {action.permission} takes {_roles(action.permission)}; you are {self.session.actor.role_names}"
         return self.refusal(action)
 
     async def action_act(self, name: str) -> None:
         """Do an action of this view, or say why not."""
-        action = find(self.SCOPE, name)
+        action = next((action for action in self.actions() if action.name == name), None)
         if action is None:
             return
         reason = self.why_not(action)
@@ -222,6 +276,9 @@ class View(Screen[None], Generic[T]):
             return
         if name.startswith("go_"):
             await navigation.go(self.app, navigation.Destination(name.removeprefix("go_")))
+            return
+        if name.startswith("plugin_"):
+            self._start_plugin(name)
             return
         method = getattr(self, f"do_{name}", None) or getattr(self.app, f"do_{name}")
         method()
@@ -233,6 +290,7 @@ class View(Screen[None], Generic[T]):
             self.app.call_later(navigation.go, self.app, destination)
         else:
             self.app.push_screen(navigation.make(destination))
+            self.app.history.visit(destination)
 
     def perform(self, words: str, operation: Operation, after: Callable[[], None] | None = None) -> None:
         """Call an operation in a thread; say ``words`` (or what it answers with) when it is through, or why not."""
@@ -271,19 +329,29 @@ class View(Screen[None], Generic[T]):
     def on_key(self, event: events.Key) -> None:
         """What was said is read by now."""
         if event.key not in ("shift", "ctrl"):
-            self.query_one(Footer).clear()
+            for footer in self.query(Footer):
+                footer.clear()
+        plugin = next(
+            (a for a in self.actions() if a.name.startswith("plugin_") and event.key in a.key_list), None
+        )
+        if plugin is not None:
+            event.stop()
+            self.call_later(self.action_act, plugin.name)
 
     # ---- everywhere
 
     def do_help(self) -> None:
         """The keys of this view."""
-        refusals = {a.name: self.why_not(a) for a in actions_of(self.SCOPE)}
-        self.app.push_screen(Help(self.SCOPE, {name: why for name, why in refusals.items() if why}))
+        actions = self.actions()
+        refusals = {a.name: self.why_not(a) for a in actions}
+        self.app.push_screen(Help(self.SCOPE, {name: why for name, why in refusals.items() if why}, actions))
 
     def do_command(self) -> None:
         """Open the command line."""
         prompt = self.query_one(Prompt)
         prompt.models, prompt.targets = self.session.models, self.session.targets
+        prompt.aliases = tuple(self.session.config.aliases)
+        prompt.lines = tuple(self.app.commands.lines)
         self._open_prompt(":")
 
     def do_filter(self) -> None:
@@ -324,6 +392,9 @@ class View(Screen[None], Generic[T]):
         self._apply_filter()
         if message.done:
             self.close_prompt()
+            self.refresh_chrome()
+            if self._fault:  # said while the filter was typed, and gone with the next key
+                self.say(self._fault, "bad")
 
     def _filtered(self) -> Grid | Pager | None:
         found = next((w for w in self.query("Grid, Pager") if w.display), None)
@@ -335,14 +406,94 @@ class View(Screen[None], Generic[T]):
             widget.set_filter(self.filter_text)
 
     def do_back(self) -> None:
-        """Close the prompt, else clear the filter, else leave the view."""
+        """Close the prompt, else take marks away, else clear the filter, else leave the view."""
+        widget = self._filtered()
         if self.query_one(Prompt).display:
             self.close_prompt()
+        elif isinstance(widget, Grid) and widget.clear_marks():
+            self.refresh_chrome()
         elif self.filter_text:
             self.filter_text = ""
             self._apply_filter()
+            self.refresh_chrome()
         else:
             self.app.go_back()
+
+    # ---- what the cursor is on
+
+    def do_describe(self) -> None:
+        """Every field of it, to read."""
+        self._read_record(described=True)
+
+    def do_raw(self) -> None:
+        """The record itself."""
+        self._read_record(described=False)
+
+    def _read_record(self, *, described: bool) -> None:
+        from pilothouse.console.reader import Reader
+        from pilothouse.presentation import raw
+
+        record = self.subject()
+        if record is None:
+            self.say("there is no record here", "warn")
+            return
+        title = " › ".join(self.crumbs())
+        toml, text = raw.to_toml(record), raw.to_json(record)
+        forms = [
+            ("TOML", toml, lambda: raw.raw_lines(toml)),
+            ("JSON", text, lambda: raw.raw_lines(text)),
+        ]
+        page = ("every field", toml, lambda: raw.describe(record))
+        self.app.push_screen(Reader(title, [page, *forms] if described else forms))
+
+    def read_text(self, title: str, text: str, lines: Callable[[str], list[Line]]) -> None:
+        """Show a text over the whole screen."""
+        from pilothouse.console.reader import Reader
+
+        self.app.push_screen(Reader(title, [("", text, lambda: lines(text))]))
+
+    def do_copy(self) -> None:
+        """Hand it to the terminal."""
+        from pilothouse.console.clipboard import copied
+
+        text = self.copy_text()
+        if text:
+            self.say(copied(self.app, text, "it"), "good")
+        else:
+            self.say("there is nothing to copy here", "warn")
+
+    def do_mark(self) -> None:
+        """Mark the row, or take the mark away."""
+        self._with_grid(Grid.toggle_mark)
+
+    def do_unhealthy(self) -> None:
+        """Only what is unhealthy, or everything."""
+        self._with_grid(Grid.toggle_unhealthy)
+
+    def do_wide(self) -> None:
+        """Every column whole, or what fits."""
+        self._with_grid(Grid.toggle_wide)
+
+    def _with_grid(self, change: Callable[[Grid], object]) -> None:
+        widget = self._filtered()
+        if isinstance(widget, Grid):
+            change(widget)
+            self.call_after_refresh(self.refresh_chrome)
+        else:
+            self.say("this view has no table", "warn")
+
+    def _why_no_plugin(self, action: Action) -> str:
+        from pilothouse.console import plugins
+
+        found = plugins.named(self.session.config.plugins, action.name)
+        return plugins.refusal(found, self) if found else "there is no such plugin"
+
+    def _start_plugin(self, name: str) -> None:
+        from pilothouse.console import plugins
+
+        found = plugins.named(self.session.config.plugins, name)
+        if found is not None:
+            plugins.start(found, self)
 
     def on_grid_chosen(self) -> None:
         """A double click opens, as Enter does."""
@@ -351,6 +502,30 @@ class View(Screen[None], Generic[T]):
     def on_grid_moved(self) -> None:
         """Which keys are allowed depends on the row."""
         self.call_after_refresh(self.refresh_chrome)
+
+
+def _places(view: View[Any]) -> dict[str, str]:
+    """Read off the record that the view is about."""
+    record = view.subject()
+    session = view.session
+    found = {"ACTOR": session.actor.name, "MODEL": view.subject_model()}
+    if session.services is not None:
+        found["WORKSPACE"] = str(session.services.paths.root)
+    if record is not None:
+        kind = type(record).__name__.upper().removeprefix("PROMOTION")
+        for name, field in (
+            ("MODEL", "model"),
+            ("VERSION", "version"),
+            ("TARGET", "target"),
+            ("NAME", "name"),
+            (kind, "id"),
+        ):
+            value = getattr(record, field, None)
+            if isinstance(value, str | int) and not isinstance(value, bool) and not found.get(name):
+                found[name] = str(value)
+        if kind == "VERSION":
+            found["VERSION"] = str(record.number)
+    return {name: value for name, value in found.items() if value}
 
 
 def _roles(permission: Permission) -> str:

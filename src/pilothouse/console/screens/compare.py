@@ -10,7 +10,7 @@ from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.tables import Table
 from pilothouse.presentation.version_pages import ComparedRow, comparison_table
 

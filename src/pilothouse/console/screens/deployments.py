@@ -29,7 +29,7 @@ class Deployed:
 
 
 class DeploymentsView(View[Deployed]):
-    """``R`` goes back on one target, ``B`` on all."""
+    """``ctrl+l`` goes back on one target or those marked, ``ctrl+e`` on all."""
 
     SCOPE = TOP = "deployments"
 
@@ -88,8 +88,8 @@ class DeploymentsView(View[Deployed]):
         state = self.selected
         if state is None or self.data is None:
             return "h shows what is live first" if self._history else "there is no target yet"
-        if action.name == "roll_back" and not self._plan(state.model, [state.target]):
-            return f"{state.model} has no version before this one on {state.target}"
+        if action.name == "roll_back":
+            return self._why_not_back()
         if action.name == "roll_back_all" and not self._plan(state.model, None):
             return f"{state.model} has no version before on any target"
         if action.name == "lift_hold" and not any(hold.model == state.model for hold in self.data.holds):
@@ -101,10 +101,27 @@ class DeploymentsView(View[Deployed]):
         if self.selected:
             self.open_view("monitor", self.selected.model, self.selected.target)
 
+    @property
+    def chosen(self) -> list[TargetState]:
+        """The places that are marked, else the one under the cursor."""
+        marked = self.query_one("#grid", Grid).marked
+        states = self.data.states if self.data and not self._history else ()
+        found = [s for s in states if f"{s.model}/{s.target}" in marked]
+        return found or ([self.selected] if self.selected else [])
+
+    def _why_not_back(self) -> str:
+        chosen = self.chosen
+        if len({state.model for state in chosen}) > 1:
+            return "the marked rows are of more than one model: a roll-back is one model's"
+        for state in chosen:
+            if not self._plan(state.model, [state.target]):
+                return f"{state.model} has no version before this one on {state.target}"
+        return ""
+
     def do_roll_back(self) -> None:
-        """On this target."""
-        if self.selected:
-            self._roll_back(self.selected.model, [self.selected.target])
+        """On this target, or on those marked."""
+        if self.chosen:
+            self._roll_back(self.chosen[0].model, [state.target for state in self.chosen])
 
     def do_roll_back_all(self) -> None:
         """On every target that has a version before."""
@@ -126,7 +143,7 @@ class DeploymentsView(View[Deployed]):
             [
                 *(f"{step.target}: version {step.now} → version {step.then}, at once" for step in plan),
                 "",
-                f"Automatic deployment of {model} is held until somebody lifts it (H). No approval is needed.",
+                f"Automatic deployment of {model} is held until somebody lifts it (u). No approval is needed.",
             ],
             field="reason",
             required=True,

@@ -1,5 +1,6 @@
 """Cancelling and retrying a job: shared by the list of jobs and the job itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pilothouse.console.dialogs import Ask
@@ -23,18 +24,36 @@ def refusal(name: str, job: Job | None) -> str:
 
 def cancel(view: View[Any], job: Job) -> None:
     """Ask, then cancel."""
+    cancel_all(view, [job])
+
+
+def retry(view: View[Any], job: Job) -> None:
+    """Ask, then queue it again."""
+    retry_all(view, [job])
+
+
+def cancel_all(view: View[Any], chosen: Sequence[Job]) -> None:
+    """Ask once for all of them, then cancel one after the other; what was refused is said."""
+    if not chosen:
+        return
 
     def operation(services: Any, actor: Actor, reason: str) -> str:
         from pilothouse.operations import jobs
 
-        found = jobs.cancel_job(services, actor, job.id, reason=reason)
-        return f"job {job.id} {'is cancelled' if found.status.ended else 'is being ended'}"
+        found = [jobs.cancel_job(services, actor, job.id, reason=reason) for job in chosen]
+        return ", ".join(
+            f"job {job.id} {'is cancelled' if job.status.ended else 'is being ended'}" for job in found
+        )
 
     question = Ask(
-        f"Cancel job {job.id}, {job.kind} of {job.model}?",
-        ["Its processes are ended and nothing of it is kept but the log. What is live stays as it is."],
+        f"Cancel {_named(chosen)}?",
+        [
+            *_each(chosen),
+            "Their processes are ended and nothing of them is kept but the log. What is live stays as it is; r queues a "
+            "cancelled job again with the same inputs.",
+        ],
         field="reason",
-        confirm="cancel the job",
+        confirm="cancel the job" if len(chosen) == 1 else f"cancel {len(chosen)} jobs",
         tone="warn",
     )
     view.ask(
@@ -42,17 +61,37 @@ def cancel(view: View[Any], job: Job) -> None:
     )
 
 
-def retry(view: View[Any], job: Job) -> None:
-    """Ask, then queue it again."""
+def retry_all(view: View[Any], chosen: Sequence[Job]) -> None:
+    """Ask once for all of them, then queue each again."""
+    if not chosen:
+        return
 
     def operation(services: Any, actor: Actor) -> str:
         from pilothouse.operations import jobs
 
-        return f"job {jobs.retry_job(services, actor, job.id).id} is queued"
+        found = [jobs.retry_job(services, actor, job.id).id for job in chosen]
+        return f"{'job' if len(found) == 1 else 'jobs'} {', '.join(map(str, found))} queued"
 
     question = Ask(
-        f"Run job {job.id} again?",
-        [f"A new job does {job.kind} of {job.model} with the same inputs."],
-        confirm="queue it",
+        f"Run {_named(chosen)} again?",
+        [*_each(chosen), "A new job does each with the same inputs; it can be cancelled."],
+        confirm="queue it" if len(chosen) == 1 else f"queue {len(chosen)} jobs",
     )
     view.ask(question, lambda _: view.perform("", operation))
+
+
+def _named(chosen: Sequence[Job]) -> str:
+    return (
+        f"job {chosen[0].id}, {chosen[0].kind} of {chosen[0].model}"
+        if len(chosen) == 1
+        else f"{len(chosen)} jobs"
+    )
+
+
+def _each(chosen: Sequence[Job]) -> list[str]:
+    """Every target of the act, by name."""
+    return (
+        [f"job {job.id}: {job.kind} of {job.model}, {job.status}" for job in chosen]
+        if len(chosen) > 1
+        else []
+    )

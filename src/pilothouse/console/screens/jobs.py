@@ -1,24 +1,26 @@
 """Jobs, newest first, with live progress."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pilothouse.console.screens import job_actions
-from pilothouse.console.screens.lists import Listed, TableView, listed
+from pilothouse.console.screens.lists import PagedView
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
+from pilothouse.presentation.tables import Table
 from pilothouse.presentation.work_rows import job_table
 
 if TYPE_CHECKING:
     from pilothouse.console.actions import Action
     from pilothouse.operations.services import Services
 
-_LIMIT = 200
 
-
-class JobsView(TableView[Job]):
-    """Enter shows a job's log. ``:jobs failed`` shows only those."""
+class JobsView(PagedView[Job]):
+    """Enter shows a job's log. ``:jobs failed`` shows only those. Keys act on every job that is marked."""
 
     SCOPE = TOP = "jobs"
     _status = ""
@@ -30,37 +32,45 @@ class JobsView(TableView[Job]):
     def set_arguments(self, *arguments: str) -> None:
         """``:jobs STATUS``, or ``all``."""
         self._status = "" if arguments[0] == "all" else arguments[0].replace("-", " ")
+        self._ask_from_the_top()
         self.ask_anew()
 
-    def load(self, services: "Services", actor: Actor) -> Listed[Job]:
-        """The newest jobs."""
-        from pilothouse.operations import jobs
-
+    def narrowed(self, query: Query) -> Query:
+        """Only jobs of the status asked for."""
         if self._status and self._status not in list(JobStatus):
             known = ", ".join(status.replace(" ", "-") for status in JobStatus)
             raise InvalidInputError(f"{self._status!r} is no status of a job: expected {known} or all")
-        status = JobStatus(self._status) if self._status else None
-        found = jobs.list_jobs(services, actor, status=status, limit=_LIMIT)
-        return listed(found, job_table(found, services.now()), lambda j: j.id)
+        return replace(query, where=(("status", self._status),)) if self._status else query
+
+    def page(self, services: "Services", actor: Actor, query: Query) -> Page[Job]:
+        """A window of the jobs."""
+        from pilothouse.operations import listings
+
+        return listings.jobs_page(services, actor, query)
+
+    def table(self, services: "Services", rows: Sequence[Job]) -> Table:
+        """Newest first."""
+        return job_table(rows, services.now())
 
     def subject_model(self) -> str:
         """The job's model."""
         return self.record.model if self.record else ""
 
     def refusal(self, action: "Action") -> str:
-        """The state of the job under the cursor decides."""
-        return job_actions.refusal(action.name, self.record) if action.scope == self.SCOPE else ""
+        """The states of the jobs chosen decide."""
+        if action.scope != self.SCOPE:
+            return ""
+        jobs = self.chosen if action.name in ("cancel", "retry") else [self.record]
+        return next(filter(None, (job_actions.refusal(action.name, job) for job in jobs or [None])), "")
 
     def do_open(self) -> None:
         """The job's log."""
         self.open_view("job", self.key)
 
     def do_cancel(self) -> None:
-        """End it."""
-        if self.record:
-            job_actions.cancel(self, self.record)
+        """End it, or all that are marked."""
+        job_actions.cancel_all(self, self.chosen)
 
     def do_retry(self) -> None:
-        """Again."""
-        if self.record:
-            job_actions.retry(self, self.record)
+        """Again, all that are marked."""
+        job_actions.retry_all(self, self.chosen)

@@ -15,7 +15,7 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.charts import MARK_LEGEND, monitor_charts
 from pilothouse.presentation.texts import count_text, safe, time_text
 from pilothouse.presentation.work_pages import feature_table

@@ -1,15 +1,17 @@
-"""Shown until the workspace is open, and where it cannot be opened: what is wrong, and what to do."""
+"""Shown until the workspace is open, and where something stands in the way: what is wrong, and what to do."""
 
 from typing import Any
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
+from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.tones import line
-from pilothouse.presentation.cells import Cell
-from pilothouse.presentation.texts import safe
+from pilothouse.presentation.cell import Cell
+from pilothouse.presentation.texts import safe, safe_block
 
 
 class OpeningView(View[None]):
@@ -19,7 +21,14 @@ class OpeningView(View[None]):
 
     def body(self) -> ComposeResult:
         """Words only."""
-        yield Static(Text("opening the workspace …"), markup=False, id="trouble", classes="words")
+        with VerticalScroll(can_focus=False):
+            yield Static(Text("opening the workspace …"), markup=False, id="trouble", classes="words")
+
+    def on_mount(self) -> None:
+        """Where the reader's own configuration is wrong, that comes first."""
+        super().on_mount()
+        if self.app.fault:
+            self._say_fault(self.app.fault)
 
     def load(self, services: Any, actor: Any) -> None:
         """Nothing: the watcher opens."""
@@ -33,19 +42,29 @@ class OpeningView(View[None]):
 
     def trouble(self, words: str) -> None:
         """Say what is wrong and what to do."""
-        self.query_one("#trouble", Static).update(
-            Text("\n").join(
-                [
-                    line(Cell("")),
-                    line(Cell("✖ This workspace cannot be opened", "bad")),
-                    line(Cell("")),
-                    Text(safe(words, 2_000)),
-                    line(Cell("")),
-                    line(
-                        Cell("It is tried again every half second. ", "dim"),
-                        Cell("q", "strong"),
-                        Cell(" leaves.", "dim"),
-                    ),
-                ]
-            )
-        )
+        if not self.app.fault:
+            self._put(
+                "✖ This workspace cannot be opened", words,
+                [Cell("It is tried again every half second. ", "dim"), Cell("q", "strong"), Cell(" leaves.", "dim")],
+            )  # fmt: skip
+
+    def _say_fault(self, words: str) -> None:
+        self._put(
+            "✖ The console's configuration is not valid", words,
+            [Cell("Enter", "strong"), Cell(" opens the console without it.  ", "dim"),
+             Cell("q", "strong"), Cell(" leaves.", "dim")],
+        )  # fmt: skip
+
+    def _put(self, title: str, words: str, keys: list[Cell]) -> None:
+        parts = [line(Cell("")), line(Cell(title, "bad")), line(Cell(""))]
+        parts += [Text(safe(part, 400)) for part in safe_block(words, 2_000).split("\n")[:30]]
+        self.query_one("#trouble", Static).update(Text("\n").join([*parts, line(Cell("")), line(*keys)]))
+
+    def on_key(self, event: events.Key) -> None:
+        """Enter goes on without the configuration."""
+        super().on_key(event)
+        if self.app.fault and event.key == "enter":
+            event.stop()
+            self.app.fault = ""
+            self.query_one("#trouble", Static).update(Text("opening the workspace …"))
+            self.app.look()

@@ -1,20 +1,23 @@
 """A model's versions, newest first."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pilothouse.console.screens import requesting
-from pilothouse.console.screens.lists import WINDOW, Listed, TableView, listed
+from pilothouse.console.screens.lists import Listed, PagedView
+from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Model, Version
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.rows import version_table
+from pilothouse.presentation.tables import Table
 
 if TYPE_CHECKING:
     from pilothouse.console.actions import Action
     from pilothouse.operations.services import Services
 
 
-class VersionsView(TableView[Version]):
+class VersionsView(PagedView[Version]):
     """Enter shows everything on record about a version."""
 
     SCOPE = "versions"
@@ -24,19 +27,41 @@ class VersionsView(TableView[Version]):
         super().__init__()
         self.model = model
         self._model: Model | None = None
+        self._metric = ""
 
     def crumbs(self) -> Sequence[str]:
         """models › NAME."""
         return ("models", self.model)
 
     def load(self, services: "Services", actor: Actor) -> Listed[Version]:
-        """The model's versions with its primary metric."""
+        """A window of the model's versions with its primary metric."""
         from pilothouse.operations import catalogue
 
         self._model = catalogue.get_model(services, actor, self.model)
-        metric = catalogue.primary_metric(services, actor, self.model)
-        versions = catalogue.list_versions(services, actor, self.model)[:WINDOW]
-        return listed(versions, version_table(versions, metric), lambda v: v.number)
+        self._metric = catalogue.primary_metric(services, actor, self.model)
+        return super().load(services, actor)
+
+    def narrowed(self, query: Query) -> Query:
+        """Only this model's."""
+        return replace(query, where=(("model", self.model),))
+
+    def page(self, services: "Services", actor: Actor, query: Query) -> Page[Version]:
+        """A window of the versions."""
+        from pilothouse.operations import listings
+
+        return listings.versions_page(services, actor, query)
+
+    def table(self, services: "Services", rows: Sequence[Version]) -> Table:
+        """With the primary metric."""
+        return version_table(rows, self._metric)
+
+    def row_key(self, record: Version) -> int:
+        """Its number."""
+        return record.number
+
+    def copy_text(self) -> str:
+        """References: they are understood wherever a version is asked for."""
+        return "\n".join(f"models:/{version.model}/{version.number}" for version in self.chosen)
 
     def subject_model(self) -> str:
         """The model shown."""

@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 from pilothouse.console.drawing import Drawings, Key
 from pilothouse.console.widgets.tones import line
-from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.charts import Chart
 
 

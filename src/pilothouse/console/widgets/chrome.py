@@ -8,7 +8,7 @@ from textual.widgets import Static
 from pilothouse.console.actions import Action
 from pilothouse.console.session import Session
 from pilothouse.console.widgets.tones import line
-from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.tables import clip, display_width
 from pilothouse.presentation.texts import safe, time_text
 
@@ -38,6 +38,11 @@ class Header(Static):
             right, tone = f"{DEMO}{who}", "warn"
         else:
             right, tone = f"{who} ({safe(session.actor.role_names)})", "dim"
+        if session.read_only:
+            right, tone = f"READ-ONLY  {right}", "warn"
+        needed = display_width(" " + " › ".join(safe(crumb) for crumb in crumbs))
+        if needed + display_width(right) + 3 > width and status and status.demo:
+            right = f"{'READ-ONLY  ' if session.read_only else ''}DEMO, not verified: {who}"
         right = right if display_width(right) < width - 12 else clip(right, max(1, width - 12)).rstrip()
         left = clip(
             " " + " › ".join(safe(crumb) for crumb in crumbs), max(1, width - display_width(right) - 2)
@@ -76,7 +81,7 @@ class Banner(Static):
         if status and status.automation.paused:
             words = safe(
                 f" ‖ AUTOMATION PAUSED by {status.automation.actor} {time_text(status.automation.recorded_at)}: "
-                f"{status.automation.reason} (P resumes)"
+                f"{status.automation.reason} (! resumes)"
             )
             lines.append(line(Cell(words, "warn")))
         self.update(Text("\n").join(lines))

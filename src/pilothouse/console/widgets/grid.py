@@ -1,4 +1,8 @@
-"""A table on the line API: only what is visible is drawn, the cursor stays on its row's key through changes."""
+"""A table on the line API: only what is visible is drawn, the cursor stays on its row's key through changes.
+
+A table may be a window of a longer list (``Table.total``): then the grid is as high as the list, filter and order are the
+view's to ask for (``Sorted``), and ``Edge`` asks for the rows beyond the window.
+"""
 
 from rich.segment import Segment
 from rich.style import Style
@@ -9,10 +13,16 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from pilothouse.console.widgets.tones import CURSOR, HEADER, STYLES
-from pilothouse.presentation.tables import Row, Table, clip, fit_columns
+from pilothouse.console.widgets.tones import CURSOR, HEADER, SORTABLE, SORTED, STYLES
+from pilothouse.domain.listing import RowFilter, parse_filter
+from pilothouse.presentation.sorting import column_name, sorted_rows
+from pilothouse.presentation.tables import Row, Table, clip, display_width, fit_columns
 
 _GAP = 2
+_MARGIN = 60
+"""Rows before the end of a window at which the next one is asked for."""
+_WIDEST = 120
+_UNWELL = ("bad", "warn")
 
 
 class Grid(ScrollView, can_focus=True):
@@ -24,8 +34,10 @@ class Grid(ScrollView, can_focus=True):
         Binding("down,j", "move(1)", show=False),
         Binding("pageup", "page(-1)", show=False),
         Binding("pagedown", "page(1)", show=False),
-        Binding("home,g", "move(-1000000)", show=False),
-        Binding("end,G", "move(1000000)", show=False),
+        Binding("home,g", "move(-100000000)", show=False),
+        Binding("end,G", "move(100000000)", show=False),
+        Binding("left", "sideways(-1)", show=False),
+        Binding("right", "sideways(1)", show=False),
     ]
 
     class Moved(Message):
@@ -34,13 +46,39 @@ class Grid(ScrollView, can_focus=True):
     class Chosen(Message):
         """A row was clicked twice or Enter was pressed on it by a screen without an action of its own."""
 
+    class Edge(Message):
+        """Rows beyond the window are wanted: around the cursor, or the last (``end``), or the first (``start``)."""
+
+        def __init__(self, where: str) -> None:
+            super().__init__()
+            self.where = where
+
+    class Sorted(Message):
+        """The order of a window's list is to be another one; ``column`` is empty for its own."""
+
+        def __init__(self, column: str, descending: bool) -> None:
+            super().__init__()
+            self.column = column
+            self.descending = descending
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - the name that Textual uses
         super().__init__(id=id)
         self._table: Table | None = None
         self._rows: tuple[Row, ...] = ()
         self._columns: list[tuple[int, int]] = []
-        self._filter = ""
+        self._filter = RowFilter()
+        self._filter_text = ""
+        self._first = 0
+        self._wanted = ""
         self.cursor = 0
+        self.sort = ""
+        """The title of the column that the rows are sorted by; empty for the table's own order."""
+        self.descending = False
+        self.unhealthy = False
+        self.wide = False
+        self.marked: set[str] = set()
+        self.taken: frozenset[str] = frozenset()
+        """Letters that are keys of the view; no column is sorted by them."""
 
     @property
     def key(self) -> str | None:
@@ -50,6 +88,17 @@ class Grid(ScrollView, can_focus=True):
     @property
     def shown(self) -> int:
         """How many rows the filter lets through."""
+        return self._total
+
+    @property
+    def paged(self) -> bool:
+        """Whether the table is a window of a list in SQL."""
+        return self._table is not None and self._table.total is not None
+
+    @property
+    def _total(self) -> int:
+        if self._table is not None and self._table.total is not None:
+            return max(self._table.total, self._first + len(self._rows))
         return len(self._rows)
 
     def put(self, table: Table) -> None:
@@ -59,8 +108,9 @@ class Grid(ScrollView, can_focus=True):
             self._apply()
 
     def set_filter(self, text: str) -> None:
-        """Show only rows in which a cell holds ``text``; upper and lower case are the same."""
-        self._filter = text.casefold()
+        """Show only rows that pass; a list in SQL is filtered there."""
+        self._filter_text = text
+        self._filter = parse_filter(text)
         self._apply()
 
     def select(self, key: str) -> None:
@@ -69,31 +119,133 @@ class Grid(ScrollView, can_focus=True):
             if row.key == key:
                 self._go(index)
 
+    def toggle_mark(self) -> None:
+        """Mark the row, or take the mark away, and go to the next."""
+        if self.key is not None:
+            self.marked ^= {self.key}
+            self.refresh()
+            self._go(self.cursor + 1)
+
+    def clear_marks(self) -> bool:
+        """Take all marks away; False where there were none."""
+        had, self.marked = bool(self.marked), set()
+        if had:
+            self.refresh()
+        return had
+
+    def toggle_wide(self) -> None:
+        """Every column whole, or what fits."""
+        self.wide = not self.wide
+        self.scroll_to(x=0, animate=False)
+        self._fit()
+
+    def toggle_unhealthy(self) -> None:
+        """Only rows in which a cell warns, or all; a list in SQL is the view's to ask for."""
+        self.unhealthy = not self.unhealthy
+        self._apply()
+
+    def sort_letters(self) -> dict[str, int]:
+        """Capital letter to column: the first letter of its title that is free."""
+        letters: dict[str, int] = {}
+        if self._table is not None:
+            for index, column in enumerate(self._table.columns):
+                free = (c for c in column.title.upper() if c.isascii() and c.isalpha() and c != "G")
+                letter = next((c for c in free if c not in letters and c not in self.taken), None)
+                if letter is not None:
+                    letters[letter] = index
+        return letters
+
+    def sort_by(self, letter: str) -> bool:
+        """Sort by the column of a letter: rising, then falling, then the table's own order. False: no such column."""
+        index = self.sort_letters().get(letter)
+        if index is None or self._table is None:
+            return False
+        title = self._table.columns[index].title
+        if self.sort != title:
+            self.sort, self.descending = title, False
+        elif not self.descending:
+            self.descending = True
+        else:
+            self.sort, self.descending = "", False
+        if self.paged:
+            self.post_message(self.Sorted(column_name(self.sort), self.descending))
+        else:
+            self._apply()
+        self.refresh()
+        return True
+
+    def forget_sort(self) -> None:
+        """The table's own order: the list knows no such column."""
+        self.sort, self.descending = "", False
+        self.refresh()
+
     def _apply(self) -> None:
         if self._table is None:
             return
-        before = self.key
-        self._rows = tuple(row for row in self._table.rows if self._matches(row))
+        before, place, top = self.key, self._first + self.cursor, self._first == 0 and self.cursor == 0
+        self._first = self._table.first
+        self._rows = self._table.rows if self.paged else self._passing(self._table)
         keys = [row.key for row in self._rows]
-        self.cursor = keys.index(before) if before in keys else max(0, min(self.cursor, len(keys) - 1))
+        if self._wanted in ("start", "end"):
+            self.cursor = 0 if self._wanted == "start" else max(0, len(keys) - 1)
+        elif before in keys and not (top and self.paged and before != keys[0] and not self.has_focus):
+            self.cursor = keys.index(before)
+        else:
+            self.cursor = max(0, min(place - self._first, len(keys) - 1))
+        wanted, self._wanted = self._wanted, ""
         self._fit()
+        moved = self._first + self.cursor - place
+        if wanted:
+            self.scroll_to_region(Region(0, self._first + self.cursor, 1, 2), animate=False, force=True)
+        elif (
+            moved and self.paged and before in keys
+        ):  # rows came in above: what is looked at stays where it is
+            self.scroll_to(y=max(0, self.scroll_offset.y + moved), animate=False, force=True)
+        if self.marked and not self.paged:
+            self.marked &= {row.key for row in self._table.rows}
         self.post_message(self.Moved())
 
-    def _matches(self, row: Row) -> bool:
-        return not self._filter or any(self._filter in cell.text.casefold() for cell in row.cells)
+    def _passing(self, table: Table) -> tuple[Row, ...]:
+        titles = [column.title for column in table.columns]
+        rows = table.rows
+        if self.sort in titles:
+            rows = sorted_rows(table, titles.index(self.sort), descending=self.descending)
+        if self.unhealthy:
+            rows = tuple(row for row in rows if any(cell.tone in _UNWELL for cell in row.cells))
+        if not self._filter:
+            return rows
+        names = [column_name(title) or f"column{i}" for i, title in enumerate(titles)]
+        return tuple(
+            row
+            for row in rows
+            if self._filter.matches(
+                {**dict(row.fields), **dict(zip(names, (c.text for c in row.cells), strict=True))}
+            )
+        )
 
     def _fit(self) -> None:
         if self._table is None:
             return
         width = max(1, self.size.width - 2)
         shown = Table(self._table.columns, self._rows, self._table.empty)
-        self._columns = fit_columns(shown, width, gap=_GAP)
-        self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        self._columns = fit_columns(shown, _WIDEST * len(shown.columns) if self.wide else width, gap=_GAP)
+        across = sum(w for _, w in self._columns) + _GAP * len(self._columns) if self.wide else 0
+        self.virtual_size = Size(max(self.size.width, across), self._total + 1)
         self.refresh()
 
     def on_resize(self, event: events.Resize) -> None:
         """Columns give way or come back."""
         self._fit()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Sideways only where there is something at the side: else the view has those keys."""
+        return action != "sideways" or (self.wide and self.virtual_size.width > self.size.width)
+
+    def action_sideways(self, steps: int) -> None:
+        """Move the window over a wide table."""
+        self.scroll_to(
+            x=self.scroll_offset.x + steps * max(8, self.size.width // 3), animate=False, force=True
+        )
 
     def action_move(self, steps: int) -> None:
         """Move the cursor."""
@@ -104,16 +256,51 @@ class Grid(ScrollView, can_focus=True):
         self._go(self.cursor + pages * max(1, self.size.height - 2))
 
     def _go(self, index: int) -> None:
+        if not self._rows:
+            return
+        if self.paged:
+            self._ask_beyond(index)
         index = max(0, min(index, len(self._rows) - 1))
-        if index != self.cursor and self._rows:
+        if index != self.cursor:
             self.cursor = index
-            self.scroll_to_region(Region(0, index, 1, 2), animate=False, force=True)
+            self.scroll_to_region(Region(0, self._first + index, 1, 2), animate=False, force=True)
             self.refresh()
             self.post_message(self.Moved())
 
+    def _ask_beyond(self, index: int) -> None:
+        """Where the cursor comes near the end of the window, or leaves it for the end of the list, ask for rows."""
+        below = self._total - self._first - len(self._rows)
+        if self._first + index <= -_MARGIN and self._first > 0:
+            self._wanted = "start"
+            self.post_message(self.Edge("start"))
+        elif index >= len(self._rows) + 1_000 and below > 0:
+            self._wanted = "end"
+            self.post_message(self.Edge("end"))
+        elif (index < _MARGIN and self._first > 0) or (index >= len(self._rows) - _MARGIN and below > 0):
+            self.post_message(self.Edge("here"))
+
+    def _on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.action_move(3)
+
+    def _on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.action_move(-3)
+
+    def on_key(self, event: events.Key) -> None:
+        """Capitals sort."""
+        if (
+            len(event.key) == 1
+            and event.key.isupper()
+            and event.key not in self.taken
+            and self.sort_by(event.key)
+        ):
+            event.stop()
+            event.prevent_default()
+
     def on_click(self, event: events.Click) -> None:
         """A mouse is never needed; where there is one, it moves the cursor, and a second click opens."""
-        index = int(self.scroll_offset.y) + event.y - 1
+        index = int(self.scroll_offset.y) + event.y - 1 - self._first
         if event.y > 0 and 0 <= index < len(self._rows):
             if index == self.cursor and event.chain > 1:
                 self.post_message(self.Chosen())
@@ -125,20 +312,11 @@ class Grid(ScrollView, can_focus=True):
         if self._table is None:
             return Strip.blank(width)
         if not self._rows:
-            words = (
-                self._table.empty
-                if not self._filter
-                else f"no row holds “{self._filter}”; Esc clears the filter"
-            )
-            return self._strip([(words if y == 1 else "", STYLES["dim"])], width)
+            return self._strip([(self._nothing() if y == 1 else "", STYLES["dim"])], width)
         if y == 0:
-            titles = [
-                (clip(self._table.columns[i].title, w, self._table.columns[i].align), HEADER)
-                for i, w in self._columns
-            ]
-            return self._strip(titles, width)
-        index = int(self.scroll_offset.y) + y - 1
-        if index >= len(self._rows):
+            return self._titles(width)
+        index = int(self.scroll_offset.y) + y - 1 - self._first
+        if not 0 <= index < len(self._rows):
             return Strip.blank(width)
         row = self._rows[index]
         current = index == self.cursor and self.has_focus
@@ -149,15 +327,63 @@ class Grid(ScrollView, can_focus=True):
             )
             for i, w in self._columns
         ]
-        return self._strip(cells, width, CURSOR if current else None)
+        return self._strip(cells, width, CURSOR if current else None, marked=row.key in self.marked)
 
-    def _strip(self, cells: list[tuple[str, Style]], width: int, gap_style: Style | None = None) -> Strip:
-        segments = [Segment(" ", gap_style)]
+    def _nothing(self) -> str:
+        assert self._table is not None
+        if self._filter:
+            return f"no row passes /{self._filter_text[:60]}; Esc clears the filter"
+        if self.unhealthy:
+            return "nothing here is unhealthy; ^z shows everything"
+        return self._table.empty
+
+    def _titles(self, width: int) -> Strip:
+        """The titles; the letter that sorts is underlined, and an arrow stands at the column that the rows are sorted by."""
+        assert self._table is not None
+        letters = {index: letter for letter, index in self.sort_letters().items()}
+        segments = [Segment(" ")]
+        for place, (i, w) in enumerate(self._columns):
+            column = self._table.columns[i]
+            is_sorted = bool(self.sort) and column.title == self.sort
+            title = column.title
+            if is_sorted:
+                arrow = "↓" if self.descending else "↑"
+                title = (
+                    f"{title}{arrow}"
+                    if display_width(title) < w
+                    else f"{clip(title, max(0, w - 1)).rstrip()}{arrow}"
+                )
+            text = clip(title, w, column.align)
+            style = SORTED if is_sorted else HEADER
+            at = text.upper().find(letters[i]) if i in letters and self.has_focus else -1
+            if place:
+                segments.append(Segment(" " * _GAP))
+            if at < 0:
+                segments.append(Segment(text, style))
+            else:
+                segments += [
+                    Segment(text[:at], style), Segment(text[at], SORTABLE), Segment(text[at + 1 :], style),
+                ]  # fmt: skip
+        return self._sideways(Strip(segments), width, None)
+
+    def _strip(
+        self,
+        cells: list[tuple[str, Style]],
+        width: int,
+        gap_style: Style | None = None,
+        *,
+        marked: bool = False,
+    ) -> Strip:
+        segments = [Segment("*" if marked else " ", gap_style or (STYLES["strong"] if marked else None))]
         for i, (text, style) in enumerate(cells):
             if i:
                 segments.append(Segment(" " * _GAP, gap_style))
             segments.append(Segment(text, style))
-        return Strip(segments).adjust_cell_length(width, gap_style)
+        return self._sideways(Strip(segments), width, gap_style)
+
+    def _sideways(self, strip: Strip, width: int, style: Style | None) -> Strip:
+        start = int(self.scroll_offset.x)
+        return (strip.crop(start, start + width) if start else strip).adjust_cell_length(width, style)
 
     def on_focus(self) -> None:
         """The cursor shows where keys go."""

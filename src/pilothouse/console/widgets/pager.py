@@ -10,6 +10,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from pilothouse.console.widgets.tones import STYLES
+from pilothouse.domain.listing import RowFilter, parse_filter
 from pilothouse.presentation.documents import Line, wrap
 
 
@@ -32,8 +33,13 @@ class Pager(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._source: list[Line] = []
         self._lines: list[Line] = []
-        self._filter = ""
+        self._filter = RowFilter()
         self.follow = follow
+
+    @property
+    def text(self) -> str:
+        """All of it, as it was given."""
+        return "\n".join("".join(cell.text for cell in line.cells).rstrip() for line in self._source)
 
     def put(self, lines: Sequence[Line]) -> None:
         """Show other lines; equal ones paint nothing."""
@@ -49,8 +55,8 @@ class Pager(ScrollView, can_focus=True):
         self._layout_lines()
 
     def set_filter(self, text: str) -> None:
-        """Show only lines that hold ``text``."""
-        self._filter = text.casefold()
+        """Show only lines that pass: ``text``, ``!text`` or ``-f letters``, as in tables."""
+        self._filter = parse_filter(text)
         self._layout_lines()
 
     def _layout_lines(self) -> None:
@@ -58,7 +64,7 @@ class Pager(ScrollView, can_focus=True):
         self._lines = [
             part
             for line in self._source
-            if not self._filter or self._filter in "".join(cell.text for cell in line.cells).casefold()
+            if not self._filter or self._filter.matches({"line": "".join(cell.text for cell in line.cells)})
             for part in wrap(line, width)
         ]
         self.virtual_size = Size(self.size.width, len(self._lines))

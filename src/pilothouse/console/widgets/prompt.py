@@ -7,7 +7,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
-from pilothouse.console.navigation import complete
+from pilothouse.console.navigation import completions
 from pilothouse.console.widgets.field import TextField
 
 
@@ -18,23 +18,58 @@ class _Completion(Suggester):
 
     async def get_suggestion(self, value: str) -> str | None:
         """The rest of a command; a filter has none."""
-        return complete(value, self._names.models, self._names.targets) if self._names.kind == ":" else None
+        return next(iter(self._names.completions(value)), None)
 
 
 class _Line(TextField):
-    """An input in which Tab takes the suggestion."""
+    """An input in which Tab takes the suggestion, Tab again the next one, and the arrows go through what was typed before."""
+
+    def __init__(self, names: "Prompt") -> None:
+        super().__init__(id="line", suggester=_Completion(names))
+        self._names = names
+        self._typed: str | None = None
+        self._choices: list[str] = []
+        self._back = 0
 
     def on_key(self, event: events.Key) -> None:
-        """Tab completes instead of leaving."""
-        if event.key == "tab":
+        """Tab completes instead of leaving; up and down are the history."""
+        if event.key in ("tab", "shift+tab"):
             event.prevent_default()
             event.stop()
-            self.action_cursor_right() if self.cursor_position < len(self.value) else self._take()
+            self._cycle(-1 if event.key == "shift+tab" else 1)
+        elif event.key in ("up", "down") and self._names.kind == ":":
+            event.prevent_default()
+            event.stop()
+            self._recall(1 if event.key == "up" else -1)
+        else:
+            self._choices = []
 
-    def _take(self) -> None:
-        if self._suggestion:
-            self.value = self._suggestion
-            self.cursor_position = len(self.value)
+    def reset(self) -> None:
+        """A new line."""
+        self._choices, self._back, self._typed = [], 0, None
+
+    def _cycle(self, steps: int) -> None:
+        if self.value in self._choices:
+            choice = self._choices[(self._choices.index(self.value) + steps) % len(self._choices)]
+        else:
+            self._choices = self._names.completions(self.value)
+            if not self._choices:
+                return
+            choice = self._choices[0]
+        self._put(choice)
+
+    def _recall(self, steps: int) -> None:
+        lines = self._names.lines
+        if self._back == 0:
+            self._typed = self.value
+        back = max(0, min(len(lines), self._back + steps))
+        if back != self._back:
+            self._back = back
+            self._put(lines[-back] if back else self._typed or "")
+
+    def _put(self, text: str) -> None:
+        self.value = text
+        self.cursor_position = len(text)
 
 
 class Prompt(Horizontal):
@@ -58,22 +93,30 @@ class Prompt(Horizontal):
     kind = ":"
     models: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    """What was typed before, oldest first."""
+
+    def completions(self, text: str) -> list[str]:
+        """What the line may become; nothing for a filter."""
+        return completions(text, self.models, self.targets, self.aliases) if self.kind == ":" else []
 
     def compose(self) -> ComposeResult:
         """The sign and the field."""
         yield Static(":", id="sign", markup=False)
-        yield _Line(id="line", suggester=_Completion(self))
+        yield _Line(self)
 
     def open(self, kind: str, text: str = "") -> None:
         """Take keys for a command or a filter."""
         self.kind = kind
         self.query_one("#sign", Static).update(kind)
         line = self.query_one(_Line)
+        line.reset()
         with line.prevent(Input.Changed):
             line.value = text
         line.cursor_position = len(text)
         self.display = True
-        line.focus()
+        self.screen.set_focus(line)
 
     def close(self) -> None:
         """Give the keys back."""

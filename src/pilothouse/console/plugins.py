@@ -1,0 +1,103 @@
+"""The reader's own commands: asked about, filled in, run without a shell, and what they print cleaned."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from textual.app import SuspendNotSupported
+
+from pilothouse.console.actions import EVERYWHERE, Action
+from pilothouse.console.config import Plugin
+from pilothouse.console.dialogs import Ask
+from pilothouse.domain.errors import InvalidInputError, UnavailableError
+from pilothouse.presentation.raw import raw_lines
+
+if TYPE_CHECKING:
+    from pilothouse.console.screens.base import View
+
+_PREFIX = "plugin_"
+TIMEOUT_S = 60.0
+OUTPUT_LIMIT = 1_000_000
+
+
+def actions_in(plugins: tuple[Plugin, ...], scope: str) -> tuple[Action, ...]:
+    """The plugins of a view as actions."""
+    return tuple(
+        Action(scope if p.scopes else EVERYWHERE, _PREFIX + p.name, p.key, p.name, p.description)
+        for p in plugins
+        if p.works_in(scope)
+    )
+
+
+def named(plugins: tuple[Plugin, ...], action: str) -> Plugin | None:
+    """The plugin behind an action, or None."""
+    return next((p for p in plugins if _PREFIX + p.name == action), None)
+
+
+def refusal(plugin: Plugin, view: "View[Any]") -> str:
+    """Why it cannot be run now; empty if it can."""
+    session = view.session
+    if session.read_only:
+        return "this console is read-only"
+    if not session.plugins:
+        return "this console was started without plugins"
+    if session.status is None or not session.status.plugins:
+        return "the workspace does not allow plugins (pilothouse plugins)"
+    try:
+        plugin.argv(view.places())
+    except InvalidInputError as error:
+        return str(error)
+    return ""
+
+
+def start(plugin: Plugin, view: "View[Any]") -> None:
+    """Ask if that is wanted, then run it."""
+    argv = plugin.argv(view.places())
+    if not plugin.confirm:
+        _run(plugin, argv, view)
+        return
+    question = Ask(
+        f"Run {plugin.name}?",
+        [plugin.description, "", *(f"  {word}" if i else word for i, word in enumerate(argv))],
+        confirm="run it",
+        tone="warn",
+    )
+    view.ask(question, lambda _: _run(plugin, argv, view))
+
+
+def _run(plugin: Plugin, argv: list[str], view: "View[Any]") -> None:
+    if plugin.run == "terminal":
+        try:
+            with view.app.suspend():
+                code = subprocess.call(argv)
+        except SuspendNotSupported:
+            view.say('this terminal cannot be handed over: set run = "pager" for the plugin', "bad")
+        except OSError as error:
+            view.say(f"{argv[0]} cannot be run: {error.strerror}", "bad")
+        else:
+            view.say(f"{plugin.name} ended with {code}", "good" if code == 0 else "warn")
+        view.reload()
+        return
+
+    def operation(_: Any, __: Any) -> str:
+        text, code = captured(argv, os.environ)
+        view.app.call_from_thread(view.read_text, f"{plugin.name}: exit code {code}", text, raw_lines)
+        return f"{plugin.name} ended with {code}"
+
+    view.say(f"{plugin.name} runs …")
+    view.perform("", operation)
+
+
+def captured(argv: list[str], environment: Mapping[str, str]) -> tuple[str, int]:
+    """Run to the end; what it printed, and its exit code. Raises UnavailableError (no such program, too long)."""
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT_S,
+            env={**environment, "TERM": "dumb"}, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise UnavailableError(f"{argv[0]} took more than {TIMEOUT_S:.0f} s and was ended") from None
+    except OSError as error:
+        raise UnavailableError(f"{argv[0]} cannot be run: {error.strerror}") from None
+    return done.stdout[:OUTPUT_LIMIT].decode("utf-8", "replace"), done.returncode

@@ -1,0 +1,133 @@
+"""What a reader asks of a list: a filter, an order, and where in it to read. Parsed once, applied to rows or in SQL.
+
+The filter's grammar is that of the ``/`` line: ``text`` · ``!text`` · ``-f letters`` · ``column=value column!=value``.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+T = TypeVar("T")
+
+_PREDICATE = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(!?=)(\S*)")
+_GLYPHS = "●○◌◇◆▲✖▶◐·• "
+LONGEST_FILTER = 200
+SYNONYMS = {"bu": "unit", "business_unit": "unit", "businessunit": "unit", "v": "version", "who": "by"}
+"""Words that people type for a column, where its title is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """One column's condition; ``value`` may hold ``*`` for any text. Upper and lower case are the same."""
+
+    column: str
+    value: str
+    negated: bool = False
+
+    def holds(self, text: str) -> bool:
+        """Whether a cell's text, without the glyph of its state, is what was asked for."""
+        return bool(_pattern(self.value).fullmatch(bare(text))) is not self.negated
+
+
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """``kind`` is how ``text`` is meant; predicates must all hold. An empty filter lets everything through."""
+
+    text: str = ""
+    kind: Literal["holds", "lacks", "fuzzy"] = "holds"
+    predicates: tuple[Predicate, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.text or self.predicates)
+
+    def matches(self, cells: Mapping[str, str]) -> bool:
+        """Whether a row passes. ``cells`` are its texts by column name, in lower case; an unknown column never holds."""
+        for predicate in self.predicates:
+            name = find_column(predicate.column, tuple(cells))
+            if name is None or not predicate.holds(cells[name]):
+                return False
+        if not self.text:
+            return True
+        if self.kind == "fuzzy":
+            return any(is_fuzzy(self.text, text) for text in cells.values())
+        held = any(self.text in text.casefold() for text in cells.values())
+        return held is (self.kind == "holds")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One window of a list that lies in SQL.
+
+    The window is ``before`` rows above and ``after`` rows from ``anchor`` (a row's number) on; without an anchor it is
+    the first ``after`` rows, with ``from_end`` the last. An empty ``sort`` is the list's own order, newest first.
+    """
+
+    filter: RowFilter = RowFilter()
+    sort: str = ""
+    descending: bool = False
+    unhealthy: bool = False
+    anchor: int | None = None
+    from_end: bool = False
+    before: int = 0
+    after: int = 500
+    where: tuple[tuple[str, str], ...] = ()
+    """Columns that must equal a value: what the view is of (``model``, ``status``)."""
+    count: bool = True
+    """Whether to count: how many rows pass, and how many lie before the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Rows in order; ``first`` is the place of the first among all that pass, ``total`` how many pass (None: not asked)."""
+
+    rows: tuple[T, ...]
+    first: int | None = None
+    total: int | None = None
+
+
+def parse_filter(text: str) -> RowFilter:
+    """What was typed after ``/``. Anything has a meaning: what is no predicate is text to look for."""
+    words = text[:LONGEST_FILTER].strip()
+    if words.startswith("-f ") and words[3:].strip():
+        return RowFilter(words[3:].strip().casefold(), "fuzzy")
+    parts = words.split()
+    found = [_PREDICATE.fullmatch(part) for part in parts]
+    predicates = tuple(
+        Predicate(match[1].casefold(), match[3].casefold(), match[2] == "!=") for match in found if match
+    )
+    rest = " ".join(part for part, match in zip(parts, found, strict=True) if not match).casefold()
+    if rest.startswith("!") and len(rest) > 1:
+        return RowFilter(rest[1:].strip(), "lacks", predicates)
+    return RowFilter(rest if rest != "!" else "", "holds", predicates)
+
+
+def find_column(typed: str, names: tuple[str, ...]) -> str | None:
+    """The column that a word means: its name, a synonym, or the beginning of exactly one."""
+    wanted = typed.casefold()
+    if wanted in names:
+        return wanted
+    if SYNONYMS.get(wanted) in names:
+        return SYNONYMS[wanted]
+    begun = [name for name in names if name.startswith(wanted)]
+    return begun[0] if len(begun) == 1 else None
+
+
+def is_fuzzy(letters: str, text: str) -> bool:
+    """Whether the letters occur in the text in their order, whatever stands between them."""
+    rest = iter(text.casefold())
+    return all(letter in rest for letter in letters if letter != " ")
+
+
+def bare(text: str) -> str:
+    """A cell's text without the glyph before its word, in lower case."""
+    return text.strip(_GLYPHS).casefold()
+
+
+def like(value: str) -> str:
+    """The pattern of SQL's LIKE (with ``\\`` as its escape) for a value in which ``*`` stands for any text."""
+    return re.sub(r"([\\%_])", r"\\\1", value).replace("*", "%")
+
+
+def _pattern(value: str) -> re.Pattern[str]:
+    return re.compile(".*".join(re.escape(part) for part in value.split("*")), re.DOTALL)

@@ -1,0 +1,22 @@
+"""A console that somebody had open."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .jobs import ProcessName
+
+LOST = "lost: the process is gone without having said so"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSession:
+    """One console from ``opened_at`` until ``closed_at`` (None: open). ``ending`` says how it was left."""
+
+    id: int
+    actor: str
+    terminal: str
+    process: ProcessName
+    read_only: bool
+    opened_at: datetime
+    closed_at: datetime | None = None
+    ending: str = ""

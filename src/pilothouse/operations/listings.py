@@ -1,0 +1,58 @@
+"""Long lists as windows: filter, order and place in SQL. What a window is, ``domain/listing.py`` says."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pilothouse.domain.listing import Page, Query
+from pilothouse.domain.records import Alert, AuditEntry, Deployment, Job, Run, Version
+from pilothouse.domain.roles import Actor
+from pilothouse.sqlite import Connection
+from pilothouse.store import alerts, audit, deployments, jobs, listing, runs, versions
+
+from .authorisation import reading
+from .services import Services
+
+T = TypeVar("T")
+
+
+def jobs_page(services: Services, actor: Actor, query: Query) -> Page[Job]:
+    """Jobs, newest first unless sorted. Raises InvalidInputError (no such column)."""
+    return _page(services, actor, listing.JOBS, query, jobs.of_numbers)
+
+
+def runs_page(services: Services, actor: Actor, query: Query) -> Page[Run]:
+    """Runs, newest first unless sorted. Raises InvalidInputError (no such column)."""
+    return _page(services, actor, listing.RUNS, query, runs.of_numbers)
+
+
+def versions_page(services: Services, actor: Actor, query: Query) -> Page[Version]:
+    """Versions, newest first unless sorted. Raises InvalidInputError (no such column)."""
+    return _page(services, actor, listing.VERSIONS, query, versions.of_numbers)
+
+
+def alerts_page(services: Services, actor: Actor, query: Query) -> Page[Alert]:
+    """Alerts, newest first unless sorted. Raises InvalidInputError (no such column)."""
+    return _page(services, actor, listing.ALERTS, query, alerts.of_numbers)
+
+
+def deployments_page(services: Services, actor: Actor, query: Query) -> Page[Deployment]:
+    """Every deployment that there was, newest first unless sorted. Raises InvalidInputError (no such column)."""
+    return _page(services, actor, listing.DEPLOYMENTS, query, deployments.of_numbers)
+
+
+def audit_page(services: Services, actor: Actor, query: Query) -> Page[AuditEntry]:
+    """The audit log, newest first unless sorted. Raises InvalidInputError (no such column)."""
+    return _page(services, actor, listing.AUDIT, query, audit.of_numbers)
+
+
+def _page(
+    services: Services,
+    actor: Actor,
+    of: listing.Listing,
+    query: Query,
+    read: Callable[[Connection, tuple[int, ...]], dict[int, T]],
+) -> Page[T]:
+    with reading(services, actor) as connection:
+        found = listing.window(connection, of, query)
+        rows = listing.in_order(found.rows, read(connection, found.rows)) if found.rows else ()
+    return Page(rows, found.first, found.total)

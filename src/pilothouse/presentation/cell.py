@@ -1,0 +1,22 @@
+"""One cell: what everything on a screen is made of. Apart from the rest, so that the first frame needs no domain record."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pilothouse.presentation.texts import ABSENT, safe
+
+Tone = Literal["", "good", "warn", "bad", "info", "dim", "strong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one cell of a table says. ``text`` is safe; ``tone`` is a hint and never the only carrier of a meaning."""
+
+    text: str
+    tone: Tone = ""
+
+
+def cell(value: object, tone: Tone = "") -> Cell:
+    """Any value as a safe cell; None and the empty string as a dash."""
+    text = safe(str(value)) if value is not None and value != "" else ABSENT
+    return Cell(text, "dim" if text == ABSENT and not tone else tone)

@@ -1,0 +1,52 @@
+"""Who had a console open, from when to when, and how it ended."""
+
+from datetime import datetime
+
+from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.sessions import ConsoleSession
+from pilothouse.sqlite import Connection, Row
+
+from .values import from_us, to_us
+
+
+def add(
+    connection: Connection, *, actor: str, terminal: str, process: ProcessName, read_only: bool, at: datetime
+) -> int:
+    """Record a console that was opened; returns its number."""
+    added = connection.execute(
+        "INSERT INTO sessions (actor, terminal, boot_id, pid, ticks, read_only, opened_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (actor, terminal, process.boot_id, process.pid, process.started, int(read_only), to_us(at)),
+    )
+    assert added.lastrowid is not None
+    return added.lastrowid
+
+
+def end(connection: Connection, number: int, actor: str, ending: str, *, at: datetime) -> bool:
+    """Record how it ended; False where that is on record already, or where it is somebody else's."""
+    changed = connection.execute(
+        "UPDATE sessions SET closed_at = ?, ending = ? WHERE id = ? AND actor = ? AND closed_at IS NULL",
+        (to_us(at), ending, number, actor),
+    )
+    return changed.rowcount == 1
+
+
+def listed(connection: Connection, *, open_only: bool = False, limit: int = 100) -> list[ConsoleSession]:
+    """Sessions, newest first."""
+    rows = connection.execute(
+        "SELECT * FROM sessions WHERE ? = 0 OR closed_at IS NULL ORDER BY id DESC LIMIT ?",
+        (int(open_only), limit),
+    )
+    return [_session(row) for row in rows]
+
+
+def _session(row: Row) -> ConsoleSession:
+    return ConsoleSession(
+        row["id"],
+        row["actor"],
+        row["terminal"],
+        ProcessName(row["boot_id"], row["pid"], row["ticks"]),
+        bool(row["read_only"]),
+        from_us(row["opened_at"]),
+        from_us(row["closed_at"]),
+        row["ending"],
+    )

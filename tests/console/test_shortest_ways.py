@@ -1,0 +1,84 @@
+"""The ways that are walked most, in keys, each counted."""
+
+import harbour
+import pytest
+
+from pilothouse.console.screenshots import settle
+from pilothouse.domain.records import RequestStatus
+from pilothouse.operations import deployments, jobs, promotions
+
+
+async def press(pilot, keys: list[str], most: int) -> None:
+    """Press keys one by one, each on a screen that has come up, and no more of them than promised."""
+    assert len(keys) <= most
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
+async def test_inbox_evidence_signature_takes_four_keys_of_six(make_console) -> None:
+    app = make_console("pat")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, ["3", "enter", "a", "enter"], 6)
+        await settle(pilot)
+        assert app.view.data.status is RequestStatus.DEPLOYED
+
+
+async def test_roll_back_on_a_target_takes_three_keys_of_six_and_the_reason(make_console, workspace) -> None:
+    with harbour.opened(workspace) as services:
+        pat = harbour.person(services, "pat")
+        request = promotions.get_request(services, pat, 3)
+        promotions.approve(services, pat, 3, request.evidence_digest)
+    app = make_console("olga")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, ["7", "ctrl+l"], 5)
+        await pilot.press(*"wrong slices", "enter")
+        await settle(pilot)
+    with harbour.opened(workspace) as services:
+        live = {
+            d.target: d.version for d in deployments.list_deployments(services, pat, model="flight-delay")
+        }
+    assert live == {"ewr": 1, "jfk": 3}
+
+
+async def test_why_an_alert_fired_takes_two_keys_of_four(make_console) -> None:
+    app = make_console("olga")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, ["8", "enter"], 4)
+        assert app.view.SCOPE == "alert"
+        assert app.view.data is not None
+
+
+@pytest.mark.parametrize("field", ["training.parameters.max_iter"])
+async def test_a_training_with_one_changed_parameter_takes_eight_keys_and_the_value(
+    make_console, workspace, field: str
+) -> None:
+    app = make_console("sam")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        keys = ["t"]
+        await press(pilot, keys, 8)
+        await pilot.pause(0.1)
+        while app.view.model != "flight-delay":
+            keys.append("escape")
+            await pilot.press("escape")
+            keys.append("m")
+            await pilot.press("m")
+            await settle(pilot)
+            await pilot.pause(0.1)
+        while getattr(app.focused, "name", None) != field:
+            keys.append("tab")
+            await pilot.press("tab")
+            assert len(keys) < 8
+        app.focused.value = ""
+        await pilot.press(*"60")
+        keys += ["ctrl+s", "enter"]
+        assert len(keys) <= 8, keys
+        await pilot.press("ctrl+s", "enter")
+        await settle(pilot)
+    with harbour.opened(workspace) as services:
+        newest = jobs.list_jobs(services, harbour.person(services, "sam"), limit=1)[0]
+    assert newest.options["overrides"] == {field: 60}

@@ -1,0 +1,136 @@
+"""Windows of long lists: the same rows in the same order as the whole list has, wherever the window lies."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "console"))
+
+import harbour
+
+import crowd
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.listing import Query, parse_filter
+from pilothouse.domain.records import Job
+from pilothouse.operations import listings
+from pilothouse.operations.services import Services
+from pilothouse.store import listing
+
+JOBS = 700
+ORDERS = {
+    "": lambda job: -job.id,
+    "kind": lambda job: (job.kind, job.id),
+    "model": lambda job: (job.model, job.id),
+    "status": lambda job: (str(job.status), job.id),
+    "by": lambda job: (job.created_by, job.id),
+    "took": lambda job: (
+        int((job.ended_at - job.started_at).total_seconds() * 1e6) if job.ended_at and job.started_at else -1, job.id,
+    ),
+    "what": lambda job: (job.error or job.reason, job.id),
+}  # fmt: skip
+FILTERS = {
+    "": lambda job: True,
+    "nightly": lambda job: "nightly" in job.reason and not job.error,
+    "!nightly": lambda job: "nightly" not in job.reason or bool(job.error),
+    "by=sam status=failed": lambda job: job.created_by == "sam" and job.status == "failed",
+    "model=bike*": lambda job: job.model.startswith("bike"),
+    "kind!=train": lambda job: job.kind != "train",
+    "zeppelin": lambda job: False,
+    "100%": lambda job: False,
+}
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    root = tmp_path_factory.mktemp("crowd") / "workspace"
+    root.mkdir()
+    crowd.build(root, jobs=JOBS, versions=40)
+    with harbour.opened(root) as services:
+        yield services
+
+
+@pytest.fixture(scope="module")
+def everything(services: Services) -> list[Job]:
+    whole = listings.jobs_page(services, harbour.person(services, "pat"), Query(after=2_000)).rows
+    assert len(whole) == JOBS + 6
+    return list(whole)
+
+
+@pytest.mark.parametrize("few", [5_000, 10], ids=["ordered whole", "window by window"])
+@pytest.mark.parametrize("typed", FILTERS)
+@pytest.mark.parametrize("sort", ORDERS)
+def test_a_window_is_a_piece_of_the_whole(
+    services: Services,
+    everything: list[Job],
+    monkeypatch: pytest.MonkeyPatch,
+    sort: str,
+    typed: str,
+    few: int,
+) -> None:
+    monkeypatch.setattr(listing, "FEW", few)
+    pat = harbour.person(services, "pat")
+    passing = [job for job in everything if FILTERS[typed](job)]
+    for descending in (False, True):
+        wanted = [job.id for job in sorted(passing, key=ORDERS[sort], reverse=descending)]
+        query = Query(parse_filter(typed), sort, descending, after=20)
+        first = listings.jobs_page(services, pat, query)
+        assert [job.id for job in first.rows] == wanted[:20]
+        assert (first.first, first.total) == (0, len(wanted))
+        last = listings.jobs_page(
+            services, pat, Query(parse_filter(typed), sort, descending, from_end=True, after=20)
+        )
+        assert [job.id for job in last.rows] == wanted[-20:]
+        assert last.first == max(0, len(wanted) - 20)
+        for place in range(0, len(wanted), 111):
+            query = Query(parse_filter(typed), sort, descending, anchor=wanted[place], before=7, after=9)
+            found = listings.jobs_page(services, pat, query)
+            assert [job.id for job in found.rows] == wanted[max(0, place - 7) : place + 9]
+            assert (found.first, found.total) == (max(0, place - 7), len(wanted))
+
+
+def test_only_unhealthy(services: Services, everything: list[Job]) -> None:
+    found = listings.jobs_page(services, harbour.person(services, "pat"), Query(unhealthy=True, after=2_000))
+    wanted = [job.id for job in everything if job.status in ("failed", "crashed")]
+    assert [job.id for job in found.rows] == wanted
+
+
+def test_every_list_takes_every_column_and_a_text(services: Services) -> None:
+    pat = harbour.person(services, "pat")
+    pages = {
+        "JOBS": listings.jobs_page, "RUNS": listings.runs_page, "VERSIONS": listings.versions_page,
+        "ALERTS": listings.alerts_page, "DEPLOYMENTS": listings.deployments_page, "AUDIT": listings.audit_page,
+    }  # fmt: skip
+    for name, page in pages.items():
+        whole = page(services, pat, Query(after=2_000))
+        assert whole.total == len(whole.rows) > 0
+        for column in getattr(listing, name).columns:
+            for descending in (False, True):
+                found = page(services, pat, Query(sort=column, descending=descending, after=2_000))
+                assert len(found.rows) == len(whole.rows), column
+            page(services, pat, Query(filter=parse_filter(f"{column}=*a*"), after=10))
+        page(services, pat, Query(filter=parse_filter("a"), unhealthy=True, after=10))
+
+
+def test_an_unknown_column_is_said(services: Services) -> None:
+    with pytest.raises(InvalidInputError, match="there is no column 'colour' here: expected job, kind"):
+        listings.jobs_page(
+            services, harbour.person(services, "pat"), Query(filter=parse_filter("colour=red"))
+        )
+
+
+@pytest.mark.parametrize(
+    "query", [Query(sort="took"), Query(sort="status"), Query(sort="kind", anchor=300), Query(anchor=300)]
+)
+def test_windows_are_read_along_an_index(services: Services, query: Query) -> None:
+    statements: list[str] = []
+    with services.registry.read() as connection:
+        connection.set_trace_callback(statements.append)
+        listing.window(connection, listing.JOBS, query)
+        connection.set_trace_callback(None)
+        ordered = [text for text in statements if "ORDER BY" in text]
+        assert ordered
+        for text in ordered:
+            plan = " ".join(row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}"))
+            assert "TEMP B-TREE" not in plan, plan
