@@ -29,27 +29,34 @@ _isolation = click.option(
 )
 
 
+_slots = click.option(
+    "--slots", type=click.IntRange(1, 64), default=1, show_default=True, help="Jobs that run at once."
+)
+
+
 @click.group(invoke_without_command=True)
 @_isolation
+@_slots
 @click.pass_context
-def daemon(context: click.Context, isolation: Literal["require", "warn"]) -> int:
+def daemon(context: click.Context, isolation: Literal["require", "warn"], slots: int) -> int:
     """Run the daemon in the foreground (or start, stop, status)."""
     if context.invoked_subcommand is not None:
         return 0
     from pilothouse.daemon import main
 
     session: Session = context.obj
-    return main.run_daemon(session.root, isolation=isolation)
+    return main.run_daemon(session.root, isolation=isolation, slots=slots)
 
 
 @daemon.command("start")
 @_isolation
+@_slots
 @click.pass_obj
-def daemon_start(session: Session, isolation: Literal["require", "warn"]) -> None:
+def daemon_start(session: Session, isolation: Literal["require", "warn"], slots: int) -> None:
     """Start the daemon in the background."""
     from pilothouse.daemon import control
 
-    process = control.start_in_background(session.root, isolation=isolation)
+    process = control.start_in_background(session.root, isolation=isolation, slots=slots)
     say(f"the daemon runs, pid {process.pid}")
 
 
