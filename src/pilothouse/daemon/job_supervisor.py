@@ -16,6 +16,7 @@ from pilothouse.domain.jobs import JobStatus, ProgressLine, StepExit, StepReques
 from pilothouse.domain.records import Job
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import JobOutcome, ParkedError, run_pipeline
+from pilothouse.execution.step_files import discard_files
 from pilothouse.operations import job_attempts, job_inputs, jobs, results, searches
 from pilothouse.operations.jobs import ClaimedJob
 from pilothouse.operations.services import Services
@@ -139,6 +140,8 @@ def _outcome(
                 jobs.report_progress(services, claim, step, fraction, message)
             except StaleAttemptError:
                 cancel.set()
+            except UnavailableError as error:  # progress is a courtesy; a step must not be left running for want of it
+                log.error("progress of job %d: %s", claim.job.id, error)
 
     try:
         prepared = job_inputs.prepare(services, claim)
@@ -174,6 +177,7 @@ def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: th
             log.exception("job %d could not be recorded", job.id)
             outcome = replace(outcome, status=JobStatus.FAILED, error=_INTERNAL)
     if outcome.status is not JobStatus.SUCCEEDED:
+        _discard_failed_step(services, claim, outcome)
         settled = _settle(services, claim, outcome, stop)
         if not settled.status.ended:
             say(log, logging.WARNING, f"job {job.id} {settled.message}", job=job.id, attempt=job.attempt)
@@ -188,6 +192,15 @@ def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: th
         seconds=round(outcome.seconds, 3),
         peak_memory_mb=outcome.peak_memory_mb,
     )
+
+
+def _discard_failed_step(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> None:
+    """What the step that failed has written is of no use; where it filled the disk, the record needs the room."""
+    folder = job_inputs.attempt_folder(services, claim)
+    for step in outcome.exits:
+        if step not in outcome.steps or not outcome.steps[step].ok:
+            for place in folder.glob(f"[0-9][0-9]-{step}"):
+                discard_files(place)
 
 
 def _settle(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: threading.Event) -> Job:
@@ -236,6 +249,7 @@ def _keep_lease(
             cancel.set()
         except PilothouseError as error:  # the lease outlasts a short trouble; the commit is fenced anyway
             log.error("lease of job %d: %s", claim.job.id, error)
+            beaten = time.monotonic() - _LEASE_EVERY_S + 1.0  # again in a second, and no flood of words
 
 
 def _is_overdue(services: Services, claim: ClaimedJob) -> bool:
