@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test bench check lint types layers format docs pictures lock clean help
+.PHONY: demo test bench soak-ingest check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -43,6 +43,14 @@ check: lint types layers test
 
 bench: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench.py
+
+.peers/%/.done: tests/peers/requirements-%.txt
+	@test -x .peers/$*/bin/python || $(PYTHON) -m venv .peers/$*
+	@.peers/$*/bin/python -m pip --disable-pip-version-check -q install -r $<
+	@touch $@
+
+soak-ingest: $(VENV)/.dev
+	@$(BIN)/python tests/telemetry/soak_kills.py $(KILLS)
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .

@@ -168,7 +168,7 @@ def _artifact(services: Services, target: str, digest: str) -> _Answer:
 
 
 def _batch(services: Services, target: str, body: bytes) -> PredictionBatch:
-    batch = None
+    batch: PredictionBatch | None = None
     try:
         batch = _decode(body, PredictionBatch, "a PredictionBatch")
         if batch.target == target:
@@ -176,6 +176,7 @@ def _batch(services: Services, target: str, body: bytes) -> PredictionBatch:
     except InvalidInputError as error:
         ingest.count_refused(services, target, max(batch.rows, 1) if batch else 1, str(error))
         raise
+    assert batch is not None
     if batch.target != target:
         raise NotAllowedError("the token is another target's")
     return batch
