@@ -73,7 +73,9 @@ def _send(path: Path, token: Path, rows: object, size: int) -> tuple[int, float]
         client = HubClient(path, token)
         sequence = 0
         while time.perf_counter() < until:
-            receipt = client.send_batch(dataclasses.replace(made, producer=f"{size}-{number}", sequence=sequence))
+            receipt = client.send_batch(
+                dataclasses.replace(made, producer=f"{size}-{number}", sequence=sequence)
+            )
             assert receipt.accepted == size
             counts[number] += size
             sequence += 1

@@ -91,7 +91,8 @@ def _stored(path: Path, total: int) -> TelemetryStore:
     show(
         f"percentiles: memory at each tenth of {total / 1e6:g} million",
         f"{max(memory[1:]) - min(memory[1:])} MB range",
-        " ".join(map(str, memory)) + f" MB, peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB",
+        " ".join(map(str, memory))
+        + f" MB, peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB",
     )
     return store
 
@@ -105,9 +106,7 @@ def _charts(name: str, store: TelemetryStore) -> float:
     day = START_US, START_US + DAY_US
     minutes = _median(lambda: store.latencies(*place, 60, *day))
     found = store.latencies(*place, 60, *day)
-    show(
-        f"percentiles: p50, p95, p99 of {len(found.starts_us)} minutes, {name}", f"{minutes * 1e3:.1f} ms"
-    )
+    show(f"percentiles: p50, p95, p99 of {len(found.starts_us)} minutes, {name}", f"{minutes * 1e3:.1f} ms")
     hour = _median(lambda: store.latencies(*place, 60, day[1] - 3_600_000_000, day[1]))
     show(f"percentiles: the same of the last hour, {name}", f"{hour * 1e3:.2f} ms")
     hours = _median(lambda: store.windows(*place, 3_600, *day))
@@ -163,9 +162,7 @@ def median(query):
             taken.append(time.perf_counter() - began)
     assert len(rows) == 1440
     return statistics.median(taken)
-print(json.dumps({{
-    "version": duckdb.__version__,
-    "exact": median("SELECT at // 60000000 AS m, quantile_disc(latency, [0.5, 0.95, 0.99]) FROM events GROUP BY m ORDER BY m"),
-    "approximate": median("SELECT at // 60000000 AS m, approx_quantile(latency, [0.5, 0.95, 0.99]) FROM events GROUP BY m ORDER BY m"),
-}}))
+query = "SELECT at // 60000000 AS m, WAY(latency, [0.5, 0.95, 0.99]) FROM events GROUP BY m ORDER BY m"
+exact, approximate = (median(query.replace("WAY", way)) for way in ("quantile_disc", "approx_quantile"))
+print(json.dumps({{"version": duckdb.__version__, "exact": exact, "approximate": approximate}}))
 """

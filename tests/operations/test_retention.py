@@ -110,7 +110,9 @@ def test_small_segments_of_past_days_become_one_and_ids_mean_the_same(services: 
         wanted = str(table["late"].iloc[row])
         receipt = ingest.ingest_outcomes(services, [Outcome(f"ewr-1.{row // 17}.{row % 17}", wanted)])
         assert receipt.joined + receipt.duplicates == 1
-    assert sum(day.rows for _, day in services.telemetry.outcome_days("flight-delay", 1, "ewr", 0, 1 << 62)) > 3
+    assert (
+        sum(day.rows for _, day in services.telemetry.outcome_days("flight-delay", 1, "ewr", 0, 1 << 62)) > 3
+    )
     services.telemetry.check()
     assert retention.apply(services, DAEMON).merged == 0
 

@@ -16,7 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flight_batches import NOW_US, batch_of, batches, flights, specification
-from pilothouse.domain.wire import CodedTexts, Outcome, PackedTimings, PredictionBatch, code_texts, pack_timings
+from pilothouse.domain.wire import (
+    CodedTexts,
+    Outcome,
+    PackedTimings,
+    PredictionBatch,
+    code_texts,
+    pack_timings,
+)
 from pilothouse.telemetry import TelemetryStore, VersionFacts, streams, truths
 from pilothouse.telemetry.schema import _FIRST
 from pilothouse.telemetry.streams import EXAMPLES_A_REASON, rejected_counts
@@ -107,7 +114,9 @@ def test_two_models_on_one_target_have_clocks_of_their_own(store: TelemetryStore
     append(store, batch_of(rows, 1), batch_of(old, 1, producer="other", model="older"))
     assert shown(store) == {}
     first, second = store.clock("ewr", "flight-delay"), store.clock("ewr", "older")
-    assert first is not None and second is not None and (first - second).days == 400
+    assert first is not None
+    assert second is not None
+    assert (first - second).days == 400
     assert store.clock("ewr") == first
 
 
@@ -120,12 +129,16 @@ def test_outcomes_speak_of_their_own_targets_predictions(store: TelemetryStore) 
 
 
 def test_rejections_are_counted_for_good_and_kept_in_bounds(store: TelemetryStore) -> None:
-    bad = [dataclasses.replace(batch_of(rows_from(0, 17), i), version=9) for i in range(3 * EXAMPLES_A_REASON)]
+    bad = [
+        dataclasses.replace(batch_of(rows_from(0, 17), i), version=9) for i in range(3 * EXAMPLES_A_REASON)
+    ]
     for first in range(0, len(bad), 50):
         append(store, *bad[first : first + 50])
     store.add_outcomes([Outcome("ewr-1.0.0", 1.0)] * 10, NOW_US)
     with store.read() as connection:
-        (kept,) = connection.execute("SELECT count(*) FROM rejected WHERE reason='unknown version'").fetchone()
+        (kept,) = connection.execute(
+            "SELECT count(*) FROM rejected WHERE reason='unknown version'"
+        ).fetchone()
         assert EXAMPLES_A_REASON <= kept <= EXAMPLES_A_REASON + 1
     assert shown(store)["unknown version"] == 17 * len(bad)
 
@@ -151,14 +164,19 @@ def test_a_file_of_the_first_release_is_read_on(tmp_path: Path, monkeypatch: pyt
             connection.execute(statement)
     connection.execute(f"PRAGMA application_id={int.from_bytes(b'PHT1')}")
     connection.execute("PRAGMA user_version=1")
-    connection.execute("INSERT INTO specifications VALUES (1,?,?)", (specification().digest, specification().to_bytes()))
+    connection.execute(
+        "INSERT INTO specifications VALUES (1,?,?)", (specification().digest, specification().to_bytes())
+    )
     last = int(rows["at_us"].max())
     connection.execute(
-        "INSERT INTO streams VALUES (1,'flight-delay',1,'ewr',1,NULL,?,?,?,17,0)", (int(rows["at_us"].min()), last, NOW_US)
+        "INSERT INTO streams VALUES (1,'flight-delay',1,'ewr',1,NULL,?,?,?,17,0)",
+        (int(rows["at_us"].min()), last, NOW_US),
     )
     connection.execute("INSERT INTO producers VALUES (1,'ewr-1')")
     times = np.frombuffer(batch.event_times, "<i8")
-    head = columns._FirstHead(np.diff(times, prepend=0).tobytes(), batch.scores, b"", batch.labels, [], [(17, 5_000, NOW_US)])
+    head = columns._FirstHead(
+        np.diff(times, prepend=0).tobytes(), batch.scores, b"", batch.labels, [], [(17, 5_000, NOW_US)]
+    )
     body = columns._FirstBody(list(batch.numeric), b"".join(batch.numeric.values()), batch.categorical)
     blobs = [columns.compress(msgspec.msgpack.encode(one), 3) for one in (head, body)]
     from pilothouse.telemetry.intake import _checksum
@@ -169,7 +187,9 @@ def test_a_file_of_the_first_release_is_read_on(tmp_path: Path, monkeypatch: pyt
     )
     connection.execute("INSERT INTO clocks VALUES ('ewr',?,?,NULL,0)", (last, NOW_US))
     connection.execute("INSERT INTO rejected VALUES (1,5,'why',3,'m',1,'ewr','p',1,'e',NULL)")
-    empty = first_frame("L", {"requests": 0, "rows": 0, "total": 0, "longest": 0}, {"buckets": times[:0], "counts": times[:0]})
+    empty = first_frame(
+        "L", {"requests": 0, "rows": 0, "total": 0, "longest": 0}, {"buckets": times[:0], "counts": times[:0]}
+    )
     connection.execute("INSERT INTO windows VALUES (1,86400,0,0,0,0,?,NULL)", (empty,))
     connection.close()
     path.chmod(0o600)
@@ -188,9 +208,13 @@ def test_a_file_of_the_first_release_is_read_on(tmp_path: Path, monkeypatch: pyt
 
 TEXTS = st.lists(st.none() | st.text(max_size=3), max_size=4)
 CODED = st.builds(CodedTexts, TEXTS, st.binary(max_size=9))
-COLUMN = st.binary(max_size=24) | st.builds(lambda n, v: np.full(n, v).tobytes(), st.integers(0, 4), st.floats())
+COLUMN = st.binary(max_size=24) | st.builds(
+    lambda n, v: np.full(n, v).tobytes(), st.integers(0, 4), st.floats()
+)
 NAMES = st.sampled_from([*flights().columns[:1], "distance", "hour", "carrier", "dest", "x"])
-TIMES = st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=4).map(lambda t: np.array(t, "<i8").tobytes())
+TIMES = st.lists(st.integers(-(1 << 63), (1 << 63) - 1), max_size=4).map(
+    lambda t: np.array(t, "<i8").tobytes()
+)
 BATCH = st.builds(
     PredictionBatch,
     producer=st.sampled_from(["p", "q"]),
@@ -212,7 +236,10 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(Health
 
 
 @FEW
-@given(sent=st.lists(BATCH, max_size=4), outcomes=st.lists(st.builds(Outcome, st.text(max_size=6), st.floats() | st.text(max_size=2)), max_size=3))
+@given(
+    sent=st.lists(BATCH, max_size=4),
+    outcomes=st.lists(st.builds(Outcome, st.text(max_size=6), st.floats() | st.text(max_size=2)), max_size=3),
+)
 def test_no_batch_and_no_outcome_breaks_the_store(tmp_path_factory, sent, outcomes) -> None:
     store = TelemetryStore(tmp_path_factory.mktemp("fuzz") / "t.db")
     try:
@@ -236,7 +263,9 @@ def test_a_good_batch_that_was_damaged_on_its_way_is_counted_or_refused(tmp_path
     plain = msgspec.to_builtins(whole, builtin_types=(bytes,))
     for _ in range(data.draw(st.integers(1, 3))):
         key = data.draw(st.sampled_from(sorted(plain)))
-        plain[key] = data.draw(st.none() | st.integers(-5, 5) | st.binary(max_size=50) | st.just({}) | st.just([]))
+        plain[key] = data.draw(
+            st.none() | st.integers(-5, 5) | st.binary(max_size=50) | st.just({}) | st.just([])
+        )
     raw = msgspec.msgpack.encode(plain)
     raw = raw[: data.draw(st.integers(0, len(raw)))] if data.draw(st.booleans()) else raw
     store = TelemetryStore(tmp_path_factory.mktemp("damaged") / "t.db")
@@ -324,7 +353,9 @@ def soak(folder: Path, kills: int, seed: int = 0) -> None:
     while done < kills:
         path, acknowledged = folder / f"{turn}.db", 0
         while acknowledged < 236 and done < kills:
-            acknowledged = run_until_killed(path, acknowledged, rng.choice((1, 5, 30)), after=rng.randint(1, 12))
+            acknowledged = run_until_killed(
+                path, acknowledged, rng.choice((1, 5, 30)), after=rng.randint(1, 12)
+            )
             done += 1
         check_whole(path, acknowledged)
         turn += 1

@@ -52,7 +52,10 @@ _COMMANDS = {
     "rejected": ("monitoring:rejected", "Events that were not taken, by reason."),
     "ingest": ("monitoring:ingest", "Take a prediction log of a model served elsewhere."),
     "labels": ("monitoring:labels", "Take outcomes: prediction id and what really happened."),
-    "retention": ("retention:retention", "What retention would delete of old predictions; --apply deletes it."),
+    "retention": (
+        "retention:retention",
+        "What retention would delete of old predictions; --apply deletes it.",
+    ),
     "legal-hold": ("retention:legal_hold", "Stop the deletion of predictions, or lift such a stop."),
     "schedules": ("automation:schedules", "List schedules with their next times."),
     "schedule": ("automation:schedule", "Pause or resume a schedule."),

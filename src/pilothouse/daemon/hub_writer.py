@@ -50,7 +50,9 @@ class BatchWriter:
         except PilothouseError as error:  # the disk or the database: it would be the same for each
             for _, answer in taken:
                 answer.set_exception(error)
-        except Exception as error:  # a fault of ours: the batch that brings it out must not take the others along
+        except (
+            Exception
+        ) as error:  # a fault of ours: the batch that brings it out must not take the others along
             if len(taken) == 1:
                 taken[0][1].set_exception(error)
                 return

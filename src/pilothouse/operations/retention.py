@@ -105,7 +105,9 @@ def apply(services: Services, actor: Actor) -> RetentionReport:
         shares.append(share)
         while share.rows and not share.held and _delete_some(services, stream, now_us):
             continue
-    expired = _until_none(services, lambda c: retention.expire_waiting(c, now_us - _WAITING_S * _SECOND_US, now_us))
+    expired = _until_none(
+        services, lambda c: retention.expire_waiting(c, now_us - _WAITING_S * _SECOND_US, now_us)
+    )
     _write_audit(services, actor)
     merged, into = _merge(services)
     freed = _until_none(services, retention.give_back_pages)

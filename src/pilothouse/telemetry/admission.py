@@ -142,7 +142,9 @@ def admit(
     if not kept.size:
         return Admission(None, None, moved, rejections)
     rows: Ints | slice = slice(None) if whole else kept
-    labels = CodedColumn(classes, codes[rows].astype(f"<u{code_width(len(classes))}")) if classes else NO_LABELS
+    labels = (
+        CodedColumn(classes, codes[rows].astype(f"<u{code_width(len(classes))}")) if classes else NO_LABELS
+    )
     predictions = Predictions(
         times[rows],
         scores[rows],
@@ -177,9 +179,7 @@ def _refuse(batch: PredictionBatch, clock: Clock | None, reason: str, example: s
     return Admission(None, None, clock, [Rejection(reason, max(batch.rows, 0), example[:_EXAMPLE])])
 
 
-def _read_columns(
-    batch: PredictionBatch, specification: ProfileSpecification
-) -> _Columns | tuple[str, str]:
+def _read_columns(batch: PredictionBatch, specification: ProfileSpecification) -> _Columns | tuple[str, str]:
     """The columns, or the first fault that spoils every row: (reason, example)."""
     rows = batch.rows
     lengths = {"event times": len(batch.event_times) / 8, "scores": len(batch.scores) / 8}

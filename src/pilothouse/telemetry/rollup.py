@@ -267,9 +267,7 @@ def count_rows(connection: Connection, stream_id: int, level: int, start_us: int
     )
 
 
-def _unfolded(
-    connection: Connection, stream_id: int, level: int, start_us: int, end_us: int
-) -> list[int]:
+def _unfolded(connection: Connection, stream_id: int, level: int, start_us: int, end_us: int) -> list[int]:
     rows = connection.execute(
         "SELECT start FROM unfolded_windows WHERE stream_id=? AND level=? AND start>=? AND start<?",
         (stream_id, level, start_us, end_us),
@@ -337,9 +335,7 @@ def _find(connection: Connection, specification: ProfileSpecification, key: Key)
     return _stored(specification, row) if row is not None else None
 
 
-def _write(
-    connection: Connection, specification: ProfileSpecification, key: Key, window: Increment
-) -> None:
+def _write(connection: Connection, specification: ProfileSpecification, key: Key, window: Increment) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO windows VALUES (?,?,?,?,?,?,?,?)", _row(specification, key, window)
     )

@@ -126,9 +126,7 @@ class TelemetryStore:
         with self.transaction() as connection:
             streams.write_refusal(connection, rows, example, now_us)
 
-    def add_outcomes(
-        self, listed: Sequence[Outcome], now_us: int, target: str | None = None
-    ) -> LabelReceipt:
+    def add_outcomes(self, listed: Sequence[Outcome], now_us: int, target: str | None = None) -> LabelReceipt:
         """Join outcomes to their predictions; commits every few thousand. Handing one in twice changes nothing.
 
         With a ``target`` only to predictions of that target.

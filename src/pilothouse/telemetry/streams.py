@@ -240,7 +240,9 @@ def rejected_counts(connection: Connection) -> list[RejectedCount]:
     return [RejectedCount(*row) for row in rows]
 
 
-def _rows_as_they_came(batch: PredictionBatch, rejection: Rejection, facts: VersionFacts | None) -> bytes | None:
+def _rows_as_they_came(
+    batch: PredictionBatch, rejection: Rejection, facts: VersionFacts | None
+) -> bytes | None:
     """At most some rows of the columns that the version knows; None where even those are too long to keep."""
     known = set(facts.specification.by_name) if facts else set()
     places = list(rejection.offsets or range(max(batch.rows, 0)))[:_ROWS_AN_EXAMPLE]
