@@ -360,7 +360,7 @@ def test_what_is_no_batch_is_counted_and_shown(hub: Hub) -> None:
 
 
 def test_batches_that_wait_are_committed_together_and_each_is_answered(hub: Hub) -> None:
-    sent = [batch(sequence=i) for i in range(40)] + [replace(batch(), sequence=0)]
+    sent = [batch(producer="one", sequence=i) for i in [*range(40), 0]]
     receipts: list[tuple[int, bytes]] = []
     senders = [
         threading.Thread(target=lambda one=one: receipts.append(hub.tell("/v1/batches", one))) for one in sent
