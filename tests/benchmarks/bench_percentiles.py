@@ -144,14 +144,14 @@ import json, statistics, sys, time
 import duckdb, numpy as np
 total, path = int(sys.argv[1]), sys.argv[2]
 connection = duckdb.connect(path)
-connection.execute("CREATE TABLE events (at BIGINT, latency BIGINT)")
+connection.execute("CREATE TABLE events (event_us BIGINT, latency BIGINT)")
 for first in range(0, total, {BATCH} * 20):
     parts = []
     for one in range(first, min(first + {BATCH} * 20, total), {BATCH}):
         at = {START_US} + (np.arange(one, one + {BATCH}) * ({DAY_US} / total)).astype(np.int64)
         parts.append((at, np.random.default_rng(one).lognormal(8.5, 0.7, {BATCH}).astype(np.int64) + 1))
-    chunk = {{"at": np.concatenate([p[0] for p in parts]), "latency": np.concatenate([p[1] for p in parts])}}
-    connection.execute("INSERT INTO events SELECT at, latency FROM chunk")
+    chunk = {{"event_us": np.concatenate([p[0] for p in parts]), "latency": np.concatenate([p[1] for p in parts])}}
+    connection.execute("INSERT INTO events SELECT event_us, latency FROM chunk")
 connection.execute("CHECKPOINT")
 def median(query):
     taken = []
@@ -162,7 +162,7 @@ def median(query):
             taken.append(time.perf_counter() - began)
     assert len(rows) == 1440
     return statistics.median(taken)
-query = "SELECT at // 60000000 AS m, WAY(latency, [0.5, 0.95, 0.99]) FROM events GROUP BY m ORDER BY m"
+query = "SELECT event_us // 60000000 AS m, WAY(latency, [0.5, 0.95, 0.99]) FROM events GROUP BY m ORDER BY m"
 exact, approximate = (median(query.replace("WAY", way)) for way in ("quantile_disc", "approx_quantile"))
 print(json.dumps({{"version": duckdb.__version__, "exact": exact, "approximate": approximate}}))
 """
