@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-peers proof-console soak bench bench-verdicts check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-peers proof-console soak soak-ingest bench bench-verdicts check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -61,6 +61,14 @@ proof-console: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench.py
+
+.peers/%/.done: tests/peers/requirements-%.txt
+	@test -x .peers/$*/bin/python || $(PYTHON) -m venv .peers/$*
+	@.peers/$*/bin/python -m pip --disable-pip-version-check -q install -r $<
+	@touch $@
+
+soak-ingest: $(VENV)/.dev
+	@$(BIN)/python tests/telemetry/soak_kills.py $(KILLS)
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .

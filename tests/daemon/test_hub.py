@@ -33,7 +33,7 @@ from pilothouse.domain.wire import (
 )
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.operations import promotions, targets
+from pilothouse.operations import ingest, promotions, targets
 from pilothouse.operations.processes import Pulse
 from pilothouse.serving.client_codec import infer_body, read_answer
 from pilothouse.statistics.specification import build_specification
@@ -347,6 +347,32 @@ def test_a_body_that_is_no_message_is_refused(hub: Hub, path: str, body: bytes) 
     status, answer, _ = hub.ask("POST", path, body)
     assert status == 400
     assert "\n" not in json.loads(answer)["error"]
+
+
+def test_what_is_no_batch_is_counted_and_shown(hub: Hub) -> None:
+    services = hub.shop.services
+    hub.ask("POST", "/v1/batches", b"\xff" * 64)
+    hub.ask("POST", "/v1/labels", b"\xff" * 64)
+    hub.tell("/v1/batches", replace(batch(), errors=-1))
+    (shown,) = ingest.rejected(services, hub.shop.admin)
+    assert (shown.reason, shown.count) == ("not a batch", 2 + batch().rows)
+    assert shown.example.startswith("ewr: errors: found -1")
+
+
+def test_batches_that_wait_are_committed_together_and_each_is_answered(hub: Hub) -> None:
+    sent = [batch(producer="one", sequence=i) for i in [*range(40), 0]]
+    receipts: list[tuple[int, bytes]] = []
+    senders = [
+        threading.Thread(target=lambda one=one: receipts.append(hub.tell("/v1/batches", one))) for one in sent
+    ]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    found = [msgspec.msgpack.decode(body, type=BatchReceipt) for _, body in receipts]
+    assert sum(receipt.duplicate for receipt in found) == 1
+    assert all(receipt.accepted == batch().rows for receipt in found)
+    assert ingest.totals(hub.shop.services, hub.shop.admin).events == 40 * batch().rows
 
 
 @pytest.mark.parametrize(

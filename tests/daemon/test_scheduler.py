@@ -135,3 +135,10 @@ def test_a_scheduled_backup_is_made_once_a_time_and_old_ones_go(workshop: Worksh
     kept = sorted((workshop.root / "backups").iterdir())
     assert len(kept) == 7
     assert outcome(workshop) == f"backups/{kept[-1].name}"
+
+
+def test_a_schedule_can_apply_retention(workshop: Workshop, clock: Clock) -> None:
+    write_schedule(workshop, 'cron = "* * * * *"', action="retention")
+    clock.offset = timedelta(seconds=61)
+    with keeping(workshop):
+        wait_until(lambda: outcome(workshop) == "0 rows deleted, 0 segments merged into 0")

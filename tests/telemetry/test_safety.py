@@ -114,7 +114,9 @@ def test_two_models_on_one_target_have_clocks_of_their_own(store: TelemetryStore
     append(store, batch_of(rows, 1), batch_of(old, 1, producer="other", model="older"))
     assert shown(store) == {}
     first, second = store.clock("ewr", "flight-delay"), store.clock("ewr", "older")
-    assert first is not None and second is not None and (first - second).days == 400
+    assert first is not None
+    assert second is not None
+    assert (first - second).days == 400
     assert store.clock("ewr") == first
 
 

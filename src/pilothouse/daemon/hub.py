@@ -176,6 +176,7 @@ def _batch(services: Services, target: str, body: bytes) -> PredictionBatch:
     except InvalidInputError as error:
         ingest.count_refused(services, target, max(batch.rows, 1) if batch else 1, str(error))
         raise
+    assert batch is not None
     if batch.target != target:
         raise NotAllowedError("the token is another target's")
     return batch

@@ -39,8 +39,10 @@ class BatchWriter:
     def _commit(self) -> None:
         taken, rows = list[_Waiting](), 0
         while self._waiting and len(taken) < _BATCHES_A_COMMIT and rows < _ROWS_A_COMMIT:
-            taken.append(self._waiting.popleft())
-            rows += taken[-1][0].rows
+            batch, answer = self._waiting.popleft()
+            if answer.set_running_or_notify_cancel():  # else whoever sent it has gone, and will send it again
+                taken.append((batch, answer))
+                rows += batch.rows
         if taken:  # else an earlier call has taken it
             self._write(taken)
 

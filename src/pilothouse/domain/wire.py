@@ -81,7 +81,8 @@ class PredictionBatch:
     """Predictions of one version on one target, one producer, in the order in which they were spooled.
 
     ``numeric[name]`` holds little-endian float64, NaN where missing; ``categorical[name]`` texts, None where missing.
-    Texts and requests come packed, or (from the first release, and from whoever writes them by hand) as plain lists. ``scores`` is the positive class's probability (binary), the winning class's probability
+    Texts and requests come packed, or (from the first release, and from whoever writes them by hand) as plain lists.
+    ``scores`` is the positive class's probability (binary), the winning class's probability
     (multiclass) or the predicted value (regression). ``labels`` are the predicted classes, empty for a regression.
     Private columns are never in it. ``foreign_ids`` is empty for our own servers, else one id a row.
     """

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError
@@ -15,6 +16,7 @@ from pilothouse.statistics.specification import ProfileSpecification
 from pilothouse.store import targets, versions
 from pilothouse.telemetry import VersionFacts, from_us, to_us
 from pilothouse.telemetry.streams import list_streams, rejected_counts
+from pilothouse.telemetry.truths import waiting_outcomes
 
 from .authorisation import authorise, changing, reading
 from .catalogue import require_model, require_version, spec_of_model
@@ -31,6 +33,14 @@ class FileReceipt:
     rejected: int
     duplicates: int
     outcomes: LabelReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingOutcomes:
+    """How many outcomes wait for their prediction, and since when the oldest does (None where none waits)."""
+
+    count: int
+    oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,17 @@ def rejected(services: Services, actor: Actor) -> list[RejectedEvents]:
         ]
 
 
+def waiting(services: Services, actor: Actor) -> WaitingOutcomes:
+    """Outcomes that came before their prediction."""
+    with reading(services, actor):
+        pass
+    if not services.paths.telemetry.exists():
+        return WaitingOutcomes(0, None)
+    with services.telemetry.read() as connection:
+        count, oldest_us = waiting_outcomes(connection)
+    return WaitingOutcomes(count, None if oldest_us is None else from_us(oldest_us))
+
+
 def totals(services: Services, actor: Actor) -> Totals:
     """How much is stored."""
     with reading(services, actor):
@@ -217,4 +238,5 @@ __all__ = [
     "ingest_outcomes",
     "rejected",
     "version_facts",
+    "waiting",
 ]

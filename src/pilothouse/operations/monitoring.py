@@ -46,14 +46,17 @@ def evaluate_windows(services: Services) -> Round:
     What goes wrong with one stream stops no other; the first such error is raised at the end.
     """
     found = Round()
-    services.telemetry.fold_windows()
+    faults: list[PilothouseError] = []
+    try:
+        services.telemetry.fold_windows()
+    except PilothouseError as error:
+        faults.append(error)
     live = _live(services)
     gathering.gather(services)
     found.resolved += alerting.resolve_replaced(services, live)
     silent = silence.watch(services, live)
     found.opened += silent.opened
     found.resolved += silent.resolved
-    faults: list[PilothouseError] = []
     _act(services, live, found, faults)  # what a restart has left
     stuck: set[tuple[int, str]] = set()
     for due in sorted(_due(services, live), key=lambda d: d.span.end_us)[:_AT_MOST]:

@@ -109,6 +109,8 @@ def decode(data: bytes) -> LatencyProfile:
         buckets = np.flatnonzero(counts)
         if buckets.size and first + int(buckets[-1]) > _BUCKETS:
             raise ValueError("buckets out of range")
+        if int(counts.sum()) != requests:
+            raise ValueError(f"{int(counts.sum())} requests counted, expected {requests}")
         return LatencyProfile(
             requests, rows, total, longest, frozen(buckets + first), frozen(counts[buckets])
         )
@@ -146,6 +148,10 @@ def percentiles_ms(stored: Sequence[bytes | None], percents: Sequence[float]) ->
     rows = np.flatnonzero(requests)
     if rows.size:
         summed = np.cumsum(counts[rows, low:high], axis=1)
+        if not np.array_equal(summed[:, -1], requests[rows]):
+            raise IntegrityError(
+                "a stored latency profile is damaged: counts are missing; restore it from a backup"
+            )
         for column, percent in enumerate(percents):
             rank = np.maximum(1, np.ceil(percent / 100 * requests[rows] - 1e-9))
             bucket = low + (summed < rank[:, None]).sum(axis=1)

@@ -6,6 +6,7 @@ Counts are integers and so are the summed positions of values within their bins 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -171,19 +172,75 @@ def _place_rows(
     scores: Floats,
 ) -> _PlacedRows:
     scores = np.asarray(scores, dtype=np.float64)
-    shape = len(specification.columns), len(scores)
+    rows, tables = len(scores), _tables(specification)
+    shape = len(specification.columns), rows
     placed = _PlacedRows(np.empty(shape, np.int64), np.zeros(shape), np.full(shape, np.nan))
+    numbers = np.full((len(tables.numeric), rows), np.nan)
     for i, column in enumerate(specification.columns):
         if isinstance(column, CategoricalColumn):
-            placed.cells[i] = _codes(column, categorical.get(column.name), len(scores))
-        else:
-            values = scores if column is specification.score else numeric.get(column.name)
-            if values is None:
-                placed.cells[i] = column.bins
-            else:
-                _place(column, _numbers(column, values, len(scores)), i, placed)
-        placed.cells[i] += specification.layout[column.name].start
+            placed.cells[i] = _codes(column, categorical.get(column.name), rows)
+            placed.cells[i] += specification.layout[column.name].start
+    cells = np.empty(numbers.shape, np.int64)
+    for i, number in enumerate(tables.numeric):
+        column = specification.columns[number]
+        assert isinstance(column, NumericColumn)
+        values = scores if column is specification.score else numeric.get(column.name)
+        if values is not None:
+            numbers[i] = _numbers(column, values, rows)
+        cells[i] = column.edges.searchsorted(numbers[i], side="right")
+    cells += tables.starts
+    unusable = ~np.isfinite(numbers)
+    if unusable.any():
+        numbers[unusable] = np.nan
+        cells = np.where(unusable, tables.missing, cells)
+    placed.cells[tables.numeric] = cells
+    placed.values[tables.numeric] = numbers
+    placed.positions[tables.numeric] = _positions(tables, cells, numbers)
     return placed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tables:
+    """``numeric`` (int64[m]) are the places of the numeric columns, ``starts`` and ``missing`` (int64[m, 1]) their first
+    cells and those of missing values; ``anchors`` and ``units`` (float64, one a cell) are the columns' own."""
+
+    numeric: Ints
+    starts: Ints
+    missing: Ints
+    anchors: Floats
+    units: Floats
+
+
+@lru_cache(maxsize=64)
+def _tables(specification: ProfileSpecification) -> _Tables:
+    anchors, units = np.zeros(specification.cells), np.zeros(specification.cells)
+    numeric, starts, missing = [], [], []
+    for i, column in enumerate(specification.columns):
+        where = specification.layout[column.name]
+        if isinstance(column, NumericColumn):
+            numeric.append(i)
+            starts.append(where.start)
+            missing.append(where.missing)
+            anchors[where.start : where.missing] = column.anchors
+            units[where.start : where.missing] = column.units
+    return _Tables(
+        np.array(numeric, np.int64),
+        np.array(starts, np.int64)[:, None],
+        np.array(missing, np.int64)[:, None],
+        anchors,
+        units,
+    )
+
+
+def _positions(tables: _Tables, cells: Ints, numbers: Floats) -> Floats:
+    """How far each value lies from its bin's anchor, in whole steps; 0 where it is missing or has a bin of its own."""
+    units = tables.units[cells]
+    steps = np.zeros(cells.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.divide(np.abs(numbers - tables.anchors[cells]), units, out=steps, where=units > 0)
+    steps[np.isnan(steps)] = 0.0  # an endless distance in endless units
+    np.rint(steps, out=steps)
+    return np.minimum(steps, _FARTHEST, out=steps)
 
 
 def _count(specification: ProfileSpecification, placed: _PlacedRows, rows: Ints | slice) -> Profile:
@@ -201,23 +258,6 @@ def place(column: NumericColumn, values: Floats) -> Ints:
     bins = np.searchsorted(column.edges, values, side="right")
     bins[~np.isfinite(values)] = column.bins
     return bins
-
-
-def _place(column: NumericColumn, values: Floats, i: int, placed: _PlacedRows) -> None:
-    bins = place(column, values)
-    placed.cells[i] = bins
-    usable: Ints | slice = slice(None)
-    if bins.size and bins.max() == column.bins:
-        usable = np.flatnonzero(bins < column.bins)
-        values, bins = values[usable], bins[usable]
-    units = column.units[bins]
-    with np.errstate(over="ignore", invalid="ignore"):
-        steps = np.zeros(len(bins))
-        np.divide(np.abs(values - column.anchors[bins]), units, out=steps, where=units > 0)
-    steps[np.isnan(steps)] = 0.0  # an endless distance in endless units
-    np.rint(steps, out=steps)
-    placed.positions[i, usable] = np.minimum(steps, _FARTHEST, out=steps)
-    placed.values[i, usable] = values
 
 
 def _numbers(column: NumericColumn, values: Floats, rows: int) -> Floats:

@@ -24,6 +24,7 @@ DAY_US = 24 * HOUR_US
 UNKNOWN_VERSION = "unknown version"
 WRONG_COLUMNS = "wrong columns"
 CUT_BATCH = "cut batch"
+UNREADABLE = "not a batch"
 FUTURE = "in the future"
 BEHIND = "far behind its target's clock"
 AHEAD = "far ahead of its target's clock"

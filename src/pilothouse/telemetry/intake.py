@@ -124,14 +124,14 @@ class Intake:
         return admission
 
     def _taken_ids(self, batch: PredictionBatch) -> frozenset[int]:
-        """Places whose foreign id is in use, in the store or earlier in this transaction."""
-        taken = []
+        """Places whose foreign id is in use: in the store, earlier in this transaction or in the batch itself."""
+        taken, seen = [], set[int]()
         for place, text in enumerate(batch.foreign_ids):
             number = truths.hash_id(text)
             row = self.connection.execute("SELECT 1 FROM foreign_ids WHERE hash=?", (number,)).fetchone()
-            if number in self._ids or row is not None:
+            if number in self._ids or number in seen or row is not None:
                 taken.append(place)
-            self._ids.add(number)
+            seen.add(number)
         return frozenset(taken)
 
     def _sort(
@@ -154,6 +154,7 @@ class Intake:
                     admission.features,
                 )
             )
+            self._ids.update(truths.hash_id(text) for text in admission.predictions.ids)
             return admission.predictions.rows
         self.connection.execute(
             "INSERT INTO batches (producer_id, sequence, checksum, rows, rejected, received) VALUES (?,?,?,0,?,?)",

@@ -81,9 +81,12 @@ def delete_some(connection: Connection, stream_id: int, received_before_us: int,
     if not found:
         return Stored()
     ids = [(number,) for number, *_ in found]
-    batches = "(SELECT id FROM batches WHERE segment_id=?)"
-    connection.executemany(f"DELETE FROM truths WHERE batch_id IN {batches}", ids)
-    connection.executemany(f"DELETE FROM outcome_conflicts WHERE batch_id IN {batches}", ids)
+    connection.executemany(
+        "DELETE FROM truths WHERE batch_id IN (SELECT id FROM batches WHERE segment_id=?)", ids
+    )
+    connection.executemany(
+        "DELETE FROM outcome_conflicts WHERE batch_id IN (SELECT id FROM batches WHERE segment_id=?)", ids
+    )
     connection.executemany("UPDATE batches SET segment_id=NULL WHERE segment_id=?", ids)
     connection.executemany("DELETE FROM segments WHERE id=?", ids)
     gone = Stored(sum(row[1] for row in found), sum(row[3] for row in found))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import outcomes
@@ -115,14 +116,24 @@ class TelemetryStore:
         return receipts
 
     def fold_windows(self, at_most: int = 200) -> int:
-        """Write the sums of hours and days that have passed, in short transactions. The answer is how many."""
+        """Write the sums of hours and days that have passed, in short transactions. The answer is how many.
+
+        A window that is damaged stops no other; raises its IntegrityError at the end.
+        """
+        damaged: list[IntegrityError] = []
         with self.read() as connection:
             passed = rollup.passed_windows(connection, at_most)
         for first in range(0, len(passed), _FOLDED_A_COMMIT):
             with self.transaction() as connection:
                 for key in passed[first : first + _FOLDED_A_COMMIT]:
-                    rollup.fold(connection, self.specification(connection, key[0]), key)
+                    try:
+                        with self.transaction():  # a savepoint
+                            rollup.fold(connection, self.specification(connection, key[0]), key)
+                    except IntegrityError as error:
+                        damaged.append(error)
                     self._open_windows.unfolded.discard(key)
+        if damaged:
+            raise damaged[0]
         return len(passed)
 
     def count_refused(self, rows: int, example: str, now_us: int) -> None:

@@ -8,10 +8,9 @@ from pilothouse.sqlite import Connection
 from pilothouse.statistics.coded import CodedColumn
 from pilothouse.statistics.specification import ProfileSpecification
 
-from .admission import HOUR_US, Clock, Rejection, VersionFacts
+from .admission import HOUR_US, UNREADABLE, Clock, Rejection, VersionFacts
 from .columns import Ints, pack
 
-UNREADABLE = "not a batch"
 EXAMPLES_A_REASON = 100
 """Rejections of a reason that are kept to be looked at; all are counted."""
 _ROWS_AN_EXAMPLE = 100

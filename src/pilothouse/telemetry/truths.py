@@ -154,6 +154,12 @@ def count_waiting(connection: Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM waiting_outcomes").fetchone()[0])
 
 
+def waiting_outcomes(connection: Connection) -> tuple[int, int | None]:
+    """How many outcomes wait, and when the oldest came."""
+    count, oldest = connection.execute("SELECT count(*), min(received) FROM waiting_outcomes").fetchone()
+    return int(count), oldest
+
+
 def forget_waiting(connection: Connection, batch: PredictionBatch, now_us: int) -> None:
     """Outcomes that waited for a batch of which no row was kept will never find their predictions."""
     gone = connection.execute(

@@ -203,6 +203,10 @@ def rejected(session: Session) -> None:
         ((r.reason, r.count, texts.time_text(r.last_at), r.example) for r in found),
         empty="nothing was rejected",
     )
+    waiting = operation.waiting(session.services, session.actor)
+    if waiting.oldest is not None:
+        since = texts.time_text(waiting.oldest)
+        say(f"{waiting.count:,} outcomes wait for their prediction, the oldest since {since}")
 
 
 @click.command()
