@@ -45,6 +45,7 @@ _COMMANDS = {
     "targets": ("deployments:targets", "List targets with what answers there."),
     "token": ("deployments:token", "Issue a target's token for the hub."),
     "monitor": ("monitoring:monitor", "Drift, performance, latency and volume of a model on a target."),
+    "performance": ("monitoring:performance", "Every metric once outcomes are known, by class and by slice."),
     "alerts": ("monitoring:alerts", "List alerts."),
     "alert": ("monitoring:alert", "Why an alert fired."),
     "ack": ("monitoring:ack", "Acknowledge an alert."),

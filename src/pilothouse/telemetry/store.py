@@ -161,7 +161,8 @@ class TelemetryStore:
             ],
         )
         self._roll_up(connection, batch, facts.specification, stream, predictions, features)
-        stored = StoredBatch(batch_id, stream.id, predictions)
+        kept = features
+        stored = StoredBatch(batch_id, stream.id, predictions, lambda: kept)
         tally = truths.join_waiting(
             connection, stored, batch.producer, batch.sequence, facts.specification, now_us
         )
@@ -364,8 +365,13 @@ def _load(connection: Connection, batch_id: int) -> StoredBatch:
     ).fetchone()
     if head is None:
         none = np.empty(0, np.int64)
-        return StoredBatch(batch_id, -1, Predictions(none, np.empty(0), none, []))
-    return StoredBatch(batch_id, stream_id, decode_predictions(head))
+        return StoredBatch(batch_id, -1, Predictions(none, np.empty(0), none, []), lambda: Features({}, {}))
+
+    def features() -> Features:
+        (body,) = connection.execute("SELECT features FROM batches WHERE id=?", (batch_id,)).fetchone()
+        return decode_features(body)
+
+    return StoredBatch(batch_id, stream_id, decode_predictions(head), features)
 
 
 def _request_times(batch: PredictionBatch, kept: Predictions) -> list[tuple[int, int, int]]:

@@ -1,5 +1,6 @@
 """What the tables say of streams, clocks and rejected events. Functions take a connection."""
 
+import json
 from dataclasses import dataclass
 
 from pilothouse.domain.wire import PredictionBatch
@@ -56,6 +57,12 @@ def get_stream(connection: Connection, stream_id: int) -> Stream:
     return Stream(*connection.execute(f"{_STREAM} WHERE id=?", (stream_id,)).fetchone())
 
 
+def slices_of(connection: Connection, stream_id: int) -> tuple[str, ...]:
+    """The features by which a stream's outcomes are cut, as they were at its first event."""
+    (listed,) = connection.execute("SELECT slices FROM streams WHERE id=?", (stream_id,)).fetchone()
+    return tuple(json.loads(listed))
+
+
 def list_streams(connection: Connection, model: str | None = None, target: str | None = None) -> list[Stream]:
     """All streams, of one model and target where these are given, in the order in which they began."""
     rows = connection.execute(
@@ -80,7 +87,7 @@ def advance_stream(
     if found is None:
         connection.execute(
             "INSERT INTO streams (model, version, target, specification_id, minutes_since, first_event, last_event, "
-            "last_arrival, rows) VALUES (?,?,?,?,?,?,?,?,?)",
+            "last_arrival, rows, slices) VALUES (?,?,?,?,?,?,?,?,?,?)",
             (
                 batch.model,
                 batch.version,
@@ -91,6 +98,7 @@ def advance_stream(
                 last,
                 now_us,
                 rows,
+                json.dumps(facts.slices),
             ),
         )
     else:
