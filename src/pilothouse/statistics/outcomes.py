@@ -51,7 +51,8 @@ def realised(
     """The metric of a window and its interval, rows taken as independent; NaN where it is not defined (no rows, one class).
 
     AUROC is off by at most half the mass of the pairs that share a bin (``binning_error``, 0.001 where scores lie as the
-    reference's do), by which its interval is widened; the other metrics are exact to rounding. Raises InvalidInputError for a metric that the task does not have or telemetry does not carry.
+    reference's do), by which its interval is widened; the other metrics are exact to rounding.
+    Raises InvalidInputError for a metric that the task does not have or telemetry does not carry.
     """
     check_metric(specification, metric)
     rows = profile.rows
