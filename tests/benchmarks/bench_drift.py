@@ -145,7 +145,8 @@ reference, current = read(sys.argv[2]), read(sys.argv[3])
 if sys.argv[1] == "nannyml":
     import nannyml as nml
     calculator = nml.UnivariateDriftCalculator(column_names=list(reference.columns),
-        continuous_methods=["kolmogorov_smirnov", "jensen_shannon", "wasserstein"], categorical_methods=["chi2", "jensen_shannon"],
+        continuous_methods=["kolmogorov_smirnov", "jensen_shannon", "wasserstein"],
+        categorical_methods=["chi2", "jensen_shannon"],
         chunk_size=len(current)).fit(reference)
     act = lambda: calculator.calculate(current)
 else:

@@ -13,6 +13,13 @@ from pilothouse.statistics.metrics import compute_metrics, measure, metric_value
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
+def calibration_error(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Bin by bin: the share of rows times |mean score − share that came true|."""
+    place = np.minimum((scores * 16).astype(int), 15)
+    bins = [place == k for k in range(16) if (place == k).any()]
+    return sum(rows.mean() * abs(scores[rows].mean() - truth[rows].mean()) for rows in bins)
+
+
 def test_binary_metrics_equal_scikit_learns():
     scores = np.round(np.random.default_rng(0).beta(2, 5, 3000), 2)  # many ties
     labels, truth = outcomes(scores)
@@ -22,7 +29,10 @@ def test_binary_metrics_equal_scikit_learns():
         "auc": metrics.roc_auc_score(truth, scores),
         "average_precision": metrics.average_precision_score(truth, scores),
         "accuracy": metrics.accuracy_score(truth, predicted),
+        "precision": metrics.precision_score(truth, predicted),
+        "recall": metrics.recall_score(truth, predicted),
         "f1": metrics.f1_score(truth, predicted),
+        "calibration_error": calibration_error(scores, truth),
         "log_loss": metrics.log_loss(truth, np.clip(scores, 1e-15, 1 - 1e-15)),
         "brier": metrics.brier_score_loss(truth, scores),
     }
@@ -52,6 +62,8 @@ def test_multiclass_metrics_equal_scikit_learns():
     exact = {
         "auc": metrics.roc_auc_score(truth, probabilities, multi_class="ovr"),
         "accuracy": metrics.accuracy_score(truth, labels),
+        "precision": metrics.precision_score(truth, labels, average="macro"),
+        "recall": metrics.recall_score(truth, labels, average="macro"),
         "f1": metrics.f1_score(truth, labels, average="macro"),
         "log_loss": metrics.log_loss(truth, probabilities),
     }
@@ -60,7 +72,7 @@ def test_multiclass_metrics_equal_scikit_learns():
         assert found[name].value == pytest.approx(value, abs=1e-12), name
         assert found[name].low < value < found[name].high
     without = compute_metrics("multiclass", truth, probabilities.max(axis=1), labels, ("0", "1", "2"))
-    assert {m.metric for m in without} == {"accuracy", "f1"}
+    assert {m.metric for m in without} == {"accuracy", "precision", "recall", "f1"}
 
 
 def test_a_class_that_the_model_never_saw_counts_as_wrong():

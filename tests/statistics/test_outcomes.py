@@ -40,6 +40,8 @@ def test_binary_metrics_are_those_of_the_rows(seed: int):
         "auc": metrics.roc_auc_score(truth, scores),
         "average_precision": metrics.average_precision_score(truth, scores),
         "accuracy": metrics.accuracy_score(truth, predicted),
+        "precision": metrics.precision_score(truth, predicted),
+        "recall": metrics.recall_score(truth, predicted),
         "f1": metrics.f1_score(truth, predicted),
         "log_loss": metrics.log_loss(truth, np.clip(scores, 1e-15, 1 - 1e-15)),
         "brier": metrics.brier_score_loss(truth, scores),
@@ -75,6 +77,7 @@ def test_regression_metrics_are_those_of_the_rows():
         "mae": metrics.mean_absolute_error(truth, scores),
         "rmse": metrics.root_mean_squared_error(truth, scores),
         "r2": metrics.r2_score(truth, scores),
+        "bias": float(np.mean(scores - truth)),
     }
     for name, value in exact.items():
         found = realised(specification, profile, name)

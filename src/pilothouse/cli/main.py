@@ -55,6 +55,7 @@ _COMMANDS = {
     ),
     "incidents": ("incidents:incidents", "List incidents: alerts with one cause, the dearest first."),
     "incident": ("incidents:incident", "Show an incident, or acknowledge, resolve, assign it whole."),
+    "performance": ("monitoring:performance", "Every metric once outcomes are known, by class and by slice."),
     "alerts": ("monitoring:alerts", "List alerts."),
     "alert": ("monitoring:alert", "Why an alert fired."),
     "ack": ("monitoring:ack", "Acknowledge an alert."),

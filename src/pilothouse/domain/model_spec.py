@@ -21,14 +21,20 @@ METRICS: dict[str, tuple[Direction, tuple[Task, ...]]] = {
     "auc": ("higher", ("binary", "multiclass")),
     "average_precision": ("higher", ("binary",)),
     "accuracy": ("higher", ("binary", "multiclass")),
+    "precision": ("higher", ("binary", "multiclass")),
+    "recall": ("higher", ("binary", "multiclass")),
     "f1": ("higher", ("binary", "multiclass")),
     "log_loss": ("lower", ("binary", "multiclass")),
     "brier": ("lower", ("binary",)),
+    "calibration_error": ("lower", ("binary",)),
     "mae": ("lower", ("regression",)),
     "rmse": ("lower", ("regression",)),
     "r2": ("higher", ("regression",)),
 }
 """Each metric: which direction is better, and the tasks for which it is defined."""
+
+SHOWN_ONLY: dict[Task, tuple[str, ...]] = {"binary": (), "multiclass": (), "regression": ("bias",)}
+"""Figures that are shown beside the metrics and judge nothing: neither more nor less of a bias is better."""
 
 NOT_WATCHED: dict[Task, tuple[str, ...]] = {"binary": (), "multiclass": ("auc", "log_loss"), "regression": ()}
 """Metrics that telemetry cannot give: of several classes it carries the winning one's probability alone."""

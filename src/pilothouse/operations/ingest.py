@@ -195,13 +195,17 @@ def _look_up(
         found = versions.find(connection, VersionReference(model, version))
         if found is None:
             return None
-        watched = spec_of_model(connection, model).monitoring
+        spec = spec_of_model(connection, model)
+        watched = spec.monitoring
     if before is not None and before.specification.digest == found.profile_spec_digest:
         specification = before.specification
     else:
         specification = _specification(services, found.profile_spec_digest)
     fine = any(duration % HOUR for duration in (watched.window, watched.step))
-    return VersionFacts(specification, frozenset(private_columns(services, model)), minutes=fine)
+    slices = tuple(name for name in spec.data.slices if name in specification.by_name)
+    return VersionFacts(
+        specification, frozenset(private_columns(services, model)), minutes=fine, slices=slices
+    )
 
 
 def _specification(services: Services, digest: str) -> ProfileSpecification:

@@ -8,7 +8,7 @@ import numpy as np
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import METRICS, Task
 
-from . import ranking
+from . import intervals, ranking
 from .arrays import AnyArray, Floats
 from .metrics import losses, needs_probabilities, task_of
 from .scored_rows import ScoredRows, check_task, scored_rows
@@ -117,8 +117,10 @@ def weighted_metric(metric: str, rows: ScoredRows) -> Weighted:
         return _weighted_auc(rows.scores, rows.truth == 1)
     if metric == "average_precision":
         return _weighted_average_precision(rows.scores, rows.truth == 1)
-    if metric == "f1":
-        return _weighted_f1(rows)
+    if metric in intervals.OF_CONFUSION:
+        return _weighted_of_classes(metric, rows)
+    if metric == "calibration_error":
+        return _weighted_calibration(rows)
     if metric in ("rmse", "r2"):
         square = (rows.scores - rows.truth) ** 2
         if metric == "rmse":
@@ -163,18 +165,31 @@ def _weighted_average_precision(scores: Floats, positive: AnyArray) -> Weighted:
     return evaluate
 
 
-def _weighted_f1(rows: ScoredRows) -> Weighted:
+def _weighted_of_classes(metric: str, rows: ScoredRows) -> Weighted:
     counted = [1] if rows.task == "binary" else range(len(rows.classes))
     masks = [((rows.truth == k).astype(float), (rows.labels == k).astype(float)) for k in counted]
 
     def evaluate(weights: Floats) -> Floats:
         each = []
         for true, predicted in masks:
-            both = weights @ true + weights @ predicted
-            each.append(
-                np.divide(2 * (weights @ (true * predicted)), both, out=np.zeros_like(both), where=both > 0)
-            )
+            hits = weights @ (true * predicted)
+            parts = {"precision": (predicted,), "recall": (true,), "f1": (true, predicted)}[metric]
+            below = np.sum([weights @ part for part in parts], axis=0)
+            each.append(np.divide(len(parts) * hits, below, out=np.zeros_like(below), where=below > 0))
         return np.asarray(np.mean(each, axis=0), np.float64)
+
+    return evaluate
+
+
+def _weighted_calibration(rows: ScoredRows) -> Weighted:
+    bins = intervals.CALIBRATION_BINS
+    place = np.clip((rows.scores * bins).astype(np.int64), 0, bins - 1)
+    members = np.eye(bins)[place]
+
+    def evaluate(weights: Floats) -> Floats:
+        return intervals.calibration_error(
+            weights @ members, (weights * rows.scores) @ members, (weights * rows.truth) @ members
+        )
 
     return evaluate
 

@@ -5,11 +5,12 @@ is NaN.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .arrays import AnyArray, Flags, Floats
+from .arrays import AnyArray, Floats
 from .specification import NumericColumn
 
 PSI_FILL = 1e-4
@@ -129,7 +130,8 @@ def wasserstein_of_counts(
     """
     if not column.edges.size:
         return np.full(np.broadcast_shapes(reference[0].shape, current[0].shape)[:-1], np.nan)
-    return wasserstein_of_bins(*bin_sizes(column), reference, current)
+    width, unit = bin_sizes(column)
+    return wasserstein_of_laid(width, lay(width, unit, *reference), lay(width, unit, *current))
 
 
 def bin_sizes(column: NumericColumn) -> tuple[Floats, Floats]:
@@ -137,40 +139,57 @@ def bin_sizes(column: NumericColumn) -> tuple[Floats, Floats]:
     return np.diff(column.edges / 2) / (column.span / 2), column.units / column.span
 
 
-def wasserstein_of_bins(
-    width: Floats,
-    unit: Floats,
-    reference: tuple[AnyArray, AnyArray],
-    current: tuple[AnyArray, AnyArray],
-) -> Any:
-    """``wasserstein_of_counts`` of any bins, the first and the last beyond the edges: ``width`` [..., bins − 2], ``unit``
-    [..., bins]. A bin of width 0 without counts changes nothing."""
-    ends, inner, levels, masses, places = [], [], [], [], []
-    for counts, positions in (reference, current):
-        total = counts.sum(axis=-1, keepdims=True, dtype=np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mass, moved = counts / total, positions * unit / total
-        level = np.cumsum(mass, axis=-1)
-        ends.append(moved[..., [0, -1]])
-        inner.append(level[..., :-2] * width + mass[..., 1:-1] * width - moved[..., 1:-1])
-        levels.append(level)
-        masses.append(mass[..., 1:-1])
-        places.append(moved[..., 1:-1])
-    gap = levels[0] - levels[1]
-    left, right = gap[..., :-2], gap[..., 1:-1]
-    area = np.asarray(np.abs(inner[0] - inner[1]))
-    crossing: Flags = left * right < 0
-    if crossing.any():
-        wide = np.broadcast_to(width, crossing.shape)[crossing]
-        sides = [
-            (
-                np.broadcast_to(mass, crossing.shape)[crossing],
-                np.broadcast_to(place, crossing.shape)[crossing],
-            )
-            for mass, place in zip(masses, places, strict=True)
-        ]
-        area[crossing] = np.maximum(area[crossing], wide * _crossing_area(left[crossing], wide, *sides))
-    return area.sum(axis=-1) + np.abs(ends[0] - ends[1]).sum(axis=-1)
+@dataclass(frozen=True, slots=True, eq=False)
+class Laid:
+    """One side's bins as shares, [..., bins]: ``level`` is the distribution function after each bin; of the bins between the
+    edges ``mass``, ``moved`` (mass times distance from the left edge) and ``integral``; ``ends`` what lies how far beyond."""
+
+    level: Floats
+    mass: Floats
+    moved: Floats
+    integral: Floats
+    ends: Floats
+
+
+def lay(width: Floats, unit: Floats, counts: AnyArray, positions: AnyArray) -> Laid:
+    """Shares of (counts, positions), each [..., bins], the first and the last bin beyond the edges: ``width`` [..., bins − 2]
+    and ``unit`` [..., bins] as ``bin_sizes`` gives them. A bin of width 0 without counts changes nothing."""
+    total = counts.sum(axis=-1, keepdims=True, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mass, moved = counts / total, positions * (unit / total)
+    level = np.cumsum(mass, axis=-1)
+    integral = level[..., 1:-1] * width
+    integral -= moved[..., 1:-1]
+    return Laid(level, mass[..., 1:-1], moved[..., 1:-1], integral, moved[..., [0, -1]])
+
+
+def ks_of_laid(reference: Laid, current: Laid) -> Any:
+    """``ks_of_counts``."""
+    return np.abs(reference.level - current.level).max(axis=-1)
+
+
+def wasserstein_of_laid(width: Floats, reference: Laid, current: Laid) -> Any:
+    """``wasserstein_of_counts``."""
+    gap = reference.level - current.level
+    area = np.abs(reference.integral - current.integral)
+    at = np.flatnonzero((gap[..., :-2] * gap[..., 1:-1] < 0).ravel())
+    if at.size:
+        shape = area.shape
+
+        def here(array: Floats) -> Floats:
+            return np.asarray(np.broadcast_to(array, shape).reshape(-1)[at], np.float64)
+
+        wide = here(width)
+        estimate = wide * _crossing_area(
+            here(gap[..., :-2]),
+            wide,
+            (here(reference.mass), here(reference.moved)),
+            (here(current.mass), here(current.moved)),
+        )
+        flat = area.reshape(-1)
+        flat[at] = np.maximum(flat[at], estimate)
+        area = flat.reshape(shape)
+    return area.sum(axis=-1) + np.abs(reference.ends - current.ends).sum(axis=-1)
 
 
 def _crossing_area(

@@ -111,10 +111,12 @@ def fold(column: NumericColumn, values: Floats) -> Folded:
             if grid is None
             else grid.bins_of(column.edges, part)
         )
-        usable = np.isfinite(part)
-        if not usable.all():
-            bins = np.where(usable, bins, column.bins)
-            part = np.where(usable, part, np.nan)
+        odd = np.flatnonzero(~np.isfinite(part))
+        if odd.size:
+            bins[odd] = column.bins
+            if not np.isnan(part[odd]).all():
+                part = part.copy()
+                part[odd] = np.nan
         low, high = np.fmin(low, np.fmin.reduce(part)), np.fmax(high, np.fmax.reduce(part))
         counts += np.bincount(bins, minlength=column.bins + 1)
         moved = part - anchors.take(bins)

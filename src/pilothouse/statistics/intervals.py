@@ -74,40 +74,94 @@ def mean_interval(mean: float, mean_square: float, rows: float, confidence: floa
     return max(mean - width, 0.0), mean + width
 
 
-def f1(confusion: Floats | Ints) -> Floats:
-    """F1 of confusion matrices [..., true, predicted] → [...]: of the last class for two, macro-averaged for more.
+OF_CONFUSION = ("precision", "recall", "f1")
+"""Metrics that a confusion matrix gives, of one class or averaged over classes."""
+CALIBRATION_BINS = 16
+"""Bins of equal width over 0 to 1 in which calibration error compares the mean score with the share that came true."""
+
+
+def by_class(metric: str, confusion: Floats | Ints) -> Floats:
+    """``precision``, ``recall`` or ``f1`` of each class of confusion matrices [..., true, predicted] → [..., classes].
 
     A class without a row and without a prediction counts 0, as scikit-learn has it by default.
     """
     right = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
-    both = confusion.sum(axis=-1) + confusion.sum(axis=-2)
-    each = np.divide(2 * right, both, out=np.zeros_like(right), where=both > 0)
+    rows, taken = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    above = 2 * right if metric == "f1" else right
+    below = {"precision": taken, "recall": rows, "f1": rows + taken}[metric]
+    return np.asarray(np.divide(above, below, out=np.zeros_like(right), where=below > 0), np.float64)
+
+
+def of_confusion(metric: str, confusion: Floats | Ints) -> Floats:
+    """The metric of confusion matrices [..., true, predicted] → [...]: of the last class for two, macro-averaged for more."""
+    each = by_class(metric, confusion)
     return np.asarray(each[..., -1] if confusion.shape[-1] == 2 else each.mean(axis=-1), np.float64)
 
 
-def f1_interval(confusion: Floats | Ints, confidence: float, seed: int = 0) -> Interval:
-    """Two classes: the delta method on the logit scale (counts are multinomial); more: 1,000 multinomial resamples."""
+def f1(confusion: Floats | Ints) -> Floats:
+    """``of_confusion`` of F1."""
+    return of_confusion("f1", confusion)
+
+
+def class_interval(metric: str, confusion: Floats | Ints, k: int, confidence: float) -> Interval:
+    """One class's interval: Wilson's for precision and recall, for F1 the delta method on the logit scale (counts are
+    multinomial)."""
+    hits = float(confusion[k, k])
+    rows, taken = float(confusion[k].sum()), float(confusion[:, k].sum())
+    if metric != "f1":
+        return share_interval(hits, taken if metric == "precision" else rows, confidence)
+    faults = rows + taken - 2 * hits
+    if hits == 0 or faults == 0:
+        return share_interval(hits, hits + faults, confidence) if hits + faults else NOWHERE
+    error = math.sqrt(4 * hits * faults * (hits + faults)) / (2 * hits + faults) ** 2
+    return on_logit_scale(2 * hits / (2 * hits + faults), error, quantile(confidence))
+
+
+def confusion_interval(metric: str, confusion: Floats | Ints, confidence: float, seed: int = 0) -> Interval:
+    """Of ``of_confusion``: two classes as ``class_interval`` has it; more: 1,000 multinomial resamples."""
     rows = float(confusion.sum())
     if rows < 2:
         return NOWHERE
     if confusion.shape[-1] == 2:
-        hits = float(confusion[1, 1])
-        faults = float(confusion[0, 1] + confusion[1, 0])
-        if hits == 0 or faults == 0:
-            return share_interval(hits, hits + faults, confidence) if hits + faults else NOWHERE
-        error = math.sqrt(4 * hits * faults * (hits + faults)) / (2 * hits + faults) ** 2
-        return on_logit_scale(2 * hits / (2 * hits + faults), error, quantile(confidence))
+        return class_interval(metric, confusion, 1, confidence)
     draws = np.random.default_rng(seed).multinomial(int(rows), confusion.ravel() / rows, size=1000)
-    values = f1(draws.reshape(-1, *confusion.shape))
+    values = of_confusion(metric, draws.reshape(-1, *confusion.shape))
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, (tail, 1 - tail))
     return float(low), float(high)
 
 
+def calibration_error(rows: Floats | Ints, scores: Floats, positives: Floats | Ints) -> Floats:
+    """Expected calibration error Σ rows·|mean score − share of positives| / Σ rows of bins [..., CALIBRATION_BINS] → [...].
+
+    ``scores`` are sums of scores. (Naeini, Cooper and Hauskrecht 2015, with bins of equal width.)
+    """
+    total = rows.sum(axis=-1)
+    apart = np.abs(scores - positives).sum(axis=-1)
+    return np.asarray(np.divide(apart, total, out=np.full_like(apart, np.nan), where=total > 0), np.float64)
+
+
+def calibration_interval(
+    rows: Floats | Ints, scores: Floats, positives: Floats | Ints, confidence: float, seed: int = 0
+) -> Interval:
+    """1,000 draws of each bin's positives. The error of a sample is too large by chance (it adds up sizes); by as much as
+    the draws exceed it, the lower bound is moved down."""
+    if rows.sum() < 2:
+        return NOWHERE
+    value = float(calibration_error(rows, scores, positives))
+    share = np.divide(positives, rows, out=np.zeros(len(rows)), where=rows > 0)
+    draws = np.random.default_rng(seed).binomial(np.asarray(rows, np.int64), share, size=(1000, len(rows)))
+    values = calibration_error(np.broadcast_to(np.asarray(rows, np.float64), draws.shape), scores, draws)
+    width = quantile(confidence) * float(np.std(values))
+    return max(value - max(float(np.mean(values)) - value, 0.0) - width, 0.0), value + width
+
+
 def regression_value(metric: str, means: Mapping[str, float]) -> float:
-    """``mae``, ``rmse`` or ``r2`` from the mean sums of outcome_profile.REGRESSION_SUMS."""
+    """``mae``, ``rmse``, ``r2`` or ``bias`` from the mean sums of outcome_profile.REGRESSION_SUMS."""
     if metric == "mae":
         return means["|e|"]
+    if metric == "bias":
+        return means["e"]
     if metric == "rmse":
         return math.sqrt(means["e²"])
     spread = means["y²"] - means["y"] ** 2
@@ -115,7 +169,13 @@ def regression_value(metric: str, means: Mapping[str, float]) -> float:
 
 
 def regression_interval(metric: str, means: Mapping[str, float], rows: float, confidence: float) -> Interval:
-    """MAE: of a mean. RMSE: the root of the interval of the mean square. R²: the delta method for a ratio."""
+    """MAE and bias: of a mean. RMSE: the root of the interval of the mean square. R²: the delta method for a ratio."""
+    if metric == "bias":
+        if rows < 2:
+            return NOWHERE
+        spread = max(means["e²"] - means["e"] ** 2, 0.0) / (rows - 1)
+        half = quantile(confidence, rows) * math.sqrt(spread)
+        return means["e"] - half, means["e"] + half
     if metric == "mae":
         return mean_interval(means["|e|"], means["e²"], rows, confidence)
     if metric == "rmse":

@@ -1,8 +1,9 @@
 """Metrics of scored rows, each with its confidence interval.
 
 Sources of the intervals: AUROC DeLong et al. 1988 (multiclass: the same influences averaged over one-against-the-rest
-curves); average precision Boyd et al. 2013; accuracy Wilson 1927; F1 delta method or multinomial resamples; log loss,
-Brier, MAE and RMSE of a mean; R² delta method for a ratio. Rows are taken as independent.
+curves); average precision Boyd et al. 2013; accuracy, precision and recall Wilson 1927; F1 delta method; averages over more
+classes multinomial resamples; calibration error resamples of its bins; log loss, Brier, MAE and RMSE of a mean; R² delta
+method for a ratio. Rows are taken as independent.
 """
 
 import math
@@ -139,9 +140,15 @@ def _measure(metric: str, rows: ScoredRows, confidence: float, seed: int) -> Mea
     if metric == "accuracy":
         hits = float(losses(metric, rows).sum())
         return hits / n, intervals.share_interval(hits, n, confidence)
-    if metric == "f1":
+    if metric in intervals.OF_CONFUSION:
         confusion = confusion_of(rows)
-        return float(intervals.f1(confusion)), intervals.f1_interval(confusion, confidence, seed)
+        value = float(intervals.of_confusion(metric, confusion))
+        return value, intervals.confusion_interval(metric, confusion, confidence, seed)
+    if metric == "calibration_error":
+        bins = calibration_bins(rows.scores, rows.truth == 1)
+        return float(intervals.calibration_error(*bins)), intervals.calibration_interval(
+            *bins, confidence, seed
+        )
     if metric in ("brier", "log_loss"):
         each = losses(metric, rows)
         return float(each.mean()), intervals.mean_interval(
@@ -156,6 +163,17 @@ def by_score(scores: Floats, positive: AnyArray) -> tuple[Ints, Ints]:
     both = np.bincount(place, minlength=len(distinct))
     positives = np.bincount(place[positive], minlength=len(distinct))
     return both - positives, positives
+
+
+def calibration_bins(scores: Floats, positive: AnyArray) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Rows, summed scores and positives of each of CALIBRATION_BINS bins over 0 to 1."""
+    bins = intervals.CALIBRATION_BINS
+    place = np.clip((scores * bins).astype(np.int64), 0, bins - 1)
+    return (
+        np.bincount(place, minlength=bins),
+        np.bincount(place, weights=scores, minlength=bins).astype(np.float64),
+        np.bincount(place[positive], minlength=bins),
+    )
 
 
 def confusion_of(rows: ScoredRows) -> Ints:

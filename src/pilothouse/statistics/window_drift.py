@@ -18,29 +18,60 @@ from .specification import CategoricalColumn, NumericColumn, ProfileSpecificatio
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PreparedReference:
-    """A reference profile made ready for many windows. ``places`` [columns, bins] are cells (the dummy after the last where
-    there is none), ``group`` [columns, bins] each bin's group, ``inside`` the bins of the reference's range."""
+class _Stack:
+    """Numeric columns of about as many bins, [columns, bins]. ``places`` are cells (the dummy after the last where there is
+    none), ``group`` numbers each bin's group through all columns, ``inside`` marks the bins of the reference's range."""
 
-    specification: ProfileSpecification
-    profile: Profile
     columns: tuple[NumericColumn, ...]
     places: Ints
     group: Ints
     groups: int
-    counts: Ints
-    positions: Ints
+    inside: Flags
     width: Floats
     unit: Floats
     scale: Floats
-    inside: Flags
+    rows: Ints
+    laid: distances.Laid
+    grouped: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedReference:
+    """A reference profile made ready for many windows."""
+
+    specification: ProfileSpecification
+    profile: Profile
+    numeric: tuple[_Stack, ...]
     categorical: tuple[tuple[CategoricalColumn, Histogram], ...]
 
 
 def prepare(specification: ProfileSpecification, reference: Profile) -> PreparedReference:
     """Lay a reference profile out."""
-    columns = tuple(c for c in specification.columns if isinstance(c, NumericColumn) and c.edges.size)
-    bins = max((column.bins for column in columns), default=2)
+    numeric = sorted(
+        (c for c in specification.columns if isinstance(c, NumericColumn) and c.edges.size),
+        key=lambda column: column.bins,
+    )
+    stacks: list[list[NumericColumn]] = []
+    for column in numeric:
+        if not stacks or column.bins > 1.3 * stacks[-1][0].bins + 50:
+            stacks.append([])
+        stacks[-1].append(column)
+    return PreparedReference(
+        specification,
+        reference,
+        tuple(_stack(specification, reference, tuple(columns)) for columns in stacks),
+        tuple(
+            (column, histogram(specification, reference, column.name))
+            for column in specification.columns
+            if isinstance(column, CategoricalColumn)
+        ),
+    )
+
+
+def _stack(
+    specification: ProfileSpecification, reference: Profile, columns: tuple[NumericColumn, ...]
+) -> _Stack:
+    bins = max(column.bins for column in columns)
     shape = len(columns), bins
     places = np.full(shape, specification.cells, np.int64)
     group = np.zeros(shape, np.int64)
@@ -57,26 +88,22 @@ def prepare(specification: ProfileSpecification, reference: Profile) -> Prepared
         counted = np.flatnonzero(held.counts)
         if counted.size:
             inside[i, order[counted[0] : counted[-1] + 1]] = True
-    counts, positions = _dense(specification, reference)
     groups = int(group.max(initial=0)) + 1
-    return PreparedReference(
-        specification,
-        reference,
+    group += groups * np.arange(len(columns))[:, None]
+    dense, moved = _dense(specification, reference)
+    counts = dense[places]
+    return _Stack(
         columns,
         places,
-        group + groups * np.arange(len(columns))[:, None],
+        group,
         groups,
-        counts[places],
-        positions[places],
+        inside,
         width,
         unit,
         scale,
-        inside,
-        tuple(
-            (column, histogram(specification, reference, column.name))
-            for column in specification.columns
-            if isinstance(column, CategoricalColumn)
-        ),
+        counts.sum(axis=1),
+        distances.lay(width, unit, counts, moved[places]),
+        _grouped(group, groups, counts),
     )
 
 
@@ -86,46 +113,54 @@ def _dense(specification: ProfileSpecification, profile: Profile) -> tuple[Ints,
     return counts, positions
 
 
+def _grouped(group: Ints, groups: int, counts: Ints) -> Ints:
+    """Counts [columns, bins] summed over each column's groups, [columns, groups]; groups that it lacks hold 0."""
+    size = len(counts) * groups
+    flat = np.bincount(group.ravel(), weights=counts.ravel(), minlength=size)
+    return flat.reshape(len(counts), groups).astype(np.int64)
+
+
 def window_drift(reference: PreparedReference, current: Profile) -> dict[str, dict[str, float]]:
     """Every column's statistics by name, as ``drift.column_drift`` gives them one by one."""
     specification = reference.specification
     dense, moved = _dense(specification, current)
-    counts, positions = dense[reference.places], moved[reference.places]
-    rows, base_rows = counts.sum(axis=1), reference.counts.sum(axis=1)
-    d = distances.ks_of_counts(reference.counts, counts)
-    w = distances.wasserstein_of_bins(
-        reference.width, reference.unit, (reference.counts, reference.positions), (counts, positions)
-    )
-    before, now = _grouped(reference, reference.counts), _grouped(reference, counts)
-    psi, js = distances.psi(before, now), distances.jensen_shannon(before, now)
-    outside = np.where(reference.inside, 0, counts).sum(axis=1)
     found: dict[str, dict[str, float]] = {}
-    for i, column in enumerate(reference.columns):
+    for stack in reference.numeric:
+        found |= _numbers(specification, stack, dense, moved)
+    for column, held in reference.categorical:
+        found[column.name] = _category(column, held, histogram(specification, current, column.name))
+    for name in specification.by_name:
+        if name not in found:  # the reference had no value to put an edge at
+            found[name] = column_drift(specification, name, reference.profile, current)
+    return {name: found[name] for name in specification.by_name}
+
+
+def _numbers(
+    specification: ProfileSpecification, stack: _Stack, dense: Ints, moved: Ints
+) -> dict[str, dict[str, float]]:
+    counts = dense[stack.places]
+    rows = counts.sum(axis=1)
+    laid = distances.lay(stack.width, stack.unit, counts, moved[stack.places])
+    d = distances.ks_of_laid(stack.laid, laid)
+    w = distances.wasserstein_of_laid(stack.width, stack.laid, laid) / stack.scale
+    groups = stack.grouped, _grouped(stack.group, stack.groups, counts)
+    psi, js = distances.psi(*groups), distances.jensen_shannon(*groups)
+    outside = rows - (counts * stack.inside).sum(axis=1)
+    found = {}
+    for i, column in enumerate(stack.columns):
         missing = int(dense[specification.layout[column.name].missing])
         total = int(rows[i]) + missing
         found[column.name] = _finite(
             psi=float(psi[i]),
             js=float(js[i]),
             ks=float(d[i]),
-            ks_p=distances.ks_p_value(float(d[i]), int(base_rows[i]), int(rows[i])),
-            wasserstein=float(w[i] / reference.scale[i]),
+            ks_p=distances.ks_p_value(float(d[i]), int(stack.rows[i]), int(rows[i])),
+            wasserstein=float(w[i]),
         ) | {
             "missing": missing / total if total else 0.0,
-            "unseen": float(outside[i]) / total if total and base_rows[i] else 0.0,
+            "unseen": float(outside[i]) / total if total and stack.rows[i] else 0.0,
         }
-    for category, held in reference.categorical:
-        found[category.name] = _category(category, held, histogram(specification, current, category.name))
-    for left in specification.columns:
-        if left.name not in found:  # the reference had no value to put an edge at
-            found[left.name] = column_drift(specification, left.name, reference.profile, current)
-    return {column.name: found[column.name] for column in specification.columns}
-
-
-def _grouped(reference: PreparedReference, counts: Ints) -> Ints:
-    """Counts [columns, bins] summed over each column's groups, [columns, groups]; groups that it lacks hold 0."""
-    shape = len(reference.columns), reference.groups
-    flat = np.bincount(reference.group.ravel(), weights=counts.ravel(), minlength=shape[0] * shape[1])
-    return flat.reshape(shape).astype(np.int64)
+    return found
 
 
 def _category(column: CategoricalColumn, before: Histogram, now: Histogram) -> dict[str, float]:

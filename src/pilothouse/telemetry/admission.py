@@ -64,11 +64,13 @@ class VersionFacts:
     """What ingest must know of a version. ``private`` columns are never stored, whatever a client sends.
 
     ``minutes``: the model's windows are no multiples of an hour, so that minute profiles are kept from the first event.
+    ``slices`` are features by whose values outcomes are cut too.
     """
 
     specification: ProfileSpecification
     private: frozenset[str] = frozenset()
     minutes: bool = False
+    slices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,7 +238,7 @@ class Intake:
                 ],
             )
         if waiting:
-            stored = StoredBatch(batch_id, stream.id, predictions)
+            stored = StoredBatch(batch_id, stream.id, predictions, lambda: one.features)
             tally = truths.join_waiting(
                 self.connection, stored, batch.producer, batch.sequence, facts.specification, self.now_us
             )

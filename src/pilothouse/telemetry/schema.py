@@ -241,7 +241,22 @@ CREATE TABLE deletions (          -- what retention has taken; written in the tr
 CREATE INDEX deletions_to_audit ON deletions (id) WHERE audited = 0;
 """
 
-MIGRATIONS = (_FIRST, _SEGMENTS)
+_SLICES = """
+-- JSON: the features by which outcomes are cut too
+ALTER TABLE streams ADD COLUMN slices TEXT NOT NULL DEFAULT '[]';
+
+CREATE TABLE outcome_slices (
+  stream_id INTEGER NOT NULL REFERENCES streams(id),
+  feature TEXT NOT NULL,
+  value TEXT NOT NULL,            -- one of the column's frequent values, or '' for every other
+  start INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (stream_id, feature, value, start)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_FIRST, _SEGMENTS, _SLICES)
 """Each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -289,19 +290,31 @@ def loader(connection: Connection) -> Callable[[int], StoredBatch]:
     """Reads batches by their number, as outcomes need them; those of one segment decode it once."""
     opened: dict[int, Predictions] = {}
 
+    @lru_cache(maxsize=_SEGMENTS_OPEN)
+    def features(segment: int) -> Features:
+        return read_segment(connection, segment)[1]
+
     def load(batch_id: int) -> StoredBatch:
         stream_id, segment, first, rows = connection.execute(
             "SELECT stream_id, segment_id, segment_start, rows FROM batches WHERE id=?", (batch_id,)
         ).fetchone()
         if segment is None:
             none = np.empty(0, np.int64)
-            return StoredBatch(batch_id, -1, Predictions(none, np.empty(0), none), expired=bool(rows))
+            empty = Features({}, {})
+            return StoredBatch(
+                batch_id, -1, Predictions(none, np.empty(0), none), lambda: empty, expired=bool(rows)
+            )
         if segment not in opened:
             if len(opened) >= _SEGMENTS_OPEN:
                 opened.pop(next(iter(opened)))
             (head,) = connection.execute("SELECT predictions FROM segments WHERE id=?", (segment,)).fetchone()
             opened[segment] = decode_predictions(head)
-        return StoredBatch(batch_id, stream_id, opened[segment].part(first, rows))
+        return StoredBatch(
+            batch_id,
+            stream_id,
+            opened[segment].part(first, rows),
+            lambda: features(segment).part(first, rows),
+        )
 
     return load
 

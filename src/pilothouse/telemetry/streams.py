@@ -1,5 +1,6 @@
 """What the tables say of streams, clocks and rejected events. Functions take a connection."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,6 +64,12 @@ def get_stream(connection: Connection, stream_id: int) -> Stream:
     return Stream(*connection.execute(f"{_STREAM} WHERE id=?", (stream_id,)).fetchone())
 
 
+def slices_of(connection: Connection, stream_id: int) -> tuple[str, ...]:
+    """The features by which a stream's outcomes are cut, as they were at its first event."""
+    (listed,) = connection.execute("SELECT slices FROM streams WHERE id=?", (stream_id,)).fetchone()
+    return tuple(json.loads(listed))
+
+
 def list_streams(connection: Connection, model: str | None = None, target: str | None = None) -> list[Stream]:
     """All streams, of one model and target where these are given, in the order in which they began."""
     rows = connection.execute(
@@ -97,8 +104,17 @@ def advance_stream(
         since = 0 if facts.minutes else first - first % HOUR_US if dense else None
         connection.execute(
             "INSERT INTO streams (model, version, target, specification_id, minutes_since, first_event, last_event, "
-            "last_arrival, rows) VALUES (?,?,?,?,?,?,?,?,?)",
-            (*place, _specification_id(connection, facts.specification), since, first, last, now_us, rows),
+            "last_arrival, rows, slices) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (
+                *place,
+                _specification_id(connection, facts.specification),
+                since,
+                first,
+                last,
+                now_us,
+                rows,
+                json.dumps(facts.slices),
+            ),
         )
     else:
         since = found.minutes_since_us

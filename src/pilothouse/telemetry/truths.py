@@ -20,7 +20,9 @@ from pilothouse.sqlite import Connection
 from pilothouse.statistics import outcomes
 from pilothouse.statistics.specification import ProfileSpecification
 
-from .columns import AnyTruth, Ints, Predictions
+from . import slices as sliced
+from . import streams
+from .columns import AnyTruth, Features, Ints, Predictions
 from .rollup import DAY, floor_to
 from .streams import get_stream, write_faults
 
@@ -45,6 +47,8 @@ class StoredBatch:
     id: int
     stream_id: int
     predictions: Predictions
+    features: Callable[[], Features]
+    """Decoded only where outcomes are cut by them."""
     expired: bool = False
     """Its rows have been deleted by retention."""
 
@@ -67,6 +71,8 @@ class _Fold:
     scores: list[float] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     truth: list[object] = field(default_factory=list)
+    cut: dict[str, list[str]] = field(default_factory=dict)
+    """The slice of each row, by feature."""
 
 
 Folds = dict[tuple[int, int], _Fold]
@@ -255,6 +261,7 @@ def _apply(
     places = {int(offset): row for row, offset in enumerate(predictions.offsets)}
     codes = {name: code for code, name in enumerate(classes)}
     changed = 0
+    joined: dict[int, list[int]] = {}
     for offset, text, value in wanted:
         row = places.get(offset)
         known: float | int | None = (
@@ -268,7 +275,9 @@ def _apply(
         elif _is_unknown(truth[row]):
             truth[row] = known
             changed += 1
-            fold = folds[batch.stream_id, floor_to(DAY, int(predictions.times[row]))]
+            day = floor_to(DAY, int(predictions.times[row]))
+            fold = folds[batch.stream_id, day]
+            joined.setdefault(day, []).append(row)
             fold.scores.append(float(predictions.scores[row]))
             fold.truth.append(classes[int(known)] if classes else known)
             if classes:
@@ -281,10 +290,29 @@ def _apply(
             _conflict(connection, batch.id, offset, kept, other, tally, text, now_us)
     tally.joined += changed
     if changed:
+        _cut(connection, batch, specification, joined, folds)
         connection.execute("INSERT OR REPLACE INTO truths VALUES (?,?)", (batch.id, truth.tobytes()))
         connection.execute(
             "UPDATE streams SET labelled = labelled + ? WHERE id=?", (changed, batch.stream_id)
         )
+
+
+def _cut(
+    connection: Connection,
+    batch: StoredBatch,
+    specification: ProfileSpecification,
+    joined: dict[int, list[int]],
+    folds: Folds,
+) -> None:
+    """Note the slices of the rows that were joined, in their order."""
+    slices = streams.slices_of(connection, batch.stream_id)
+    if not slices:
+        return
+    features = batch.features()
+    for day, rows in joined.items():
+        cut = folds[batch.stream_id, day].cut
+        for feature, texts in sliced.texts_of(specification, slices, features, np.array(rows)).items():
+            cut.setdefault(feature, []).extend(texts)
 
 
 def _conflict(
@@ -321,6 +349,9 @@ def _fold(
         connection.execute(
             "INSERT OR REPLACE INTO outcome_days VALUES (?,?,?,?)",
             (stream_id, day, part.rows, outcomes.encode(specification, part)),
+        )
+        sliced.fold(
+            connection, specification, stream_id, day, fold.cut, (fold.scores, fold.labels, fold.truth)
         )
 
 

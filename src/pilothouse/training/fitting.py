@@ -24,9 +24,12 @@ SCORERS = {
     "auc": "roc_auc_ovr_weighted",
     "average_precision": "average_precision",
     "accuracy": "accuracy",
+    "precision": "precision_macro",
+    "recall": "recall_macro",
     "f1": "f1_macro",
     "log_loss": "neg_log_loss",
     "brier": "neg_brier_score",
+    "calibration_error": "neg_brier_score",  # the candidates' order alone; there is no scorer of its own
     "mae": "neg_mean_absolute_error",
     "rmse": "neg_root_mean_squared_error",
     "r2": "r2",

@@ -1,6 +1,8 @@
-"""Commands that watch: monitor, alerts, ingest, labels."""
+"""Commands that watch: monitor, performance, alerts, ingest, labels."""
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +10,9 @@ from pilothouse.cli.output import json_option, parse_time, say, show_json, show_
 from pilothouse.cli.session import Session
 from pilothouse.domain.records import AlertStatus
 from pilothouse.presentation import texts
+
+if TYPE_CHECKING:
+    from pilothouse.domain.evaluation import MetricValue
 
 _COLUMNS = 100
 """Width of a text to read."""
@@ -116,6 +121,54 @@ def multivariate(
         reason=reason,
     )
     return started(session, job, wait)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("target")
+@click.option("--version", type=int, help="This version; what is live otherwise.")
+@click.option(
+    "--days",
+    type=int,
+    help="Days with outcomes, counted back from the newest; the performance window otherwise.",
+)
+@click.option("--slices", is_flag=True, help="Also for each value of the columns in data.slices.")
+@json_option
+@click.pass_obj
+def performance(
+    session: Session, model: str, target: str, version: int | None, days: int | None, slices: bool
+) -> None:
+    """Every metric of MODEL on TARGET with its interval, once outcomes are known."""
+    from pilothouse.operations import performance_views
+
+    view = performance_views.performance_view(
+        session.services, session.actor, model, target, version=version, days=days, by_slice=slices
+    )
+    if session.as_json:
+        show_json(view)
+        return
+    show_table(
+        ("rows of", "metric", "value", "95 % interval", "rows"),
+        (
+            (part.what or "all", m.metric, *_figure(m), part.rows)
+            for part in (view.whole, *view.classes, *view.slices)
+            for m in part.metrics
+        ),
+        empty="no metric is defined on these rows",
+    )
+    say(
+        f"version {view.version} on {view.target}, {view.days} days with outcomes from {view.start:%Y-%m-%d} "
+        f"to before {view.end:%Y-%m-%d}"
+    )
+    if slices and not view.slices:
+        say("no slices: data.slices names no feature with few values, or outcomes came before it did")
+
+
+def _figure(value: "MetricValue") -> tuple[str, str]:
+    if not math.isfinite(value.value):
+        return "–", "not defined on these rows"
+    bounds = f"{value.low:.3f} to {value.high:.3f}" if math.isfinite(value.low) else "–"
+    return f"{value.value:.3f}", bounds
 
 
 @click.command()

@@ -1,0 +1,132 @@
+"""``pilothouse drift``: two files, no workspace, one line a column, JSON for programs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from pilothouse.cli.main import cli
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.operations.table_files import compare_files
+
+HOSTILE = "\x1b]52;c;aGk=\x07[/red]"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    rng = np.random.default_rng(0)
+    n = 1_200
+    before = {
+        "moved": rng.normal(0, 1, n),
+        "same": rng.normal(0, 1, n),
+        "letters": rng.choice(["a", "b"], n),
+        "whole": rng.integers(0, 4, n),
+        "flag": rng.random(n) < 0.5,
+        "emptied": rng.random(n),
+        "retyped": rng.random(n),
+        "gone": rng.random(n),
+        HOSTILE: np.full(n, HOSTILE),
+        "when": np.arange(n).astype("datetime64[s]"),
+    }
+    after = {
+        "moved": rng.normal(1, 1, n),
+        "same": rng.normal(0, 1, n),
+        "letters": rng.choice(["a", "c"], n),
+        "whole": rng.integers(0, 4, n),
+        "flag": rng.random(n) < 0.5,
+        "emptied": np.full(n, np.nan),
+        "retyped": rng.choice(["x"], n),
+        HOSTILE: np.full(n, HOSTILE),
+        "when": np.arange(n).astype("datetime64[s]"),
+        "new": rng.random(n),
+    }
+    paths = tmp_path / "before.parquet", tmp_path / "after.parquet"
+    for path, columns in zip(paths, (before, after), strict=True):
+        pq.write_table(pa.table(columns), path)
+    return paths
+
+
+def run(*words: object) -> tuple[int, str, str]:
+    answer = CliRunner().invoke(cli, ["drift", *map(str, words)])
+    return answer.exit_code, answer.stdout, answer.stderr
+
+
+@pytest.mark.parametrize("like", [(), ("--like", "evidently"), ("--like", "nannyml")])
+def test_every_column_gets_its_line(files, like) -> None:
+    code, out, err = run(*files, *like)
+    assert code == 0
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert "drifts" in lines["moved"]
+    assert "drifts" not in lines["same"]
+    assert "drifts" in lines["letters"]
+    assert "is empty in current" in lines["emptied"]
+    assert "changed its type: it was number, now it is text" in lines["retyped"]
+    assert "is missing in current" in lines["gone"]
+    assert "is not in the reference" in lines["new"]
+    assert "not compared" in lines["when"]
+    assert "\x1b" not in out
+    assert "columns drift" in err
+
+
+def test_the_verdict_on_the_table_is_evidentlys_alone(files) -> None:
+    assert "the table does not drift" in run(*files, "--like", "evidently")[2]
+    assert "the table" not in run(*files)[2]
+
+
+def test_json_holds_every_figure(files) -> None:
+    code, out, _ = run(*files, "--json", "--column", "moved", "--column", "emptied")
+    found = json.loads(out)
+    assert code == 0
+    assert [column["column"] for column in found["columns"]] == ["moved", "emptied"]
+    moved, emptied = found["columns"]
+    assert moved["statistics"]["ks"] == pytest.approx(0.38, abs=0.06)
+    assert moved["drifts"] is True
+    assert emptied["value"] is None
+    assert emptied["fault"] == "is empty in current"
+
+
+def test_csv_and_parquet_say_the_same(files, tmp_path: Path) -> None:
+    text = tmp_path / "after.csv"
+    pa.csv.write_csv(pq.read_table(files[1]).select(["moved", "letters", "whole"]), text)
+    names = ("moved", "letters", "whole")
+    of_csv, of_parquet = (compare_files(files[0], path, columns=names) for path in (text, files[1]))
+    for a, b in zip(of_csv.columns, of_parquet.columns, strict=True):
+        assert a.statistics == pytest.approx(b.statistics)
+
+
+def test_rows_that_went_missing_and_new_categories_are_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    paths = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    values = rng.normal(0, 1, 1_000)
+    pq.write_table(pa.table({"x": values, "k": ["a"] * 1_000}), paths[0])
+    holed = np.where(rng.random(1_000) < 0.2, np.nan, values)
+    pq.write_table(pa.table({"x": holed, "k": ["a"] * 900 + ["z"] * 100}), paths[1])
+    x, k = compare_files(*paths).columns
+    assert (x.worse, x.drifts) == (("missing",), False)
+    assert k.worse == ("unseen",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.txt", b"x\n1\n", "expected a file that ends in .parquet, .csv or .csv.gz"),
+        ("a.parquet", b"PAR1 no", "cannot be read"),
+        ("a.csv", b"x,x\n1,2\n", "two columns are called 'x'"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_so_in_a_line(tmp_path: Path, name, content, words) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InvalidInputError, match=words) as raised:
+        compare_files(path, path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_column_that_is_in_neither_file_is_refused(files) -> None:
+    with pytest.raises(InvalidInputError, match="'nope' is in neither file"):
+        compare_files(*files, columns=("nope",))
