@@ -119,8 +119,8 @@ def alert(session: Session, number: int) -> None:
             ("summary", found.summary),
             ("why", found.explanation),
             *(
-                (("what changed", f"{changed.change}, by what is known now. {changed.evidence}"),)
-                if changed
+                (("what changed, as known now", f"{changed.change}. {changed.evidence}"),)
+                if changed and changed.sentence not in found.explanation
                 else ()
             ),
             *((name, f"{value:.4g}") for name, value in found.figures.items()),
