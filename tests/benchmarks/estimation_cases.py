@@ -60,7 +60,7 @@ def flights(as_of: tuple[int, ...] = (90, 150, 210, 270)) -> Iterator[Case]:
                 )
 
 
-def drifts(problems: int = 24, seed: int = 50_000) -> Iterator[Case]:
+def drifts(problems: int = 12, seed: int = 50_000) -> Iterator[Case]:
     """Models of four kinds, good and bad in their probabilities, each with hold-outs of three sizes; windows of 2,000 rows."""
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
@@ -123,7 +123,7 @@ def bikes(as_of: tuple[int, ...] = (90, 150, 210, 270)) -> Iterator[Case]:
         yield Case("bikes", f"bikes-{end}", reference, [w for w in windows if len(w) > 200])
 
 
-def losses(problems: int = 16, seed: int = 60_000) -> Iterator[Case]:
+def losses(problems: int = 8, seed: int = 60_000) -> Iterator[Case]:
     """Regressions whose noise depends on the inputs, under drifts of known size; hold-outs of two sizes."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 

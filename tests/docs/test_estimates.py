@@ -1,0 +1,29 @@
+"""What docs/monitoring.md says of estimates is what the code does."""
+
+from documents import DOCUMENTS
+
+from pilothouse.domain.what_changed import MUCH_VOLUME, Change
+from pilothouse.statistics import estimation, probability_calibration
+
+TEXT = (DOCUMENTS / "monitoring.md").read_text("utf-8")
+
+
+def test_bounds_and_forms_are_those_in_force():
+    assert f"that has {estimation.FEWEST_ROWS} rows and two days" in TEXT
+    assert estimation.FEWEST_DAYS == 2
+    assert probability_calibration.CAUTION == 10
+    assert "counts for less than its rows: a tenth" in TEXT
+    assert len(probability_calibration.FORMS) == 5
+    assert MUCH_VOLUME == 2
+
+
+def test_every_verdict_is_explained():
+    section = TEXT.split("### What changed\n", 1)[1]
+    for change in Change:
+        assert f"| {str(change).split(':')[0]} |" in section
+
+
+def test_what_is_estimated_is_said():
+    assert set(estimation.ESTIMATED["regression"]) == {"mae", "rmse"}
+    assert "MAE and RMSE" in TEXT
+    assert estimation.ESTIMATED["multiclass"] == ("accuracy",)

@@ -1,0 +1,57 @@
+"""Which of the four the evidence supports, and that the sentence gives the figures it rests on."""
+
+import pytest
+
+from pilothouse.domain.what_changed import Change, Evidence, Measured, diagnose
+
+INSIDE, BEYOND = Measured(0.70, 0.67, 0.73), Measured(0.55, 0.52, 0.58)
+ESTIMATE = Measured(0.69, 0.65, 0.73)
+WIND_MISSING = (("wind", "missing"),)
+
+
+@pytest.mark.parametrize(
+    ("found", "change"),
+    [
+        (Evidence("auc", ["wind"], realised=INSIDE, estimated=ESTIMATE), Change.INPUTS),
+        (Evidence("auc", ["wind"], realised=BEYOND, estimated=ESTIMATE), Change.BOTH),
+        (Evidence("auc", ["wind"], estimated=ESTIMATE), Change.INPUTS),
+        (Evidence("auc", score=True, realised=INSIDE, estimated=ESTIMATE), Change.INPUTS),
+        (Evidence("auc", realised=BEYOND, estimated=ESTIMATE), Change.TRUTH),
+        (Evidence("auc", realised=INSIDE, estimated=ESTIMATE), Change.UNKNOWN),
+        (Evidence("auc", realised=BEYOND), Change.UNKNOWN),
+        (Evidence("auc"), Change.UNKNOWN),
+        # what is missing drifts by that alone, and takes the score along
+        (Evidence("auc", ["wind"], True, WIND_MISSING, realised=INSIDE, estimated=ESTIMATE), Change.QUALITY),
+        (Evidence("auc", ["wind"], True, WIND_MISSING), Change.QUALITY),
+        (Evidence("auc", ["wind", "rain"], False, WIND_MISSING), Change.INPUTS),
+        (Evidence("auc", [], False, WIND_MISSING, realised=BEYOND, estimated=ESTIMATE), Change.UNKNOWN),
+        (Evidence("auc", volume=0.3, realised=INSIDE, estimated=ESTIMATE), Change.QUALITY),
+        (Evidence("auc", volume=0.3, realised=BEYOND, estimated=ESTIMATE), Change.TRUTH),
+        (Evidence("auc", volume=1.4), Change.UNKNOWN),
+    ],
+)
+def test_the_verdict_is_what_the_evidence_supports(found, change):
+    assert diagnose(found).change is change
+
+
+def test_the_sentence_gives_the_figures():
+    words = diagnose(
+        Evidence("auc", ["wind"], True, realised=BEYOND, estimated=ESTIMATE, reference=0.71)
+    ).sentence
+    assert words.startswith(
+        "What changed: both: inputs and truth moved. Inputs drift (wind) and so do the scores."
+    )
+    assert (
+        "realised auc 0.55 lies beyond what the inputs explain, 0.69 (band 0.65 to 0.73); the hold-out had 0.71"
+        in words
+    )
+
+
+def test_faults_with_a_figure_beyond_the_band_ask_to_be_mended_first():
+    words = diagnose(Evidence("auc", [], False, WIND_MISSING, realised=BEYOND, estimated=ESTIMATE)).evidence
+    assert "wind missing" in words
+    assert "mend them first" in words
+
+
+def test_volume_is_told_in_words():
+    assert "Volume is 0.3 times the usual." in diagnose(Evidence("auc", volume=0.3)).evidence
