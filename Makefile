@@ -4,13 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test bench check lint types layers format docs pictures lock clean help
+.PHONY: demo test bench bench-verdicts check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
 	@echo "make test    the test suite"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
+	@echo "make bench-verdicts  false alarms and detection beside the peers (a quarter of an hour)"
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -43,6 +44,9 @@ check: lint types layers test
 
 bench: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench.py
+
+bench-verdicts: $(VENV)/.dev
+	@$(BIN)/python tests/benchmarks/bench_verdicts.py
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .

@@ -27,6 +27,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 
 from verdict_files import LEAD, SHIFTS, SUDDEN, Array, Study, independent_study, wandering_study  # noqa: E402
+from verdict_performance import FLIPS, spoken, truths  # noqa: E402
 
 from pilothouse.domain.watch import Turn, turn  # noqa: E402
 from pilothouse.statistics.profile import Profile, merge_all, profile_groups, profile_rows  # noqa: E402
@@ -277,26 +278,56 @@ def detection(results: dict[str, dict[str, Outcome]], names: dict[str, str], mat
         print(f"| {label} | {' | '.join(cells)} |")
 
 
-def main() -> None:
-    """Run the studies and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--keep", type=Path, help="a folder for what is done, so that a run cut off goes on")
-    parser.add_argument(
-        "--times", type=int, default=1, help="so many times the references of the documented run"
-    )
-    chosen = parser.parse_args()
-    results: dict[str, dict[str, Outcome]] = {}
-    for title, make in plans(chosen.short, chosen.times):
-        if not chosen.only or any(title.startswith(word) for word in chosen.only):
-            kept = chosen.keep / f"{title.replace(' ', '-')}.json" if chosen.keep else None
-            if kept is not None and kept.exists():
-                results[title] = {k: restored(v) for k, v in json.loads(kept.read_text("utf-8")).items()}
-                continue
-            results[title] = judge_all(title, make())
-            if kept is not None:
-                kept.write_text(json.dumps({k: plain(v) for k, v in results[title].items()}), "utf-8")
+def performance(short: bool, times: int) -> None:
+    """The table of flipped outcomes. NannyML's matched threshold gives as many alarms on quiet windows as Pilothouse's rule."""
+    found: dict[int, tuple[dict[str, list[float]], list[bool], int]] = {}
+    scores: dict[int, dict[str, list[Array]]] = {}
+    with tempfile.TemporaryDirectory() as held:
+        sizes = [(300, 8), (1_000, 8), (10_000, 2)] if not short else [(300, 2), (1_000, 2)]
+        studies = [(n, truths(n, seed, 40, 3, 8)) for n, k in sizes for seed in range(k * times)]
+        for rows, study in studies:
+            waits, quiet, alerts = found.setdefault(rows, (defaultdict(list), [], 0))
+            for name, spoke in spoken(study).items():
+                for run in spoke:
+                    opened, first = run_of_alerts([False] * LEAD + run.tolist(), [False] * (LEAD + len(run)))
+                    if name == "quiet":
+                        quiet += run.tolist()
+                        alerts += opened
+                    else:
+                        waits[name].append(first)
+            found[rows] = waits, quiet, alerts
+            study.write(Path(held))
+        if ask("nannyml", Path(held)) is not None:
+            for rows, study in studies:
+                answer = json.loads((Path(held) / f"{study.name}.nannyml.json").read_text("utf-8"))
+                for name, of in answer.items():
+                    shape = study.windows[name][0].shape[:2]
+                    scores.setdefault(rows, {}).setdefault(name, []).append(np.array(of).reshape(shape))
+    print("\nFlipped outcomes: windows until found (Pilothouse / NannyML by default / NannyML matched)")
+    print(f"\n| | {' | '.join(f'{n:,} outcomes' for n in found)} |\n|---|{'---|' * len(found)}")
+    bounds = {}
+    cells = []
+    for rows, (_, quiet, alerts) in found.items():
+        cell = f"{alerts / len(quiet):.1%} alerts ({np.mean(quiet):.0%} speak)"
+        if rows in scores:
+            of = np.sort(np.concatenate(scores[rows]["quiet"]).ravel())[::-1]
+            bounds[rows] = float(of[min(alerts, len(of) - 1)])
+            cell += f" / {(of > 3).mean():.1%} / {(of > bounds[rows]).mean():.1%}"
+        cells.append(cell)
+    print(f"| quiet windows | {' | '.join(cells)} |")
+    for name in (f"flips {share:.0%}" for share in FLIPS):
+        cells = []
+        for rows, (waits, _, _) in found.items():
+            parts = [median(waits[name])]
+            for bound in (3.0, bounds[rows]) if rows in bounds else ():
+                hits = np.concatenate(scores[rows][name]) > bound
+                parts.append(median(float(np.argmax(h) + 1) if h.any() else math.inf for h in hits))
+            cells.append(" / ".join(parts))
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def report(results: dict[str, dict[str, Outcome]]) -> None:
+    """The tables of docs/monitoring.md."""
     print("\nFalse alarms for each 1,000 feature-windows in which nothing has changed:")
     false_alarms(results)
     sizes = {t: f for t, f in results.items() if "rows" in t}
@@ -312,6 +343,38 @@ def main() -> None:
             detection(sizes, {name: f"{base} {name}" for name, (base, _) in SHIFTS.items()}, matched)
         if moving:
             detection(moving, {name: f"{base} {name}" for name, (base, _) in SUDDEN.items()}, matched)
+
+
+def run() -> None:
+    """The short form, for ``make bench``."""
+    report({title: judge_all(title, make()) for title, make in plans(True, 1)})
+    performance(True, 1)
+
+
+def main() -> None:
+    """Run the studies and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--keep", type=Path, help="a folder for what is done, so that a run cut off goes on")
+    parser.add_argument(
+        "--times", type=int, default=1, help="so many times the references of the documented run"
+    )
+    chosen = parser.parse_args()
+    results: dict[str, dict[str, Outcome]] = {}
+    for title, make in plans(chosen.short, chosen.times):
+        if chosen.only and not any(title.startswith(word) for word in chosen.only):
+            continue
+        kept = chosen.keep / f"{title.replace(' ', '-')}.json" if chosen.keep else None
+        if kept is not None and kept.exists():
+            results[title] = {k: restored(v) for k, v in json.loads(kept.read_text("utf-8")).items()}
+            continue
+        results[title] = judge_all(title, make())
+        if kept is not None:
+            kept.write_text(json.dumps({k: plain(v) for k, v in results[title].items()}), "utf-8")
+    report(results)
+    if not chosen.only or "performance" in chosen.only:
+        performance(chosen.short, chosen.times)
 
 
 if __name__ == "__main__":
