@@ -11,7 +11,7 @@ help:
 	@echo "make test    the test suite"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
-	@echo "make bench-verdicts  false alarms and detection beside the peers (a quarter of an hour)"
+	@echo "make bench-verdicts  false alarms and detection beside the peers, into docs/monitoring.md (a quarter of an hour)"
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -46,7 +46,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench.py
 
 bench-verdicts: $(VENV)/.dev
-	@$(BIN)/python tests/benchmarks/bench_verdicts.py
+	@$(BIN)/python tests/benchmarks/bench_verdicts.py --write
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .

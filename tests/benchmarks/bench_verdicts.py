@@ -6,6 +6,8 @@ windows, ``--only WORDS`` kinds of data whose name begins with one of them. Peer
 """
 
 import argparse
+import contextlib
+import io
 import json
 import math
 import os
@@ -394,10 +396,10 @@ def real(short: bool) -> None:
                 print(f"  {name} {column}: first alarm of the week from {', '.join(waits)}", flush=True)
 
 
-def report(results: dict[str, dict[str, Outcome]]) -> None:
-    """The tables of docs/monitoring.md."""
+def report(results: dict[str, dict[str, Outcome]], pages: dict[str, str]) -> None:
+    """The tables of docs/monitoring.md, printed and put into ``pages`` by name."""
     print("\nFalse alarms for each 1,000 feature-windows in which nothing has changed:")
-    false_alarms(results)
+    pages["false alarms"] = shown(false_alarms, results)
     sizes = {t: f for t, f in results.items() if "rows" in t}
     moving = {t: f for t, f in results.items() if "rows" not in t}
     for matched in (True, False):
@@ -407,15 +409,38 @@ def report(results: dict[str, dict[str, Outcome]]) -> None:
             else "peers by default"
         )
         print(f"\nWindows until found (Pilothouse / Evidently / NannyML; {how}):")
-        if sizes:
-            detection(sizes, {name: f"{base} {name}" for name, (base, _) in SHIFTS.items()}, matched)
-        if moving:
-            detection(moving, {name: f"{base} {name}" for name, (base, _) in SUDDEN.items()}, matched)
+        for held, shifts in ((sizes, SHIFTS), (moving, SUDDEN)):
+            if held:
+                names = {name: f"{base} {name}" for name, (base, _) in shifts.items()}
+                name = "matched" if matched else "defaults"
+                pages[name] = pages.get(name, "") + shown(detection, held, names, matched)
+
+
+def shown(table: Callable[..., None], *given: object) -> str:
+    """What a table prints, also printed."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        table(*given)
+    print(out.getvalue(), end="", flush=True)
+    return out.getvalue()
+
+
+def write(pages: dict[str, str]) -> None:
+    """Put tables between their marks in docs/monitoring.md."""
+    page = ROOT / "docs" / "monitoring.md"
+    text = page.read_text("utf-8")
+    for name, table in pages.items():
+        start = f"<!-- verdicts: {name} -->\n"
+        before, mark, rest = text.partition(start)
+        if not mark:
+            raise SystemExit(f"docs/monitoring.md has no mark {start.strip()!r}")
+        rows = "\n".join(line for line in table.splitlines() if line.startswith("|") or not line)
+        text = before + mark + rows.strip() + "\n<!-- end -->" + rest.partition("<!-- end -->")[2]
+    page.write_text(text, "utf-8")
 
 
 def run() -> None:
     """The short form, for ``make bench``."""
-    report({title: judge_all(title, make()) for title, make in plans(True, 1)})
+    report({title: judge_all(title, make()) for title, make in plans(True, 1)}, {})
     performance(True, 1)
     real(True)
 
@@ -429,7 +454,9 @@ def main() -> None:
     parser.add_argument(
         "--times", type=int, default=1, help="so many times the references of the documented run"
     )
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/monitoring.md")
     chosen = parser.parse_args()
+    pages: dict[str, str] = {}
     results: dict[str, dict[str, Outcome]] = {}
     for title, make in plans(chosen.short, chosen.times):
         if chosen.only and not any(title.startswith(word) for word in chosen.only):
@@ -442,11 +469,13 @@ def main() -> None:
         if kept is not None:
             kept.write_text(json.dumps({k: plain(v) for k, v in results[title].items()}), "utf-8")
     if results:
-        report(results)
+        report(results, pages)
     if not chosen.only or "performance" in chosen.only:
-        performance(chosen.short, chosen.times)
+        pages["performance"] = shown(performance, chosen.short, chosen.times)
     if not chosen.only or "real" in chosen.only:
-        real(chosen.short)
+        pages["real"] = shown(real, chosen.short)
+    if chosen.write:
+        write(pages)
 
 
 if __name__ == "__main__":
