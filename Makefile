@@ -13,6 +13,7 @@ help:
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
+	@echo "make bench-verdicts  false alarms and detection beside the peers, into docs/monitoring.md (a quarter of an hour)"
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -62,13 +63,10 @@ proof-console: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench.py
 
-.peers/%/.done: tests/peers/requirements-%.txt
-	@test -x .peers/$*/bin/python || $(PYTHON) -m venv .peers/$*
-	@.peers/$*/bin/python -m pip --disable-pip-version-check -q install -r $<
-	@touch $@
-
 soak-ingest: $(VENV)/.dev
 	@$(BIN)/python tests/telemetry/soak_kills.py $(KILLS)
+bench-verdicts: $(VENV)/.dev
+	@$(BIN)/python tests/benchmarks/bench_verdicts.py --write
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .

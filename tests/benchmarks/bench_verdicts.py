@@ -6,6 +6,8 @@ windows, ``--only WORDS`` kinds of data whose name begins with one of them. Peer
 """
 
 import argparse
+import contextlib
+import io
 import json
 import math
 import os
@@ -27,6 +29,8 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 
 from verdict_files import LEAD, SHIFTS, SUDDEN, Array, Study, independent_study, wandering_study  # noqa: E402
+from verdict_performance import FLIPS, spoken, truths  # noqa: E402
+from verdict_real import studies  # noqa: E402
 
 from pilothouse.domain.watch import Turn, turn  # noqa: E402
 from pilothouse.statistics.profile import Profile, merge_all, profile_groups, profile_rows  # noqa: E402
@@ -50,6 +54,8 @@ class Outcome:
     quiet: list[float] = field(default_factory=list)
     waits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     shifted: dict[str, list[Array]] = field(default_factory=lambda: defaultdict(list))
+    verdicts: dict[str, tuple[list[bool], list[bool]]] = field(default_factory=dict)
+    """Of the last quiet run: whether each window spoke, and was certain, by subject."""
 
 
 def numbers_and_texts(study: Study, rows: dict[str, Array]) -> tuple[dict, dict, Array]:
@@ -114,6 +120,7 @@ def pilothouse(study: Study, outcome: Outcome, calibrated: dict) -> None:
                 if not is_quiet and math.isfinite(run_of_alerts(spoke[of], certain[of])[1]):
                     break
             if is_quiet:
+                outcome.verdicts = {s: (spoke[s], certain[s]) for s in spoke}
                 outcome.looked_at += sum(len(s) - LEAD for s in spoke.values())
                 outcome.spoke += sum(sum(s[LEAD:]) for s in spoke.values())
                 outcome.alerts += sum(run_of_alerts(spoke[s], certain[s])[0] for s in spoke)
@@ -161,7 +168,7 @@ def median(waits: Iterable[float]) -> str:
 def plain(outcome: Outcome) -> dict:
     """An outcome as JSON takes it."""
     shifted = {name: np.concatenate(parts).tolist() for name, parts in outcome.shifted.items()}
-    return {**vars(outcome), "shifted": shifted}
+    return {**vars(outcome), "shifted": shifted, "verdicts": {}}
 
 
 def restored(kept: dict) -> Outcome:
@@ -196,7 +203,7 @@ class Plan:
 
 def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list[Study]]]]]:
     """The kinds of data, each made only when its turn comes: references, quiet windows of each, runs and windows of a shift."""
-    sizes = [(100, 6, 40, 2, 8), (1_000, 6, 40, 2, 8), (10_000, 2, 25, 3, 5), (100_000, 1, 8, 2, 3)]
+    sizes = [(100, 6, 40, 2, 8), (1_000, 6, 40, 2, 8), (10_000, 2, 20, 2, 5), (100_000, 1, 8, 2, 3)]
     if short:
         sizes = [(100, 3, 25, 2, 6), (1_000, 3, 25, 2, 6)]
     for rows, references, windows, runs, length in sizes:
@@ -206,7 +213,7 @@ def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list
                 independent_study(r, seed, (1, w), (k, m)) for seed in range(n * times)
             ],
         )
-    for title, days, season, references in (("wandering", 91, 0.0, 5), ("seasonal", 730, 1.5, 2)):
+    for title, days, season, references in (("wandering", 91, 0.0, 4), ("seasonal", 730, 1.5, 1)):
         yield (
             title,
             lambda t=title, d=days, s=season, n=1 if short else references: [
@@ -277,28 +284,122 @@ def detection(results: dict[str, dict[str, Outcome]], names: dict[str, str], mat
         print(f"| {label} | {' | '.join(cells)} |")
 
 
-def main() -> None:
-    """Run the studies and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--keep", type=Path, help="a folder for what is done, so that a run cut off goes on")
-    parser.add_argument(
-        "--times", type=int, default=1, help="so many times the references of the documented run"
+def performance(short: bool, times: int) -> None:
+    """The table of flipped outcomes. NannyML's matched threshold gives as many alarms on quiet windows as Pilothouse's rule."""
+    found: dict[int, tuple[dict[str, list[float]], list[bool], int]] = {}
+    scores: dict[int, dict[str, list[Array]]] = {}
+    with tempfile.TemporaryDirectory() as held:
+        sizes = [(300, 8), (1_000, 8), (10_000, 2)] if not short else [(300, 2), (1_000, 2)]
+        studies = [(n, truths(n, seed, 40, 3, 8)) for n, k in sizes for seed in range(k * times)]
+        for rows, study in studies:
+            waits, quiet, alerts = found.setdefault(rows, (defaultdict(list), [], 0))
+            for name, spoke in spoken(study).items():
+                for run in spoke:
+                    opened, first = run_of_alerts([False] * LEAD + run.tolist(), [False] * (LEAD + len(run)))
+                    if name == "quiet":
+                        quiet += run.tolist()
+                        alerts += opened
+                    else:
+                        waits[name].append(first)
+            found[rows] = waits, quiet, alerts
+            study.write(Path(held))
+        if ask("nannyml", Path(held)) is not None:
+            for rows, study in studies:
+                answer = json.loads((Path(held) / f"{study.name}.nannyml.json").read_text("utf-8"))
+                for name, of in answer.items():
+                    shape = study.windows[name][0].shape[:2]
+                    scores.setdefault(rows, {}).setdefault(name, []).append(np.array(of).reshape(shape))
+    print("\nFlipped outcomes: windows until found (Pilothouse / NannyML by default / NannyML matched)")
+    print(f"\n| | {' | '.join(f'{n:,} outcomes' for n in found)} |\n|---|{'---|' * len(found)}")
+    bounds = {}
+    cells = []
+    for rows, (_, quiet, alerts) in found.items():
+        cell = f"{alerts / len(quiet):.1%} alerts ({np.mean(quiet):.0%} speak)"
+        if rows in scores:
+            of = np.sort(np.concatenate(scores[rows]["quiet"]).ravel())[::-1]
+            bounds[rows] = float(of[min(alerts, len(of) - 1)])
+            cell += f" / {(of > 3).mean():.1%} / {(of > bounds[rows]).mean():.1%}"
+        cells.append(cell)
+    print(f"| quiet windows | {' | '.join(cells)} |")
+    for name in (f"flips {share:.0%}" for share in FLIPS):
+        cells = []
+        for rows, (waits, _, _) in found.items():
+            parts = [median(waits[name])]
+            for bound in (3.0, bounds[rows]) if rows in bounds else ():
+                hits = np.concatenate(scores[rows][name]) > bound
+                parts.append(median(float(np.argmax(h) + 1) if h.any() else math.inf for h in hits))
+            cells.append(" / ".join(parts))
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def alarms_by_feature(study: Study, calibrated: dict) -> dict[str, list[bool]]:
+    """In which windows of a run an alert would be open for each feature's drift (the score left out)."""
+    outcome = Outcome()
+    pilothouse(study, outcome, calibrated)
+    found = {}
+    for subject, (spoke, certain) in outcome.verdicts.items():
+        is_open, states = False, []
+        for i in range(len(spoke)):
+            change = turn(spoke[: i + 1], is_open, FIRE, OF, certain=certain[i])
+            is_open = (is_open or change is Turn.OPEN) and change is not Turn.RESOLVE
+            states.append(is_open and spoke[i])
+        if ":" not in subject and subject != SCORE:
+            found[subject] = states
+    return found
+
+
+def real(short: bool) -> None:
+    """Flights of three airports and bikes: quiet weeks put together from the reference, and the weeks that came."""
+    places = ["LGA", "bikes"] if short else ["EWR", "JFK", "LGA", "bikes"]
+    cases = [(name, days) for name in places for days in ((91,) if short else (91, 273))]
+    print("\nReal data (Pilothouse / Evidently / matched / NannyML / matched):\n")
+    print(
+        "| | of 1,000 feature-weeks drawn from the reference | the three weeks after it | temp broken: weeks until found |"
     )
-    chosen = parser.parse_args()
-    results: dict[str, dict[str, Outcome]] = {}
-    for title, make in plans(chosen.short, chosen.times):
-        if not chosen.only or any(title.startswith(word) for word in chosen.only):
-            kept = chosen.keep / f"{title.replace(' ', '-')}.json" if chosen.keep else None
-            if kept is not None and kept.exists():
-                results[title] = {k: restored(v) for k, v in json.loads(kept.read_text("utf-8")).items()}
-                continue
-            results[title] = judge_all(title, make())
-            if kept is not None:
-                kept.write_text(json.dumps({k: plain(v) for k, v in results[title].items()}), "utf-8")
+    print("|---|---|---|---|")
+    for name, days in cases:
+        made = studies(name, days, 150 if name == "bikes" else 1_500)
+        calibrated: dict = {}
+        own = {kind: alarms_by_feature(study, calibrated) for kind, study in made.items()}
+        flagged: dict[str, dict[str, dict[str, list[bool]]]] = {"Pilothouse": own}
+        with tempfile.TemporaryDirectory() as held:
+            for study in made.values():
+                study.write(Path(held))
+            for peer_name in PEERS:
+                if ask(peer_name, Path(held)) is None:
+                    continue
+                scores = {k: s.verdicts(Path(held), peer_name) or {} for k, s in made.items()}
+                of = {k: {c: v[0] for c, v in by.items() if c in own[k]} for k, by in scores.items()}
+                quiet = np.sort(np.concatenate([v[LEAD:] for v in of["quiet"].values()]))[::-1]
+                matched = float(quiet[int(GOAL * len(quiet))])
+                for title, bound in ((peer_name, DEFAULT[peer_name]), (f"{peer_name} matched", matched)):
+                    flagged[title] = {
+                        k: {c: (v > bound).tolist() for c, v in by.items()} for k, by in of.items()
+                    }
+        cells: list[list[str]] = [[], [], []]
+        for by in flagged.values():
+            quiet_flags = [x for v in by["quiet"].values() for x in v[LEAD:]]
+            cells[0].append(f"{1000 * float(np.mean(quiet_flags)):.1f}")
+            early = [x for v in by["after"].values() for x in v[:3]]
+            cells[1].append(f"{sum(early)} of {len(early)}")
+            hits = by["broken"]["temp"][LEAD:]
+            cells[2].append(str(hits.index(True) + 1) if True in hits else "–")
+        print(f"| {name}, {days} days | {' | '.join(' / '.join(c) for c in cells)} |", flush=True)
+        if days == 91 and name != "bikes":
+            for column in ("temp", "carrier", "dest", "seats"):
+                waits = []
+                for title, by in flagged.items():
+                    weeks = by["after"][column]
+                    first = weeks.index(True) if True in weeks else None
+                    date = np.datetime64("2013-01-01") + days + 7 * first if first is not None else "never"
+                    waits.append(f"{title} {date}")
+                print(f"  {name} {column}: first alarm of the week from {', '.join(waits)}", flush=True)
+
+
+def report(results: dict[str, dict[str, Outcome]], pages: dict[str, str]) -> None:
+    """The tables of docs/monitoring.md, printed and put into ``pages`` by name."""
     print("\nFalse alarms for each 1,000 feature-windows in which nothing has changed:")
-    false_alarms(results)
+    pages["false alarms"] = shown(false_alarms, results)
     sizes = {t: f for t, f in results.items() if "rows" in t}
     moving = {t: f for t, f in results.items() if "rows" not in t}
     for matched in (True, False):
@@ -308,10 +409,73 @@ def main() -> None:
             else "peers by default"
         )
         print(f"\nWindows until found (Pilothouse / Evidently / NannyML; {how}):")
-        if sizes:
-            detection(sizes, {name: f"{base} {name}" for name, (base, _) in SHIFTS.items()}, matched)
-        if moving:
-            detection(moving, {name: f"{base} {name}" for name, (base, _) in SUDDEN.items()}, matched)
+        for held, shifts in ((sizes, SHIFTS), (moving, SUDDEN)):
+            if held:
+                names = {name: f"{base} {name}" for name, (base, _) in shifts.items()}
+                name = "matched" if matched else "defaults"
+                pages[name] = pages.get(name, "") + shown(detection, held, names, matched)
+
+
+def shown(table: Callable[..., None], *given: object) -> str:
+    """What a table prints, also printed."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        table(*given)
+    print(out.getvalue(), end="", flush=True)
+    return out.getvalue()
+
+
+def write(pages: dict[str, str]) -> None:
+    """Put tables between their marks in docs/monitoring.md."""
+    page = ROOT / "docs" / "monitoring.md"
+    text = page.read_text("utf-8")
+    for name, table in pages.items():
+        start = f"<!-- verdicts: {name} -->\n"
+        before, mark, rest = text.partition(start)
+        if not mark:
+            raise SystemExit(f"docs/monitoring.md has no mark {start.strip()!r}")
+        rows = "\n".join(line for line in table.splitlines() if line.startswith("|") or not line)
+        text = before + mark + rows.strip() + "\n<!-- end -->" + rest.partition("<!-- end -->")[2]
+    page.write_text(text, "utf-8")
+
+
+def run() -> None:
+    """The short form, for ``make bench``."""
+    report({title: judge_all(title, make()) for title, make in plans(True, 1)}, {})
+    performance(True, 1)
+    real(True)
+
+
+def main() -> None:
+    """Run the studies and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--keep", type=Path, help="a folder for what is done, so that a run cut off goes on")
+    parser.add_argument(
+        "--times", type=int, default=1, help="so many times the references of the documented run"
+    )
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/monitoring.md")
+    chosen = parser.parse_args()
+    pages: dict[str, str] = {}
+    results: dict[str, dict[str, Outcome]] = {}
+    for title, make in plans(chosen.short, chosen.times):
+        if chosen.only and not any(title.startswith(word) for word in chosen.only):
+            continue
+        kept = chosen.keep / f"{title.replace(' ', '-')}.json" if chosen.keep else None
+        if kept is not None and kept.exists():
+            results[title] = {k: restored(v) for k, v in json.loads(kept.read_text("utf-8")).items()}
+            continue
+        results[title] = judge_all(title, make())
+        if kept is not None:
+            kept.write_text(json.dumps({k: plain(v) for k, v in results[title].items()}), "utf-8")
+    if results:
+        report(results, pages)
+    if not chosen.only or "performance" in chosen.only:
+        pages["performance"] = shown(performance, chosen.short, chosen.times)
+    if not chosen.only or "real" in chosen.only:
+        pages["real"] = shown(real, chosen.short)
+    if chosen.write:
+        write(pages)
 
 
 if __name__ == "__main__":

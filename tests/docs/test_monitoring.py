@@ -7,7 +7,7 @@ from documents import DOCUMENTS
 
 from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
 from pilothouse.operations import alerting, window_closing
-from pilothouse.statistics import calibration, reference, thresholds
+from pilothouse.statistics import calibration, null_windows, reference, thresholds
 from pilothouse.telemetry import admission, rollup, truths
 
 TEXT = (DOCUMENTS / "monitoring.md").read_text("utf-8")
@@ -55,6 +55,10 @@ def test_bounds_are_those_in_force():
         f"`false_alarm_rate` ({defaults.false_alarm_rate * 100:g} %)",
     ):
         assert words in TEXT
+    assert null_windows.RECENT == 3
+    assert "the three windows just before it" in TEXT
+    assert thresholds.CERTAIN == 0.1
+    assert "a p-value ten times smaller" in TEXT
     assert limits.confirmations == 20
     assert "twenty events in a row" in TEXT
     assert limits.future_us == admission.HOUR_US

@@ -64,6 +64,13 @@ def test_two_of_three_open_and_three_quiet_ones_resolve(
     assert turn(spoke, is_open, 2, 3) is expected
 
 
+def test_a_window_that_is_certain_by_itself_opens_alone_and_keeps_open_like_any_other() -> None:
+    assert turn([False, True], False, 2, 3, certain=True) is Turn.OPEN
+    assert turn([True, False], False, 2, 3, certain=True) is Turn.STAY  # what does not speak opens nothing
+    assert turn([True, False, False], True, 2, 3, certain=False) is Turn.STAY
+    assert turn([True, False, False, False], True, 2, 3, certain=False) is Turn.RESOLVE
+
+
 def state(
     paused: str | None = None,
     running: int | None = None,

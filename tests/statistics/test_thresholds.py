@@ -148,6 +148,123 @@ def test_ignored_and_empty_columns_are_shown_and_do_not_speak(reference):
     assert not any(j.speaks for j in empty)
 
 
+def test_an_empty_column_changes_no_verdict_on_the_others(reference):
+    specification, daily, calibration_ = reference
+    whole = merge_all(specification, daily)
+    week = changed(7, steady=lambda v: v + 0.6)
+    emptied = [({**n, "weather": np.full(A_DAY, np.nan)}, t, s) for n, t, s in week]
+    full, without = (
+        judge(specification, calibration_, whole, merge_all(specification, profiles(specification, days)))
+        for days in (week, emptied)
+    )
+    assert [(j.feature, j.speaks, j.value) for j in full if j.feature != "weather"] == [
+        (j.feature, j.speaks, j.value) for j in without if j.feature != "weather"
+    ]
+
+
+def test_a_verdict_carries_its_grounds(reference):
+    specification, daily, calibration_ = reference
+    whole = merge_all(specification, daily)
+    week = merge_all(specification, profiles(specification, changed(7, steady=lambda v: v + 0.6)))
+    found = judge(specification, calibration_, whole, week)
+    for j in found:
+        assert j.threshold == pytest.approx(max(j.grounds.effect, j.grounds.calibrated))
+        assert j.grounds.set_by == ("effect" if j.threshold == j.grounds.effect else "calibration")
+        assert 0 <= j.grounds.usual < j.threshold
+        assert j.grounds.looked_at == len(specification.columns)
+        assert j.speaks == (j.p_value <= j.grounds.level and j.value >= j.threshold)
+    assert sorted(j.grounds.rank for j in found) == list(range(1, len(found) + 1))
+    (spoken,) = [j for j in found if j.speaks]
+    assert spoken.grounds.rank == 1
+    assert spoken.grounds.certain
+    assert 2 <= spoken.grounds.blocks <= 12
+
+
+@pytest.fixture(scope="module")
+def year() -> tuple[ProfileSpecification, list[Columns], list[Profile], Calibration]:
+    """A year whose level wanders widely, the next eight weeks, and what the year teaches."""
+    rng = np.random.default_rng(5)
+    level, days = 0.0, []
+    for day in range(364 + 56):
+        level = 0.9 * level + math.sqrt(1 - 0.81) * rng.normal()
+        values = rng.normal(3 * level + 6 * math.sin(2 * math.pi * day / 364), 1, A_DAY)
+        days.append(({"weather": values}, {}, rng.random(A_DAY)))
+    specification = build_specification(
+        "binary",
+        {"weather": np.concatenate([d[0]["weather"] for d in days[:364]])},
+        {},
+        np.concatenate([d[2] for d in days[:364]]),
+        ("0", "1"),
+    )
+    daily = profiles(specification, days[:364])
+    return specification, days[364:], daily, calibrate(specification, daily, 7)
+
+
+def weather_of(year, shift: float, first: int, recent_shift: float = 0.0):
+    """The verdict on a week of the next year, moved by ``shift``, with three weeks before it moved by ``recent_shift``."""
+    specification, after, daily, calibration_ = year
+
+    def moved(days: list[Columns], by: float) -> Profile:
+        shifted = [({"weather": n["weather"] + by}, t, s) for n, t, s in days]
+        return merge_all(specification, profiles(specification, shifted))
+
+    found = judge(
+        specification,
+        calibration_,
+        merge_all(specification, daily),
+        moved(after[first : first + 7], shift),
+        recent=moved(after[first - 21 : first], recent_shift),
+    )
+    return next(j for j in found if j.feature == "weather")
+
+
+def test_a_sudden_change_of_a_wandering_column_is_found_against_the_days_before(year):
+    quiet = [weather_of(year, 0.0, first) for first in (21, 28, 35, 42, 49)]
+    assert not any(j.speaks for j in quiet)
+    assert all(j.compared_with == "reference" and "recent_ks" in j.statistics for j in quiet)
+    found = weather_of(year, 14.0, 28)
+    assert found.speaks
+    assert found.compared_with == "recent"
+    assert found.statistics[found.statistic] == found.value >= found.threshold
+
+
+def test_coming_back_to_the_reference_is_no_sudden_change(year):
+    back = weather_of(year, 0.0, 28, recent_shift=60.0)
+    assert not back.speaks
+    assert back.statistics["recent_ks"] == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("rows", "trifle", "change"), [(100, 0.1, 1.0), (1_000, 0.05, 0.5), (100_000, 0.05, 0.2)]
+)
+def test_neither_few_rows_nor_many_make_a_trifle_speak(rows: int, trifle: float, change: float):
+    rng = np.random.default_rng(rows)
+    values = rng.normal(0, 1, 13 * rows)
+    specification = build_specification(
+        "binary", {"x": values}, {}, rng.random(13 * rows), ("0", "1"), bins=128
+    )
+    parts = np.array_split(values, 91)
+    daily = [profile_rows(specification, {"x": part}, {}, rng.random(len(part))) for part in parts]
+    calibration_ = calibrate(specification, daily, 7, features=("x",))
+    whole = merge_all(specification, daily)
+
+    def speaks(shift: float) -> bool:
+        now = profile_rows(specification, {"x": rng.normal(shift, 1, rows)}, {}, rng.random(rows))
+        return any(j.speaks for j in judge(specification, calibration_, whole, now) if j.feature == "x")
+
+    assert not any(speaks(trifle) for _ in range(5))
+    assert all(speaks(change) for _ in range(5))
+
+
+def test_trifles_that_are_certain_ease_nothing_for_the_others(reference):
+    specification, daily, calibration_ = reference
+    whole = merge_all(specification, daily)
+    week = merge_all(specification, profiles(specification, season(301, 7)))
+    found = judge(specification, calibration_, whole, week)
+    least = 0.01 / len(found)
+    assert all(j.grounds.level == pytest.approx(least) for j in found if not j.speaks)
+
+
 def test_rising_missing_and_new_categories_are_broken_data(reference):
     specification, daily, calibration_ = reference
     whole = merge_all(specification, daily)

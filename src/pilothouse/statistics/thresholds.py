@@ -288,7 +288,7 @@ def judge_quality(
             found.append(
                 (column.name, fault, before / base.rows, after / now.rows, p_value, nulls.get(fault))
             )
-    p_values = [entry[4] for entry in found]
+    p_values = [p if now - before >= EFFECT[fault] else 1.0 for _, fault, before, now, p, _ in found]
     critical = _benjamini_hochberg(p_values, false_alarm_rate)
     judged = []
     for name, fault, before_share, share, p_value, null in found:
