@@ -35,7 +35,9 @@ KEYS = {
     ("view", "size"), CASES, ids=[re.sub(r"\W+", "-", f"{view} {size}") for view, size in CASES]
 )
 def test_view_looks_as_it_did(snap_compare: Callable[..., bool], make_console, view: str, size: str) -> None:
-    app = make_console("olga" if view in ("deployments", "alerts", "incident 1", "alert 3") else "pat", start=view)
+    app = make_console(
+        "olga" if view in ("deployments", "alerts", "incident 1", "alert 3") else "pat", start=view
+    )
 
     async def wait(pilot: Pilot[int]) -> None:
         await settle(pilot, view)

@@ -74,7 +74,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, firing, occasion: explanations.data_drift(
                 figures_of(reading, DriftFigure), firing, occasion
             ),
-            explanations.FEATURES,
+            subject=explanations.FEATURES,
         ),
         Rule(
             "score_drift",
@@ -91,7 +91,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, _, occasion: explanations.joint_drift(
                 figure_of(reading, MultivariateFigure), occasion
             ),
-            JOINT,
+            subject=JOINT,
         ),
     ),
     QUALITY: (
