@@ -1,8 +1,8 @@
 """NannyML's domain classifier, at its defaults, on windows handed over as a file: run by an interpreter that has NannyML and
 nothing of Pilothouse.
 
-``python domain_classifier_nannyml.py FILE`` reads an ``npz`` with ``reference`` [rows, features] and ``windows`` [windows, rows,
-features] and prints a JSON list of each window's [AUROC, alert].
+``python domain_classifier_nannyml.py FILE`` reads an ``npz`` with ``reference`` [rows, features] and ``windows`` [windows,
+rows, features] and prints each window's [AUROC, alert] and the processor's seconds a window as JSON.
 """
 
 import json
