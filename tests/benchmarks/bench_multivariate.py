@@ -109,8 +109,8 @@ def run() -> None:
             show(
                 name,
                 told,
-                f"NannyML {_mean(theirs):.3f}, {_called(theirs)} of {WINDOWS}; {apart:.3f} apart; processor {seconds:.1f} s a job, "
-                f"NannyML {answer['cpu_s']:.1f} s a window",
+                f"NannyML {_mean(theirs):.3f}, {_called(theirs)} of {WINDOWS}; {apart:.3f} apart; "
+                f"processor {seconds:.1f} s a job, NannyML {answer['cpu_s']:.1f} s a window",
             )
 
 
