@@ -13,7 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-MODULES = ("jobs", "telemetry", "hub", "percentiles", "figures", "drift", "estimation", "verdicts", "console", "serving")
+MODULES = (
+    "jobs",
+    "telemetry",
+    "hub",
+    "percentiles",
+    "figures",
+    "drift",
+    "estimation",
+    "verdicts",
+    "multivariate",
+    "console",
+    "serving",
+)
 
 
 def median_s(act: Callable[[], object], repeats: int) -> float:

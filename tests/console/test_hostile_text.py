@@ -51,7 +51,7 @@ def hostile(workspace: Path) -> Path:
         alerts.open_alert(
             services, model="flight-delay", version=1, target="jfk", kind="data_quality", subject=KEPT[:200],
             severity="critical",
-            effective_at=harbour.NOW, summary=KEPT, explanation=KEPT, figures={KEPT[:60]: 1.0},
+            effective_at=harbour.NOW, summary=KEPT, explanation=KEPT, figures={KEPT[:60]: 1.0}, features=(KEPT[:60], "wind"),
         )  # fmt: skip
         log = services.paths.step_folder(5, 1, 1, "fit") / "log.txt"
         log.write_bytes(
@@ -63,7 +63,7 @@ def hostile(workspace: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "view", [*VIEWS, "evidence 4", "alert 3"], ids=lambda view: re.sub(r"\W+", "-", view)
+    "view", [*VIEWS, "evidence 4", "alert 5"], ids=lambda view: re.sub(r"\W+", "-", view)
 )
 async def test_no_control_character_on_any_screen(hostile: Path, make_console, view: str) -> None:
     app = make_console("pat", start=view)

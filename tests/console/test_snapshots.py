@@ -13,7 +13,7 @@ SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
 VIEWS = (
     "overview", "models", "versions flight-delay", "version flight-delay/2", "compare flight-delay/1 flight-delay/3",
     "approvals", "evidence 3", "monitor flight-delay jfk", "jobs", "job 5", "train flight-delay", "deployments",
-    "alerts", "alert 1", "schedules", "audit", "entry 7",
+    "alerts", "incident 1", "alert 3", "schedules", "audit", "entry 7",
 )  # fmt: skip
 PAGES = [
     f"version flight-delay/3 {page}" for page in ("metrics", "gates", "parameters", "data", "code", "lineage")
@@ -35,7 +35,9 @@ KEYS = {
     ("view", "size"), CASES, ids=[re.sub(r"\W+", "-", f"{view} {size}") for view, size in CASES]
 )
 def test_view_looks_as_it_did(snap_compare: Callable[..., bool], make_console, view: str, size: str) -> None:
-    app = make_console("olga" if view in ("deployments", "alerts", "alert 1") else "pat", start=view)
+    app = make_console(
+        "olga" if view in ("deployments", "alerts", "incident 1", "alert 3") else "pat", start=view
+    )
 
     async def wait(pilot: Pilot[int]) -> None:
         await settle(pilot, view)

@@ -6,7 +6,7 @@ from typing import get_args
 from documents import DOCUMENTS
 
 from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
-from pilothouse.operations import alerting, window_closing
+from pilothouse.operations import alerting, silence, window_closing
 from pilothouse.statistics import calibration, null_windows, reference, thresholds
 from pilothouse.telemetry import admission, rollup, truths
 
@@ -29,7 +29,7 @@ def test_every_reason_for_a_rejection_is_listed():
 
 
 def test_every_kind_of_alert_that_is_drawn_is_listed():
-    drawn = {rule.kind for rules in alerting.RULES.values() for rule in rules}
+    drawn = {rule.kind for rules in alerting.RULES.values() for rule in rules} | {silence.KIND}
     assert set(first_cells("Alerts")) == drawn
     assert drawn <= set(get_args(AlertKind))
 

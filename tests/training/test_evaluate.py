@@ -195,3 +195,14 @@ def test_a_model_file_with_foreign_types_is_not_scored(bench: Bench) -> None:
     )
     assert not result.ok
     assert "not a skops file" in result.error
+
+
+def test_what_each_feature_carries_is_measured_on_the_hold_out(
+    steps: dict[str, StepResult], bench: Bench
+) -> None:
+    importance = steps["evaluate"].record["importance"]
+    assert set(importance) == {"wind", "rain", "port"}
+    assert min(importance["wind"], importance["rain"]) > 0.02
+    assert importance["port"] < importance["wind"]
+    again = bench.evaluated(name="again")
+    assert again["evaluate"].record["importance"] == importance

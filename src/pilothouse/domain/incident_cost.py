@@ -106,7 +106,7 @@ def cost_of(evidence: Evidence) -> Cost:
         weight += sum(NO_ANSWER_UNITS * one.share * one.per_week for one in missing)
         words = [*map(_loss_words, _dearest(lost)), *(f"{one.words} on {one.target}" for one in missing)]
         return Cost(LOSS, weight, _some(words))
-    drifting = [one for one in evidence.drifting if one.weight > 0]
+    drifting = [one for one in evidence.drifting if one.excess]
     if drifting:
         return Cost(DRIFT, sum(one.weight for one in drifting), _drift_words(drifting))
     if evidence.slow:

@@ -1,6 +1,7 @@
 """What is known now of the targets of an incident: newest figures against their references. Stored readings only."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.incident_cost import Drifting, Evidence, PerformanceLoss, Slow, Unanswered
@@ -16,7 +17,6 @@ from pilothouse.telemetry.readings import (
     QUALITY,
     TRAFFIC,
     DriftFigure,
-    PerformanceFigure,
     QualityFigure,
     Reading,
     TrafficFigure,
@@ -26,6 +26,19 @@ from pilothouse.telemetry.readings import (
 from pilothouse.telemetry.streams import find_stream
 
 WEEK_US = 7 * 86_400_000_000
+
+ESTIMATE = "estimate"
+"""The monitor of performance without truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What realised and estimated figures have in common."""
+
+    metric: str
+    value: float | None = None
+    reference: float | None = None
+
 
 Importance = dict[str, float]
 """Each feature's share of what a version's performance rests on; they add up to 1."""
@@ -96,14 +109,17 @@ def _newest(telemetry: Connection, stream: Stream, monitor: str) -> Reading | No
 def _loss(
     telemetry: Connection, stream: Stream, alerts: Sequence[Alert], weekly: float
 ) -> PerformanceLoss | None:
-    """The newest realised figure, if it is of days that the incident is about."""
-    reading = _newest(telemetry, stream, PERFORMANCE)
-    if reading is None or reading.end_us < min(to_us(alert.effective_at) for alert in alerts):
-        return None
-    figure = figure_of(reading, PerformanceFigure)
-    if figure.value is None or figure.reference is None:
-        return None
-    return PerformanceLoss(stream.target, figure.metric, figure.value, figure.reference, weekly)
+    """The newest realised figure of days that the incident is about; before there is one, the newest estimated figure."""
+    since = min(to_us(alert.effective_at) for alert in alerts)
+    for monitor in (PERFORMANCE, ESTIMATE):
+        history = readings.history(telemetry, stream.id, monitor, limit=1, judged=monitor == PERFORMANCE)
+        if not history or history[0].end_us < since:
+            continue
+        figure = figure_of(history[0], _Measured)
+        if figure.value is not None and figure.reference is not None:
+            known = figure.metric, figure.value, figure.reference
+            return PerformanceLoss(stream.target, *known, weekly, estimated=monitor == ESTIMATE)
+    return None
 
 
 def _drifting(

@@ -182,7 +182,14 @@ def _drift(
         windows=_mark(windows),
         features=tuple(
             FeatureVerdict(
-                f.feature, f.statistic, f.value, f.threshold, f.p_value, f.speaks, share.get(f.feature)
+                f.feature,
+                f.statistic,
+                f.value,
+                f.threshold,
+                f.p_value,
+                f.speaks,
+                share.get(f.feature),
+                _set_by(f),
             )
             for f in spoke
         ),
@@ -190,6 +197,19 @@ def _drift(
         compared_with="the hold-out of its training" if worst.feature == SCORE else "the training rows",
         shares_of=worst.feature,
     )
+
+
+_SET_BY = {
+    "effect": "least worth a word",
+    "calibration": "reference's windows",
+    "chance": "chance alone",
+}
+
+
+def _set_by(figure: DriftFigure | QualityFigure) -> str:
+    """Which part set the threshold, where the reading carries the grounds of its verdict."""
+    grounds = getattr(figure, "grounds", None)
+    return _SET_BY.get(grounds.set_by, "") if grounds is not None else ""
 
 
 def _quality(
@@ -215,7 +235,14 @@ def _quality(
         windows=_mark(windows),
         features=tuple(
             FeatureVerdict(
-                f.feature, f.fault, f.value, f.threshold, f.p_value, f.speaks, share.get(f.feature)
+                f.feature,
+                f.fault,
+                f.value,
+                f.threshold,
+                f.p_value,
+                f.speaks,
+                share.get(f.feature),
+                _set_by(f),
             )
             for f in spoke
         ),

@@ -89,6 +89,10 @@ _TELLERS: dict[str, Callable[[str, Mapping[str, Any]], Words | None]] = {
     "deployment.made": _deployed,
     "deployment.rolled_back": _rolled_back,
     "hold.lifted": _plain("lifted the hold on {}"),
+    "incident.assigned": lambda subject, detail: (
+        f"{detail.get('assignee') or 'nobody'} looks after {subject}",
+        "info",
+    ),
     "job.ended": _job_ended,
     "model.created": _plain("applied {} for the first time"),
     "model.updated": _plain("applied a change of {}"),

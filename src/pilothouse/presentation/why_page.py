@@ -170,7 +170,7 @@ def _shares(why: Why) -> list[Line]:
     if not why.shares:
         return []
     most = max(max(s.reference, s.window) for s in why.shares) or 1.0
-    rows = [[Cell(t, "dim") for t in (why.shares_of, "reference", "", "window", "")]]
+    rows = [[Cell(t, "dim") for t in (safe(why.shares_of), "reference", "", "window", "")]]
     rows += [list(_share_cells(share, most)) for share in why.shares]
     return section("Where the rows went", aligned(rows, widest=22))
 

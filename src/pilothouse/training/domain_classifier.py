@@ -16,7 +16,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ..inference.columns import InputColumns
 from ..statistics import intervals, ranking
-from ..statistics.block_null import block_null
+from ..statistics.block_null import BlockNull, block_null
 from ..statistics.null_windows import null_windows
 
 Matrix = npt.NDArray[np.float64]
@@ -119,6 +119,39 @@ def _codes(
     return first, second
 
 
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What windows of the reference do against the rest of it, with so many rows on either side."""
+
+    null: BlockNull | None
+    window_rows: int
+    reference_rows: int
+    windows: int
+
+
+def learn(categorical: Sequence[bool], reference: Side, window: Side, *, length_us: int, seed: int) -> Learnt:
+    """Windows of the reference, ``length_us`` long and with as many rows as ``window``, against the rest of the reference."""
+    chance = np.random.default_rng(seed)
+    unit = max(1, min(DAY_US, length_us))
+    blocks = np.unique(reference.times // unit, return_inverse=True)[1]
+    away = max(0, int(window.times.min() - reference.times.max()) // unit)
+    pairs, independent = _null_pairs(blocks, max(1, round(length_us / unit)), away, seed)
+    inside, others = (
+        ([int(mask.sum()) for mask in masks] for masks in zip(*pairs, strict=True)) if pairs else ([], [])
+    )
+    window_rows = min([window.count, MOST_WINDOW_ROWS, *([int(np.median(inside))] if inside else [])])
+    reference_rows = min(
+        [reference.count, MOST_REFERENCE_ROWS, *([int(np.median(others))] if others else [])]
+    )
+    values = []
+    for members, rest in pairs:
+        first = _sample(reference.where(rest), reference_rows, chance)
+        second = _sample(reference.where(members), window_rows, chance)
+        found = _Folds(first, second, categorical, length_us, seed).auc
+        values += [found] if math.isfinite(found) else []
+    return Learnt(block_null(values, independent), window_rows, reference_rows, len(values))
+
+
 def separate(
     names: Sequence[str],
     categorical: Sequence[bool],
@@ -128,41 +161,21 @@ def separate(
     false_alarm_rate: float,
     length_us: int,
     seed: int,
+    learnt: Learnt | None = None,
 ) -> Separation | None:
     """Judge a window of ``length_us`` against the reference; None where either has fewer than FEWEST_ROWS rows.
 
-    Deterministic by ``seed``. At most NULL_WINDOWS + 1 times FOLDS classifiers of MOST_WINDOW_ROWS + MOST_REFERENCE_ROWS rows.
+    Deterministic by ``seed``. At most NULL_WINDOWS + 1 times FOLDS classifiers of MOST_WINDOW_ROWS + MOST_REFERENCE_ROWS
+    rows; of the first none where what was ``learnt`` for a window of as many rows is handed in.
     """
     if min(window.count, reference.count) < FEWEST_ROWS or not names:
         return None
+    known = learnt or learn(categorical, reference, window, length_us=length_us, seed=seed)
     chance = np.random.default_rng(seed)
-    unit = max(1, min(DAY_US, length_us))
-    blocks = np.unique(reference.times // unit, return_inverse=True)[1]
-    away = max(0, int(window.times.min() - reference.times.max()) // unit)
-    pairs, independent = _null_pairs(blocks, max(1, round(length_us / unit)), away, seed)
-    inside = [int(w.sum()) for w, _ in pairs]
-    window_rows = min([window.count, MOST_WINDOW_ROWS, *([int(np.median(inside))] if inside else [])])
-    others = [int(o.sum()) for _, o in pairs]
-    reference_rows = min(
-        [reference.count, MOST_REFERENCE_ROWS, *([int(np.median(others))] if others else [])]
-    )
-    nulls = []
-    for members, rest in pairs:
-        sides = (
-            _sample(reference.where(rest), reference_rows, chance),
-            _sample(reference.where(members), window_rows, chance),
-        )
-        found = _Folds(*sides, categorical, length_us, seed).auc
-        nulls += [found] if math.isfinite(found) else []
-    folds = _Folds(
-        _sample(reference, reference_rows, chance),
-        _sample(window, window_rows, chance),
-        categorical,
-        length_us,
-        seed,
-    )
+    sides = _sample(reference, known.reference_rows, chance), _sample(window, known.window_rows, chance)
+    folds = _Folds(*sides, categorical, length_us, seed)
     low, high = folds.interval()
-    null = block_null(nulls, independent)
+    null = known.null
     threshold = max(null.value_at(false_alarm_rate), EFFECT) if null else None
     return Separation(
         folds.auc,
@@ -173,9 +186,9 @@ def separate(
         null.p_value(folds.auc) if null else None,
         threshold is not None and folds.auc >= threshold and low > 0.5,
         tuple(folds.give_away(names, chance)),
-        window_rows,
-        reference_rows,
-        len(nulls),
+        known.window_rows,
+        known.reference_rows,
+        known.windows,
     )
 
 

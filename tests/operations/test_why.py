@@ -1,0 +1,84 @@
+"""Why an alert fired: the windows, what moved and where to, what it was held against, on real flights."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pilothouse.domain.why import Why
+from pilothouse.operations import alerts, incidents, monitoring, why
+from pilothouse.operations.services import Services
+from pilothouse.presentation.documents import wrap
+from pilothouse.presentation.why_page import bar, why_page
+from watched_flights import admin, make_watched, on_day, send
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    made = make_watched(Path(tmp_path_factory.mktemp("why")))
+    send(made, "ewr", 0, 23, change={"wind_speed": 60.0, "carrier": "ZZ"}, wrong_truth=True)
+    monitoring.evaluate_windows(made)
+    yield made
+    made.close()
+
+
+def told(services: Services, kind: str) -> Why:
+    (alert,) = [a for a in alerts.list_alerts(services, admin(services)) if a.kind == kind]
+    return why.why(services, admin(services), alert.id)
+
+
+def test_a_drift_shows_its_windows_features_and_where_the_rows_went(services: Services) -> None:
+    found = told(services, "data_drift")
+    (fired,) = [w for w in found.windows if w.fired]
+    assert fired.end == on_day(14)
+    assert [w.end for w in found.windows] == [on_day(7), on_day(14), on_day(21)]
+    assert fired.value > fired.bound
+    assert {f.feature for f in found.features} >= {"wind_speed", "carrier"}
+    assert found.looked_at > len(found.features)
+    moved = {share.label: share for share in found.shares}
+    label = "any other" if found.shares_of == "carrier" else next(iter(moved))
+    assert moved[label].window > 0.99
+    assert moved[label].reference < 0.2
+    assert "training rows of ewr" in found.compared_with
+    assert [d.version for d in found.deployments] == [1]
+
+
+def test_performance_is_held_against_the_reference_less_chance(services: Services) -> None:
+    found = told(services, "performance")
+    assert not found.higher_speaks
+    (fired,) = [w for w in found.windows if w.fired]
+    assert fired.value < fired.bound < found.alert.figures["reference"]
+    assert "job" in found.retraining
+
+
+def test_quality_names_the_share(services: Services) -> None:
+    found = told(services, "data_quality")
+    assert found.figure == "carrier: share of rows unseen"
+    assert found.windows[-1].value > 0.99
+
+
+def test_everything_about_one_version_on_one_target_is_one_incident(services: Services) -> None:
+    (incident,) = incidents.list_incidents(services, admin(services))
+    assert {a.kind for a in incident.alerts} >= {"data_drift", "data_quality", "performance"}
+    assert incident.cause.startswith("auc worse while carrier")
+    assert incident.cost.words.startswith("auc −0.")
+    assert len(incident.retrainings) == 1
+
+
+@pytest.mark.parametrize("kind", ["data_drift", "performance", "data_quality"])
+def test_the_page_is_readable_in_eighty_columns(services: Services, kind: str) -> None:
+    lines = [
+        "".join(cell.text for cell in part.cells)
+        for line in why_page(told(services, kind))
+        for part in wrap(line, 78)
+    ]
+    assert max(map(len, lines)) <= 78
+    charted = [line for line in lines if "━" in line]
+    assert len(charted) >= 2
+    assert any("◀ fired" in line for line in charted)
+
+
+def test_a_bar_ends_at_its_value_and_marks_its_bound() -> None:
+    assert bar(0.5, 1.0, 0.0, 1.0, 11) == "━━━━━━    ┃"
+    assert bar(float("nan"), 0.5, 0.0, 1.0, 11) == "     ┃     "
+    assert bar(1.0, float("nan"), 0.0, 1.0, 4) == "━━━━"
