@@ -240,7 +240,7 @@ def _writing_every_second(root: Path) -> Iterator[None]:
 
 def _quiet_and_quick(root: Path) -> None:
     with terminal(console(root, "jobs")) as (write, read):
-        _wait_for(read, b"nightly", 20)
+        _wait_for(read, b"retraining", 20)
         _drain(read, 2.0)
         show("console: bytes in 5 s in which nothing changes", f"{len(_drain(read, 5.0))} B")
         taken = []
@@ -265,7 +265,7 @@ def _many(root: Path, count: int) -> None:
     opened = [_start(console(root, "jobs")) for _ in range(count)]
     try:
         for master, _ in opened:
-            _wait_for(lambda seconds, master=master: _read(master, seconds), b"nightly", 60)
+            _wait_for(lambda seconds, master=master: _read(master, seconds), b"retraining", 60)
         end = time.monotonic() + 3
         while time.monotonic() < end:
             for master, _ in opened:
