@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from test_approval_by_keyboard import footer
 
-from pilothouse.console import config
+from pilothouse.console import config, plugins
 from pilothouse.console.command_history import KEPT, CommandHistory
 from pilothouse.console.config import ConsoleConfig, parse
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets import tones
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError, UnavailableError
 
 WHOLE = """
 skin = "night"
@@ -192,3 +192,13 @@ def test_commands_are_kept_for_their_user_and_capped(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\x00\x1b\n" * 9 + b"jobs failed\n")
     assert CommandHistory(path).lines[-1] == "jobs failed"
     assert CommandHistory(tmp_path).lines == [], "a folder where the file should be"
+
+
+def test_a_plugin_that_prints_or_takes_too_much_is_ended(monkeypatch) -> None:
+    text, code = plugins.captured(["yes"], {"PATH": "/usr/bin:/bin"})
+    assert (len(text), code) == (plugins.OUTPUT_LIMIT, -9)
+    monkeypatch.setattr(plugins, "TIMEOUT_S", 0.2)
+    with pytest.raises(UnavailableError, match="was ended"):
+        plugins.captured(["sleep", "60"], {"PATH": "/usr/bin:/bin"})
+    with pytest.raises(UnavailableError, match="no-such-program cannot be run"):
+        plugins.captured(["no-such-program"], {})

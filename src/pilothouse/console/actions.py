@@ -173,8 +173,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("schedules", "toggle", "p", "pause/resume", "Pause or resume the selected schedule.", Permission.SCHEDULE),
     Action("audit", "open", "enter", "entry", "Show the whole entry."),
     Action("audit", "verify", "v", "verify", "Recompute the whole chain and show its head."),
-    Action("audit", "older", "n", "older", "Show the entries before these."),
-    Action("audit", "newest", "b", "newest", "Show the newest entries."),
 )  # fmt: skip
 
 MOVEMENT = (

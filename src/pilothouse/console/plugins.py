@@ -1,7 +1,10 @@
 """The reader's own commands: asked about, filled in, run without a shell, and what they print cleaned."""
 
+import contextlib
 import os
+import signal
 import subprocess
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -90,14 +93,40 @@ def _run(plugin: Plugin, argv: list[str], view: "View[Any]") -> None:
 
 
 def captured(argv: list[str], environment: Mapping[str, str]) -> tuple[str, int]:
-    """Run to the end; what it printed, and its exit code. Raises UnavailableError (no such program, too long)."""
+    """Run to the end; the first of what it printed, and its exit code. What prints too much or takes too long is ended.
+
+    Raises UnavailableError (no such program, too long).
+    """
     try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT_S,
-            env={**environment, "TERM": "dumb"}, check=False,
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**environment, "TERM": "dumb"},
         )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise UnavailableError(f"{argv[0]} took more than {TIMEOUT_S:.0f} s and was ended") from None
     except OSError as error:
         raise UnavailableError(f"{argv[0]} cannot be run: {error.strerror}") from None
-    return done.stdout[:OUTPUT_LIMIT].decode("utf-8", "replace"), done.returncode
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        _kill(child)
+
+    timer = threading.Timer(TIMEOUT_S, end)
+    timer.start()
+    try:
+        with child:
+            assert child.stdout is not None
+            data = child.stdout.read(OUTPUT_LIMIT)
+            if len(data) == OUTPUT_LIMIT:
+                _kill(child)
+            code = child.wait()
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise UnavailableError(f"{argv[0]} took more than {TIMEOUT_S:.0f} s and was ended")
+    return data.decode("utf-8", "replace"), code
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> None:
+    """The program and whatever it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)

@@ -60,6 +60,8 @@ class Watcher:
                 fresh = data_versions(self._session)
             except PilothouseError as error:
                 found = Looked(None, str(error))
+            except Exception as error:  # noqa: BLE001 - as in look
+                found = Looked(None, f"internal error: {type(error).__name__}: {error}")
             else:
                 due = time.monotonic() - looked_at >= PROCESSES_S
                 if fresh == versions and not due and said is not None and said.status is not None:

@@ -331,6 +331,8 @@ class View(Screen[None], Generic[T]):
         if event.key not in ("shift", "ctrl"):
             for footer in self.query(Footer):
                 footer.clear()
+        if not self.session.config.plugins:
+            return
         plugin = next(
             (a for a in self.actions() if a.name.startswith("plugin_") and event.key in a.key_list), None
         )
