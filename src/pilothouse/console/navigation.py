@@ -40,7 +40,7 @@ VIEWS: dict[str, ViewName] = {
         ),
         ViewName("approvals", "approvals:ApprovalsView", "approvals", aliases=("inbox", "requests")),
         ViewName("evidence", "evidence:EvidenceView", "approvals", ("REQUEST",), aliases=("request",)),
-        ViewName("monitor", "monitor:MonitorView_", "monitor", (), ("MODEL", "TARGET"), ("mon",)),
+        ViewName("monitor", "monitor:MonitorView_", "monitor", (), ("MODEL", "TARGET", "BESIDE"), ("mon",)),
         ViewName("jobs", "jobs:JobsView", "jobs", (), ("STATUS",)),
         ViewName("job", "job:JobView", "jobs", ("JOB",), aliases=("log",)),
         ViewName("train", "train:TrainView", "train", (), ("MODEL",)),

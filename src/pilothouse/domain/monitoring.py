@@ -196,3 +196,33 @@ class DaemonState:
     heartbeat_at: datetime | None
     isolation: str
     """``landlock ABI 7``, or what is in force instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionBin:
+    """One bin of a feature: its label, and its share of the reference's and of the window's present values."""
+
+    label: str
+    reference: float
+    window: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureDistribution:
+    """One feature in one window beside its reference, with the verdict on that window."""
+
+    model: str
+    target: str
+    version: int
+    feature: str
+    window_start: datetime
+    window_end: datetime
+    bins: tuple[DistributionBin, ...]
+    reference_rows: int
+    window_rows: int
+    reference_missing: float
+    window_missing: float
+    statistic: str
+    value: float
+    threshold: float
+    speaks: bool

@@ -10,6 +10,7 @@ from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.identifiers import VersionReference, version_uri
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.records import Version
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import calibration as calibrations
 from pilothouse.statistics import reference as references
@@ -75,6 +76,21 @@ def reference_performance(services: Services, model: str, version: int, target: 
         return None
     _, reference = _load(services.artifacts, found.profile_spec_digest, found.reference_digest)
     return reference.for_target(target).performance
+
+
+def reference_profile(services: Services, version: Version, target: str) -> Profile:
+    """What windows of a version on a target are judged against. Raises IntegrityError (damaged artifacts)."""
+    return _reference_profile(
+        services.artifacts, version.profile_spec_digest, version.reference_digest, target
+    )
+
+
+@lru_cache(maxsize=16)
+def _reference_profile(
+    artifacts: ArtifactStore, specification_digest: str, reference_digest: str, target: str
+) -> Profile:
+    specification, reference = _load(artifacts, specification_digest, reference_digest)
+    return reference.for_target(target).profile(specification)
 
 
 def baseline_p95_ms(connection: Connection, model: str, version: int, target: str) -> float | None:
