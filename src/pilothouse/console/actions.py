@@ -48,6 +48,8 @@ ACTIONS: tuple[Action, ...] = (
     Action(EVERYWHERE, "command", "colon", "command", "Type a view with arguments, “monitor flight-delay ewr”.", footer=False),
     Action(EVERYWHERE, "filter", "slash", "filter", "Show only the rows that hold a text.", footer=False),
     Action(EVERYWHERE, "pause", "P", "pause", "Pause or resume all automation, with a reason.", Permission.PAUSE, footer=False),
+    Action(EVERYWHERE, "time", "T", "time",
+           "Every view as it was at a time, 2013-07-04 14:00 or -7d; :now returns.", footer=False),
     Action(EVERYWHERE, "refresh", "ctrl+r", "refresh", "Read everything again.", footer=False),
     Action(EVERYWHERE, "help", "question_mark", "help", "Show the keys of this view."),
     Action(EVERYWHERE, "leave", "q,ctrl+q", "quit", "Leave the console; daemon and serving go on."),

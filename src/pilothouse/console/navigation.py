@@ -54,7 +54,7 @@ VIEWS: dict[str, ViewName] = {
         ViewName("entry", "entry:EntryView", "audit", ("SEQ",)),
     )
 }
-WORDS = ("help", "pause", "resume", "quit")
+WORDS = ("help", "pause", "resume", "quit", "at", "now")
 """Commands that are no view."""
 
 

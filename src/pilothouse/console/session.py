@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pilothouse.domain.monitoring import DaemonState
@@ -39,6 +40,18 @@ class Session:
     models: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     """Names, for completion."""
+    past: "Services | None" = None
+    """The workspace as it was at some time, while the reader looks at that."""
+
+    @property
+    def seen(self) -> "Services | None":
+        """What screens read: the past where the reader is there, else the present."""
+        return self.past or self.services
+
+    @property
+    def at(self) -> datetime | None:
+        """The event time at which the reader looks; None for the present."""
+        return self.past.at if self.past else None
 
     @property
     def actor(self) -> Actor:

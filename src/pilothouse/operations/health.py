@@ -26,6 +26,8 @@ from .watched import spec_in_force
 
 __all__ = ["fleet_health", "monitor_view", "overview", "target_states"]
 
+NOT_RECORDED = "not recorded"
+"""Which process answered is known of the present alone."""
 _REPORT_IS_OLD = timedelta(seconds=10)
 _LIVE = timedelta(days=1)
 """A target whose newest event was this close to its arrival is a live one, and can fall silent."""
@@ -116,7 +118,7 @@ def _state(services: Services, scene: _Scene, figures: _Figures, model: str, nam
     deployment = scene.live.get((model, name))
     own = figures.get((model, name)) or StreamFigures()
     record = scene.reports.get(name)
-    serving = _serving(record, services.now(), model, deployment, own)
+    serving = NOT_RECORDED if services.at else _serving(record, services.now(), model, deployment, own)
     alerts = scene.alerts.get((model, name), [])
     silence = scene.specs[model].monitoring.silence if model in scene.specs else 0
     health, why = health_of_target(

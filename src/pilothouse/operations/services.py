@@ -28,6 +28,8 @@ class Services:
     artifacts: ArtifactStore
     now: Callable[[], datetime]
     open_telemetry: "Callable[[], TelemetryStore]"
+    at: datetime | None = None
+    """Event time at which everything is looked at (see ``time_machine``); None for the present."""
 
     @cached_property
     def telemetry(self) -> "TelemetryStore":

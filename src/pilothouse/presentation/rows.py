@@ -254,8 +254,8 @@ def serving_cell(state: TargetState) -> Cell:
         and state.serving_version != state.deployment.version
     ):
         return Cell(f"▲ still v{state.serving_version}", "warn")
-    tones = {"answering": "good", "remote": "info", "loading": "info", "down": "bad"}
-    glyphs = {"answering": "●", "remote": "◇", "loading": "○", "down": "✖"}
+    tones = {"answering": "good", "remote": "info", "loading": "info", "down": "bad", "not recorded": "dim"}
+    glyphs = {"answering": "●", "remote": "◇", "loading": "○", "down": "✖", "not recorded": "◌"}
     if not state.deployment and state.serving not in tones:
         return Cell(text or ABSENT, "dim")
     return Cell(f"{glyphs.get(state.serving, '✖')} {text}", tones.get(state.serving, "bad"))  # type: ignore[arg-type]

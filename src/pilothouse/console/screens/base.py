@@ -165,7 +165,7 @@ class View(Screen[None], Generic[T]):
         self.reload()
 
     def _load(self) -> None:
-        services = self.session.services
+        services = self.session.seen
         assert services is not None
         question = self._question
         try:
@@ -206,7 +206,9 @@ class View(Screen[None], Generic[T]):
     # ---- actions
 
     def why_not(self, action: Action) -> str:
-        """Why an action would be refused: the role first, then the state. Empty if it would not."""
+        """Why an action would be refused: the time, then the role, then the state. Empty if it would not."""
+        if action.permission and self.session.past is not None:
+            return "this is the past, which nobody changes; :now returns to the present"
         if action.permission and not self.session.actor.allows(action.permission, self.subject_model()):
             return f"to {action.permission} takes {_roles(action.permission)}; you are {self.session.actor.role_names}"
         return self.refusal(action)
@@ -285,6 +287,10 @@ class View(Screen[None], Generic[T]):
         prompt = self.query_one(Prompt)
         prompt.models, prompt.targets = self.session.models, self.session.targets
         self._open_prompt(":")
+
+    def ask_command(self, text: str) -> None:
+        """Open the command line with its beginning typed already."""
+        self._open_prompt(":", text)
 
     def do_filter(self) -> None:
         """Open the filter."""
