@@ -38,15 +38,16 @@ VIEWS: dict[str, ViewName] = {
         ViewName(
             "compare", "compare:CompareView", "models", ("MODEL/NUMBER", "MODEL/NUMBER"), aliases=("diff",)
         ),
+        ViewName("lineage", "lineage:LineageView", "models", ("MODEL/NUMBER",), aliases=("xray",)),
+        ViewName("affected", "affected:AffectedView", "models", ("MODEL/NUMBER|DIGEST",)),
         ViewName("approvals", "approvals:ApprovalsView", "approvals", aliases=("inbox", "requests")),
         ViewName("evidence", "evidence:EvidenceView", "approvals", ("REQUEST",), aliases=("request",)),
         ViewName("monitor", "monitor:MonitorView_", "monitor", (), ("MODEL", "TARGET", "BESIDE"), ("mon",)),
         ViewName("jobs", "jobs:JobsView", "jobs", (), ("STATUS",)),
         ViewName("job", "job:JobView", "jobs", ("JOB",), aliases=("log",)),
         ViewName("train", "train:TrainView", "train", (), ("MODEL",)),
-        ViewName(
-            "deployments", "deployments:DeploymentsView", "deployments", (), ("MODEL",), ("deploy", "fleet")
-        ),
+        ViewName("deployments", "deployments:DeploymentsView", "deployments", (), ("MODEL",), ("deploy",)),
+        ViewName("fleet", "fleet:FleetView", "deployments"),
         ViewName("alerts", "alerts:AlertsView", "alerts", (), ("MODEL",)),
         ViewName("alert", "alert:AlertView", "alerts", ("ALERT",)),
         ViewName("schedules", "schedules:SchedulesView", "schedules"),

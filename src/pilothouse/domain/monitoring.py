@@ -174,6 +174,10 @@ class ModelOverview:
     holds: int = 0
     history: tuple[float, ...] = ()
     """The primary metric over the last windows, all targets, for a sparkline."""
+    drift_history: tuple[float, ...] = ()
+    """How many features drifted in each of the last windows, on the target with the most."""
+    p95_history: tuple[float, ...] = ()
+    """The slowest target's p95 in milliseconds over the last windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +230,24 @@ class FeatureDistribution:
     value: float
     threshold: float
     speaks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RollOut:
+    """A version on its way: live on the targets ``there`` and asked for on those ``to_come``, where another one still is."""
+
+    model: str
+    version: int
+    request: int
+    waits: bool
+    """True while the request waits for a decision."""
+    there: tuple[str, ...]
+    to_come: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Every model on every target, and the versions that are on their way."""
+
+    states: tuple[TargetState, ...]
+    roll_outs: tuple[RollOut, ...] = ()

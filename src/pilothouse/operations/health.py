@@ -14,7 +14,7 @@ from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments, jobs, models, processes, requests, targets, versions
 from pilothouse.store.processes import ServingRecord
 from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import PERFORMANCE
+from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC, Reading, TrafficFigure, figure_of
 from pilothouse.telemetry.streams import find_stream
 
 from .authorisation import reading
@@ -240,6 +240,8 @@ def _model_row(
         waiting_for_me=sum(request.model == model for request in asked),
         holds=len(deployments.holds(connection, model)),
         history=_history(services, deployed),
+        drift_history=_worst(services, deployed, DRIFT, _drifted),
+        p95_history=_worst(services, deployed, TRAFFIC, _p95),
     )
 
 
@@ -266,3 +268,29 @@ def _history(services: Services, states: Sequence[TargetState]) -> tuple[float, 
                     by_end.setdefault(one.window_end, []).append(one)
     means = [_mean(by_end[end], lambda p: p.value) for end in sorted(by_end)[-_HISTORY:]]
     return tuple(value for value in means if value is not None)
+
+
+def _worst(
+    services: Services, states: Sequence[TargetState], monitor: str, value: Callable[[Reading], float | None]
+) -> tuple[float, ...]:
+    """The highest figure of any target in each of the last windows."""
+    if not states or not services.paths.telemetry.exists():
+        return ()
+    by_end: dict[int, float] = {}
+    with services.telemetry.read() as connection:
+        for state in states:
+            for one in readings.history_of_target(
+                connection, state.model, state.target, monitor, limit=_HISTORY
+            ):
+                found = value(one)
+                if found is not None:
+                    by_end[one.end_us] = max(found, by_end.get(one.end_us, found))
+    return tuple(by_end[end] for end in sorted(by_end)[-_HISTORY:])
+
+
+def _drifted(one: Reading) -> float:
+    return float(readings.count_speaking(one))
+
+
+def _p95(one: Reading) -> float | None:
+    return figure_of(one, TrafficFigure).p95_ms

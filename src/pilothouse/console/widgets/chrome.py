@@ -62,7 +62,9 @@ class Banner(Static):
         lines: list[Text] = []
         status = session.status
         if session.at is not None:
-            words = f" ◀ THE PAST: {time_text(session.at)} by the data's clock. Read-only. ← → event to event, :now returns "
+            words = (
+                f" ◀ THE PAST {time_text(session.at)} (data's clock), read-only. ← → events, :now returns "
+            )
             lines.append(Text(words, "reverse bold", no_wrap=True, overflow="ellipsis", end=""))
         if status and not status.daemon.running:
             lines.append(
