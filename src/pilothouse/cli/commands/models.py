@@ -109,14 +109,24 @@ def show(session: Session, reference: str) -> None:
 @click.argument("first")
 @click.argument("second")
 @click.option("--all", "everything", is_flag=True, help="Show what is the same too.")
+@click.option("--code", is_flag=True, help="Print how the code differs, as a unified diff.")
 @json_option
 @click.pass_obj
-def compare(session: Session, first: str, second: str, everything: bool) -> None:
+def compare(session: Session, first: str, second: str, everything: bool, code: bool) -> None:
     """Show what differs between two versions."""
-    from pilothouse.operations import catalogue
+    from pilothouse.operations import comparisons
 
-    rows = catalogue.compare_versions(session.services, session.actor, first, second)
-    rows = tuple(row for row in rows if everything or row.differs)
+    found = comparisons.compare(session.services, session.actor, first, second)
+    if code:
+        if session.as_json:
+            show_json(found.code)
+            return
+        for line in found.code:
+            click.echo(texts.safe(line.expandtabs(8), texts.LINE_LIMIT))
+        if not found.code:
+            say(found.code_note)
+        return
+    rows = tuple(row for row in found.rows if everything or row.differs)
     if session.as_json:
         show_json(rows)
         return
