@@ -107,6 +107,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("monitor", "beside", "b", "beside", "Beside it: each other target in turn, then the versions before; then nothing."),
     Action("monitor", "export", "e", "export", "Export the series as CSV, the picture as text and SVG."),
     Action("monitor", "alerts", "a", "alerts", "Show the alerts of this model."),
+    Action("monitor", "rejected", "r", "rejected", "Events that were not taken in, with the reason."),
     Action("jobs", "open", "enter", "log", "Show the job and its live log."),
     Action("jobs", "cancel", "x", "cancel", "Cancel the job: its processes are ended.", Permission.CANCEL_JOB),
     Action("jobs", "retry", "R", "retry", "Queue an ended job again with the same inputs.", Permission.CANCEL_JOB),

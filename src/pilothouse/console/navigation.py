@@ -43,6 +43,7 @@ VIEWS: dict[str, ViewName] = {
         ViewName("approvals", "approvals:ApprovalsView", "approvals", aliases=("inbox", "requests")),
         ViewName("evidence", "evidence:EvidenceView", "approvals", ("REQUEST",), aliases=("request",)),
         ViewName("monitor", "monitor:MonitorView_", "monitor", (), ("MODEL", "TARGET", "BESIDE"), ("mon",)),
+        ViewName("rejected", "rejected:RejectedView", "monitor"),
         ViewName("jobs", "jobs:JobsView", "jobs", (), ("STATUS",)),
         ViewName("job", "job:JobView", "jobs", ("JOB",), aliases=("log",)),
         ViewName("train", "train:TrainView", "train", (), ("MODEL",)),

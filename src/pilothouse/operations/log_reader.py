@@ -63,9 +63,7 @@ class LogReader:
         offset, data = self._from(first)
         wanted = min(count, self.lines - first)
         while data.count(b"\n") < wanted and offset + len(data) < self.size and len(data) < _READ_AT_MOST:
-            data += read_bytes(
-                self.folder, offset=offset + len(data), limit=min(BLOCK, self.size - offset - len(data))
-            )
+            data += self._bytes(offset + len(data), min(BLOCK, self.size - offset - len(data)))
         parts = data.split(b"\n")
         return [part[:LINE_LIMIT].decode("utf-8", "replace") for part in parts[:wanted]]
 

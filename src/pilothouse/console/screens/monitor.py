@@ -206,7 +206,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def refusal(self, action: "Action") -> str:
         """Most keys need a model, some need figures."""
-        if action.scope != self.SCOPE:
+        if action.scope != self.SCOPE or action.name == "rejected":
             return ""
         if self.data is None or self.data.view is None:
             return "there is no model yet"
@@ -370,6 +370,10 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
     def do_alerts(self) -> None:
         """The alerts of this model."""
         self.open_view("alerts", self.place[0])
+
+    def do_rejected(self) -> None:
+        """Events that were not taken in."""
+        self.open_view("rejected")
 
     def do_export(self) -> None:
         """Series and pictures, to where this console may write."""

@@ -70,7 +70,8 @@ class Banner(Static):
             lines.append(
                 line(
                     Cell(
-                        " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start",
+                        " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start\n"
+                        "   Reading, signing and rolling back work and take effect when it runs; targets go on serving.",
                         "bad",
                     )
                 )
