@@ -129,7 +129,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("fleet", "open", "enter", "monitor", "Watch the chosen model on the target."),
     Action("fleet", "next_model", "right,l", "model", "Choose the next model."),
     Action("fleet", "previous_model", "left,h", "", "Choose the model before.", footer=False),
-    Action("fleet", "group", "g", "group", "Group targets by region, product, business unit, or not at all."),
+    Action("fleet", "group", "b", "group by", "Group targets by region, product, business unit, or not at all."),
     Action("fleet", "live", "s", "deployments", "The list of deployments, where things are rolled back."),
     Action("fleet", "versions", "v", "versions", "Show the versions of the chosen model."),
     Action("alerts", "open", "enter", "why", "Explain why the alert fired."),

@@ -102,13 +102,12 @@ def _window(
     feature: str,
 ) -> Histogram:
     """The feature in the reading's window: the sum of the coarsest stored windows that fill it exactly."""
-    for level in (rollup.DAY, rollup.HOUR, rollup.MINUTE):
-        us = level * rollup.SECOND_US
+    level = rollup.MINUTE if stream.minutes_since_us is not None else rollup.HOUR
+    for coarser in (rollup.HOUR, rollup.DAY):
+        us = coarser * rollup.SECOND_US
         if found.start_us % us == 0 and found.end_us % us == 0:
-            parts = rollup.read(connection, specification, stream.id, level, found.start_us, found.end_us)
-            break
-    else:
-        parts = rollup.read(connection, specification, stream.id, rollup.MINUTE, found.start_us, found.end_us)
+            level = coarser
+    parts = rollup.read(connection, specification, stream.id, level, found.start_us, found.end_us)
     whole = profile.merge_all(specification, (part.profile for part in parts))
     return profile.histogram(specification, whole, feature)
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypedDict
 
 from pilothouse.domain.model_spec import METRICS
 from pilothouse.domain.monitoring import (
@@ -106,6 +107,7 @@ def performance_chart(view: MonitorView, other: Other | None = None) -> Chart:
         levels=levels,
         bands=tuple(b for b in bands if b.points),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",
+        **_axis(view),
     )
 
 
@@ -137,6 +139,7 @@ def drift_chart(view: MonitorView, feature: str, other: Other | None = None) -> 
         levels=levels,
         from_zero=True,
         empty="no drift figures yet: they are made once a whole window has passed",
+        **_axis(view),
     )
 
 
@@ -170,6 +173,7 @@ def latency_chart(view: MonitorView, other: Other | None = None) -> Chart:
         levels=(Level("base line p95", base, "dim", "base"),) if base else (),
         from_zero=True,
         empty="no latency yet: nothing has been asked of this target",
+        **_axis(view),
         digits=1,
     )
 
@@ -198,6 +202,7 @@ def volume_chart(view: MonitorView, other: Other | None = None) -> Chart:
         from_zero=True,
         whole=True,
         empty="no traffic yet",
+        **_axis(view),
     )
 
 
@@ -222,6 +227,7 @@ def quality_chart(view: MonitorView, feature: str) -> Chart:
         ),
         from_zero=True,
         empty="no figures of data quality yet: they are made once a whole window has passed",
+        **_axis(view),
         digits=1,
     )
 
@@ -283,6 +289,18 @@ def whole_span(view: MonitorView) -> Point:
     times += [t.window_end for t in view.traffic]
     times += [r.window_end for readings in view.drift.values() for r in readings]
     return (min(times).timestamp(), max(times).timestamp()) if times else (0.0, 0.0)
+
+
+class _Axis(TypedDict):
+    marks: tuple[Mark, ...]
+    start: float
+    end: float
+
+
+def _axis(view: MonitorView) -> _Axis:
+    """The axis of all figures of a view, the same for each of its charts."""
+    start, end = whole_span(view)
+    return {"marks": _marks(view, start, end), "start": start, "end": end}
 
 
 def _points(pairs: Iterable[tuple[datetime, float]]) -> tuple[Point, ...]:

@@ -9,10 +9,10 @@ from pilothouse.presentation.texts import safe, time_text
 
 _MEANINGS = {
     "unknown version": "The version is not registered here: train or import it, or correct the version that the target sends.",
-    "wrong columns": "A feature is missing, or texts stand where numbers are expected: compare with the data page of the version.",
+    "wrong columns": "A feature is missing, or texts stand where numbers are expected: see the version's data page.",
     "cut batch": "Columns of different lengths: the sender made the batch wrongly; send it again whole.",
     "in the future": "More than an hour ahead of the wall clock: check the sender's clock and time zone.",
-    "far behind its target's clock": "More than 90 days behind: ingest a history before live traffic, or on a target of its own.",
+    "far behind its target's clock": "More than 90 days behind: ingest a history before live traffic, or elsewhere.",
     "far ahead of its target's clock": "More than 30 days ahead, one stray event: twenty of them near each other are believed.",
     "no event time": "A row without a time: name its column for pilothouse ingest.",
     "no usable score": "Not a finite number: look at the model's output on that row.",

@@ -5,33 +5,51 @@ from collections.abc import Callable
 from pilothouse.sqlite import Connection
 
 DAY_US = 86_400_000_000
-_LIVE_US = DAY_US
-"""Data that arrives within a day of its events is live: its clock is the wall clock."""
 
 
 def wall_clocks(connection: Connection, at_us: int, now_us: int) -> dict[str, int]:
     """Model to the wall clock (microseconds) at which its data had come to the event time ``at_us``.
 
-    For live data that is the same time. For a history that is replayed it is the moment before the first batch arrived
-    that lies behind it, on whichever target came there first; now, where no batch does.
+    Taken between the batch before and the batch after, in proportion: for live data that is the same time, for a history
+    that is replayed a moment of the replay. Of several targets the one that came there first counts, so that nothing is
+    shown that lay ahead of any; before the first batch the data is taken to have come as late as that one did.
     """
-    walls: dict[str, int] = {}
-    for stream_id, model in connection.execute("SELECT id, model FROM streams").fetchall():
-        before = connection.execute(
-            "SELECT last_event, received FROM batches WHERE stream_id = ? AND last_event <= ? "
-            "ORDER BY last_event DESC LIMIT 1",
-            (stream_id, at_us),
-        ).fetchone()
-        after = connection.execute(
-            "SELECT last_event, received FROM batches WHERE stream_id = ? AND last_event > ? ORDER BY last_event LIMIT 1",
-            (stream_id, at_us),
-        ).fetchone()
-        nearest = before or after
-        live = nearest is not None and abs(nearest[1] - nearest[0]) <= _LIVE_US
-        replayed = after[1] - 1 if after else now_us
-        wall = at_us if live else replayed
-        walls[model] = min(wall, walls.get(model, now_us))
-    return walls
+    places: dict[tuple[str, str], list[int]] = {}
+    for stream_id, model, target in connection.execute("SELECT id, model, target FROM streams").fetchall():
+        places.setdefault((model, target), []).append(stream_id)
+    reached: dict[str, list[int]] = {}
+    to_come: dict[str, list[int]] = {}
+    for (model, _), streams in places.items():
+        before = max(
+            filter(None, (_batch(connection, s, at_us, "<=", "DESC") for s in streams)), default=None
+        )
+        after = min(filter(None, (_batch(connection, s, at_us, ">", "ASC") for s in streams)), default=None)
+        if before is not None:
+            reached.setdefault(model, []).append(_between(before, after, at_us, now_us))
+        elif after is not None:
+            to_come.setdefault(model, []).append(after[1] - (after[0] - at_us))
+    return {model: min(reached.get(model) or to_come[model]) for model in {*reached, *to_come}}
+
+
+def _batch(
+    connection: Connection, stream_id: int, at_us: int, comparison: str, order: str
+) -> tuple[int, int] | None:
+    """(newest event, when it was received) of the batch next to a time."""
+    row = connection.execute(
+        f"SELECT last_event, received FROM batches WHERE stream_id = ? AND last_event {comparison} ? "  # noqa: S608 - ours
+        f"ORDER BY last_event {order} LIMIT 1",
+        (stream_id, at_us),
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def _between(before: tuple[int, int], after: tuple[int, int] | None, at_us: int, now_us: int) -> int:
+    """The wall clock at an event time from the batches around it; one that arrived late tells nothing."""
+    if after is None:
+        return min(now_us, before[1] + at_us - before[0])
+    if before[1] >= after[1]:
+        return after[1] - 1
+    return before[1] + (after[1] - before[1]) * (at_us - before[0]) // (after[0] - before[0])
 
 
 def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
@@ -41,7 +59,8 @@ def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
     labelled = day.format(column="w.rows", table="outcome_days", level="", at=at_us)
     views = {
         "streams": (
-            f"t.first_event <= {at_us}",
+            f"(t.first_event <= {at_us} OR EXISTS (SELECT 1 FROM main.readings r "  # noqa: S608 - ours
+            f"WHERE r.stream_id = t.id AND r.window_end <= {at_us}))",
             {
                 "last_event": f"min(t.last_event, {at_us})",
                 "last_arrival": f"min(t.last_arrival, {wall_us})",
