@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-MODULES = ("jobs", "telemetry", "figures", "console", "serving")
+MODULES = ("jobs", "telemetry", "figures", "console", "charts", "serving")
 
 
 def median_s(act: Callable[[], object], repeats: int) -> float:
