@@ -91,15 +91,17 @@ class _Canvas:
             self.tones[row][column] = tone
 
     def line(
-        self, first: tuple[int, int], last: tuple[int, int], tone: Tone, phase: int, period: tuple[int, int]
-    ) -> int:
-        """Dots from one to the other, as the period says; returns the phase to go on with."""
+        self, first: tuple[int, int], last: tuple[int, int], tone: Tone, period: tuple[int, int]
+    ) -> None:
+        """Dots from one to the other, as the period says. Gaps stand at fixed columns (rows where it is steep), so that a
+        line that goes on keeps the dots that it had."""
         (x0, y0), (x1, y1) = first, last
         steps = max(abs(x1 - x0), abs(y1 - y0), 1)
+        steep = abs(y1 - y0) > abs(x1 - x0)
         for step in range(steps):
-            if (phase + step) % period[0] < period[1]:
-                self.dot(x0 + (x1 - x0) * step // steps, y0 + (y1 - y0) * step // steps, tone)
-        return phase + steps
+            x, y = x0 + (x1 - x0) * step // steps, y0 + (y1 - y0) * step // steps
+            if (y if steep else x) % period[0] < period[1]:
+                self.dot(x, y, tone)
 
     def row(self, number: int) -> list[tuple[str, Tone]]:
         """One line, character by character."""
@@ -169,9 +171,9 @@ def _line(canvas: _Canvas, scale: _Scale, series: Series) -> None:
     """Joined points; where there is one point alone, a cross of dots that can be seen."""
     seen = _within(series.points, scale)
     places = [(scale.x(x), scale.y(y)) for x, y in seen]
-    phase, period = 0, _PERIODS[series.style]
+    period = _PERIODS[series.style]
     for first, last in itertools.pairwise(places):
-        phase = canvas.line(first, last, series.tone, phase, period)
+        canvas.line(first, last, series.tone, period)
     if places:
         canvas.dot(*places[-1], series.tone)
     if len(places) == 1:

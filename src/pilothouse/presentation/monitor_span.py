@@ -7,6 +7,20 @@ from dataclasses import dataclass, replace
 from pilothouse.presentation.charts import Point
 
 _SMALLEST_SHARE = 1 / 64
+_STEPS = 32
+"""An axis that follows moves on by a thirty-second of its length at least."""
+
+
+def steady(span: Point) -> Point:
+    """A little more than ``span``, on edges that stay where they are while windows are added: an axis that moved on with
+    each of them would have every chart painted anew, and this one has a column painted at its end."""
+    start, end = span
+    if end <= start:
+        return span
+    step = 60.0
+    while step < (end - start) / _STEPS:
+        step *= 2
+    return start // step * step, -(-end // step) * step
 
 
 @dataclass(frozen=True, slots=True)

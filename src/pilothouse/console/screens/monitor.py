@@ -30,7 +30,7 @@ from pilothouse.presentation.monitor_charts import (
     monitor_charts,
     whole_span,
 )
-from pilothouse.presentation.monitor_span import Axis
+from pilothouse.presentation.monitor_span import Axis, steady
 from pilothouse.presentation.texts import count_text, safe, time_text
 from pilothouse.presentation.work_pages import feature_table
 
@@ -142,6 +142,8 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
             self.feature = next(iter(view.drift), None)
         whole = whole_span(view)
         span = self.axis.span(whole)
+        if self.axis.following:
+            span = steady(span)
         self.query_one("#facts", Static).update(line(*_facts(view, self.axis, span)))
         for number, chart in enumerate(monitor_charts(view, self.feature, data.other, span)):
             self.query_one(f"#chart{number}", ChartView).put(chart)
