@@ -154,7 +154,7 @@ async def test_over_a_shared_account_the_series_go_to_the_clipboard(
         await settle(pilot)
         await pilot.press("e")
         await until(pilot, lambda: "on your clipboard" in footer(app))
-        assert app.clipboard.startswith("model,target,version,series")
+        assert app.clipboard.startswith("model,target,series")
         assert len(app.clipboard.encode()) <= exporting.CLIPBOARD_BYTES
     assert list(tmp_path.glob(f"{exporting.FOLDER}/*")) == []
 

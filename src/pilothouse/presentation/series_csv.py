@@ -9,7 +9,7 @@ from datetime import datetime
 from pilothouse.domain.monitoring import MonitorView
 
 COLUMNS = (
-    "model", "target", "version", "series", "window_start", "window_end", "rows", "value", "low", "high", "reference", "speaks",
+    "model", "target", "series", "window_start", "window_end", "rows", "value", "low", "high", "reference", "speaks",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -23,7 +23,7 @@ def series_csv(*views: MonitorView) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for view in views:
-        place = [_text(view.model), _text(view.target), view.version or ""]
+        place = [_text(view.model), _text(view.target)]
         for row in _rows(view):
             writer.writerow([*place, *row])
     return out.getvalue()
