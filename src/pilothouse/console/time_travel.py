@@ -33,6 +33,11 @@ class TimeTravel:
         return (text.split() or [""])[0].casefold() in ("at", "now")
 
     @property
+    def settled(self) -> bool:
+        """False while another time is being opened."""
+        return not self._going
+
+    @property
     def takes_arrows(self) -> bool:
         """In the past, on a view that has the keys to itself."""
         from pilothouse.console.screens.base import View
@@ -100,16 +105,19 @@ class TimeTravel:
                     words = found[1]
             except PilothouseError as error:
                 words = str(error)
-            finally:
+            except BaseException:
                 self._going = False
+                raise
             self._app.call_from_thread(self._arrive if past else self._stay, past, words)
 
         self._app.run_worker(work, thread=True, exit_on_error=False, group="past")
 
     def _stay(self, _: None, words: str) -> None:
+        self._going = False
         self._app.view.say(words, "warn")
 
     def _arrive(self, past: "Services | None", words: str) -> None:
+        self._going = False
         session = self._app.session
         before, session.past = session.past, past
         self._app.view.ask_anew()

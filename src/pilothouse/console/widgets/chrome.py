@@ -71,7 +71,7 @@ class Banner(Static):
                 line(
                     Cell(
                         " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start\n"
-                        "   Reading, signing and rolling back work and take effect when it runs; targets go on serving.",
+                        "   Still possible: read, sign, roll back (takes effect later). Targets serve on.",
                         "bad",
                     )
                 )
