@@ -39,7 +39,6 @@ VIEWS: dict[str, ViewName] = {
             "compare", "compare:CompareView", "models", ("MODEL/NUMBER", "MODEL/NUMBER"), aliases=("diff",)
         ),
         ViewName("lineage", "lineage:LineageView", "models", ("MODEL/NUMBER",), aliases=("xray",)),
-        ViewName("affected", "affected:AffectedView", "models", ("MODEL/NUMBER|DIGEST",)),
         ViewName("approvals", "approvals:ApprovalsView", "approvals", aliases=("inbox", "requests")),
         ViewName("evidence", "evidence:EvidenceView", "approvals", ("REQUEST",), aliases=("request",)),
         ViewName("monitor", "monitor:MonitorView_", "monitor", (), ("MODEL", "TARGET", "BESIDE"), ("mon",)),
@@ -54,6 +53,7 @@ VIEWS: dict[str, ViewName] = {
         ViewName("schedules", "schedules:SchedulesView", "schedules"),
         ViewName("audit", "audit:AuditView", "audit", (), ("TEXT",)),
         ViewName("entry", "entry:EntryView", "audit", ("SEQ",)),
+        ViewName("affected", "affected:AffectedView", "models", ("MODEL/NUMBER|DIGEST",)),
     )
 }
 WORDS = ("help", "pause", "resume", "quit", "at", "now")
@@ -119,6 +119,9 @@ def make(destination: Destination) -> "View[Any]":
 async def go(app: "Console", to: Destination | str) -> None:
     """Show a destination: its top view's mode, and the view above it where it is not the top view itself."""
     if isinstance(to, str):
+        if app.time_travel.understands(to):
+            app.time_travel.command(to)
+            return
         {"help": app.view.do_help, "quit": app.do_leave}.get(to, app.do_pause)()
         return
     top = VIEWS[to.view].top
