@@ -352,3 +352,12 @@ def _snapshot(seed: int) -> Snapshot:
             ColumnSummary("carrier", "category", 0, 16, frequent={"UA": 12_003, "B6": 11_870, "EV": 11_204}),
         ),
     )  # fmt: skip
+
+
+def roll_back_silently(services: Services, model: str, target: str, version: int) -> None:
+    """Another version is live on one target, as if a roll-out had reached the others alone."""
+    with services.registry.transaction() as connection:
+        deployments.deploy(
+            connection, model=model, version=version, target=target, kind="rollback", actor="olga", reason="as before",
+            request_id=None, at=NOW, effective_at=NOW,
+        )  # fmt: skip

@@ -14,17 +14,24 @@ VIEWS = (
     "overview", "models", "versions flight-delay", "version flight-delay/2", "compare flight-delay/1 flight-delay/3",
     "approvals", "evidence 3", "monitor flight-delay jfk", "jobs", "job 5", "train flight-delay", "deployments",
     "alerts", "incident 1", "alert 3", "schedules", "audit", "entry 7",
+    "fleet", "lineage flight-delay/3", "affected flight-delay/1", "rejected",
 )  # fmt: skip
 PAGES = [
     f"version flight-delay/3 {page}" for page in ("metrics", "gates", "parameters", "data", "code", "lineage")
 ]
 CASES = [(view, size) for view in VIEWS for size in SIZES] + [(page, "80x24") for page in PAGES]
-KEYS = {
+KEYS: dict[str, tuple[str, list[str]]] = {
     "help": ("overview", ["question_mark"]),
     "approve": ("evidence 3", ["a"]),
     "roll-back": ("deployments", ["ctrl+l"]),
     "features": ("monitor flight-delay jfk", ["f"]),
     "zoomed": ("monitor flight-delay jfk", ["z", "z"]),
+    "cursor": ("monitor flight-delay jfk", ["z", "i", "left", "left"]),
+    "heat": ("monitor flight-delay jfk", ["x", "down"]),
+    "distribution": ("monitor flight-delay jfk", ["enter"]),
+    "beside": ("monitor flight-delay jfk", ["b"]),
+    "past": ("overview", ["at", *"2013-08-10", "enter"]),
+    "searched": ("job 5", ["slash", *"ITER", "enter"]),
     "command": ("overview", ["colon", "m", "o", "n"]),
     "filter": ("audit", ["slash", "j", "o", "b", "enter"]),
     "history": ("deployments", ["h"]),

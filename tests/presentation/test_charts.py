@@ -1,28 +1,95 @@
-"""Charts say in a description what they show; drawing makes lines of exactly the size asked for."""
+"""Pictures say in a description what they show; drawing makes lines of exactly the size asked for."""
 
+import csv
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from values import START, WEEK, monitor_view
 
-from pilothouse.domain.monitoring import TimelineMark
-from pilothouse.presentation.charts import drift_chart, monitor_charts, performance_chart
+from pilothouse.domain.monitoring import (
+    DistributionBin,
+    EstimateReading,
+    FeatureDistribution,
+    MonitorView,
+    TimelineMark,
+)
+from pilothouse.presentation import braille
+from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.charts import Chart, Series, readout, times_of
+from pilothouse.presentation.monitor_charts import (
+    PANELS,
+    Other,
+    distribution_picture,
+    drift_chart,
+    heat_map,
+    monitor_charts,
+    performance_chart,
+)
 from pilothouse.presentation.plotting import draw
+from pilothouse.presentation.series_csv import COLUMNS, series_csv
 from pilothouse.presentation.tables import display_width
+from pilothouse.presentation.vector import svg
 from pilothouse.presentation.work_pages import feature_table
 
 SIZES = [(38, 7), (60, 16), (118, 30)]
 
 
-def test_performance_shows_band_reference_and_verdict() -> None:
-    chart = performance_chart(monitor_view())
-    assert [series.name for series in chart.series] == ["low", "high", "reference", "auc"]
-    assert {value for _, value in chart.series[2].points} == {
-        reading.reference for reading in monitor_view().performance
+def estimated_view() -> MonitorView:
+    """The view with estimates, two windows further than outcomes are known."""
+    view = monitor_view()
+    spans = [(START + WEEK * i, START + WEEK * (i + 1)) for i in range(10)]
+    return replace(
+        view,
+        estimated=tuple(
+            EstimateReading("auc", a, b, 2_900, 0.69 - 0.008 * i, 0.66 - 0.008 * i, 0.72 - 0.008 * i, 0.71)
+            for i, (a, b) in enumerate(spans)
+        ),
+    )
+
+
+def test_performance_shows_what_was_realised_estimated_and_referred_to() -> None:
+    chart = performance_chart(estimated_view())
+    assert [(s.name, s.style) for s in chart.series] == [
+        ("reference", "dotted"),
+        ("estimated", "dashed"),
+        ("realised", "line"),
+    ]
+    assert [(band.name, band.filled) for band in chart.bands] == [("realised", True), ("estimated", False)]
+    assert len(chart.series[0].points) == 10, "the reference goes on as far as the estimate"
+    assert chart.headline == Cell("✖ worse 0.630 [0.600 0.660] ≈0.618", "bad")
+
+
+def test_before_the_first_outcome_the_estimate_stands_alone_and_says_so() -> None:
+    chart = performance_chart(replace(estimated_view(), performance=()))
+    assert chart.headline.text == "≈ 0.618 estimated, no outcome yet"
+    assert chart.has_points
+
+
+def test_lines_are_told_apart_without_colour() -> None:
+    lines = braille.plain_text(braille.draw(performance_chart(replace(estimated_view(), marks=())), 60, 14))
+    tags = [line[-4:].strip() for line in lines if line[-4:].strip() in ("real", "est", "ref")]
+    assert sorted(tags) == ["est", "real", "ref"]
+    drawn = {}
+    for style in ("line", "dashed", "dotted"):
+        points = tuple((float(i), 1.0) for i in range(0, 100, 10))
+        chart = Chart("x", Cell(""), (Series("x", points, style=style),), start=0.0, end=90.0)
+        drawn[style] = "".join(braille.plain_text(braille.draw(chart, 60, 6)))
+    dots = {
+        style: sum(bin(ord(c) - 0x2800).count("1") for c in text if 0x2800 <= ord(c) < 0x2900)
+        for style, text in drawn.items()
     }
-    assert chart.levels == ()
-    assert (chart.headline.text, chart.headline.tone) == ("✖ worse 0.630 [0.600 0.660]", "bad")
+    assert dots["line"] > dots["dashed"] > dots["dotted"] > 0
+
+
+def test_a_wide_interval_does_not_flatten_its_line() -> None:
+    view = monitor_view()
+    first, *others = view.performance
+    wide = replace(view, performance=(replace(first, low=-40.0, high=40.0), *others))
+    chart = performance_chart(wide)
+    drawing = braille.draw(chart, 60, 12)
+    assert "−40" not in "".join(braille.plain_text(drawing))
 
 
 def test_drift_shows_the_calibrated_threshold() -> None:
@@ -64,6 +131,150 @@ def test_drawings_have_exactly_the_size_asked_for(width: int, height: int) -> No
         lines = draw(chart, width, height, colour=False).split("\n")
         assert len(lines) == height
         assert {display_width(line) for line in lines} == {width}
+
+
+@pytest.mark.parametrize(("width", "height"), [*SIZES, (80, 19), (390, 110)])
+def test_braille_has_exactly_the_size_asked_for(width: int, height: int) -> None:
+    view = estimated_view()
+    pictures = (
+        *monitor_charts(view, "wind"),
+        heat_map(view, "wind"),
+        distribution_picture(distribution(), "wind"),
+    )
+    for picture in pictures:
+        drawing = braille.draw(picture, width, height)
+        assert len(drawing.lines) == height
+        assert {sum(display_width(cell.text) for cell in line) for line in drawing.lines} == {width}
+
+
+def test_nothing_is_drawn_where_there_is_no_room_or_no_figure() -> None:
+    chart = drift_chart(monitor_view(), "wind")
+    assert "".join(braille.plain_text(braille.draw(chart, 10, 3))).strip() == ""
+    assert "once a whole window" in "\n".join(
+        braille.plain_text(braille.draw(drift_chart(monitor_view(0), "wind"), 60, 8))
+    )
+
+
+def test_the_cursor_stands_in_the_column_of_its_time_and_nowhere_else() -> None:
+    chart = monitor_charts(monitor_view(), None)[0]
+    drawing = braille.draw(chart, 60, 12)
+    assert drawing.column_of(chart.start) == drawing.left
+    assert drawing.column_of(chart.end) == drawing.right
+    assert drawing.column_of(chart.end + 1) == -1
+
+
+def test_at_a_time_every_figure_is_said_with_its_interval_and_what_happened() -> None:
+    chart = monitor_charts(estimated_view(), None)[0]
+    at = (START + 2 * WEEK).timestamp()
+    assert readout(chart, at).text == "│06-17 real 0.690 [0.660 0.720] est 0.682 [0.652 0.712] ref 0.710 D v1"
+    assert readout(chart, at + 3_600).text.startswith("│06-17 real 0.690"), (
+        "between windows the last one holds"
+    )
+    assert at in times_of(monitor_charts(estimated_view(), None))
+
+
+def test_a_narrower_axis_shows_its_windows_and_marks_alone() -> None:
+    span = ((START + 3 * WEEK).timestamp(), (START + 6 * WEEK).timestamp())
+    charts = monitor_charts(monitor_view(), None, span=span)
+    assert {chart.span for chart in charts} == {span}
+    assert [mark.label for mark in charts[0].marks] == ["performance"]
+    assert len(times_of(charts)) == 4
+
+
+def test_another_target_stands_beside_in_every_chart() -> None:
+    other = Other("ewr", replace(monitor_view(), target="ewr"))
+    charts = monitor_charts(estimated_view(), "wind", other)
+    beside = [[s.style for s in chart.series if s.name == "ewr"] for chart in charts[:4]]
+    assert beside == [["dashed"]] * 4
+    assert "estimated" not in [s.name for s in charts[0].series], "two dashed lines could not be told apart"
+
+
+def test_every_panel_has_its_chart() -> None:
+    assert len(monitor_charts(monitor_view(), None)) == len(PANELS)
+
+
+def test_heat_map_shades_by_the_share_of_the_threshold() -> None:
+    view = monitor_view()
+    lines = braille.plain_text(braille.draw(heat_map(view, "wind"), 60, 8))
+    row = next(line for line in lines if line.startswith("▶wind"))
+    assert re.search("·+.*░+.*▒+.*█+", row), "calm first, then nearing, then drifting"
+    assert "█" not in next(line for line in lines if "score" in line)
+    assert "1 of 2 drift" in heat_map(view, "wind").headline.text
+
+
+def test_heat_map_keeps_the_selected_feature_in_sight() -> None:
+    view = monitor_view()
+    many = replace(view, drift={f"f{i:02}": view.drift["wind"] for i in range(60)})
+    lines = braille.plain_text(braille.draw(heat_map(many, "f47"), 60, 12))
+    assert any(line.startswith("▶f47") for line in lines)
+
+
+def distribution() -> FeatureDistribution:
+    """A feature of three bins; the last has become much more frequent."""
+    bins = (
+        DistributionBin("UA", 0.5, 0.42),
+        DistributionBin("B6", 0.3, 0.28),
+        DistributionBin("DL", 0.2, 0.3),
+    )
+    return FeatureDistribution(
+        "flight-delay",
+        "jfk",
+        1,
+        "carrier",
+        START,
+        START + WEEK,
+        bins,
+        60_000,
+        2_900,
+        0.0,
+        0.01,
+        "js",
+        0.2,
+        0.1,
+        True,
+    )
+
+
+def test_two_distributions_stand_beside_each_other_on_one_scale() -> None:
+    lines = braille.plain_text(braille.draw(distribution_picture(distribution(), "carrier"), 78, 10))
+    by_label = {label: line for line in lines for label in ("UA", "B6", "DL") if label in line}
+    left, _, right = by_label["UA"].partition("UA")
+    assert left.count("█") > right.count("█")
+    assert "50.0%" in left
+    assert "42.0% ▼" in right
+    assert by_label["DL"].rstrip().endswith("30.0% ▲")
+    assert "▲" not in by_label["B6"]
+    assert "▼" not in by_label["B6"]
+
+
+def test_export_has_every_figure_once_and_opens_in_a_spreadsheet() -> None:
+    view = replace(estimated_view(), model="=HYPERLINK(1)")
+    rows = list(csv.DictReader(series_csv(view).splitlines()))
+    assert tuple(rows[0]) == COLUMNS
+    assert {row["model"] for row in rows} == {"'=HYPERLINK(1)"}, "no spreadsheet takes it for a formula"
+    realised = [row for row in rows if row["series"] == "auc"]
+    assert [float(row["value"]) for row in realised] == [p.value for p in view.performance]
+    assert sum(row["series"] == "auc estimated" for row in rows) == 10
+    assert sum(row["series"] == "drift psi of wind" for row in rows) == 8
+
+
+def test_svg_is_well_formed_and_holds_no_text_raw() -> None:
+    from xml.etree import ElementTree
+
+    hostile = replace(monitor_view(), metric="auc</text><script>alert(1)</script>")
+    picture = svg(monitor_charts(hostile, "wind"), "a <b> & c")
+    root = ElementTree.fromstring(picture)
+    tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert tags <= {"svg", "rect", "text", "g", "path", "polygon", "polyline", "title"}
+    assert "polyline" in tags
+
+
+def test_gaps_of_a_day_do_not_hide_a_single_window() -> None:
+    chart = drift_chart(monitor_view(1), "score")
+    drawing = braille.draw(
+        replace(chart, start=START.timestamp(), end=(START + timedelta(days=9)).timestamp()), 40, 8
+    )
+    assert any(0x2800 < ord(c) < 0x2900 for line in braille.plain_text(drawing) for c in line)
 
 
 def test_drawings_hold_colours_and_no_other_escape() -> None:

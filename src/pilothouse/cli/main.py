@@ -121,15 +121,22 @@ class LazyGroup(click.Group):
     help="The workspace folder; else $PILOTHOUSE_WORKSPACE, else this folder or the nearest above it.",
 )
 @click.option("--as", "as_name", metavar="NAME", help="Act as NAME, where the workspace lets that through.")
+@click.option(
+    "--at",
+    metavar="TIME",
+    help='Everything as it was at TIME by the data\'s clock, e.g. "2013-07-04 14:00" or -7d; nothing can be changed.',
+)
 @click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")
 @click.version_option(__version__, prog_name="pilothouse")
 @click.pass_context
-def cli(ctx: click.Context, workspace: Path | None, as_name: str | None, as_json: bool) -> object:
+def cli(
+    ctx: click.Context, workspace: Path | None, as_name: str | None, at: str | None, as_json: bool
+) -> object:
     """The terminal operations console for machine-learning models.
 
     Without a command it opens the console.
     """
-    ctx.obj = Session(workspace, as_name, as_json)
+    ctx.obj = Session(workspace, as_name, as_json, at)
     if ctx.invoked_subcommand is None:
         command = cli.get_command(ctx, "console")
         assert command is not None

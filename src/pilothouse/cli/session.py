@@ -46,6 +46,7 @@ class Session:
     workspace: Path | None
     as_name: str | None
     as_json: bool
+    at: str | None = None
 
     @cached_property
     def root(self) -> Path:
@@ -54,7 +55,16 @@ class Session:
 
     @cached_property
     def services(self) -> "Services":
-        """The workspace, opened."""
+        """The workspace, opened; as it was where a time is named."""
+        if self.at is None:
+            return self._present
+        from pilothouse.operations import time_machine
+
+        present, actor = self._present, self.actor
+        return time_machine.open_past(present, actor, time_machine.read_time(present, actor, self.at))
+
+    @cached_property
+    def _present(self) -> "Services":
         from pilothouse.composition import open_workspace
 
         return open_workspace(self.root)
@@ -64,4 +74,4 @@ class Session:
         """Who is asking, with their roles."""
         from pilothouse.operations import workspaces
 
-        return workspaces.identify(self.services, os_user(), self.as_name)
+        return workspaces.identify(self._present, os_user(), self.as_name)

@@ -17,6 +17,7 @@ from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.problem import OpeningView
 from pilothouse.console.session import Session
+from pilothouse.console.time_travel import STEP_BINDINGS, TimeTravel
 from pilothouse.console.typeahead import Fence, TypeAhead
 from pilothouse.console.widgets.tones import use_skin
 from pilothouse.domain.errors import InvalidInputError
@@ -33,7 +34,7 @@ class Console(App[int]):
     TITLE = "pilothouse"
     ENABLE_COMMAND_PALETTE = True
     ALLOW_SELECT = False
-    BINDINGS = bindings_of(EVERYWHERE)
+    BINDINGS = [*bindings_of(EVERYWHERE), *STEP_BINDINGS]
     MODES: ClassVar[dict[str, Any]] = {
         "opening": OpeningView,
         **{
@@ -76,6 +77,7 @@ class Console(App[int]):
         self.history = navigation.History()
         self.commands = commands or CommandHistory()
         self.drawings = Drawings()
+        self.time_travel = TimeTravel(self)
         self._sanitiser = Sanitiser()
         self._typed = TypeAhead(self, super().on_event)
         self._start = start
@@ -181,6 +183,9 @@ class Console(App[int]):
     async def run_command(self, text: str) -> None:
         """What was typed after ``:``."""
         self.commands.add(text)
+        if self.time_travel.understands(text):
+            self.time_travel.command(text)
+            return
         try:
             parsed = navigation.parse_command(text, self.session.config.aliases)
         except InvalidInputError as error:
@@ -192,6 +197,20 @@ class Console(App[int]):
         """Actions that work everywhere go through the view, which knows whether they are allowed."""
         if isinstance(self.screen, View):
             await self.screen.action_act(name)
+
+    def action_step(self, steps: int) -> None:
+        """In the past: to the event after, or before."""
+        self.time_travel.step(steps)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Arrows step from event to event in the past alone, and not while something is typed or asked."""
+        if action == "step":
+            return self.time_travel.takes_arrows
+        return super().check_action(action, parameters)
+
+    def do_time(self) -> None:
+        """Ask for a time in the past."""
+        self.view.ask_command("at ")
 
     def do_refresh(self) -> None:
         """Read everything again."""

@@ -1,48 +1,47 @@
-"""The one thread that draws charts: plotext keeps a single figure for the process and dies if two threads use it."""
+"""Pictures drawn in a thread of their own and kept: a key is answered at once, whatever is being drawn."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeAlias
 
-if TYPE_CHECKING:
-    from pilothouse.presentation.charts import Chart
+from pilothouse.presentation.braille import Drawing, draw
+from pilothouse.presentation.cell import Cell
+from pilothouse.presentation.charts import Picture
 
-Key: TypeAlias = "tuple[Chart, int, int, bool]"
+Key = tuple[Picture, int, int]
+"""What is drawn, and in how many columns and rows."""
 _KEPT = 64
 
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
-"""One for the process, whatever the number of consoles in it: the figure is the process's too."""
+"""One for the process, whatever the number of consoles in it: drawing never takes more than one core."""
 
 
 class Drawings:
-    """Charts as text, drawn when asked for and kept by (chart, size, colour)."""
+    """Drawings by what they show and their size, made when asked for."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Key, str] = OrderedDict()
+        self._kept: OrderedDict[Key, Drawing] = OrderedDict()
 
-    def get(self, key: Key) -> str | None:
+    def get(self, key: Key) -> Drawing | None:
         """The drawing, if it was made already."""
         return self._kept.get(key)
 
-    def request(self, key: Key, done: Callable[[Key, str], None]) -> None:
+    def request(self, key: Key, done: Callable[[Key, Drawing], None]) -> None:
         """Draw in the drawing thread and call ``done`` there; it must only post a message."""
 
-        def finished(future: Future[str]) -> None:
+        def finished(future: Future[Drawing]) -> None:
             if future.cancelled():
                 return
             error = future.exception()
-            text = future.result() if error is None else f"this chart cannot be drawn: {error}"
-            self._kept[key] = text
+            drawing = future.result() if error is None else _failed(error, key[1])
+            self._kept[key] = drawing
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-            done(key, text)
+            done(key, drawing)
 
-        _thread.submit(_draw, key).add_done_callback(finished)
+        _thread.submit(draw, *key).add_done_callback(finished)
 
 
-def _draw(key: Key) -> str:
-    from pilothouse.presentation.plotting import draw
-
-    chart, width, height, colour = key
-    return draw(chart, width, height, colour=colour)
+def _failed(error: BaseException, width: int) -> Drawing:
+    words = f" internal error: this cannot be drawn: {type(error).__name__}"
+    return Drawing(((Cell(words[:width].ljust(width), "bad"),),))

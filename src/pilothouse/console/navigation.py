@@ -39,24 +39,26 @@ VIEWS: dict[str, ViewName] = {
         ViewName(
             "compare", "compare:CompareView", "models", ("MODEL/NUMBER", "MODEL/NUMBER"), aliases=("diff",)
         ),
+        ViewName("lineage", "lineage:LineageView", "models", ("MODEL/NUMBER",), aliases=("xray",)),
         ViewName("approvals", "approvals:ApprovalsView", "approvals", aliases=("inbox", "requests")),
         ViewName("evidence", "evidence:EvidenceView", "approvals", ("REQUEST",), aliases=("request",)),
-        ViewName("monitor", "monitor:MonitorView_", "monitor", (), ("MODEL", "TARGET"), ("mon",)),
+        ViewName("monitor", "monitor:MonitorView_", "monitor", (), ("MODEL", "TARGET", "BESIDE"), ("mon",)),
+        ViewName("rejected", "rejected:RejectedView", "monitor"),
         ViewName("jobs", "jobs:JobsView", "jobs", (), ("STATUS",)),
         ViewName("job", "job:JobView", "jobs", ("JOB",), aliases=("log",)),
         ViewName("train", "train:TrainView", "train", (), ("MODEL",)),
-        ViewName(
-            "deployments", "deployments:DeploymentsView", "deployments", (), ("MODEL",), ("deploy", "fleet")
-        ),
+        ViewName("deployments", "deployments:DeploymentsView", "deployments", (), ("MODEL",), ("deploy",)),
+        ViewName("fleet", "fleet:FleetView", "deployments"),
         ViewName("alerts", "alerts:AlertsView", "alerts", (), ("MODEL",), ("incidents",)),
         ViewName("incident", "incident:IncidentView", "alerts", ("INCIDENT",)),
         ViewName("alert", "alert:AlertView", "alerts", ("ALERT",), aliases=("why",)),
         ViewName("schedules", "schedules:SchedulesView", "schedules"),
         ViewName("audit", "audit:AuditView", "audit", (), ("TEXT",)),
         ViewName("entry", "entry:EntryView", "audit", ("SEQ",)),
+        ViewName("affected", "affected:AffectedView", "models", ("MODEL/NUMBER|DIGEST",)),
     )
 }
-WORDS = ("help", "pause", "resume", "quit")
+WORDS = ("help", "pause", "resume", "quit", "at", "now")
 """Commands that are no view."""
 
 
@@ -167,6 +169,9 @@ def make(destination: Destination) -> "View[Any]":
 async def go(app: "Console", to: Destination | str, *, remember: bool = True) -> None:
     """Show a destination: its top view's mode, and the view above it where it is not the top view itself."""
     if isinstance(to, str):
+        if app.time_travel.understands(to):
+            app.time_travel.command(to)
+            return
         {"help": app.view.do_help, "quit": app.do_leave}.get(to, app.do_pause)()
         return
     top = VIEWS[to.view].top

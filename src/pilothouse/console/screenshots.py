@@ -59,7 +59,9 @@ async def settle(pilot: "Pilot[int]", what: str = "the view") -> None:
     """Wait until the view on top has its data, its charts are drawn and nothing is being read."""
     app = pilot.app
     assert isinstance(app, Console)
-    await _until(pilot, lambda: app.current_mode != "opening" and app.view.settled, what)
+    await _until(
+        pilot, lambda: app.current_mode != "opening" and app.time_travel.settled and app.view.settled, what
+    )
     await _until(pilot, lambda: all(chart.settled for chart in app.view.query(ChartView)), what)
     await pilot.pause()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pilothouse.domain.roles import Actor
@@ -59,6 +60,18 @@ class Session:
     """What is put on record of the terminal."""
     number: int | None = None
     """Under which this console is on record."""
+    past: "Services | None" = None
+    """The workspace as it was at some time, while the reader looks at that."""
+
+    @property
+    def seen(self) -> "Services | None":
+        """What screens read: the past where the reader is there, else the present."""
+        return self.past or self.services
+
+    @property
+    def at(self) -> datetime | None:
+        """The event time at which the reader looks; None for the present."""
+        return self.past.at if self.past else None
 
     @property
     def actor(self) -> Actor:

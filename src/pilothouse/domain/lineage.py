@@ -1,6 +1,7 @@
 """Where a version comes from and what became of it, as a tree."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 Kind = Literal[
@@ -32,4 +33,37 @@ class LineageNode:
     kind: Kind
     label: str
     detail: str = ""
+    key: str = ""
+    """What the whole of it is found by: a digest or a commit in full; empty where the label says it."""
     children: tuple["LineageNode", ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A version on a target from an event time until another (None: now)."""
+
+    target: str
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedVersion:
+    """A version that would be bad if something that went into it was. ``how`` says what it shares with that."""
+
+    model: str
+    number: int
+    status: str
+    how: tuple[str, ...]
+    live_on: tuple[str, ...]
+    stays: tuple[Stay, ...]
+    """Every deployment that there was, oldest first."""
+    open_requests: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """What is affected if ``what`` was bad."""
+
+    what: str
+    versions: tuple[AffectedVersion, ...]

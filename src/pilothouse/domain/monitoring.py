@@ -199,6 +199,10 @@ class ModelOverview:
     holds: int = 0
     history: tuple[float, ...] = ()
     """The primary metric over the last windows, all targets, for a sparkline."""
+    drift_history: tuple[float, ...] = ()
+    """How many features drifted in each of the last windows, on the target with the most."""
+    p95_history: tuple[float, ...] = ()
+    """The slowest target's p95 in milliseconds over the last windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +225,54 @@ class DaemonState:
     heartbeat_at: datetime | None
     isolation: str
     """``landlock ABI 7``, or what is in force instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionBin:
+    """One bin of a feature: its label, and its share of the reference's and of the window's present values."""
+
+    label: str
+    reference: float
+    window: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureDistribution:
+    """One feature in one window beside its reference, with the verdict on that window."""
+
+    model: str
+    target: str
+    version: int
+    feature: str
+    window_start: datetime
+    window_end: datetime
+    bins: tuple[DistributionBin, ...]
+    reference_rows: int
+    window_rows: int
+    reference_missing: float
+    window_missing: float
+    statistic: str
+    value: float
+    threshold: float
+    speaks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RollOut:
+    """A version on its way: live on the targets ``there`` and asked for on those ``to_come``, where another one still is."""
+
+    model: str
+    version: int
+    request: int
+    waits: bool
+    """True while the request waits for a decision."""
+    there: tuple[str, ...]
+    to_come: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Every model on every target, and the versions that are on their way."""
+
+    states: tuple[TargetState, ...]
+    roll_outs: tuple[RollOut, ...] = ()

@@ -153,8 +153,8 @@ def _facts(connection: Connection, version: Version) -> dict[tuple[str, str], st
     }
     for metric in version.metrics:
         where = f"{metric.metric} {metric.slice}".strip()
-        facts["metrics", where] = (
-            f"{metric.value:.4f} ({metric.low:.4f} to {metric.high:.4f}, {metric.rows} rows)"
+        facts["slices" if metric.slice else "metrics", where] = (
+            f"{metric.value:.4f} [{metric.low:.3f} {metric.high:.3f}] of {metric.rows:,}"
         )
     facts.update({("gates", gate.gate): f"{gate.outcome}: {gate.reason}" for gate in version.gates})
     facts.update(_flat("parameters", run.parameters))

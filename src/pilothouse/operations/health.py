@@ -14,7 +14,7 @@ from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments, jobs, models, processes, requests, targets, versions
 from pilothouse.store.processes import ServingRecord
 from pilothouse.telemetry import readings, to_us
-from pilothouse.telemetry.readings import PERFORMANCE
+from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC, Reading, TrafficFigure, figure_of
 from pilothouse.telemetry.streams import find_stream
 
 from .authorisation import reading
@@ -26,6 +26,8 @@ from .watched import spec_in_force
 
 __all__ = ["fleet_health", "monitor_view", "overview", "target_states"]
 
+NOT_RECORDED = "not recorded"
+"""Which process answered is known of the present alone."""
 _REPORT_IS_OLD = timedelta(seconds=10)
 _HISTORY = 24
 
@@ -114,7 +116,7 @@ def _state(services: Services, scene: _Scene, figures: _Figures, model: str, nam
     deployment = scene.live.get((model, name))
     own = figures.get((model, name)) or StreamFigures()
     record = scene.reports.get(name)
-    serving = _serving(record, services.now(), model, deployment, own)
+    serving = NOT_RECORDED if services.at else _serving(record, services.now(), model, deployment, own)
     alerts = scene.alerts.get((model, name), [])
     silence = scene.specs[model].monitoring.silence if model in scene.specs else 0
     health, why = health_of_target(
@@ -235,6 +237,8 @@ def _model_row(
         waiting_for_me=sum(request.model == model for request in asked),
         holds=len(deployments.holds(connection, model)),
         history=_history(services, deployed),
+        drift_history=_worst(services, deployed, DRIFT, _drifted),
+        p95_history=_worst(services, deployed, TRAFFIC, _p95),
     )
 
 
@@ -261,3 +265,29 @@ def _history(services: Services, states: Sequence[TargetState]) -> tuple[float, 
                     by_end.setdefault(one.window_end, []).append(one)
     means = [_mean(by_end[end], lambda p: p.value) for end in sorted(by_end)[-_HISTORY:]]
     return tuple(value for value in means if value is not None)
+
+
+def _worst(
+    services: Services, states: Sequence[TargetState], monitor: str, value: Callable[[Reading], float | None]
+) -> tuple[float, ...]:
+    """The highest figure of any target in each of the last windows."""
+    if not states or not services.paths.telemetry.exists():
+        return ()
+    by_end: dict[int, float] = {}
+    with services.telemetry.read() as connection:
+        for state in states:
+            for one in readings.history_of_target(
+                connection, state.model, state.target, monitor, limit=_HISTORY
+            ):
+                found = value(one)
+                if found is not None:
+                    by_end[one.end_us] = max(found, by_end.get(one.end_us, found))
+    return tuple(by_end[end] for end in sorted(by_end)[-_HISTORY:])
+
+
+def _drifted(one: Reading) -> float:
+    return float(readings.count_speaking(one))
+
+
+def _p95(one: Reading) -> float | None:
+    return figure_of(one, TrafficFigure).p95_ms

@@ -3,18 +3,18 @@
 import codecs
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 LOG_LIMIT = 65_536
 LOG_FILE = "log.txt"
-_STEP_LIMIT = 32 << 20
-"""Of one step no more is read, so that a program that prints without end fills nobody's memory."""
+_STEP_LIMIT = 4 << 30
+"""Of one step no more is read: a program that prints without end keeps no reader for ever. Each call has its own limit."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
     """A heading, or a file's first ``size`` bytes."""
 
     size: int
@@ -39,8 +39,13 @@ def read_steps(folder: Path, *, offset: int, limit: int, ended: bool) -> tuple[s
 
 def read_bytes(folder: Path, *, offset: int, limit: int) -> bytes:
     """The same as bytes, cut wherever the limit falls."""
+    return read_parts(list_parts(folder), offset=offset, limit=limit)
+
+
+def read_parts(parts: Sequence[Part], *, offset: int, limit: int) -> bytes:
+    """The same of parts that were listed already."""
     gathered = b""
-    for part in _parts(folder):
+    for part in parts:
         if offset >= part.size:
             offset -= part.size
             continue
@@ -54,7 +59,12 @@ def read_bytes(folder: Path, *, offset: int, limit: int) -> bytes:
     return gathered
 
 
-def _parts(folder: Path) -> Iterator[_Part]:
+def list_parts(folder: Path) -> list[Part]:
+    """What a log is made of now: headings, and each step's file as long as it is."""
+    return list(_parts(folder))
+
+
+def _parts(folder: Path) -> Iterator[Part]:
     first = True
     for attempt in sorted(
         (entry for entry in _folders(folder) if entry.name.isdecimal()), key=lambda e: int(e.name)
@@ -67,8 +77,8 @@ def _parts(folder: Path) -> Iterator[_Part]:
             again = f" (attempt {attempt.name})" if int(attempt.name) > 1 else ""
             heading = f"{'' if first else chr(10)}── {name}{again} ──\n".encode()
             first = False
-            yield _Part(len(heading), heading)
-            yield _Part(min(size, _STEP_LIMIT), file=step / LOG_FILE)
+            yield Part(len(heading), heading)
+            yield Part(min(size, _STEP_LIMIT), file=step / LOG_FILE)
 
 
 def _folders(folder: Path) -> list[Path]:

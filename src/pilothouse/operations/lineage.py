@@ -55,7 +55,9 @@ def _version(
     children += [deployed(d) for d in history if d.request_id is None]
     children += [_alert(connection, alert, seen) for alert in raised if placed[alert.id] is None]
     children += [_reproduction(job) for job in jobs.about_version(connection, version.id)]
-    return LineageNode("version", version_uri(version.model, version.number), detail, tuple(children))
+    return LineageNode(
+        "version", version_uri(version.model, version.number), detail, children=tuple(children)
+    )
 
 
 def _run(connection: Connection, run: Run) -> LineageNode:
@@ -75,7 +77,7 @@ def _run(connection: Connection, run: Run) -> LineageNode:
         children.append(LineageNode("note", "overrides", words))
     if run.triggered_by_alert is not None:
         children.append(_cause(connection, run.triggered_by_alert))
-    return LineageNode("run", f"{run.id} (job {run.job_id})", detail, tuple(children))
+    return LineageNode("run", f"{run.id} (job {run.job_id})", detail, children=tuple(children))
 
 
 def _snapshot(connection: Connection, run: Run) -> LineageNode:
@@ -85,24 +87,30 @@ def _snapshot(connection: Connection, run: Run) -> LineageNode:
         f"{data.training_rows:,} to train on, {data.holdout_rows:,} held out"
     )
     spec = runs.spec_of(connection, run.id)
-    source = LineageNode("source", spec["data"]["source"], f"sha256 {data.source_digest[:12]}")
+    source = LineageNode(
+        "source", spec["data"]["source"], f"sha256 {data.source_digest[:12]}", data.source_digest
+    )
     others = [
         LineageNode("version", version_uri(other.model, other.number), "trained on the same rows")
         for other in versions.of_snapshot(connection, data.content_digest)
         if other.run_id != run.id
     ]
-    return LineageNode("snapshot", data.content_digest[:12], detail, (source, *others))
+    return LineageNode("snapshot", data.content_digest[:12], detail, data.content_digest, (source, *others))
 
 
 def _code(run: Run) -> LineageNode:
     code = run.code
     folder = f"folder sha256 {str(code.get('folder_digest') or '')[:12]}"
     if not code.get("commit"):
-        return LineageNode("code", folder, str(code.get("note") or "no git"))
+        return LineageNode(
+            "code", folder, str(code.get("note") or "no git"), str(code.get("folder_digest") or "")
+        )
     branch = f"on {code['branch']}, " if code.get("branch") else ""
     diff = str(code.get("diff_digest") or "")[:12]
     state = f"with uncommitted changes (diff sha256 {diff})" if code.get("dirty") else "clean"
-    return LineageNode("code", f"commit {code['commit'][:12]}", f"{branch}{state}, {folder}")
+    return LineageNode(
+        "code", f"commit {code['commit'][:12]}", f"{branch}{state}, {folder}", str(code["commit"])
+    )
 
 
 def _parameters(run: Run) -> LineageNode:
@@ -124,7 +132,7 @@ def _cause(connection: Connection, number: int) -> LineageNode:
     if alert is None:
         return LineageNode("alert", str(number))
     about = LineageNode("version", version_uri(alert.model, alert.version), f"on {alert.target}")
-    return LineageNode("alert", str(alert.id), _alert_words(alert), (about,))
+    return LineageNode("alert", str(alert.id), _alert_words(alert), children=(about,))
 
 
 def _request(request: PromotionRequest, deployed: Sequence[LineageNode]) -> LineageNode:
@@ -141,7 +149,7 @@ def _request(request: PromotionRequest, deployed: Sequence[LineageNode]) -> Line
         )
         for decision in request.decisions
     ]
-    return LineageNode("request", str(request.id), detail, (*decisions, *deployed))
+    return LineageNode("request", str(request.id), detail, children=(*decisions, *deployed))
 
 
 def _deployment(deployment: Deployment, raised: Sequence[LineageNode]) -> LineageNode:
@@ -150,7 +158,7 @@ def _deployment(deployment: Deployment, raised: Sequence[LineageNode]) -> Lineag
         f"{deployment.kind} by {deployment.actor}, from {_time(deployment.effective_at)} {until} by its event clock"
         f"{': ' + deployment.reason if deployment.reason else ''}"
     )
-    return LineageNode("deployment", deployment.target, detail, tuple(raised))
+    return LineageNode("deployment", deployment.target, detail, children=tuple(raised))
 
 
 def _deployment_of(alert: Alert, history: Sequence[Deployment]) -> int | None:
@@ -165,7 +173,7 @@ def _alert(connection: Connection, alert: Alert, seen: set[int]) -> LineageNode:
     if alert.retrain_job is not None and (joined := jobs.find(connection, alert.retrain_job)) is not None:
         started[joined.id] = joined
     nodes = [_job(job, _made_by(connection, job, seen)) for _, job in sorted(started.items())]
-    return LineageNode("alert", str(alert.id), _alert_words(alert), tuple(nodes))
+    return LineageNode("alert", str(alert.id), _alert_words(alert), children=tuple(nodes))
 
 
 def _made_by(connection: Connection, job: Job, seen: set[int]) -> list[LineageNode]:
@@ -186,7 +194,10 @@ def _alert_words(alert: Alert) -> str:
 
 def _job(job: Job, made: Sequence[LineageNode]) -> LineageNode:
     return LineageNode(
-        "job", str(job.id), f"{job.kind} {job.status}{': ' + job.error if job.error else ''}", tuple(made)
+        "job",
+        str(job.id),
+        f"{job.kind} {job.status}{': ' + job.error if job.error else ''}",
+        children=tuple(made),
     )
 
 

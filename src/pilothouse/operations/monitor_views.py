@@ -125,3 +125,46 @@ def _marks(
     started = {note.job: note for note in reversed(notes) if note.job is not None}
     marks += [(from_us(note.clock_us), "retraining", f"job {job}") for job, note in started.items()]
     return tuple(TimelineMark(*mark) for mark in sorted(marks, key=lambda mark: mark[0]))
+
+
+def comparable(services: Services, actor: Actor, model: str, target: str) -> tuple[str, ...]:
+    """What can stand beside a model on a target: its other targets, then versions (``v1``) that ran here before, newest
+    first. Raises NotFoundError or NotAllowedError."""
+    targets, before = _comparable(services, actor, model, target)
+    return (*targets, *(f"v{number}" for number in before))
+
+
+def side_by_side(
+    services: Services, actor: Actor, model: str, target: str, beside: str
+) -> tuple[MonitorView, MonitorView]:
+    """A model on a target, and one of ``comparable`` to stand beside it. Beside an earlier version stands the live one alone.
+
+    Raises NotFoundError (nothing of that name can stand beside it) or NotAllowedError.
+    """
+    targets, before = _comparable(services, actor, model, target)
+    view = monitor_view(services, actor, model, target)
+    if beside in targets:
+        return view, monitor_view(services, actor, model, beside)
+    number = int(beside[1:]) if beside[:1] == "v" and beside[1:].isdecimal() else None
+    if number not in before:
+        known = (
+            ", ".join((*targets, *(f"v{n}" for n in before)))
+            or "nothing: it runs nowhere else and is the first"
+        )
+        raise NotFoundError(f"{beside!r} cannot stand beside {model} on {target}; there is {known}")
+    if view.version is not None:
+        view = monitor_view(services, actor, model, target, version=view.version)
+    return view, monitor_view(services, actor, model, target, version=number)
+
+
+def _comparable(
+    services: Services, actor: Actor, model: str, target: str
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    with reading(services, actor) as connection:
+        spec = spec_in_force(connection, model)
+        if spec is None:
+            raise NotFoundError(f"there is no model {model!r}: list them with pilothouse models")
+        history = deployments.history(connection, model=model, target=target)
+    live = next((d.version for d in history if d.ended_at is None), None)
+    before = dict.fromkeys(d.version for d in history if d.version != live)
+    return tuple(t.name for t in spec.targets if t.name != target), tuple(before)

@@ -29,6 +29,8 @@ class Services:
     artifacts: ArtifactStore
     now: Callable[[], datetime]
     open_telemetry: "Callable[[], TelemetryStore]"
+    at: datetime | None = None
+    """Event time at which everything is looked at (see ``time_machine``); None for the present."""
     read_only: bool = False
     """Every change is refused, whoever asks: for a console that was opened to look only."""
 

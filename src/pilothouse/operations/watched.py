@@ -10,6 +10,7 @@ from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.identifiers import VersionReference, version_uri
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.records import Version
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import calibration as calibrations
 from pilothouse.statistics import estimation
@@ -129,6 +130,21 @@ def reference_profile(
     specification, reference = _load(services.artifacts, found.profile_spec_digest, found.reference_digest)
     own = reference.for_target(target)
     return specification, own.profile(specification), own is not reference.pooled
+
+
+def profile_judged_against(services: Services, version: Version, target: str) -> Profile:
+    """What windows of a version on a target are judged against. Raises IntegrityError (damaged artifacts)."""
+    return _reference_profile(
+        services.artifacts, version.profile_spec_digest, version.reference_digest, target
+    )
+
+
+@lru_cache(maxsize=16)
+def _reference_profile(
+    artifacts: ArtifactStore, specification_digest: str, reference_digest: str, target: str
+) -> Profile:
+    specification, reference = _load(artifacts, specification_digest, reference_digest)
+    return reference.for_target(target).profile(specification)
 
 
 def baseline_p95_ms(connection: Connection, model: str, version: int, target: str) -> float | None:

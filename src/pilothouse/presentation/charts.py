@@ -1,18 +1,22 @@
-"""What a chart shows, as a frozen description: series over time, levels, marks. Drawing is somebody else's work."""
+"""What a chart shows, as frozen descriptions: series over time, bands, levels, marks; heat maps; distributions.
+
+Drawing is somebody else's work: ``braille`` draws for the console, ``plotting`` for plain text, ``vector`` as SVG.
+"""
 
 import math
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypedDict
+from datetime import UTC, datetime
+from typing import Literal
 
-from pilothouse.domain.model_spec import METRICS
-from pilothouse.domain.monitoring import DriftReading, MonitorView, TimelineMark
 from pilothouse.presentation.cells import Cell, Tone
-from pilothouse.presentation.texts import ABSENT, count_text, figure, safe
+from pilothouse.presentation.texts import count_text, figure
 
 Point = tuple[float, float]
 """Seconds since 1970, and the value."""
+
+Style = Literal["line", "dashed", "dotted", "bars"]
 
 MARK_GLYPHS: dict[str, tuple[str, Tone]] = {
     "deployment": ("D", "info"),
@@ -29,12 +33,23 @@ MARK_LEGEND = "D deployed  B rolled back  ! alert  R retraining"
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points in time order. ``dotted`` draws them as single dots, for the edges of a band."""
+    """Points in time order. ``style`` tells series apart without colour; ``tag`` (up to four letters) names it at its end."""
 
     name: str
     points: tuple[Point, ...]
     tone: Tone = ""
-    dotted: bool = False
+    style: Style = "line"
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """An interval around a series: (time, low, high) in time order. ``filled`` bands are shaded, others have dotted edges."""
+
+    name: str
+    points: tuple[tuple[float, float, float], ...]
+    tone: Tone = "dim"
+    filled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,7 @@ class Level:
     name: str
     value: float
     tone: Tone = "dim"
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,147 +88,147 @@ class Chart:
     whole: bool = False
     """The values are counts: the axis shows no fractions."""
     empty: str = "no figures yet"
+    bands: tuple[Band, ...] = ()
+    digits: int = 3
 
     @property
     def has_points(self) -> bool:
         """True if there is anything to draw."""
         return any(series.points for series in self.series)
 
+    @property
+    def span(self) -> Point:
+        """First and last time of the axis; a day around a single one."""
+        if self.end > self.start:
+            return self.start, self.end
+        return self.start - 43_200, self.start + 43_200
 
-def performance_chart(view: MonitorView) -> Chart:
-    """Realised performance with its 95 % band against the reference on the hold-out."""
-    readings = view.performance
-    reference = view.reference
-    direction = METRICS.get(view.metric, ("higher", ()))[0]
-    headline = Cell(ABSENT, "dim")
-    if readings:
-        last = readings[-1]
-        verdict = "✖ worse" if last.speaks else "● fine"
-        text = f"{verdict} {figure(last.value)} [{figure(last.low)} {figure(last.high)}]"
-        headline = Cell(text, "bad" if last.speaks else "good")
-    return Chart(
-        title=f"{safe(view.metric)} {'↑' if direction == 'higher' else '↓'}",
-        headline=headline,
-        series=(
-            Series("low", _points((r.window_end, r.low) for r in readings), "dim", dotted=True),
-            Series("high", _points((r.window_end, r.high) for r in readings), "dim", dotted=True),
-            Series("reference", _points((r.window_end, r.reference) for r in readings), "good"),
-            Series(view.metric, _points((r.window_end, r.value) for r in readings), "info"),
-        ),
-        levels=(Level("reference", reference.value, "good"),) if reference and not readings else (),
-        empty="no performance yet: it is known once outcomes have arrived for a whole window",
-        **_time_axis(view),
-    )
+    def value_text(self, value: float) -> str:
+        """A value as the axis writes it."""
+        return count_text(round(value)) if self.whole else figure(value, self.digits)
 
 
-def drift_chart(view: MonitorView, feature: str) -> Chart:
-    """One feature (or ``score``) over all windows in the statistic by which the newest was judged, with its threshold.
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """One feature: (start, end, share of its threshold, speaks) of each window, in time order."""
 
-    Older windows may have been judged by another, whose values are in other units.
-    """
-    readings: Sequence[DriftReading] = view.drift.get(feature, ())
-    headline = Cell(ABSENT, "dim")
-    levels: tuple[Level, ...] = ()
-    statistic = ""
-    if readings:
-        last = readings[-1]
-        statistic = last.statistic
-        verdict = "▲ drifts" if last.speaks else "● quiet"
-        headline = Cell(
-            f"{verdict} {figure(last.value)} of {figure(last.threshold)}", "warn" if last.speaks else "good"
-        )
-        levels = (Level("threshold", last.threshold, "warn"),)
-    values = (
-        (r.window_end, r.value if r.statistic == statistic else r.statistics.get(statistic, math.nan))
-        for r in readings
-    )
-    return Chart(
-        title=f"{safe(feature, 24)} {safe(statistic)}".rstrip(),
-        headline=headline,
-        series=(Series(feature, _points(values), "info"),),
-        levels=levels,
-        from_zero=True,
-        empty="no drift figures yet: they are made once a whole window has passed",
-        **_time_axis(view),
-    )
+    name: str
+    windows: tuple[tuple[float, float, float, bool], ...]
 
 
-def latency_chart(view: MonitorView) -> Chart:
-    """p50, p95 and p99 in milliseconds, with the p95 measured on this machine as the base line."""
-    readings = [r for r in view.traffic if r.requests]
-    headline = Cell(ABSENT, "dim")
-    if readings:
-        last = readings[-1]
-        headline = Cell(
-            f"p50 {figure(last.p50_ms, 1)} p95 {figure(last.p95_ms, 1)} p99 {figure(last.p99_ms, 1)}",
-            "info",
-        )
-    return Chart(
-        title="latency ms",
-        headline=headline,
-        series=(
-            Series("p99", _points((r.window_end, r.p99_ms) for r in readings), "dim", dotted=True),
-            Series("p95", _points((r.window_end, r.p95_ms) for r in readings), "warn"),
-            Series("p50", _points((r.window_end, r.p50_ms) for r in readings), "info"),
-        ),
-        levels=(Level("base line p95", view.baseline_p95_ms, "dim"),) if view.baseline_p95_ms else (),
-        from_zero=True,
-        empty="no latency yet: nothing has been asked of this target",
-        **_time_axis(view),
-    )
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Features × time. ``selected`` is the row that keys are about."""
+
+    title: str
+    headline: Cell
+    rows: tuple[HeatRow, ...]
+    marks: tuple[Mark, ...] = ()
+    start: float = 0.0
+    end: float = 0.0
+    selected: str = ""
+    empty: str = "no drift figures yet: they are made once a whole window has passed"
+
+    @property
+    def has_points(self) -> bool:
+        """True if there is anything to draw."""
+        return any(row.windows for row in self.rows)
+
+    @property
+    def span(self) -> Point:
+        """First and last time of the axis; a day around a single one."""
+        return (self.start, self.end) if self.end > self.start else (self.start - 43_200, self.start + 43_200)
 
 
-def volume_chart(view: MonitorView) -> Chart:
-    """Predictions a window, and errors where there were any."""
-    readings = view.traffic
-    headline = Cell(ABSENT, "dim")
-    errors = sum(r.errors for r in readings)
-    if readings:
-        last = readings[-1]
-        text = f"{count_text(last.rows)} rows, {count_text(last.errors)} errors"
-        headline = Cell(text, "bad" if last.errors else "info")
-    series = [Series("rows", _points((r.window_end, float(r.rows)) for r in readings), "info")]
-    if errors:
-        series.append(Series("errors", _points((r.window_end, float(r.errors)) for r in readings), "bad"))
-    return Chart(
-        title="volume",
-        headline=headline,
-        series=tuple(series),
-        from_zero=True,
-        whole=True,
-        empty="no traffic yet",
-        **_time_axis(view),
-    )
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One bin of a distribution: its label, and its share of the reference and of the window."""
+
+    label: str
+    reference: float
+    window: float
 
 
-def monitor_charts(view: MonitorView, feature: str | None) -> tuple[Chart, ...]:
-    """The four charts of a target on one time axis. Without ``feature`` the most drifted one is shown."""
-    shown = feature if feature in view.drift else next(iter(view.drift), "score")
-    return (performance_chart(view), drift_chart(view, shown), latency_chart(view), volume_chart(view))
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A feature's distribution in a window beside its reference."""
+
+    title: str
+    headline: Cell
+    bins: tuple[Bin, ...]
+    notes: tuple[Cell, ...] = ()
+    empty: str = "no distribution yet: it is there once a window has passed"
+
+    @property
+    def has_points(self) -> bool:
+        """True if there is anything to draw."""
+        return bool(self.bins)
 
 
-def _points(pairs: Iterable[tuple[datetime, float]]) -> tuple[Point, ...]:
-    """Pairs of time and value as points, without those that are not numbers."""
-    return tuple((at.timestamp(), value) for at, value in pairs if value == value)
+Picture = Chart | HeatMap | Distribution
 
 
-class _TimeAxis(TypedDict):
-    marks: tuple[Mark, ...]
-    start: float
-    end: float
+def value_bounds(chart: Chart) -> tuple[float, float]:
+    """Lowest and highest value to show, with a little air; never an empty range. Only what is on the axis counts."""
+    start, end = chart.span
+    seen = [y for series in chart.series for x, y in series.points if start <= x <= end]
+    values = seen + [level.value for level in chart.levels]
+    edges = [v for band in chart.bands for x, *pair in band.points for v in pair if start <= x <= end]
+    if values and edges:
+        # a very wide interval must not flatten the line that it is about
+        low, high = min(values), max(values)
+        reach = 1.5 * (high - low) or max(abs(high), 1e-9)
+        values += [v for v in edges if low - reach <= v <= high + reach]
+    if not values:
+        return 0.0, 1.0
+    low, high = min(values), max(values)
+    if chart.from_zero:
+        low = min(0.0, low)
+    air = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
+    return (low if chart.from_zero else low - air), high + air
 
 
-def _time_axis(view: MonitorView) -> _TimeAxis:
-    """Marks, first and last time: the same for every chart of a view, so that they can be read across."""
-    times = [r.window_end for r in view.performance] + [r.window_end for r in view.traffic]
-    times += [r.window_end for readings in view.drift.values() for r in readings]
-    if not times:
-        return {"marks": (), "start": 0.0, "end": 0.0}
-    start, end = min(times).timestamp(), max(times).timestamp()
-    marks = tuple(_mark(mark) for mark in view.marks if start <= mark.at.timestamp() <= end)
-    return {"marks": marks, "start": start, "end": end}
+def time_labels(start: float, end: float, count: int) -> list[tuple[float, str]]:
+    """``count`` times evenly over an axis with their labels: days where it is of days, hours otherwise."""
+    pattern = "%m-%d" if end - start >= 2 * 86_400 else "%H:%M"
+    if end - start > 400 * 86_400:
+        pattern = "%Y-%m"
+    stops = [start + (end - start) * i / (count - 1) for i in range(count)]
+    return [(stop, datetime.fromtimestamp(stop, UTC).strftime(pattern)) for stop in stops]
 
 
-def _mark(mark: TimelineMark) -> Mark:
-    glyph, tone = MARK_GLYPHS.get(mark.kind, ("*", "dim"))
-    return Mark(mark.at.timestamp(), glyph, tone, safe(mark.label), line=glyph in "DB")
+def times_of(charts: "tuple[Picture, ...]") -> list[float]:
+    """Every time at which some chart has a figure within its axis, in order: where a cursor can stand."""
+    found: set[float] = set()
+    for chart in charts:
+        if isinstance(chart, Chart):
+            start, end = chart.span
+            found |= {x for series in chart.series for x, _ in series.points if start <= x <= end}
+    return sorted(found)
+
+
+def readings_at(chart: Chart, at: float) -> Iterator[tuple[Series, Point]]:
+    """The last figure of each series at or before ``at``, the one that the chart is about first."""
+    for series in reversed(chart.series):
+        place = bisect_right(series.points, (at, math.inf)) - 1
+        if place >= 0:
+            yield series, series.points[place]
+
+
+def readout(chart: Chart, at: float) -> Cell:
+    """What a chart says at a time: ``│06-03 real 0.604 [0.571 0.637] ref 0.713``. Series without a figure then are left out."""
+    start, end = chart.span
+    found = list(readings_at(chart, at))
+    newest = max((point[0] for _, point in found), default=at)
+    words = []
+    for series, (x, value) in found:
+        if x < newest:
+            continue
+        band = next((b for b in chart.bands if b.name == series.name), None)
+        edges = next(((lo, hi) for t, lo, hi in band.points if t == x), None) if band else None
+        around = f" [{figure(edges[0])} {figure(edges[1])}]" if edges else ""
+        words.append(f"{series.tag or series.name} {chart.value_text(value)}{around}")
+    words += [f"{mark.glyph} {mark.label}" for mark in chart.marks if mark.at == at]
+    pattern = "%m-%d" if end - start >= 2 * 86_400 else "%m-%d %H:%M"
+    day = datetime.fromtimestamp(newest, UTC).strftime(pattern)
+    return Cell(f"│{day} " + (" ".join(words) or "nothing here"), "strong")

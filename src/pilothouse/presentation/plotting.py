@@ -5,12 +5,10 @@ braille characters and (with ``colour``) SGR colours, and nothing else.
 """
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 from pilothouse.presentation.cells import Tone
-from pilothouse.presentation.charts import Chart
-from pilothouse.presentation.texts import count_text, figure
+from pilothouse.presentation.charts import Chart, time_labels, value_bounds
 
 SMALLEST = (20, 5)
 """Columns and rows below which a chart says nothing; the headline stands alone there."""
@@ -37,18 +35,22 @@ def draw(chart: Chart, width: int, height: int, *, colour: bool = True) -> str:
     figure_.clear()
     figure_.theme("colorless")
     figure_.plot_size(width, height)
-    low, high = _bounds(chart)
-    start, end = _span(chart)
+    low, high = value_bounds(chart)
+    start, end = chart.span
     _axes(figure_, chart, width, height, (start, end), (low, high))
     for mark in chart.marks:
         if mark.line:
             figure_.line(mark.at, "v", pixel=_pixel("dim"), style="dotted")
     for level in chart.levels:
         figure_.line(level.value, "h", pixel=_pixel(level.tone), style="dotted")
+    for band in chart.bands:
+        for edge in (1, 2):
+            _series(
+                figure_, tuple((point[0], point[edge]) for point in band.points), "·", band.tone, joined=False
+            )
     for series in chart.series:
-        _series(
-            figure_, series.points, "·" if series.dotted else "braille", series.tone, joined=not series.dotted
-        )
+        dots = series.style in ("dotted", "dashed")
+        _series(figure_, series.points, "·" if dots else "braille", series.tone, joined=not dots)
     shown: set[int] = set()
     for mark in sorted(chart.marks, key=lambda mark: mark.glyph != "!"):
         column = round((mark.at - start) / (end - start) * width)
@@ -94,31 +96,9 @@ def _axes(
     low, high = values
     steps = 2 if height < 12 else 4
     ticks = [low + (high - low) * i / steps for i in range(steps + 1)]
-    label = count_text if chart.whole else None
-    names = [label(round(tick)) if label else figure(tick) for tick in ticks]
     figure_.ruler("y").lim(low, high)
-    figure_.ruler("y").ticks(ticks, [name.rjust(_LABEL_WIDTH) for name in names])
+    figure_.ruler("y").ticks(ticks, [chart.value_text(tick).rjust(_LABEL_WIDTH) for tick in ticks])
     start, end = times
-    pattern = "%m-%d" if end - start >= 2 * 86_400 else "%H:%M"
-    count = max(2, min(7, (width - _LABEL_WIDTH) // 14))
-    stops = [start + (end - start) * i / (count - 1) for i in range(count)]
+    labels = time_labels(start, end, max(2, min(7, (width - _LABEL_WIDTH) // 14)))
     figure_.ruler("x").lim(start, end)
-    figure_.ruler("x").ticks(stops, [datetime.fromtimestamp(stop, UTC).strftime(pattern) for stop in stops])
-
-
-def _bounds(chart: Chart) -> tuple[float, float]:
-    """Lowest and highest value to show, with a little air; never an empty range."""
-    values = [y for series in chart.series for _, y in series.points] + [
-        level.value for level in chart.levels
-    ]
-    low, high = min(values), max(values)
-    if chart.from_zero:
-        low = min(0.0, low)
-    air = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
-    return (low if chart.from_zero else low - air), high + air
-
-
-def _span(chart: Chart) -> tuple[float, float]:
-    if chart.end > chart.start:
-        return chart.start, chart.end
-    return chart.start - 43_200, chart.start + 43_200
+    figure_.ruler("x").ticks([at for at, _ in labels], [label for _, label in labels])

@@ -45,7 +45,9 @@ def overview_table(models: Sequence[ModelOverview]) -> Table:
         ">±REF",
         "TREND !2",
         ">DRIFT",
+        "TREND !6",
         ">P95 !1",
+        "TREND !7",
         ">ALERT",
         ">JOBS !4",
         ">YOU",
@@ -65,7 +67,9 @@ def overview_table(models: Sequence[ModelOverview]) -> Table:
                     against_reference(m.performance, m.reference, higher_is_better(m.metric)),
                     Cell(sparkline(m.history, 6), "info"),
                     cell(f"{m.drifted}/{m.features}" if m.features else "", "warn" if m.drifted else ""),
+                    Cell(sparkline(m.drift_history, 6), "warn" if m.drifted else "info"),
                     cell(figure(m.p95_ms, 1)),
+                    Cell(sparkline(m.p95_history, 6), "info"),
                     _count(m.open_alerts, "warn"),
                     _count(m.unfinished_jobs, "info"),
                     _count(m.waiting_for_me, "strong"),
@@ -254,8 +258,8 @@ def serving_cell(state: TargetState) -> Cell:
         and state.serving_version != state.deployment.version
     ):
         return Cell(f"▲ still v{state.serving_version}", "warn")
-    tones = {"answering": "good", "remote": "info", "loading": "info", "down": "bad"}
-    glyphs = {"answering": "●", "remote": "◇", "loading": "○", "down": "✖"}
+    tones = {"answering": "good", "remote": "info", "loading": "info", "down": "bad", "not recorded": "dim"}
+    glyphs = {"answering": "●", "remote": "◇", "loading": "○", "down": "✖", "not recorded": "◌"}
     if not state.deployment and state.serving not in tones:
         return Cell(text or ABSENT, "dim")
     return Cell(f"{glyphs.get(state.serving, '✖')} {text}", tones.get(state.serving, "bad"))  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from pilothouse.domain.evaluation import ColumnSummary, MetricValue
 from pilothouse.domain.records import Run, Version
-from pilothouse.presentation.cells import Cell, cell, gate_cell, metric_cells
+from pilothouse.presentation.cells import Cell, Tone, cell, gate_cell, metric_cells
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
 from pilothouse.presentation.tables import Row, Table, read_columns
 from pilothouse.presentation.texts import (
@@ -224,3 +224,22 @@ def comparison_table(rows: Iterable[ComparedRow], first: str, second: str) -> Ta
         for row in rows
     )
     return Table(columns, shown, "nothing differs")
+
+
+def diff_lines(diff: Sequence[str], note: str) -> list[Line]:
+    """A unified diff to read: what was taken out and put in stands out by its sign, and by its tone."""
+    if not diff:
+        return [text_line(note or "the code is the same", "dim")]
+    lines = []
+    for text in diff:
+        tone: Tone = ""
+        if text.startswith(("---", "+++")):
+            tone = "strong"
+        elif text.startswith("@@"):
+            tone = "info"
+        elif text.startswith("+"):
+            tone = "good"
+        elif text.startswith("-"):
+            tone = "bad"
+        lines.append(text_line(text.expandtabs(8), tone, hang=1))
+    return lines

@@ -38,13 +38,14 @@ class Database:
     guard: Callable[[], None] | None = None
     """Asked before each unit of work that writes; raises where nothing may be written now."""
 
-    def __init__(self, path: Path) -> None:
-        """Open an existing file of the current schema.
+    def __init__(self, path: Path, prepare: Callable[[Connection], None] | None = None) -> None:
+        """Open an existing file of the current schema. ``prepare`` is done to each new connection before its first use.
 
         Raises NotFoundError (no file), UnavailableError (newer or older schema, unsafe SQLite or place, permissions)
         or IntegrityError (damaged, or another kind of file).
         """
         self.path = path
+        self._prepare = prepare
         self._local = threading.local()
         self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._watcher: Connection | None = None
@@ -176,6 +177,8 @@ class Database:
         if held is None or held.process != os.getpid():
             with self._errors():
                 held = _Held(connect(self.path, named_rows=self.named_rows))
+                if self._prepare is not None:
+                    self._prepare(held.connection)
             self._local.held = held
             with self._lock:
                 self._open.add(held)

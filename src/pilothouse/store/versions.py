@@ -60,6 +60,29 @@ def of_snapshot(connection: Connection, content_digest: str) -> list[Version]:
     return [_version(connection, row) for row in rows]
 
 
+_SHARED = {
+    "rows": "s.content_digest",
+    "source": "s.source_digest",
+    "commit": "json_extract(r.code, '$.commit')",
+    "code folder": "json_extract(r.code, '$.folder_digest')",
+}
+
+
+def sharing(connection: Connection, prefix: str) -> list[tuple[Version, tuple[str, ...]]]:
+    """Versions of whatever model whose rows, source, commit or code folder begins with ``prefix`` (hexadecimal digits), and
+    which of them does."""
+    tests = ", ".join(f"{column} LIKE ? AS '{name}'" for name, column in _SHARED.items())
+    rows = connection.execute(
+        f"SELECT * FROM (SELECT v.id, {tests} FROM versions v JOIN runs r ON r.id = v.run_id "  # noqa: S608 - our own names
+        'JOIN snapshots s ON s.id = r.snapshot_id) WHERE rows OR source OR "commit" OR "code folder" ORDER BY id',
+        [f"{prefix}%"] * len(_SHARED),
+    ).fetchall()
+    found = [
+        (find_by_id(connection, row["id"]), tuple(name for name in _SHARED if row[name])) for row in rows
+    ]
+    return [(version, how) for version, how in found if version is not None]
+
+
 def next_number(connection: Connection, model_id: int) -> int:
     """The number that the next version of a model takes."""
     row = connection.execute(

@@ -159,6 +159,17 @@ def figure_of(reading: Reading, kind: type[T]) -> T:
     return msgspec.json.decode(reading.data, type=kind)
 
 
+class _Verdict(msgspec.Struct):
+    """The part of a figure that says whether it spoke; the rest is not read."""
+
+    speaks: bool
+
+
+def count_speaking(reading: Reading) -> int:
+    """How many figures of a drift or quality reading spoke."""
+    return sum(verdict.speaks for verdict in msgspec.json.decode(reading.data, type=list[_Verdict]))
+
+
 def write(
     connection: Connection,
     stream_id: int,

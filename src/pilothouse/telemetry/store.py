@@ -20,7 +20,7 @@ from .admission import Clock, Limits, VersionFacts
 from .columns import Features, Ints, Predictions, decode_features, decode_predictions
 from .intake import Intake
 from .rollup import DAY, LatencyWindows, OpenWindows, Window
-from .schema import open_database
+from .schema import TelemetryFile, open_database
 from .streams import Stream
 from .truths import StoredBatch, Tally
 
@@ -47,10 +47,16 @@ def from_us(us: int) -> datetime:
 class TelemetryStore:
     """telemetry.db, made where it is absent. May be used from any thread."""
 
-    def __init__(self, path: Path, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits | None = None,
+        prepare: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """``prepare`` is done to each new connection of an existing file, which is then not brought up to date."""
         self.path = path
         self.limits = limits or Limits()
-        self._database = open_database(path)
+        self._database = open_database(path) if prepare is None else TelemetryFile(path, prepare)
         self._specifications: dict[int, ProfileSpecification] = {}
         self._open_windows = OpenWindows()
         self.known_versions: dict[tuple[str, int], tuple[int, VersionFacts | None]] = {}

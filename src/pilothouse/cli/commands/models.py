@@ -2,10 +2,11 @@
 
 import click
 
-from pilothouse.cli.output import json_option, show_json, show_pairs, show_table
+from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.presentation import cells, texts
+from pilothouse.presentation.lineage_rows import affected_line, affected_table
 
 
 @click.command()
@@ -108,14 +109,24 @@ def show(session: Session, reference: str) -> None:
 @click.argument("first")
 @click.argument("second")
 @click.option("--all", "everything", is_flag=True, help="Show what is the same too.")
+@click.option("--code", is_flag=True, help="Print how the code differs, as a unified diff.")
 @json_option
 @click.pass_obj
-def compare(session: Session, first: str, second: str, everything: bool) -> None:
+def compare(session: Session, first: str, second: str, everything: bool, code: bool) -> None:
     """Show what differs between two versions."""
-    from pilothouse.operations import catalogue
+    from pilothouse.operations import comparisons
 
-    rows = catalogue.compare_versions(session.services, session.actor, first, second)
-    rows = tuple(row for row in rows if everything or row.differs)
+    found = comparisons.compare(session.services, session.actor, first, second)
+    if code:
+        if session.as_json:
+            show_json(found.code)
+            return
+        for line in found.code:
+            click.echo(texts.safe(line.expandtabs(8), texts.LINE_LIMIT))
+        if not found.code:
+            say(found.code_note)
+        return
+    rows = tuple(row for row in found.rows if everything or row.differs)
     if session.as_json:
         show_json(rows)
         return
@@ -128,11 +139,29 @@ def compare(session: Session, first: str, second: str, everything: bool) -> None
 
 @click.command()
 @click.argument("reference")
+@click.option(
+    "--affected",
+    "bad",
+    is_flag=True,
+    help="What is affected if REFERENCE was bad; it may also be a digest or a commit, 7 digits or more.",
+)
 @json_option
 @click.pass_obj
-def lineage(session: Session, reference: str) -> None:
+def lineage(session: Session, reference: str, bad: bool) -> None:
     """Walk a version back to its rows and code, and on to its deployments and alerts."""
+    from pilothouse.operations import affected
     from pilothouse.operations import lineage as operation
+
+    if bad:
+        found = affected.affected(session.services, session.actor, reference)
+        if session.as_json:
+            show_json(found)
+            return
+        table = affected_table(found)
+        rows = [[cell.text for cell in row.cells] for row in table.rows]
+        show_table([column.title.lower() for column in table.columns], rows, empty=table.empty)
+        say(affected_line(found).text.strip())
+        return
 
     tree = operation.lineage(session.services, session.actor, reference)
     if session.as_json:

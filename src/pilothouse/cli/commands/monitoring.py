@@ -1,6 +1,9 @@
 """Commands that watch: monitor, performance, alerts, ingest, labels."""
 
 import math
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,8 +11,12 @@ import click
 
 from pilothouse.cli.output import json_option, parse_time, say, show_json, show_table
 from pilothouse.cli.session import Session
+from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.records import AlertStatus
 from pilothouse.presentation import texts
+from pilothouse.presentation.charts import MARK_LEGEND
+from pilothouse.presentation.monitor_charts import monitor_charts
+from pilothouse.presentation.series_csv import series_csv
 
 if TYPE_CHECKING:
     from pilothouse.domain.evaluation import MetricValue
@@ -22,15 +29,25 @@ _COLUMNS = 100
 @click.argument("model")
 @click.argument("target")
 @click.option("--version", type=int, help="This version; what is live otherwise.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print every reading as CSV.")
+@click.option("--charts", is_flag=True, help="Draw the charts as text.")
 @json_option
 @click.pass_obj
-def monitor(session: Session, model: str, target: str, version: int | None) -> None:
+def monitor(
+    session: Session, model: str, target: str, version: int | None, as_csv: bool, charts: bool
+) -> None:
     """Drift, performance, latency and volume of MODEL on TARGET, window by window."""
     from pilothouse.operations import health
 
     view = health.monitor_view(session.services, session.actor, model, target, version=version)
     if session.as_json:
         show_json(view)
+        return
+    if as_csv:
+        click.echo(texts.safe_block(series_csv(view)), nl=False)
+        return
+    if charts:
+        _draw(view)
         return
     show_table(
         ("window", f"{view.metric} realised", "95 % interval", "outcomes", "reference", "verdict"),
@@ -85,6 +102,18 @@ def monitor(session: Session, model: str, target: str, version: int | None) -> N
         ),
         empty="no traffic yet",
     )  # fmt: skip
+
+
+def _draw(view: MonitorView) -> None:
+    """The charts below each other, as wide as the terminal, in colour where there is one."""
+    from pilothouse.presentation.plotting import draw
+
+    width = max(60, min(160, shutil.get_terminal_size((100, 24)).columns))
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    for chart in monitor_charts(view, None):
+        click.echo(f"{chart.title}  {chart.headline.text}")
+        click.echo(draw(chart, width, 14, colour=colour) + "\n")
+    click.echo(MARK_LEGEND)
 
 
 @click.command()

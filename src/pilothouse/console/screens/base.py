@@ -214,7 +214,7 @@ class View(Screen[None], Generic[T]):
         self.reload()
 
     def _load(self) -> None:
-        services = self.session.services
+        services = self.session.seen
         assert services is not None
         question = self._question
         try:
@@ -256,9 +256,11 @@ class View(Screen[None], Generic[T]):
     # ---- actions
 
     def why_not(self, action: Action) -> str:
-        """Why an action would be refused: a console to look only first, the role, then the state. Empty if it would not."""
+        """Why an action would be refused: a console to look only, the past, the role, then the state. Empty if it would not."""
         if action.writes and self.session.read_only:
             return "this console is read-only"
+        if action.writes and self.session.past is not None:
+            return "this is the past, which nobody changes; :now returns to the present"
         if action.name.startswith("plugin_"):
             return self._why_no_plugin(action)
         if action.permission and not self.session.actor.allows(action.permission, self.subject_model()):
@@ -355,6 +357,10 @@ class View(Screen[None], Generic[T]):
         prompt.aliases = tuple(self.session.config.aliases)
         prompt.lines = tuple(self.app.commands.lines)
         self._open_prompt(":")
+
+    def ask_command(self, text: str) -> None:
+        """Open the command line with its beginning typed already."""
+        self._open_prompt(":", text)
 
     def do_filter(self) -> None:
         """Open the filter."""

@@ -1,6 +1,7 @@
-"""Two versions side by side: what differs, or everything."""
+"""Two versions side by side: facts that differ (or all), and the difference of their code."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -8,18 +9,27 @@ from textual.widgets import Static
 
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.tables import Table
-from pilothouse.presentation.version_pages import ComparedRow, comparison_table
+from pilothouse.presentation.documents import Line
+from pilothouse.presentation.version_pages import ComparedRow, comparison_table, diff_lines
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
 
-class CompareView(View[tuple[ComparedRow, ...]]):
-    """``s`` shows what is the same too."""
+@dataclass(frozen=True)
+class Compared:
+    """Facts, and the lines of the code's difference."""
+
+    rows: tuple[ComparedRow, ...]
+    code: tuple[Line, ...]
+
+
+class CompareView(View[Compared]):
+    """``s`` shows what is the same too, ``v`` the code."""
 
     SCOPE = "compare"
     TOP = "models"
@@ -28,38 +38,52 @@ class CompareView(View[tuple[ComparedRow, ...]]):
         super().__init__()
         self.first, self.second = first, second
         self._everything = False
+        self._code = False
 
     def body(self) -> ComposeResult:
-        """How many rows differ, and the rows."""
+        """How many rows differ, and the rows; or the code."""
         yield Static(markup=False, id="count", classes="line")
         yield Grid(id="grid")
+        yield Pager(id="code")
 
     def crumbs(self) -> Sequence[str]:
         """models › A ↔ B."""
         return ("models", f"{self.first} ↔ {self.second}")
 
-    def load(self, services: "Services", actor: Actor) -> tuple[ComparedRow, ...]:
+    def load(self, services: "Services", actor: Actor) -> Compared:
         """Every row of both."""
-        from pilothouse.operations import catalogue
+        from pilothouse.operations import comparisons
 
-        return tuple(catalogue.compare_versions(services, actor, self.first, self.second))
+        found = comparisons.compare(services, actor, self.first, self.second)
+        return Compared(found.rows, tuple(diff_lines(found.code, found.code_note)))
 
-    def show(self, data: tuple[ComparedRow, ...]) -> None:
+    def show(self, data: Compared) -> None:
         """Only what differs, unless asked for all."""
-        different = sum(row.differs for row in data)
+        different = sum(row.differs for row in data.rows)
+        words = "s shows all" if not self._everything else "s hides what is the same"
         self.query_one("#count", Static).update(
             line(
-                Cell(f" {different} of {len(data)} facts differ", "strong"),
-                Cell("  s shows all" if not self._everything else "  s hides what is the same", "dim"),
+                Cell(f" {different} of {len(data.rows)} facts differ", "strong"),
+                Cell("  v shows the facts" if self._code else f"  {words}, v the code", "dim"),
             )
         )
-        rows = [row for row in data if self._everything or row.differs]
-        table: Table = comparison_table(rows, self.first, self.second)
-        self.query_one("#grid", Grid).put(table)
+        rows = [row for row in data.rows if self._everything or row.differs]
+        grid, pager = self.query_one("#grid", Grid), self.query_one("#code", Pager)
+        grid.put(comparison_table(rows, self.first, self.second))
+        pager.put(data.code)
+        grid.display, pager.display = not self._code, self._code
         self.focus_body()
 
     def do_everything(self) -> None:
         """Show what is the same too, or hide it."""
         self._everything = not self._everything
+        self._show_again()
+
+    def do_code(self) -> None:
+        """The code, or the facts."""
+        self._code = not self._code
+        self._show_again()
+
+    def _show_again(self) -> None:
         if self.data is not None:
             self.show(self.data)

@@ -83,7 +83,7 @@ class DeploymentsView(View[Deployed]):
 
     def refusal(self, action: "Action") -> str:
         """A roll-back needs something live and something before it; a hold must be there to be lifted."""
-        if action.scope != self.SCOPE or action.name == "history":
+        if action.scope != self.SCOPE or action.name in ("history", "fleet"):
             return ""
         state = self.selected
         if state is None or self.data is None:
@@ -185,6 +185,10 @@ class DeploymentsView(View[Deployed]):
             self.perform(f"automatic deployment of {state.model} is no longer held", operation)
 
         self.ask(question, go)
+
+    def do_fleet(self) -> None:
+        """Models × targets."""
+        self.open_view("fleet")
 
     def do_history(self) -> None:
         """What is live, or all that was."""

@@ -1,36 +1,41 @@
-"""One job: what it is, how far, and its log as it grows."""
+"""One job: what it is, how far, and its log as it grows: searched, wrapped, followed, however long it is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
+from textual.widgets import Static
 
 from pilothouse.console.screens import job_actions
 from pilothouse.console.screens.page import PageView
+from pilothouse.console.widgets.log import LogView
 from pilothouse.console.widgets.pager import Pager
+from pilothouse.console.widgets.prompt import Prompt
+from pilothouse.console.widgets.tones import line
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.documents import Line, text_line
-from pilothouse.presentation.texts import safe_block
+from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.documents import Line
+from pilothouse.presentation.texts import safe
 from pilothouse.presentation.work_pages import job_facts
 
 if TYPE_CHECKING:
     from pilothouse.console.actions import Action
+    from pilothouse.operations.log_reader import LogReader
     from pilothouse.operations.services import Services
 
 _TICK_S = 0.5
-_CHUNK = 65_536
 
 
 @dataclass(frozen=True)
 class JobWithLog:
-    """The job, its facts as lines, and the part of the log that is new."""
+    """The job, its facts as lines, and how long its log is."""
 
     job: Job
     facts: tuple[Line, ...]
-    text: str
-    offset: int
+    lines: int
+    size: int
 
 
 class JobView(PageView[JobWithLog]):
@@ -42,13 +47,14 @@ class JobView(PageView[JobWithLog]):
 
     def __init__(self, number: str) -> None:
         super().__init__(number)
-        self._offset = 0
-        self._rest = ""
+        self._reader: LogReader | None = None
+        self._searching = False
 
     def body(self) -> ComposeResult:
-        """Facts above, log below."""
+        """Facts above, the log's place, the log."""
         yield Pager(id="facts")
-        yield Pager(id="log", follow=True)
+        yield Static(markup=False, id="place", classes="line")
+        yield LogView(id="log")
 
     def on_mount(self) -> None:
         """Follow the log."""
@@ -66,31 +72,100 @@ class JobView(PageView[JobWithLog]):
         return ("jobs", f"{self.data.job.id} {self.data.job.kind} {self.data.job.model}")
 
     def load(self, services: "Services", actor: Actor) -> JobWithLog:
-        """The job, and its log from where the last look ended."""
-        from pilothouse.operations import jobs
+        """The job, and what was added to its log."""
+        from pilothouse.operations import jobs, log_reader
 
         job = jobs.get_job(services, actor, self.asked())
-        text, offset = jobs.read_log(services, actor, job.id, offset=self._offset, limit=_CHUNK)
-        return JobWithLog(job, tuple(job_facts(job, services.now())), text, offset)
+        if self._reader is None:
+            self._reader = log_reader.open_log(services, actor, job.id)
+        self._reader.refresh()
+        return JobWithLog(job, tuple(job_facts(job, services.now())), self._reader.lines, self._reader.size)
 
     def show(self, data: JobWithLog) -> None:
-        """Facts replaced, log appended."""
+        """Facts replaced, the log as long as it is now."""
         self.query_one("#facts", Pager).put(data.facts)
-        if data.offset != self._offset:
-            self._offset = data.offset
-            *whole, self._rest = (self._rest + data.text).split("\n")
-            log = self.query_one("#log", Pager)
-            log.add([text_line(part) for part in safe_block("\n".join(whole)).split("\n")] if whole else [])
-            if data.text:
-                self.reload()
-        if data.job.status.ended and self._rest and not data.text:
-            self.query_one("#log", Pager).add([text_line(self._rest)])
-            self._rest = ""
+        if self._reader is not None:
+            self.log_view.put(self._reader.read, data.lines)
+        self._show_place()
         self.focus_body()
+
+    @property
+    def log_view(self) -> LogView:
+        """The log on the screen."""
+        return self.query_one("#log", LogView)
+
+    def on_log_view_moved(self) -> None:
+        """Say where."""
+        self._show_place()
+
+    def _show_place(self) -> None:
+        log = self.log_view
+        how = [*(["following"] if log.follow else []), *(["wrapped"] if log.wrap else [])]
+        found = f"  /{safe(log.found, 40)}  n next, N before" if log.found else ""
+        words = f" {log.place}  {' '.join(how)}"
+        self.query_one("#place", Static).update(line(Cell(words, "dim"), Cell(found, "info")))
 
     def focus_body(self) -> None:
         """Keys scroll the log."""
-        self.query_one("#log", Pager).focus()
+        if not self.query_one(Prompt).display:
+            self.log_view.focus()
+
+    # ---- looking for a text in the log
+
+    def do_filter(self) -> None:
+        """Look for a text in the log."""
+        self._open_prompt("/", self.log_view.found)
+
+    def on_prompt_filtered(self, message: Prompt.Filtered) -> None:
+        """Look for what was typed, from here on."""
+        if message.done:
+            self.close_prompt()
+            self.log_view.found = message.text
+            self._search(self.log_view.top, forward=True)
+
+    def do_next_match(self) -> None:
+        """The next line that holds it."""
+        self._search(self.log_view.at + 1, forward=True)
+
+    def do_previous_match(self) -> None:
+        """The line before."""
+        self._search(self.log_view.at - 1, forward=False)
+
+    def _search(self, start: int, *, forward: bool) -> None:
+        """In a thread: a long log takes a moment."""
+        text, reader = self.log_view.found, self._reader
+        if not text or reader is None or self._searching:
+            self._show_place()
+            return
+        self._searching = True
+
+        def work() -> None:
+            try:
+                found = reader.search(text, max(0, start), forward=forward) if start >= 0 else None
+            finally:
+                self._searching = False
+            self.app.call_from_thread(self._found, found, forward)
+
+        self.run_worker(work, thread=True, exit_on_error=False, group="search")
+
+    def _found(self, number: int | None, forward: bool) -> None:
+        if number is None:
+            self.say(f"“{safe(self.log_view.found, 60)}” is not {'below' if forward else 'above'}", "warn")
+        else:
+            self.log_view.go_to(number)
+
+    def do_wrap(self) -> None:
+        """Wrap long lines, or cut them."""
+        self.log_view.set_wrap(not self.log_view.wrap)
+
+    def do_back(self) -> None:
+        """Close the prompt, forget what was looked for, leave."""
+        if not self.query_one(Prompt).display and self.log_view.found:
+            self.log_view.found = ""
+            self.log_view.refresh()
+            self._show_place()
+        else:
+            super().do_back()
 
     def subject_model(self) -> str:
         """The job's model."""
@@ -106,10 +181,9 @@ class JobView(PageView[JobWithLog]):
 
     def do_follow(self) -> None:
         """Stay at the end, or not."""
-        log = self.query_one("#log", Pager)
+        log = self.log_view
         log.follow = not log.follow
-        if log.follow:
-            log.scroll_end(animate=False)
+        log.action_move(0)
         self.say("following the end of the log" if log.follow else "staying here; f follows again")
 
     def do_version(self) -> None:

@@ -1,7 +1,8 @@
-"""Live charts of one model on one target: performance, drift of a feature, latency, volume, on one time axis."""
+"""Live charts of one model on one target on one time axis, with a cursor; a heat map, distributions, another beside."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -9,14 +10,27 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import Static
 
+from pilothouse.console import exporting
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.monitoring import MonitorView
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts import MARK_LEGEND, monitor_charts
+from pilothouse.presentation.charts import MARK_LEGEND, Chart, Point, time_labels, times_of
+from pilothouse.presentation.monitor_charts import (
+    HEAT_LEGEND,
+    LINE_LEGEND,
+    PANELS,
+    Other,
+    distribution_picture,
+    heat_map,
+    monitor_charts,
+    whole_span,
+)
+from pilothouse.presentation.monitor_span import Axis, steady
 from pilothouse.presentation.texts import count_text, safe, time_text
 from pilothouse.presentation.work_pages import feature_table
 
@@ -24,54 +38,68 @@ if TYPE_CHECKING:
     from pilothouse.console.actions import Action
     from pilothouse.operations.services import Services
 
-_CHARTS = 4
+_TOGETHER = 4
+"""Charts that stand on one screen; the others are seen alone."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """One target's view, and where the reader can go from there."""
+    """One target's view, where the reader can go from there, and what stands beside it."""
 
     view: MonitorView | None
     places: tuple[tuple[str, str], ...]
     """(model, target) of every place, in order."""
+    other: Other | None = None
+    besides: tuple[str, ...] = ()
+    """What can stand beside: the model's other targets, then versions that ran here before (``v1``)."""
+    distribution: FeatureDistribution | None = None
 
 
 class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is what it shows
-    """Keys change target, feature, model, and zoom into one chart."""
+    """Keys move a cursor through time, change target, feature, model, and zoom into one chart."""
 
     SCOPE = TOP = "monitor"
 
-    def __init__(self, model: str = "", target: str = "") -> None:
+    def __init__(self, model: str = "", target: str = "", beside: str = "") -> None:
         super().__init__()
         self.place = (model, target)
+        self.beside = beside
         self.feature: str | None = None
+        self.axis = Axis()
         self.zoomed = 0
-        """0 shows all four; 1 to 4 one of them."""
-        self.listing = False
+        """0 shows the first four; then each of PANELS by itself."""
+        self.layout_ = "charts"
+        """``charts``, ``features``, ``heat`` or ``distribution``."""
 
     def body(self) -> ComposeResult:
-        """One line of facts, the charts, or the features."""
+        """One line of facts; charts, heat map, distribution or the list of features; what the lines mean."""
         yield Static(markup=False, id="facts", classes="line")
         with Container(id="charts"):
-            for number in range(_CHARTS):
-                yield ChartView(self.app.drawings, colour=self.app.coloured, id=f"chart{number}")
+            for number in range(len(PANELS)):
+                yield ChartView(self.app.drawings, id=f"chart{number}")
+        yield ChartView(self.app.drawings, id="heat")
+        yield ChartView(self.app.drawings, id="distribution")
         yield Grid(id="features")
         yield Static(markup=False, id="legend", classes="line")
 
     def crumbs(self) -> Sequence[str]:
         """monitor › MODEL › TARGET."""
-        return ("monitor", *filter(None, self.place))
+        beside = [f"beside {self.beside}"] if self.beside else []
+        return ("monitor", *filter(None, self.place), *beside)
 
     def set_arguments(self, *arguments: str) -> None:
-        """``:monitor MODEL TARGET``."""
-        self.place = (arguments[0], arguments[1] if len(arguments) > 1 else "")
-        self.feature = None
-        self.data = None
+        """``:monitor MODEL TARGET BESIDE``."""
+        model, target, beside, *_ = (*arguments, "", "")
+        self.place, self.beside = (model, target), beside
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self.feature, self.data, self.axis = None, None, Axis()
         self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Watched:
-        """The places there are, and the one shown."""
-        from pilothouse.operations import catalogue, health
+        """The places there are, the one shown, and what is asked for beside it."""
+        from pilothouse.operations import catalogue, distributions, monitor_views
 
         models = catalogue.list_models(services, actor)
         places = tuple((model.name, target) for model in models for target in model.targets)
@@ -82,10 +110,27 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
             model = places[0][0]
         if not target:
             target = next((t for m, t in places if m == model), "")
-        return Watched(health.monitor_view(services, actor, model, target), places)
+        besides = monitor_views.comparable(services, actor, model, target)
+        beside = self.beside if self.beside in besides else ""
+        other = None
+        if beside:
+            view, other = monitor_views.side_by_side(services, actor, model, target, beside)
+        else:
+            view = monitor_views.monitor_view(services, actor, model, target)
+        found = None
+        feature = self.feature if self.feature in view.drift else next(iter(view.drift), None)
+        if self.layout_ == "distribution" and feature is not None:
+            found = distributions.feature_distribution(
+                services, actor, model, target, feature, window_end=self._cursor_time
+            )
+        return Watched(view, places, Other(beside, other) if other else None, besides, found)
+
+    @property
+    def _cursor_time(self) -> datetime | None:
+        return datetime.fromtimestamp(self.axis.cursor, UTC) if self.axis.cursor is not None else None
 
     def show(self, data: Watched) -> None:
-        """Put the charts; those that are equal are not drawn again."""
+        """Put the pictures; those that are equal are not drawn again."""
         view = data.view
         if view is None:
             self.query_one("#facts", Static).update(
@@ -95,29 +140,63 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self.place = (view.model, view.target)
         if self.feature not in view.drift:
             self.feature = next(iter(view.drift), None)
-        self.query_one("#facts", Static).update(line(*_facts(view)))
-        for number, chart in enumerate(monitor_charts(view, self.feature)):
+        whole = whole_span(view)
+        span = self.axis.span(whole)
+        if self.axis.following:
+            span = steady(span)
+        self.query_one("#facts", Static).update(line(*_facts(view, self.axis, span)))
+        for number, chart in enumerate(monitor_charts(view, self.feature, data.other, span)):
             self.query_one(f"#chart{number}", ChartView).put(chart)
+        self.query_one("#heat", ChartView).put(heat_map(view, self.feature, span))
+        if self.layout_ == "distribution":
+            picture = distribution_picture(data.distribution, self.feature or "")
+            self.query_one("#distribution", ChartView).put(picture)
         self.query_one("#features", Grid).put(feature_table(view))
+        self._put_cursor()
         self._arrange()
         self.refresh_chrome()
 
+    def _put_cursor(self) -> None:
+        for chart in self.query(ChartView):
+            chart.put_cursor(self.axis.cursor)
+
     def _arrange(self) -> None:
         charts = self.query_one("#charts", Container)
-        charts.display = not self.listing
+        charts.display = self.layout_ == "charts"
         grid = self.query_one("#features", Grid)
-        grid.display = self.listing
+        grid.display = self.layout_ == "features"
+        for name in ("heat", "distribution"):
+            self.query_one(f"#{name}", ChartView).display = self.layout_ == name
         charts.set_class(self.zoomed > 0, "zoomed")
-        for number in range(_CHARTS):
-            self.query_one(f"#chart{number}", ChartView).display = self.zoomed in (0, number + 1)
-        feature = f"feature {safe(self.feature)}   " if self.feature else ""
-        self.query_one("#legend", Static).update(
-            line(Cell(f" {feature}", "strong"), Cell(MARK_LEGEND, "dim"))
-        )
-        if self.listing:
+        for number in range(len(PANELS)):
+            shown = self.zoomed == number + 1 if self.zoomed else number < _TOGETHER
+            self.query_one(f"#chart{number}", ChartView).display = shown
+        self.query_one("#legend", Static).update(line(*self._legend()))
+        if grid.display:
             grid.focus()
         else:
             self.set_focus(None)
+
+    def _legend(self) -> list[Cell]:
+        feature = Cell(f" {safe(self.feature, 24)}  ", "strong") if self.feature else Cell(" ")
+        if self.layout_ == "heat":
+            return [Cell(f" {HEAT_LEGEND}", "dim")]
+        if self.layout_ == "distribution":
+            return [
+                feature,
+                Cell("█ shares on one scale  ▲ ▼ where they differ most  ← → window  ↑ ↓ feature", "dim"),
+            ]
+        if self.data is not None and self.data.other is not None:
+            name = safe(self.data.other.name, 32)
+            return [
+                feature,
+                Cell(f"── {safe(self.place[1], 32)} ", "info"),
+                Cell(f"╌╌ {name} ", "warn"),
+                Cell(MARK_LEGEND, "dim"),
+            ]
+        if self.zoomed == 1:
+            return [feature, *(Cell(text, tone) for text, tone in LINE_LEGEND), Cell(MARK_LEGEND, "dim")]
+        return [feature, Cell(MARK_LEGEND, "dim")]
 
     def focus_body(self) -> None:
         """Keys go to the view itself, or to the list of features."""
@@ -128,17 +207,87 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         return self.place[0]
 
     def refusal(self, action: "Action") -> str:
-        """Most keys need a model."""
-        if action.scope == self.SCOPE and (self.data is None or self.data.view is None):
+        """Most keys need a model, some need figures."""
+        if action.scope != self.SCOPE or action.name == "rejected":
+            return ""
+        if self.data is None or self.data.view is None:
             return "there is no model yet"
+        if (
+            action.name in ("earlier", "later", "closer", "wider", "pan_back", "pan_on", "export")
+            and not self._times
+        ):
+            return "there is no window yet"
+        if action.name in ("distribution", "heat", "features") and not self.data.view.drift:
+            return "no window has been judged yet"
+        if action.name == "beside" and not self.data.besides:
+            return "the model runs on no other target, and no version ran here before"
         return ""
+
+    # ---- time
+
+    @property
+    def _view(self) -> MonitorView:
+        assert self.data is not None
+        assert self.data.view is not None
+        return self.data.view
+
+    @property
+    def _times(self) -> list[float]:
+        """Every window's end, in order."""
+        if self.data is None or self.data.view is None:
+            return []
+        return times_of(monitor_charts(self._view, self.feature, self.data.other))
+
+    def _look(self, axis: Axis) -> None:
+        """Another part of the time, or another place of the cursor."""
+        moved = axis.cursor != self.axis.cursor
+        same_span = (axis.shown, axis.following) == (self.axis.shown, self.axis.following)
+        self.axis = axis
+        if moved and self.layout_ == "distribution":
+            self.reload()
+        if same_span:
+            self._put_cursor()
+        elif self.data is not None:
+            self.show(self.data)
+
+    def do_later(self, steps: int = 1) -> None:
+        """The cursor, a window on."""
+        self._look(self.axis.stepped(self._times, whole_span(self._view), steps))
+
+    def do_earlier(self) -> None:
+        """A window back."""
+        self.do_later(-1)
+
+    def do_closer(self) -> None:
+        """Half the time."""
+        self._look(self.axis.zoomed(whole_span(self._view), 0.5))
+
+    def do_wider(self) -> None:
+        """Twice the time."""
+        self._look(self.axis.zoomed(whole_span(self._view), 2.0))
+
+    def do_pan_back(self, share: float = -0.5) -> None:
+        """The time before."""
+        self._look(self.axis.moved(whole_span(self._view), share))
+
+    def do_pan_on(self) -> None:
+        """The time after."""
+        self.do_pan_back(0.5)
+
+    def do_follow(self) -> None:
+        """Stay at the newest, or where it is."""
+        whole = whole_span(self._view)
+        following = not self.axis.following
+        self._look(replace(self.axis, shown=self.axis.span(whole), following=following, cursor=None))
+        self.say("following the newest window" if following else "staying at this time; w follows again")
+
+    # ---- what is shown
 
     def on_key(self, event: events.Key) -> None:
         """Enter in the list of features shows that one."""
         super().on_key(event)
-        if self.listing and event.key == "enter":
+        if self.layout_ == "features" and event.key == "enter":
             self.feature = self.query_one("#features", Grid).key or self.feature
-            self.do_features()
 
     def do_next_target(self, steps: int = 1) -> None:
         """The model's next target."""
@@ -160,7 +309,10 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         features = list(self.data.view.drift)
         position = features.index(self.feature) if self.feature in features else 0
         self.feature = features[(position + steps) % len(features)]
-        self.show(self.data)
+        if self.layout_ == "distribution":
+            self.ask_anew()
+        else:
+            self.show(self.data)
 
     def do_previous_feature(self) -> None:
         """The feature before."""
@@ -170,26 +322,50 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         """The next model, on its first target."""
         models = list(dict.fromkeys(model for model, _ in (self.data.places if self.data else ())))
         if self.place[0] in models:
-            self.place = (models[(models.index(self.place[0]) + 1) % len(models)], "")
-            self.feature = None
-            self.ask_anew()
+            self.place, self.beside = (models[(models.index(self.place[0]) + 1) % len(models)], ""), ""
+            self._start_anew()
+
+    def do_beside(self) -> None:
+        """The next of what can stand beside it, then nothing."""
+        choices = ["", *(self.data.besides if self.data else ())]
+        place = choices.index(self.beside) if self.beside in choices else 0
+        self.beside = choices[(place + 1) % len(choices)]
+        self.ask_anew()
 
     def do_zoom(self) -> None:
         """Each chart in turn on the whole screen, then all again."""
-        self.zoomed = (self.zoomed + 1) % (_CHARTS + 1)
+        self.layout_ = "charts"
+        self.zoomed = (self.zoomed + 1) % (len(PANELS) + 1)
         self._arrange()
 
     def do_features(self) -> None:
         """The list, or the charts."""
-        self.listing = not self.listing
+        self._toggle("features")
+
+    def do_heat(self) -> None:
+        """The heat map, or the charts."""
+        self._toggle("heat")
+
+    def do_distribution(self) -> None:
+        """The two distributions, or the charts."""
+        self._toggle("distribution")
+
+    def _toggle(self, layout: str) -> None:
+        self.layout_ = "charts" if self.layout_ == layout else layout
+        if self.layout_ == "distribution":
+            self.ask_anew()
         if self.data:
             self.show(self.data)
 
     def do_back(self) -> None:
-        """Out of the list, out of the zoom, then away."""
-        if self.listing or self.zoomed:
-            self.listing, self.zoomed = False, 0
+        """Out of the list, the map or the zoom, then from the cursor, then away."""
+        if self.query_one("#prompt").display:
+            super().do_back()
+        elif self.layout_ != "charts" or self.zoomed:
+            self.layout_, self.zoomed = "charts", 0
             self._arrange()
+        elif self.axis.cursor is not None:
+            self._look(replace(self.axis, cursor=None))
         else:
             super().do_back()
 
@@ -197,8 +373,33 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         """The alerts of this model."""
         self.open_view("alerts", self.place[0])
 
+    def do_rejected(self) -> None:
+        """Events that were not taken in."""
+        self.open_view("rejected")
 
-def _facts(view: MonitorView) -> list[Cell]:
+    def do_export(self) -> None:
+        """Series and pictures, to where this console may write."""
+        charts = [
+            c
+            for c in (self.query_one(f"#chart{n}", ChartView).picture for n in range(len(PANELS)))
+            if isinstance(c, Chart)
+        ]
+        view, other, session = self._view, self.data.other if self.data else None, self.session
+
+        def work() -> None:
+            try:
+                found = exporting.export(session, view, charts, other)
+            except PilothouseError as error:
+                self.post_message(self.Failed(str(error)))
+                return
+            if found.clipboard:
+                self.app.call_from_thread(self.app.copy_to_clipboard, found.clipboard)
+            self.post_message(self.Done(found.words, None))
+
+        self.run_worker(work, thread=True, exit_on_error=False, group="operation")
+
+
+def _facts(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
     version = f"v{view.version}" if view.version else "nothing deployed"
     counts = f"{count_text(view.events)} predictions  {count_text(view.labels_joined)} outcomes"
     cells = [
@@ -210,4 +411,7 @@ def _facts(view: MonitorView) -> list[Cell]:
     unresolved = [alert for alert in view.alerts if alert.status != "resolved"]
     if unresolved:
         cells.append(Cell(f"▲ {len(unresolved)} open alert{'' if len(unresolved) == 1 else 's'}  ", "warn"))
+    if axis.shown is not None:
+        (_, first), (_, last) = time_labels(*span, 2)
+        cells.append(Cell(f"{first} – {last}{' following' if axis.following else ''}  ", "info"))
     return [*cells, Cell(f"data clock {time_text(view.event_clock)}  {counts}", "dim")]

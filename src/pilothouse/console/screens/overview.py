@@ -12,7 +12,7 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import Health, ModelOverview
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import HEALTH, Cell, Tone
-from pilothouse.presentation.feed import feed_table
+from pilothouse.presentation.feed import feed_table, waiting_text
 from pilothouse.presentation.rows import overview_table, target_table
 from pilothouse.presentation.tables import Table
 from pilothouse.presentation.texts import safe
@@ -32,6 +32,8 @@ class Overview:
 
     models: tuple[ModelOverview, ...]
     lately: Table
+    waiting: tuple[str, ...] = ()
+    """What waits for the reader's signature, in words."""
 
 
 class OverviewView(View[Overview]):
@@ -42,6 +44,7 @@ class OverviewView(View[Overview]):
     def body(self) -> ComposeResult:
         """Tiles, models, why, targets, what happened lately."""
         yield Static(markup=False, id="tiles")
+        yield Static(markup=False, id="waiting")
         yield Grid(id="models")
         yield Static(markup=False, id="why")
         yield Grid(id="targets")
@@ -51,16 +54,21 @@ class OverviewView(View[Overview]):
 
     def load(self, services: "Services", actor: Actor) -> Overview:
         """Read the fleet's health and the newest of the log."""
-        from pilothouse.operations import audits, health
+        from pilothouse.operations import audits, health, promotions
 
         lately = audits.show(services, actor, limit=_LOOKED_AT)
-        return Overview(tuple(health.overview(services, actor)), feed_table(lately, services.now()))
+        now = services.now()
+        waiting = tuple(waiting_text(request, now) for request in promotions.waiting_for(services, actor))
+        return Overview(tuple(health.overview(services, actor)), feed_table(lately, now), waiting)
 
     def show(self, data: Overview) -> None:
         """Paint all parts."""
         self.query_one("#feed", Grid).put(data.lately)
         self.query_one("#tiles", Static).update(line(*_tiles(data.models)))
         self.query_one("#models", Grid).put(overview_table(data.models))
+        box = self.query_one("#waiting", Static)
+        box.display = bool(data.waiting)
+        box.update(line(Cell("◆ waits for you (i): ", "strong"), Cell(" · ".join(data.waiting))))
         self._show_selected()
         self.focus_body()
 
@@ -98,7 +106,7 @@ class OverviewView(View[Overview]):
 
     def refusal(self, action: "Action") -> str:
         """Most keys need a model."""
-        if action.scope == self.SCOPE and action.name != "inbox" and self.selected is None:
+        if action.scope == self.SCOPE and action.name not in ("inbox", "fleet") and self.selected is None:
             return "there is no model yet"
         return ""
 
@@ -117,6 +125,10 @@ class OverviewView(View[Overview]):
     def do_alerts(self) -> None:
         """Its alerts."""
         self.open_view("alerts", self.subject_model())
+
+    def do_fleet(self) -> None:
+        """Models × targets."""
+        self.open_view("fleet")
 
     def do_inbox(self) -> None:
         """What waits for a signature."""

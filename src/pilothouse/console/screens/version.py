@@ -124,6 +124,11 @@ class VersionView(View[OneVersion]):
                 self, self.data.version, requesting.default_other(self.data.version, champion)
             )
 
+    def do_tree(self) -> None:
+        """Its lineage."""
+        if self.data:
+            self.open_view("lineage", f"{self.data.version.model}/{self.data.version.number}")
+
     def do_reproduce(self) -> None:
         """Train it again from its record."""
         if self.data is None:

@@ -1,57 +1,86 @@
-"""One chart: a headline, and under it what the drawing thread made of the description."""
+"""One picture on the line API: a headline, and under it what the drawing thread made of the description.
 
-from rich.text import Text
+Only cells that changed are painted again, so that a chart that moves on by one window costs some hundred bytes, and one
+that did not change costs none.
+"""
+
+from collections.abc import Iterator
+
+from rich.segment import Segment
 from textual import events
+from textual.geometry import Region
 from textual.message import Message
+from textual.strip import Strip
 from textual.widget import Widget
 
 from pilothouse.console.drawing import Drawings, Key
-from pilothouse.console.widgets.tones import line
-from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts import Chart
+from pilothouse.console.widgets.tones import STYLES
+from pilothouse.presentation.braille import Drawing, Runs
+from pilothouse.presentation.cell import Cell, Tone
+from pilothouse.presentation.charts import Chart, Picture, readout
+from pilothouse.presentation.tables import clip, display_width
+
+_CURSOR = "│"
 
 
 class ChartView(Widget):
-    """Shows a chart. What was drawn before stays until the new drawing is there: nothing flickers or waits."""
+    """Shows a picture. What was drawn before stays until the new drawing is there: nothing flickers or waits."""
 
     ALLOW_SELECT = False
 
     class Drawn(Message):
         """The drawing thread has finished one."""
 
-        def __init__(self, key: Key, text: str) -> None:
+        def __init__(self, key: Key, drawing: Drawing) -> None:
             super().__init__()
             self.key = key
-            self.text = text
+            self.drawing = drawing
 
-    def __init__(self, drawings: Drawings, *, colour: bool, id: str | None = None) -> None:  # noqa: A002 - the name that Textual uses
+    def __init__(self, drawings: Drawings, *, id: str | None = None) -> None:  # noqa: A002 - the name that Textual uses
         super().__init__(id=id)
         self._drawings = drawings
-        self._colour = colour
-        self._chart: Chart | None = None
+        self._picture: Picture | None = None
         self._wanted: Key | None = None
-        self._body = Text()
         self._shown: Key | None = None
+        self._drawing = Drawing(())
+        self._head: Runs = ()
+        self._cursor: float | None = None
 
     @property
     def settled(self) -> bool:
         """True when what is wanted is on the screen."""
         return self._shown == self._wanted
 
-    def put(self, chart: Chart) -> None:
-        """Show another chart; an equal one paints nothing."""
-        if chart != self._chart:
-            self._chart = chart
+    @property
+    def picture(self) -> Picture | None:
+        """What is shown, or about to be."""
+        return self._picture
+
+    def put(self, picture: Picture) -> None:
+        """Show another picture; an equal one paints nothing."""
+        if picture != self._picture:
+            self._picture = picture
             self._update()
+
+    def put_cursor(self, at: float | None) -> None:
+        """Stand at a time, or nowhere: a line through the picture, the figures there in place of the headline."""
+        if at == self._cursor:
+            return
+        before, self._cursor = self._column, at
+        columns = {column for column in (before, self._column) if column >= 0}
+        height = max(0, self.size.height - 1)
+        for column in columns:
+            self.refresh(Region(column, 1, 1, height))
+        self._put_head()
 
     def on_resize(self, event: events.Resize) -> None:
         """Another size is another drawing."""
         self._update()
 
     def _update(self) -> None:
-        if self._chart is None or self.size.height < 2:
+        if self._picture is None or self.size.height < 2:
             return
-        key = (self._chart, self.size.width, self.size.height - 1, self._colour)
+        key = (self._picture, self.size.width, self.size.height - 1)
         self._wanted = key
         drawn = self._drawings.get(key)
         if drawn is not None:
@@ -59,25 +88,81 @@ class ChartView(Widget):
         else:
             self._drawings.request(key, self._announce)
 
-    def _announce(self, key: Key, text: str) -> None:
+    def _announce(self, key: Key, drawing: Drawing) -> None:
         """Called in the drawing thread: posting is all it does."""
-        self.post_message(self.Drawn(key, text))
+        self.post_message(self.Drawn(key, drawing))
 
     def on_chart_view_drawn(self, message: Drawn) -> None:
         """Take the drawing if it is still the one wanted."""
         message.stop()
         if message.key == self._wanted:
-            self._show(message.text)
+            self._show(message.drawing)
 
-    def _show(self, drawn: str) -> None:
+    def _show(self, drawing: Drawing) -> None:
+        before, self._drawing = self._drawing, drawing
+        resized = self._shown is None or self._wanted is None or self._shown[1:] != self._wanted[1:]
         self._shown = self._wanted
-        self._body = Text.from_ansi(drawn, no_wrap=True)
-        self.refresh()
+        self._put_head()
+        if resized or drawing.left != before.left:
+            self.refresh()
+            return
+        for y, (old, new) in enumerate(zip(before.lines, drawing.lines, strict=False), start=1):
+            if old != new:
+                first, last = _changed(old, new, self.size.width)
+                self.refresh(Region(first, y, last - first, 1))
 
-    def render(self) -> Text:
-        """Headline and drawing."""
-        if self._chart is None:
-            return Text()
-        head = line(Cell(f" {self._chart.title}  ", "strong"), self._chart.headline)
-        head.truncate(max(1, self.size.width), overflow="ellipsis")
-        return Text("\n", end="").join([head, self._body])
+    @property
+    def _column(self) -> int:
+        return self._drawing.column_of(self._cursor) if self._cursor is not None else -1
+
+    def _put_head(self) -> None:
+        if self._picture is None:
+            return
+        words = self._picture.headline
+        if self._cursor is not None and isinstance(self._picture, Chart) and self._column >= 0:
+            words = readout(self._picture, self._cursor)
+        head = (Cell(f" {self._picture.title}  ", "strong"), words)
+        if head != self._head:
+            self._head = head
+            self.refresh(Region(0, 0, self.size.width, 1))
+
+    def render_line(self, y: int) -> Strip:
+        """The headline, or a line of the drawing with the cursor through it."""
+        width = self.size.width
+        if y == 0:
+            segments = list(_clipped(self._head, width))
+        elif y - 1 < len(self._drawing.lines):
+            segments = [Segment(cell.text, STYLES[cell.tone]) for cell in self._drawing.lines[y - 1]]
+        else:
+            return Strip.blank(width)
+        strip = Strip(segments).adjust_cell_length(width)
+        column = self._column
+        if y > 0 and 0 <= column < width:
+            cursor = Strip([Segment(_CURSOR, STYLES["strong"])], 1)
+            strip = Strip.join([strip.crop(0, column), cursor, strip.crop(column + 1, width)])
+        return strip
+
+
+def _clipped(cells: Runs, width: int) -> Iterator[Segment]:
+    for cell in cells:
+        text = cell.text if display_width(cell.text) <= width else clip(cell.text, width)
+        width -= display_width(text)
+        yield Segment(text, STYLES[cell.tone])
+
+
+def _changed(old: Runs, new: Runs, width: int) -> tuple[int, int]:
+    """First and one past the last column in which two lines differ."""
+    a, b = _letters(old), _letters(new)
+    differing = [i for i, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]]
+    if len(a) != len(b) or not differing:
+        return 0, width
+    return differing[0], differing[-1] + 1
+
+
+def _letters(runs: Runs) -> list[tuple[str, Tone]]:
+    """Each column's letter and tone; a wide letter takes two."""
+    found: list[tuple[str, Tone]] = []
+    for cell in runs:
+        for letter in cell.text:
+            found += [(letter, cell.tone)] * (1 if letter.isascii() else display_width(letter))
+    return found

@@ -66,11 +66,17 @@ class Banner(Static):
         """Show what is so now."""
         lines: list[Text] = []
         status = session.status
+        if session.at is not None:
+            words = (
+                f" ◀ THE PAST {time_text(session.at)} (data's clock), read-only. ← → events, :now returns "
+            )
+            lines.append(Text(words, "reverse bold", no_wrap=True, overflow="ellipsis", end=""))
         if status and not status.daemon.running:
             lines.append(
                 line(
                     Cell(
-                        " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start",
+                        " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start\n"
+                        "   Still possible: read, sign, roll back (takes effect later). Targets serve on.",
                         "bad",
                     )
                 )

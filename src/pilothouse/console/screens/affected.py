@@ -1,0 +1,74 @@
+"""What is affected if some rows, a source, a commit or a version was bad."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from pilothouse.console.screens.base import View
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.tones import line
+from pilothouse.domain.lineage import Affected
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.lineage_rows import affected_line, affected_table
+from pilothouse.presentation.texts import safe
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+
+class AffectedView(View[Affected]):
+    """One version a row."""
+
+    SCOPE = "affected"
+    TOP = "models"
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+    def body(self) -> ComposeResult:
+        """The sum in words, and the versions."""
+        yield Static(markup=False, id="sum", classes="words")
+        yield Grid(id="grid")
+
+    def crumbs(self) -> Sequence[str]:
+        """models › if … was bad."""
+        return ("models", f"if {self.what[:16]} was bad")
+
+    def load(self, services: "Services", actor: Actor) -> Affected:
+        """Versions, deployments, requests."""
+        from pilothouse.operations import affected
+
+        return affected.affected(services, actor, self.what)
+
+    def show(self, data: Affected) -> None:
+        """Sum and rows."""
+        words = affected_line(data)
+        self.query_one("#sum", Static).update(line(Cell(f"If {safe(data.what, 64)} was bad:", "dim"), words))
+        self.query_one("#grid", Grid).put(affected_table(data))
+        self.focus_body()
+
+    @property
+    def key(self) -> str:
+        """The version under the cursor."""
+        return self.query_one("#grid", Grid).key or ""
+
+    def subject_model(self) -> str:
+        """Its model."""
+        return self.key.partition("/")[0]
+
+    def refusal(self, action: "Action") -> str:
+        """A version must be there."""
+        return "" if self.data or action.scope != self.SCOPE else "nothing has been found"
+
+    def do_open(self) -> None:
+        """The version."""
+        self.open_view("version", self.key)
+
+    def do_tree(self) -> None:
+        """Its lineage."""
+        self.open_view("lineage", self.key)

@@ -1,0 +1,162 @@
+"""Models × targets: which version, how it is, since when, and what is on its way."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from pilothouse.console.screens.base import View
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.tones import line
+from pilothouse.domain.monitoring import Fleet
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.fleet_rows import (
+    GROUPINGS,
+    columns_that_fit,
+    fleet_table,
+    models_of,
+    roll_out_lines,
+    tiles,
+)
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+_LINES = 3
+"""Roll-outs that are named above the table; all are arrows in it."""
+
+
+@dataclass(frozen=True)
+class FleetNow:
+    """The fleet, and when it was looked at (to the minute: a second must repaint nothing)."""
+
+    fleet: Fleet
+    now: datetime
+
+
+class FleetView(View[FleetNow]):
+    """Up and down choose a target, left and right a model."""
+
+    SCOPE = "fleet"
+    TOP = "deployments"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.grouping = GROUPINGS[0]
+        self.model = ""
+
+    def body(self) -> ComposeResult:
+        """Tiles, what is on its way, the table."""
+        yield Static(markup=False, id="places", classes="line")
+        yield Static(markup=False, id="coming")
+        yield Grid(id="grid")
+
+    def crumbs(self) -> tuple[str, ...]:
+        """deployments › fleet."""
+        return (
+            "deployments",
+            "fleet",
+            f"by {self.grouping}" if self.grouping != "nothing" else "all targets",
+        )
+
+    def load(self, services: "Services", actor: Actor) -> FleetNow:
+        """Every place."""
+        from pilothouse.operations import fleet
+
+        return FleetNow(fleet.fleet(services, actor), services.now().replace(second=0, microsecond=0))
+
+    def show(self, data: FleetNow) -> None:
+        """The table around the chosen model."""
+        models = models_of(data.fleet)
+        if self.model not in models:
+            self.model = models[0] if models else ""
+        fit = columns_that_fit(self.size.width)
+        place = models.index(self.model) if self.model in models else 0
+        first = max(0, min(place - fit + 1, len(models) - fit)) if place >= fit else 0
+        self.query_one("#places", Static).update(
+            line(*tiles(data.fleet.states), Cell(_more(models, first, fit), "dim"))
+        )
+        coming = roll_out_lines(data.fleet)
+        shown = coming[:_LINES] + (
+            [Cell(f" … and {len(coming) - _LINES} more", "dim")] if len(coming) > _LINES else []
+        )
+        box = self.query_one("#coming", Static)
+        box.update(Text("\n").join(line(words) for words in shown))
+        box.display = bool(shown)
+        table = fleet_table(data.fleet, models[first : first + fit], self.model, self.grouping, data.now)
+        self.query_one("#grid", Grid).put(table)
+        self.focus_body()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """More models fit, or fewer."""
+        super().on_resize(event)
+        if self.data is not None:
+            self.call_after_refresh(self.show, self.data)
+
+    @property
+    def target(self) -> str:
+        """The target under the cursor; empty on a group."""
+        key = self.query_one("#grid", Grid).key or ""
+        return "" if key.startswith("/") else key
+
+    def subject_model(self) -> str:
+        """The chosen model."""
+        return self.model
+
+    def refusal(self, action: "Action") -> str:
+        """A place must be there."""
+        if action.scope != self.SCOPE:
+            return ""
+        if self.data is None or not self.data.fleet.states:
+            return "there is no target yet"
+        if action.name == "open" and not self.target:
+            return "this is a group: choose a target"
+        if action.name == "open" and not any(
+            (s.model, s.target) == (self.model, self.target) for s in self.data.fleet.states
+        ):
+            return f"{self.model} does not run on {self.target}: ← → choose another model"
+        return ""
+
+    def do_open(self) -> None:
+        """Watch it."""
+        self.open_view("monitor", self.model, self.target)
+
+    def do_group(self) -> None:
+        """By region, product, business unit, or not."""
+        self.grouping = GROUPINGS[(GROUPINGS.index(self.grouping) + 1) % len(GROUPINGS)]
+        self.refresh_chrome()
+        if self.data is not None:
+            self.show(self.data)
+
+    def do_next_model(self, steps: int = 1) -> None:
+        """Another column."""
+        if self.data is None:
+            return
+        models = models_of(self.data.fleet)
+        if models:
+            self.model = models[(models.index(self.model) + steps) % len(models)]
+            self.show(self.data)
+
+    def do_previous_model(self) -> None:
+        """The column before."""
+        self.do_next_model(-1)
+
+    def do_live(self) -> None:
+        """The list of deployments, where things are rolled back."""
+        self.open_view("deployments")
+
+    def do_versions(self) -> None:
+        """The chosen model's versions."""
+        self.open_view("versions", self.model)
+
+
+def _more(models: tuple[str, ...], first: int, fit: int) -> str:
+    if len(models) <= fit:
+        return ""
+    return f"   models {first + 1} to {min(first + fit, len(models))} of {len(models)}, ← → for others"

@@ -1,0 +1,175 @@
+"""A version's lineage as a tree that folds, or as one text."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from pilothouse.console.screens.base import View
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.pager import Pager
+from pilothouse.console.widgets.tones import line
+from pilothouse.domain.lineage import LineageNode
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.documents import text_line
+from pilothouse.presentation.lineage_rows import (
+    Path,
+    folded_at_first,
+    key_of,
+    node_at,
+    path_of,
+    tree_table,
+    walk,
+)
+from pilothouse.presentation.texts import LINE_LIMIT, safe, tree_lines
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+_OPENED_BY = {"job": "job", "alert": "alert", "request": "evidence"}
+"""Kinds of nodes whose label is the number that a view takes."""
+
+
+class LineageView(View[LineageNode]):
+    """Left folds, right unfolds, Enter opens."""
+
+    SCOPE = "lineage"
+    TOP = "models"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__()
+        self.reference = reference
+        self._folded: frozenset[Path] | None = None
+        self._text = False
+
+    def body(self) -> ComposeResult:
+        """The tree with the whole of what the cursor is on below it; or the text."""
+        yield Grid(id="tree")
+        yield Static(markup=False, id="detail", classes="words")
+        yield Pager(id="text")
+
+    def crumbs(self) -> Sequence[str]:
+        """models › lineage › MODEL/NUMBER."""
+        return ("models", "lineage", self.reference.removeprefix("models:/"))
+
+    def load(self, services: "Services", actor: Actor) -> LineageNode:
+        """The tree."""
+        from pilothouse.operations import lineage
+
+        return lineage.lineage(services, actor, self.reference)
+
+    def show(self, data: LineageNode) -> None:
+        """Tree and text; one of them is seen."""
+        if self._folded is None:
+            self._folded = folded_at_first(data)
+        self.query_one("#tree", Grid).put(tree_table(data, self._folded))
+        lines = [text_line(text, "" if i else "strong", hang=4) for i, text in enumerate(tree_lines(data))]
+        self.query_one("#text", Pager).put(lines)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self.query_one("#tree", Grid).display = not self._text
+        self.query_one("#detail", Static).display = not self._text
+        self.query_one("#text", Pager).display = self._text
+        self._show_detail()
+        self.focus_body()
+
+    @property
+    def path(self) -> Path:
+        """The place of the node under the cursor."""
+        return path_of(self.query_one("#tree", Grid).key or "")
+
+    @property
+    def node(self) -> LineageNode | None:
+        """The node under the cursor."""
+        return node_at(self.data, self.path) if self.data is not None else None
+
+    def on_grid_moved(self) -> None:
+        """The whole detail follows the cursor."""
+        self._show_detail()
+        super().on_grid_moved()
+
+    def _show_detail(self) -> None:
+        node = self.node
+        if node is not None:
+            name = Cell(f"{node.kind} {safe(node.label, 120)}  ", "strong")
+            detail = line(name, Cell(safe(node.detail, LINE_LIMIT)))
+            detail.no_wrap = False
+            self.query_one("#detail", Static).update(detail)
+
+    def subject_model(self) -> str:
+        """The model of the version."""
+        return self.reference.removeprefix("models:/").partition("/")[0]
+
+    def refusal(self, action: "Action") -> str:
+        """Some keys need a node of a kind."""
+        if action.scope != self.SCOPE:
+            return ""
+        if self.data is None:
+            return "the lineage is not there yet"
+        if action.name == "affected" and not self._key():
+            return "only data, code and versions can have been bad: choose one of those"
+        if self._text and action.name in ("open", "fold", "unfold"):
+            return "t shows the tree first"
+        return ""
+
+    def _key(self) -> str:
+        """What ``u`` asks about: the digest, commit or version under the cursor."""
+        node = self.node
+        if node is None:
+            return ""
+        return node.label.removeprefix("models:/") if node.kind == "version" else node.key
+
+    def do_open(self) -> None:
+        """Go to it; fold or unfold where there is no view of it."""
+        node = self.node
+        if node is None:
+            return
+        label = node.label.removeprefix("models:/")
+        if node.kind == "version" and self.path:
+            self.open_view("version", label)
+        elif node.kind in _OPENED_BY and label.isdecimal():
+            self.open_view(_OPENED_BY[node.kind], label)
+        elif node.kind == "deployment":
+            self.open_view("monitor", self.subject_model(), label)
+        else:
+            self._toggle(self.path)
+
+    def _toggle(self, path: Path) -> None:
+        self._fold_to((self._folded or frozenset()) ^ {path})
+
+    def _fold_to(self, folded: frozenset[Path]) -> None:
+        self._folded = folded
+        if self.data is not None:
+            self.query_one("#tree", Grid).put(tree_table(self.data, folded))
+
+    def do_fold(self) -> None:
+        """Close it; where it is closed, or has nothing below, go up."""
+        node, path, folded = self.node, self.path, self._folded or frozenset()
+        if node is not None and node.children and path not in folded:
+            self._fold_to(folded | {path})
+        elif path:
+            self.query_one("#tree", Grid).select(key_of(path[:-1]))
+
+    def do_unfold(self) -> None:
+        """Open it; where it is open, all below it."""
+        node, path, folded = self.node, self.path, self._folded or frozenset()
+        if node is None:
+            return
+        if path in folded:
+            self._fold_to(folded - {path})
+        else:
+            self._fold_to(folded - {(*path, *below) for below, _ in walk(node)})
+
+    def do_text(self) -> None:
+        """One text, or the tree."""
+        self._text = not self._text
+        self._arrange()
+        self.refresh_chrome()
+
+    def do_affected(self) -> None:
+        """If this was bad."""
+        self.open_view("affected", self._key())

@@ -1,0 +1,53 @@
+"""Events that were not taken in: counted by reason, with what each means and what to do."""
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from pilothouse.console.screens.lists import Listed, TableView, listed
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.tones import line
+from pilothouse.domain.monitoring import RejectedEvents
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.rejected_rows import rejected_table, rejection_meaning
+from pilothouse.presentation.texts import safe
+
+if TYPE_CHECKING:
+    from pilothouse.operations.services import Services
+
+
+class RejectedView(TableView[RejectedEvents]):
+    """One reason a row; below it the whole example."""
+
+    SCOPE = "rejected"
+    TOP = "monitor"
+
+    def body(self) -> ComposeResult:
+        """The reasons, and what the one under the cursor means."""
+        yield Grid(id="grid")
+        yield Static(markup=False, id="meaning", classes="words")
+
+    def crumbs(self) -> tuple[str, ...]:
+        """monitor › rejected events."""
+        return ("monitor", "rejected events")
+
+    def load(self, services: "Services", actor: Actor) -> Listed[RejectedEvents]:
+        """Every reason."""
+        from pilothouse.operations import ingest
+
+        found = ingest.rejected(services, actor)
+        return listed(found, rejected_table(found), lambda r: r.reason)
+
+    def on_grid_moved(self) -> None:
+        """What it means follows the cursor."""
+        record = self.record
+        words = line(Cell("Nothing was kept out of the figures." if self.data else "", "dim"))
+        if record is not None:
+            words = line(
+                Cell(rejection_meaning(record.reason)), Cell(f"   newest: {safe(record.example, 400)}", "dim")
+            )
+            words.no_wrap = False
+        self.query_one("#meaning", Static).update(words)
+        super().on_grid_moved()

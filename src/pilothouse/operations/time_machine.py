@@ -1,0 +1,86 @@
+"""A workspace as it was at a time: every reading operation works on it as on the present, and none can change it.
+
+The time is event time, the clock of the targets' data. What carries a time of its data counts by that: deployments, alerts,
+windows and their figures, retrainings. What only people and machines did counts by the wall clock, at the moment when the
+model's data had come so far: requests, decisions, versions, jobs, holds, aliases, the audit log.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.moments import parse_moment
+from pilothouse.domain.roles import Actor
+from pilothouse.store import past as past_registry
+from pilothouse.store.past import Moment, PastRegistry
+from pilothouse.telemetry import TelemetryStore, from_us, past, to_us
+
+from .authorisation import reading
+from .services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a time by the data's clock."""
+
+    at: datetime
+    words: str
+
+
+def read_time(services: Services, actor: Actor, text: str) -> datetime:
+    """A time as typed; ``-7d`` is before the time that is looked at, else before the newest event.
+
+    Raises InvalidInputError (no time, or one to come) or NotAllowedError.
+    """
+    newest = newest_event(services, actor)
+    found = parse_moment(text, services.at or newest)
+    if found > max(newest, services.now()):
+        raise InvalidInputError(
+            f"{found:%Y-%m-%d %H:%M} is still to come: the newest event is of {newest:%Y-%m-%d %H:%M}"
+        )
+    return found
+
+
+def newest_event(services: Services, actor: Actor) -> datetime:
+    """The newest event of any target; the wall clock before the first."""
+    with reading(services, actor):
+        pass
+    if not services.paths.telemetry.exists():
+        return services.now()
+    with services.telemetry.read() as connection:
+        (event,) = connection.execute("SELECT max(last_event) FROM streams").fetchone()
+    return from_us(event) if event is not None else services.now()
+
+
+def open_past(services: Services, actor: Actor, at: datetime) -> Services:
+    """The workspace at ``at``; close it when it is no longer looked at. Raises NotAllowedError."""
+    with reading(services, actor):
+        pass
+    now_us, at_us = to_us(services.now()), to_us(at)
+    walls: dict[str, int] = {}
+    if services.paths.telemetry.exists():
+        with services.telemetry.read() as connection:
+            walls = past.wall_clocks(connection, at_us, now_us)
+    wall_us = min(walls.values(), default=at_us)
+    wall = from_us(wall_us)
+    return Services(
+        paths=services.paths,
+        registry=PastRegistry(services.paths.registry, Moment(at_us, walls, wall_us)),
+        artifacts=services.artifacts,
+        now=lambda: wall,
+        open_telemetry=lambda: TelemetryStore(services.paths.telemetry, prepare=past.showing(at_us, wall_us)),
+        at=at,
+    )
+
+
+def step(services: Services, actor: Actor, at: datetime, steps: int) -> Event | None:
+    """The event after ``at`` (before it for negative ``steps``), whatever model it is of; None where there is none.
+
+    ``services`` is the present. Raises NotAllowedError.
+    """
+    with reading(services, actor) as connection:
+        before, after = past_registry.neighbours(connection, to_us(at))
+    found = before if steps < 0 else after
+    if found is None:
+        return None
+    return Event(from_us(found[0]), found[1])

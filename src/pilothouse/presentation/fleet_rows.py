@@ -1,0 +1,114 @@
+"""The fleet as a table: a row a target, a column a model, groups by region, product or business unit."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pilothouse.domain.monitoring import Fleet, Health, RollOut, TargetState
+from pilothouse.presentation.cells import HEALTH, Cell, cell
+from pilothouse.presentation.tables import Column, Row, Table
+from pilothouse.presentation.texts import safe, span_text
+
+GROUPINGS = ("region", "product", "business unit", "nothing")
+CELL_WIDTH = 24
+_FIRST = 18
+
+
+def models_of(fleet: Fleet) -> tuple[str, ...]:
+    """The models, the sickest first."""
+    worst: dict[str, tuple[int, str]] = {}
+    for state in fleet.states:
+        rank = (state.health.rank, state.model)
+        worst[state.model] = min(rank, worst.get(state.model, rank))
+    return tuple(sorted(worst, key=lambda model: worst[model]))
+
+
+def columns_that_fit(width: int) -> int:
+    """How many models stand beside each other."""
+    return max(1, (width - _FIRST - 2) // (CELL_WIDTH + 2))
+
+
+def fleet_table(fleet: Fleet, models: Sequence[str], chosen: str, grouping: str, now: datetime) -> Table:
+    """A row a target under its group's; the cells of ``models`` with version, health and since when (by the data)."""
+    columns = (
+        Column("TARGET", least=_FIRST),
+        *(
+            Column(("▶" if model == chosen else "") + safe(model, 20).upper(), least=12, shrink=True)
+            for model in models
+        ),
+    )
+    by_place = {(state.model, state.target): state for state in fleet.states}
+    coming = {(r.model, t): r for r in reversed(fleet.roll_outs) for t in r.to_come}
+    rows: list[Row] = []
+    for group, targets in _groups(fleet, grouping):
+        if grouping != "nothing":
+            members = [s for s in fleet.states if s.target in targets]
+            rows.append(_group_row(group or f"no {grouping}", len(targets), members, models))
+        for target in targets:
+            cells = [_place(by_place.get((m, target)), coming.get((m, target)), now) for m in models]
+            indent = "" if grouping == "nothing" else "  "
+            rows.append(Row(target, (cell(f"{indent}{safe(target)}", "strong"), *cells)))
+    return Table(
+        columns,
+        tuple(rows),
+        "no targets yet: name them in models/NAME/model.toml under [[targets]], then pilothouse apply",
+    )
+
+
+def roll_out_lines(fleet: Fleet) -> list[Cell]:
+    """``◐ flight-delay v3 is live on ewr, to come: jfk lga (request 7)``: one a version on its way."""
+    lines = []
+    for r in fleet.roll_outs:
+        if r.waits:
+            words = f"◆ {safe(r.model)} v{r.version} waits for a decision: {' '.join(map(safe, r.to_come or r.there))}"
+        else:
+            done, whole = len(r.there), len(r.there) + len(r.to_come)
+            words = f"◐ {safe(r.model)} v{r.version} rolls out, {done} of {whole}: to come {' '.join(map(safe, r.to_come))}"
+        lines.append(Cell(f" {words} (request {r.request})", "info"))
+    return lines
+
+
+def tiles(states: Sequence[TargetState]) -> list[Cell]:
+    """``4 places   ✖ 1 critical   ● 3 healthy``: each health that there is, the worst first."""
+    cells = [Cell(f" {len(states)} place{'' if len(states) == 1 else 's'}", "strong")]
+    for health in Health:
+        count = sum(state.health is health for state in states)
+        if count:
+            glyph, tone = HEALTH[health]
+            cells += [Cell("   "), Cell(f"{glyph} {count} {health}", tone)]
+    return cells
+
+
+def _groups(fleet: Fleet, grouping: str) -> list[tuple[str, list[str]]]:
+    groups: dict[str, dict[str, None]] = {}
+    for state in fleet.states:
+        name = {"region": state.region, "product": state.product, "business unit": state.business_unit}.get(
+            grouping, ""
+        )
+        groups.setdefault(name, {})[state.target] = None
+    return [(name, sorted(targets)) for name, targets in sorted(groups.items())]
+
+
+def _group_row(name: str, targets: int, members: Sequence[TargetState], models: Sequence[str]) -> Row:
+    cells = []
+    for model in models:
+        mine = [s for s in members if s.model == model]
+        parts = [
+            f"{HEALTH[h][0]} {sum(s.health is h for s in mine)}"
+            for h in Health
+            if any(s.health is h for s in mine)
+        ]
+        cells.append(Cell("  ".join(parts), "dim"))
+    return Row(f"/{name}", (Cell(f"{safe(name, 40)} ({targets})", "info"), *cells))
+
+
+def _place(state: TargetState | None, coming: RollOut | None, now: datetime) -> Cell:
+    """``● v3 healthy 12d →v4``."""
+    if state is None:
+        return Cell("")
+    glyph, tone = HEALTH[state.health]
+    arrow = f" {'◆' if coming.waits else '→'}v{coming.version}" if coming else ""
+    if state.deployment is None:
+        return Cell(f"{glyph} {state.health}{arrow}", tone)
+    clock = state.event_clock or now
+    since = max(0.0, (clock - state.deployment.effective_at).total_seconds())
+    return Cell(f"{glyph} v{state.deployment.version} {state.health} {span_text(since)}{arrow}", tone)

@@ -1,0 +1,212 @@
+"""The registry as it was: temporary views that stand before the tables, so that every query sees them instead.
+
+SQLite looks a bare name up among a connection's temporary views before it looks in the file ("Name Resolution" in its
+documentation), so no query needs to know. What has a time by its target's data counts by that; all else counts by the wall
+clock, at the moment when the model's data had come so far.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.domain.errors import ConflictError
+from pilothouse.sqlite import Connection
+
+from .connection import Registry
+
+_WALL = "(SELECT w.wall FROM temp.past_walls w WHERE w.model_id = t.{key})"
+_OF_MODEL = _WALL.format(key="model_id")
+_OF_REQUEST = (
+    "(SELECT w.wall FROM temp.past_walls w JOIN main.promotion_requests r ON r.model_id = w.model_id "
+    "WHERE r.id = t.request_id)"
+)
+_AS_THEY_ARE = frozenset({"settings", "grants", "targets", "target_tokens", "snapshots"})
+"""Who may look, where there are targets, and what is reached only through something that is dated itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """``at_us`` is event time. ``walls`` gives each model's wall clock then; ``wall_us`` the earliest of them."""
+
+    at_us: int
+    walls: Mapping[str, int]
+    wall_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Which rows of a table ``t`` were there, and columns that said something else then."""
+
+    where: str = "1"
+    columns: Mapping[str, str] = None  # type: ignore[assignment]
+
+
+class PastRegistry(Registry):
+    """The registry at a moment. Nothing can be changed in it."""
+
+    def __init__(self, path: Path, moment: Moment) -> None:
+        super().__init__(path, showing(moment))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Raises ConflictError."""
+        raise ConflictError("this is the past, which nobody changes: return to the present first")
+        yield  # type: ignore[unreachable]
+
+
+def showing(moment: Moment) -> Callable[[Connection], None]:
+    """What makes a connection see the registry at a moment, and change nothing."""
+
+    def prepare(connection: Connection) -> None:
+        connection.execute(
+            "CREATE TEMP TABLE past_walls (model_id INTEGER PRIMARY KEY, wall INTEGER NOT NULL)"
+        )
+        models = connection.execute("SELECT id, name FROM main.models").fetchall()
+        connection.executemany(
+            "INSERT INTO past_walls VALUES (?, ?)",
+            [(model[0], moment.walls.get(model[1], moment.wall_us)) for model in models],
+        )
+        known = _views(moment)
+        names = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall()
+        for (name,) in [(row[0],) for row in names]:
+            if name == "aliases":
+                _aliases(connection, moment)
+            elif not name.startswith(("sqlite_", "_")) and name not in _AS_THEY_ARE:
+                columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({name})")]
+                view = known.get(name) or _plain(columns)
+                if view is not None:
+                    _create(connection, name, columns, view)
+        connection.execute("PRAGMA query_only = ON")
+
+    return prepare
+
+
+def _create(connection: Connection, name: str, columns: list[str], view: _View) -> None:
+    changed = view.columns or {}
+    shown = ", ".join(f"{changed[c]} AS {c}" if c in changed else f"t.{c}" for c in columns)
+    connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {shown} FROM main.{name} t WHERE {view.where}")  # noqa: S608 - names of our own schema and numbers
+
+
+def _plain(columns: list[str]) -> _View | None:
+    """A table of a model whose rows are recorded once; any other is seen as it is."""
+    made = next((name for name in ("recorded_at", "created_at") if name in columns), None)
+    if "model_id" not in columns or made is None:
+        return None
+    return _View(f"t.{made} <= {_OF_MODEL}")
+
+
+def _views(moment: Moment) -> dict[str, _View]:
+    at, wall = moment.at_us, moment.wall_us
+    ended = f"t.ended_at IS NOT NULL AND t.ended_at <= {_OF_MODEL}"
+    closed = f"t.closed_at IS NOT NULL AND t.closed_at <= {_OF_MODEL}"
+    handled = f"t.handled_at IS NOT NULL AND t.handled_at <= {_OF_MODEL}"
+    resolved = f"t.resolved_at IS NOT NULL AND t.resolved_at <= {_OF_MODEL}"
+    # live then, unless the target's clock went back and another one followed
+    still = (
+        f"t.ended_effective_at > {at} AND t.id = (SELECT max(d.id) FROM main.deployments d "  # noqa: S608 - names of our own schema and numbers
+        f"WHERE d.model_id = t.model_id AND d.target_id = t.target_id AND d.effective_at <= {at})"
+    )
+    return {
+        "models": _View(f"t.created_at <= {_WALL.format(key='id')}"),
+        "audit": _View(f"t.recorded_at <= {wall}"),
+        "automation_changes": _View(f"t.recorded_at <= {wall}"),
+        "workspace_policies": _View(f"t.recorded_at <= {wall}"),
+        "schedule_fires": _View(f"t.recorded_at <= {wall}"),
+        "serving_reports": _View("0"),
+        "decisions": _View(f"t.recorded_at <= {_OF_REQUEST}"),
+        "comments": _View(f"t.recorded_at <= {_OF_REQUEST}"),
+        "deployments": _View(
+            f"t.effective_at <= {at}",
+            {
+                "ended_at": f"CASE WHEN {still} THEN NULL ELSE t.ended_at END",
+                "ended_effective_at": f"CASE WHEN {still} THEN NULL ELSE t.ended_effective_at END",
+            },
+        ),
+        "alerts": _View(
+            f"t.effective_at <= {at}",
+            {
+                "status": f"CASE WHEN {resolved} THEN 'resolved' WHEN t.status <> 'resolved' AND {handled} "
+                "THEN t.status ELSE 'open' END",
+                "resolved_at": f"CASE WHEN {resolved} THEN t.resolved_at END",
+                "handled_at": f"CASE WHEN {handled} THEN t.handled_at END",
+                "handled_by": f"CASE WHEN {handled} THEN t.handled_by ELSE '' END",
+                "note": f"CASE WHEN {handled} THEN t.note ELSE '' END",
+                "retrain_job": "(SELECT j.id FROM main.jobs j WHERE j.id = t.retrain_job "  # noqa: S608 - names of our own schema and numbers
+                f"AND j.created_at <= {_OF_MODEL})",
+            },
+        ),
+        "promotion_requests": _View(
+            f"t.recorded_at <= {_OF_MODEL}",
+            {
+                "status": f"CASE WHEN {closed} THEN t.status ELSE 'open' END",
+                **{
+                    name: f"CASE WHEN {closed} THEN t.{name} END"
+                    for name in ("closed_at", "closed_by", "superseded_by")
+                },
+            },
+        ),
+        "jobs": _View(
+            f"t.created_at <= {_OF_MODEL}",
+            {
+                "status": f"CASE WHEN {ended} THEN t.status WHEN t.started_at <= {_OF_MODEL} THEN 'running' ELSE 'queued' END",
+                "started_at": f"CASE WHEN t.started_at <= {_OF_MODEL} THEN t.started_at END",
+                "ended_at": f"CASE WHEN {ended} THEN t.ended_at END",
+                "version_id": f"CASE WHEN {ended} THEN t.version_id END",
+                "progress": f"CASE WHEN {ended} THEN t.progress ELSE 0.0 END",
+                **{
+                    name: f"CASE WHEN {ended} THEN t.{name} ELSE '' END"
+                    for name in ("step", "message", "error")
+                },
+                "result": f"CASE WHEN {ended} THEN t.result ELSE '{{}}' END",
+            },
+        ),
+        "holds": _View(
+            f"t.recorded_at <= {_OF_MODEL}",
+            {
+                "lifted_at": f"CASE WHEN t.lifted_at <= {_OF_MODEL} THEN t.lifted_at END",
+                "lifted_by": f"CASE WHEN t.lifted_at <= {_OF_MODEL} THEN t.lifted_by END",
+            },
+        ),
+    }
+
+
+def _aliases(connection: Connection, moment: Moment) -> None:
+    """What each alias meant, from the log of their changes."""
+    connection.execute("CREATE TEMP TABLE aliases AS SELECT * FROM main.aliases WHERE 0")
+    meaning: dict[tuple[str, str], tuple[int, str, int] | None] = {}
+    for row in connection.execute(
+        "SELECT subject, action, detail, actor, recorded_at FROM main.audit "
+        "WHERE action IN ('alias.moved', 'alias.dropped') ORDER BY seq"
+    ):
+        subject, action, detail, actor, recorded = tuple(row)
+        model, _, alias = subject.rpartition("@")
+        if recorded <= moment.walls.get(model, moment.wall_us):
+            after = json.loads(detail).get("after") if action == "alias.moved" else None
+            meaning[model, alias] = (after, actor, recorded) if after is not None else None
+    for (model, alias), found in meaning.items():
+        if found is not None:
+            number, actor, recorded = found
+            connection.execute(
+                "INSERT INTO temp.aliases (model_id, alias, version_id, set_by, recorded_at) SELECT m.id, ?, v.id, ?, ? "
+                "FROM main.models m JOIN main.versions v ON v.model_id = m.id WHERE m.name = ? AND v.number = ?",
+                (alias, actor, recorded, model, number),
+            )
+
+
+def neighbours(connection: Connection, at_us: int) -> tuple[tuple[int, str] | None, tuple[int, str] | None]:
+    """(event time, words) of the deployment or alert before and after a time, by the data's clocks."""
+    found: list[tuple[int, str] | None] = []
+    for comparison, order in (("<", "DESC"), (">", "ASC")):
+        row = connection.execute(
+            "SELECT e.effective_at, e.words FROM ("  # noqa: S608 - names of our own schema and numbers
+            "SELECT d.effective_at, d.kind || ' of ' || m.name || '/' || v.number || ' on ' || t.name AS words "
+            "FROM deployments d JOIN models m ON m.id = d.model_id JOIN versions v ON v.id = d.version_id "
+            "JOIN targets t ON t.id = d.target_id UNION ALL "
+            "SELECT a.effective_at, 'alert ' || a.id || ': ' || a.summary FROM alerts a) e "
+            f"WHERE e.effective_at {comparison} ? ORDER BY e.effective_at {order} LIMIT 1",
+            (at_us,),
+        ).fetchone()
+        found.append((row[0], row[1]) if row else None)
+    return found[0], found[1]

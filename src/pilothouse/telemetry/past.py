@@ -1,0 +1,86 @@
+"""Telemetry as it was at a time by the data's clocks, and which wall clock each model's data had then."""
+
+from collections.abc import Callable
+
+from pilothouse.sqlite import Connection
+
+DAY_US = 86_400_000_000
+
+
+def wall_clocks(connection: Connection, at_us: int, now_us: int) -> dict[str, int]:
+    """Model to the wall clock (microseconds) at which its data had come to the event time ``at_us``.
+
+    Taken between the batch before and the batch after, in proportion: for live data that is the same time, for a history
+    that is replayed a moment of the replay. Of several targets the one that came there first counts, so that nothing is
+    shown that lay ahead of any; before the first batch the data is taken to have come as late as that one did.
+    """
+    places: dict[tuple[str, str], list[int]] = {}
+    for stream_id, model, target in connection.execute("SELECT id, model, target FROM streams").fetchall():
+        places.setdefault((model, target), []).append(stream_id)
+    reached: dict[str, list[int]] = {}
+    to_come: dict[str, list[int]] = {}
+    for (model, _), streams in places.items():
+        before = max(
+            filter(None, (_batch(connection, s, at_us, "<=", "DESC") for s in streams)), default=None
+        )
+        after = min(filter(None, (_batch(connection, s, at_us, ">", "ASC") for s in streams)), default=None)
+        if before is not None:
+            reached.setdefault(model, []).append(_between(before, after, at_us, now_us))
+        elif after is not None:
+            to_come.setdefault(model, []).append(after[1] - (after[0] - at_us))
+    return {model: min(reached.get(model) or to_come[model]) for model in {*reached, *to_come}}
+
+
+def _batch(
+    connection: Connection, stream_id: int, at_us: int, comparison: str, order: str
+) -> tuple[int, int] | None:
+    """(newest event, when it was received) of the batch next to a time."""
+    row = connection.execute(
+        f"SELECT last_event, received FROM batches WHERE stream_id = ? AND last_event {comparison} ? "  # noqa: S608 - ours
+        f"ORDER BY last_event {order} LIMIT 1",
+        (stream_id, at_us),
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def _between(before: tuple[int, int], after: tuple[int, int] | None, at_us: int, now_us: int) -> int:
+    """The wall clock at an event time from the batches around it; one that arrived late tells nothing."""
+    if after is None:
+        return min(now_us, before[1] + at_us - before[0])
+    if before[1] >= after[1]:
+        return after[1] - 1
+    return before[1] + (after[1] - before[1]) * (at_us - before[0]) // (after[0] - before[0])
+
+
+def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
+    """What makes a connection see telemetry at a time, and change nothing (see ``store.past``)."""
+    day = "(SELECT coalesce(sum({column}), 0) FROM main.{table} w WHERE w.stream_id = t.id {level} AND w.start < {at})"
+    rows = day.format(column="w.rows", table="windows", level="AND w.level = 86400", at=at_us)
+    labelled = day.format(column="w.rows", table="outcome_days", level="", at=at_us)
+    views = {
+        "streams": (
+            f"(t.first_event <= {at_us} OR EXISTS (SELECT 1 FROM main.readings r "  # noqa: S608 - ours
+            f"WHERE r.stream_id = t.id AND r.window_end <= {at_us}))",
+            {
+                "last_event": f"min(t.last_event, {at_us})",
+                "last_arrival": f"min(t.last_arrival, {wall_us})",
+                "rows": rows,
+                "labelled": labelled,
+            },
+        ),
+        "windows": (f"t.start + t.level * 1000000 <= {at_us}", {}),
+        "outcome_days": (f"t.start + {DAY_US} <= {at_us}", {}),
+        "readings": (f"t.window_end <= {at_us}", {}),
+        "retrainings": (f"t.clock <= {at_us}", {}),
+        "clocks": ("1", {"event": f"min(t.event, {at_us})", "arrived": f"min(t.arrived, {wall_us})"}),
+        "rejected": (f"t.received <= {wall_us}", {}),
+    }
+
+    def prepare(connection: Connection) -> None:
+        for name, (where, changed) in views.items():
+            columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({name})")]
+            shown = ", ".join(f"{changed[c]} AS {c}" if c in changed else f"t.{c}" for c in columns)
+            connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {shown} FROM main.{name} t WHERE {where}")  # noqa: S608 - names of our own schema and numbers
+        connection.execute("PRAGMA query_only = ON")
+
+    return prepare

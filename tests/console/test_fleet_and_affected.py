@@ -1,0 +1,88 @@
+"""What is on its way in the fleet, what a bad commit or data set reaches, two versions side by side, distributions."""
+
+from pathlib import Path
+
+import harbour
+import pytest
+
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.operations import affected, comparisons, distributions, fleet, lineage, promotions
+from pilothouse.operations.services import Services
+
+
+@pytest.fixture
+def services(workspace: Path):
+    with harbour.opened(workspace) as opened:
+        yield opened
+
+
+@pytest.fixture
+def pat(services: Services):
+    return harbour.person(services, "pat")
+
+
+def test_a_request_that_waits_is_on_its_way_to_its_targets(services: Services, pat) -> None:
+    found = fleet.fleet(services, pat)
+    assert [(r.model, r.version, r.waits, r.to_come) for r in found.roll_outs] == [
+        ("flight-delay", 3, True, ("ewr", "jfk"))
+    ]
+    assert {(s.model, s.target) for s in found.states} == {
+        ("flight-delay", "ewr"), ("flight-delay", "jfk"), ("bike-demand", "washington"),
+    }  # fmt: skip
+
+
+def test_a_version_that_is_live_on_some_of_its_targets_is_on_its_way_to_the_others(
+    services: Services, pat
+) -> None:
+    promotions.approve(services, pat, 3, promotions.get_request(services, pat, 3).evidence_digest)
+    assert fleet.fleet(services, pat).roll_outs == ()
+    harbour.roll_back_silently(services, "flight-delay", "jfk", 1)
+    (found,) = fleet.fleet(services, pat).roll_outs
+    assert (found.version, found.waits, found.there, found.to_come) == (3, False, ("ewr",), ("jfk",))
+
+
+def test_bad_rows_reach_every_version_trained_on_them(services: Services, pat) -> None:
+    tree = lineage.lineage(services, pat, "flight-delay/1")
+    snapshot = next(node for node in tree.children[0].children if node.kind == "snapshot")
+    found = affected.affected(services, pat, snapshot.key)
+    assert all("rows" in version.how for version in found.versions)
+    assert "flight-delay" in {version.model for version in found.versions}
+    first = next(v for v in found.versions if (v.model, v.number) == ("flight-delay", 1))
+    assert first.live_on == ("ewr", "jfk")
+    assert [(s.target, s.until) for s in first.stays] == [("ewr", None), ("jfk", None)]
+
+
+def test_a_version_itself_comes_first_and_open_requests_are_named(services: Services, pat) -> None:
+    found = affected.affected(services, pat, "flight-delay/3")
+    assert (found.versions[0].number, found.versions[0].how, found.versions[0].open_requests) == (
+        3,
+        ("itself",),
+        (3,),
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"), [("0123abc", NotFoundError), ("x", InvalidInputError), ("abc", InvalidInputError)]
+)
+def test_what_is_no_digest_and_no_version_is_refused(
+    services: Services, pat, asked: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        affected.affected(services, pat, asked)
+
+
+def test_sides_by_side_say_when_code_was_not_kept(services: Services, pat) -> None:
+    found = comparisons.compare(services, pat, "flight-delay/1", "flight-delay/3")
+    assert found.code == ()
+    assert "was not kept" in found.code_note
+    assert {row.group for row in found.rows} >= {"metrics", "parameters", "data", "environment"}
+
+
+def test_distributions_are_shares_of_the_window_and_of_the_reference(services: Services, pat) -> None:
+    found = distributions.feature_distribution(services, pat, "flight-delay", "jfk", "wind")
+    assert found is not None
+    assert sum(b.window for b in found.bins) == pytest.approx(1)
+    assert sum(b.reference for b in found.bins) == pytest.approx(1)
+    assert found.window_rows > 0
+    with pytest.raises(NotFoundError, match="has no feature 'nose'"):
+        distributions.feature_distribution(services, pat, "flight-delay", "jfk", "nose")

@@ -1,0 +1,168 @@
+"""A workspace as it was: what was live, open, signed and measured at a time, and nothing that came after."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import harbour
+import pytest
+
+from pilothouse.domain.errors import ConflictError, InvalidInputError
+from pilothouse.domain.records import AlertStatus, JobStatus, RequestStatus
+from pilothouse.operations import (
+    alerts,
+    audits,
+    automation,
+    catalogue,
+    deployments,
+    health,
+    jobs,
+    monitor_views,
+    promotions,
+    time_machine,
+)
+from pilothouse.operations.services import Services
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def harbour_services(workspace: Path):
+    with harbour.opened(workspace) as services:
+        yield services
+
+
+@pytest.fixture
+def pat(harbour_services: Services):
+    return harbour.person(harbour_services, "pat")
+
+
+@pytest.fixture
+def at(harbour_services: Services, pat):
+    """Open the workspace so long before the newest moment of its story."""
+    opened = []
+
+    def open_at(before: timedelta) -> Services:
+        opened.append(time_machine.open_past(harbour_services, pat, harbour.NOW - before))
+        return opened[-1]
+
+    yield open_at
+    for services in opened:
+        services.close()
+
+
+def test_versions_requests_and_jobs_are_those_that_there_were(at, pat) -> None:
+    past = at(45 * DAY)
+    assert [v.number for v in catalogue.list_versions(past, pat, "flight-delay")] == [1]
+    assert [r.id for r in promotions.list_requests(past, pat)] == [1]
+    assert {job.status for job in jobs.list_jobs(past, pat)} == {JobStatus.SUCCEEDED}
+    later = at(1 * DAY)
+    assert [v.number for v in catalogue.list_versions(later, pat, "flight-delay")] == [3, 2, 1]
+
+
+def test_a_request_that_was_closed_later_is_open_then(at, pat, harbour_services) -> None:
+    harbour.at(harbour_services, harbour.NOW)
+    promotions.withdraw(harbour_services, harbour.person(harbour_services, "sam"), 3, "not yet")
+    assert promotions.get_request(harbour_services, pat, 3).status is RequestStatus.WITHDRAWN
+    assert promotions.get_request(at(1.5 * DAY), pat, 3).status is RequestStatus.OPEN
+
+
+def test_what_was_live_before_a_rollout_is_live_then(at, pat, harbour_services) -> None:
+    harbour.at(harbour_services, harbour.NOW)
+    request = promotions.get_request(harbour_services, pat, 3)
+    promotions.approve(harbour_services, pat, 3, request.evidence_digest)
+    assert {d.version for d in deployments.list_deployments(harbour_services, pat, model="flight-delay")} == {
+        3
+    }
+    past = at(10 * DAY)
+    live = deployments.list_deployments(past, pat, model="flight-delay")
+    assert {(d.version, d.ended_at) for d in live} == {(1, None)}
+    assert catalogue.get_model(past, pat, "flight-delay").aliases == {"champion": 1}
+    assert catalogue.get_version(past, pat, "flight-delay/1").live_on == ("ewr", "jfk")
+
+
+def test_alerts_and_figures_end_with_their_windows(at, pat) -> None:
+    past = at(timedelta(days=4, hours=12))
+    assert [a.subject for a in alerts.list_alerts(past, pat)] == ["wind"], (
+        "the other one is of a later window"
+    )
+    view = monitor_views.monitor_view(past, pat, "flight-delay", "jfk")
+    moment = harbour.NOW - timedelta(days=4, hours=12)
+    ends = [p.window_end for p in view.performance] + [d.window_end for r in view.drift.values() for d in r]
+    assert ends
+    assert max(ends) <= moment
+    whole = monitor_views.monitor_view(at(timedelta(0)), pat, "flight-delay", "jfk")
+    assert len(whole.performance) > len(view.performance)
+
+
+def test_an_alert_that_was_acknowledged_later_is_open_then(at, pat, harbour_services) -> None:
+    harbour.at(harbour_services, harbour.NOW)
+    olga = harbour.person(harbour_services, "olga")
+    alerts.acknowledge(harbour_services, olga, 2, note="looking")
+    assert alerts.get_alert(harbour_services, pat, 2).status is AlertStatus.ACKNOWLEDGED
+    then = alerts.get_alert(at(1.5 * DAY), pat, 2)
+    assert (then.status, then.handled_by) == (AlertStatus.OPEN, "")
+
+
+def test_health_is_judged_by_what_was_known_and_says_that_processes_are_not_on_record(at, pat) -> None:
+    states = health.target_states(at(40 * DAY), pat, "flight-delay")
+    assert {state.serving for state in states} == {health.NOT_RECORDED}
+    assert {state.open_alerts for state in states} == {0}
+    assert len(health.overview(at(timedelta(0)), pat)) == 2
+
+
+def test_the_log_ends_then_and_its_chain_holds(at, pat) -> None:
+    past = at(45 * DAY)
+    found = audits.verify(past, pat)
+    assert found.count == max(entry.seq for entry in audits.show(past, pat, limit=10_000))
+    assert found.count < audits.verify(at(timedelta(0)), pat).count
+
+
+def test_nothing_can_be_changed_in_the_past(at, harbour_services) -> None:
+    olga = harbour.person(harbour_services, "olga")
+    with pytest.raises(ConflictError, match="this is the past"):
+        automation.pause(at(1 * DAY), olga, "x")
+    assert not automation.status(harbour_services, olga).paused
+
+
+def test_steps_go_from_event_to_event(harbour_services, pat) -> None:
+    found = time_machine.step(harbour_services, pat, harbour.NOW, -1)
+    assert found is not None
+    assert found.at == harbour.NOW - 4 * DAY
+    assert found.words == "alert 1: auc 0.604 on jfk, reference 0.713"
+    before = time_machine.step(harbour_services, pat, found.at, -1)
+    assert before is not None
+    assert before.words.startswith("alert 2:")
+    assert time_machine.step(harbour_services, pat, harbour.NOW + 400 * DAY, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [("yesterday", "is not a time"), ("2030-01-01", "still to come"), ("-999999w", "not a time")],
+)
+def test_wrong_times_say_what_is_expected(harbour_services, pat, typed: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        time_machine.read_time(harbour_services, pat, typed)
+
+
+def test_times_are_iso_or_so_long_before(harbour_services, pat) -> None:
+    newest = time_machine.newest_event(harbour_services, pat)
+    assert time_machine.read_time(harbour_services, pat, "-7d") == newest - 7 * DAY
+    assert (
+        time_machine.read_time(harbour_services, pat, "2013-07-04 14:00").isoformat()
+        == "2013-07-04T14:00:00+00:00"
+    )
+    assert time_machine.read_time(harbour_services, pat, "2013-07-04T14:00+02:00").hour == 12
+
+
+def test_every_table_that_names_a_model_and_a_time_is_seen_as_it_was(at, harbour_services) -> None:
+    """A table that a later release adds must not show the future."""
+    past = at(80 * DAY)
+    with past.registry.read() as connection:
+        views = {row[0] for row in connection.execute("SELECT name FROM sqlite_temp_schema")}
+        tables = [
+            row[0] for row in connection.execute("SELECT name FROM main.sqlite_schema WHERE type='table'")
+        ]
+        for name in tables:
+            columns = {row[1] for row in connection.execute(f"PRAGMA main.table_info({name})")}
+            if "model_id" in columns and columns & {"recorded_at", "created_at"}:
+                assert name in views, f"{name} shows the present"

@@ -1,0 +1,77 @@
+"""Which wall clock belonged to an event time: live data, a replay, several targets, batches that came late."""
+
+from pathlib import Path
+
+import pytest
+
+from pilothouse.telemetry import TelemetryStore
+from pilothouse.telemetry.past import wall_clocks
+
+HOUR = 3_600_000_000
+NOW = 1_000 * HOUR
+
+
+@pytest.fixture
+def clocks(tmp_path: Path):
+    """Batches as {(model, target): [(newest event, received)]} to the function that answers for a time, in hours."""
+    store = TelemetryStore(tmp_path / "telemetry.db")
+
+    def make(batches: dict[tuple[str, str], list[tuple[float, float]]]):
+        with store.transaction() as connection:
+            connection.execute("INSERT INTO specifications VALUES (1, 'x', x'00')")
+            connection.execute("INSERT INTO producers VALUES (1, 'p')")
+            sequence = 0
+            for number, ((model, target), listed) in enumerate(batches.items(), start=1):
+                first, last = min(e for e, _ in listed), max(e for e, _ in listed)
+                connection.execute(
+                    "INSERT INTO streams (id, model, version, target, specification_id, first_event, last_event, last_arrival) "
+                    "VALUES (?, ?, 1, ?, 1, ?, ?, ?)",
+                    (number, model, target, int(first * HOUR), int(last * HOUR), NOW),
+                )
+                for event, received in listed:
+                    sequence += 1
+                    connection.execute(
+                        "INSERT INTO batches (producer_id, sequence, stream_id, checksum, rows, rejected, first_event, "
+                        "last_event, received) VALUES (1, ?, ?, 0, 1, 0, ?, ?, ?)",
+                        (sequence, number, int(event * HOUR), int(event * HOUR), int(received * HOUR)),
+                    )
+
+        def answer(at: float) -> dict[str, float]:
+            with store.read() as connection:
+                return {m: wall / HOUR for m, wall in wall_clocks(connection, int(at * HOUR), NOW).items()}
+
+        return answer
+
+    yield make
+    store.close()
+
+
+def test_for_live_data_it_is_the_same_time_even_through_a_quiet_night(clocks) -> None:
+    at = clocks({("m", "a"): [(10, 10), (22, 22), (30, 30)]})
+    assert at(26) == {"m": 26}
+    assert at(35) == {"m": 35}
+
+
+def test_for_a_replay_it_is_a_moment_of_the_replay(clocks) -> None:
+    at = clocks({("m", "a"): [(10, 900), (20, 901), (30, 902)]})
+    assert at(20) == {"m": 901}
+    assert at(25) == {"m": 901.5}
+    assert at(30.5)["m"] == 902.5
+    assert at(200) == {"m": 1_000}, "what had ended by then has all happened"
+
+
+def test_of_several_targets_the_one_that_came_there_first_counts(clocks) -> None:
+    at = clocks(
+        {("m", "a"): [(10, 900), (30, 902)], ("m", "b"): [(10, 950), (30, 952)], ("n", "a"): [(500, 500)]}
+    )
+    assert at(20) == {"m": 901, "n": 20}
+
+
+def test_a_target_that_began_later_says_nothing_of_the_time_before(clocks) -> None:
+    at = clocks({("m", "a"): [(10, 900), (30, 902)], ("m", "b"): [(25, 901.5)]})
+    assert at(20) == {"m": 901}
+
+
+def test_a_batch_that_arrived_late_does_not_move_the_clock(clocks) -> None:
+    at = clocks({("m", "a"): [(10, 900), (19, 950), (30, 902)]})
+    assert at(20)["m"] < 902
