@@ -19,7 +19,7 @@ clipboard = false
 
 [keys]
 "jobs.retry" = "F5"
-"everywhere.refresh" = ["ctrl+r", "."]
+"everywhere.refresh" = ["ctrl+r", ";"]
 
 [aliases]
 fd = "monitor flight-delay ewr"
@@ -40,7 +40,7 @@ confirm = false
 def test_a_whole_file() -> None:
     found = parse(WHOLE)
     assert (found.skin, found.lean, found.clipboard) == ("night", True, False)
-    assert found.keys == {"jobs.retry": "f5", "everywhere.refresh": "ctrl+r,full_stop"}
+    assert found.keys == {"jobs.retry": "f5", "everywhere.refresh": "ctrl+r,semicolon"}
     assert found.aliases == {"fd": "monitor flight-delay ewr"}
     (plugin,) = found.plugins
     assert plugin.argv({"VERSION": "3; rm -rf"}) == ["git", "diff", "--stat", "3; rm -rf"]

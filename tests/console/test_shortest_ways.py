@@ -47,7 +47,7 @@ async def test_why_an_alert_fired_takes_two_keys_of_four(make_console) -> None:
     app = make_console("olga")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await press(pilot, ["8", "enter"], 4)
+        await press(pilot, ["8", "w"], 4)
         assert app.view.SCOPE == "alert"
         assert app.view.data is not None
 

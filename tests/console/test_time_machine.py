@@ -82,8 +82,8 @@ def test_what_was_live_before_a_rollout_is_live_then(at, pat, harbour_services) 
 
 def test_alerts_and_figures_end_with_their_windows(at, pat) -> None:
     past = at(timedelta(days=4, hours=12))
-    assert [a.subject for a in alerts.list_alerts(past, pat)] == ["wind"], (
-        "the other one is of a later window"
+    assert [a.subject for a in alerts.list_alerts(past, pat)] == ["features", "wind"], (
+        "the other two are of later windows"
     )
     view = monitor_views.monitor_view(past, pat, "flight-delay", "jfk")
     moment = harbour.NOW - timedelta(days=4, hours=12)
@@ -127,11 +127,16 @@ def test_nothing_can_be_changed_in_the_past(at, harbour_services) -> None:
 def test_steps_go_from_event_to_event(harbour_services, pat) -> None:
     found = time_machine.step(harbour_services, pat, harbour.NOW, -1)
     assert found is not None
-    assert found.at == harbour.NOW - 4 * DAY
-    assert found.words == "alert 1: auc 0.604 on jfk, reference 0.713"
+    assert found.at == harbour.NOW - 2 * DAY
+    assert found.words == "alert 4: p95 31 ms on washington, 5.3 times its baseline"
     before = time_machine.step(harbour_services, pat, found.at, -1)
     assert before is not None
-    assert before.words.startswith("alert 2:")
+    assert before.at == harbour.NOW - 4 * DAY
+    assert before.words == "alert 1: auc 0.604 on jfk, reference 0.713"
+    first = time_machine.step(harbour_services, pat, before.at, -1)
+    assert first is not None
+    assert first.at == harbour.NOW - 5 * DAY
+    assert first.words.startswith("alert 2:")
     assert time_machine.step(harbour_services, pat, harbour.NOW + 400 * DAY, 1) is None
 
 

@@ -170,7 +170,7 @@ async def test_what_was_in_production_when_takes_three_keys_and_the_time(
     app = make_console("pat")
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
-        await pilot.press("T", *"2013-08-10", "enter")
+        await pilot.press("at", *"2013-08-10", "enter")
         await until(pilot, lambda: app.session.at is not None)
         await press(pilot, "7")
         assert "THE PAST 2013-08-10 00:00" in words(app, "#banner")
@@ -186,9 +186,9 @@ async def test_in_the_past_nothing_is_changed_and_arrows_step_from_event_to_even
     app = make_console("olga")
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
-        await pilot.press("T", *"2013-08-30", "enter")
+        await pilot.press("at", *"2013-08-30", "enter")
         await until(pilot, lambda: app.session.at is not None)
-        await pilot.press("P")
+        await pilot.press("exclamation_mark")
         assert "this is the past" in footer(app)
         await pilot.press("left")
         await until(pilot, lambda: "alert 1: auc 0.604 on jfk" in footer(app))
@@ -204,7 +204,7 @@ async def test_a_wrong_time_says_what_is_expected_and_nothing_moves(make_console
     app = make_console("pat")
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
-        await pilot.press("T", *"soon", "enter")
+        await pilot.press("at", *"soon", "enter")
         await until(pilot, lambda: "'soon' is not a time" in footer(app))
         assert app.session.at is None
 

@@ -351,15 +351,17 @@ def test_a_body_that_is_no_message_is_refused(hub: Hub, path: str, body: bytes) 
 
 def test_what_is_no_batch_is_counted_and_shown(hub: Hub) -> None:
     services = hub.shop.services
+    before = sum(found.count for found in ingest.rejected(services, hub.shop.admin))
     hub.ask("POST", "/v1/batches", b"\xff" * 64)
     hub.ask("POST", "/v1/labels", b"\xff" * 64)
     hub.tell("/v1/batches", replace(batch(), errors=-1))
     (shown,) = ingest.rejected(services, hub.shop.admin)
-    assert (shown.reason, shown.count) == ("not a batch", 2 + batch().rows)
+    assert (shown.reason, shown.count - before) == ("not a batch", 2 + batch().rows)
     assert shown.example.startswith("ewr: errors: found -1")
 
 
 def test_batches_that_wait_are_committed_together_and_each_is_answered(hub: Hub) -> None:
+    before = ingest.totals(hub.shop.services, hub.shop.admin).events
     sent = [batch(producer="one", sequence=i) for i in [*range(40), 0]]
     receipts: list[tuple[int, bytes]] = []
     senders = [
@@ -372,7 +374,7 @@ def test_batches_that_wait_are_committed_together_and_each_is_answered(hub: Hub)
     found = [msgspec.msgpack.decode(body, type=BatchReceipt) for _, body in receipts]
     assert sum(receipt.duplicate for receipt in found) == 1
     assert all(receipt.accepted == batch().rows for receipt in found)
-    assert ingest.totals(hub.shop.services, hub.shop.admin).events == 40 * batch().rows
+    assert ingest.totals(hub.shop.services, hub.shop.admin).events - before == 40 * batch().rows
 
 
 @pytest.mark.parametrize(

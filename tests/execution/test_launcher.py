@@ -110,7 +110,9 @@ def test_a_step_inherits_no_descriptor_and_no_secret(
 def test_each_way_to_end_has_its_own_status(
     launcher: Launcher, tmp_path: Path, how: str, status: JobStatus, words: str
 ) -> None:
-    found, error = outcome(launcher, request_for(tmp_path, "misbehave", options={"how": how}, memory_mb=900))
+    found, error, _ = outcome(
+        launcher, request_for(tmp_path, "misbehave", options={"how": how}, memory_mb=900)
+    )
     assert found is status, error
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(error)
@@ -205,7 +207,7 @@ def test_a_killed_launcher_is_noticed_its_steps_end_and_the_next_step_runs(tmp_p
         family = descendants(launcher.pid)
         os.kill(launcher.pid, signal.SIGKILL)
         thread.join(timeout=10)
-        assert judge(request, *found[0])[0] is JobStatus.CRASHED
+        assert judge(request, *found[0])[0] is JobStatus.LOST
         wait_until(lambda: not [pid for pid in family if name_of(pid)])
         _, result = run(launcher, request_for(tmp_path, "surroundings"))
         assert result is not None
@@ -233,7 +235,7 @@ def test_an_output_that_points_elsewhere_is_refused(
     launcher: Launcher, registry: Path, tmp_path: Path, how: str
 ) -> None:
     request = request_for(tmp_path, "misbehave", options={"how": how, "registry": str(registry)})
-    status, error = outcome(launcher, request)
+    status, error, _ = outcome(launcher, request)
     assert status is JobStatus.FAILED
     assert "named as an output" in error
 
@@ -253,7 +255,7 @@ def test_no_step_is_given_the_workspace_s_state_as_input(tmp_path: Path, registr
 
 
 def test_a_step_of_another_package_cannot_be_named(launcher: Launcher, tmp_path: Path) -> None:
-    status, error = outcome(launcher, request_for(tmp_path, "no_such_step"))
+    status, error, _ = outcome(launcher, request_for(tmp_path, "no_such_step"))
     assert status is JobStatus.FAILED
     assert "trial_steps.no_such_step" in error
 

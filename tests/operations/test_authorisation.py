@@ -77,6 +77,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "promotions.list_requests": (lambda s, a: promotions.list_requests(s, a), EVERYBODY),
     "promotions.get_request": (lambda s, a: promotions.get_request(s, a, 1), EVERYBODY),
     "promotions.waiting_for": (lambda s, a: promotions.waiting_for(s, a), EVERYBODY),
+    "schedules.history": (lambda s, a: schedules.history(s, a, 1), EVERYBODY),
     "schedules.list_schedules": (lambda s, a: schedules.list_schedules(s, a), EVERYBODY),
     "schedules.pause_schedule": (lambda s, a: schedules.pause_schedule(s, a, 1, "holidays"), OPERATION),
     "schedules.resume_schedule": (lambda s, a: schedules.resume_schedule(s, a, 1), OPERATION),

@@ -19,7 +19,6 @@ def clocks(tmp_path: Path):
     def make(batches: dict[tuple[str, str], list[tuple[float, float]]]):
         with store.transaction() as connection:
             connection.execute("INSERT INTO specifications VALUES (1, 'x', x'00')")
-            connection.execute("INSERT INTO producers VALUES (1, 'p')")
             sequence = 0
             for number, ((model, target), listed) in enumerate(batches.items(), start=1):
                 first, last = min(e for e, _ in listed), max(e for e, _ in listed)
@@ -31,8 +30,8 @@ def clocks(tmp_path: Path):
                 for event, received in listed:
                     sequence += 1
                     connection.execute(
-                        "INSERT INTO batches (producer_id, sequence, stream_id, checksum, rows, rejected, first_event, "
-                        "last_event, received) VALUES (1, ?, ?, 0, 1, 0, ?, ?, ?)",
+                        "INSERT INTO segments (id, stream_id, rows, first_event, last_event, received, predictions, "
+                        "features) VALUES (?, ?, 1, ?, ?, ?, x'', x'')",
                         (sequence, number, int(event * HOUR), int(event * HOUR), int(received * HOUR)),
                     )
 

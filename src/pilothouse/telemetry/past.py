@@ -5,6 +5,13 @@ from collections.abc import Callable
 from pilothouse.sqlite import Connection
 
 DAY_US = 86_400_000_000
+_UNFOLDED = "EXISTS (SELECT 1 FROM main.unfolded_windows u WHERE u.stream_id = w.stream_id AND "
+_COUNTED_ONCE = (
+    f"AND NOT {_UNFOLDED} u.level = w.level AND u.start = w.start) AND (w.level = 86400 "
+    f"OR w.level = 3600 AND {_UNFOLDED} u.level = 86400 AND u.start = w.start - w.start % 86400000000) "
+    f"OR w.level = 60 AND {_UNFOLDED} u.level = 3600 AND u.start = w.start - w.start % 3600000000))"
+)
+"""A coarse window that is not summed yet stands for its finer ones, which are counted instead (see ``rollup``)."""
 
 
 def wall_clocks(connection: Connection, at_us: int, now_us: int) -> dict[str, int]:
@@ -34,9 +41,9 @@ def wall_clocks(connection: Connection, at_us: int, now_us: int) -> dict[str, in
 def _batch(
     connection: Connection, stream_id: int, at_us: int, comparison: str, order: str
 ) -> tuple[int, int] | None:
-    """(newest event, when it was received) of the batch next to a time."""
+    """(newest event, when it was received) of the rows that came together, next to a time."""
     row = connection.execute(
-        f"SELECT last_event, received FROM batches WHERE stream_id = ? AND last_event {comparison} ? "  # noqa: S608 - ours
+        f"SELECT last_event, received FROM segments WHERE stream_id = ? AND last_event {comparison} ? "  # noqa: S608 - ours
         f"ORDER BY last_event {order} LIMIT 1",
         (stream_id, at_us),
     ).fetchone()
@@ -54,9 +61,9 @@ def _between(before: tuple[int, int], after: tuple[int, int] | None, at_us: int,
 
 def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
     """What makes a connection see telemetry at a time, and change nothing (see ``store.past``)."""
-    day = "(SELECT coalesce(sum({column}), 0) FROM main.{table} w WHERE w.stream_id = t.id {level} AND w.start < {at})"
-    rows = day.format(column="w.rows", table="windows", level="AND w.level = 86400", at=at_us)
-    labelled = day.format(column="w.rows", table="outcome_days", level="", at=at_us)
+    counted = "(SELECT coalesce(sum(w.rows), 0) FROM main.{table} w WHERE w.stream_id = t.id AND w.start < {at} {where})"
+    rows = counted.format(table="windows", at=at_us, where=_COUNTED_ONCE)
+    labelled = counted.format(table="outcome_days", at=at_us, where="")
     views = {
         "streams": (
             f"(t.first_event <= {at_us} OR EXISTS (SELECT 1 FROM main.readings r "  # noqa: S608 - ours
@@ -74,6 +81,8 @@ def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
         "retrainings": (f"t.clock <= {at_us}", {}),
         "clocks": ("1", {"event": f"min(t.event, {at_us})", "arrived": f"min(t.arrived, {wall_us})"}),
         "rejected": (f"t.received <= {wall_us}", {}),
+        "rejected_totals": (f"t.last <= {wall_us}", {}),
+        "deletions": (f"t.recorded <= {wall_us}", {}),
     }
 
     def prepare(connection: Connection) -> None:

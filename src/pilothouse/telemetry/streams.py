@@ -80,9 +80,9 @@ def list_streams(connection: Connection, model: str | None = None, target: str |
 
 
 def arrivals_after(connection: Connection, stream_id: int, event_us: int, arrived_us: int) -> list[int]:
-    """When batches with events after ``event_us`` arrived, those after ``arrived_us`` by the wall clock, in order."""
+    """When rows with events after ``event_us`` arrived, those after ``arrived_us`` by the wall clock, in order."""
     rows = connection.execute(
-        "SELECT received FROM batches WHERE stream_id=? AND last_event>? AND received>? ORDER BY received",
+        "SELECT received FROM segments WHERE stream_id=? AND last_event>? AND received>? ORDER BY received",
         (stream_id, event_us, arrived_us),
     )
     return [int(row[0]) for row in rows]
