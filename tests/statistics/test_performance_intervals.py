@@ -5,7 +5,14 @@ import math
 import numpy as np
 import pytest
 
+from pilothouse.domain.errors import IntegrityError
 from pilothouse.statistics.metrics import compute_metrics
+from pilothouse.statistics.outcome_profile import (
+    decode_parts,
+    encode,
+    encode_parts,
+    profile_outcome_groups,
+)
 from pilothouse.statistics.outcomes import metrics_of, of_classes, profile_outcomes, realised
 from pilothouse.statistics.specification import build_specification
 
@@ -97,3 +104,29 @@ def test_a_class_that_never_occurs_says_so():
     assert values["recall"].rows == 0
     assert values["recall"].value == 0
     assert math.isnan(values["recall"].low)
+
+
+@pytest.mark.parametrize("task", list(CASES))
+def test_groups_of_rows_are_their_rows_and_survive_storage_together(task):
+    draw, classes = CASES[task]
+    rng = np.random.default_rng(5)
+    scores, labels, truth = draw(rng, 900)
+    specification = build_specification(task, {}, {}, scores, classes)
+    scores[3] = np.nan
+    groups = rng.integers(0, 3, 900)
+    parts = profile_outcome_groups(specification, scores, labels, truth, groups, 4)
+    for k, part in enumerate(parts):
+        rows = np.flatnonzero(groups == k)
+        own_labels = [labels[i] for i in rows] if classes else []
+        own = profile_outcomes(specification, scores[rows], own_labels, truth[rows])
+        assert encode(specification, part) == encode(specification, own)
+    named = dict(zip(("a", "ü", "", "none"), parts, strict=True))
+    data = encode_parts(specification, named)
+    again = decode_parts(specification, data)
+    assert {k: encode(specification, v) for k, v in again.items()} == {
+        k: encode(specification, v) for k, v in named.items()
+    }
+    assert decode_parts(specification, encode_parts(specification, {})) == {}
+    for broken in (b"", data[:-4], data[:5] + b"\0" * 30):
+        with pytest.raises(IntegrityError):
+            decode_parts(specification, broken)

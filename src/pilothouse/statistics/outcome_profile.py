@@ -3,7 +3,7 @@
 Every sum is an integer (fixed point, 2^-20), so that merging is exact and associative; Python's integers do not overflow.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,42 +64,77 @@ def profile_outcomes(
     true classes as text or number (1, 1.0 and "1" are one class) or the true values. Raises InvalidInputError where
     the lengths differ.
     """
+    return profile_outcome_groups(specification, scores, labels, truth, np.zeros(len(scores), np.int64), 1)[0]
+
+
+def profile_outcome_groups(
+    specification: ProfileSpecification,
+    scores: Floats,
+    labels: Sequence[object] | AnyArray,
+    truth: Sequence[object] | AnyArray,
+    groups: Ints,
+    count: int,
+) -> list[OutcomeProfile]:
+    """``profile_outcomes`` of each of ``count`` groups of rows: ``groups`` (int64[n]) says to which each row belongs."""
     scores = np.asarray(scores, dtype=np.float64)
     if len(truth) != len(scores) or (specification.classes and len(labels) != len(scores)):
         raise InvalidInputError(
             f"outcomes: {len(scores)} scores, {len(labels)} labels and {len(truth)} truths; expected as many of each"
         )
-    if specification.task == "regression":
-        return _regression(specification, scores, _as_numbers(truth))
-    true, predicted = class_codes(specification.classes, truth), class_codes(specification.classes, labels)
-    usable = (true >= 0) & (predicted >= 0) & np.isfinite(scores)
-    true, predicted, scores = true[usable], predicted[usable], scores[usable]
     classes = len(specification.classes)
-    confusion = np.bincount(true * classes + predicted, minlength=classes * classes).reshape(classes, classes)
-    cells = counts = np.empty(0, np.int64)
-    sums: tuple[int, ...] = ()
-    if specification.task == "binary":
-        histogram = np.bincount(
-            place(specification.score, scores) + true * specification.score.bins,
-            minlength=2 * specification.score.bins,
+    cells = confusion = None
+    if specification.task == "regression":
+        values = _as_numbers(truth)
+        usable: Flags = np.isfinite(scores) & np.isfinite(values)
+        sums = _regression(specification, scores[usable], values[usable])
+        member = groups[usable]
+    else:
+        true, predicted = (
+            class_codes(specification.classes, truth),
+            class_codes(specification.classes, labels),
         )
-        cells = np.flatnonzero(histogram)
-        counts = histogram[cells]
-        brier = (scores - true) ** 2
-        loss = -np.log(np.clip(np.where(true == 1, scores, 1 - scores), SMALLEST_PROBABILITY, 1.0))
-        sums = _fixed(brier, brier**2, loss, loss**2)
-    return OutcomeProfile(
-        len(true), int(np.sum(~usable)), frozen(cells), frozen(counts), frozen(confusion), sums
-    )
+        usable = (true >= 0) & (predicted >= 0) & np.isfinite(scores)
+        true, predicted, member = true[usable], predicted[usable], groups[usable]
+        confusion = np.bincount(
+            (member * classes + true) * classes + predicted, minlength=count * classes * classes
+        ).reshape(count, classes, classes)
+        sums = np.empty((0, len(true)), np.int64)
+        if specification.task == "binary":
+            cells = place(specification.score, scores[usable]) + true * specification.score.bins
+            sums = _binary(scores[usable], true)
+    rows = np.bincount(member, minlength=count)
+    unusable = np.bincount(groups[~usable], minlength=count)
+    order = np.argsort(member, kind="stable") if count > 1 else np.arange(len(member))
+    ends = np.cumsum(rows)
+    found = []
+    for k in range(count):
+        own = order[ends[k] - rows[k] : ends[k]]
+        held = (np.empty(0, np.int64),) * 2 if cells is None else np.unique(cells[own], return_counts=True)
+        found.append(
+            OutcomeProfile(
+                int(rows[k]),
+                int(unusable[k]),
+                frozen(held[0]),
+                frozen(held[1].astype(np.int64)),
+                frozen(np.zeros((0, 0), np.int64) if confusion is None else confusion[k]),
+                tuple(sums[:, own].sum(axis=1).tolist()),
+            )
+        )
+    return found
 
 
-def _regression(specification: ProfileSpecification, scores: Floats, truth: Floats) -> OutcomeProfile:
-    usable: Flags = np.isfinite(scores) & np.isfinite(truth)
+def _binary(scores: Floats, true: Ints) -> Ints:
+    brier = (scores - true) ** 2
+    loss = -np.log(np.clip(np.where(true == 1, scores, 1 - scores), SMALLEST_PROBABILITY, 1.0))
+    return _fixed(brier, brier**2, loss, loss**2)
+
+
+def _regression(specification: ProfileSpecification, scores: Floats, truth: Floats) -> Ints:
     with np.errstate(over="ignore"):
-        error = (scores[usable] - truth[usable]) / specification.scale
-        value = (truth[usable] - specification.centre) / specification.scale
+        error = (scores - truth) / specification.scale
+        value = (truth - specification.centre) / specification.scale
         square, height = error**2, value**2
-        sums = _fixed(
+        return _fixed(
             error,
             np.abs(error),
             square,
@@ -111,18 +146,13 @@ def _regression(specification: ProfileSpecification, scores: Floats, truth: Floa
             square * value,
             square * height,
         )
-    none = frozen(np.empty(0, np.int64))
-    return OutcomeProfile(
-        int(usable.sum()), int(np.sum(~usable)), none, none, frozen(np.zeros((0, 0), np.int64)), sums
-    )
 
 
-def _fixed(*columns: Floats) -> tuple[int, ...]:
+def _fixed(*columns: Floats) -> Ints:
+    """Each row's contributions in fixed point, int64[columns, n]."""
     with np.errstate(over="ignore"):
-        return tuple(
-            int(np.rint(np.clip(np.nan_to_num(c) * POINT, -_LARGEST, _LARGEST)).astype(np.int64).sum())
-            for c in columns
-        )
+        scaled = np.nan_to_num(np.array(columns)) * POINT
+    return np.asarray(np.rint(np.clip(scaled, -_LARGEST, _LARGEST)).astype(np.int64))
 
 
 def _as_numbers(values: Sequence[object] | AnyArray) -> Floats:
@@ -196,6 +226,65 @@ def encode(specification: ProfileSpecification, profile: OutcomeProfile) -> byte
         "confusion": profile.confusion.ravel(),
     }
     return pack("O", header, arrays)
+
+
+def encode_parts(specification: ProfileSpecification, parts: Mapping[str, OutcomeProfile]) -> bytes:
+    """Several named outcome profiles in one frame: far fewer bytes and far less work than a frame each."""
+    header = {
+        "of": specification.digest[:16],
+        "names": list(parts),
+        "rows": [part.rows for part in parts.values()],
+        "unusable": [part.unusable for part in parts.values()],
+        "sums": [str(value) for part in parts.values() for value in part.sums],
+    }
+    none = [np.empty(0, np.int64)]
+    arrays = {
+        "sizes": np.array([len(part.cells) for part in parts.values()], np.int64),
+        "gaps": np.concatenate(none + [np.diff(part.cells, prepend=0) for part in parts.values()]),
+        "counts": np.concatenate(none + [part.counts for part in parts.values()]),
+        "confusion": np.concatenate(none + [part.confusion.ravel() for part in parts.values()]),
+    }
+    return pack("Q", header, arrays)
+
+
+def decode_parts(specification: ProfileSpecification, data: bytes) -> dict[str, OutcomeProfile]:
+    """Read what ``encode_parts`` wrote. Raises IntegrityError for damage, or profiles of another specification."""
+    header, arrays = unpack("Q", data)
+    if header.get("of") != specification.digest[:16]:
+        raise IntegrityError(
+            f"outcome profiles were made under specification {header.get('of')!s}…; "
+            f"expected {specification.digest[:16]}…"
+        )
+    classes, width = len(specification.classes), _sum_count(specification)
+    try:
+        names, ends = header["names"], np.cumsum(arrays["sizes"], dtype=np.int64)
+        confusion = arrays["confusion"].reshape(len(names), classes, classes)
+        sums = [int(text) for text in header["sums"]]
+        if (
+            len(sums) != width * len(names)
+            or len(ends) != len(names)
+            or len(arrays["counts"]) != sum(arrays["sizes"])
+        ):
+            raise ValueError("sizes do not agree")
+        found = {}
+        for k, name in enumerate(names):
+            own = slice(int(ends[k] - arrays["sizes"][k]), int(ends[k]))
+            cells = np.cumsum(arrays["gaps"][own], dtype=np.int64)
+            if cells.size and not 0 <= int(cells.min()) <= int(cells.max()) < 2 * specification.score.bins:
+                raise ValueError("cells out of range")
+            found[str(name)] = OutcomeProfile(
+                int(header["rows"][k]),
+                int(header["unusable"][k]),
+                frozen(cells),
+                arrays["counts"][own],
+                confusion[k],
+                tuple(sums[k * width : (k + 1) * width]),
+            )
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise IntegrityError(
+            f"stored outcome profiles are damaged: {error!r}; restore them from a backup"
+        ) from None
+    return found
 
 
 def decode(specification: ProfileSpecification, data: bytes) -> OutcomeProfile:

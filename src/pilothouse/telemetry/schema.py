@@ -248,11 +248,9 @@ ALTER TABLE streams ADD COLUMN slices TEXT NOT NULL DEFAULT '[]';
 CREATE TABLE outcome_slices (
   stream_id INTEGER NOT NULL REFERENCES streams(id),
   feature TEXT NOT NULL,
-  value TEXT NOT NULL,            -- one of the column's frequent values, or '' for every other
   start INTEGER NOT NULL,
-  rows INTEGER NOT NULL,
-  data BLOB NOT NULL,
-  PRIMARY KEY (stream_id, feature, value, start)
+  data BLOB NOT NULL,             -- an outcome profile for each of the feature's values
+  PRIMARY KEY (stream_id, feature, start)
 ) STRICT, WITHOUT ROWID;
 """
 

@@ -1,16 +1,17 @@
-"""Outcomes cut by the values of features: an outcome profile for each (feature, value, day) of a stream.
+"""Outcomes cut by the values of features: an outcome profile for each value, a feature and day in one row of a stream.
 
 How many values a feature has is bounded: its most frequent ones in the reference are kept apart, every other is pooled.
 Everything here runs inside the caller's transaction.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import numpy as np
 
 from pilothouse.domain.categories import category_text
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import outcomes
+from pilothouse.statistics import outcome_profile, outcomes
 from pilothouse.statistics.outcomes import OutcomeProfile
 from pilothouse.statistics.specification import CategoricalColumn, ProfileSpecification
 
@@ -22,6 +23,7 @@ OTHER = ""
 """Stands for every other value, and for a missing one."""
 
 
+@lru_cache(maxsize=256)
 def values_of(specification: ProfileSpecification, feature: str) -> frozenset[str]:
     """The values of a feature that are kept apart; none for a feature with more numbers than LARGEST."""
     column = specification.by_name.get(feature)
@@ -63,33 +65,30 @@ def fold(
     """Add a day's rows (scores, labels, truths) to the profiles of their slices."""
     scores, labels, truth = rows
     for feature, texts in cut.items():
-        places: dict[str, list[int]] = {}
-        for place, text in enumerate(texts):
-            places.setdefault(text, []).append(place)
-        for value, members in places.items():
-            part = outcomes.profile_outcomes(
-                specification,
-                np.array([scores[i] for i in members]),
-                [labels[i] for i in members] if labels else [],
-                [truth[i] for i in members],
-            )
-            _add(connection, specification, (stream_id, feature, value, day), part)
+        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        groups = np.array([places[text] for text in texts], np.int64)
+        parts = outcome_profile.profile_outcome_groups(
+            specification, np.array(scores), labels, truth, groups, len(places)
+        )
+        _add(connection, specification, (stream_id, feature, day), dict(zip(places, parts, strict=True)))
 
 
 def _add(
     connection: Connection,
     specification: ProfileSpecification,
-    key: tuple[int, str, str, int],
-    part: OutcomeProfile,
+    key: tuple[int, str, int],
+    parts: dict[str, OutcomeProfile],
 ) -> None:
     row = connection.execute(
-        "SELECT data FROM outcome_slices WHERE stream_id=? AND feature=? AND value=? AND start=?", key
+        "SELECT data FROM outcome_slices WHERE stream_id=? AND feature=? AND start=?", key
     ).fetchone()
     if row is not None:
-        part = outcomes.merge(specification, outcomes.decode(specification, row[0]), part)
+        stored = outcome_profile.decode_parts(specification, row[0])
+        for value, part in stored.items():
+            parts[value] = outcomes.merge(specification, part, parts[value]) if value in parts else part
     connection.execute(
-        "INSERT OR REPLACE INTO outcome_slices VALUES (?,?,?,?,?,?)",
-        (*key, part.rows, outcomes.encode(specification, part)),
+        "INSERT OR REPLACE INTO outcome_slices VALUES (?,?,?,?)",
+        (*key, outcome_profile.encode_parts(specification, parts)),
     )
 
 
@@ -98,10 +97,10 @@ def read(
 ) -> dict[tuple[str, str], list[OutcomeProfile]]:
     """The days that start in [start, end) of each (feature, value), oldest first."""
     found: dict[tuple[str, str], list[OutcomeProfile]] = {}
-    for feature, value, data in connection.execute(
-        "SELECT feature, value, data FROM outcome_slices WHERE stream_id=? AND start>=? AND start<? "
-        "ORDER BY feature, value, start",
+    for feature, data in connection.execute(
+        "SELECT feature, data FROM outcome_slices WHERE stream_id=? AND start>=? AND start<? ORDER BY feature, start",
         (stream_id, start_us, end_us),
     ):
-        found.setdefault((feature, value), []).append(outcomes.decode(specification, data))
-    return found
+        for value, part in outcome_profile.decode_parts(specification, data).items():
+            found.setdefault((feature, value), []).append(part)
+    return dict(sorted(found.items(), key=lambda item: (item[0][0], item[0][1] == OTHER, item[0][1])))
