@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from serving_kit import (
     ModelFile,
@@ -21,6 +22,8 @@ from serving_kit import (
     train,
     wait_until,
 )
+
+from pilothouse.domain.wire import PackedTimings
 
 Launch = Callable[..., ServingProcess]
 MODEL = "/v2/models/flight-delay"
@@ -189,8 +192,9 @@ def test_batches_carry_every_row_without_private_columns(running: tuple[ServingP
     assert set(found.numeric) == {"hour", "seats", "temp"}
     assert set(found.categorical) == {"carrier", "dest"}
     assert len(found.event_times) == 8 * found.rows == len(found.scores)
-    assert sum(request.rows for request in found.requests) == found.rows
-    assert all(request.latency_us > 0 for request in found.requests)
+    assert isinstance(found.requests, PackedTimings)
+    assert np.frombuffer(found.requests.rows, "<i8").sum() == found.rows
+    assert (np.frombuffer(found.requests.latency_us, "<i8") > 0).all()
 
 
 def test_errors_reach_the_hub_with_the_next_batch(running: tuple[ServingProcess, TestHub]) -> None:

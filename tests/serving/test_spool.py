@@ -11,6 +11,7 @@ import pytest
 
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import PredictionId
+from pilothouse.domain.wire import RequestTiming, code_texts, pack_timings
 from pilothouse.serving.segments import ErrorRecord, PredictionRecord, read_segment, to_batch
 from pilothouse.serving.spool import Spool, SpoolLimits, Stream
 from support import wait_until
@@ -87,9 +88,9 @@ def test_an_acknowledged_record_is_on_disk_under_its_id(tmp_path: Path) -> None:
     assert (batch.target, batch.model, batch.version, batch.rows) == ("ewr", "flight-delay", 1, 4)
     assert np.frombuffer(batch.scores).tolist() == [1.0, 1.0, 2.0, 2.0]
     assert np.frombuffer(batch.numeric["temp"]).tolist() == [1.0, 1.0, 2.0, 2.0]
-    assert batch.categorical == {"carrier": ["UA", None, "UA", None]}
-    assert batch.labels == ["1"] * 4
-    assert [(r.rows, r.latency_us, r.at_us) for r in batch.requests] == [(2, 250, 1_000)] * 2
+    assert batch.categorical == {"carrier": code_texts(["UA", None, "UA", None])}
+    assert batch.labels == code_texts(["1"] * 4)
+    assert batch.requests == pack_timings([RequestTiming(2, 250, 1_000)] * 2)
     spool.close()
 
 
