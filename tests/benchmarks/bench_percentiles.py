@@ -144,6 +144,7 @@ import json, statistics, sys, time
 import duckdb, numpy as np
 total, path = int(sys.argv[1]), sys.argv[2]
 connection = duckdb.connect(path)
+connection.execute("SET enable_progress_bar = false")
 connection.execute("CREATE TABLE events (event_us BIGINT, latency BIGINT)")
 for first in range(0, total, {BATCH} * 20):
     parts = []

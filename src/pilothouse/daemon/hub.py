@@ -46,7 +46,7 @@ from pilothouse.serving.http import (
     read_body,
 )
 
-from .hub_checks import check_batch, check_outcomes, check_report
+from .hub_checks import MAXIMUM_BATCH_ROWS, check_batch, check_outcomes, check_report
 from .hub_writer import BatchWriter
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,9 @@ def _batch(services: Services, target: str, body: bytes) -> PredictionBatch:
         if batch.target == target:
             check_batch(batch)
     except InvalidInputError as error:
-        ingest.count_refused(services, target, max(batch.rows, 1) if batch else 1, str(error))
+        # what it says of its rows is not to be believed beyond what a batch may have
+        rows = batch.rows if batch is not None and 1 <= batch.rows <= MAXIMUM_BATCH_ROWS else 1
+        ingest.count_refused(services, target, rows, str(error))
         raise
     assert batch is not None
     if batch.target != target:
