@@ -137,6 +137,9 @@ def _views(moment: Moment) -> dict[str, _View]:
                 f"AND j.created_at <= {_OF_MODEL})",
             },
         ),
+        "incidents": _View(
+            f"EXISTS (SELECT 1 FROM main.alerts a WHERE a.incident_id = t.id AND a.effective_at <= {at})"  # noqa: S608 - names of our own schema and numbers
+        ),
         "promotion_requests": _View(
             f"t.recorded_at <= {_OF_MODEL}",
             {
