@@ -43,7 +43,7 @@ PRIOR = 60.0
 """Degrees of freedom of chance's deviation where the windows are as far apart as chance has them."""
 WANDERS = 1.2
 """Windows so many times as far apart as chance has them wander: they are compared with the recent past too."""
-FORM = 2
+FORM = 3
 """The form of a stored calibration; part of the key under which one is kept."""
 FEWEST_ROWS = 5
 """Fewer usable values than this are no sample."""
@@ -189,7 +189,13 @@ def _quality_nulls(
         known = null_windows.sums(windows.others, days.counts[:, cells.start : cells.missing]) > 0
         shares["unseen"] = (current[:, :-1] * ~known).sum(axis=1) / rows
     size = (max(int(np.median(rows)), 1),)
-    return tuple(_null(name, size, [share], windows.independent) for name, share in shares.items())
+    found = []
+    for name, share in shares.items():
+        drawn = np.random.default_rng(0).binomial(
+            size[0], float(share.mean()) if len(share) else 0.0, null_windows.DRAWS
+        )
+        found.append(_null(name, size, [share], windows.independent, [drawn / size[0]]))
+    return tuple(found)
 
 
 def nulls_by_chance(column: Column, reference: Histogram, rows: int, seed: int = 0) -> tuple[Null, ...]:
@@ -224,7 +230,10 @@ def _null(
             prior, expected = PRIOR * ratio**-8, spread * mean / max(by_chance, 1e-9)
         pooled = math.sqrt((own * deviation**2 + prior * expected**2) / (own + prior))
         means.append(mean)
-        deviations.append(max(pooled, _LEAST_DEVIATION, _LEAST_VARIATION * mean))
+        least = (
+            0.0 if statistic in ("missing", "unseen") else _LEAST_VARIATION * mean
+        )  # a share may well be steady
+        deviations.append(max(pooled, _LEAST_DEVIATION, least))
         freedoms.append(own + prior)
     return Null(statistic, rows, tuple(means), tuple(deviations), tuple(freedoms), windows, recent)
 
