@@ -136,7 +136,9 @@ def _outcome(
                 jobs.report_progress(services, claim, step, fraction, message)
             except StaleAttemptError:
                 cancel.set()
-            except UnavailableError as error:  # progress is a courtesy; a step must not be left running for want of it
+            except (
+                UnavailableError
+            ) as error:  # progress is a courtesy; a step must not be left running for want of it
                 log.error("progress of job %d: %s", claim.job.id, error)
 
     try:
