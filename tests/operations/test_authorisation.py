@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,11 +15,14 @@ from pilothouse.operations import (
     audits,
     authorisation,
     automation,
+    backfills,
     catalogue,
     deployments,
     promotions,
     schedules,
+    searches,
     targets,
+    triggers,
     workspaces,
 )
 from pilothouse.operations.services import Services
@@ -66,6 +70,12 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "promotions.list_requests": (lambda s, a: promotions.list_requests(s, a), EVERYBODY),
     "promotions.get_request": (lambda s, a: promotions.get_request(s, a, 1), EVERYBODY),
     "promotions.waiting_for": (lambda s, a: promotions.waiting_for(s, a), EVERYBODY),
+    "backfills.backfill": (
+        lambda s, a: backfills.backfill(s, a, "delay", s.now(), s.now(), timedelta(days=1)), SCIENCE),
+    "schedules.history": (lambda s, a: schedules.history(s, a, 1), EVERYBODY),
+    "searches.list_trials": (lambda s, a: searches.list_trials(s, a, 1), EVERYBODY),
+    "triggers.list_events": (lambda s, a: triggers.list_events(s, a), EVERYBODY),
+    "triggers.list_triggers": (lambda s, a: triggers.list_triggers(s, a), EVERYBODY),
     "schedules.list_schedules": (lambda s, a: schedules.list_schedules(s, a), EVERYBODY),
     "schedules.pause_schedule": (lambda s, a: schedules.pause_schedule(s, a, 1, "holidays"), OPERATION),
     "schedules.resume_schedule": (lambda s, a: schedules.resume_schedule(s, a, 1), OPERATION),
@@ -82,7 +92,20 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "workspaces.set_workspace_policy": (lambda s, a: workspaces.set_workspace_policy(s, a, approvals=1), ADMINS),
 }  # fmt: skip
 
-MODULES = (alerts, audits, automation, catalogue, deployments, promotions, schedules, targets, workspaces)
+MODULES = (
+    alerts,
+    audits,
+    automation,
+    backfills,
+    catalogue,
+    deployments,
+    promotions,
+    schedules,
+    searches,
+    targets,
+    triggers,
+    workspaces,
+)
 
 
 class _Nowhere:
