@@ -44,7 +44,7 @@ def run(
 
 
 def outcome(launcher: Launcher, request: StepRequest) -> tuple[JobStatus, str]:
-    return judge(request, *run(launcher, request))
+    return judge(request, *run(launcher, request))[:2]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from pilothouse.operations import (
     audits,
     authorisation,
     automation,
+    backfills,
     catalogue,
     deployments,
     listings,
@@ -22,6 +24,7 @@ from pilothouse.operations import (
     schedules,
     sessions,
     targets,
+    triggers,
     workspaces,
 )
 from pilothouse.operations.services import Services
