@@ -110,9 +110,7 @@ def test_a_step_inherits_no_descriptor_and_no_secret(
 def test_each_way_to_end_has_its_own_status(
     launcher: Launcher, tmp_path: Path, how: str, status: JobStatus, words: str
 ) -> None:
-    found, error, _ = outcome(
-        launcher, request_for(tmp_path, "misbehave", options={"how": how}, memory_mb=900)
-    )
+    found, error = outcome(launcher, request_for(tmp_path, "misbehave", options={"how": how}, memory_mb=900))
     assert found is status, error
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(error)
@@ -235,7 +233,7 @@ def test_an_output_that_points_elsewhere_is_refused(
     launcher: Launcher, registry: Path, tmp_path: Path, how: str
 ) -> None:
     request = request_for(tmp_path, "misbehave", options={"how": how, "registry": str(registry)})
-    status, error, _ = outcome(launcher, request)
+    status, error = outcome(launcher, request)
     assert status is JobStatus.FAILED
     assert "named as an output" in error
 
@@ -255,7 +253,7 @@ def test_no_step_is_given_the_workspace_s_state_as_input(tmp_path: Path, registr
 
 
 def test_a_step_of_another_package_cannot_be_named(launcher: Launcher, tmp_path: Path) -> None:
-    status, error, _ = outcome(launcher, request_for(tmp_path, "no_such_step"))
+    status, error = outcome(launcher, request_for(tmp_path, "no_such_step"))
     assert status is JobStatus.FAILED
     assert "trial_steps.no_such_step" in error
 
