@@ -31,7 +31,7 @@ def test_every_reason_for_a_rejection_is_listed():
 def test_every_kind_of_alert_that_is_drawn_is_listed():
     drawn = {rule.kind for rules in alerting.RULES.values() for rule in rules} | {silence.KIND}
     assert set(first_cells("Alerts")) == drawn
-    assert drawn - {silence.KIND} == set(get_args(AlertKind))  # no training helps against silence
+    assert drawn - {silence.KIND} <= set(get_args(AlertKind))  # no training helps against silence
 
 
 def test_bounds_are_those_in_force():

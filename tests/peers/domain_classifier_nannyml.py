@@ -19,6 +19,9 @@ from nannyml.drift.multivariate.domain_classifier import DomainClassifierCalcula
 
 def main(file: str) -> None:
     """Fit on the reference, judge the windows one after the other."""
+    os.sched_setaffinity(
+        0, {max(os.sched_getaffinity(0))}
+    )  # one core: LightGBM's threads wait for each other in a spin
     held = np.load(file, allow_pickle=False)
     windows = held["windows"]
     names = [f"f{i}" for i in range(windows.shape[2])]
