@@ -14,7 +14,7 @@ from pilothouse.operations import deployments, job_attempts, promotions, results
 from pilothouse.operations.services import Services
 from pilothouse.store import agreement
 from pilothouse.store import requests as stored_requests
-from pilothouse.telemetry import TelemetryStore, VersionFacts
+from pilothouse.telemetry import TelemetryStore, VersionFacts, rollup
 
 REASON = "as the proof wants it"
 
@@ -186,9 +186,11 @@ def _telemetry_state(root: Path) -> dict[str, Any]:
             batches, rows = connection.execute(
                 "SELECT count(*), coalesce(sum(rows), 0) FROM batches"
             ).fetchone()
-            (rolled,) = connection.execute(
-                "SELECT coalesce(sum(rows), 0) FROM windows WHERE level = 86400"
-            ).fetchone()
+            streams = [stream for (stream,) in connection.execute("SELECT id FROM streams").fetchall()]
+            rolled = sum(
+                rollup.count_rows(connection, stream, rollup.DAY, 0, flight_batches.NOW_US)
+                for stream in streams
+            )
         assert rows == rolled == 20 * batches
         return {"batches": batches}
     finally:

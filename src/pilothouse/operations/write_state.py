@@ -1,11 +1,12 @@
 """Whether the workspace may be written: by people's wish, and by the daemon where the disk runs full or a check fails.
 
-The audit row of a closing is written before the mark is set, that of an opening after it has gone.
+The audit row of a closing is written before the mark is set, that of an opening after it has gone. Where the disk is too full
+even for the row, the mark is set all the same: the row of the opening says since when and why it was closed.
 """
 
 import shutil
 
-from pilothouse.domain.errors import ConflictError, IntegrityError
+from pilothouse.domain.errors import ConflictError, IntegrityError, UnavailableError
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.store import audit, seals
 from pilothouse.system.write_guard import Cause, ReadOnly
@@ -46,6 +47,8 @@ def watch_disk(services: Services) -> ReadOnly | None:
     usage = shutil.disk_usage(services.paths.state)
     least = min(LEAST_FREE, usage.total // 20)
     found = state(services)
+    if usage.free >= 2 * least:
+        services.write_guard.keep_room()
     if found is None and usage.free < least:
         words = (
             f"the disk of {services.paths.state} has {usage.free >> 20} MiB free, of at least {least >> 20}"
@@ -88,10 +91,21 @@ def check_seal(services: Services) -> str:
 
 def _close(services: Services, actor: Actor, cause: Cause, reason: str) -> ReadOnly:
     permission = Permission.RUN_DAEMON if actor is DAEMON else Permission.FREEZE
-    with changing(services, actor, permission) as change:
-        mark = ReadOnly(cause, reason, change.at.isoformat(), actor.name)
-        change.record("workspace.read_only", "workspace", {"cause": cause, "reason": reason})
-    services.write_guard.close(mark)
+    mark = ReadOnly(cause, reason, services.now().isoformat(), actor.name)
+    if cause == "disk":
+        services.write_guard.take_room()
+    try:
+        with changing(services, actor, permission) as change:
+            change.record("workspace.read_only", "workspace", {"cause": cause, "reason": reason})
+    except UnavailableError:
+        if cause != "disk":
+            raise
+    try:
+        services.write_guard.close(mark)
+    except OSError as error:
+        raise UnavailableError(
+            f"{reason}, and not even that could be noted: {error.strerror}; make room"
+        ) from error
     return mark
 
 

@@ -16,6 +16,8 @@ from .files import write_atomically
 Cause = Literal["disk", "check", "person"]
 """Who lifts it: the daemon when there is room again (disk), or a person (a check that failed, or a person's wish)."""
 
+_RESERVE_BYTES = 256 << 10
+
 _ADVICE: dict[str, str] = {
     "disk": "make room; the daemon then lifts it by itself",
     "check": "run pilothouse doctor; restore a backup, or lift it with pilothouse writable",
@@ -43,6 +45,7 @@ class WriteGuard:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._reserve = path.with_name("reserve")
 
     def state(self) -> ReadOnly | None:
         """Why nothing may be written, or None."""
@@ -58,6 +61,16 @@ class WriteGuard:
         """Raise UnavailableError where nothing may be written."""
         if self._path.exists() and (found := self.state()) is not None:
             raise UnavailableError(found.words)
+
+    def keep_room(self) -> None:
+        """Hold some room back in a file, so that a full disk can be noted. Nothing where there is none to hold."""
+        if not self._reserve.exists():
+            with contextlib.suppress(OSError):
+                write_atomically(self._reserve, bytes(_RESERVE_BYTES))
+
+    def take_room(self) -> None:
+        """Give up what ``keep_room`` held."""
+        self._reserve.unlink(missing_ok=True)
 
     def close(self, mark: ReadOnly) -> None:
         """Let nothing be written from now on. Raises OSError."""
