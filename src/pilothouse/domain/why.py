@@ -66,6 +66,8 @@ class Why:
     shares: tuple[BinShare, ...] = ()
     fire: int = 0
     of: int = 0
+    changed: str = ""
+    """What changed (inputs, truth, both, only volume or quality) as known now; empty where the explanation says so already."""
     retraining: str = ""
     deployments: tuple[Deployment, ...] = ()
     """Those on the alert's target around its time, oldest first."""

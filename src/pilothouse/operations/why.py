@@ -35,7 +35,7 @@ from pilothouse.telemetry.readings import (
 )
 from pilothouse.telemetry.streams import find_stream
 
-from . import retraining
+from . import change_evidence, retraining
 from .alerts import get_alert
 from .authorisation import reading
 from .explanations import STATISTICS
@@ -61,6 +61,7 @@ def why(services: Services, actor: Actor, alert_id: int) -> Why:
         alert,
         "",
         "",
+        changed=_changed(services, alert),
         retraining=retraining.what_followed(services, actor, alert),
         deployments=near,
     )
@@ -73,6 +74,12 @@ def why(services: Services, actor: Actor, alert_id: int) -> Why:
             return found
         found = _TELLERS.get(alert.kind, _nothing)(found, telemetry, stream, spec, importance)
     return _with_shares(services, found, stream, spec)
+
+
+def _changed(services: Services, alert: Alert) -> str:
+    """Judged anew: truth that has come since may have settled it."""
+    found = change_evidence.diagnose_alert(services, alert)
+    return "" if found is None or found.sentence in alert.explanation else found.sentence
 
 
 def _near(history: Sequence[Deployment], alert: Alert) -> tuple[Deployment, ...]:
@@ -208,8 +215,7 @@ _SET_BY = {
 
 def _set_by(figure: DriftFigure | QualityFigure) -> str:
     """Which part set the threshold, where the reading carries the grounds of its verdict."""
-    grounds = getattr(figure, "grounds", None)
-    return _SET_BY.get(grounds.set_by, "") if grounds is not None else ""
+    return _SET_BY.get(figure.grounds.set_by, "")
 
 
 def _quality(

@@ -45,6 +45,7 @@ def why_page(why: Why) -> list[Line]:
         BLANK,
         *_windows(why),
         *section("Why it fired", (text_line(words, hang=2) for words in alert.explanation.splitlines())),
+        *section("What changed, as known now", [text_line(why.changed, hang=2)] if why.changed else ()),
         *_features(why.features, why.looked_at),
         *_telling(why.telling),
         *_shares(why),
