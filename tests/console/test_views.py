@@ -7,10 +7,12 @@ import pytest
 from test_approval_by_keyboard import footer
 from textual.widgets import Static
 
+from pilothouse.composition import open_workspace
 from pilothouse.console import exporting
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.grid import Grid
+from pilothouse.operations import workspaces, write_state
 from pilothouse.presentation.braille import plain_text
 
 SIZE = (80, 24)
@@ -302,3 +304,22 @@ async def test_views_stand_any_size(make_console, size: tuple[int, int]) -> None
             await pilot.resize_terminal(*SIZE)
             await settle(pilot)
         assert plain_text(app.view.query_one("#chart0", ChartView)._drawing)
+
+
+async def test_a_workspace_that_may_not_be_written_says_so_on_every_screen(
+    make_console, workspace: Path
+) -> None:
+    app = make_console("olga")
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        assert "READ-ONLY" not in words(app, "#banner")
+        services = open_workspace(workspace)
+        ada = workspaces.identify(services, "ada")
+        write_state.make_read_only(services, ada, "the disk is changed")
+        app.look()
+        await until(pilot, lambda: "READ-ONLY" in words(app, "#banner"))
+        assert "the disk is changed" in words(app, "#banner")
+        write_state.make_writable(services, ada, "it has been")
+        services.close()
+        app.look()
+        await until(pilot, lambda: "READ-ONLY" not in words(app, "#banner"))

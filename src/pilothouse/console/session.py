@@ -32,6 +32,8 @@ class Status:
     """``data_version`` of both databases: when it moves, somebody has written."""
     plugins: bool = True
     """Whether the workspace lets consoles run plugins."""
+    frozen: str = ""
+    """Why nothing may be written in the workspace, in words; empty where it may."""
 
 
 @dataclass

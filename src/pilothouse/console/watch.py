@@ -106,16 +106,25 @@ def _status(session: Session, services: "Services") -> Status:
     versions = data_versions(session)
     # The heartbeat moves all the time; leaving it out lets an unchanged state be an equal value.
     daemon = replace(processes.daemon_state(services), heartbeat_at=None)
+    mark = services.write_guard.state()
+    frozen = mark.words if mark else ""
     before = session.status
     if before is not None and before.versions == versions:
-        return before if before.daemon == daemon else replace(before, daemon=daemon)
+        same = before.daemon == daemon and before.frozen == frozen
+        return before if same else replace(before, daemon=daemon, frozen=frozen)
     actor = workspaces.identify(services, session.user, session.as_name)
     session.models, session.targets = _names(services, actor)
     plugins = not session.config.plugins or workspaces.plugins_allowed(
         services, handed_over=session.as_name not in (None, session.user)
     )
     return Status(
-        actor, workspaces.is_demo(services), automation.status(services, actor), daemon, versions, plugins
+        actor,
+        workspaces.is_demo(services),
+        automation.status(services, actor),
+        daemon,
+        versions,
+        plugins,
+        frozen,
     )
 
 

@@ -71,6 +71,8 @@ class Banner(Static):
                 f" ◀ THE PAST {time_text(session.at)} (data's clock), read-only. ← → events, :now returns "
             )
             lines.append(Text(words, "reverse bold", no_wrap=True, overflow="ellipsis", end=""))
+        if status and status.frozen:
+            lines.append(line(Cell(safe(f" ✖ READ-ONLY: {status.frozen}"), "bad")))
         if status and not status.daemon.running:
             lines.append(
                 line(
