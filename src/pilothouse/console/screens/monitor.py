@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.widgets import Static
 
 from pilothouse.console import exporting
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.chart import ChartView
+from pilothouse.console.widgets.chrome import OneLine
 from pilothouse.console.widgets.grid import Grid
-from pilothouse.console.widgets.tones import line
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
@@ -66,21 +65,29 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self.beside = beside
         self.feature: str | None = None
         self.axis = Axis()
+        self._times: list[float] = []
+        """Every window's end, in order."""
         self.zoomed = 0
         """0 shows the first four; then each of PANELS by itself."""
+        self._charts: list[ChartView] = []
+        self._made: tuple[Watched | None, Point, dict[str | None, tuple[Chart, ...]]] = (None, (0.0, 0.0), {})
         self.layout_ = "charts"
         """``charts``, ``features``, ``heat`` or ``distribution``."""
 
     def body(self) -> ComposeResult:
         """One line of facts; charts, heat map, distribution or the list of features; what the lines mean."""
-        yield Static(markup=False, id="facts", classes="line")
+        yield OneLine(markup=False, id="facts", classes="line")
         with Container(id="charts"):
             for number in range(len(PANELS)):
                 yield ChartView(self.app.drawings, id=f"chart{number}")
         yield ChartView(self.app.drawings, id="heat")
         yield ChartView(self.app.drawings, id="distribution")
         yield Grid(id="features")
-        yield Static(markup=False, id="legend", classes="line")
+        yield OneLine(markup=False, id="legend", classes="line")
+
+    def on_mount(self) -> None:
+        """Find the pictures once."""
+        self._charts = list(self.query(ChartView))
 
     def crumbs(self) -> Sequence[str]:
         """monitor › MODEL › TARGET."""
@@ -94,7 +101,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self.feature, self.data, self.axis = None, None, Axis()
+        self.feature, self.data, self.axis, self._times = None, None, Axis(), []
         self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Watched:
@@ -133,9 +140,8 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         """Put the pictures; those that are equal are not drawn again."""
         view = data.view
         if view is None:
-            self.query_one("#facts", Static).update(
-                line(Cell(" no models yet: write models/NAME/model.toml and run pilothouse apply", "dim"))
-            )
+            words = " no models yet: write models/NAME/model.toml and run pilothouse apply"
+            self.query_one("#facts", OneLine).put(Cell(words, "dim"))
             return
         self.place = (view.model, view.target)
         if self.feature not in view.drift:
@@ -144,20 +150,33 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         span = self.axis.span(whole)
         if self.axis.following:
             span = steady(span)
-        self.query_one("#facts", Static).update(line(*_facts(view, self.axis, span)))
-        for number, chart in enumerate(monitor_charts(view, self.feature, data.other, span)):
+        self.query_one("#facts", OneLine).put(*_facts(view, self.axis, span))
+        charts = self._pictures(data, view, span)
+        self._times = times_of(charts)
+        for number, chart in enumerate(charts):
             self.query_one(f"#chart{number}", ChartView).put(chart)
-        self.query_one("#heat", ChartView).put(heat_map(view, self.feature, span))
-        if self.layout_ == "distribution":
+        if self.layout_ == "heat":
+            self.query_one("#heat", ChartView).put(heat_map(view, self.feature, span))
+        elif self.layout_ == "distribution":
             picture = distribution_picture(data.distribution, self.feature or "")
             self.query_one("#distribution", ChartView).put(picture)
-        self.query_one("#features", Grid).put(feature_table(view))
+        elif self.layout_ == "features":
+            self.query_one("#features", Grid).put(feature_table(view))
         self._put_cursor()
         self._arrange()
         self.refresh_chrome()
 
+    def _pictures(self, data: Watched, view: MonitorView, span: Point) -> tuple[Chart, ...]:
+        """The charts of the feature; made once for the same figures on the same axis."""
+        if self._made[0] is not data or self._made[1] != span:
+            self._made = (data, span, {})
+        made = self._made[2]
+        if self.feature not in made:
+            made[self.feature] = monitor_charts(view, self.feature, data.other, span)
+        return made[self.feature]
+
     def _put_cursor(self) -> None:
-        for chart in self.query(ChartView):
+        for chart in self._charts:
             chart.put_cursor(self.axis.cursor)
 
     def _arrange(self) -> None:
@@ -171,7 +190,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         for number in range(len(PANELS)):
             shown = self.zoomed == number + 1 if self.zoomed else number < _TOGETHER
             self.query_one(f"#chart{number}", ChartView).display = shown
-        self.query_one("#legend", Static).update(line(*self._legend()))
+        self.query_one("#legend", OneLine).put(*self._legend())
         if grid.display:
             grid.focus()
         else:
@@ -230,13 +249,6 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         assert self.data is not None
         assert self.data.view is not None
         return self.data.view
-
-    @property
-    def _times(self) -> list[float]:
-        """Every window's end, in order."""
-        if self.data is None or self.data.view is None:
-            return []
-        return times_of(monitor_charts(self._view, self.feature, self.data.other))
 
     def _look(self, axis: Axis) -> None:
         """Another part of the time, or another place of the cursor."""
@@ -359,7 +371,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def do_back(self) -> None:
         """Out of the list, the map or the zoom, then from the cursor, then away."""
-        if self.query_one("#prompt").display:
+        if self.frame.prompt.display:
             super().do_back()
         elif self.layout_ != "charts" or self.zoomed:
             self.layout_, self.zoomed = "charts", 0
