@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.charts import (
     Chart,
     Distribution,
