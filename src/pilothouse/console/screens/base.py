@@ -2,66 +2,30 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.message import Message
-from textual.screen import Screen
-from textual.worker import Worker, WorkerState
 
-from pilothouse.console import navigation, reading
+from pilothouse.console import describing, navigation
 from pilothouse.console.actions import Action, actions_of, bindings_of
 from pilothouse.console.dialogs import Ask, Help
 from pilothouse.console.frame import Frame
 from pilothouse.console.refusals import why_not
-from pilothouse.console.session import Session
+from pilothouse.console.screens.reading import ReadingScreen, T
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.prompt import Prompt
-from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Tone
 from pilothouse.presentation.documents import Line
 
-if TYPE_CHECKING:
-    from pilothouse.console.app import Console
-    from pilothouse.operations.services import Services
 
-T = TypeVar("T")
-Operation = Callable[["Services", Actor], Any]
-
-
-class View(Screen[None], Generic[T]):
+class View(ReadingScreen[T]):
     """A screen of the console. Subclasses give ``SCOPE``, ``TOP``, ``body``, ``load`` and ``show``."""
 
     SCOPE: ClassVar[str] = ""
     TOP: ClassVar[str] = ""
     """The top view whose tab is lit."""
-    app: "Console"
-
-    class Loaded(Message):
-        """The thread has read what the view shows."""
-
-        def __init__(self, data: Any, question: int) -> None:
-            super().__init__()
-            self.data = data
-            self.question = question
-
-    class Failed(Message):
-        """The thread could not; ``words`` are for the reader."""
-
-        def __init__(self, words: str) -> None:
-            super().__init__()
-            self.words = words
-
-    class Done(Message):
-        """An operation has gone through."""
-
-        def __init__(self, words: str, after: Callable[[], None] | None) -> None:
-            super().__init__()
-            self.words = words
-            self.after = after
 
     def __init_subclass__(cls, **options: Any) -> None:
         cls.BINDINGS = bindings_of(cls.SCOPE)
@@ -69,12 +33,6 @@ class View(Screen[None], Generic[T]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.data: T | None = None
-        self._loading = False
-        self._again = False
-        self._question = 0
-        self._failed = False
-        self._fault = ""
         self.frame = Frame()
         self._frame_due = False
         self.lists: list[Grid | Pager] = []
@@ -87,14 +45,6 @@ class View(Screen[None], Generic[T]):
     def body(self) -> ComposeResult:
         """The widgets between header and footer."""
         yield Grid()
-
-    def load(self, services: "Services", actor: Actor) -> T:
-        """Read what the view shows. Runs in a thread and touches no widget."""
-        raise NotImplementedError
-
-    def show(self, data: T) -> None:
-        """Put it on the screen."""
-        raise NotImplementedError
 
     def crumbs(self) -> Sequence[str]:
         """Where this is."""
@@ -130,11 +80,6 @@ class View(Screen[None], Generic[T]):
         self.say(words, "bad")
 
     # ---- life
-
-    @property
-    def session(self) -> Session:
-        """Who looks at what."""
-        return self.app.session
 
     def compose(self) -> ComposeResult:
         """Header, banner, body, prompt, footer."""
@@ -180,67 +125,6 @@ class View(Screen[None], Generic[T]):
 
         return (*actions_of(self.SCOPE, config.keys), *plugins.actions_in(config.plugins, self.SCOPE))
 
-    def reload(self) -> None:
-        """Read again in a thread; while one reads, remember that it is needed once more."""
-        if self.session.services is None:
-            return
-        if self._loading:
-            self._again = True
-            return
-        self._loading = True
-        self.run_worker(self._load, thread=True, exit_on_error=False, group="load")
-
-    @property
-    def settled(self) -> bool:
-        """True when nothing is being read and an answer, or a reason why there is none, is on the screen."""
-        return not self._loading and (self.data is not None or self._failed)
-
-    def ask_anew(self) -> None:
-        """What is to be shown is another thing now: an answer that is still on its way is for the old question."""
-        self._question += 1
-        self.refresh_chrome()
-        self.reload()
-
-    def _load(self) -> None:
-        services = self.session.seen
-        assert services is not None
-        question = self._question
-        try:
-            message: Message = self.Loaded(self.load(services, self.session.actor), question)
-        except PilothouseError as error:
-            message = self.Failed(str(error))
-        self.post_message(message)
-
-    def on_view_loaded(self, message: Loaded) -> None:
-        """Paint, if anything is different from what is there."""
-        message.stop()
-        self._fault = ""
-        self._loaded()
-        if message.question == self._question and message.data != self.data:
-            self.data = message.data
-            self.show(message.data)
-            self.refresh_chrome()
-
-    def on_view_failed(self, message: Failed) -> None:
-        """What was there stays; the reason stands below."""
-        message.stop()
-        self._failed, self._fault = True, message.words
-        self._loaded()
-        self.say(message.words, "bad")
-
-    def _loaded(self) -> None:
-        self._loading = False
-        if self._again:
-            self._again = False
-            self.reload()
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A fault of ours in a thread is said, not swallowed."""
-        if event.state is WorkerState.ERROR:
-            self._loading = False
-            error = event.worker.error
-            self.say(f"internal error in {self.SCOPE}: {type(error).__name__}: {error}", "bad")
-
     # ---- actions
 
     def why_not(self, action: Action) -> str:
@@ -273,29 +157,6 @@ class View(Screen[None], Generic[T]):
         else:
             self.app.push_screen(navigation.make(destination))
             self.app.history.visit(destination)
-
-    def perform(self, words: str, operation: Operation, after: Callable[[], None] | None = None) -> None:
-        """Call an operation in a thread; say ``words`` (or what it answers with) when it is through, or why not."""
-
-        def work() -> None:
-            services = self.session.services
-            assert services is not None
-            try:
-                answer = operation(services, self.session.actor)
-                message: Message = self.Done(answer if isinstance(answer, str) else words, after)
-            except PilothouseError as error:
-                message = self.Failed(str(error))
-            self.post_message(message)
-
-        self.run_worker(work, thread=True, exit_on_error=False, group="operation")
-
-    def on_view_done(self, message: Done) -> None:
-        """Say so, and read again."""
-        message.stop()
-        self.say(message.words, "good")
-        self.reload()
-        if message.after is not None:
-            message.after()
 
     def ask(self, question: Ask, then: Callable[[str], None]) -> None:
         """Ask, and go on only with a yes."""
@@ -410,19 +271,19 @@ class View(Screen[None], Generic[T]):
 
     def do_describe(self) -> None:
         """Every field of it, to read."""
-        reading.read_record(self, described=True)
+        describing.read_record(self, described=True)
 
     def do_raw(self) -> None:
         """The record itself."""
-        reading.read_record(self, described=False)
+        describing.read_record(self, described=False)
 
     def do_copy(self) -> None:
         """Hand it to the terminal."""
-        reading.copy(self)
+        describing.copy(self)
 
     def read_text(self, title: str, text: str, lines: Callable[[str], list[Line]]) -> None:
         """Show a text over the whole screen."""
-        reading.read_text(self, title, text, lines)
+        describing.read_text(self, title, text, lines)
 
     def do_mark(self) -> None:
         """Mark the row, or take the mark away."""

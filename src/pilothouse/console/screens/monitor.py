@@ -18,10 +18,8 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts import MARK_LEGEND, Chart, Point, time_labels, times_of
+from pilothouse.presentation.charts import Chart, Point, times_of
 from pilothouse.presentation.monitor_charts import (
-    HEAT_LEGEND,
-    LINE_LEGEND,
     PANELS,
     Other,
     distribution_picture,
@@ -29,8 +27,8 @@ from pilothouse.presentation.monitor_charts import (
     monitor_charts,
     whole_span,
 )
+from pilothouse.presentation.monitor_lines import facts_line, legend_line
 from pilothouse.presentation.monitor_span import Axis, steady
-from pilothouse.presentation.texts import count_text, safe, time_text
 from pilothouse.presentation.work_pages import feature_table
 
 if TYPE_CHECKING:
@@ -150,7 +148,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         span = self.axis.span(whole)
         if self.axis.following:
             span = steady(span)
-        self.query_one("#facts", OneLine).put(*_facts(view, self.axis, span))
+        self.query_one("#facts", OneLine).put(*facts_line(view, self.axis, span))
         charts = self._pictures(data, view, span)
         self._times = times_of(charts)
         for number, chart in enumerate(charts):
@@ -190,32 +188,17 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         for number in range(len(PANELS)):
             shown = self.zoomed == number + 1 if self.zoomed else number < _TOGETHER
             self.query_one(f"#chart{number}", ChartView).display = shown
-        self.query_one("#legend", OneLine).put(*self._legend())
+        self.query_one("#legend", OneLine).put(
+            *legend_line(self.layout_, self.feature, self.place[1], self._other_name, single=self.zoomed == 1)
+        )
         if grid.display:
             grid.focus()
         else:
             self.set_focus(None)
 
-    def _legend(self) -> list[Cell]:
-        feature = Cell(f" {safe(self.feature, 24)}  ", "strong") if self.feature else Cell(" ")
-        if self.layout_ == "heat":
-            return [Cell(f" {HEAT_LEGEND}", "dim")]
-        if self.layout_ == "distribution":
-            return [
-                feature,
-                Cell("█ shares on one scale  ▲ ▼ where they differ most  ← → window  ↑ ↓ feature", "dim"),
-            ]
-        if self.data is not None and self.data.other is not None:
-            name = safe(self.data.other.name, 32)
-            return [
-                feature,
-                Cell(f"── {safe(self.place[1], 32)} ", "info"),
-                Cell(f"╌╌ {name} ", "warn"),
-                Cell(MARK_LEGEND, "dim"),
-            ]
-        if self.zoomed == 1:
-            return [feature, *(Cell(text, tone) for text, tone in LINE_LEGEND), Cell(MARK_LEGEND, "dim")]
-        return [feature, Cell(MARK_LEGEND, "dim")]
+    @property
+    def _other_name(self) -> str:
+        return self.data.other.name if self.data is not None and self.data.other is not None else ""
 
     def focus_body(self) -> None:
         """Keys go to the view itself, or to the list of features."""
@@ -409,21 +392,3 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
             self.post_message(self.Done(found.words, None))
 
         self.run_worker(work, thread=True, exit_on_error=False, group="operation")
-
-
-def _facts(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
-    version = f"v{view.version}" if view.version else "nothing deployed"
-    counts = f"{count_text(view.events)} predictions  {count_text(view.labels_joined)} outcomes"
-    cells = [
-        Cell(f" {safe(view.model)} ", "strong"),
-        Cell("on "),
-        Cell(f"{safe(view.target)} ", "strong"),
-        Cell(f"{version}  ", "info"),
-    ]
-    unresolved = [alert for alert in view.alerts if alert.status != "resolved"]
-    if unresolved:
-        cells.append(Cell(f"▲ {len(unresolved)} open alert{'' if len(unresolved) == 1 else 's'}  ", "warn"))
-    if axis.shown is not None:
-        (_, first), (_, last) = time_labels(*span, 2)
-        cells.append(Cell(f"{first} – {last}{' following' if axis.following else ''}  ", "info"))
-    return [*cells, Cell(f"data clock {time_text(view.event_clock)}  {counts}", "dim")]
