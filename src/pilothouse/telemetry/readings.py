@@ -5,11 +5,13 @@ over both: a reading is written first, its alerts next, and only then it is mark
 the same alerts again (they are keyed too) and never another reading.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
 
+from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.grounds import Grounds
 from pilothouse.sqlite import Connection
 
@@ -69,6 +71,12 @@ class PerformanceFigure:
     reference_low: float | None
     reference_high: float | None
     labelled_share: float
+
+
+def metric_value(metric: str, value: float | None, low: float | None, high: float | None) -> MetricValue:
+    """Kept figures as a metric with its interval, NaN for what is not known; its rows are not told."""
+    known, least, most = (math.nan if x is None else x for x in (value, low, high))
+    return MetricValue(metric, known, least, most, 0)
 
 
 @dataclass(frozen=True, slots=True)
