@@ -68,7 +68,9 @@ def test_truth_that_came_after_its_window_was_closed_counts(services: Services) 
     assert entry.detail["reason"] == "late truth"
 
 
-def test_windows_stay_as_they_are_until_the_rules_change_and_alerts_to_be_drawn_stay_so(services: Services) -> None:
+def test_windows_stay_as_they_are_until_the_rules_change_and_alerts_to_be_drawn_stay_so(
+    services: Services,
+) -> None:
     send(services, "ewr", 0, 15, change={"wind_speed": 60.0})
     monitoring.evaluate_windows(services)
     opened = len(alerts.list_alerts(services, admin(services)))
