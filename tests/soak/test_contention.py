@@ -1,7 +1,8 @@
 """Twelve writers and twenty readers at once: every change goes through, nobody hears of a locked database, nobody waits long.
 
 First each writes about five times a second, which is sixty changes a second in all, more than a busy workspace has; then all
-write without a pause, which only shows that nobody is passed over: the slowest wait for eleven others, no more.
+write without a pause, which only shows that nobody is passed over: the slowest wait for eleven others, no more. One operator
+works in a workspace of their own meanwhile: as long as an action takes there, it is the machine that is slow.
 """
 
 import itertools
@@ -123,18 +124,28 @@ def test_twelve_write_and_twenty_read_without_a_lock_in_the_way(tmp_path: Path) 
     for _ in range(WORKERS * (2 * times // 10 + 2)):
         trainings.start_training(harbour.services, harbour.actor("sam"), "delay")
     harbour.services.close()
+    quiet = make_harbour(tmp_path / "quiet")
+    quiet.apply()
+    quiet.add_version()
+    promotions.request_promotion(quiet.services, quiet.actor("sam"), "delay")
+    quiet.services.close()
     here = cut.context()
-    ready = here.Barrier(PEOPLE + WORKERS + READERS)
+    ready = here.Barrier(PEOPLE + WORKERS + READERS + 1)
     roles = [*itertools.islice(itertools.cycle(("sam", "oscar", "ada")), PEOPLE)]
     roles += [f"worker-{number}" for number in range(WORKERS)]
     crew, ends = [], []
-    for number in range(PEOPLE + WORKERS + READERS):
+    for number in range(PEOPLE + WORKERS + READERS + 1):
         mine, theirs = here.Pipe(duplex=False)
         if number < len(roles):
             seed = chance.randrange(2**31)
             child = here.Process(
                 target=write,
                 args=(tmp_path / "w", roles[number], requests[number % PEOPLE], times, seed, ready, theirs),
+            )
+        elif number == PEOPLE + WORKERS + READERS:
+            child = here.Process(
+                target=write,
+                args=(tmp_path / "quiet", "sam", 1, times, chance.randrange(2**31), ready, theirs),
             )
         else:
             child = here.Process(target=read, args=(tmp_path / "w", times, ready, theirs))
@@ -157,7 +168,8 @@ def test_twelve_write_and_twenty_read_without_a_lock_in_the_way(tmp_path: Path) 
         for who, part in (
             ("operators", taken[:PEOPLE]),
             ("workers", taken[PEOPLE : len(roles)]),
-            ("readers", taken[len(roles) :]),
+            ("readers", taken[len(roles) : -1]),
+            ("one alone", taken[-1:]),
         ):
             all_of = [second for one in part for second in one[pace]]
             print(
@@ -165,4 +177,6 @@ def test_twelve_write_and_twenty_read_without_a_lock_in_the_way(tmp_path: Path) 
                 f"p99 {p99(all_of) * 1e3:.0f} ms, longest {max(all_of) * 1e3:.0f} ms"
             )
     if LONG:  # with ten acts each the p99 is the slowest but one
-        assert p99([second for one in taken[:PEOPLE] for second in one["five a second each"]]) <= WANTED_S
+        calm = "five a second each"
+        operators = p99([second for one in taken[:PEOPLE] for second in one[calm]])
+        assert operators <= max(WANTED_S, 3 * p99(taken[-1][calm])), "the lock is in the way"

@@ -87,7 +87,7 @@ def newest_of(connection: Connection, action: str) -> AuditEntry | None:
 
 
 def says(connection: Connection, action: str, subject: str, detail: dict[str, Any]) -> bool:
-    """Whether there is an entry of just that (and maybe more): for changes of another database, recorded after they are made."""
+    """Whether there is an entry of just that (and maybe more): for what is recorded after it was done, in another database."""
     rows = connection.execute(
         "SELECT detail FROM audit WHERE action = ? AND subject = ? ORDER BY seq DESC", (action, subject)
     )
