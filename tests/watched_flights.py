@@ -213,17 +213,28 @@ def send(
     wrong_truth: bool = False,
     latency_us: int = 5_000,
     change: dict[str, object] | None = None,
-) -> LabelReceipt:
-    """Ship flights in requests of about an hour and then their outcomes, turned round with ``wrong_truth``."""
+    truth: bool = True,
+) -> LabelReceipt | None:
+    """Ship flights in requests of about an hour and then their outcomes, turned round with ``wrong_truth``; without
+    ``truth`` these stay away."""
     rows = traffic(target, since_day, days)
     if change:
         rows = rows.assign(**change)
     producer = f"{target}-v{version}-{since_day}"
     for batch in batches(rows, 100, producer=producer, target=target, version=version, latency_us=latency_us):
         ingest.ingest_batch(services, batch)
+    return (
+        tell_truth(services, target, since_day, days, version=version, wrong=wrong_truth) if truth else None
+    )
+
+
+def tell_truth(
+    services: Services, target: str, since_day: int, days: int, *, version: int = 1, wrong: bool = False
+) -> LabelReceipt:
+    """The outcomes of what ``send`` shipped."""
     outcomes = [
-        Outcome(f"{producer}.{i // 100 + 1}.{i % 100}", str(1 - late if wrong_truth else late))
-        for i, late in enumerate(rows["late"])
+        Outcome(f"{target}-v{version}-{since_day}.{i // 100 + 1}.{i % 100}", str(1 - late if wrong else late))
+        for i, late in enumerate(traffic(target, since_day, days)["late"])
     ]
     return ingest.ingest_outcomes(services, outcomes)
 

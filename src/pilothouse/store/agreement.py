@@ -22,11 +22,43 @@ _VERDICTS = {"request.approved": "approve", "request.refused": "reject"}
 def disagreements(connection: Connection) -> Iterator[str]:
     """One line for each row that differs from the log, in the caller's read; none where all agree."""
     entries = list(audit.iterate(connection))
+    yield from _settings(connection, entries)
     yield from _grants(connection, entries)
     yield from _versions(connection, entries)
     yield from _requests(connection, entries)
     yield from _decisions(connection, entries)
     yield from _deployments(connection, entries)
+
+
+def _settings(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+    """The settings that decide who may do what, and for how long rows are kept."""
+    said: dict[str, str] = {}
+    wrappers: set[str] = set()
+    for entry in entries:
+        detail = entry.detail
+        match entry.action:
+            case "workspace.created":
+                said |= {
+                    "created_by": detail["admin"],
+                    "demo": "yes" if detail["demo"] else "no",
+                    "open_reading": "yes" if detail["open_reading"] else "no",
+                }
+            case "reading.opened" | "reading.closed":
+                said["open_reading"] = "yes" if entry.action == "reading.opened" else "no"
+            case "plugins.allowed" | "plugins.forbidden":
+                said["console_plugins"] = "yes" if entry.action == "plugins.allowed" else "no"
+            case "retention.set":
+                said["keep_rows_days"] = "" if detail["days"] is None else str(detail["days"])
+            case "wrapper.trusted" | "wrapper.distrusted":
+                wrappers = {*detail["before"], entry.subject}
+                if entry.action == "wrapper.distrusted":
+                    wrappers.discard(entry.subject)
+                said["trusted_wrappers"] = "\n".join(sorted(wrappers))
+    found = {row["name"]: row["value"] for row in connection.execute("SELECT name, value FROM settings")}
+    known = ("created_by", "demo", "open_reading", "console_plugins", "keep_rows_days", "trusted_wrappers")
+    for name in known:
+        if found.get(name) != said.get(name):
+            yield f"the setting {name}"
 
 
 def _grants(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
