@@ -6,6 +6,7 @@ The order of the start is a rule: the lock first, then the launcher by exec, the
 import argparse
 import contextlib
 import logging
+import os
 import select
 import signal
 import socket
@@ -93,6 +94,11 @@ def _lead(
     stop: threading.Event,
     told: socket.socket,
 ) -> int:
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+    ):  # before numpy: its matrices are too small to share out
+        os.environ.setdefault(name, "1")
     # Only now, with the launcher exec'd: what these open, no step can inherit.
     from pilothouse.composition import open_workspace
     from pilothouse.operations import processes
