@@ -9,8 +9,8 @@ PATIENCE_S = 60.0
 
 
 def wait_until(predicate: Callable[[], object], timeout: float = 10.0, interval: float = 0.02) -> None:
-    """Return as soon as ``predicate()`` is true; fail with its last value after ``timeout`` seconds, or PATIENCE_S where it is a
-    matter of seconds at all."""
+    """Return as soon as ``predicate()`` is true; fail with its last value after ``timeout`` seconds (PATIENCE_S, where it is a
+    matter of whole seconds)."""
     if timeout >= 1:
         timeout = max(timeout, PATIENCE_S)
     deadline = time.monotonic() + timeout

@@ -10,7 +10,7 @@ _BUILT: dict[Hashable, Path] = {}
 
 
 def copy_of(key: Hashable, build: Callable[[Path], None], root: Path) -> None:
-    """Put into ``root`` what ``build(folder)`` makes, which has to leave nothing open there. It is called once for a ``key``."""
+    """Put into ``root`` what ``build(folder)`` makes, which has to leave nothing open there. Once for each ``key``."""
     if key not in _BUILT:
         folder = Path(tempfile.mkdtemp(prefix="ph-built-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -94,11 +94,8 @@ def _lead(
     stop: threading.Event,
     told: socket.socket,
 ) -> int:
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-    ):  # before numpy: its matrices are too small to share out
-        os.environ.setdefault(name, "1")
+    for library in ("OMP", "OPENBLAS"):  # before numpy is imported: our matrices are too small to share out
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     # Only now, with the launcher exec'd: what these open, no step can inherit.
     from pilothouse.composition import open_workspace
     from pilothouse.operations import processes

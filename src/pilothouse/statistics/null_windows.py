@@ -9,6 +9,7 @@ is also thinned to fewer rows, since a statistic of few rows is larger by chance
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -162,18 +163,15 @@ def measure(
     return _between(column, _side(column, reference), _side(column, current), scale)
 
 
-def _side(column: Column, sample: tuple[Ints, Ints]) -> distances.Laid | Ints:
-    """One side of a comparison, ready for any number of others."""
+def _side(column: Column, sample: tuple[Ints, Ints]) -> Any:
+    """One side of a comparison, ready for any number of others: laid out where the column has edges, else the counts."""
     if isinstance(column, NumericColumn) and column.edges.size:
         return distances.lay(*distances.bin_sizes(column), *sample)
     return sample[0]
 
 
-def _between(
-    column: Column, reference: distances.Laid | Ints, current: distances.Laid | Ints, scale: float
-) -> dict[str, Floats]:
-    if isinstance(reference, distances.Laid) and isinstance(current, distances.Laid):
-        assert isinstance(column, NumericColumn)
+def _between(column: Column, reference: Any, current: Any, scale: float) -> dict[str, Floats]:
+    if isinstance(column, NumericColumn) and column.edges.size:
         distance = distances.wasserstein_of_laid(distances.bin_sizes(column)[0], reference, current)
         return {
             "ks": distances.ks_of_laid(reference, current),
@@ -236,7 +234,7 @@ def chance_values(
     mean_position = reference.positions / np.maximum(reference.counts, 1)
     scale = drift.scale_of(column, reference) if isinstance(column, NumericColumn) else 1.0
 
-    def draw(size: int) -> distances.Laid | Ints:
+    def draw(size: int) -> Any:
         counts = rng.multinomial(size, share, size=DRAWS)
         return _side(column, (counts, np.rint(counts * mean_position).astype(np.int64)))
 
