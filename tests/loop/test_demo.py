@@ -58,7 +58,7 @@ def demo(root: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         stage.strike(root)
 
 
-def finished(process: subprocess.Popen[str], *codes: int, timeout: float = 420) -> dict[str, Any]:
+def finished(process: subprocess.Popen[str], *codes: int, timeout: float = 900) -> dict[str, Any]:
     out, err = process.communicate(timeout=timeout)
     assert process.returncode in codes, f"{out}\n{err}"
     report: dict[str, Any] = json.loads(out)
@@ -132,4 +132,4 @@ def events_beyond(services: Services, process: subprocess.Popen[str], count: int
         assert process.poll() is None, process.communicate()
         return ingest.totals(services, reader).events > count
 
-    wait_until(enough, 120)
+    wait_until(enough, 600)
