@@ -25,7 +25,7 @@ def test_a_change_that_is_cut_off_is_whole_or_absent(name: str, tmp_path: Path) 
     assert after != before
     assert len(points) > 10
     print(f"{name}: {len(points)} points")
-    wanted = sorted(chance.sample(range(1, len(points) + 1), min(len(points), size(8, 100_000))))
+    wanted = sorted(chance.sample(range(1, len(points) + 1), min(len(points), size(5, 100_000))))
     for at in wanted:
         root = tmp_path / "cut"
         shutil.copytree(base, root)
