@@ -10,6 +10,7 @@ from pilothouse.domain.records import Version
 from pilothouse.domain.roles import Actor
 from pilothouse.store import runs
 
+from . import paired_predictions
 from .authorisation import reading
 from .catalogue import ComparisonRow, compare_versions, require_version
 from .services import Services
@@ -35,7 +36,8 @@ def compare(services: Services, actor: Actor, first: str, second: str) -> Compar
     with reading(services, actor) as connection:
         versions = [require_version(connection, reference) for reference in (first, second)]
         folders = [runs.files_of(connection, version.run_id).get(_FOLDER) for version in versions]
-    tested = tuple(_paired(*versions))
+        sides = paired_predictions.sides_of(connection, *versions)
+    tested = tuple(_paired(*versions)) or tuple(_from_record(services, sides, *versions))
     if not all(folders):
         return Comparison((*tested, *rows), (), "the code of one of them was not kept")
     digests = [folder.digest for folder in folders if folder is not None]
@@ -65,6 +67,22 @@ def _paired(first: Version, second: Version) -> Iterator[ComparisonRow]:
         yield ComparisonRow("paired test", rows, a, b, True)
         words = f"{verdict}: {figures['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
         yield _on_side(candidate is second, name, words)
+
+
+def _from_record(
+    services: Services, sides: paired_predictions.Sides | str, first: Version, second: Version
+) -> Iterator[ComparisonRow]:
+    """Where no gate held them against each other: the same test on the rows that both held out, or why there is none."""
+    name = f"v{second.number} against v{first.number}"
+    found = sides if isinstance(sides, str) else paired_predictions.compare_pairs(services.artifacts, sides)
+    if isinstance(found, str):
+        how = "a training while one of them is live has the comparison gate make it"
+        yield _on_side(True, name if first.model == second.model else "none", f"not made: {found}; {how}")
+        return
+    words = "better" if found.low > 0 else "worse" if found.high < 0 else "no difference beyond chance"
+    rows = f"{found.metric}, {found.rows:,} rows that both held out"
+    yield ComparisonRow("paired test", rows, f"{found.value_a:.4f}", f"{found.value_b:.4f}", True)
+    yield _on_side(True, name, f"{words}: {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})")
 
 
 def _on_side(is_second: bool, name: str, words: str) -> ComparisonRow:

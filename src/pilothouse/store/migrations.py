@@ -115,6 +115,7 @@ MIGRATIONS: dict[str, Migration] = {
     "registry_4": Migration(parts=("0004_legal_holds.sql",), never_deleted=("legal_holds",)),
     "registry_5": Migration(parts=("0005_incidents.sql",), never_deleted=("incidents",)),
     "registry_6": Migration(parts=("0006_console.sql",), never_deleted=("sessions",)),
+    "registry_7": Migration(parts=("0007_lists.sql",)),
 }
 """Each brings the schema from its index to the next."""
 
