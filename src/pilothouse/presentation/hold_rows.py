@@ -6,7 +6,7 @@ from datetime import datetime
 from pilothouse.domain.retention import LegalHold
 from pilothouse.presentation.cells import Cell, cell
 from pilothouse.presentation.tables import Row, Table, read_columns
-from pilothouse.presentation.texts import ago_text, safe, time_text
+from pilothouse.presentation.texts import LINE_LIMIT, ago_text, safe, time_text
 
 
 def hold_table(holds: Sequence[LegalHold], now: datetime) -> Table:
@@ -44,3 +44,12 @@ def hold_table(holds: Sequence[LegalHold], now: datetime) -> Table:
         tuple(rows),
         "no legal hold was ever placed: p stops the deletion of predictions, by an admin",
     )
+
+
+def hold_words(hold: LegalHold) -> list[Cell]:
+    """``placed by ada: case 2013-117   lifted by ada 2013-09-02 06:00: the case is closed``."""
+    cells = [Cell(f"placed by {safe(hold.placed_by)}: ", "dim"), Cell(safe(hold.reason, LINE_LIMIT))]
+    if hold.lifted_at is None:
+        return cells
+    lifted = f"   lifted by {safe(hold.lifted_by)} {time_text(hold.lifted_at)}: "
+    return [*cells, Cell(lifted, "dim"), Cell(safe(hold.lift_reason, LINE_LIMIT))]

@@ -8,7 +8,15 @@ from pilothouse.domain.search import TrialLine
 from pilothouse.presentation.cells import Cell, Tone, cell, job_cell
 from pilothouse.presentation.documents import Line, aligned, section, text_line
 from pilothouse.presentation.tables import Row, Table, read_columns
-from pilothouse.presentation.texts import ABSENT, figure, parameters_text, safe, span_text, value_text
+from pilothouse.presentation.texts import (
+    ABSENT,
+    LINE_LIMIT,
+    figure,
+    parameters_text,
+    safe,
+    span_text,
+    value_text,
+)
 
 _STATES: Mapping[str, tuple[str, Tone]] = {
     "best": ("● best", "good"),
@@ -20,14 +28,14 @@ _STATES: Mapping[str, tuple[str, Tone]] = {
 }
 
 
-def trial_table(trials: Sequence[TrialLine], metric: str, empty: str) -> Table:
+def trial_table(trials: Sequence[TrialLine], metric: str) -> Table:
     """The best first: score, the lowest and highest of its folds, parameters."""
     columns = read_columns(
         ">RANK",
         ">TRIAL",
         "STATE",
         f">{metric.upper()}",
-        "FOLDS, LOW TO HIGH !1",
+        "FOLDS !1",
         "PARAMETERS ~20",
         ">TOOK !2",
         "JOBS ~4 !3",
@@ -41,14 +49,14 @@ def trial_table(trials: Sequence[TrialLine], metric: str, empty: str) -> Table:
                 state_cell(t),
                 cell(figure(t.mean), "strong"),
                 cell(folds_text(t)),
-                cell(parameters_text(t.parameters) + (f"  {t.error}" if t.error else "")),
+                cell(parameters_text(t.parameters)),
                 cell(None if t.seconds is None else span_text(t.seconds)),
                 cell(" ".join(map(str, t.jobs)), "dim"),
             ),
         )
         for place, t in enumerate(trials, 1)
     ]
-    return Table(columns, tuple(rows), empty)
+    return Table(columns, tuple(rows), "no trials")
 
 
 def state_cell(trial: TrialLine) -> Cell:
@@ -58,12 +66,22 @@ def state_cell(trial: TrialLine) -> Cell:
 
 
 def folds_text(trial: TrialLine) -> str:
-    """``0.702 to 0.731 of 3``: folds are too few and too much alike for an interval, so all that they span is shown."""
+    """``0.702–0.731 of 3``: folds are too few and too much alike for an interval, so the lowest and the highest are shown."""
     known = [score for score in trial.scores.values() if score is not None]
     if not known:
         return ABSENT
-    span = figure(known[0]) if len(known) == 1 else f"{figure(min(known))} to {figure(max(known))}"
+    span = figure(known[0]) if len(known) == 1 else f"{figure(min(known))}–{figure(max(known))}"
     return f"{span} of {len(trial.scores)}"
+
+
+def trial_words(trial: TrialLine) -> list[Cell]:
+    """``trial 3  learning_rate=0.1 max_iter=240   jobs 10 13``: in full what a row has no room for."""
+    cells = [
+        Cell(f"trial {trial.candidate + 1}  ", "strong"),
+        Cell(safe(parameters_text(trial.parameters), LINE_LIMIT)),
+        Cell(f"   job{'' if len(trial.jobs) == 1 else 's'} {' '.join(map(str, trial.jobs))}", "dim"),
+    ]
+    return [*cells, Cell(f"   {safe(trial.error, LINE_LIMIT)}", "bad")] if trial.error else cells
 
 
 def search_line(job: Job, asked: SearchSpec | None, trials: Sequence[TrialLine], metric: str) -> list[Cell]:
@@ -91,8 +109,11 @@ def empty_words(job: Job, asked: SearchSpec | None) -> str:
             f"job {job.id} searches nothing: name values to try under [training.search.parameters] in the model.toml of "
             f"{safe(job.model)}, apply it, and train (t)"
         )
+    spared = job.result.get("reused", {}).get("search")
+    if spared:
+        return f"job {job.id} did not search again, for nothing had changed: its search is that of {safe(str(spared))}"
     if job.status.ended:
-        return f"job {job.id} {job.status} before its search began: Enter on it in :jobs shows its log"
+        return f"job {job.id} {job.status} before its search began: j shows its log"
     return "no trial yet: they are queued once the rows are laid out"
 
 

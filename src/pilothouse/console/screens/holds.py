@@ -2,12 +2,17 @@
 
 from typing import TYPE_CHECKING
 
+from textual.app import ComposeResult
+from textual.widgets import Static
+
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.lists import Listed, TableView, listed
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.tones import line
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.retention import EVERYTHING, LegalHold, parse_scope, scope_words
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.hold_rows import hold_table
+from pilothouse.presentation.hold_rows import hold_table, hold_words
 
 if TYPE_CHECKING:
     from pilothouse.console.actions import Action
@@ -19,6 +24,17 @@ class HoldsView(TableView[LegalHold]):
 
     SCOPE = "legal-holds"
     TOP = "audit"
+
+    def body(self) -> ComposeResult:
+        """The holds, and in full why the one under the cursor was placed and lifted."""
+        yield Grid(id="grid")
+        yield Static(markup=False, id="whole", classes="words")
+
+    def on_grid_moved(self) -> None:
+        """The words follow the cursor."""
+        words = line(*hold_words(self.record)) if self.record else ""
+        self.query_one("#whole", Static).update(words)
+        super().on_grid_moved()
 
     def crumbs(self) -> tuple[str, ...]:
         """audit › legal holds."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Static
 
@@ -16,7 +17,7 @@ from pilothouse.domain.roles import Actor
 from pilothouse.domain.search import TrialLine
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.texts import parameters_text
-from pilothouse.presentation.trial_rows import empty_words, search_line, trial_table, two_trials
+from pilothouse.presentation.trial_rows import empty_words, search_line, trial_table, trial_words, two_trials
 
 if TYPE_CHECKING:
     from pilothouse.console.actions import Action
@@ -30,6 +31,8 @@ class Tried(Listed[TrialLine]):
     job: Job
     metric: str
     head: tuple[Cell, ...]
+    why_none: str
+    """What to do where there is no trial."""
 
 
 class TrialsView(TableView[TrialLine]):
@@ -48,9 +51,10 @@ class TrialsView(TableView[TrialLine]):
         return self.data.job if isinstance(self.data, Tried) else None
 
     def body(self) -> ComposeResult:
-        """What the search asks for, and the candidates."""
+        """What the search asks for, the candidates, and in full the one under the cursor."""
         yield Static(markup=False, id="search", classes="line")
         yield Grid(id="grid")
+        yield Static(markup=False, id="whole", classes="words")
 
     def crumbs(self) -> Sequence[str]:
         """jobs › 12 train flight-delay › trials."""
@@ -70,10 +74,11 @@ class TrialsView(TableView[TrialLine]):
         found = searches.search_of(services, actor, int(self.number) if self.number else None)
         return Tried(
             {str(trial.candidate): trial for trial in found.trials},
-            trial_table(found.trials, found.metric, empty_words(found.job, found.asked)),
+            trial_table(found.trials, found.metric),
             found.job,
             found.metric,
             tuple(search_line(found.job, found.asked, found.trials, found.metric)),
+            empty_words(found.job, found.asked),
         )
 
     def show(self, data: Listed[TrialLine]) -> None:
@@ -81,6 +86,12 @@ class TrialsView(TableView[TrialLine]):
         super().show(data)
         if isinstance(data, Tried):
             self.query_one("#search", Static).update(line(*data.head))
+
+    def on_grid_moved(self) -> None:
+        """The words follow the cursor; they say what to do where there is no candidate."""
+        none = Text(self.data.why_none) if isinstance(self.data, Tried) else ""
+        self.query_one("#whole", Static).update(line(*trial_words(self.record)) if self.record else none)
+        super().on_grid_moved()
 
     def copy_text(self) -> str:
         """The parameters of the candidates, to be put into a model file or another training."""
