@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pilothouse.domain.evaluation import GateResult
 from pilothouse.domain.records import Version
 from pilothouse.domain.roles import Actor
 from pilothouse.store import runs
@@ -37,7 +38,7 @@ def compare(services: Services, actor: Actor, first: str, second: str) -> Compar
         versions = [require_version(connection, reference) for reference in (first, second)]
         folders = [runs.files_of(connection, version.run_id).get(_FOLDER) for version in versions]
         sides = paired_predictions.sides_of(connection, *versions)
-    tested = tuple(_paired(*versions)) or tuple(_from_record(services, sides, *versions))
+    tested = (*_paired(*versions), *_from_record(services, sides, *versions))
     if not all(folders):
         return Comparison((*tested, *rows), (), "the code of one of them was not kept")
     digests = [folder.digest for folder in folders if folder is not None]
@@ -46,6 +47,14 @@ def compare(services: Services, actor: Actor, first: str, second: str) -> Compar
     packed = [services.artifacts.read(digest) for digest in digests]
     lines = tuple(_folder_diff(*packed))
     return Comparison((*tested, *rows), lines[:_LINES_LIMIT], "" if lines else "the files are the same")
+
+
+def _gates_between(first: Version, second: Version) -> list[GateResult]:
+    """The comparison gates of either against the other."""
+    if first.model != second.model:
+        return []
+    sides = ((second, first), (first, second))
+    return [g for c, incumbent in sides for g in c.gates if g.gate == f"comparison.v{incumbent.number}"]
 
 
 def _paired(first: Version, second: Version) -> Iterator[ComparisonRow]:
@@ -72,12 +81,14 @@ def _paired(first: Version, second: Version) -> Iterator[ComparisonRow]:
 def _from_record(
     services: Services, sides: paired_predictions.Sides | str, first: Version, second: Version
 ) -> Iterator[ComparisonRow]:
-    """Where no gate held them against each other: the same test on the rows that both held out, or why there is none."""
-    name = f"v{second.number} against v{first.number}"
+    """Where no gate could tell them apart: the same test on the rows that both held out, or why there is none."""
+    if any("difference" in gate.figures for gate in _gates_between(first, second)):
+        return
+    name = f"v{second.number} against v{first.number}, from the record"
     found = sides if isinstance(sides, str) else paired_predictions.compare_pairs(services.artifacts, sides)
     if isinstance(found, str):
         how = "a training while one of them is live has the comparison gate make it"
-        yield _on_side(True, name if first.model == second.model else "none", f"not made: {found}; {how}")
+        yield _on_side(True, name, f"not made: {found}; {how}")
         return
     words = "better" if found.low > 0 else "worse" if found.high < 0 else "no difference beyond chance"
     rows = f"{found.metric}, {found.rows:,} rows that both held out"

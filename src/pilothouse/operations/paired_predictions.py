@@ -77,10 +77,13 @@ def _tested(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
     if max(table.num_rows for table in said) > _MOST_ROWS:
         return f"one of them held out more than {_MOST_ROWS:,} rows, too many to compare here"
     if sides.rows[0] == sides.rows[1]:
-        places = (np.arange(said[0].num_rows), np.arange(said[1].num_rows))
+        agree = said[0].num_rows == said[1].num_rows
+        places = (np.arange(said[0].num_rows),) * 2
     else:
-        places = _same_rows(*(_read(artifacts, digest) for digest in sides.rows))
-    if min(table.num_rows for table in said) < max((int(p.max(initial=-1)) + 1 for p in places), default=0):
+        held = [_read(artifacts, digest) for digest in sides.rows]
+        agree = [table.num_rows for table in said] == [table.num_rows for table in held]
+        places = _same_rows(*held)
+    if not agree:
         return "the predictions on record are not those of the rows on record"
     rows = len(places[0])
     if rows < FEWEST_ROWS:
