@@ -67,7 +67,12 @@ def _fired(starter: Starter, now: datetime) -> str:
     """Since when; an alert's by the data's clock, which is no distance from now."""
     if starter.newest is None:
         return "never"
-    return time_text(starter.newest.at) if starter.on == "alert" else ago_text(starter.newest.at, now)
+    return time_text(starter.newest.at) if starter.on == "alert" else _ago(starter.newest.at, now)
+
+
+def _ago(at: datetime, now: datetime) -> str:
+    """``now`` is told to the minute, so what has just happened may lie ahead of it."""
+    return "just now" if at >= now else ago_text(at, now)
 
 
 def _outcome(starter: Starter) -> Cell:
@@ -107,6 +112,18 @@ def starter_lines(starter: Starter) -> list[Line]:
     )
 
 
+def deed_lines(deed: Deed) -> list[Line]:
+    """In full what the row has no room for."""
+    return pairs(
+        [
+            ("what", f"{deed.what} of {deed.model}, {time_text(deed.at)}"),
+            ("why", deed.why or ABSENT),
+            ("next", deed.next or ABSENT),
+        ],
+        {"next": "bad" if deed.state == "failed" else ""},
+    )
+
+
 def deed_table(deeds: Sequence[Deed], now: datetime) -> Table:
     """``2h ago  flight-delay  ● train, job 12   trigger fresh: new data   version 4, request 7 waits``."""
     columns = read_columns(">LATELY", "MODEL ~8 !1", "WHAT ~12", "WHY ~16", "NEXT ~18")
@@ -117,7 +134,7 @@ def deed_table(deeds: Sequence[Deed], now: datetime) -> Table:
             Row(
                 f"job {d.job}" if d.job is not None else f"{i}",
                 (
-                    cell(ago_text(d.at, now), "dim"),
+                    cell(_ago(d.at, now), "dim"),
                     cell(d.model),
                     Cell(f"{glyph} {safe(d.what)}", tone),
                     cell(d.why),

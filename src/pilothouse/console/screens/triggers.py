@@ -11,7 +11,7 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.triggers import Deed, Starter
-from pilothouse.presentation.trigger_rows import deed_table, starter_lines, starter_table
+from pilothouse.presentation.trigger_rows import deed_lines, deed_table, starter_lines, starter_table
 
 if TYPE_CHECKING:
     from pilothouse.console.actions import Action
@@ -39,12 +39,15 @@ class TriggersView(View[Automatic]):
         self._feed = False
 
     def body(self) -> ComposeResult:
-        """The triggers, the one under the cursor in full, and the feed."""
+        """The triggers, the one under the cursor in full, and the feed; or the feed, and its line under the cursor in full."""
         yield Grid(id="grid")
         facts = Pager(id="facts")
         facts.can_focus = False
         yield facts
         yield Grid(id="feed")
+        words = Pager(id="words")
+        words.can_focus = False
+        yield words
 
     def crumbs(self) -> tuple[str, ...]:
         """schedules › triggers › MODEL."""
@@ -71,7 +74,7 @@ class TriggersView(View[Automatic]):
         grid, feed = self.query_one("#grid", Grid), self.query_one("#feed", Grid)
         grid.put(starter_table(data.starters, data.now))
         feed.put(deed_table(data.deeds, data.now))
-        grid.display = self.query_one("#facts", Pager).display = not self._feed
+        grid.display = not self._feed
         feed.can_focus = self._feed
         self._show_selected()
         self.focus_body()
@@ -83,10 +86,12 @@ class TriggersView(View[Automatic]):
 
     def _show_selected(self) -> None:
         found = self.selected
-        lines = starter_lines(found) if isinstance(found, Starter) else []
-        facts = self.query_one("#facts", Pager)
-        facts.put(lines)
-        facts.display = bool(lines) and not self._feed
+        facts, words = self.query_one("#facts", Pager), self.query_one("#words", Pager)
+        facts.display, words.display = isinstance(found, Starter), isinstance(found, Deed)
+        if isinstance(found, Starter):
+            facts.put(starter_lines(found))
+        elif isinstance(found, Deed):
+            words.put(deed_lines(found))
 
     @property
     def selected(self) -> Starter | Deed | None:
