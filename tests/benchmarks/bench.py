@@ -24,6 +24,7 @@ MODULES = (
     "verdicts",
     "multivariate",
     "console",
+    "lists",
     "charts",
     "serving",
 )

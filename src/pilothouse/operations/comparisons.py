@@ -31,14 +31,17 @@ class Comparison:
     code_note: str
 
 
-def compare(services: Services, actor: Actor, first: str, second: str) -> Comparison:
-    """Everything that can be held side by side. Raises InvalidInputError, NotFoundError or NotAllowedError."""
+def compare(
+    services: Services, actor: Actor, first: str, second: str, *, from_record: bool = True
+) -> Comparison:
+    """Everything that can be held side by side. Without ``from_record`` the paired test from the record, which may take a
+    second, is only announced. Raises InvalidInputError, NotFoundError or NotAllowedError."""
     rows = compare_versions(services, actor, first, second)
     with reading(services, actor) as connection:
         versions = [require_version(connection, reference) for reference in (first, second)]
         folders = [runs.files_of(connection, version.run_id).get(_FOLDER) for version in versions]
         sides = paired_predictions.sides_of(connection, *versions)
-    tested = (*_paired(*versions), *_from_record(services, sides, *versions))
+    tested = (*_paired(*versions), *_from_record(services, sides, *versions, now=from_record))
     if not all(folders):
         return Comparison((*tested, *rows), (), "the code of one of them was not kept")
     digests = [folder.digest for folder in folders if folder is not None]
@@ -79,12 +82,15 @@ def _paired(first: Version, second: Version) -> Iterator[ComparisonRow]:
 
 
 def _from_record(
-    services: Services, sides: paired_predictions.Sides | str, first: Version, second: Version
+    services: Services, sides: paired_predictions.Sides | str, first: Version, second: Version, *, now: bool
 ) -> Iterator[ComparisonRow]:
     """Where no gate could tell them apart: the same test on the rows that both held out, or why there is none."""
     if any("difference" in gate.figures for gate in _gates_between(first, second)):
         return
     name = f"v{second.number} against v{first.number}, from the record"
+    if not now and not isinstance(sides, str):
+        yield _on_side(True, name, "is being computed …")
+        return
     found = sides if isinstance(sides, str) else paired_predictions.compare_pairs(services.artifacts, sides)
     if isinstance(found, str):
         how = "a training while one of them is live has the comparison gate make it"

@@ -8,12 +8,11 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.screens import incident_actions
-from pilothouse.console.screens.base import View
-from pilothouse.console.screens.lists import WINDOW, Listed, PagedView, listed
+from pilothouse.console.screens.lists import WINDOW, Listed, PagedView, TableView, listed
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.incidents import Incident
-from pilothouse.domain.listing import Page, Query
+from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.incidents import incident_table, member_table
@@ -150,7 +149,7 @@ class AlertsView(PagedView[Incident]):
         if self._all:
             super().do_unhealthy()
         else:
-            View.do_unhealthy(self)
+            TableView.do_unhealthy(self)
 
     def do_all(self) -> None:
         """What goes on, or all."""
@@ -158,5 +157,13 @@ class AlertsView(PagedView[Incident]):
         grid = self.query_one("#grid", Grid)
         grid.forget_sort()
         grid.unhealthy = False
-        self._ask_from_the_top(sort="", descending=False, unhealthy=False)
+        narrowed = parse_filter(self.filter_text)
+        self._ask_from_the_top(filter=narrowed, sort="", descending=False, unhealthy=False)
         self.ask_anew()
+
+    def _apply_filter(self) -> None:
+        """What is read whole is filtered where it is."""
+        if self._all:
+            super()._apply_filter()
+        else:
+            TableView._apply_filter(self)
