@@ -58,10 +58,11 @@ class HoldsView(TableView[LegalHold]):
 
     def do_place(self) -> None:
         """On what first, then why."""
+        example = " ".join([*self.session.models[:1], *self.session.targets[:1]])
         question = Ask(
             "Place a legal hold on which predictions?",
             [
-                "A model, a target, or both (flight-delay jfk); everything holds all of them.",
+                f"A model, a target, or both{f', as in: {example}' if example else ''}. The word everything holds all of them.",
                 "Their rows are not deleted, however old, until the hold is lifted. Serving goes on as it is.",
             ],
             field="on",
