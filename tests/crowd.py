@@ -6,13 +6,23 @@ from pathlib import Path
 
 import harbour
 
+from pilothouse.sqlite import Connection
+
 _ENDED = ("succeeded", "failed", "cancelled", "crashed")
 _PEOPLE = ("sam", "olga", "daemon")
 
 
-def build(root: Path, *, jobs: int, versions: int = 0) -> None:
-    """The workspace of the console's tests with ``jobs`` more jobs, of which ``versions`` left a run and a version."""
+def build(root: Path, *, jobs: int, versions: int = 0, alerts: int = 0, deployments: int = 0) -> None:
+    """The workspace of the console's tests with ``jobs`` more jobs, of which ``versions`` left a run and a version.
+
+    ``alerts``: each an incident of its own that is over, but for the newest nine; ``deployments``: on its three targets in
+    turn, each in place of the one before.
+    """
     harbour.build(root)
+    if alerts or deployments:
+        with harbour.opened(root) as services, services.registry.transaction() as connection:
+            _add_alerts(connection, alerts)
+            _add_deployments(connection, deployments)
     with harbour.opened(root) as services, services.registry.transaction() as connection:
         (last,) = connection.execute("SELECT max(id) FROM jobs").fetchone()
         start = int((harbour.NOW + timedelta(days=1)).timestamp() * 1e6)
@@ -46,3 +56,57 @@ def build(root: Path, *, jobs: int, versions: int = 0) -> None:
             "v.created_at + r.id FROM versions v, runs r WHERE v.model_id = 1 AND v.number = 1 AND r.job_id = ?",
             [(number,) for number in numbers],
         )
+
+
+_KINDS = ("data_drift", "performance", "latency", "data_quality")
+_MINUTE = 60_000_000
+
+
+def _add_alerts(connection: Connection, count: int) -> None:
+    (last,) = connection.execute("SELECT max(id) FROM incidents").fetchone()
+    start = int((harbour.NOW - timedelta(days=200)).timestamp() * 1e6)
+    times = [start + i * _MINUTE for i in range(count)]
+    connection.executemany(
+        "INSERT INTO incidents (id, model_id, recorded_at, assignee) VALUES (?, ?, ?, ?)",
+        [(last + 1 + i, _model(i), at, _PEOPLE[i % 3] if i % 4 == 0 else "") for i, at in enumerate(times)],
+    )
+    connection.executemany(
+        "INSERT INTO alerts (model_id, version_id, target_id, kind, subject, severity, status, effective_at, recorded_at, "
+        "summary, explanation, figures, features, incident_id, handled_by, handled_at, resolved_at) "
+        "VALUES (?, (SELECT id FROM versions WHERE model_id = ? AND number = 1), (SELECT id FROM targets WHERE name = ?), "
+        "?, ?, ?, ?, ?, ?, ?, 'psi', '{}', '[]', ?, 'daemon', ?, ?)",
+        [
+            (
+                _model(i), _model(i), _TARGETS[i % 3], _KINDS[i % 4], f"column {i % 40}",
+                "critical" if i % 9 == 0 else "warning",
+                "resolved" if i < count - 9 else "open", at, at, f"column {i % 40} drifts, {i} in all", last + 1 + i,
+                at, at if i < count - 9 else None,
+            )
+            for i, at in enumerate(times)
+        ],
+    )  # fmt: skip
+
+
+def _add_deployments(connection: Connection, count: int) -> None:
+    start = int((harbour.NOW - timedelta(days=200)).timestamp() * 1e6)
+    connection.executemany(
+        "INSERT INTO deployments (model_id, version_id, target_id, kind, actor, reason, recorded_at, effective_at, ended_at, "
+        "ended_effective_at, request_id) VALUES (?, (SELECT id FROM versions WHERE model_id = ? AND number = 1), "
+        "(SELECT id FROM targets WHERE name = ?), ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                _model(i), _model(i), _TARGETS[i % 3], "rollback" if i % 11 == 0 else "promotion", _PEOPLE[i % 3],
+                f"request {i}", start + i * _MINUTE, start + i * _MINUTE, start + (i + 3) * _MINUTE, start + (i + 3) * _MINUTE,
+                None if i % 11 == 0 else 1 if i % 3 < 2 else 2,
+            )
+            for i in range(count)
+        ],
+    )  # fmt: skip
+
+
+_TARGETS = ("ewr", "jfk", "washington")
+
+
+def _model(i: int) -> int:
+    """flight-delay (2) on the first two targets, bike-demand on the third."""
+    return 2 if i % 3 < 2 else 1

@@ -25,6 +25,7 @@ MODULES = (
     "verdicts",
     "multivariate",
     "console",
+    "lists",
     "charts",
     "serving",
 )

@@ -35,7 +35,8 @@ def test_a_version_that_is_live_on_some_of_its_targets_is_on_its_way_to_the_othe
     services: Services, pat
 ) -> None:
     promotions.approve(services, pat, 3, promotions.get_request(services, pat, 3).evidence_digest)
-    assert fleet.fleet(services, pat).roll_outs == ()
+    (found,) = fleet.fleet(services, pat).roll_outs
+    assert found.under_way == ("ewr", "jfk"), "deployed, and the serving processes have yet to load it"
     harbour.roll_back_silently(services, "flight-delay", "jfk", 1)
     (found,) = fleet.fleet(services, pat).roll_outs
     assert (found.version, found.waits, found.there, found.to_come) == (3, False, ("ewr",), ("jfk",))

@@ -11,7 +11,6 @@ from test_approval_by_keyboard import footer
 import crowd
 from pilothouse.console.actions import ACTIONS, EVERYWHERE
 from pilothouse.console.clipboard import LONGEST_BASE64, clean
-from pilothouse.console.frame import notes
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
@@ -64,7 +63,7 @@ async def test_a_long_list_is_read_window_by_window(crowded: Path, make_console)
         await pilot.press("home")
         await settle(pilot)
         assert grid.key == "2006"
-        assert "2,006 rows" in " ".join(notes(app.view))
+        assert "2,006 rows" in " ".join(app.view.notes())
 
 
 async def test_rows_that_come_in_above_leave_the_cursor_on_its_row(crowded: Path, make_console) -> None:
@@ -106,11 +105,11 @@ async def test_filter_order_and_what_is_unhealthy_are_asked_in_sql(crowded: Path
         assert (grid.sort, grid.descending) == (title, True)
         first = app.view.data.records[grid._rows[0].key]
         assert (first.ended_at - first.started_at).total_seconds() == pytest.approx(99.9)
-        assert f"↓ {title}" in notes(app.view)
+        assert f"↓ {title}" in app.view.notes()
         await pilot.press("ctrl+z")
         await settle(pilot)
         assert {row.cells[3].text for row in grid._rows} <= {"✖ failed", "✖ crashed"}
-        assert "only unhealthy" in notes(app.view)
+        assert "only unhealthy" in app.view.notes()
 
 
 async def test_an_unknown_column_is_said_and_the_list_stays(crowded: Path, make_console) -> None:

@@ -129,15 +129,32 @@ def test_steps_go_from_event_to_event(harbour_services, pat) -> None:
     assert found is not None
     assert found.at == harbour.NOW - 2 * DAY
     assert found.words == "alert 4: p95 31 ms on washington, 5.3 times its baseline"
-    before = time_machine.step(harbour_services, pat, found.at, -1)
+    asked = time_machine.step(harbour_services, pat, found.at, -1)
+    assert asked is not None
+    assert asked.words == "sam asks for flight-delay/3 (request 3)"
+    before = time_machine.step(harbour_services, pat, asked.at, -1)
     assert before is not None
     assert before.at == harbour.NOW - 4 * DAY
     assert before.words == "alert 1: auc 0.604 on jfk, reference 0.713"
+    assert time_machine.step(harbour_services, pat, before.at, 1) == asked
     first = time_machine.step(harbour_services, pat, before.at, -1)
     assert first is not None
     assert first.at == harbour.NOW - 5 * DAY
-    assert first.words.startswith("alert 2:")
+    assert first.words.startswith("alert 2: wind drifts on ewr: psi 0.31 of 0.12; alert 3:")
     assert time_machine.step(harbour_services, pat, harbour.NOW + 400 * DAY, 1) is None
+
+
+def test_what_was_signed_is_stepped_to_when_it_can_be_seen(at, harbour_services, pat) -> None:
+    asked = time_machine.step(harbour_services, pat, harbour.NOW - 2 * DAY, -1)
+    assert asked is not None
+    then = time_machine.open_past(harbour_services, pat, asked.at)
+    just_before = time_machine.open_past(harbour_services, pat, asked.at - timedelta(microseconds=1))
+    try:
+        assert promotions.list_requests(then, pat)[0].id == 3
+        assert promotions.list_requests(just_before, pat)[0].id == 2
+    finally:
+        then.close()
+        just_before.close()
 
 
 @pytest.mark.parametrize(

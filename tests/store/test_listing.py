@@ -16,6 +16,7 @@ from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.records import Job
 from pilothouse.operations import listings
 from pilothouse.operations.services import Services
+from pilothouse.sqlite import windows
 from pilothouse.store import listing
 
 JOBS = 700
@@ -69,7 +70,7 @@ def test_a_window_is_a_piece_of_the_whole(
     typed: str,
     few: int,
 ) -> None:
-    monkeypatch.setattr(listing, "FEW", few)
+    monkeypatch.setattr(windows, "FEW", few)
     pat = harbour.person(services, "pat")
     passing = [job for job in everything if FILTERS[typed](job)]
     for descending in (False, True):

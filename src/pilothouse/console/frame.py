@@ -22,7 +22,7 @@ class Frame:
     def paint(self, view: "View[Any]") -> None:
         """Put what is so now."""
         actions = view.actions()
-        self.header.put([*view.crumbs(), *notes(view)], view.TOP, view.session)
+        self.header.put([*view.crumbs(), *view.notes()], view.TOP, view.session)
         self.banner.put(view.session)
         shown = [action for action in actions if action.footer and action.word]
         self.footer.put([(action, not view.why_not(action)) for action in shown])
@@ -32,7 +32,7 @@ class Frame:
                 widget.taken = taken
 
 
-def notes(view: "View[Any]") -> list[str]:
+def notes_of(view: "View[Any]") -> list[str]:
     """How the rows are narrowed and ordered: ``/failed``, ``↓ TOOK``, ``12 of 100,006``."""
     widget = view.list_or_text()
     found = [f"/{view.filter_text}"] if view.filter_text else []

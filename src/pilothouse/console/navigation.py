@@ -44,17 +44,22 @@ VIEWS: dict[str, ViewName] = {
         ViewName("evidence", "evidence:EvidenceView", "approvals", ("REQUEST",), aliases=("request",)),
         ViewName("monitor", "monitor:MonitorView_", "monitor", (), ("MODEL", "TARGET", "BESIDE"), ("mon",)),
         ViewName("rejected", "rejected:RejectedView", "monitor"),
+        ViewName("outcomes", "outcomes:OutcomesView", "monitor", (), ("WHICH",)),
         ViewName("jobs", "jobs:JobsView", "jobs", (), ("STATUS",)),
         ViewName("job", "job:JobView", "jobs", ("JOB",), aliases=("log",)),
+        ViewName("trials", "trials:TrialsView", "jobs", (), ("JOB",), ("search",)),
         ViewName("train", "train:TrainView", "train", (), ("MODEL",)),
         ViewName("deployments", "deployments:DeploymentsView", "deployments", (), ("MODEL",), ("deploy",)),
+        ViewName("history", "history:HistoryView", "deployments", (), ("MODEL",)),
         ViewName("fleet", "fleet:FleetView", "deployments"),
         ViewName("alerts", "alerts:AlertsView", "alerts", (), ("MODEL",), ("incidents",)),
         ViewName("incident", "incident:IncidentView", "alerts", ("INCIDENT",)),
         ViewName("alert", "alert:AlertView", "alerts", ("ALERT",), aliases=("why",)),
         ViewName("schedules", "schedules:SchedulesView", "schedules"),
+        ViewName("triggers", "triggers:TriggersView", "schedules", (), ("MODEL",), ("automation",)),
         ViewName("audit", "audit:AuditView", "audit", (), ("TEXT",)),
         ViewName("entry", "entry:EntryView", "audit", ("SEQ",)),
+        ViewName("legal-holds", "holds:HoldsView", "audit", aliases=("holds",)),
         ViewName("affected", "affected:AffectedView", "models", ("MODEL/NUMBER|DIGEST",)),
     )
 }
@@ -143,6 +148,7 @@ def completions(
         "MODEL": models,
         "MODEL/NUMBER": tuple(f"{model}/" for model in models),
         "TARGET": targets,
+        "WHICH": ("waiting", "conflicts"),
         "STATUS": tuple(status.replace(" ", "-") for status in JobStatus),
     }
     found = (

@@ -216,6 +216,34 @@ class RejectedEvents:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingOutcome:
+    """An outcome that came before its prediction, or whose prediction never will."""
+
+    id: int
+    prediction: str
+    value: str
+    handed_in_by: str
+    """The target that handed it in; empty for a file."""
+    since: datetime
+    batch: str
+    """``PRODUCER.SEQUENCE`` of the batch that has not arrived; empty where the id is not one of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeConflict:
+    """A second outcome of one prediction that says something else: ``kept`` is the first, which stands."""
+
+    id: int
+    prediction: str
+    model: str
+    version: int
+    target: str
+    kept: str
+    other: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonState:
     """What is known of the daemon."""
 
@@ -268,6 +296,10 @@ class RollOut:
     """True while the request waits for a decision."""
     there: tuple[str, ...]
     to_come: tuple[str, ...]
+    under_way: tuple[str, ...] = ()
+    """Of ``there``: deployed, and its serving process still answers with another version, or with none."""
+    failed: tuple[str, ...] = ()
+    """Of ``there``: its serving process could not load it, or does not report, so that nothing says that it answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """How long the rows of predictions are kept, and what stops their deletion. Profiles and readings are kept for good."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+
+from .errors import InvalidInputError
 
 DAY = 86_400
 
@@ -24,8 +26,7 @@ class LegalHold:
     @property
     def scope(self) -> str:
         """What it covers, in words."""
-        parts = [self.model and f"model {self.model}", self.target and f"target {self.target}"]
-        return " on ".join(part for part in parts if part) or "everything"
+        return scope_words(self.model, self.target)
 
     def covers(self, model: str, target: str) -> bool:
         """True where it stands and stops deleting rows of the model on the target."""
@@ -71,3 +72,32 @@ def kept_for(workspace_s: int | None, model_s: int | None, truth_delay_s: int) -
 def hold_on(holds: Iterable[LegalHold], model: str, target: str) -> LegalHold | None:
     """The first hold that stops deletion there."""
     return next((hold for hold in holds if hold.covers(model, target)), None)
+
+
+EVERYTHING = "everything"
+
+
+def scope_words(model: str, target: str) -> str:
+    """``model delay on target ewr``."""
+    parts = [model and f"model {model}", target and f"target {target}"]
+    return " on ".join(part for part in parts if part) or EVERYTHING
+
+
+def parse_scope(text: str, models: Collection[str], targets: Collection[str]) -> tuple[str, str]:
+    """(model, target) of a hold as typed: a model, a target, both, or ``everything`` (neither). Raises InvalidInputError."""
+    words = text.split()
+    if words == [EVERYTHING]:
+        return "", ""
+    model = target = ""
+    for word in words:
+        if word in models and not model:
+            model = word
+        elif word in targets and not target:
+            target = word
+        else:
+            raise InvalidInputError(
+                f"{word[:64]!r} is no model and no target here: expected one, both, or {EVERYTHING}"
+            )
+    if not words:
+        raise InvalidInputError(f"expected a model, a target, both, or {EVERYTHING}")
+    return model, target

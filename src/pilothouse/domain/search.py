@@ -33,6 +33,26 @@ class Step:
     ranked: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TrialLine:
+    """One candidate of a search, over all the trials that it had."""
+
+    candidate: int
+    parameters: dict[str, Scalar]
+    scores: dict[int, float | None]
+    """By fold, 0 the oldest."""
+    mean: float | None
+    rung: int
+    """How far it came; one trial a rung."""
+    jobs: tuple[int, ...]
+    state: str
+    """``best``, ``dropped``, ``tried``, ``waiting`` or what became of its last trial."""
+    seconds: float | None = None
+    """What its trials took together, those that run so far as they are; None before the first has started."""
+    error: str = ""
+    """Why its last trial found nothing, where it did not."""
+
+
 def draw(spec: SearchSpec, seed: int) -> list[dict[str, Scalar]]:
     """The candidates: different combinations drawn by ``seed``, or all where there are no more than asked for."""
     names = sorted(spec.parameters)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
@@ -37,3 +38,56 @@ def why_over_budget(started_us: Sequence[int], now_us: int, budget_per_day: int)
     if recent >= budget_per_day:
         return f"the budget of {budget_per_day} trainings in 24 hours is used up"
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """The newest thing that set a trigger off. ``at`` is by the wall clock, or by the data's where an alert did."""
+
+    at: datetime
+    what: str
+    key: str
+    status: str
+    """``started``, ``waiting``, ``superseded`` or ``refused``."""
+    reason: str
+    job: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Something that starts trainings of a model by itself, as it stands."""
+
+    model: str
+    name: str
+    on: str
+    """``data``, ``version`` or ``alert``."""
+    what: str
+    cooldown_s: int
+    """By the wall clock; by the data's clock where alerts start it."""
+    used_today: int
+    budget_today: int
+    """Trainings that alerts and triggers have started, and may start, in 24 hours."""
+    obstacle: str
+    """Why it would start nothing now; empty where it would."""
+    paused: bool
+    """All automation is."""
+    newest: Firing | None = None
+
+    @property
+    def id(self) -> str:
+        """Its name among all."""
+        return f"{self.model} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something that automation did or left undone: ``next`` is what came of it, or what it waits for."""
+
+    at: datetime
+    model: str
+    what: str
+    why: str
+    next: str
+    state: str
+    """``done``, ``going on``, ``waits``, ``nothing`` (left undone) or ``failed``."""
+    job: int | None = None

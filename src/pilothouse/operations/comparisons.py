@@ -6,10 +6,12 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pilothouse.domain.evaluation import GateResult
 from pilothouse.domain.records import Version
 from pilothouse.domain.roles import Actor
 from pilothouse.store import runs
 
+from . import paired_predictions
 from .authorisation import reading
 from .catalogue import ComparisonRow, compare_versions, require_version
 from .services import Services
@@ -29,13 +31,17 @@ class Comparison:
     code_note: str
 
 
-def compare(services: Services, actor: Actor, first: str, second: str) -> Comparison:
-    """Everything that can be held side by side. Raises InvalidInputError, NotFoundError or NotAllowedError."""
+def compare(
+    services: Services, actor: Actor, first: str, second: str, *, from_record: bool = True
+) -> Comparison:
+    """Everything that can be held side by side. Without ``from_record`` the paired test from the record, which may take a
+    second, is only announced. Raises InvalidInputError, NotFoundError or NotAllowedError."""
     rows = compare_versions(services, actor, first, second)
     with reading(services, actor) as connection:
         versions = [require_version(connection, reference) for reference in (first, second)]
         folders = [runs.files_of(connection, version.run_id).get(_FOLDER) for version in versions]
-    tested = tuple(_paired(*versions))
+        sides = paired_predictions.sides_of(connection, *versions)
+    tested = (*_paired(*versions), *_from_record(services, sides, *versions, now=from_record))
     if not all(folders):
         return Comparison((*tested, *rows), (), "the code of one of them was not kept")
     digests = [folder.digest for folder in folders if folder is not None]
@@ -44,6 +50,14 @@ def compare(services: Services, actor: Actor, first: str, second: str) -> Compar
     packed = [services.artifacts.read(digest) for digest in digests]
     lines = tuple(_folder_diff(*packed))
     return Comparison((*tested, *rows), lines[:_LINES_LIMIT], "" if lines else "the files are the same")
+
+
+def _gates_between(first: Version, second: Version) -> list[GateResult]:
+    """The comparison gates of either against the other."""
+    if first.model != second.model:
+        return []
+    sides = ((second, first), (first, second))
+    return [g for c, incumbent in sides for g in c.gates if g.gate == f"comparison.v{incumbent.number}"]
 
 
 def _paired(first: Version, second: Version) -> Iterator[ComparisonRow]:
@@ -65,6 +79,27 @@ def _paired(first: Version, second: Version) -> Iterator[ComparisonRow]:
         yield ComparisonRow("paired test", rows, a, b, True)
         words = f"{verdict}: {figures['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
         yield _on_side(candidate is second, name, words)
+
+
+def _from_record(
+    services: Services, sides: paired_predictions.Sides | str, first: Version, second: Version, *, now: bool
+) -> Iterator[ComparisonRow]:
+    """Where no gate could tell them apart: the same test on the rows that both held out, or why there is none."""
+    if any("difference" in gate.figures for gate in _gates_between(first, second)):
+        return
+    name = f"v{second.number} against v{first.number}, from the record"
+    if not now and not isinstance(sides, str):
+        yield _on_side(True, name, "is being computed …")
+        return
+    found = sides if isinstance(sides, str) else paired_predictions.compare_pairs(services.artifacts, sides)
+    if isinstance(found, str):
+        how = "a training while one of them is live has the comparison gate make it"
+        yield _on_side(True, name, f"not made: {found}; {how}")
+        return
+    words = "better" if found.low > 0 else "worse" if found.high < 0 else "no difference beyond chance"
+    rows = f"{found.metric}, {found.rows:,} rows that both held out"
+    yield ComparisonRow("paired test", rows, f"{found.value_a:.4f}", f"{found.value_b:.4f}", True)
+    yield _on_side(True, name, f"{words}: {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})")
 
 
 def _on_side(is_second: bool, name: str, words: str) -> ComparisonRow:

@@ -1,4 +1,5 @@
-"""Every model on every target with what is on its way there: versions whose request is deployed in part, or waits."""
+"""Every model on every target with what is on its way there: versions whose request waits, is deployed in part, or is not
+answering everywhere yet."""
 
 from collections.abc import Sequence
 
@@ -24,8 +25,10 @@ def fleet(services: Services, actor: Actor) -> Fleet:
 
 
 def _on_their_way(newest: Sequence[PromotionRequest], states: Sequence[TargetState]) -> list[RollOut]:
-    """The newest request of each model and target that is open, or live on some of its targets and not on others."""
+    """The newest request of each model and target that is open, live on some of its targets and not on others, or live and
+    not answering yet."""
     live = {(s.model, s.target): s.deployment.version for s in states if s.deployment is not None}
+    by_place = {(s.model, s.target): s for s in states}
     settled: set[tuple[str, str]] = set()
     found = []
     for request in newest:
@@ -33,8 +36,28 @@ def _on_their_way(newest: Sequence[PromotionRequest], states: Sequence[TargetSta
         there = tuple(t for t in places if live.get((request.model, t)) == request.version)
         to_come = tuple(t for t in places if t not in there)
         waits = request.status is RequestStatus.OPEN
-        if waits or (request.status is RequestStatus.DEPLOYED and there and to_come):
-            found.append(RollOut(request.model, request.version, request.id, waits, there, to_come))
+        failed = tuple(t for t in there if _has_failed(by_place[request.model, t]))
+        under_way = tuple(t for t in there if t not in failed and _is_under_way(by_place[request.model, t]))
+        # A process that went down on a version that had long been everywhere is no roll-out.
+        refused = any(by_place[request.model, t].serving != "down" for t in failed)
+        if waits or (
+            request.status is RequestStatus.DEPLOYED and there and (to_come or under_way or refused)
+        ):
+            found.append(
+                RollOut(request.model, request.version, request.id, waits, there, to_come, under_way, failed)
+            )
         if waits or request.status is RequestStatus.DEPLOYED:
             settled.update((request.model, t) for t in places)
     return found
+
+
+def _is_under_way(state: TargetState) -> bool:
+    """Deployed, and its serving process has yet to take it up."""
+    if state.serving == "loading":
+        return True
+    live = state.deployment.version if state.deployment else None
+    return state.serving == "answering" and state.serving_version != live
+
+
+def _has_failed(state: TargetState) -> bool:
+    return state.serving == "down" or state.serving.startswith("failed")

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identifiers import check_name
-from pilothouse.domain.incident_cost import cost_of
-from pilothouse.domain.incidents import Incident, by_cost
+from pilothouse.domain.incident_cost import NOTHING, cost_of
+from pilothouse.domain.incidents import Cost, Incident, by_cost
+from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Alert, AlertStatus, Job
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
-from pilothouse.store import incidents, jobs
+from pilothouse.store import incidents, jobs, listing
 from pilothouse.store.incidents import IncidentRow
 
 from .alerts import set_status_in
@@ -27,6 +28,21 @@ def list_incidents(
     with reading(services, actor) as connection, _telemetry(services) as telemetry:
         rows = incidents.listed(connection, unresolved=unresolved, model=model, limit=limit)
         return by_cost(_whole(connection, telemetry, rows))
+
+
+def incidents_page(services: Services, actor: Actor, query: Query) -> Page[Incident]:
+    """A window of all incidents, over or not, newest first unless sorted. What one that is over cost is not looked up again.
+
+    Raises InvalidInputError (no such column) or NotAllowedError.
+    """
+    with reading(services, actor) as connection, _telemetry(services) as telemetry:
+        found = listing.window(connection, listing.INCIDENTS, query)
+        rows = (
+            listing.in_order(found.rows, incidents.of_numbers(connection, found.rows)) if found.rows else ()
+        )
+        return Page(
+            tuple(_whole(connection, telemetry, list(rows), also_over=False)), found.first, found.total
+        )
 
 
 def get_incident(services: Services, actor: Actor, number: int) -> Incident:
@@ -126,7 +142,13 @@ def _telemetry(services: Services) -> Iterator[Connection | None]:
         yield connection
 
 
-def _whole(connection: Connection, telemetry: Connection | None, rows: list[IncidentRow]) -> list[Incident]:
+_OVER = Cost(NOTHING, 0.0, "")
+"""What is over and shown among very many costs nothing any more."""
+
+
+def _whole(
+    connection: Connection, telemetry: Connection | None, rows: list[IncidentRow], *, also_over: bool = True
+) -> list[Incident]:
     members = alert_store.of_incidents(connection, [row.id for row in rows])
     found = []
     for row in rows:
@@ -134,7 +156,8 @@ def _whole(connection: Connection, telemetry: Connection | None, rows: list[Inci
         if not alerts:
             continue
         telling = [a for a in alerts if a.status is not AlertStatus.RESOLVED] or alerts
-        cost = cost_of(gather_evidence(connection, telemetry, telling))
+        over = not any(a.status is not AlertStatus.RESOLVED for a in alerts)
+        cost = _OVER if over and not also_over else cost_of(gather_evidence(connection, telemetry, telling))
         found.append(Incident(row.id, row.model, row.recorded_at, row.assignee, tuple(alerts), cost))
     return found
 

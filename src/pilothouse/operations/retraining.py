@@ -63,6 +63,16 @@ def consider(
     )
 
 
+def why_not_now(services: Services, spec: ModelSpec) -> str | None:
+    """Why an alert of the newest event would start no retraining, in words; None where it would."""
+    clocks = [services.event_clock(target.name, spec.name) for target in spec.targets]
+    clock = max((clock for clock in clocks if clock is not None), default=services.now())
+    refusal = why_not_retrain(
+        _state(services, spec.name), to_us(clock), spec.automation.cooldown, spec.automation.budget_per_30d
+    )
+    return refusal or _over_budget(services, spec)
+
+
 def _over_budget(services: Services, spec: ModelSpec) -> str | None:
     """By the wall clock, with what triggers started: a noisy model must not train all night."""
     now = services.now()
@@ -116,8 +126,10 @@ def what_followed(services: Services, actor: Actor, alert: Alert) -> str:
 
 
 def _state(services: Services, model: str) -> RetrainingState:
-    with services.telemetry.read() as connection:
-        notes = readings.retraining_notes(connection, model)
+    notes: list[RetrainingNote] = []
+    if services.paths.telemetry.exists():
+        with services.telemetry.read() as connection:
+            notes = readings.retraining_notes(connection, model)
     with services.registry.read() as connection:
         automation = workspace.automation(connection)
         running = next(

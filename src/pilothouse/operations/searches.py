@@ -1,41 +1,39 @@
 """A training's search: its candidates as jobs of their own, its best one handed to the fit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_digest
-from pilothouse.domain.errors import ConflictError
+from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.jobs import JobStatus, StepExit, StepRequest, StepResult
 from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import METRICS, Scalar
+from pilothouse.domain.model_spec import METRICS, Scalar, SearchSpec
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.domain.search import Ask, draw, mean, next_step
+from pilothouse.domain.search import Ask, TrialLine, draw, mean, next_step
 from pilothouse.execution.pipeline import ParkedError
-from pilothouse.store import jobs
+from pilothouse.sqlite import Connection
+from pilothouse.store import jobs, models
 
 from .authorisation import changing, reading
 from .job_inputs import model_copy, read_prepared
 from .jobs import ClaimedJob, require_job
 from .services import Services
+from .trainings import merge_overrides
 
 
 @dataclass(frozen=True, slots=True)
-class TrialLine:
-    """One candidate of a search, over all the trials that it had."""
+class SearchNow:
+    """A training's search as it stands: ``job`` is the training, ``asked`` what its model file asks to be tried (None where
+    it asks for no search), ``trials`` what was tried of it, the best first."""
 
-    candidate: int
-    parameters: dict[str, Scalar]
-    scores: dict[int, float | None]
-    """By fold, 0 the oldest."""
-    mean: float | None
-    rung: int
-    """How far it came; one trial a rung."""
-    jobs: tuple[int, ...]
-    state: str
-    """``best``, ``dropped``, ``tried``, ``waiting`` or what became of its last trial."""
+    job: Job
+    metric: str
+    asked: SearchSpec | None
+    trials: tuple[TrialLine, ...]
 
 
 def advance(services: Services, claim: ClaimedJob, request: StepRequest) -> tuple[StepExit, StepResult]:
@@ -87,17 +85,49 @@ def list_trials(services: Services, actor: Actor, number: int) -> list[TrialLine
     """
     with reading(services, actor) as connection:
         parent = require_job(connection, number)
-        trials = jobs.children(connection, number)
-    if not trials:
+        lines = _lines(connection, parent, services.now())
+    if not lines:
         raise ConflictError(
             f"job {number} has no trials: they come with [training.search], once the rows are laid out"
         )
+    return lines
+
+
+def search_of(services: Services, actor: Actor, number: int | None = None) -> SearchNow:
+    """The search of a training, found by the number of one of its trials too; of the newest that has one where None.
+
+    Raises NotFoundError.
+    """
+    with reading(services, actor) as connection:
+        found = jobs.newest_with_trials(connection) if number is None else number
+        if found is None:
+            raise NotFoundError(
+                "no training has searched yet: add [training.search] to a model.toml, apply it and train"
+            )
+        job = require_job(connection, found)
+        if job.parent is not None:
+            job = require_job(connection, job.parent)
+        stored = models.spec_by_id(connection, jobs.origin_of(connection, job.id).spec_id)
+        assert stored is not None
+        lines = _lines(connection, job, services.now())
+    spec = spec_from_plain(stored.spec)
+    if job.kind == "train":
+        spec = merge_overrides(spec, job.options.get("overrides", {}))
+    asked = spec.training.search if job.kind == "train" else None
+    return SearchNow(job, spec.primary_metric, asked, tuple(lines))
+
+
+def _lines(connection: Connection, parent: Job, now: datetime) -> list[TrialLine]:
+    """The candidates of the newest search of a training, in the order of ``list_trials``; none before it has any."""
+    trials = jobs.children(connection, parent.id)
+    if not trials:
+        return []
     key = trials[-1].options["search"]
     trials = [job for job in trials if job.options["search"] == key]
     higher = bool(trials[-1].options["higher"])
     scores = _scores(trials)
     lines = [
-        _line(candidate, [job for job in trials if job.options["candidate"] == candidate], scores)
+        _line(candidate, [job for job in trials if job.options["candidate"] == candidate], scores, now)
         for candidate in sorted({int(job.options["candidate"]) for job in trials})
     ]
     sign = -1.0 if higher else 1.0
@@ -115,13 +145,13 @@ def _judged(lines: list[TrialLine], parent: Job) -> list[TrialLine]:
             state = "best"
         elif state == "tried" and line.rung < top:
             state = "dropped"
-        found.append(
-            TrialLine(line.candidate, line.parameters, line.scores, line.mean, line.rung, line.jobs, state)
-        )
+        found.append(replace(line, state=state))
     return found
 
 
-def _line(candidate: int, trials: Sequence[Job], scores: dict[tuple[int, int], float | None]) -> TrialLine:
+def _line(
+    candidate: int, trials: Sequence[Job], scores: dict[tuple[int, int], float | None], now: datetime
+) -> TrialLine:
     own = {fold: score for (other, fold), score in scores.items() if other == candidate}
     last = trials[-1]
     state = {JobStatus.SUCCEEDED: "tried", JobStatus.QUEUED: "waiting"}.get(last.status, str(last.status))
@@ -133,7 +163,14 @@ def _line(candidate: int, trials: Sequence[Job], scores: dict[tuple[int, int], f
         max(int(job.options["rung"]) for job in trials),
         tuple(job.id for job in trials),
         state,
+        sum(took) if (took := [_seconds(job, now) for job in trials if job.started_at]) else None,
+        last.error,
     )
+
+
+def _seconds(job: Job, now: datetime) -> float:
+    assert job.started_at is not None
+    return ((job.ended_at or now) - job.started_at).total_seconds()
 
 
 def _scores(trials: Sequence[Job]) -> dict[tuple[int, int], float | None]:

@@ -11,12 +11,19 @@ from datetime import datetime
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.moments import parse_moment
 from pilothouse.domain.roles import Actor
+from pilothouse.sqlite import Connection
+from pilothouse.store import models
 from pilothouse.store import past as past_registry
 from pilothouse.store.past import Moment, PastRegistry
 from pilothouse.telemetry import TelemetryStore, from_us, past, to_us
 
 from .authorisation import reading
 from .services import Services
+
+_LOOKED_AT = 20
+"""Requests and decisions that are looked at: several may fall on the moment that is shown already."""
+_EARLIEST_US = 0
+"""No event is looked for before 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +83,41 @@ def open_past(services: Services, actor: Actor, at: datetime) -> Services:
 def step(services: Services, actor: Actor, at: datetime, steps: int) -> Event | None:
     """The event after ``at`` (before it for negative ``steps``), whatever model it is of; None where there is none.
 
+    Deployments and alerts at the time of their data; requests and decisions when the model's data had come so far.
     ``services`` is the present. Raises NotAllowedError.
     """
+    later = steps > 0
     with reading(services, actor) as connection:
         before, after = past_registry.neighbours(connection, to_us(at))
-    found = before if steps < 0 else after
-    if found is None:
+        found = [event for event in [after if later else before] if event is not None]
+        for model in models.listed(connection):
+            found += _signed(services, connection, model.name, to_us(at), later=later)
+    if not found:
         return None
-    return Event(from_us(found[0]), found[1])
+    nearest = (min if later else max)(event_us for event_us, _ in found)
+    return Event(from_us(nearest), "; ".join(words for event_us, words in found if event_us == nearest))
+
+
+def _signed(
+    services: Services, connection: Connection, model: str, at_us: int, *, later: bool
+) -> list[tuple[int, str]]:
+    """(event time, words) of the next request or decision about a model; none where there is none."""
+    if not services.paths.telemetry.exists():
+        rows = past_registry.signed_near(connection, model, at_us, later=later, limit=_LOOKED_AT)
+        return _together([row for row in rows if row[0] != at_us])
+    now_us = to_us(services.now())
+    with services.telemetry.read() as telemetry:
+        wall_us = past.wall_clocks(telemetry, at_us, now_us, model).get(model, at_us)
+        rows = past_registry.signed_near(connection, model, wall_us, later=later, limit=_LOOKED_AT)
+        while together := _together(rows):
+            rows = rows[len(together) :]
+            earliest = at_us if later else _EARLIEST_US
+            event_us = past.event_of_wall(telemetry, model, together[0][0], earliest, now_us)
+            if event_us is not None and (event_us > at_us if later else event_us < at_us):
+                return [(event_us, words) for _, words in together]
+    return []
+
+
+def _together(rows: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The first of them, and those at the same time."""
+    return [row for row in rows if row[0] == rows[0][0]]

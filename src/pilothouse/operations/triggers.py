@@ -59,15 +59,20 @@ def list_triggers(services: Services, actor: Actor, *, model: str | None = None)
             spec.name,
             trigger.name,
             trigger.on,
-            f"new data under {spec.data.source}"
-            if trigger.on == "data"
-            else f"a version of {trigger.model} is {trigger.state}",
+            waits_for(spec, trigger),
             trigger.cooldown,
             newest.get((spec.name, trigger.name)),
         )
         for spec in specs
         for trigger in spec.automation.trigger
     ]
+
+
+def waits_for(spec: ModelSpec, trigger: TriggerSpec) -> str:
+    """What sets it off, in words."""
+    if trigger.on == "data":
+        return f"new data under {spec.data.source}"
+    return f"a version of {trigger.model} is {trigger.state}"
 
 
 def list_events(
@@ -180,7 +185,7 @@ def _start(
     key = f"trigger:{event.trigger}:{event.key}"
     with services.registry.read() as connection:
         before = jobs.find_by_trigger(connection, spec.name, key)
-        refusal = None if before else _refusal(connection, spec, trigger, services.now())
+        refusal = None if before else why_not_now(connection, spec, trigger, services.now())
     job = before.id if before else None
     if refusal is None and job is None:
         try:
@@ -207,9 +212,10 @@ def _settled(reason: str) -> str:
     return reason.partition(": ")[0] if reason.startswith("the cool-down") else reason
 
 
-def _refusal(
+def why_not_now(
     connection: Connection, spec: ModelSpec, trigger: TriggerSpec | None, now: datetime
 ) -> str | None:
+    """Why a trigger would start nothing now, in words; None where it would."""
     if trigger is None:
         return "the model file in force has no such trigger any more"
     automation = workspace.automation(connection)

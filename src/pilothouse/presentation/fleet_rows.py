@@ -55,15 +55,24 @@ def fleet_table(fleet: Fleet, models: Sequence[str], chosen: str, grouping: str,
 
 
 def roll_out_lines(fleet: Fleet) -> list[Cell]:
-    """``◐ flight-delay v3 is live on ewr, to come: jfk lga (request 7)``: one a version on its way."""
+    """``◐ flight-delay v3 rolls out, 1 of 3: ● ewr  ▶ jfk  ○ lga (request 7)``: one a version on its way, each place with how
+    far it is there: answering, being loaded, failed, to come."""
     lines = []
     for r in fleet.roll_outs:
         if r.waits:
             words = f"◆ {safe(r.model)} v{r.version} waits for a decision: {' '.join(map(safe, r.to_come or r.there))}"
-        else:
-            done, whole = len(r.there), len(r.there) + len(r.to_come)
-            words = f"◐ {safe(r.model)} v{r.version} rolls out, {done} of {whole}: to come {' '.join(map(safe, r.to_come))}"
-        lines.append(Cell(f" {words} (request {r.request})", "info"))
+            lines.append(Cell(f" {words} (request {r.request})", "info"))
+            continue
+        behind = {*r.under_way, *r.failed}
+        done, whole = len(r.there) - len(behind), len(r.there) + len(r.to_come)
+        places = [
+            *(f"● {safe(t)}" for t in r.there if t not in behind),
+            *(f"▶ {safe(t)} loads" for t in r.under_way),
+            *(f"✖ {safe(t)} failed" for t in r.failed),
+            *(f"○ {safe(t)} to come" for t in r.to_come),
+        ]
+        words = f"◐ {safe(r.model)} v{r.version} rolls out, {done} of {whole}: {'  '.join(places)}"
+        lines.append(Cell(f" {words} (request {r.request})", "bad" if r.failed else "info"))
     return lines
 
 

@@ -1,18 +1,19 @@
 """Incidents: the list by what they cost, the alerts inside of one, and its story as a text to read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from pilothouse.domain.incidents import SERVING, Incident
-from pilothouse.domain.records import AlertStatus, Job
+from pilothouse.domain.records import AlertStatus, Job, Target
 from pilothouse.presentation.cells import Cell, Tone, alert_cell, cell, job_cell
 from pilothouse.presentation.documents import Line, pairs, section, text_line
 from pilothouse.presentation.tables import Row, Table, read_columns
 from pilothouse.presentation.texts import LINE_LIMIT, safe, time_text
 
 
-def incident_table(incidents: Sequence[Incident]) -> Table:
-    """In the order given: severity and state, what, where, what it costs."""
+def incident_table(incidents: Sequence[Incident], targets: Iterable[Target] = ()) -> Table:
+    """In the order given: severity and state, what, where, what it costs. ``targets``: for filters by region."""
+    places = {target.name: target for target in targets}
     columns = read_columns(
         ">INC",
         "SEVERITY",
@@ -40,11 +41,22 @@ def incident_table(incidents: Sequence[Incident]) -> Table:
                 cell(alerts_text(i)),
                 cell(i.assignee),
             ),
+            _place_fields(i, places),
         )
         for i in incidents
     ]
     return Table(
         columns, tuple(rows), "no incidents: nothing has left its reference; o shows those that are over"
+    )
+
+
+def _place_fields(incident: Incident, places: Mapping[str, Target]) -> tuple[tuple[str, str], ...]:
+    """Region, product and business unit of its targets, as a filter asks for them."""
+    found = [places[name] for name in incident.targets if name in places]
+    return (
+        ("region", " ".join(dict.fromkeys(t.region for t in found))),
+        ("product", " ".join(dict.fromkeys(t.product for t in found))),
+        ("unit", " ".join(dict.fromkeys(t.business_unit for t in found))),
     )
 
 

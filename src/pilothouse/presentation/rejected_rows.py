@@ -1,12 +1,14 @@
 """Events that were not taken in, as a table, and what each reason means."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from pilothouse.domain.monitoring import RejectedEvents
+from pilothouse.domain.monitoring import OutcomeConflict, RejectedEvents, WaitingOutcome
 from pilothouse.presentation.cells import cell
 from pilothouse.presentation.tables import Row, Table, read_columns
-from pilothouse.presentation.texts import safe, time_text
+from pilothouse.presentation.texts import ago_text, safe, time_text
 
+CONFLICT_REASON = "another outcome was there"
 _MEANINGS = {
     "unknown version": "The version is not registered here: train or import it, or correct the version that the target sends.",
     "wrong columns": "A feature is missing, or texts stand where numbers are expected: see the version's data page.",
@@ -23,7 +25,7 @@ _MEANINGS = {
     "unknown column dropped": "The rows were kept; the version does not know the column.",
     "outcome of a wrong kind": "Not a class of the model, or no number for a regression.",
     "outcome of a prediction that was rejected": "Its prediction was not taken in; see that one's reason.",
-    "another outcome was there": "The first outcome stands.",
+    CONFLICT_REASON: "The first outcome stands; o lists both of each.",
 }
 """What a reason means and what to do; the same as in docs/monitoring.md."""
 
@@ -49,3 +51,50 @@ def rejected_table(found: Sequence[RejectedEvents]) -> Table:
         for r in found
     ]
     return Table(columns, tuple(rows), "every event that arrived was taken in")
+
+
+def waiting_table(found: Sequence[WaitingOutcome], now: datetime, past: bool) -> Table:
+    """Outcomes whose prediction is not here, the newest first."""
+    columns = read_columns("PREDICTION ~16", "OUTCOME ~6", "FROM ~6", "SINCE", "WAITS FOR ~20")
+    rows = [
+        Row(
+            str(w.id),
+            (
+                cell(w.prediction, "strong"),
+                cell(w.value),
+                cell(w.handed_in_by or "a file"),
+                cell(ago_text(w.since, now)),
+                cell(f"batch {w.batch}, which has not come" if w.batch else "a prediction of that id", "dim"),
+            ),
+        )
+        for w in found
+    ]
+    return Table(columns, tuple(rows), _NOT_KEPT if past else "every outcome has found its prediction")
+
+
+def conflict_table(found: Sequence[OutcomeConflict], past: bool) -> Table:
+    """Second outcomes that say something else, the newest first."""
+    columns = read_columns(
+        "PREDICTION ~16", "MODEL ~8", ">VERSION !1", "TARGET ~6", "STANDS ~6", "THEN CAME ~6", "WHEN (UTC)"
+    )
+    rows = [
+        Row(
+            str(c.id),
+            (
+                cell(c.prediction, "strong"),
+                cell(c.model),
+                cell(f"v{c.version}"),
+                cell(c.target),
+                cell(c.kept),
+                cell(c.other, "warn"),
+                cell(time_text(c.at)),
+            ),
+        )
+        for c in found
+    ]
+    return Table(
+        columns, tuple(rows), _NOT_KEPT if past else "no prediction was given two outcomes that differ"
+    )
+
+
+_NOT_KEPT = "what waited then is not on record; :now shows what does now"

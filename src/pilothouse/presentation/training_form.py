@@ -31,7 +31,8 @@ class TrainingRequest:
 
 
 def fields_of(spec: ModelSpec) -> tuple[Field, ...]:
-    """Reason, as of and look-back first, then each parameter of the estimator, seed and limits."""
+    """Reason, as of and look-back first, then each parameter of the estimator, the seed, and how much is tried
+    where the file asks for a search."""
     training = spec.training
     lookback = format_duration(spec.data.lookback) if spec.data.lookback else ""
     fields = [
@@ -45,6 +46,25 @@ def fields_of(spec: ModelSpec) -> tuple[Field, ...]:
     fields.append(
         Field("training.seed", "training.seed", str(training.seed), "a whole number", "whole number")
     )
+    if training.search is not None:
+        fields += [
+            Field(
+                f"training.search.{name}",
+                f"search: {name.replace('_', ' ')}",
+                _text(value),
+                hint,
+                _kind(value),
+            )
+            for name, value, hint in (
+                ("candidates", training.search.candidates, "how many are tried"),
+                ("folds", training.search.folds, "how many folds in time judge them"),
+                (
+                    "early_stopping",
+                    training.search.early_stopping,
+                    "yes: the worse half stops after each fold",
+                ),
+            )
+        ]
     return tuple(fields)
 
 

@@ -5,13 +5,14 @@ from datetime import datetime
 
 from pilothouse.sqlite import Connection, Row
 
+from .listing import marks
 from .values import from_us, to_us
 
 _SELECT = (
     "SELECT i.id, m.name AS model, i.recorded_at, i.assignee, i.merged_into "
     "FROM incidents i JOIN models m ON m.id = i.model_id "
 )
-_UNRESOLVED = "EXISTS (SELECT 1 FROM alerts a WHERE a.incident_id = i.id AND a.status <> 'resolved')"
+_UNRESOLVED = "i.id IN (SELECT a.incident_id FROM alerts a WHERE a.status IN ('open', 'acknowledged'))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,17 @@ def listed(
     """Incidents, newest first."""
     rows = connection.execute(
         _SELECT
-        + f"WHERE i.merged_into IS NULL AND (? = 0 OR {_UNRESOLVED}) AND (? IS NULL OR m.name = ?) ORDER BY i.id DESC LIMIT ?",
-        (int(unresolved), model, model, limit),
+        + f"WHERE i.merged_into IS NULL AND {_UNRESOLVED if unresolved else '1'} AND (? IS NULL OR m.name = ?) "
+        "ORDER BY i.id DESC LIMIT ?",
+        (model, model, limit),
     )
     return [_incident(row) for row in rows]
+
+
+def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, IncidentRow]:
+    """Incidents by their numbers."""
+    rows = connection.execute(_SELECT + "WHERE i.id IN " + marks(numbers), numbers)
+    return {row["id"]: _incident(row) for row in rows}
 
 
 def open_at(connection: Connection, model: str, at: datetime) -> list[int]:

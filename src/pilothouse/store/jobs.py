@@ -63,6 +63,22 @@ def children(connection: Connection, parent: int) -> list[Job]:
     return selected(connection, "WHERE j.parent_id = ? ORDER BY j.id", (parent,))
 
 
+def newest_with_trials(connection: Connection) -> int | None:
+    """The newest training that has trials, or None."""
+    (number,) = connection.execute("SELECT max(parent_id) FROM jobs WHERE parent_id IS NOT NULL").fetchone()
+    return None if number is None else int(number)
+
+
+def queued_by(connection: Connection, person: str, *, model: str | None, limit: int) -> list[Job]:
+    """What somebody has queued, newest first, without the trials of searches."""
+    rows = connection.execute(
+        _SELECT
+        + "WHERE j.created_by = ? AND j.parent_id IS NULL AND (? IS NULL OR m.name = ?) ORDER BY j.id DESC LIMIT ?",
+        (person, model, model, limit),
+    )
+    return [_job(row) for row in rows]
+
+
 def started_by_since(
     connection: Connection, model: str, kind: JobKind, created_by: str, since: datetime
 ) -> int:

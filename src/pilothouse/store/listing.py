@@ -1,58 +1,26 @@
-# ruff: noqa: S608 - names of tables and columns are those of the listings below; what people type is bound
-"""Long lists as windows by key: filter, order and place are SQL over indexes; no page costs more for lying deep.
+"""The registry's long lists: what each may be filtered and sorted by (see ``sqlite.windows``)."""
 
-A list is described once (``Listing``); ``window`` gives the numbers of its rows, and the noun's own module reads the
-records. The order is always (what is sorted by, number), so it is total, and a window goes on from a row's key. A filter
-that few rows pass is answered from one scan of a covering index; one that many pass finds a window's rows soon along the
-index of the order.
-"""
+from pilothouse.sqlite.windows import Listing, in_order, window
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.listing import Page, Query, RowFilter, find_column, like
-from pilothouse.sqlite import Connection
-
-T = TypeVar("T")
-LONGEST_WINDOW = 2_000
-FEW = 5_000
-"""As many rows as pass a filter are ordered as a whole; more are read window by window."""
-_NAMES = {"m": "models", "t": "targets"}
-"""Tables that are looked up by an id: the alias, and the table that holds the name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A list. ``table`` is its table with an alias, ``joins`` the tables whose columns it shows, by alias; ``number`` is the
-    integer that is a row's key, ``columns`` what may be sorted and filtered by (SQL expressions by name), ``words`` the
-    text that ``/text`` looks at (with the names in ``named``: column of the table to alias), ``unhealthy`` the condition
-    under which a row needs somebody.
-    """
-
-    table: str
-    joins: Mapping[str, str]
-    number: str
-    columns: Mapping[str, str]
-    words: str
-    unhealthy: str
-    named: Mapping[str, str] = field(default_factory=dict)
-    sources: Mapping[str, str] = field(default_factory=dict)
-    """Another FROM for the order by a column, where it lets an index give the order."""
-
-    def source(self, expressions: Sequence[str], sort: str = "") -> str:
-        """The FROM that has every table that occurs in the expressions."""
-        text = " ".join(expressions)
-        if sort in self.sources:
-            return self.sources[sort]
-        joined = (join for alias, join in self.joins.items() if re.search(rf"\b{alias}\.", text))
-        return " ".join([self.table, *joined])
-
+__all__ = [
+    "ALERTS",
+    "AUDIT",
+    "DEPLOYMENTS",
+    "INCIDENTS",
+    "JOBS",
+    "RUNS",
+    "VERSIONS",
+    "Listing",
+    "in_order",
+    "marks",
+    "window",
+]
 
 _MODEL = {"m": "JOIN models m ON m.id = {0}.model_id", "t": "JOIN targets t ON t.id = {0}.target_id"}
+
+
+_MODELS, _TARGETS = ("m", "models"), ("t", "targets")
+_PLACE = {"region": "t.region", "product": "t.product", "unit": "t.business_unit"}
 
 
 def _joins(alias: str, *others: str) -> dict[str, str]:
@@ -70,7 +38,7 @@ JOBS = Listing(
     },
     "lower(j.id || ' ' || j.kind || ' ' || j.status || ' ' || j.created_by || ' ' || coalesce(nullif(j.error, ''), j.reason))",
     "j.status NOT IN ('queued', 'running', 'succeeded', 'cancelled')",
-    {"j.model_id": "m"},
+    {"j.model_id": _MODELS},
     {"model": "models m CROSS JOIN jobs j ON j.model_id = m.id"},
 )  # fmt: skip
 RUNS = Listing(
@@ -83,7 +51,7 @@ RUNS = Listing(
     },
     "lower(r.id || ' ' || r.started_by || ' ' || r.reason)",
     "0",
-    {"r.model_id": "m"},
+    {"r.model_id": _MODELS},
     {"model": "models m CROSS JOIN runs r ON r.model_id = m.id"},
 )  # fmt: skip
 VERSIONS = Listing(
@@ -93,7 +61,7 @@ VERSIONS = Listing(
     {"version": "v.number", "model": "m.name", "gates": "v.status", "created": "v.created_at"},
     "lower('v' || v.number || ' ' || v.status)",
     "v.status = 'refused'",
-    {"v.model_id": "m"},
+    {"v.model_id": _MODELS},
 )
 ALERTS = Listing(
     "alerts a",
@@ -101,11 +69,44 @@ ALERTS = Listing(
     "a.id",
     {
         "alert": "a.id", "status": "a.status", "severity": "a.severity", "model": "m.name", "target": "t.name",
-        "kind": "a.kind", "subject": "a.subject", "since": "a.effective_at", "summary": "a.summary",
+        "kind": "a.kind", "subject": "a.subject", "since": "a.effective_at", "summary": "a.summary", **_PLACE,
     },
     "lower(a.id || ' ' || a.status || ' ' || a.severity || ' ' || a.kind || ' ' || a.subject || ' ' || a.summary)",
     "a.status <> 'resolved'",
-    {"a.model_id": "m", "a.target_id": "t"},
+    {"a.model_id": _MODELS, "a.target_id": _TARGETS},
+)  # fmt: skip
+_OF_INCIDENT = "FROM alerts a WHERE a.incident_id = i.id"
+_HAS_ALERT = "EXISTS (SELECT 1 FROM alerts a WHERE a.incident_id = i.id AND {})"
+_ON_TARGET = _HAS_ALERT.format("a.target_id IN (SELECT id FROM targets WHERE COLUMN {})")
+INCIDENTS = Listing(
+    "incidents i",
+    _joins("i", "m"),
+    "i.id",
+    {
+        "inc": "i.id", "model": "m.name", "on": "i.assignee",
+        "severity": f"(SELECT CASE WHEN max(a.severity = 'critical') THEN 'critical' ELSE 'warning' END {_OF_INCIDENT})",
+        "state": "(SELECT CASE WHEN max(a.status = 'open') THEN 'open' WHEN max(a.status = 'acknowledged') THEN 'acknowledged' "
+        f"ELSE 'resolved' END {_OF_INCIDENT})",
+        "since": f"(SELECT min(a.effective_at) {_OF_INCIDENT})", "alerts": f"(SELECT count(*) {_OF_INCIDENT})",
+        "cause": f"(SELECT min(a.summary) {_OF_INCIDENT})",
+        "where": "(SELECT min(t.name) FROM alerts a JOIN targets t ON t.id = a.target_id WHERE a.incident_id = i.id)",
+        **dict.fromkeys(("kind", "region", "product", "unit"), "''"),
+    },
+    "lower(a.kind || ' ' || a.subject || ' ' || a.summary)",
+    "i.id IN (SELECT a.incident_id FROM alerts a WHERE a.status IN ('open', 'acknowledged'))",
+    {"i.model_id": _MODELS},
+    always="i.merged_into IS NULL",
+    tests={
+        "severity": _HAS_ALERT.format("a.severity {}"),
+        "cause": _HAS_ALERT.format("a.summary {}"),
+        "kind": _HAS_ALERT.format("a.kind {}"),
+        "where": _ON_TARGET.replace("COLUMN", "name"),
+        "region": _ON_TARGET.replace("COLUMN", "region"),
+        "product": _ON_TARGET.replace("COLUMN", "product"),
+        "unit": _ON_TARGET.replace("COLUMN", "business_unit"),
+    },
+    through="i.id IN (SELECT a.incident_id FROM alerts a WHERE {})",  # few say it: one scan of an index of the texts
+    also=("where",),
 )  # fmt: skip
 DEPLOYMENTS = Listing(
     "deployments d",
@@ -114,11 +115,11 @@ DEPLOYMENTS = Listing(
     {
         "since": "d.effective_at", "until": "coalesce(d.ended_effective_at, 9223372036854775807)", "target": "t.name",
         "model": "m.name", "version": "v.number", "how": "d.kind", "by": "d.actor", "reason": "d.reason",
-        "recorded": "d.recorded_at",
+        "recorded": "d.recorded_at", **_PLACE,
     },
     "lower(d.kind || ' ' || d.actor || ' ' || d.reason)",
     "d.kind = 'rollback'",
-    {"d.model_id": "m", "d.target_id": "t"},
+    {"d.model_id": _MODELS, "d.target_id": _TARGETS},
 )  # fmt: skip
 AUDIT = Listing(
     "audit e",
@@ -130,165 +131,6 @@ AUDIT = Listing(
 )
 
 
-def window(connection: Connection, listing: Listing, query: Query) -> Page[int]:
-    """The numbers of the rows of one window, in order. Raises InvalidInputError (no such column)."""
-    name = _column(listing, query.sort) if query.sort else ""
-    order = _Order(
-        name,
-        listing.columns[name] if name else listing.number,
-        query.descending if name else not query.descending,
-    )
-    where, values = _conditions(listing, query)
-    if query.filter or query.unhealthy:
-        rows = connection.execute(
-            f"SELECT {listing.number} FROM {listing.source([*where])} WHERE {' AND '.join(where)} LIMIT ?",
-            [*values, FEW + 1],
-        )
-        found = [int(row[0]) for row in rows]
-        if len(found) <= FEW:
-            return _slice(_ordered(connection, listing, order, found), query)
-    return _window(connection, listing, query, order, where, values)
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """By which expression rows are ordered, and whether the greatest comes first."""
-
-    name: str
-    value: str
-    falling: bool
-
-    def by(self, number: str, *, falling: bool) -> str:
-        direction = "DESC" if falling else "ASC"
-        return ", ".join(f"{part} {direction}" for part in dict.fromkeys((self.value, number)))
-
-    def key(self, number: str) -> str:
-        return ", ".join(dict.fromkeys((self.value, number)))
-
-
-def _ordered(connection: Connection, listing: Listing, order: _Order, found: list[int]) -> list[int]:
-    if order.value == listing.number:
-        return sorted(found, reverse=order.falling)
-    rows = connection.execute(
-        f"SELECT {listing.number} FROM {listing.source([order.value])} WHERE {listing.number} IN "
-        f"(SELECT value FROM json_each(?)) ORDER BY {order.by('+' + listing.number, falling=order.falling)}",
-        [json.dumps(found)],
-    )
-    return [int(row[0]) for row in rows]
-
-
-def _slice(found: list[int], query: Query) -> Page[int]:
-    start, end = 0, query.after
-    if query.from_end:
-        start, end = max(0, len(found) - query.after), len(found)
-    elif query.anchor in found:
-        place = found.index(query.anchor)
-        start, end = max(0, place - query.before), place + query.after
-    return Page(tuple(found[start : min(end, start + LONGEST_WINDOW)]), start, len(found))
-
-
-def _window(
-    connection: Connection, listing: Listing, query: Query, order: _Order, where: list[str], values: list[Any]
-) -> Page[int]:
-    number = listing.number
-    source = listing.source([*where, order.value], order.name)
-    key = order.key(number)
-    of_anchor = f"({key}) {{}} (SELECT {key} FROM {listing.source([order.value])} WHERE {number} = ?)"
-
-    def read(limit: int, *, forward: bool, anchored: str = "") -> list[int]:
-        falling = order.falling is forward
-        parts = [*where, of_anchor.format(("<" if falling else ">") + anchored[1:])] if anchored else where
-        rows = connection.execute(
-            f"SELECT {number} FROM {source} WHERE {' AND '.join(parts) or '1'} "
-            f"ORDER BY {order.by(number, falling=falling)} LIMIT ?",
-            [*values, *([query.anchor] if anchored else []), min(limit, LONGEST_WINDOW)],
-        )
-        return [int(row[0]) for row in rows]
-
-    if query.from_end:
-        rows = read(query.after, forward=False)[::-1]
-    elif query.anchor is None:
-        rows = read(query.after, forward=True)
-    else:
-        above = read(query.before, forward=False, anchored="<")[::-1] if query.before else []
-        rows = above + read(query.after, forward=True, anchored="<=")
-    if not query.count:
-        return Page(tuple(rows))
-    total = _count(connection, listing.source(where), where, values)
-    if query.from_end:
-        return Page(tuple(rows), total - len(rows), total)
-    if query.anchor is None or not rows:
-        return Page(tuple(rows), 0, total)
-    before = [*where, of_anchor.format(">" if order.falling else "<")]
-    return Page(tuple(rows), _count(connection, source, before, [*values, rows[0]]), total)
-
-
-def in_order(numbers: tuple[int, ...], records: Mapping[int, T]) -> tuple[T, ...]:
-    """The records of a window, in its order."""
-    return tuple(records[number] for number in numbers if number in records)
-
-
 def marks(numbers: tuple[int, ...]) -> str:
     """``(?, ?, ?)`` for an IN."""
     return f"({', '.join('?' * len(numbers))})"
-
-
-def _count(connection: Connection, source: str, where: list[str], values: list[Any]) -> int:
-    row = connection.execute(
-        f"SELECT count(*) FROM {source} WHERE {' AND '.join(where) or '1'}", values
-    ).fetchone()
-    return int(row[0])
-
-
-def _conditions(listing: Listing, query: Query) -> tuple[list[str], list[Any]]:
-    where: list[str] = []
-    values: list[Any] = []
-    for name, wanted in query.where:
-        test = _test(listing, listing.columns[name], "= ?")
-        where.append(test)
-        values.append(wanted)
-    if query.unhealthy:
-        where.append(f"({listing.unhealthy})")
-    for predicate in query.filter.predicates:
-        test = _test(listing, listing.columns[_column(listing, predicate.column)], "LIKE ? ESCAPE '\\'")
-        where.append(f"NOT ({test})" if predicate.negated else test)
-        values.append(like(predicate.value))
-    _add_text(listing, query.filter, where, values)
-    return where, values
-
-
-def _test(listing: Listing, expression: str, condition: str) -> str:
-    """A name of another table is looked for there once, not beside every row."""
-    for column, alias in listing.named.items():
-        if expression == f"{alias}.name":
-            return f"{column} IN (SELECT id FROM {_NAMES[alias]} WHERE name {condition})"
-    return f"{expression} {condition}"
-
-
-def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values: list[Any]) -> None:
-    """Case is folded in ASCII alone, which is what the names of models, people and states are made of."""
-    text = row_filter.text
-    if not text:
-        return
-    letters = (
-        [like(letter) for letter in text if letter != " "] if row_filter.kind == "fuzzy" else [like(text)]
-    )
-    pattern = "%" + "%".join(letters) + "%"
-    if row_filter.kind == "fuzzy":
-        tests, bound = [f"{listing.words} LIKE ? ESCAPE '\\'"], [pattern]
-    else:
-        tests, bound = [f"instr({listing.words}, ?) > 0"], [text]
-    for column, alias in listing.named.items():
-        tests.append(f"{column} IN (SELECT id FROM {_NAMES[alias]} WHERE name LIKE ? ESCAPE '\\')")
-        bound.append(pattern)
-    where.append(f"{'NOT ' if row_filter.kind == 'lacks' else ''}({' OR '.join(tests)})")
-    values.extend(bound)
-
-
-def _column(listing: Listing, typed: str) -> str:
-    found = find_column(typed, tuple(listing.columns))
-    if found is None:
-        raise InvalidInputError(
-            f"there is no column {typed[:40]!r} here: expected {', '.join(listing.columns)}"
-        )
-    return found

@@ -115,6 +115,21 @@ def _views(moment: Moment) -> dict[str, _View]:
         "workspace_policies": _View(f"t.recorded_at <= {wall}"),
         "schedule_fires": _View(f"t.recorded_at <= {wall}"),
         "serving_reports": _View("0"),
+        "trigger_events": _View(
+            f"t.seen_at <= {_OF_MODEL}",
+            {
+                "status": f"CASE WHEN t.recorded_at <= {_OF_MODEL} THEN t.status ELSE 'waiting' END",
+                "reason": f"CASE WHEN t.recorded_at <= {_OF_MODEL} THEN t.reason ELSE '' END",
+                "job_id": f"CASE WHEN t.recorded_at <= {_OF_MODEL} THEN t.job_id END",
+            },
+        ),
+        "legal_holds": _View(
+            f"t.placed_at <= {wall}",
+            {
+                name: f"CASE WHEN t.lifted_at <= {wall} THEN t.{name} END"
+                for name in ("lifted_at", "lifted_by", "lift_reason")
+            },
+        ),
         "decisions": _View(f"t.recorded_at <= {_OF_REQUEST}"),
         "comments": _View(f"t.recorded_at <= {_OF_REQUEST}"),
         "deployments": _View(
@@ -198,18 +213,52 @@ def _aliases(connection: Connection, moment: Moment) -> None:
             )
 
 
+_NAMED = 3
+"""Things at one time that are named; more are counted."""
+
+
 def neighbours(connection: Connection, at_us: int) -> tuple[tuple[int, str] | None, tuple[int, str] | None]:
-    """(event time, words) of the deployment or alert before and after a time, by the data's clocks."""
+    """(event time, words) of the deployments and alerts before and after a time, by the data's clocks."""
     found: list[tuple[int, str] | None] = []
-    for comparison, order in (("<", "DESC"), (">", "ASC")):
-        row = connection.execute(
-            "SELECT e.effective_at, e.words FROM ("  # noqa: S608 - names of our own schema and numbers
-            "SELECT d.effective_at, d.kind || ' of ' || m.name || '/' || v.number || ' on ' || t.name AS words "
-            "FROM deployments d JOIN models m ON m.id = d.model_id JOIN versions v ON v.id = d.version_id "
-            "JOIN targets t ON t.id = d.target_id UNION ALL "
-            "SELECT a.effective_at, 'alert ' || a.id || ': ' || a.summary FROM alerts a) e "
-            f"WHERE e.effective_at {comparison} ? ORDER BY e.effective_at {order} LIMIT 1",
-            (at_us,),
+    for comparison, nearest in (("<", "max"), (">", "min")):
+        (time,) = connection.execute(
+            f"SELECT {nearest}(t) FROM (SELECT {nearest}(effective_at) AS t FROM deployments WHERE effective_at {comparison} ? "  # noqa: S608 - ours
+            f"UNION ALL SELECT {nearest}(effective_at) FROM alerts WHERE effective_at {comparison} ?)",
+            (at_us, at_us),
         ).fetchone()
-        found.append((row[0], row[1]) if row else None)
+        found.append(None if time is None else (time, _words_at(connection, time)))
     return found[0], found[1]
+
+
+def _words_at(connection: Connection, time_us: int) -> str:
+    words = [
+        row[0]
+        for row in connection.execute(
+            "SELECT d.kind || ' of ' || m.name || '/' || v.number || ' on ' || t.name FROM deployments d "
+            "JOIN models m ON m.id = d.model_id JOIN versions v ON v.id = d.version_id JOIN targets t ON t.id = d.target_id "
+            "WHERE d.effective_at = ? UNION ALL "
+            "SELECT 'alert ' || a.id || ': ' || a.summary FROM alerts a WHERE a.effective_at = ?",
+            (time_us, time_us),
+        )
+    ]
+    more = f"; and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    return "; ".join(words[:_NAMED]) + more
+
+
+def signed_near(
+    connection: Connection, model: str, wall_us: int, *, later: bool, limit: int
+) -> list[tuple[int, str]]:
+    """(wall clock, words) of the requests and decisions about a model after a time, or up to it, the nearest first."""
+    comparison, order = (">", "ASC") if later else ("<=", "DESC")
+    verb = "CASE d.verdict WHEN 'approve' THEN ' approves' ELSE ' rejects' END"
+    rows = connection.execute(
+        "SELECT s.recorded_at, s.words FROM ("  # noqa: S608 - names of our own schema and numbers
+        "SELECT r.recorded_at, "
+        "r.requested_by || ' asks for ' || m.name || '/' || v.number || ' (request ' || r.id || ')' AS words "
+        "FROM promotion_requests r JOIN models m ON m.id = r.model_id JOIN versions v ON v.id = r.version_id WHERE m.name = ? "
+        f"UNION ALL SELECT d.recorded_at, d.actor || {verb} || ' request ' || r.id FROM decisions d "
+        "JOIN promotion_requests r ON r.id = d.request_id JOIN models m ON m.id = r.model_id WHERE m.name = ?) s "
+        f"WHERE s.recorded_at {comparison} ? ORDER BY s.recorded_at {order}, s.words DESC LIMIT ?",
+        (model, model, wall_us, limit),
+    )
+    return [(row[0], row[1]) for row in rows]

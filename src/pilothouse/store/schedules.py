@@ -11,6 +11,7 @@ from pilothouse.domain.plain import format_duration
 from pilothouse.domain.records import Schedule
 from pilothouse.sqlite import Connection, Row
 
+from .listing import marks
 from .values import from_us, to_us
 
 _SELECT = (
@@ -178,21 +179,40 @@ def open_runs(connection: Connection) -> list[tuple[Schedule, datetime]]:
 def fires(connection: Connection, schedule_id: int, limit: int) -> list[Fire]:
     """The newest nominal times of a schedule with what became of each."""
     rows = connection.execute(
-        "SELECT f.*, o.outcome AS came_of_it FROM schedule_fires f LEFT JOIN schedule_outcomes o ON o.fire_id = f.id "
-        "WHERE f.schedule_id = ? ORDER BY f.nominal_at DESC LIMIT ?",
-        (schedule_id, limit),
+        _FIRES + "WHERE f.schedule_id = ? ORDER BY f.nominal_at DESC LIMIT ?", (schedule_id, limit)
     )
-    return [
-        Fire(
-            from_us(row["nominal_at"]),
-            row["decision"],
-            row["outcome"],
-            from_us(row["merged_into"]),
-            from_us(row["recorded_at"]),
-            row["came_of_it"] or ("" if row["decision"] == "run" else row["outcome"]),
-        )
-        for row in rows
-    ]
+    return [_fire(row) for row in rows]
+
+
+def fires_lately(connection: Connection, model: str | None, limit: int) -> list[tuple[Schedule, Fire]]:
+    """The newest decisions of all schedules, by when they were made, newest first."""
+    rows = connection.execute(
+        "SELECT f.id, f.schedule_id FROM schedule_fires f JOIN schedules s ON s.id = f.schedule_id "
+        "JOIN models m ON m.id = s.model_id WHERE ? IS NULL OR m.name = ? ORDER BY f.id DESC LIMIT ?",
+        (model, model, limit),
+    ).fetchall()
+    numbers = [row["id"] for row in rows]
+    found = {
+        row["id"]: _fire(row)
+        for row in connection.execute(_FIRES + "WHERE f.id IN " + marks(tuple(numbers)), numbers)
+    }
+    by_schedule = {row["schedule_id"]: find(connection, row["schedule_id"]) for row in rows}
+    pairs = ((by_schedule[row["schedule_id"]], found[row["id"]]) for row in rows)
+    return [(schedule, fire) for schedule, fire in pairs if schedule is not None]
+
+
+_FIRES = "SELECT f.*, o.outcome AS came_of_it FROM schedule_fires f LEFT JOIN schedule_outcomes o ON o.fire_id = f.id "
+
+
+def _fire(row: Row) -> Fire:
+    return Fire(
+        from_us(row["nominal_at"]),
+        row["decision"],
+        row["outcome"],
+        from_us(row["merged_into"]),
+        from_us(row["recorded_at"]),
+        row["came_of_it"] or ("" if row["decision"] == "run" else row["outcome"]),
+    )
 
 
 def has_fired(connection: Connection, schedule_id: int, nominal: datetime) -> bool:

@@ -14,28 +14,49 @@ _COUNTED_ONCE = (
 """A coarse window that is not summed yet stands for its finer ones, which are counted instead (see ``rollup``)."""
 
 
-def wall_clocks(connection: Connection, at_us: int, now_us: int) -> dict[str, int]:
-    """Model to the wall clock (microseconds) at which its data had come to the event time ``at_us``.
+def event_of_wall(connection: Connection, model: str, wall_us: int, low_us: int, now_us: int) -> int | None:
+    """The first event time from ``low_us`` on at which the wall clock of a model was ``wall_us`` or later; None where no event
+    time up to now was. The inverse of ``wall_clocks``, which only grows, found by halving."""
+    high_us = max(now_us, low_us)
+    if _wall(connection, model, high_us, now_us) < wall_us:
+        return None
+    while low_us < high_us:
+        middle = (low_us + high_us) // 2
+        if _wall(connection, model, middle, now_us) >= wall_us:
+            high_us = middle
+        else:
+            low_us = middle + 1
+    return low_us
+
+
+def _wall(connection: Connection, model: str, at_us: int, now_us: int) -> int:
+    """A model without data is as live data is: both clocks say the same."""
+    return wall_clocks(connection, at_us, now_us, model).get(model, at_us)
+
+
+def wall_clocks(connection: Connection, at_us: int, now_us: int, model: str | None = None) -> dict[str, int]:
+    """Model (one, or each) to the wall clock (microseconds) at which its data had come to the event time ``at_us``.
 
     Taken between the batch before and the batch after, in proportion: for live data that is the same time, for a history
     that is replayed a moment of the replay. Of several targets the one that came there first counts, so that nothing is
     shown that lay ahead of any; before the first batch the data is taken to have come as late as that one did.
     """
     places: dict[tuple[str, str], list[int]] = {}
-    for stream_id, model, target in connection.execute("SELECT id, model, target FROM streams").fetchall():
-        places.setdefault((model, target), []).append(stream_id)
+    streams = connection.execute(
+        "SELECT id, model, target FROM streams WHERE ? IS NULL OR model = ?", (model, model)
+    )
+    for stream_id, name, target in streams.fetchall():
+        places.setdefault((name, target), []).append(stream_id)
     reached: dict[str, list[int]] = {}
     to_come: dict[str, list[int]] = {}
-    for (model, _), streams in places.items():
-        before = max(
-            filter(None, (_batch(connection, s, at_us, "<=", "DESC") for s in streams)), default=None
-        )
-        after = min(filter(None, (_batch(connection, s, at_us, ">", "ASC") for s in streams)), default=None)
+    for (name, _), own in places.items():
+        before = max(filter(None, (_batch(connection, s, at_us, "<=", "DESC") for s in own)), default=None)
+        after = min(filter(None, (_batch(connection, s, at_us, ">", "ASC") for s in own)), default=None)
         if before is not None:
-            reached.setdefault(model, []).append(_between(before, after, at_us, now_us))
+            reached.setdefault(name, []).append(_between(before, after, at_us, now_us))
         elif after is not None:
-            to_come.setdefault(model, []).append(after[1] - (after[0] - at_us))
-    return {model: min(reached.get(model) or to_come[model]) for model in {*reached, *to_come}}
+            to_come.setdefault(name, []).append(after[1] - (after[0] - at_us))
+    return {name: min(reached.get(name) or to_come[name]) for name in {*reached, *to_come}}
 
 
 def _batch(

@@ -1,18 +1,22 @@
-"""What goes on, by what it costs: a row an incident, alerts with one cause in one row."""
+"""What goes on, by what it costs: a row an incident, alerts with one cause in one row; with ``o`` all that there ever were."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.screens import incident_actions
-from pilothouse.console.screens.lists import WINDOW, Listed, TableView, listed
+from pilothouse.console.screens.lists import WINDOW, Listed, PagedView, TableView, listed
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.incidents import Incident
+from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.incidents import incident_table, member_table
+from pilothouse.presentation.tables import Table
 from pilothouse.presentation.texts import LINE_LIMIT, safe
 
 if TYPE_CHECKING:
@@ -20,8 +24,12 @@ if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
 
-class AlertsView(TableView[Incident]):
-    """Enter opens the incident. ``:alerts MODEL`` shows one model's."""
+class AlertsView(PagedView[Incident]):
+    """Enter opens the incident. ``:alerts MODEL`` shows one model's.
+
+    What goes on is little, and its order is by what it costs, which no index knows: it is read whole. All that there ever
+    were may be very many: they are read window by window, newest first.
+    """
 
     SCOPE = TOP = "alerts"
 
@@ -49,7 +57,8 @@ class AlertsView(TableView[Incident]):
         found = self.record
         words = (
             line(
-                Cell(safe(found.cause, LINE_LIMIT), "strong"), Cell(f": {safe(found.cost.words, LINE_LIMIT)}")
+                Cell(safe(found.cause, LINE_LIMIT), "strong"),
+                Cell(f": {safe(found.cost.words, LINE_LIMIT)}" if found.cost.words else ""),
             )
             if found
             else ""
@@ -60,19 +69,41 @@ class AlertsView(TableView[Incident]):
         """alerts › MODEL › going on."""
         return ("alerts", *filter(None, [self.model]), "all" if self._all else "going on")
 
+    def notes(self) -> list[str]:
+        """Whether there is more than is read by what it costs."""
+        more = not self._all and self.data is not None and len(self.data.records) >= WINDOW
+        return [*super().notes(), *([f"the newest {WINDOW}, o shows all"] if more else [])]
+
     def set_arguments(self, *arguments: str) -> None:
         """``:alerts MODEL``, or ``all``."""
         self.model = "" if arguments[0] == "all" else arguments[0]
+        self._ask_from_the_top()
         self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Listed[Incident]:
-        """What goes on, or everything."""
-        from pilothouse.operations import incidents
+        """What goes on, or a window of everything."""
+        if self._all:
+            return super().load(services, actor)
+        from pilothouse.operations import incidents, targets
 
         found = incidents.list_incidents(
-            services, actor, unresolved=not self._all, model=self.model or None, limit=WINDOW
+            services, actor, unresolved=True, model=self.model or None, limit=WINDOW
         )
-        return listed(found, incident_table(found), lambda i: i.id)
+        return listed(found, incident_table(found, targets.list_targets(services, actor)), lambda i: i.id)
+
+    def narrowed(self, query: Query) -> Query:
+        """Only one model's."""
+        return replace(query, where=(("model", self.model),)) if self.model else query
+
+    def page(self, services: "Services", actor: Actor, query: Query) -> Page[Incident]:
+        """A window of all incidents."""
+        from pilothouse.operations import incidents
+
+        return incidents.incidents_page(services, actor, query)
+
+    def table(self, services: "Services", rows: Sequence[Incident]) -> Table:
+        """In the order given."""
+        return incident_table(rows)
 
     def subject_model(self) -> str:
         """The incident's model."""
@@ -113,7 +144,26 @@ class AlertsView(TableView[Incident]):
         if self.record:
             self.open_view("monitor", self.record.model, self.record.targets[0])
 
+    def do_unhealthy(self) -> None:
+        """What goes on alone: all of it is shown already where ``o`` has not asked for everything."""
+        if self._all:
+            super().do_unhealthy()
+        else:
+            TableView.do_unhealthy(self)
+
     def do_all(self) -> None:
         """What goes on, or all."""
         self._all = not self._all
+        grid = self.query_one("#grid", Grid)
+        grid.forget_sort()
+        grid.unhealthy = False
+        narrowed = parse_filter(self.filter_text)
+        self._ask_from_the_top(filter=narrowed, sort="", descending=False, unhealthy=False)
         self.ask_anew()
+
+    def _apply_filter(self) -> None:
+        """What is read whole is filtered where it is."""
+        if self._all:
+            super()._apply_filter()
+        else:
+            TableView._apply_filter(self)

@@ -102,6 +102,10 @@ class AuditView(PagedView[AuditEntry]):
         """The whole entry."""
         self.open_view("entry", self.key)
 
+    def do_holds(self) -> None:
+        """What may not be deleted."""
+        self.open_view("legal-holds")
+
     def do_verify(self) -> None:
         """Recompute the chain."""
 

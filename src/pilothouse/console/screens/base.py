@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from pilothouse.console import describing, navigation
 from pilothouse.console.actions import Action, actions_of, bindings_of
 from pilothouse.console.dialogs import Ask, Help
-from pilothouse.console.frame import Frame
+from pilothouse.console.frame import Frame, notes_of
 from pilothouse.console.refusals import why_not
 from pilothouse.console.screens.reading import ReadingScreen, T
 from pilothouse.console.widgets.grid import Grid
@@ -49,6 +49,10 @@ class View(ReadingScreen[T]):
     def crumbs(self) -> Sequence[str]:
         """Where this is."""
         return (self.SCOPE,)
+
+    def notes(self) -> list[str]:
+        """How its rows are narrowed and ordered, for the frame."""
+        return notes_of(self)
 
     def refusal(self, action: Action) -> str:
         """Why the state does not allow an action now; empty if it does."""

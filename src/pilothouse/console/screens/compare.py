@@ -39,6 +39,8 @@ class CompareView(View[Compared]):
         self.first, self.second = first, second
         self._everything = False
         self._code = False
+        self._tested = False
+        """The facts are read first; the paired test from the record follows them."""
 
     def body(self) -> ComposeResult:
         """How many rows differ, and the rows; or the code."""
@@ -54,7 +56,7 @@ class CompareView(View[Compared]):
         """Every row of both."""
         from pilothouse.operations import comparisons
 
-        found = comparisons.compare(services, actor, self.first, self.second)
+        found = comparisons.compare(services, actor, self.first, self.second, from_record=self._tested)
         return Compared(found.rows, tuple(diff_lines(found.code, found.code_note)))
 
     def show(self, data: Compared) -> None:
@@ -73,6 +75,9 @@ class CompareView(View[Compared]):
         pager.put(data.code)
         grid.display, pager.display = not self._code, self._code
         self.focus_body()
+        if not self._tested:
+            self._tested = True
+            self.reload()
 
     def do_everything(self) -> None:
         """Show what is the same too, or hide it."""

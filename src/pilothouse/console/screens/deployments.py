@@ -9,9 +9,9 @@ from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.monitoring import TargetState
-from pilothouse.domain.records import Deployment, Hold, RollBackStep
+from pilothouse.domain.records import Hold, RollBackStep
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.rows import deployment_history_table, deployment_table
+from pilothouse.presentation.rows import deployment_table
 
 if TYPE_CHECKING:
     from pilothouse.console.actions import Action
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What is live, what was, what can be gone back to, and which models are held."""
+    """What is live, what can be gone back to, and which models are held."""
 
     states: tuple[TargetState, ...]
-    history: tuple[Deployment, ...]
     steps: tuple[RollBackStep, ...]
     holds: tuple[Hold, ...]
 
@@ -36,7 +35,6 @@ class DeploymentsView(View[Deployed]):
     def __init__(self) -> None:
         super().__init__()
         self.model = ""
-        self._history = False
 
     def body(self) -> ComposeResult:
         """One grid."""
@@ -44,7 +42,7 @@ class DeploymentsView(View[Deployed]):
 
     def crumbs(self) -> tuple[str, ...]:
         """deployments › live."""
-        return ("deployments", *filter(None, [self.model]), "history" if self._history else "live")
+        return ("deployments", *filter(None, [self.model]), "live")
 
     def set_arguments(self, *arguments: str) -> None:
         """``:deployments MODEL``."""
@@ -52,28 +50,26 @@ class DeploymentsView(View[Deployed]):
         self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Deployed:
-        """States, history, steps back and holds."""
+        """States, steps back and holds."""
         from pilothouse.operations import deployments, health
 
         model = self.model or None
         return Deployed(
             tuple(health.target_states(services, actor, model)),
-            tuple(deployments.list_deployments(services, actor, model=model, live_only=False)),
             tuple(deployments.roll_back_steps(services, actor, model)),
             tuple(deployments.list_holds(services, actor, model)),
         )
 
     def show(self, data: Deployed) -> None:
-        """What is live, or the history."""
-        table = deployment_history_table(data.history) if self._history else deployment_table(data.states)
-        self.query_one("#grid", Grid).put(table)
+        """What is live."""
+        self.query_one("#grid", Grid).put(deployment_table(data.states))
         self.focus_body()
 
     @property
     def selected(self) -> TargetState | None:
         """The model on the target under the cursor."""
         key = self.query_one("#grid", Grid).key
-        if self.data is None or self._history:
+        if self.data is None:
             return None
         return next((s for s in self.data.states if f"{s.model}/{s.target}" == key), None)
 
@@ -87,7 +83,7 @@ class DeploymentsView(View[Deployed]):
             return ""
         state = self.selected
         if state is None or self.data is None:
-            return "h shows what is live first" if self._history else "there is no target yet"
+            return "there is no target yet"
         if action.name == "roll_back":
             return self._why_not_back()
         if action.name == "roll_back_all" and not self._plan(state.model, None):
@@ -105,7 +101,7 @@ class DeploymentsView(View[Deployed]):
     def chosen(self) -> list[TargetState]:
         """The places that are marked, else the one under the cursor."""
         marked = self.query_one("#grid", Grid).marked
-        states = self.data.states if self.data and not self._history else ()
+        states = self.data.states if self.data else ()
         found = [s for s in states if f"{s.model}/{s.target}" in marked]
         return found or ([self.selected] if self.selected else [])
 
@@ -191,8 +187,5 @@ class DeploymentsView(View[Deployed]):
         self.open_view("fleet")
 
     def do_history(self) -> None:
-        """What is live, or all that was."""
-        self._history = not self._history
-        self.refresh_chrome()
-        if self.data:
-            self.show(self.data)
+        """All that was ever deployed."""
+        self.open_view("history", *filter(None, [self.model]))

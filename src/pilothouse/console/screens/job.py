@@ -191,6 +191,10 @@ class JobView(PageView[JobWithLog]):
         if self.data:
             self.open_view("version", f"{self.data.job.model}/{self.data.job.version}")
 
+    def do_trials(self) -> None:
+        """What its search has tried."""
+        self.open_view("trials", self.number)
+
     def do_cancel(self) -> None:
         """End it."""
         if self.data:

@@ -19,6 +19,8 @@ def refusal(name: str, job: Job | None) -> str:
         return f"job {job.id} is {job.status}: cancel it first"
     if name == "version" and job.version is None:
         return "the job has made no version"
+    if name == "trials" and job.kind not in ("train", "trial"):
+        return f"a {job.kind} searches nothing: a training does"
     return ""
 
 

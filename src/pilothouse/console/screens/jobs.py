@@ -67,6 +67,10 @@ class JobsView(PagedView[Job]):
         """The job's log."""
         self.open_view("job", self.key)
 
+    def do_trials(self) -> None:
+        """What its search has tried."""
+        self.open_view("trials", self.key)
+
     def do_cancel(self) -> None:
         """End it, or all that are marked."""
         job_actions.cancel_all(self, self.chosen)

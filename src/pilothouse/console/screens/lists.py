@@ -102,10 +102,14 @@ class PagedView(TableView[R]):
         """The query with what the view is of; for subclasses."""
         return query
 
+    def state_of(self, services: "Services") -> int:
+        """What moves when somebody has written where the list lies."""
+        return services.registry.data_version()
+
     def load(self, services: "Services", actor: Actor) -> Listed[R]:
         """The window; counted only where somebody has written or something else is asked."""
         query = self.narrowed(self.query_of_list)
-        state = (self._question, services.registry.data_version())
+        state = (self._question, self.state_of(services))
         counting = state != self._seen or bool(query.filter)
         found = self.page(services, actor, replace(query, count=counting))
         if found.total is None or found.first is None:

@@ -11,7 +11,7 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import RejectedEvents
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import Cell
-from pilothouse.presentation.rejected_rows import rejected_table, rejection_meaning
+from pilothouse.presentation.rejected_rows import CONFLICT_REASON, rejected_table, rejection_meaning
 from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
@@ -51,3 +51,8 @@ class RejectedView(TableView[RejectedEvents]):
             words.no_wrap = False
         self.query_one("#meaning", Static).update(words)
         super().on_grid_moved()
+
+    def do_outcomes(self) -> None:
+        """Outcomes that wait, or contradict another; those, where the cursor is on their reason."""
+        conflict = self.record is not None and self.record.reason == CONFLICT_REASON
+        self.open_view("outcomes", *(["conflicts"] if conflict else []))

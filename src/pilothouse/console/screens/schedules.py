@@ -32,7 +32,13 @@ class SchedulesView(TableView[Schedule]):
 
     def refusal(self, action: "Action") -> str:
         """There must be one."""
+        if action.name == "triggers":
+            return ""
         return "there is no schedule" if action.scope == self.SCOPE and self.record is None else ""
+
+    def do_triggers(self) -> None:
+        """What starts trainings by itself."""
+        self.open_view("triggers")
 
     def do_toggle(self) -> None:
         """Pause or resume."""

@@ -1,0 +1,78 @@
+"""Every deployment that there was, newest first, however many."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pilothouse.console.screens.lists import PagedView
+from pilothouse.domain.listing import Page, Query
+from pilothouse.domain.records import Deployment
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.rows import deployment_history_table
+from pilothouse.presentation.tables import Table
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+
+class HistoryView(PagedView[Deployment]):
+    """``:history MODEL`` shows one model's; what is unhealthy here is a roll-back."""
+
+    SCOPE = "history"
+    TOP = "deployments"
+
+    def __init__(self, model: str = "") -> None:
+        super().__init__()
+        self.model = model
+
+    def crumbs(self) -> tuple[str, ...]:
+        """deployments › MODEL › history."""
+        return ("deployments", *filter(None, [self.model]), "history")
+
+    def narrowed(self, query: Query) -> Query:
+        """Only one model's."""
+        return replace(query, where=(("model", self.model),)) if self.model else query
+
+    def page(self, services: "Services", actor: Actor, query: Query) -> Page[Deployment]:
+        """A window of them."""
+        from pilothouse.operations import listings
+
+        return listings.deployments_page(services, actor, query)
+
+    def table(self, services: "Services", rows: Sequence[Deployment]) -> Table:
+        """Since, until, what, how, by whom."""
+        return deployment_history_table(rows)
+
+    def subject_model(self) -> str:
+        """The deployment's model."""
+        return self.record.model if self.record else ""
+
+    def refusal(self, action: "Action") -> str:
+        """There must be one; a roll-back comes of no request."""
+        if action.scope != self.SCOPE or action.name == "live":
+            return ""
+        if self.record is None:
+            return "nothing has been deployed yet"
+        if action.name == "request" and self.record.request_id is None:
+            return "a roll-back needs no request"
+        return ""
+
+    def do_open(self) -> None:
+        """Everything on record about the version."""
+        if self.record:
+            self.open_view("version", f"{self.record.model}/{self.record.version}")
+
+    def do_monitor(self) -> None:
+        """Watch the model on the target."""
+        if self.record:
+            self.open_view("monitor", self.record.model, self.record.target)
+
+    def do_request(self) -> None:
+        """What was signed for it."""
+        if self.record and self.record.request_id is not None:
+            self.open_view("evidence", self.record.request_id)
+
+    def do_live(self) -> None:
+        """What is live now."""
+        self.open_view("deployments")

@@ -1,0 +1,151 @@
+"""A training's search: a row a candidate, the best first, as its trials come in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from pilothouse.console.screens.lists import Listed, TableView
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.tones import line
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.records import Job
+from pilothouse.domain.roles import Actor
+from pilothouse.domain.search import TrialLine
+from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.texts import parameters_text
+from pilothouse.presentation.trial_rows import empty_words, search_line, trial_table, trial_words, two_trials
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+
+@dataclass(frozen=True)
+class Tried(Listed[TrialLine]):
+    """The candidates of a job's search, and what stands above them."""
+
+    job: Job
+    metric: str
+    head: tuple[Cell, ...]
+    why_none: str
+    """What to do where there is no trial."""
+
+
+class TrialsView(TableView[TrialLine]):
+    """``:trials JOB``; without a number the newest search. ``=`` holds two marked candidates side by side."""
+
+    SCOPE = "trials"
+    TOP = "jobs"
+
+    def __init__(self, number: str = "") -> None:
+        super().__init__()
+        self.number = number
+
+    @property
+    def job(self) -> Job | None:
+        """The training that searches, once it is known."""
+        return self.data.job if isinstance(self.data, Tried) else None
+
+    def body(self) -> ComposeResult:
+        """What the search asks for, the candidates, and in full the one under the cursor."""
+        yield Static(markup=False, id="search", classes="line")
+        yield Grid(id="grid")
+        yield Static(markup=False, id="whole", classes="words")
+
+    def crumbs(self) -> Sequence[str]:
+        """jobs › 12 train flight-delay › trials."""
+        job = self.job
+        return (
+            "jobs",
+            f"{job.id} {job.kind} {job.model}" if job else self.number or "newest search",
+            "trials",
+        )
+
+    def load(self, services: "Services", actor: Actor) -> Listed[TrialLine]:
+        """The candidates as they stand."""
+        from pilothouse.operations import searches
+
+        if self.number and not self.number.isdecimal():
+            raise InvalidInputError(f"{self.number!r} is not the number of a job: :jobs lists them")
+        found = searches.search_of(services, actor, int(self.number) if self.number else None)
+        return Tried(
+            {str(trial.candidate): trial for trial in found.trials},
+            trial_table(found.trials, found.metric),
+            found.job,
+            found.metric,
+            tuple(search_line(found.job, found.asked, found.trials, found.metric)),
+            empty_words(found.job, found.asked),
+        )
+
+    def show(self, data: Listed[TrialLine]) -> None:
+        """The head and the rows."""
+        super().show(data)
+        if isinstance(data, Tried):
+            self.query_one("#search", Static).update(line(*data.head))
+
+    def on_grid_moved(self) -> None:
+        """The words follow the cursor; they say what to do where there is no candidate."""
+        none = Text(self.data.why_none) if isinstance(self.data, Tried) else ""
+        self.query_one("#whole", Static).update(line(*trial_words(self.record)) if self.record else none)
+        super().on_grid_moved()
+
+    def copy_text(self) -> str:
+        """The parameters of the candidates, to be put into a model file or another training."""
+        return "\n".join(parameters_text(trial.parameters) for trial in self.chosen)
+
+    def subject_model(self) -> str:
+        """The model that is trained."""
+        return self.job.model if self.job else ""
+
+    def refusal(self, action: "Action") -> str:
+        """Most keys need a candidate."""
+        if action.scope != self.SCOPE:
+            return ""
+        if self.job is None:
+            return "no search is shown"
+        if action.name == "version" and self.job.version is None:
+            return f"job {self.job.id} has made no version"
+        if action.name in ("open", "compare") and self.record is None:
+            return "there is no trial yet"
+        if action.name == "compare" and self.data and len(self.data.records) < 2:
+            return "there is one candidate alone"
+        return ""
+
+    def do_open(self) -> None:
+        """The log of its last trial."""
+        if self.record:
+            self.open_view("job", self.record.jobs[-1])
+
+    def do_compare(self) -> None:
+        """The two that are marked; one against the best; the one under the cursor against the best, or the second best."""
+        assert isinstance(self.data, Tried)
+        chosen, ranked = self.chosen, list(self.data.records.values())
+        if len(chosen) > 2:
+            self.say(f"{len(chosen)} are marked: two can be compared", "warn")
+            return
+        if len(chosen) == 1:
+            other = ranked[0] if chosen[0].candidate != ranked[0].candidate else ranked[1]
+            chosen = [other, chosen[0]]
+        first, second = chosen
+        title = f"job {self.data.job.id} of {self.data.job.model}: two trials"
+        lines = two_trials(first, second, self.data.metric)
+        text = "\n".join("".join(cell.text for cell in each.cells).rstrip() for each in lines)
+        self.read_text(title, text, lambda _: lines)
+
+    def do_job(self) -> None:
+        """The training."""
+        if self.job:
+            self.open_view("job", self.job.id)
+
+    def do_version(self) -> None:
+        """What came of it."""
+        if self.job:
+            self.open_view("version", f"{self.job.model}/{self.job.version}")
+
+    def do_train(self) -> None:
+        """The form, where a search's size can be changed for one run."""
+        self.open_view("train", self.subject_model())

@@ -1,0 +1,142 @@
+"""What starts trainings by itself and whether it would now; below, or with ``f`` alone, what automation did of late."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+
+from pilothouse.console.screens.base import View
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.pager import Pager
+from pilothouse.domain.roles import Actor
+from pilothouse.domain.triggers import Deed, Starter
+from pilothouse.presentation.trigger_rows import deed_lines, deed_table, starter_lines, starter_table
+
+if TYPE_CHECKING:
+    from pilothouse.console.actions import Action
+    from pilothouse.operations.services import Services
+
+
+@dataclass(frozen=True)
+class Automatic:
+    """Triggers and deeds, and when they were looked at (to the minute: a second must repaint nothing)."""
+
+    starters: tuple[Starter, ...]
+    deeds: tuple[Deed, ...]
+    now: datetime
+
+
+class TriggersView(View[Automatic]):
+    """``:triggers MODEL`` shows one model's."""
+
+    SCOPE = "triggers"
+    TOP = "schedules"
+
+    def __init__(self, model: str = "") -> None:
+        super().__init__()
+        self.model = model
+        self._feed = False
+
+    def body(self) -> ComposeResult:
+        """The triggers, the one under the cursor in full, and the feed; or the feed, and its line under the cursor in full."""
+        yield Grid(id="grid")
+        facts = Pager(id="facts")
+        facts.can_focus = False
+        yield facts
+        yield Grid(id="feed")
+        words = Pager(id="words")
+        words.can_focus = False
+        yield words
+
+    def crumbs(self) -> tuple[str, ...]:
+        """schedules › triggers › MODEL."""
+        return (
+            "schedules",
+            "triggers",
+            *filter(None, [self.model]),
+            *(["what it did"] if self._feed else []),
+        )
+
+    def load(self, services: "Services", actor: Actor) -> Automatic:
+        """Both lists."""
+        from pilothouse.operations import starts
+
+        model = self.model or None
+        return Automatic(
+            tuple(starts.list_starters(services, actor, model=model)),
+            tuple(starts.list_deeds(services, actor, model=model)),
+            services.now().replace(second=0, microsecond=0),
+        )
+
+    def show(self, data: Automatic) -> None:
+        """Paint all parts; the feed has the cursor where it is alone."""
+        grid, feed = self.query_one("#grid", Grid), self.query_one("#feed", Grid)
+        grid.put(starter_table(data.starters, data.now))
+        feed.put(deed_table(data.deeds, data.now))
+        grid.display = not self._feed
+        feed.can_focus = self._feed
+        self._show_selected()
+        self.focus_body()
+
+    def on_grid_moved(self) -> None:
+        """The facts follow the cursor."""
+        self._show_selected()
+        super().on_grid_moved()
+
+    def _show_selected(self) -> None:
+        found = self.selected
+        facts, words = self.query_one("#facts", Pager), self.query_one("#words", Pager)
+        facts.display, words.display = isinstance(found, Starter), isinstance(found, Deed)
+        if isinstance(found, Starter):
+            facts.put(starter_lines(found))
+        elif isinstance(found, Deed):
+            words.put(deed_lines(found))
+
+    @property
+    def selected(self) -> Starter | Deed | None:
+        """The trigger under the cursor, or the deed."""
+        if self.data is None:
+            return None
+        if self._feed:
+            key = self.query_one("#feed", Grid).key
+            keys = [row.key for row in deed_table(self.data.deeds, self.data.now).rows]
+            return self.data.deeds[keys.index(key)] if key in keys else None
+        key = self.query_one("#grid", Grid).key
+        return next((s for s in self.data.starters if s.id == key), None)
+
+    @property
+    def job(self) -> int | None:
+        """The job that it led to."""
+        found = self.selected
+        if isinstance(found, Starter):
+            return found.newest.job if found.newest else None
+        return found.job if found else None
+
+    def subject_model(self) -> str:
+        """The model under the cursor."""
+        return self.selected.model if self.selected else ""
+
+    def refusal(self, action: "Action") -> str:
+        """A job must have come of it."""
+        if action.scope != self.SCOPE or action.name in ("feed", "schedules"):
+            return ""
+        if self.selected is None:
+            return "there is no trigger" if not self._feed else "automation has done nothing yet"
+        return "no job has come of it" if action.name == "open" and self.job is None else ""
+
+    def do_open(self) -> None:
+        """The log of the job that it started last."""
+        if self.job is not None:
+            self.open_view("job", self.job)
+
+    def do_feed(self) -> None:
+        """What automation did, alone; again for the triggers."""
+        self._feed = not self._feed
+        self.refresh_chrome()
+        if self.data is not None:
+            self.show(self.data)
+
+    def do_schedules(self) -> None:
+        """What runs by the clock."""
+        self.open_view("schedules")

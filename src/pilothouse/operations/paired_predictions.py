@@ -1,0 +1,155 @@
+"""Two versions on the rows that both held out: the paired test from what is on record, with no model and no code of a user.
+
+A version's predictions on its hold-out are kept row by row beside the hold-out itself. A row that lies in both hold-outs was
+in the training of neither, so what the two said of it can be compared as the comparison gate does.
+"""
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pilothouse.artifacts import ArtifactStore
+from pilothouse.domain.errors import InvalidInputError, PilothouseError
+from pilothouse.domain.model_file import spec_from_plain
+from pilothouse.domain.model_spec import Task
+from pilothouse.domain.records import Version
+from pilothouse.sqlite import Connection
+from pilothouse.statistics.pairing import paired_places
+from pilothouse.store import runs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pilothouse.statistics.comparison import Comparison
+
+FEWEST_ROWS = 30
+"""With fewer pairs a bootstrap says nothing."""
+_MOST_ROWS = 300_000
+_HOLDOUT = "holdout"
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is on record of two versions of a model, A and B: digests of their predictions and of the rows held out."""
+
+    metric: str
+    task: Task
+    predictions: tuple[str, str]
+    rows: tuple[str, str]
+
+
+def sides_of(connection: Connection, first: Version, second: Version) -> Sides | str:
+    """What can be compared; in words why nothing can. The metric is the later training's."""
+    if first.model != second.model:
+        return "they are versions of different models"
+    if first.number == second.number:
+        return "it is one version"
+    files = [runs.files_of(connection, version.run_id).get(_HOLDOUT) for version in (first, second)]
+    if files[0] is None or files[1] is None:
+        return "the rows that one of them held out are not on record"
+    newer = max((first, second), key=lambda version: version.number)
+    spec = spec_from_plain(runs.spec_of(connection, newer.run_id))
+    return Sides(
+        spec.primary_metric,
+        spec.task,
+        (first.predictions_digest, second.predictions_digest),
+        (files[0].digest, files[1].digest),
+    )
+
+
+def compare_pairs(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
+    """How much better B is than A on the rows of both hold-outs; in words why that cannot be said."""
+    try:
+        return _tested(artifacts, sides)
+    except PilothouseError as error:
+        return str(error)
+
+
+@lru_cache(maxsize=64)
+def _tested(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
+    """Artifacts never change, so neither does this."""
+    from pilothouse.statistics.comparison import paired_bootstrap
+
+    said = [_read(artifacts, digest) for digest in sides.predictions]
+    if max(table.num_rows for table in said) > _MOST_ROWS:
+        return f"one of them held out more than {_MOST_ROWS:,} rows, too many to compare here"
+    if sides.rows[0] == sides.rows[1]:
+        agree = said[0].num_rows == said[1].num_rows
+        places = (np.arange(said[0].num_rows),) * 2
+    else:
+        held = [_read(artifacts, digest) for digest in sides.rows]
+        agree = [table.num_rows for table in said] == [table.num_rows for table in held]
+        places = _same_rows(*held)
+    if not agree:
+        return "the predictions on record are not those of the rows on record"
+    rows = len(places[0])
+    if rows < FEWEST_ROWS:
+        return f"{rows or 'no'} row{'' if rows == 1 else 's'} of their hold-outs are the same; {FEWEST_ROWS} are needed"
+    a, b = (table.take(place) for table, place in zip(said, places, strict=True))
+    classifies = sides.task != "regression"
+    truth = _column(a, "truth", classifies)
+    if not np.array_equal(truth, _column(b, "truth", classifies)):
+        return "their records do not agree on what was true of the same rows"
+    classes = [_classes(table) for table in (a, b)]
+    if classes[0] != classes[1]:
+        return "they know different classes"
+    return paired_bootstrap(
+        sides.metric,
+        truth,
+        _column(a, "score", False),
+        _column(b, "score", False),
+        _column(a, "label", True) if classifies else (),
+        _column(b, "label", True) if classifies else (),
+        classes=classes[0],
+        task=sides.task,
+        probabilities_a=_probabilities(a, classes[0]) if sides.task == "multiclass" else None,
+        probabilities_b=_probabilities(b, classes[1]) if sides.task == "multiclass" else None,
+    )
+
+
+def _read(artifacts: ArtifactStore, digest: str) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(io.BytesIO(artifacts.read(digest)))
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInputError(f"artifact {digest[:12]}… cannot be read as a table: {error}") from None
+
+
+def _same_rows(first: "pa.Table", second: "pa.Table") -> tuple[Any, Any]:
+    names = sorted(set(first.column_names) & set(second.column_names))
+    whole = set(first.column_names) == set(second.column_names)
+    return paired_places(_keys(first, names), _keys(second, names), whole=whole)
+
+
+def _keys(table: "pa.Table", names: list[str]) -> list[str]:
+    """Each row as one text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = [pc.cast(table.column(name), pa.string()) for name in names]
+    joined = pc.binary_join_element_wise(*columns, "\x1f", null_handling="replace", null_replacement="\x00")
+    return [str(text) for text in joined.to_pylist()]
+
+
+def _column(table: "pa.Table", name: str, texts: bool) -> Any:
+    if name not in table.column_names:
+        raise InvalidInputError(f"the predictions on record have no column {name!r}")
+    if texts:
+        return np.array(table.column(name).to_pylist(), dtype=object)
+    return np.asarray(table.column(name).to_numpy(), dtype=np.float64)
+
+
+_PROBABILITY = "probability_"
+
+
+def _classes(table: "pa.Table") -> tuple[str, ...]:
+    return tuple(n.removeprefix(_PROBABILITY) for n in table.column_names if n.startswith(_PROBABILITY))
+
+
+def _probabilities(table: "pa.Table", classes: tuple[str, ...]) -> Any:
+    return np.column_stack([_column(table, f"{_PROBABILITY}{name}", False) for name in classes])

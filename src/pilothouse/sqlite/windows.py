@@ -1,0 +1,224 @@
+# ruff: noqa: S608 - names of tables and columns are those of the listings; what people type is bound
+"""Long lists as windows by key: filter, order and place are SQL over indexes; no page costs more for lying deep.
+
+A list is described once (``Listing``, beside its tables); ``window`` gives the numbers of its rows, and the noun's own
+module reads the records. The order is always (what is sorted by, number), so it is total, and a window goes on from a
+row's key. A filter that few rows pass is answered from one scan of a covering index; one that many pass finds a window's
+rows soon along the index of the order.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.listing import Page, Query, RowFilter, find_column, like
+
+from .connection import Connection
+
+T = TypeVar("T")
+LONGEST_WINDOW = 2_000
+FEW = 5_000
+"""As many rows as pass a filter are ordered as a whole; more are read window by window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list. ``table`` is its table with an alias, ``joins`` the tables whose columns it shows, by alias; ``number`` is the
+    integer that is a row's key, ``columns`` what may be sorted and filtered by (SQL expressions by name), ``words`` the
+    text that ``/text`` looks at, ``unhealthy`` the condition under which a row needs somebody. ``named`` are tables that are
+    looked up by an id: column of the table to (alias, table); their ``name`` is part of the text.
+    """
+
+    table: str
+    joins: Mapping[str, str]
+    number: str
+    columns: Mapping[str, str]
+    words: str
+    unhealthy: str
+    named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Another FROM for the order by a column, where it lets an index give the order."""
+    always: str = ""
+    """A condition that every row of the list meets; empty: all rows of the table are in it."""
+    tests: Mapping[str, str] = field(default_factory=dict)
+    """How a filter asks for a column, ``{}`` being its condition, where that is cheaper than looking at each row's value."""
+    through: str = "{}"
+    """How a test of ``words`` reaches the row, where they are those of rows that belong to it."""
+    also: tuple[str, ...] = ()
+    """Columns of ``tests`` that are part of the text too."""
+
+    def source(self, expressions: Sequence[str], sort: str = "") -> str:
+        """The FROM that has every table that occurs in the expressions."""
+        text = " ".join(expressions)
+        if sort in self.sources:
+            return self.sources[sort]
+        joined = (join for alias, join in self.joins.items() if re.search(rf"\b{alias}\.", text))
+        return " ".join([self.table, *joined])
+
+
+def window(connection: Connection, listing: Listing, query: Query) -> Page[int]:
+    """The numbers of the rows of one window, in order. Raises InvalidInputError (no such column)."""
+    name = _column(listing, query.sort) if query.sort else ""
+    order = _Order(
+        name,
+        listing.columns[name] if name else listing.number,
+        query.descending if name else not query.descending,
+    )
+    where, values = _conditions(listing, query)
+    if query.filter or query.unhealthy:
+        rows = connection.execute(
+            f"SELECT {listing.number} FROM {listing.source([*where])} WHERE {' AND '.join(where)} LIMIT ?",
+            [*values, FEW + 1],
+        )
+        found = [int(row[0]) for row in rows]
+        if len(found) <= FEW:
+            return _slice(_ordered(connection, listing, order, found), query)
+    return _window(connection, listing, query, order, where, values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """By which expression rows are ordered, and whether the greatest comes first."""
+
+    name: str
+    value: str
+    falling: bool
+
+    def by(self, number: str, *, falling: bool) -> str:
+        direction = "DESC" if falling else "ASC"
+        return ", ".join(f"{part} {direction}" for part in dict.fromkeys((self.value, number)))
+
+    def key(self, number: str) -> str:
+        return ", ".join(dict.fromkeys((self.value, number)))
+
+
+def _ordered(connection: Connection, listing: Listing, order: _Order, found: list[int]) -> list[int]:
+    if order.value == listing.number:
+        return sorted(found, reverse=order.falling)
+    rows = connection.execute(
+        f"SELECT {listing.number} FROM {listing.source([order.value])} WHERE {listing.number} IN "
+        f"(SELECT value FROM json_each(?)) ORDER BY {order.by('+' + listing.number, falling=order.falling)}",
+        [json.dumps(found)],
+    )
+    return [int(row[0]) for row in rows]
+
+
+def _slice(found: list[int], query: Query) -> Page[int]:
+    start, end = 0, query.after
+    if query.from_end:
+        start, end = max(0, len(found) - query.after), len(found)
+    elif query.anchor in found:
+        place = found.index(query.anchor)
+        start, end = max(0, place - query.before), place + query.after
+    return Page(tuple(found[start : min(end, start + LONGEST_WINDOW)]), start, len(found))
+
+
+def _window(
+    connection: Connection, listing: Listing, query: Query, order: _Order, where: list[str], values: list[Any]
+) -> Page[int]:
+    number = listing.number
+    source = listing.source([*where, order.value], order.name)
+    key = order.key(number)
+    of_anchor = f"({key}) {{}} (SELECT {key} FROM {listing.source([order.value])} WHERE {number} = ?)"
+
+    def read(limit: int, *, forward: bool, anchored: str = "") -> list[int]:
+        falling = order.falling is forward
+        parts = [*where, of_anchor.format(("<" if falling else ">") + anchored[1:])] if anchored else where
+        rows = connection.execute(
+            f"SELECT {number} FROM {source} WHERE {' AND '.join(parts) or '1'} "
+            f"ORDER BY {order.by(number, falling=falling)} LIMIT ?",
+            [*values, *([query.anchor] if anchored else []), min(limit, LONGEST_WINDOW)],
+        )
+        return [int(row[0]) for row in rows]
+
+    if query.from_end:
+        rows = read(query.after, forward=False)[::-1]
+    elif query.anchor is None:
+        rows = read(query.after, forward=True)
+    else:
+        above = read(query.before, forward=False, anchored="<")[::-1] if query.before else []
+        rows = above + read(query.after, forward=True, anchored="<=")
+    if not query.count:
+        return Page(tuple(rows))
+    total = _count(connection, listing.source(where), where, values)
+    if query.from_end:
+        return Page(tuple(rows), total - len(rows), total)
+    if query.anchor is None or not rows:
+        return Page(tuple(rows), 0, total)
+    before = [*where, of_anchor.format(">" if order.falling else "<")]
+    return Page(tuple(rows), _count(connection, source, before, [*values, rows[0]]), total)
+
+
+def in_order(numbers: tuple[int, ...], records: Mapping[int, T]) -> tuple[T, ...]:
+    """The records of a window, in its order."""
+    return tuple(records[number] for number in numbers if number in records)
+
+
+def _count(connection: Connection, source: str, where: list[str], values: list[Any]) -> int:
+    row = connection.execute(
+        f"SELECT count(*) FROM {source} WHERE {' AND '.join(where) or '1'}", values
+    ).fetchone()
+    return int(row[0])
+
+
+def _conditions(listing: Listing, query: Query) -> tuple[list[str], list[Any]]:
+    where: list[str] = [listing.always] if listing.always else []
+    values: list[Any] = []
+    for name, wanted in query.where:
+        test = _test(listing, name, "= ?")
+        where.append(test)
+        values.append(wanted)
+    if query.unhealthy:
+        where.append(f"({listing.unhealthy})")
+    for predicate in query.filter.predicates:
+        test = _test(listing, _column(listing, predicate.column), "LIKE ? ESCAPE '\\'")
+        where.append(f"NOT ({test})" if predicate.negated else test)
+        values.append(like(predicate.value))
+    _add_text(listing, query.filter, where, values)
+    return where, values
+
+
+def _test(listing: Listing, name: str, condition: str) -> str:
+    """What another table says of an id is looked for there once, not beside every row."""
+    if name in listing.tests:
+        return listing.tests[name].format(condition)
+    expression = listing.columns[name]
+    for column, (alias, table) in listing.named.items():
+        if match := re.fullmatch(rf"{alias}\.(\w+)", expression):
+            return f"{column} IN (SELECT id FROM {table} WHERE {match[1]} {condition})"
+    return f"{expression} {condition}"
+
+
+def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values: list[Any]) -> None:
+    """Case is folded in ASCII alone, which is what the names of models, people and states are made of."""
+    text = row_filter.text
+    if not text:
+        return
+    letters = (
+        [like(letter) for letter in text if letter != " "] if row_filter.kind == "fuzzy" else [like(text)]
+    )
+    pattern = "%" + "%".join(letters) + "%"
+    if row_filter.kind == "fuzzy":
+        tests, bound = [listing.through.format(f"{listing.words} LIKE ? ESCAPE '\\'")], [pattern]
+    else:
+        tests, bound = [listing.through.format(f"instr({listing.words}, ?) > 0")], [text]
+    for column, (_, table) in listing.named.items():
+        tests.append(f"{column} IN (SELECT id FROM {table} WHERE name LIKE ? ESCAPE '\\')")
+        bound.append(pattern)
+    for name in listing.also:
+        tests.append(_test(listing, name, "LIKE ? ESCAPE '\\'"))
+        bound.append(pattern)
+    where.append(f"{'NOT ' if row_filter.kind == 'lacks' else ''}({' OR '.join(tests)})")
+    values.extend(bound)
+
+
+def _column(listing: Listing, typed: str) -> str:
+    found = find_column(typed, tuple(listing.columns))
+    if found is None:
+        raise InvalidInputError(
+            f"there is no column {typed[:40]!r} here: expected {', '.join(listing.columns)}"
+        )
+    return found

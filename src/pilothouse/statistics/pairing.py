@@ -1,0 +1,34 @@
+"""Which rows of two tables are the same row, so that what two models say of it can be held against each other."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from .arrays import Ints
+
+
+def paired_places(first: Sequence[str], second: Sequence[str], *, whole: bool) -> tuple[Ints, Ints]:
+    """Places (int64[pairs]) in ``first`` and in ``second`` of rows with equal keys, in the order of ``first``.
+
+    Where the keys are ``whole`` rows, rows that occur several times are paired one by one: a model says the same of each.
+    Where they are parts of rows, a key that occurs more than once on either side says nothing, and is left out.
+    """
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, key in enumerate(second):
+        places[key].append(place)
+    counts: dict[str, int] = defaultdict(int)
+    if not whole:
+        for key in first:
+            counts[key] += 1
+    found: list[tuple[int, int]] = []
+    for place, key in enumerate(first):
+        there = places.get(key)
+        if not there:
+            continue
+        if whole:
+            found.append((place, there.pop(0)))
+        elif len(there) == 1 and counts[key] == 1:
+            found.append((place, there[0]))
+    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]

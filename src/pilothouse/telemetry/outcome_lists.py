@@ -1,0 +1,69 @@
+"""Outcomes that wait for their prediction, and outcomes that contradict one that was there: as lists to look through."""
+
+import msgspec
+
+from pilothouse.domain.listing import Page, Query
+from pilothouse.domain.monitoring import OutcomeConflict, WaitingOutcome
+from pilothouse.sqlite import Connection
+from pilothouse.sqlite.windows import Listing, in_order, window
+
+from .store import from_us
+
+_BATCH = "p.name || '.' || b.sequence"
+WAITING = Listing(
+    "waiting_outcomes w",
+    {},
+    "w.rowid",
+    {
+        "prediction": "w.id",
+        "outcome": "w.value",
+        "from": "w.target",
+        "since": "w.received",
+        "waits": "w.producer",
+    },
+    "lower(w.id || ' ' || w.value || ' ' || w.target)",
+    "1",
+)
+CONFLICTS = Listing(
+    "outcome_conflicts c CROSS JOIN batches b ON b.id = c.batch_id CROSS JOIN producers p ON p.id = b.producer_id "
+    "CROSS JOIN streams s ON s.id = b.stream_id",
+    {},
+    "c.rowid",
+    {
+        "prediction": f"{_BATCH} || '.' || c.offset", "model": "s.model", "version": "s.version", "target": "s.target",
+        "stands": "c.kept", "then": "c.other", "when": "c.received",
+    },
+    f"lower({_BATCH} || '.' || c.offset || ' ' || s.model || ' ' || s.target || ' ' || c.kept || ' ' || c.other)",
+    "1",
+)  # fmt: skip
+
+
+def waiting_page(connection: Connection, query: Query) -> Page[WaitingOutcome]:
+    """A window of the outcomes that wait, the newest first unless sorted. Raises InvalidInputError (no such column)."""
+    found = window(connection, WAITING, query)
+    rows = {
+        row[0]: WaitingOutcome(
+            row[0], row[1], str(msgspec.json.decode(row[2])), row[3], from_us(row[4]),
+            f"{row[5]}.{row[6]}" if row[5] else "",
+        )
+        for row in connection.execute(
+            "SELECT rowid, id, value, target, received, producer, sequence FROM waiting_outcomes WHERE rowid IN "
+            "(SELECT value FROM json_each(?))",
+            (msgspec.json.encode(found.rows).decode(),),
+        )
+    }  # fmt: skip
+    return Page(in_order(found.rows, rows), found.first, found.total)
+
+
+def conflicts_page(connection: Connection, query: Query) -> Page[OutcomeConflict]:
+    """A window of the conflicts that are kept one by one, the newest first unless sorted. Raises InvalidInputError."""
+    found = window(connection, CONFLICTS, query)
+    rows = {
+        row[0]: OutcomeConflict(row[0], row[1], row[2], row[3], row[4], row[5], row[6], from_us(row[7]))
+        for row in connection.execute(
+            f"SELECT c.rowid, {_BATCH} || '.' || c.offset, s.model, s.version, s.target, c.kept, c.other, c.received "  # noqa: S608 - ours
+            f"FROM {CONFLICTS.table} WHERE c.rowid IN (SELECT value FROM json_each(?))",
+            (msgspec.json.encode(found.rows).decode(),),
+        )
+    }
+    return Page(in_order(found.rows, rows), found.first, found.total)
