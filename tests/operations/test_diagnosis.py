@@ -134,6 +134,7 @@ def forge(harbour: Harbour, *statements: str) -> None:
         ),
         (f"UPDATE versions SET model_digest = '{'0' * 64}'", "models:/delay/1: its model file"),
         ("UPDATE grants SET role = 'admin' WHERE actor = 'vera'", "the role admin of vera for all models"),
+        ("UPDATE aliases SET set_by = 'xat'", "the alias delay@champion"),
         ("UPDATE settings SET value = 'ye' WHERE name = 'open_reading'", "the setting open_reading"),
         ("DELETE FROM settings WHERE name = 'trusted_wrappers'", "the setting trusted_wrappers"),
     ],

@@ -28,6 +28,7 @@ def disagreements(connection: Connection) -> Iterator[str]:
     yield from _requests(connection, entries)
     yield from _decisions(connection, entries)
     yield from _deployments(connection, entries)
+    yield from _aliases(connection, entries)
 
 
 def _settings(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
@@ -148,6 +149,25 @@ def _deployments(connection: Connection, entries: Iterable[AuditEntry]) -> Itera
         newest_alone = live.get(place, []) == [*[False] * (len(live.get(place, [])) - 1), True]
         if found.get(place) != said.get(place) or not newest_alone:
             yield f"what was live of {place[0]} on {place[1]}"
+
+
+def _aliases(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+    said: dict[str, tuple[int, str, int]] = {}
+    for entry in entries:
+        if entry.action == "alias.moved":
+            said[entry.subject] = (entry.detail["after"], entry.actor, audit.recorded_us(entry))
+        elif entry.action == "alias.dropped":
+            said.pop(entry.subject, None)
+    rows = connection.execute(
+        "SELECT m.name, a.alias, v.number, a.set_by, a.recorded_at FROM aliases a JOIN models m ON m.id = a.model_id "
+        "JOIN versions v ON v.id = a.version_id"
+    )
+    found = {
+        f"{row['name']}@{row['alias']}": (row["number"], row["set_by"], row["recorded_at"]) for row in rows
+    }
+    for subject in sorted(said.keys() | found.keys()):
+        if said.get(subject) != found.get(subject):
+            yield f"the alias {subject}"
 
 
 def _differing(said: Counter[Any], found: Counter[Any]) -> set[Any]:
