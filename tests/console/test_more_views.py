@@ -104,9 +104,8 @@ async def test_where_there_is_no_search_the_view_says_how_to_start_one(
     app = make_console("sam", start="trials 1")
     async with app.run_test(size=(140, 30)) as pilot:
         await settle(pilot)
-        assert (
-            "searches nothing: name values to try under [training.search.parameters]" in grid(app)._nothing()
-        )
+        words = str(app.view.query_one("#whole").render())
+        assert "searches nothing: name values to try under [training.search.parameters]" in words
         await press(pilot, "enter")
         assert "there is no trial yet" in footer(app)
         await press(pilot, "t")

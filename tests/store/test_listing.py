@@ -14,7 +14,7 @@ import crowd
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.records import Job
-from pilothouse.operations import listings
+from pilothouse.operations import incidents, listings
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import windows
 from pilothouse.store import listing
@@ -47,7 +47,7 @@ FILTERS = {
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     root = tmp_path_factory.mktemp("crowd") / "workspace"
     root.mkdir()
-    crowd.build(root, jobs=JOBS, versions=40)
+    crowd.build(root, jobs=JOBS, versions=40, alerts=120, deployments=60)
     with harbour.opened(root) as services:
         yield services
 
@@ -102,6 +102,7 @@ def test_every_list_takes_every_column_and_a_text(services: Services) -> None:
     pages = {
         "JOBS": listings.jobs_page, "RUNS": listings.runs_page, "VERSIONS": listings.versions_page,
         "ALERTS": listings.alerts_page, "DEPLOYMENTS": listings.deployments_page, "AUDIT": listings.audit_page,
+        "INCIDENTS": incidents.incidents_page,
     }  # fmt: skip
     for name, page in pages.items():
         whole = page(services, pat, Query(after=2_000))
@@ -114,6 +115,36 @@ def test_every_list_takes_every_column_and_a_text(services: Services) -> None:
         page(services, pat, Query(filter=parse_filter("a"), unhealthy=True, after=10))
 
 
+INCIDENT_FILTERS = {
+    "jfk": lambda i: "jfk" in i.targets,
+    "!jfk": lambda i: "jfk" not in i.targets,
+    "region=us-east where=w*": lambda i: "washington" in i.targets,
+    "bu=ops": lambda i: bool({"ewr", "jfk"} & set(i.targets)),
+    "severity=critical": lambda i: any(a.severity == "critical" for a in i.alerts),
+    "state=open": lambda i: i.status == "open",
+    "kind=latency model=bike*": lambda i: (
+        i.model == "bike-demand" and any(a.kind == "latency" for a in i.alerts)
+    ),
+    "wind": lambda i: any("wind" in f"{a.subject} {a.summary}" for a in i.alerts),
+}
+
+
+def test_incidents_are_found_by_what_their_alerts_say(services: Services) -> None:
+    pat = harbour.person(services, "pat")
+    everything = incidents.incidents_page(services, pat, Query(after=2_000)).rows
+    assert len(everything) > 100
+    for typed, holds in INCIDENT_FILTERS.items():
+        found = incidents.incidents_page(services, pat, Query(filter=parse_filter(typed), after=2_000))
+        wanted = [i.id for i in everything if holds(i)]
+        assert [i.id for i in found.rows] == wanted, typed
+        assert found.total == len(wanted)
+    by_time = incidents.incidents_page(services, pat, Query(sort="since", after=2_000)).rows
+    assert [i.id for i in by_time] == [i.id for i in sorted(everything, key=lambda i: (i.since, i.id))]
+    going_on = incidents.incidents_page(services, pat, Query(unhealthy=True, after=2_000)).rows
+    assert {i.id for i in going_on} == {i.id for i in everything if i.unresolved}
+    assert {i.cost.words for i in everything if not i.unresolved} == {""}
+
+
 def test_an_unknown_column_is_said(services: Services) -> None:
     with pytest.raises(InvalidInputError, match="there is no column 'colour' here: expected job, kind"):
         listings.jobs_page(
@@ -122,13 +153,18 @@ def test_an_unknown_column_is_said(services: Services) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [Query(sort="took"), Query(sort="status"), Query(sort="kind", anchor=300), Query(anchor=300)]
-)
-def test_windows_are_read_along_an_index(services: Services, query: Query) -> None:
+    ("of", "query"),
+    [
+        ("JOBS", Query(sort="took")), ("JOBS", Query(sort="status")), ("JOBS", Query(sort="kind", anchor=300)),
+        ("JOBS", Query(anchor=300)), ("DEPLOYMENTS", Query(sort="since", anchor=30)), ("DEPLOYMENTS", Query(sort="until")),
+        ("INCIDENTS", Query(anchor=30)), ("INCIDENTS", Query(sort="on")),
+    ],
+)  # fmt: skip
+def test_windows_are_read_along_an_index(services: Services, of: str, query: Query) -> None:
     statements: list[str] = []
     with services.registry.read() as connection:
         connection.set_trace_callback(statements.append)
-        listing.window(connection, listing.JOBS, query)
+        listing.window(connection, getattr(listing, of), query)
         connection.set_trace_callback(None)
         ordered = [text for text in statements if "ORDER BY" in text]
         assert ordered

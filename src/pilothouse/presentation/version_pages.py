@@ -10,6 +10,7 @@ from pilothouse.presentation.documents import Line, aligned, pairs, section, tex
 from pilothouse.presentation.tables import Row, Table, read_columns
 from pilothouse.presentation.texts import (
     ABSENT,
+    LINE_LIMIT,
     code_text,
     count_text,
     figure,
@@ -224,6 +225,17 @@ def comparison_table(rows: Iterable[ComparedRow], first: str, second: str) -> Ta
         for row in rows
     )
     return Table(columns, shown, "nothing differs")
+
+
+def compared_words(row: ComparedRow) -> list[Cell]:
+    """Both sides of a fact in full, for what a cell has no room for; one side where the other says nothing."""
+    sides = [Cell(safe(text, LINE_LIMIT), tone) for text, tone in _sides(row) if text]
+    parted = [cell for side in sides for cell in (Cell("  ↔  ", "dim"), side)][1:]
+    return [Cell(f"{safe(row.name)}: ", "strong"), *parted]
+
+
+def _sides(row: ComparedRow) -> tuple[tuple[str, Tone], tuple[str, Tone]]:
+    return (row.a, ""), (row.b, "info" if row.differs else "")
 
 
 def diff_lines(diff: Sequence[str], note: str) -> list[Line]:

@@ -14,7 +14,7 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import Line
-from pilothouse.presentation.version_pages import ComparedRow, comparison_table, diff_lines
+from pilothouse.presentation.version_pages import ComparedRow, compared_words, comparison_table, diff_lines
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services
@@ -43,9 +43,10 @@ class CompareView(View[Compared]):
         """The facts are read first; the paired test from the record follows them."""
 
     def body(self) -> ComposeResult:
-        """How many rows differ, and the rows; or the code."""
+        """How many rows differ, the rows, and in full the one under the cursor; or the code."""
         yield Static(markup=False, id="count", classes="line")
         yield Grid(id="grid")
+        yield Static(markup=False, id="whole", classes="words")
         yield Pager(id="code")
 
     def crumbs(self) -> Sequence[str]:
@@ -74,10 +75,24 @@ class CompareView(View[Compared]):
         grid.put(comparison_table(rows, self.first, self.second))
         pager.put(data.code)
         grid.display, pager.display = not self._code, self._code
+        self.query_one("#whole", Static).display = not self._code
         self.focus_body()
         if not self._tested:
             self._tested = True
             self.reload()
+
+    @property
+    def record(self) -> ComparedRow | None:
+        """The fact under the cursor."""
+        key = self.query_one("#grid", Grid).key
+        rows = self.data.rows if self.data else ()
+        return next((row for row in rows if f"{row.group}/{row.name}" == key), None)
+
+    def on_grid_moved(self) -> None:
+        """The words follow the cursor."""
+        words = line(*compared_words(self.record)) if self.record else ""
+        self.query_one("#whole", Static).update(words)
+        super().on_grid_moved()
 
     def do_everything(self) -> None:
         """Show what is the same too, or hide it."""
