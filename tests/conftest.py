@@ -25,6 +25,13 @@ IN_MEMORY = ("artifacts", "cli", "console", "docs", "operations", "sqlite", "sto
 among the few places that such a process may touch, so that there it would be held back from nothing."""
 
 
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    from templates import clear_away
+
+    clear_away()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first: a story of a minute that begins last would have one core wait for the other."""
 
