@@ -1,15 +1,15 @@
 """Twelve writers and twenty readers at once: every change goes through, nobody hears of a locked database, nobody waits long.
 
 First each writes about five times a second, which is sixty changes a second in all, more than a busy workspace has; then all
-write without a pause, which only shows that nobody is passed over: the slowest wait for eleven others, no more. One operator
-works in a workspace of their own meanwhile: as long as an action takes there, it is the machine that is slow.
+write without a pause. One operator works in a workspace of their own meanwhile: as long as an action takes there, it is the
+machine that is slow. Seconds depend on it, so they are told; what must hold is that nobody is passed over.
 """
 
 import itertools
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -22,11 +22,10 @@ from pilothouse.operations import catalogue, health, jobs, promotions, trainings
 from pilothouse.operations.services import Services
 from pilothouse.store import audit
 from soak import cut
-from soak_plan import LONG, seeded, size
+from soak_plan import seeded, size
 
 PEOPLE, WORKERS, READERS = 6, 6, 20
 PAUSES_S = {"five a second each": 0.2, "without a pause": 0.0}
-WANTED_S = 0.25
 
 
 def person(services: Services, name: str, request: int) -> Callable[[], object]:
@@ -69,10 +68,10 @@ def worker(services: Services, name: str) -> Callable[[], object]:
 def write(
     root: Path, role: str, request: int, times: int, seed: int, ready: Barrier, told: Connection
 ) -> None:
-    """Act so often at each pace, from the same moment as all others. Seconds of each act, by pace."""
+    """Act so often at each pace, from the same moment as all others. When each act began and ended, by pace."""
     services, chance = open_workspace(root), random.Random(seed)
     act = worker(services, role) if role.startswith("worker") else person(services, role, request)
-    taken: dict[str, list[float]] = {}
+    taken: dict[str, list[tuple[float, float]]] = {}
     act()  # what a process does for the first time it reads and compiles first
     for pace, pause in PAUSES_S.items():
         ready.wait()
@@ -81,15 +80,15 @@ def write(
             time.sleep(chance.random() * 2 * pause)  # a pace, which is what is measured
             began = time.perf_counter()
             act()
-            taken[pace].append(time.perf_counter() - began)
+            taken[pace].append((began, time.perf_counter()))
     told.send(taken)
 
 
 def read(root: Path, times: int, ready: Barrier, told: Connection) -> None:
-    """As an open console does: look ten times a second whether anything has changed, and read it then. Seconds of each."""
+    """As an open console does: look ten times a second whether anything has changed, and read it then. When, by pace."""
     services = open_workspace(root)
     actor = workspaces.identify(services, "vera")
-    taken: dict[str, list[float]] = {}
+    taken: dict[str, list[tuple[float, float]]] = {}
     health.overview(services, actor)
     catalogue.list_versions(services, actor, "delay")
     for pace, pause in PAUSES_S.items():
@@ -104,13 +103,18 @@ def read(root: Path, times: int, ready: Barrier, told: Connection) -> None:
             began = time.perf_counter()
             health.overview(services, actor)
             catalogue.list_versions(services, actor, "delay")
-            taken[pace].append(time.perf_counter() - began)
+            taken[pace].append((began, time.perf_counter()))
     told.send(taken)
 
 
-def p99(seconds: list[float]) -> float:
-    """The time that one of a hundred takes longer than."""
-    return sorted(seconds)[int(len(seconds) * 0.99) - 1]
+def p99(values: Sequence[float]) -> float:
+    """What one of a hundred is larger than."""
+    return sorted(values)[int(len(values) * 0.99) - 1]
+
+
+def passed_by(acts: list[tuple[float, float]]) -> list[int]:
+    """For each act, how many began after it and ended before it (the clock is one for all processes)."""
+    return [sum(began < other and done < ended for other, done in acts) for began, ended in acts]
 
 
 def test_twelve_write_and_twenty_read_without_a_lock_in_the_way(tmp_path: Path) -> None:
@@ -171,12 +175,11 @@ def test_twelve_write_and_twenty_read_without_a_lock_in_the_way(tmp_path: Path) 
             ("readers", taken[len(roles) : -1]),
             ("one alone", taken[-1:]),
         ):
-            all_of = [second for one in part for second in one[pace]]
+            all_of = [ended - began for one in part for began, ended in one[pace]]
             print(
                 f"{pace}: {who} {len(all_of)} times, median {statistics.median(all_of) * 1e3:.1f} ms, "
                 f"p99 {p99(all_of) * 1e3:.0f} ms, longest {max(all_of) * 1e3:.0f} ms"
             )
-    if LONG:  # with ten acts each the p99 is the slowest but one
-        calm = "five a second each"
-        operators = p99([second for one in taken[:PEOPLE] for second in one[calm]])
-        assert operators <= max(WANTED_S, 3 * p99(taken[-1][calm])), "the lock is in the way"
+        passed = passed_by([act for one in taken[: len(roles)] for act in one[pace]])
+        print(f"{pace}: passed by {statistics.median(passed)} others, p99 {p99(passed)}, most {max(passed)}")
+        assert p99(passed) <= 3 * len(roles), "the lock is a lottery"
