@@ -43,7 +43,7 @@ PICTURES = (
     Picture("heat-map", "monitor flight-delay jfk", NARROW, ("x",)),
     Picture("distribution", "monitor flight-delay jfk", NARROW, ("enter",)),
     Picture("fleet", "fleet", NARROW),
-    Picture("past", "deployments", NARROW, ("T", *"2013-08-10", "enter")),
+    Picture("past", "deployments", NARROW, ("at", *"2013-08-10", "enter")),
     Picture("job", "job {job}"),
     Picture("train", "train flight-delay"),
     Picture("deployments", "deployments"),

@@ -4,6 +4,7 @@ A version's predictions on its hold-out are kept row by row beside the hold-out 
 in the training of neither, so what the two said of it can be compared as the comparison gate does.
 """
 
+import hashlib
 import io
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 FEWEST_ROWS = 30
 """With fewer pairs a bootstrap says nothing."""
 _MOST_ROWS = 300_000
+_MOST_BYTES = 256 << 20
+_BLOCK_ROWS = 10_000
 _HOLDOUT = "holdout"
 
 
@@ -114,6 +117,10 @@ def _read(artifacts: ArtifactStore, digest: str) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if artifacts.size(digest) > _MOST_BYTES:
+        raise InvalidInputError(
+            f"artifact {digest[:12]}… has more than {_MOST_BYTES >> 20} MiB, too much to compare here"
+        )
     try:
         return pq.read_table(io.BytesIO(artifacts.read(digest)))
     except (pa.ArrowException, OSError) as error:
@@ -126,14 +133,19 @@ def _same_rows(first: "pa.Table", second: "pa.Table") -> tuple[Any, Any]:
     return paired_places(_keys(first, names), _keys(second, names), whole=whole)
 
 
-def _keys(table: "pa.Table", names: list[str]) -> list[str]:
-    """Each row as one text."""
+def _keys(table: "pa.Table", names: list[str]) -> list[bytes]:
+    """Each row as a digest of all that it says: the texts of very many rows would not stay small."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    columns = [pc.cast(table.column(name), pa.string()) for name in names]
-    joined = pc.binary_join_element_wise(*columns, "\x1f", null_handling="replace", null_replacement="\x00")
-    return [str(text) for text in joined.to_pylist()]
+    found: list[bytes] = []
+    for block in table.select(names).to_batches(max_chunksize=_BLOCK_ROWS):
+        columns = [pc.cast(column, pa.string()) for column in block.columns]
+        joined = pc.binary_join_element_wise(
+            *columns, "\x1f", null_handling="replace", null_replacement="\x00"
+        )
+        found += [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in joined.to_pylist()]
+    return found
 
 
 def _column(table: "pa.Table", name: str, texts: bool) -> Any:

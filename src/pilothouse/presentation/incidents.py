@@ -155,7 +155,7 @@ def next_steps(incident: Incident, jobs: Sequence[Job], *, keys: bool = True) ->
         yield "Ask whoever feeds these columns: a fault upstream is mended there, not by a training."
     if "performance" in kinds and not jobs:
         yield "Train on the newest data, or go back to the version before where this one is new" + (
-            " (6; 7, then R)." if keys else " (pilothouse train, pilothouse rollback)."
+            " (6; 7, then ^l)." if keys else " (pilothouse train, pilothouse rollback)."
         )
     if kinds <= {"data_drift", "score_drift"}:
         yield f"See whether the metric falls too{' (m: the monitor)' if keys else ''}; drift alone need not cost anything."

@@ -1,23 +1,23 @@
 """Which rows of two tables are the same row, so that what two models say of it can be held against each other."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from .arrays import Ints
 
 
-def paired_places(first: Sequence[str], second: Sequence[str], *, whole: bool) -> tuple[Ints, Ints]:
+def paired_places(first: Sequence[Hashable], second: Sequence[Hashable], *, whole: bool) -> tuple[Ints, Ints]:
     """Places (int64[pairs]) in ``first`` and in ``second`` of rows with equal keys, in the order of ``first``.
 
     Where the keys are ``whole`` rows, rows that occur several times are paired one by one: a model says the same of each.
     Where they are parts of rows, a key that occurs more than once on either side says nothing, and is left out.
     """
-    places: dict[str, list[int]] = defaultdict(list)
+    places: dict[Hashable, deque[int]] = defaultdict(deque)
     for place, key in enumerate(second):
         places[key].append(place)
-    counts: dict[str, int] = defaultdict(int)
+    counts: dict[Hashable, int] = defaultdict(int)
     if not whole:
         for key in first:
             counts[key] += 1
@@ -27,7 +27,7 @@ def paired_places(first: Sequence[str], second: Sequence[str], *, whole: bool) -
         if not there:
             continue
         if whole:
-            found.append((place, there.pop(0)))
+            found.append((place, there.popleft()))
         elif len(there) == 1 and counts[key] == 1:
             found.append((place, there[0]))
     pairs = np.array(found, dtype=np.int64).reshape(-1, 2)

@@ -101,7 +101,7 @@ class JobView(PageView[JobWithLog]):
     def _show_place(self) -> None:
         log = self.log_view
         how = [*(["following"] if log.follow else []), *(["wrapped"] if log.wrap else [])]
-        found = f"  /{safe(log.found, 40)}  n next, N before" if log.found else ""
+        found = f"  /{safe(log.found, 40)}  n next, p before" if log.found else ""
         words = f" {log.place}  {' '.join(how)}"
         self.query_one("#place", Static).update(line(Cell(words, "dim"), Cell(found, "info")))
 

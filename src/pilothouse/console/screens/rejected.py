@@ -1,11 +1,12 @@
 """Events that were not taken in: counted by reason, with what each means and what to do."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from pilothouse.console.screens.lists import Listed, TableView, listed
+from pilothouse.console.screens.lists import Listed, TableView
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import RejectedEvents
@@ -16,6 +17,13 @@ from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services
+
+
+@dataclass(frozen=True)
+class Refused(Listed[RejectedEvents]):
+    """The reasons, and how many outcomes wait for their prediction beside them."""
+
+    waiting: int
 
 
 class RejectedView(TableView[RejectedEvents]):
@@ -34,11 +42,18 @@ class RejectedView(TableView[RejectedEvents]):
         return ("monitor", "rejected events")
 
     def load(self, services: "Services", actor: Actor) -> Listed[RejectedEvents]:
-        """Every reason."""
+        """Every reason; and what waits now, which the past does not know."""
         from pilothouse.operations import ingest
 
         found = ingest.rejected(services, actor)
-        return listed(found, rejected_table(found), lambda r: r.reason)
+        waiting = ingest.waiting(services, actor).count if services.at is None else 0
+        return Refused({r.reason: r for r in found}, rejected_table(found), waiting)
+
+    def notes(self) -> list[str]:
+        """How many outcomes wait: they are on no other screen."""
+        count = self.data.waiting if isinstance(self.data, Refused) else 0
+        words = f"{count:,} outcome{' waits' if count == 1 else 's wait'} (o)"
+        return [*super().notes(), *([words] if count else [])]
 
     def on_grid_moved(self) -> None:
         """What it means follows the cursor."""
