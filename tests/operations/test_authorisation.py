@@ -86,6 +86,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
         lambda s, a: backfills.backfill(s, a, "delay", s.now(), s.now(), timedelta(days=1)), SCIENCE),
     "monitor_backfills.backfill_monitoring": (
         lambda s, a: monitor_backfills.backfill_monitoring(s, a, "delay", s.now(), s.now()), SCIENCE),
+    "searches.search_of": (lambda s, a: searches.search_of(s, a, 1), EVERYBODY),
     "searches.list_trials": (lambda s, a: searches.list_trials(s, a, 1), EVERYBODY),
     "triggers.list_events": (lambda s, a: triggers.list_events(s, a), EVERYBODY),
     "triggers.list_triggers": (lambda s, a: triggers.list_triggers(s, a), EVERYBODY),

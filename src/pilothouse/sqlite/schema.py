@@ -109,7 +109,9 @@ def pragma(connection: Connection, name: str) -> int:
 
 def definitions_of(connection: Connection) -> set[tuple[str, str, str]]:
     """Kind, name and text of tables, indexes and triggers: what keeps rows from being wrong, or changed."""
-    rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    rows = connection.execute(
+        "SELECT type, name, coalesce(sql, '') FROM sqlite_schema"
+    )  # SQLite's own have no text
     return {(kind, name, sql) for kind, name, sql in rows}
 
 
