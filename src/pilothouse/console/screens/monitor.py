@@ -56,6 +56,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
     """Keys move a cursor through time, change target, feature, model, and zoom into one chart."""
 
     SCOPE = TOP = "monitor"
+    AUTO_FOCUS = ""  # keys go to the view itself
 
     def __init__(self, model: str = "", target: str = "", beside: str = "") -> None:
         super().__init__()
@@ -86,6 +87,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
     def on_mount(self) -> None:
         """Find the pictures once."""
         self._charts = list(self.query(ChartView))
+        self._arrange()
 
     def crumbs(self) -> Sequence[str]:
         """monitor › MODEL › TARGET."""
@@ -161,7 +163,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         elif self.layout_ == "features":
             self.query_one("#features", Grid).put(feature_table(view))
         self._put_cursor()
-        self._arrange()
+        self._put_legend()
         self.refresh_chrome()
 
     def _pictures(self, data: Watched, view: MonitorView, span: Point) -> tuple[Chart, ...]:
@@ -188,13 +190,16 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         for number in range(len(PANELS)):
             shown = self.zoomed == number + 1 if self.zoomed else number < _TOGETHER
             self.query_one(f"#chart{number}", ChartView).display = shown
-        self.query_one("#legend", OneLine).put(
-            *legend_line(self.layout_, self.feature, self.place[1], self._other_name, single=self.zoomed == 1)
-        )
+        self._put_legend()
         if grid.display:
             grid.focus()
         else:
             self.set_focus(None)
+
+    def _put_legend(self) -> None:
+        self.query_one("#legend", OneLine).put(
+            *legend_line(self.layout_, self.feature, self.place[1], self._other_name, single=self.zoomed == 1)
+        )
 
     @property
     def _other_name(self) -> str:
@@ -347,6 +352,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def _toggle(self, layout: str) -> None:
         self.layout_ = "charts" if self.layout_ == layout else layout
+        self._arrange()
         if self.layout_ == "distribution":
             self.ask_anew()
         if self.data:

@@ -5,6 +5,7 @@ that did not change costs none.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from rich.segment import Segment
 from textual import events
@@ -130,17 +131,22 @@ class ChartView(Widget):
         """The headline, or a line of the drawing with the cursor through it."""
         width = self.size.width
         if y == 0:
-            segments = list(_clipped(self._head, width))
+            strip = Strip(_clipped(self._head, width)).adjust_cell_length(width)
         elif y - 1 < len(self._drawing.lines):
-            segments = [Segment(cell.text, STYLES[cell.tone]) for cell in self._drawing.lines[y - 1]]
+            strip = _strip(self._drawing.lines[y - 1], width)
         else:
             return Strip.blank(width)
-        strip = Strip(segments).adjust_cell_length(width)
         column = self._column
         if y > 0 and 0 <= column < width:
             cursor = Strip([Segment(_CURSOR, STYLES["strong"])], 1)
             strip = Strip.join([strip.crop(0, column), cursor, strip.crop(column + 1, width)])
         return strip
+
+
+@lru_cache(maxsize=1_024)
+def _strip(runs: Runs, width: int) -> Strip:
+    """A line as Textual wants it. Kept: what Textual works out of a strip stays with it, and most lines come again."""
+    return Strip([Segment(cell.text, STYLES[cell.tone]) for cell in runs]).adjust_cell_length(width)
 
 
 def _clipped(cells: Runs, width: int) -> Iterator[Segment]:
