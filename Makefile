@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
 	@echo "make test    the test suite"
-	@echo "make soak    the long form of the proofs under tests/soak: about an hour"
+	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
@@ -34,7 +34,7 @@ test: $(VENV)/.dev
 
 # The long form of the proofs: minutes to an hour; each prints its seed.
 soak: $(VENV)/.dev
-	@PILOTHOUSE_SOAK=1 $(BIN)/python -m pytest -q -s tests/soak
+	@PILOTHOUSE_SOAK=1 $(BIN)/python -m pytest -q -s tests/soak tests/loop tests/training/test_demo_models.py
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations import apply_models, job_inputs, jobs, results, trainings, workspaces
 from pilothouse.operations.jobs import ClaimedJob
 from pilothouse.operations.services import Services
+from templates import copy_of
 
 ADMIN, SCIENTIST, APPROVER = "eve", "ann", "bob"
 
@@ -62,6 +63,11 @@ _DAY_US = 86_400_000_000
 
 def make_workspace(root: Path) -> Services:
     """A workspace with an admin, a data scientist and an approver, the model ``demo`` on disk, not applied."""
+    copy_of("jobs", _build, root)
+    return open_workspace(root)
+
+
+def _build(root: Path) -> None:
     workspaces.initialise(root, ADMIN, demo=True)
     services = open_workspace(root)
     admin = actor(services, ADMIN)
@@ -69,7 +75,7 @@ def make_workspace(root: Path) -> Services:
     workspaces.grant_role(services, admin, APPROVER, Role.APPROVER)
     write_source(root)
     write_model(root, MODEL)
-    return services
+    services.close()
 
 
 def actor(services: Services, name: str) -> Actor:
@@ -104,9 +110,14 @@ def write_model(root: Path, text: str, name: str = "demo") -> Path:
 
 def applied(root: Path) -> Services:
     """``make_workspace`` with the model applied."""
-    services = make_workspace(root)
-    apply_models.apply(services, actor(services, SCIENTIST))
-    return services
+
+    def build(folder: Path) -> None:
+        services = make_workspace(folder)
+        apply_models.apply(services, actor(services, SCIENTIST))
+        services.close()
+
+    copy_of("jobs, applied", build, root)
+    return open_workspace(root)
 
 
 def queue(services: Services, **options: Any) -> Job:

@@ -15,11 +15,12 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Snapshot, VersionStatus
 from pilothouse.domain.roles import Actor, Role
 from pilothouse.domain.wire import LabelReceipt, Outcome
-from pilothouse.operations import apply_models, ingest, workspaces
+from pilothouse.operations import apply_models, ingest, watched, window_closing, workspaces
 from pilothouse.operations.services import Services
 from pilothouse.statistics import reference as references
 from pilothouse.store import deployments, models, runs, versions
-from pilothouse.telemetry import from_us, to_us
+from pilothouse.telemetry import from_us, readings, to_us
+from templates import copy_of
 
 DAY_US = 86_400_000_000
 APRIL = datetime(2013, 4, 1, tzinfo=UTC)
@@ -67,9 +68,23 @@ budget_per_30d = 2
 
 def make_watched(root: Path, model: str = MODEL) -> Services:
     """A workspace with version 1 live on ``ewr`` and ``jfk`` since 1 April 2013, by event time."""
-    workspaces.initialise(root, "ada", demo=True)
+
+    def build(folder: Path) -> None:
+        _build_watched(folder, model).close()
+
+    copy_of(("watched", model), build, root)
+    return _open_watched(root)
+
+
+def _open_watched(root: Path) -> Services:
     services = open_workspace(root)
     services.now = lambda: from_us(NOW_US)
+    return services
+
+
+def _build_watched(root: Path, model: str) -> Services:
+    workspaces.initialise(root, "ada", demo=True)
+    services = _open_watched(root)
     workspaces.grant_role(services, admin(services), "ann", Role.DATA_SCIENTIST)
     workspaces.grant_role(services, admin(services), "olga", Role.OPERATOR)
     write_model(root, model)
@@ -92,6 +107,26 @@ def write_model(root: Path, text: str) -> None:
 def admin(services: Services) -> Actor:
     """The admin of the workspace."""
     return workspaces.identify(services, "ada")
+
+
+_LEARNT: dict[str, bytes] = {}
+"""Calibrations and estimators that this process has kept in some workspace, by the digest of what they come from."""
+
+
+def calibrate_ahead(services: Services) -> None:
+    """Let version 1 be calibrated on both targets, as a daemon's quiet rounds do ahead of the first window. The same reference
+    is calibrated once in a process and carried over."""
+    with services.telemetry.transaction() as connection:
+        for key, data in _LEARNT.items():
+            readings.keep_calibration(connection, key, data)
+    with services.registry.read() as connection:
+        spec = watched.spec_in_force(connection, "flight-delay")
+    assert spec is not None
+    for target in AIRPORTS:
+        watched.baseline_of(services, "flight-delay", 1, target, window_closing.calibration_days(spec))
+        watched.estimator_of(services, "flight-delay", 1, target)
+    with services.telemetry.read() as connection:
+        _LEARNT.update(connection.execute("SELECT key, data FROM calibrations").fetchall())
 
 
 def _dated(rows: pd.DataFrame) -> references.DatedRows:
@@ -213,17 +248,28 @@ def send(
     wrong_truth: bool = False,
     latency_us: int = 5_000,
     change: dict[str, object] | None = None,
-) -> LabelReceipt:
-    """Ship flights in requests of about an hour and then their outcomes, turned round with ``wrong_truth``."""
+    truth: bool = True,
+) -> LabelReceipt | None:
+    """Ship flights in requests of about an hour and then their outcomes, turned round with ``wrong_truth``; without
+    ``truth`` these stay away."""
     rows = traffic(target, since_day, days)
     if change:
         rows = rows.assign(**change)
     producer = f"{target}-v{version}-{since_day}"
     for batch in batches(rows, 100, producer=producer, target=target, version=version, latency_us=latency_us):
         ingest.ingest_batch(services, batch)
+    return (
+        tell_truth(services, target, since_day, days, version=version, wrong=wrong_truth) if truth else None
+    )
+
+
+def tell_truth(
+    services: Services, target: str, since_day: int, days: int, *, version: int = 1, wrong: bool = False
+) -> LabelReceipt:
+    """The outcomes of what ``send`` shipped."""
     outcomes = [
-        Outcome(f"{producer}.{i // 100 + 1}.{i % 100}", str(1 - late if wrong_truth else late))
-        for i, late in enumerate(rows["late"])
+        Outcome(f"{target}-v{version}-{since_day}.{i // 100 + 1}.{i % 100}", str(1 - late if wrong else late))
+        for i, late in enumerate(traffic(target, since_day, days)["late"])
     ]
     return ingest.ingest_outcomes(services, outcomes)
 

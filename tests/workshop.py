@@ -12,6 +12,7 @@ from pilothouse.domain.roles import Actor, Role
 from pilothouse.operations import apply_models, jobs, trainings, workspaces
 from pilothouse.operations.services import Services
 from support import wait_until
+from templates import copy_of
 
 MODEL = """
 name = "delay"
@@ -81,6 +82,12 @@ class Workshop:
 
 def make_workshop(root: Path) -> Workshop:
     """Make the workspace in ``root``."""
+    copy_of("workshop", _build, root)
+    services = open_workspace(root)
+    return Workshop(root, services, *(workspaces.identify(services, name) for name in ("ada", "sam", "pat")))
+
+
+def _build(root: Path) -> None:
     workspaces.initialise(root, "ada")
     services = open_workspace(root)
     admin = workspaces.identify(services, "ada")
@@ -88,10 +95,8 @@ def make_workshop(root: Path) -> Workshop:
         workspaces.grant_role(services, admin, name, role)
     (root / "data").mkdir()
     _write_rows(root / "data" / "rows.csv", 1_500)
-    people = [workspaces.identify(services, name) for name in ("sam", "pat")]
-    made = Workshop(root, services, admin, *people)
-    made.write_model()
-    return made
+    Workshop(root, services, admin, admin, admin).write_model()
+    services.close()
 
 
 def _write_rows(path: Path, rows: int) -> None:

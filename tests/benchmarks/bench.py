@@ -17,6 +17,7 @@ MODULES = (
     "jobs",
     "telemetry",
     "hub",
+    "memory",
     "percentiles",
     "figures",
     "drift",

@@ -295,9 +295,10 @@ def performance(short: bool, times: int) -> None:
             waits, quiet, alerts = found.setdefault(rows, (defaultdict(list), [], 0))
             for name, spoke in spoken(study).items():
                 for run in spoke:
-                    opened, first = run_of_alerts([False] * LEAD + run.tolist(), [False] * (LEAD + len(run)))
+                    said, sure = run[:, 0].tolist(), run[:, 1].tolist()
+                    opened, first = run_of_alerts([False] * LEAD + said, [False] * LEAD + sure)
                     if name == "quiet":
-                        quiet += run.tolist()
+                        quiet += said
                         alerts += opened
                     else:
                         waits[name].append(first)

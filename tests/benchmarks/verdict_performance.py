@@ -8,7 +8,7 @@ import numpy as np
 
 from pilothouse.statistics.outcomes import OutcomeProfile, profile_outcomes, realised_over_days
 from pilothouse.statistics.specification import ProfileSpecification, build_specification
-from pilothouse.statistics.thresholds import performance_speaks
+from pilothouse.statistics.thresholds import performance_is_certain, performance_speaks
 
 Array = np.ndarray
 FLIPS = (0.02, 0.05, 0.1, 0.2)
@@ -68,22 +68,22 @@ def by_day(
 
 
 def spoken(study: Truths) -> dict[str, Array]:
-    """Whether each window speaks, [runs, windows] by name."""
+    """Whether each window speaks, and is certain, [runs, windows, 2] by name."""
     specification = build_specification("binary", {}, {}, study.reference[0], ("0", "1"))
     base = realised_over_days(specification, by_day(specification, *study.reference, 91), "auc")
     found = {}
     for name, (scores, truth) in study.windows.items():
-        found[name] = np.array(
-            [
-                [
-                    performance_speaks(
-                        realised_over_days(specification, by_day(specification, s, t, 7), "auc"),
-                        base,
-                        "higher",
-                    )
-                    for s, t in zip(run_scores, run_truth, strict=True)
-                ]
-                for run_scores, run_truth in zip(scores, truth, strict=True)
+        runs = []
+        for run_scores, run_truth in zip(scores, truth, strict=True):
+            windows = [
+                realised_over_days(specification, by_day(specification, s, t, 7), "auc")
+                for s, t in zip(run_scores, run_truth, strict=True)
             ]
-        )
+            runs.append(
+                [
+                    (performance_speaks(w, base, "higher"), performance_is_certain(w, base, "higher"))
+                    for w in windows
+                ]
+            )
+        found[name] = np.array(runs)
     return found

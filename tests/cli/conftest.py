@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 
 from pilothouse.cli import failures
 from pilothouse.cli.main import cli
+from templates import copy_of
 
 MODEL = """
 name = "delay"
@@ -56,7 +58,11 @@ Pilothouse = Callable[..., Answer]
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder with a model and its data, not yet a workspace."""
-    folder = tmp_path / "workspace"
+    copy_of("a model and its data", _write_model, tmp_path / "workspace")
+    return tmp_path / "workspace"
+
+
+def _write_model(folder: Path) -> None:
     (folder / "models" / "delay").mkdir(parents=True)
     (folder / "models" / "delay" / "model.toml").write_text(MODEL)
     (folder / "data").mkdir()
@@ -69,7 +75,6 @@ def root(tmp_path: Path) -> Path:
             wind, load = chance.random() * 20, chance.random()
             late = int(chance.random() < 0.1 + 0.035 * wind)
             writer.writerow([(begin + timedelta(hours=hour)).isoformat(), f"{wind:.2f}", f"{load:.3f}", late])
-    return folder
 
 
 @pytest.fixture
@@ -87,9 +92,14 @@ def pilothouse(root: Path, capsys: pytest.CaptureFixture[str]) -> Pilothouse:
 
 
 @pytest.fixture
-def workspace(pilothouse: Pilothouse) -> Pilothouse:
+def workspace(pilothouse: Pilothouse, root: Path) -> Pilothouse:
     """The same, on a demo workspace with an admin (olga), a scientist (ada) and an approver (petra)."""
-    assert pilothouse("init", "--admin", "olga", "--demo", as_name=None).code == 0
-    for name, role in (("ada", "data-scientist"), ("petra", "approver"), ("otto", "operator")):
-        assert pilothouse("grant", name, role).code == 0
+
+    def build(folder: Path) -> None:
+        assert pilothouse("init", "--admin", "olga", "--demo", as_name=None).code == 0
+        for name, role in (("ada", "data-scientist"), ("petra", "approver"), ("otto", "operator")):
+            assert pilothouse("grant", name, role).code == 0
+        shutil.copytree(root, folder)
+
+    copy_of("command line", build, root)
     return pilothouse

@@ -160,7 +160,7 @@ def test_a_job_of_a_daemon_that_ends_leaves_no_orphan_and_is_run_by_the_next(
     handed_over = JobStatus.RUNNING if end == "killed" else JobStatus.QUEUED
     assert workshop.job(job.id).status is handed_over
     control.start_in_background(workshop.root)
-    again = workshop.ended(job.id)
+    again = workshop.ended(job.id, timeout=30)
     assert (again.status, again.attempt, again.version) == (JobStatus.SUCCEEDED, 2, 1)
     assert again.failures == (1 if end == "killed" else 0)
     assert again.result["reused"] == {"snapshot": "attempt 1"}

@@ -100,6 +100,7 @@ def test_a_step_inherits_no_descriptor_and_no_secret(
         ("segfault", JobStatus.CRASHED, "SIGSEGV"),
         ("allocate_at_once", JobStatus.OUT_OF_MEMORY, "memory_mb, 900 MiB"),
         ("allocate_slowly_in_a_child", JobStatus.OUT_OF_MEMORY, "memory_mb, 900 MiB"),
+        ("compute_in_orphans", JobStatus.OUT_OF_CPU_TIME, "cpu_time, 1 s"),
         ("user_error", JobStatus.FAILED, r"ValueError: column 'delay' is empty \(misbehave.py:\d+\)"),
         ("our_error", JobStatus.FAILED, "^data.target: not in the source$"),
         ("leave_early", JobStatus.FAILED, "SystemExit: enough"),
@@ -110,7 +111,8 @@ def test_a_step_inherits_no_descriptor_and_no_secret(
 def test_each_way_to_end_has_its_own_status(
     launcher: Launcher, tmp_path: Path, how: str, status: JobStatus, words: str
 ) -> None:
-    found, error = outcome(launcher, request_for(tmp_path, "misbehave", options={"how": how}, memory_mb=900))
+    request = request_for(tmp_path, "misbehave", options={"how": how}, memory_mb=900, cpu_s=1)
+    found, error = outcome(launcher, request)
     assert found is status, error
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(error)

@@ -1,4 +1,8 @@
-"""The whole loop, with real processes on real flights: once undisturbed, once with processes killed in its middle."""
+"""The whole loop, with real processes on real flights: once undisturbed, once with processes killed in its middle.
+
+In the suite the story ends with the spring, when the bike model has been retrained and the flights' not yet: its last promises
+are kept by the long form (``make soak``), and by ``make demo``.
+"""
 
 import json
 import os
@@ -19,6 +23,7 @@ from pilothouse.demo import stage
 from pilothouse.operations import audits, catalogue, deployments, ingest, processes, promotions, workspaces
 from pilothouse.operations.services import Services
 from pilothouse.system.processes import is_alive
+from soak_plan import LONG
 from support import wait_until
 
 pytestmark = pytest.mark.loop
@@ -53,7 +58,7 @@ def demo(root: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         stage.strike(root)
 
 
-def finished(process: subprocess.Popen[str], *codes: int, timeout: float = 420) -> dict[str, Any]:
+def finished(process: subprocess.Popen[str], *codes: int, timeout: float = 900) -> dict[str, Any]:
     out, err = process.communicate(timeout=timeout)
     assert process.returncode in codes, f"{out}\n{err}"
     report: dict[str, Any] = json.loads(out)
@@ -62,13 +67,13 @@ def finished(process: subprocess.Popen[str], *codes: int, timeout: float = 420) 
 
 def test_the_story_happens_and_its_report_is_what_the_store_holds(tmp_path: Path) -> None:
     root = tmp_path / "demo"
-    with demo(root, "--until", "2013-09-24") as process:
-        report = finished(process, 0)
+    with demo(root, "--until", "2013-09-24" if LONG else "2013-06-04") as process:
+        report = finished(process, 0 if LONG else 1)
     services = open_workspace(root)
     reader = workspaces.identify(services, stage.os_user(), stage.APPROVER)
     totals = ingest.totals(services, reader)
     assert report["events_stored"] == report["requests_sent"] == totals.events > 50_000
-    assert report["labels_joined"] == totals.labels > 50_000
+    assert report["labels_joined"] == report["outcomes_sent"] == totals.labels > 50_000
     versions = [
         v
         for m in catalogue.list_models(services, reader)
@@ -77,13 +82,15 @@ def test_the_story_happens_and_its_report_is_what_the_store_holds(tmp_path: Path
     assert report["versions_registered"] == len(versions)
     assert report["candidates_refused"] == sum(v.status == "refused" for v in versions) >= 1
     asked = promotions.list_requests(services, reader, status=None)
-    assert report["promotions_approved"] == sum(r.status == "deployed" for r in asked) >= 4
+    assert report["promotions_approved"] == sum(r.status == "deployed" for r in asked) >= (4 if LONG else 3)
     assert report["alerts_opened"] >= 2
+    assert report["retrainings"] >= 1
     assert report["audit_verified"] is True
     assert report["audit_entries"] <= audits.verify(services, reader).count
     assert report["reproduced"] == ["models:/flight-delay/1"]
-    assert set(report["targets"]) == {"ewr", "jfk", "lga", "dc"}
-    for name in ("ewr", "jfk", "lga"):
+    retrained = {"ewr", "jfk", "lga", "dc"} if LONG else {"dc"}
+    assert set(report["targets"]) == retrained
+    for name in sorted(retrained - {"dc"}):
         figures = report["targets"][name]
         assert 0.5 < figures["auc_old_version"] < 0.9
         assert 0.5 < figures["auc_new_version"] < 0.9
@@ -91,13 +98,13 @@ def test_the_story_happens_and_its_report_is_what_the_store_holds(tmp_path: Path
     assert report["targets"]["dc"]["mae_new_version"] < report["targets"]["dc"]["mae_old_version"]
     live = deployments.list_deployments(services, reader, live_only=True)
     assert {d.target for d in live} == {"ewr", "jfk", "lga", "dc"}
-    assert all(d.version > 1 for d in live)
+    assert {d.target for d in live if d.version > 1} == retrained
     assert not running_servers(services.paths)
 
 
 def test_killing_server_and_daemon_in_mid_replay_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     root = tmp_path / "demo"
-    with demo(root, "--until", "2013-05-08") as process:
+    with demo(root, "--until", "2013-05-08" if LONG else "2013-04-23") as process:
         wait_until(lambda: (root / "state" / "telemetry.db").exists(), 120)
         services = open_workspace(root)
         events_beyond(services, process, 6_000)
@@ -125,4 +132,4 @@ def events_beyond(services: Services, process: subprocess.Popen[str], count: int
         assert process.poll() is None, process.communicate()
         return ingest.totals(services, reader).events > count
 
-    wait_until(enough, 120)
+    wait_until(enough, 600)

@@ -20,6 +20,7 @@ from pilothouse.operations import (
     catalogue,
     deployments,
     listings,
+    monitor_backfills,
     promotions,
     schedules,
     searches,
@@ -83,6 +84,8 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "promotions.waiting_for": (lambda s, a: promotions.waiting_for(s, a), EVERYBODY),
     "backfills.backfill": (
         lambda s, a: backfills.backfill(s, a, "delay", s.now(), s.now(), timedelta(days=1)), SCIENCE),
+    "monitor_backfills.backfill_monitoring": (
+        lambda s, a: monitor_backfills.backfill_monitoring(s, a, "delay", s.now(), s.now()), SCIENCE),
     "searches.list_trials": (lambda s, a: searches.list_trials(s, a, 1), EVERYBODY),
     "triggers.list_events": (lambda s, a: triggers.list_events(s, a), EVERYBODY),
     "triggers.list_triggers": (lambda s, a: triggers.list_triggers(s, a), EVERYBODY),
@@ -112,6 +115,7 @@ MODULES = (
     catalogue,
     deployments,
     listings,
+    monitor_backfills,
     promotions,
     schedules,
     searches,

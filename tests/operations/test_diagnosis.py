@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from fixtures.registries import Harbour
+from pilothouse.domain.roles import Role
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations import diagnosis, promotions, trainings, write_state
+from pilothouse.operations import diagnosis, jobs, promotions, retention, trainings, workspaces, write_state
 from pilothouse.sqlite import driver
 from pilothouse.store import processes
 from pilothouse.system.processes import own_name
@@ -133,11 +134,21 @@ def forge(harbour: Harbour, *statements: str) -> None:
         ),
         (f"UPDATE versions SET model_digest = '{'0' * 64}'", "models:/delay/1: its model file"),
         ("UPDATE grants SET role = 'admin' WHERE actor = 'vera'", "the role admin of vera for all models"),
+        ("UPDATE aliases SET set_by = 'xat'", "the alias delay@champion"),
+        ("UPDATE settings SET value = 'ye' WHERE name = 'open_reading'", "the setting open_reading"),
+        ("DELETE FROM settings WHERE name = 'trusted_wrappers'", "the setting trusted_wrappers"),
     ],
 )
 def test_a_row_that_is_not_what_the_log_says_is_named(harbour: Harbour, statement: str, said: str) -> None:
     deploy(harbour)
     lead(harbour)
+    admin = harbour.actor("ada")
+    workspaces.trust_wrapper(harbour.services, admin, "gate")
+    workspaces.trust_wrapper(harbour.services, admin, "door")
+    workspaces.trust_wrapper(harbour.services, admin, "gate", trusted=False)
+    workspaces.set_plugins(harbour.services, admin, allowed=False)
+    workspaces.set_open_reading(harbour.services, admin, allowed=False)
+    retention.keep_rows(harbour.services, admin, 30, "as agreed")
     for target in ("ewr", "jfk"):
         report(harbour, target)
     assert wrong(harbour) == {}
@@ -145,6 +156,17 @@ def test_a_row_that_is_not_what_the_log_says_is_named(harbour: Harbour, statemen
     found = wrong(harbour)
     assert "audit chain" not in found
     assert f"not what the audit log says: {said}" in found["records"]
+
+
+def test_what_is_written_once_is_sealed_and_what_goes_through_states_may_go_on(harbour: Harbour) -> None:
+    deploy(harbour)
+    job = trainings.start_training(harbour.services, harbour.actor("sam"), "delay", reason="first")
+    write_state.verify(harbour.services)
+    jobs.cancel_job(harbour.services, harbour.actor("sam"), job.id)
+    workspaces.revoke_role(harbour.services, harbour.actor("ada"), "vera", Role.VIEWER)
+    assert "seal" not in wrong(harbour)
+    forge(harbour, "UPDATE jobs SET reason = 'First'")
+    assert "the table jobs is not what it was" in wrong(harbour)["seal"]
 
 
 def test_a_trigger_that_was_taken_out_is_named(harbour: Harbour) -> None:

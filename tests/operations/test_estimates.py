@@ -14,7 +14,7 @@ from pilothouse.operations.watched import estimator_of
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import ESTIMATE, PERFORMANCE, EstimateFigure, figure_of
 from pilothouse.telemetry.streams import find_stream
-from watched_flights import MODEL, admin, make_watched, on_day, send, traffic
+from watched_flights import MODEL, admin, calibrate_ahead, make_watched, on_day, send, traffic
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace without traffic, to be copied. Of its features humidity alone may speak, for real ones move by themselves."""
     root = tmp_path_factory.mktemp("estimated")
     others = [name for name in (*NUMERIC, *CATEGORICAL) if name != "humid"]
-    make_watched(root, MODEL.replace('ignore = ["hour"]', f"ignore = {others}")).close()
+    services = make_watched(root, MODEL.replace('ignore = ["hour"]', f"ignore = {others}"))
+    calibrate_ahead(services)
+    services.close()
     return root
 
 

@@ -15,7 +15,17 @@ from pilothouse.operations import health, ingest, monitoring
 from pilothouse.operations.services import Services
 from pilothouse.store import processes
 from pilothouse.telemetry import from_us, to_us
-from watched_flights import APRIL, admin, deploy, make_watched, on_day, register, send, traffic
+from watched_flights import (
+    APRIL,
+    admin,
+    calibrate_ahead,
+    deploy,
+    make_watched,
+    on_day,
+    register,
+    send,
+    traffic,
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +33,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seven weeks of flights: version 1 until the fifth, then version 2; the truth of ``jfk`` is turned round."""
     root = tmp_path_factory.mktemp("health")
     services = make_watched(root)
+    calibrate_ahead(services)
     send(services, "ewr", 0, 35)
     send(services, "jfk", 0, 50, wrong_truth=True)
     monitoring.evaluate_windows(services)

@@ -33,6 +33,7 @@ from watched_flights import (
     DAY_US,
     MODEL,
     admin,
+    calibrate_ahead,
     deploy,
     make_watched,
     on_day,
@@ -47,7 +48,9 @@ from watched_flights import (
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace without traffic, to be copied."""
     root = tmp_path_factory.mktemp("watched")
-    make_watched(root).close()
+    services = make_watched(root)
+    calibrate_ahead(services)
+    services.close()
     return root
 
 

@@ -17,13 +17,14 @@ from pilothouse.operations import alerts, exports, health, jobs, monitoring, mul
 from pilothouse.operations.services import Services
 from pilothouse.telemetry import to_us
 from pilothouse.telemetry.streams import find_stream
-from watched_flights import admin, make_watched, on_day, send, traffic
+from watched_flights import admin, calibrate_ahead, make_watched, on_day, send, traffic
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("multivariate")
     services = make_watched(root)
+    calibrate_ahead(services)
     send(services, "ewr", 0, 22)
     monitoring.evaluate_windows(services)
     services.close()

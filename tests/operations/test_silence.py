@@ -15,12 +15,13 @@ from pilothouse.operations.services import Services
 from pilothouse.store import processes
 from pilothouse.system.processes import own_name
 from pilothouse.telemetry import to_us
-from watched_flights import admin, make_watched, send, traffic
+from watched_flights import admin, calibrate_ahead, make_watched, send, traffic
 
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
     made = make_watched(tmp_path / "workspace")
+    calibrate_ahead(made)
     yield made
     made.close()
 

@@ -10,12 +10,13 @@ from pilothouse.operations import alerts, incidents, monitoring, why
 from pilothouse.operations.services import Services
 from pilothouse.presentation.documents import wrap
 from pilothouse.presentation.why_page import bar, why_page
-from watched_flights import admin, make_watched, on_day, send
+from watched_flights import admin, calibrate_ahead, make_watched, on_day, send
 
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     made = make_watched(Path(tmp_path_factory.mktemp("why")))
+    calibrate_ahead(made)
     send(made, "ewr", 0, 23, change={"wind_speed": 60.0, "carrier": "ZZ"}, wrong_truth=True)
     monitoring.evaluate_windows(made)
     yield made

@@ -4,15 +4,57 @@ import http.client
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import joblib
-from serving_kit import ModelFile, ServingProcess, TestHub, body_of, outputs_of, train, wait_until
+import pytest
+from serving_kit import (
+    ModelFile,
+    ServingProcess,
+    TestHub,
+    body_of,
+    outputs_of,
+    short_folder,
+    start_serving,
+    train,
+    wait_until,
+)
 
 Launch = Callable[..., ServingProcess]
+Serving = tuple[ServingProcess, TestHub]
 BODY = body_of(5)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Serving]:
+    """One process for the tests that do not end it."""
+    with short_folder() as folder:
+        hub = TestHub(folder / "hub.sock")
+        hub.start()
+        server = start_serving(folder / "ewr", hub)
+        try:
+            server.wait_for_port()
+            yield server, hub
+        finally:
+            server.kill()
+            hub.stop()
+
+
+@pytest.fixture
+def serving(running: Serving, first: ModelFile) -> Serving:
+    """Version 1 answers, nothing else is kept, and the hub has been told nothing yet."""
+    server, hub = running
+    hub.deploy(first)
+    digests = {first.desired.model_digest, first.desired.schema_digest}
+    kept = server.folder / "artifacts"
+    wait_until(lambda: hub.report and (hub.report.loaded, hub.report.failed) == ({"flight-delay": 1}, {}))
+    wait_until(lambda: server.infer("flight-delay", BODY)[1].get("model_version") == "1")
+    wait_until(lambda: {path.name for path in kept.rglob("?" * 64)} == digests)
+    wait_until(lambda: not list((server.folder / "spool").glob("*.segment")))
+    hub.batches.clear()
+    return server, hub
 
 
 @dataclass
@@ -62,11 +104,9 @@ def arrived(hub: TestHub, ids: list[str]) -> bool:
 
 
 def test_a_promotion_and_a_roll_back_drop_no_request(
-    hub: TestHub, launch: Launch, first: ModelFile, second: ModelFile
+    serving: Serving, first: ModelFile, second: ModelFile
 ) -> None:
-    hub.deploy(first)
-    server = launch(hub)
-    server.wait_until_ready()
+    server, hub = serving
     traffic = Traffic(server.port).start()
     wait_until(lambda: len(traffic.versions) > 20)
     for deployed in (second, first):
@@ -92,11 +132,9 @@ def _pickled(tmp_path: Path) -> bytes:
 
 
 def test_a_version_that_cannot_be_loaded_leaves_the_one_before_answering(
-    hub: TestHub, launch: Launch, first: ModelFile, second: ModelFile, tmp_path: Path
+    serving: Serving, first: ModelFile, second: ModelFile, tmp_path: Path
 ) -> None:
-    hub.deploy(first)
-    server = launch(hub)
-    server.wait_until_ready()
+    server, hub = serving
     pickled = ModelFile(second.name, 2, _pickled(tmp_path), second.schema)
     foreign = ModelFile(second.name, 3, second.model, train("bike-demand", 1, "regression").schema)
     missing = ModelFile(second.name, 4, second.model + b"\0", second.schema)
@@ -135,10 +173,8 @@ def test_a_version_that_cannot_be_loaded_leaves_the_one_before_answering(
             wait_until(lambda: hub.report and hub.report.loaded == {"flight-delay": 1})
 
 
-def test_a_model_that_is_taken_off_is_served_no_more(hub: TestHub, launch: Launch, first: ModelFile) -> None:
-    hub.deploy(first)
-    server = launch(hub)
-    server.wait_until_ready()
+def test_a_model_that_is_taken_off_is_served_no_more(serving: Serving) -> None:
+    server, hub = serving
     hub.deploy()
     wait_until(lambda: server.infer("flight-delay", BODY)[0] == 404)
     assert server.ask("GET", "/v2/health/ready")[0] == 200
@@ -171,7 +207,7 @@ def test_kill_9_under_load_loses_and_doubles_nothing_acknowledged(
 ) -> None:
     hub.deploy(first)
     acknowledged: list[str] = []
-    for round_ in range(3):
+    for round_ in range(2):
         hub.lose_receipts = (
             round_  # the hub has committed, and the process dies or asks again without knowing it
         )
@@ -188,15 +224,13 @@ def test_kill_9_under_load_loses_and_doubles_nothing_acknowledged(
     found = Counter(hub.prediction_ids())
     assert set(acknowledged) <= set(found)
     assert max(found.values()) == 1
-    assert len(acknowledged) == len(set(acknowledged)) > 4_500
+    assert len(acknowledged) == len(set(acknowledged)) > 3_000
 
 
 def test_batches_that_the_hub_cannot_take_now_wait_and_those_that_it_never_will_are_set_aside(
-    hub: TestHub, launch: Launch, first: ModelFile
+    serving: Serving,
 ) -> None:
-    hub.deploy(first)
-    server = launch(hub)
-    server.wait_until_ready()
+    server, hub = serving
     hub.refuse_batches_with = 503
     ids = outputs_of(server.infer("flight-delay", BODY)[1])["prediction_id"]
     wait_until(lambda: hub.report and hub.report.spooled_batches == 1)
@@ -234,10 +268,8 @@ def test_a_full_spool_refuses_with_503_until_the_hub_is_back(
     wait_until(lambda: sum(batch.errors for batch in hub.batches) >= 1)
 
 
-def test_a_token_that_is_issued_anew_is_taken_up(hub: TestHub, launch: Launch, first: ModelFile) -> None:
-    hub.deploy(first)
-    server = launch(hub)
-    server.wait_until_ready()
+def test_a_token_that_is_issued_anew_is_taken_up(serving: Serving) -> None:
+    server, hub = serving
     hub.token = "another"
     token = server.folder / "token"
     token.with_suffix(".new").write_text(hub.token)

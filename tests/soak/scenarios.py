@@ -10,11 +10,14 @@ from job_workshop import ADMIN, APPROVER, SCIENTIST, actor, applied, claim, outc
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.records import RequestStatus
-from pilothouse.operations import deployments, job_attempts, promotions, results
+from pilothouse.domain.roles import DAEMON
+from pilothouse.domain.wire import Outcome
+from pilothouse.operations import deployments, job_attempts, promotions, results, retention, workspaces
 from pilothouse.operations.services import Services
-from pilothouse.store import agreement
+from pilothouse.store import agreement, audit
 from pilothouse.store import requests as stored_requests
-from pilothouse.telemetry import TelemetryStore, VersionFacts, rollup
+from pilothouse.telemetry import TelemetryStore, VersionFacts, from_us, rollup
+from pilothouse.telemetry.columns import decode_predictions
 
 REASON = "as the proof wants it"
 
@@ -22,12 +25,14 @@ REASON = "as the proof wants it"
 @dataclass(frozen=True)
 class Scenario:
     """``make`` prepares a closed workspace; ``ready`` opens it in the child and answers with the act to cut; ``state`` is
-    what can be seen of the change from outside; ``again`` does it once more after the cut, whatever came of the first."""
+    what can be seen of the change from outside; ``again`` does it once more after the cut, whatever came of the first.
+    ``changes``: it is several, each whole or absent by itself."""
 
     make: Callable[[Path], None]
     ready: Callable[[Path], Callable[[], None]]
     state: Callable[[Path], Any]
     again: Callable[[Path], None]
+    changes: bool = False
 
 
 def _queued(root: Path) -> None:
@@ -134,7 +139,7 @@ def registry_state(root: Path) -> dict[str, Any]:
     try:
         services.registry.check()
         with services.registry.read() as connection:
-            from pilothouse.store import audit, versions
+            from pilothouse.store import versions
 
             audit.verify(connection)
             assert list(agreement.disagreements(connection)) == []
@@ -197,6 +202,96 @@ def _telemetry_state(root: Path) -> dict[str, Any]:
         store.close()
 
 
+_MONTH_US = 30 * 86_400_000_000
+
+
+def _kept_long(root: Path) -> None:
+    """Small batches of two targets, with some outcomes: those of one came three months ago, of the other just now."""
+    workspaces.initialise(root, ADMIN)
+    services = open_workspace(root)
+    retention.keep_rows(services, actor(services, ADMIN), 60, REASON)
+    facts = VersionFacts(flight_batches.specification())
+    rows = flight_batches.flights().head(180)
+    for target, age in (("ewr", 3), ("jfk", 0)):
+        at = flight_batches.NOW_US - age * _MONTH_US
+        for batch in flight_batches.batches(rows, 12, producer=target, target=target):
+            services.telemetry.append(batch, lambda model, version: facts, at)
+        told = [Outcome(f"{target}.{number}.0", "1") for number in range(1, 16)]
+        services.telemetry.add_outcomes(told, at)
+    services.close()
+
+
+def _retain(root: Path) -> Callable[[], None]:
+    services = open_workspace(root)
+    services.now = lambda: from_us(flight_batches.NOW_US)
+    return lambda: (retention.apply(services, DAEMON), None)[1]
+
+
+def _kept_state(root: Path) -> dict[str, Any]:
+    """The events that each batch still points at, how many segments they lie in, and what the log says has gone."""
+    services = open_workspace(root)
+    try:
+        services.telemetry.check()
+        with services.telemetry.read() as connection:
+            found = connection.execute(
+                "SELECT p.name, b.sequence, b.rows, b.segment_start, s.predictions FROM batches b "
+                "JOIN producers p ON p.id = b.producer_id "
+                "LEFT JOIN segments s ON s.id = b.segment_id ORDER BY p.name, b.sequence"
+            ).fetchall()
+            events: dict[str, list[int]] = {}
+            for producer, _, rows, start, data in found:
+                here = events.setdefault(producer, [])
+                if data is not None:
+                    here += decode_predictions(data).times[start : start + rows].tolist()
+            (segments,) = connection.execute("SELECT count(*) FROM segments").fetchone()
+            (truths,) = connection.execute("SELECT count(*) FROM truths").fetchone()
+            days = connection.execute(
+                "SELECT stream_id, start, rows FROM windows WHERE level=86400"
+            ).fetchall()
+        wanted = flight_batches.flights().head(180)["at_us"].tolist()
+        assert events["jfk"] == wanted
+        assert events["ewr"] in ([], wanted)
+        with services.registry.read() as connection:
+            audit.verify(connection)
+            log = [
+                entry.detail["rows"]
+                for entry in audit.iterate(connection)
+                if entry.action == "telemetry.deleted"
+            ]
+        return {"left": len(events["ewr"]), "segments": segments, "truths": truths, "days": days, "log": log}
+    finally:
+        services.close()
+
+
+def _unfolded(root: Path) -> None:
+    _no_telemetry(root)
+    store = TelemetryStore(root / "t.db")
+    facts = VersionFacts(flight_batches.specification())
+    for batch in flight_batches.batches(flight_batches.flights().head(1_000), 250):
+        store.append(batch, lambda model, version: facts, flight_batches.NOW_US)
+    store.close()
+
+
+def _fold(root: Path) -> Callable[[], None]:
+    store = TelemetryStore(root / "t.db")
+    return lambda: (store.fold_windows(), None)[1]
+
+
+def _folded_state(root: Path) -> dict[str, Any]:
+    """What is still to be folded, after checking that hours and days count every row."""
+    store = TelemetryStore(root / "t.db")
+    try:
+        store.check()
+        with store.read() as connection:
+            (stream,) = connection.execute("SELECT id FROM streams").fetchone()
+            for level in (rollup.HOUR, rollup.DAY):
+                assert rollup.count_rows(connection, stream, level, 0, flight_batches.NOW_US) == 1_000
+            (waiting,) = connection.execute("SELECT count(*) FROM unfolded_windows").fetchone()
+        return {"waiting": waiting}
+    finally:
+        store.close()
+
+
 SCENARIOS = {
     "train": Scenario(
         _queued, lambda root: _record(open_workspace(root), "daemon-1"), registry_state, _record_again
@@ -204,6 +299,8 @@ SCENARIOS = {
     "request": Scenario(_candidate, _in(_ask), registry_state, _again(_ask)),
     "approve and deploy": Scenario(_requested, _in(_approve), registry_state, _again(_approve)),
     "roll back": Scenario(_deployed_twice, _in(_roll_back), registry_state, _again(_roll_back)),
-    "ingest": Scenario(_no_telemetry, _ingest, _telemetry_state, lambda root: _ingest(root)()),
+    "ingest": Scenario(_no_telemetry, _ingest, _telemetry_state, lambda root: _ingest(root)(), changes=True),
+    "fold": Scenario(_unfolded, _fold, _folded_state, lambda root: _fold(root)(), changes=True),
+    "retention": Scenario(_kept_long, _retain, _kept_state, lambda root: _retain(root)(), changes=True),
 }
 """Each act by its name."""

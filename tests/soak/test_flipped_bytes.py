@@ -73,7 +73,7 @@ def test_a_flipped_byte_of_the_registry_is_found(tmp_path: Path) -> None:
     chance = seeded("flipped bytes")
     seen = harmless = 0
     missed: list[int] = []
-    for _ in range(size(25, 2_000)):
+    for _ in range(size(12, 2_000)):
         shutil.rmtree(tmp_path / "broken", ignore_errors=True)
         shutil.copytree(tmp_path / "w", tmp_path / "broken")
         broken = tmp_path / "broken" / "state" / "registry.db"

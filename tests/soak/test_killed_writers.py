@@ -83,7 +83,7 @@ def test_no_acknowledged_write_is_lost_and_every_copy_is_whole(tmp_path: Path) -
         helpers[-1].start()
         theirs.close()
     acknowledged = 0
-    kills = size(25, 1_000)
+    kills = size(12, 1_000)
     for number in range(kills):
         mine, theirs = here.Pipe(duplex=False)
         writer = here.Process(target=write, args=(root, number % 4, theirs))

@@ -48,7 +48,7 @@ def resident_kb() -> int:
 
 
 def test_every_nominal_time_ends_once_as_run_merged_or_skipped(tmp_path: Path) -> None:
-    chance, wanted = seeded("schedules"), size(250, 10_000)
+    chance, wanted = seeded("schedules"), size(120, 10_000)
     harbour = make_harbour(tmp_path / "w")
     harbour.time = datetime(2026, 3, 20, tzinfo=UTC)
     applied = harbour.time

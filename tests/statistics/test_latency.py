@@ -14,6 +14,7 @@ from pilothouse.statistics.latency import (
     merge,
     merge_all,
     percentile_ms,
+    percentiles_ms,
     profile_latencies,
 )
 
@@ -50,3 +51,28 @@ def test_nothing_and_nonsense_do_no_harm():
     assert percentile_ms(merge(odd, odd), 100) == pytest.approx(86_400_000)
     with pytest.raises(IntegrityError):
         decode(encode(odd)[:-4])
+
+
+def test_many_profiles_at_once_say_what_each_says_alone():
+    rng = np.random.default_rng(0)
+    sizes = [
+        0,
+        1,
+        7,
+        300,
+        70_000,
+        *rng.integers(1, 50, 300),
+    ]  # counts of one, two and four bytes; more than are summed at once
+    profiles = [profile_latencies(rng.lognormal(8, 1.0, size), np.ones(size, int)) for size in sizes]
+    profiles.append(profile_latencies(np.full(70_000, 900), np.ones(70_000, int)))
+    percents = (0.0, 50.0, 95.0, 99.0, 100.0)
+    found = percentiles_ms([*map(encode, profiles), None], percents)
+    alone = [[percentile_ms(profile, percent) for percent in percents] for profile in profiles]
+    np.testing.assert_array_equal(found, [*alone, [math.nan] * len(percents)])
+    for damage in (
+        lambda data: data[:-1],
+        lambda data: data[:20],
+        lambda data: data[:5] + b"\x03" + data[6:],
+    ):
+        with pytest.raises(IntegrityError, match="latency profile is damaged"):
+            percentiles_ms([encode(profiles[3]), damage(encode(profiles[4]))], percents)

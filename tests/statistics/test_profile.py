@@ -12,9 +12,7 @@ from pilothouse.domain.errors import IntegrityError, InvalidInputError
 from pilothouse.statistics.profile import (
     Profile,
     bin_means,
-    decode,
     empty_profile,
-    encode,
     histogram,
     merge,
     merge_all,
@@ -22,6 +20,7 @@ from pilothouse.statistics.profile import (
     profile_rows,
     with_score_of,
 )
+from pilothouse.statistics.profile_storage import decode, encode
 from pilothouse.statistics.specification import (
     CATEGORY_CAP,
     CategoricalColumn,

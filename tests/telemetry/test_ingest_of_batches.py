@@ -8,7 +8,7 @@ import pytest
 
 from flight_batches import CATEGORICAL, NOW_US, NUMERIC, batch_of, batches, columns_of, flights, specification
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
-from pilothouse.statistics import latency, profile
+from pilothouse.statistics import latency, profile, profile_storage
 from pilothouse.telemetry import Limits, TelemetryStore, VersionFacts, from_us
 from pilothouse.telemetry.admission import DAY_US, HOUR_US
 from pilothouse.telemetry.streams import rejected_counts
@@ -55,7 +55,9 @@ def test_a_days_profile_is_that_of_its_rows_however_they_were_cut(store: Telemet
     for level in (3_600, 86_400):
         windows = days(store, level)
         summed = profile.merge_all(specification(), [window.profile for window in windows])
-        assert profile.encode(specification(), summed) == profile.encode(specification(), whole)
+        assert profile_storage.encode(specification(), summed) == profile_storage.encode(
+            specification(), whole
+        )
         by_start = rows.groupby(rows["at_us"] // (level * 1_000_000)).size()
         assert [w.rows for w in windows] == by_start.tolist()
 
@@ -264,4 +266,6 @@ def test_rows_profiled_by_groups_are_those_profiled_apart() -> None:
             {name: [texts[i] for i in inside] for name, texts in categorical.items()},
             scores[inside],
         )
-        assert profile.encode(specification(), found) == profile.encode(specification(), apart)
+        assert profile_storage.encode(specification(), found) == profile_storage.encode(
+            specification(), apart
+        )

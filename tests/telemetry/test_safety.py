@@ -27,6 +27,7 @@ from pilothouse.domain.wire import (
 from pilothouse.telemetry import TelemetryStore, VersionFacts, streams, truths
 from pilothouse.telemetry.schema import _FIRST
 from pilothouse.telemetry.streams import EXAMPLES_A_REASON, rejected_counts
+from templates import copy_of
 
 TESTS = str(Path(__file__).resolve().parent.parent)
 
@@ -40,6 +41,17 @@ def store(tmp_path: Path):
     store = TelemetryStore(tmp_path / "telemetry.db")
     yield store
     store.close()
+
+
+def empty_store(folder: Path) -> TelemetryStore:
+    """A new store, made once and copied: making its file is most of what an example costs."""
+
+    def build(made: Path) -> None:
+        made.mkdir()
+        TelemetryStore(made / "t.db").close()
+
+    copy_of("an empty store", build, folder)
+    return TelemetryStore(folder / "t.db")
 
 
 def append(store: TelemetryStore, *sent: PredictionBatch):
@@ -241,7 +253,7 @@ FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(Health
     outcomes=st.lists(st.builds(Outcome, st.text(max_size=6), st.floats() | st.text(max_size=2)), max_size=3),
 )
 def test_no_batch_and_no_outcome_breaks_the_store(tmp_path_factory, sent, outcomes) -> None:
-    store = TelemetryStore(tmp_path_factory.mktemp("fuzz") / "t.db")
+    store = empty_store(tmp_path_factory.mktemp("fuzz"))
     try:
         before = 0
         for batch, receipt in zip(sent, append(store, *sent), strict=True):
@@ -268,7 +280,7 @@ def test_a_good_batch_that_was_damaged_on_its_way_is_counted_or_refused(tmp_path
         )
     raw = msgspec.msgpack.encode(plain)
     raw = raw[: data.draw(st.integers(0, len(raw)))] if data.draw(st.booleans()) else raw
-    store = TelemetryStore(tmp_path_factory.mktemp("damaged") / "t.db")
+    store = empty_store(tmp_path_factory.mktemp("damaged"))
     try:
         batch = msgspec.msgpack.decode(raw, type=PredictionBatch)
     except msgspec.DecodeError:

@@ -1,4 +1,7 @@
-"""The demo's model files on the real data: what its story rests on."""
+"""The demo's model files on the real data: what its story rests on.
+
+The suite trains on the spring's flights and on the bikes; on a quarter of a million flights the long form does (``make soak``).
+"""
 
 import shutil
 from pathlib import Path
@@ -17,12 +20,14 @@ from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_pla
 from pilothouse.training.rows import Rows, truth_of
 from pilothouse.training.scoring import load_predictor, score
 from pilothouse.training.times import micros
+from soak_plan import LONG
 
 MODELS = Path(demo).parent / "models"
 FILES = {"flight-delay": "flights.parquet", "bike-demand": "bikeshare.parquet"}
 TARGETS = {"flight-delay": ["ewr", "jfk", "lga"], "bike-demand": ["dc"]}
 
 Steps = dict[str, StepResult]
+on_many_flights = pytest.mark.skipif(not LONG, reason="trains on a quarter of a million flights: make soak")
 
 
 class Story:
@@ -113,6 +118,7 @@ def test_the_model_of_spring_passes_and_decays_with_the_seasons(story: Story, sp
     assert auc(frame[(frame["month"] == 10) & (frame["origin"] == "JFK")]) == pytest.approx(0.60, abs=0.015)
 
 
+@on_many_flights
 def test_retraining_on_all_that_is_known_helps(story: Story, spring_flights: Steps) -> None:
     july = story.train("flight-delay", "2013-08-01", live=spring_flights)
     assert refused(july) == []
@@ -124,6 +130,7 @@ def test_retraining_on_all_that_is_known_helps(story: Story, spring_flights: Ste
     assert auc(later["new"]) > auc(later["old"]) + 0.02
 
 
+@on_many_flights
 def test_ninety_days_alone_are_worse_in_november_and_not_in_october(
     story: Story, spring_flights: Steps
 ) -> None:

@@ -18,9 +18,10 @@ def gate(steps: dict[str, StepResult], name: str) -> dict:
     return next(found for found in steps["evaluate"].record["gates"] if found["gate"] == name)
 
 
-@pytest.fixture
-def steps(bench: Bench) -> dict[str, StepResult]:
-    return bench.evaluated()
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StepResult]:
+    """One training, for the tests that look at what it left."""
+    return Bench(tmp_path_factory.mktemp("evaluated")).evaluated()
 
 
 def test_metrics_are_those_of_the_hold_out_overall_and_by_slice(steps: dict[str, StepResult]) -> None:

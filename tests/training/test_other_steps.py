@@ -11,10 +11,16 @@ from steps_support import Bench, rows, spec
 
 from pilothouse.domain.jobs import StepResult
 
+GATED = spec(gates__function="gate.py:check")
 
-def asked(bench: Bench, code: str) -> StepResult:
-    plain = spec(gates__function="gate.py:check")
-    steps = bench.evaluated(plain)
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StepResult]:
+    """One training, whose version the gates look at."""
+    return Bench(tmp_path_factory.mktemp("gated")).evaluated(GATED)
+
+
+def asked(bench: Bench, steps: dict[str, StepResult], code: str) -> StepResult:
     (bench.folder / "gate.py").write_text(code)
     metrics = bench.folder / "metrics.json"
     metrics.write_text(json.dumps(steps["evaluate"].record["metrics"]))
@@ -24,7 +30,7 @@ def asked(bench: Bench, code: str) -> StepResult:
         "metrics": metrics,
         "model_folder": bench.folder,
     }
-    return bench.run("gate", plain, inputs)
+    return bench.run("gate", GATED, inputs)
 
 
 JUDGE = """
@@ -38,9 +44,9 @@ def check(holdout, predictions, metrics):
 
 @pytest.mark.parametrize(("bound", "outcome"), [(0.5, "passed"), (1.0, "failed")])
 def test_the_users_gate_sees_hold_out_predictions_and_metrics(
-    bench: Bench, bound: float, outcome: str
+    bench: Bench, steps: dict[str, StepResult], bound: float, outcome: str
 ) -> None:
-    result = asked(bench, JUDGE.format(bound=bound))
+    result = asked(bench, steps, JUDGE.format(bound=bound))
     assert result.ok, result.error
     (found,) = result.record["gates"]
     assert (found["gate"], found["outcome"]) == ("function", outcome)
@@ -64,8 +70,10 @@ def test_the_users_gate_sees_hold_out_predictions_and_metrics(
         ),
     ],
 )
-def test_a_gate_function_that_fails_says_where(bench: Bench, code: str, said: str) -> None:
-    result = asked(bench, code)
+def test_a_gate_function_that_fails_says_where(
+    bench: Bench, steps: dict[str, StepResult], code: str, said: str
+) -> None:
+    result = asked(bench, steps, code)
     assert not result.ok
     assert said in result.error
 

@@ -1,5 +1,6 @@
 """The console: modes, bindings, one session. Everything else is a module of its own."""
 
+import gc
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -159,6 +160,7 @@ class Console(App[int]):
             self.view.say(str(error), "warn")
         else:
             await navigation.go(self, first)
+        gc.freeze()  # what was imported stays: the collector need not look at it again
         if self.session.terminal and self.session.number is None:
             self.run_worker(self._record_session, thread=True, exit_on_error=False, group="record")
 

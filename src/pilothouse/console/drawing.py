@@ -3,12 +3,15 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from pilothouse.presentation.braille import Drawing, draw
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts import Picture
 
-Key = tuple[Picture, int, int]
+if TYPE_CHECKING:
+    from pilothouse.presentation.braille import Drawing
+    from pilothouse.presentation.charts import Picture
+
+Key = tuple["Picture", int, int]
 """What is drawn, and in how many columns and rows."""
 _KEPT = 64
 
@@ -22,14 +25,14 @@ class Drawings:
     def __init__(self) -> None:
         self._kept: OrderedDict[Key, Drawing] = OrderedDict()
 
-    def get(self, key: Key) -> Drawing | None:
+    def get(self, key: Key) -> "Drawing | None":
         """The drawing, if it was made already."""
         return self._kept.get(key)
 
-    def request(self, key: Key, done: Callable[[Key, Drawing], None]) -> None:
+    def request(self, key: Key, done: Callable[[Key, "Drawing"], None]) -> None:
         """Draw in the drawing thread and call ``done`` there; it must only post a message."""
 
-        def finished(future: Future[Drawing]) -> None:
+        def finished(future: "Future[Drawing]") -> None:
             if future.cancelled():
                 return
             error = future.exception()
@@ -39,9 +42,17 @@ class Drawings:
                 self._kept.popitem(last=False)
             done(key, drawing)
 
-        _thread.submit(draw, *key).add_done_callback(finished)
+        _thread.submit(_draw, *key).add_done_callback(finished)
 
 
-def _failed(error: BaseException, width: int) -> Drawing:
+def _draw(picture: "Picture", width: int, height: int) -> "Drawing":
+    from pilothouse.presentation.braille import draw  # not before the first frame
+
+    return draw(picture, width, height)
+
+
+def _failed(error: BaseException, width: int) -> "Drawing":
+    from pilothouse.presentation.braille import Drawing
+
     words = f" internal error: this cannot be drawn: {type(error).__name__}"
     return Drawing(((Cell(words[:width].ljust(width), "bad"),),))

@@ -1,6 +1,7 @@
 """From the command line to a running console: the terminal is checked first, signals end it in good order."""
 
 import asyncio
+import gc
 import os
 import select
 import signal
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 _TERMINAL_S = 0.5
 _PATIENCE_S = 1.5
 """For so long the screens may take to end once the terminal is gone."""
+_SWITCH_S = 0.0005
+"""A tenth of Python's own: how long a thread that reads or draws holds up a key."""
+_YOUNG = 20_000
+"""Objects before the collector looks; what a screen is made of lives long, and each look costs milliseconds."""
 _ENDINGS = {128 + signal.SIGHUP: "hung up", 128 + signal.SIGTERM: "terminated"}
 
 
@@ -61,6 +66,8 @@ def launch(
         commands=command_history.CommandHistory(command_history.default_path()),
         lean=over_ssh(os.environ) if wanted is None else wanted, terminal=terminal_name(os.environ),
     )  # fmt: skip
+    sys.setswitchinterval(_SWITCH_S)
+    gc.set_threshold(_YOUNG)
     return asyncio.run(_run(app))
 
 

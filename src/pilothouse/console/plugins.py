@@ -48,7 +48,7 @@ def refusal(plugin: Plugin, view: "View[Any]") -> str:
     if session.status is None or not session.status.plugins:
         return "the workspace does not allow plugins (pilothouse plugins)"
     try:
-        plugin.argv(view.places())
+        plugin.argv(places_of(view))
     except InvalidInputError as error:
         return str(error)
     return ""
@@ -56,7 +56,7 @@ def refusal(plugin: Plugin, view: "View[Any]") -> str:
 
 def start(plugin: Plugin, view: "View[Any]") -> None:
     """Ask if that is wanted, then run it."""
-    argv = plugin.argv(view.places())
+    argv = plugin.argv(places_of(view))
     if not plugin.confirm:
         _run(plugin, argv, view)
         return
@@ -90,6 +90,30 @@ def _run(plugin: Plugin, argv: list[str], view: "View[Any]") -> None:
 
     view.say(f"{plugin.name} runs …")
     view.perform("", operation)
+
+
+def places_of(view: "View[Any]") -> dict[str, str]:
+    """What placeholders of plugins stand for here, by name without the ``$``: read off the record that the view is about."""
+    record = view.subject()
+    session = view.session
+    found = {"ACTOR": session.actor.name, "MODEL": view.subject_model()}
+    if session.services is not None:
+        found["WORKSPACE"] = str(session.services.paths.root)
+    if record is not None:
+        kind = type(record).__name__.upper().removeprefix("PROMOTION")
+        for name, field in (
+            ("MODEL", "model"),
+            ("VERSION", "version"),
+            ("TARGET", "target"),
+            ("NAME", "name"),
+            (kind, "id"),
+        ):
+            value = getattr(record, field, None)
+            if isinstance(value, str | int) and not isinstance(value, bool) and not found.get(name):
+                found[name] = str(value)
+        if kind == "VERSION":
+            found["VERSION"] = str(record.number)
+    return {name: value for name, value in found.items() if value}
 
 
 def captured(argv: list[str], environment: Mapping[str, str]) -> tuple[str, int]:

@@ -7,6 +7,7 @@ up the same path, and lets the next one go.
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from textual import events
@@ -21,6 +22,8 @@ _PATIENCE_S = 0.25
 _ROUNDS = 3
 """How often the fence goes its way: what widgets make of a key (a field's Enter, told by the prompt) goes behind it."""
 _LONGEST = 4_096
+_TRY_S = 0.002
+_LONGEST_TRIES = 50
 
 
 class Fence(Message):
@@ -40,7 +43,9 @@ class TypeAhead:
         self._waiting: deque[events.Key] = deque(maxlen=_LONGEST)
         self._under_way = False
         self._number = 0
+        self._sent_at = 0.0
         self._rounds = 0
+        self._tries = 0
         self._target: MessagePump | None = None
 
     async def put(self, key: events.Key) -> None:
@@ -53,12 +58,17 @@ class TypeAhead:
     async def _send(self, key: events.Key) -> None:
         self._under_way = True
         self._number += 1
-        number = self._number
+        self._sent_at = monotonic()
         self._rounds = _ROUNDS
         self._target = self._app.focused or self._app.screen
         await self._deliver(key)
-        self._target.post_message(Fence(number))
-        self._app.set_timer(_PATIENCE_S, lambda: self._app.call_later(self.arrived, number))
+        self._target.post_message(Fence(self._number))
+        self._app.set_timer(_PATIENCE_S, self._late)
+
+    async def _late(self) -> None:
+        """The fence of a key that was sent so long ago counts as arrived."""
+        if monotonic() - self._sent_at >= _PATIENCE_S:
+            await self.arrived(self._number)
 
     async def arrived(self, number: int) -> None:
         """The key of that number has been through; the screen that it opened may still be coming up."""
@@ -69,17 +79,16 @@ class TypeAhead:
             self._target.post_message(Fence(number))
             return
         self._number += 1
-        self._app.call_later(self._next, 0)
+        self._tries = 0
+        self._app.call_later(self._next)
 
-    async def _next(self, tries: int) -> None:
+    async def _next(self) -> None:
         """The next key, once the screen on top is there and what it was told has been done."""
         screen = self._app.screen
-        if (
-            self._waiting
-            and tries < 50
-            and not (screen.is_running and screen.is_mounted and screen._message_queue.empty())
-        ):
-            self._app.set_timer(0.002, lambda: self._app.call_later(self._next, tries + 1))
+        ready = screen.is_running and screen.is_mounted and screen._message_queue.empty()
+        if self._waiting and not ready and self._tries < _LONGEST_TRIES:
+            self._tries += 1
+            self._app.set_timer(_TRY_S, self._next)
             return
         self._under_way = False
         if self._waiting:

@@ -21,7 +21,7 @@ from pilothouse.operations import job_attempts, job_inputs, jobs, results, searc
 from pilothouse.operations.jobs import ClaimedJob
 from pilothouse.operations.services import Services
 from pilothouse.operations.step_memory import StepMemory
-from pilothouse.store import jobs as stored_jobs
+from pilothouse.store import job_queue
 
 from .logs import say
 from .parts import Bell, repeat
@@ -59,14 +59,14 @@ def run_slot(
 def _something_waits(services: Services) -> bool:
     """A look without the write lock, for most changes of the registry queue nothing."""
     with services.registry.read() as connection:
-        return stored_jobs.something_waits(connection)
+        return job_queue.something_waits(connection)
 
 
 def _until_next_start(services: Services) -> float | None:
     """Seconds until the first back-off is over; None where none waits for that."""
     now = services.now()
     with services.registry.read() as connection:
-        at = stored_jobs.next_start(connection, now)
+        at = job_queue.next_start(connection, now)
     return max(0.05, (at - now).total_seconds()) if at is not None else None
 
 

@@ -6,6 +6,7 @@ The order of the start is a rule: the lock first, then the launcher by exec, the
 import argparse
 import contextlib
 import logging
+import os
 import select
 import signal
 import socket
@@ -93,6 +94,8 @@ def _lead(
     stop: threading.Event,
     told: socket.socket,
 ) -> int:
+    for library in ("OMP", "OPENBLAS"):  # before numpy is imported: our matrices are too small to share out
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     # Only now, with the launcher exec'd: what these open, no step can inherit.
     from pilothouse.composition import open_workspace
     from pilothouse.operations import processes

@@ -30,6 +30,8 @@ class JobStatus(StrEnum):
     CRASHED = "crashed"
     """The process died of a signal that nobody here sent."""
     OUT_OF_MEMORY = "out of memory"
+    OUT_OF_CPU_TIME = "out of cpu time"
+    """A step's processes used more processor time than they may, whatever the wall clock says."""
     DISK_FULL = "disk full"
     TIMED_OUT = "timed out"
     """A step ran longer than it may, or the job's deadline passed."""
@@ -78,6 +80,8 @@ class StepRequest:
     threads: int = 2
     memory_mb: int = 4_096
     timeout_s: int = 3_600
+    cpu_s: int | None = None
+    """Processor time of all its processes together; None: as much as they like until ``timeout_s``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +127,21 @@ class StepExit:
     peak_memory_mb: float
     seconds: float
     reason: Literal[
-        "exited", "signalled", "timed out", "cancelled", "out of memory", "disk full", "reused"
+        "exited",
+        "signalled",
+        "timed out",
+        "cancelled",
+        "out of memory",
+        "out of cpu time",
+        "disk full",
+        "reused",
     ] = "exited"
     """``reused``: no process ran, for nothing that the step depends on had changed."""
 
 
-RetryOn = Literal["lost", "killed", "disk full", "source", "crashed", "out of memory", "timed out"]
+RetryOn = Literal[
+    "lost", "killed", "disk full", "source", "crashed", "out of memory", "out of cpu time", "timed out"
+]
 """Failures after which another attempt may go better. What the user's code raised and what is wrong with the data stays so."""
 
 _LONGEST_BACK_OFF_S = 3_600
@@ -143,6 +156,7 @@ def retry_reason(status: JobStatus, cause: Cause) -> RetryOn | None:
         JobStatus.LOST: "lost",
         JobStatus.CRASHED: "crashed",
         JobStatus.OUT_OF_MEMORY: "out of memory",
+        JobStatus.OUT_OF_CPU_TIME: "out of cpu time",
         JobStatus.DISK_FULL: "disk full",
         JobStatus.TIMED_OUT: "timed out",
     }

@@ -140,8 +140,9 @@ def _training(spec: ModelSpec) -> Iterable[str]:
             yield "training.search: expected candidates of 1 or more and folds of 2 or more"
     if training.retries < 0 or training.retries > 20:
         yield f"training.retries: found {training.retries}; expected 0 to 20"
-    for key in ("timeout", "memory_mb", "threads", "concurrency", "retry_after"):
-        if getattr(training, key) < 1:
+    for key in ("timeout", "cpu_time", "memory_mb", "threads", "concurrency", "retry_after"):
+        value = getattr(training, key)
+        if value is not None and value < 1:
             yield f"training.{key}: found {getattr(training, key)}; expected 1 or more"
     if not 0 <= training.seed < 2**32:
         yield f"training.seed: found {training.seed}; expected 0 to 4294967295"

@@ -91,6 +91,8 @@ class TrainingSpec:
     search: SearchSpec | None = None
     seed: int = 0
     timeout: Duration = Duration(3_600)
+    cpu_time: Duration | None = None
+    """Processor time of all processes of a step together."""
     memory_mb: int = 4_096
     threads: int = 2
     """Threads, and processors of the machine that a job's processes may run on."""

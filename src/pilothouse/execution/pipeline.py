@@ -201,6 +201,9 @@ def judge(request: StepRequest, exit_: StepExit, result: StepResult | None) -> t
             "raise it or use fewer rows"
         )
         return JobStatus.OUT_OF_MEMORY, words, ""
+    if exit_.reason == "out of cpu time":
+        words = f"{step} used more processor time than training.cpu_time, {request.cpu_s} s: raise it or give it less to do"
+        return JobStatus.OUT_OF_CPU_TIME, words, ""
     if exit_.reason == "disk full":
         return (
             JobStatus.DISK_FULL,

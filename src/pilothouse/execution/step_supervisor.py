@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 from pilothouse.domain.jobs import StepExit, StepRequest
-from pilothouse.system.processes import descendants, resident_mb
+from pilothouse.system.processes import descendants, family_below
 
 from .step_process import EXIT_DISK_FULL, EXIT_OUT_OF_MEMORY, close_all_but, run_step_here
 
 CANCEL = b"c"
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_EVERY_S = 0.1
-_Reason = Literal["timed out", "cancelled", "out of memory", "disk full"]
+_Reason = Literal["timed out", "cancelled", "out of memory", "out of cpu time", "disk full"]
 
 
 def supervise(
@@ -64,11 +64,12 @@ def become_reaper() -> None:
 
 
 class _Watch:
-    """Waits for the first of: the step's end, its time, its memory, a cancellation, the launcher's end."""
+    """Waits for the first of: the step's end, its time, its memory, its processor time, a cancellation, the launcher's end."""
 
     def __init__(self, request: StepRequest, child: int, channel: socket.socket) -> None:
         self.peak_mb = 0.0
         self._memory_mb = request.memory_mb
+        self._cpu_s = request.cpu_s
         self._deadline = time.monotonic() + request.timeout_s
         self._child = child
         self._channel = channel
@@ -86,18 +87,21 @@ class _Watch:
                     return "cancelled"  # by a byte, or by the launcher's end
                 if time.monotonic() > self._deadline:
                     return "timed out"
-                if self._too_large():
-                    return "out of memory"
+                if (reason := self._used_up()) is not None:
+                    return reason
         finally:
             os.close(ended)
 
-    def _too_large(self) -> bool:
-        family = [self._child, *descendants(self._child)]
-        resident = resident_mb(family)
+    def _used_up(self) -> _Reason | None:
+        """Memory and processor time of the step and all that it has started, also what it has left as orphans to us."""
+        family = family_below(os.getpid())
+        resident = family.resident_mb
         if resident > self._memory_mb:  # pages that the family shares are counted once before it is judged
-            resident = sum(_proportional_mb(pid) for pid in family)
+            resident = sum(_proportional_mb(pid) for pid in family.pids)
         self.peak_mb = max(self.peak_mb, resident)
-        return resident > self._memory_mb
+        if resident > self._memory_mb:
+            return "out of memory"
+        return "out of cpu time" if self._cpu_s is not None and family.cpu_s > self._cpu_s else None
 
 
 def _ask_to_end(child: int, grace_s: float) -> None:

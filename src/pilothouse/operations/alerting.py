@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.incidents import JOINT
-from pilothouse.domain.model_spec import ModelSpec, MonitoringSpec
+from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
 from pilothouse.domain.records import Alert, AlertStatus, Deployment
 from pilothouse.domain.watch import Turn, turn
 from pilothouse.statistics.specification import SCORE
+from pilothouse.statistics.thresholds import performance_is_certain
 from pilothouse.store import alerts as alert_store
 from pilothouse.telemetry import Stream, from_us, readings
 from pilothouse.telemetry.readings import (
@@ -51,6 +52,8 @@ class Rule:
     words: Callable[[Reading, set[str], Occasion], Words]
     certain: Callable[[Reading], set[str]] = lambda _: set()
     """What speaks so loudly in a reading that one window is enough."""
+    enough: str = "ten times less likely by chance than one that speaks"
+    """What one window must be to be certain."""
     subject: str = ""
     """Where alerts of this kind are drawn by several rules: the subject of this one's."""
 
@@ -72,6 +75,14 @@ def _certain(reading: Reading, kind: type[DriftFigure] | type[QualityFigure]) ->
     return {f.feature for f in figures_of(reading, kind) if f.speaks and f.grounds.certain}
 
 
+def _surely_worse(figure: PerformanceFigure) -> bool:
+    return performance_is_certain(
+        readings.metric_value(figure.metric, figure.value, figure.low, figure.high),
+        readings.metric_value(figure.metric, figure.reference, figure.reference_low, figure.reference_high),
+        METRICS[figure.metric][0],
+    )
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     DRIFT: (
         Rule(
@@ -81,7 +92,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
                 figures_of(reading, DriftFigure), firing, occasion
             ),
             lambda reading: _certain(reading, DriftFigure) - {SCORE},
-            explanations.FEATURES,
+            subject=explanations.FEATURES,
         ),
         Rule(
             "score_drift",
@@ -119,6 +130,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, _, occasion: explanations.performance(
                 figure_of(reading, PerformanceFigure), occasion
             ),
+            lambda reading: {PERFORMANCE} if _surely_worse(figure_of(reading, PerformanceFigure)) else set(),
+            enough="beyond three standard errors",
         ),
     ),
     TRAFFIC: (
@@ -199,7 +212,7 @@ def _open(
         times,
         len(spoken),
         rules,
-        certain=times < rules.fire and bool(certain),
+        enough=rule.enough if times < rules.fire and certain else "",
     )
     words = rule.words(reading, firing, occasion)
     if rule.kind in change_evidence.EXPLAINED:

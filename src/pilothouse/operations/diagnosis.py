@@ -44,14 +44,18 @@ def diagnose(services: Services, actor: Actor) -> list[Finding]:
     return [
         *findings,
         *_surroundings(services),
-        _daemon(services),
+        _found("daemon", lambda: _daemon(services)),
         _run("serving", lambda: _serving(services, actor)),
     ]
 
 
 def _run(name: str, check: Callable[[], str]) -> Finding:
+    return _found(name, lambda: Finding(name, True, check()))
+
+
+def _found(name: str, check: Callable[[], Finding]) -> Finding:
     try:
-        return Finding(name, True, check())
+        return check()
     except PilothouseError as error:
         return Finding(name, False, str(error))
     except Exception as error:  # noqa: BLE001 - on damaged records anything may fail, and that is a finding too

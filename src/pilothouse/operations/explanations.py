@@ -58,8 +58,8 @@ class Occasion:
     spoke: int
     windows: int
     rules: MonitoringSpec
-    certain: bool = False
-    """One window was enough."""
+    enough: str = ""
+    """What the newest window is, where it was enough by itself."""
 
     @property
     def dates(self) -> str:
@@ -71,10 +71,10 @@ class Occasion:
     @property
     def repeated(self) -> str:
         """The rule of k of n, and how it was met."""
-        if self.certain:
+        if self.enough:
             return (
                 f"It spoke in {self.spoke} of the last {self.windows} windows. An alert takes {self.rules.fire} of "
-                f"{self.rules.of}, or one that is ten times less likely by chance than one that speaks, as this is."
+                f"{self.rules.of}, or one that is {self.enough}, as this is."
             )
         return (
             f"It spoke in {self.spoke} of the last {self.windows} windows; "

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.monitoring import Health, ModelOverview, PerformanceReading, TargetState
-from pilothouse.domain.records import Alert, Deployment, PromotionRequest, RequestStatus, Target
+from pilothouse.domain.records import Alert, Deployment, PromotionRequest, Target
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.watch import Flow, health_of_target, silent_for, worst_health
 from pilothouse.sqlite import Connection
@@ -233,7 +233,7 @@ def _model_row(
         p95_ms=max(p95s, default=None),
         open_alerts=sum(s.open_alerts for s in states),
         unfinished_jobs=jobs.count_unfinished(connection, model),
-        open_requests=len(requests.listed(connection, status=RequestStatus.OPEN, model=model)),
+        open_requests=requests.count_open(connection, model),
         waiting_for_me=sum(request.model == model for request in asked),
         holds=len(deployments.holds(connection, model)),
         history=_history(services, deployed),

@@ -13,7 +13,7 @@ from pilothouse.domain.model_spec import TrainingSpec
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.sqlite import Connection
-from pilothouse.store import jobs, models
+from pilothouse.store import job_queue, jobs, models
 
 from .authorisation import Change, changing
 from .jobs import ClaimedJob, Outcome, discard_files_of, finish_in, one_line, require_job, stale
@@ -34,12 +34,12 @@ def settle(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
         delay_s = _delay_s(change.connection, job, outcome.status, outcome.cause)
         if delay_s is None or jobs.cancel_requested(change.connection, number):
             return finish_in(change, claim, outcome, result={}, version_id=None)
-        if not jobs.is_held(change.connection, number, claim.attempt, claim.owner):
+        if not job_queue.is_held(change.connection, number, claim.attempt, claim.owner):
             raise stale(claim)
         at = change.at + timedelta(seconds=delay_s)
         left = job.max_attempts - job.failures - 1
         words = f"{outcome.status}: {outcome.error}; {_attempts(left)} left, the next at {at:%Y-%m-%d %H:%M:%S} UTC"
-        jobs.put_back(
+        job_queue.put_back(
             change.connection, number, claim.attempt, one_line(words, _MESSAGE_LIMIT), not_before=at
         )
         jobs.add_steps(change.connection, number, claim.attempt, outcome.exits, outcome.steps)
@@ -71,10 +71,10 @@ def hand_over(services: Services, claim: ClaimedJob) -> Job:
 
 def _wait(change: Change, claim: ClaimedJob, others: Sequence[int], message: str, action: str) -> Job:
     number = claim.job.id
-    if not jobs.is_held(change.connection, number, claim.attempt, claim.owner):
+    if not job_queue.is_held(change.connection, number, claim.attempt, claim.owner):
         raise stale(claim)
     jobs.wait_for(change.connection, number, others, "ended")
-    jobs.put_back(change.connection, number, claim.attempt, message, failed=False)
+    job_queue.put_back(change.connection, number, claim.attempt, message, failed=False)
     change.record(action, f"job {number}", {"attempt": claim.attempt, "after": list(others)})
     return require_job(change.connection, number)
 
@@ -116,10 +116,10 @@ def _hopeless(services: Services, connection: Connection) -> list[tuple[Job, Job
             JobStatus.TIMED_OUT,
             f"its deadline, {job.deadline:%Y-%m-%d %H:%M} UTC, passed while it waited",
         )
-        for job in jobs.overdue(connection, services.now())
+        for job in job_queue.overdue(connection, services.now())
         if job.status is JobStatus.QUEUED
     }
-    for waiting, ended in jobs.hopeless(connection):
+    for waiting, ended in job_queue.hopeless(connection):
         words = f"job {ended.id}, on whose success it waited, ended otherwise: {ended.status}"
         found.setdefault(waiting.id, (waiting, JobStatus.CANCELLED, words))
     return list(found.values())
@@ -142,9 +142,9 @@ def _delay_s(connection: Connection, job: Job, status: JobStatus, cause: Cause) 
 
 
 def _lost(services: Services, connection: Connection, leader: str | None) -> list[Job]:
-    found = {job.id: job for job in jobs.expired(connection, services.now())}
+    found = {job.id: job for job in job_queue.expired(connection, services.now())}
     if leader is not None:
-        found |= {job.id: job for job in jobs.running_of_others(connection, leader)}
+        found |= {job.id: job for job in job_queue.running_of_others(connection, leader)}
     return [found[number] for number in sorted(found)]
 
 
@@ -160,10 +160,10 @@ def _put_back(change: Change, job: Job) -> Job:
     else:  # its daemon is gone, and nothing is won by waiting
         left = job.max_attempts - job.failures - 1
         message = f"attempt {job.attempt} was lost with the daemon; waiting for the next one"
-        jobs.put_back(change.connection, job.id, job.attempt, message)
+        job_queue.put_back(change.connection, job.id, job.attempt, message)
         change.record("job.requeued", f"job {job.id}", {"attempt": job.attempt, "attempts_left": left})
         return require_job(change.connection, job.id)
-    jobs.end_lost(change.connection, job.id, job.attempt, status, error, at=change.at)
+    job_queue.end_lost(change.connection, job.id, job.attempt, status, error, at=change.at)
     change.record(
         "job.ended", f"job {job.id}", {"status": str(status), "attempt": job.attempt, "error": error}
     )

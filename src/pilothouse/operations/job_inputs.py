@@ -356,6 +356,7 @@ def _requests(
                 threads=spec.training.threads,
                 memory_mb=spec.training.memory_mb,
                 timeout_s=spec.training.timeout,
+                cpu_s=spec.training.cpu_time,
             )
             for index, step in enumerate(steps)
         ),

@@ -16,7 +16,7 @@ from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.execution.step_files import discard_files
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, jobs
+from pilothouse.store import alerts, job_queue, jobs
 
 from .authorisation import Change, authorise, changing, clean_text, reading
 from .job_logs import LOG_LIMIT, read_steps
@@ -166,7 +166,7 @@ def retry_job(services: Services, actor: Actor, number: int) -> Job:
 def claim_job(services: Services, owner: str, lease_s: float) -> ClaimedJob | None:
     """Give the oldest waiting job to ``owner`` for ``lease_s`` seconds; None where none waits. For the daemon."""
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        job = jobs.claim_next(
+        job = job_queue.claim_next(
             change.connection, owner=owner, at=change.at, lease_until=change.at + timedelta(seconds=lease_s)
         )
         if job is None:
@@ -181,7 +181,7 @@ def heartbeat(services: Services, claim: ClaimedJob, lease_s: float | None = Non
     """Prolong the lease; True once somebody wants the job to end. Raises StaleAttemptError."""
     with services.registry.transaction() as connection:
         until = services.now() + timedelta(seconds=lease_s or claim.lease_s)
-        if not jobs.extend_lease(connection, claim.job.id, claim.attempt, claim.owner, until):
+        if not job_queue.extend_lease(connection, claim.job.id, claim.attempt, claim.owner, until):
             raise stale(claim)
         return jobs.cancel_requested(connection, claim.job.id)
 
@@ -196,7 +196,7 @@ def report_progress(services: Services, claim: ClaimedJob, step: str, fraction: 
     """Say how far the job is, 0 to 1 of the whole. Raises StaleAttemptError."""
     words = one_line(message, _MESSAGE_LIMIT)
     with services.registry.transaction() as connection:
-        held = jobs.set_progress(
+        held = job_queue.set_progress(
             connection, claim.job.id, claim.attempt, claim.owner, step, min(1.0, max(0.0, fraction)), words
         )
         if not held:
@@ -223,7 +223,7 @@ def finish_in(
     }
     error = one_line(outcome.error, _ERROR_LIMIT)
     number = claim.job.id
-    held = jobs.finish(
+    held = job_queue.finish(
         change.connection,
         number,
         claim.attempt,
@@ -255,7 +255,7 @@ def require_job(connection: Connection, number: int) -> Job:
 
 def check_held(connection: Connection, claim: ClaimedJob) -> None:
     """Raise StaleAttemptError unless the attempt holds its job now."""
-    if not jobs.is_held(connection, claim.job.id, claim.attempt, claim.owner):
+    if not job_queue.is_held(connection, claim.job.id, claim.attempt, claim.owner):
         raise stale(claim)
 
 

@@ -112,7 +112,7 @@ def list_requests(
     model: str | None = None,
     limit: int = 500,
 ) -> list[PromotionRequest]:
-    """Requests, newest first."""
+    """Requests, newest first, without the remarks on them."""
     with reading(services, actor) as connection:
         return requests.listed(connection, status=status, model=model, limit=limit)
 
@@ -198,7 +198,7 @@ def _open_request(change: Change, request_id: int) -> PromotionRequest:
 
 def _model_of(services: Services, request_id: int) -> str:
     with services.registry.read() as connection:
-        return require_request(connection, request_id).model
+        return requests.model_of(connection, request_id) or require_request(connection, request_id).model
 
 
 def _holds(connection: Connection, actor: Actor, permission: Permission, model: str) -> bool:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.retention import DAY, LegalHold, RetentionReport, RetentionShare, hold_on, kept_for
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.sqlite import Connection
-from pilothouse.store import legal_holds, models, targets, workspace
+from pilothouse.store import audit, legal_holds, models, targets, workspace
 from pilothouse.telemetry import Stream, retention, to_us
 from pilothouse.telemetry.streams import list_streams
 
@@ -96,6 +97,7 @@ def apply(services: Services, actor: Actor) -> RetentionReport:
     NotAllowedError or UnavailableError.
     """
     authorise(services, actor, Permission.RETENTION)
+    _write_audit(services, actor)  # what a round that was cut off has left
     now_us = to_us(services.now())
     shares = []
     with services.telemetry.read() as connection:
@@ -150,16 +152,16 @@ def _delete_some(services: Services, stream: Stream, now_us: int) -> bool:
 
 
 def _write_audit(services: Services, actor: Actor) -> None:
-    """There is no transaction over both databases: a deletion notes itself, and is marked once the log says so."""
+    """There is no transaction over both databases: a deletion notes itself, and is marked once the log says so. Cut off
+    between the two, the log said so already."""
     with services.telemetry.read() as connection:
         waiting = retention.to_audit(connection)
     for one in waiting:
+        subject = version_uri(one.model, one.version)
+        detail = {"target": one.target, "rows": one.rows, "bytes": one.bytes, "deletion": one.id}
         with changing(services, actor, Permission.RETENTION) as change:
-            change.record(
-                "telemetry.deleted",
-                f"models:/{one.model}/{one.version}",
-                {"target": one.target, "rows": one.rows, "bytes": one.bytes, "deletion": one.id},
-            )
+            if not audit.says(change.connection, "telemetry.deleted", subject, detail):
+                change.record("telemetry.deleted", subject, detail)
         with services.telemetry.transaction() as connection:
             retention.mark_audited(connection, one.id)
 

@@ -36,7 +36,7 @@ _LEFT_OUT = {
 """The steps that can be spared, and the tables of the model file that each does not look at. A table that is new to the
 program counts until somebody names it here."""
 
-_NOT_WHAT_IS_MADE = ("timeout", "memory_mb", "concurrency", "retries", "retry_after", "retry_on")
+_NOT_WHAT_IS_MADE = ("timeout", "cpu_time", "memory_mb", "concurrency", "retries", "retry_after", "retry_on")
 """Keys of ``[training]`` that decide whether a step gets through, and not what it makes."""
 
 

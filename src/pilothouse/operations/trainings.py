@@ -157,6 +157,8 @@ def merge_overrides(spec: ModelSpec, overrides: Mapping[str, Scalar]) -> ModelSp
 
     Gates, the hold-out, promotion and monitoring cannot be overridden: what judges a version is what was applied.
     """
+    if not overrides:
+        return spec
     if len(overrides) > _MOST_OVERRIDES:
         raise InvalidInputError(f"{len(overrides)} overrides; expected {_MOST_OVERRIDES} at most")
     plain = spec_to_plain(spec)

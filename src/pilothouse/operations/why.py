@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.records import Alert, Deployment
@@ -32,6 +31,7 @@ from pilothouse.telemetry.readings import (
     TrafficFigure,
     figure_of,
     figures_of,
+    metric_value,
 )
 from pilothouse.telemetry.streams import find_stream
 
@@ -268,8 +268,8 @@ def _performance(
         direction = METRICS[figure.metric][0]
         higher = direction == "higher"
         bound = performance_bound(
-            _metric(figure.metric, figure.value, figure.low, figure.high),
-            _metric(figure.metric, figure.reference, figure.reference_low, figure.reference_high),
+            metric_value(figure.metric, figure.value, figure.low, figure.high),
+            metric_value(figure.metric, figure.reference, figure.reference_low, figure.reference_high),
             direction,
         )
         windows.append(_verdict(one, found.alert, figure.value, bound, one.speaks))
@@ -281,11 +281,6 @@ def _performance(
         higher_speaks=not higher,
         compared_with="the hold-out of its training",
     )
-
-
-def _metric(name: str, *figures: float | None) -> MetricValue:
-    value, low, high = (math.nan if x is None else x for x in figures)
-    return MetricValue(name, value, low, high, 0)
 
 
 def _latency(

@@ -83,17 +83,7 @@ def due(
 
 def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, span: Span) -> list[str]:
     """Compute, judge and keep a window's readings; the answer names the monitors that were written here."""
-    grid = grids(spec)[monitor]
-    figures: dict[str, tuple[int, tuple[bool, bool], object]]
-    if monitor == DRIFT:
-        figures = _inputs(services, stream, spec, grid, span)
-    elif monitor == PERFORMANCE:
-        figures = {PERFORMANCE: _performance(services, stream, spec, grid, span)}
-    elif monitor == ESTIMATE:
-        days = [window.profile for window in _windows(services, stream, grid.level, span)]
-        figures = {ESTIMATE: window_estimates.estimate_window(services, stream, spec, days)}
-    else:
-        figures = {TRAFFIC: _traffic(services, stream, spec, grid, span)}
+    figures = figures_of(services, stream, spec, monitor, grids(spec)[monitor], span)
     now_us = to_us(services.now())
     with services.telemetry.transaction() as connection:
         return [
@@ -103,6 +93,20 @@ def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, spa
                 connection, stream.id, name, (span.start_us, span.end_us), rows, verdict, content, now_us
             )
         ]
+
+
+def figures_of(
+    services: Services, stream: Stream, spec: ModelSpec, monitor: str, grid: Grid, span: Span
+) -> dict[str, tuple[int, tuple[bool, bool], object]]:
+    """A window's figures by the monitor that keeps them: rows, (judged, speaks), content."""
+    if monitor == DRIFT:
+        return _inputs(services, stream, spec, grid, span)
+    if monitor == PERFORMANCE:
+        return {PERFORMANCE: _performance(services, stream, spec, grid, span)}
+    if monitor == ESTIMATE:
+        days = [window.profile for window in _windows(services, stream, grid.level, span)]
+        return {ESTIMATE: window_estimates.estimate_window(services, stream, spec, days)}
+    return {TRAFFIC: _traffic(services, stream, spec, grid, span)}
 
 
 def _windows(services: Services, stream: Stream, level: int, span: Span) -> list[rolled.Window]:

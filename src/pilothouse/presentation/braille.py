@@ -1,14 +1,14 @@
 """Draws pictures as lines of toned cells: braille dots for lines, blocks for bars, shades for heat maps.
 
 Plain Python on purpose: a chart of a terminal has some thousand dots, and the console must not import numpy to open.
-A cell of braille is two dots wide and four high (Unicode 2800 to 28FF).
 """
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.canvas import Canvas
+from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.charts import (
     Chart,
     Distribution,
@@ -25,7 +25,6 @@ from pilothouse.presentation.tables import clip, display_width
 SMALLEST = (20, 4)
 """Columns and rows below which a chart says nothing; the headline stands alone there."""
 
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _SHADES = "·░▒▓"
 _LABEL = 7
@@ -68,55 +67,11 @@ def draw(picture: Picture, width: int, height: int) -> Drawing:
     )
 
 
-class _Canvas:
-    """Dots and letters in cells, ``width`` × ``height``; what is drawn last decides a cell's tone."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
-        self.dots = [bytearray(width) for _ in range(height)]
-        self.letters: list[dict[int, str]] = [{} for _ in range(height)]
-        self.tones: list[list[Tone]] = [[""] * width for _ in range(height)]
-
-    def dot(self, x: int, y: int, tone: Tone) -> None:
-        """One dot; ``y`` counts from the top."""
-        column, row = x >> 1, y >> 2
-        if 0 <= column < self.width and 0 <= row < self.height and x >= 0 and y >= 0:
-            self.dots[row][column] |= _DOTS[y & 3][x & 1]
-            self.tones[row][column] = tone
-
-    def letter(self, column: int, row: int, text: str, tone: Tone) -> None:
-        """A letter in the place of what was there."""
-        if 0 <= column < self.width and 0 <= row < self.height:
-            self.letters[row][column] = text
-            self.tones[row][column] = tone
-
-    def line(
-        self, first: tuple[int, int], last: tuple[int, int], tone: Tone, period: tuple[int, int]
-    ) -> None:
-        """Dots from one to the other, as the period says. Gaps stand at fixed columns (rows where it is steep), so that a
-        line that goes on keeps the dots that it had."""
-        (x0, y0), (x1, y1) = first, last
-        steps = max(abs(x1 - x0), abs(y1 - y0), 1)
-        steep = abs(y1 - y0) > abs(x1 - x0)
-        for step in range(steps):
-            x, y = x0 + (x1 - x0) * step // steps, y0 + (y1 - y0) * step // steps
-            if (y if steep else x) % period[0] < period[1]:
-                self.dot(x, y, tone)
-
-    def row(self, number: int) -> list[tuple[str, Tone]]:
-        """One line, character by character."""
-        dots, letters, tones = self.dots[number], self.letters[number], self.tones[number]
-        return [
-            (letters.get(i) or (chr(0x2800 + dots[i]) if dots[i] else " "), tones[i])
-            for i in range(self.width)
-        ]
-
-
 def _chart(chart: Chart, width: int, height: int) -> Drawing:
     start, end = chart.span
     tagged = width >= 36 and any(s.tag for s in chart.series)
     left, right = _LABEL + 1, width - (_TAGS if tagged else 0) - 1
-    canvas = _Canvas(right - left + 1, height - 1)
+    canvas = Canvas(right - left + 1, height - 1)
     scale = _Scale(chart, canvas, (start, end))
     for mark in chart.marks:
         if mark.line:
@@ -154,7 +109,7 @@ def _chart(chart: Chart, width: int, height: int) -> Drawing:
 class _Scale:
     """Times and values to dots of a canvas."""
 
-    def __init__(self, chart: Chart, canvas: _Canvas, span: Point) -> None:
+    def __init__(self, chart: Chart, canvas: Canvas, span: Point) -> None:
         self.low, self.high = value_bounds(chart)
         self.start, self.end = span
         self.width, self.height = canvas.width * 2 - 1, canvas.height * 4 - 1
@@ -167,7 +122,7 @@ class _Scale:
         return round((1 - min(1.5, max(-0.5, share))) * self.height)
 
 
-def _line(canvas: _Canvas, scale: _Scale, series: Series) -> None:
+def _line(canvas: Canvas, scale: _Scale, series: Series) -> None:
     """Joined points; where there is one point alone, a cross of dots that can be seen."""
     seen = _within(series.points, scale)
     places = [(scale.x(x), scale.y(y)) for x, y in seen]
@@ -198,7 +153,7 @@ def _within(points: Sequence[Point], scale: _Scale) -> list[Point]:
 
 
 def _band(
-    canvas: _Canvas, scale: _Scale, points: Sequence[tuple[float, float, float]], tone: Tone, *, filled: bool
+    canvas: Canvas, scale: _Scale, points: Sequence[tuple[float, float, float]], tone: Tone, *, filled: bool
 ) -> None:
     """A sparse pattern between the edges, or the edges alone as dots: the line in it stays what is seen first."""
     lows = [(scale.x(x), scale.y(y)) for x, y in _within([(x, lo) for x, lo, _ in points], scale)]
@@ -218,7 +173,7 @@ def _band(
                 canvas.dot(x, top, tone)
 
 
-def _bars(canvas: _Canvas, scale: _Scale, series: Series) -> None:
+def _bars(canvas: Canvas, scale: _Scale, series: Series) -> None:
     """One column a window, in eighths of a cell; windows that share a column show the highest."""
     tops: dict[int, float] = {}
     for x, value in series.points:
@@ -244,7 +199,7 @@ def _narrowest(columns: Sequence[int]) -> int:
     return min((b - a for a, b in itertools.pairwise(columns)), default=3)
 
 
-def _letters(canvas: _Canvas, scale: _Scale, marks: Sequence[Mark]) -> None:
+def _letters(canvas: Canvas, scale: _Scale, marks: Sequence[Mark]) -> None:
     """The marks' letters on top; of those in one column an alert comes first, then a roll-back."""
     taken: set[int] = set()
     for mark in sorted(marks, key=lambda mark: "!BDR".find(mark.glyph) % 9):

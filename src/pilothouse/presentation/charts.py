@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.texts import count_text, figure
 
 Point = tuple[float, float]

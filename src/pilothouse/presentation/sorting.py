@@ -2,12 +2,13 @@
 
 import re
 
-from pilothouse.domain.listing import bare
+from pilothouse.domain.listing import RowFilter, bare
 from pilothouse.presentation.tables import Row, Table
 from pilothouse.presentation.texts import ABSENT
 
 _NUMBER = re.compile(r"[v+]?([−-]?[\d,]*\.?\d+)\s*(%|s|m|h|d|B|kB|MB|GB|ms)?\b( ago)?.*")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "kB": 1e3, "MB": 1e6, "GB": 1e9}
+_UNWELL = ("bad", "warn")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -37,3 +38,37 @@ def sort_key(text: str) -> tuple[int, float, str] | None:
 def column_name(title: str) -> str:
     """What a filter calls a column: the first word of its title, in lower case."""
     return re.sub(r"[^a-z0-9_]", "", (title.split() or [""])[0].casefold())
+
+
+def passing_rows(
+    table: Table, wanted: RowFilter, sort: str, *, descending: bool, unhealthy: bool
+) -> tuple[Row, ...]:
+    """The rows of a table that pass a filter, in the order of the column titled ``sort`` (empty: the table's own).
+
+    ``unhealthy`` lets only rows pass in which a cell warns.
+    """
+    titles = [column.title for column in table.columns]
+    rows = table.rows
+    if sort in titles:
+        rows = sorted_rows(table, titles.index(sort), descending=descending)
+    if unhealthy:
+        rows = tuple(row for row in rows if any(cell.tone in _UNWELL for cell in row.cells))
+    if not wanted:
+        return rows
+    names = [column_name(title) or f"column{i}" for i, title in enumerate(titles)]
+    return tuple(
+        row
+        for row in rows
+        if wanted.matches({**dict(row.fields), **dict(zip(names, (c.text for c in row.cells), strict=True))})
+    )
+
+
+def sort_letters(table: Table, taken: frozenset[str]) -> dict[str, int]:
+    """Capital letter to column: the first letter of its title that is free; ``taken`` are the view's own keys."""
+    letters: dict[str, int] = {}
+    for index, column in enumerate(table.columns):
+        free = (c for c in column.title.upper() if c.isascii() and c.isalpha() and c != "G")
+        letter = next((c for c in free if c not in letters and c not in taken), None)
+        if letter is not None:
+            letters[letter] = index
+    return letters

@@ -96,10 +96,10 @@ def _file_system_of(path: Path) -> str:
     mounts = Path("/proc/self/mountinfo")
     if not mounts.exists():
         return ""
-    wanted, best, found = path.resolve(), -1, ""
+    wanted, best, found = f"{path.resolve()}/", -1, ""
     for line in mounts.read_text(errors="replace").splitlines():
         left, _, right = line.partition(" - ")
-        point = Path(left.split(" ")[4].replace("\\040", " "))
-        if wanted.is_relative_to(point) and len(point.parts) >= best:
-            best, found = len(point.parts), right.split(" ")[0]
+        point = left.split(" ")[4].replace("\\040", " ").rstrip("/") + "/"
+        if wanted.startswith(point) and len(point) >= best:
+            best, found = len(point), right.split(" ")[0]
     return found

@@ -23,6 +23,7 @@ from .schema import (
     upgrade_file,
 )
 from .transactions import unit_of_work
+from .write_queue import WriteQueue
 
 
 class Database:
@@ -86,7 +87,7 @@ class Database:
             if not connection.in_transaction:
                 if self.guard is not None:
                     self.guard()
-                with unit_of_work(connection, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"):
+                with held.queue.turn(), unit_of_work(connection, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"):
                     self._local.writing = True
                     try:
                         yield connection
@@ -163,7 +164,7 @@ class Database:
                 self._watcher = None
             for held in list(self._open):
                 if held.busy.acquire(blocking=False):
-                    held.connection.close()
+                    held.close()
                     held.busy.release()
             self._open.clear()
             self._local = threading.local()
@@ -176,7 +177,7 @@ class Database:
         held: _Held | None = getattr(self._local, "held", None)
         if held is None or held.process != os.getpid():
             with self._errors():
-                held = _Held(connect(self.path, named_rows=self.named_rows))
+                held = _Held(connect(self.path, named_rows=self.named_rows), WriteQueue(self.path))
                 if self._prepare is not None:
                     self._prepare(held.connection)
             self._local.held = held
@@ -188,12 +189,18 @@ class Database:
 class _Held:
     """A thread's connection; closed when the thread is gone. A forked child leaves its parent's alone."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, queue: WriteQueue) -> None:
         self.connection = connection
+        self.queue = queue
         self.busy = threading.RLock()
         """Held by its thread while it works on the connection."""
         self.process = os.getpid()
 
+    def close(self) -> None:
+        """Nothing of it stays open."""
+        self.connection.close()
+        self.queue.close()
+
     def __del__(self) -> None:
         if self.process == os.getpid():
-            self.connection.close()
+            self.close()

@@ -8,6 +8,9 @@ from pilothouse.domain.errors import IntegrityError, UnavailableError
 
 from .connection import driver
 
+_NO_COLUMN = "No item with that key"
+"""What a row says that is asked for a column by a name that it does not have."""
+
 
 @contextmanager
 def errors_named(path: Path) -> Iterator[None]:
@@ -22,6 +25,12 @@ def errors_named(path: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:  # so the library says it of a text in a column without a name
         raise IntegrityError(
             f"{path} is damaged: a text in it is not UTF-8 ({error}): restore a backup into a new folder"
+        ) from error
+    except IndexError as error:
+        if str(error) != _NO_COLUMN:
+            raise
+        raise IntegrityError(
+            f"{path} is damaged: a table lacks a column: restore a backup into a new folder"
         ) from error
     except driver.DatabaseError as error:
         named = _name_error(error, path)

@@ -18,6 +18,7 @@ wander, and none for one that does.
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -164,12 +165,13 @@ def _drift_nulls(
     part = slice(cells.start, cells.missing)
     whole = Histogram(days.counts[:, part].sum(axis=0), days.positions[:, part].sum(axis=0), 0, 0.0, 0.0)
     compared = int(np.median(null_windows.sums(windows.others, held)))
-    chance = [
-        null_windows.chance_values(
-            column, whole, size, seed, null_windows.RECENT * size if recent else compared
-        )
-        for size in (*sizes, rows)
-    ]
+    if recent:
+        chance = [
+            null_windows.chance_values(column, whole, [size], seed, null_windows.RECENT * size)[0]
+            for size in (*sizes, rows)
+        ]
+    else:
+        chance = null_windows.chance_values(column, whole, [*sizes, rows], seed, compared)
     # Of m windows that resemble their neighbours with ρ, as many as m(1 − ρ)/(1 + ρ) independent ones are worth as much.
     alike = 0.0 if recent else null_windows.likeness(column, cells, days, windows.length, seed)
     worth = max(windows.independent * (1 - alike) / (1 + alike), min(windows.independent, _FEWEST_WORTH))
@@ -202,7 +204,7 @@ def nulls_by_chance(column: Column, reference: Histogram, rows: int, seed: int =
     """Nulls of samples of ``rows`` rows out of a reference without days: chance alone, as classical tests have it."""
     if reference.present < FEWEST_ROWS or rows < FEWEST_ROWS:
         return ()
-    values = null_windows.chance_values(column, reference, rows, seed)
+    (values,) = null_windows.chance_values(column, reference, [rows], seed)
     return tuple(_null(name, (rows,), [drawn], float(null_windows.DRAWS)) for name, drawn in values.items())
 
 
@@ -240,16 +242,22 @@ def _null(
 
 def _moments(statistic: str, values: Floats) -> tuple[float, float]:
     found = values[np.isfinite(values)]
-    roots = np.array([_root(statistic, float(value)) for value in found] or [0.0])
+    if not found.size:
+        return 0.0, 0.0
+    roots = _roots(statistic, found)
     return float(roots.mean()), float(roots.std())
 
 
 def _root(statistic: str, value: float) -> float:
-    value = max(value, 0.0)
+    return float(_roots(statistic, np.float64(value)))
+
+
+def _roots(statistic: str, values: Any) -> Any:
+    values = np.maximum(values, 0.0)
     if statistic == "wasserstein":
-        return math.pow(value, _POWER)
-    value = min(value, 1 - 1e-6)
-    return math.pow(value / (1 - value), _POWER)
+        return np.power(values, _POWER)
+    values = np.minimum(values, 1 - 1e-6)
+    return np.power(values / (1 - values), _POWER)
 
 
 def _unrooted(statistic: str, root: float) -> float:

@@ -219,23 +219,24 @@ def _crossing_area(
     return np.asarray((heights * np.diff(points, axis=0)).sum(axis=0), np.float64)
 
 
-def chi_square(reference: AnyArray, current: AnyArray) -> tuple[float, float]:
-    """Pearson's chi-square of the 2 × k table of counts [k] and its p-value; Yates's correction for k = 2.
+def chi_square(reference: AnyArray, current: AnyArray) -> tuple[Any, Any]:
+    """Pearson's chi-square of the 2 × k table of counts, each [..., k], and its p-value, [...]; Yates's correction for k = 2.
 
     Categories that occur in neither are left out; fewer than two that occur, or an empty sample, give NaN.
     """
     from scipy.special import chdtrc
 
-    table = np.array([reference, current], dtype=np.float64)
-    table = table[:, table.sum(axis=0) > 0]
-    if table.shape[1] < 2 or (table.sum(axis=1) == 0).any():
-        return math.nan, math.nan
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
-    gap = np.abs(table - expected)
-    if table.shape[1] == 2:
-        gap = np.maximum(gap - 0.5, 0.0)
-    statistic = float((gap**2 / expected).sum())
-    return statistic, float(chdtrc(table.shape[1] - 1, statistic))
+    table = np.stack([reference, current], axis=-2).astype(np.float64)
+    seen = table.sum(axis=-2)
+    kinds = (seen > 0).sum(axis=-1)
+    rows = table.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        expected = rows[..., None] * (seen / seen.sum(axis=-1, keepdims=True))[..., None, :]
+        gap = np.abs(table - expected)
+        gap = np.where((kinds == 2)[..., None, None], np.maximum(gap - 0.5, 0.0), gap)
+        terms = np.where(expected > 0, gap**2 / expected, 0.0)
+    statistic = np.where((kinds < 2) | (rows == 0).any(axis=-1), np.nan, terms.sum(axis=(-2, -1)))
+    return statistic, chdtrc(np.maximum(kinds - 1, 1), statistic)
 
 
 def chi_square_of_fit(reference: AnyArray, current: AnyArray) -> tuple[float, float]:

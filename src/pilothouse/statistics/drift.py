@@ -95,7 +95,7 @@ def column_drift(
         }
     else:
         found["l_infinity"] = float(l_infinity(r.counts, c.counts))
-        found["chi2"], found["chi2_p"] = chi_square(r.counts, c.counts)
+        found["chi2"], found["chi2_p"] = map(float, chi_square(r.counts, c.counts))
     found = {name: value for name, value in found.items() if math.isfinite(value)}
     return found | {"missing": missing_share(c), "unseen": unseen_share(column, r, c)}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Flags, Floats, Ints, frozen
+from .arrays import Floats, Ints, frozen
 from .profile import Profile
 from .specification import CategoricalColumn, NumericColumn, ProfileSpecification
 
@@ -24,21 +24,20 @@ _FARTHEST = float(1 << 32)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """``below`` (int64[cells]) edges lie in earlier cells; ``shared``: more than one edge lies in the cell. ``next_edge``
-    (float64[bins + 1]) is the edge that ends each bin, ∞ after the last."""
+    """``below`` (int64[cells]) edges lie in earlier cells, −1 where more than one edge lies in the cell itself.
+    ``next_edge`` (float64[bins + 1]) is the edge that ends each bin, ∞ after the last."""
 
     low: float
     scale: float
     below: Ints
-    shared: Flags
     next_edge: Floats
 
     def bins_of(self, edges: Floats, values: Floats) -> Ints:
         """The bin of each value, int64[n]; of NaN anything between the first and the last."""
         cell = _cells(values, self.low, self.scale)
         bins = self.below.take(cell)
-        bins += self.next_edge.take(bins) <= values
-        more = np.flatnonzero(self.shared.take(cell))
+        bins += self.next_edge.take(bins) <= values  # never of −1: the last edge is ∞
+        more = np.flatnonzero(bins < 0)
         if more.size:
             bins[more] = np.searchsorted(edges, values[more], side="right")
         return bins
@@ -78,7 +77,9 @@ def _make(edges: Floats) -> Grid | None:
             below = np.cumsum(held) - held
             best = (
                 sharing,
-                Grid(float(low), scale, frozen(below), frozen(held > 1), frozen(np.append(edges, np.inf))),
+                Grid(
+                    float(low), scale, frozen(np.where(held > 1, -1, below)), frozen(np.append(edges, np.inf))
+                ),
             )
     return best[1] if best else None
 
@@ -104,6 +105,7 @@ def fold(column: NumericColumn, values: Floats) -> Folded:
     units = np.append(column.units, 0.0)
     units[units == 0] = np.inf  # what is divided by it is 0
     endless = column.span > 1e300
+    near = anchors[0] - _FARTHEST * units[0] / 2, anchors[-2] + _FARTHEST * units[-2] / 2
     for first in range(0, len(values), _CHUNK):
         part = values[first : first + _CHUNK]
         bins = (
@@ -117,7 +119,8 @@ def fold(column: NumericColumn, values: Floats) -> Folded:
             if not np.isnan(part[odd]).all():
                 part = part.copy()
                 part[odd] = np.nan
-        low, high = np.fmin(low, np.fmin.reduce(part)), np.fmax(high, np.fmax.reduce(part))
+        least, most = np.fmin.reduce(part), np.fmax.reduce(part)
+        low, high = np.fmin(low, least), np.fmax(high, most)
         counts += np.bincount(bins, minlength=column.bins + 1)
         moved = part - anchors.take(bins)
         np.abs(moved, out=moved)
@@ -125,7 +128,8 @@ def fold(column: NumericColumn, values: Floats) -> Folded:
         if endless:
             moved[np.isnan(moved)] = 0.0
         np.rint(moved, out=moved)
-        np.minimum(moved, _FARTHEST, out=moved)
+        if not (near[0] < least and most < near[1]):
+            np.minimum(moved, _FARTHEST, out=moved)
         positions += np.bincount(bins, weights=moved, minlength=column.bins + 1).astype(np.int64)
     positions[-1] = 0  # of what is missing
     return Folded(counts, positions, float(low), float(high))

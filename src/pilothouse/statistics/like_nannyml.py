@@ -213,7 +213,7 @@ def _category_distance(
 ) -> tuple[float, float]:
     every = np.append(base, np.zeros(len(new), np.int64)), np.append(known, new)
     if method == "chi2":
-        statistic, p_value = distances.chi_square(*every)
+        statistic, p_value = map(float, distances.chi_square(*every))
         return (0.0, 1.0) if math.isnan(statistic) else (statistic, p_value)
     if method == "l_infinity":
         return float(distances.l_infinity(*every)), math.nan

@@ -9,10 +9,11 @@ is also thinned to fewer rows, since a statistic of few rows is larger by chance
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from . import drift
+from . import distances, drift
 from .arrays import Flags, Floats, Ints
 from .profile import Histogram, Profile
 from .specification import CategoricalColumn, Cells, Column, NumericColumn, ProfileSpecification
@@ -159,13 +160,27 @@ def measure(
     scale: float,
 ) -> dict[str, Floats]:
     """The statistics of ``statistics_for`` on (counts, positions) [..., bins]; ``scale`` as drift.scale_of gives it."""
-    if isinstance(column, NumericColumn):
-        distance = drift.wasserstein_of_counts(column, reference, current)
+    return _between(column, _side(column, reference), _side(column, current), scale)
+
+
+def _side(column: Column, sample: tuple[Ints, Ints]) -> Any:
+    """One side of a comparison, ready for any number of others: laid out where the column has edges, else the counts."""
+    if isinstance(column, NumericColumn) and column.edges.size:
+        return distances.lay(*distances.bin_sizes(column), *sample)
+    return sample[0]
+
+
+def _between(column: Column, reference: Any, current: Any, scale: float) -> dict[str, Floats]:
+    if isinstance(column, NumericColumn) and column.edges.size:
+        distance = distances.wasserstein_of_laid(distances.bin_sizes(column)[0], reference, current)
         return {
-            "ks": drift.ks_of_counts(reference[0], current[0]),
+            "ks": distances.ks_of_laid(reference, current),
             "wasserstein": np.asarray(distance / scale, np.float64),
         }
-    return {"js": drift.jensen_shannon(reference[0], current[0])}
+    if isinstance(column, NumericColumn):  # without edges no value is known: there is no distance to speak of
+        ks = drift.ks_of_counts(reference, current)
+        return {"ks": ks, "wasserstein": np.full(np.shape(ks), np.nan)}
+    return {"js": drift.jensen_shannon(reference, current)}
 
 
 def null_values(
@@ -190,10 +205,13 @@ def null_values(
         whole = Histogram(counts.sum(axis=0), positions.sum(axis=0), 0, 0.0, 0.0)
         scale = drift.scale_of(column, whole)
     found: dict[str, list[Floats]] = {name: [] for name in statistics_for(column)}
+    whole_reference = _side(column, reference)
     for size in sizes:
         thinned = current if size == 0 else _thinned(current, size, rng)
-        base = _thinned(reference, RECENT * size, rng) if thin_both and size else reference
-        for name, values in measure(column, base, thinned, scale).items():
+        base = whole_reference
+        if thin_both and size:
+            base = _side(column, _thinned(reference, RECENT * size, rng))
+        for name, values in _between(column, base, _side(column, thinned), scale).items():
             found[name].append(values)
     return found
 
@@ -207,17 +225,26 @@ def sums(members: Ints, of_days: Ints) -> Ints:
 
 
 def chance_values(
-    column: Column, reference: Histogram, rows: int, seed: int, against: int | None = None
-) -> dict[str, Floats]:
-    """Each statistic of DRAWS samples of ``rows`` rows against as many of ``against`` rows (all: the reference's size), both
-    drawn from the reference."""
+    column: Column, reference: Histogram, rows: Sequence[int], seed: int, against: int | None = None
+) -> list[dict[str, Floats]]:
+    """For each number of ``rows`` each statistic of DRAWS samples of so many rows against the same DRAWS of ``against`` rows
+    (all: the reference's size), all drawn from the reference."""
     rng = np.random.default_rng(seed)
     share = reference.counts / reference.present
     mean_position = reference.positions / np.maximum(reference.counts, 1)
-    drawn = [rng.multinomial(n, share, size=DRAWS) for n in (against or reference.present, rows)]
-    first, second = ((counts, np.rint(counts * mean_position).astype(np.int64)) for counts in drawn)
     scale = drift.scale_of(column, reference) if isinstance(column, NumericColumn) else 1.0
-    return measure(column, first, second, scale)
+
+    def draw(size: int) -> Any:
+        counts = rng.multinomial(size, share, size=DRAWS)
+        return _side(column, (counts, np.rint(counts * mean_position).astype(np.int64)))
+
+    base = draw(against or reference.present)
+    state = rng.bit_generator.state
+    found = []
+    for size in rows:
+        rng.bit_generator.state = state  # what is found for one number does not depend on the others
+        found.append(_between(column, base, draw(size), scale))
+    return found
 
 
 def _thinned(current: tuple[Ints, Ints], size: int, rng: np.random.Generator) -> tuple[Ints, Ints]:

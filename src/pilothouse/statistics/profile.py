@@ -11,11 +11,10 @@ from functools import lru_cache
 import numpy as np
 
 from pilothouse.domain.categories import category_text
-from pilothouse.domain.errors import IntegrityError, InvalidInputError
+from pilothouse.domain.errors import InvalidInputError
 
 from .arrays import Floats, Ints, frozen
 from .coded import CodedColumn
-from .encoding import is_plain, pack_plain, unpack, unpack_plain
 from .specification import CategoricalColumn, Cells, NumericColumn, ProfileSpecification
 
 _FARTHEST = float(1 << 32)
@@ -368,59 +367,3 @@ def moments(column: NumericColumn, of: Histogram) -> tuple[float, float]:
     """
     mean, deviation = moments_in_spans(column, of)
     return float(column.anchors[0]) + mean * column.span, deviation * column.span
-
-
-def encode(specification: ProfileSpecification, profile: Profile) -> bytes:
-    """Compact bytes of a profile, marked with the specification that it was made under."""
-    numeric = [isinstance(column, NumericColumn) for column in specification.columns]
-    gaps = profile.cells.copy()
-    gaps[1:] -= profile.cells[:-1]
-    return pack_plain(
-        "P",
-        (profile.rows, _mark(specification)),
-        (gaps, profile.counts, profile.positions, profile.low[numeric], profile.high[numeric]),
-    )
-
-
-def _mark(specification: ProfileSpecification) -> int:
-    """The first 60 bits of a specification's digest."""
-    return int(specification.digest[:15], 16)
-
-
-def decode(specification: ProfileSpecification, data: bytes) -> Profile:
-    """Read what ``encode`` wrote. Raises IntegrityError for damage, or a profile of another specification."""
-    if is_plain(data):
-        numbers, arrays = unpack_plain("P", data)
-        if len(numbers) != 2 or len(arrays) != 5:
-            raise IntegrityError("a stored profile is damaged: parts are missing; restore it from a backup")
-        rows, mark = numbers
-        own, of = mark == _mark(specification), f"{mark:015x}"
-        gaps, counts, positions, lows, highs = arrays
-    else:  # as the first release wrote it
-        header, named = unpack("P", data)
-        try:
-            of, rows = str(header["of"]), int(header["rows"])
-            gaps, counts, positions, lows, highs = (
-                named[name] for name in ("gaps", "counts", "positions", "low", "high")
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise IntegrityError(
-                f"a stored profile is damaged: {error!r}; restore it from a backup"
-            ) from None
-        own = of == specification.digest[:16]
-    if not own:
-        raise IntegrityError(
-            f"a profile was made under specification {of}…; expected {specification.digest[:16]}…"
-        )
-    numeric = [isinstance(column, NumericColumn) for column in specification.columns]
-    low, high = np.full(len(numeric), np.nan), np.full(len(numeric), np.nan)
-    try:
-        cells = np.cumsum(gaps, dtype=np.int64)
-        low[numeric], high[numeric] = lows, highs
-    except (TypeError, ValueError) as error:
-        raise IntegrityError(f"a stored profile is damaged: {error!r}; restore it from a backup") from None
-    if not len(cells) == len(counts) == len(positions) or (
-        cells.size and not 0 <= int(cells.min()) <= int(cells.max()) < specification.cells
-    ):
-        raise IntegrityError("a stored profile is damaged: cells out of range; restore it from a backup")
-    return Profile(rows, frozen(cells), counts, positions, frozen(low), frozen(high))

@@ -10,15 +10,14 @@ import numpy as np
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
 
-from . import loss_estimation, outcome_profile
-from . import profile as profiles
+from . import loss_estimation, outcome_profile, profile_storage
 from .arrays import AnyArray, Floats, Ints
 from .calibration import Calibration, calibrate
 from .classes import class_codes
 from .encoding import pack, unpack
 from .loss_estimation import LossModel
 from .outcomes import OutcomeProfile, check_metric, realised_over_days
-from .profile import Profile, cells_of, place, profile_rows
+from .profile import Profile, cells_of, merge_all, place, profile_rows, with_score_of
 from .specification import ProfileSpecification
 
 FEWEST_ROWS = 500
@@ -85,12 +84,10 @@ class TargetReference:
     def profile(self, specification: ProfileSpecification) -> Profile:
         """What windows are judged against: the features of training and the score of the hold-out (of training, where no
         row is held out), since a model is too sure of rows that it was trained on."""
-        training = profiles.merge_all(specification, self.training)
+        training = merge_all(specification, self.training)
         if not self.holdout:
             return training
-        return profiles.with_score_of(
-            specification, training, profiles.merge_all(specification, self.holdout)
-        )
+        return with_score_of(specification, training, merge_all(specification, self.holdout))
 
     def outcome_profile(self, specification: ProfileSpecification) -> OutcomeProfile:
         """The hold-out's outcomes, all days."""
@@ -216,9 +213,9 @@ def _plain(specification: ProfileSpecification, own: TargetReference) -> dict[st
     of = own.performance
     return {
         "training_days": own.training_days,
-        "training": [profiles.encode(specification, day) for day in own.training],
+        "training": [profile_storage.encode(specification, day) for day in own.training],
         "holdout_days": own.holdout_days,
-        "holdout": [profiles.encode(specification, day) for day in own.holdout],
+        "holdout": [profile_storage.encode(specification, day) for day in own.holdout],
         "outcomes": [outcome_profile.encode(specification, day) for day in own.outcomes],
         "performance": [of.metric, *(_or_none(x) for x in (of.value, of.low, of.high)), of.rows],
         "hits": own.hits and pack("H", {}, {"rows": own.hits[0].ravel(), "right": own.hits[1].ravel()}),
@@ -231,9 +228,9 @@ def _target(specification: ProfileSpecification, plain: dict[str, Any]) -> Targe
     figures = [math.nan if x is None else float(x) for x in (value, low, high)]
     return TargetReference(
         tuple(plain["training_days"]),
-        tuple(profiles.decode(specification, day) for day in plain["training"]),
+        tuple(profile_storage.decode(specification, day) for day in plain["training"]),
         tuple(plain["holdout_days"]),
-        tuple(profiles.decode(specification, day) for day in plain["holdout"]),
+        tuple(profile_storage.decode(specification, day) for day in plain["holdout"]),
         tuple(outcome_profile.decode(specification, day) for day in plain["outcomes"]),
         MetricValue(metric, figures[0], figures[1], figures[2], rows),
         _decode_hits(specification, plain.get("hits")),

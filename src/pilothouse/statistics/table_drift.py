@@ -148,7 +148,7 @@ def sample_statistics(reference: Sample, current: Sample) -> dict[str, float]:
     else:
         r, c = counts_of(reference, current)
         found["l_infinity"] = float(distances.l_infinity(r, c))
-        found["chi2"], found["chi2_p"] = distances.chi_square(r, c)
+        found["chi2"], found["chi2_p"] = map(float, distances.chi_square(r, c))
     found |= {
         "psi": float(distances.psi(r, c)),
         "js": float(distances.jensen_shannon(r, c)),

@@ -28,6 +28,7 @@ __all__ = [
     "judge",
     "judge_quality",
     "performance_bound",
+    "performance_is_certain",
     "performance_speaks",
 ]
 
@@ -43,6 +44,8 @@ RECENT_PREFIX = "recent_"
 """Begins the name of a statistic that is measured against the days just before the window."""
 CERTAIN = 0.1
 """A window is certain by itself where its p-value is this share of the smallest that would do to speak."""
+_CERTAIN_LEVEL = 0.99865
+"""Three standard errors, one-sided: a loss that is certain without a second window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +336,11 @@ def performance_speaks(
     if not math.isfinite(deficit) or not math.isfinite(chance):
         return False
     return deficit >= least and deficit > chance
+
+
+def performance_is_certain(reading: MetricValue, reference: MetricValue, direction: Direction) -> bool:
+    """True where the loss is beyond three standard errors of the difference, so that one window is enough."""
+    return performance_speaks(reading, reference, direction, level=_CERTAIN_LEVEL)
 
 
 def performance_bound(

@@ -12,8 +12,8 @@ import numpy as np
 
 from . import distances
 from .arrays import Flags, Floats, Ints
-from .drift import chi_square, column_drift, group_starts, grouped, missing_share, scale_of, unseen_share
-from .profile import Histogram, Profile, histogram
+from .drift import column_drift, group_starts, scale_of
+from .profile import Profile, histogram
 from .specification import CategoricalColumn, NumericColumn, ProfileSpecification
 
 
@@ -36,13 +36,22 @@ class _Stack:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Categories:
+    """Categorical columns side by side, [columns, bins]; ``places`` as in ``_Stack``."""
+
+    columns: tuple[CategoricalColumn, ...]
+    places: Ints
+    counts: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PreparedReference:
     """A reference profile made ready for many windows."""
 
     specification: ProfileSpecification
     profile: Profile
     numeric: tuple[_Stack, ...]
-    categorical: tuple[tuple[CategoricalColumn, Histogram], ...]
+    categorical: "_Categories"
 
 
 def prepare(specification: ProfileSpecification, reference: Profile) -> PreparedReference:
@@ -60,12 +69,17 @@ def prepare(specification: ProfileSpecification, reference: Profile) -> Prepared
         specification,
         reference,
         tuple(_stack(specification, reference, tuple(columns)) for columns in stacks),
-        tuple(
-            (column, histogram(specification, reference, column.name))
-            for column in specification.columns
-            if isinstance(column, CategoricalColumn)
-        ),
+        _categories(specification, reference),
     )
+
+
+def _categories(specification: ProfileSpecification, reference: Profile) -> _Categories:
+    columns = tuple(c for c in specification.columns if isinstance(c, CategoricalColumn))
+    shape = len(columns), max((column.bins for column in columns), default=0)
+    places = np.full(shape, specification.cells, np.int64)
+    for i, column in enumerate(columns):
+        places[i, : column.bins] = specification.layout[column.name].start + np.arange(column.bins)
+    return _Categories(columns, places, _dense(specification, reference)[0][places])
 
 
 def _stack(
@@ -127,8 +141,8 @@ def window_drift(reference: PreparedReference, current: Profile) -> dict[str, di
     found: dict[str, dict[str, float]] = {}
     for stack in reference.numeric:
         found |= _numbers(specification, stack, dense, moved)
-    for column, held in reference.categorical:
-        found[column.name] = _category(column, held, histogram(specification, current, column.name))
+    if reference.categorical.columns:
+        found |= _texts(specification, reference.categorical, dense)
     for name in specification.by_name:
         if name not in found:  # the reference had no value to put an edge at
             found[name] = column_drift(specification, name, reference.profile, current)
@@ -163,17 +177,30 @@ def _numbers(
     return found
 
 
-def _category(column: CategoricalColumn, before: Histogram, now: Histogram) -> dict[str, float]:
-    chi2, p_value = chi_square(before.counts, now.counts)
-    starts = group_starts(column, before.counts)
-    r, c = grouped(before.counts, starts), grouped(now.counts, starts)
-    return _finite(
-        psi=float(distances.psi(r, c)),
-        js=float(distances.jensen_shannon(r, c)),
-        l_infinity=float(distances.l_infinity(before.counts, now.counts)),
-        chi2=chi2,
-        chi2_p=p_value,
-    ) | {"missing": missing_share(now), "unseen": unseen_share(column, before, now)}
+def _texts(
+    specification: ProfileSpecification, stack: _Categories, dense: Ints
+) -> dict[str, dict[str, float]]:
+    before, now = stack.counts, dense[stack.places]
+    psi, js = distances.psi(before, now), distances.jensen_shannon(before, now)
+    farthest = distances.l_infinity(before, now)
+    chi2, chi2_p = distances.chi_square(before, now)
+    present, held = now.sum(axis=1), before.sum(axis=1)
+    unseen = (now * (before == 0)).sum(axis=1)
+    found = {}
+    for i, column in enumerate(stack.columns):
+        missing = int(dense[specification.layout[column.name].missing])
+        total = int(present[i]) + missing
+        found[column.name] = _finite(
+            psi=float(psi[i]),
+            js=float(js[i]),
+            l_infinity=float(farthest[i]),
+            chi2=float(chi2[i]),
+            chi2_p=float(chi2_p[i]),
+        ) | {
+            "missing": missing / total if total else 0.0,
+            "unseen": float(unseen[i]) / total if total and held[i] else 0.0,
+        }
+    return found
 
 
 def _finite(**values: float) -> dict[str, float]:

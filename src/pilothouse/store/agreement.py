@@ -22,11 +22,44 @@ _VERDICTS = {"request.approved": "approve", "request.refused": "reject"}
 def disagreements(connection: Connection) -> Iterator[str]:
     """One line for each row that differs from the log, in the caller's read; none where all agree."""
     entries = list(audit.iterate(connection))
+    yield from _settings(connection, entries)
     yield from _grants(connection, entries)
     yield from _versions(connection, entries)
     yield from _requests(connection, entries)
     yield from _decisions(connection, entries)
     yield from _deployments(connection, entries)
+    yield from _aliases(connection, entries)
+
+
+def _settings(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+    """The settings that decide who may do what, and for how long rows are kept."""
+    said: dict[str, str] = {}
+    wrappers: set[str] = set()
+    for entry in entries:
+        detail = entry.detail
+        match entry.action:
+            case "workspace.created":
+                said |= {
+                    "created_by": detail["admin"],
+                    "demo": "yes" if detail["demo"] else "no",
+                    "open_reading": "yes" if detail["open_reading"] else "no",
+                }
+            case "reading.opened" | "reading.closed":
+                said["open_reading"] = "yes" if entry.action == "reading.opened" else "no"
+            case "plugins.allowed" | "plugins.forbidden":
+                said["console_plugins"] = "yes" if entry.action == "plugins.allowed" else "no"
+            case "retention.set":
+                said["keep_rows_days"] = "" if detail["days"] is None else str(detail["days"])
+            case "wrapper.trusted" | "wrapper.distrusted":
+                wrappers = {*detail["before"], entry.subject}
+                if entry.action == "wrapper.distrusted":
+                    wrappers.discard(entry.subject)
+                said["trusted_wrappers"] = "\n".join(sorted(wrappers))
+    found = {row["name"]: row["value"] for row in connection.execute("SELECT name, value FROM settings")}
+    known = ("created_by", "demo", "open_reading", "console_plugins", "keep_rows_days", "trusted_wrappers")
+    for name in known:
+        if found.get(name) != said.get(name):
+            yield f"the setting {name}"
 
 
 def _grants(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
@@ -116,6 +149,25 @@ def _deployments(connection: Connection, entries: Iterable[AuditEntry]) -> Itera
         newest_alone = live.get(place, []) == [*[False] * (len(live.get(place, [])) - 1), True]
         if found.get(place) != said.get(place) or not newest_alone:
             yield f"what was live of {place[0]} on {place[1]}"
+
+
+def _aliases(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+    said: dict[str, tuple[int, str, int]] = {}
+    for entry in entries:
+        if entry.action == "alias.moved":
+            said[entry.subject] = (entry.detail["after"], entry.actor, audit.recorded_us(entry))
+        elif entry.action == "alias.dropped":
+            said.pop(entry.subject, None)
+    rows = connection.execute(
+        "SELECT m.name, a.alias, v.number, a.set_by, a.recorded_at FROM aliases a JOIN models m ON m.id = a.model_id "
+        "JOIN versions v ON v.id = a.version_id"
+    )
+    found = {
+        f"{row['name']}@{row['alias']}": (row["number"], row["set_by"], row["recorded_at"]) for row in rows
+    }
+    for subject in sorted(said.keys() | found.keys()):
+        if said.get(subject) != found.get(subject):
+            yield f"the alias {subject}"
 
 
 def _differing(said: Counter[Any], found: Counter[Any]) -> set[Any]:

@@ -86,6 +86,14 @@ def newest_of(connection: Connection, action: str) -> AuditEntry | None:
     return _entry(row) if row else None
 
 
+def says(connection: Connection, action: str, subject: str, detail: dict[str, Any]) -> bool:
+    """Whether there is an entry of just that (and maybe more): for what is recorded after it was done, in another database."""
+    rows = connection.execute(
+        "SELECT detail FROM audit WHERE action = ? AND subject = ? ORDER BY seq DESC", (action, subject)
+    )
+    return any(detail.items() <= from_json(row["detail"]).items() for row in rows)
+
+
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, AuditEntry]:
     """Rows by their seq."""
     rows = connection.execute(_SELECT + "WHERE seq IN " + marks(numbers), numbers)

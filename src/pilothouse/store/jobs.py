@@ -1,4 +1,4 @@
-"""Jobs: the queue, leases with a fencing token, and how each process of each attempt ended."""
+"""Jobs as records: asked for, found, cancelled, and how each process of an attempt ended. Who runs them is ``job_queue``'s."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,16 @@ _SELECT = (
     "WHERE d.job_id = j.id AND d.need = 'succeeded') AS after FROM jobs j JOIN models m ON m.id = j.model_id "
     "LEFT JOIN versions v ON v.id = j.version_id "
 )
-DEFAULT_CONCURRENCY = 4
-"""Of models whose file was applied before the key ``training.concurrency`` was there."""
+
+
+def selected(connection: Connection, where: str, values: Sequence[object] = ()) -> list[Job]:
+    """The jobs that a clause chooses, in which ``j`` is the job and ``m`` its model."""
+    return [_job(row) for row in connection.execute(_SELECT + where, values)]
 
 
 def find(connection: Connection, job_id: int) -> Job | None:
     """One job, or None."""
-    row = connection.execute(_SELECT + "WHERE j.id = ?", (job_id,)).fetchone()
-    return _job(row) if row else None
+    return next(iter(selected(connection, "WHERE j.id = ?", (job_id,))), None)
 
 
 def count_unfinished(connection: Connection, model: str) -> int:
@@ -48,25 +50,17 @@ def listed(
     trials: bool = True,
 ) -> list[Job]:
     """Jobs, newest first; ``before`` pages backwards by number. ``trials``: those of searches too."""
-    rows = connection.execute(
-        _SELECT
-        + "WHERE (? IS NULL OR j.status = ?) AND (? IS NULL OR m.name = ?) AND (? IS NULL OR j.id < ?) "
+    return selected(
+        connection,
+        "WHERE (? IS NULL OR j.status = ?) AND (? IS NULL OR m.name = ?) AND (? IS NULL OR j.id < ?) "
         "AND (? OR j.parent_id IS NULL) ORDER BY j.id DESC LIMIT ?",
         (status and str(status), status and str(status), model, model, before, before, trials, limit),
     )
-    return [_job(row) for row in rows]
-
-
-def something_waits(connection: Connection) -> bool:
-    """True if any job is queued, whether it may start or not."""
-    return connection.execute("SELECT 1 FROM jobs WHERE status = 'queued' LIMIT 1").fetchone() is not None
 
 
 def children(connection: Connection, parent: int) -> list[Job]:
     """The trials of a training, oldest first."""
-    return [
-        _job(row) for row in connection.execute(_SELECT + "WHERE j.parent_id = ? ORDER BY j.id", (parent,))
-    ]
+    return selected(connection, "WHERE j.parent_id = ? ORDER BY j.id", (parent,))
 
 
 def newest_with_trials(connection: Connection) -> int | None:
@@ -99,31 +93,27 @@ def started_by_since(
 
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Job]:
     """Jobs by their numbers."""
-    rows = connection.execute(_SELECT + "WHERE j.id IN " + marks(numbers), numbers)
-    return {row["id"]: _job(row) for row in rows}
+    return {job.id: job for job in selected(connection, "WHERE j.id IN " + marks(numbers), numbers)}
 
 
 def find_by_trigger(connection: Connection, model: str, trigger_key: str) -> Job | None:
     """The job of a model that was started with this key, or None."""
-    row = connection.execute(
-        _SELECT + "WHERE m.name = ? AND j.trigger_key = ? AND j.trigger_key <> ''", (model, trigger_key)
-    ).fetchone()
-    return _job(row) if row else None
+    found = selected(
+        connection, "WHERE m.name = ? AND j.trigger_key = ? AND j.trigger_key <> ''", (model, trigger_key)
+    )
+    return found[0] if found else None
 
 
 def of_alert(connection: Connection, alert_id: int) -> list[Job]:
     """The jobs that an alert started, oldest first."""
-    return [
-        _job(row) for row in connection.execute(_SELECT + "WHERE j.alert_id = ? ORDER BY j.id", (alert_id,))
-    ]
+    return selected(connection, "WHERE j.alert_id = ? ORDER BY j.id", (alert_id,))
 
 
 def about_version(connection: Connection, version_id: int) -> list[Job]:
     """The reproductions of a version, oldest first."""
-    rows = connection.execute(
-        _SELECT + "WHERE j.version_id = ? AND j.kind = 'reproduce' ORDER BY j.id", (version_id,)
+    return selected(
+        connection, "WHERE j.version_id = ? AND j.kind = 'reproduce' ORDER BY j.id", (version_id,)
     )
-    return [_job(row) for row in rows]
 
 
 def add(
@@ -202,91 +192,6 @@ def origin_of(connection: Connection, job_id: int) -> Origin:
     return Origin(row["model_id"], row["spec_id"], row["alert_id"], row["version_id"])
 
 
-_CLAIM = (
-    "UPDATE jobs SET status = 'running', attempt = attempt + 1, lease_owner = :owner, lease_until = :until, "
-    "progress = 0, step = '', message = 'starting', error = '', not_before = NULL, "
-    "started_at = coalesce(started_at, :now) WHERE id = ("
-    "SELECT j.id FROM jobs j JOIN model_specs s ON s.id = j.spec_id WHERE j.status = 'queued' "
-    "AND (j.not_before IS NULL OR j.not_before <= :now) "
-    "AND NOT EXISTS (SELECT 1 FROM job_dependencies d JOIN jobs b ON b.id = d.after_id WHERE d.job_id = j.id "
-    "AND CASE d.need WHEN 'succeeded' THEN b.status <> 'succeeded' ELSE b.ended_at IS NULL END) "
-    "AND (SELECT count(*) FROM jobs r WHERE r.model_id = j.model_id AND r.status = 'running') "
-    "< coalesce(json_extract(s.spec, '$.training.concurrency'), :concurrency) "
-    "ORDER BY j.priority DESC, j.id LIMIT 1) RETURNING id"
-)
-
-
-def claim_next(connection: Connection, *, owner: str, at: datetime, lease_until: datetime) -> Job | None:
-    """Give the first waiting job that may start to ``owner`` as a new attempt; None where there is none.
-
-    First comes the highest priority, then the oldest. One may start when its back-off is over, what it waits for has come
-    to pass, and its model runs fewer jobs than its file allows.
-    """
-    row = connection.execute(
-        _CLAIM,
-        {"owner": owner, "until": to_us(lease_until), "now": to_us(at), "concurrency": DEFAULT_CONCURRENCY},
-    ).fetchone()
-    return find(connection, row["id"]) if row else None
-
-
-def next_start(connection: Connection, after: datetime) -> datetime | None:
-    """When the first back-off that is not over ends; None where none is."""
-    row = connection.execute(
-        "SELECT min(not_before) AS at FROM jobs WHERE status = 'queued' AND not_before > ?", (to_us(after),)
-    ).fetchone()
-    at: datetime | None = from_us(row["at"])
-    return at
-
-
-def hopeless(connection: Connection) -> list[tuple[Job, Job]]:
-    """Waiting jobs that need the success of one that has ended otherwise, each with that one."""
-    rows = connection.execute(
-        "SELECT j.id AS waiting, min(b.id) AS ended FROM jobs j JOIN job_dependencies d ON d.job_id = j.id "
-        "JOIN jobs b ON b.id = d.after_id WHERE j.status = 'queued' AND d.need = 'succeeded' "
-        "AND b.ended_at IS NOT NULL AND b.status <> 'succeeded' GROUP BY j.id"
-    ).fetchall()
-    pairs = [(find(connection, row["waiting"]), find(connection, row["ended"])) for row in rows]
-    return [(waiting, ended) for waiting, ended in pairs if waiting is not None and ended is not None]
-
-
-def overdue(connection: Connection, at: datetime) -> list[Job]:
-    """Jobs that have not ended by their deadline."""
-    rows = connection.execute(
-        _SELECT + "WHERE j.status IN ('queued', 'running') AND j.deadline_at <= ? ORDER BY j.id", (to_us(at),)
-    )
-    return [_job(row) for row in rows]
-
-
-def is_held(connection: Connection, job_id: int, attempt: int, owner: str) -> bool:
-    """True while this attempt holds the job."""
-    row = connection.execute(
-        "SELECT 1 FROM jobs WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
-        (job_id, attempt, owner),
-    ).fetchone()
-    return row is not None
-
-
-def extend_lease(connection: Connection, job_id: int, attempt: int, owner: str, until: datetime) -> bool:
-    """Prolong the lease; False where the attempt holds the job no more."""
-    changed = connection.execute(
-        "UPDATE jobs SET lease_until = ? WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
-        (to_us(until), job_id, attempt, owner),
-    )
-    return changed.rowcount == 1
-
-
-def set_progress(
-    connection: Connection, job_id: int, attempt: int, owner: str, step: str, progress: float, message: str
-) -> bool:
-    """Say how far the attempt is; False where it holds the job no more."""
-    changed = connection.execute(
-        "UPDATE jobs SET step = ?, progress = ?, message = ? "
-        "WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
-        (step, progress, message, job_id, attempt, owner),
-    )
-    return changed.rowcount == 1
-
-
 def cancel_requested(connection: Connection, job_id: int) -> bool:
     """True once somebody has asked for the end of a running job."""
     row = connection.execute("SELECT cancel_requested_at FROM jobs WHERE id = ?", (job_id,)).fetchone()
@@ -307,86 +212,6 @@ def end_waiting(connection: Connection, job_id: int, status: JobStatus, error: s
     changed = connection.execute(
         "UPDATE jobs SET status = ?, error = ?, message = '', ended_at = ? WHERE id = ? AND status = 'queued'",
         (str(status), error, to_us(at), job_id),
-    )
-    return changed.rowcount == 1
-
-
-def finish(
-    connection: Connection,
-    job_id: int,
-    attempt: int,
-    owner: str,
-    *,
-    status: JobStatus,
-    error: str,
-    result: dict[str, Any],
-    version_id: int | None,
-    at: datetime,
-) -> bool:
-    """End a running job; False where this attempt holds it no more, and then nothing is changed."""
-    changed = connection.execute(
-        "UPDATE jobs SET status = ?, error = ?, result = ?, version_id = coalesce(?, version_id), ended_at = ?, message = '', "
-        "progress = CASE WHEN ? = 'succeeded' THEN 1 ELSE progress END, lease_owner = NULL, lease_until = NULL "
-        "WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
-        (
-            str(status),
-            error,
-            canonical_json(result),
-            version_id,
-            to_us(at),
-            str(status),
-            job_id,
-            attempt,
-            owner,
-        ),
-    )
-    return changed.rowcount == 1
-
-
-def expired(connection: Connection, at: datetime) -> list[Job]:
-    """Running jobs whose lease has run out."""
-    rows = connection.execute(
-        _SELECT + "WHERE j.status = 'running' AND j.lease_until <= ? ORDER BY j.id", (to_us(at),)
-    )
-    return [_job(row) for row in rows]
-
-
-def running_of_others(connection: Connection, owner: str) -> list[Job]:
-    """Running jobs that somebody other than ``owner`` claimed."""
-    rows = connection.execute(
-        _SELECT + "WHERE j.status = 'running' AND j.lease_owner <> ? ORDER BY j.id", (owner,)
-    )
-    return [_job(row) for row in rows]
-
-
-def put_back(
-    connection: Connection,
-    job_id: int,
-    attempt: int,
-    message: str,
-    *,
-    failed: bool = True,
-    not_before: datetime | None = None,
-    error: str = "",
-) -> bool:
-    """Let an attempt's job wait for another one, counted as a failure or not; False where it has moved on."""
-    changed = connection.execute(
-        "UPDATE jobs SET status = 'queued', lease_owner = NULL, lease_until = NULL, step = '', message = ?, "
-        "failures = failures + ?, not_before = ?, error = ?, progress = CASE WHEN ? THEN 0 ELSE progress END "
-        "WHERE id = ? AND attempt = ? AND status = 'running'",
-        (message, int(failed), to_us(not_before), error, int(failed), job_id, attempt),
-    )
-    return changed.rowcount == 1
-
-
-def end_lost(
-    connection: Connection, job_id: int, attempt: int, status: JobStatus, error: str, *, at: datetime
-) -> bool:
-    """End the job of an attempt that nobody answers for; False where it has moved on."""
-    changed = connection.execute(
-        "UPDATE jobs SET status = ?, error = ?, message = '', ended_at = ?, lease_owner = NULL, lease_until = NULL "
-        "WHERE id = ? AND attempt = ? AND status = 'running'",
-        (str(status), error, to_us(at), job_id, attempt),
     )
     return changed.rowcount == 1
 

@@ -37,7 +37,7 @@ JOBS = Listing(
         "took": "coalesce(j.ended_at - j.started_at, -1)", "what": "coalesce(nullif(j.error, ''), j.reason)",
     },
     "lower(j.id || ' ' || j.kind || ' ' || j.status || ' ' || j.created_by || ' ' || coalesce(nullif(j.error, ''), j.reason))",
-    "j.status IN ('failed', 'crashed', 'out of memory', 'timed out', 'lost')",
+    "j.status NOT IN ('queued', 'running', 'succeeded', 'cancelled')",
     {"j.model_id": _MODELS},
     {"model": "models m CROSS JOIN jobs j ON j.model_id = m.id"},
 )  # fmt: skip

@@ -99,6 +99,16 @@ def _name_more_ends_of_jobs(connection: Connection) -> None:
     )
 
 
+def _name_the_end_of_cpu_time(connection: Connection) -> None:
+    """One more way for a job to end."""
+    rewrite_table(
+        connection,
+        "jobs",
+        "'user exception', 'disk full')",
+        "'user exception', 'disk full', 'out of cpu time')",
+    )
+
+
 MIGRATIONS: dict[str, Migration] = {
     "registry_1": Migration(
         parts=("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"),
@@ -115,7 +125,8 @@ MIGRATIONS: dict[str, Migration] = {
     "registry_4": Migration(parts=("0004_legal_holds.sql",), never_deleted=("legal_holds",)),
     "registry_5": Migration(parts=("0005_incidents.sql",), never_deleted=("incidents",)),
     "registry_6": Migration(parts=("0006_console.sql",), never_deleted=("sessions",)),
-    "registry_7": Migration(parts=("0007_lists.sql",)),
+    "registry_7": Migration(change=_name_the_end_of_cpu_time),
+    "registry_8": Migration(parts=("0008_lists.sql",)),
 }
 """Each brings the schema from its index to the next."""
 

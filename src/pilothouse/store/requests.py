@@ -18,14 +18,33 @@ _SELECT = (
 
 def find(connection: Connection, request_id: int) -> PromotionRequest | None:
     """One request, complete, or None."""
-    found = _select(connection, "WHERE r.id = ?", (request_id,))
+    found = _select(connection, "WHERE r.id = ?", (request_id,), remarks=True)
     return found[0] if found else None
+
+
+def model_of(connection: Connection, request_id: int) -> str | None:
+    """The model that a request is about, or None where there is no such request."""
+    row = connection.execute(
+        "SELECT m.name FROM promotion_requests r JOIN models m ON m.id = r.model_id WHERE r.id = ?",
+        (request_id,),
+    ).fetchone()
+    return row["name"] if row else None
+
+
+def count_open(connection: Connection, model: str) -> int:
+    """How many requests of a model are open."""
+    (count,) = connection.execute(
+        "SELECT count(*) FROM promotion_requests r JOIN models m ON m.id = r.model_id "
+        "WHERE m.name = ? AND r.status = 'open'",
+        (model,),
+    ).fetchone()
+    return int(count)
 
 
 def listed(
     connection: Connection, *, status: RequestStatus | None = None, model: str | None = None, limit: int = 500
 ) -> list[PromotionRequest]:
-    """Requests, newest first."""
+    """Requests, newest first, without the remarks on them, which may be many."""
     return _select(
         connection,
         "WHERE (? IS NULL OR r.status = ?) AND (? IS NULL OR m.name = ?) ORDER BY r.id DESC LIMIT ?",
@@ -139,18 +158,24 @@ def add_comment(connection: Connection, request_id: int, comment: Comment) -> No
     )
 
 
-def _select(connection: Connection, where: str, values: tuple[Any, ...]) -> list[PromotionRequest]:
+def _select(
+    connection: Connection, where: str, values: tuple[Any, ...], *, remarks: bool = False
+) -> list[PromotionRequest]:
     rows = connection.execute(_SELECT + where, values).fetchall()
-    return [_request(connection, row) for row in rows]
+    return [_request(connection, row, _comments(connection, row["id"]) if remarks else ()) for row in rows]
 
 
-def _request(connection: Connection, row: Row) -> PromotionRequest:
+def _comments(connection: Connection, request_id: int) -> tuple[Comment, ...]:
+    rows = connection.execute("SELECT * FROM comments WHERE request_id = ? ORDER BY id", (request_id,))
+    return tuple(Comment(row["actor"], row["text"], from_us(row["recorded_at"])) for row in rows)
+
+
+def _request(connection: Connection, row: Row, comments: tuple[Comment, ...]) -> PromotionRequest:
     targets = connection.execute(
         "SELECT t.name FROM request_targets rt JOIN targets t ON t.id = rt.target_id WHERE rt.request_id = ? ORDER BY t.name",
         (row["id"],),
     )
     decisions = connection.execute("SELECT * FROM decisions WHERE request_id = ? ORDER BY id", (row["id"],))
-    comments = connection.execute("SELECT * FROM comments WHERE request_id = ? ORDER BY id", (row["id"],))
     return PromotionRequest(
         id=row["id"],
         model=row["model"],
@@ -178,5 +203,5 @@ def _request(connection: Connection, row: Row) -> PromotionRequest:
             )
             for d in decisions
         ),
-        comments=tuple(Comment(c["actor"], c["text"], from_us(c["recorded_at"])) for c in comments),
+        comments=comments,
     )

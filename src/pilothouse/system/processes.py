@@ -27,6 +27,20 @@ class _Stat:
     group: int
     started: int
     resident_pages: int
+    cpu_ticks: int
+    """In user and system mode, of itself and of its children that it has waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All that a process has started, down to the last, and what they use together."""
+
+    pids: list[int]
+    """Those that run."""
+    resident_mb: float
+    """A page that several share counts once for each."""
+    cpu_s: float
+    """Processor time, also of those that have ended."""
 
 
 @functools.cache
@@ -55,23 +69,25 @@ def is_alive(name: ProcessName) -> bool:
 
 def descendants(pid: int) -> list[int]:
     """Children, their children and so on, without zombies. A process whose parent died hangs below its reaper."""
-    children: dict[int, list[int]] = {}
+    return family_below(pid).pids
+
+
+def family_below(pid: int) -> Family:
+    """What runs below a process, and what it uses. A process whose parent died hangs below its reaper."""
+    children: dict[int, list[tuple[int, _Stat]]] = {}
     for other, stat in _processes():
-        if stat.state not in "ZX":
-            children.setdefault(stat.parent, []).append(other)
-    found: list[int] = []
+        children.setdefault(stat.parent, []).append((other, stat))
+    found: list[tuple[int, _Stat]] = []
     todo = [pid]
     while todo:
         below = children.pop(todo.pop(), [])
         found += below
-        todo += below
-    return found
-
-
-def resident_mb(pids: list[int]) -> float:
-    """Resident memory of the processes together, in MiB; a page that several share counts once for each."""
-    pages = sum(stat.resident_pages for pid in pids if (stat := _stat(pid)) is not None)
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        todo += [child for child, _ in below]
+    return Family(
+        [child for child, stat in found if stat.state not in "ZX"],
+        sum(stat.resident_pages for _, stat in found) * os.sysconf("SC_PAGE_SIZE") / 2**20,
+        sum(stat.cpu_ticks for _, stat in found) / os.sysconf("SC_CLK_TCK"),
+    )
 
 
 def kill_group(name: ProcessName, grace_s: float) -> bool:
@@ -109,4 +125,5 @@ def _stat(pid: int) -> _Stat | None:
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     fields = text[text.rindex(b")") + 2 :].split()  # the command's name may hold blanks and brackets
-    return _Stat(fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[19]), int(fields[21]))
+    ticks = sum(int(field) for field in fields[11:15])
+    return _Stat(fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[19]), int(fields[21]), ticks)

@@ -5,12 +5,15 @@ over both: a reading is written first, its alerts next, and only then it is mark
 the same alerts again (they are keyed too) and never another reading.
 """
 
+import math
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
+from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.grounds import Grounds
+from pilothouse.domain.watch import Span
 from pilothouse.sqlite import Connection
 
 T = TypeVar("T")
@@ -69,6 +72,12 @@ class PerformanceFigure:
     reference_low: float | None
     reference_high: float | None
     labelled_share: float
+
+
+def metric_value(metric: str, value: float | None, low: float | None, high: float | None) -> MetricValue:
+    """Kept figures as a metric with its interval, NaN for what is not known; its rows are not told."""
+    known, least, most = (math.nan if x is None else x for x in (value, low, high))
+    return MetricValue(metric, known, least, most, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +198,51 @@ def write(
             (stream_id, monitor, *span, rows, judged, speaks, now_us, msgspec.json.encode(figures).decode()),
         ).rowcount
     )
+
+
+def replace(
+    connection: Connection,
+    stream_id: int,
+    monitor: str,
+    span: tuple[int, int],
+    rows: int,
+    verdict: tuple[bool, bool],
+    figures: object,
+    now_us: int,
+) -> Literal["new", "changed", "same", "gone"]:
+    """Keep a reading in place of the one that its window has; whether alerts are still to be drawn from that stays. A new
+    one is marked as drawn from. ``gone``: there were rows and now there are none, so what is known stays."""
+    judged, speaks = verdict
+    data = msgspec.json.encode(figures).decode()
+    before = connection.execute(
+        "SELECT id, rows, judged, speaks, data FROM readings WHERE stream_id=? AND monitor=? AND subject='' AND window_end=?",
+        (stream_id, monitor, span[1]),
+    ).fetchone()
+    if before is None:
+        connection.execute(
+            "INSERT INTO readings (stream_id, monitor, window_start, window_end, rows, judged, speaks, applied, "
+            "recorded, data) VALUES (?,?,?,?,?,?,?,1,?,?)",
+            (stream_id, monitor, *span, rows, judged, speaks, now_us, data),
+        )
+        return "new"
+    if before[1:] == (rows, judged, speaks, data):
+        return "same"
+    if before[1] and not rows:
+        return "gone"
+    connection.execute(
+        "UPDATE readings SET rows=?, judged=?, speaks=?, recorded=?, data=? WHERE id=?",
+        (rows, judged, speaks, now_us, data, before[0]),
+    )
+    return "changed"
+
+
+def closed_spans(connection: Connection, stream_id: int, monitor: str) -> list[Span]:
+    """The closed windows of a monitor, oldest first."""
+    rows = connection.execute(
+        "SELECT window_start, window_end FROM readings WHERE stream_id=? AND monitor=? AND subject='' ORDER BY window_end",
+        (stream_id, monitor),
+    )
+    return [Span(*row) for row in rows.fetchall()]
 
 
 def closed_span(connection: Connection, stream_id: int, monitor: str) -> tuple[int, int] | None:

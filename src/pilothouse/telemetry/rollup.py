@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import latency, profile
+from pilothouse.statistics import latency, profile, profile_storage
 from pilothouse.statistics.latency import LatencyProfile
 from pilothouse.statistics.profile import Profile
 from pilothouse.statistics.specification import ProfileSpecification
@@ -348,7 +348,7 @@ def _row(specification: ProfileSpecification, key: Key, window: Increment) -> tu
         window.requests,
         window.errors,
         latency.encode(window.latencies) if window.requests else None,
-        profile.encode(specification, window.profile) if window.profile is not None else None,
+        profile_storage.encode(specification, window.profile) if window.profile is not None else None,
     )
 
 
@@ -361,7 +361,7 @@ def _stored(
         requests,
         errors,
         latency.decode(latencies) if latencies is not None else latency.empty_latencies(),
-        profile.decode(specification, content) if content is not None else None,
+        profile_storage.decode(specification, content) if content is not None else None,
     )
 
 

@@ -10,10 +10,10 @@ def environment() -> dict[str, Any]:
     """Plain data: ``python``, ``platform``, ``packages`` {name: version}, ``threads`` {library: threads}."""
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
+    # Each look at a name or a version reads the file again: once for both.
+    facts = [found.metadata for found in metadata.distributions()]
     packages = {
-        str(found.name).lower().replace("_", "-"): found.version
-        for found in metadata.distributions()
-        if found.name
+        str(fact["Name"]).lower().replace("_", "-"): fact["Version"] for fact in facts if fact["Name"]
     }
     return {
         "python": sys.version.split()[0],

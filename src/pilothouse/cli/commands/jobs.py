@@ -1,6 +1,7 @@
 """Commands about jobs: train, reproduce, follow, cancel, retry."""
 
 import time
+from datetime import datetime
 
 import click
 
@@ -203,22 +204,36 @@ def trials(session: Session, number: int) -> None:
 @click.argument("model")
 @click.option("--from", "since", metavar="TIME", required=True, help="The first date.")
 @click.option("--to", "until", metavar="TIME", required=True, help="The last date.")
-@click.option("--every", metavar="DURATION", required=True, help='From one date to the next, e.g. "7d".')
+@click.option("--every", metavar="DURATION", help='From one date to the next, e.g. "7d"; not for monitor.')
 @click.option(
     "--what",
-    type=click.Choice(["train", "backtest"]),
+    type=click.Choice(["train", "backtest", "monitor"]),
     default="train",
     show_default=True,
-    help="A training as of each date, or a backtest of what is live on each window.",
+    help="A training as of each date, a backtest of what is live on each window, or the monitors' closed windows again.",
 )
+@click.option("--version", type=int, help="Of monitor: this version's windows alone.")
+@click.option("--target", help="Of monitor: this target's windows alone.")
 @click.option("--priority", default=-10, show_default=True, help="-100 to 100: a higher one is taken first.")
 @click.option("--reason", default="", help="Why, for the record.")
 @json_option
 @click.pass_obj
 def backfill(
-    session: Session, model: str, since: str, until: str, every: str, what: str, priority: int, reason: str
+    session: Session,
+    model: str,
+    since: str,
+    until: str,
+    every: str | None,
+    what: str,
+    version: int | None,
+    target: str | None,
+    priority: int,
+    reason: str,
 ) -> None:
-    """Queue one job of MODEL for each of a range of past dates; asking again queues only what is missing."""
+    """Queue one job of MODEL for each of a range of past dates; asking again queues only what is missing.
+
+    With --what monitor the windows that its monitors have closed there are computed again, at once and without alerts.
+    """
     from datetime import timedelta
 
     from pilothouse.operations import backfills
@@ -226,6 +241,11 @@ def backfill(
     first, last = parse_time(since), parse_time(until)
     assert first is not None
     assert last is not None
+    if what == "monitor":
+        _backfill_monitoring(session, model, first, last, version, target, reason)
+        return
+    if every is None:
+        raise click.UsageError("--every: expected a duration from one date to the next, e.g. 7d")
     found = backfills.backfill(
         session.services,
         session.actor,
@@ -244,6 +264,34 @@ def backfill(
         ("as of", "job", "status", "is"),
         ((texts.time_text(d.at), d.job.id, d.job.status, "queued now" if d.new else "there before") for d in found),
         empty="no dates",
+    )  # fmt: skip
+
+
+def _backfill_monitoring(
+    session: Session,
+    model: str,
+    since: datetime,
+    until: datetime,
+    version: int | None,
+    target: str | None,
+    reason: str,
+) -> None:
+    from pilothouse.operations import monitor_backfills
+
+    found = monitor_backfills.backfill_monitoring(
+        session.services, session.actor, model, since, until, version=version, target=target, reason=reason
+    )
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("version", "target", "monitor", "from", "to", "windows"),
+        (
+            (f.version, f.target, f.monitor, texts.time_text(f.since), texts.time_text(f.until),
+             ", ".join(f"{count} {outcome}" for outcome, count in sorted(f.outcomes.items())))
+            for f in found
+        ),
+        empty="no window that was closed lies in there",
     )  # fmt: skip
 
 

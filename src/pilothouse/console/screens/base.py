@@ -2,66 +2,30 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.message import Message
-from textual.screen import Screen
-from textual.widget import Widget
-from textual.worker import Worker, WorkerState
 
-from pilothouse.console import navigation
+from pilothouse.console import describing, navigation
 from pilothouse.console.actions import Action, actions_of, bindings_of
 from pilothouse.console.dialogs import Ask, Help
-from pilothouse.console.session import Session
-from pilothouse.console.widgets.chrome import Banner, Footer, Header
+from pilothouse.console.frame import Frame, notes_of
+from pilothouse.console.refusals import why_not
+from pilothouse.console.screens.reading import ReadingScreen, T
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.prompt import Prompt
-from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.roles import PERMISSIONS, Actor, Permission, Role
 from pilothouse.presentation.cell import Tone
 from pilothouse.presentation.documents import Line
 
-if TYPE_CHECKING:
-    from pilothouse.console.app import Console
-    from pilothouse.operations.services import Services
 
-T = TypeVar("T")
-Operation = Callable[["Services", Actor], Any]
-
-
-class View(Screen[None], Generic[T]):
+class View(ReadingScreen[T]):
     """A screen of the console. Subclasses give ``SCOPE``, ``TOP``, ``body``, ``load`` and ``show``."""
 
     SCOPE: ClassVar[str] = ""
     TOP: ClassVar[str] = ""
     """The top view whose tab is lit."""
-    app: "Console"
-
-    class Loaded(Message):
-        """The thread has read what the view shows."""
-
-        def __init__(self, data: Any, question: int) -> None:
-            super().__init__()
-            self.data = data
-            self.question = question
-
-    class Failed(Message):
-        """The thread could not; ``words`` are for the reader."""
-
-        def __init__(self, words: str) -> None:
-            super().__init__()
-            self.words = words
-
-    class Done(Message):
-        """An operation has gone through."""
-
-        def __init__(self, words: str, after: Callable[[], None] | None) -> None:
-            super().__init__()
-            self.words = words
-            self.after = after
 
     def __init_subclass__(cls, **options: Any) -> None:
         cls.BINDINGS = bindings_of(cls.SCOPE)
@@ -69,12 +33,10 @@ class View(Screen[None], Generic[T]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.data: T | None = None
-        self._loading = False
-        self._again = False
-        self._question = 0
-        self._failed = False
-        self._fault = ""
+        self.frame = Frame()
+        self._frame_due = False
+        self.lists: list[Grid | Pager] = []
+        """Its lists and texts, in their order."""
         self.destination = navigation.Destination(self.SCOPE)
         """Where the history finds this view again."""
 
@@ -84,17 +46,13 @@ class View(Screen[None], Generic[T]):
         """The widgets between header and footer."""
         yield Grid()
 
-    def load(self, services: "Services", actor: Actor) -> T:
-        """Read what the view shows. Runs in a thread and touches no widget."""
-        raise NotImplementedError
-
-    def show(self, data: T) -> None:
-        """Put it on the screen."""
-        raise NotImplementedError
-
     def crumbs(self) -> Sequence[str]:
         """Where this is."""
         return (self.SCOPE,)
+
+    def notes(self) -> list[str]:
+        """How its rows are narrowed and ordered, for the frame."""
+        return notes_of(self)
 
     def refusal(self, action: Action) -> str:
         """Why the state does not allow an action now; empty if it does."""
@@ -114,13 +72,9 @@ class View(Screen[None], Generic[T]):
                 return getattr(self, name)
         return self.data
 
-    def places(self) -> dict[str, str]:
-        """What placeholders of plugins stand for here, by name without the ``$``; what is not here is not in it."""
-        return _places(self)
-
     def copy_text(self) -> str:
         """What ``c`` copies: the marked rows' names, the row's, or the text of the page."""
-        widget = self._filtered()
+        widget = self.list_or_text()
         if isinstance(widget, Grid):
             return "\n".join(sorted(widget.marked)) or widget.key or ""
         return widget.text if widget is not None else " ".join(self.crumbs())
@@ -131,23 +85,19 @@ class View(Screen[None], Generic[T]):
 
     # ---- life
 
-    @property
-    def session(self) -> Session:
-        """Who looks at what."""
-        return self.app.session
-
     def compose(self) -> ComposeResult:
         """Header, banner, body, prompt, footer."""
-        yield Header(markup=False, id="header")
-        yield Banner(markup=False, id="banner")
+        yield self.frame.header
+        yield self.frame.banner
         yield from self.body()
-        yield Prompt(id="prompt")
-        yield Footer(markup=False, id="footer")
+        yield self.frame.prompt
+        yield self.frame.footer
 
     def on_mount(self) -> None:
         """Show the frame at once; the data comes from a thread."""
-        self.query_one(Prompt).display = False
-        self.refresh_chrome()
+        self.lists = [w for w in self.query("Grid, Pager") if isinstance(w, Grid | Pager)]
+        self.frame.prompt.display = False
+        self._paint_frame()
         self.reload()
 
     def on_screen_resume(self) -> None:
@@ -157,19 +107,18 @@ class View(Screen[None], Generic[T]):
 
     def on_resize(self, event: events.Resize) -> None:
         """The frame fits another width."""
-        self.call_after_refresh(self.refresh_chrome)
+        self.refresh_chrome()
 
     def refresh_chrome(self) -> None:
-        """Header, banner and footer as they are now."""
-        if not self.is_mounted or not self.query(Footer):
-            return
-        actions = self.actions()
-        self.query_one(Header).put([*self.crumbs(), *self.notes()], self.TOP, self.session)
-        self.query_one(Banner).put(self.session)
-        self.query_one(Footer).put([(action, not self.why_not(action)) for action in actions])
-        taken = frozenset(key for action in actions for key in action.key_list if len(key) == 1)
-        for grid in self.query(Grid):
-            grid.taken = taken
+        """Header, banner and footer as they are now: after what the key changed, which is painted first."""
+        if not self._frame_due:
+            self._frame_due = True
+            self.call_after_refresh(self._paint_frame)
+
+    def _paint_frame(self) -> None:
+        self._frame_due = False
+        if self.frame.footer.is_mounted:
+            self.frame.paint(self)
 
     def actions(self) -> tuple[Action, ...]:
         """What keys do here, the reader's own keys and plugins among them."""
@@ -180,92 +129,11 @@ class View(Screen[None], Generic[T]):
 
         return (*actions_of(self.SCOPE, config.keys), *plugins.actions_in(config.plugins, self.SCOPE))
 
-    def notes(self) -> list[str]:
-        """How the rows are narrowed and ordered, for the frame: ``/failed``, ``↓ TOOK``, ``12 of 100,006``."""
-        widget = self._filtered()
-        notes = [f"/{self.filter_text}"] if self.filter_text else []
-        if isinstance(widget, Grid):
-            notes += ["only unhealthy"] if widget.unhealthy else []
-            notes += [f"{'↓' if widget.descending else '↑'} {widget.sort}"] if widget.sort else []
-            notes += [f"{len(widget.marked)} marked"] if widget.marked else []
-            if notes or (widget.paged and widget.shown > 500):
-                notes.append(f"{widget.shown:,} row{'' if widget.shown == 1 else 's'}")
-        return notes
-
-    def reload(self) -> None:
-        """Read again in a thread; while one reads, remember that it is needed once more."""
-        if self.session.services is None:
-            return
-        if self._loading:
-            self._again = True
-            return
-        self._loading = True
-        self.run_worker(self._load, thread=True, exit_on_error=False, group="load")
-
-    @property
-    def settled(self) -> bool:
-        """True when nothing is being read and an answer, or a reason why there is none, is on the screen."""
-        return not self._loading and (self.data is not None or self._failed)
-
-    def ask_anew(self) -> None:
-        """What is to be shown is another thing now: an answer that is still on its way is for the old question."""
-        self._question += 1
-        self.refresh_chrome()
-        self.reload()
-
-    def _load(self) -> None:
-        services = self.session.seen
-        assert services is not None
-        question = self._question
-        try:
-            message: Message = self.Loaded(self.load(services, self.session.actor), question)
-        except PilothouseError as error:
-            message = self.Failed(str(error))
-        self.post_message(message)
-
-    def on_view_loaded(self, message: Loaded) -> None:
-        """Paint, if anything is different from what is there."""
-        message.stop()
-        self._fault = ""
-        self._loaded()
-        if message.question == self._question and message.data != self.data:
-            self.data = message.data
-            self.show(message.data)
-            self.refresh_chrome()
-
-    def on_view_failed(self, message: Failed) -> None:
-        """What was there stays; the reason stands below."""
-        message.stop()
-        self._failed, self._fault = True, message.words
-        self._loaded()
-        self.say(message.words, "bad")
-
-    def _loaded(self) -> None:
-        self._loading = False
-        if self._again:
-            self._again = False
-            self.reload()
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A fault of ours in a thread is said, not swallowed."""
-        if event.state is WorkerState.ERROR:
-            self._loading = False
-            error = event.worker.error
-            self.say(f"internal error in {self.SCOPE}: {type(error).__name__}: {error}", "bad")
-
     # ---- actions
 
     def why_not(self, action: Action) -> str:
-        """Why an action would be refused: a console to look only, the past, the role, then the state. Empty if it would not."""
-        if action.writes and self.session.read_only:
-            return "this console is read-only"
-        if action.writes and self.session.past is not None:
-            return "this is the past, which nobody changes; :now returns to the present"
-        if action.name.startswith("plugin_"):
-            return self._why_no_plugin(action)
-        if action.permission and not self.session.actor.allows(action.permission, self.subject_model()):
-            return f"to {action.permission} takes {_roles(action.permission)}; you are {self.session.actor.role_names}"
-        return self.refusal(action)
+        """Why an action would be refused now; empty if it would not."""
+        return why_not(self, action)
 
     async def action_act(self, name: str) -> None:
         """Do an action of this view, or say why not."""
@@ -294,45 +162,21 @@ class View(Screen[None], Generic[T]):
             self.app.push_screen(navigation.make(destination))
             self.app.history.visit(destination)
 
-    def perform(self, words: str, operation: Operation, after: Callable[[], None] | None = None) -> None:
-        """Call an operation in a thread; say ``words`` (or what it answers with) when it is through, or why not."""
-
-        def work() -> None:
-            services = self.session.services
-            assert services is not None
-            try:
-                answer = operation(services, self.session.actor)
-                message: Message = self.Done(answer if isinstance(answer, str) else words, after)
-            except PilothouseError as error:
-                message = self.Failed(str(error))
-            self.post_message(message)
-
-        self.run_worker(work, thread=True, exit_on_error=False, group="operation")
-
-    def on_view_done(self, message: Done) -> None:
-        """Say so, and read again."""
-        message.stop()
-        self.say(message.words, "good")
-        self.reload()
-        if message.after is not None:
-            message.after()
-
     def ask(self, question: Ask, then: Callable[[str], None]) -> None:
         """Ask, and go on only with a yes."""
         self.app.push_screen(question, lambda answer: None if answer is None else then(answer))
 
     def say(self, text: str, tone: Tone = "") -> None:
         """One line at the bottom until the next key."""
-        for footer in self.query(Footer):
-            footer.say(" ".join(text.split()), tone)
-            return
-        self.call_after_refresh(self.say, text, tone)  # opened a moment ago: it has no footer yet
+        if self.frame.footer.is_mounted:
+            self.frame.footer.say(" ".join(text.split()), tone)
+        else:
+            self.call_after_refresh(self.say, text, tone)  # opened a moment ago
 
     def on_key(self, event: events.Key) -> None:
         """What was said is read by now."""
         if event.key not in ("shift", "ctrl"):
-            for footer in self.query(Footer):
-                footer.clear()
+            self.frame.footer.clear()
         if not self.session.config.plugins:
             return
         plugin = next(
@@ -352,7 +196,7 @@ class View(Screen[None], Generic[T]):
 
     def do_command(self) -> None:
         """Open the command line."""
-        prompt = self.query_one(Prompt)
+        prompt = self.frame.prompt
         prompt.models, prompt.targets = self.session.models, self.session.targets
         prompt.aliases = tuple(self.session.config.aliases)
         prompt.lines = tuple(self.app.commands.lines)
@@ -364,7 +208,7 @@ class View(Screen[None], Generic[T]):
 
     def do_filter(self) -> None:
         """Open the filter."""
-        if self._filtered() is None:
+        if self.list_or_text() is None:
             self.say("there is nothing to filter in this view", "warn")
         else:
             self._open_prompt("/", self.filter_text)
@@ -372,19 +216,19 @@ class View(Screen[None], Generic[T]):
     filter_text = ""
 
     def _open_prompt(self, kind: str, text: str = "") -> None:
-        self.query_one(Footer).display = False
-        self.query_one(Prompt).open(kind, text)
+        self.frame.footer.display = False
+        self.frame.prompt.open(kind, text)
 
     def close_prompt(self) -> None:
         """Keys go to the view again."""
-        self.query_one(Prompt).close()
-        self.query_one(Footer).display = True
+        self.frame.prompt.close()
+        self.frame.footer.display = True
         self.focus_body()
 
     def focus_body(self) -> None:
         """Where keys go when nothing else takes them."""
-        target = next((w for w in self.query("Grid, Pager") if w.display), None)
-        if isinstance(target, Widget):
+        target = self.list_or_text()
+        if target is not None:
             target.focus()
         else:
             self.set_focus(None)
@@ -404,19 +248,19 @@ class View(Screen[None], Generic[T]):
             if self._fault:  # said while the filter was typed, and gone with the next key
                 self.say(self._fault, "bad")
 
-    def _filtered(self) -> Grid | Pager | None:
-        found = next((w for w in self.query("Grid, Pager") if w.display), None)
-        return found if isinstance(found, Grid | Pager) else None
+    def list_or_text(self) -> Grid | Pager | None:
+        """What is filtered, marked and copied: the list or the text that is shown."""
+        return next((w for w in self.lists if w.display), None)
 
     def _apply_filter(self) -> None:
-        widget = self._filtered()
+        widget = self.list_or_text()
         if widget is not None:
             widget.set_filter(self.filter_text)
 
     def do_back(self) -> None:
         """Close the prompt, else take marks away, else clear the filter, else leave the view."""
-        widget = self._filtered()
-        if self.query_one(Prompt).display:
+        widget = self.list_or_text()
+        if self.frame.prompt.display:
             self.close_prompt()
         elif isinstance(widget, Grid) and widget.clear_marks():
             self.refresh_chrome()
@@ -431,44 +275,19 @@ class View(Screen[None], Generic[T]):
 
     def do_describe(self) -> None:
         """Every field of it, to read."""
-        self._read_record(described=True)
+        describing.read_record(self, described=True)
 
     def do_raw(self) -> None:
         """The record itself."""
-        self._read_record(described=False)
-
-    def _read_record(self, *, described: bool) -> None:
-        from pilothouse.console.reader import Reader
-        from pilothouse.presentation import raw
-
-        record = self.subject()
-        if record is None:
-            self.say("there is no record here", "warn")
-            return
-        title = " › ".join(self.crumbs())
-        toml, text = raw.to_toml(record), raw.to_json(record)
-        forms = [
-            ("TOML", toml, lambda: raw.raw_lines(toml)),
-            ("JSON", text, lambda: raw.raw_lines(text)),
-        ]
-        page = ("every field", toml, lambda: raw.describe(record))
-        self.app.push_screen(Reader(title, [page, *forms] if described else forms))
-
-    def read_text(self, title: str, text: str, lines: Callable[[str], list[Line]]) -> None:
-        """Show a text over the whole screen."""
-        from pilothouse.console.reader import Reader
-
-        self.app.push_screen(Reader(title, [("", text, lambda: lines(text))]))
+        describing.read_record(self, described=False)
 
     def do_copy(self) -> None:
         """Hand it to the terminal."""
-        from pilothouse.console.clipboard import copied
+        describing.copy(self)
 
-        text = self.copy_text()
-        if text:
-            self.say(copied(self.app, text, "it"), "good")
-        else:
-            self.say("there is nothing to copy here", "warn")
+    def read_text(self, title: str, text: str, lines: Callable[[str], list[Line]]) -> None:
+        """Show a text over the whole screen."""
+        describing.read_text(self, title, text, lines)
 
     def do_mark(self) -> None:
         """Mark the row, or take the mark away."""
@@ -483,18 +302,12 @@ class View(Screen[None], Generic[T]):
         self._with_grid(Grid.toggle_wide)
 
     def _with_grid(self, change: Callable[[Grid], object]) -> None:
-        widget = self._filtered()
+        widget = self.list_or_text()
         if isinstance(widget, Grid):
             change(widget)
-            self.call_after_refresh(self.refresh_chrome)
+            self.refresh_chrome()
         else:
             self.say("this view has no table", "warn")
-
-    def _why_no_plugin(self, action: Action) -> str:
-        from pilothouse.console import plugins
-
-        found = plugins.named(self.session.config.plugins, action.name)
-        return plugins.refusal(found, self) if found else "there is no such plugin"
 
     def _start_plugin(self, name: str) -> None:
         from pilothouse.console import plugins
@@ -509,35 +322,4 @@ class View(Screen[None], Generic[T]):
 
     def on_grid_moved(self) -> None:
         """Which keys are allowed depends on the row."""
-        self.call_after_refresh(self.refresh_chrome)
-
-
-def _places(view: View[Any]) -> dict[str, str]:
-    """Read off the record that the view is about."""
-    record = view.subject()
-    session = view.session
-    found = {"ACTOR": session.actor.name, "MODEL": view.subject_model()}
-    if session.services is not None:
-        found["WORKSPACE"] = str(session.services.paths.root)
-    if record is not None:
-        kind = type(record).__name__.upper().removeprefix("PROMOTION")
-        for name, field in (
-            ("MODEL", "model"),
-            ("VERSION", "version"),
-            ("TARGET", "target"),
-            ("NAME", "name"),
-            (kind, "id"),
-        ):
-            value = getattr(record, field, None)
-            if isinstance(value, str | int) and not isinstance(value, bool) and not found.get(name):
-                found[name] = str(value)
-        if kind == "VERSION":
-            found["VERSION"] = str(record.number)
-    return {name: value for name, value in found.items() if value}
-
-
-def _roles(permission: Permission) -> str:
-    names = sorted(
-        str(role) for role, held in PERMISSIONS.items() if permission in held and role is not Role.DAEMON
-    )
-    return " or ".join(names)
+        self.refresh_chrome()

@@ -107,7 +107,7 @@ class JobView(PageView[JobWithLog]):
 
     def focus_body(self) -> None:
         """Keys scroll the log."""
-        if not self.query_one(Prompt).display:
+        if not self.frame.prompt.display:
             self.log_view.focus()
 
     # ---- looking for a text in the log
@@ -160,7 +160,7 @@ class JobView(PageView[JobWithLog]):
 
     def do_back(self) -> None:
         """Close the prompt, forget what was looked for, leave."""
-        if not self.query_one(Prompt).display and self.log_view.found:
+        if not self.frame.prompt.display and self.log_view.found:
             self.log_view.found = ""
             self.log_view.refresh()
             self._show_place()

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.widgets import Static
 
 from pilothouse.console import exporting
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.chart import ChartView
+from pilothouse.console.widgets.chrome import OneLine
 from pilothouse.console.widgets.grid import Grid
-from pilothouse.console.widgets.tones import line
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts import MARK_LEGEND, Chart, Point, time_labels, times_of
+from pilothouse.presentation.charts import Chart, Point, times_of
 from pilothouse.presentation.monitor_charts import (
-    HEAT_LEGEND,
-    LINE_LEGEND,
     PANELS,
     Other,
     distribution_picture,
@@ -30,8 +27,8 @@ from pilothouse.presentation.monitor_charts import (
     monitor_charts,
     whole_span,
 )
+from pilothouse.presentation.monitor_lines import facts_line, legend_line
 from pilothouse.presentation.monitor_span import Axis, steady
-from pilothouse.presentation.texts import count_text, safe, time_text
 from pilothouse.presentation.work_pages import feature_table
 
 if TYPE_CHECKING:
@@ -66,21 +63,29 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self.beside = beside
         self.feature: str | None = None
         self.axis = Axis()
+        self._times: list[float] = []
+        """Every window's end, in order."""
         self.zoomed = 0
         """0 shows the first four; then each of PANELS by itself."""
+        self._charts: list[ChartView] = []
+        self._made: tuple[Watched | None, Point, dict[str | None, tuple[Chart, ...]]] = (None, (0.0, 0.0), {})
         self.layout_ = "charts"
         """``charts``, ``features``, ``heat`` or ``distribution``."""
 
     def body(self) -> ComposeResult:
         """One line of facts; charts, heat map, distribution or the list of features; what the lines mean."""
-        yield Static(markup=False, id="facts", classes="line")
+        yield OneLine(markup=False, id="facts", classes="line")
         with Container(id="charts"):
             for number in range(len(PANELS)):
                 yield ChartView(self.app.drawings, id=f"chart{number}")
         yield ChartView(self.app.drawings, id="heat")
         yield ChartView(self.app.drawings, id="distribution")
         yield Grid(id="features")
-        yield Static(markup=False, id="legend", classes="line")
+        yield OneLine(markup=False, id="legend", classes="line")
+
+    def on_mount(self) -> None:
+        """Find the pictures once."""
+        self._charts = list(self.query(ChartView))
 
     def crumbs(self) -> Sequence[str]:
         """monitor › MODEL › TARGET."""
@@ -94,7 +99,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self.feature, self.data, self.axis = None, None, Axis()
+        self.feature, self.data, self.axis, self._times = None, None, Axis(), []
         self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Watched:
@@ -133,9 +138,8 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         """Put the pictures; those that are equal are not drawn again."""
         view = data.view
         if view is None:
-            self.query_one("#facts", Static).update(
-                line(Cell(" no models yet: write models/NAME/model.toml and run pilothouse apply", "dim"))
-            )
+            words = " no models yet: write models/NAME/model.toml and run pilothouse apply"
+            self.query_one("#facts", OneLine).put(Cell(words, "dim"))
             return
         self.place = (view.model, view.target)
         if self.feature not in view.drift:
@@ -144,20 +148,33 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         span = self.axis.span(whole)
         if self.axis.following:
             span = steady(span)
-        self.query_one("#facts", Static).update(line(*_facts(view, self.axis, span)))
-        for number, chart in enumerate(monitor_charts(view, self.feature, data.other, span)):
+        self.query_one("#facts", OneLine).put(*facts_line(view, self.axis, span))
+        charts = self._pictures(data, view, span)
+        self._times = times_of(charts)
+        for number, chart in enumerate(charts):
             self.query_one(f"#chart{number}", ChartView).put(chart)
-        self.query_one("#heat", ChartView).put(heat_map(view, self.feature, span))
-        if self.layout_ == "distribution":
+        if self.layout_ == "heat":
+            self.query_one("#heat", ChartView).put(heat_map(view, self.feature, span))
+        elif self.layout_ == "distribution":
             picture = distribution_picture(data.distribution, self.feature or "")
             self.query_one("#distribution", ChartView).put(picture)
-        self.query_one("#features", Grid).put(feature_table(view))
+        elif self.layout_ == "features":
+            self.query_one("#features", Grid).put(feature_table(view))
         self._put_cursor()
         self._arrange()
         self.refresh_chrome()
 
+    def _pictures(self, data: Watched, view: MonitorView, span: Point) -> tuple[Chart, ...]:
+        """The charts of the feature; made once for the same figures on the same axis."""
+        if self._made[0] is not data or self._made[1] != span:
+            self._made = (data, span, {})
+        made = self._made[2]
+        if self.feature not in made:
+            made[self.feature] = monitor_charts(view, self.feature, data.other, span)
+        return made[self.feature]
+
     def _put_cursor(self) -> None:
-        for chart in self.query(ChartView):
+        for chart in self._charts:
             chart.put_cursor(self.axis.cursor)
 
     def _arrange(self) -> None:
@@ -171,32 +188,17 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         for number in range(len(PANELS)):
             shown = self.zoomed == number + 1 if self.zoomed else number < _TOGETHER
             self.query_one(f"#chart{number}", ChartView).display = shown
-        self.query_one("#legend", Static).update(line(*self._legend()))
+        self.query_one("#legend", OneLine).put(
+            *legend_line(self.layout_, self.feature, self.place[1], self._other_name, single=self.zoomed == 1)
+        )
         if grid.display:
             grid.focus()
         else:
             self.set_focus(None)
 
-    def _legend(self) -> list[Cell]:
-        feature = Cell(f" {safe(self.feature, 24)}  ", "strong") if self.feature else Cell(" ")
-        if self.layout_ == "heat":
-            return [Cell(f" {HEAT_LEGEND}", "dim")]
-        if self.layout_ == "distribution":
-            return [
-                feature,
-                Cell("█ shares on one scale  ▲ ▼ where they differ most  ← → window  ↑ ↓ feature", "dim"),
-            ]
-        if self.data is not None and self.data.other is not None:
-            name = safe(self.data.other.name, 32)
-            return [
-                feature,
-                Cell(f"── {safe(self.place[1], 32)} ", "info"),
-                Cell(f"╌╌ {name} ", "warn"),
-                Cell(MARK_LEGEND, "dim"),
-            ]
-        if self.zoomed == 1:
-            return [feature, *(Cell(text, tone) for text, tone in LINE_LEGEND), Cell(MARK_LEGEND, "dim")]
-        return [feature, Cell(MARK_LEGEND, "dim")]
+    @property
+    def _other_name(self) -> str:
+        return self.data.other.name if self.data is not None and self.data.other is not None else ""
 
     def focus_body(self) -> None:
         """Keys go to the view itself, or to the list of features."""
@@ -230,13 +232,6 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         assert self.data is not None
         assert self.data.view is not None
         return self.data.view
-
-    @property
-    def _times(self) -> list[float]:
-        """Every window's end, in order."""
-        if self.data is None or self.data.view is None:
-            return []
-        return times_of(monitor_charts(self._view, self.feature, self.data.other))
 
     def _look(self, axis: Axis) -> None:
         """Another part of the time, or another place of the cursor."""
@@ -359,7 +354,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def do_back(self) -> None:
         """Out of the list, the map or the zoom, then from the cursor, then away."""
-        if self.query_one("#prompt").display:
+        if self.frame.prompt.display:
             super().do_back()
         elif self.layout_ != "charts" or self.zoomed:
             self.layout_, self.zoomed = "charts", 0
@@ -397,21 +392,3 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
             self.post_message(self.Done(found.words, None))
 
         self.run_worker(work, thread=True, exit_on_error=False, group="operation")
-
-
-def _facts(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
-    version = f"v{view.version}" if view.version else "nothing deployed"
-    counts = f"{count_text(view.events)} predictions  {count_text(view.labels_joined)} outcomes"
-    cells = [
-        Cell(f" {safe(view.model)} ", "strong"),
-        Cell("on "),
-        Cell(f"{safe(view.target)} ", "strong"),
-        Cell(f"{version}  ", "info"),
-    ]
-    unresolved = [alert for alert in view.alerts if alert.status != "resolved"]
-    if unresolved:
-        cells.append(Cell(f"▲ {len(unresolved)} open alert{'' if len(unresolved) == 1 else 's'}  ", "warn"))
-    if axis.shown is not None:
-        (_, first), (_, last) = time_labels(*span, 2)
-        cells.append(Cell(f"{first} – {last}{' following' if axis.following else ''}  ", "info"))
-    return [*cells, Cell(f"data clock {time_text(view.event_clock)}  {counts}", "dim")]

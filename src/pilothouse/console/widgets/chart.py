@@ -151,18 +151,21 @@ def _clipped(cells: Runs, width: int) -> Iterator[Segment]:
 
 
 def _changed(old: Runs, new: Runs, width: int) -> tuple[int, int]:
-    """First and one past the last column in which two lines differ."""
-    a, b = _letters(old), _letters(new)
-    differing = [i for i, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]]
-    if len(a) != len(b) or not differing:
+    """First and one past the last column in which two lines differ; everything where a wide letter stands in one of them."""
+    (a, tones_a), (b, tones_b) = _columns(old), _columns(new)
+    if len(a) != len(b) or display_width(a) != len(a) or display_width(b) != len(b):
         return 0, width
-    return differing[0], differing[-1] + 1
+    differing = [
+        i
+        for i, pair in enumerate(zip(a, b, tones_a, tones_b, strict=True))
+        if pair[0] != pair[1] or pair[2] != pair[3]
+    ]
+    return (differing[0], differing[-1] + 1) if differing else (0, width)
 
 
-def _letters(runs: Runs) -> list[tuple[str, Tone]]:
-    """Each column's letter and tone; a wide letter takes two."""
-    found: list[tuple[str, Tone]] = []
+def _columns(runs: Runs) -> tuple[str, list[Tone]]:
+    """The letters of a line, and the tone of each."""
+    tones: list[Tone] = []
     for cell in runs:
-        for letter in cell.text:
-            found += [(letter, cell.tone)] * (1 if letter.isascii() else display_width(letter))
-    return found
+        tones += [cell.tone] * len(cell.text)
+    return "".join([cell.text for cell in runs]), tones

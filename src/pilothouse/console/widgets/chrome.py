@@ -26,10 +26,17 @@ DEMO = "DEMO: identities are not verified — you are "
 class Header(Static):
     """Two lines: where and who; the views with their keys."""
 
+    _shown: object = None
+
     def put(self, crumbs: Sequence[str], view: str, session: Session) -> None:
         """Show another place or person."""
         width = max(20, self.size.width or self.app.size.width)
-        self.update(Text("\n").join([self._place(crumbs, session, width), self._views(view, width)]))
+        demo = session.status is not None and session.status.demo
+        shown = (tuple(crumbs), view, width, session.actor, session.read_only, demo)
+        if shown != self._shown:
+            self._shown = shown
+            text = Text("\n").join([self._place(crumbs, session, width), self._views(view, width)])
+            self.update(text, layout=False)
 
     def _place(self, crumbs: Sequence[str], session: Session, width: int) -> Text:
         who = safe(session.actor.name, 64)
@@ -62,8 +69,17 @@ class Header(Static):
 class Banner(Static):
     """Warnings on every screen: no daemon, no isolation, automation paused. Takes no room where there is nothing to say."""
 
+    _shown: object = None
+
     def put(self, session: Session) -> None:
         """Show what is so now."""
+        status = session.status
+        shown = (session.at, status and (status.frozen, status.daemon, status.automation))
+        if shown != self._shown:
+            self._shown = shown
+            self._show(session)
+
+    def _show(self, session: Session) -> None:
         lines: list[Text] = []
         status = session.status
         if session.at is not None:
@@ -125,7 +141,7 @@ class Footer(Static):
 
     def _show(self) -> None:
         if self._message is not None:
-            self.update(line(self._message))
+            self.update(line(self._message), layout=False)
             return
         width = self.size.width or self.app.size.width
         cells: list[Cell] = []
@@ -144,4 +160,16 @@ class Footer(Static):
             ]
             used += display_width(label) + 2
         cells += [Cell(" "), Cell("?", "strong"), Cell(" help")]
-        self.update(line(*cells))
+        self.update(line(*cells), layout=False)
+
+
+class OneLine(Static):
+    """One line of cells. What is equal paints nothing, and no place is looked for anew."""
+
+    _cells: tuple[Cell, ...] = ()
+
+    def put(self, *cells: Cell) -> None:
+        """Show other cells."""
+        if cells != self._cells:
+            self._cells = cells
+            self.update(line(*cells), layout=False)

@@ -15,14 +15,13 @@ from textual.strip import Strip
 
 from pilothouse.console.widgets.tones import CURSOR, HEADER, SORTABLE, SORTED, STYLES
 from pilothouse.domain.listing import RowFilter, parse_filter
-from pilothouse.presentation.sorting import column_name, sorted_rows
+from pilothouse.presentation.sorting import column_name, passing_rows, sort_letters
 from pilothouse.presentation.tables import Row, Table, clip, display_width, fit_columns
 
 _GAP = 2
 _MARGIN = 60
 """Rows before the end of a window at which the next one is asked for."""
 _WIDEST = 120
-_UNWELL = ("bad", "warn")
 
 
 class Grid(ScrollView, can_focus=True):
@@ -70,6 +69,8 @@ class Grid(ScrollView, can_focus=True):
         self._filter_text = ""
         self._first = 0
         self._wanted = ""
+        self._strips: dict[tuple[int, bool, bool, int], Strip] = {}
+        """Rows as they were drawn: by place, whether the cursor is on it, whether it is marked, and how far to the side."""
         self.cursor = 0
         self.sort = ""
         """The title of the column that the rows are sorted by; empty for the table's own order."""
@@ -145,15 +146,8 @@ class Grid(ScrollView, can_focus=True):
         self._apply()
 
     def sort_letters(self) -> dict[str, int]:
-        """Capital letter to column: the first letter of its title that is free."""
-        letters: dict[str, int] = {}
-        if self._table is not None:
-            for index, column in enumerate(self._table.columns):
-                free = (c for c in column.title.upper() if c.isascii() and c.isalpha() and c != "G")
-                letter = next((c for c in free if c not in letters and c not in self.taken), None)
-                if letter is not None:
-                    letters[letter] = index
-        return letters
+        """Capital letter to column."""
+        return {} if self._table is None else sort_letters(self._table, self.taken)
 
     def sort_by(self, letter: str) -> bool:
         """Sort by the column of a letter: rising, then falling, then the table's own order. False: no such column."""
@@ -184,7 +178,7 @@ class Grid(ScrollView, can_focus=True):
             return
         before, place, top = self.key, self._first + self.cursor, self._first == 0 and self.cursor == 0
         self._first = self._table.first
-        self._rows = self._table.rows if self.paged else self._passing(self._table)
+        self._rows = self._table.rows if self.paged else self._passing()
         keys = [row.key for row in self._rows]
         if self._wanted in ("start", "end"):
             self.cursor = 0 if self._wanted == "start" else max(0, len(keys) - 1)
@@ -205,25 +199,14 @@ class Grid(ScrollView, can_focus=True):
             self.marked &= {row.key for row in self._table.rows}
         self.post_message(self.Moved())
 
-    def _passing(self, table: Table) -> tuple[Row, ...]:
-        titles = [column.title for column in table.columns]
-        rows = table.rows
-        if self.sort in titles:
-            rows = sorted_rows(table, titles.index(self.sort), descending=self.descending)
-        if self.unhealthy:
-            rows = tuple(row for row in rows if any(cell.tone in _UNWELL for cell in row.cells))
-        if not self._filter:
-            return rows
-        names = [column_name(title) or f"column{i}" for i, title in enumerate(titles)]
-        return tuple(
-            row
-            for row in rows
-            if self._filter.matches(
-                {**dict(row.fields), **dict(zip(names, (c.text for c in row.cells), strict=True))}
-            )
+    def _passing(self) -> tuple[Row, ...]:
+        assert self._table is not None
+        return passing_rows(
+            self._table, self._filter, self.sort, descending=self.descending, unhealthy=self.unhealthy
         )
 
     def _fit(self) -> None:
+        self._strips.clear()
         if self._table is None:
             return
         width = max(1, self.size.width - 2)
@@ -262,10 +245,17 @@ class Grid(ScrollView, can_focus=True):
             self._ask_beyond(index)
         index = max(0, min(index, len(self._rows) - 1))
         if index != self.cursor:
-            self.cursor = index
-            self.scroll_to_region(Region(0, self._first + index, 1, 2), animate=False, force=True)
-            self.refresh()
+            before, self.cursor = self.cursor, index
+            if self.scroll_to_region(Region(0, self._first + index, 1, 2), animate=False, force=True):
+                self.refresh()  # every line is another one
+            else:
+                self._refresh_rows(before, index)
             self.post_message(self.Moved())
+
+    def _refresh_rows(self, *indices: int) -> None:
+        top = int(self.scroll_offset.y)
+        for index in indices:
+            self.refresh(Region(0, self._first + index + 1 - top, self.size.width, 1))
 
     def _ask_beyond(self, index: int) -> None:
         """Where the cursor comes near the end of the window, or leaves it for the end of the list, ask for rows."""
@@ -318,8 +308,15 @@ class Grid(ScrollView, can_focus=True):
         index = int(self.scroll_offset.y) + y - 1 - self._first
         if not 0 <= index < len(self._rows):
             return Strip.blank(width)
-        row = self._rows[index]
         current = index == self.cursor and self.has_focus
+        marked = self._rows[index].key in self.marked
+        drawn = (index, current, marked, int(self.scroll_offset.x))
+        if drawn not in self._strips:
+            self._strips[drawn] = self._row(self._rows[index], width, current=current, marked=marked)
+        return self._strips[drawn]
+
+    def _row(self, row: Row, width: int, *, current: bool, marked: bool) -> Strip:
+        assert self._table is not None
         cells = [
             (
                 clip(row.cells[i].text, w, self._table.columns[i].align),
@@ -327,7 +324,7 @@ class Grid(ScrollView, can_focus=True):
             )
             for i, w in self._columns
         ]
-        return self._strip(cells, width, CURSOR if current else None, marked=row.key in self.marked)
+        return self._strip(cells, width, CURSOR if current else None, marked=marked)
 
     def _nothing(self) -> str:
         assert self._table is not None

@@ -51,6 +51,13 @@ def allocate_slowly_in_a_child(request):
     time.sleep(60)
 
 
+def compute_in_orphans(request):
+    """Processor time of processes that have left their parent, one after another, each for a moment."""
+    code = "import time\nwhile time.process_time() < 0.3: pass"
+    while True:
+        subprocess.run(["sh", "-c", f"{sys.executable} -I -c '{code}' & sleep 0.2"], check=False)
+
+
 def user_error(request):
     raise ValueError("column 'delay'\nis empty")
 

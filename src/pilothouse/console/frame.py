@@ -1,0 +1,45 @@
+"""The frame of a view: crumbs and person above, warnings, the keys below. Painted only where something in it is different."""
+
+from typing import TYPE_CHECKING, Any
+
+from pilothouse.console.widgets.chrome import Banner, Footer, Header
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from pilothouse.console.screens.base import View
+
+
+class Frame:
+    """The widgets around the body of one view."""
+
+    def __init__(self) -> None:
+        self.header = Header(markup=False, id="header")
+        self.banner = Banner(markup=False, id="banner")
+        self.prompt = Prompt(id="prompt")
+        self.footer = Footer(markup=False, id="footer")
+
+    def paint(self, view: "View[Any]") -> None:
+        """Put what is so now."""
+        actions = view.actions()
+        self.header.put([*view.crumbs(), *view.notes()], view.TOP, view.session)
+        self.banner.put(view.session)
+        shown = [action for action in actions if action.footer and action.word]
+        self.footer.put([(action, not view.why_not(action)) for action in shown])
+        taken = frozenset(key for action in actions for key in action.key_list if len(key) == 1)
+        for widget in view.lists:
+            if isinstance(widget, Grid):
+                widget.taken = taken
+
+
+def notes_of(view: "View[Any]") -> list[str]:
+    """How the rows are narrowed and ordered: ``/failed``, ``↓ TOOK``, ``12 of 100,006``."""
+    widget = view.list_or_text()
+    found = [f"/{view.filter_text}"] if view.filter_text else []
+    if isinstance(widget, Grid):
+        found += ["only unhealthy"] if widget.unhealthy else []
+        found += [f"{'↓' if widget.descending else '↑'} {widget.sort}"] if widget.sort else []
+        found += [f"{len(widget.marked)} marked"] if widget.marked else []
+        if found or (widget.paged and widget.shown > 500):
+            found.append(f"{widget.shown:,} row{'' if widget.shown == 1 else 's'}")
+    return found

@@ -1,0 +1,37 @@
+"""Why a key does nothing just now: said beforehand in footer, help and palette; operations decide for themselves."""
+
+from typing import TYPE_CHECKING, Any
+
+from pilothouse.console.actions import Action
+from pilothouse.domain.roles import PERMISSIONS, Permission, Role
+
+if TYPE_CHECKING:
+    from pilothouse.console.screens.base import View
+
+
+def why_not(view: "View[Any]", action: Action) -> str:
+    """A console to look only, the past, the role, then the state. Empty if the action is allowed."""
+    session = view.session
+    if action.writes and session.read_only:
+        return "this console is read-only"
+    if action.writes and session.past is not None:
+        return "this is the past, which nobody changes; :now returns to the present"
+    if action.name.startswith("plugin_"):
+        return _why_no_plugin(view, action)
+    if action.permission and not session.actor.allows(action.permission, view.subject_model()):
+        return f"to {action.permission} takes {_roles(action.permission)}; you are {session.actor.role_names}"
+    return view.refusal(action)
+
+
+def _why_no_plugin(view: "View[Any]", action: Action) -> str:
+    from pilothouse.console import plugins
+
+    found = plugins.named(view.session.config.plugins, action.name)
+    return plugins.refusal(found, view) if found else "there is no such plugin"
+
+
+def _roles(permission: Permission) -> str:
+    names = sorted(
+        str(role) for role, held in PERMISSIONS.items() if permission in held and role is not Role.DAEMON
+    )
+    return " or ".join(names)

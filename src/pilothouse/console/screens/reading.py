@@ -1,0 +1,164 @@
+"""A screen that shows what a thread has read, and calls operations in threads: the keyboard never waits for a database."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from textual.message import Message
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from pilothouse.console.session import Session
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.roles import Actor
+from pilothouse.presentation.cell import Tone
+
+if TYPE_CHECKING:
+    from pilothouse.console.app import Console
+    from pilothouse.operations.services import Services
+
+T = TypeVar("T")
+Operation = Callable[["Services", Actor], Any]
+
+
+class ReadingScreen(Screen[None], Generic[T]):
+    """Subclasses give ``load`` and ``show``, ``say`` and ``refresh_chrome``. An answer to a question that is no longer asked is
+    not shown."""
+
+    app: "Console"
+
+    class Loaded(Message):
+        """The thread has read what the view shows."""
+
+        def __init__(self, data: Any, question: int) -> None:
+            super().__init__()
+            self.data = data
+            self.question = question
+
+    class Failed(Message):
+        """The thread could not; ``words`` are for the reader."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
+
+    class Done(Message):
+        """An operation has gone through."""
+
+        def __init__(self, words: str, after: Callable[[], None] | None) -> None:
+            super().__init__()
+            self.words = words
+            self.after = after
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data: T | None = None
+        self._loading = False
+        self._again = False
+        self._question = 0
+        self._failed = False
+        self._fault = ""
+
+    def load(self, services: "Services", actor: Actor) -> T:
+        """Read what the view shows. Runs in a thread and touches no widget."""
+        raise NotImplementedError
+
+    def show(self, data: T) -> None:
+        """Put it on the screen."""
+        raise NotImplementedError
+
+    def say(self, text: str, tone: Tone = "") -> None:
+        """One line for the reader."""
+        raise NotImplementedError
+
+    def refresh_chrome(self) -> None:
+        """What stands around the data may be different now."""
+        raise NotImplementedError
+
+    @property
+    def session(self) -> Session:
+        """Who looks at what."""
+        return self.app.session
+
+    def reload(self) -> None:
+        """Read again in a thread; while one reads, remember that it is needed once more."""
+        if self.session.services is None:
+            return
+        if self._loading:
+            self._again = True
+            return
+        self._loading = True
+        self.run_worker(self._load, thread=True, exit_on_error=False, group="load")
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing is being read and an answer, or a reason why there is none, is on the screen."""
+        return not self._loading and (self.data is not None or self._failed)
+
+    def ask_anew(self) -> None:
+        """What is to be shown is another thing now: an answer that is still on its way is for the old question."""
+        self._question += 1
+        self.refresh_chrome()
+        self.reload()
+
+    def _load(self) -> None:
+        services = self.session.seen
+        assert services is not None
+        question = self._question
+        try:
+            message: Message = self.Loaded(self.load(services, self.session.actor), question)
+        except PilothouseError as error:
+            message = self.Failed(str(error))
+        self.post_message(message)
+
+    def on_reading_screen_loaded(self, message: Loaded) -> None:
+        """Paint, if anything is different from what is there."""
+        message.stop()
+        self._fault = ""
+        self._loaded()
+        if message.question == self._question and message.data != self.data:
+            self.data = message.data
+            self.show(message.data)
+            self.refresh_chrome()
+
+    def on_reading_screen_failed(self, message: Failed) -> None:
+        """What was there stays; the reason stands below."""
+        message.stop()
+        self._failed, self._fault = True, message.words
+        self._loaded()
+        self.say(message.words, "bad")
+
+    def _loaded(self) -> None:
+        self._loading = False
+        if self._again:
+            self._again = False
+            self.reload()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A fault of ours in a thread is said, not swallowed."""
+        if event.state is WorkerState.ERROR:
+            self._loading = False
+            error = event.worker.error
+            self.say(f"internal error in {type(self).__name__}: {type(error).__name__}: {error}", "bad")
+
+    def perform(self, words: str, operation: Operation, after: Callable[[], None] | None = None) -> None:
+        """Call an operation in a thread; say ``words`` (or what it answers with) when it is through, or why not."""
+
+        def work() -> None:
+            services = self.session.services
+            assert services is not None
+            try:
+                answer = operation(services, self.session.actor)
+                message: Message = self.Done(answer if isinstance(answer, str) else words, after)
+            except PilothouseError as error:
+                message = self.Failed(str(error))
+            self.post_message(message)
+
+        self.run_worker(work, thread=True, exit_on_error=False, group="operation")
+
+    def on_reading_screen_done(self, message: Done) -> None:
+        """Say so, and read again."""
+        message.stop()
+        self.say(message.words, "good")
+        self.reload()
+        if message.after is not None:
+            message.after()
