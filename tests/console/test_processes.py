@@ -124,11 +124,34 @@ def test_hang_up_ends_it_and_gives_the_terminal_back(workspace: Path) -> None:
         )
 
 
+BLOCKED = """
+import pathlib, sys, time
+from pilothouse.console.app import Console
+async def begin(self):
+    pathlib.Path(sys.argv[1], "blocked").touch()
+    time.sleep(1_000)
+Console._begin = begin
+"""
+
+
+def test_a_console_that_waits_for_a_terminal_that_is_gone_ends_all_the_same(workspace: Path) -> None:
+    """As where Textual's writer died of the terminal with its queue full: no signal and no task gets through."""
+    with Terminal(workspace, code=BLOCKED + RUN) as terminal:
+        wait_until(lambda: terminal.output() and (workspace / "blocked").exists(), 30)
+        terminal.hang_up()
+        assert terminal.process.wait(10) == 128 + signal.SIGHUP
+
+
 class Terminal:
     """The console in a pseudo-terminal of 80×24."""
 
     def __init__(
-        self, workspace: Path, *view: str, size: tuple[int, int] = (80, 24), **environment: str
+        self,
+        workspace: Path,
+        *view: str,
+        size: tuple[int, int] = (80, 24),
+        code: str = "",
+        **environment: str,
     ) -> None:
         import fcntl
         import struct
@@ -138,7 +161,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         os.set_blocking(self._master, False)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(workspace), *view],
+            [sys.executable, "-c", code or RUN, str(workspace), *view],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
             env={**os.environ, "TERM": "xterm-256color", "XDG_STATE_HOME": str(workspace), "XDG_CONFIG_HOME": str(workspace),
                  **environment},

@@ -6,6 +6,8 @@ import os
 import select
 import signal
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
 _TERMINAL_S = 0.5
+_PATIENCE_S = 1.5
+"""For so long the screens may take to end once the terminal is gone."""
 _SWITCH_S = 0.0005
 """A tenth of Python's own: how long a thread that reads or draws holds up a key."""
 _YOUNG = 20_000
@@ -99,6 +103,7 @@ async def _run(app: Console) -> int:
         loop.add_signal_handler(number, partial(app.exit, 128 + number))
     answer: int | None = None
     hung_up = asyncio.create_task(_leave_with_the_terminal(app))
+    threading.Thread(target=_go_without_the_terminal, args=(app,), daemon=True, name="hang-up").start()
     try:
         answer = await app.run_async()
     finally:
@@ -109,11 +114,31 @@ async def _run(app: Console) -> int:
 
 async def _leave_with_the_terminal(app: Console) -> None:
     """End where the other end of the terminal is gone and no signal says so (it is not the controlling one)."""
-    poll = select.poll()
-    poll.register(sys.stdin.fileno(), 0)
-    while not any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0)):
+    while not _terminal_gone():
         await asyncio.sleep(_TERMINAL_S)
     app.exit(128 + signal.SIGHUP)
+
+
+def _go_without_the_terminal(app: Console) -> None:
+    """In a thread: end where the terminal is gone and the screens do not.
+
+    The thread that writes dies of the first write to a terminal that is gone; once its queue is full, whoever draws waits for
+    ever, and neither a signal nor the loop gets through.
+    """
+    while not _terminal_gone():
+        time.sleep(_TERMINAL_S)
+    time.sleep(_PATIENCE_S)
+    _close(app, "hung up")
+    os._exit(128 + signal.SIGHUP)
+
+
+def _terminal_gone() -> bool:
+    poll = select.poll()
+    try:
+        poll.register(sys.stdin.fileno(), 0)
+        return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
+    except (OSError, ValueError):  # stdin is closed
+        return True
 
 
 def _close(app: Console, ending: str) -> None:
