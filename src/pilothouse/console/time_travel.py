@@ -105,7 +105,7 @@ class TimeTravel:
                     words = found[1]
             except PilothouseError as error:
                 words = str(error)
-            except BaseException:
+            except BaseException:  # a fault of ours is the worker's to tell; the next key may try again
                 self._going = False
                 raise
             self._app.call_from_thread(self._arrive if past else self._stay, past, words)

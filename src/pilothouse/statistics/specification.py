@@ -30,7 +30,7 @@ GAP_PARTS = 32
 """Parts of the way from one atom to the next in a column of few distinct values, as far as ``bins`` reach."""
 HALVINGS = 12
 """How often a tail, or a wide gap, is halved towards the values beside it …"""
-HALVING_STEPS = 4
+HALVING_STEPS = 8
 """… and in how many steps each time: values that lie together in a bin may be anywhere in it, so it must be narrow."""
 CATEGORY_CAP = 512
 """The most frequent categories that get a cell of their own; the rest go to "other"."""
@@ -296,7 +296,7 @@ def numeric_column(
 
 def _halved(near: Floats, far: Floats) -> Floats:
     """Points between each ``near`` and ``far``, HALVING_STEPS to each halving of the way from far to near: a value between is
-    then in a bin no wider than a fifth of its distance from near, whose position is kept to 1/512 of that."""
+    then in a bin no wider than a tenth of its distance from near, whose position is kept to 1/512 of that."""
     share = 0.5 ** (np.arange(1, HALVING_STEPS * HALVINGS + 1) / HALVING_STEPS)
     return np.asarray((near[:, None] * (1 - share) + far[:, None] * share).ravel(), np.float64)
 
