@@ -18,6 +18,7 @@ from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.problem import OpeningView
 from pilothouse.console.session import Session
+from pilothouse.console.stylesheet import Stylesheet
 from pilothouse.console.time_travel import STEP_BINDINGS, TimeTravel
 from pilothouse.console.typeahead import Fence, TypeAhead
 from pilothouse.console.widgets.tones import use_skin
@@ -63,6 +64,7 @@ class Console(App[int]):
     ) -> None:
         """``fault`` is what is wrong with the configuration; ``terminal`` is put on record (nothing: no record is made)."""
         super().__init__(ansi_color=True, watch_css=False)
+        self.stylesheet = Stylesheet(variables=self.get_css_variables())
         self.session = Session(opener, user, as_name)
         if config is not None:
             self.session.config = config

@@ -1,0 +1,35 @@
+"""Who has or had a console open."""
+
+import click
+
+from pilothouse.cli.output import json_option, show_json, show_table
+from pilothouse.cli.session import Session
+from pilothouse.presentation.texts import time_text
+
+
+@click.command()
+@click.option("--open", "open_only", is_flag=True, help="Only those that are open.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+)
+@json_option
+@click.pass_obj
+def sessions(session: Session, open_only: bool, limit: int) -> None:
+    """Who has or had a console open, newest first, and how each ended."""
+    from pilothouse.operations import sessions as operations
+
+    found = operations.list_sessions(session.services, session.actor, open_only=open_only, limit=limit)
+    if session.as_json:
+        show_json(found)
+        return
+    show_table(
+        ("session", "who", "opened (UTC)", "closed (UTC)", "how it ended", "terminal"),
+        (
+            (
+                s.id, s.actor, time_text(s.opened_at), time_text(s.closed_at), s.ending or "open",
+                s.terminal + (", read-only" if s.read_only else ""),
+            )
+            for s in found
+        ),
+        empty="nobody has opened a console yet",
+    )  # fmt: skip
