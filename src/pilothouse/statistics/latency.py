@@ -16,6 +16,8 @@ from .encoding import unpack
 _GROWTH = math.log(1.019)
 _BUCKETS = math.ceil(math.log(86_400e6) / _GROWTH) + 1
 """From 1 µs to a day; what is shorter or longer is counted in the first or the last bucket."""
+_MIDDLES_US = frozen(np.exp(np.arange(_BUCKETS + 1) * _GROWTH))
+"""One table for all readers: exp of one number and exp of many may differ in the last bit, by processor."""
 
 _TOGETHER = 128
 """Profiles whose counts are summed at once: what that takes stays in the processor's cache."""
@@ -83,7 +85,7 @@ def percentile_ms(profile: LatencyProfile, percent: float) -> float:
         return math.nan
     rank = max(1, math.ceil(percent / 100 * profile.requests - 1e-9))
     bucket = int(profile.buckets[np.searchsorted(np.cumsum(profile.counts), rank)])
-    return min(math.exp(bucket * _GROWTH), float(profile.longest_us)) / 1000
+    return min(float(_MIDDLES_US[bucket]), float(profile.longest_us)) / 1000
 
 
 def mean_ms(profile: LatencyProfile) -> float:
@@ -168,7 +170,8 @@ def _percentiles_of_frames(stored: Sequence[bytes], kind: np.dtype[Any], percent
         raise ValueError("counts are missing")
     ranks = np.maximum(1, np.ceil(np.asarray(percents) / 100 * requests[:, None] - 1e-9)).astype(np.int64)
     buckets = np.searchsorted(summed[1:], before[:, None] + ranks) - starts[:, None] + first[:, None]
-    found = np.minimum(np.exp(buckets * _GROWTH), longest[:, None]) / 1000
+    middles = _MIDDLES_US.take(buckets, mode="clip")  # without requests a rank lies anywhere
+    found = np.minimum(middles, longest[:, None]) / 1000
     return np.where(requests[:, None] > 0, found, np.nan)
 
 
