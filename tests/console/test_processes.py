@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import harbour
@@ -45,7 +44,6 @@ asyncio.run(main())
 
 
 def test_without_a_terminal_it_says_so_and_ends_with_2(workspace: Path) -> None:
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(workspace)],
         stdin=subprocess.DEVNULL,
@@ -56,7 +54,6 @@ def test_without_a_terminal_it_says_so_and_ends_with_2(workspace: Path) -> None:
     assert done.returncode == 2
     assert "needs a terminal" in done.stderr
     assert done.stdout == ""
-    assert time.monotonic() - began < 10, "a loaded machine may be slow; it must not hang"
 
 
 def test_dumb_terminal_is_refused_with_a_word(workspace: Path) -> None:
