@@ -1,12 +1,10 @@
 """Performance without truth and what changed, on real flights: an estimate at once, the realised figure beside it later."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from flight_batches import CATEGORICAL, NUMERIC, batches
-from pilothouse.composition import open_workspace
 from pilothouse.domain.what_changed import Change
 from pilothouse.operations import alerts, change_evidence, health, ingest, monitoring
 from pilothouse.operations.services import Services
@@ -26,15 +24,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     calibrate_ahead(services)
     services.close()
     return root
-
-
-@pytest.fixture
-def services(prepared: Path, tmp_path: Path):
-    root = tmp_path / "workspace"
-    shutil.copytree(prepared, root)
-    services = open_workspace(root)
-    yield services
-    services.close()
 
 
 def found(services: Services, kind: str):

@@ -1,12 +1,10 @@
 """Windows that were closed are computed again: late truth counts, older rows get windows, and nobody is alerted anew."""
 
-import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.operations import alerts, apply_models, audits, monitor_backfills, monitoring
 from pilothouse.operations.monitor_backfills import BackfilledMonitor
@@ -25,15 +23,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         monitoring.evaluate_windows(services)
     services.close()
     return root
-
-
-@pytest.fixture
-def services(prepared: Path, tmp_path: Path):
-    root = tmp_path / "workspace"
-    shutil.copytree(prepared, root)
-    services = open_workspace(root)
-    yield services
-    services.close()
 
 
 def closed(services: Services, monitor: str) -> list[readings.Reading]:

@@ -54,15 +54,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
-def services(prepared: Path, tmp_path: Path):
-    root = tmp_path / "workspace"
-    shutil.copytree(prepared, root)
-    services = open_workspace(root)
-    yield services
-    services.close()
-
-
 def closed(services: Services, monitor: str, version: int = 1, target: str = "ewr") -> list[readings.Reading]:
     with services.telemetry.read() as connection:
         stream = find_stream(connection, "flight-delay", version, target)

@@ -181,25 +181,12 @@ def _drift(
         )
         bound = figure.threshold if figure.statistic == worst.statistic else None
         windows.append(_verdict(one, alert, value, bound, figure.speaks))
-    share = importance or {}
     return replace(
         found,
         figure=f"{worst.feature}: {STATISTICS.get(worst.statistic, worst.statistic).strip(',')}",
         bound=f"threshold, learnt from the reference's own windows; {spec.monitoring.false_alarm_rate:g} false alarms a window",
         windows=_mark(windows),
-        features=tuple(
-            FeatureVerdict(
-                f.feature,
-                f.statistic,
-                f.value,
-                f.threshold,
-                f.p_value,
-                f.speaks,
-                share.get(f.feature),
-                _set_by(f),
-            )
-            for f in spoke
-        ),
+        features=tuple(_feature(f, f.statistic, importance) for f in spoke),
         looked_at=len(judged),
         compared_with="the hold-out of its training" if worst.feature == SCORE else "the training rows",
         shares_of=worst.feature,
@@ -213,9 +200,14 @@ _SET_BY = {
 }
 
 
-def _set_by(figure: DriftFigure | QualityFigure) -> str:
-    """Which part set the threshold, where the reading carries the grounds of its verdict."""
-    return _SET_BY.get(figure.grounds.set_by, "")
+def _feature(
+    figure: DriftFigure | QualityFigure, measured: str, importance: Importance | None
+) -> FeatureVerdict:
+    """A feature that spoke. Which part set its threshold is said where the reading carries the grounds of its verdict."""
+    return FeatureVerdict(
+        figure.feature, measured, figure.value, figure.threshold, figure.p_value, figure.speaks,
+        (importance or {}).get(figure.feature), _SET_BY.get(figure.grounds.set_by, ""),
+    )  # fmt: skip
 
 
 def _quality(
@@ -233,25 +225,12 @@ def _quality(
         for figure in figures_of(one, QualityFigure):
             if (figure.feature, figure.fault) == (worst.feature, worst.fault):
                 windows.append(_verdict(one, alert, figure.value, figure.threshold, figure.speaks))
-    share = importance or {}
     return replace(
         found,
         figure=f"{worst.feature}: share of rows {worst.fault}",
         bound=f"what is let pass; in the reference {worst.reference:.1%}",
         windows=_mark(windows),
-        features=tuple(
-            FeatureVerdict(
-                f.feature,
-                f.fault,
-                f.value,
-                f.threshold,
-                f.p_value,
-                f.speaks,
-                share.get(f.feature),
-                _set_by(f),
-            )
-            for f in spoke
-        ),
+        features=tuple(_feature(f, f.fault, importance) for f in spoke),
         looked_at=len(figures_of(fired, QualityFigure)) if fired else 0,
         compared_with="the training rows",
         shares_of=worst.feature,
