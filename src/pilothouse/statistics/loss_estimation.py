@@ -1,9 +1,7 @@
-"""A regression's losses without truth: E[loss | row] as a sum of functions of each column's bin, learnt from held-out rows.
+"""A regression's losses without truth: E[loss | row] as a sum of functions of each column, learnt from held-out rows.
 
-Because the model is additive over the bins of a profile, its mean over a window is a dot product of the window's histograms
-with the functions: exact, whatever the number of events. It is fitted by cyclic boosting of shrunken bin means; blocks of
-days left out in turn choose the number of rounds, none where nothing can be foretold (direct loss estimation then falls
-back on the hold-out's own loss).
+Its mean over a window is read from the window's histograms (``additive_model``). Blocks of days left out in turn choose how
+smooth the functions are; where nothing can be foretold, the estimate is the hold-out's own loss (direct loss estimation).
 """
 
 import math
@@ -16,22 +14,21 @@ from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
 
 from . import intervals
+from .additive_model import Basis, Moments, basis_of, fit, moments_of, squared_error, weigh
 from .arrays import AnyArray, Floats, Ints, frozen
 from .encoding import pack, unpack
 from .profile import Profile
-from .specification import CategoricalColumn, ProfileSpecification
+from .specification import ProfileSpecification
 
 METRICS = ("mae", "rmse")
 """Their losses are the absolute and the squared error."""
-ROUNDS = (0, 3, 8, 20, 50)
-"""Numbers of rounds that are tried."""
+BENDING = (3.0, 30.0, 300.0, 3_000.0)
+"""Penalties of a bend that are tried, in rows."""
+KNOTS, STEPS = 6, 16
+"""Of a number's function, at the most: few knots carry it far into a thin tail, and steps follow where it jumps."""
+RIDGES = (1.0, 10.0, 100.0)
+"""Penalties of each value that are tried, in rows."""
 BLOCKS = 5
-RATE = 0.2
-"""How much of a bin's mean residual a round takes over."""
-SHRINKAGE = 20.0
-"""A bin's mean counts as if this many rows had a residual of 0."""
-NUMERIC_GROUPS, CATEGORY_GROUPS = 16, 24
-"""Bins of a column are put together to at most so many groups of about equal mass (or most frequent categories)."""
 DRAWS = 40
 """How often the held-out days are drawn again."""
 MOST_ROWS = 10_000
@@ -40,22 +37,27 @@ FEWEST_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LossModel:
-    """``groups`` (int64[cells]) puts each cell of a profile into a group. ``tables`` gives, for each of METRICS, the function's
-    value by group, float64[1 + draws, groups], the first from all days; ``constants`` float64[1 + draws] is added.
+class LossFunction:
+    """``tables`` gives the value of each of the basis's terms, float64[1 + draws, terms], the first from all days;
+    ``constants`` float64[1 + draws] is added. In units of the specification's scale, for ``rmse`` of its square.
 
-    ``rounds`` were chosen (0: no skill), ``skill`` is the share of the left-out losses' variance that is explained, ``spread``
-    the deviation of a row's loss about the model, ``dispersion`` how many times days vary more than their rows would, at
-    days of ``rows_a_day`` rows; ``days`` were held out. Losses are in units of the specification's scale (and its square).
+    ``skill`` is the share of the left-out losses' variance that is explained (0: a constant alone), ``spread`` the deviation
+    of a row's loss about the function, ``dispersion`` how many times days vary more than their rows would.
     """
 
-    groups: Ints
-    tables: dict[str, Floats]
-    constants: dict[str, Floats]
-    rounds: dict[str, int]
-    skill: dict[str, float]
-    spread: dict[str, float]
-    dispersion: dict[str, float]
+    basis: Basis
+    tables: Floats
+    constants: Floats
+    skill: float
+    spread: float
+    dispersion: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LossModel:
+    """The function of each of METRICS, learnt from ``days`` of ``rows_a_day`` rows."""
+
+    functions: dict[str, LossFunction]
     rows_a_day: float
     days: int
 
@@ -73,30 +75,81 @@ def learn_losses(
     dates, day = np.unique(days[usable], return_inverse=True)
     if len(usable) < FEWEST_ROWS or len(dates) < 2:
         return None
-    groups = _groups(specification, cells[:, usable])
-    placed, error = groups[cells[:, usable]], errors[usable] / specification.scale
-    sizes = np.bincount(day).astype(np.float64)
-    held = float((sizes**2).sum() / sizes.sum())
-    model = LossModel(groups, {}, {}, {}, {}, {}, {}, held, len(dates))
-    draws = [
-        np.ones(len(day)),
-        *(
-            drawn[day].astype(np.float64)
-            for drawn in chance.multinomial(len(dates), np.full(len(dates), 1 / len(dates)), size=DRAWS)
-        ),
+    order = np.argsort(day, kind="stable")
+    placed, error = cells[:, usable[order]], errors[usable[order]] / specification.scale
+    sizes = np.bincount(day)
+    bases = [basis_of(specification, placed, KNOTS), basis_of(specification, placed, STEPS, steps=True)]
+    designs = [basis.design(placed) for basis in bases]
+    draws = chance.multinomial(len(dates), np.full(len(dates), 1 / len(dates)), size=DRAWS)
+    weights = np.concatenate((np.ones((1, len(dates))), draws)).astype(np.float64)
+    functions = {
+        metric: _learn(bases, designs, loss, sizes, weights)
+        for metric, loss in (("mae", np.abs(error)), ("rmse", error**2))
+    }
+    return LossModel(functions, float((sizes.astype(np.float64) ** 2).sum() / sizes.sum()), len(dates))
+
+
+Penalties = tuple[float, float] | None
+"""Of bends and of values; None for a constant alone."""
+
+
+def _learn(
+    bases: list[Basis], designs: list[Floats], loss: Floats, sizes: Ints, weights: Floats
+) -> LossFunction:
+    """The basis and the penalties that foretell left-out blocks of days best, fitted as often as the days are drawn."""
+    splits = np.split(np.arange(len(loss)), np.cumsum(sizes)[:-1])
+    parts = [[moments_of(design[rows], loss[rows]) for rows in splits] for design in designs]
+    tried: list[tuple[int, Penalties]] = [
+        (0, None),
+        *((0, (bending, ridge)) for bending in BENDING for ridge in RIDGES),
+        *((1, (0.0, ridge)) for ridge in RIDGES),
     ]
-    for metric, loss in (("mae", np.abs(error)), ("rmse", error**2)):
-        rounds, skill, left_out = _choose(placed, loss, day, int(groups.max()) + 1)
-        fits = [_fit(placed, loss, weights, rounds, int(groups.max()) + 1) for weights in draws]
-        model.constants[metric] = frozen(np.array([constant for constant, _ in fits]))
-        model.tables[metric] = frozen(np.array([table for _, table in fits]))
-        model.rounds[metric], model.skill[metric] = rounds, skill
-        model.spread[metric] = float(np.std(left_out))
-        together = np.bincount(day, weights=left_out - left_out.mean())
-        model.dispersion[metric] = max(
-            1.0, float((together**2).sum() / max(((left_out - left_out.mean()) ** 2).sum(), 1e-300))
-        )
-    return model
+    errors = {(i, penalties): _left_out_error(bases[i], parts[i], penalties) for i, penalties in tried}
+    best = min(tried, key=lambda choice: errors[choice])
+    basis, own, penalties = bases[best[0]], parts[best[0]], best[1]
+    fits = [_fit(basis, weigh(own, drawn), penalties) for drawn in weights]
+    left_out = _left_out(basis, own, penalties, designs[best[0]], loss)
+    about = left_out - left_out.mean()
+    together = np.add.reduceat(about, np.cumsum(sizes) - sizes)
+    return LossFunction(
+        basis,
+        frozen(np.array([table for _, table in fits])),
+        frozen(np.array([constant for constant, _ in fits])),
+        1.0 - errors[best] / max(errors[0, None], 1e-300),
+        float(np.std(left_out)),
+        max(1.0, float((together**2).sum() / max((about**2).sum(), 1e-300))),
+    )
+
+
+def _fit(basis: Basis, rows: Moments, penalties: Penalties) -> tuple[float, Floats]:
+    if penalties is None:
+        return rows.outcome / rows.size, np.zeros(basis.terms)
+    return fit(basis, rows, *penalties)
+
+
+def _blocks(days: int) -> list[AnyArray]:
+    """For each block of days, which are in it, bool[days]."""
+    block = np.arange(days) * min(BLOCKS, days) // days
+    return [block == i for i in range(int(block[-1]) + 1)]
+
+
+def _left_out_error(basis: Basis, parts: list[Moments], penalties: Penalties) -> float:
+    return sum(
+        squared_error(weigh(parts, out), *_fit(basis, weigh(parts, ~out), penalties))
+        for out in _blocks(len(parts))
+    )
+
+
+def _left_out(
+    basis: Basis, parts: list[Moments], penalties: Penalties, design: Floats, loss: Floats
+) -> Floats:
+    """Each row's residual where its block of days was left out, float64[n]."""
+    residuals, first = np.empty(len(loss)), 0
+    for out in _blocks(len(parts)):
+        constant, table = _fit(basis, weigh(parts, ~out), penalties)
+        rows = slice(first, first := first + int(weigh(parts, out).size))
+        residuals[rows] = loss[rows] - constant - design[rows] @ table
+    return residuals
 
 
 def estimate_loss(
@@ -111,13 +164,14 @@ def estimate_loss(
     """MAE or RMSE of a window, with its band; NaN without rows. ``rows_a_day`` as for ``estimate_from_scores``."""
     if not window.rows:
         return MetricValue(metric, math.nan, math.nan, math.nan, 0)
-    counts = np.bincount(
-        model.groups[window.cells], weights=window.counts, minlength=model.tables[metric].shape[1]
+    function = model.functions[metric]
+    means = (
+        function.constants
+        + function.tables @ function.basis.masses(window.cells, window.counts) / window.rows
     )
-    means = model.constants[metric] + model.tables[metric] @ (counts / window.rows)
     mean, learnt = float(means[0]), float(np.var(means[1:])) * model.days / (model.days - 1)
-    hang = 1.0 + (model.dispersion[metric] - 1.0) * rows_a_day / model.rows_a_day
-    error = math.sqrt(learnt + model.spread[metric] ** 2 * hang / window.rows)
+    hang = 1.0 + (function.dispersion - 1.0) * rows_a_day / model.rows_a_day
+    error = math.sqrt(learnt + function.spread**2 * hang / window.rows)
     factor = intervals.quantile(confidence, model.days)
     low, high = max(mean - factor * error, 0.0), mean + factor * error
     of: Callable[[float], float] = math.sqrt if metric == "rmse" else float
@@ -127,90 +181,40 @@ def estimate_loss(
 
 def encode(model: LossModel) -> bytes:
     """Compact bytes of what was learnt."""
+    of = model.functions
     header = {
-        "rounds": model.rounds,
-        "skill": model.skill,
-        "spread": model.spread,
-        "dispersion": model.dispersion,
+        "skill": {metric: of[metric].skill for metric in METRICS},
+        "spread": {metric: of[metric].spread for metric in METRICS},
+        "dispersion": {metric: of[metric].dispersion for metric in METRICS},
         "rows_a_day": model.rows_a_day,
         "days": model.days,
     }
-    arrays: dict[str, AnyArray] = {"groups": model.groups}
-    for metric in METRICS:
-        arrays[f"{metric} table"] = model.tables[metric].astype(np.float32).astype(np.float64).ravel()
-        arrays[f"{metric} constant"] = model.constants[metric]
+    arrays: dict[str, AnyArray] = {}
+    for metric, function in of.items():
+        arrays[f"{metric} groups"], arrays[f"{metric} shares"] = function.basis.first, function.basis.share
+        arrays[f"{metric} table"] = function.tables.astype(np.float32).astype(np.float64).ravel()
+        arrays[f"{metric} constant"] = function.constants
     return pack("L", header, arrays)
 
 
 def decode(specification: ProfileSpecification, data: bytes) -> LossModel:
-    """Read what ``encode`` wrote. Raises IntegrityError."""
+    """Read what ``encode`` wrote, also before cells lay between two terms. Raises IntegrityError."""
     header, arrays = unpack("L", data)
     try:
-        constants = {metric: arrays[f"{metric} constant"] for metric in METRICS}
-        tables = {metric: arrays[f"{metric} table"].reshape(len(constants[metric]), -1) for metric in METRICS}
-        groups = arrays["groups"]
-        if len(groups) != specification.cells or int(groups.max()) >= tables["mae"].shape[1]:
-            raise ValueError("groups out of range")
-        return LossModel(
-            groups,
-            tables,
-            constants,
-            dict(header["rounds"]),
-            dict(header["skill"]),
-            dict(header["spread"]),
-            dict(header["dispersion"]),
-            float(header["rows_a_day"]),
-            int(header["days"]),
-        )
+        functions = {}
+        for metric in METRICS:
+            constants = arrays[f"{metric} constant"]
+            tables = arrays[f"{metric} table"].reshape(len(constants), -1)
+            first = arrays.get(f"{metric} groups", arrays.get("groups", np.empty(0, np.int64)))
+            share = arrays.get(f"{metric} shares", np.zeros(len(first)))
+            if not len(first) == len(share) == specification.cells or int(first.max()) >= tables.shape[1]:
+                raise ValueError("groups out of range")
+            functions[metric] = LossFunction(
+                Basis(first, share, tables.shape[1]), tables, constants,
+                *(float(header[name][metric]) for name in ("skill", "spread", "dispersion")),
+            )  # fmt: skip
+        return LossModel(functions, float(header["rows_a_day"]), int(header["days"]))
     except (KeyError, TypeError, ValueError) as error:
         raise IntegrityError(
             f"stored estimates of losses are damaged: {error!r}; train the version again"
         ) from None
-
-
-def _groups(specification: ProfileSpecification, cells: Ints) -> Ints:
-    """The group of each cell of a profile, int64[cells], by how the held-out rows lie."""
-    groups, first = np.zeros(specification.cells, np.int64), 0
-    for i, column in enumerate(specification.columns):
-        where = specification.layout[column.name]
-        counts = np.bincount(cells[i] - where.start, minlength=where.bins + 1)[: where.bins]
-        if isinstance(column, CategoricalColumn):
-            rank = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")
-            own = np.minimum(rank, CATEGORY_GROUPS - 1)
-        else:
-            centre = np.cumsum(counts) - 0.5 * counts
-            cut = np.floor(centre / max(counts.sum(), 1) * NUMERIC_GROUPS).astype(np.int64)
-            own = np.unique(np.clip(cut, 0, NUMERIC_GROUPS - 1), return_inverse=True)[1]
-        groups[where.start : where.start + where.bins] = first + own
-        groups[where.missing] = first + int(own.max()) + 1
-        first = int(groups[where.missing]) + 1
-    return groups
-
-
-def _fit(placed: Ints, loss: Floats, weights: Floats, rounds: int, groups: int) -> tuple[float, Floats]:
-    """The constant and the function's value by group, after so many rounds."""
-    constant = float(np.average(loss, weights=weights))
-    table = np.zeros(groups)
-    left = loss - constant
-    masses = [np.bincount(column, weights=weights, minlength=groups) for column in placed]
-    for _ in range(rounds):
-        for column, mass in zip(placed, masses, strict=True):
-            step = RATE * np.bincount(column, weights=weights * left, minlength=groups) / (mass + SHRINKAGE)
-            table += step
-            left = left - step[column]
-    return constant, table
-
-
-def _choose(placed: Ints, loss: Floats, day: Ints, groups: int) -> tuple[int, float, Floats]:
-    """The number of rounds by left-out blocks of days, what share of the variance it explains, and the left-out residuals."""
-    days = int(day.max()) + 1
-    block = (day * min(BLOCKS, days)) // days
-    residuals = {rounds: np.zeros(len(loss)) for rounds in ROUNDS}
-    for i in range(int(block.max()) + 1):
-        out = block == i
-        for rounds in ROUNDS:
-            constant, table = _fit(placed[:, ~out], loss[~out], np.ones(int((~out).sum())), rounds, groups)
-            residuals[rounds][out] = loss[out] - constant - table[placed[:, out]].sum(axis=0)
-    squares = {rounds: float(np.mean(left**2)) for rounds, left in residuals.items()}
-    best = min(ROUNDS, key=lambda rounds: squares[rounds])
-    return best, 1.0 - squares[best] / max(squares[0], 1e-300), residuals[best]
