@@ -130,14 +130,13 @@ def _among(
 ) -> Page[int]:
     """A window of the rows that pass: they are met in the order of all rows, from the end that is asked for."""
     falling = order.falling is not query.from_end
-    met = (
-        int(row[0])
-        for row in connection.execute(
-            f"SELECT {listing.number} FROM {listing.source([listing.always, order.value], order.name)} "
-            f"WHERE {_and(listing)} ORDER BY {order.by(listing.number, falling=falling)}"
-        )
-        if row[0] in passing
+    walk = connection.cursor()
+    walk.row_factory = None  # plain rows: perhaps all of them are walked past
+    walk.execute(
+        f"SELECT {listing.number} FROM {listing.source([listing.always, order.value], order.name)} "
+        f"WHERE {_and(listing)} ORDER BY {order.by(listing.number, falling=falling)}"
     )
+    met = (int(number) for (number,) in walk if number in passing)
     total, wanted = len(passing), min(query.after, LONGEST_WINDOW)
     if query.from_end:
         last = [*islice(met, wanted)][::-1]
