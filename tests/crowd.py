@@ -85,6 +85,19 @@ def _add_alerts(connection: Connection, count: int) -> None:
             for i, at in enumerate(times)
         ],
     )  # fmt: skip
+    connection.executemany(
+        "UPDATE incidents SET judged_at = recorded_at, cause = ?, cost_tier = ?, cost_weight = ?, cost_words = ? WHERE id = ?",
+        [
+            (
+                f"column {i % 40} drifts",
+                i % 4,
+                float(i * 7_919 % 1_000),
+                f"{i * 7_919 % 1_000} a week",
+                last + 1 + i,
+            )
+            for i in range(count)
+        ],
+    )
 
 
 def _add_deployments(connection: Connection, count: int) -> None:

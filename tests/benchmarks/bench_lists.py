@@ -1,8 +1,17 @@
-"""Lists of 100,000 incidents, deployments and outcomes that wait: opening, deep pages, filters and orders, in SQL."""
+"""Lists of 100,000 rows in SQL: opening, deep pages, and every filter and order of each, by CPU time.
 
+What is asked of a list is made from its columns: each by some values that many, few and no rows have, each as an order (both
+ways; first, last and middle page; of one model; of what is unhealthy; with texts that most and few rows hold).
+"""
+
+import statistics
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from bench import median_s, show
 
@@ -12,80 +21,155 @@ import harbour
 
 import crowd
 from pilothouse.domain.listing import Page, Query, parse_filter
+from pilothouse.domain.roles import Actor
 from pilothouse.domain.wire import Outcome
 from pilothouse.operations import incidents, ingest, listings, outcome_lists
+from pilothouse.operations.services import Services
+from pilothouse.store import audit, listing
+from pilothouse.telemetry import outcome_lists as outcome_store
 
 COUNT = 100_000
-_ROWS = 240
+_ROWS, _REPEATS = 240, 5
+
+Asked = tuple[str, Callable[[Services, Actor, Query], Page[Any]], listing.Listing, dict[str, str], str]
+LISTS: tuple[Asked, ...] = (
+    ("incidents", incidents.incidents_page, listing.INCIDENTS, {
+        "inc": "99*", "severity": "critical warning x", "state": "open resolved", "cause": "*7* x", "model": "bike*",
+        "where": "jfk e*", "cost": "*week 5*", "since": "1*", "alerts": "1", "on": "sam", "kind": "latency x",
+        "region": "us* x", "product": "*", "unit": "ops x",
+    }, "drifts|column 7|zeppelin|jfk|sam"),
+    ("jobs", listings.jobs_page, listing.JOBS, {
+        "job": "99123 9*", "kind": "train x", "model": "flight*", "status": "succeeded failed", "step": "fit", "by": "sam o*",
+        "progress": "0*", "made": "1*", "took": "-1", "what": "*nightly* *99123*",
+    }, "nightly|retraining 99123|zeppelin|sam"),
+    ("versions", listings.versions_page, listing.VERSIONS,
+     {"version": "4*", "model": "bike* flight*", "gates": "candidate refused", "created": "1*"}, "candidate|v4912|zeppelin"),
+    ("deployments", listings.deployments_page, listing.DEPLOYMENTS, {
+        "since": "1*", "until": "9*", "target": "jfk", "model": "bike*", "version": "1 2", "how": "rollback", "by": "sam",
+        "reason": "*quest* *99123*", "recorded": "1*", "region": "us* x", "product": "*", "unit": "ops",
+    }, "request|request 99123|zeppelin|jfk"),
+    ("audit", listings.audit_page, listing.AUDIT,
+     {"seq": "99*", "recorded": "1*", "who": "sam x", "did": "job.* x", "to": "*99123*"}, "job|job 99123|zeppelin"),
+    ("outcomes that wait", outcome_lists.waiting_page, outcome_store.WAITING,
+     {"prediction": "*99123", "outcome": "1", "from": "ewr x", "since": "1*", "waits": "x"}, "order|order/99123|zeppelin"),
+)  # fmt: skip
 
 
 def run() -> None:
-    """Every page with its rows and its counts; what goes on, which is read whole."""
+    """Each list with its rows and its counts; what goes on, which is read whole."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "workspace"
         root.mkdir()
-        crowd.build(root, jobs=0, alerts=COUNT, deployments=COUNT)
+        crowd.build(root, jobs=COUNT, versions=COUNT // 2, alerts=COUNT, deployments=COUNT)
         with harbour.opened(root) as services:
+            _log(services)
             ingest.ingest_outcomes(services, [Outcome(f"order/{i}", "1") for i in range(COUNT)], "ewr")
             pat = harbour.person(services, "pat")
-
-            def page(of: object, query: Query) -> Page[object]:
-                return of(services, pat, query)  # type: ignore[operator,no-any-return]
-
             taken = median_s(lambda: incidents.list_incidents(services, pat, unresolved=True), 9)
             show(
                 f"lists: 11 incidents that go on, of {COUNT:,}",
                 f"{taken * 1000:.1f} ms",
                 "with what each costs",
             )
-            for name, of, cases in (
-                (
-                    "incidents",
-                    incidents.incidents_page,
-                    (
-                        "sort since",
-                        "sort severity",
-                        "bu=ops region=us*",
-                        "severity=critical",
-                        "column 7",
-                        "zeppelin",
-                    ),
-                ),
-                (
-                    "deployments",
-                    listings.deployments_page,
-                    (
-                        "sort since",
-                        "sort target",
-                        "bu=ops region=us*",
-                        "how=rollback by=sam",
-                        "request 99123",
-                        "zeppelin",
-                    ),
-                ),
-                ("outcomes that wait", outcome_lists.waiting_page, ("sort since", "from=ewr", "order/99123")),
-            ):
-                whole = page(of, Query(after=_ROWS))
-                first = median_s(lambda of=of: page(of, Query(after=_ROWS)), 9)  # type: ignore[misc]
-                show(
-                    f"lists: {whole.total:,} {name}: open",
-                    f"{first * 1000:.1f} ms",
-                    "with its rows and counts",
+            for name, page, of, values, texts in LISTS:
+                _ask(name, lambda query, page=page: page(services, pat, query), of, values, texts.split("|"))  # type: ignore[misc]
+
+
+def _log(services: Services) -> None:
+    with services.registry.transaction() as connection:
+        for i in range(COUNT):
+            audit.append(
+                connection, at=harbour.NOW + timedelta(days=1, seconds=i), actor=("sam", "olga", "daemon")[i % 3],
+                action=("job.succeeded", "job.failed", "alert.opened", "job.created")[i % 4], subject=f"job {i}", detail={},
+            )  # fmt: skip
+
+
+def _ask(
+    name: str,
+    page: Callable[[Query], Page[Any]],
+    of: listing.Listing,
+    values: dict[str, str],
+    texts: list[str],
+) -> None:
+    whole = page(Query(after=_ROWS))
+    middle = whole.total // 2 if whole.total else 0
+    show(
+        f"lists: {whole.total:,} {name}: open",
+        _ms(_cpu_s(page, Query(after=_ROWS))),
+        "with its rows and counts",
+    )
+    deep = Query(anchor=middle, before=_ROWS // 2, after=_ROWS // 2, count=False)
+    deep_s, top_s = _cpu_s(page, deep), _cpu_s(page, Query(after=_ROWS, count=False))
+    show(f"lists: {name}: a page in the middle", _ms(deep_s), f"{deep_s / top_s:.2f}× the top")
+    for what, questions in (
+        ("filters", dict(_filters(values, texts))),
+        ("orders", dict(_orders(of, middle))),
+        ("orders of some", dict(_orders_of_some(of, texts))),
+    ):
+        taken = {question: _cpu_s(page, query) for question, query in questions.items()}
+        slowest = max(taken, key=lambda question: taken[question])
+        show(
+            f"lists: {name}: the slowest of {len(taken)} {what}",
+            _ms(taken[slowest]),
+            f"{slowest}; median {_ms(statistics.median(taken.values()))}",
+        )
+
+
+def _filters(values: dict[str, str], texts: list[str]) -> Iterator[tuple[str, Query]]:
+    predicates = [
+        f"{column}{sign}{value}"
+        for column, words in values.items()
+        for value in words.split()
+        for sign in ("=", "!=")
+    ]
+    for typed in [
+        *predicates,
+        *texts,
+        *(f"!{text}" for text in texts),
+        *(f"-f {text[::2]}" for text in texts),
+    ]:
+        yield typed, Query(filter=parse_filter(typed), after=_ROWS)
+    yield "only unhealthy", Query(unhealthy=True, after=_ROWS)
+
+
+def _orders(of: listing.Listing, middle: int) -> Iterator[tuple[str, Query]]:
+    half = _ROWS // 2
+    for column in of.columns:
+        for falling in (False, True):
+            name = f"{column}{', falling' if falling else ''}"
+            yield name, Query(sort=column, descending=falling, after=_ROWS)
+            yield f"{name}, last page", Query(sort=column, descending=falling, from_end=True, after=_ROWS)
+            yield (
+                f"{name}, middle",
+                Query(sort=column, descending=falling, anchor=middle, before=half, after=half),
+            )
+
+
+def _orders_of_some(of: listing.Listing, texts: list[str]) -> Iterator[tuple[str, Query]]:
+    some = {f"of {text}": Query(filter=parse_filter(text), after=_ROWS) for text in texts}
+    some["of what is unhealthy"] = Query(unhealthy=True, after=_ROWS)
+    if "model" in of.columns:
+        some["of one model"] = Query(where=(("model", "flight-delay"),), after=_ROWS)
+    for column in of.columns:
+        for falling in (False, True):
+            for words, query in some.items():
+                named = f"{column}{', falling' if falling else ''}, {words}"
+                yield (
+                    named,
+                    Query(query.filter, column, falling, query.unhealthy, after=_ROWS, where=query.where),
                 )
-                middle = Query(anchor=COUNT // 2, before=_ROWS // 2, after=_ROWS // 2, count=False)
-                top = Query(after=_ROWS, count=False)
-                deep_s = median_s(lambda of=of, middle=middle: page(of, middle), 9)  # type: ignore[misc]
-                top_s = median_s(lambda of=of, top=top: page(of, top), 9)  # type: ignore[misc]
-                show(
-                    f"lists: {name}: a page in the middle",
-                    f"{deep_s * 1000:.1f} ms",
-                    f"{deep_s / top_s:.2f}× the top",
-                )
-                for case in cases:
-                    query = (
-                        Query(sort=case.removeprefix("sort "), after=_ROWS, count=False)
-                        if case.startswith("sort ")
-                        else Query(filter=parse_filter(case), after=_ROWS)
-                    )
-                    taken = median_s(lambda of=of, query=query: page(of, query), 9)  # type: ignore[misc]
-                    show(f"lists: {name}: {case}", f"{taken * 1000:.1f} ms")
+
+
+def _cpu_s(page: Callable[[Query], Page[Any]], query: Query) -> float:
+    """The median CPU time of a question in seconds: whatever else runs counts little in it."""
+    page(query)
+    taken = []
+    for _ in range(_REPEATS):
+        began = time.process_time()
+        page(query)
+        taken.append(time.process_time() - began)
+    return statistics.median(taken)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"

@@ -100,6 +100,28 @@ def test_commands_complete_views_models_and_targets() -> None:
     assert navigation.complete("audit x", *names) is None
 
 
+@pytest.mark.parametrize(
+    ("start", "command", "crumb"),
+    [
+        ("job 5", "job 6", "6 train bike-demand"), ("versions flight-delay", "version flight-delay/3", "v3"),
+        ("version flight-delay/3", "versions flight-delay", "flight-delay"), ("evidence 3", "approvals", "open"),
+        ("incident 1", "alert 3", "why 3 flight-delay"),
+    ],
+)  # fmt: skip
+async def test_a_command_in_a_view_above_another_of_the_same_place_goes_there(
+    make_console, start: str, command: str, crumb: str
+) -> None:
+    app = make_console(start=start)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        await pilot.press("colon", *command, "enter")
+        await settle(pilot, command)
+        assert crumb in " › ".join(app.view.crumbs())
+        await pilot.press("question_mark")
+        await settle(pilot)
+        assert type(app.screen).__name__ == "Help", "it goes on answering"
+
+
 async def test_colon_goes_to_a_view_and_esc_comes_back(make_console) -> None:
     app = make_console("pat")
     async with app.run_test(size=(80, 24)) as pilot:

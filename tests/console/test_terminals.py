@@ -1,4 +1,5 @@
-"""What arrives on a real terminal, read back by a terminal emulator: hostile text by the thousand, any size, any moment.
+"""What arrives on a real terminal, read back by a terminal emulator: hostile text by the thousand and by the megabyte, any
+size, any moment.
 
 ``HOSTILE_STRINGS`` and ``RESIZES`` make it the long form (``make proof-console``).
 """
@@ -7,25 +8,51 @@ import contextlib
 import os
 import random
 import re
+import weakref
 from pathlib import Path
 
 import harbour
+import harbour_extras
 import pyte
 import pytest
+from tampering import write_everywhere
 from test_hostile_text import FORBIDDEN, NASTY, SEQUENCES, quiet
 from test_processes import Terminal
 
+from pilothouse.console.navigation import VIEWS, parse_command
 from pilothouse.operations import jobs
 from support import wait_until
 
 STRINGS = int(os.environ.get("HOSTILE_STRINGS", "400"))
 RESIZES = int(os.environ.get("RESIZES", "60"))
+LONG_FORM = STRINGS >= 10_000
+GIANT = 1_000_000 if LONG_FORM else 20_000
+"""Characters of the longest strings."""
 PIECES = (
     *NASTY[:-3], "\x1b]0;title\x07", "\x1b[?1049l", "\x1b[31m", "\x1bP+q\x1b\\", "\x1b[6n", "\x9d52;c;eA==\x9c",
     "\x85", "\u2028", "[b]", "[link=file:///etc/passwd]x[/link]", "$(reboot)", "`x`", "\x1b[200~q\x1b[201~",
     "\U0001f44d\U0001f3fd", "\ufdfa", "\U0001d54f", "e\u0301", "\u0301", "\ufeff", "\u200b", "\U000e0041", "q", "\r\nq",
     "y", "\t", "%s", "{0}", "\\x1b[2J", "\u754c", "\u0e01\u0e47\u0e47\u0e47\u0e47",
 )  # fmt: skip
+
+
+KINDS = (
+    "[bold][red]x[/]", "[@click=app.quit]x[/]", "\x1b[31m\x1b[2J\x1b[H", "\x1b]52;c;cm0gLXJm\x07", "\x00\x07\x08\x7f",
+    "\x9b31m\x90q\x9c", "a\u202etxt\u2066x\u2069", "👩‍👩‍👧‍👦🏳️‍🌈",
+    "漢字かな交じり文", "z" + "\u0301" * 300, "line\r\n", "two words ", "x",
+)  # fmt: skip
+GIANTS = tuple((kind * (GIANT // len(kind) + 1))[:GIANT] for kind in KINDS)
+"""One very long string of each kind; lone surrogates, which no database takes, come in files."""
+OPENED = (
+    "version flight-delay/3 gates", "job 5", "incident 1", "audit", "overview", "models", "versions flight-delay",
+    "version flight-delay/3 code", "version flight-delay/2 data", "compare flight-delay/1 flight-delay/3", "approvals",
+    "evidence 3", "monitor flight-delay jfk", "jobs", "job 6", "trials 7", "deployments", "history",
+    "fleet", "lineage flight-delay/3", "affected flight-delay/1", "alerts", "alert 3", "alert 4", "schedules", "triggers",
+    "legal-holds", "outcomes", "rejected", "entry 7",
+    "train flight-delay",  # the last: its fields take keys
+)[: None if LONG_FORM else 4]  # fmt: skip
+LOOKED_AT = (b"\x1b", b"y", b"\x1b", b"\x1b[F", b"\x17", b"\x17") if LONG_FORM else (b"\x1b",)
+"""After the description of what the cursor is on: its raw record, the end of the list, every column whole."""
 
 
 def hostile_string(chance: random.Random) -> str:
@@ -40,7 +67,8 @@ def full_of_it(workspace: Path) -> Path:
     chance = random.Random(20_130_904)
     with harbour.opened(workspace) as services, services.registry.transaction() as connection:
         start = int(harbour.NOW.timestamp() * 1e6)
-        texts = [hostile_string(chance) for _ in range(STRINGS)]
+        texts = [hostile_string(chance) for _ in range(STRINGS - len(GIANTS))]
+        texts[7:7] = GIANTS  # among the first alerts, and the jobs at the end of the list
         connection.executemany(
             "INSERT INTO jobs (kind, model_id, spec_id, status, step, message, created_by, reason, created_at, started_at, "
             "ended_at, attempt, error, trigger_key) VALUES ('train', 1, (SELECT max(id) FROM model_specs WHERE model_id = 1), "
@@ -70,11 +98,38 @@ def full_of_it(workspace: Path) -> Path:
     return workspace
 
 
+@pytest.fixture
+def giant(workspace: Path) -> Path:
+    """Every column of both databases that takes a text says a very long hostile one, in its newest rows; logs do, too."""
+    harbour_extras.add(workspace)
+    with harbour.opened(workspace) as services:
+        registry, telemetry, jobs_folder = (
+            services.paths.registry,
+            services.paths.telemetry,
+            services.paths.jobs,
+        )
+    assert write_everywhere(registry, GIANTS) > 100
+    write_everywhere(telemetry, GIANTS)
+    for log in jobs_folder.rglob("log.txt"):
+        log.write_bytes("\n".join((*GIANTS, "\ud800" * GIANT)).encode("utf-8", "surrogatepass"))
+    return workspace
+
+
 def screen_of(terminal: Terminal, columns: int, rows: int) -> pyte.Screen:
-    """What a terminal of that size would show now."""
-    screen = pyte.Screen(columns, rows)
-    pyte.ByteStream(screen).feed(terminal.output())
+    """What a terminal of that size would show now; what it has been fed already is not fed to it again."""
+    if terminal not in _screens:
+        screen = pyte.Screen(columns, rows)
+        _screens[terminal] = (screen, pyte.ByteStream(screen), 0)
+    screen, stream, fed = _screens[terminal]
+    written = terminal.output()
+    stream.feed(written[fed:])
+    _screens[terminal] = (screen, stream, len(written))
     return screen
+
+
+_screens: "weakref.WeakKeyDictionary[Terminal, tuple[pyte.Screen, pyte.ByteStream, int]]" = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def assert_clean(written: bytes) -> None:
@@ -113,6 +168,27 @@ def test_hostile_strings_neither_act_nor_reach_the_terminal(full_of_it: Path) ->
         with harbour.opened(full_of_it) as services:
             after = [(job.id, job.status) for job in jobs.list_jobs(services, pat, limit=2_000)]
         assert after == before, "no text has done anything"
+        terminal.write(b"q")
+        assert terminal.process.wait(20) == 0
+
+
+def test_a_very_long_text_in_every_field_neither_acts_nor_holds_a_view_up(giant: Path) -> None:
+    with Terminal(giant, "jobs", size=(132, 43)) as terminal:
+        wait_until(lambda: b"running" in terminal.output(), 30)
+        for view in OPENED:
+            terminal.write(f":{view}\r".encode())
+            top = VIEWS[parse_command(view).view].top
+            wait_until(lambda top=top: screen_of(terminal, 132, 43).display[0].split()[0] == top, 10, 0.5)
+            quiet(terminal)
+            for key in (b"d", *LOOKED_AT):
+                terminal.write(key)
+                quiet(terminal)
+            assert terminal.process.poll() is None, view
+        terminal.write(b"\x1b")  # out of the field
+        quiet(terminal)
+        screen = screen_of(terminal, 132, 43)
+        assert screen.display[1].strip().startswith("1 Overview"), "no text has painted over the frame"
+        assert_clean(terminal.output())
         terminal.write(b"q")
         assert terminal.process.wait(20) == 0
 

@@ -7,6 +7,7 @@ import harbour
 import pytest
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError
+from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.records import AlertStatus, JobStatus, RequestStatus
 from pilothouse.operations import (
     alerts,
@@ -15,6 +16,7 @@ from pilothouse.operations import (
     catalogue,
     deployments,
     health,
+    incidents,
     jobs,
     monitor_views,
     promotions,
@@ -101,6 +103,29 @@ def test_an_alert_that_was_acknowledged_later_is_open_then(at, pat, harbour_serv
     assert alerts.get_alert(harbour_services, pat, 2).status is AlertStatus.ACKNOWLEDGED
     then = alerts.get_alert(at(1.5 * DAY), pat, 2)
     assert (then.status, then.handled_by) == (AlertStatus.OPEN, "")
+
+
+def test_all_incidents_are_listed_as_they_stood(at, pat, harbour_services) -> None:
+    harbour.at(harbour_services, harbour.NOW)
+    olga = harbour.person(harbour_services, "olga")
+    for incident in incidents.list_incidents(harbour_services, pat, unresolved=True):
+        incidents.resolve(harbour_services, olga, incident.id, "mended")
+    now = incidents.incidents_page(harbour_services, pat, Query(sort="cost", descending=True)).rows
+    assert {i.status for i in now} == {AlertStatus.RESOLVED}
+    for before in (timedelta(0), 1.5 * DAY, timedelta(days=4, hours=12)):
+        past = at(before)
+        then = incidents.incidents_page(past, pat, Query()).rows
+        for state in AlertStatus:
+            found = incidents.incidents_page(past, pat, Query(parse_filter(f"state={state}"))).rows
+            assert [i.id for i in found] == [i.id for i in then if i.status is state]
+        for name, value in (
+            ("alerts", lambda i: len(i.alerts)), ("where", lambda i: ", ".join(i.targets)), ("since", lambda i: i.since),
+        ):  # fmt: skip
+            found = incidents.incidents_page(past, pat, Query(sort=name)).rows
+            assert [i.id for i in found] == [i.id for i in sorted(then, key=lambda i: (value(i), i.id))]
+        assert all(i.cost.words for i in then if i.unresolved), "what went on is looked up"
+    assert {i.status for i in then} == {AlertStatus.OPEN}
+    assert sum(len(i.alerts) for i in then) == 2
 
 
 def test_health_is_judged_by_what_was_known_and_says_that_processes_are_not_on_record(at, pat) -> None:

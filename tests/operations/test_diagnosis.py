@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fixtures.registries import Harbour
+from fixtures.registries import Harbour, raised
 from pilothouse.domain.roles import Role
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations import diagnosis, jobs, promotions, retention, trainings, workspaces, write_state
@@ -156,6 +156,18 @@ def test_a_row_that_is_not_what_the_log_says_is_named(harbour: Harbour, statemen
     found = wrong(harbour)
     assert "audit chain" not in found
     assert f"not what the audit log says: {said}" in found["records"]
+
+
+@pytest.mark.parametrize("change", ["state = 'resolved'", "place = 'jfk'", "cause = 'nothing'"])
+def test_an_incident_that_is_listed_otherwise_than_its_alerts_say_is_named(
+    harbour: Harbour, change: str
+) -> None:
+    deploy(harbour)
+    lead(harbour)
+    raised(harbour, "performance")
+    assert "incidents" not in wrong(harbour)
+    forge(harbour, f"UPDATE incidents SET {change}")
+    assert "incident 1 is listed otherwise than its alerts say" in wrong(harbour)["incidents"]
 
 
 def test_what_is_written_once_is_sealed_and_what_goes_through_states_may_go_on(harbour: Harbour) -> None:

@@ -4,22 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from fixtures.registries import START, Harbour
+from fixtures.registries import START, Harbour, raised
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.domain.records import AlertStatus
 from pilothouse.operations import alerts, audits, gathering, incidents
 from pilothouse.sqlite import driver
 from pilothouse.store import alerts as alert_rows
-
-
-def raised(harbour: Harbour, kind: str, target: str = "ewr", *features: str, **other: object) -> Alert:
-    finding = {
-        "model": "delay", "version": 1, "target": target, "kind": kind,
-        "subject": "auc" if kind == "performance" else "features",
-        "severity": "warning", "effective_at": START, "summary": f"{kind} on {target}", "explanation": "why",
-        "figures": {"psi": 0.4}, "features": features, **other,
-    }  # fmt: skip
-    return alerts.open_alert(harbour.services, **finding)[0]  # type: ignore[arg-type]
 
 
 @pytest.fixture

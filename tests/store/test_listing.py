@@ -14,7 +14,7 @@ import crowd
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.records import Job
-from pilothouse.operations import incidents, listings
+from pilothouse.operations import incidents, judging, listings
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import windows
 from pilothouse.store import listing
@@ -100,9 +100,8 @@ def test_only_unhealthy(services: Services, everything: list[Job]) -> None:
 def test_every_list_takes_every_column_and_a_text(services: Services) -> None:
     pat = harbour.person(services, "pat")
     pages = {
-        "JOBS": listings.jobs_page, "RUNS": listings.runs_page, "VERSIONS": listings.versions_page,
-        "ALERTS": listings.alerts_page, "DEPLOYMENTS": listings.deployments_page, "AUDIT": listings.audit_page,
-        "INCIDENTS": incidents.incidents_page,
+        "JOBS": listings.jobs_page, "VERSIONS": listings.versions_page, "DEPLOYMENTS": listings.deployments_page,
+        "AUDIT": listings.audit_page, "INCIDENTS": incidents.incidents_page,
     }  # fmt: skip
     for name, page in pages.items():
         whole = page(services, pat, Query(after=2_000))
@@ -120,7 +119,8 @@ INCIDENT_FILTERS = {
     "!jfk": lambda i: "jfk" not in i.targets,
     "region=us-east where=w*": lambda i: "washington" in i.targets,
     "bu=ops": lambda i: bool({"ewr", "jfk"} & set(i.targets)),
-    "severity=critical": lambda i: any(a.severity == "critical" for a in i.alerts),
+    "severity=critical": lambda i: i.severity == "critical",
+    "cost=*week": lambda i: i.cost.words.endswith("week"),
     "state=open": lambda i: i.status == "open",
     "kind=latency model=bike*": lambda i: (
         i.model == "bike-demand" and any(a.kind == "latency" for a in i.alerts)
@@ -142,7 +142,32 @@ def test_incidents_are_found_by_what_their_alerts_say(services: Services) -> Non
     assert [i.id for i in by_time] == [i.id for i in sorted(everything, key=lambda i: (i.since, i.id))]
     going_on = incidents.incidents_page(services, pat, Query(unhealthy=True, after=2_000)).rows
     assert {i.id for i in going_on} == {i.id for i in everything if i.unresolved}
-    assert {i.cost.words for i in everything if not i.unresolved} == {""}
+
+
+@pytest.mark.parametrize("few", [5_000, 10], ids=["ordered whole", "window by window"])
+def test_all_incidents_are_sorted_by_what_is_shown(
+    services: Services, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(windows, "FEW", few)
+    pat = harbour.person(services, "pat")
+    judging.judge_what_moved(services, windows_closed=True)
+    everything = incidents.incidents_page(services, pat, Query(after=2_000)).rows
+    assert len({i.cost.rank for i in everything}) > 60
+    orders = {
+        "cost": lambda i: (-i.cost.tier, i.cost.weight, i.id), "severity": lambda i: (i.severity, i.id),
+        "state": lambda i: (str(i.status), i.id), "alerts": lambda i: (len(i.alerts), i.id),
+        "where": lambda i: (", ".join(i.targets), i.id), "since": lambda i: (i.since, i.id), "on": lambda i: (i.assignee, i.id),
+        "region": lambda i: i.id,
+    }  # fmt: skip
+    for name, order in orders.items():
+        for typed in ("", "bu=ops", "drifts"):
+            for descending in (False, True):
+                query = Query(parse_filter(typed), name, descending, after=2_000)
+                found = incidents.incidents_page(services, pat, query).rows
+                assert len(found) > 60
+                wanted = {i.id for i in found}
+                in_order = sorted((i for i in everything if i.id in wanted), key=order, reverse=descending)
+                assert [i.id for i in found] == [i.id for i in in_order], (name, typed)
 
 
 def test_an_unknown_column_is_said(services: Services) -> None:
@@ -157,7 +182,9 @@ def test_an_unknown_column_is_said(services: Services) -> None:
     [
         ("JOBS", Query(sort="took")), ("JOBS", Query(sort="status")), ("JOBS", Query(sort="kind", anchor=300)),
         ("JOBS", Query(anchor=300)), ("DEPLOYMENTS", Query(sort="since", anchor=30)), ("DEPLOYMENTS", Query(sort="until")),
-        ("INCIDENTS", Query(anchor=30)), ("INCIDENTS", Query(sort="on")),
+        ("INCIDENTS", Query(anchor=30)), ("INCIDENTS", Query(sort="on")), ("INCIDENTS", Query(sort="cost", anchor=30)),
+        ("INCIDENTS", Query(sort="cause")), ("INCIDENTS", Query(sort="where")), ("INCIDENTS", Query(sort="model")),
+        ("DEPLOYMENTS", Query(sort="target")), ("DEPLOYMENTS", Query(sort="model")), ("VERSIONS", Query(sort="gates")),
     ],
 )  # fmt: skip
 def test_windows_are_read_along_an_index(services: Services, of: str, query: Query) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.sqlite import driver
-from pilothouse.store import migrations
+from pilothouse.store import incidents, migrations
 from pilothouse.store.connection import Registry
 from pilothouse.store.migrations import MIGRATIONS, SCHEMA
 
@@ -28,6 +28,35 @@ def make_form(path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
         connection.execute(f"PRAGMA user_version = {count}")
         connection.execute("INSERT INTO models (id, name, created_at, created_by) VALUES (1, 'm', 1, 'ada')")
     connection.close()
+
+
+def test_incidents_of_an_older_form_are_listed_by_their_alerts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_form(tmp_path / "old.db", 8, monkeypatch)
+    connection = driver.connect(str(tmp_path / "old.db"))
+    with connection:
+        connection.executescript(
+            "INSERT INTO targets (id, name, created_at) VALUES (1, 'ewr', 1), (2, 'jfk', 1);"
+            "INSERT INTO incidents (id, model_id, recorded_at, merged_into) VALUES (1, 1, 1, NULL), (2, 1, 1, 1);"
+        )
+        connection.executemany(
+            "INSERT INTO alerts (model_id, version_id, target_id, kind, subject, severity, status, effective_at, recorded_at, "
+            "summary, explanation, figures, incident_id, resolved_at) VALUES (1, 1, ?, ?, 's', ?, ?, ?, 1, '', '', '{}', 1, ?)",
+            [
+                (2, "latency", "critical", "resolved", 50, 60),
+                (1, "errors", "warning", "acknowledged", 90, None),
+            ],
+        )
+    connection.close()
+    registry = Registry.upgrade(tmp_path / "old.db")
+    with registry.read() as connection:
+        row = connection.execute(
+            "SELECT state, severity, since, inside, place, judged_at FROM incidents WHERE id = 1"
+        ).fetchone()
+        assert tuple(row) == ("acknowledged", "warning", 50, 2, "ewr", None)
+        assert [row.id for row in incidents.to_judge(connection, 10, going_on=False)] == [1]
+    registry.close()
 
 
 @pytest.mark.parametrize("count", range(1, SCHEMA.version))

@@ -46,7 +46,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Alerts with one cause, in the order in which they opened. Its state is theirs: there is no other record of it."""
+    """Alerts with one cause, in the order in which they opened. Its state is theirs.
+
+    ``cost``: by the newest figures while it goes on; then, and in the list of all, the most that it was judged to cost.
+    """
 
     id: int
     model: str

@@ -12,6 +12,7 @@ from pilothouse.store import alerts
 
 from .authorisation import Change, changing, clean_text, reading, reason_given
 from .gathering import place
+from .judging import judge
 from .services import Services
 
 
@@ -45,14 +46,15 @@ def acknowledge(services: Services, actor: Actor, alert_id: int, note: str = "")
         alert = _require(change.connection, alert_id)
         if alert.status is not AlertStatus.OPEN:
             raise ConflictError(f"alert {alert_id} is {alert.status} already{_by(alert)}")
-        return set_status_in(change, alert, AlertStatus.ACKNOWLEDGED, words)
+        return _set_status(services, change, alert, AlertStatus.ACKNOWLEDGED, words)
 
 
 def resolve(services: Services, actor: Actor, alert_id: int, reason: str) -> Alert:
     """Close an alert. Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (closed)."""
     words = reason_given(reason, "resolving an alert")
     with changing(services, actor, Permission.HANDLE_ALERT, _model_of(services, alert_id)) as change:
-        return set_status_in(change, _unresolved(change.connection, alert_id), AlertStatus.RESOLVED, words)
+        alert = _unresolved(change.connection, alert_id)
+        return _set_status(services, change, alert, AlertStatus.RESOLVED, words)
 
 
 def open_alert(
@@ -97,6 +99,7 @@ def open_alert(
             if number is None:
                 raise NotFoundError(f"there is no {version_uri(model, version)}, or no target {target!r}")
             placed = place(connection, _require(connection, number))
+            judge(services, connection, [placed.incident], change.at)
             change.record(
                 "alert.opened",
                 f"alert {number}",
@@ -115,7 +118,8 @@ def open_alert(
 def resolve_alert_automatically(services: Services, alert_id: int, reason: str) -> Alert:
     """Close an alert whose monitor has been quiet, or whose version is not live any more. Raises ConflictError (closed)."""
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        return set_status_in(change, _unresolved(change.connection, alert_id), AlertStatus.RESOLVED, reason)
+        alert = _unresolved(change.connection, alert_id)
+        return _set_status(services, change, alert, AlertStatus.RESOLVED, reason)
 
 
 def note_retraining(services: Services, alert_id: int, job_id: int) -> None:
@@ -124,6 +128,13 @@ def note_retraining(services: Services, alert_id: int, job_id: int) -> None:
         _require(change.connection, alert_id)
         alerts.set_retrain_job(change.connection, alert_id, job_id)
         change.record("alert.retraining", f"alert {alert_id}", {"job": job_id})
+
+
+def _set_status(services: Services, change: Change, alert: Alert, status: AlertStatus, note: str) -> Alert:
+    changed = set_status_in(change, alert, status, note)
+    if changed.incident is not None:
+        judge(services, change.connection, [changed.incident], change.at)
+    return changed
 
 
 def set_status_in(change: Change, alert: Alert, status: AlertStatus, note: str) -> Alert:

@@ -12,10 +12,10 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.sqlite import driver
 from pilothouse.sqlite.connection import check_file_system, check_library
-from pilothouse.store import agreement, audit, deployments, jobs, versions
+from pilothouse.store import agreement, audit, deployments, incidents, jobs, versions
 from pilothouse.system import landlock
 
-from . import audits, health, processes, write_state
+from . import audits, health, judging, processes, write_state
 from .authorisation import reading
 from .services import Services
 
@@ -34,6 +34,7 @@ def diagnose(services: Services, actor: Actor) -> list[Finding]:
         "telemetry": lambda: _telemetry(services),
         "audit chain": lambda: _chain(services, actor),
         "records": lambda: _records(services),
+        "incidents": lambda: _incidents(services),
         "seal": lambda: write_state.check_seal(services),
         "artifacts": lambda: _artifacts(services),
         "orphans": lambda: _orphans(services),
@@ -129,6 +130,18 @@ def _records(services: Services) -> str:
             f"not what the audit log says: {differing[0]}{more}; somebody changed the database past Pilothouse"
         )
     return "grants, versions, requests, decisions and deployments are what the audit log says"
+
+
+def _incidents(services: Services) -> str:
+    """What the list shows of an incident is kept beside its alerts, and must be what they say."""
+    with services.registry.read() as connection:
+        odd = sorted({*incidents.unlike_their_alerts(connection), *judging.misjudged(connection)})
+    if odd:
+        more = f" (and {len(odd) - 1} more)" if len(odd) > 1 else ""
+        raise IntegrityError(
+            f"incident {odd[0]}{more} is listed otherwise than its alerts say: somebody changed the database past Pilothouse"
+        )
+    return "listed as their alerts say"
 
 
 def _artifacts(services: Services) -> str:

@@ -11,6 +11,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, incidents, models
 
 from .authorisation import changing
+from .judging import judge
 from .services import Services
 
 _UNKNOWN_MODEL = timedelta(days=28)
@@ -40,8 +41,12 @@ def gather(services: Services) -> int:
             return 0
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         waiting = alerts.without_incident(change.connection)
+        touched = set()
         for alert in waiting:
-            change.record("alert.gathered", f"alert {alert.id}", place(change.connection, alert).facts)
+            placed = place(change.connection, alert)
+            change.record("alert.gathered", f"alert {alert.id}", placed.facts)
+            touched.add(placed.incident)
+        judge(services, change.connection, sorted(touched), change.at)
     return len(waiting)
 
 

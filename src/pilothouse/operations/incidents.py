@@ -1,7 +1,6 @@
 """Incidents: listing them by what they cost, and handling all alerts of one at once."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identifiers import check_name
@@ -18,6 +17,7 @@ from pilothouse.store.incidents import IncidentRow
 from .alerts import set_status_in
 from .authorisation import Change, changing, clean_text, reading, reason_given
 from .incident_evidence import gather_evidence
+from .judging import judge, reading_telemetry, telling
 from .services import Services
 
 
@@ -25,29 +25,27 @@ def list_incidents(
     services: Services, actor: Actor, *, unresolved: bool = False, model: str | None = None, limit: int = 500
 ) -> list[Incident]:
     """What goes on by what it costs, then what is over, newest first. Raises NotAllowedError."""
-    with reading(services, actor) as connection, _telemetry(services) as telemetry:
+    with reading(services, actor) as connection, reading_telemetry(services) as telemetry:
         rows = incidents.listed(connection, unresolved=unresolved, model=model, limit=limit)
         return by_cost(_whole(connection, telemetry, rows))
 
 
 def incidents_page(services: Services, actor: Actor, query: Query) -> Page[Incident]:
-    """A window of all incidents, over or not, newest first unless sorted. What one that is over cost is not looked up again.
+    """A window of all incidents, over or not, newest first unless sorted; each with the most that it was judged to cost.
 
     Raises InvalidInputError (no such column) or NotAllowedError.
     """
-    with reading(services, actor) as connection, _telemetry(services) as telemetry:
+    with reading(services, actor) as connection, reading_telemetry(services) as telemetry:
         found = listing.window(connection, listing.INCIDENTS, query)
         rows = (
             listing.in_order(found.rows, incidents.of_numbers(connection, found.rows)) if found.rows else ()
         )
-        return Page(
-            tuple(_whole(connection, telemetry, list(rows), also_over=False)), found.first, found.total
-        )
+        return Page(tuple(_whole(connection, telemetry, list(rows), newest=False)), found.first, found.total)
 
 
 def get_incident(services: Services, actor: Actor, number: int) -> Incident:
     """One incident. Raises NotFoundError or NotAllowedError."""
-    with reading(services, actor) as connection, _telemetry(services) as telemetry:
+    with reading(services, actor) as connection, reading_telemetry(services) as telemetry:
         return _whole(connection, telemetry, [_require(connection, number)])[0]
 
 
@@ -122,6 +120,7 @@ def _handle(
         number = before.id
         members = alert_store.of_incidents(change.connection, [number])[number]
         touched = change_all(change, members)
+        judge(services, change.connection, [number], change.at)
         facts = {
             "model": model,
             "alerts": touched,
@@ -132,32 +131,26 @@ def _handle(
     return get_incident(services, actor, number)
 
 
-@contextmanager
-def _telemetry(services: Services) -> Iterator[Connection | None]:
-    """Telemetry to read, or None before anything has arrived."""
-    if not services.paths.telemetry.exists():
-        yield None
-        return
-    with services.telemetry.read() as connection:
-        yield connection
-
-
-_OVER = Cost(NOTHING, 0.0, "")
-"""What is over and shown among very many costs nothing any more."""
+_UNKNOWN = Cost(NOTHING, 0.0, "")
+"""Of one that was over before anybody judged it."""
 
 
 def _whole(
-    connection: Connection, telemetry: Connection | None, rows: list[IncidentRow], *, also_over: bool = True
+    connection: Connection, telemetry: Connection | None, rows: list[IncidentRow], *, newest: bool = True
 ) -> list[Incident]:
+    """``newest``: by the newest figures what goes on costs; else, and of what is over, the most that it was judged to."""
     members = alert_store.of_incidents(connection, [row.id for row in rows])
     found = []
     for row in rows:
         alerts = members.get(row.id, [])
         if not alerts:
             continue
-        telling = [a for a in alerts if a.status is not AlertStatus.RESOLVED] or alerts
-        over = not any(a.status is not AlertStatus.RESOLVED for a in alerts)
-        cost = _OVER if over and not also_over else cost_of(gather_evidence(connection, telemetry, telling))
+        speaking = telling(alerts)
+        over = speaking[0].status is AlertStatus.RESOLVED
+        if over or (row.most is not None and not newest):
+            cost = row.most or _UNKNOWN
+        else:
+            cost = cost_of(gather_evidence(connection, telemetry, speaking))
         found.append(Incident(row.id, row.model, row.recorded_at, row.assignee, tuple(alerts), cost))
     return found
 

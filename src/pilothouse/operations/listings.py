@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pilothouse.domain.listing import Page, Query
-from pilothouse.domain.records import Alert, AuditEntry, Deployment, Job, Run, Version
+from pilothouse.domain.records import AuditEntry, Deployment, Job, Version
 from pilothouse.domain.roles import Actor
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, audit, deployments, jobs, listing, runs, versions
+from pilothouse.store import audit, deployments, jobs, listing, versions
 
 from .authorisation import reading
 from .services import Services
@@ -20,19 +20,9 @@ def jobs_page(services: Services, actor: Actor, query: Query) -> Page[Job]:
     return _page(services, actor, listing.JOBS, query, jobs.of_numbers)
 
 
-def runs_page(services: Services, actor: Actor, query: Query) -> Page[Run]:
-    """Runs, newest first unless sorted. Raises InvalidInputError (no such column)."""
-    return _page(services, actor, listing.RUNS, query, runs.of_numbers)
-
-
 def versions_page(services: Services, actor: Actor, query: Query) -> Page[Version]:
     """Versions, newest first unless sorted. Raises InvalidInputError (no such column)."""
     return _page(services, actor, listing.VERSIONS, query, versions.of_numbers)
-
-
-def alerts_page(services: Services, actor: Actor, query: Query) -> Page[Alert]:
-    """Alerts, newest first unless sorted. Raises InvalidInputError (no such column)."""
-    return _page(services, actor, listing.ALERTS, query, alerts.of_numbers)
 
 
 def deployments_page(services: Services, actor: Actor, query: Query) -> Page[Deployment]:

@@ -14,7 +14,7 @@ from pilothouse.telemetry import Stream, from_us, readings
 from pilothouse.telemetry.readings import RetrainingNote
 from pilothouse.telemetry.streams import count_received, get_stream, list_streams, read_clock
 
-from . import alerting, gathering, retraining, silence, window_closing
+from . import alerting, gathering, judging, retraining, silence, window_closing
 from .services import Services
 from .watched import baseline_of, spec_in_force
 
@@ -74,6 +74,7 @@ def evaluate_windows(services: Services) -> Round:
         if spec is not None and spec.automation.retrain_on:
             found.retrainings += retraining.consider_again(services, spec)
     try:
+        judging.judge_what_moved(services, windows_closed=found.readings > 0)
         _prepare_one(services, live)
     except PilothouseError as error:
         faults.append(error)

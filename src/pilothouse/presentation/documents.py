@@ -73,11 +73,12 @@ def wrap(line: Line, width: int) -> list[Line]:
         text = cell.text
         while text:
             room = width - used
-            if display_width(text) <= room:
+            fits, taken = _fitting(text, room)
+            if fits == len(text):
                 pieces[-1].append(Cell(text, cell.tone))
-                used += display_width(text)
+                used += taken
                 break
-            head = _head(text, room, at_start=used <= hang)
+            head = _head(text, fits, at_start=used <= hang)
             if head:
                 pieces[-1].append(Cell(text[:head].rstrip(), cell.tone))
             text = text[head:].lstrip() if head else text
@@ -86,15 +87,22 @@ def wrap(line: Line, width: int) -> list[Line]:
     return [Line(tuple(piece), line.hang) for piece in pieces]
 
 
-def _head(text: str, room: int, *, at_start: bool) -> int:
-    """How many characters of ``text`` go into ``room`` columns: up to a space, or as many as fit at a line's start."""
-    fits = 0
+def _fitting(text: str, room: int) -> tuple[int, int]:
+    """How many characters of ``text`` go into ``room`` columns, and how many columns they take."""
+    if text.isascii():
+        fits = max(0, min(len(text), room))
+        return fits, fits
     taken = 0
-    for character in text:
-        taken += display_width(character)
-        if taken > room:
-            break
-        fits += 1
+    for fits, character in enumerate(text):
+        after = taken + display_width(character)
+        if after > room:
+            return fits, taken
+        taken = after
+    return len(text), taken
+
+
+def _head(text: str, fits: int, *, at_start: bool) -> int:
+    """Where to break a text of which so many characters fit: at a space, or at a line's start where they end."""
     space = text.rfind(" ", 0, fits + 1)
     if space > 0:
         return space

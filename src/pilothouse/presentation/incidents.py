@@ -1,6 +1,7 @@
 """Incidents: the list by what they cost, the alerts inside of one, and its story as a text to read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pilothouse.domain.incidents import SERVING, Incident
@@ -11,8 +12,13 @@ from pilothouse.presentation.tables import Row, Table, read_columns
 from pilothouse.presentation.texts import LINE_LIMIT, safe, time_text
 
 
-def incident_table(incidents: Sequence[Incident], targets: Iterable[Target] = ()) -> Table:
-    """In the order given: severity and state, what, where, what it costs. ``targets``: for filters by region."""
+def incident_table(
+    incidents: Sequence[Incident], targets: Iterable[Target] = (), *, everything: bool = False
+) -> Table:
+    """In the order given: severity and state, what, where, what it costs. ``targets``: for filters by region.
+
+    ``everything``: of a list of all, in which the cost is the most that each was judged to, and the order is any.
+    """
     places = {target.name: target for target in targets}
     columns = read_columns(
         ">INC",
@@ -21,11 +27,12 @@ def incident_table(incidents: Sequence[Incident], targets: Iterable[Target] = ()
         "CAUSE ~16",
         "MODEL ~8 !3",
         "WHERE ~7",
-        "COST ~22",
+        "COST AT MOST ~22" if everything else "COST ~22",
         "SINCE (DATA) !2",
         ">ALERTS !5",
         "ON IT !1",
     )
+    columns = tuple(replace(c, ranked=True) if c.title == "COST" else c for c in columns)
     rows = [
         Row(
             str(i.id),
@@ -115,7 +122,10 @@ def incident_head(incident: Incident) -> list[Line]:
         Line((severity_cell(incident), Cell("  "), Cell(safe(incident.cause, LINE_LIMIT), "strong")), 2),
         *pairs(
             [
-                ("cost", incident.cost.words),
+                (
+                    "cost at most" if incident.status is AlertStatus.RESOLVED else "cost",
+                    incident.cost.words or "not known",
+                ),
                 ("where", f"{incident.model} {_versions(incident)} on {where_text(incident)}"),
                 ("since", f"{time_text(incident.since)} in the data; {incident.status}{by}{over}"),
             ]

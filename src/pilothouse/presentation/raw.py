@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 from pilothouse.presentation.cell import Cell
@@ -16,23 +17,31 @@ from pilothouse.presentation.texts import LINE_LIMIT, safe, safe_block
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 LONGEST = 400_000
 """Characters of a record that are shown; it is cut after that, and says so."""
+LONGEST_FIELD = 50_000
+"""Characters of one text in it, and of one of its names; cut before anything else is made of them."""
+MOST_LINES = 5_000
+"""Lines of a description."""
 
 
 def plain(value: Any) -> Any:
-    """A record as JSON data: times as ISO 8601, states as words."""
+    """A record as JSON data: times as ISO 8601, states as words; a very long text is cut, and says so."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {_bounded(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Enum):
         return str(value)
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float):
         return value
-    return str(value)
+    return _bounded(str(value))
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= LONGEST_FIELD else f"{text[:LONGEST_FIELD]}… cut: {len(text):,} characters"
 
 
 def to_json(record: Any) -> str:
@@ -49,7 +58,8 @@ def to_toml(record: Any) -> str:
 def describe(record: Any) -> list[Line]:
     """Every field as ``name  value``, nested ones as sections below."""
     data = plain(record)
-    return list(_sections(data if isinstance(data, dict) else {"value": data}, ""))
+    lines = list(islice(_sections(data if isinstance(data, dict) else {"value": data}, ""), MOST_LINES + 1))
+    return lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], text_line("… cut: y shows more")]
 
 
 def raw_lines(text: str) -> list[Line]:

@@ -14,6 +14,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d")
 
 def sorted_rows(table: Table, column: int, *, descending: bool) -> tuple[Row, ...]:
     """The rows by a column; equal ones stay in their order, and rows that say nothing there come last."""
+    if table.columns[column].ranked:
+        return table.rows if descending else table.rows[::-1]
     keys = [(sort_key(row.cells[column].text), row) for row in table.rows]
     said = [pair for pair in keys if pair[0] is not None]
     said.sort(key=lambda pair: pair[0] or (2, 0.0, ""), reverse=descending)

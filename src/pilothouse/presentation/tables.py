@@ -17,6 +17,8 @@ class Column:
     least: int = 4
     shrink: bool = False
     drop: int = 0
+    ranked: bool = False
+    """The rows come in the order of this column, the greatest first, which its texts do not say."""
 
 
 _SPEC = re.compile(r"(>?)(.*?)(?: ~(\d+))?(?: !(\d+))?")

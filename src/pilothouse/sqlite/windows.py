@@ -3,14 +3,16 @@
 
 A list is described once (``Listing``, beside its tables); ``window`` gives the numbers of its rows, and the noun's own
 module reads the records. The order is always (what is sorted by, number), so it is total, and a window goes on from a
-row's key. A filter that few rows pass is answered from one scan of a covering index; one that many pass finds a window's
-rows soon along the index of the order.
+row's key. What passes a filter is found by one scan of a covering index, and counted by it. Few rows are then ordered as a
+whole; of many, a window's are met along the index of the order. Neither reads more than the index twice, whatever is asked.
 """
 
 import json
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 
 from pilothouse.domain.errors import InvalidInputError
@@ -21,7 +23,7 @@ from .connection import Connection
 T = TypeVar("T")
 LONGEST_WINDOW = 2_000
 FEW = 5_000
-"""As many rows as pass a filter are ordered as a whole; more are read window by window."""
+"""As many rows as pass a filter are ordered as a whole; among more, a window's are looked for in the order of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class Listing:
     """A condition that every row of the list meets; empty: all rows of the table are in it."""
     tests: Mapping[str, str] = field(default_factory=dict)
     """How a filter asks for a column, ``{}`` being its condition, where that is cheaper than looking at each row's value."""
-    through: str = "{}"
-    """How a test of ``words`` reaches the row, where they are those of rows that belong to it."""
+    elsewhere: tuple[str, str] | None = None
+    """Text of rows of another table that is part of the row's too, and how a test of it (``{}``) reaches the row."""
     also: tuple[str, ...] = ()
     """Columns of ``tests`` that are part of the text too."""
 
@@ -62,21 +64,19 @@ class Listing:
 def window(connection: Connection, listing: Listing, query: Query) -> Page[int]:
     """The numbers of the rows of one window, in order. Raises InvalidInputError (no such column)."""
     name = _column(listing, query.sort) if query.sort else ""
+    value = listing.columns[name] if name else listing.number
     order = _Order(
         name,
-        listing.columns[name] if name else listing.number,
+        listing.number if value == "''" else value,  # only to filter by
         query.descending if name else not query.descending,
     )
-    where, values = _conditions(listing, query)
-    if query.filter or query.unhealthy:
-        rows = connection.execute(
-            f"SELECT {listing.number} FROM {listing.source([*where])} WHERE {' AND '.join(where)} LIMIT ?",
-            [*values, FEW + 1],
-        )
-        found = [int(row[0]) for row in rows]
-        if len(found) <= FEW:
-            return _slice(_ordered(connection, listing, order, found), query)
-    return _window(connection, listing, query, order, where, values)
+    conditions, values = _conditions(listing, query)
+    if not conditions:
+        return _window(connection, listing, query, order)
+    passing = _passing(connection, listing, conditions, values)
+    if len(passing) <= FEW:
+        return _slice(_ordered(connection, listing, order, passing), query)
+    return _among(connection, listing, query, order, set(passing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,15 @@ class _Order:
 
     def key(self, number: str) -> str:
         return ", ".join(dict.fromkeys((self.value, number)))
+
+
+def _passing(connection: Connection, listing: Listing, conditions: list[str], values: list[Any]) -> list[int]:
+    """The numbers of all rows that pass, as one text: rows by the ten thousand would cost more than finding them."""
+    where = _and(listing, conditions)
+    (found,) = connection.execute(
+        f"SELECT json_group_array({listing.number}) FROM {listing.source([where])} WHERE {where}", values
+    ).fetchone()
+    return json.loads(found)  # type: ignore[no-any-return]
 
 
 def _ordered(connection: Connection, listing: Listing, order: _Order, found: list[int]) -> list[int]:
@@ -116,21 +125,49 @@ def _slice(found: list[int], query: Query) -> Page[int]:
     return Page(tuple(found[start : min(end, start + LONGEST_WINDOW)]), start, len(found))
 
 
-def _window(
-    connection: Connection, listing: Listing, query: Query, order: _Order, where: list[str], values: list[Any]
+def _among(
+    connection: Connection, listing: Listing, query: Query, order: _Order, passing: set[int]
 ) -> Page[int]:
+    """A window of the rows that pass: they are met in the order of all rows, from the end that is asked for."""
+    falling = order.falling is not query.from_end
+    walk = connection.cursor()
+    walk.row_factory = None  # plain rows: perhaps all of them are walked past
+    walk.execute(
+        f"SELECT {listing.number} FROM {listing.source([listing.always, order.value], order.name)} "
+        f"WHERE {_and(listing)} ORDER BY {order.by(listing.number, falling=falling)}"
+    )
+    met = (int(number) for (number,) in walk if number in passing)
+    total, wanted = len(passing), min(query.after, LONGEST_WINDOW)
+    if query.from_end:
+        last = [*islice(met, wanted)][::-1]
+        return Page(tuple(last), total - len(last), total)
+    if query.anchor not in passing:
+        return Page(tuple(islice(met, wanted)), 0, total)
+    above: deque[int] = deque(maxlen=min(query.before, LONGEST_WINDOW - 1))
+    place = 0
+    for number in met:
+        if number == query.anchor:
+            break
+        above.append(number)
+        place += 1
+    rows = [*above, query.anchor, *islice(met, max(query.after - 1, 0))]
+    return Page(tuple(rows[:LONGEST_WINDOW]), place - len(above), total)
+
+
+def _window(connection: Connection, listing: Listing, query: Query, order: _Order) -> Page[int]:
+    """A window of all rows, along the index of the order."""
     number = listing.number
-    source = listing.source([*where, order.value], order.name)
+    source = listing.source([listing.always, order.value], order.name)
     key = order.key(number)
     of_anchor = f"({key}) {{}} (SELECT {key} FROM {listing.source([order.value])} WHERE {number} = ?)"
 
     def read(limit: int, *, forward: bool, anchored: str = "") -> list[int]:
         falling = order.falling is forward
-        parts = [*where, of_anchor.format(("<" if falling else ">") + anchored[1:])] if anchored else where
+        parts = [of_anchor.format(("<" if falling else ">") + anchored[1:])] if anchored else []
         rows = connection.execute(
-            f"SELECT {number} FROM {source} WHERE {' AND '.join(parts) or '1'} "
+            f"SELECT {number} FROM {source} WHERE {_and(listing, parts)} "
             f"ORDER BY {order.by(number, falling=falling)} LIMIT ?",
-            [*values, *([query.anchor] if anchored else []), min(limit, LONGEST_WINDOW)],
+            [*([query.anchor] if anchored else []), min(limit, LONGEST_WINDOW)],
         )
         return [int(row[0]) for row in rows]
 
@@ -143,13 +180,13 @@ def _window(
         rows = above + read(query.after, forward=True, anchored="<=")
     if not query.count:
         return Page(tuple(rows))
-    total = _count(connection, listing.source(where), where, values)
+    total = _count(connection, listing.source([listing.always]), _and(listing))
     if query.from_end:
         return Page(tuple(rows), total - len(rows), total)
     if query.anchor is None or not rows:
         return Page(tuple(rows), 0, total)
-    before = [*where, of_anchor.format(">" if order.falling else "<")]
-    return Page(tuple(rows), _count(connection, source, before, [*values, rows[0]]), total)
+    before = _and(listing, [of_anchor.format(">" if order.falling else "<")])
+    return Page(tuple(rows), _count(connection, source, before, rows[0]), total)
 
 
 def in_order(numbers: tuple[int, ...], records: Mapping[int, T]) -> tuple[T, ...]:
@@ -157,19 +194,21 @@ def in_order(numbers: tuple[int, ...], records: Mapping[int, T]) -> tuple[T, ...
     return tuple(records[number] for number in numbers if number in records)
 
 
-def _count(connection: Connection, source: str, where: list[str], values: list[Any]) -> int:
-    row = connection.execute(
-        f"SELECT count(*) FROM {source} WHERE {' AND '.join(where) or '1'}", values
-    ).fetchone()
+def _count(connection: Connection, source: str, where: str, *values: Any) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {source} WHERE {where}", values).fetchone()
     return int(row[0])
 
 
+def _and(listing: Listing, conditions: Sequence[str] = ()) -> str:
+    """The condition of rows that are in the list and meet these."""
+    return " AND ".join([*([listing.always] if listing.always else []), *conditions]) or "1"
+
+
 def _conditions(listing: Listing, query: Query) -> tuple[list[str], list[Any]]:
-    where: list[str] = [listing.always] if listing.always else []
+    where: list[str] = []
     values: list[Any] = []
     for name, wanted in query.where:
-        test = _test(listing, name, "= ?")
-        where.append(test)
+        where.append(_test(listing, name, "= ?"))
         values.append(wanted)
     if query.unhealthy:
         where.append(f"({listing.unhealthy})")
@@ -201,10 +240,14 @@ def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values:
         [like(letter) for letter in text if letter != " "] if row_filter.kind == "fuzzy" else [like(text)]
     )
     pattern = "%" + "%".join(letters) + "%"
-    if row_filter.kind == "fuzzy":
-        tests, bound = [listing.through.format(f"{listing.words} LIKE ? ESCAPE '\\'")], [pattern]
-    else:
-        tests, bound = [listing.through.format(f"instr({listing.words}, ?) > 0")], [text]
+    test, sought = (
+        ("{} LIKE ? ESCAPE '\\'", pattern) if row_filter.kind == "fuzzy" else ("instr({}, ?) > 0", text)
+    )
+    tests, bound = [test.format(listing.words)], [sought]
+    if listing.elsewhere is not None:
+        words, reaching = listing.elsewhere
+        tests.append(reaching.format(test.format(words)))
+        bound.append(sought)
     for column, (_, table) in listing.named.items():
         tests.append(f"{column} IN (SELECT id FROM {table} WHERE name LIKE ? ESCAPE '\\')")
         bound.append(pattern)

@@ -8,7 +8,6 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.sqlite import Connection, Row
 
-from .listing import marks
 from .values import from_json, from_us, to_us
 
 _SELECT = (
@@ -72,12 +71,6 @@ def put_into_incident(connection: Connection, alert_id: int, incident: int, beca
     connection.execute(
         "UPDATE alerts SET incident_id = ?, joined_because = ? WHERE id = ?", (incident, because, alert_id)
     )
-
-
-def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Alert]:
-    """Alerts by their numbers."""
-    rows = connection.execute(_SELECT + "WHERE a.id IN " + marks(numbers), numbers)
-    return {row["id"]: _alert(row) for row in rows}
 
 
 def same_finding(

@@ -1,29 +1,39 @@
-"""Incidents: which there are, and who has taken one on. Their state is that of their alerts (``alerts.of_incidents``)."""
+"""Incidents: which there are, who has taken one on, how each was judged. Their state is that of their alerts.
+
+What the list of all shows of the alerts lies beside each incident; triggers keep it (``incident_standings`` is its one
+definition). What it cost rests on telemetry, so it is judged and kept here (``set_judgement``).
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from pilothouse.domain.incidents import Cost
 from pilothouse.sqlite import Connection, Row
 
 from .listing import marks
 from .values import from_us, to_us
 
 _SELECT = (
-    "SELECT i.id, m.name AS model, i.recorded_at, i.assignee, i.merged_into "
+    "SELECT i.id, m.name AS model, i.recorded_at, i.assignee, i.merged_into, i.judged_at, i.cause, i.cost_tier, "
+    "i.cost_weight, i.cost_words "
     "FROM incidents i JOIN models m ON m.id = i.model_id "
 )
-_UNRESOLVED = "i.id IN (SELECT a.incident_id FROM alerts a WHERE a.status IN ('open', 'acknowledged'))"
+_GOING_ON = "i.state <> 'resolved'"
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """An incident as it is stored."""
+    """An incident as it is stored. ``most`` is the most that it was judged to cost, ``cause`` what it was judged to be."""
 
     id: int
     model: str
     recorded_at: datetime
     assignee: str
     merged_into: int | None
+    judged: bool
+    """Whether it was judged since its alerts changed last."""
+    cause: str
+    most: Cost | None
 
 
 def add(connection: Connection, model: str, at: datetime) -> int:
@@ -48,7 +58,7 @@ def listed(
     """Incidents, newest first."""
     rows = connection.execute(
         _SELECT
-        + f"WHERE i.merged_into IS NULL AND {_UNRESOLVED if unresolved else '1'} AND (? IS NULL OR m.name = ?) "
+        + f"WHERE i.merged_into IS NULL AND {_GOING_ON if unresolved else '1'} AND (? IS NULL OR m.name = ?) "
         "ORDER BY i.id DESC LIMIT ?",
         (model, model, limit),
     )
@@ -59,6 +69,44 @@ def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, In
     """Incidents by their numbers."""
     rows = connection.execute(_SELECT + "WHERE i.id IN " + marks(numbers), numbers)
     return {row["id"]: _incident(row) for row in rows}
+
+
+def to_judge(connection: Connection, limit: int, *, going_on: bool) -> list[IncidentRow]:
+    """Incidents whose alerts have changed since they were judged, and (``going_on``) those that are not over."""
+    rows = connection.execute(
+        _SELECT + "WHERE i.merged_into IS NULL AND i.judged_at IS NULL "
+        f"UNION {_SELECT} WHERE ? AND i.merged_into IS NULL AND i.state <> 'resolved' ORDER BY 1 LIMIT ?",
+        (going_on, limit),
+    )
+    return [_incident(row) for row in rows]
+
+
+def set_judgement(connection: Connection, number: int, cause: str, most: Cost, at: datetime) -> None:
+    """How an incident was judged."""
+    connection.execute(
+        "UPDATE incidents SET judged_at = ?, cause = ?, cost_tier = ?, cost_weight = ?, cost_words = ? WHERE id = ?",
+        (to_us(at), cause, most.tier, most.weight, most.words, number),
+    )
+
+
+def unlike_their_alerts(connection: Connection) -> list[int]:
+    """Incidents that the list shows otherwise than their alerts stand: somebody changed the database past Pilothouse."""
+    rows = connection.execute(
+        "SELECT i.id FROM incidents i JOIN incident_standings s ON s.id = i.id WHERE i.merged_into IS NULL AND "
+        "(i.state, i.severity, i.since, i.inside, i.place) IS NOT (s.state, s.severity, s.since, s.inside, s.place) "
+        "ORDER BY i.id"
+    )
+    return [row["id"] for row in rows]
+
+
+def judged(connection: Connection, after: int, limit: int) -> list[IncidentRow]:
+    """Incidents beyond a number that were judged since their alerts changed last, in order."""
+    rows = connection.execute(
+        _SELECT
+        + "WHERE i.judged_at IS NOT NULL AND i.merged_into IS NULL AND i.id > ? ORDER BY i.id LIMIT ?",
+        (after, limit),
+    )
+    return [_incident(row) for row in rows]
 
 
 def open_at(connection: Connection, model: str, at: datetime) -> list[int]:
@@ -73,10 +121,17 @@ def open_at(connection: Connection, model: str, at: datetime) -> list[int]:
 
 
 def merge(connection: Connection, number: int, into: int) -> None:
-    """An incident has turned out to be part of an older one, to which its alerts have gone; who looked after it goes too."""
+    """An incident has turned out to be part of an older one, to which its alerts have gone; who looked after it goes too,
+    and what it cost where that was dearer."""
     connection.execute(
         "UPDATE incidents SET assignee = (SELECT assignee FROM incidents WHERE id = ?) WHERE id = ? AND assignee = ''",
         (number, into),
+    )
+    connection.execute(
+        "UPDATE incidents SET (cost_tier, cost_weight, cost_words) = (SELECT y.cost_tier, y.cost_weight, y.cost_words "
+        "FROM incidents y WHERE y.id = ?) WHERE id = ? "
+        "AND (cost_tier, -cost_weight) > (SELECT y.cost_tier, -y.cost_weight FROM incidents y WHERE y.id = ?)",
+        (number, into, number),
     )
     connection.execute("UPDATE incidents SET merged_into = ? WHERE id = ?", (into, number))
 
@@ -87,6 +142,14 @@ def set_assignee(connection: Connection, number: int, name: str) -> None:
 
 
 def _incident(row: Row) -> IncidentRow:
+    most = Cost(row["cost_tier"], row["cost_weight"], row["cost_words"]) if row["cost_words"] else None
     return IncidentRow(
-        row["id"], row["model"], from_us(row["recorded_at"]), row["assignee"], row["merged_into"]
+        row["id"],
+        row["model"],
+        from_us(row["recorded_at"]),
+        row["assignee"],
+        row["merged_into"],
+        row["judged_at"] is not None,
+        row["cause"],
+        most,
     )

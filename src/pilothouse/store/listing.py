@@ -1,14 +1,13 @@
 """The registry's long lists: what each may be filtered and sorted by (see ``sqlite.windows``)."""
 
+from pilothouse.domain.incidents import DATA, SERVING
 from pilothouse.sqlite.windows import Listing, in_order, window
 
 __all__ = [
-    "ALERTS",
     "AUDIT",
     "DEPLOYMENTS",
     "INCIDENTS",
     "JOBS",
-    "RUNS",
     "VERSIONS",
     "Listing",
     "in_order",
@@ -41,19 +40,6 @@ JOBS = Listing(
     {"j.model_id": _MODELS},
     {"model": "models m CROSS JOIN jobs j ON j.model_id = m.id"},
 )  # fmt: skip
-RUNS = Listing(
-    "runs r",
-    _joins("r", "m"),
-    "r.id",
-    {
-        "run": "r.id", "model": "m.name", "by": "r.started_by", "started": "r.started_at", "took": "r.duration_s",
-        "memory": "r.peak_memory_mb", "reason": "r.reason",
-    },
-    "lower(r.id || ' ' || r.started_by || ' ' || r.reason)",
-    "0",
-    {"r.model_id": _MODELS},
-    {"model": "models m CROSS JOIN runs r ON r.model_id = m.id"},
-)  # fmt: skip
 VERSIONS = Listing(
     "versions v",
     _joins("v", "m"),
@@ -63,49 +49,34 @@ VERSIONS = Listing(
     "v.status = 'refused'",
     {"v.model_id": _MODELS},
 )
-ALERTS = Listing(
-    "alerts a",
-    _joins("a", "m", "t"),
-    "a.id",
-    {
-        "alert": "a.id", "status": "a.status", "severity": "a.severity", "model": "m.name", "target": "t.name",
-        "kind": "a.kind", "subject": "a.subject", "since": "a.effective_at", "summary": "a.summary", **_PLACE,
-    },
-    "lower(a.id || ' ' || a.status || ' ' || a.severity || ' ' || a.kind || ' ' || a.subject || ' ' || a.summary)",
-    "a.status <> 'resolved'",
-    {"a.model_id": _MODELS, "a.target_id": _TARGETS},
-)  # fmt: skip
-_OF_INCIDENT = "FROM alerts a WHERE a.incident_id = i.id"
-_HAS_ALERT = "EXISTS (SELECT 1 FROM alerts a WHERE a.incident_id = i.id AND {})"
-_ON_TARGET = _HAS_ALERT.format("a.target_id IN (SELECT id FROM targets WHERE COLUMN {})")
+_IF_ALERT = "i.id IN (SELECT a.incident_id FROM alerts a WHERE {})"
+_ON_TARGET = _IF_ALERT.format("a.target_id IN (SELECT id FROM targets WHERE COLUMN {})")
+_KINDS = ", ".join(f"('{kind}')" for kind in sorted(DATA | SERVING))
+_OF_KIND = f"a.kind IN (SELECT column1 FROM (VALUES {_KINDS}) WHERE column1 {{}})"  # noqa: S608 - names of our own
 INCIDENTS = Listing(
     "incidents i",
     _joins("i", "m"),
     "i.id",
     {
-        "inc": "i.id", "model": "m.name", "on": "i.assignee",
-        "severity": f"(SELECT CASE WHEN max(a.severity = 'critical') THEN 'critical' ELSE 'warning' END {_OF_INCIDENT})",
-        "state": "(SELECT CASE WHEN max(a.status = 'open') THEN 'open' WHEN max(a.status = 'acknowledged') THEN 'acknowledged' "
-        f"ELSE 'resolved' END {_OF_INCIDENT})",
-        "since": f"(SELECT min(a.effective_at) {_OF_INCIDENT})", "alerts": f"(SELECT count(*) {_OF_INCIDENT})",
-        "cause": f"(SELECT min(a.summary) {_OF_INCIDENT})",
-        "where": "(SELECT min(t.name) FROM alerts a JOIN targets t ON t.id = a.target_id WHERE a.incident_id = i.id)",
+        "inc": "i.id", "severity": "i.severity", "state": "i.state", "cause": "i.cause", "model": "m.name", "where": "i.place",
+        "cost": "i.cost_weight - 1e15 * i.cost_tier",  # no weight comes near what lies between two tiers
+        "since": "i.since", "alerts": "i.inside", "on": "i.assignee",
         **dict.fromkeys(("kind", "region", "product", "unit"), "''"),
     },
-    "lower(a.kind || ' ' || a.subject || ' ' || a.summary)",
-    "i.id IN (SELECT a.incident_id FROM alerts a WHERE a.status IN ('open', 'acknowledged'))",
+    "lower(i.id || ' ' || i.state || ' ' || i.severity || ' ' || i.cause || ' ' || i.cost_words || ' ' || i.assignee)",
+    "i.state <> 'resolved'",
     {"i.model_id": _MODELS},
+    {"model": "models m CROSS JOIN incidents i ON i.model_id = m.id"},
     always="i.merged_into IS NULL",
     tests={
-        "severity": _HAS_ALERT.format("a.severity {}"),
-        "cause": _HAS_ALERT.format("a.summary {}"),
-        "kind": _HAS_ALERT.format("a.kind {}"),
+        "cost": "i.cost_words {}",
+        "kind": _IF_ALERT.format(_OF_KIND),
         "where": _ON_TARGET.replace("COLUMN", "name"),
         "region": _ON_TARGET.replace("COLUMN", "region"),
         "product": _ON_TARGET.replace("COLUMN", "product"),
         "unit": _ON_TARGET.replace("COLUMN", "business_unit"),
     },
-    through="i.id IN (SELECT a.incident_id FROM alerts a WHERE {})",  # few say it: one scan of an index of the texts
+    elsewhere=("lower(a.kind || ' ' || a.subject || ' ' || a.summary)", _IF_ALERT),
     also=("where",),
 )  # fmt: skip
 DEPLOYMENTS = Listing(
@@ -120,6 +91,10 @@ DEPLOYMENTS = Listing(
     "lower(d.kind || ' ' || d.actor || ' ' || d.reason)",
     "d.kind = 'rollback'",
     {"d.model_id": _MODELS, "d.target_id": _TARGETS},
+    {
+        "model": "models m CROSS JOIN deployments d ON d.model_id = m.id",
+        "target": "targets t CROSS JOIN deployments d ON d.target_id = t.id",
+    },
 )  # fmt: skip
 AUDIT = Listing(
     "audit e",

@@ -127,6 +127,7 @@ MIGRATIONS: dict[str, Migration] = {
     "registry_6": Migration(parts=("0006_console.sql",), never_deleted=("sessions",)),
     "registry_7": Migration(change=_name_the_end_of_cpu_time),
     "registry_8": Migration(parts=("0008_lists.sql",)),
+    "registry_9": Migration(parts=("0009_incident_lists.sql",)),
 }
 """Each brings the schema from its index to the next."""
 

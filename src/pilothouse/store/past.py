@@ -26,6 +26,10 @@ _AS_THEY_ARE = frozenset({"settings", "grants", "targets", "target_tokens", "sna
 """Who may look, where there are targets, and what is reached only through something that is dated itself."""
 
 
+_UNJUDGED = {"judged_at": "NULL", "cause": "''", "cost_tier": "3", "cost_weight": "0.0", "cost_words": "''"}
+"""An incident that was judged again later: what it had cost until then is looked up anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """``at_us`` is event time. ``walls`` gives each model's wall clock then; ``wall_us`` the earliest of them."""
@@ -78,9 +82,18 @@ def showing(moment: Moment) -> Callable[[Connection], None]:
                 view = known.get(name) or _plain(columns)
                 if view is not None:
                     _create(connection, name, columns, view)
+        _stand_by_their_alerts(connection)
         connection.execute("PRAGMA query_only = ON")
 
     return prepare
+
+
+def _stand_by_their_alerts(connection: Connection) -> None:
+    """How incidents stood: the schema's own definition, over the alerts as they were."""
+    (text,) = connection.execute(
+        "SELECT sql FROM main.sqlite_schema WHERE type = 'view' AND name = 'incident_standings'"
+    ).fetchone()
+    connection.execute(text.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
 
 
 def _create(connection: Connection, name: str, columns: list[str], view: _View) -> None:
@@ -153,7 +166,17 @@ def _views(moment: Moment) -> dict[str, _View]:
             },
         ),
         "incidents": _View(
-            f"EXISTS (SELECT 1 FROM main.alerts a WHERE a.incident_id = t.id AND a.effective_at <= {at})"  # noqa: S608 - names of our own schema and numbers
+            f"EXISTS (SELECT 1 FROM main.alerts a WHERE a.incident_id = t.id AND a.effective_at <= {at})",  # noqa: S608 - names of our own schema and numbers
+            {
+                **{
+                    name: f"(SELECT s.{name} FROM temp.incident_standings s WHERE s.id = t.id)"  # noqa: S608 - as above
+                    for name in ("state", "severity", "since", "inside", "place")
+                },
+                **{
+                    name: f"CASE WHEN t.judged_at <= {_OF_MODEL} THEN t.{name} ELSE {never} END"
+                    for name, never in _UNJUDGED.items()
+                },
+            },
         ),
         "promotion_requests": _View(
             f"t.recorded_at <= {_OF_MODEL}",

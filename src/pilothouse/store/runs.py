@@ -10,7 +10,6 @@ from pilothouse.domain.evaluation import ColumnSummary
 from pilothouse.domain.records import Run, Snapshot
 from pilothouse.sqlite import Connection, Row
 
-from .listing import marks
 from .values import from_json, from_us, to_us
 
 _SELECT = (
@@ -123,12 +122,6 @@ def find(connection: Connection, run_id: int) -> Run | None:
     """One run with its snapshot, or None."""
     row = connection.execute(_SELECT + "WHERE r.id = ?", (run_id,)).fetchone()
     return _run(row) if row else None
-
-
-def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Run]:
-    """Runs by their keys."""
-    rows = connection.execute(_SELECT + "WHERE r.id IN " + marks(numbers), numbers)
-    return {row["id"]: _run(row) for row in rows}
 
 
 def files_of(connection: Connection, run_id: int) -> dict[str, RunFile]:

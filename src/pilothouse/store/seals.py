@@ -31,7 +31,10 @@ _WRITTEN_AGAIN = {
     "deployments": ("ended_at", "ended_effective_at"),
     "grants": ("revoked_at", "revoked_by"),
     "holds": ("lifted_at", "lifted_by", "lift_reason"),
-    "incidents": ("assignee", "merged_into"),
+    "incidents": (
+        "assignee", "merged_into", "state", "severity", "since", "inside", "place",
+        "judged_at", "cause", "cost_tier", "cost_weight", "cost_words",
+    ),
     "jobs": (
         "status", "step", "progress", "message", "started_at", "ended_at", "attempt", "lease_owner", "lease_until",
         "cancel_requested_at", "cancel_requested_by", "version_id", "error", "result", "not_before", "failures",

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class AlertsView(PagedView[Incident]):
     """Enter opens the incident. ``:alerts MODEL`` shows one model's.
 
-    What goes on is little, and its order is by what it costs, which no index knows: it is read whole. All that there ever
-    were may be very many: they are read window by window, newest first.
+    What goes on is little, and its order is by what it costs now, which no index knows: it is read whole. All that there
+    ever were may be very many: they are read window by window, newest first, each with the most that it has cost.
     """
 
     SCOPE = TOP = "alerts"
@@ -103,7 +103,7 @@ class AlertsView(PagedView[Incident]):
 
     def table(self, services: "Services", rows: Sequence[Incident]) -> Table:
         """In the order given."""
-        return incident_table(rows)
+        return incident_table(rows, everything=True)
 
     def subject_model(self) -> str:
         """The incident's model."""

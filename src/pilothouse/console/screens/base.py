@@ -233,10 +233,10 @@ class View(ReadingScreen[T]):
         else:
             self.set_focus(None)
 
-    async def on_prompt_entered(self, message: Prompt.Entered) -> None:
-        """Go where the command says."""
+    def on_prompt_entered(self, message: Prompt.Entered) -> None:
+        """Go where the command says. The application goes: a view that waited for its own end would wait for ever."""
         self.close_prompt()
-        await self.app.run_command(message.text)
+        self.app.call_later(self.app.run_command, message.text)
 
     def on_prompt_filtered(self, message: Prompt.Filtered) -> None:
         """Filter while it is typed."""

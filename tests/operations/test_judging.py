@@ -1,0 +1,118 @@
+"""What the list shows of an incident is what its alerts say, whatever happens to them; and the most that it has cost stays."""
+
+import random
+from datetime import timedelta
+
+import pytest
+
+from fixtures.registries import START, Harbour, raised
+from pilothouse.domain.incidents import Cost
+from pilothouse.domain.records import AlertStatus
+from pilothouse.operations import alerts, incidents, judging
+from pilothouse.store import alerts as alert_rows
+from pilothouse.store import incidents as incident_rows
+
+
+@pytest.fixture
+def port(harbour: Harbour) -> Harbour:
+    harbour.apply()
+    harbour.add_version()
+    return harbour
+
+
+def listed(port: Harbour) -> dict[int, tuple[object, ...]]:
+    with port.services.registry.read() as connection:
+        rows = connection.execute(
+            "SELECT id, state, severity, since, inside, place, cause FROM incidents WHERE merged_into IS NULL"
+        )
+        return {row["id"]: tuple(row)[1:] for row in rows}
+
+
+def said_by_alerts(port: Harbour) -> dict[int, tuple[object, ...]]:
+    found = incidents.list_incidents(port.services, port.actor("vera"))
+    return {
+        i.id: (
+            str(i.status), i.severity, int(i.since.timestamp() * 1e6), len(i.alerts), ", ".join(i.targets), i.cause,
+        )
+        for i in found
+    }  # fmt: skip
+
+
+def test_the_list_follows_the_alerts_whatever_happens(port: Harbour) -> None:
+    chance, oscar = random.Random(5), port.actor("oscar")
+    kinds = ("data_drift", "score_drift", "performance", "latency", "errors", "data_quality")
+    states = set()
+    for _ in range(120):
+        port.pass_time(minutes=chance.choice((1, 300)))
+        going_on = [
+            a for a in alerts.list_alerts(port.services, oscar) if a.status is not AlertStatus.RESOLVED
+        ]
+        match chance.randrange(5 if going_on else 1):
+            case 0 | 1:
+                raised(
+                    port, chance.choice(kinds), chance.choice(("ewr", "jfk")), chance.choice(("wind", "load")),
+                    severity=chance.choice(("warning", "critical")), effective_at=START + timedelta(days=chance.randrange(90)),
+                )  # fmt: skip
+            case 2:
+                alerts.resolve(port.services, oscar, chance.choice(going_on).id, "seen")
+            case 3 if waiting := [a for a in going_on if a.status is AlertStatus.OPEN]:
+                alerts.acknowledge(port.services, oscar, chance.choice(waiting).id)
+            case _:
+                incidents.resolve(port.services, oscar, chance.choice(going_on).incident or 0, "over")
+        assert listed(port) == said_by_alerts(port)
+        states |= {row[0] for row in listed(port).values()}
+        with port.services.registry.read() as connection:
+            assert incident_rows.to_judge(connection, 10, going_on=False) == []
+            assert incident_rows.unlike_their_alerts(connection) == []
+    assert states == {"open", "acknowledged", "resolved"}
+    assert any(", " in str(row[4]) for row in listed(port).values()), "one of them is on two targets"
+
+
+def test_an_alert_that_changes_past_the_operations_is_followed_too_and_waits_to_be_judged(
+    port: Harbour,
+) -> None:
+    number = raised(port, "performance").incident or 0
+    with port.services.registry.transaction() as connection:
+        alert_rows.set_status(connection, 1, AlertStatus.RESOLVED, by="x", at=port.time)
+    assert listed(port)[number][0] == "resolved"
+    with port.services.registry.read() as connection:
+        assert [row.id for row in incident_rows.to_judge(connection, 10, going_on=False)] == [number]
+    assert judging.judge_what_moved(port.services, windows_closed=False) == 1
+    assert judging.judge_what_moved(port.services, windows_closed=False) == 0
+
+
+def cost_is(port: Harbour, number: int, cost: Cost) -> None:
+    with port.services.registry.transaction() as connection:
+        incident_rows.set_judgement(connection, number, "auc worse", cost, port.time)
+
+
+def test_the_most_that_it_cost_stays_when_it_is_over(port: Harbour) -> None:
+    number = raised(port, "performance").incident or 0
+    dear = Cost(0, 900.0, "auc −0.09 on 10,000 predictions a week on ewr")
+    cost_is(port, number, dear)
+    assert judging.judge_what_moved(port.services, windows_closed=True) == 0
+    oscar = port.actor("oscar")
+    assert incidents.get_incident(port.services, oscar, number).cost.words == "no loss is known", "by now"
+    over = incidents.resolve(port.services, oscar, number, "mended")
+    assert over.cost == dear
+
+
+def test_what_the_younger_cost_goes_to_the_older_where_it_was_dearer(port: Harbour) -> None:
+    older = raised(port, "performance", "ewr").incident or 0
+    younger = raised(port, "data_drift", "jfk", "wind").incident or 0
+    dear = Cost(1, 3.0, "3 features drift")
+    cost_is(port, younger, dear)
+    raised(port, "data_drift", "ewr", "wind")
+    with port.services.registry.read() as connection:
+        found = incident_rows.find(connection, older)
+    assert found is not None
+    assert found.most == dear
+
+
+def test_the_dearer_judgement_is_kept() -> None:
+    loss, more, drift = Cost(0, 5.0, "a"), Cost(0, 6.0, "b"), Cost(1, 900.0, "c")
+    assert judging.dearer(loss, None) == loss
+    assert judging.dearer(loss, more) == more
+    assert judging.dearer(more, loss) == more
+    assert judging.dearer(drift, loss) == loss
+    assert judging.dearer(Cost(0, 5.0, "again"), loss) == loss
