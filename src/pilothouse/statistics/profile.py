@@ -21,6 +21,8 @@ _FARTHEST = float(1 << 32)
 """Positions saturate here: 65,536 times the reference's range beyond it."""
 _POSITION_BITS = 33
 _SORTED_BITS = 63 - _POSITION_BITS
+_FEW = 16
+"""Values, as one in so many of a specification's cells, below which sorting them is cheaper than a pass over all cells."""
 
 Texts = Sequence[object] | CodedColumn
 
@@ -78,8 +80,7 @@ def profile_rows(
     """Count rows. ``scores`` is float64[n]; each column has n values. A column that is not given counts as missing,
     one that the specification does not know is left out. Raises InvalidInputError where a length or a type is wrong.
     """
-    placed = _place_rows(specification, numeric, categorical, scores)
-    return _count(specification, placed, slice(None))
+    return _count(specification, _place_rows(specification, numeric, categorical, scores))
 
 
 def profile_groups(
@@ -96,14 +97,14 @@ def profile_groups(
     placed = _place_rows(specification, numeric, categorical, scores)
     if not len(groups):
         return []
+    if groups.min() == groups.max():
+        return [(int(groups[0]), _count(specification, placed))]
     distinct, members = np.unique(groups, return_inverse=True)
-    if len(distinct) == 1:
-        return [(int(distinct[0]), _count(specification, placed, slice(None)))]
     if (len(distinct) * specification.cells).bit_length() > _SORTED_BITS:
         order = np.argsort(members, kind="stable")
         parts = np.split(order, np.searchsorted(members[order], np.arange(1, len(distinct))))
         return [
-            (int(group), _count(specification, placed, rows))
+            (int(group), _count(specification, placed.take(rows)))
             for group, rows in zip(distinct, parts, strict=True)
         ]
     return _count_groups(specification, placed, distinct, members)
@@ -112,37 +113,42 @@ def profile_groups(
 def _count_groups(
     specification: ProfileSpecification, placed: "_PlacedRows", distinct: Ints, members: Ints
 ) -> list[tuple[int, Profile]]:
-    """All groups by one sort of (group, cell, position) packed into 63 bits: few rows a group cost no pass over all cells."""
-    packed = placed.cells + members * specification.cells
-    packed <<= _POSITION_BITS
-    packed |= placed.positions.astype(np.int64)
-    flat = packed.ravel()
-    flat.sort()
-    keys = flat >> _POSITION_BITS
-    flat &= (1 << _POSITION_BITS) - 1
-    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-    counts = np.diff(np.append(starts, len(keys)))
-    positions = np.add.reduceat(flat, starts)
-    which, cells = np.divmod(keys[starts], specification.cells)
+    """All groups by one sort of (group, cell, position): few rows a group cost no pass over all cells."""
+    keys, counts, positions = _counted_by_sorting(placed.cells + members * specification.cells, placed.positions)
+    which, cells = np.divmod(keys, specification.cells)
     bounds = np.searchsorted(which, np.arange(len(distinct) + 1))
     order = np.argsort(members, kind="stable")
-    values = placed.values[:, order]
     first = np.searchsorted(members[order], np.arange(len(distinct)))
-    low, high = np.fmin.reduceat(values, first, axis=1), np.fmax.reduceat(values, first, axis=1)
+    values = placed.values[:, order]
+    lows, highs = np.fmin.reduceat(values, first, axis=1), np.fmax.reduceat(values, first, axis=1)
     rows = np.bincount(members)
     found = []
-    for i, group in enumerate(distinct):
+    for i, group in enumerate(distinct.tolist()):
         part = slice(bounds[i], bounds[i + 1])
+        low, high = _extremes(specification, lows[:, i], highs[:, i])
         content = Profile(
             int(rows[i]),
             frozen(cells[part].copy()),
             frozen(counts[part].copy()),
             frozen(positions[part].copy()),
-            frozen(low[:, i].copy()),
-            frozen(high[:, i].copy()),
+            low,
+            high,
         )
-        found.append((int(group), content))
+        found.append((group, content))
     return found
+
+
+def _counted_by_sorting(keys: Ints, positions: Floats) -> tuple[Ints, Ints, Ints]:
+    """Distinct ``keys`` (increasing), how often each is there, and the sum of its positions; those are given for the first
+    rows of ``keys`` and 0 for the others. By one sort of both, packed into 63 bits."""
+    packed = keys << _POSITION_BITS
+    packed[: len(positions)] |= positions.astype(np.int64)
+    flat = packed.ravel()
+    flat.sort()
+    keys = flat >> _POSITION_BITS
+    flat &= (1 << _POSITION_BITS) - 1
+    starts = np.flatnonzero(np.concatenate((flat[:1] == flat[:1], keys[1:] != keys[:-1])))
+    return keys[starts], np.diff(starts, append=len(keys)), np.add.reduceat(flat, starts)
 
 
 def cells_of(
@@ -152,16 +158,23 @@ def cells_of(
     scores: Floats,
 ) -> Ints:
     """The cell of each row in each column, int64[columns, n], for what is learnt from rows to be told of profiles."""
-    return _place_rows(specification, numeric, categorical, scores).cells
+    cells = np.empty((len(specification.columns), len(scores)), np.int64)
+    cells[_tables(specification).order] = _place_rows(specification, numeric, categorical, scores).cells
+    return cells
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PlacedRows:
-    """Rows in their cells, shape [columns, rows]; ``values`` is NaN where a column is not numeric, or a value missing."""
+    """Rows in their cells: ``cells`` int64[columns, rows], the numeric columns first; of these ``positions`` and ``values``,
+    float64[numeric, rows]; NaN where a value is missing."""
 
     cells: Ints
     positions: Floats
     values: Floats
+
+    def take(self, rows: Ints) -> "_PlacedRows":
+        """Some of the rows."""
+        return _PlacedRows(self.cells[:, rows], self.positions[:, rows], self.values[:, rows])
 
 
 def _place_rows(
@@ -172,38 +185,33 @@ def _place_rows(
 ) -> _PlacedRows:
     scores = np.asarray(scores, dtype=np.float64)
     rows, tables = len(scores), _tables(specification)
-    shape = len(specification.columns), rows
-    placed = _PlacedRows(np.empty(shape, np.int64), np.zeros(shape), np.full(shape, np.nan))
-    numbers = np.full((len(tables.numeric), rows), np.nan)
-    for i, column in enumerate(specification.columns):
-        if isinstance(column, CategoricalColumn):
-            placed.cells[i] = _codes(column, categorical.get(column.name), rows)
-            placed.cells[i] += specification.layout[column.name].start
-    cells = np.empty(numbers.shape, np.int64)
-    for i, number in enumerate(tables.numeric):
-        column = specification.columns[number]
-        assert isinstance(column, NumericColumn)
+    placed = np.empty((len(specification.columns), rows), np.int64)
+    cells, coded = placed[: len(tables.numeric)], placed[len(tables.numeric) :]
+    numbers = np.empty(cells.shape)
+    for i, column in enumerate(tables.numeric):
         values = scores if column is specification.score else numeric.get(column.name)
-        if values is not None:
-            numbers[i] = _numbers(column, values, rows)
+        numbers[i] = np.nan if values is None else _numbers(column, values, rows)
         cells[i] = column.edges.searchsorted(numbers[i], side="right")
     cells += tables.starts
     unusable = ~np.isfinite(numbers)
     if unusable.any():
         numbers[unusable] = np.nan
-        cells = np.where(unusable, tables.missing, cells)
-    placed.cells[tables.numeric] = cells
-    placed.values[tables.numeric] = numbers
-    placed.positions[tables.numeric] = _positions(tables, cells, numbers)
-    return placed
+        np.copyto(cells, tables.missing, where=unusable)
+    for i, names in enumerate(tables.categorical):
+        coded[i] = _codes(names, categorical.get(names.name), rows)
+        coded[i] += specification.layout[names.name].start
+    return _PlacedRows(placed, _positions(tables, cells, numbers), numbers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tables:
-    """``numeric`` (int64[m]) are the places of the numeric columns, ``starts`` and ``missing`` (int64[m, 1]) their first
-    cells and those of missing values; ``anchors`` and ``units`` (float64, one a cell) are the columns' own."""
+    """The numeric and the categorical columns and the ``order`` (int64[columns]) of these in the specification; ``starts``
+    and ``missing`` (int64[numeric, 1]), the first cells of the numeric ones and those of missing values; ``anchors`` and
+    ``units`` (float64, one a cell), the columns' own, the unit infinite where a bin is a single value."""
 
-    numeric: Ints
+    numeric: list[NumericColumn]
+    categorical: list[CategoricalColumn]
+    order: Ints
     starts: Ints
     missing: Ints
     anchors: Floats
@@ -212,20 +220,20 @@ class _Tables:
 
 @lru_cache(maxsize=64)
 def _tables(specification: ProfileSpecification) -> _Tables:
-    anchors, units = np.zeros(specification.cells), np.zeros(specification.cells)
-    numeric, starts, missing = [], [], []
-    for i, column in enumerate(specification.columns):
-        where = specification.layout[column.name]
-        if isinstance(column, NumericColumn):
-            numeric.append(i)
-            starts.append(where.start)
-            missing.append(where.missing)
-            anchors[where.start : where.missing] = column.anchors
-            units[where.start : where.missing] = column.units
+    anchors, units = np.zeros(specification.cells), np.full(specification.cells, np.inf)
+    columns = list(enumerate(specification.columns))
+    numeric = [(i, column) for i, column in columns if isinstance(column, NumericColumn)]
+    categorical = [(i, column) for i, column in columns if isinstance(column, CategoricalColumn)]
+    layout = [specification.layout[column.name] for _, column in numeric]
+    for where, (_, column) in zip(layout, numeric, strict=True):
+        anchors[where.start : where.missing] = column.anchors
+        units[where.start : where.missing] = np.where(column.units > 0, column.units, np.inf)
     return _Tables(
-        np.array(numeric, np.int64),
-        np.array(starts, np.int64)[:, None],
-        np.array(missing, np.int64)[:, None],
+        [column for _, column in numeric],
+        [column for _, column in categorical],
+        np.array([i for i, _ in (*numeric, *categorical)], np.int64),
+        np.array([where.start for where in layout], np.int64)[:, None],
+        np.array([where.missing for where in layout], np.int64)[:, None],
         anchors,
         units,
     )
@@ -233,23 +241,41 @@ def _tables(specification: ProfileSpecification) -> _Tables:
 
 def _positions(tables: _Tables, cells: Ints, numbers: Floats) -> Floats:
     """How far each value lies from its bin's anchor, in whole steps; 0 where it is missing or has a bin of its own."""
-    units = tables.units[cells]
-    steps = np.zeros(cells.shape)
+    steps = numbers - tables.anchors.take(cells)
+    np.abs(steps, out=steps)
     with np.errstate(over="ignore", invalid="ignore"):
-        np.divide(np.abs(numbers - tables.anchors[cells]), units, out=steps, where=units > 0)
-    steps[np.isnan(steps)] = 0.0  # an endless distance in endless units
+        steps /= tables.units.take(cells)
+    steps[np.isnan(steps)] = 0.0  # missing, or an endless distance in endless units
     np.rint(steps, out=steps)
     return np.minimum(steps, _FARTHEST, out=steps)
 
 
-def _count(specification: ProfileSpecification, placed: _PlacedRows, rows: Ints | slice) -> Profile:
-    cells = placed.cells[:, rows]
-    values = placed.values[:, rows]
-    flat = cells.ravel()
-    counts = np.bincount(flat, minlength=specification.cells)
-    sums = np.bincount(flat, weights=placed.positions[:, rows].ravel(), minlength=specification.cells)
-    low, high = np.fmin.reduce(values, axis=1, initial=np.nan), np.fmax.reduce(values, axis=1, initial=np.nan)
-    return _sparse(cells.shape[1], counts, sums.astype(np.int64), low, high)
+def _count(specification: ProfileSpecification, placed: _PlacedRows) -> Profile:
+    """All rows as one profile."""
+    low, high = _extremes(
+        specification,
+        np.fmin.reduce(placed.values, axis=1, initial=np.nan),
+        np.fmax.reduce(placed.values, axis=1, initial=np.nan),
+    )
+    rows = placed.cells.shape[1]
+    if placed.cells.size * _FEW < specification.cells and specification.cells.bit_length() <= _SORTED_BITS:
+        cells, counts, positions = _counted_by_sorting(placed.cells, placed.positions)
+        return Profile(rows, frozen(cells), frozen(counts), frozen(positions), low, high)
+    counts = np.bincount(placed.cells.ravel(), minlength=specification.cells)
+    moved = placed.cells[: len(placed.positions)].ravel()
+    sums = np.bincount(moved, weights=placed.positions.ravel(), minlength=specification.cells)
+    cells = np.flatnonzero(counts)
+    positions = sums[cells].astype(np.int64)
+    return Profile(rows, frozen(cells), frozen(counts[cells]), frozen(positions), low, high)
+
+
+def _extremes(specification: ProfileSpecification, *of_numeric: Floats) -> list[Floats]:
+    """Values of the numeric columns, each array spread over all columns: NaN for the categorical ones."""
+    order = _tables(specification).order
+    spread = [np.full(len(order), np.nan) for _ in of_numeric]
+    for array, values in zip(spread, of_numeric, strict=True):
+        array[order[: len(values)]] = values
+    return [frozen(array) for array in spread]
 
 
 def place(column: NumericColumn, values: Floats) -> Ints:
