@@ -14,5 +14,5 @@ Array = TypeVar("Array", bound=AnyArray)
 
 def frozen(array: Array) -> Array:
     """The same array, made read-only: a value that is shared must not change under anybody."""
-    array.flags.writeable = False
+    array.setflags(write=False)
     return array

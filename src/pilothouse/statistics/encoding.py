@@ -16,7 +16,7 @@ import zstandard
 
 from pilothouse.domain.errors import IntegrityError
 
-from .arrays import AnyArray
+from .arrays import AnyArray, frozen
 
 _MAGIC = b"PHS"
 _FORMAT = 1
@@ -25,8 +25,10 @@ _LARGEST = 1 << 30
 """Bytes to which a frame may unpack; a larger one is damage or an attack, not a profile."""
 _TYPES = frozenset({"|u1", "<u2", "<u4", "<u8", "<i8", "<f8"})
 _PLAIN_FORMAT = 2
-_CODES = ("|u1", "<u2", "<u4", "<u8", "<i8", "<f8")
+_DTYPES = tuple(np.dtype(name) for name in ("|u1", "<u2", "<u4", "<u8", "<i8", "<f8"))
 """The types of a frame of format 2 by their code."""
+_CODE_OF = {dtype: code for code, dtype in enumerate(_DTYPES)}
+_NARROW = tuple(zip(_DTYPES, (0xFF, 0xFFFF, 0xFFFF_FFFF), strict=False))
 _HEAD = struct.Struct("<4sBBBB")
 """Magic and kind, format, 1 where the arrays are compressed, how many numbers, how many arrays."""
 _ARRAY = struct.Struct("<BI")
@@ -94,12 +96,15 @@ def is_plain(data: bytes) -> bool:
 def pack_plain(kind: str, numbers: Sequence[int], arrays: Sequence[AnyArray]) -> bytes:
     """Encode whole ``numbers`` (64 bits) and one-dimensional ``arrays``. ``kind`` is one ASCII letter."""
     narrow = [_narrow(array) for array in arrays]
-    body = b"".join([array.tobytes() for array in narrow])
+    parts = [array.tobytes() for array in narrow]
+    body = b"".join(parts)
     compressed = len(body) >= _WORTH_COMPRESSING
     if compressed:
         body = compress(body, _PLAIN_LEVEL)
     head = _HEAD.pack(_MAGIC + kind.encode("ascii"), _PLAIN_FORMAT, compressed, len(numbers), len(narrow))
-    shapes = [_ARRAY.pack(_CODES.index(array.dtype.str), array.nbytes) for array in narrow]
+    shapes = [
+        _ARRAY.pack(_CODE_OF[array.dtype], len(part)) for array, part in zip(narrow, parts, strict=True)
+    ]
     return b"".join((head, struct.pack(f"<{len(numbers)}q", *numbers), *shapes, body))
 
 
@@ -115,12 +120,12 @@ def unpack_plain(kind: str, data: bytes) -> tuple[tuple[int, ...], list[AnyArray
         body: bytes | memoryview = memoryview(data)[at + count * _ARRAY.size :]
         if compressed:
             body = expand(bytes(body), sum(size for _, size in shapes))
+        if sum(size for _, size in shapes) != len(body):
+            raise ValueError(f"{len(body)} bytes of arrays, expected {sum(size for _, size in shapes)}")
         arrays, at = [], 0
         for code, size in shapes:
-            arrays.append(_widen(bytes(body[at : at + size]), _CODES[code]))
+            arrays.append(_widened(body, at, size, _DTYPES[code]))
             at += size
-        if at != len(body):
-            raise ValueError(f"{len(body)} bytes of arrays, expected {at}")
     except (struct.error, zstandard.ZstdError, IndexError, ValueError) as error:
         raise IntegrityError(f"stored statistics are damaged: {error}; restore them from a backup") from None
     return found, arrays
@@ -150,11 +155,11 @@ def _narrow(array: AnyArray) -> AnyArray:
         return np.ascontiguousarray(array, dtype="<f8")
     if not array.size:
         return array.astype("|u1")
-    if int(array.min()) < 0:
+    bits = int(np.bitwise_or.reduce(array))  # needs as many bits as the largest number, and the sign of any
+    if bits < 0:
         return np.ascontiguousarray(array, dtype="<i8")
-    top = int(array.max())
-    for dtype, largest in (("|u1", 0xFF), ("<u2", 0xFFFF), ("<u4", 0xFFFF_FFFF)):
-        if top <= largest:
+    for dtype, largest in _NARROW:
+        if bits <= largest:
             return array.astype(dtype)
     return array.astype("<u8")
 
@@ -162,6 +167,11 @@ def _narrow(array: AnyArray) -> AnyArray:
 def _widen(raw: bytes, dtype: str) -> AnyArray:
     if dtype not in _TYPES:
         raise ValueError(f"unknown type of array {dtype!r}")
-    array: AnyArray = np.frombuffer(raw, dtype=dtype).astype(np.float64 if dtype == "<f8" else np.int64)
-    array.flags.writeable = False
-    return array
+    return _widened(raw, 0, len(raw), np.dtype(dtype))
+
+
+def _widened(data: bytes | memoryview, at: int, size: int, dtype: np.dtype[Any]) -> AnyArray:
+    if size % dtype.itemsize:
+        raise ValueError(f"{size} bytes of {dtype}")
+    raw = np.frombuffer(data, dtype, size // dtype.itemsize, at) if size else np.empty(0, dtype)
+    return frozen(raw.astype(np.float64 if dtype.kind == "f" else np.int64))

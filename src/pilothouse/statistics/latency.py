@@ -39,17 +39,19 @@ class LatencyProfile:
     counts: Ints
 
 
+_EMPTY = LatencyProfile(0, 0, 0, 0, *[frozen(np.empty(0, np.int64))] * 2)
+
+
 def empty_latencies() -> LatencyProfile:
     """The profile of no requests."""
-    none = frozen(np.empty(0, np.int64))
-    return LatencyProfile(0, 0, 0, 0, none, none)
+    return _EMPTY
 
 
 def profile_latencies(
     latencies_us: Sequence[int] | Ints | Floats, rows: Sequence[int] | Ints
 ) -> LatencyProfile:
     """Count requests by latency (microseconds, one a request); ``rows`` is how many rows each one carried."""
-    micros = np.clip(np.nan_to_num(np.asarray(latencies_us, dtype=np.float64)), 1.0, 86_400e6)
+    micros = np.fmin(np.fmax(np.asarray(latencies_us, dtype=np.float64), 1.0), 86_400e6)  # NaN: the shortest
     counts = np.bincount(np.rint(np.log(micros) / _GROWTH).astype(np.int64), minlength=1)
     total = int(np.rint(micros).sum())
     longest = math.ceil(micros.max()) if micros.size else 0

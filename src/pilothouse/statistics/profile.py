@@ -264,7 +264,7 @@ def _count(specification: ProfileSpecification, placed: _PlacedRows) -> Profile:
     counts = np.bincount(placed.cells.ravel(), minlength=specification.cells)
     moved = placed.cells[: len(placed.positions)].ravel()
     sums = np.bincount(moved, weights=placed.positions.ravel(), minlength=specification.cells)
-    cells = np.flatnonzero(counts)
+    cells = np.flatnonzero(counts != 0)
     positions = sums[cells].astype(np.int64)
     return Profile(rows, frozen(cells), frozen(counts[cells]), frozen(positions), low, high)
 
@@ -310,13 +310,6 @@ def _codes(column: CategoricalColumn, values: Texts | None, rows: int) -> Ints |
     )
 
 
-def _sparse(rows: int, counts: Ints, positions: Ints, low: Floats, high: Floats) -> Profile:
-    cells = np.flatnonzero(counts)
-    return Profile(
-        rows, frozen(cells), frozen(counts[cells]), frozen(positions[cells]), frozen(low), frozen(high)
-    )
-
-
 def merge(specification: ProfileSpecification, first: Profile, second: Profile) -> Profile:
     """The profile of the rows of both. Exact, associative, commutative."""
     return merge_all(specification, (first, second))
@@ -329,6 +322,8 @@ def merge_all(specification: ProfileSpecification, profiles: Iterable[Profile]) 
         return empty_profile(specification)
     if len(parts) == 1:
         return parts[0]
+    if len(parts) == 2:
+        return _sum_of_two(*parts)
     cells = np.concatenate([part.cells for part in parts])
     counts = np.zeros(specification.cells, np.int64)
     positions = np.zeros(specification.cells, np.int64)
@@ -336,7 +331,40 @@ def merge_all(specification: ProfileSpecification, profiles: Iterable[Profile]) 
     np.add.at(positions, cells, np.concatenate([part.positions for part in parts]))
     low = np.fmin.reduce([part.low for part in parts])
     high = np.fmax.reduce([part.high for part in parts])
-    return _sparse(sum(part.rows for part in parts), counts, positions, low, high)
+    held = np.flatnonzero(counts != 0)
+    return Profile(
+        sum(part.rows for part in parts),
+        frozen(held),
+        frozen(counts[held]),
+        frozen(positions[held]),
+        frozen(low),
+        frozen(high),
+    )
+
+
+def _sum_of_two(first: Profile, second: Profile) -> Profile:
+    """What a batch does to its window: no pass over all cells."""
+    if first.cells.size < second.cells.size:
+        first, second = second, first
+    at = first.cells.searchsorted(second.cells)
+    new = np.take(first.cells, at, mode="clip") != second.cells if first.cells.size else np.ones(0, np.bool_)
+    cells, counts, positions = first.cells, first.counts.copy(), first.positions.copy()
+    if new.any():
+        cells = np.concatenate((first.cells, second.cells[new]))
+        cells.sort()
+        own, at = cells.searchsorted(first.cells), cells.searchsorted(second.cells)
+        counts, positions = np.zeros((2, len(cells)), np.int64)
+        counts[own], positions[own] = first.counts, first.positions
+    counts[at] += second.counts
+    positions[at] += second.positions
+    return Profile(
+        first.rows + second.rows,
+        frozen(cells),
+        frozen(counts),
+        frozen(positions),
+        frozen(np.fmin(first.low, second.low)),
+        frozen(np.fmax(first.high, second.high)),
+    )
 
 
 def histogram(specification: ProfileSpecification, profile: Profile, feature: str) -> Histogram:
