@@ -24,13 +24,9 @@ from .columns import (
     join_features,
     join_predictions,
 )
-from .rollup import OpenWindows
+from .remembered import Place, Remembered
 from .streams import Stream
 from .truths import StoredBatch
-
-Place = tuple[str, int, str]
-"""Model, version, target: what makes a stream."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Accepted:
@@ -60,11 +56,9 @@ class Intake:
     facts: Mapping[tuple[str, int], VersionFacts | None]
     limits: Limits
     now_us: int
-    known: OpenWindows
-    _producers: dict[str, int] = field(default_factory=dict)
+    known: Remembered
     _heads: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
     _clocks: dict[tuple[str, str], Clock | None] = field(default_factory=dict)
-    _read_clocks: dict[tuple[str, str], Clock | None] = field(default_factory=dict)
     _ids: set[int] = field(default_factory=set)
     _accepted: dict[Place, list[_Accepted]] = field(default_factory=dict)
     _errors: dict[Place, _Errors] = field(default_factory=dict)
@@ -90,8 +84,9 @@ class Intake:
     def keep(self) -> None:
         """Write clocks, segments, windows, and the outcomes that waited."""
         for (model, target), clock in self._clocks.items():
-            if clock is not None and clock != self._read_clocks[model, target]:
+            if clock is not None and clock != self.known.clocks[model, target]:
                 streams.write_clock(self.connection, model, target, clock)
+                self.known.clocks[model, target] = clock
         waiting = truths.anything_waits(self.connection)
         for place, accepted in self._accepted.items():
             self._keep_stream(place, accepted, waiting)
@@ -99,9 +94,9 @@ class Intake:
             self._count_errors(place, errors)
 
     def _producer(self, name: str) -> int:
-        if name not in self._producers:
-            self._producers[name] = streams.producer_id(self.connection, name)
-        return self._producers[name]
+        if name not in self.known.producers:
+            self.known.producers[name] = streams.producer_id(self.connection, name)
+        return self.known.producers[name]
 
     def _head(self, producer: int, sequence: int) -> tuple[int, int, int] | None:
         """Checksum, rows and rejected rows of the batch of that number."""
@@ -116,8 +111,9 @@ class Intake:
     def _judge(self, batch: PredictionBatch, facts: VersionFacts | None, trusted_clock: bool) -> Admission:
         place = batch.model, batch.target
         if place not in self._clocks:
-            found = streams.read_clock(self.connection, *place)
-            self._clocks[place] = self._read_clocks[place] = found
+            if place not in self.known.clocks:
+                self.known.clocks[place] = streams.read_clock(self.connection, *place)
+            self._clocks[place] = self.known.clocks[place]
         limits = self.limits if trusted_clock else replace(self.limits, confirmations=NEVER)
         admission = admit(batch, facts, self._clocks[place], self.now_us, limits, self._taken_ids(batch))
         self._clocks[place] = admission.clock
@@ -174,9 +170,7 @@ class Intake:
         predictions = join_predictions([one.predictions for one in accepted])
         features = join_features([one.features for one in accepted])
         times = predictions.times
-        stream = streams.advance_stream(
-            self.connection, place, facts, times, self.now_us, predictions.rows, rollup.is_dense(times)
-        )
+        stream = self._advance(place, facts, times, predictions.rows, rollup.is_dense(times))
         segment = self.connection.execute(
             "INSERT INTO segments (stream_id, rows, first_event, last_event, received, predictions, features) "
             "VALUES (?,?,?,?,?,?,?)",
@@ -208,6 +202,13 @@ class Intake:
         for one in accepted:
             self._keep_batch(one, stream, segment, first, facts, waiting)
             first += one.predictions.rows
+
+    def _advance(self, place: Place, facts: VersionFacts, times: Ints, rows: int, dense: bool) -> Stream:
+        stream = streams.advance_stream(
+            self.connection, place, facts, times, self.now_us, rows, dense, self.known.streams.get(place)
+        )
+        self.known.streams[place] = stream
+        return stream
 
     def _keep_batch(
         self, one: _Accepted, stream: Stream, segment: int, first: int, facts: VersionFacts, waiting: bool
@@ -248,7 +249,7 @@ class Intake:
         facts = self.facts[place[:2]]
         assert facts is not None
         time = np.array([errors.time_us], np.int64)
-        stream = streams.advance_stream(self.connection, place, facts, time, self.now_us, 0, False)
+        stream = self._advance(place, facts, time, 0, False)
         window = rollup.finest_window(errors.time_us, stream.minutes_since_us)
         part = {window: rollup.Increment(errors=errors.count)}
         rollup.add(self.connection, facts.specification, stream.id, part, self.known)

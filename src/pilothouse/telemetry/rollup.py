@@ -5,7 +5,6 @@ finer ones: while it is open, or an event came late, it is marked *unfolded* and
 the sum once the window has passed. So a batch costs one window, and any level can be read at any time.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -18,14 +17,13 @@ from pilothouse.statistics.profile import Profile
 from pilothouse.statistics.specification import ProfileSpecification
 
 from .columns import Features, Floats, Ints, Predictions
+from .remembered import Key, Remembered
 
 SECOND_US = 1_000_000
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 _FINER = {HOUR: MINUTE, DAY: HOUR}
 DENSE_ROWS_A_MINUTE = 200
 """From this traffic on a minute's profile weighs less than its events, and minutes are kept."""
-_OPEN_AT_MOST = 128
-"""Windows that are kept decoded; one of 25 features takes up to a megabyte."""
 
 
 @dataclass(slots=True)
@@ -58,47 +56,6 @@ class LatencyWindows:
     starts_us: Ints
     requests: Ints
     percentiles: Floats
-
-
-Key = tuple[int, int, int]
-"""Stream, level, start."""
-
-
-class OpenWindows:
-    """Windows as they were last written, so that the next batch needs no decoding; and which are known as unfolded.
-
-    Good for the connection and the state of the file in which they were written: ``look`` forgets all of it where
-    somebody else has committed since.
-    """
-
-    def __init__(self) -> None:
-        self._windows: OrderedDict[Key, Increment] = OrderedDict()
-        self.unfolded: set[Key] = set()
-        self._seen: tuple[Connection, int] | None = None
-
-    def look(self, connection: Connection) -> None:
-        """At the beginning of a transaction."""
-        (version,) = connection.execute("PRAGMA data_version").fetchone()
-        if self._seen is None or self._seen[0] is not connection or self._seen[1] != version:
-            self.forget()
-            self._seen = connection, version
-
-    def forget(self) -> None:
-        """After a transaction that was rolled back, or whenever in doubt."""
-        self._windows.clear()
-        self.unfolded.clear()
-        self._seen = None
-
-    def get(self, key: Key) -> Increment | None:
-        """The window, where it is known."""
-        return self._windows.get(key)
-
-    def put(self, key: Key, window: Increment) -> None:
-        """Remember the window as it is written now."""
-        self._windows[key] = window
-        self._windows.move_to_end(key)
-        if len(self._windows) > _OPEN_AT_MOST:
-            self._windows.popitem(last=False)
 
 
 def is_dense(times: Ints) -> bool:
@@ -163,18 +120,18 @@ def add(
     specification: ProfileSpecification,
     stream_id: int,
     parts: dict[tuple[int, int], Increment],
-    known: OpenWindows,
+    known: Remembered,
 ) -> None:
     """Add increments to the stored windows of their levels; the coarser windows around them are unfolded now."""
     rows = []
     unfolded: set[Key] = set()
     for (level, start), part in parts.items():
         key = stream_id, level, start
-        before = known.get(key)
+        before = known.window(key)
         if before is None:
             before = _find(connection, specification, key)
         whole = part if before is None else _sum(specification, [before, part])
-        known.put(key, whole)
+        known.put_window(key, whole)
         rows.append(_row(specification, key, whole))
         if level == MINUTE:
             unfolded.add((stream_id, HOUR, floor_to(HOUR, start)))

@@ -19,7 +19,8 @@ from . import faults, rollup, streams, truths
 from .admission import Clock, Limits, VersionFacts
 from .columns import Features, Ints, Predictions, decode_features, decode_predictions
 from .intake import Intake
-from .rollup import DAY, LatencyWindows, OpenWindows, Window
+from .remembered import Remembered
+from .rollup import DAY, LatencyWindows, Window
 from .schema import TelemetryFile, open_database
 from .streams import Stream
 from .truths import StoredBatch, Tally
@@ -58,7 +59,7 @@ class TelemetryStore:
         self.limits = limits or Limits()
         self._database = open_database(path) if prepare is None else TelemetryFile(path, prepare)
         self._specifications: dict[int, ProfileSpecification] = {}
-        self._open_windows = OpenWindows()
+        self._remembered = Remembered()
         self.known_versions: dict[tuple[str, int], tuple[int, VersionFacts | None]] = {}
         """What the caller of ``append`` has looked up, with the data version of where it looked; kept for it."""
         self.calibrated: set[tuple[str, int, str, int]] = set()
@@ -111,13 +112,14 @@ class TelemetryStore:
         }
         try:
             with self.transaction() as connection:
-                self._open_windows.look(connection)
-                intake = Intake(connection, facts, self.limits, now_us, self._open_windows)
+                self._remembered.look(connection)
+                intake = Intake(connection, facts, self.limits, now_us, self._remembered)
                 receipts = [intake.take(batch, trusted_clock=trusted_clock) for batch in batches]
                 intake.keep()
+                self._remembered.keep(connection)
                 faults.reach("before the commit of a batch")
         except BaseException:
-            self._open_windows.forget()
+            self._remembered.forget()
             raise
         faults.reach("after the commit of a batch")
         return receipts
@@ -138,7 +140,6 @@ class TelemetryStore:
                             rollup.fold(connection, self.specification(connection, key[0]), key)
                     except IntegrityError as error:
                         damaged.append(error)
-                    self._open_windows.unfolded.discard(key)
         if damaged:
             raise damaged[0]
         return len(passed)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pilothouse.domain.wire import CodedTexts, PredictionBatch
 from pilothouse.sqlite import Connection
@@ -96,10 +96,14 @@ def advance_stream(
     now_us: int,
     rows: int,
     dense: bool,
+    found: Stream | None,
 ) -> Stream:
-    """Count ``rows`` with these event times into the stream of (model, version, target), making it where it is the first."""
+    """Count ``rows`` with these event times into the stream of (model, version, target), making it where it is the first.
+
+    ``found`` is the stream as it stands, where that is known.
+    """
     first, last = int(times.min()), int(times.max())
-    found = find_stream(connection, *place)
+    found = found or find_stream(connection, *place)
     if found is None:
         since = 0 if facts.minutes else first - first % HOUR_US if dense else None
         connection.execute(
@@ -116,19 +120,26 @@ def advance_stream(
                 json.dumps(facts.slices),
             ),
         )
-    else:
-        since = found.minutes_since_us
-        if since is None and dense:
-            # Minutes are kept from an hour on that nothing can have reached before: an hour is the sum of its minutes.
-            since = -(-max(first, found.last_event_us + 1) // HOUR_US) * HOUR_US
-        connection.execute(
-            "UPDATE streams SET first_event=min(first_event, ?), last_event=max(last_event, ?), last_arrival=?, "
-            "rows=rows+?, minutes_since=? WHERE id=?",
-            (first, last, now_us, rows, since, found.id),
-        )
-    stream = find_stream(connection, *place)
-    assert stream is not None
-    return stream
+        made = find_stream(connection, *place)
+        assert made is not None
+        return made
+    since = found.minutes_since_us
+    if since is None and dense:
+        # Minutes are kept from an hour on that nothing can have reached before: an hour is the sum of its minutes.
+        since = -(-max(first, found.last_event_us + 1) // HOUR_US) * HOUR_US
+    now = replace(
+        found,
+        minutes_since_us=since,
+        first_event_us=min(found.first_event_us, first),
+        last_event_us=max(found.last_event_us, last),
+        last_arrival_us=now_us,
+        rows=found.rows + rows,
+    )
+    connection.execute(
+        "UPDATE streams SET minutes_since=?, first_event=?, last_event=?, last_arrival=?, rows=? WHERE id=?",
+        (since, now.first_event_us, now.last_event_us, now_us, now.rows, now.id),
+    )
+    return now
 
 
 def _specification_id(connection: Connection, specification: ProfileSpecification) -> int:
@@ -172,7 +183,8 @@ def newest_clock_us(connection: Connection, target: str) -> int | None:
 def write_clock(connection: Connection, model: str, target: str, clock: Clock) -> None:
     """Keep the clock of a model on a target."""
     connection.execute(
-        "INSERT OR REPLACE INTO clocks VALUES (?,?,?,?,?,?)",
+        "INSERT INTO clocks VALUES (?,?,?,?,?,?) ON CONFLICT (model, target) DO UPDATE SET event = excluded.event, "
+        "arrived = excluded.arrived, far = excluded.far, far_count = excluded.far_count",
         (model, target, clock.event_us, clock.arrived_us, clock.far_us, clock.far_count),
     )
 
