@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class CodedColumn:
 
     def mapped(self, numbers: dict[str | None, int], other: int) -> AnyArray:
         """The number of each row's text, ``other`` where it has none: int64[n]."""
-        table = np.fromiter((numbers.get(text, other) for text in self.vocabulary), np.int64)
+        table = np.fromiter(map(numbers.get, self.vocabulary, repeat(other)), np.int64, len(self.vocabulary))
         return table[self.codes] if table.size else np.empty(0, np.int64)
 
 

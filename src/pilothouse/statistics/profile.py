@@ -13,7 +13,7 @@ import numpy as np
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
 
-from .arrays import Floats, Ints, frozen
+from .arrays import AnyArray, Flags, Floats, Ints, frozen
 from .coded import CodedColumn
 from .specification import CategoricalColumn, Cells, NumericColumn, ProfileSpecification
 
@@ -21,8 +21,6 @@ _FARTHEST = float(1 << 32)
 """Positions saturate here: 65,536 times the reference's range beyond it."""
 _POSITION_BITS = 33
 _SORTED_BITS = 63 - _POSITION_BITS
-_FEW = 16
-"""Values, as one in so many of a specification's cells, below which sorting them is cheaper than a pass over all cells."""
 
 Texts = Sequence[object] | CodedColumn
 
@@ -80,7 +78,37 @@ def profile_rows(
     """Count rows. ``scores`` is float64[n]; each column has n values. A column that is not given counts as missing,
     one that the specification does not know is left out. Raises InvalidInputError where a length or a type is wrong.
     """
-    return _count(specification, _place_rows(specification, numeric, categorical, scores))
+    scores = np.asarray(scores, dtype=np.float64)
+    tables, rows = _tables(specification), len(scores)
+    numbers = _numeric_matrix(specification, numeric, scores)
+    numbers.sort(axis=1)  # so that each value is looked up once, and in order
+    first = np.flatnonzero(_begins(numbers))
+    values, times = numbers.ravel()[first], np.diff(first, append=numbers.size)
+    of_values = _cells_of_numbers(tables, values, np.searchsorted(first, np.arange(len(numbers) + 1) * rows))
+    starts = np.flatnonzero(_begins(of_values))
+    steps = _positions(tables, of_values, values).astype(np.int64) * times
+    cells = [of_values[starts]]
+    counts, positions = ([np.add.reduceat(part, starts) if rows else part] for part in (times, steps))
+    for column in tables.categorical:
+        codes = _codes(column, categorical.get(column.name), rows)
+        held = np.bincount(codes, minlength=column.bins + 1)
+        cells.append(np.flatnonzero(held) + specification.layout[column.name].start)
+        counts.append(held[held > 0])
+        positions.append(np.zeros(cells[-1].size, np.int64))
+    order = np.argsort(np.concatenate(cells))
+    low, high = (by.reduce(numbers, axis=1, initial=np.nan) for by in (np.fmin, np.fmax))
+    return Profile(
+        rows,
+        *[frozen(np.concatenate(parts)[order]) for parts in (cells, counts, positions)],
+        *[frozen(_over_all_columns(tables, extreme)) for extreme in (low, high)],
+    )
+
+
+def _begins(array: AnyArray) -> Flags:
+    """Where a value differs from the one before it in its row."""
+    new = np.ones(array.shape, np.bool_)
+    np.not_equal(array[..., 1:], array[..., :-1], out=new[..., 1:])
+    return new
 
 
 def profile_groups(
@@ -94,61 +122,58 @@ def profile_groups(
 
     The same as ``profile_rows`` of each group's rows, at little more than the cost of one call for all.
     """
+    if len(groups) and groups.min() == groups.max():
+        return [(int(groups[0]), profile_rows(specification, numeric, categorical, scores))]
     placed = _place_rows(specification, numeric, categorical, scores)
-    if not len(groups):
-        return []
-    if groups.min() == groups.max():
-        return [(int(groups[0]), _count(specification, placed))]
     distinct, members = np.unique(groups, return_inverse=True)
-    if (len(distinct) * specification.cells).bit_length() > _SORTED_BITS:
-        order = np.argsort(members, kind="stable")
-        parts = np.split(order, np.searchsorted(members[order], np.arange(1, len(distinct))))
-        return [
-            (int(group), _count(specification, placed.take(rows)))
-            for group, rows in zip(distinct, parts, strict=True)
-        ]
-    return _count_groups(specification, placed, distinct, members)
+    at_once = max(1, (1 << _SORTED_BITS) // specification.cells)
+    found = []
+    for first in range(0, len(distinct), at_once):
+        inside = slice(None) if len(distinct) <= at_once else members // at_once == first // at_once
+        found += _count_groups(
+            specification, placed.take(inside), distinct[first : first + at_once], members[inside] - first
+        )
+    return found
 
 
 def _count_groups(
     specification: ProfileSpecification, placed: "_PlacedRows", distinct: Ints, members: Ints
 ) -> list[tuple[int, Profile]]:
-    """All groups by one sort of (group, cell, position): few rows a group cost no pass over all cells."""
-    keys, counts, positions = _counted_by_sorting(placed.cells + members * specification.cells, placed.positions)
-    which, cells = np.divmod(keys, specification.cells)
+    """All groups by one sort of (group, cell, position) packed into 63 bits: few rows a group cost no pass over all cells."""
+    tables = _tables(specification)
+    packed = placed.cells + members * specification.cells
+    packed <<= _POSITION_BITS
+    packed[: len(tables.numeric)] |= placed.positions.astype(np.int64)
+    flat = packed.ravel()
+    flat.sort()
+    keys = flat >> _POSITION_BITS
+    flat &= (1 << _POSITION_BITS) - 1
+    starts = np.flatnonzero(_begins(keys))
+    counts = np.diff(starts, append=len(keys))
+    positions = np.add.reduceat(flat, starts)
+    which, cells = np.divmod(keys[starts], specification.cells)
     bounds = np.searchsorted(which, np.arange(len(distinct) + 1))
     order = np.argsort(members, kind="stable")
     first = np.searchsorted(members[order], np.arange(len(distinct)))
     values = placed.values[:, order]
-    lows, highs = np.fmin.reduceat(values, first, axis=1), np.fmax.reduceat(values, first, axis=1)
+    low, high = (
+        np.ascontiguousarray(_over_all_columns(tables, by.reduceat(values, first, axis=1)).T)
+        for by in (np.fmin, np.fmax)
+    )
     rows = np.bincount(members)
     found = []
     for i, group in enumerate(distinct.tolist()):
         part = slice(bounds[i], bounds[i + 1])
-        low, high = _extremes(specification, lows[:, i], highs[:, i])
         content = Profile(
             int(rows[i]),
             frozen(cells[part].copy()),
             frozen(counts[part].copy()),
             frozen(positions[part].copy()),
-            low,
-            high,
+            frozen(low[i].copy()),
+            frozen(high[i].copy()),
         )
         found.append((group, content))
     return found
-
-
-def _counted_by_sorting(keys: Ints, positions: Floats) -> tuple[Ints, Ints, Ints]:
-    """Distinct ``keys`` (increasing), how often each is there, and the sum of its positions; those are given for the first
-    rows of ``keys`` and 0 for the others. By one sort of both, packed into 63 bits."""
-    packed = keys << _POSITION_BITS
-    packed[: len(positions)] |= positions.astype(np.int64)
-    flat = packed.ravel()
-    flat.sort()
-    keys = flat >> _POSITION_BITS
-    flat &= (1 << _POSITION_BITS) - 1
-    starts = np.flatnonzero(np.concatenate((flat[:1] == flat[:1], keys[1:] != keys[:-1])))
-    return keys[starts], np.diff(starts, append=len(keys)), np.add.reduceat(flat, starts)
 
 
 def cells_of(
@@ -172,7 +197,7 @@ class _PlacedRows:
     positions: Floats
     values: Floats
 
-    def take(self, rows: Ints) -> "_PlacedRows":
+    def take(self, rows: Flags | slice) -> "_PlacedRows":
         """Some of the rows."""
         return _PlacedRows(self.cells[:, rows], self.positions[:, rows], self.values[:, rows])
 
@@ -185,28 +210,45 @@ def _place_rows(
 ) -> _PlacedRows:
     scores = np.asarray(scores, dtype=np.float64)
     rows, tables = len(scores), _tables(specification)
-    placed = np.empty((len(specification.columns), rows), np.int64)
-    cells, coded = placed[: len(tables.numeric)], placed[len(tables.numeric) :]
-    numbers = np.empty(cells.shape)
-    for i, column in enumerate(tables.numeric):
+    numbers = _numeric_matrix(specification, numeric, scores)
+    cells = np.empty((len(specification.columns), rows), np.int64)
+    held, coded = cells[: len(numbers)], cells[len(numbers) :]
+    bounds = np.arange(len(numbers) + 1) * rows
+    held[:] = _cells_of_numbers(tables, numbers.ravel(), bounds).reshape(numbers.shape)
+    for i, column in enumerate(tables.categorical):
+        coded[i] = _codes(column, categorical.get(column.name), rows)
+        coded[i] += specification.layout[column.name].start
+    return _PlacedRows(cells, _positions(tables, held, numbers), numbers)
+
+
+def _numeric_matrix(
+    specification: ProfileSpecification, numeric: Mapping[str, Floats], scores: Floats
+) -> Floats:
+    """The numeric columns, float64[numeric, rows], NaN where a value is missing or not finite."""
+    columns = _tables(specification).numeric
+    numbers = np.empty((len(columns), len(scores)))
+    for i, column in enumerate(columns):
         values = scores if column is specification.score else numeric.get(column.name)
-        numbers[i] = np.nan if values is None else _numbers(column, values, rows)
-        cells[i] = column.edges.searchsorted(numbers[i], side="right")
-    cells += tables.starts
-    unusable = ~np.isfinite(numbers)
-    if unusable.any():
-        numbers[unusable] = np.nan
-        np.copyto(cells, tables.missing, where=unusable)
-    for i, names in enumerate(tables.categorical):
-        coded[i] = _codes(names, categorical.get(names.name), rows)
-        coded[i] += specification.layout[names.name].start
-    return _PlacedRows(placed, _positions(tables, cells, numbers), numbers)
+        numbers[i] = np.nan if values is None else _numbers(column, values, len(scores))
+    numbers[np.isinf(numbers)] = np.nan
+    return numbers
+
+
+def _cells_of_numbers(tables: "_Tables", values: Floats, bounds: Ints) -> Ints:
+    """The cell of each value (float64[n]); those of the i-th numeric column lie from ``bounds[i]`` to ``bounds[i + 1]``."""
+    cells = np.empty(len(values), np.int64)
+    for column, first, end in zip(tables.numeric, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        cells[first:end] = column.edges.searchsorted(values[first:end], side="right")
+    lengths = np.diff(bounds)
+    cells += np.repeat(tables.starts, lengths)
+    np.copyto(cells, np.repeat(tables.missing, lengths), where=np.isnan(values))
+    return cells
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tables:
     """The numeric and the categorical columns and the ``order`` (int64[columns]) of these in the specification; ``starts``
-    and ``missing`` (int64[numeric, 1]), the first cells of the numeric ones and those of missing values; ``anchors`` and
+    and ``missing`` (int64[numeric]), the first cells of the numeric ones and those of missing values; ``anchors`` and
     ``units`` (float64, one a cell), the columns' own, the unit infinite where a bin is a single value."""
 
     numeric: list[NumericColumn]
@@ -232,8 +274,8 @@ def _tables(specification: ProfileSpecification) -> _Tables:
         [column for _, column in numeric],
         [column for _, column in categorical],
         np.array([i for i, _ in (*numeric, *categorical)], np.int64),
-        np.array([where.start for where in layout], np.int64)[:, None],
-        np.array([where.missing for where in layout], np.int64)[:, None],
+        np.array([where.start for where in layout], np.int64),
+        np.array([where.missing for where in layout], np.int64),
         anchors,
         units,
     )
@@ -250,32 +292,11 @@ def _positions(tables: _Tables, cells: Ints, numbers: Floats) -> Floats:
     return np.minimum(steps, _FARTHEST, out=steps)
 
 
-def _count(specification: ProfileSpecification, placed: _PlacedRows) -> Profile:
-    """All rows as one profile."""
-    low, high = _extremes(
-        specification,
-        np.fmin.reduce(placed.values, axis=1, initial=np.nan),
-        np.fmax.reduce(placed.values, axis=1, initial=np.nan),
-    )
-    rows = placed.cells.shape[1]
-    if placed.cells.size * _FEW < specification.cells and specification.cells.bit_length() <= _SORTED_BITS:
-        cells, counts, positions = _counted_by_sorting(placed.cells, placed.positions)
-        return Profile(rows, frozen(cells), frozen(counts), frozen(positions), low, high)
-    counts = np.bincount(placed.cells.ravel(), minlength=specification.cells)
-    moved = placed.cells[: len(placed.positions)].ravel()
-    sums = np.bincount(moved, weights=placed.positions.ravel(), minlength=specification.cells)
-    cells = np.flatnonzero(counts != 0)
-    positions = sums[cells].astype(np.int64)
-    return Profile(rows, frozen(cells), frozen(counts[cells]), frozen(positions), low, high)
-
-
-def _extremes(specification: ProfileSpecification, *of_numeric: Floats) -> list[Floats]:
-    """Values of the numeric columns, each array spread over all columns: NaN for the categorical ones."""
-    order = _tables(specification).order
-    spread = [np.full(len(order), np.nan) for _ in of_numeric]
-    for array, values in zip(spread, of_numeric, strict=True):
-        array[order[: len(values)]] = values
-    return [frozen(array) for array in spread]
+def _over_all_columns(tables: _Tables, of_numeric: Floats) -> Floats:
+    """Values of the numeric columns at their places among all columns; NaN for the categorical ones."""
+    spread = np.full((len(tables.order), *of_numeric.shape[1:]), np.nan)
+    spread[tables.order[: len(of_numeric)]] = of_numeric
+    return spread
 
 
 def place(column: NumericColumn, values: Floats) -> Ints:
@@ -297,9 +318,9 @@ def _numbers(column: NumericColumn, values: Floats, rows: int) -> Floats:
     return array
 
 
-def _codes(column: CategoricalColumn, values: Texts | None, rows: int) -> Ints | int:
+def _codes(column: CategoricalColumn, values: Texts | None, rows: int) -> Ints:
     if values is None:
-        return column.bins
+        return np.full(rows, column.bins)
     if len(values) != rows:
         raise InvalidInputError(f"column {column.name!r} has {len(values)} values; expected {rows}")
     codes, other = column.codes, len(column.categories)

@@ -141,7 +141,7 @@ def admit(
     whole = not reasons.any()
     rejections = [] if whole else _row_rejections(batch, reasons, times, scores, columns.labels)
     rejections += _dropped_columns(batch, facts)
-    kept = np.flatnonzero(reasons == 0)
+    kept = np.arange(batch.rows) if whole else np.flatnonzero(reasons == 0)
     if not kept.size:
         return Admission(None, None, moved, rejections)
     rows: Ints | slice = slice(None) if whole else kept
@@ -234,8 +234,7 @@ def _texts(batch: PredictionBatch, name: str) -> CodedColumn | None:
         column = CodedColumn.of(batch.categorical[name])
     except (TypeError, ValueError):
         return None
-    texts = all(value is None or isinstance(value, str) for value in column.vocabulary)
-    return column if texts else None
+    return column if all(issubclass(kind, str | None) for kind in set(map(type, column.vocabulary))) else None
 
 
 def _requests_fault(requests: PackedTimings, rows: int) -> str | None:

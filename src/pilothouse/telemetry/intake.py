@@ -28,6 +28,7 @@ from .remembered import Place, Remembered
 from .streams import Stream
 from .truths import StoredBatch
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Accepted:
     """A batch of which rows are kept."""

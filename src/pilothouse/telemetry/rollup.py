@@ -89,10 +89,10 @@ def increments(
         found[_level_of(key)] = Increment(content.rows, profile=content)
     times, micros, rows = requests
     keys = _finest(times, minutes_since_us)
-    distinct = np.unique(keys)
+    distinct = dict.fromkeys(keys.tolist())
     for key in distinct:
         mine = slice(None) if len(distinct) == 1 else np.flatnonzero(keys == key)
-        part = found.setdefault(_level_of(int(key)), Increment())
+        part = found.setdefault(_level_of(key), Increment())
         part.latencies = latency.profile_latencies(micros[mine], rows[mine])
         part.requests = part.latencies.requests
     return found
@@ -100,10 +100,21 @@ def increments(
 
 def _finest(times: Ints, minutes_since_us: int | None) -> Ints:
     """The start of each event's window of the finest level; of a minute's one more, to tell it from the hour's."""
+    if not times.size:
+        return times
+    first, last = (_finest_of_one(int(time), minutes_since_us) for time in (times.min(), times.max()))
+    if first == last:  # as in most batches of dense traffic
+        return np.full(len(times), first)
     hours = times - times % (HOUR * SECOND_US)
     if minutes_since_us is None:
         return hours
     return np.where(times >= minutes_since_us, times - times % (MINUTE * SECOND_US) + 1, hours)
+
+
+def _finest_of_one(time_us: int, minutes_since_us: int | None) -> int:
+    if minutes_since_us is None or time_us < minutes_since_us:
+        return floor_to(HOUR, time_us)
+    return floor_to(MINUTE, time_us) + 1
 
 
 def _level_of(key: int) -> tuple[int, int]:
@@ -112,7 +123,7 @@ def _level_of(key: int) -> tuple[int, int]:
 
 def finest_window(time_us: int, minutes_since_us: int | None) -> tuple[int, int]:
     """Level and start of the finest window that holds an event."""
-    return _level_of(int(_finest(np.array([time_us]), minutes_since_us)[0]))
+    return _level_of(_finest_of_one(time_us, minutes_since_us))
 
 
 def add(
