@@ -82,17 +82,17 @@ def profile_rows(
     tables, rows = _tables(specification), len(scores)
     numbers = _numeric_matrix(specification, numeric, scores)
     numbers.sort(axis=1)  # so that each value is looked up once, and in order
-    first = np.flatnonzero(_begins(numbers))
-    values, times = numbers.ravel()[first], np.diff(first, append=numbers.size)
+    first = _begins(numbers)
+    values, times = numbers.ravel()[first], _lengths(first, numbers.size)
     of_values = _cells_of_numbers(tables, values, np.searchsorted(first, np.arange(len(numbers) + 1) * rows))
-    starts = np.flatnonzero(_begins(of_values))
+    starts = _begins(of_values)
     steps = _positions(tables, of_values, values).astype(np.int64) * times
     cells = [of_values[starts]]
     counts, positions = ([np.add.reduceat(part, starts) if rows else part] for part in (times, steps))
     for column in tables.categorical:
         codes = _codes(column, categorical.get(column.name), rows)
         held = np.bincount(codes, minlength=column.bins + 1)
-        cells.append(np.flatnonzero(held) + specification.layout[column.name].start)
+        cells.append(held.nonzero()[0] + specification.layout[column.name].start)
         counts.append(held[held > 0])
         positions.append(np.zeros(cells[-1].size, np.int64))
     order = np.argsort(np.concatenate(cells))
@@ -104,11 +104,19 @@ def profile_rows(
     )
 
 
-def _begins(array: AnyArray) -> Flags:
-    """Where a value differs from the one before it in its row."""
+def _begins(array: AnyArray) -> Ints:
+    """The places, in the flat array, of values that differ from the one before them in their row."""
     new = np.ones(array.shape, np.bool_)
     np.not_equal(array[..., 1:], array[..., :-1], out=new[..., 1:])
-    return new
+    return new.ravel().nonzero()[0]
+
+
+def _lengths(starts: Ints, end: int) -> Ints:
+    """How far it is from each start to the next, from the last one to the end."""
+    lengths = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
+    lengths[-1:] = end - starts[-1:]
+    return lengths
 
 
 def profile_groups(
@@ -148,8 +156,8 @@ def _count_groups(
     flat.sort()
     keys = flat >> _POSITION_BITS
     flat &= (1 << _POSITION_BITS) - 1
-    starts = np.flatnonzero(_begins(keys))
-    counts = np.diff(starts, append=len(keys))
+    starts = _begins(keys)
+    counts = _lengths(starts, len(keys))
     positions = np.add.reduceat(flat, starts)
     which, cells = np.divmod(keys[starts], specification.cells)
     bounds = np.searchsorted(which, np.arange(len(distinct) + 1))
@@ -239,7 +247,7 @@ def _cells_of_numbers(tables: "_Tables", values: Floats, bounds: Ints) -> Ints:
     cells = np.empty(len(values), np.int64)
     for column, first, end in zip(tables.numeric, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         cells[first:end] = column.edges.searchsorted(values[first:end], side="right")
-    lengths = np.diff(bounds)
+    lengths = bounds[1:] - bounds[:-1]
     cells += np.repeat(tables.starts, lengths)
     np.copyto(cells, np.repeat(tables.missing, lengths), where=np.isnan(values))
     return cells

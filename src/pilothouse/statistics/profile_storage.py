@@ -1,10 +1,12 @@
 """A profile as bytes and back: increasing cells as their gaps, counts and positions, packed."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
 
-from .arrays import frozen
+from .arrays import Ints, frozen
 from .encoding import is_plain, pack_plain, unpack, unpack_plain
 from .profile import Profile
 from .specification import NumericColumn, ProfileSpecification
@@ -12,29 +14,32 @@ from .specification import NumericColumn, ProfileSpecification
 
 def encode(specification: ProfileSpecification, profile: Profile) -> bytes:
     """Compact bytes of a profile, marked with the specification that it was made under."""
-    numeric = [isinstance(column, NumericColumn) for column in specification.columns]
+    mark, numeric = _mark_and_numeric(specification)
     gaps = profile.cells.copy()
     gaps[1:] -= profile.cells[:-1]
     return pack_plain(
         "P",
-        (profile.rows, _mark(specification)),
+        (profile.rows, mark),
         (gaps, profile.counts, profile.positions, profile.low[numeric], profile.high[numeric]),
     )
 
 
-def _mark(specification: ProfileSpecification) -> int:
-    """The first 60 bits of a specification's digest."""
-    return int(specification.digest[:15], 16)
+@lru_cache(maxsize=64)
+def _mark_and_numeric(specification: ProfileSpecification) -> tuple[int, Ints]:
+    """The first 60 bits of a specification's digest, and the places of its numeric columns."""
+    numeric = [i for i, column in enumerate(specification.columns) if isinstance(column, NumericColumn)]
+    return int(specification.digest[:15], 16), np.array(numeric, np.int64)
 
 
 def decode(specification: ProfileSpecification, data: bytes) -> Profile:
     """Read what ``encode`` wrote. Raises IntegrityError for damage, or a profile of another specification."""
+    own_mark, numeric = _mark_and_numeric(specification)
     if is_plain(data):
         numbers, arrays = unpack_plain("P", data)
         if len(numbers) != 2 or len(arrays) != 5:
             raise IntegrityError("a stored profile is damaged: parts are missing; restore it from a backup")
         rows, mark = numbers
-        own, of = mark == _mark(specification), f"{mark:015x}"
+        own, of = mark == own_mark, f"{mark:015x}"
         gaps, counts, positions, lows, highs = arrays
     else:  # as the first release wrote it
         header, named = unpack("P", data)
@@ -52,8 +57,7 @@ def decode(specification: ProfileSpecification, data: bytes) -> Profile:
         raise IntegrityError(
             f"a profile was made under specification {of}…; expected {specification.digest[:16]}…"
         )
-    numeric = [isinstance(column, NumericColumn) for column in specification.columns]
-    low, high = np.full(len(numeric), np.nan), np.full(len(numeric), np.nan)
+    low, high = np.full((2, len(specification.columns)), np.nan)
     try:
         cells = np.cumsum(gaps, dtype=np.int64)
         low[numeric], high[numeric] = lows, highs
