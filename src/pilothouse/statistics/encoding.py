@@ -116,14 +116,15 @@ def unpack_plain(kind: str, data: bytes) -> tuple[tuple[int, ...], list[AnyArray
             raise ValueError(f"they start with {magic!r}")
         found = struct.unpack_from(f"<{numbers}q", data, _HEAD.size)
         at = _HEAD.size + 8 * numbers
-        shapes = [_ARRAY.unpack_from(data, at + i * _ARRAY.size) for i in range(count)]
-        body: bytes | memoryview = memoryview(data)[at + count * _ARRAY.size :]
+        shapes = struct.unpack_from(f"<{'BI' * count}", data, at)
+        codes, sizes = shapes[::2], shapes[1::2]
+        body = data[at + count * _ARRAY.size :]
         if compressed:
-            body = expand(bytes(body), sum(size for _, size in shapes))
-        if sum(size for _, size in shapes) != len(body):
-            raise ValueError(f"{len(body)} bytes of arrays, expected {sum(size for _, size in shapes)}")
+            body = expand(body, sum(sizes))
+        if sum(sizes) != len(body):
+            raise ValueError(f"{len(body)} bytes of arrays, expected {sum(sizes)}")
         arrays, at = [], 0
-        for code, size in shapes:
+        for code, size in zip(codes, sizes, strict=True):
             arrays.append(_widened(body, at, size, _DTYPES[code]))
             at += size
     except (struct.error, zstandard.ZstdError, IndexError, ValueError) as error:
@@ -170,7 +171,7 @@ def _widen(raw: bytes, dtype: str) -> AnyArray:
     return _widened(raw, 0, len(raw), np.dtype(dtype))
 
 
-def _widened(data: bytes | memoryview, at: int, size: int, dtype: np.dtype[Any]) -> AnyArray:
+def _widened(data: bytes, at: int, size: int, dtype: np.dtype[Any]) -> AnyArray:
     if size % dtype.itemsize:
         raise ValueError(f"{size} bytes of {dtype}")
     raw = np.frombuffer(data, dtype, size // dtype.itemsize, at) if size else np.empty(0, dtype)

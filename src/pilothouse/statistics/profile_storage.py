@@ -59,7 +59,7 @@ def decode(specification: ProfileSpecification, data: bytes) -> Profile:
         )
     low, high = np.full((2, len(specification.columns)), np.nan)
     try:
-        cells = np.cumsum(gaps, dtype=np.int64)
+        cells = gaps.cumsum(dtype=np.int64)
         low[numeric], high[numeric] = lows, highs
     except (TypeError, ValueError) as error:
         raise IntegrityError(f"a stored profile is damaged: {error!r}; restore it from a backup") from None
