@@ -13,7 +13,7 @@ from pilothouse.domain.errors import IntegrityError, InvalidInputError
 from .arrays import AnyArray, Flags, Floats, Ints, frozen
 from .classes import class_codes
 from .encoding import pack, unpack
-from .profile import place
+from .placement import place
 from .specification import ProfileSpecification
 
 POINT = 1 << 20

@@ -6,23 +6,25 @@ Counts are integers and so are the summed positions of values within their bins 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
-from pilothouse.domain.categories import category_text
-from pilothouse.domain.errors import InvalidInputError
+from .arrays import AnyArray, Floats, Ints, frozen
+from .placement import (
+    PlacedRows,
+    Texts,
+    category_codes,
+    cells_of_numbers,
+    numeric_matrix,
+    over_all_columns,
+    place_rows,
+    positions_of,
+    tables_of,
+)
+from .specification import Cells, NumericColumn, ProfileSpecification
 
-from .arrays import AnyArray, Flags, Floats, Ints, frozen
-from .coded import CodedColumn
-from .specification import CategoricalColumn, Cells, NumericColumn, ProfileSpecification
-
-_FARTHEST = float(1 << 32)
-"""Positions saturate here: 65,536 times the reference's range beyond it."""
 _POSITION_BITS = 33
 _SORTED_BITS = 63 - _POSITION_BITS
-
-Texts = Sequence[object] | CodedColumn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,18 +81,18 @@ def profile_rows(
     one that the specification does not know is left out. Raises InvalidInputError where a length or a type is wrong.
     """
     scores = np.asarray(scores, dtype=np.float64)
-    tables, rows = _tables(specification), len(scores)
-    numbers = _numeric_matrix(specification, numeric, scores)
+    tables, rows = tables_of(specification), len(scores)
+    numbers = numeric_matrix(specification, numeric, scores)
     numbers.sort(axis=1)  # so that each value is looked up once, and in order
     first = _begins(numbers)
     values, times = numbers.ravel()[first], _lengths(first, numbers.size)
-    of_values = _cells_of_numbers(tables, values, np.searchsorted(first, np.arange(len(numbers) + 1) * rows))
+    of_values = cells_of_numbers(tables, values, np.searchsorted(first, np.arange(len(numbers) + 1) * rows))
     starts = _begins(of_values)
-    steps = _positions(tables, of_values, values).astype(np.int64) * times
+    steps = positions_of(tables, of_values, values).astype(np.int64) * times
     cells = [of_values[starts]]
     counts, positions = ([np.add.reduceat(part, starts) if rows else part] for part in (times, steps))
     for column in tables.categorical:
-        codes = _codes(column, categorical.get(column.name), rows)
+        codes = category_codes(column, categorical.get(column.name), rows)
         held = np.bincount(codes, minlength=column.bins + 1)
         cells.append(held.nonzero()[0] + specification.layout[column.name].start)
         counts.append(held[held > 0])
@@ -100,7 +102,7 @@ def profile_rows(
     return Profile(
         rows,
         *[frozen(np.concatenate(parts)[order]) for parts in (cells, counts, positions)],
-        *[frozen(_over_all_columns(tables, extreme)) for extreme in (low, high)],
+        *[frozen(over_all_columns(tables, extreme)) for extreme in (low, high)],
     )
 
 
@@ -132,7 +134,7 @@ def profile_groups(
     """
     if len(groups) and groups.min() == groups.max():
         return [(int(groups[0]), profile_rows(specification, numeric, categorical, scores))]
-    placed = _place_rows(specification, numeric, categorical, scores)
+    placed = place_rows(specification, numeric, categorical, scores)
     distinct, members = np.unique(groups, return_inverse=True)
     at_once = max(1, (1 << _SORTED_BITS) // specification.cells)
     found = []
@@ -145,10 +147,10 @@ def profile_groups(
 
 
 def _count_groups(
-    specification: ProfileSpecification, placed: "_PlacedRows", distinct: Ints, members: Ints
+    specification: ProfileSpecification, placed: PlacedRows, distinct: Ints, members: Ints
 ) -> list[tuple[int, Profile]]:
     """All groups by one sort of (group, cell, position) packed into 63 bits: few rows a group cost no pass over all cells."""
-    tables = _tables(specification)
+    tables = tables_of(specification)
     packed = placed.cells + members * specification.cells
     packed <<= _POSITION_BITS
     packed[: len(tables.numeric)] |= placed.positions.astype(np.int64)
@@ -165,7 +167,7 @@ def _count_groups(
     first = np.searchsorted(members[order], np.arange(len(distinct)))
     values = placed.values[:, order]
     low, high = (
-        np.ascontiguousarray(_over_all_columns(tables, by.reduceat(values, first, axis=1)).T)
+        np.ascontiguousarray(over_all_columns(tables, by.reduceat(values, first, axis=1)).T)
         for by in (np.fmin, np.fmax)
     )
     rows = np.bincount(members)
@@ -192,151 +194,8 @@ def cells_of(
 ) -> Ints:
     """The cell of each row in each column, int64[columns, n], for what is learnt from rows to be told of profiles."""
     cells = np.empty((len(specification.columns), len(scores)), np.int64)
-    cells[_tables(specification).order] = _place_rows(specification, numeric, categorical, scores).cells
+    cells[tables_of(specification).order] = place_rows(specification, numeric, categorical, scores).cells
     return cells
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _PlacedRows:
-    """Rows in their cells: ``cells`` int64[columns, rows], the numeric columns first; of these ``positions`` and ``values``,
-    float64[numeric, rows]; NaN where a value is missing."""
-
-    cells: Ints
-    positions: Floats
-    values: Floats
-
-    def take(self, rows: Flags | slice) -> "_PlacedRows":
-        """Some of the rows."""
-        return _PlacedRows(self.cells[:, rows], self.positions[:, rows], self.values[:, rows])
-
-
-def _place_rows(
-    specification: ProfileSpecification,
-    numeric: Mapping[str, Floats],
-    categorical: Mapping[str, Texts],
-    scores: Floats,
-) -> _PlacedRows:
-    scores = np.asarray(scores, dtype=np.float64)
-    rows, tables = len(scores), _tables(specification)
-    numbers = _numeric_matrix(specification, numeric, scores)
-    cells = np.empty((len(specification.columns), rows), np.int64)
-    held, coded = cells[: len(numbers)], cells[len(numbers) :]
-    bounds = np.arange(len(numbers) + 1) * rows
-    held[:] = _cells_of_numbers(tables, numbers.ravel(), bounds).reshape(numbers.shape)
-    for i, column in enumerate(tables.categorical):
-        coded[i] = _codes(column, categorical.get(column.name), rows)
-        coded[i] += specification.layout[column.name].start
-    return _PlacedRows(cells, _positions(tables, held, numbers), numbers)
-
-
-def _numeric_matrix(
-    specification: ProfileSpecification, numeric: Mapping[str, Floats], scores: Floats
-) -> Floats:
-    """The numeric columns, float64[numeric, rows], NaN where a value is missing or not finite."""
-    columns = _tables(specification).numeric
-    numbers = np.empty((len(columns), len(scores)))
-    for i, column in enumerate(columns):
-        values = scores if column is specification.score else numeric.get(column.name)
-        numbers[i] = np.nan if values is None else _numbers(column, values, len(scores))
-    numbers[np.isinf(numbers)] = np.nan
-    return numbers
-
-
-def _cells_of_numbers(tables: "_Tables", values: Floats, bounds: Ints) -> Ints:
-    """The cell of each value (float64[n]); those of the i-th numeric column lie from ``bounds[i]`` to ``bounds[i + 1]``."""
-    cells = np.empty(len(values), np.int64)
-    for column, first, end in zip(tables.numeric, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        cells[first:end] = column.edges.searchsorted(values[first:end], side="right")
-    lengths = bounds[1:] - bounds[:-1]
-    cells += np.repeat(tables.starts, lengths)
-    np.copyto(cells, np.repeat(tables.missing, lengths), where=np.isnan(values))
-    return cells
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tables:
-    """The numeric and the categorical columns and the ``order`` (int64[columns]) of these in the specification; ``starts``
-    and ``missing`` (int64[numeric]), the first cells of the numeric ones and those of missing values; ``anchors`` and
-    ``units`` (float64, one a cell), the columns' own, the unit infinite where a bin is a single value."""
-
-    numeric: list[NumericColumn]
-    categorical: list[CategoricalColumn]
-    order: Ints
-    starts: Ints
-    missing: Ints
-    anchors: Floats
-    units: Floats
-
-
-@lru_cache(maxsize=64)
-def _tables(specification: ProfileSpecification) -> _Tables:
-    anchors, units = np.zeros(specification.cells), np.full(specification.cells, np.inf)
-    columns = list(enumerate(specification.columns))
-    numeric = [(i, column) for i, column in columns if isinstance(column, NumericColumn)]
-    categorical = [(i, column) for i, column in columns if isinstance(column, CategoricalColumn)]
-    layout = [specification.layout[column.name] for _, column in numeric]
-    for where, (_, column) in zip(layout, numeric, strict=True):
-        anchors[where.start : where.missing] = column.anchors
-        units[where.start : where.missing] = np.where(column.units > 0, column.units, np.inf)
-    return _Tables(
-        [column for _, column in numeric],
-        [column for _, column in categorical],
-        np.array([i for i, _ in (*numeric, *categorical)], np.int64),
-        np.array([where.start for where in layout], np.int64),
-        np.array([where.missing for where in layout], np.int64),
-        anchors,
-        units,
-    )
-
-
-def _positions(tables: _Tables, cells: Ints, numbers: Floats) -> Floats:
-    """How far each value lies from its bin's anchor, in whole steps; 0 where it is missing or has a bin of its own."""
-    steps = numbers - tables.anchors.take(cells)
-    np.abs(steps, out=steps)
-    with np.errstate(over="ignore", invalid="ignore"):
-        steps /= tables.units.take(cells)
-    steps[np.isnan(steps)] = 0.0  # missing, or an endless distance in endless units
-    np.rint(steps, out=steps)
-    return np.minimum(steps, _FARTHEST, out=steps)
-
-
-def _over_all_columns(tables: _Tables, of_numeric: Floats) -> Floats:
-    """Values of the numeric columns at their places among all columns; NaN for the categorical ones."""
-    spread = np.full((len(tables.order), *of_numeric.shape[1:]), np.nan)
-    spread[tables.order[: len(of_numeric)]] = of_numeric
-    return spread
-
-
-def place(column: NumericColumn, values: Floats) -> Ints:
-    """The bin of each value, int64[n]; ``column.bins`` where it is missing or not finite."""
-    bins = np.searchsorted(column.edges, values, side="right")
-    bins[~np.isfinite(values)] = column.bins
-    return bins
-
-
-def _numbers(column: NumericColumn, values: Floats, rows: int) -> Floats:
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidInputError(
-            f"column {column.name!r} holds something that is not a number; expected float64 with NaN for missing"
-        ) from None
-    if array.shape != (rows,):
-        raise InvalidInputError(f"column {column.name!r} has shape {array.shape}; expected ({rows},)")
-    return array
-
-
-def _codes(column: CategoricalColumn, values: Texts | None, rows: int) -> Ints:
-    if values is None:
-        return np.full(rows, column.bins)
-    if len(values) != rows:
-        raise InvalidInputError(f"column {column.name!r} has {len(values)} values; expected {rows}")
-    codes, other = column.codes, len(column.categories)
-    if isinstance(values, CodedColumn):
-        return values.mapped(codes, other)
-    return np.fromiter(
-        (codes.get(v if type(v) is str else category_text(v), other) for v in values), np.int64, rows
-    )
 
 
 def merge(specification: ProfileSpecification, first: Profile, second: Profile) -> Profile:

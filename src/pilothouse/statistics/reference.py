@@ -17,7 +17,8 @@ from .classes import class_codes
 from .encoding import pack, unpack
 from .loss_estimation import LossModel
 from .outcomes import OutcomeProfile, check_metric, realised_over_days
-from .profile import Profile, cells_of, merge_all, place, profile_rows, with_score_of
+from .placement import place
+from .profile import Profile, cells_of, merge_all, profile_rows, with_score_of
 from .specification import ProfileSpecification
 
 FEWEST_ROWS = 500

@@ -14,7 +14,7 @@ from . import distances
 from .arrays import Floats
 from .calibration import EFFECT, FEWEST_ROWS
 from .drift import group_starts, grouped
-from .profile import place
+from .placement import place
 from .samples import Numbers, Sample, kind_of, missing_share, present, same_kind, unseen_share
 from .samples import value_counts as counts_of
 from .specification import numeric_column
