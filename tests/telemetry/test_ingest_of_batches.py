@@ -269,3 +269,16 @@ def test_rows_profiled_by_groups_are_those_profiled_apart() -> None:
         assert profile_storage.encode(specification(), found) == profile_storage.encode(
             specification(), apart
         )
+
+
+def test_so_many_groups_that_they_are_counted_in_parts() -> None:
+    rows = flights().iloc[:60_000]
+    numeric, categorical = columns_of(rows)
+    scores = rows["score"].to_numpy()
+    groups = np.arange(len(rows))[::-1] + 5
+    assert len(rows) * specification().cells > 1 << 30
+    found = profile.profile_groups(specification(), numeric, categorical, scores, groups)
+    assert [group for group, _ in found] == sorted(groups.tolist())
+    whole = profile.merge_all(specification(), [content for _, content in found])
+    at_once = profile.profile_rows(specification(), numeric, categorical, scores)
+    assert profile_storage.encode(specification(), whole) == profile_storage.encode(specification(), at_once)
