@@ -12,6 +12,7 @@ from pilothouse.operations.monitoring import evaluate_windows
 from pilothouse.operations.processes import BEAT_EVERY_S, Pulse
 from pilothouse.operations.services import Services
 from pilothouse.store import jobs as stored_jobs
+from pilothouse.system import memory
 
 from .hub import hub_app
 from .hub_server import HubServer
@@ -140,8 +141,11 @@ class Crew:
         repeat(bell, self._supervisor.look, at_least_every_s=_SERVING_AT_LEAST_EVERY_S)
 
     def _monitor(self) -> None:
+        import scipy.special  # noqa: F401 - what judging needs, before the first window waits for it
+
         def work() -> None:
             evaluate_windows(self._services)
+            memory.give_back()  # a calibration or a window takes ten times what stays of it
 
         repeat(self._monitor_bell, work, at_least_every_s=_MONITOR_AT_LEAST_EVERY_S, rest_s=_MONITOR_RESTS_S)
 
