@@ -1,6 +1,10 @@
-"""Taking predictions in, with roll-ups in the same transaction, against the same rows in a plain table."""
+"""Taking predictions in, with roll-ups in the same transaction, against the same rows in a plain table.
+
+All ways are as durable: write-ahead log, ``synchronous=FULL``, one fsync a commit.
+"""
 
 import dataclasses
+import os
 import statistics
 import subprocess
 import sys
@@ -49,11 +53,12 @@ def run() -> None:
                 path = Path(folder) / f"{turn}-{number}.db"
                 began = time.perf_counter()
                 ingest = act(path)
+                made += [time.perf_counter() - began] if number > 1 and turn else []
+                os.sync()  # what the way before left to be written is not this one's
                 opened = time.perf_counter()
                 ingest()
                 if turn:
                     taken[name].append(time.perf_counter() - opened)
-                    made += [opened - began] if number > 1 else []
                 width[name] = path.stat().st_size / ROWS
                 path.unlink()
         median = {name: statistics.median(times) for name, times in taken.items()}
@@ -105,6 +110,7 @@ def _ours(path: Path, batches: list[PredictionBatch], group: int, facts: Version
 def _insert_all(path: Path, records: list[dict[str, object]]) -> Callable[[], None]:
     database = Database(path)
     database.conn.execute("PRAGMA journal_mode=WAL")
+    database.conn.execute("PRAGMA synchronous=FULL")
 
     def ingest() -> None:
         for i in range(0, len(records), 1_000):
@@ -118,6 +124,7 @@ def _insert_all(path: Path, records: list[dict[str, object]]) -> Callable[[], No
 def _executemany(path: Path, rows: list[tuple[object, ...]]) -> Callable[[], None]:
     connection = driver.connect(str(path))
     connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"CREATE TABLE events ({', '.join(NAMES)})")
     connection.execute("CREATE INDEX events_at ON events (at_us)")
 

@@ -1,6 +1,7 @@
 """Files, processes and Landlock, against the real kernel."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -166,3 +167,26 @@ held.set()
 """
     )
     assert "before it starts a second one" in said
+
+
+_FREED = """
+import resource
+from pathlib import Path
+from pilothouse.system import memory
+def resident_mb():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 20
+pieces = [b"x" * 100_000 for _ in range(1_000)]  # too small to be mapped one by one
+kept = b"x" * 100_000  # lies behind them, so that the heap does not shrink by itself
+del pieces
+before = resident_mb()
+memory.give_back()
+print(before, resident_mb())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has malloc_trim")
+def test_freed_memory_goes_back_to_the_kernel() -> None:
+    found = subprocess.run([sys.executable, "-c", _FREED], capture_output=True, text=True, check=True)
+    before, after = map(int, found.stdout.split())
+    assert before > 100
+    assert after < before - 80
