@@ -141,7 +141,9 @@ class Crew:
         repeat(bell, self._supervisor.look, at_least_every_s=_SERVING_AT_LEAST_EVERY_S)
 
     def _monitor(self) -> None:
-        import scipy.special  # noqa: F401 - what judging needs, before the first window waits for it
+        # what verdicts need: neither the first window waits for it, nor does memory grow with it
+        import scipy.optimize
+        import scipy.special  # noqa: F401
 
         def work() -> None:
             evaluate_windows(self._services)
