@@ -97,7 +97,7 @@ def profile_rows(
         cells.append(held.nonzero()[0] + specification.layout[column.name].start)
         counts.append(held[held > 0])
         positions.append(np.zeros(cells[-1].size, np.int64))
-    order = np.argsort(np.concatenate(cells))
+    order = np.argsort(np.concatenate(cells), kind="stable")  # a merge of few runs
     low, high = (by.reduce(numbers, axis=1, initial=np.nan) for by in (np.fmin, np.fmax))
     return Profile(
         rows,
@@ -238,11 +238,13 @@ def _sum_of_two(first: Profile, second: Profile) -> Profile:
     new = np.take(first.cells, at, mode="clip") != second.cells if first.cells.size else np.ones(0, np.bool_)
     cells, counts, positions = first.cells, first.counts.copy(), first.positions.copy()
     if new.any():
-        cells = np.concatenate((first.cells, second.cells[new]))
-        cells.sort()
-        own, at = cells.searchsorted(first.cells), cells.searchsorted(second.cells)
-        counts, positions = np.zeros((2, len(cells)), np.int64)
-        counts[own], positions[own] = first.counts, first.positions
+        before = new.cumsum()
+        at += before - new
+        own = np.ones(len(first.cells) + int(before[-1]), np.bool_)
+        own[at[new]] = False
+        cells, counts, positions = np.zeros((3, len(own)), np.int64)
+        cells[own], counts[own], positions[own] = first.cells, first.counts, first.positions
+        cells[at] = second.cells
     counts[at] += second.counts
     positions[at] += second.positions
     return Profile(
