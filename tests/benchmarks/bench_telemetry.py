@@ -15,12 +15,14 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pandas as pd
 from bench import show
 from sqlite_utils import Database
 
 import flight_batches as flights
 from pilothouse.domain.wire import Outcome, PredictionBatch, code_texts, pack_timings
 from pilothouse.sqlite import driver
+from pilothouse.statistics.specification import build_specification
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 
 ROWS = 20_000
@@ -33,6 +35,7 @@ def run() -> None:
     facts = VersionFacts(flights.specification())
     real = flights.flights().head(ROWS)
     live = real.assign(at_us=int(real["at_us"].iloc[0]) + np.arange(ROWS) * 1_000)
+    noise, noise_facts = _noise(live)
     records = _records(live)
     tuples = [tuple(record.values()) for record in records]
     ways: dict[str, Callable[[Path], Callable[[], None]]] = {
@@ -45,6 +48,10 @@ def run() -> None:
             batches = [packed_batch(rows.iloc[i : i + size], i) for i in range(0, ROWS, size)]
             words = f"batches of {size:,}, {group} a commit; {name}"
             ways[words] = lambda p, batches=batches, group=group: _ours(p, batches, group, facts)
+    batches = [packed_batch(noise.iloc[i : i + 1_000], i) for i in range(0, ROWS, 1_000)]
+    for group in (1, 10):
+        words = f"batches of 1,000, {group} a commit; 1,000 events a second, all numbers random"
+        ways[words] = lambda p, group=group: _ours(p, batches, group, noise_facts)
     taken: dict[str, list[float]] = {name: [] for name in ways}
     width: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -73,6 +80,14 @@ def run() -> None:
         )
         _readers(Path(folder), live, facts)
         _outcomes(Path(folder), real, facts)
+
+
+def _noise(rows: pd.DataFrame) -> tuple[pd.DataFrame, VersionFacts]:
+    """The worst case: no number comes twice, none can be compressed, and all bins of a window fill up."""
+    rng = np.random.default_rng(0)
+    noise = rows.assign(score=rng.random(ROWS), **{name: rng.normal(size=ROWS) for name in flights.NUMERIC})
+    columns = flights.columns_of(noise)
+    return noise, VersionFacts(build_specification("binary", *columns, noise["score"].to_numpy(), ("0", "1")))
 
 
 def packed_batch(rows: object, sequence: int, **options: object) -> PredictionBatch:
