@@ -85,24 +85,29 @@ def profile_rows(
     numbers = numeric_matrix(specification, numeric, scores)
     numbers.sort(axis=1)  # so that each value is looked up once, and in order
     first = _begins(numbers)
-    values, times = numbers.ravel()[first], _lengths(first, numbers.size)
+    values = numbers.ravel()[first]
     of_values = cells_of_numbers(tables, values, np.searchsorted(first, np.arange(len(numbers) + 1) * rows))
     starts = _begins(of_values)
-    steps = positions_of(tables, of_values, values).astype(np.int64) * times
-    cells = [of_values[starts]]
-    counts, positions = ([np.add.reduceat(part, starts) if rows else part] for part in (times, steps))
-    for column in tables.categorical:
-        codes = category_codes(column, categorical.get(column.name), rows)
-        held = np.bincount(codes, minlength=column.bins + 1)
-        cells.append(held.nonzero()[0] + specification.layout[column.name].start)
-        counts.append(held[held > 0])
-        positions.append(np.zeros(cells[-1].size, np.int64))
-    order = np.argsort(np.concatenate(cells), kind="stable")  # a merge of few runs
+    steps = positions_of(tables, of_values, values).astype(np.int64) * _lengths(first, numbers.size)
+    parts: list[tuple[Ints, ...]] = [
+        (of_values[starts], _lengths(first[starts], numbers.size), _sums(steps, starts))
+    ]
+    for column in tables.categorical:  # in order too, so that each lies between two columns' cells
+        counts = np.bincount(category_codes(column, categorical.get(column.name), rows))
+        held, start = counts.nonzero()[0], specification.layout[column.name].start
+        rest = parts.pop()
+        place = rest[0].searchsorted(start)
+        before, after = (tuple(array[part] for array in rest) for part in (slice(place), slice(place, None)))
+        parts += [before, (held + start, counts[held], np.zeros_like(held)), after]
+    cells, counts, positions = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     low, high = (by.reduce(numbers, axis=1, initial=np.nan) for by in (np.fmin, np.fmax))
     return Profile(
         rows,
-        *[frozen(np.concatenate(parts)[order]) for parts in (cells, counts, positions)],
-        *[frozen(over_all_columns(tables, extreme)) for extreme in (low, high)],
+        frozen(cells),
+        frozen(counts),
+        frozen(positions),
+        frozen(over_all_columns(tables, low)),
+        frozen(over_all_columns(tables, high)),
     )
 
 
@@ -119,6 +124,15 @@ def _lengths(starts: Ints, end: int) -> Ints:
     np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
     lengths[-1:] = end - starts[-1:]
     return lengths
+
+
+def _sums(numbers: Ints, starts: Ints) -> Ints:
+    """The sum from each start up to the next. Exact even where the running sum overflows: it does so both ways."""
+    running, sums = numbers.cumsum(), np.empty_like(starts)
+    sums[:-1] = running[starts[1:] - 1]
+    sums[-1:] = running[-1:]
+    sums[1:] -= sums[:-1]
+    return sums
 
 
 def profile_groups(
