@@ -28,6 +28,7 @@ _PLAIN_FORMAT = 2
 _DTYPES = tuple(np.dtype(name) for name in ("|u1", "<u2", "<u4", "<u8", "<i8", "<f8"))
 """The types of a frame of format 2 by their code."""
 _CODE_OF = {dtype: code for code, dtype in enumerate(_DTYPES)}
+_WIDE = {dtype: np.dtype(np.float64 if dtype.kind == "f" else np.int64) for dtype in _DTYPES}
 _NARROW = tuple(zip(_DTYPES, (0xFF, 0xFFFF, 0xFFFF_FFFF), strict=False))
 _HEAD = struct.Struct("<4sBBBB")
 """Magic and kind, format, 1 where the arrays are compressed, how many numbers, how many arrays."""
@@ -175,4 +176,4 @@ def _widened(data: bytes, at: int, size: int, dtype: np.dtype[Any]) -> AnyArray:
     if size % dtype.itemsize:
         raise ValueError(f"{size} bytes of {dtype}")
     raw = np.frombuffer(data, dtype, size // dtype.itemsize, at) if size else np.empty(0, dtype)
-    return frozen(raw.astype(np.float64 if dtype.kind == "f" else np.int64))
+    return frozen(raw.astype(_WIDE[dtype], copy=False))

@@ -11,6 +11,8 @@ from .encoding import is_plain, pack_plain, unpack, unpack_plain
 from .profile import Profile
 from .specification import NumericColumn, ProfileSpecification
 
+_LARGEST_GAP = 0xFFFF_FFFF
+
 
 def encode(specification: ProfileSpecification, profile: Profile) -> bytes:
     """Compact bytes of a profile, marked with the specification that it was made under."""
@@ -39,7 +41,8 @@ def decode(specification: ProfileSpecification, data: bytes) -> Profile:
         if len(numbers) != 2 or len(arrays) != 5:
             raise IntegrityError("a stored profile is damaged: parts are missing; restore it from a backup")
         rows, mark = numbers
-        own, of = mark == own_mark, f"{mark:015x}"
+        own = mark == own_mark
+        of = "" if own else f"{mark:015x}"
         gaps, counts, positions, lows, highs = arrays
     else:  # as the first release wrote it
         header, named = unpack("P", data)
@@ -61,10 +64,13 @@ def decode(specification: ProfileSpecification, data: bytes) -> Profile:
     try:
         cells = gaps.cumsum(dtype=np.int64)
         low[numeric], high[numeric] = lows, highs
+        bits = int(
+            np.bitwise_or.reduce(gaps)
+        )  # of all gaps: none is negative, and their sum does not overflow
     except (TypeError, ValueError) as error:
         raise IntegrityError(f"a stored profile is damaged: {error!r}; restore it from a backup") from None
     if not len(cells) == len(counts) == len(positions) or (
-        cells.size and not 0 <= int(cells.min()) <= int(cells.max()) < specification.cells
+        cells.size and not (0 <= bits <= _LARGEST_GAP and int(cells[-1]) < specification.cells)
     ):
         raise IntegrityError("a stored profile is damaged: cells out of range; restore it from a backup")
     return Profile(rows, frozen(cells), counts, positions, frozen(low), frozen(high))
