@@ -234,7 +234,8 @@ def _texts(batch: PredictionBatch, name: str) -> CodedColumn | None:
         column = CodedColumn.of(batch.categorical[name])
     except (TypeError, ValueError):
         return None
-    return column if all(issubclass(kind, str | None) for kind in set(map(type, column.vocabulary))) else None
+    others = set(map(type, column.vocabulary)) - {str, type(None)}
+    return column if all(issubclass(kind, str) for kind in others) else None
 
 
 def _requests_fault(requests: PackedTimings, rows: int) -> str | None:
