@@ -97,5 +97,20 @@ def test_a_transaction_that_fails_leaves_nothing_behind(
     alone.close()
 
 
+def test_a_callers_transaction_that_is_rolled_back_leaves_nothing_behind(
+    store: TelemetryStore, tmp_path: Path
+) -> None:
+    first, second, third = dense_batches(3)
+    alone = TelemetryStore(tmp_path / "alone.db")
+    append(alone, first, third)
+    append(store, first)
+    with pytest.raises(OSError, match="no room"), store.transaction():
+        append(store, second)
+        _fail("of the caller")
+    append(store, third)
+    assert state(store) == state(alone)
+    alone.close()
+
+
 def _fail(place: str) -> None:
     raise OSError(f"no room {place}")

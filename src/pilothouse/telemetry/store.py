@@ -118,6 +118,8 @@ class TelemetryStore:
                 intake.keep()
                 self._remembered.keep(connection)
                 faults.reach("before the commit of a batch")
+            if connection.in_transaction:  # the caller's own, which may still be rolled back
+                self._remembered.forget()
         except BaseException:
             self._remembered.forget()
             raise
