@@ -104,12 +104,17 @@ def test_a_callers_transaction_that_is_rolled_back_leaves_nothing_behind(
     alone = TelemetryStore(tmp_path / "alone.db")
     append(alone, first, third)
     append(store, first)
-    with pytest.raises(OSError, match="no room"), store.transaction():
-        append(store, second)
-        _fail("of the caller")
+    with pytest.raises(OSError, match="no room"):
+        _append_and_fail(store, second)
     append(store, third)
     assert state(store) == state(alone)
     alone.close()
+
+
+def _append_and_fail(store: TelemetryStore, batch: PredictionBatch) -> None:
+    with store.transaction():
+        append(store, batch)
+        _fail("of the caller")
 
 
 def _fail(place: str) -> None:
