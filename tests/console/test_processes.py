@@ -105,6 +105,13 @@ def test_a_terminal_gets_no_more_colours_than_it_has(
         assert "✖".encode() in terminal.output(), "the state is there without its colour"
 
 
+def test_the_terminal_is_asked_for_its_size_and_not_the_environment(workspace: Path) -> None:
+    with Terminal(workspace, size=(132, 43), COLUMNS="80", LINES="24") as terminal:
+        wait_until(lambda: b"7 Deployments" in terminal.output(), 30)
+        terminal.resize(90, 30)
+        wait_until(lambda: b"7Deploy" in terminal.output(), 30)
+
+
 def test_a_console_over_ssh_is_lean_unless_told_otherwise() -> None:
     assert over_ssh({"SSH_CONNECTION": "10.0.0.7 1 10.0.0.1 22"})
     assert over_ssh({"SSH_TTY": "/dev/pts/3"})

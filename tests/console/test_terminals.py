@@ -161,9 +161,7 @@ def test_hostile_strings_neither_act_nor_reach_the_terminal(full_of_it: Path) ->
             print("\n".join(screen_of(terminal, 132, 43).display))
             raise
         screen = screen_of(terminal, 132, 43)
-        assert screen.display[1].strip().startswith(("1 Overview", "1Over")), (
-            "no text has painted over the frame"
-        )
+        assert screen.display[1].strip().startswith("1 Overview"), "no text has painted over the frame"
         assert_clean(terminal.output())
         with harbour.opened(full_of_it) as services:
             after = [(job.id, job.status) for job in jobs.list_jobs(services, pat, limit=2_000)]

@@ -66,6 +66,8 @@ def launch(
         commands=command_history.CommandHistory(command_history.default_path()),
         lean=over_ssh(os.environ) if wanted is None else wanted, terminal=terminal_name(os.environ),
     )  # fmt: skip
+    for exported in ("COLUMNS", "LINES"):  # a shell's, from before the last resize: the terminal knows better
+        os.environ.pop(exported, None)
     sys.setswitchinterval(_SWITCH_S)
     gc.set_threshold(_YOUNG)
     return asyncio.run(_run(app))

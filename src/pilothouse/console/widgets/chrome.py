@@ -30,7 +30,7 @@ class Header(Static):
 
     def put(self, crumbs: Sequence[str], view: str, session: Session) -> None:
         """Show another place or person."""
-        width = max(20, self.size.width or self.app.size.width)
+        width = max(20, self.app.size.width)  # its own size may still be that before a resize
         demo = session.status is not None and session.status.demo
         shown = (tuple(crumbs), view, width, session.actor, session.read_only, demo)
         if shown != self._shown:
@@ -143,7 +143,7 @@ class Footer(Static):
         if self._message is not None:
             self.update(line(self._message), layout=False)
             return
-        width = self.size.width or self.app.size.width
+        width = self.app.size.width
         cells: list[Cell] = []
         used = 1
         always = [item for item in self._keys if item[0].name == "help"]
