@@ -82,10 +82,11 @@ class Console(App[int]):
         self.drawings = Drawings()
         self.time_travel = TimeTravel(self)
         self._sanitiser = Sanitiser()
-        self._typed = TypeAhead(self, super().on_event)
+        self._typed = TypeAhead(self, super().on_event, self._takes_keys)
         self._start = start
         self._watching = watching
         self._looking = False
+        self._in_trouble = False
         self.watcher: watch.Watcher | None = None
 
     @property
@@ -108,6 +109,10 @@ class Console(App[int]):
             await self._typed.put(event)
         else:
             await super().on_event(event)
+
+    def _takes_keys(self) -> bool:
+        """Not while the workspace is being opened and nothing is wrong: the first view is about to take its place."""
+        return self.current_mode != "opening" or bool(self.fault) or self._in_trouble
 
     async def on_fence(self, message: Fence) -> None:
         """A key has been through."""
@@ -143,6 +148,7 @@ class Console(App[int]):
         ):  # the last look of a console that is being closed, or a question before it
             return
         view = self.view
+        self._in_trouble = message.status is None
         if message.status is None:
             view.trouble(message.problem)
             return

@@ -178,7 +178,7 @@ async def go(app: "Console", to: Destination | str, *, remember: bool = True) ->
         if app.time_travel.understands(to):
             app.time_travel.command(to)
             return
-        {"help": app.view.do_help, "quit": app.do_leave}.get(to, app.do_pause)()
+        await app.view.action_act({"quit": "leave", "resume": "pause"}.get(to, to))
         return
     top = VIEWS[to.view].top
     if app.current_mode != top:

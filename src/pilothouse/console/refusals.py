@@ -20,7 +20,7 @@ def why_not(view: "View[Any]", action: Action) -> str:
         return _why_no_plugin(view, action)
     if action.permission and not session.actor.allows(action.permission, view.subject_model()):
         return f"to {action.permission} takes {_roles(action.permission)}; you are {session.actor.role_names}"
-    return view.refusal(action)
+    return view.refusal(action) if action.scope == view.SCOPE else ""
 
 
 def _why_no_plugin(view: "View[Any]", action: Action) -> str:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding
+from textual.widgets import Input
 
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.presentation.texts import time_text
@@ -46,7 +47,7 @@ class TimeTravel:
         return (
             self._app.session.past is not None
             and isinstance(screen, View)
-            and not screen.query_one("#prompt").display
+            and not isinstance(screen.focused, Input)
         )
 
     def command(self, text: str) -> None:

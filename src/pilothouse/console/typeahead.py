@@ -7,6 +7,7 @@ up the same path, and lets the next one go.
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,14 @@ from textual.message_pump import MessagePump
 if TYPE_CHECKING:
     from textual.app import App
 
-_PATIENCE_S = 0.25
-"""A fence whose widget went away never arrives; nobody waits longer than this."""
+_PATIENCE_S = 10.0
+"""Longer than any screen takes. What is still waiting then is dropped: in another place it would be other keys."""
+_LOOK_S = 0.05
+"""A fence never comes back from a widget that is gone: how often that is looked for."""
 _ROUNDS = 3
 """How often the fence goes its way: what widgets make of a key (a field's Enter, told by the prompt) goes behind it."""
 _LONGEST = 4_096
 _TRY_S = 0.002
-_LONGEST_TRIES = 50
 
 
 class Fence(Message):
@@ -35,40 +37,48 @@ class Fence(Message):
 
 
 class TypeAhead:
-    """The keys that wait, of one app. ``deliver`` hands a key to whatever has the focus."""
+    """The keys that wait, of one app. ``deliver`` hands a key to whatever has the focus; ``ready`` says whether any may go."""
 
-    def __init__(self, app: "App[Any]", deliver: Callable[[events.Key], Awaitable[None]]) -> None:
+    def __init__(
+        self, app: "App[Any]", deliver: Callable[[events.Key], Awaitable[None]], ready: Callable[[], bool]
+    ) -> None:
         self._app = app
         self._deliver = deliver
+        self._ready = ready
         self._waiting: deque[events.Key] = deque(maxlen=_LONGEST)
         self._under_way = False
         self._number = 0
-        self._sent_at = 0.0
+        self._since = 0.0
         self._rounds = 0
-        self._tries = 0
         self._target: MessagePump | None = None
 
     async def put(self, key: events.Key) -> None:
         """A key was pressed: it goes at once where none is under way."""
-        if self._under_way:
-            self._waiting.append(key)
-        else:
-            await self._send(key)
+        self._waiting.append(key)
+        if not self._under_way:
+            self._under_way = True
+            self._since = monotonic()
+            await self._next(quiet=True)
 
     async def _send(self, key: events.Key) -> None:
-        self._under_way = True
         self._number += 1
-        self._sent_at = monotonic()
+        self._since = monotonic()
         self._rounds = _ROUNDS
         self._target = self._app.focused or self._app.screen
         await self._deliver(key)
         self._target.post_message(Fence(self._number))
-        self._app.set_timer(_PATIENCE_S, self._late)
+        self._app.set_timer(_LOOK_S, partial(self._look_for, self._number))
 
-    async def _late(self) -> None:
-        """The fence of a key that was sent so long ago counts as arrived."""
-        if monotonic() - self._sent_at >= _PATIENCE_S:
-            await self.arrived(self._number)
+    async def _look_for(self, number: int) -> None:
+        """A fence that cannot come back counts as arrived; one that can is waited for."""
+        if number != self._number or not self._under_way:
+            return
+        gone = self._target is None or not (self._target.is_attached and self._target.is_running)
+        if gone or self._too_long():
+            self._rounds = 0
+            await self.arrived(number)
+        else:
+            self._app.set_timer(_LOOK_S, partial(self._look_for, number))
 
     async def arrived(self, number: int) -> None:
         """The key of that number has been through; the screen that it opened may still be coming up."""
@@ -79,17 +89,22 @@ class TypeAhead:
             self._target.post_message(Fence(number))
             return
         self._number += 1
-        self._tries = 0
         self._app.call_later(self._next)
 
-    async def _next(self) -> None:
-        """The next key, once the screen on top is there and what it was told has been done."""
-        screen = self._app.screen
-        ready = screen.is_running and screen.is_mounted and screen._message_queue.empty()
-        if self._waiting and not ready and self._tries < _LONGEST_TRIES:
-            self._tries += 1
-            self._app.set_timer(_TRY_S, self._next)
+    async def _next(self, *, quiet: bool = False) -> None:
+        """The next key, once the screen on top is there and, unless it was ``quiet`` before, what it was told has been done."""
+        if self._waiting and self._too_long():
+            self._waiting.clear()
+            self._app.bell()
+        if not self._waiting:
+            self._under_way = False
             return
-        self._under_way = False
-        if self._waiting:
+        screen = self._app.screen
+        there = self._ready() and screen.is_running and screen.is_mounted
+        if there and (quiet or screen._message_queue.empty()):
             await self._send(self._waiting.popleft())
+        else:
+            self._app.set_timer(_TRY_S, self._next)
+
+    def _too_long(self) -> bool:
+        return monotonic() - self._since >= _PATIENCE_S

@@ -26,6 +26,8 @@ class View(ReadingScreen[T]):
     SCOPE: ClassVar[str] = ""
     TOP: ClassVar[str] = ""
     """The top view whose tab is lit."""
+    AUTO_FOCUS = ""
+    """Nothing takes keys by itself: Textual would choose the hidden prompt where a view has no list (``focus_body``)."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         cls.BINDINGS = bindings_of(cls.SCOPE)
@@ -97,6 +99,7 @@ class View(ReadingScreen[T]):
         """Show the frame at once; the data comes from a thread."""
         self.lists = [w for w in self.query("Grid, Pager") if isinstance(w, Grid | Pager)]
         self.frame.prompt.display = False
+        self.focus_body()
         self._paint_frame()
         self.reload()
 
@@ -226,7 +229,12 @@ class View(ReadingScreen[T]):
         self.focus_body()
 
     def focus_body(self) -> None:
-        """Where keys go when nothing else takes them."""
+        """Keys go to the view; but never away from a line that is being typed, or its letters would act."""
+        if not self.frame.prompt.display:
+            self.take_keys()
+
+    def take_keys(self) -> None:
+        """Where keys go when nothing else takes them: the list or the text."""
         target = self.list_or_text()
         if target is not None:
             target.focus()

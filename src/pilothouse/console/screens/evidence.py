@@ -49,10 +49,10 @@ class EvidenceView(PageView[PromotionRequest]):
     def refusal(self, action: "Action") -> str:
         """Only open requests are decided; four eyes are said beforehand."""
         request = self.data
-        if action.scope != self.SCOPE or action.name in ("version", "comment"):
-            return "" if request else "the request is not there yet"
         if request is None:
-            return "the request is not there yet"
+            return "the request is not there"
+        if action.name in ("version", "comment"):
+            return ""
         if request.status is not RequestStatus.OPEN:
             return f"the request is {request.status}"
         if action.name == "approve" and request.policy.get("four_eyes"):

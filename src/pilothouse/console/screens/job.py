@@ -105,10 +105,9 @@ class JobView(PageView[JobWithLog]):
         words = f" {log.place}  {' '.join(how)}"
         self.query_one("#place", Static).update(line(Cell(words, "dim"), Cell(found, "info")))
 
-    def focus_body(self) -> None:
+    def take_keys(self) -> None:
         """Keys scroll the log."""
-        if not self.frame.prompt.display:
-            self.log_view.focus()
+        self.log_view.focus()
 
     # ---- looking for a text in the log
 

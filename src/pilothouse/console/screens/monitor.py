@@ -56,7 +56,6 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
     """Keys move a cursor through time, change target, feature, model, and zoom into one chart."""
 
     SCOPE = TOP = "monitor"
-    AUTO_FOCUS = ""  # keys go to the view itself
 
     def __init__(self, model: str = "", target: str = "", beside: str = "") -> None:
         super().__init__()
@@ -191,10 +190,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
             shown = self.zoomed == number + 1 if self.zoomed else number < _TOGETHER
             self.query_one(f"#chart{number}", ChartView).display = shown
         self._put_legend()
-        if grid.display:
-            grid.focus()
-        else:
-            self.set_focus(None)
+        self.focus_body()
 
     def _put_legend(self) -> None:
         self.query_one("#legend", OneLine).put(
@@ -205,9 +201,13 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
     def _other_name(self) -> str:
         return self.data.other.name if self.data is not None and self.data.other is not None else ""
 
-    def focus_body(self) -> None:
+    def take_keys(self) -> None:
         """Keys go to the view itself, or to the list of features."""
-        self._arrange()
+        grid = self.query_one("#features", Grid)
+        if grid.display:
+            grid.focus()
+        else:
+            self.set_focus(None)
 
     def subject_model(self) -> str:
         """The model watched."""

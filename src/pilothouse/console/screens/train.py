@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, Static
@@ -40,6 +41,7 @@ class TrainView(View[Form]):
     def __init__(self, model: str = "") -> None:
         super().__init__()
         self.model = model
+        self._inside, self._field = True, ""
 
     def body(self) -> ComposeResult:
         """A line of words and the fields."""
@@ -89,11 +91,16 @@ class TrainView(View[Form]):
         )
         self.focus_body()
 
-    def focus_body(self) -> None:
-        """The first field."""
-        first = next(iter(self.query("#form Input")), None)
-        if first is not None:
-            first.focus()
+    def take_keys(self) -> None:
+        """The field that had them, the first one at first; none once the reader has left the fields."""
+        fields = [*self.query("#form Input").results(Input)]
+        inside = next((field for field in fields if field.name == self._field), None)
+        self.set_focus(inside or next(iter(fields), None) if self._inside else None)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The reader is in a field."""
+        if isinstance(event.widget, Input) and event.widget.name:
+            self._inside, self._field = True, event.widget.name
 
     def subject_model(self) -> str:
         """The model to train."""
@@ -111,6 +118,7 @@ class TrainView(View[Form]):
     def do_back(self) -> None:
         """Out of the fields first: only then digits and letters are keys again."""
         if isinstance(self.focused, Input) and self.focused.name is not None:
+            self._inside = False
             self.set_focus(None)
             self.say("out of the fields: digits go to views, m takes the next model, Tab goes back in")
         else:
