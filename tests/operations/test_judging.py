@@ -97,6 +97,18 @@ def test_the_most_that_it_cost_stays_when_it_is_over(port: Harbour) -> None:
     assert over.cost == dear
 
 
+def test_where_more_goes_on_than_is_shown_the_dearest_are(port: Harbour) -> None:
+    numbers = [raised(port, kind).incident or 0 for kind in ("performance", "latency")]
+    numbers.append(raised(port, "errors", "jfk").incident or 0)
+    assert len(set(numbers)) == 3
+    for number, cost in zip(
+        numbers, (Cost(0, 2.0, "a"), Cost(2, 900.0, "b"), Cost(0, 5.0, "c")), strict=True
+    ):
+        cost_is(port, number, cost)
+    found = incidents.list_incidents(port.services, port.actor("vera"), unresolved=True, limit=2)
+    assert {i.id for i in found} == {numbers[0], numbers[2]}
+
+
 def test_what_the_younger_cost_goes_to_the_older_where_it_was_dearer(port: Harbour) -> None:
     older = raised(port, "performance", "ewr").incident or 0
     younger = raised(port, "data_drift", "jfk", "wind").incident or 0

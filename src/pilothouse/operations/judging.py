@@ -70,13 +70,16 @@ def dearer(cost: Cost, before: Cost | None) -> Cost:
 def _judgements(
     connection: Connection, telemetry: Connection | None, rows: Sequence[IncidentRow]
 ) -> Iterator[tuple[IncidentRow, str, Cost]]:
-    from .incident_evidence import gather_evidence  # with NumPy, which nobody needs who only reads alerts
+    from .incident_evidence import (
+        Known,
+        gather_evidence,
+    )  # with NumPy, which nobody needs who only reads alerts
 
-    members = alerts.of_incidents(connection, [row.id for row in rows])
+    members, known = alerts.of_incidents(connection, [row.id for row in rows]), Known()
     for row in rows:
         if found := members.get(row.id):
             speaking = telling(found)
-            yield row, cause_words(speaking), cost_of(gather_evidence(connection, telemetry, speaking))
+            yield row, cause_words(speaking), cost_of(gather_evidence(connection, telemetry, speaking, known))
 
 
 def misjudged(connection: Connection) -> Iterator[int]:
