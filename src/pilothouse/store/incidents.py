@@ -56,7 +56,7 @@ def listed(
     connection: Connection, *, unresolved: bool = False, model: str | None = None, limit: int = 500
 ) -> list[IncidentRow]:
     """Incidents, newest first; of those that go on first what has cost the most."""
-    dearest = f"{DEARNESS} DESC, " if unresolved else ""
+    dearest = f"+({DEARNESS}) DESC, " if unresolved else ""  # not along the index of all that there ever were
     rows = connection.execute(
         _SELECT
         + f"WHERE i.merged_into IS NULL AND {_GOING_ON if unresolved else '1'} AND (? IS NULL OR m.name = ?) "
