@@ -81,6 +81,17 @@ def test_an_alert_that_changes_past_the_operations_is_followed_too_and_waits_to_
     assert judging.judge_what_moved(port.services, windows_closed=False) == 0
 
 
+def test_an_alert_is_handled_where_telemetry_cannot_be_read(port: Harbour) -> None:
+    alert = raised(port, "performance")
+    path = port.services.paths.telemetry
+    path.write_bytes(b"no database at all" * 400)
+    path.chmod(0o600)
+    done = alerts.resolve(port.services, port.actor("oscar"), alert.id, "seen")
+    assert done.status is AlertStatus.RESOLVED
+    with port.services.registry.read() as connection:
+        assert [row.id for row in incident_rows.to_judge(connection, 10, going_on=False)] == [alert.incident]
+
+
 def cost_is(port: Harbour, number: int, cost: Cost) -> None:
     with port.services.registry.transaction() as connection:
         incident_rows.set_judgement(connection, number, "auc worse", cost, port.time)

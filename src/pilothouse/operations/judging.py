@@ -8,9 +8,10 @@ words that are kept against those that the alerts give.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
+from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.incident_cost import cost_of
 from pilothouse.domain.incidents import Cost, cause_words
 from pilothouse.domain.records import Alert, AlertStatus
@@ -40,11 +41,14 @@ def telling(members: Sequence[Alert]) -> Sequence[Alert]:
 
 
 def judge(services: Services, connection: Connection, numbers: Sequence[int], at: datetime) -> None:
-    """Judge incidents in the transaction that changed their alerts (or their figures' round)."""
+    """Judge incidents in the transaction that changed their alerts. Where telemetry cannot be read they wait for a later
+    round: whoever looks after an alert is not kept from it."""
     rows = incidents.of_numbers(connection, tuple(numbers))
-    with reading_telemetry(services) as telemetry:
-        for row, cause, cost in _judgements(connection, telemetry, list(rows.values())):
-            incidents.set_judgement(connection, row.id, cause, dearer(cost, row.most), at)
+    found: list[tuple[IncidentRow, str, Cost]] = []
+    with suppress(UnavailableError, IntegrityError), reading_telemetry(services) as telemetry:
+        found = list(_judgements(connection, telemetry, list(rows.values())))
+    for row, cause, cost in found:
+        incidents.set_judgement(connection, row.id, cause, dearer(cost, row.most), at)
 
 
 def judge_what_moved(services: Services, *, windows_closed: bool) -> int:
