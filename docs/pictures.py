@@ -3,7 +3,7 @@
 ``python docs/pictures.py WORKSPACE [ACTOR [NAME …]]`` (``make pictures WORKSPACE=…``) on a workspace of ``pilothouse demo``
 whose daemon runs; with names only those pictures. They show what is in that workspace: the version that is live, its request,
 its training, the newest alert. What the demo has none of is taken where somebody has seen to it: a search, a trigger, a legal
-hold, outcomes that wait, a roll-out under way.
+hold, outcomes that wait, a roll-out under way; incidents that go on where the story was told ``--until`` June of 2013.
 """
 
 import re
@@ -71,7 +71,8 @@ PICTURES = (
     Picture("train", "train flight-delay"),
     Picture("deployments", "deployments"),
     Picture("alert", "alert {alert}"),
-    Picture("alerts", "alerts", keys=("o", "O", "O", "home")),
+    Picture("alerts", "alerts", needs="going_on"),
+    Picture("all-incidents", "alerts", keys=("o", "O", "O", "home")),
     Picture("incident", "incident {incident}"),
     Picture("triggers", "triggers", needs="trigger"),
     Picture("legal-holds", "legal-holds", NARROW, needs="hold"),
@@ -129,6 +130,7 @@ def _seen_to(services: Services, who: Actor) -> dict[str, int]:
         search = 0
     return {
         "search": search,
+        "going_on": len(incidents.list_incidents(services, who, unresolved=True)),
         "trigger": len(triggers.list_events(services, who)),
         "hold": len(retention.list_holds(services, who)),
         "waiting": outcome_lists.waiting_page(services, who, first).total or 0,
