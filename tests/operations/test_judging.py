@@ -81,6 +81,17 @@ def test_an_alert_that_changes_past_the_operations_is_followed_too_and_waits_to_
     assert judging.judge_what_moved(port.services, windows_closed=False) == 0
 
 
+def test_an_alert_is_handled_where_telemetry_cannot_be_read(port: Harbour) -> None:
+    alert = raised(port, "performance")
+    path = port.services.paths.telemetry
+    path.write_bytes(b"no database at all" * 400)
+    path.chmod(0o600)
+    done = alerts.resolve(port.services, port.actor("oscar"), alert.id, "seen")
+    assert done.status is AlertStatus.RESOLVED
+    with port.services.registry.read() as connection:
+        assert [row.id for row in incident_rows.to_judge(connection, 10, going_on=False)] == [alert.incident]
+
+
 def cost_is(port: Harbour, number: int, cost: Cost) -> None:
     with port.services.registry.transaction() as connection:
         incident_rows.set_judgement(connection, number, "auc worse", cost, port.time)
@@ -95,6 +106,18 @@ def test_the_most_that_it_cost_stays_when_it_is_over(port: Harbour) -> None:
     assert incidents.get_incident(port.services, oscar, number).cost.words == "no loss is known", "by now"
     over = incidents.resolve(port.services, oscar, number, "mended")
     assert over.cost == dear
+
+
+def test_where_more_goes_on_than_is_shown_the_dearest_are(port: Harbour) -> None:
+    numbers = [raised(port, kind).incident or 0 for kind in ("performance", "latency")]
+    numbers.append(raised(port, "errors", "jfk").incident or 0)
+    assert len(set(numbers)) == 3
+    for number, cost in zip(
+        numbers, (Cost(0, 2.0, "a"), Cost(2, 900.0, "b"), Cost(0, 5.0, "c")), strict=True
+    ):
+        cost_is(port, number, cost)
+    found = incidents.list_incidents(port.services, port.actor("vera"), unresolved=True, limit=2)
+    assert {i.id for i in found} == {numbers[0], numbers[2]}
 
 
 def test_what_the_younger_cost_goes_to_the_older_where_it_was_dearer(port: Harbour) -> None:

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.presentation.cells import Cell, progress_bar, sparkline
+from pilothouse.presentation.cells import Cell, cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, aligned, wrap
+from pilothouse.presentation.sorting import sorted_rows
 from pilothouse.presentation.tables import (
     Column,
     Row,
@@ -84,3 +85,11 @@ def test_sparklines_and_bars() -> None:
     assert sparkline([]) == ""
     assert progress_bar(0.5, 4) == "██░░"
     assert progress_bar(7, 4) == "████"
+
+
+def test_a_ranked_column_is_sorted_by_the_order_in_which_its_rows_come() -> None:
+    columns = (Column("INC"), Column("COST", ranked=True))
+    rows = tuple(Row(key, (cell(key), cell(words))) for key, words in (("7", "b"), ("2", "c"), ("9", "a")))
+    table = Table(columns, rows)
+    assert [row.key for row in sorted_rows(table, 1, descending=True)] == ["7", "2", "9"]
+    assert [row.key for row in sorted_rows(table, 1, descending=False)] == ["9", "2", "7"]

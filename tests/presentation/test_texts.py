@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilothouse.presentation.raw import MOST_LINES, describe, to_json, to_toml
 from pilothouse.presentation.texts import (
     ago_text,
     code_text,
@@ -138,3 +139,12 @@ def test_json_means_the_same_without_raw_control_characters() -> None:
     assert json.loads(text) == hostile
     assert not [c for c in text if not (c.isprintable() or c == "\n")]
     assert "grüße 😀" in text
+
+
+def test_a_record_with_very_long_texts_is_described_in_part_and_says_so() -> None:
+    record = {"reason": "x" * 1_000_000, "lines": "a\n" * 500_000, "n" * 1_000_000: 1}
+    assert len(to_json(record)) < 200_000
+    assert "cut: 1,000,000 characters" in to_toml(record)
+    lines = describe(record)
+    assert len(lines) <= MOST_LINES + 1
+    assert "cut: y shows more" in lines[-1].cells[0].text

@@ -17,6 +17,7 @@ from pilothouse.domain.records import Job
 from pilothouse.operations import incidents, judging, listings
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import windows
+from pilothouse.store import incidents as incident_rows
 from pilothouse.store import listing
 
 JOBS = 700
@@ -175,6 +176,16 @@ def test_an_unknown_column_is_said(services: Services) -> None:
         listings.jobs_page(
             services, harbour.person(services, "pat"), Query(filter=parse_filter("colour=red"))
         )
+
+
+def test_what_goes_on_is_found_without_a_look_at_what_is_over(services: Services) -> None:
+    statements: list[str] = []
+    with services.registry.read() as connection:
+        connection.set_trace_callback(statements.append)
+        incident_rows.listed(connection, unresolved=True)
+        connection.set_trace_callback(None)
+        plan = [row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {statements[0]}")]
+    assert any("INDEX incidents_going_on" in step for step in plan), plan
 
 
 @pytest.mark.parametrize(

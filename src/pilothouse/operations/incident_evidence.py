@@ -1,7 +1,7 @@
 """What is known now of the targets of an incident: newest figures against their references. Stored readings only."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.incident_cost import Drifting, Evidence, PerformanceLoss, Slow, Unanswered
@@ -44,20 +44,36 @@ Importance = dict[str, float]
 """Each feature's share of what a version's performance rests on; they add up to 1."""
 
 
-def gather_evidence(registry: Connection, telemetry: Connection | None, alerts: Sequence[Alert]) -> Evidence:
+@dataclass(slots=True)
+class Known:
+    """What several incidents have in common, looked up once: of one reading of both databases."""
+
+    importance: dict[tuple[str, int], Importance | None] = field(default_factory=dict)
+    per_week: dict[int, float] = field(default_factory=dict)
+    """By stream."""
+
+
+def gather_evidence(
+    registry: Connection, telemetry: Connection | None, alerts: Sequence[Alert], known: Known | None = None
+) -> Evidence:
     """Figures of every (version, target) that the alerts are about; without telemetry what the alerts say themselves."""
+    known = known or Known()
     losses, drifting, unanswered, slow = [], [], [], []
     for (model, version, target), own in _by_place(alerts).items():
         stream = find_stream(telemetry, model, version, target) if telemetry is not None else None
         if telemetry is None or stream is None:
             continue
-        weekly = per_week(telemetry, stream)
+        if stream.id not in known.per_week:
+            known.per_week[stream.id] = per_week(telemetry, stream)
+        weekly = known.per_week[stream.id]
         kinds = {alert.kind for alert in own}
         if kinds & DATA:
             found = _loss(telemetry, stream, own, weekly)
             losses += [found] if found else []
         if kinds & {"data_drift", "score_drift", "data_quality"}:
-            drifting.append(_drifting(registry, telemetry, stream, own, weekly))
+            if (model, version) not in known.importance:
+                known.importance[model, version] = importance_of(registry, model, version)
+            drifting.append(_drifting(telemetry, stream, own, weekly, known.importance[model, version]))
         traffic = _newest(telemetry, stream, TRAFFIC)
         if "errors" in kinds:
             unanswered += _errors(traffic, own, target)
@@ -123,7 +139,11 @@ def _loss(
 
 
 def _drifting(
-    registry: Connection, telemetry: Connection, stream: Stream, alerts: Sequence[Alert], weekly: float
+    telemetry: Connection,
+    stream: Stream,
+    alerts: Sequence[Alert],
+    weekly: float,
+    importance: Importance | None,
 ) -> Drifting:
     """What speaks in the newest window, or did when the first alert fired where that one is quiet."""
     since = min(to_us(alert.effective_at) for alert in alerts)
@@ -139,9 +159,7 @@ def _drifting(
                 features = sum(f.feature != SCORE for f in figures_of(history[0], DriftFigure)) or 1
         if excess:
             break
-    return Drifting(
-        stream.target, excess, weekly, importance_of(registry, stream.model, stream.version), features
-    )
+    return Drifting(stream.target, excess, weekly, importance, features)
 
 
 def _beyond(history: Sequence[Reading]) -> list[tuple[str, float, bool]]:

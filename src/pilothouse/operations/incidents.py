@@ -16,7 +16,7 @@ from pilothouse.store.incidents import IncidentRow
 
 from .alerts import set_status_in
 from .authorisation import Change, changing, clean_text, reading, reason_given
-from .incident_evidence import gather_evidence
+from .incident_evidence import Known, gather_evidence
 from .judging import judge, reading_telemetry, telling
 from .services import Services
 
@@ -140,7 +140,7 @@ def _whole(
 ) -> list[Incident]:
     """``newest``: by the newest figures what goes on costs; else, and of what is over, the most that it was judged to."""
     members = alert_store.of_incidents(connection, [row.id for row in rows])
-    found = []
+    found, known = [], Known()
     for row in rows:
         alerts = members.get(row.id, [])
         if not alerts:
@@ -150,7 +150,7 @@ def _whole(
         if over or (row.most is not None and not newest):
             cost = row.most or _UNKNOWN
         else:
-            cost = cost_of(gather_evidence(connection, telemetry, speaking))
+            cost = cost_of(gather_evidence(connection, telemetry, speaking, known))
         found.append(Incident(row.id, row.model, row.recorded_at, row.assignee, tuple(alerts), cost))
     return found
 

@@ -8,9 +8,10 @@ words that are kept against those that the alerts give.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
+from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.incident_cost import cost_of
 from pilothouse.domain.incidents import Cost, cause_words
 from pilothouse.domain.records import Alert, AlertStatus
@@ -40,11 +41,14 @@ def telling(members: Sequence[Alert]) -> Sequence[Alert]:
 
 
 def judge(services: Services, connection: Connection, numbers: Sequence[int], at: datetime) -> None:
-    """Judge incidents in the transaction that changed their alerts (or their figures' round)."""
+    """Judge incidents in the transaction that changed their alerts. Where telemetry cannot be read they wait for a later
+    round: whoever looks after an alert is not kept from it."""
     rows = incidents.of_numbers(connection, tuple(numbers))
-    with reading_telemetry(services) as telemetry:
-        for row, cause, cost in _judgements(connection, telemetry, list(rows.values())):
-            incidents.set_judgement(connection, row.id, cause, dearer(cost, row.most), at)
+    found: list[tuple[IncidentRow, str, Cost]] = []
+    with suppress(UnavailableError, IntegrityError), reading_telemetry(services) as telemetry:
+        found = list(_judgements(connection, telemetry, list(rows.values())))
+    for row, cause, cost in found:
+        incidents.set_judgement(connection, row.id, cause, dearer(cost, row.most), at)
 
 
 def judge_what_moved(services: Services, *, windows_closed: bool) -> int:
@@ -70,13 +74,16 @@ def dearer(cost: Cost, before: Cost | None) -> Cost:
 def _judgements(
     connection: Connection, telemetry: Connection | None, rows: Sequence[IncidentRow]
 ) -> Iterator[tuple[IncidentRow, str, Cost]]:
-    from .incident_evidence import gather_evidence  # with NumPy, which nobody needs who only reads alerts
+    from .incident_evidence import (
+        Known,
+        gather_evidence,
+    )  # with NumPy, which nobody needs who only reads alerts
 
-    members = alerts.of_incidents(connection, [row.id for row in rows])
+    members, known = alerts.of_incidents(connection, [row.id for row in rows]), Known()
     for row in rows:
         if found := members.get(row.id):
             speaking = telling(found)
-            yield row, cause_words(speaking), cost_of(gather_evidence(connection, telemetry, speaking))
+            yield row, cause_words(speaking), cost_of(gather_evidence(connection, telemetry, speaking, known))
 
 
 def misjudged(connection: Connection) -> Iterator[int]:

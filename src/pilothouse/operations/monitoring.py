@@ -75,6 +75,9 @@ def evaluate_windows(services: Services) -> Round:
             found.retrainings += retraining.consider_again(services, spec)
     try:
         judging.judge_what_moved(services, windows_closed=found.readings > 0)
+    except PilothouseError as error:
+        faults.append(error)
+    try:
         _prepare_one(services, live)
     except PilothouseError as error:
         faults.append(error)

@@ -59,7 +59,12 @@ def consider(
     except PilothouseError as error:  # automation paused just now, a model file that cannot be read …
         return _note(services, alert, window_end, clock, None, str(error))
     return _note(
-        services, alert, window_end, clock, job.id, f"training job {job.id} started as of {clock.isoformat()}"
+        services,
+        alert,
+        window_end,
+        clock,
+        job.id,
+        f"training job {job.id} started as of {clock:%Y-%m-%d %H:%M}",
     )
 
 

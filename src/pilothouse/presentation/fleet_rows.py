@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pilothouse.domain.monitoring import Fleet, Health, RollOut, TargetState
+from pilothouse.domain.monitoring import Fleet, Health, TargetState
 from pilothouse.presentation.cells import HEALTH, Cell, cell
 from pilothouse.presentation.tables import Column, Row, Table
 from pilothouse.presentation.texts import safe, span_text
@@ -37,14 +37,20 @@ def fleet_table(fleet: Fleet, models: Sequence[str], chosen: str, grouping: str,
         ),
     )
     by_place = {(state.model, state.target): state for state in fleet.states}
-    coming = {(r.model, t): r for r in reversed(fleet.roll_outs) for t in r.to_come}
+    coming = {
+        (r.model, t): f" {'◆' if r.waits else '→'}v{r.version}"
+        for r in reversed(fleet.roll_outs)
+        for t in r.to_come
+    }
+    coming |= {(r.model, t): " ▶ loads" for r in fleet.roll_outs for t in r.under_way}
+    coming |= {(r.model, t): " ✖ failed" for r in fleet.roll_outs for t in r.failed}
     rows: list[Row] = []
     for group, targets in _groups(fleet, grouping):
         if grouping != "nothing":
             members = [s for s in fleet.states if s.target in targets]
             rows.append(_group_row(group or f"no {grouping}", len(targets), members, models))
         for target in targets:
-            cells = [_place(by_place.get((m, target)), coming.get((m, target)), now) for m in models]
+            cells = [_place(by_place.get((m, target)), coming.get((m, target), ""), now) for m in models]
             indent = "" if grouping == "nothing" else "  "
             rows.append(Row(target, (cell(f"{indent}{safe(target)}", "strong"), *cells)))
     return Table(
@@ -110,14 +116,15 @@ def _group_row(name: str, targets: int, members: Sequence[TargetState], models: 
     return Row(f"/{name}", (Cell(f"{safe(name, 40)} ({targets})", "info"), *cells))
 
 
-def _place(state: TargetState | None, coming: RollOut | None, now: datetime) -> Cell:
-    """``● v3 healthy 12d →v4``."""
+def _place(state: TargetState | None, coming: str, now: datetime) -> Cell:
+    """``● v3 healthy 12d →v4``: by the data's clock; by the wall clock while no event of the version has come."""
     if state is None:
         return Cell("")
     glyph, tone = HEALTH[state.health]
-    arrow = f" {'◆' if coming.waits else '→'}v{coming.version}" if coming else ""
-    if state.deployment is None:
-        return Cell(f"{glyph} {state.health}{arrow}", tone)
-    clock = state.event_clock or now
-    since = max(0.0, (clock - state.deployment.effective_at).total_seconds())
-    return Cell(f"{glyph} v{state.deployment.version} {state.health} {span_text(since)}{arrow}", tone)
+    live = state.deployment
+    if live is None:
+        return Cell(f"{glyph} {state.health}{coming}", tone)
+    age = state.event_clock - live.effective_at if state.event_clock else now - live.recorded_at
+    return Cell(
+        f"{glyph} v{live.version} {state.health} {span_text(max(0.0, age.total_seconds()))}{coming}", tone
+    )

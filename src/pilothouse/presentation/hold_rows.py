@@ -47,8 +47,11 @@ def hold_table(holds: Sequence[LegalHold], now: datetime) -> Table:
 
 
 def hold_words(hold: LegalHold) -> list[Cell]:
-    """``placed by ada: case 2013-117   lifted by ada 2013-09-02 06:00: the case is closed``."""
-    cells = [Cell(f"placed by {safe(hold.placed_by)}: ", "dim"), Cell(safe(hold.reason, LINE_LIMIT))]
+    """``model flight-delay, placed by ada: case 2013-117   lifted by ada 2013-09-02 06:00: the case is closed``."""
+    cells = [
+        Cell(f"{safe(hold.scope)}, placed by {safe(hold.placed_by)}: ", "dim"),
+        Cell(safe(hold.reason, LINE_LIMIT)),
+    ]
     if hold.lifted_at is None:
         return cells
     lifted = f"   lifted by {safe(hold.lifted_by)} {time_text(hold.lifted_at)}: "

@@ -17,7 +17,8 @@ def incident_table(
 ) -> Table:
     """In the order given: severity and state, what, where, what it costs. ``targets``: for filters by region.
 
-    ``everything``: of a list of all, in which the cost is the most that each was judged to, and the order is any.
+    ``everything``: of a list of all, in which the cost is the most that each was judged to, the order is any, and one that is
+    over says how severe it was (as it is filtered and sorted by).
     """
     places = {target.name: target for target in targets}
     columns = read_columns(
@@ -38,7 +39,7 @@ def incident_table(
             str(i.id),
             (
                 cell(i.id, "strong"),
-                severity_cell(i),
+                Cell(f"● {i.severity}", "dim") if everything and not i.unresolved else severity_cell(i),
                 cell(i.status, "dim" if i.status is AlertStatus.RESOLVED else ""),
                 cell(i.cause, "strong"),
                 cell(i.model),

@@ -10,7 +10,7 @@ from datetime import datetime
 from pilothouse.domain.incidents import Cost
 from pilothouse.sqlite import Connection, Row
 
-from .listing import marks
+from .listing import DEARNESS, marks
 from .values import from_us, to_us
 
 _SELECT = (
@@ -55,11 +55,12 @@ def find(connection: Connection, number: int) -> IncidentRow | None:
 def listed(
     connection: Connection, *, unresolved: bool = False, model: str | None = None, limit: int = 500
 ) -> list[IncidentRow]:
-    """Incidents, newest first."""
+    """Incidents, newest first; of those that go on first what has cost the most."""
+    dearest = f"+({DEARNESS}) DESC, " if unresolved else ""  # not along the index of all that there ever were
     rows = connection.execute(
         _SELECT
         + f"WHERE i.merged_into IS NULL AND {_GOING_ON if unresolved else '1'} AND (? IS NULL OR m.name = ?) "
-        "ORDER BY i.id DESC LIMIT ?",
+        f"ORDER BY {dearest}i.id DESC LIMIT ?",
         (model, model, limit),
     )
     return [_incident(row) for row in rows]

@@ -49,6 +49,8 @@ VERSIONS = Listing(
     "v.status = 'refused'",
     {"v.model_id": _MODELS},
 )
+DEARNESS = "i.cost_weight - 1e15 * i.cost_tier"
+"""What an incident cost as one number, for an index: no weight comes near what lies between two tiers."""
 _IF_ALERT = "i.id IN (SELECT a.incident_id FROM alerts a WHERE {})"
 _ON_TARGET = _IF_ALERT.format("a.target_id IN (SELECT id FROM targets WHERE COLUMN {})")
 _KINDS = ", ".join(f"('{kind}')" for kind in sorted(DATA | SERVING))
@@ -59,7 +61,7 @@ INCIDENTS = Listing(
     "i.id",
     {
         "inc": "i.id", "severity": "i.severity", "state": "i.state", "cause": "i.cause", "model": "m.name", "where": "i.place",
-        "cost": "i.cost_weight - 1e15 * i.cost_tier",  # no weight comes near what lies between two tiers
+        "cost": DEARNESS,
         "since": "i.since", "alerts": "i.inside", "on": "i.assignee",
         **dict.fromkeys(("kind", "region", "product", "unit"), "''"),
     },

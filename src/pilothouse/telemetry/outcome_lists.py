@@ -43,7 +43,7 @@ def waiting_page(connection: Connection, query: Query) -> Page[WaitingOutcome]:
     found = window(connection, WAITING, query)
     rows = {
         row[0]: WaitingOutcome(
-            row[0], row[1], str(msgspec.json.decode(row[2])), row[3], from_us(row[4]),
+            row[0], row[1], _outcome_text(msgspec.json.decode(row[2])), row[3], from_us(row[4]),
             f"{row[5]}.{row[6]}" if row[5] else "",
         )
         for row in connection.execute(
@@ -53,6 +53,11 @@ def waiting_page(connection: Connection, query: Query) -> Page[WaitingOutcome]:
         )
     }  # fmt: skip
     return Page(in_order(found.rows, rows), found.first, found.total)
+
+
+def _outcome_text(value: object) -> str:
+    """As conflicts say it: a file's column of numbers makes ``1.0`` of a 1."""
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def conflicts_page(connection: Connection, query: Query) -> Page[OutcomeConflict]:

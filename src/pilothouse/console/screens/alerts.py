@@ -72,7 +72,7 @@ class AlertsView(PagedView[Incident]):
     def notes(self) -> list[str]:
         """Whether there is more than is read by what it costs."""
         more = not self._all and self.data is not None and len(self.data.records) >= WINDOW
-        return [*super().notes(), *([f"the newest {WINDOW}, o shows all"] if more else [])]
+        return [*super().notes(), *([f"the dearest {WINDOW}, o shows all"] if more else [])]
 
     def set_arguments(self, *arguments: str) -> None:
         """``:alerts MODEL``, or ``all``."""
