@@ -305,7 +305,10 @@ def bin_means(column: NumericColumn, of: Histogram) -> Floats:
     """The mean of each bin's values, float64[bins]; where a bin is empty, the point its positions start from."""
     moved = of.positions / np.maximum(of.counts, 1) * column.units
     moved[0] = -moved[0]  # the underflow bin measures downwards
-    return np.asarray(column.anchors + moved, np.float64)
+    with np.errstate(over="ignore"):  # values that lie as far apart as floats reach
+        means = column.anchors + moved
+    largest = np.finfo(np.float64).max
+    return np.asarray(np.clip(means, -largest, largest), np.float64)
 
 
 def moments_in_spans(column: NumericColumn, of: Histogram) -> tuple[float, float]:
