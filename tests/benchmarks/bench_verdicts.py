@@ -33,6 +33,7 @@ from verdict_performance import FLIPS, spoken, truths  # noqa: E402
 from verdict_real import studies  # noqa: E402
 
 from pilothouse.domain.watch import Turn, turn  # noqa: E402
+from pilothouse.statistics.levels import LASTING  # noqa: E402
 from pilothouse.statistics.profile import Profile, merge_all, profile_groups, profile_rows  # noqa: E402
 from pilothouse.statistics.specification import SCORE, ProfileSpecification, build_specification  # noqa: E402
 from pilothouse.statistics.thresholds import calibrate, judge, judge_quality  # noqa: E402
@@ -110,8 +111,13 @@ def pilothouse(study: Study, outcome: Outcome, calibrated: dict) -> None:
                 else:
                     now = led[run, i] = profile_rows(specification, *numbers_and_texts(study, rows))
                 recent = merge_all(specification, past[-LEAD:]) if len(past) >= LEAD else None
-                drift = judge(specification, calibration, whole, now, recent=recent)
-                quality = judge_quality(specification, calibration, whole, now)
+                last = (
+                    merge_all(specification, [*past[1 - LASTING :], now])
+                    if len(past) >= LASTING - 1
+                    else None
+                )
+                drift = judge(specification, calibration, whole, now, recent=recent, lasting=last)
+                quality = judge_quality(specification, calibration, whole, now, lasting=last)
                 found = [(j.feature, j) for j in drift] + [(f"{j.fault}:{j.feature}", j) for j in quality]
                 for subject, j in found:
                     spoke[subject].append(j.speaks)
@@ -203,7 +209,7 @@ class Plan:
 
 def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list[Study]]]]]:
     """The kinds of data, each made only when its turn comes: references, quiet windows of each, runs and windows of a shift."""
-    sizes = [(100, 6, 40, 2, 8), (1_000, 6, 40, 2, 8), (10_000, 2, 20, 2, 5), (100_000, 1, 8, 2, 3)]
+    sizes = [(100, 24, 40, 4, 8), (1_000, 12, 40, 4, 8), (10_000, 3, 20, 4, 5), (100_000, 1, 8, 2, 3)]
     if short:
         sizes = [(100, 3, 25, 2, 6), (1_000, 3, 25, 2, 6)]
     for rows, references, windows, runs, length in sizes:
@@ -213,7 +219,7 @@ def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list
                 independent_study(r, seed, (1, w), (k, m)) for seed in range(n * times)
             ],
         )
-    for title, days, season, references in (("wandering", 91, 0.0, 4), ("seasonal", 730, 1.5, 1)):
+    for title, days, season, references in (("wandering", 91, 0.0, 12), ("seasonal", 730, 1.5, 3)):
         yield (
             title,
             lambda t=title, d=days, s=season, n=1 if short else references: [

@@ -12,7 +12,8 @@ class Grounds:
     ``usual`` is the value in the middle of what windows of as many rows show while nothing has changed, learnt from
     ``blocks`` independent windows' worth of the reference's days (0: from chance alone). ``calibrated`` is the threshold that
     follows at that level, ``effect`` the change below which none is worth a word; the larger of the two is the threshold.
-    ``certain``: strong enough to open an alert without a second window.
+    ``certain``: strong enough to open an alert without a second window. ``together``: how many windows were judged as one, the
+    newest last.
     """
 
     effect: float = 0.0
@@ -24,6 +25,7 @@ class Grounds:
     rank: int = 0
     looked_at: int = 0
     certain: bool = False
+    together: int = 1
 
     @property
     def set_by(self) -> str:

@@ -9,15 +9,15 @@ with unknown mean and deviation, so that a new window's value follows Student's 
 This parametric tail is needed: ninety days are thirteen weeks, and no empirical quantile of thirteen values reaches one in a
 thousand. Few weeks widen it by themselves. It is kept for windows of fewer rows too, where chance alone makes statistics large.
 
-A column whose windows are no farther apart than samples of its rows would be has a deviation that is known without them:
-that of chance. So the deviation is moderated (Smyth 2004, Statistical Applications in Genetics and Molecular Biology 3:3):
-the windows' own and that of chance, each with its degrees of freedom. Chance has PRIOR of them for a column that does not
-wander, and none for one that does.
+A *steady* column, whose windows are no farther apart than samples of its rows would be, is judged by the law of chance
+(``chance``): nothing has to be learnt from thirteen weeks. Between that and wandering the deviation is moderated (Smyth 2004,
+Statistical Applications in Genetics and Molecular Biology 3:3): the windows' own and that of chance, each with its degrees of
+freedom. Chance has PRIOR of them for windows that lie as chance has them, and the fewer the farther apart they lie.
 """
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from pilothouse.domain.errors import IntegrityError
 
 from . import null_windows
 from .arrays import Floats
+from .chance import Chance, chance_of, chance_of_share
 from .encoding import pack, unpack
 from .profile import Histogram, Profile
 from .specification import CategoricalColumn, Cells, Column, ProfileSpecification
@@ -42,9 +43,11 @@ gives KS 0.15 of its mean."""
 _FEWEST_WORTH = 4.0
 PRIOR = 60.0
 """Degrees of freedom of chance's deviation where the windows are as far apart as chance has them."""
+_FADES = 16
+"""How fast chance's degrees of freedom go with the distance of the windows over that of samples."""
 WANDERS = 1.2
 """Windows so many times as far apart as chance has them wander: they are compared with the recent past too."""
-FORM = 3
+FORM = 4
 """The form of a stored calibration; part of the key under which one is kept."""
 FEWEST_ROWS = 5
 """Fewer usable values than this are no sample."""
@@ -54,7 +57,8 @@ FEWEST_ROWS = 5
 class Null:
     """One statistic of one column while nothing has changed: mean, deviation (both on the root scale) and degrees of
     ``freedom`` of the deviation by rows (increasing; the last entry also stands for more rows), how many ``windows`` worth of
-    evidence lie behind them, and whether windows were compared with the ``recent`` past or with the reference."""
+    evidence lie behind them, and whether windows were compared with the ``recent`` past or with the reference. ``chance`` is
+    the law of a steady column's statistic, which then stands for all of them."""
 
     statistic: str
     rows: tuple[int, ...]
@@ -63,9 +67,12 @@ class Null:
     freedom: tuple[float, ...]
     windows: float
     recent: bool = False
+    chance: Chance | None = None
 
     def p_value(self, value: float, rows: int) -> float:
         """How probable a value this large is in a window of ``rows`` rows while nothing has changed."""
+        if self.chance is not None:
+            return self.chance.p_value(self.statistic, value, rows)
         from scipy.special import stdtr
 
         mean, deviation, freedom = self._at(rows)
@@ -73,6 +80,8 @@ class Null:
 
     def value_at(self, p_value: float, rows: int) -> float:
         """The value that has this p-value."""
+        if self.chance is not None:
+            return self.chance.value_at(self.statistic, p_value, rows)
         from scipy.special import stdtrit
 
         mean, deviation, freedom = self._at(rows)
@@ -85,7 +94,7 @@ class Null:
     @property
     def wanders(self) -> bool:
         """The reference's windows are farther apart than chance has them."""
-        return self.freedom[-1] - max(self.windows - 1, 1.0) < PRIOR * WANDERS**-8
+        return self.freedom[-1] - max(self.windows - 1, 1.0) < PRIOR * WANDERS**-_FADES
 
     def _at(self, rows: int) -> tuple[float, float, float]:
         place, known = math.log(max(rows, 1)), np.log(self.rows)
@@ -130,7 +139,9 @@ def calibrate(
         if features is None or column.name in features:
             windows = short if column is specification.score and len(short.members) else whole
             cells = specification.layout[column.name]
-            against_reference = _drift_nulls(column, cells, days, windows, seed + i, recent=False)
+            against_reference = _drift_nulls(
+                column, cells, days, windows, seed + i, recent=False, whole_reference=windows is whole
+            )
             wanders = any(null.wanders for null in against_reference)
             against_recent = (
                 _drift_nulls(column, cells, days, recent, seed + i, recent=True) if wanders else ()
@@ -151,6 +162,7 @@ def _drift_nulls(
     seed: int,
     *,
     recent: bool,
+    whole_reference: bool = True,
 ) -> tuple[Null, ...]:
     held = days.counts[:, cells.start : cells.missing].sum(axis=1)
     rows = int(np.median(null_windows.sums(windows.members, held))) if len(windows.members) else 0
@@ -175,10 +187,36 @@ def _drift_nulls(
     # Of m windows that resemble their neighbours with ρ, as many as m(1 − ρ)/(1 + ρ) independent ones are worth as much.
     alike = 0.0 if recent else null_windows.likeness(column, cells, days, windows.length, seed)
     worth = max(windows.independent * (1 - alike) / (1 + alike), min(windows.independent, _FEWEST_WORTH))
-    return tuple(
-        _null(name, (*sizes, rows), of_sizes, worth, [drawn[name] for drawn in chance], recent=recent)
+    # It is the column that wanders, not a statistic of it: the one that shows it most speaks for all.
+    apart = np.max(
+        [
+            [_apart(name, v, drawn[name], worth) for v, drawn in zip(of_sizes, chance, strict=True)]
+            for name, of_sizes in values.items()
+        ],
+        axis=0,
+    )
+    nulls = tuple(
+        _null(name, (*sizes, rows), of_sizes, worth, [drawn[name] for drawn in chance], apart, recent=recent)
         for name, of_sizes in values.items()
     )
+    if recent or windows.independent <= null_windows.FEWEST:
+        return nulls
+    against = whole.present if whole_reference else compared
+    laws = [
+        chance_of(
+            name,
+            of_sizes[-1],
+            windows.independent,
+            [drawn[name] for drawn in chance],
+            (*sizes, rows),
+            compared,
+            against,
+        )
+        for name, of_sizes in values.items()
+    ]
+    if any(law is None for law in laws):
+        return nulls
+    return tuple(replace(null, chance=law) for null, law in zip(nulls, laws, strict=True))
 
 
 def _quality_nulls(
@@ -196,7 +234,11 @@ def _quality_nulls(
         drawn = np.random.default_rng(0).binomial(
             size[0], float(share.mean()) if len(share) else 0.0, null_windows.DRAWS
         )
-        found.append(_null(name, size, [share], windows.independent, [drawn / size[0]]))
+        apart = _apart(name, share, drawn / size[0], windows.independent)
+        null = _null(name, size, [share], windows.independent, [drawn / size[0]], [apart])
+        if name == "missing" and windows.independent > null_windows.FEWEST:
+            null = replace(null, chance=chance_of_share(share, rows, windows.independent))
+        found.append(null)
     return tuple(found)
 
 
@@ -205,7 +247,19 @@ def nulls_by_chance(column: Column, reference: Histogram, rows: int, seed: int =
     if reference.present < FEWEST_ROWS or rows < FEWEST_ROWS:
         return ()
     (values,) = null_windows.chance_values(column, reference, [rows], seed)
-    return tuple(_null(name, (rows,), [drawn], float(null_windows.DRAWS)) for name, drawn in values.items())
+    return tuple(
+        _null(name, (rows,), [drawn], float(null_windows.DRAWS), [drawn], [1.0])
+        for name, drawn in values.items()
+    )
+
+
+def _apart(statistic: str, windows: Floats, chance: Floats, worth: float) -> float:
+    """How many times farther apart the windows lie than samples do, in mean or deviation; 1 where they do not."""
+    (mean, deviation), (by_chance, spread) = (_moments(statistic, values) for values in (windows, chance))
+    own = max(worth - 1, 1.0)
+    # The deviation of m windows is known to some 1/√(2m): it counts as wandering where it is beyond 1.5 of those.
+    allowed = (1 + 1.5 / math.sqrt(2 * own)) / math.sqrt(1 + 1 / own)
+    return max(mean / max(by_chance, 1e-9), deviation / max(spread, 1e-9) / allowed, 1.0)
 
 
 def _null(
@@ -213,23 +267,19 @@ def _null(
     rows: tuple[int, ...],
     values: Sequence[Floats],
     windows: float,
-    chance: Sequence[Floats] = (),
+    chance: Sequence[Floats],
+    apart: Sequence[float],
     *,
     recent: bool = False,
 ) -> Null:
-    """``values`` of the windows by rows, and of ``chance`` alone (none: the windows speak for themselves)."""
+    """``values`` of the windows by rows, and of ``chance`` alone; ``apart`` as ``_apart`` says."""
     means, deviations, freedoms = [], [], []
-    for i, of_size in enumerate(values):
+    own = max(windows - 1, 1.0)
+    for of_size, drawn, ratio in zip(values, chance, apart, strict=True):
         mean, deviation = _moments(statistic, of_size)
-        own = max(windows - 1, 1.0)
         deviation *= math.sqrt(1 + 1 / own)  # windows that overlap are no more than so many
-        prior, expected = 0.0, 0.0
-        if chance:
-            by_chance, spread = _moments(statistic, chance[i])
-            # The deviation of m windows is known to some 1/√(2m): it counts as wandering where it is beyond 1.5 of those.
-            beyond = 1 + 1.5 / math.sqrt(2 * own)
-            ratio = max(mean / max(by_chance, 1e-9), deviation / max(spread, 1e-9) / beyond, 1.0)
-            prior, expected = PRIOR * ratio**-8, spread * mean / max(by_chance, 1e-9)
+        by_chance, spread = _moments(statistic, drawn)
+        prior, expected = PRIOR * ratio**-_FADES, spread * mean / max(by_chance, 1e-9)
         pooled = math.sqrt((own * deviation**2 + prior * expected**2) / (own + prior))
         means.append(mean)
         least = (
@@ -269,7 +319,16 @@ def encode(calibration: Calibration) -> bytes:
     """Compact bytes of a calibration."""
     columns = {
         name: [
-            [null.statistic, null.rows, null.mean, null.deviation, null.freedom, null.windows, null.recent]
+            [
+                null.statistic,
+                null.rows,
+                null.mean,
+                null.deviation,
+                null.freedom,
+                null.windows,
+                null.recent,
+                None if null.chance is None else astuple(null.chance),
+            ]
             for null in nulls
         ]
         for name, nulls in calibration.columns.items()
@@ -291,8 +350,9 @@ def decode(data: bytes) -> Calibration:
                     tuple(freedom),
                     float(windows),
                     bool(recent),
+                    None if law is None else Chance.of_plain(law),
                 )
-                for name, rows, mean, spread, freedom, windows, recent in nulls
+                for name, rows, mean, spread, freedom, windows, recent, law in nulls
             )
             for column, nulls in header["columns"].items()
         }

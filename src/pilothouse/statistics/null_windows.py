@@ -29,6 +29,8 @@ RECENT = 3
 _PAIRS = 300
 DRAWS = 100
 """Windows put together where consecutive ones are too few; samples drawn to see what chance alone does."""
+CATEGORY_DRAWS = 400
+"""Samples drawn of a category, whose few cells cost little."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,15 +229,16 @@ def sums(members: Ints, of_days: Ints) -> Ints:
 def chance_values(
     column: Column, reference: Histogram, rows: Sequence[int], seed: int, against: int | None = None
 ) -> list[dict[str, Floats]]:
-    """For each number of ``rows`` each statistic of DRAWS samples of so many rows against the same DRAWS of ``against`` rows
-    (all: the reference's size), all drawn from the reference."""
+    """For each number of ``rows`` each statistic of DRAWS samples (of categories CATEGORY_DRAWS) of so many rows against the
+    same of ``against`` rows (all: the reference's size), all drawn from the reference."""
     rng = np.random.default_rng(seed)
+    draws = CATEGORY_DRAWS if isinstance(column, CategoricalColumn) else DRAWS
     share = reference.counts / reference.present
     mean_position = reference.positions / np.maximum(reference.counts, 1)
     scale = drift.scale_of(column, reference) if isinstance(column, NumericColumn) else 1.0
 
     def draw(size: int) -> Any:
-        counts = rng.multinomial(size, share, size=DRAWS)
+        counts = _multinomial(rng, size, share, draws)
         return _side(column, (counts, np.rint(counts * mean_position).astype(np.int64)))
 
     base = draw(against or reference.present)
@@ -245,6 +248,17 @@ def chance_values(
         rng.bit_generator.state = state  # what is found for one number does not depend on the others
         found.append(_between(column, base, draw(size), scale))
     return found
+
+
+def _multinomial(rng: np.random.Generator, rows: int, share: Floats, draws: int) -> Ints:
+    """Counts [draws, bins] of samples of ``rows`` rows; row by row where that is cheaper than bin by bin."""
+    bins = len(share)
+    if rows > bins:
+        return rng.multinomial(rows, share, size=draws)
+    level = np.cumsum(share)
+    where = np.searchsorted(level / level[-1], rng.random((draws, rows)), side="right")
+    flat = (where + bins * np.arange(draws)[:, None]).ravel()
+    return np.bincount(flat, minlength=bins * draws).reshape(draws, bins)
 
 
 def _thinned(current: tuple[Ints, Ints], size: int, rng: np.random.Generator) -> tuple[Ints, Ints]:

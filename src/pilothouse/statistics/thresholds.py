@@ -3,11 +3,15 @@
 A column speaks where its drift is larger than the reference's own days make it (``calibration``) and large enough to be
 worth a word, measured against the reference or against the days just before the window. A column's p-value is the smallest
 of its tests', times their number; Benjamini–Hochberg over the columns keeps the rate at which a window gives a false alarm.
+
+A *steady* column (one that lies as chance has it: ``chance``) is judged over its last LASTING windows together too, for what is
+too weak for one: a *lasting change*. Its tests reuse rows of windows before, so it speaks only where it is certain.
 """
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.grounds import Grounds
@@ -17,8 +21,11 @@ from . import calibration as calibrations
 from . import drift, null_windows
 from .calibration import EFFECT, FEWEST_ROWS, Calibration, Null, calibrate
 from .intervals import quantile
-from .profile import Histogram, Profile, histogram
-from .specification import CategoricalColumn, Column, NumericColumn, ProfileSpecification
+from .levels import FAULTS, LASTING, LEANS, benjamini_hochberg, certain_level, harmonic, needed
+from .profile import Profile, histogram
+from .quality import QualityJudgement, judge_quality
+from .specification import Column, NumericColumn, ProfileSpecification
+from .window_drift import PreparedReference, prepare, window_drift
 
 __all__ = [
     "Calibration",
@@ -42,8 +49,8 @@ _DRIFTED = 0.01
 """A recent past so improbable against the reference has drifted itself."""
 RECENT_PREFIX = "recent_"
 """Begins the name of a statistic that is measured against the days just before the window."""
-CERTAIN = 0.1
-"""A window is certain by itself where its p-value is this share of the smallest that would do to speak."""
+LASTING_PREFIX = "lasting_"
+"""Begins the name of a statistic of the last windows together."""
 _CERTAIN_LEVEL = 0.99865
 """Three standard errors, one-sided: a loss that is certain without a second window."""
 
@@ -55,7 +62,8 @@ class DriftJudgement:
     ``statistic``, ``value`` and ``threshold`` are of the test that says most; ``p_value`` counts all of the column's.
     ``speaks``: the value reached the threshold, which Benjamini–Hochberg sets over all columns together. A column without
     usable rows has an empty ``statistic``, does not speak, and shows in ``missing``. ``compared_with`` is "reference" or
-    "recent" (the days just before the window: a sudden change), where the statistic's name begins with RECENT_PREFIX.
+    "recent" (the days just before the window: a sudden change), where the statistic's name begins with RECENT_PREFIX. A name
+    that begins with LASTING_PREFIX is of the last windows together.
     """
 
     feature: str
@@ -72,20 +80,6 @@ class DriftJudgement:
 
 
 @dataclass(frozen=True, slots=True)
-class QualityJudgement:
-    """The verdict on the share of rows of one window that are ``missing``, or of categories ``unseen`` in the reference."""
-
-    feature: str
-    fault: str
-    value: float
-    reference: float
-    threshold: float
-    p_value: float
-    speaks: bool
-    grounds: Grounds = field(default_factory=Grounds)
-
-
-@dataclass(frozen=True, slots=True)
 class _Test:
     """One statistic of a column against one thing that it is compared with."""
 
@@ -95,15 +89,44 @@ class _Test:
     """Rows by which the null is read: those of the window, or fewer where the recent past is short of rows."""
     p_value: float
     by_chance: bool
+    lasting: bool = False
 
     @property
     def name(self) -> str:
         """The statistic's, as it is shown."""
-        return f"{RECENT_PREFIX}{self.null.statistic}" if self.null.recent else self.null.statistic
+        prefix = LASTING_PREFIX if self.lasting else RECENT_PREFIX if self.null.recent else ""
+        return f"{prefix}{self.null.statistic}"
 
     @property
     def large(self) -> bool:
         return self.value >= EFFECT[self.null.statistic]
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A column as looked at: the ``tests`` that count, how many were ``made``, and below which p-value it is ``certain``."""
+
+    tests: list[_Test]
+    made: int
+    steady: bool
+    certain: float
+
+    @property
+    def p_value(self) -> float:
+        """The column's: its tests' smallest, times their number (Bonferroni), or their harmonic mean where it is steady."""
+        p_values = [t.p_value for t in _worth(self.tests)]
+        return harmonic(p_values, self.made) if self.steady else min(min(p_values) * self.made, 1.0)
+
+    def value_needed(self, test: _Test, level: float) -> float:
+        """The value of a test at which the column's p-value is ``level``."""
+        if self.steady:
+            others = [t.p_value for t in _worth(self.tests) if t is not test]
+            return test.null.value_at(needed(level, others, self.made), test.rows)
+        return test.null.value_at(level / self.made, test.rows)
+
+    @property
+    def large(self) -> bool:
+        return any(t.large for t in self.tests)
 
 
 def judge(
@@ -113,38 +136,59 @@ def judge(
     current: Profile,
     *,
     recent: Profile | None = None,
+    lasting: Profile | None = None,
     false_alarm_rate: float = 0.01,
     ignore: Collection[str] = (),
 ) -> list[DriftJudgement]:
     """Judge every column and the score of a window, in the specification's order.
 
     ``reference`` holds the training rows' features and the hold-out's score (``TargetReference.profile``); ``recent`` the
-    ``null_windows.RECENT`` windows just before, where the stream has them. Columns in ``ignore`` are measured, never speak,
-    and do not count among those looked at.
+    ``null_windows.RECENT`` windows just before, and ``lasting`` the last LASTING windows with this one, where the stream has
+    them. Columns in ``ignore`` are measured, never speak, and do not count among those looked at.
     """
-    shown: list[dict[str, float]] = []
-    found: list[tuple[str, list[_Test]]] = []
+    prepared = _prepared(specification, reference)
+    shown = window_drift(prepared, current)
+    together = window_drift(prepared, lasting) if lasting is not None and _any_steady(calibration) else {}
+    looked_at = sum(
+        name not in ignore and histogram(specification, current, name).present >= FEWEST_ROWS
+        for name in shown
+    )
+    found: list[tuple[str, _Looked]] = []
     for column in specification.columns:
-        statistics = drift.column_drift(specification, column.name, reference, current)
-        nulls = calibration.columns.get(column.name, ())
+        statistics, nulls = shown[column.name], calibration.columns.get(column.name, ())
         tests = _against_reference(specification, column, nulls, reference, current, statistics)
         if recent is not None:
             sudden = _against_recent(specification, column, nulls, reference, recent, current, tests)
             statistics |= {test.name: test.value for test in sudden}
             tests += sudden
-        shown.append(statistics)
-        found.append((column.name, tests))
-    p_values = {name: _p_value(tests) for name, tests in found if tests and name not in ignore}
+        last: list[_Test] = []
+        if lasting is not None and column.name in together:
+            last = _lasting(specification, column, nulls, lasting, together[column.name], tests)
+            statistics |= {test.name: test.value for test in last}
+        steady = any(n.chance is not None for n in nulls if n.statistic not in FAULTS)
+        certain = certain_level(steady, false_alarm_rate, looked_at)
+        look = _Looked(tests, len(tests) + len(last), steady, certain)
+        with_last = replace(look, tests=[*tests, *last])
+        if any(t.large for t in last) and with_last.p_value <= certain:
+            look = with_last
+        found.append((column.name, look))
+    p_values = {name: look.p_value for name, look in found if look.tests and name not in ignore}
     # A trifle that is certain with many rows must not ease the bound of the others: it counts among them as quiet.
-    heavy = {name for name, tests in found if any(t.large for t in tests)}
-    critical = _benjamini_hochberg(
+    heavy = {name for name, look in found if look.large}
+    critical = benjamini_hochberg(
         [p if name in heavy else 1.0 for name, p in p_values.items()], false_alarm_rate
     )
     ranks = {name: k for k, name in enumerate(sorted(p_values, key=lambda name: p_values[name]), 1)}
-    return [
-        _judgement(name, statistics, tests, critical, false_alarm_rate, ranks)
-        for (name, tests), statistics in zip(found, shown, strict=True)
-    ]
+    return [_judgement(name, shown[name], look, critical, ranks) for name, look in found]
+
+
+@lru_cache(maxsize=16)
+def _prepared(specification: ProfileSpecification, reference: Profile) -> PreparedReference:
+    return prepare(specification, reference)
+
+
+def _any_steady(calibration: Calibration) -> bool:
+    return any(null.chance is not None for nulls in calibration.columns.values() for null in nulls)
 
 
 def _against_reference(
@@ -156,7 +200,7 @@ def _against_reference(
     statistics: dict[str, float],
 ) -> list[_Test]:
     rows = histogram(specification, current, column.name).present
-    own = [n for n in nulls if n.statistic not in ("missing", "unseen") and not n.recent]
+    own = [n for n in nulls if n.statistic not in FAULTS and not n.recent]
     by_chance = not own
     if by_chance:
         base = histogram(specification, reference, column.name)
@@ -199,46 +243,68 @@ def _against_recent(
     ]
 
 
-def _p_value(tests: Sequence[_Test]) -> float:
-    """The column's: its tests' smallest, times their number (Bonferroni). Tests of a change too small to be worth a word are
-    left out where another is large."""
-    return min(min(t.p_value for t in _worth(tests)) * len(tests), 1.0)
+def _lasting(
+    specification: ProfileSpecification,
+    column: Column,
+    nulls: Sequence[Null],
+    lasting: Profile,
+    statistics: Mapping[str, float],
+    tests: Sequence[_Test],
+) -> list[_Test]:
+    """The tests of a steady column's last windows together. None while the newest does not lean to a change, so that one
+    window does not speak again in those after it: there they have a p-value of 1."""
+    rows = histogram(specification, lasting, column.name).present
+    leans = min((t.p_value for t in tests), default=1.0) <= LEANS
+    return [
+        _Test(
+            n,
+            statistics[n.statistic],
+            rows,
+            n.p_value(statistics[n.statistic], rows) if leans else 1.0,
+            False,
+            True,
+        )
+        for n in nulls
+        if n.chance is not None and n.statistic in statistics and n.statistic not in FAULTS
+    ]
 
 
 def _worth(tests: Sequence[_Test]) -> Sequence[_Test]:
+    """Tests of a change too small to be worth a word are left out where another is large."""
     return [t for t in tests if t.large] or tests
 
 
 def _judgement(
     name: str,
     statistics: dict[str, float],
-    tests: Sequence[_Test],
+    look: _Looked,
     critical: float,
-    rate: float,
     ranks: Mapping[str, int],
 ) -> DriftJudgement:
     missing, unseen = statistics["missing"], statistics["unseen"]
-    shown = {k: v for k, v in statistics.items() if k not in ("missing", "unseen")}
+    shown = {k: v for k, v in statistics.items() if k not in FAULTS}
+    tests = look.tests
     if not tests:
         return DriftJudgement(name, "", 0.0, 0.0, 1.0, False, shown, missing, unseen)
-    p_value, looked_at = _p_value(tests), max(len(ranks), 1)
-    speaks = name in ranks and p_value <= critical and any(t.large for t in tests)
+    p_value = look.p_value
+    speaks = name in ranks and p_value <= critical and look.large
     said = _worth(tests)
     if not speaks:  # a chart of quiet windows stays with one comparison
         said = [t for t in said if not t.null.recent] or [t for t in tests if not t.null.recent] or said
     test = min(said, key=lambda t: t.p_value)
     effect = EFFECT[test.null.statistic]
-    calibrated = test.null.value_at(critical / len(tests), test.rows)
+    calibrated = look.value_needed(test, min(critical, look.certain) if test.lasting else critical)
     grounds = Grounds(
         effect,
         calibrated,
         test.null.usual(test.rows),
-        0.0 if test.by_chance else test.null.windows,
-        len(tests),
+        0.0 if test.by_chance or test.null.chance is not None else test.null.windows,
+        look.made,
         critical,
         ranks.get(name, 0),
-        looked_at,
-        speaks and p_value <= CERTAIN * rate / looked_at,
+        max(len(ranks), 1),
+        speaks and p_value <= look.certain,
+        LASTING if test.lasting else 1,
     )
     compared_with = "recent" if test.null.recent else "reference"
     threshold = max(calibrated, effect)
@@ -255,70 +321,6 @@ def _judgement(
         compared_with,
         grounds,
     )
-
-
-def _benjamini_hochberg(p_values: Sequence[float], rate: float) -> float:
-    """The p-value up to which to speak: rate·k/n for the largest k whose k-th smallest p-value is not above it, else rate/n."""
-    n = max(len(p_values), 1)
-    hits = [k for k, p in enumerate(sorted(p_values), 1) if p <= rate * k / n]
-    return rate * max(hits, default=1) / n
-
-
-def judge_quality(
-    specification: ProfileSpecification,
-    calibration: Calibration,
-    reference: Profile,
-    current: Profile,
-    *,
-    false_alarm_rate: float = 0.01,
-    ignore: Collection[str] = (),
-) -> list[QualityJudgement]:
-    """Judge each feature's missing rows, and each categorical feature's unseen categories.
-
-    A share speaks where it has risen by EFFECT, is beyond what the reference's windows show (Benjamini–Hochberg over all
-    looked at), and beyond chance by the test of two shares. Numbers out of range are drift and not judged here.
-    """
-    found = []
-    for column in specification.features:
-        base, now = (histogram(specification, p, column.name) for p in (reference, current))
-        if column.name in ignore or now.rows < FEWEST_ROWS or not base.rows:
-            continue
-        nulls = {null.statistic: null for null in calibration.columns.get(column.name, ())}
-        for fault, before, after in _faults(column, base, now):
-            _, p_value = drift.two_proportion_z(before, base.rows, after, now.rows)
-            if fault in nulls:
-                p_value = max(p_value, nulls[fault].p_value(after / now.rows, now.rows))
-            found.append(
-                (column.name, fault, before / base.rows, after / now.rows, p_value, nulls.get(fault))
-            )
-    p_values = [p if now - before >= EFFECT[fault] else 1.0 for _, fault, before, now, p, _ in found]
-    critical = _benjamini_hochberg(p_values, false_alarm_rate)
-    judged = []
-    for name, fault, before_share, share, p_value, null in found:
-        calibrated = null.value_at(critical, null.rows[-1]) if null is not None else 0.0
-        threshold = max(before_share + EFFECT[fault], calibrated)
-        speaks = p_value <= critical and share >= threshold
-        grounds = Grounds(
-            EFFECT[fault],
-            calibrated,
-            null.usual(null.rows[-1]) if null is not None else before_share,
-            null.windows if null is not None else 0.0,
-            1 if null is None else 2,
-            critical,
-            1 + sum(p < p_value for p in p_values),
-            len(found),
-            speaks and p_value <= CERTAIN * false_alarm_rate / len(found),
-        )
-        judged.append(QualityJudgement(name, fault, share, before_share, threshold, p_value, speaks, grounds))
-    return judged
-
-
-def _faults(column: Column, base: Histogram, now: Histogram) -> list[tuple[str, int, int]]:
-    """Each fault with its rows in the reference and now."""
-    faults = [("missing", base.missing, now.missing)]
-    if isinstance(column, CategoricalColumn) and base.present:
-        faults.append(("unseen", 0, int(now.counts[base.counts == 0].sum())))
-    return faults
 
 
 def performance_speaks(
