@@ -104,7 +104,7 @@ def test_a_drifting_target_gets_one_alert_that_names_the_features_and_says_why(s
     assert drift.figures["drifted"] >= 2
     assert drift.effective_at == on_day(7)  # so far out that one window is enough
     assert "1 of the last 1 windows" in drift.explanation
-    assert "ten times less likely" in drift.explanation
+    assert "certain by itself" in drift.explanation
     (quality,) = found(services, "data_quality")
     assert "carrier unseen" in quality.summary
 

@@ -169,7 +169,10 @@ def test_a_verdict_carries_its_grounds(reference):
     found = judge(specification, calibration_, whole, week)
     for j in found:
         assert j.threshold == pytest.approx(max(j.grounds.effect, j.grounds.calibrated))
-        assert j.grounds.set_by == ("effect" if j.threshold == j.grounds.effect else "calibration")
+        learnt = (
+            "calibration" if j.feature == "weather" else "chance"
+        )  # what does not wander follows a known law
+        assert j.grounds.set_by == ("effect" if j.threshold == j.grounds.effect else learnt)
         assert 0 <= j.grounds.usual < j.threshold
         assert j.grounds.looked_at == len(specification.columns)
         assert j.speaks == (j.p_value <= j.grounds.level and j.value >= j.threshold)
@@ -177,7 +180,8 @@ def test_a_verdict_carries_its_grounds(reference):
     (spoken,) = [j for j in found if j.speaks]
     assert spoken.grounds.rank == 1
     assert spoken.grounds.certain
-    assert 2 <= spoken.grounds.blocks <= 12
+    assert spoken.grounds.together == 1
+    assert 2 <= next(j for j in found if j.feature == "weather").grounds.blocks <= 12
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +289,60 @@ def test_rising_missing_and_new_categories_are_broken_data(reference):
     assert sparse.value == pytest.approx(0.55, abs=0.05)
     assert sparse.reference == pytest.approx(0.1, abs=0.02)
     assert sparse.reference < sparse.threshold < sparse.value
+
+
+def few(seed: int, **changes: object) -> list[Columns]:
+    """A week of a quarter of the rows."""
+    kept = A_DAY // 4
+    return [
+        ({k: v[:kept] for k, v in n.items()}, {k: v[:kept] for k, v in t.items()}, s[:kept])
+        for n, t, s in changed(seed, **changes)
+    ]
+
+
+def three_weeks(reference, weeks: list[list[Columns]]):
+    """The verdicts on drift and quality of the last of three weeks, and of the three together."""
+    specification, daily, calibration_ = reference
+    parts = [merge_all(specification, profiles(specification, week)) for week in weeks]
+    whole, together = merge_all(specification, daily), merge_all(specification, parts)
+    return (
+        {j.feature: j for j in judge(specification, calibration_, whole, parts[-1], lasting=together)},
+        {j.feature: j for j in judge_quality(specification, calibration_, whole, parts[-1], lasting=together)
+         if j.fault == "missing"},
+    )  # fmt: skip
+
+
+def test_what_is_too_weak_for_one_window_is_found_in_three_together(reference):
+    def more_missing(values: np.ndarray) -> np.ndarray:
+        return np.where(np.arange(len(values)) % 8 == 0, np.nan, values)
+
+    weeks = [few(s, steady=lambda v: v + 0.3, sparse=more_missing) for s in (21, 22, 23)]
+    quiet = [few(s) for s in (24, 25)]
+    drift, quality = three_weeks(reference, weeks)
+    alone, quality_alone = three_weeks(reference, [*quiet, weeks[-1]])
+    for found, before in ((drift["steady"], alone["steady"]), (quality["sparse"], quality_alone["sparse"])):
+        assert not before.grounds.certain
+        assert before.grounds.together == 1
+        assert found.speaks
+        assert found.grounds.certain
+        assert found.grounds.together == 3
+        assert found.value >= found.threshold
+    assert drift["steady"].statistic.startswith("lasting_")
+    assert drift["steady"].statistics[drift["steady"].statistic] == drift["steady"].value
+    assert not any(name.startswith("lasting_") for name in drift["weather"].statistics)
+
+
+def test_one_loud_window_does_not_speak_again_in_those_after_it(reference):
+    nothing = np.full(A_DAY, np.nan)
+    loud = few(31, steady=lambda v: v + 3.0, sparse=lambda v: nothing)
+    calm = next(
+        week
+        for week in (few(s) for s in range(32, 60))
+        if three_weeks(reference, [week, week, week])[0]["steady"].p_value > 0.5
+    )
+    drift, _ = three_weeks(reference, [loud, calm, calm])
+    assert drift["steady"].statistics["lasting_wasserstein"] > 0.5
+    assert not drift["steady"].speaks
 
 
 def test_a_reference_without_days_is_judged_by_chance(reference):

@@ -52,7 +52,7 @@ class Rule:
     words: Callable[[Reading, set[str], Occasion], Words]
     certain: Callable[[Reading], set[str]] = lambda _: set()
     """What speaks so loudly in a reading that one window is enough."""
-    enough: str = "ten times less likely by chance than one that speaks"
+    enough: str = "certain by itself"
     """What one window must be to be certain."""
     subject: str = ""
     """Where alerts of this kind are drawn by several rules: the subject of this one's."""

@@ -31,6 +31,9 @@ STATISTICS = {
     "recent_wasserstein": "Wasserstein distance, in standard deviations of the reference,",
     "recent_ks": "Kolmogorov–Smirnov distance",
     "recent_js": "Jensen–Shannon distance",
+    "lasting_wasserstein": "Wasserstein distance, in standard deviations of the reference,",
+    "lasting_ks": "Kolmogorov–Smirnov distance",
+    "lasting_js": "Jensen–Shannon distance",
 }
 
 
@@ -68,6 +71,13 @@ class Occasion:
         pattern = "%Y-%m-%d" if (self.end_us - self.start_us) % 86_400_000_000 == 0 else "%Y-%m-%d %H:%M"
         return f"{start.strftime(pattern)} to {end.strftime(pattern)}"
 
+    def over(self, windows: int) -> str:
+        """The window, or the last ones together where a change was too weak for one of them."""
+        if windows == 1:
+            return f"From {self.dates} ({self.rows:,} rows)"
+        since = from_us(self.end_us - windows * (self.end_us - self.start_us))
+        return f"Over the last {windows} windows together (since {since:%Y-%m-%d}: a lasting change)"
+
     @property
     def repeated(self) -> str:
         """The rule of k of n, and how it was met."""
@@ -92,7 +102,7 @@ def data_drift(figures: Sequence[DriftFigure], firing: set[str], occasion: Occas
         FEATURES,
         "warning",
         f"{len(ranked)} of {len(looked_at)} features drift on {occasion.target}: {named}",
-        f"{_drift_sentence(worst, occasion)} The threshold is learnt from windows of the reference's own days, so that a "
+        f"{_drift_sentence(worst, occasion)} {_law(worst)}The threshold is set so that a "
         f"window in which nothing has changed gives a false alarm with a chance of {occasion.rules.false_alarm_rate:g} "
         f"(Benjamini–Hochberg over {len(looked_at)} features). {occasion.repeated}"
         + (f" Drifting: {', '.join(f.feature for f in ranked)}." if len(ranked) > 1 else ""),
@@ -164,7 +174,7 @@ def data_quality(figures: Sequence[QualityFigure], firing: set[str], occasion: O
         "features",
         "warning",
         f"data quality on {occasion.target}: {named}",
-        f"From {occasion.dates}, {worst.value:.1%} of {occasion.rows:,} rows have {worst.feature} {worst.fault}, against "
+        f"{occasion.over(worst.grounds.together)}, {worst.value:.1%} of the rows have {worst.feature} {worst.fault}, against "
         f"{worst.reference:.1%} of the reference; {worst.threshold:.1%} would have been let pass. {occasion.repeated}",
         {f"{f.feature} {f.fault}": f.value for f in ranked[:_NAMED]}
         | {f"{f.feature} {f.fault} reference": f.reference for f in ranked[:_NAMED]}
@@ -260,8 +270,20 @@ def _drift_sentence(figure: DriftFigure, occasion: Occasion) -> str:
     if figure.compared_with == "recent":
         other = f"the days before (since {from_us(figure.since_us):%Y-%m-%d}: a sudden change)"
     return (
-        f"From {occasion.dates} ({occasion.rows:,} rows) the {statistic} between {figure.feature} and {other} was "
+        f"{occasion.over(figure.grounds.together)} the {statistic} between {figure.feature} and {other} was "
         f"{figure.value:.3g}; {figure.threshold:.3g} is the threshold (p {figure.p_value:.1g})."
+    )
+
+
+def _law(figure: DriftFigure) -> str:
+    """What a window was held against, where the reading carries the grounds of its verdict."""
+    if not figure.grounds.tests:
+        return ""
+    if figure.grounds.blocks:
+        return "What is usual is learnt from windows of the reference's own days. "
+    return (
+        f"It is held against chance alone: the reference's own windows of {figure.feature} lie no farther apart, or are too few "
+        "to tell. "
     )
 
 

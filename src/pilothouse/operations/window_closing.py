@@ -11,6 +11,7 @@ from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.watch import DAY, SECOND_US, Span, due_spans, level_of
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import intervals, latency, null_windows, outcomes, thresholds
+from pilothouse.statistics.levels import LASTING
 from pilothouse.statistics.profile import Profile, merge_all
 from pilothouse.telemetry import Stream, readings, to_us
 from pilothouse.telemetry import rollup as rolled
@@ -135,7 +136,7 @@ def _inputs(
     current = merge_all(base.specification, parts)
     watched = spec.monitoring
     judged = rows >= watched.minimum_rows
-    past = _recent(services, stream, spec, grid, span, base)
+    recent, lasting = _before(services, stream, spec, grid, span, base, current)
     with services.telemetry.read() as connection:
         before = {
             monitor: readings.history(
@@ -175,7 +176,8 @@ def _inputs(
             base.calibration,
             base.profile,
             current,
-            recent=past,
+            recent=recent,
+            lasting=lasting,
             false_alarm_rate=watched.false_alarm_rate,
             ignore=watched.ignore,
         )
@@ -198,6 +200,7 @@ def _inputs(
             base.calibration,
             base.profile,
             current,
+            lasting=lasting,
             false_alarm_rate=watched.false_alarm_rate,
             ignore=watched.ignore,
         )
@@ -208,17 +211,36 @@ def _inputs(
     }
 
 
-def _recent(
-    services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span, base: Baseline
-) -> Profile | None:
-    """What came just before a window, null_windows.RECENT windows long. None where the stream is younger, or its windows are
-    not those that were learnt: a week-to-week movement says nothing about hours."""
-    start = span.start_us - null_windows.RECENT * grid.window * SECOND_US
-    whole = span.end_us - span.start_us == grid.window * SECOND_US == calibration_days(spec) * DAY * SECOND_US
-    if not whole or stream.first_event_us > start + DAY * SECOND_US:
-        return None
-    parts = [w.profile for w in _windows(services, stream, grid.level, Span(start, span.start_us))]
-    return merge_all(base.specification, parts) if parts else None
+def _before(
+    services: Services,
+    stream: Stream,
+    spec: ModelSpec,
+    grid: Grid,
+    span: Span,
+    base: Baseline,
+    current: Profile,
+) -> tuple[Profile | None, Profile | None]:
+    """What came just before a window, null_windows.RECENT windows long, and the last LASTING windows with this one. None where
+    the stream is younger, or its windows are not those that were learnt: a week-to-week movement says nothing about hours."""
+    long = grid.window * SECOND_US
+    whole = span.end_us - span.start_us == long == calibration_days(spec) * DAY * SECOND_US
+    known_since = stream.first_event_us - DAY * SECOND_US
+    back = [n for n in (null_windows.RECENT, LASTING - 1) if known_since <= span.start_us - n * long]
+    if not whole or not back:
+        return None, None
+    first = span.start_us - max(back) * long
+    parts = _windows(services, stream, grid.level, Span(first, span.start_us))
+
+    def together(windows: int) -> list[Profile]:
+        if windows not in back:
+            return []
+        return [part.profile for part in parts if part.start_us >= span.start_us - windows * long]
+
+    recent, last = together(null_windows.RECENT), together(LASTING - 1)
+    return (
+        merge_all(base.specification, recent) if recent else None,
+        merge_all(base.specification, [*last, current]) if last else None,
+    )
 
 
 def _performance(

@@ -26,7 +26,7 @@ from pilothouse.domain.errors import IntegrityError
 
 from . import null_windows
 from .arrays import Floats
-from .chance import Chance, chance_of, chance_of_share
+from .chance import Chance, chance_of, chance_of_share, law_of
 from .encoding import pack, unpack
 from .profile import Histogram, Profile
 from .specification import CategoricalColumn, Cells, Column, ProfileSpecification
@@ -247,8 +247,12 @@ def nulls_by_chance(column: Column, reference: Histogram, rows: int, seed: int =
     if reference.present < FEWEST_ROWS or rows < FEWEST_ROWS:
         return ()
     (values,) = null_windows.chance_values(column, reference, [rows], seed)
+    held = reference.present
     return tuple(
-        _null(name, (rows,), [drawn], float(null_windows.DRAWS), [drawn], [1.0])
+        replace(
+            _null(name, (rows,), [drawn], float(null_windows.DRAWS), [drawn], [1.0]),
+            chance=law_of(name, [drawn], [rows], held, held),
+        )
         for name, drawn in values.items()
     )
 
@@ -286,7 +290,7 @@ def _null(
             0.0 if statistic in ("missing", "unseen") else _LEAST_VARIATION * mean
         )  # a share may well be steady
         deviations.append(max(pooled, _LEAST_DEVIATION, least))
-        freedoms.append(own + prior)
+        freedoms.append(float(own + prior))
     return Null(statistic, rows, tuple(means), tuple(deviations), tuple(freedoms), windows, recent)
 
 

@@ -11,7 +11,7 @@ All three shrink with the root of the rows, so that what was drawn for one numbe
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -113,9 +113,16 @@ def chance_of(
     error = float(by_chance.std()) / expected * math.sqrt(1 / independent + 1 / by_chance.size)
     if beyond > _STEADY * error:
         return None
-    beyond = max(beyond, 0.0)
+    law = law_of(statistic, drawn, rows, compared, against)
+    return None if law is None else replace(law, beyond=max(beyond, 0.0), at=rows[-1])
+
+
+def law_of(
+    statistic: str, drawn: Sequence[Floats], rows: Sequence[int], compared: int, against: int
+) -> Chance | None:
+    """The law of a statistic from samples ``drawn`` of each of ``rows``; None where they are all the same."""
     if statistic not in DRAWN:
-        return Chance(against, beyond=beyond, at=rows[-1])
+        return Chance(against)
     means, deviations, cubes = [], [], []
     for size, values in zip(rows, drawn, strict=True):
         n = _worth(size, compared)
@@ -127,7 +134,8 @@ def chance_of(
         deviations.append(deviation)
         cubes.append(float((((scaled - mean) / deviation) ** 3).mean()))
     skew = float(np.mean(cubes)) if statistic == "wasserstein" else 0.0
-    return Chance(against, tuple(rows), tuple(means), tuple(deviations), skew, max(beyond, 0.0), rows[-1])
+    means, deviations = _smooth(rows, means), _smooth(rows, deviations)
+    return Chance(against, tuple(rows), tuple(means), tuple(deviations), skew)
 
 
 def chance_of_share(shares: Floats, rows: Ints, independent: float) -> Chance | None:

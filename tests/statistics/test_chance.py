@@ -1,0 +1,107 @@
+"""The laws of chance hold far into their tails, for columns of any shape."""
+
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+from scipy.stats import hypergeom
+
+from pilothouse.statistics import drift, null_windows
+from pilothouse.statistics.chance import Chance, chance_of, chance_of_share, law_of, share_tail
+from pilothouse.statistics.profile import Histogram, histogram, profile_rows
+from pilothouse.statistics.specification import (
+    CategoricalColumn,
+    Column,
+    NumericColumn,
+    build_specification,
+)
+
+ROWS, AGAINST, SAMPLES = 100, 5_000, 20_000
+
+
+def column_of(kind: str) -> tuple[Column, Histogram]:
+    rng = np.random.default_rng(1)
+    values = {
+        "normal": rng.normal(0, 1, AGAINST),
+        "skewed": rng.lognormal(0, 1, AGAINST),
+        "whole": rng.integers(0, 7, AGAINST).astype(float),
+    }
+    texts = {
+        "three": rng.choice(["a", "b", "c"], AGAINST, p=(0.5, 0.3, 0.2)).tolist(),
+        "twelve": rng.choice([f"c{i}" for i in range(12)], AGAINST).tolist(),
+    }
+    scores = rng.random(AGAINST)
+    specification = build_specification("binary", values, texts, scores, ("0", "1"))
+    whole = profile_rows(specification, values, texts, scores)
+    return specification.by_name[kind], histogram(specification, whole, kind)
+
+
+def samples(column: Column, held: Histogram, rows: int, seed: int) -> dict[str, np.ndarray]:
+    """Statistics of samples of so many rows, held against what they are drawn from."""
+    rng = np.random.default_rng(seed)
+    scale = drift.scale_of(column, held) if isinstance(column, NumericColumn) else 1.0
+    middle = held.positions / np.maximum(held.counts, 1)
+    found: dict[str, list[np.ndarray]] = {}
+    for _ in range(SAMPLES // 1_000):
+        counts = rng.multinomial(rows, held.counts / held.present, size=1_000)
+        moved = np.rint(counts * middle).astype(np.int64)
+        measured = null_windows.measure(column, (held.counts, held.positions), (counts, moved), scale)
+        for name, values in measured.items():
+            found.setdefault(name, []).append(values)
+    return {name: np.concatenate(values) for name, values in found.items()}
+
+
+@pytest.mark.parametrize("kind", ["normal", "skewed", "whole", "three", "twelve"])
+@pytest.mark.parametrize("rows", [ROWS, 3 * ROWS])
+def test_chance_goes_beyond_its_bounds_no_more_often_than_said(kind: str, rows: int):
+    column, held = column_of(kind)
+    sizes = [50, 150, 400]
+    drawn = null_windows.chance_values(column, held, sizes, 0, held.present)
+    actual = samples(column, held, rows, 2)
+    for name in null_windows.statistics_for(column):
+        law = law_of(name, [d[name] for d in drawn], sizes, held.present, held.present)
+        assert law is not None
+        for p_value, most in ((0.01, 2.5), (0.001, 4.0)):
+            bound = law.value_at(name, p_value, rows)
+            assert np.mean(actual[name] >= bound) <= most * p_value
+            assert law.p_value(name, bound, rows) == pytest.approx(p_value, rel=1e-6)
+        if isinstance(column, CategoricalColumn):  # neither is it far too careful
+            assert np.mean(actual[name] >= law.value_at(name, 0.01, rows)) >= 0.004
+
+
+def test_windows_that_wander_have_no_law_of_chance():
+    column, held = column_of("three")
+    drawn = [null_windows.chance_values(column, held, [ROWS], 0, held.present)[0]["js"]]
+    windows = np.quantile(samples(column, held, ROWS, 3)["js"], (np.arange(13) + 0.5) / 13)
+    law = chance_of("js", windows, 13.0, drawn, [ROWS], held.present, held.present)
+    assert law is not None
+    assert chance_of("js", 2 * windows, 13.0, drawn, [ROWS], held.present, held.present) is None
+    assert Chance.of_plain([list(x) if isinstance(x, tuple) else x for x in astuple(law)]) == law
+    apart = chance_of("js", 1.15 * windows, 13.0, drawn, [ROWS], held.present, held.present)
+    assert apart is not None
+    assert apart.beyond > law.beyond
+    assert apart.p_value("js", 0.2, ROWS) > law.p_value("js", 0.2, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("before", "of_before", "now", "rows"),
+    [(0, 1_300, 3, 100), (65, 1_300, 12, 100), (5, 50, 4, 20), (4_000, 130_000, 3_500, 100_000)],
+)
+def test_the_tail_of_a_share_is_fishers_exact_test(before: int, of_before: int, now: int, rows: int):
+    exact = hypergeom.sf(now - 1, of_before + rows, before + now, rows)
+    tail = share_tail(before, of_before, rows)
+    assert tail.p_value(now) == pytest.approx(exact, rel=1e-6)
+    assert tail.p_value(int(before / of_before * rows) - 1) == 1.0
+    assert tail.p_value(round(tail.share_at(0.001) * rows)) <= 0.001
+    assert tail.p_value(round(tail.share_at(0.001) * rows) - 1) > 0.001
+
+
+def test_a_share_that_scatters_more_than_chance_takes_more_to_be_believed():
+    rng = np.random.default_rng(4)
+    rows = np.full(13, 200)
+    steady = chance_of_share(rng.binomial(200, 0.1, 13) / 200, rows, 13.0)
+    assert steady is not None
+    assert chance_of_share(np.linspace(0.0, 0.3, 13), rows, 13.0) is None
+    assert share_tail(260, 2_600, 200, 0.5).p_value(40) > share_tail(260, 2_600, 200).p_value(40)
+    assert chance_of_share(np.zeros(13), rows, 13.0) is not None
+    assert share_tail(50, 50, 20).p_value(20) == 1.0
