@@ -7,7 +7,7 @@ from documents import DOCUMENTS
 
 from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
 from pilothouse.operations import alerting, silence, window_closing
-from pilothouse.statistics import calibration, null_windows, reference, thresholds
+from pilothouse.statistics import calibration, levels, null_windows, reference, thresholds
 from pilothouse.telemetry import admission, rollup, truths
 
 TEXT = (DOCUMENTS / "monitoring.md").read_text("utf-8")
@@ -57,8 +57,15 @@ def test_bounds_are_those_in_force():
         assert words in TEXT
     assert null_windows.RECENT == 3
     assert "the three windows just before it" in TEXT
-    assert thresholds.CERTAIN == 0.1
+    assert levels.CERTAIN == 0.1
     assert "a p-value ten times smaller" in TEXT
+    assert levels.CERTAIN_OF_STEADY == 1
+    assert levels.PROMISE == 1 / 1_000
+    assert "at most one in 1,000" in TEXT
+    assert levels.LASTING == 3
+    assert "the last three windows together" in TEXT
+    assert levels.LEANS == 1 / 4
+    assert "among the quarter" in TEXT
     assert limits.confirmations == 20
     assert "twenty events in a row" in TEXT
     assert limits.future_us == admission.HOUR_US

@@ -73,11 +73,12 @@ def test_windows_that_wander_have_no_law_of_chance():
     column, held = column_of("three")
     drawn = [null_windows.chance_values(column, held, [ROWS], 0, held.present)[0]["js"]]
     windows = np.quantile(samples(column, held, ROWS, 3)["js"], (np.arange(13) + 0.5) / 13)
-    law = chance_of("js", windows, 13.0, drawn, [ROWS], held.present, held.present)
+    law = chance_of("js", windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present)
     assert law is not None
-    assert chance_of("js", 2 * windows, 13.0, drawn, [ROWS], held.present, held.present) is None
+    assert chance_of("js", 2 * windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present) is None
     assert Chance.of_plain([list(x) if isinstance(x, tuple) else x for x in astuple(law)]) == law
-    apart = chance_of("js", 1.15 * windows, 13.0, drawn, [ROWS], held.present, held.present)
+    assert chance_of("js", windows, 13.0, 0.7, drawn, [ROWS], held.present, held.present) is None
+    apart = chance_of("js", 1.15 * windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present)
     assert apart is not None
     assert apart.beyond > law.beyond
     assert apart.p_value("js", 0.2, ROWS) > law.p_value("js", 0.2, ROWS)

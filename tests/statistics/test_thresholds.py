@@ -314,13 +314,15 @@ def three_weeks(reference, weeks: list[list[Columns]]):
 
 def test_what_is_too_weak_for_one_window_is_found_in_three_together(reference):
     def more_missing(values: np.ndarray) -> np.ndarray:
-        return np.where(np.arange(len(values)) % 8 == 0, np.nan, values)
+        return np.where(np.arange(len(values)) % 28 == 0, np.nan, values)
 
-    weeks = [few(s, steady=lambda v: v + 0.3, sparse=more_missing) for s in (21, 22, 23)]
-    quiet = [few(s) for s in (24, 25)]
-    drift, quality = three_weeks(reference, weeks)
-    alone, quality_alone = three_weeks(reference, [*quiet, weeks[-1]])
-    for found, before in ((drift["steady"], alone["steady"]), (quality["sparse"], quality_alone["sparse"])):
+    moved = [few(s, steady=lambda v: v + 0.3) for s in (21, 22, 23)]
+    broken = [changed(s, sparse=more_missing) for s in (21, 22, 23)]
+    drift, alone = (three_weeks(reference, weeks)[0] for weeks in (moved, [few(24), few(25), moved[-1]]))
+    quality, unbroken = (
+        three_weeks(reference, weeks)[1] for weeks in (broken, [changed(24), changed(25), broken[-1]])
+    )
+    for found, before in ((drift["steady"], alone["steady"]), (quality["sparse"], unbroken["sparse"])):
         assert not before.grounds.certain
         assert before.grounds.together == 1
         assert found.speaks

@@ -43,7 +43,7 @@ gives KS 0.15 of its mean."""
 _FEWEST_WORTH = 4.0
 PRIOR = 60.0
 """Degrees of freedom of chance's deviation where the windows are as far apart as chance has them."""
-_FADES = 16
+_FADES = 8
 """How fast chance's degrees of freedom go with the distance of the windows over that of samples."""
 WANDERS = 1.2
 """Windows so many times as far apart as chance has them wander: they are compared with the recent past too."""
@@ -207,6 +207,7 @@ def _drift_nulls(
             name,
             of_sizes[-1],
             windows.independent,
+            alike,
             [drawn[name] for drawn in chance],
             (*sizes, rows),
             compared,

@@ -96,22 +96,25 @@ def chance_of(
     statistic: str,
     windows: Floats,
     independent: float,
+    alike: float,
     drawn: Sequence[Floats],
     rows: Sequence[int],
     compared: int,
     against: int,
 ) -> Chance | None:
     """The law of a statistic, where its values on the reference's ``windows`` (``independent`` of them) are no larger than
-    those ``drawn`` by chance; else None. ``drawn`` has samples for each of ``rows``, the last being the windows', against
-    ``compared`` rows; the law is for windows held against ``against`` rows.
+    those ``drawn`` by chance and neighbours are not ``alike`` (``null_windows.likeness``); else None. A timetable's weeks may
+    lie closer together than chance has them and still move on from month to month. ``drawn`` has samples for each of
+    ``rows``, the last being the windows', against ``compared`` rows; the law is for windows held against ``against`` rows.
     """
     own, by_chance = (v[np.isfinite(v)] ** 2 for v in (windows, drawn[-1]))
     expected = float(by_chance.mean()) if by_chance.size else 0.0
     if not own.size or expected <= 0:
         return None
     beyond = float(own.mean()) / expected - 1
-    error = float(by_chance.std()) / expected * math.sqrt(1 / independent + 1 / by_chance.size)
-    if beyond > _STEADY * error:
+    variation = float(by_chance.std()) / expected
+    error = variation * math.sqrt(1 / independent + 1 / by_chance.size)
+    if beyond > _STEADY * error or alike > _STEADY * variation / math.sqrt(independent - 1):
         return None
     law = law_of(statistic, drawn, rows, compared, against)
     return None if law is None else replace(law, beyond=max(beyond, 0.0), at=rows[-1])

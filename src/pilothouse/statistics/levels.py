@@ -9,17 +9,17 @@ LEANS = 0.25
 speak again in those after it."""
 FAULTS = ("missing", "unseen")
 """What is judged of a column beside its drift."""
-_CERTAIN = 0.1
+CERTAIN = 0.1
 """A window is certain by itself where its p-value is this share of the smallest that would do to speak …"""
-_CERTAIN_OF_STEADY = 1.0
+CERTAIN_OF_STEADY = 1.0
 """… of a steady column this share, for there the law is known and nothing is extrapolated …"""
-_PROMISE = 0.001
-"""… and never above this, however few columns there are: half of one false alert in 1,000 feature-windows."""
+PROMISE = 0.001
+"""… and never above this, however few columns there are: one false alert in 1,000 feature-windows."""
 
 
 def certain_level(steady: bool, rate: float, looked_at: int) -> float:
     """The p-value up to which one window opens an alert."""
-    return min((_CERTAIN_OF_STEADY if steady else _CERTAIN) * rate / max(looked_at, 1), _PROMISE)
+    return min((CERTAIN_OF_STEADY if steady else CERTAIN) * rate / max(looked_at, 1), PROMISE)
 
 
 def benjamini_hochberg(p_values: Sequence[float], rate: float) -> float:
