@@ -109,6 +109,17 @@ def test_a_drifting_target_gets_one_alert_that_names_the_features_and_says_why(s
     assert "carrier unseen" in quality.summary
 
 
+def test_steady_features_are_judged_over_the_last_three_windows_together(services: Services) -> None:
+    send(services, "ewr", 0, 29)
+    monitoring.evaluate_windows(services)
+    windows = [
+        {name for f in readings.figures_of(r, readings.DriftFigure) for name in f.statistics}
+        for r in sorted(closed(services, DRIFT), key=lambda r: r.end_us)
+    ]
+    assert ["lasting_ks" in names for names in windows] == [False, False, True, True]
+    assert ["recent_ks" in names for names in windows] == [False, False, False, True]
+
+
 def test_ignored_features_are_measured_and_never_alert(services: Services) -> None:
     write_model(services.paths.root, MODEL.replace('ignore = ["hour"]', 'ignore = ["hour", "wind_speed"]'))
     apply_models.apply(services, admin(services))

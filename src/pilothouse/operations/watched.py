@@ -72,7 +72,7 @@ def baseline_of(services: Services, model: str, version: int, target: str, windo
     days = own.training_days
     return Baseline(
         specification,
-        own.profile(specification),
+        _profile_of(specification, own),
         own.performance,
         calibration,
         (min(days, default=0), max(days, default=0)),
@@ -151,6 +151,12 @@ def baseline_p95_ms(connection: Connection, model: str, version: int, target: st
     """The p95 of one row on the machine that serves, in milliseconds; None before it was measured."""
     micros = processes.baseline_p95_us(connection, model, version, target)
     return None if micros is None else micros / 1_000
+
+
+@lru_cache(maxsize=16)
+def _profile_of(specification: ProfileSpecification, own: references.TargetReference) -> Profile:
+    """The same object for every window of a version, so that it is laid out once."""
+    return own.profile(specification)
 
 
 @lru_cache(maxsize=16)
