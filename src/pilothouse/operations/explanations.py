@@ -282,8 +282,8 @@ def _law(figure: DriftFigure) -> str:
     if figure.grounds.blocks:
         return "What is usual is learnt from windows of the reference's own days. "
     return (
-        f"It is held against chance alone: the reference's own windows of {figure.feature} lie no farther apart, or are too few "
-        "to tell. "
+        f"It is held against chance alone: the reference's own windows of {figure.feature} lie no farther apart, or are too "
+        "few to tell. "
     )
 
 

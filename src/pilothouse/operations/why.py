@@ -183,14 +183,25 @@ def _drift(
         windows.append(_verdict(one, alert, value, bound, figure.speaks))
     return replace(
         found,
-        figure=f"{worst.feature}: {STATISTICS.get(worst.statistic, worst.statistic).strip(',')}",
-        bound=f"threshold, learnt from the reference's own windows; {spec.monitoring.false_alarm_rate:g} false alarms a window",
+        figure=f"{worst.feature}: {STATISTICS.get(worst.statistic, worst.statistic).strip(',')}{_together(worst)}",
+        bound=f"threshold, {_learnt_from(worst)}; {spec.monitoring.false_alarm_rate:g} false alarms a window",
         windows=_mark(windows),
         features=tuple(_feature(f, f.statistic, importance) for f in spoke),
         looked_at=len(judged),
         compared_with="the hold-out of its training" if worst.feature == SCORE else "the training rows",
         shares_of=worst.feature,
     )
+
+
+def _together(figure: DriftFigure) -> str:
+    windows = figure.grounds.together
+    return f", the last {windows} windows together" if windows > 1 else ""
+
+
+def _learnt_from(figure: DriftFigure) -> str:
+    if figure.grounds.tests and not figure.grounds.blocks:
+        return "from what chance alone does"
+    return "learnt from the reference's own windows"
 
 
 _SET_BY = {
