@@ -26,7 +26,7 @@ from pilothouse.domain.errors import IntegrityError
 
 from . import null_windows
 from .arrays import Floats
-from .chance import Chance, chance_of, chance_of_share, law_of
+from .chance import Chance, at_rows, chance_of, chance_of_share, law_of
 from .encoding import pack, unpack
 from .profile import Histogram, Profile
 from .specification import CategoricalColumn, Cells, Column, ProfileSpecification
@@ -97,9 +97,8 @@ class Null:
         return self.freedom[-1] - max(self.windows - 1, 1.0) < PRIOR * WANDERS**-_FADES
 
     def _at(self, rows: int) -> tuple[float, float, float]:
-        place, known = math.log(max(rows, 1)), np.log(self.rows)
         mean, deviation, freedom = (
-            float(np.interp(place, known, values)) for values in (self.mean, self.deviation, self.freedom)
+            at_rows(self.rows, rows, values) for values in (self.mean, self.deviation, self.freedom)
         )
         return mean, deviation * math.sqrt(1 + 1 / self.windows), freedom
 

@@ -9,6 +9,7 @@ come from samples drawn from the reference.
 All three shrink with the root of the rows, so that what was drawn for one number of rows serves larger ones.
 """
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -84,8 +85,7 @@ class Chance:
         )
 
     def _at(self, rows: int) -> tuple[float, float]:
-        place, known = math.log(max(rows, 1)), np.log(self.rows)
-        return float(np.interp(place, known, self.mean)), float(np.interp(place, known, self.deviation))
+        return at_rows(self.rows, rows, self.mean), at_rows(self.rows, rows, self.deviation)
 
     def _spread(self, rows: int) -> float:
         """What moves the windows beside chance does not shrink with their rows: its share of the variance grows with them."""
@@ -153,6 +153,16 @@ def chance_of_share(shares: Floats, rows: Ints, independent: float) -> Chance | 
     beyond = float(squares.mean()) * independent / (independent - 1) - 1
     error = math.sqrt(2 / (independent - 1))
     return Chance(0, beyond=max(beyond, 0.0), at=at) if beyond <= _STEADY * error else None
+
+
+def at_rows(known: Sequence[int], rows: int, values: Sequence[float]) -> float:
+    """The value for a number of rows: ``values`` belong to the ``known`` ones (increasing), between which the logarithm of the
+    rows is gone along; beyond them the outermost hold."""
+    i = bisect.bisect_right(known, rows)
+    if i in (0, len(known)):
+        return values[max(i - 1, 0)]
+    share = math.log(rows / known[i - 1]) / math.log(known[i] / known[i - 1])
+    return values[i - 1] + share * (values[i] - values[i - 1])
 
 
 def _smooth(rows: Sequence[int], values: Sequence[float]) -> list[float]:

@@ -271,6 +271,15 @@ def _sum_of_two(first: Profile, second: Profile) -> Profile:
     )
 
 
+def present_rows(specification: ProfileSpecification, profile: Profile) -> dict[str, int]:
+    """How many rows of each column (the score as "score") are not missing."""
+    cells = [specification.layout[column.name] for column in specification.columns]
+    bounds = np.searchsorted(profile.cells, [(c.start, c.missing) for c in cells])
+    below = np.concatenate(([0], np.cumsum(profile.counts)))
+    present = below[bounds[:, 1]] - below[bounds[:, 0]]
+    return {column.name: int(n) for column, n in zip(specification.columns, present, strict=True)}
+
+
 def histogram(specification: ProfileSpecification, profile: Profile, feature: str) -> Histogram:
     """One column of a profile, dense."""
     where: Cells = specification.layout[feature]

@@ -22,7 +22,7 @@ from . import drift, null_windows
 from .calibration import EFFECT, FEWEST_ROWS, Calibration, Null, calibrate
 from .intervals import quantile
 from .levels import FAULTS, LASTING, LEANS, benjamini_hochberg, certain_level, harmonic, needed
-from .profile import Profile, histogram
+from .profile import Profile, histogram, present_rows
 from .quality import QualityJudgement, judge_quality
 from .specification import Column, NumericColumn, ProfileSpecification
 from .window_drift import PreparedReference, prepare, window_drift
@@ -149,21 +149,20 @@ def judge(
     prepared = _prepared(specification, reference)
     shown = window_drift(prepared, current)
     together = window_drift(prepared, lasting) if lasting is not None and _any_steady(calibration) else {}
-    looked_at = sum(
-        name not in ignore and histogram(specification, current, name).present >= FEWEST_ROWS
-        for name in shown
-    )
+    rows = present_rows(specification, current)
+    rows_together = present_rows(specification, lasting) if lasting is not None else rows
+    looked_at = sum(name not in ignore and n >= FEWEST_ROWS for name, n in rows.items())
     found: list[tuple[str, _Looked]] = []
     for column in specification.columns:
         statistics, nulls = shown[column.name], calibration.columns.get(column.name, ())
-        tests = _against_reference(specification, column, nulls, reference, current, statistics)
+        tests = _against_reference(specification, column, nulls, reference, rows[column.name], statistics)
         if recent is not None:
             sudden = _against_recent(specification, column, nulls, reference, recent, current, tests)
             statistics |= {test.name: test.value for test in sudden}
             tests += sudden
         last: list[_Test] = []
-        if lasting is not None and column.name in together:
-            last = _lasting(specification, column, nulls, lasting, together[column.name], tests)
+        if together:
+            last = _lasting(nulls, rows_together[column.name], together[column.name], tests)
             statistics |= {test.name: test.value for test in last}
         steady = any(n.chance is not None for n in nulls if n.statistic not in FAULTS)
         certain = certain_level(steady, false_alarm_rate, looked_at)
@@ -196,10 +195,9 @@ def _against_reference(
     column: Column,
     nulls: Sequence[Null],
     reference: Profile,
-    current: Profile,
+    rows: int,
     statistics: dict[str, float],
 ) -> list[_Test]:
-    rows = histogram(specification, current, column.name).present
     own = [n for n in nulls if n.statistic not in FAULTS and not n.recent]
     by_chance = not own
     if by_chance:
@@ -244,16 +242,13 @@ def _against_recent(
 
 
 def _lasting(
-    specification: ProfileSpecification,
-    column: Column,
     nulls: Sequence[Null],
-    lasting: Profile,
+    rows: int,
     statistics: Mapping[str, float],
     tests: Sequence[_Test],
 ) -> list[_Test]:
     """The tests of a steady column's last windows together. None while the newest does not lean to a change, so that one
     window does not speak again in those after it: there they have a p-value of 1."""
-    rows = histogram(specification, lasting, column.name).present
     leans = min((t.p_value for t in tests), default=1.0) <= LEANS
     return [
         _Test(
