@@ -137,78 +137,53 @@ def _inputs(
     watched = spec.monitoring
     judged = rows >= watched.minimum_rows
     recent, lasting = _before(services, stream, spec, grid, span, base, current)
-    with services.telemetry.read() as connection:
-        before = {
-            monitor: readings.history(
-                connection, stream.id, monitor, until_us=span.end_us - 1, limit=watched.of - 1, judged=True
-            )
-            for monitor in (DRIFT, QUALITY)
-        }
-    drifted = [{f.feature for f in readings.figures_of(r, DriftFigure) if f.speaks} for r in before[DRIFT]]
-    broken = [
-        {(f.feature, f.fault) for f in readings.figures_of(r, QualityFigure) if f.speaks}
-        for r in before[QUALITY]
-    ]
+    drifted, broken = _spoke_before(services, stream, span, watched.of - 1)
     first, last = (day * DAY * SECOND_US for day in base.training_days)
     compared = {
         "reference": (first, last + DAY * SECOND_US),
         "recent": (span.start_us - null_windows.RECENT * grid.window * SECOND_US, span.start_us),
     }
+    against = (base.specification, base.calibration, base.profile, current)
     drift = [
         DriftFigure(
-            j.feature,
-            j.statistic,
-            j.value,
-            j.threshold,
-            j.p_value,
-            j.speaks and judged,
-            j.statistics,
-            j.missing,
-            j.unseen,
-            j.compared_with,
-            *compared[j.compared_with],
-            (j.speaks and judged) + sum(j.feature in one for one in drifted),
-            judged + len(drifted),
-            j.grounds,
+            j.feature, j.statistic, j.value, j.threshold, j.p_value, j.speaks and judged, j.statistics, j.missing,
+            j.unseen, j.compared_with, *compared[j.compared_with],
+            (j.speaks and judged) + sum(j.feature in one for one in drifted), judged + len(drifted), j.grounds,
         )
         for j in thresholds.judge(
-            base.specification,
-            base.calibration,
-            base.profile,
-            current,
-            recent=recent,
-            lasting=lasting,
-            false_alarm_rate=watched.false_alarm_rate,
-            ignore=watched.ignore,
+            *against, recent=recent, lasting=lasting, false_alarm_rate=watched.false_alarm_rate, ignore=watched.ignore
         )
-    ]
+    ]  # fmt: skip
     quality = [
         QualityFigure(
-            j.feature,
-            j.fault,
-            j.value,
-            j.reference,
-            j.threshold,
-            j.p_value,
-            j.speaks and judged,
-            (j.speaks and judged) + sum((j.feature, j.fault) in one for one in broken),
-            judged + len(broken),
-            j.grounds,
+            j.feature, j.fault, j.value, j.reference, j.threshold, j.p_value, j.speaks and judged,
+            (j.speaks and judged) + sum((j.feature, j.fault) in one for one in broken), judged + len(broken), j.grounds,
         )
         for j in thresholds.judge_quality(
-            base.specification,
-            base.calibration,
-            base.profile,
-            current,
-            lasting=lasting,
-            false_alarm_rate=watched.false_alarm_rate,
-            ignore=watched.ignore,
+            *against, lasting=lasting, false_alarm_rate=watched.false_alarm_rate, ignore=watched.ignore
         )
-    ]
+    ]  # fmt: skip
     return {
         DRIFT: (rows, (judged, any(f.speaks for f in drift)), drift),
         QUALITY: (rows, (judged, any(f.speaks for f in quality)), quality),
     }
+
+
+def _spoke_before(
+    services: Services, stream: Stream, span: Span, limit: int
+) -> tuple[list[set[str]], list[set[tuple[str, str]]]]:
+    """For each of the last judged windows before one: the features that drifted, and those that were faulty with the fault."""
+    with services.telemetry.read() as connection:
+        drift, quality = (
+            readings.history(
+                connection, stream.id, monitor, until_us=span.end_us - 1, limit=limit, judged=True
+            )
+            for monitor in (DRIFT, QUALITY)
+        )
+    return (
+        [{f.feature for f in readings.figures_of(r, DriftFigure) if f.speaks} for r in drift],
+        [{(f.feature, f.fault) for f in readings.figures_of(r, QualityFigure) if f.speaks} for r in quality],
+    )
 
 
 def _before(
