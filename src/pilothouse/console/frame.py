@@ -2,9 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+from textual.containers import Vertical
+from textual.widgets import Static
+
 from pilothouse.console.widgets.chrome import Banner, Footer, Header
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.prompt import Prompt
+from pilothouse.console.widgets.tones import STYLES
+from pilothouse.presentation.cell import Tone
+from pilothouse.presentation.texts import safe, safe_block
 
 if TYPE_CHECKING:
     from pilothouse.console.screens.base import View
@@ -16,8 +23,17 @@ class Frame:
     def __init__(self) -> None:
         self.header = Header(markup=False, id="header")
         self.banner = Banner(markup=False, id="banner")
+        self.body = Vertical(id="body")
+        self.fault = Static(markup=False, id="fault", classes="words")
         self.prompt = Prompt(id="prompt")
         self.footer = Footer(markup=False, id="footer")
+
+    def put_fault(self, words: str, ways_out: str) -> None:
+        """Why there is nothing to show, in place of the body; no words: the body."""
+        self.body.display, self.fault.display = not words, bool(words)
+        if words:
+            parts = (safe_block(f"✖ {words}", 2_000), "bad"), ("\n\n", ""), (safe(ways_out, 400), "dim")
+            self.fault.update(Text.assemble("\n", *((text, STYLES[tone]) for text, tone in parts)))
 
     def paint(self, view: "View[Any]") -> None:
         """Put what is so now."""

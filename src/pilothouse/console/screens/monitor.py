@@ -44,8 +44,6 @@ class Watched:
     """One target's view, where the reader can go from there, and what stands beside it."""
 
     view: MonitorView | None
-    places: tuple[tuple[str, str], ...]
-    """(model, target) of every place, in order."""
     other: Other | None = None
     besides: tuple[str, ...] = ()
     """What can stand beside: the model's other targets, then versions that ran here before (``v1``)."""
@@ -64,6 +62,8 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self.beside = beside
         self.feature: str | None = None
         self.axis = Axis()
+        self._places: tuple[tuple[str, str], ...] = ()
+        """(model, target) of every place there is, in order."""
         self._times: list[float] = []
         """Every window's end, in order."""
         self.zoomed = 0
@@ -96,7 +96,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def set_arguments(self, *arguments: str) -> None:
         """``:monitor MODEL TARGET BESIDE``."""
-        model, target, beside, *_ = (*arguments, "", "")
+        model, target, beside, *_ = ("", "", "") if arguments == ("all",) else (*arguments, "", "")
         self.place, self.beside = (model, target), beside
         self._start_anew()
 
@@ -109,9 +109,9 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         from pilothouse.operations import catalogue, distributions, monitor_views
 
         models = catalogue.list_models(services, actor)
-        places = tuple((model.name, target) for model in models for target in model.targets)
+        self._places = places = tuple((model.name, target) for model in models for target in model.targets)
         if not places:
-            return Watched(None, ())
+            return Watched(None)
         model, target = self.place
         if not model:
             model = places[0][0]
@@ -130,7 +130,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
             found = distributions.feature_distribution(
                 services, actor, model, target, feature, window_end=self._cursor_time
             )
-        return Watched(view, places, Other(beside, other) if other else None, besides, found)
+        return Watched(view, Other(beside, other) if other else None, besides, found)
 
     @property
     def _cursor_time(self) -> datetime | None:
@@ -209,6 +209,10 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         """Keys go to the view itself, or to the list of features."""
         self._arrange()
 
+    def ways_out(self) -> str:
+        """Places that there are."""
+        return f"m and Tab go to models and targets that there are, {super().ways_out()}"
+
     def subject_model(self) -> str:
         """The model watched."""
         return self.place[0]
@@ -217,7 +221,11 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         """Most keys need a model, some need figures."""
         if action.scope != self.SCOPE or action.name == "rejected":
             return ""
-        if self.data is None or self.data.view is None:
+        if action.name in ("next_target", "previous_target", "next_model") and self._places:
+            return ""
+        if self.data is None:
+            return "no target is shown: m and Tab go through those that there are"
+        if self.data.view is None:
             return "there is no model yet"
         if (
             action.name in ("earlier", "later", "closer", "wider", "pan_back", "pan_on", "export")
@@ -291,12 +299,13 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def do_next_target(self, steps: int = 1) -> None:
         """The model's next target."""
-        targets = [
-            target for model, target in (self.data.places if self.data else ()) if model == self.place[0]
-        ]
-        if self.place[1] in targets:
-            self.place = (self.place[0], targets[(targets.index(self.place[1]) + steps) % len(targets)])
+        targets = [target for model, target in self._places if model == self.place[0]]
+        if targets:
+            at = targets.index(self.place[1]) + steps if self.place[1] in targets else 0
+            self.place = (self.place[0], targets[at % len(targets)])
             self.ask_anew()
+        else:
+            self.do_next_model()
 
     def do_previous_target(self) -> None:
         """The target before."""
@@ -320,9 +329,10 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def do_next_model(self) -> None:
         """The next model, on its first target."""
-        models = list(dict.fromkeys(model for model, _ in (self.data.places if self.data else ())))
-        if self.place[0] in models:
-            self.place, self.beside = (models[(models.index(self.place[0]) + 1) % len(models)], ""), ""
+        models = list(dict.fromkeys(model for model, _ in self._places))
+        if models:
+            at = models.index(self.place[0]) + 1 if self.place[0] in models else 0
+            self.place, self.beside = (models[at % len(models)], ""), ""
             self._start_anew()
 
     def do_beside(self) -> None:

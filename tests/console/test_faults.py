@@ -1,0 +1,99 @@
+"""What cannot be shown is said in the place where it would stand, and nothing else is shown there."""
+
+import pytest
+from test_views import press, until
+
+from pilothouse.console.screenshots import settle
+from pilothouse.console.widgets.chart import ChartView
+from pilothouse.domain.errors import NotFoundError
+
+SIZE = (80, 24)
+
+
+def body(app) -> str:
+    """What stands in place of the body; empty where the body is shown."""
+    frame = app.view.frame
+    assert frame.body.display is not frame.fault.display
+    return str(frame.fault.render()) if frame.fault.display else ""
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        ("versions nosuch", "nosuch"),
+        ("version flight-delay/99", "99"),
+        ("lineage zork", "zork"),
+        ("alert 999", "999"),
+        ("incident 999", "999"),
+        ("entry 9999", "no entry 9999"),
+        ("evidence 77", "77"),
+        ("job 99", "99"),
+        ("compare flight-delay/1 zork/2", "zork"),
+        ("monitor zork", "zork"),
+    ],
+)
+async def test_what_is_not_there_is_said_in_its_place(make_console, start: str, words: str) -> None:
+    app = make_console("pat", start=start)
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        assert words in body(app)
+        assert "^r reads again" in body(app), "it says what to do"
+        await press(pilot, "j")
+        assert words in body(app), "it stays until there is something else"
+
+
+async def test_another_place_that_is_not_there_does_not_keep_the_figures_of_the_first(make_console) -> None:
+    app = make_console("pat", start="monitor flight-delay jfk")
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "colon", *"monitor flight-delay dc", "enter")
+        assert "no target 'dc'" in body(app)
+        assert app.view.data is None
+        await press(pilot, "tab")
+        assert body(app) == ""
+        assert app.view.place[0] == "flight-delay"
+        assert app.view.query_one("#chart0", ChartView).picture is not None
+
+
+@pytest.mark.parametrize("start", ["evidence 3", "alert 3"])
+async def test_what_was_not_there_yet_is_not_shown_under_the_banner_of_the_past(
+    make_console, start: str
+) -> None:
+    app = make_console("pat", start=start)
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        assert body(app) == ""
+        await press(pilot, "at", *"2013-01-05", "enter")
+        assert "3" in body(app)
+        assert ":now" in body(app)
+        assert app.view.data is None
+        await app.run_command("now")
+        await until(pilot, lambda: body(app) == "")
+        assert app.view.data is not None
+
+
+async def test_a_view_that_was_left_for_another_time_does_not_come_back_with_the_present(
+    make_console,
+) -> None:
+    app = make_console("pat", start="alerts")
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "enter", "w", "at", *"2013-01-05", "enter")
+        assert body(app) != ""
+        await press(pilot, "escape")
+        assert body(app) != "", "the incident below is of the present as well"
+
+
+async def test_a_refresh_that_fails_keeps_what_was_read(make_console, monkeypatch) -> None:
+    app = make_console("pat", start="alert 1")
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+
+        def refuse(*_: object) -> None:
+            raise NotFoundError("it went away")
+
+        monkeypatch.setattr(app.view, "load", refuse)
+        await press(pilot, "ctrl+r")
+        await until(pilot, lambda: "it went away" in str(app.view.frame.footer.render()))
+        assert body(app) == ""
+        assert app.view.data is not None
