@@ -10,7 +10,6 @@ from pilothouse.console.widgets.chrome import Banner, Footer, Header
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.console.widgets.tones import STYLES
-from pilothouse.presentation.cell import Tone
 from pilothouse.presentation.texts import safe, safe_block
 
 if TYPE_CHECKING:
