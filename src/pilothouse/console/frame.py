@@ -31,8 +31,12 @@ class Frame:
         """Why there is nothing to show, in place of the body; no words: the body."""
         self.body.display, self.fault.display = not words, bool(words)
         if words:
-            parts = (safe_block(f"✖ {words}", 2_000), "bad"), ("\n\n", ""), (safe(ways_out, 400), "dim")
-            self.fault.update(Text.assemble("\n", *((text, STYLES[tone]) for text, tone in parts)))
+            self.fault.update(
+                Text.assemble(
+                    ("\n" + safe_block(f"✖ {words}", 2_000), STYLES["bad"]),
+                    ("\n\n" + safe(ways_out, 400), STYLES["dim"]),
+                )
+            )
 
     def paint(self, view: "View[Any]") -> None:
         """Put what is so now."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -18,7 +18,7 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts import Chart, Point, times_of
+from pilothouse.presentation.charts import Chart, Point, marks_of, times_of, window_at
 from pilothouse.presentation.monitor_charts import (
     PANELS,
     Other,
@@ -128,13 +128,16 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         feature = self.feature if self.feature in view.drift else next(iter(view.drift), None)
         if self.layout_ == "distribution" and feature is not None:
             found = distributions.feature_distribution(
-                services, actor, model, target, feature, window_end=self._cursor_time
+                services, actor, model, target, feature, window_end=self._window_at_cursor(view, feature)
             )
         return Watched(view, Other(beside, other) if other else None, besides, found)
 
-    @property
-    def _cursor_time(self) -> datetime | None:
-        return datetime.fromtimestamp(self.axis.cursor, UTC) if self.axis.cursor is not None else None
+    def _window_at_cursor(self, view: MonitorView, feature: str) -> datetime | None:
+        """The end of the feature's window that a chart shows at the cursor; None, for the newest, without one."""
+        if self.axis.cursor is None:
+            return None
+        ends = [reading.window_end for reading in view.drift[feature]]
+        return ends[window_at([end.timestamp() for end in ends], self.axis.cursor)]
 
     def show(self, data: Watched) -> None:
         """Put the pictures; those that are equal are not drawn again."""
@@ -163,7 +166,6 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         elif self.layout_ == "features":
             self.query_one("#features", Grid).put(feature_table(view))
         self._put_cursor()
-        self._put_legend()
         self.refresh_chrome()
 
     def _pictures(self, data: Watched, view: MonitorView, span: Point) -> tuple[Chart, ...]:
@@ -178,6 +180,20 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
     def _put_cursor(self) -> None:
         for chart in self._charts:
             chart.put_cursor(self.axis.cursor)
+        self._put_legend()
+
+    @property
+    def _stops(self) -> list[float]:
+        """Where the cursor stands: the windows of what is looked at. On the screen of four these are those of performance and
+        drift, since the others have many more."""
+        charts = self._made[2].get(self.feature, ())
+        if self.layout_ != "charts":
+            charts = charts[1:2]
+        elif self.zoomed:
+            charts = charts[self.zoomed - 1 : self.zoomed]
+        else:
+            charts = charts[:2]
+        return times_of(charts) or self._times
 
     def _arrange(self) -> None:
         charts = self.query_one("#charts", Container)
@@ -197,8 +213,13 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
             self.set_focus(None)
 
     def _put_legend(self) -> None:
+        single, cursor, stops = self.zoomed == 1, self.axis.cursor, self._stops
+        marks = charts[0].marks if (charts := self._made[2].get(self.feature, ())) else ()
+        here = marks_of(marks, stops, cursor) if cursor is not None and stops else ()
         self.query_one("#legend", OneLine).put(
-            *legend_line(self.layout_, self.feature, self.place[1], self._other_name, single=self.zoomed == 1)
+            *legend_line(
+                self.layout_, self.feature, self.place[1], self._other_name, single=single, here=here
+            )
         )
 
     @property
@@ -260,7 +281,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def do_later(self, steps: int = 1) -> None:
         """The cursor, a window on."""
-        self._look(self.axis.stepped(self._times, whole_span(self._view), steps))
+        self._look(self.axis.stepped(self._stops, whole_span(self._view), steps))
 
     def do_earlier(self) -> None:
         """A window back."""
