@@ -97,3 +97,22 @@ async def test_a_refresh_that_fails_keeps_what_was_read(make_console, monkeypatc
         await until(pilot, lambda: "it went away" in str(app.view.frame.footer.render()))
         assert body(app) == ""
         assert app.view.data is not None
+
+
+async def test_a_long_message_stands_in_two_lines_and_whole_in_the_help(make_console) -> None:
+    app = make_console("sam", start="legal-holds")
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "p")
+        footer = app.view.frame.footer
+        assert footer.size.height == 2
+        assert "you are data-scientist" in " ".join(str(footer.render()).split())
+        await press(pilot, "j")
+        assert footer.size.height == 1
+        app.view.say("a disk is full " * 30, "bad")
+        await pilot.pause()
+        first, second = str(footer.render()).split("\n")
+        assert second.endswith("… (? shows all)")
+        assert max(len(first), len(second)) <= SIZE[0]
+        await press(pilot, "question_mark")
+        assert app.screen.query_one("#help").text.count("a disk is full") == 30

@@ -213,7 +213,8 @@ class View(ReadingScreen[T]):
         """The keys of this view."""
         actions = self.actions()
         refusals = {a.name: self.why_not(a) for a in actions}
-        self.app.push_screen(Help(self.SCOPE, {name: why for name, why in refusals.items() if why}, actions))
+        why_not = {name: why for name, why in refusals.items() if why}
+        self.app.push_screen(Help(self.SCOPE, why_not, actions, self.frame.footer.said))
 
     def do_command(self) -> None:
         """Open the command line."""
