@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.presentation.texts import (
+    age_text,
     ago_text,
     code_text,
     evidence_lines,
@@ -138,3 +139,10 @@ def test_json_means_the_same_without_raw_control_characters() -> None:
     assert json.loads(text) == hostile
     assert not [c for c in text if not (c.isprintable() or c == "\n")]
     assert "grüße 😀" in text
+
+
+def test_what_lies_ahead_of_the_clock_has_no_age() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert age_text(now - timedelta(hours=2), now) == "2h ago"
+    assert age_text(now + timedelta(seconds=30), now) == "0s ago", "clocks of two machines"
+    assert age_text(now + timedelta(minutes=49), now) == "–"

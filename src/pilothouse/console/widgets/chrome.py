@@ -84,9 +84,7 @@ class Banner(Static):
         lines: list[Text] = []
         status = session.status
         if session.at is not None:
-            words = (
-                f" ◀ THE PAST {time_text(session.at)} (data's clock), read-only. ← → events, :now returns"
-            )
+            words = f" ◀ THE PAST {time_text(session.at)} (data's clock), read-only. ← → events, :now returns"
             lines.append(Text(words, "reverse bold", no_wrap=True, overflow="ellipsis", end=""))
         if status and status.frozen:
             lines.append(line(Cell(safe(f" ✖ READ-ONLY: {status.frozen}"), "bad")))
