@@ -1,5 +1,7 @@
 """What cannot be shown is said in the place where it would stand, and nothing else is shown there."""
 
+from dataclasses import replace
+
 import pytest
 from test_views import press, until
 
@@ -116,3 +118,32 @@ async def test_a_long_message_stands_in_two_lines_and_whole_in_the_help(make_con
         assert max(len(first), len(second)) <= SIZE[0]
         await press(pilot, "question_mark")
         assert app.screen.query_one("#help").text.count("a disk is full") == 30
+
+
+@pytest.mark.parametrize("start", ["models", "approvals", "jobs", "deployments", "overview"])
+async def test_where_there_was_nothing_then_no_advice_for_now_is_given(make_console, start: str) -> None:
+    app = make_console("pat", start=start)
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "at", *"2013-01-05", "enter")
+        grid = app.view.lists[0]
+        assert grid.shown == 0
+        words = "".join(segment.text for y in range(3) for segment in grid.render_line(y))
+        assert "nothing of this was there at 2013-01-05" in words
+        assert ":now" in words
+
+
+async def test_the_banner_does_not_offer_in_the_past_what_is_possible_now(make_console) -> None:
+    app = make_console("pat")
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        status = app.session.status
+        app.session.status = replace(status, daemon=replace(status.daemon, running=False))
+        app.view.refresh_chrome()
+        await pilot.pause()
+        assert "sign, roll back" in str(app.view.frame.banner.render())
+        await press(pilot, "at", *"2013-08-10", "enter")
+        banner = str(app.view.frame.banner.render())
+        assert "THE PAST" in banner
+        assert "NO DAEMON" in banner
+        assert "sign, roll back" not in banner

@@ -1,5 +1,6 @@
 """The frame of a view: crumbs and person above, warnings, the keys below. Painted only where something in it is different."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -10,7 +11,7 @@ from pilothouse.console.widgets.chrome import Banner, Footer, Header
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.console.widgets.tones import STYLES
-from pilothouse.presentation.texts import safe, safe_block
+from pilothouse.presentation.texts import safe, safe_block, time_text
 
 if TYPE_CHECKING:
     from pilothouse.console.screens.base import View
@@ -49,6 +50,12 @@ class Frame:
         for widget in view.lists:
             if isinstance(widget, Grid):
                 widget.taken = taken
+                widget.put_past(past_words(view.session.at))
+
+
+def past_words(at: datetime | None) -> str:
+    """What stands where there was nothing at a time; empty in the present."""
+    return f"nothing of this was there at {time_text(at)}; :now returns to the present" if at else ""
 
 
 def notes_of(view: "View[Any]") -> list[str]:

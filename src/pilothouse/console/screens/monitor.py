@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from pilothouse.console import exporting
+from pilothouse.console.frame import past_words
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.chrome import OneLine
@@ -143,8 +144,8 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         """Put the pictures; those that are equal are not drawn again."""
         view = data.view
         if view is None:
-            words = " no models yet: write models/NAME/model.toml and run pilothouse apply"
-            self.query_one("#facts", OneLine).put(Cell(words, "dim"))
+            words = "no models yet: write models/NAME/model.toml and run pilothouse apply"
+            self.query_one("#facts", OneLine).put(Cell(f" {past_words(self.session.at) or words}", "dim"))
             return
         self.place = (view.model, view.target)
         if self.feature not in view.drift:

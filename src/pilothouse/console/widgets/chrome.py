@@ -89,15 +89,11 @@ class Banner(Static):
         if status and status.frozen:
             lines.append(line(Cell(safe(f" ✖ READ-ONLY: {status.frozen}"), "bad")))
         if status and not status.daemon.running:
-            lines.append(
-                line(
-                    Cell(
-                        " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start\n"
-                        "   Still possible: read, sign, roll back (takes effect later). Targets serve on.",
-                        "bad",
-                    )
-                )
-            )
+            possible = "Still possible: read, sign, roll back (takes effect later). Targets serve on."
+            words = " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start"
+            lines.append(line(Cell(words, "bad")))
+            if session.at is None:
+                lines.append(line(Cell(f"   {possible}", "bad")))
         if status and status.daemon.running and status.daemon.isolation == "none":
             words = " ▲ NO ISOLATION: jobs and models run unconfined (the daemon was started with --isolation warn)"
             lines.append(line(Cell(words, "warn")))
