@@ -86,4 +86,4 @@ async def test_operator_rolls_back_one_target(make_console, workspace) -> None:
 
 def footer(app) -> str:
     """What the bottom line says."""
-    return str(app.view.query_one(Footer).render())
+    return " ".join(str(app.view.query_one(Footer).render()).split())

@@ -112,13 +112,14 @@ async def test_filter_order_and_what_is_unhealthy_are_asked_in_sql(crowded: Path
         assert "only unhealthy" in app.view.notes()
 
 
-async def test_an_unknown_column_is_said_and_the_list_stays(crowded: Path, make_console) -> None:
+async def test_an_unknown_column_is_said_in_place_of_the_rows(crowded: Path, make_console) -> None:
     app = make_console("sam", start="jobs")
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         await pilot.press("slash", *"colour=red", "enter")
         await settle(pilot)
-        assert "there is no column 'colour'" in footer(app)
+        assert "there is no column 'colour'" in str(app.view.frame.fault.render())
+        assert not app.view.frame.body.display
         await pilot.press("escape")
         await settle(pilot)
         assert grid_of(app).shown == 2_006

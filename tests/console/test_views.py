@@ -11,6 +11,7 @@ from pilothouse.composition import open_workspace
 from pilothouse.console import exporting
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.chart import ChartView
+from pilothouse.console.widgets.chrome import OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.operations import workspaces, write_state
 from pilothouse.presentation.braille import plain_text
@@ -323,3 +324,28 @@ async def test_a_workspace_that_may_not_be_written_says_so_on_every_screen(
         services.close()
         app.look()
         await until(pilot, lambda: "READ-ONLY" not in words(app, "#banner"))
+
+
+async def test_the_cursor_goes_through_the_windows_of_what_is_looked_at(make_console) -> None:
+    app = make_console("pat", start="monitor flight-delay jfk")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        view = app.view.data.view
+        ends = {p.window_end.timestamp() for p in view.performance}
+        ends |= {r.window_end.timestamp() for readings in view.drift.values() for r in readings}
+        seen = set()
+        for _ in range(len(ends)):
+            await press(pilot, "left")
+            seen.add(app.view.axis.cursor)
+            assert "nothing" not in head(app, "#chart0") + head(app, "#chart1")
+        assert seen <= ends
+        legends = set()
+        for _ in range(len(ends)):
+            await press(pilot, "right")
+            legends.add("".join(cell.text for cell in app.view.query_one("#legend", OneLine)._cells))
+        assert any("alert of" in words for words in legends)
+        await press(pilot, "z", "z", "z", "z", "left")
+        volume = {t.window_end.timestamp() for t in view.traffic}
+        assert app.view.axis.cursor in volume
+        await press(pilot, "escape", "enter")
+        assert app.view.data.distribution is not None

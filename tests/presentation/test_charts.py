@@ -17,7 +17,16 @@ from pilothouse.domain.monitoring import (
 )
 from pilothouse.presentation import braille
 from pilothouse.presentation.cells import Cell
-from pilothouse.presentation.charts import Chart, Series, readout, times_of
+from pilothouse.presentation.charts import (
+    Chart,
+    Mark,
+    Series,
+    mark_columns,
+    marks_of,
+    readout,
+    times_of,
+    window_at,
+)
 from pilothouse.presentation.monitor_charts import (
     PANELS,
     Other,
@@ -311,3 +320,40 @@ def test_without_figures_the_chart_says_when_there_will_be_some() -> None:
 def test_features_are_listed_with_verdicts_in_words() -> None:
     rows = feature_table(monitor_view()).rows
     assert [(row.key, row.cells[1].text) for row in rows] == [("wind", "▲ drifts"), ("score", "● quiet")]
+
+
+def _mark(day: float, glyph: str) -> Mark:
+    return Mark(day, glyph, "", f"{glyph} on {day}", line=False)
+
+
+@pytest.mark.parametrize(
+    ("marks", "letters"),
+    [
+        ([(5, "D")], "     D    "),
+        ([(5, "R"), (5, "!")], "     !R   "),
+        ([(5, "!"), (5, "!")], "     !    "),
+        ([(9, "D"), (9, "!")], "        D!"),
+        ([(5, "R"), (5, "!"), (6, "D")], "    R!D   "),
+        ([(5, "R"), (5, "!"), (4, "D"), (6, "D")], "    D+D   "),
+        ([(5, "R"), (5, "!"), (5, "D"), (5, "B")], "    D+B   "),
+    ],
+)
+def test_marks_that_share_a_column_are_all_seen(marks: list[tuple[float, str]], letters: str) -> None:
+    placed = mark_columns([_mark(day, glyph) for day, glyph in marks], lambda mark: int(mark.at), 10)
+    assert "".join(placed.get(column, (" ", ""))[0] for column in range(10)) == letters
+
+
+def test_a_cursor_that_goes_through_the_windows_comes_to_every_mark() -> None:
+    marks = [_mark(day, "!") for day in (0, 7, 8, 13.5, 14, 40)]
+    times = [7.0, 14.0, 21.0]
+    seen = [[mark.at for mark in marks_of(marks, times, at)] for at in times]
+    assert seen == [[0, 7], [8, 13.5, 14], [40]]
+    assert [window_at(times, at) for at in (0, 7, 13.9, 14, 99)] == [0, 0, 0, 1, 2]
+
+
+def test_before_its_first_window_a_chart_says_the_first_and_its_date() -> None:
+    chart = monitor_charts(estimated_view(), None)[0]
+    first = times_of((chart,))[0]
+    assert readout(chart, first - 1) == readout(chart, first)
+    assert "nothing" not in readout(chart, 0.0).text
+    assert "no figures yet" in readout(replace(chart, series=(), empty="no figures yet"), first).text

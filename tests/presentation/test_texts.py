@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pilothouse.presentation.raw import MOST_LINES, describe, to_json, to_toml
 from pilothouse.presentation.texts import (
+    age_text,
     ago_text,
     code_text,
     evidence_lines,
@@ -148,3 +149,10 @@ def test_a_record_with_very_long_texts_is_described_in_part_and_says_so() -> Non
     lines = describe(record)
     assert len(lines) <= MOST_LINES + 1
     assert "cut: y shows more" in lines[-1].cells[0].text
+
+
+def test_what_lies_ahead_of_the_clock_has_no_age() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert age_text(now - timedelta(hours=2), now) == "2h ago"
+    assert age_text(now + timedelta(seconds=30), now) == "0s ago", "clocks of two machines"
+    assert age_text(now + timedelta(minutes=49), now) == "–"

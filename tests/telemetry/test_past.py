@@ -74,3 +74,24 @@ def test_a_target_that_began_later_says_nothing_of_the_time_before(clocks) -> No
 def test_a_batch_that_arrived_late_does_not_move_the_clock(clocks) -> None:
     at = clocks({("m", "a"): [(10, 900), (19, 950), (30, 902)]})
     assert at(20)["m"] < 902
+
+
+def test_after_its_data_has_ended_a_model_goes_by_those_whose_data_goes_on(clocks) -> None:
+    at = clocks(
+        {
+            ("ended", "a"): [(10, 900), (20, 901)],
+            ("replayed", "a"): [(100, 910), (200, 920), (300, 930)],
+        }
+    )
+    assert at(20)["ended"] == 901
+    assert at(50)["ended"] == 901, "the other replay has not begun: what came with its last data is there"
+    assert at(250)["ended"] == at(250)["replayed"] == 925
+    assert at(299)["ended"] == pytest.approx(929.9)
+    walls = [at(hour)["ended"] for hour in range(10, 1_000, 10)]
+    assert walls == sorted(walls), "it never goes back"
+    assert walls[-1] == 1_000
+
+
+def test_beside_a_live_model_what_has_ended_stands_still_until_that_time(clocks) -> None:
+    at = clocks({("ended", "a"): [(10, 900), (20, 901)], ("live", "a"): [(950, 950), (995, 995)]})
+    assert [at(hour)["ended"] for hour in (250, 900, 930, 960)] == [901, 901, 930, 960]

@@ -15,7 +15,7 @@ from pilothouse.console.widgets.field import TextField
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.presentation.cell import Cell, Tone
-from pilothouse.presentation.documents import BLANK, Line, aligned, heading
+from pilothouse.presentation.documents import BLANK, Line, aligned, heading, section, text_line
 from pilothouse.presentation.texts import safe
 
 
@@ -116,8 +116,12 @@ class Help(ModalScreen[None]):
 
     BINDINGS = [Binding("escape,q,question_mark", "close", show=False)]
 
-    def __init__(self, scope: str, refusals: dict[str, str], actions: Sequence[Action] | None = None) -> None:
+    def __init__(
+        self, scope: str, refusals: dict[str, str], actions: Sequence[Action] | None = None, said: str = ""
+    ) -> None:
+        """``said`` is what the view said last."""
         super().__init__()
+        self._said = section("said last", [text_line(said)] if said else [])
         self._scope = scope
         self._refusals = refusals
         self._actions = actions
@@ -130,7 +134,7 @@ class Help(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Fill it."""
-        self.query_one(Pager).put(help_lines(self._scope, self._refusals, self._actions))
+        self.query_one(Pager).put([*self._said, *help_lines(self._scope, self._refusals, self._actions)])
         self.query_one(Pager).focus()
 
     def action_close(self) -> None:

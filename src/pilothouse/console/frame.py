@@ -1,10 +1,17 @@
 """The frame of a view: crumbs and person above, warnings, the keys below. Painted only where something in it is different."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual.containers import Vertical
+from textual.widgets import Static
 
 from pilothouse.console.widgets.chrome import Banner, Footer, Header
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.prompt import Prompt
+from pilothouse.console.widgets.tones import STYLES
+from pilothouse.presentation.texts import safe, safe_block, time_text
 
 if TYPE_CHECKING:
     from pilothouse.console.screens.base import View
@@ -16,8 +23,21 @@ class Frame:
     def __init__(self) -> None:
         self.header = Header(markup=False, id="header")
         self.banner = Banner(markup=False, id="banner")
+        self.body = Vertical(id="body")
+        self.fault = Static(markup=False, id="fault", classes="words")
         self.prompt = Prompt(id="prompt")
         self.footer = Footer(markup=False, id="footer")
+
+    def put_fault(self, words: str, ways_out: str) -> None:
+        """Why there is nothing to show, in place of the body; no words: the body."""
+        self.body.display, self.fault.display = not words, bool(words)
+        if words:
+            self.fault.update(
+                Text.assemble(
+                    ("\n" + safe_block(f"✖ {words}", 2_000), STYLES["bad"]),
+                    ("\n\n" + safe(ways_out, 400), STYLES["dim"]),
+                )
+            )
 
     def paint(self, view: "View[Any]") -> None:
         """Put what is so now."""
@@ -30,6 +50,12 @@ class Frame:
         for widget in view.lists:
             if isinstance(widget, Grid):
                 widget.taken = taken
+                widget.put_past(past_words(view.session.at))
+
+
+def past_words(at: datetime | None) -> str:
+    """What stands where there was nothing at a time; empty in the present."""
+    return f"nothing of this was there at {time_text(at)}; :now returns to the present" if at else ""
 
 
 def notes_of(view: "View[Any]") -> list[str]:

@@ -17,6 +17,7 @@ from pilothouse.presentation.charts import (
     Picture,
     Point,
     Series,
+    mark_columns,
     time_labels,
     value_bounds,
 )
@@ -200,13 +201,11 @@ def _narrowest(columns: Sequence[int]) -> int:
 
 
 def _letters(canvas: Canvas, scale: _Scale, marks: Sequence[Mark]) -> None:
-    """The marks' letters on top; of those in one column an alert comes first, then a roll-back."""
-    taken: set[int] = set()
-    for mark in sorted(marks, key=lambda mark: "!BDR".find(mark.glyph) % 9):
-        column = min(canvas.width - 1, scale.x(mark.at) // 2)
-        if column not in taken:
-            taken.add(column)
-            canvas.letter(column, 0, mark.glyph, mark.tone)
+    """The marks' letters on top."""
+    last = canvas.width - 1
+    placed = mark_columns(marks, lambda mark: min(last, scale.x(mark.at) // 2), canvas.width)
+    for column, (glyph, tone) in placed.items():
+        canvas.letter(column, 0, glyph, tone)
 
 
 def _tags(chart: Chart, scale: _Scale, height: int) -> dict[int, tuple[str, Tone]]:
@@ -257,8 +256,10 @@ def _heat(heat: HeatMap, width: int, height: int) -> Drawing:
     at = names.index(heat.selected) if heat.selected in names else 0
     first = max(0, min(at - room // 2, len(names) - room))
     letters: list[tuple[str, Tone]] = [(" ", "")] * columns
-    for mark in sorted(heat.marks, key=lambda mark: -("!BDR".find(mark.glyph) % 9)):
-        letters[round((mark.at - start) / (end - start) * (columns - 1))] = (mark.glyph, mark.tone)
+    scale = (columns - 1) / (end - start)
+    placed = mark_columns(heat.marks, lambda mark: round((mark.at - start) * scale), columns)
+    for column, letter in placed.items():
+        letters[column] = letter
     lines: list[Runs] = [(Cell(" " * left), *_runs(letters), Cell(" " * (width - right - 1)))]
     for row in heat.rows[first : first + room]:
         chosen = row.name == heat.selected

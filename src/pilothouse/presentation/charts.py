@@ -3,9 +3,8 @@
 Drawing is somebody else's work: ``braille`` draws for the console, ``plotting`` for plain text, ``vector`` as SVG.
 """
 
-import math
-from bisect import bisect_right
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -28,7 +27,7 @@ MARK_GLYPHS: dict[str, tuple[str, Tone]] = {
 }
 """Letter and tone of what happened at a time; an unknown kind shows as ``*``."""
 
-MARK_LEGEND = "D deployed  B rolled back  ! alert  R retraining"
+MARK_LEGEND = "D deployed  B rolled back  ! alert  R retraining  + several"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +196,7 @@ def time_labels(start: float, end: float, count: int) -> list[tuple[float, str]]
     return [(stop, datetime.fromtimestamp(stop, UTC).strftime(pattern)) for stop in stops]
 
 
-def times_of(charts: "tuple[Picture, ...]") -> list[float]:
+def times_of(charts: "Sequence[Picture]") -> list[float]:
     """Every time at which some chart has a figure within its axis, in order: where a cursor can stand."""
     found: set[float] = set()
     for chart in charts:
@@ -207,28 +206,57 @@ def times_of(charts: "tuple[Picture, ...]") -> list[float]:
     return sorted(found)
 
 
-def readings_at(chart: Chart, at: float) -> Iterator[tuple[Series, Point]]:
-    """The last figure of each series at or before ``at``, the one that the chart is about first."""
-    for series in reversed(chart.series):
-        place = bisect_right(series.points, (at, math.inf)) - 1
-        if place >= 0:
-            yield series, series.points[place]
+def window_at(times: Sequence[float], at: float) -> int:
+    """The place in ``times`` (not empty, in order) of the last that is not after ``at``; before them all the first."""
+    return max(0, bisect_right(times, at) - 1)
+
+
+def marks_of(marks: Sequence[Mark], times: Sequence[float], at: float) -> tuple[Mark, ...]:
+    """The marks of the window at a time: each is of the first window that ends at it or after it, and those after the last
+    window are of that one, so that a cursor that goes through ``times`` comes to every mark."""
+    place = window_at(times, at)
+    return tuple(mark for mark in marks if min(bisect_left(times, mark.at), len(times) - 1) == place)
+
+
+def mark_columns(
+    marks: Sequence[Mark], column_of: Callable[[Mark], int], columns: int
+) -> dict[int, tuple[str, Tone]]:
+    """Letter and tone of the marks by column. What shares one stands beside it, the most important in its own place; ``+``
+    stands where there is no room for that: no kind of mark is left out unseen."""
+    placed: dict[int, tuple[str, Tone]] = {}
+    own = {column_of(mark) for mark in marks}
+    for mark in sorted(marks, key=lambda mark: "!BDR".find(mark.glyph) % 9):
+        column, letter = column_of(mark), (mark.glyph, mark.tone)
+        near = [c for c in (column + 1, column - 1) if 0 <= c < columns]
+        if column not in placed or letter in (placed[column], *(placed.get(c) for c in near)):
+            placed.setdefault(column, letter)
+            continue
+        free = next((c for c in near if c not in placed and c not in own), None)
+        if free is None:
+            placed[column] = ("+", placed[column][1])
+        else:
+            placed[free] = letter
+    return placed
 
 
 def readout(chart: Chart, at: float) -> Cell:
-    """What a chart says at a time: ``│06-03 real 0.604 [0.571 0.637] ref 0.713``. Series without a figure then are left out."""
+    """What a chart says in its own window at a time: ``│06-03 real 0.604 [0.571 0.637] ref 0.713``. Series without a figure
+    there are left out; the date is that of the window."""
     start, end = chart.span
-    found = list(readings_at(chart, at))
-    newest = max((point[0] for _, point in found), default=at)
+    times = times_of((chart,))
+    if not times:
+        return Cell(f"│ {chart.empty if not chart.has_points else 'no figure in the time shown'}", "strong")
+    newest = times[window_at(times, at)]
     words = []
-    for series, (x, value) in found:
-        if x < newest:
+    for series in reversed(chart.series):  # the one that the chart is about first
+        value = next((y for x, y in series.points if x == newest), None)
+        if value is None:
             continue
         band = next((b for b in chart.bands if b.name == series.name), None)
-        edges = next(((lo, hi) for t, lo, hi in band.points if t == x), None) if band else None
+        edges = next(((lo, hi) for t, lo, hi in band.points if t == newest), None) if band else None
         around = f" [{figure(edges[0])} {figure(edges[1])}]" if edges else ""
         words.append(f"{series.tag or series.name} {chart.value_text(value)}{around}")
-    words += [f"{mark.glyph} {mark.label}" for mark in chart.marks if mark.at == at]
+    words += [f"{mark.glyph} {mark.label}" for mark in marks_of(chart.marks, times, at)]
     pattern = "%m-%d" if end - start >= 2 * 86_400 else "%m-%d %H:%M"
     day = datetime.fromtimestamp(newest, UTC).strftime(pattern)
-    return Cell(f"│{day} " + (" ".join(words) or "nothing here"), "strong")
+    return Cell(f"│{day} {' '.join(words)}", "strong")

@@ -7,7 +7,7 @@ from typing import Any
 from pilothouse.domain.records import AuditEntry, PromotionRequest
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.tables import Row, Table, read_columns
-from pilothouse.presentation.texts import ago_text, safe
+from pilothouse.presentation.texts import age_text, safe
 
 Words = tuple[str, Tone]
 
@@ -21,14 +21,14 @@ def feed_table(entries: Sequence[AuditEntry], now: datetime) -> Table:
             words, tone = told
             who = Cell(safe(entry.actor), "dim")
             rows.append(
-                Row(str(entry.seq), (cell(ago_text(entry.recorded_at, now), "dim"), who, cell(words, tone)))
+                Row(str(entry.seq), (cell(age_text(entry.recorded_at, now), "dim"), who, cell(words, tone)))
             )
     return Table(read_columns(">LATELY", "WHO ~6", "WHAT ~20"), tuple(rows), "nothing has happened yet")
 
 
 def waiting_text(request: PromotionRequest, now: datetime) -> str:
     """``flight-delay v3, asked by sam 2d ago``."""
-    asked = f"asked by {safe(request.requested_by)} {ago_text(request.recorded_at, now)}"
+    asked = f"asked by {safe(request.requested_by)} {age_text(request.recorded_at, now)}"
     return f"{safe(request.model)} v{request.version}, {asked}"
 
 

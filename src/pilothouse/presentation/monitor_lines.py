@@ -1,13 +1,17 @@
 """The two lines of words around the monitor's pictures: what is watched, and what the lines mean."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts import MARK_LEGEND, Point, time_labels
+from pilothouse.presentation.charts import MARK_LEGEND, Mark, Point, time_labels
 from pilothouse.presentation.monitor_charts import HEAT_LEGEND, LINE_LEGEND
 from pilothouse.presentation.monitor_span import Axis
 from pilothouse.presentation.texts import count_text, safe, time_text
+
+MARK_WORDS = {"D": "deployed ", "B": "back to ", "!": "alert of ", "R": "retraining, "}
+"""What stands before a mark's label in a sentence."""
 
 
 def facts_line(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
@@ -29,22 +33,29 @@ def facts_line(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
     return [*cells, Cell(f"data clock {time_text(view.event_clock)}  {counts}", "dim")]
 
 
-def legend_line(layout: str, feature: str | None, target: str, other: str, *, single: bool) -> Sequence[Cell]:
-    """What the pictures of a layout mean. ``other`` is what stands beside ``target``, if anything does; ``single``: the chart
-    of performance stands alone."""
-    named = Cell(f" {safe(feature, 24)}  ", "strong") if feature else Cell(" ")
+def legend_line(
+    layout: str, feature: str | None, target: str, other: str, *, single: bool, here: Sequence[Mark] = ()
+) -> Sequence[Cell]:
+    """What the pictures of a layout mean, or what happened in the window at the cursor (``here``). ``other`` is what stands
+    beside ``target``, if anything does; ``single``: the chart of performance stands alone."""
+    if layout == "distribution":
+        named = Cell(f" {safe(feature, 24)}  ", "strong") if feature else Cell(" ")
+        return [named, Cell("█ shares on one scale  ▲ ▼ differ most  ← → window  ↑ ↓ feature", "dim")]
+    if here:
+        first = datetime.fromtimestamp(here[0].at, UTC)
+        told = [
+            Cell(f"  {mark.glyph} {MARK_WORDS.get(mark.glyph, '')}{mark.label}", mark.tone) for mark in here
+        ]
+        return [Cell(f" │ {first:%Y-%m-%d}", "strong"), *told]
     if layout == "heat":
         return [Cell(f" {HEAT_LEGEND}", "dim")]
-    if layout == "distribution":
-        words = "█ shares on one scale  ▲ ▼ where they differ most  ← → window  ↑ ↓ feature"
-        return [named, Cell(words, "dim")]
+    marks = Cell(f" {MARK_LEGEND}", "dim")
     if other:
         return [
-            named,
-            Cell(f"── {safe(target, 32)} ", "info"),
+            Cell(f" ── {safe(target, 32)} ", "info"),
             Cell(f"╌╌ {safe(other, 32)} ", "warn"),
-            Cell(MARK_LEGEND, "dim"),
+            marks,
         ]
     if single:
-        return [named, *(Cell(text, tone) for text, tone in LINE_LEGEND), Cell(MARK_LEGEND, "dim")]
-    return [named, Cell(MARK_LEGEND, "dim")]
+        return [Cell(" "), *(Cell(text, tone) for text, tone in LINE_LEGEND), marks]
+    return [marks]

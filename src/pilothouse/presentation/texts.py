@@ -92,6 +92,14 @@ def ago_text(time: datetime | None, now: datetime) -> str:
     return f"{words} ago" if seconds >= 0 else f"in {words}"
 
 
+def age_text(time: datetime | None, now: datetime) -> str:
+    """``3m ago`` for what has happened; ``–`` where it lies more than a minute ahead of ``now``: in the past several models'
+    clocks stand at different moments."""
+    if time is None or time - now > timedelta(minutes=1):
+        return ABSENT
+    return ago_text(min(time, now), now)
+
+
 def span_text(seconds: float) -> str:
     """``45s``, ``3m``, ``5h``, ``12d``: a duration in one unit, rounded down."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):

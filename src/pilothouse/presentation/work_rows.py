@@ -19,6 +19,7 @@ from pilothouse.presentation.cells import (
 )
 from pilothouse.presentation.tables import Row, Table, read_columns
 from pilothouse.presentation.texts import (
+    age_text,
     ago_text,
     flatten,
     time_text,
@@ -52,7 +53,7 @@ def request_table(requests: Sequence[PromotionRequest], mine: frozenset[int], no
                 request_cell(r.status),
                 cell(f"{r.approvals}/{r.policy.get('approvals', '?')}"),
                 cell(r.requested_by),
-                cell(ago_text(r.recorded_at, now)),
+                cell(age_text(r.recorded_at, now)),
                 cell(ago_text(r.expires_at, now) if r.status == "open" else ""),
                 cell(r.reason),
             ),
@@ -96,7 +97,7 @@ def job_table(jobs: Sequence[Job], now: datetime) -> Table:
                     cell(j.step),
                     cell(j.created_by),
                     cell(_took(j, now)),
-                    cell(ago_text(j.created_at, now)),
+                    cell(age_text(j.created_at, now)),
                     cell(j.error or j.message or j.reason, "bad" if j.error else ""),
                 ),
             )

@@ -1,6 +1,7 @@
 """Telemetry as it was at a time by the data's clocks, and which wall clock each model's data had then."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from pilothouse.sqlite import Connection
 
@@ -39,24 +40,54 @@ def wall_clocks(connection: Connection, at_us: int, now_us: int, model: str | No
 
     Taken between the batch before and the batch after, in proportion: for live data that is the same time, for a history
     that is replayed a moment of the replay. Of several targets the one that came there first counts, so that nothing is
-    shown that lay ahead of any; before the first batch the data is taken to have come as late as that one did.
+    shown that lay ahead of any; before the first batch the data is taken to have come as late as that one did. After its last
+    batch a model has no clock of its own: the first model whose data goes on says when it was, not before that batch came;
+    where none goes on, as much time has passed since as event time.
     """
+    found = _own_clocks(connection, at_us, now_us, model)
+    if any(not clock.goes_on for clock in found.values()):
+        others = found if model is None else _own_clocks(connection, at_us, now_us)
+        going = min((clock.wall_us for clock in others.values() if clock.goes_on), default=now_us)
+        for name, clock in found.items():
+            if not clock.goes_on:
+                found[name] = clock._replace(wall_us=max(clock.came_us, min(clock.wall_us, going)))
+    return {name: clock.wall_us for name, clock in found.items()}
+
+
+class _Clock(NamedTuple):
+    wall_us: int
+    goes_on: bool
+    """Whether there is data after that event time."""
+    came_us: int
+    """When the newest data before it came."""
+
+
+def _own_clocks(
+    connection: Connection, at_us: int, now_us: int, model: str | None = None
+) -> dict[str, _Clock]:
+    """Each model's clock by its own batches alone."""
     places: dict[tuple[str, str], list[int]] = {}
     streams = connection.execute(
         "SELECT id, model, target FROM streams WHERE ? IS NULL OR model = ?", (model, model)
     )
     for stream_id, name, target in streams.fetchall():
         places.setdefault((name, target), []).append(stream_id)
-    reached: dict[str, list[int]] = {}
-    to_come: dict[str, list[int]] = {}
+    reached: dict[str, list[_Clock]] = {}
+    to_come: dict[str, list[_Clock]] = {}
     for (name, _), own in places.items():
         before = max(filter(None, (_batch(connection, s, at_us, "<=", "DESC") for s in own)), default=None)
         after = min(filter(None, (_batch(connection, s, at_us, ">", "ASC") for s in own)), default=None)
         if before is not None:
-            reached.setdefault(name, []).append(_between(before, after, at_us, now_us))
+            wall_us = _between(before, after, at_us, now_us)
+            reached.setdefault(name, []).append(_Clock(wall_us, after is not None, before[1]))
         elif after is not None:
-            to_come.setdefault(name, []).append(after[1] - (after[0] - at_us))
-    return {name: min(reached.get(name) or to_come[name]) for name in {*reached, *to_come}}
+            to_come.setdefault(name, []).append(_Clock(after[1] - (after[0] - at_us), True, 0))
+    found = {}
+    for name in {*reached, *to_come}:
+        clocks = reached.get(name) or to_come[name]
+        goes_on = any(clock.goes_on for clock in (*reached.get(name, ()), *to_come.get(name, ())))
+        found[name] = _Clock(min(clocks).wall_us, goes_on, max(clock.came_us for clock in clocks))
+    return found
 
 
 def _batch(

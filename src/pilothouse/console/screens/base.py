@@ -77,6 +77,8 @@ class View(ReadingScreen[T]):
     def copy_text(self) -> str:
         """What ``c`` copies: the marked rows' names, the row's, or the text of the page."""
         widget = self.list_or_text()
+        if self.fault:
+            return self.fault
         if isinstance(widget, Grid):
             return "\n".join(sorted(widget.marked)) or widget.key or ""
         return widget.text if widget is not None else " ".join(self.crumbs())
@@ -85,13 +87,32 @@ class View(ReadingScreen[T]):
         """The workspace cannot be read just now; what was read before stays."""
         self.say(words, "bad")
 
+    def ways_out(self) -> str:
+        """What to do where what was asked for is not there."""
+        ways = ["^r reads again"]
+        if len(self.app.screen_stack) > 1:
+            ways = ["Esc goes back", f":{self.TOP} lists what there is", *ways]
+        elif self.filter_text:
+            ways = ["Esc clears the filter", *ways]
+        if self.session.at is not None:
+            ways = [":now goes to the present", "← → to other times", *ways]
+        return f"{', '.join(ways)}."
+
+    def show_fault(self, words: str) -> None:
+        """The reason in place of the body, with what to do."""
+        self.frame.put_fault(words, self.ways_out())
+        if not words:
+            self.focus_body()
+
     # ---- life
 
     def compose(self) -> ComposeResult:
         """Header, banner, body, prompt, footer."""
         yield self.frame.header
         yield self.frame.banner
-        yield from self.body()
+        with self.frame.body:
+            yield from self.body()
+        yield self.frame.fault
         yield self.frame.prompt
         yield self.frame.footer
 
@@ -195,7 +216,8 @@ class View(ReadingScreen[T]):
         """The keys of this view."""
         actions = self.actions()
         refusals = {a.name: self.why_not(a) for a in actions}
-        self.app.push_screen(Help(self.SCOPE, {name: why for name, why in refusals.items() if why}, actions))
+        why_not = {name: why for name, why in refusals.items() if why}
+        self.app.push_screen(Help(self.SCOPE, why_not, actions, self.frame.footer.said))
 
     def do_command(self) -> None:
         """Open the command line."""
@@ -253,8 +275,6 @@ class View(ReadingScreen[T]):
         if message.done:
             self.close_prompt()
             self.refresh_chrome()
-            if self._fault:  # said while the filter was typed, and gone with the next key
-                self.say(self._fault, "bad")
 
     def list_or_text(self) -> Grid | Pager | None:
         """What is filtered, marked and copied: the list or the text that is shown."""

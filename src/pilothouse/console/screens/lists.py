@@ -70,7 +70,7 @@ class TableView(View[Listed[R]]):
     @property
     def key(self) -> str:
         """The key of the row under the cursor, empty where there is none."""
-        return self.query_one("#grid", Grid).key or ""
+        return (self.query_one("#grid", Grid).key or "") if self.data is not None else ""
 
 
 class PagedView(TableView[R]):

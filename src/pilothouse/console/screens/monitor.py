@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from pilothouse.console import exporting
+from pilothouse.console.frame import past_words
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.chrome import OneLine
@@ -18,7 +19,7 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts import Chart, Point, times_of
+from pilothouse.presentation.charts import Chart, Point, marks_of, times_of, window_at
 from pilothouse.presentation.monitor_charts import (
     PANELS,
     Other,
@@ -44,8 +45,6 @@ class Watched:
     """One target's view, where the reader can go from there, and what stands beside it."""
 
     view: MonitorView | None
-    places: tuple[tuple[str, str], ...]
-    """(model, target) of every place, in order."""
     other: Other | None = None
     besides: tuple[str, ...] = ()
     """What can stand beside: the model's other targets, then versions that ran here before (``v1``)."""
@@ -63,6 +62,8 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self.beside = beside
         self.feature: str | None = None
         self.axis = Axis()
+        self._places: tuple[tuple[str, str], ...] = ()
+        """(model, target) of every place there is, in order."""
         self._times: list[float] = []
         """Every window's end, in order."""
         self.zoomed = 0
@@ -95,7 +96,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def set_arguments(self, *arguments: str) -> None:
         """``:monitor MODEL TARGET BESIDE``."""
-        model, target, beside, *_ = (*arguments, "", "")
+        model, target, beside, *_ = ("", "", "") if arguments == ("all",) else (*arguments, "", "")
         self.place, self.beside = (model, target), beside
         self._start_anew()
 
@@ -108,9 +109,9 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         from pilothouse.operations import catalogue, distributions, monitor_views
 
         models = catalogue.list_models(services, actor)
-        places = tuple((model.name, target) for model in models for target in model.targets)
+        self._places = places = tuple((model.name, target) for model in models for target in model.targets)
         if not places:
-            return Watched(None, ())
+            return Watched(None)
         model, target = self.place
         if not model:
             model = places[0][0]
@@ -127,20 +128,23 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         feature = self.feature if self.feature in view.drift else next(iter(view.drift), None)
         if self.layout_ == "distribution" and feature is not None:
             found = distributions.feature_distribution(
-                services, actor, model, target, feature, window_end=self._cursor_time
+                services, actor, model, target, feature, window_end=self._window_at_cursor(view, feature)
             )
-        return Watched(view, places, Other(beside, other) if other else None, besides, found)
+        return Watched(view, Other(beside, other) if other else None, besides, found)
 
-    @property
-    def _cursor_time(self) -> datetime | None:
-        return datetime.fromtimestamp(self.axis.cursor, UTC) if self.axis.cursor is not None else None
+    def _window_at_cursor(self, view: MonitorView, feature: str) -> datetime | None:
+        """The end of the feature's window that a chart shows at the cursor; None, for the newest, without one."""
+        if self.axis.cursor is None:
+            return None
+        ends = [reading.window_end for reading in view.drift[feature]]
+        return ends[window_at([end.timestamp() for end in ends], self.axis.cursor)]
 
     def show(self, data: Watched) -> None:
         """Put the pictures; those that are equal are not drawn again."""
         view = data.view
         if view is None:
-            words = " no models yet: write models/NAME/model.toml and run pilothouse apply"
-            self.query_one("#facts", OneLine).put(Cell(words, "dim"))
+            words = "no models yet: write models/NAME/model.toml and run pilothouse apply"
+            self.query_one("#facts", OneLine).put(Cell(f" {past_words(self.session.at) or words}", "dim"))
             return
         self.place = (view.model, view.target)
         if self.feature not in view.drift:
@@ -162,7 +166,6 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         elif self.layout_ == "features":
             self.query_one("#features", Grid).put(feature_table(view))
         self._put_cursor()
-        self._put_legend()
         self.refresh_chrome()
 
     def _pictures(self, data: Watched, view: MonitorView, span: Point) -> tuple[Chart, ...]:
@@ -177,6 +180,20 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
     def _put_cursor(self) -> None:
         for chart in self._charts:
             chart.put_cursor(self.axis.cursor)
+        self._put_legend()
+
+    @property
+    def _stops(self) -> list[float]:
+        """Where the cursor stands: the windows of what is looked at. On the screen of four these are those of performance and
+        drift, since the others have many more."""
+        charts = self._made[2].get(self.feature, ())
+        if self.layout_ != "charts":
+            charts = charts[1:2]
+        elif self.zoomed:
+            charts = charts[self.zoomed - 1 : self.zoomed]
+        else:
+            charts = charts[:2]
+        return times_of(charts) or self._times
 
     def _arrange(self) -> None:
         charts = self.query_one("#charts", Container)
@@ -193,8 +210,13 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self.focus_body()
 
     def _put_legend(self) -> None:
+        single, cursor, stops = self.zoomed == 1, self.axis.cursor, self._stops
+        marks = charts[0].marks if (charts := self._made[2].get(self.feature, ())) else ()
+        here = marks_of(marks, stops, cursor) if cursor is not None and stops else ()
         self.query_one("#legend", OneLine).put(
-            *legend_line(self.layout_, self.feature, self.place[1], self._other_name, single=self.zoomed == 1)
+            *legend_line(
+                self.layout_, self.feature, self.place[1], self._other_name, single=single, here=here
+            )
         )
 
     @property
@@ -209,6 +231,10 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         else:
             self.set_focus(None)
 
+    def ways_out(self) -> str:
+        """Places that there are."""
+        return f"m and Tab go to models and targets that there are, {super().ways_out()}"
+
     def subject_model(self) -> str:
         """The model watched."""
         return self.place[0]
@@ -217,7 +243,11 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         """Most keys need a model, some need figures."""
         if action.scope != self.SCOPE or action.name == "rejected":
             return ""
-        if self.data is None or self.data.view is None:
+        if action.name in ("next_target", "previous_target", "next_model") and self._places:
+            return ""
+        if self.data is None:
+            return "no target is shown: m and Tab go through those that there are"
+        if self.data.view is None:
             return "there is no model yet"
         if (
             action.name in ("earlier", "later", "closer", "wider", "pan_back", "pan_on", "export")
@@ -252,7 +282,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def do_later(self, steps: int = 1) -> None:
         """The cursor, a window on."""
-        self._look(self.axis.stepped(self._times, whole_span(self._view), steps))
+        self._look(self.axis.stepped(self._stops, whole_span(self._view), steps))
 
     def do_earlier(self) -> None:
         """A window back."""
@@ -291,12 +321,13 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def do_next_target(self, steps: int = 1) -> None:
         """The model's next target."""
-        targets = [
-            target for model, target in (self.data.places if self.data else ()) if model == self.place[0]
-        ]
-        if self.place[1] in targets:
-            self.place = (self.place[0], targets[(targets.index(self.place[1]) + steps) % len(targets)])
+        targets = [target for model, target in self._places if model == self.place[0]]
+        if targets:
+            at = targets.index(self.place[1]) + steps if self.place[1] in targets else 0
+            self.place = (self.place[0], targets[at % len(targets)])
             self.ask_anew()
+        else:
+            self.do_next_model()
 
     def do_previous_target(self) -> None:
         """The target before."""
@@ -320,9 +351,10 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def do_next_model(self) -> None:
         """The next model, on its first target."""
-        models = list(dict.fromkeys(model for model, _ in (self.data.places if self.data else ())))
-        if self.place[0] in models:
-            self.place, self.beside = (models[(models.index(self.place[0]) + 1) % len(models)], ""), ""
+        models = list(dict.fromkeys(model for model, _ in self._places))
+        if models:
+            at = models.index(self.place[0]) + 1 if self.place[0] in models else 0
+            self.place, self.beside = (models[at % len(models)], ""), ""
             self._start_anew()
 
     def do_beside(self) -> None:

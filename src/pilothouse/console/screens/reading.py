@@ -1,7 +1,8 @@
 """A screen that shows what a thread has read, and calls operations in threads: the keyboard never waits for a database."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from textual.message import Message
 from textual.screen import Screen
@@ -20,22 +21,37 @@ T = TypeVar("T")
 Operation = Callable[["Services", Actor], Any]
 
 
+class Place(NamedTuple):
+    """What a reading is of: how often the view has asked for another thing, and the time that the reader looks at."""
+
+    question: int
+    at: datetime | None
+
+
 class ReadingScreen(Screen[None], Generic[T]):
-    """Subclasses give ``load`` and ``show``, ``say`` and ``refresh_chrome``. An answer to a question that is no longer asked is
-    not shown."""
+    """Subclasses give ``load`` and ``show``, ``show_fault``, ``say`` and ``refresh_chrome``. An answer to a question that is
+    no longer asked is not shown, and no answer to another question stays where there is none to this one."""
 
     app: "Console"
 
     class Loaded(Message):
         """The thread has read what the view shows."""
 
-        def __init__(self, data: Any, question: int) -> None:
+        def __init__(self, data: Any, place: Place) -> None:
             super().__init__()
             self.data = data
-            self.question = question
+            self.place = place
+
+    class Unread(Message):
+        """The thread could not read it; ``words`` are for the reader."""
+
+        def __init__(self, words: str, place: Place) -> None:
+            super().__init__()
+            self.words = words
+            self.place = place
 
     class Failed(Message):
-        """The thread could not; ``words`` are for the reader."""
+        """An operation has not gone through; ``words`` say why."""
 
         def __init__(self, words: str) -> None:
             super().__init__()
@@ -55,8 +71,10 @@ class ReadingScreen(Screen[None], Generic[T]):
         self._loading = False
         self._again = False
         self._question = 0
-        self._failed = False
-        self._fault = ""
+        self._shown: Place | None = None
+        """What ``data`` is of."""
+        self.fault = ""
+        """Why there is no data, where what was asked for cannot be read."""
 
     def load(self, services: "Services", actor: Actor) -> T:
         """Read what the view shows. Runs in a thread and touches no widget."""
@@ -64,6 +82,10 @@ class ReadingScreen(Screen[None], Generic[T]):
 
     def show(self, data: T) -> None:
         """Put it on the screen."""
+        raise NotImplementedError
+
+    def show_fault(self, words: str) -> None:
+        """Put why there is nothing in the place of the data; no words: the data is back."""
         raise NotImplementedError
 
     def say(self, text: str, tone: Tone = "") -> None:
@@ -92,7 +114,11 @@ class ReadingScreen(Screen[None], Generic[T]):
     @property
     def settled(self) -> bool:
         """True when nothing is being read and an answer, or a reason why there is none, is on the screen."""
-        return not self._loading and (self.data is not None or self._failed)
+        return not self._loading and (self.data is not None or bool(self.fault))
+
+    @property
+    def _place(self) -> Place:
+        return Place(self._question, self.session.at)
 
     def ask_anew(self) -> None:
         """What is to be shown is another thing now: an answer that is still on its way is for the old question."""
@@ -103,28 +129,44 @@ class ReadingScreen(Screen[None], Generic[T]):
     def _load(self) -> None:
         services = self.session.seen
         assert services is not None
-        question = self._question
+        place = self._place
         try:
-            message: Message = self.Loaded(self.load(services, self.session.actor), question)
+            message: Message = self.Loaded(self.load(services, self.session.actor), place)
         except PilothouseError as error:
-            message = self.Failed(str(error))
+            message = self.Unread(str(error), place)
         self.post_message(message)
 
     def on_reading_screen_loaded(self, message: Loaded) -> None:
         """Paint, if anything is different from what is there."""
         message.stop()
-        self._fault = ""
         self._loaded()
-        if message.question == self._question and message.data != self.data:
+        if message.place != self._place:
+            return
+        self._shown = message.place
+        if self.fault:
+            self.fault = ""
+            self.show_fault("")
+        if message.data != self.data:
             self.data = message.data
             self.show(message.data)
             self.refresh_chrome()
 
-    def on_reading_screen_failed(self, message: Failed) -> None:
-        """What was there stays; the reason stands below."""
+    def on_reading_screen_unread(self, message: Unread) -> None:
+        """What was read of the same place before stays, and the reason stands below; else the reason takes its place."""
         message.stop()
-        self._failed, self._fault = True, message.words
         self._loaded()
+        if message.place != self._place:
+            return
+        if message.place == self._shown and self.data is not None:
+            self.say(message.words, "bad")
+        elif message.words != self.fault:
+            self.data, self.fault = None, message.words
+            self.show_fault(message.words)
+            self.refresh_chrome()
+
+    def on_reading_screen_failed(self, message: Failed) -> None:
+        """Say why not."""
+        message.stop()
         self.say(message.words, "bad")
 
     def _loaded(self) -> None:

@@ -9,6 +9,7 @@ from pilothouse.console.actions import Action
 from pilothouse.console.session import Session
 from pilothouse.console.widgets.tones import line
 from pilothouse.presentation.cell import Cell, Tone
+from pilothouse.presentation.documents import text_line, wrap
 from pilothouse.presentation.tables import clip, display_width
 from pilothouse.presentation.texts import safe, time_text
 
@@ -83,22 +84,16 @@ class Banner(Static):
         lines: list[Text] = []
         status = session.status
         if session.at is not None:
-            words = (
-                f" ◀ THE PAST {time_text(session.at)} (data's clock), read-only. ← → events, :now returns "
-            )
+            words = f" ◀ THE PAST {time_text(session.at)} (data's clock), read-only. ← → events, :now returns"
             lines.append(Text(words, "reverse bold", no_wrap=True, overflow="ellipsis", end=""))
         if status and status.frozen:
             lines.append(line(Cell(safe(f" ✖ READ-ONLY: {status.frozen}"), "bad")))
         if status and not status.daemon.running:
-            lines.append(
-                line(
-                    Cell(
-                        " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start\n"
-                        "   Still possible: read, sign, roll back (takes effect later). Targets serve on.",
-                        "bad",
-                    )
-                )
-            )
+            possible = "Still possible: read, sign, roll back (takes effect later). Targets serve on."
+            words = " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start"
+            lines.append(line(Cell(words, "bad")))
+            if session.at is None:
+                lines.append(line(Cell(f"   {possible}", "bad")))
         if status and status.daemon.running and status.daemon.isolation == "none":
             words = " ▲ NO ISOLATION: jobs and models run unconfined (the daemon was started with --isolation warn)"
             lines.append(line(Cell(words, "warn")))
@@ -113,9 +108,11 @@ class Banner(Static):
 
 
 class Footer(Static):
-    """One line: the keys of the view, or what just happened until the next key."""
+    """One line: the keys of the view; or what just happened until the next key, in two where it is long."""
 
     _message: Cell | None = None
+    said = ""
+    """What was said last, whole."""
     _keys: tuple[tuple[Action, bool], ...] = ()
 
     def put(self, keys: Sequence[tuple[Action, bool]]) -> None:
@@ -126,7 +123,8 @@ class Footer(Static):
 
     def say(self, text: str, tone: Tone = "") -> None:
         """Say what happened, in place of the keys."""
-        self._message = Cell(" " + safe(text, 400), tone)
+        self.said = safe(text, 2_000)
+        self._message = Cell(self.said, tone)
         self._show()
 
     def clear(self) -> None:
@@ -140,10 +138,13 @@ class Footer(Static):
         self._show()
 
     def _show(self) -> None:
-        if self._message is not None:
-            self.update(line(self._message), layout=False)
-            return
         width = self.app.size.width
+        if self._message is not None:
+            words = self._message_lines(self._message.text, max(10, width - 2))
+            self.styles.height = len(words)
+            self.update(Text("\n").join(line(Cell(f" {text}", self._message.tone)) for text in words))
+            return
+        self.styles.height = 1
         cells: list[Cell] = []
         used = 1
         always = [item for item in self._keys if item[0].name == "help"]
@@ -161,6 +162,15 @@ class Footer(Static):
             used += display_width(label) + 2
         cells += [Cell(" "), Cell("?", "strong"), Cell(" help")]
         self.update(line(*cells), layout=False)
+
+    @staticmethod
+    def _message_lines(text: str, width: int) -> list[str]:
+        """A message in at most two lines; where it is longer its end stands in the help."""
+        first, *more = ["".join(cell.text for cell in each.cells) for each in wrap(text_line(text), width)]
+        if len(more) > 1:
+            end = " … (? shows all)"
+            more = [clip(more[0], width - len(end) - 1).rstrip("…") + end]
+        return [first, *more]
 
 
 class OneLine(Static):

@@ -76,6 +76,7 @@ class Grid(ScrollView, can_focus=True):
         """The title of the column that the rows are sorted by; empty for the table's own order."""
         self.descending = False
         self.unhealthy = False
+        self.in_past = ""
         self.wide = False
         self.marked: set[str] = set()
         self.taken: frozenset[str] = frozenset()
@@ -332,7 +333,13 @@ class Grid(ScrollView, can_focus=True):
             return f"no row passes /{self._filter_text[:60]}; Esc clears the filter"
         if self.unhealthy:
             return "nothing here is unhealthy; ^z shows everything"
-        return self._table.empty
+        return self.in_past or self._table.empty
+
+    def put_past(self, words: str) -> None:
+        """What to say of no rows in place of the table's own words, which are about the present; nothing: those."""
+        if words != self.in_past:
+            self.in_past = words
+            self.refresh()
 
     def _titles(self, width: int) -> Strip:
         """The titles; the letter that sorts is underlined, and an arrow stands at the column that the rows are sorted by."""
