@@ -69,7 +69,7 @@ def waiting_table(found: Sequence[WaitingOutcome], now: datetime, past: bool) ->
         )
         for w in found
     ]
-    return Table(columns, tuple(rows), _NOT_KEPT if past else "every outcome has found its prediction")
+    return Table(columns, tuple(rows), "every outcome has found its prediction", _NOT_KEPT if past else "")
 
 
 def conflict_table(found: Sequence[OutcomeConflict], past: bool) -> Table:
@@ -93,7 +93,7 @@ def conflict_table(found: Sequence[OutcomeConflict], past: bool) -> Table:
         for c in found
     ]
     return Table(
-        columns, tuple(rows), _NOT_KEPT if past else "no prediction was given two outcomes that differ"
+        columns, tuple(rows), "no prediction was given two outcomes that differ", _NOT_KEPT if past else ""
     )
 
 

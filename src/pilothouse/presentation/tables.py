@@ -46,7 +46,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns and rows; ``empty`` says what to do where there is none.
+    """Columns and rows; ``empty`` says what to do where there is none, ``past`` why there is none in the past where that has
+    a reason of its own.
 
     Where ``total`` is given the rows are a window of a longer list that is filtered and sorted in SQL, and ``first`` is the
     place of the first of them in it.
@@ -55,6 +56,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     empty: str = "nothing here yet"
+    past: str = ""
     first: int = 0
     total: int | None = None
 

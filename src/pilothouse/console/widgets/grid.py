@@ -333,7 +333,7 @@ class Grid(ScrollView, can_focus=True):
             return f"no row passes /{self._filter_text[:60]}; Esc clears the filter"
         if self.unhealthy:
             return "nothing here is unhealthy; ^z shows everything"
-        return self.in_past or self._table.empty
+        return self._table.past or self.in_past or self._table.empty
 
     def put_past(self, words: str) -> None:
         """What to say of no rows in place of the table's own words, which are about the present; nothing: those."""
