@@ -1,6 +1,7 @@
 """The shortest way of an operator at night: why did this fire, in how many keys."""
 
 import harbour
+from test_approval_by_keyboard import footer
 
 from pilothouse.console.screenshots import settle
 from pilothouse.domain.records import AlertStatus
@@ -78,3 +79,28 @@ async def test_somebody_takes_it_on(make_console) -> None:
         await pilot.press("a", "enter")
         await settle(pilot)
         assert app.view.data.incident.status is AlertStatus.ACKNOWLEDGED
+
+
+async def test_keys_act_on_every_incident_that_is_marked_and_say_what_was_refused(
+    make_console, workspace
+) -> None:
+    app = make_console("olga", start="alerts")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        await pilot.press("space", "space", "a")
+        words = str(app.screen.query_one("#words").render())
+        assert "incident 1: " in words
+        assert "incident 3: " in words
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "incidents 1, 3 are acknowledged" in footer(app)
+        assert {i.status for i in app.view.data.records.values()} == {AlertStatus.ACKNOWLEDGED}
+        await pilot.press("r")
+        with harbour.opened(workspace) as services:
+            incidents.resolve(services, harbour.person(services, "olga"), 3, "from elsewhere")
+        await pilot.press(*"a storm", "enter")
+        await settle(pilot)
+        assert "1 of 2: incident 1 is resolved; refused: incident 3: incident 3 is resolved" in footer(app)
+    with harbour.opened(workspace) as services:
+        found = incidents.get_incident(services, harbour.person(services, "olga"), 1)
+        assert {(a.status, a.note) for a in found.alerts} == {(AlertStatus.RESOLVED, "a storm")}

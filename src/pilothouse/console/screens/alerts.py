@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class AlertsView(PagedView[Incident]):
-    """Enter opens the incident. ``:alerts MODEL`` shows one model's.
+    """Enter opens the incident. ``:alerts MODEL`` shows one model's. Keys act on every incident that is marked.
 
     What goes on is little, and its order is by what it costs now, which no index knows: it is read whole. All that there
     ever were may be very many: they are read window by window, newest first, each with the most that it has cost.
@@ -110,10 +110,11 @@ class AlertsView(PagedView[Incident]):
         return self.record.model if self.record else ""
 
     def refusal(self, action: "Action") -> str:
-        """The state of the incident under the cursor decides."""
+        """The states of the incidents chosen decide."""
         if action.scope != self.SCOPE or action.name == "all":
             return ""
-        return incident_actions.refusal(action.name, self.record)
+        chosen = self.chosen if action.writes else [self.record]
+        return next(filter(None, (incident_actions.refusal(action.name, found) for found in chosen or [None])), "")
 
     def do_open(self) -> None:
         """Its alerts and its story."""
@@ -125,19 +126,19 @@ class AlertsView(PagedView[Incident]):
             self.open_view("alert", member_table(self.record).rows[0].key)
 
     def do_acknowledge(self) -> None:
-        """Somebody is on it."""
-        if self.record:
-            incident_actions.acknowledge(self, self.record)
+        """Somebody is on it, or on all that are marked."""
+        if self.chosen:
+            incident_actions.acknowledge(self, self.chosen)
 
     def do_resolve(self) -> None:
-        """Close it."""
-        if self.record:
-            incident_actions.resolve(self, self.record)
+        """Close it, or all that are marked."""
+        if self.chosen:
+            incident_actions.resolve(self, self.chosen)
 
     def do_assign(self) -> None:
-        """Name who looks after it."""
-        if self.record:
-            incident_actions.assign(self, self.record)
+        """Name who looks after it, or after all that are marked."""
+        if self.chosen:
+            incident_actions.assign(self, self.chosen)
 
     def do_monitor(self) -> None:
         """Watch what it is about."""

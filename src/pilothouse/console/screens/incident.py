@@ -101,17 +101,17 @@ class IncidentView(View[Shown]):
     def do_acknowledge(self) -> None:
         """Somebody is on it."""
         if self.data:
-            incident_actions.acknowledge(self, self.data.incident)
+            incident_actions.acknowledge(self, [self.data.incident])
 
     def do_resolve(self) -> None:
         """Close it."""
         if self.data:
-            incident_actions.resolve(self, self.data.incident)
+            incident_actions.resolve(self, [self.data.incident])
 
     def do_assign(self) -> None:
         """Name who looks after it."""
         if self.data:
-            incident_actions.assign(self, self.data.incident)
+            incident_actions.assign(self, [self.data.incident])
 
     def do_monitor(self) -> None:
         """Watch what the selected alert is about."""
