@@ -355,7 +355,7 @@ def _snapshot(seed: int) -> Snapshot:
 
 
 def roll_back_silently(services: Services, model: str, target: str, version: int) -> None:
-    """Another version is live on one target, as if a roll-out had reached the others alone."""
+    """A version is live again on one target, and no audit row says so."""
     with services.registry.transaction() as connection:
         deployments.deploy(
             connection, model=model, version=version, target=target, kind="rollback", actor="olga", reason="as before",

@@ -1,5 +1,6 @@
 """What is on its way in the fleet, what a bad commit or data set reaches, two versions side by side, distributions."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import harbour
@@ -8,6 +9,7 @@ import pytest
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.operations import affected, comparisons, distributions, fleet, lineage, promotions
 from pilothouse.operations.services import Services
+from pilothouse.presentation.fleet_rows import fleet_table
 
 
 @pytest.fixture
@@ -31,15 +33,29 @@ def test_a_request_that_waits_is_on_its_way_to_its_targets(services: Services, p
     }  # fmt: skip
 
 
-def test_a_version_that_is_live_on_some_of_its_targets_is_on_its_way_to_the_others(
-    services: Services, pat
-) -> None:
+def test_a_version_that_was_rolled_back_on_a_target_is_not_on_its_way_there(services: Services, pat) -> None:
     promotions.approve(services, pat, 3, promotions.get_request(services, pat, 3).evidence_digest)
     (found,) = fleet.fleet(services, pat).roll_outs
     assert found.under_way == ("ewr", "jfk"), "deployed, and the serving processes have yet to load it"
     harbour.roll_back_silently(services, "flight-delay", "jfk", 1)
     (found,) = fleet.fleet(services, pat).roll_outs
-    assert (found.version, found.waits, found.there, found.to_come) == (3, False, ("ewr",), ("jfk",))
+    assert (found.version, found.waits, found.there, found.to_come) == (3, False, ("ewr",), ())
+    assert found.under_way == ("ewr",)
+    harbour.roll_back_silently(services, "flight-delay", "ewr", 1)
+    assert fleet.fleet(services, pat).roll_outs == ()
+
+
+def test_an_age_by_the_data_needs_data(services: Services, pat) -> None:
+    found = fleet.fleet(services, pat)
+    silent = replace(found, states=tuple(replace(s, event_clock=None) for s in found.states))
+    cells = [
+        cell.text
+        for row in fleet_table(silent, ["flight-delay"], "flight-delay", "nothing").rows
+        for cell in row.cells[1:]
+        if cell.text
+    ]
+    assert len(cells) == 2
+    assert all(text.split()[3] == "–" for text in cells)
 
 
 def test_bad_rows_reach_every_version_trained_on_them(services: Services, pat) -> None:

@@ -25,8 +25,8 @@ def fleet(services: Services, actor: Actor) -> Fleet:
 
 
 def _on_their_way(newest: Sequence[PromotionRequest], states: Sequence[TargetState]) -> list[RollOut]:
-    """The newest request of each model and target that is open, live on some of its targets and not on others, or live and
-    not answering yet."""
+    """The newest request of each model and target that is open, live on some of its targets and yet to come on others, or
+    live and not answering yet. Where something else was put live after it, a roll-back above all, it has been and gone."""
     live = {(s.model, s.target): s.deployment.version for s in states if s.deployment is not None}
     by_place = {(s.model, s.target): s for s in states}
     settled: set[tuple[str, str]] = set()
@@ -34,7 +34,9 @@ def _on_their_way(newest: Sequence[PromotionRequest], states: Sequence[TargetSta
     for request in newest:
         places = [t for t in request.targets if (request.model, t) not in settled]
         there = tuple(t for t in places if live.get((request.model, t)) == request.version)
-        to_come = tuple(t for t in places if t not in there)
+        to_come = tuple(
+            t for t in places if t not in there and not _has_moved_on(by_place.get((request.model, t)), request)
+        )
         waits = request.status is RequestStatus.OPEN
         failed = tuple(t for t in there if _has_failed(by_place[request.model, t]))
         under_way = tuple(t for t in there if t not in failed and _is_under_way(by_place[request.model, t]))
@@ -49,6 +51,12 @@ def _on_their_way(newest: Sequence[PromotionRequest], states: Sequence[TargetSta
         if waits or request.status is RequestStatus.DEPLOYED:
             settled.update((request.model, t) for t in places)
     return found
+
+
+def _has_moved_on(state: TargetState | None, request: PromotionRequest) -> bool:
+    """Whether what is live was put there after the request was closed."""
+    live = state.deployment if state is not None else None
+    return live is not None and request.closed_at is not None and live.recorded_at >= request.closed_at
 
 
 def _is_under_way(state: TargetState) -> bool:
