@@ -50,8 +50,15 @@ def test_while_no_event_has_come_the_age_is_that_of_the_deployment_by_the_clock_
     services: Services, pat
 ) -> None:
     found = fleet.fleet(services, pat)
-    silent = replace(found, states=tuple(replace(s, event_clock=None) for s in found.states))
-    now = max(s.deployment.recorded_at for s in silent.states) + timedelta(minutes=5)
+    flights = [s for s in found.states if s.model == "flight-delay"]
+    now = max(s.deployment.recorded_at for s in flights) + timedelta(minutes=5)
+    replayed = [replace(s.deployment, effective_at=now - timedelta(days=4_773)) for s in flights]
+    silent = replace(
+        found,
+        states=tuple(
+            replace(s, deployment=d, event_clock=None) for s, d in zip(flights, replayed, strict=True)
+        ),
+    )
     table = fleet_table(silent, ["flight-delay"], "flight-delay", "nothing", now)
     ages = [row.cells[1].text.split()[3] for row in table.rows if row.cells[1].text]
     assert ages == ["5m", "5m"]
