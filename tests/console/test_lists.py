@@ -112,17 +112,70 @@ async def test_filter_order_and_what_is_unhealthy_are_asked_in_sql(crowded: Path
         assert "only unhealthy" in app.view.notes()
 
 
-async def test_an_unknown_column_is_said_in_place_of_the_rows(crowded: Path, make_console) -> None:
-    app = make_console("sam", start="jobs")
+@pytest.mark.parametrize(
+    "start", ["jobs", "audit", "history", "models", "approvals", "alerts", "deployments"]
+)
+async def test_an_unknown_column_is_said_in_the_place_of_the_rows(make_console, start: str) -> None:
+    app = make_console("sam", start=start)
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
+        grid = grid_of(app)
+        before = grid.shown
+        assert before
         await pilot.press("slash", *"colour=red", "enter")
         await settle(pilot)
-        assert "there is no column 'colour'" in str(app.view.frame.fault.render())
-        assert not app.view.frame.body.display
+        assert grid.shown == 0
+        assert grid._nothing().startswith("there is no column 'colour' here: expected ")
+        assert grid._nothing().endswith("; Esc clears the filter")
+        await pilot.press("down")
+        assert grid.shown == 0
         await pilot.press("escape")
         await settle(pilot)
-        assert grid_of(app).shown == 2_006
+        assert grid.shown == before
+
+
+@pytest.mark.parametrize("start", ["history zork", "deployments zork", "alerts zork"])
+async def test_a_mistyped_model_never_reads_as_all_clear(make_console, start: str) -> None:
+    app = make_console("sam", start=start)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        assert grid_of(app).shown == 0
+        assert grid_of(app)._nothing() == "there is no model 'zork': expected bike-demand, flight-delay"
+        if start.startswith("alerts"):
+            await pilot.press("o")
+            await settle(pilot)
+            assert "there is no model 'zork'" in grid_of(app)._nothing()
+
+
+async def test_what_a_command_narrowed_is_said_and_esc_shows_all(make_console) -> None:
+    app = make_console("sam", start="jobs crashed")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        assert grid_of(app)._nothing() == "no job is crashed; Esc shows all"
+        await pilot.press("escape")
+        await settle(pilot)
+        assert grid_of(app).shown == 6
+        assert app.view.crumbs() == ("jobs", "all")
+        assert app.history.now.arguments == ()
+        await pilot.press("colon", *"jobs nosuch", "enter")
+        await settle(pilot)
+        assert "'nosuch' is no status of a job: expected queued, running" in grid_of(app)._nothing()
+
+
+async def test_the_log_is_searched_in_what_it_says_too(make_console) -> None:
+    app = make_console("sam", start="audit")
+    async with app.run_test(size=(140, 30)) as pilot:
+        await settle(pilot)
+        whole = grid_of(app).shown
+        await pilot.press("slash", *"detail=*model=flight-delay*", "enter")
+        await settle(pilot)
+        by_column = [entry.detail["model"] for entry in app.view.data.records.values()]
+        assert set(by_column) == {"flight-delay"}
+        assert len(by_column) < whole
+        await pilot.press("escape", "slash", *"flight-delay", "enter")
+        await settle(pilot)
+        by_text = [entry for entry in app.view.data.records.values() if "flight-delay" not in entry.subject]
+        assert {entry.detail["model"] for entry in by_text if "model" in entry.detail} == {"flight-delay"}
 
 
 async def test_keys_act_on_every_row_that_is_marked_and_name_each(make_console, workspace: Path) -> None:

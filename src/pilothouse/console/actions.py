@@ -85,7 +85,7 @@ _NAVIGATION = (
 
 ACTIONS: tuple[Action, ...] = (
     *(Action(EVERYWHERE, f"go_{view}", key, view, f"Go to {view}.", footer=False) for key, view in _NAVIGATION),
-    Action(EVERYWHERE, "back", "escape", "back", "Go back; clear marks and the filter first.", footer=False),
+    Action(EVERYWHERE, "back", "escape", "back", "Go back; clear marks, the filter and what : narrowed first.", footer=False),
     Action(EVERYWHERE, "command", "colon", "command", "Type a view with arguments, “monitor flight-delay ewr”.", footer=False),
     Action(EVERYWHERE, "filter", "slash", "filter", "Filter: text, !text, -f letters, column=value.", footer=False),
     Action(EVERYWHERE, "last_view", "minus", "last view", "Go to the view before, and back again.", footer=False),

@@ -113,6 +113,16 @@ def find_column(typed: str, names: tuple[str, ...]) -> str | None:
     return begun[0] if len(begun) == 1 else None
 
 
+def unknown_column(typed: str, names: tuple[str, ...]) -> str:
+    """What to say of a word that means no column, or more than one; empty where it means one."""
+    if find_column(typed, names) is not None:
+        return ""
+    begun = [name for name in names if name.startswith(typed.casefold())]
+    if begun:
+        return f"{typed[:40]!r} may be more than one column here: {', '.join(begun)}"
+    return f"there is no column {typed[:40]!r} here: expected {', '.join(names)}"
+
+
 def is_fuzzy(letters: str, text: str) -> bool:
     """Whether the letters occur in the text in their order, whatever stands between them."""
     rest = iter(text.casefold())

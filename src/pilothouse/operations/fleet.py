@@ -35,7 +35,9 @@ def _on_their_way(newest: Sequence[PromotionRequest], states: Sequence[TargetSta
         places = [t for t in request.targets if (request.model, t) not in settled]
         there = tuple(t for t in places if live.get((request.model, t)) == request.version)
         to_come = tuple(
-            t for t in places if t not in there and not _has_moved_on(by_place.get((request.model, t)), request)
+            t
+            for t in places
+            if t not in there and not _has_moved_on(by_place.get((request.model, t)), request)
         )
         waits = request.status is RequestStatus.OPEN
         failed = tuple(t for t in there if _has_failed(by_place[request.model, t]))

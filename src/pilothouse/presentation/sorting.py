@@ -2,7 +2,7 @@
 
 import re
 
-from pilothouse.domain.listing import RowFilter, bare
+from pilothouse.domain.listing import RowFilter, bare, unknown_column
 from pilothouse.presentation.tables import Row, Table
 from pilothouse.presentation.texts import ABSENT
 
@@ -40,6 +40,14 @@ def sort_key(text: str) -> tuple[int, float, str] | None:
 def column_name(title: str) -> str:
     """What a filter calls a column: the first word of its title, in lower case."""
     return re.sub(r"[^a-z0-9_]", "", (title.split() or [""])[0].casefold())
+
+
+def filter_fault(table: Table, wanted: RowFilter) -> str:
+    """Why no row can pass a filter: it asks for a column that the table has not. Empty where it has all of them."""
+    titles = [name for name in (column_name(column.title) for column in table.columns) if name]
+    names = tuple(dict.fromkeys([*titles, *(name for row in table.rows[:1] for name, _ in row.fields)]))
+    found = (unknown_column(predicate.column, names) for predicate in wanted.predicates)
+    return next(filter(None, found), "") if table.rows else ""
 
 
 def passing_rows(

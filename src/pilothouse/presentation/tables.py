@@ -49,6 +49,8 @@ class Table:
     """Columns and rows; ``empty`` says what to do where there is none, ``past`` why there is none in the past where that has
     a reason of its own.
 
+    ``fault`` says why nothing is shown at all: what was asked for does not exist.
+
     Where ``total`` is given the rows are a window of a longer list that is filtered and sorted in SQL, and ``first`` is the
     place of the first of them in it.
     """
@@ -59,6 +61,7 @@ class Table:
     past: str = ""
     first: int = 0
     total: int | None = None
+    fault: str = ""
 
 
 def display_width(text: str) -> int:

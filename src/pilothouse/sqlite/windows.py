@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.listing import Page, Query, RowFilter, find_column, like
+from pilothouse.domain.listing import Page, Query, RowFilter, find_column, like, unknown_column
 
 from .connection import Connection
 
@@ -51,6 +51,8 @@ class Listing:
     """Text of rows of another table that is part of the row's too, and how a test of it (``{}``) reaches the row."""
     also: tuple[str, ...] = ()
     """Columns of ``tests`` that are part of the text too."""
+    long: str = ""
+    """A long text that is part of it too, but not where letters are looked for in their order: those are in any long text."""
 
     def source(self, expressions: Sequence[str], sort: str = "") -> str:
         """The FROM that has every table that occurs in the expressions."""
@@ -251,6 +253,9 @@ def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values:
     for column, (_, table) in listing.named.items():
         tests.append(f"{column} IN (SELECT id FROM {table} WHERE name LIKE ? ESCAPE '\\')")
         bound.append(pattern)
+    if listing.long and row_filter.kind != "fuzzy":
+        tests.append(f"{listing.long} LIKE ? ESCAPE '\\'")
+        bound.append(pattern)
     for name in listing.also:
         tests.append(_test(listing, name, "LIKE ? ESCAPE '\\'"))
         bound.append(pattern)
@@ -259,9 +264,8 @@ def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values:
 
 
 def _column(listing: Listing, typed: str) -> str:
-    found = find_column(typed, tuple(listing.columns))
+    names = tuple(listing.columns)
+    found = find_column(typed, names)
     if found is None:
-        raise InvalidInputError(
-            f"there is no column {typed[:40]!r} here: expected {', '.join(listing.columns)}"
-        )
+        raise InvalidInputError(unknown_column(typed, names))
     return found

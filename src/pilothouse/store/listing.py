@@ -98,13 +98,24 @@ DEPLOYMENTS = Listing(
         "target": "targets t CROSS JOIN deployments d ON d.target_id = t.id",
     },
 )  # fmt: skip
+_DETAIL = """replace(replace(e.detail, '":', '='), '"', '')"""
+"""``{alert=9,reason=a storm}``: as the log shows it, from canonical JSON."""
 AUDIT = Listing(
     "audit e",
     {},
     "e.seq",
-    {"seq": "e.seq", "recorded": "e.recorded_at", "who": "e.actor", "did": "e.action", "to": "e.subject"},
+    {
+        "seq": "e.seq",
+        "recorded": "e.recorded_at",
+        "who": "e.actor",
+        "did": "e.action",
+        "to": "e.subject",
+        "detail": "''",
+    },
     "lower(e.actor || ' ' || e.action || ' ' || e.subject)",
     "e.action LIKE '%.failed' OR e.action LIKE '%.lost' OR e.action LIKE '%.rejected' OR e.action LIKE '%.rolled_back'",
+    tests={"detail": f"{_DETAIL} {{}}"},
+    long=_DETAIL,
 )
 
 

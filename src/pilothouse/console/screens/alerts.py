@@ -8,9 +8,10 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.screens import incident_actions
-from pilothouse.console.screens.lists import WINDOW, Listed, PagedView, TableView, listed
+from pilothouse.console.screens.lists import WINDOW, Listed, PagedView, TableView, check_model, listed
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
+from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
@@ -32,6 +33,7 @@ class AlertsView(PagedView[Incident]):
     """
 
     SCOPE = TOP = "alerts"
+    WIDENS = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,10 +88,21 @@ class AlertsView(PagedView[Incident]):
             return super().load(services, actor)
         from pilothouse.operations import incidents, targets
 
+        try:
+            self.check(services, actor)
+        except NotFoundError as error:
+            return Listed({}, replace(incident_table(()), fault=str(error)))
         found = incidents.list_incidents(
             services, actor, unresolved=True, model=self.model or None, limit=WINDOW
         )
-        return listed(found, incident_table(found, targets.list_targets(services, actor)), lambda i: i.id)
+        table = incident_table(found, targets.list_targets(services, actor))
+        if self.model:
+            table = replace(table, empty=f"no incident of {self.model} goes on; o shows those that are over")
+        return listed(found, table, lambda i: i.id)
+
+    def check(self, services: "Services", actor: Actor) -> None:
+        """There must be such a model."""
+        check_model(services, actor, self.model)
 
     def narrowed(self, query: Query) -> Query:
         """Only one model's."""
@@ -114,7 +127,9 @@ class AlertsView(PagedView[Incident]):
         if action.scope != self.SCOPE or action.name == "all":
             return ""
         chosen = self.chosen if action.writes else [self.record]
-        return next(filter(None, (incident_actions.refusal(action.name, found) for found in chosen or [None])), "")
+        return next(
+            filter(None, (incident_actions.refusal(action.name, found) for found in chosen or [None])), ""
+        )
 
     def do_open(self) -> None:
         """Its alerts and its story."""

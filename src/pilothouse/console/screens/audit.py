@@ -33,6 +33,7 @@ class AuditView(PagedView[AuditEntry]):
     """``v`` recomputes the chain; ``:audit TEXT`` and ``/`` search the whole log."""
 
     SCOPE = TOP = "audit"
+    WIDENS = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +70,12 @@ class AuditView(PagedView[AuditEntry]):
 
     def table(self, services: "Services", rows: Sequence[AuditEntry]) -> Table:
         """Newest first."""
-        return audit_table(rows)
+        table = audit_table(rows)
+        return (
+            replace(table, empty=f"no entry holds {self._text[:40]!r}; Esc shows all")
+            if self._text
+            else table
+        )
 
     def key_of(self, record: AuditEntry) -> int:
         """Its place in the chain."""

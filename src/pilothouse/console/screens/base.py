@@ -28,6 +28,8 @@ class View(ReadingScreen[T]):
     """The top view whose tab is lit."""
     AUTO_FOCUS = ""
     """Nothing takes keys by itself: Textual would choose the hidden prompt where a view has no list (``focus_body``)."""
+    WIDENS: ClassVar[bool] = False
+    """Whether Esc shows everything again where ``:view WHAT`` asked for less."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         cls.BINDINGS = bindings_of(cls.SCOPE)
@@ -286,7 +288,7 @@ class View(ReadingScreen[T]):
             widget.set_filter(self.filter_text)
 
     def do_back(self) -> None:
-        """Close the prompt, else take marks away, else clear the filter, else leave the view."""
+        """Close the prompt, else take marks away, else clear the filter, else show everything, else leave the view."""
         widget = self.list_or_text()
         if self.frame.prompt.display:
             self.close_prompt()
@@ -296,8 +298,17 @@ class View(ReadingScreen[T]):
             self.filter_text = ""
             self._apply_filter()
             self.refresh_chrome()
-        else:
+        elif not self._widen():
             self.app.go_back()
+
+    def _widen(self) -> bool:
+        """Show everything again where a command asked this list for less."""
+        if not (self.WIDENS and self.destination.arguments):
+            return False
+        self.set_arguments("all")
+        self.destination = navigation.Destination(self.SCOPE)
+        self.app.history.visit(self.destination)
+        return True
 
     # ---- what the cursor is on
 

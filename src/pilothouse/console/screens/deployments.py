@@ -1,13 +1,15 @@
 """Targets × models: what is live where, who answers, and the key that goes back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
+from pilothouse.console.screens.lists import check_model
 from pilothouse.console.widgets.grid import Grid
+from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.monitoring import TargetState
 from pilothouse.domain.records import Hold, RollBackStep
 from pilothouse.domain.roles import Actor
@@ -25,12 +27,14 @@ class Deployed:
     states: tuple[TargetState, ...]
     steps: tuple[RollBackStep, ...]
     holds: tuple[Hold, ...]
+    fault: str = ""
 
 
 class DeploymentsView(View[Deployed]):
     """``ctrl+l`` goes back on one target or those marked, ``ctrl+e`` on all."""
 
     SCOPE = TOP = "deployments"
+    WIDENS = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,6 +58,10 @@ class DeploymentsView(View[Deployed]):
         from pilothouse.operations import deployments, health
 
         model = self.model or None
+        try:
+            check_model(services, actor, self.model)
+        except NotFoundError as error:
+            return Deployed((), (), (), str(error))
         return Deployed(
             tuple(health.target_states(services, actor, model)),
             tuple(deployments.roll_back_steps(services, actor, model)),
@@ -62,7 +70,7 @@ class DeploymentsView(View[Deployed]):
 
     def show(self, data: Deployed) -> None:
         """What is live."""
-        self.query_one("#grid", Grid).put(deployment_table(data.states))
+        self.query_one("#grid", Grid).put(replace(deployment_table(data.states), fault=data.fault))
         self.focus_body()
 
     @property

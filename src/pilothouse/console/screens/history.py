@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pilothouse.console.screens.lists import PagedView
+from pilothouse.console.screens.lists import PagedView, check_model
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Deployment
 from pilothouse.domain.roles import Actor
@@ -30,6 +30,10 @@ class HistoryView(PagedView[Deployment]):
         """deployments › MODEL › history."""
         return ("deployments", *filter(None, [self.model]), "history")
 
+    def check(self, services: "Services", actor: Actor) -> None:
+        """There must be such a model."""
+        check_model(services, actor, self.model)
+
     def narrowed(self, query: Query) -> Query:
         """Only one model's."""
         return replace(query, where=(("model", self.model),)) if self.model else query
@@ -42,7 +46,8 @@ class HistoryView(PagedView[Deployment]):
 
     def table(self, services: "Services", rows: Sequence[Deployment]) -> Table:
         """Since, until, what, how, by whom."""
-        return deployment_history_table(rows)
+        table = deployment_history_table(rows)
+        return replace(table, empty=f"{self.model} has never been deployed") if self.model else table
 
     def subject_model(self) -> str:
         """The deployment's model."""

@@ -98,9 +98,7 @@ def assign(view: View[Any], chosen: Sequence[Incident]) -> None:
     view.ask(question, go)
 
 
-def _perform(
-    view: View[Any], chosen: Sequence[Incident], act: Act, words: Callable[[str, str], str]
-) -> None:
+def _perform(view: View[Any], chosen: Sequence[Incident], act: Act, words: Callable[[str, str], str]) -> None:
     """One incident after the other, each in its own transaction: one that is refused leaves the others done."""
 
     def operation(services: Any, actor: Actor) -> str:
@@ -136,8 +134,6 @@ def _counted(verb: str, chosen: Sequence[Incident]) -> str:
 def _each(chosen: Sequence[Incident], of_one: Sequence[str]) -> list[str]:
     """What a single incident is about; of several, each by name."""
     if len(chosen) > 1:
-        return [
-            f"incident {i.id}: {i.cause}, {i.model} on {' '.join(i.targets)}, {i.status}" for i in chosen
-        ]
+        return [f"incident {i.id}: {i.cause}, {i.model} on {' '.join(i.targets)}, {i.status}" for i in chosen]
     more = len(of_one) - _LISTED
     return [*of_one[:_LISTED], *([f"… and {more} more"] if more > 0 else [])]

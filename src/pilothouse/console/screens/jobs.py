@@ -23,6 +23,7 @@ class JobsView(PagedView[Job]):
     """Enter shows a job's log. ``:jobs failed`` shows only those. Keys act on every job that is marked."""
 
     SCOPE = TOP = "jobs"
+    WIDENS = True
     _status = ""
 
     def crumbs(self) -> tuple[str, ...]:
@@ -35,11 +36,14 @@ class JobsView(PagedView[Job]):
         self._ask_from_the_top()
         self.ask_anew()
 
-    def narrowed(self, query: Query) -> Query:
-        """Only jobs of the status asked for."""
+    def check(self, services: "Services", actor: Actor) -> None:
+        """There must be such a status."""
         if self._status and self._status not in list(JobStatus):
             known = ", ".join(status.replace(" ", "-") for status in JobStatus)
-            raise InvalidInputError(f"{self._status!r} is no status of a job: expected {known} or all")
+            raise InvalidInputError(f"{self._status[:40]!r} is no status of a job: expected {known} or all")
+
+    def narrowed(self, query: Query) -> Query:
+        """Only jobs of the status asked for."""
         return replace(query, where=(("status", self._status),)) if self._status else query
 
     def page(self, services: "Services", actor: Actor, query: Query) -> Page[Job]:
@@ -50,7 +54,8 @@ class JobsView(PagedView[Job]):
 
     def table(self, services: "Services", rows: Sequence[Job]) -> Table:
         """Newest first."""
-        return job_table(rows, services.now())
+        table = job_table(rows, services.now())
+        return replace(table, empty=f"no job is {self._status}; Esc shows all") if self._status else table
 
     def subject_model(self) -> str:
         """The job's model."""

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.grid import Grid
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.tables import Table
@@ -98,6 +99,9 @@ class PagedView(TableView[R]):
         """The key by which the cursor knows it."""
         return self.key_of(record)
 
+    def check(self, services: "Services", actor: Actor) -> None:
+        """Raise where what the view is of does not exist; for subclasses. Runs in a thread."""
+
     def narrowed(self, query: Query) -> Query:
         """The query with what the view is of; for subclasses."""
         return query
@@ -107,7 +111,20 @@ class PagedView(TableView[R]):
         return services.registry.data_version()
 
     def load(self, services: "Services", actor: Actor) -> Listed[R]:
-        """The window; counted only where somebody has written or something else is asked."""
+        """The window; counted only where somebody has written or something else is asked.
+
+        Where what the view or its filter asks for does not exist there are no rows: a mistyped name never reads as all clear.
+        """
+        try:
+            self.check(services, actor)
+            return self._load_window(services, actor)
+        except (InvalidInputError, NotFoundError) as error:
+            if self.query_of_list.sort and not self.query_of_list.filter:
+                raise  # there is no such order: what is shown stays
+            self._seen = None
+            return Listed({}, replace(self.table(services, ()), total=0, fault=str(error)))
+
+    def _load_window(self, services: "Services", actor: Actor) -> Listed[R]:
         query = self.narrowed(self.query_of_list)
         state = (self._question, self.state_of(services))
         counting = state != self._seen or bool(query.filter)
@@ -172,6 +189,17 @@ class PagedView(TableView[R]):
         if query != self.query_of_list:
             self.query_of_list = query
             self.ask_anew()
+
+
+def check_model(services: "Services", actor: Actor, model: str) -> None:
+    """Raise NotFoundError where a model is named (empty: none is) and there is no such one."""
+    from pilothouse.operations import catalogue
+
+    if not model:
+        return
+    known = [found.name for found in catalogue.list_models(services, actor)]
+    if model not in known:
+        raise NotFoundError(f"there is no model {model[:40]!r}: expected {', '.join(known) or 'none yet'}")
 
 
 def listed(records: Sequence[Any], table: Table, key: Callable[[Any], Any]) -> Listed[Any]:

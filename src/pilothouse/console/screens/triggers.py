@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 
 from pilothouse.console.screens.base import View
+from pilothouse.console.screens.lists import check_model
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.roles import Actor
@@ -63,6 +64,7 @@ class TriggersView(View[Automatic]):
         from pilothouse.operations import starts
 
         model = self.model or None
+        check_model(services, actor, self.model)
         return Automatic(
             tuple(starts.list_starters(services, actor, model=model)),
             tuple(starts.list_deeds(services, actor, model=model)),

@@ -4,6 +4,8 @@ A table may be a window of a longer list (``Table.total``): then the grid is as 
 view's to ask for (``Sorted``), and ``Edge`` asks for the rows beyond the window.
 """
 
+from textwrap import wrap
+
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -15,7 +17,7 @@ from textual.strip import Strip
 
 from pilothouse.console.widgets.tones import CURSOR, HEADER, SORTABLE, SORTED, STYLES
 from pilothouse.domain.listing import RowFilter, parse_filter
-from pilothouse.presentation.sorting import column_name, passing_rows, sort_letters
+from pilothouse.presentation.sorting import column_name, filter_fault, passing_rows, sort_letters
 from pilothouse.presentation.tables import Row, Table, clip, display_width, fit_columns
 
 _GAP = 2
@@ -303,7 +305,8 @@ class Grid(ScrollView, can_focus=True):
         if self._table is None:
             return Strip.blank(width)
         if not self._rows:
-            return self._strip([(self._nothing() if y == 1 else "", STYLES["dim"])], width)
+            words = wrap(self._nothing(), max(10, width - 2))
+            return self._strip([(words[y - 1] if 0 < y <= len(words) else "", STYLES["dim"])], width)
         if y == 0:
             return self._titles(width)
         index = int(self.scroll_offset.y) + y - 1 - self._first
@@ -329,8 +332,12 @@ class Grid(ScrollView, can_focus=True):
 
     def _nothing(self) -> str:
         assert self._table is not None
+        fault = self._table.fault or ("" if self.paged else filter_fault(self._table, self._filter))
         if self._filter:
-            return f"no row passes /{self._filter_text[:60]}; Esc clears the filter"
+            why = fault or f"no row passes /{self._filter_text[:60]}"
+            return f"{why}; Esc clears the filter"
+        if fault:
+            return fault
         if self.unhealthy:
             return "nothing here is unhealthy; ^z shows everything"
         return self._table.past or self.in_past or self._table.empty
