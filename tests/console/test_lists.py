@@ -178,6 +178,61 @@ async def test_the_log_is_searched_in_what_it_says_too(make_console) -> None:
         assert {entry.detail["model"] for entry in by_text if "model" in entry.detail} == {"flight-delay"}
 
 
+async def test_another_order_or_filter_begins_at_the_top(crowded: Path, make_console) -> None:
+    app = make_console("sam", start="jobs")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        grid = grid_of(app)
+        await pilot.press("pagedown", "pagedown", "K")
+        await settle(pilot)
+        assert (grid.sort, grid.cursor, grid.scroll_offset.y) == ("KIND", 0, 0)
+        assert "KIND↑" in grid.render_line(0).text
+        await pilot.press("pagedown", "slash", *"kind=train", "enter")
+        await settle(pilot)
+        assert (grid.cursor, grid.scroll_offset.y) == (0, 0)
+        await pilot.press("down", "down")
+        on = grid.key
+        await pilot.press("ctrl+r")
+        await settle(pilot)
+        assert grid.key == on, "a refresh leaves the cursor where it is"
+
+
+@pytest.mark.parametrize(
+    ("start", "letter", "title"),
+    [("jobs", "J", "JOB"), ("alerts", "I", "INC"), ("deployments", "T", "TARGET"), ("models", "M", "MODEL")],
+)
+async def test_the_arrow_of_the_order_stands_beside_the_whole_title(
+    make_console, start: str, letter: str, title: str
+) -> None:
+    app = make_console("pat", start=start)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for arrow in "↑↓":
+            await pilot.press(letter)
+            await settle(pilot)
+            assert f"{title}{arrow}" in grid_of(app).render_line(0).text
+
+
+@pytest.mark.parametrize(
+    ("start", "names"),
+    [
+        ("approvals", ["flight-delay/3", "ewr jfk"]),
+        ("models", ["flight-delay"]),
+        ("jobs", ["flight-delay"]),
+        ("history", ["flight-delay"]),
+    ],
+)
+async def test_a_narrow_screen_says_whole_what_a_row_is_about(
+    make_console, start: str, names: list[str]
+) -> None:
+    app = make_console("pat", start=start)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        text = "\n".join(grid_of(app).render_line(y).text for y in range(10))
+        for name in names:
+            assert f" {name} " in text
+
+
 async def test_keys_act_on_every_row_that_is_marked_and_name_each(make_console, workspace: Path) -> None:
     app = make_console("olga", start="jobs")
     async with app.run_test(size=(100, 30)) as pilot:

@@ -322,6 +322,8 @@ async def test_a_long_history_of_deployments_is_read_window_by_window(crowded: P
         await settle(pilot)
         await press(pilot, "h")
         assert (app.view.SCOPE, grid(app).shown) == ("history", 1_503)
+        since = column(app, "SINCE (DATA)")
+        assert since == sorted(since, reverse=True)
         await press(pilot, "slash", *"region=us* target=jfk", "enter")
         assert grid(app).shown == 501
         assert set(column(app, "TARGET")) == {"jfk"}

@@ -44,6 +44,17 @@ def test_columns_that_may_go_go_last_first() -> None:
     assert [i for i, _ in fit_columns(made, 20)] == [0]
 
 
+def test_what_a_row_is_about_is_cut_last() -> None:
+    made = table(
+        ("flight-delay/3", "0/1", "petra"), columns=read_columns("VERSION ~7-24", "SIGNED !1", "BY ~2 !2")
+    )
+    assert fit_columns(made, 29) == [(0, 14), (1, 6), (2, 5)]
+    assert fit_columns(made, 26) == [(0, 14), (1, 6), (2, 2)]
+    assert fit_columns(made, 22) == [(0, 14), (1, 6)]
+    assert fit_columns(made, 14) == [(0, 14)]
+    assert fit_columns(made, 10) == [(0, 10)]
+
+
 def test_wide_characters_count_double() -> None:
     assert display_width(clip("漢字かな", 5)) == 5
     assert clip("漢字かな", 5) == "漢字…"

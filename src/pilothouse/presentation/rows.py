@@ -118,7 +118,7 @@ def deployment_table(states: Sequence[TargetState]) -> Table:
     """Targets × models: which version is live, since when, and who is answering."""
     columns = read_columns(
         "TARGET",
-        "MODEL ~10",
+        "MODEL ~10-20",
         ">LIVE",
         "SERVING ~9",
         "HEALTH",
@@ -156,12 +156,12 @@ def deployment_table(states: Sequence[TargetState]) -> Table:
 
 
 def deployment_history_table(deployments: Sequence[Deployment]) -> Table:
-    """Every deployment that there was, newest first."""
+    """Every deployment that there was, in the order given."""
     columns = read_columns(
         "SINCE (DATA)",
         "UNTIL (DATA)",
         "TARGET",
-        "MODEL ~10",
+        "MODEL ~10-20",
         ">VERSION",
         "HOW",
         "BY !1",
@@ -191,11 +191,11 @@ def deployment_history_table(deployments: Sequence[Deployment]) -> Table:
 def model_table(models: Sequence[Model]) -> Table:
     """A row a model as applied."""
     columns = read_columns(
-        "MODEL ~12",
+        "MODEL ~12-24",
         "TASK",
         "OWNER ~8 !2",
         ">CHAMPION",
-        "TARGETS ~8",
+        "TARGETS ~8-16",
         "DESCRIPTION ~10 !3",
     )
     rows = [

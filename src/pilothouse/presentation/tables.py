@@ -10,7 +10,8 @@ from pilothouse.presentation.cell import Cell
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. ``shrink`` may be cut (never below ``least``); the highest ``drop`` goes first where room lacks."""
+    """A column. ``shrink`` may be cut (not below ``keep`` while another column can go, never below ``least``); the highest
+    ``drop`` goes first where room lacks."""
 
     title: str
     align: Literal["left", "right"] = "left"
@@ -19,18 +20,22 @@ class Column:
     drop: int = 0
     ranked: bool = False
     """The rows come in the order of this column, the greatest first, which its texts do not say."""
+    keep: int = 0
 
 
-_SPEC = re.compile(r"(>?)(.*?)(?: ~(\d+))?(?: !(\d+))?")
+_SPEC = re.compile(r"(>?)(.*?)(?: ~(\d+)(?:-(\d+))?)?(?: !(\d+))?")
 
 
 def read_columns(*specs: str) -> tuple[Column, ...]:
-    """``">LIVE"`` right-aligned; ``"MODEL ~10"`` may shrink to 10; ``"OWNER ~8 !2"`` may also go, second last."""
+    """``">LIVE"`` right-aligned; ``"MODEL ~10"`` may shrink to 10; ``"MODEL ~10-20"`` so far only when nothing else can go, else
+    to 20; ``"OWNER ~8 !2"`` may also go, second last."""
     columns = []
     for spec in specs:
-        right, title, least, drop = _SPEC.fullmatch(spec).groups()  # type: ignore[union-attr]
+        right, title, least, keep, drop = _SPEC.fullmatch(spec).groups()  # type: ignore[union-attr]
         align: Literal["left", "right"] = "right" if right else "left"
-        columns.append(Column(title, align, int(least or 1), least is not None, int(drop or 0)))
+        columns.append(
+            Column(title, align, int(least or 1), least is not None, int(drop or 0), keep=int(keep or 0))
+        )
     return tuple(columns)
 
 
@@ -90,17 +95,19 @@ def fit_columns(table: Table, width: int, *, gap: int = 2) -> list[tuple[int, in
         spare = width - sum(natural[i] for i in shown) - gap * (len(shown) - 1)
         if spare >= 0:
             return [(i, natural[i]) for i in shown]
-        floors = {i: _floor(table.columns[i], natural[i]) for i in shown}
+        last = not any(table.columns[i].drop for i in shown)
+        floors = {i: _floor(table.columns[i], natural[i], last=last) for i in shown}
         if sum(floors.values()) + gap * (len(shown) - 1) <= width:
             return _shrink(shown, natural, floors, -spare)
         dropped = max(shown, key=lambda i: (table.columns[i].drop, i))
-        if table.columns[dropped].drop == 0:
+        if last:
             return _shrink(shown, natural, floors, -spare)
         shown.remove(dropped)
 
 
-def _floor(column: Column, natural: int) -> int:
-    return min(natural, max(column.least, display_width(column.title))) if column.shrink else natural
+def _floor(column: Column, natural: int, *, last: bool) -> int:
+    least = column.least if last else max(column.least, column.keep)
+    return min(natural, max(least, display_width(column.title))) if column.shrink else natural
 
 
 def _shrink(

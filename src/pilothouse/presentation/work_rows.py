@@ -32,14 +32,14 @@ def request_table(requests: Sequence[PromotionRequest], mine: frozenset[int], no
     columns = read_columns(
         "",
         ">REQUEST",
-        "VERSION ~12",
-        "TARGETS ~7",
+        "VERSION ~12-24",
+        "TARGETS ~7-18",
         "STATUS",
-        ">SIGNED",
-        "BY ~5",
+        ">SIGNED !4",
+        "BY ~5 !5",
         "ASKED !2",
-        "EXPIRES !1",
-        "REASON ~8 !3",
+        "EXPIRES !3",
+        "REASON ~8 !6",
     )
     ordered = sorted(requests, key=lambda r: (r.id not in mine, r.status != "open", -r.id))
     rows = [
@@ -70,7 +70,7 @@ def job_table(jobs: Sequence[Job], now: datetime) -> Table:
     columns = read_columns(
         ">JOB",
         "KIND",
-        "MODEL ~10",
+        "MODEL ~10-20",
         "STATUS",
         "PROGRESS",
         "STEP !1",

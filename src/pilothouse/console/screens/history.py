@@ -1,4 +1,4 @@
-"""Every deployment that there was, newest first, however many."""
+"""Every deployment that there was, the newest by the data first, however many."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,8 +35,10 @@ class HistoryView(PagedView[Deployment]):
         check_model(services, actor, self.model)
 
     def narrowed(self, query: Query) -> Query:
-        """Only one model's."""
-        return replace(query, where=(("model", self.model),)) if self.model else query
+        """Only one model's; in the order of the first column, the newest on top."""
+        where = (("model", self.model),) if self.model else ()
+        order = {} if query.sort else {"sort": "since", "descending": True}
+        return replace(query, where=where, **order)
 
     def page(self, services: "Services", actor: Actor, query: Query) -> Page[Deployment]:
         """A window of them."""

@@ -178,6 +178,7 @@ class PagedView(TableView[R]):
         """Only what is unhealthy, or everything: SQL decides."""
         grid = self.query_one("#grid", Grid)
         grid.unhealthy = not grid.unhealthy
+        grid.begin_at_top()
         self._ask_from_the_top(unhealthy=grid.unhealthy)
 
     def _apply_filter(self) -> None:

@@ -4,6 +4,7 @@ A table may be a window of a longer list (``Table.total``): then the grid is as 
 view's to ask for (``Sorted``), and ``Edge`` asks for the rows beyond the window.
 """
 
+from dataclasses import replace
 from textwrap import wrap
 
 from rich.segment import Segment
@@ -18,7 +19,7 @@ from textual.strip import Strip
 from pilothouse.console.widgets.tones import CURSOR, HEADER, SORTABLE, SORTED, STYLES
 from pilothouse.domain.listing import RowFilter, parse_filter
 from pilothouse.presentation.sorting import column_name, filter_fault, passing_rows, sort_letters
-from pilothouse.presentation.tables import Row, Table, clip, display_width, fit_columns
+from pilothouse.presentation.tables import Column, Row, Table, clip, fit_columns
 
 _GAP = 2
 _MARGIN = 60
@@ -71,6 +72,8 @@ class Grid(ScrollView, can_focus=True):
         self._filter_text = ""
         self._first = 0
         self._wanted = ""
+        self._from_top = False
+        """Another order or filter was asked for: its rows begin at the top, unless the cursor is moved before they come."""
         self._strips: dict[tuple[int, bool, bool, int], Strip] = {}
         """Rows as they were drawn: by place, whether the cursor is on it, whether it is marked, and how far to the side."""
         self.cursor = 0
@@ -113,8 +116,11 @@ class Grid(ScrollView, can_focus=True):
 
     def set_filter(self, text: str) -> None:
         """Show only rows that pass; a list in SQL is filtered there."""
+        narrower = text != self._filter_text and bool(text)
         self._filter_text = text
         self._filter = parse_filter(text)
+        if narrower:
+            self.begin_at_top()
         self._apply()
 
     def select(self, key: str) -> None:
@@ -146,7 +152,13 @@ class Grid(ScrollView, can_focus=True):
     def toggle_unhealthy(self) -> None:
         """Only rows in which a cell warns, or all; a list in SQL is the view's to ask for."""
         self.unhealthy = not self.unhealthy
+        self.begin_at_top()
         self._apply()
+
+    def begin_at_top(self) -> None:
+        """What is asked for now is another list: the cursor is on its first row."""
+        self._go(0)
+        self._from_top = True
 
     def sort_letters(self) -> dict[str, int]:
         """Capital letter to column."""
@@ -164,17 +176,18 @@ class Grid(ScrollView, can_focus=True):
             self.descending = True
         else:
             self.sort, self.descending = "", False
+        self.begin_at_top()
         if self.paged:
+            self._fit()
             self.post_message(self.Sorted(column_name(self.sort), self.descending))
         else:
             self._apply()
-        self.refresh()
         return True
 
     def forget_sort(self) -> None:
         """The table's own order: the list knows no such column."""
         self.sort, self.descending = "", False
-        self.refresh()
+        self._fit()
 
     def _apply(self) -> None:
         if self._table is None:
@@ -183,13 +196,13 @@ class Grid(ScrollView, can_focus=True):
         self._first = self._table.first
         self._rows = self._table.rows if self.paged else self._passing()
         keys = [row.key for row in self._rows]
-        if self._wanted in ("start", "end"):
-            self.cursor = 0 if self._wanted == "start" else max(0, len(keys) - 1)
+        if self._from_top or self._wanted in ("start", "end"):
+            self.cursor = max(0, len(keys) - 1) if self._wanted == "end" else 0
         elif before in keys and not (top and self.paged and before != keys[0] and not self.has_focus):
             self.cursor = keys.index(before)
         else:
             self.cursor = max(0, min(place - self._first, len(keys) - 1))
-        wanted, self._wanted = self._wanted, ""
+        wanted, self._wanted, self._from_top = self._wanted or self._from_top, "", False
         self._fit()
         moved = self._first + self.cursor - place
         if wanted:
@@ -213,7 +226,8 @@ class Grid(ScrollView, can_focus=True):
         if self._table is None:
             return
         width = max(1, self.size.width - 2)
-        shown = Table(self._table.columns, self._rows, self._table.empty)
+        columns = tuple(replace(column, title=self._title(column)) for column in self._table.columns)
+        shown = Table(columns, self._rows, self._table.empty)
         self._columns = fit_columns(shown, _WIDEST * len(shown.columns) if self.wide else width, gap=_GAP)
         across = sum(w for _, w in self._columns) + _GAP * len(self._columns) if self.wide else 0
         self.virtual_size = Size(max(self.size.width, across), self._total + 1)
@@ -242,6 +256,7 @@ class Grid(ScrollView, can_focus=True):
         self._go(self.cursor + pages * max(1, self.size.height - 2))
 
     def _go(self, index: int) -> None:
+        self._from_top = False
         if not self._rows:
             return
         if self.paged:
@@ -348,6 +363,11 @@ class Grid(ScrollView, can_focus=True):
             self.in_past = words
             self.refresh()
 
+    def _title(self, column: Column) -> str:
+        """With an arrow where the rows are sorted by it."""
+        arrow = "↓" if self.descending else "↑"
+        return f"{column.title}{arrow}" if self.sort and column.title == self.sort else column.title
+
     def _titles(self, width: int) -> Strip:
         """The titles; the letter that sorts is underlined, and an arrow stands at the column that the rows are sorted by."""
         assert self._table is not None
@@ -355,17 +375,8 @@ class Grid(ScrollView, can_focus=True):
         segments = [Segment(" ")]
         for place, (i, w) in enumerate(self._columns):
             column = self._table.columns[i]
-            is_sorted = bool(self.sort) and column.title == self.sort
-            title = column.title
-            if is_sorted:
-                arrow = "↓" if self.descending else "↑"
-                title = (
-                    f"{title}{arrow}"
-                    if display_width(title) < w
-                    else f"{clip(title, max(0, w - 1)).rstrip()}{arrow}"
-                )
-            text = clip(title, w, column.align)
-            style = SORTED if is_sorted else HEADER
+            text = clip(self._title(column), w, column.align)
+            style = SORTED if column.title == self.sort else HEADER
             at = text.upper().find(letters[i]) if i in letters and self.has_focus else -1
             if place:
                 segments.append(Segment(" " * _GAP))
