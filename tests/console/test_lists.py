@@ -233,6 +233,33 @@ async def test_a_narrow_screen_says_whole_what_a_row_is_about(
             assert f" {name} " in text
 
 
+async def test_what_is_unhealthy_is_shown_where_there_is_health_and_refused_elsewhere(make_console) -> None:
+    app = make_console("pat", start="models")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        healths = {row.key: row.cells[1].text for row in grid_of(app)._rows}
+        unwell = {model for model, health in healths.items() if health[0] in "✖▲"}
+        assert unwell
+        await pilot.press("ctrl+z")
+        assert {row.key for row in grid_of(app)._rows} == unwell
+        for view, words in (
+            ("approvals", "a request has no health"),
+            ("schedules", "a schedule has no health"),
+        ):
+            await pilot.press("colon", *view, "enter")
+            await settle(pilot)
+            await pilot.press("ctrl+z")
+            assert words in footer(app)
+            assert not grid_of(app).unhealthy
+        await pilot.press("colon", *"audit", "enter")
+        await settle(pilot)
+        await pilot.press("slash", *"request.opened", "enter", "ctrl+z")
+        await settle(pilot)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert "only unhealthy" in " ".join(app.view.notes())
+
+
 async def test_keys_act_on_every_row_that_is_marked_and_name_each(make_console, workspace: Path) -> None:
     app = make_console("olga", start="jobs")
     async with app.run_test(size=(100, 30)) as pilot:

@@ -1,9 +1,9 @@
 """Tables of the fleet: models, versions, targets, deployments. Domain records in, a Table out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pilothouse.domain.model_spec import METRICS
-from pilothouse.domain.monitoring import ModelOverview, TargetState
+from pilothouse.domain.monitoring import Health, ModelOverview, TargetState
 from pilothouse.domain.records import (
     Deployment,
     Model,
@@ -188,10 +188,11 @@ def deployment_history_table(deployments: Sequence[Deployment]) -> Table:
     return Table(columns, tuple(rows), "nothing has been deployed: request and approve a promotion first")
 
 
-def model_table(models: Sequence[Model]) -> Table:
-    """A row a model as applied."""
+def model_table(models: Sequence[Model], healths: Mapping[str, Health]) -> Table:
+    """A row a model as applied; ``healths`` by its name."""
     columns = read_columns(
         "MODEL ~12-24",
+        "HEALTH",
         "TASK",
         "OWNER ~8 !2",
         ">CHAMPION",
@@ -203,6 +204,7 @@ def model_table(models: Sequence[Model]) -> Table:
             m.name,
             (
                 cell(m.name, "strong"),
+                health_cell(healths[m.name]) if m.name in healths else cell(""),
                 cell(m.task),
                 cell(m.owner),
                 cell(f"v{m.aliases['champion']}" if "champion" in m.aliases else ""),

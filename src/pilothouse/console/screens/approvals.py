@@ -33,6 +33,8 @@ class ApprovalsView(TableView[PromotionRequest]):
 
     def refusal(self, action: "Action") -> str:
         """Reading needs a request."""
+        if action.name == "unhealthy":
+            return "a request has no health: o shows closed ones too, / filters"
         return "no request is open; o shows closed ones" if action.name == "open" and not self.key else ""
 
     def do_open(self) -> None:

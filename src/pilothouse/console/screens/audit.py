@@ -42,7 +42,9 @@ class AuditView(PagedView[AuditEntry]):
     def body(self) -> ComposeResult:
         """The head and the entries."""
         yield Static(markup=False, id="head", classes="line")
-        yield Grid(id="grid")
+        grid = Grid(id="grid")
+        grid.well = "no entry tells of a failure, a loss, a rejection or a roll-back"
+        yield grid
 
     def crumbs(self) -> tuple[str, ...]:
         """audit › search."""

@@ -1,4 +1,4 @@
-"""The models as applied."""
+"""The models as applied, each with its health."""
 
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,11 @@ class ModelsView(TableView[Model]):
 
     def load(self, services: "Services", actor: Actor) -> Listed[Model]:
         """Every model."""
-        from pilothouse.operations import catalogue
+        from pilothouse.operations import catalogue, health
 
         models = catalogue.list_models(services, actor)
-        return listed(models, model_table(models), lambda m: m.name)
+        healths = {row.model: row.health for row in health.overview(services, actor)}
+        return listed(models, model_table(models, healths), lambda m: m.name)
 
     def subject_model(self) -> str:
         """The model under the cursor."""

@@ -32,6 +32,8 @@ class SchedulesView(TableView[Schedule]):
 
     def refusal(self, action: "Action") -> str:
         """There must be one."""
+        if action.name == "unhealthy":
+            return "a schedule has no health: / filters, as /paused"
         if action.name == "triggers":
             return ""
         return "there is no schedule" if action.scope == self.SCOPE and self.record is None else ""

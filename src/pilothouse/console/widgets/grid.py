@@ -83,6 +83,8 @@ class Grid(ScrollView, can_focus=True):
         self.unhealthy = False
         self.in_past = ""
         self.wide = False
+        self.well = "nothing here is unhealthy"
+        """What to say where only what is unhealthy is asked for and there is none."""
         self.marked: set[str] = set()
         self.taken: frozenset[str] = frozenset()
         """Letters that are keys of the view; no column is sorted by them."""
@@ -354,7 +356,7 @@ class Grid(ScrollView, can_focus=True):
         if fault:
             return fault
         if self.unhealthy:
-            return "nothing here is unhealthy; ^z shows everything"
+            return f"{self.well}; ^z shows everything"
         return self._table.past or self.in_past or self._table.empty
 
     def put_past(self, words: str) -> None:
