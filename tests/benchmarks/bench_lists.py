@@ -49,7 +49,8 @@ LISTS: tuple[Asked, ...] = (
         "reason": "*quest* *99123*", "recorded": "1*", "region": "us* x", "product": "*", "unit": "ops",
     }, "request|request 99123|zeppelin|jfk"),
     ("audit", listings.audit_page, listing.AUDIT,
-     {"seq": "99*", "recorded": "1*", "who": "sam x", "did": "job.* x", "to": "*99123*"}, "job|job 99123|zeppelin"),
+     {"seq": "99*", "recorded": "1*", "who": "sam x", "did": "job.* x", "to": "*99123*", "detail": "*99123*"},
+     "job|job 99123|zeppelin"),
     ("outcomes that wait", outcome_lists.waiting_page, outcome_store.WAITING,
      {"prediction": "*99123", "outcome": "1", "from": "ewr x", "since": "1*", "waits": "x"}, "order|order/99123|zeppelin"),
 )  # fmt: skip

@@ -42,12 +42,23 @@ def column_name(title: str) -> str:
     return re.sub(r"[^a-z0-9_]", "", (title.split() or [""])[0].casefold())
 
 
-def filter_fault(table: Table, wanted: RowFilter) -> str:
-    """Why no row can pass a filter: it asks for a column that the table has not. Empty where it has all of them."""
+def empty_words(table: Table, wanted: RowFilter, typed: str) -> str:
+    """Why there is no row to show: what was asked for does not exist, or nothing passes the filter that was ``typed``, or
+    there is none at all."""
+    fault = table.fault or _filter_fault(table, wanted)
+    if wanted:
+        return f"{fault or f'no row passes /{typed[:60]}'}; Esc clears the filter"
+    return fault or table.empty
+
+
+def _filter_fault(table: Table, wanted: RowFilter) -> str:
+    """The filter asks for a column that the table has not. A list in SQL has others than those shown, and says so itself."""
+    if table.total is not None or not table.rows:
+        return ""
     titles = [name for name in (column_name(column.title) for column in table.columns) if name]
-    names = tuple(dict.fromkeys([*titles, *(name for row in table.rows[:1] for name, _ in row.fields)]))
+    names = tuple(dict.fromkeys([*titles, *(name for name, _ in table.rows[0].fields)]))
     found = (unknown_column(predicate.column, names) for predicate in wanted.predicates)
-    return next(filter(None, found), "") if table.rows else ""
+    return next(filter(None, found), "")
 
 
 def passing_rows(

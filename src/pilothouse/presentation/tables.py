@@ -27,8 +27,8 @@ _SPEC = re.compile(r"(>?)(.*?)(?: ~(\d+)(?:-(\d+))?)?(?: !(\d+))?")
 
 
 def read_columns(*specs: str) -> tuple[Column, ...]:
-    """``">LIVE"`` right-aligned; ``"MODEL ~10"`` may shrink to 10; ``"MODEL ~10-20"`` so far only when nothing else can go, else
-    to 20; ``"OWNER ~8 !2"`` may also go, second last."""
+    """``">LIVE"`` right-aligned; ``"MODEL ~10"`` may shrink to 10, ``"MODEL ~10-20"`` to 20 while others can go, then
+    to 10; ``"OWNER ~8 !2"`` may also go, second last."""
     columns = []
     for spec in specs:
         right, title, least, keep, drop = _SPEC.fullmatch(spec).groups()  # type: ignore[union-attr]

@@ -36,9 +36,9 @@ class HistoryView(PagedView[Deployment]):
 
     def narrowed(self, query: Query) -> Query:
         """Only one model's; in the order of the first column, the newest on top."""
-        where = (("model", self.model),) if self.model else ()
-        order = {} if query.sort else {"sort": "since", "descending": True}
-        return replace(query, where=where, **order)
+        if not query.sort:
+            query = replace(query, sort="since", descending=True)
+        return replace(query, where=(("model", self.model),)) if self.model else query
 
     def page(self, services: "Services", actor: Actor, query: Query) -> Page[Deployment]:
         """A window of them."""

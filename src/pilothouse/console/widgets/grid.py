@@ -18,7 +18,7 @@ from textual.strip import Strip
 
 from pilothouse.console.widgets.tones import CURSOR, HEADER, SORTABLE, SORTED, STYLES
 from pilothouse.domain.listing import RowFilter, parse_filter
-from pilothouse.presentation.sorting import column_name, filter_fault, passing_rows, sort_letters
+from pilothouse.presentation.sorting import column_name, empty_words, passing_rows, sort_letters
 from pilothouse.presentation.tables import Column, Row, Table, clip, fit_columns
 
 _GAP = 2
@@ -349,12 +349,8 @@ class Grid(ScrollView, can_focus=True):
 
     def _nothing(self) -> str:
         assert self._table is not None
-        fault = self._table.fault or ("" if self.paged else filter_fault(self._table, self._filter))
         if self._filter:
-            why = fault or f"no row passes /{self._filter_text[:60]}"
-            return f"{why}; Esc clears the filter"
-        if fault:
-            return fault
+            return empty_words(self._table, self._filter, self._filter_text)
         if self.unhealthy:
             return f"{self.well}; ^z shows everything"
         return self._table.past or self.in_past or self._table.empty
