@@ -43,6 +43,16 @@ def grid_of(app) -> Grid:
     return app.view.query_one("#grid", Grid)
 
 
+def words_in_place_of_rows(app) -> str:
+    """Why there is no row, where none is shown."""
+    frame = app.view.frame
+    if frame.fault.display:
+        assert not frame.body.display
+        return str(frame.fault.render())
+    assert grid_of(app).shown == 0
+    return grid_of(app)._nothing()
+
+
 async def test_a_long_list_is_read_window_by_window(crowded: Path, make_console) -> None:
     app = make_console("sam", start="jobs")
     async with app.run_test(size=(100, 30)) as pilot:
@@ -124,11 +134,10 @@ async def test_an_unknown_column_is_said_in_the_place_of_the_rows(make_console, 
         assert before
         await pilot.press("slash", *"colour=red", "enter")
         await settle(pilot)
-        assert grid.shown == 0
-        assert grid._nothing().startswith("there is no column 'colour' here: expected ")
-        assert grid._nothing().endswith("; Esc clears the filter")
+        assert "there is no column 'colour' here: expected " in words_in_place_of_rows(app)
+        assert "Esc clears the filter" in words_in_place_of_rows(app)
         await pilot.press("down")
-        assert grid.shown == 0
+        assert "there is no column 'colour' here: expected " in words_in_place_of_rows(app)
         await pilot.press("escape")
         await settle(pilot)
         assert grid.shown == before
@@ -139,12 +148,12 @@ async def test_a_mistyped_model_never_reads_as_all_clear(make_console, start: st
     app = make_console("sam", start=start)
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
-        assert grid_of(app).shown == 0
-        assert grid_of(app)._nothing() == "there is no model 'zork': expected bike-demand, flight-delay"
+        words = "there is no model 'zork': expected bike-demand, flight-delay"
+        assert words in words_in_place_of_rows(app)
         if start.startswith("alerts"):
             await pilot.press("o")
             await settle(pilot)
-            assert "there is no model 'zork'" in grid_of(app)._nothing()
+            assert words in words_in_place_of_rows(app)
 
 
 async def test_what_a_command_narrowed_is_said_and_esc_shows_all(make_console) -> None:
@@ -159,7 +168,9 @@ async def test_what_a_command_narrowed_is_said_and_esc_shows_all(make_console) -
         assert app.history.now.arguments == ()
         await pilot.press("colon", *"jobs nosuch", "enter")
         await settle(pilot)
-        assert "'nosuch' is no status of a job: expected queued, running" in grid_of(app)._nothing()
+        words = words_in_place_of_rows(app)
+        assert "'nosuch' is no status of a job: expected queued, running" in words
+        assert "Esc shows all" in words
 
 
 async def test_the_log_is_searched_in_what_it_says_too(make_console) -> None:
@@ -233,7 +244,7 @@ async def test_a_narrow_screen_says_whole_what_a_row_is_about(
             assert f" {name} " in text
 
 
-async def test_what_is_unhealthy_is_shown_where_there_is_health_and_refused_elsewhere(make_console) -> None:
+async def test_models_that_are_unhealthy_are_shown_alone(make_console) -> None:
     app = make_console("pat", start="models")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
@@ -242,22 +253,41 @@ async def test_what_is_unhealthy_is_shown_where_there_is_health_and_refused_else
         assert unwell
         await pilot.press("ctrl+z")
         assert {row.key for row in grid_of(app)._rows} == unwell
-        for view, words in (
-            ("approvals", "a request has no health"),
-            ("schedules", "a schedule has no health"),
-        ):
-            await pilot.press("colon", *view, "enter")
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [("approvals", "a request has no health"), ("schedules", "a schedule has no health")],
+)
+async def test_what_has_no_health_says_so(make_console, start: str, words: str) -> None:
+    app = make_console("pat", start=start)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+z")
+        assert words in footer(app)
+        assert not grid_of(app).unhealthy
+
+
+async def test_a_log_without_failures_says_what_was_looked_for(make_console) -> None:
+    app = make_console("pat", start="audit")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+z")
+        await settle(pilot)
+        assert words_in_place_of_rows(app).startswith("no entry tells of a failure, a loss")
+
+
+async def test_no_letter_is_underlined_where_the_list_has_no_such_order(make_console) -> None:
+    app = make_console("pat", start="versions flight-delay")
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        columns = grid_of(app)._table.columns
+        letters = grid_of(app).sort_letters()
+        assert {columns[i].title for i in letters.values()} == {"VERSION", "GATES", "CREATED"}
+        for letter in letters:
+            await pilot.press(letter)
             await settle(pilot)
-            await pilot.press("ctrl+z")
-            assert words in footer(app)
-            assert not grid_of(app).unhealthy
-        await pilot.press("colon", *"audit", "enter")
-        await settle(pilot)
-        await pilot.press("slash", *"request.opened", "enter", "ctrl+z")
-        await settle(pilot)
-        await pilot.press("escape")
-        await settle(pilot)
-        assert "only unhealthy" in " ".join(app.view.notes())
+            assert app.view.frame.body.display
 
 
 async def test_keys_act_on_every_row_that_is_marked_and_name_each(make_console, workspace: Path) -> None:

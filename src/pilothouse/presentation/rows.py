@@ -19,7 +19,7 @@ from pilothouse.presentation.cells import (
     sparkline,
     version_cell,
 )
-from pilothouse.presentation.tables import Row, Table, read_columns
+from pilothouse.presentation.tables import Row, Table, read_columns, without_order
 from pilothouse.presentation.texts import (
     ABSENT,
     figure,
@@ -229,6 +229,7 @@ def version_table(versions: Sequence[Version], metric: str) -> Table:
         "CREATED !1",
         "FAILED GATES ~12 !3",
     )
+    columns = without_order(columns, metric.upper(), "95 % INTERVAL", "LIVE ON", "ALIASES", "FAILED GATES")
     rows = []
     for v in versions:
         value, interval = metric_cells(v.metric(metric))

@@ -43,12 +43,8 @@ def column_name(title: str) -> str:
 
 
 def empty_words(table: Table, wanted: RowFilter, typed: str) -> str:
-    """Why there is no row to show: what was asked for does not exist, or nothing passes the filter that was ``typed``, or
-    there is none at all."""
-    fault = table.fault or _filter_fault(table, wanted)
-    if wanted:
-        return f"{fault or f'no row passes /{typed[:60]}'}; Esc clears the filter"
-    return fault or table.empty
+    """Why no row passes the filter that was ``typed``: none does, or it asks for what does not exist."""
+    return f"{_filter_fault(table, wanted) or f'no row passes /{typed[:60]}'}; Esc clears the filter"
 
 
 def _filter_fault(table: Table, wanted: RowFilter) -> str:
@@ -88,6 +84,8 @@ def sort_letters(table: Table, taken: frozenset[str]) -> dict[str, int]:
     """Capital letter to column: the first letter of its title that is free; ``taken`` are the view's own keys."""
     letters: dict[str, int] = {}
     for index, column in enumerate(table.columns):
+        if not column.ordered:
+            continue
         free = (c for c in column.title.upper() if c.isascii() and c.isalpha() and c != "G")
         letter = next((c for c in free if c not in letters and c not in taken), None)
         if letter is not None:

@@ -1,8 +1,8 @@
 """Tables as values: columns that know how to give way, rows with a key, and the widths that fit a screen."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pilothouse.presentation.cell import Cell
@@ -21,6 +21,8 @@ class Column:
     ranked: bool = False
     """The rows come in the order of this column, the greatest first, which its texts do not say."""
     keep: int = 0
+    ordered: bool = True
+    """Whether the rows may be sorted by it."""
 
 
 _SPEC = re.compile(r"(>?)(.*?)(?: ~(\d+)(?:-(\d+))?)?(?: !(\d+))?")
@@ -39,6 +41,11 @@ def read_columns(*specs: str) -> tuple[Column, ...]:
     return tuple(columns)
 
 
+def without_order(columns: Iterable[Column], *titles: str) -> tuple[Column, ...]:
+    """The columns, those of these titles as such that rows cannot be sorted by: the list has no order of them."""
+    return tuple(replace(column, ordered=column.ordered and column.title not in titles) for column in columns)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row and the key by which the cursor finds it again after a change. ``fields`` are further columns, by name, that a
@@ -54,8 +61,6 @@ class Table:
     """Columns and rows; ``empty`` says what to do where there is none, ``past`` why there is none in the past where that has
     a reason of its own.
 
-    ``fault`` says why nothing is shown at all: what was asked for does not exist.
-
     Where ``total`` is given the rows are a window of a longer list that is filtered and sorted in SQL, and ``first`` is the
     place of the first of them in it.
     """
@@ -66,7 +71,6 @@ class Table:
     past: str = ""
     first: int = 0
     total: int | None = None
-    fault: str = ""
 
 
 def display_width(text: str) -> int:

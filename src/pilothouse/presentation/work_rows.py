@@ -17,7 +17,7 @@ from pilothouse.presentation.cells import (
     progress_bar,
     request_cell,
 )
-from pilothouse.presentation.tables import Row, Table, read_columns
+from pilothouse.presentation.tables import Row, Table, read_columns, without_order
 from pilothouse.presentation.texts import (
     age_text,
     ago_text,
@@ -151,6 +151,7 @@ def audit_table(entries: Sequence[AuditEntry]) -> Table:
         "HASH !3",
         "DETAIL ~8 !1",
     )
+    columns = without_order(columns, "HASH", "DETAIL")
     rows = [
         Row(
             str(e.seq),

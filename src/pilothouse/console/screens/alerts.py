@@ -11,7 +11,6 @@ from pilothouse.console.screens import incident_actions
 from pilothouse.console.screens.lists import WINDOW, Listed, PagedView, TableView, check_model, listed
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
@@ -88,10 +87,7 @@ class AlertsView(PagedView[Incident]):
             return super().load(services, actor)
         from pilothouse.operations import incidents, targets
 
-        try:
-            self.check(services, actor)
-        except NotFoundError as error:
-            return Listed({}, replace(incident_table(()), fault=str(error)))
+        self.check(services, actor)
         found = incidents.list_incidents(
             services, actor, unresolved=True, model=self.model or None, limit=WINDOW
         )

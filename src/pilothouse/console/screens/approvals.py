@@ -16,6 +16,7 @@ class ApprovalsView(TableView[PromotionRequest]):
     """Enter shows the evidence."""
 
     SCOPE = TOP = "approvals"
+    NO_HEALTH = "a request has no health: o shows closed ones too, / filters"
     _all = False
 
     def crumbs(self) -> tuple[str, ...]:
@@ -33,8 +34,6 @@ class ApprovalsView(TableView[PromotionRequest]):
 
     def refusal(self, action: "Action") -> str:
         """Reading needs a request."""
-        if action.name == "unhealthy":
-            return "a request has no health: o shows closed ones too, / filters"
         return "no request is open; o shows closed ones" if action.name == "open" and not self.key else ""
 
     def do_open(self) -> None:

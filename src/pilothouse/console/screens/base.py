@@ -28,6 +28,8 @@ class View(ReadingScreen[T]):
     """The top view whose tab is lit."""
     AUTO_FOCUS = ""
     """Nothing takes keys by itself: Textual would choose the hidden prompt where a view has no list (``focus_body``)."""
+    NO_HEALTH: ClassVar[str] = ""
+    """Why its rows are neither healthy nor not, where they are so."""
     WIDENS: ClassVar[bool] = False
     """Whether Esc shows everything again where ``:view WHAT`` asked for less."""
 
@@ -92,10 +94,12 @@ class View(ReadingScreen[T]):
     def ways_out(self) -> str:
         """What to do where what was asked for is not there."""
         ways = ["^r reads again"]
-        if len(self.app.screen_stack) > 1:
-            ways = ["Esc goes back", f":{self.TOP} lists what there is", *ways]
-        elif self.filter_text:
+        if self.filter_text:
             ways = ["Esc clears the filter", *ways]
+        elif len(self.app.screen_stack) > 1:
+            ways = ["Esc goes back", f":{self.TOP} lists what there is", *ways]
+        elif self.WIDENS and self.destination.arguments:
+            ways = ["Esc shows all", *ways]
         if self.session.at is not None:
             ways = [":now goes to the present", "← → to other times", *ways]
         return f"{', '.join(ways)}."
@@ -159,7 +163,7 @@ class View(ReadingScreen[T]):
 
     def why_not(self, action: Action) -> str:
         """Why an action would be refused now; empty if it would not."""
-        return why_not(self, action)
+        return self.NO_HEALTH if self.NO_HEALTH and action.name == "unhealthy" else why_not(self, action)
 
     async def action_act(self, name: str) -> None:
         """Do an action of this view, or say why not."""

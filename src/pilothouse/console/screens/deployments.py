@@ -1,6 +1,6 @@
 """Targets × models: what is live where, who answers, and the key that goes back."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -9,7 +9,6 @@ from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.lists import check_model
 from pilothouse.console.widgets.grid import Grid
-from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.monitoring import TargetState
 from pilothouse.domain.records import Hold, RollBackStep
 from pilothouse.domain.roles import Actor
@@ -27,7 +26,6 @@ class Deployed:
     states: tuple[TargetState, ...]
     steps: tuple[RollBackStep, ...]
     holds: tuple[Hold, ...]
-    fault: str = ""
 
 
 class DeploymentsView(View[Deployed]):
@@ -58,10 +56,7 @@ class DeploymentsView(View[Deployed]):
         from pilothouse.operations import deployments, health
 
         model = self.model or None
-        try:
-            check_model(services, actor, self.model)
-        except NotFoundError as error:
-            return Deployed((), (), (), str(error))
+        check_model(services, actor, self.model)
         return Deployed(
             tuple(health.target_states(services, actor, model)),
             tuple(deployments.roll_back_steps(services, actor, model)),
@@ -70,7 +65,7 @@ class DeploymentsView(View[Deployed]):
 
     def show(self, data: Deployed) -> None:
         """What is live."""
-        self.query_one("#grid", Grid).put(replace(deployment_table(data.states), fault=data.fault))
+        self.query_one("#grid", Grid).put(deployment_table(data.states))
         self.focus_body()
 
     @property

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.grid import Grid
-from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.tables import Table
@@ -111,20 +111,8 @@ class PagedView(TableView[R]):
         return services.registry.data_version()
 
     def load(self, services: "Services", actor: Actor) -> Listed[R]:
-        """The window; counted only where somebody has written or something else is asked.
-
-        Where what the view or its filter asks for does not exist there are no rows: a mistyped name never reads as all clear.
-        """
-        try:
-            self.check(services, actor)
-            return self._load_window(services, actor)
-        except (InvalidInputError, NotFoundError) as error:
-            if self.query_of_list.sort and not self.query_of_list.filter:
-                raise  # there is no such order: what is shown stays
-            self._seen = None
-            return Listed({}, replace(self.table(services, ()), total=0, fault=str(error)))
-
-    def _load_window(self, services: "Services", actor: Actor) -> Listed[R]:
+        """The window; counted only where somebody has written or something else is asked."""
+        self.check(services, actor)
         query = self.narrowed(self.query_of_list)
         state = (self._question, self.state_of(services))
         counting = state != self._seen or bool(query.filter)

@@ -18,6 +18,7 @@ class SchedulesView(TableView[Schedule]):
     """``p`` pauses and resumes one."""
 
     SCOPE = TOP = "schedules"
+    NO_HEALTH = "a schedule has no health: / filters, as /paused"
 
     def load(self, services: "Services", actor: Actor) -> Listed[Schedule]:
         """All of them with their next times."""
@@ -32,8 +33,6 @@ class SchedulesView(TableView[Schedule]):
 
     def refusal(self, action: "Action") -> str:
         """There must be one."""
-        if action.name == "unhealthy":
-            return "a schedule has no health: / filters, as /paused"
         if action.name == "triggers":
             return ""
         return "there is no schedule" if action.scope == self.SCOPE and self.record is None else ""
