@@ -136,6 +136,7 @@ async def test_an_unknown_column_is_said_in_the_place_of_the_rows(make_console, 
         await settle(pilot)
         assert "there is no column 'colour' here: expected " in words_in_place_of_rows(app)
         assert "Esc clears the filter" in words_in_place_of_rows(app)
+        assert not {f"{before:,} rows", "1 row"} & set(app.view.notes())
         await pilot.press("down")
         assert "there is no column 'colour' here: expected " in words_in_place_of_rows(app)
         await pilot.press("escape")

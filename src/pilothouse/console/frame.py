@@ -66,6 +66,6 @@ def notes_of(view: "View[Any]") -> list[str]:
         found += ["only unhealthy"] if widget.unhealthy else []
         found += [f"{'↓' if widget.descending else '↑'} {widget.sort}"] if widget.sort else []
         found += [f"{len(widget.marked)} marked"] if widget.marked else []
-        if found or (widget.paged and widget.shown > 500):
+        if not view.fault and (found or (widget.paged and widget.shown > 500)):
             found.append(f"{widget.shown:,} row{'' if widget.shown == 1 else 's'}")
     return found
