@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from pilothouse.console import describing, navigation
 from pilothouse.console.actions import Action, actions_of, bindings_of
 from pilothouse.console.dialogs import Ask, Help
-from pilothouse.console.frame import Frame, notes_of
+from pilothouse.console.frame import Frame, notes_of, past_words
 from pilothouse.console.refusals import why_not
 from pilothouse.console.screens.reading import ReadingScreen, T
 from pilothouse.console.widgets.grid import Grid
@@ -55,6 +55,10 @@ class View(ReadingScreen[T]):
     def notes(self) -> list[str]:
         """How its rows are narrowed and ordered, for the frame."""
         return notes_of(self)
+
+    def words_of_past(self) -> str:
+        """What its lists say in the past where they are empty; nothing where they have words for that themselves."""
+        return past_words(self.session.at)
 
     def refusal(self, action: Action) -> str:
         """Why the state does not allow an action now; empty if it does."""
