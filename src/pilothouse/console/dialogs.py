@@ -60,6 +60,15 @@ class Ask(ModalScreen[str | None]):
         self._value = value
         self._confirm = confirm
 
+    @property
+    def title_text(self) -> str:
+        """What is asked."""
+        return self._title.text
+
+    def propose(self, text: str) -> None:
+        """Have a text in the field; none: what is there."""
+        self._value = text or self._value
+
     def compose(self) -> ComposeResult:
         """Title, consequences, the field, the two keys."""
         with Vertical(id="dialog"):

@@ -50,7 +50,7 @@ class Frame:
         for widget in view.lists:
             if isinstance(widget, Grid):
                 widget.taken = taken
-                widget.put_past(view.words_of_past())
+                widget.put_past(past_words(view.session.at))
 
 
 def past_words(at: datetime | None) -> str:

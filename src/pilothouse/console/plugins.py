@@ -92,7 +92,7 @@ def _run(plugin: Plugin, argv: list[str], view: "View[Any]") -> None:
         return f"{plugin.name} ended with {code}"
 
     view.say(f"{plugin.name} runs …")
-    view.perform("", operation)
+    view.perform("", operation, waiting=f"{plugin.name} runs …")
 
 
 def places_of(view: "View[Any]") -> dict[str, str]:

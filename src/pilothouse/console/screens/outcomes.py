@@ -74,10 +74,6 @@ class OutcomesView(PagedView[WaitingOutcome | OutcomeConflict]):
             return waiting_table([r for r in rows if isinstance(r, WaitingOutcome)], services.now(), past)
         return conflict_table([r for r in rows if isinstance(r, OutcomeConflict)], past)
 
-    def words_of_past(self) -> str:
-        """The table says why nothing is known of the past."""
-        return ""
-
     def copy_text(self) -> str:
         """The predictions' ids."""
         return "\n".join(record.prediction for record in self.chosen)
