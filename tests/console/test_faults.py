@@ -162,7 +162,7 @@ async def test_a_locked_database_is_waited_for_with_words_and_what_was_typed_is_
         await settle(pilot)
 
         def said() -> str:
-            return " ".join(str(app.view.frame.footer.render()).split())
+            return app.view.frame.footer.said
 
         with harbour.opened(workspace) as other, other.registry.transaction():
             await press(pilot, "n", *"thin slices", "enter")
