@@ -193,3 +193,33 @@ async def test_training_form_hands_on_only_what_was_changed(make_console, worksp
         newest = jobs.list_jobs(services, harbour.person(services, "sam"), limit=1)[0]
     assert newest.options["overrides"] == {"training.parameters.max_iter": 60}
     assert newest.reason == "half the trees"
+
+
+MODELS, TARGETS = ("bike-demand", "bike-return", "flight-delay"), ("dc", "ewr", "jfk")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("mon fl j", ("monitor", "flight-delay", "jfk")),
+        ("versions f", ("versions", "flight-delay")),
+        ("version f/3 gates", ("version", "flight-delay/3", "gates")),
+        ("compare f/1 bike-d/2", ("compare", "flight-delay/1", "bike-demand/2")),
+        ("affected fl/1", ("affected", "flight-delay/1")),
+        ("affected f00d", ("affected", "f00d")),
+        ("jobs fail", ("jobs", "failed")),
+        ("jobs all", ("jobs", "all")),
+        ("alerts zork", ("alerts", "zork")),
+        ("monitor flight-delay jfk ewr", ("monitor", "flight-delay", "jfk", "ewr")),
+    ],
+)
+def test_a_beginning_of_a_name_is_enough_in_a_command(typed: str, meant: tuple[str, ...]) -> None:
+    found = navigation.parse_command(typed, None, MODELS, TARGETS)
+    assert (found.view, *found.arguments) == meant
+
+
+def test_a_beginning_of_several_names_is_no_name() -> None:
+    with pytest.raises(InvalidInputError, match="'bike' is the beginning of bike-demand, bike-return"):
+        navigation.parse_command("versions bike", None, MODELS, TARGETS)
+    exact = navigation.parse_command("versions bike", None, ("bike", *MODELS), TARGETS)
+    assert exact.arguments == ("bike",), "a whole name is that model"

@@ -202,3 +202,24 @@ def test_a_plugin_that_prints_or_takes_too_much_is_ended(monkeypatch) -> None:
         plugins.captured(["sleep", "60"], {"PATH": "/usr/bin:/bin"})
     with pytest.raises(UnavailableError, match="no-such-program cannot be run"):
         plugins.captured(["no-such-program"], {})
+
+
+async def test_a_plugin_runs_in_the_workspace_wherever_the_console_was_started(
+    make_console, workspace: Path, tmp_path: Path, monkeypatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (workspace / "notes.txt").write_text("read from the workspace")
+    settings = parse(
+        '[plugins.notes]\nkey = "ctrl+o"\ncommand = ["cat", "notes.txt"]\nconfirm = false\nrun = "pager"\n'
+    )
+    app = make_console("pat", start="models", config=settings)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+o")
+        for _ in range(400):
+            await pilot.pause(0.02)
+            if app.screen.query("#text"):
+                break
+        assert "read from the workspace" in app.screen.query_one("#text").text

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import harbour
 import pytest
 from test_views import press, until
 
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.domain.errors import NotFoundError
+from pilothouse.sqlite import connection as sqlite_connection
+from pilothouse.sqlite import write_queue
 
 SIZE = (80, 24)
 
@@ -147,3 +150,28 @@ async def test_the_banner_does_not_offer_in_the_past_what_is_possible_now(make_c
         assert "THE PAST" in banner
         assert "NO DAEMON" in banner
         assert "sign, roll back" not in banner
+
+
+async def test_a_locked_database_is_waited_for_with_words_and_what_was_typed_is_kept(
+    make_console, workspace, monkeypatch
+) -> None:
+    monkeypatch.setattr(sqlite_connection, "BUSY_TIMEOUT_MS", 500)
+    monkeypatch.setattr(write_queue, "PATIENCE_S", 0.2)
+    app = make_console("pat", start="evidence 3")
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+
+        def said() -> str:
+            return app.view.frame.footer.said
+
+        with harbour.opened(workspace) as other, other.registry.transaction():
+            await press(pilot, "n", *"thin slices", "enter")
+            await until(pilot, lambda: "waiting for others who write to the database" in said())
+            await until(pilot, lambda: "is locked by another process" in said())
+        assert "your text is kept" in said()
+        await press(pilot, "n")
+        assert app.screen.query_one("#answer").value == "thin slices"
+        await press(pilot, "enter")
+        await until(pilot, lambda: "comment kept" in said())
+        await press(pilot, "n")
+        assert app.screen.query_one("#answer").value == ""

@@ -107,6 +107,7 @@ async def test_where_there_is_no_search_the_view_says_how_to_start_one(
     async with app.run_test(size=(140, 30)) as pilot:
         await settle(pilot)
         words = str(app.view.query_one("#whole").render())
+        assert app.view.query_one("#whole").region.y <= 4, "in place of the rows"
         assert "searches nothing: name values to try under [training.search.parameters]" in words
         await press(pilot, "enter")
         assert "there is no trial yet" in footer(app)

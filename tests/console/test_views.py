@@ -1,5 +1,6 @@
 """What an operator does with the views: cursor and zoom, heat map, distributions, the past, lineage, long logs, export."""
 
+import shutil
 from pathlib import Path
 
 import harbour
@@ -280,6 +281,33 @@ async def test_a_log_is_searched_both_ways_and_wrapped(make_console, workspace: 
         await press(pilot, "f")
         app.view.reload()
         await until(pilot, lambda: view._rows[-1][1] == "epoch 2000 fine")
+
+
+async def test_a_search_hides_nothing_of_the_job_and_is_forgotten_with_one_key(make_console) -> None:
+    app = make_console("pat", start="job 5")
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        facts = app.view.query_one("#facts").text
+        await press(pilot, "slash", *"nowhere", "enter")
+        await until(pilot, lambda: "is not below" in footer(app))
+        assert app.view.query_one("#facts").virtual_size.height >= len(facts.splitlines()) > 1
+        assert not any(note.startswith("/") for note in app.view.notes())
+        assert "/nowhere" in words(app, "#place")
+        await press(pilot, "escape")
+        assert "/nowhere" not in words(app, "#place")
+
+
+async def test_an_ended_job_is_not_called_live(make_console, workspace: Path) -> None:
+    with harbour.opened(workspace) as services:
+        shutil.rmtree(services.paths.job_folder(1), ignore_errors=True)
+    app = make_console("pat", start="job 1")
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        log = app.view.log_view
+        assert "".join(segment.text for segment in log.render_line(0)).strip() == "no log is kept here"
+        assert words(app, "#place").strip() == "no line"
+        await press(pilot, "f", "f")
+        assert "the job has ended" in footer(app)
 
 
 async def test_rejected_events_say_what_to_do(make_console) -> None:

@@ -124,6 +124,12 @@ def test_a_window_that_is_no_alert_yet_is_not_called_within_its_reference() -> N
         found[1]
         == "no alert yet: mae worse than its reference and 1 of 9 features drifted in the last window"
     )
+    handed_over = health(beyond=["mae worse than its reference"], resolved="alert 9 was resolved by petra")
+    assert handed_over == (
+        Health.HEALTHY,
+        "mae worse than its reference in the last window, though alert 9 was resolved by petra",
+    )
+    assert health(resolved="alert 9 was resolved by petra") == health(), "the window is within its reference"
     parts = [(*health(), "ewr"), (*found, "jfk")]
     assert worst_health(parts) == (Health.HEALTHY, f"jfk: {found[1]}")
 

@@ -11,7 +11,7 @@ from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations import health, ingest, monitoring
+from pilothouse.operations import health, incidents, ingest, monitoring
 from pilothouse.operations.services import Services
 from pilothouse.store import processes
 from pilothouse.telemetry import from_us, to_us
@@ -153,3 +153,22 @@ def test_before_any_event_nothing_is_made_up(tmp_path: Path) -> None:
     assert (view.events, view.performance) == (0, ())
     assert view.marks[0].at == APRIL
     services.close()
+
+
+def test_an_alert_that_was_resolved_does_not_hide_what_the_last_window_says(services: Services) -> None:
+    for target in ("ewr", "jfk"):
+        report(services, target, 2 if target == "ewr" else 1)
+    before = next(s for s in health.target_states(services, admin(services)) if s.target == "jfk")
+    assert before.open_alerts
+    assert before.performance is not None
+    assert before.performance.speaks
+    for incident in incidents.list_incidents(services, admin(services), unresolved=True):
+        incidents.resolve(services, admin(services), incident.id, "handed over")
+    after = next(s for s in health.target_states(services, admin(services)) if s.target == "jfk")
+    assert after.health is Health.HEALTHY
+    assert "worse than its reference" in after.why
+    assert f"was resolved by {admin(services).name} on " in after.why
+    assert "no alert yet" not in after.why
+    row = health.overview(services, admin(services))[0]
+    assert (row.health, row.open_alerts) == (Health.HEALTHY, 0)
+    assert f"though alert 6 was resolved by {admin(services).name} on " in row.why

@@ -158,7 +158,7 @@ def test_braille_has_exactly_the_size_asked_for(width: int, height: int) -> None
 
 def test_nothing_is_drawn_where_there_is_no_room_or_no_figure() -> None:
     chart = drift_chart(monitor_view(), "wind")
-    assert "".join(braille.plain_text(braille.draw(chart, 10, 3))).strip() == ""
+    assert "".join(braille.plain_text(braille.draw(chart, 24, 3))).strip() == "no room for a chart"
     assert "once a whole window" in "\n".join(
         braille.plain_text(braille.draw(drift_chart(monitor_view(0), "wind"), 60, 8))
     )

@@ -162,7 +162,7 @@ class Console(App[int]):
     async def _begin(self) -> None:
         """The first view. A console whose reader has a terminal is put on record, behind the first frame."""
         try:
-            first = navigation.parse_command(self._start, self.session.config.aliases)
+            first = self._parsed(self._start)
         except InvalidInputError as error:
             await navigation.go(self, navigation.Destination("overview"))
             self.view.say(str(error), "warn")
@@ -197,11 +197,15 @@ class Console(App[int]):
             self.time_travel.command(text)
             return
         try:
-            parsed = navigation.parse_command(text, self.session.config.aliases)
+            parsed = self._parsed(text)
         except InvalidInputError as error:
             self.view.say(str(error), "warn")
             return
         await navigation.go(self, parsed)
+
+    def _parsed(self, text: str) -> "navigation.Destination | str":
+        session = self.session
+        return navigation.parse_command(text, session.config.aliases, session.models, session.targets)
 
     async def action_act(self, name: str) -> None:
         """Actions that work everywhere go through the view, which knows whether they are allowed."""

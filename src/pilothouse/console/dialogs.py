@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 from textual.widgets.input import Selection
@@ -16,7 +17,13 @@ from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import BLANK, Line, aligned, heading, section, text_line
+from pilothouse.presentation.tables import clip, display_width
 from pilothouse.presentation.texts import safe
+
+_AROUND = 4
+"""Rows of a question beside its words: the frame, the title, the keys."""
+_LOW, _NARROW = 16, 48
+"""Rows below which a question does without blank lines, columns below which its keys are shorter."""
 
 
 class Ask(ModalScreen[str | None]):
@@ -27,6 +34,10 @@ class Ask(ModalScreen[str | None]):
         Binding("y", "yes", show=False),
         Binding("n", "no", show=False),
         Binding("enter", "confirm", show=False),
+        Binding("up", "scroll(-1)", show=False),
+        Binding("down", "scroll(1)", show=False),
+        Binding("pageup", "scroll(-5)", show=False),
+        Binding("pagedown", "scroll(5)", show=False),
     ]
 
     def __init__(
@@ -49,26 +60,26 @@ class Ask(ModalScreen[str | None]):
         self._value = value
         self._confirm = confirm
 
+    @property
+    def title_text(self) -> str:
+        """What is asked."""
+        return self._title.text
+
+    def propose(self, text: str) -> None:
+        """Have a text in the field; none: what is there."""
+        self._value = text or self._value
+
     def compose(self) -> ComposeResult:
         """Title, consequences, the field, the two keys."""
         with Vertical(id="dialog"):
             yield Static(line(self._title), markup=False, id="title")
-            yield Static(Text("\n".join(self._lines)), markup=False, id="words")
+            with VerticalScroll(id="read", can_focus=False):
+                yield Static(Text("\n".join(self._lines)), markup=False, id="words")
             if self._field is not None:
                 label = f"{self._field}{' (required)' if self._required else ' (optional)'}:"
                 yield Static(Text(label), markup=False, id="label")
                 yield TextField(self._value, id="answer")
-            key = "Enter" if self._field is not None else "Enter or y"
-            yield Static(
-                line(
-                    Cell(key, "strong"),
-                    Cell(f" {safe(self._confirm)}   "),
-                    Cell("Esc", "strong"),
-                    Cell(" go back"),
-                ),
-                markup=False,
-                id="keys",
-            )
+            yield Static(markup=False, id="keys")
 
     def on_mount(self) -> None:
         """Keys go to the field where there is one."""
@@ -78,6 +89,29 @@ class Ask(ModalScreen[str | None]):
             field.selection = Selection(
                 0, len(field.value)
             )  # what is typed takes the place of what is proposed
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The words scroll where not all has room; field and keys stay."""
+        width, height = self.app.size
+        low = height < _LOW
+        self.query_one("#dialog").set_class(low, "low")
+        around = _AROUND + (0 if low else 2) + ((2 if low else 3) if self._field is not None else 0)
+        self.query_one("#read").styles.max_height = max(1, height - around)
+        key = "Enter" if self._field is not None else "Enter or y"
+        gap, back = (" ", "back") if width < _NARROW else ("   ", "go back")
+        confirm, room = safe(self._confirm), max(1, width - len(f"{key} {gap}Esc {back}") - 4)
+        self.query_one("#keys", Static).update(
+            line(
+                Cell(key, "strong"),
+                Cell(f" {clip(confirm, min(room, display_width(confirm)))}{gap}"),
+                Cell("Esc", "strong"),
+                Cell(f" {back}"),
+            )
+        )
+
+    def action_scroll(self, lines: int) -> None:
+        """Read on in words that are longer than the screen."""
+        self.query_one("#read").scroll_relative(y=lines, animate=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in the field."""

@@ -106,8 +106,14 @@ class History:
         return self.now
 
 
-def parse_command(text: str, aliases: Mapping[str, str] | None = None) -> Destination | str:
-    """A destination, or one of WORDS. ``aliases`` are the reader's own. Raises InvalidInputError with the usage."""
+def parse_command(
+    text: str,
+    aliases: Mapping[str, str] | None = None,
+    models: tuple[str, ...] = (),
+    targets: tuple[str, ...] = (),
+) -> Destination | str:
+    """A destination, or one of WORDS. ``aliases`` are the reader's own; of the names of views, models, targets and states a
+    beginning is enough. Raises InvalidInputError with the usage, or with the names where several begin so."""
     name, *arguments = text.split() or [""]
     if aliases and name in aliases:
         name, *arguments = [*aliases[name].split(), *arguments]
@@ -123,7 +129,43 @@ def parse_command(text: str, aliases: Mapping[str, str] | None = None) -> Destin
         view = candidates[0]
     if not len(view.required) <= len(arguments) <= len(view.required) + len(view.optional):
         raise InvalidInputError(f"expected :{view.usage}")
-    return Destination(view.name, tuple(arguments))
+    names = (*view.required, *view.optional)
+    options = _options(models, targets)
+    return Destination(
+        view.name,
+        tuple(_whole(text, options.get(name, ())) for name, text in zip(names, arguments, strict=False)),
+    )
+
+
+def _options(models: tuple[str, ...], targets: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """What each argument may be, where that is known."""
+    from pilothouse.domain.jobs import JobStatus
+
+    versions = tuple(f"{model}/" for model in models)
+    return {
+        "MODEL": models,
+        "MODEL/NUMBER": versions,
+        "MODEL/NUMBER|DIGEST": versions,
+        "TARGET": targets,
+        "WHICH": ("waiting", "conflicts"),
+        "STATUS": tuple(status.replace(" ", "-") for status in JobStatus),
+    }
+
+
+def _whole(text: str, names: tuple[str, ...]) -> str:
+    """The one of ``names`` that ``text`` is the beginning of, else ``text``; of ``flight/3`` the model. Raises
+    InvalidInputError where it is the beginning of several."""
+    versions = any(name.endswith("/") for name in names)
+    if text == "all" or (versions and "/" not in text):
+        return text
+    begun, slash, number = text.partition("/") if versions else (text, "", "")
+    names = tuple(name.removesuffix("/") for name in names)
+    found = [name for name in names if name.startswith(begun)]
+    if begun in names or not found:
+        return text
+    if len(found) > 1:
+        raise InvalidInputError(f"{begun!r} is the beginning of {', '.join(found)}: type more of it")
+    return f"{found[0]}{slash}{number}"
 
 
 def completions(
@@ -142,18 +184,8 @@ def completions(
     position = len(before) - 1
     if position >= len(names):
         return []
-    from pilothouse.domain.jobs import JobStatus
-
-    options: dict[str, tuple[str, ...]] = {
-        "MODEL": models,
-        "MODEL/NUMBER": tuple(f"{model}/" for model in models),
-        "TARGET": targets,
-        "WHICH": ("waiting", "conflicts"),
-        "STATUS": tuple(status.replace(" ", "-") for status in JobStatus),
-    }
-    found = (
-        option for option in options.get(names[position], ()) if option.startswith(last) and option != last
-    )
+    options = _options(models, targets).get(names[position], ())
+    found = (option for option in options if option.startswith(last) and option != last)
     return [" ".join([*before, option]) for option in found]
 
 

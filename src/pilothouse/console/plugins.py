@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import SuspendNotSupported
@@ -70,10 +71,12 @@ def start(plugin: Plugin, view: "View[Any]") -> None:
 
 
 def _run(plugin: Plugin, argv: list[str], view: "View[Any]") -> None:
+    services = view.session.services
+    workspace = services.paths.root if services is not None else None
     if plugin.run == "terminal":
         try:
             with view.app.suspend():
-                code = subprocess.call(argv)
+                code = subprocess.call(argv, cwd=workspace)
         except SuspendNotSupported:
             view.say('this terminal cannot be handed over: set run = "pager" for the plugin', "bad")
         except OSError as error:
@@ -84,12 +87,12 @@ def _run(plugin: Plugin, argv: list[str], view: "View[Any]") -> None:
         return
 
     def operation(_: Any, __: Any) -> str:
-        text, code = captured(argv, os.environ)
+        text, code = captured(argv, os.environ, workspace)
         view.app.call_from_thread(view.read_text, f"{plugin.name}: exit code {code}", text, raw_lines)
         return f"{plugin.name} ended with {code}"
 
     view.say(f"{plugin.name} runs …")
-    view.perform("", operation)
+    view.perform("", operation, waiting=f"{plugin.name} runs …")
 
 
 def places_of(view: "View[Any]") -> dict[str, str]:
@@ -116,15 +119,16 @@ def places_of(view: "View[Any]") -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def captured(argv: list[str], environment: Mapping[str, str]) -> tuple[str, int]:
-    """Run to the end; the first of what it printed, and its exit code. What prints too much or takes too long is ended.
+def captured(argv: list[str], environment: Mapping[str, str], folder: Path | None = None) -> tuple[str, int]:
+    """Run in ``folder`` (this one where it is None) to the end; the first of what it printed, and its exit code. What prints
+    too much or takes too long is ended.
 
     Raises UnavailableError (no such program, too long).
     """
     try:
         child = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-            env={**environment, "TERM": "dumb"},
+            env={**environment, "TERM": "dumb"}, cwd=folder,
         )  # fmt: skip
     except OSError as error:
         raise UnavailableError(f"{argv[0]} cannot be run: {error.strerror}") from None

@@ -146,11 +146,13 @@ def health_of_target(
     alerts: int,
     windows: int,
     beyond: Sequence[str] = (),
+    resolved: str = "",
 ) -> tuple[Health, str]:
     """Health of a model on a target and why, in words. ``serving_fault`` and ``stale_for`` are empty where there is none.
 
     ``severities`` and ``alerts`` are of the alerts that are not resolved; ``windows`` counts windows judged so far;
-    ``beyond`` says what the newest of them found, be it too little for an alert.
+    ``beyond`` says what the newest of them found, be it too little for an alert; ``resolved`` which alert of this deployment
+    was resolved last, by whom and when (empty: none): that closes the alert, not what it was about.
     """
     if not deployed:
         return Health.NOT_DEPLOYED, "nothing is deployed here"
@@ -167,7 +169,8 @@ def health_of_target(
     if not windows:
         return Health.NO_DATA, "no window has been judged yet"
     if beyond:
-        return Health.HEALTHY, f"no alert yet: {' and '.join(beyond)} in the last window"
+        found = f"{' and '.join(beyond)} in the last window"
+        return Health.HEALTHY, f"{found}, though {resolved}" if resolved else f"no alert yet: {found}"
     return Health.HEALTHY, _WITHIN
 
 

@@ -42,6 +42,7 @@ class _Scene:
     live: dict[tuple[str, str], Deployment]
     reports: dict[str, ServingRecord]
     alerts: dict[tuple[str, str], list[Alert]]
+    resolved: dict[tuple[str, str], tuple[int, str, datetime, datetime]]
 
 
 def overview(services: Services, actor: Actor) -> list[ModelOverview]:
@@ -86,6 +87,7 @@ def _scene(connection: Connection, model: str | None) -> _Scene:
         {(d.model, d.target): d for d in deployments.live(connection, model=model)},
         processes.reports(connection),
         open_alerts,
+        alert_store.newest_resolved(connection, model),
     )
 
 
@@ -127,6 +129,7 @@ def _state(services: Services, scene: _Scene, figures: _Figures, model: str, nam
         alerts=sum(alert.kind != "silence" for alert in alerts),
         windows=own.judged,
         beyond=list(_beyond(own)),
+        resolved=_resolved(scene.resolved.get((model, name)), deployment),
     )
     return TargetState(
         model=model,
@@ -155,6 +158,14 @@ def _beyond(own: StreamFigures) -> Iterator[str]:
         yield f"{own.performance.metric} worse than its reference"
     if own.drifted:
         yield f"{own.drifted} of {own.features} features drifted"
+
+
+def _resolved(found: tuple[int, str, datetime, datetime] | None, deployment: Deployment | None) -> str:
+    """``alert 9 was resolved by petra on 2026-11-26``: of the deployment that is live, else nothing."""
+    if found is None or deployment is None or found[3] < deployment.effective_at:
+        return ""
+    number, by, resolved, _ = found
+    return f"alert {number} was resolved{f' by {by}' if by else ''} on {resolved:%Y-%m-%d}"
 
 
 def _why(why: str, alerts: Sequence[Alert]) -> str:

@@ -24,7 +24,7 @@ from pilothouse.presentation.charts import (
 from pilothouse.presentation.tables import clip, display_width
 
 SMALLEST = (20, 4)
-"""Columns and rows below which a chart says nothing; the headline stands alone there."""
+"""Columns and rows below which a chart says nothing; the headline stands there, and why."""
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _SHADES = "·░▒▓"
@@ -60,7 +60,8 @@ def draw(picture: Picture, width: int, height: int) -> Drawing:
         lines = [clip(f" {word}", width) for word in _wrapped(picture.empty, max(10, width - 2))]
         return Drawing(_padded([(Cell(text, "dim"),) for text in lines], width, height))
     if width < SMALLEST[0] or height < SMALLEST[1]:
-        return Drawing(_padded([], width, height))
+        words = (Cell(clip(" no room for a chart", width), "dim"),)
+        return Drawing(_padded([words], width, height))
     if isinstance(picture, Chart):
         return _chart(picture, width, height)
     return (

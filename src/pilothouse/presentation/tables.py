@@ -82,6 +82,10 @@ def display_width(text: str) -> int:
     return cell_len(text)
 
 
+_LEAST = 3
+"""Columns of text below which a cell that is cut says nothing."""
+
+
 def fit_columns(table: Table, width: int, *, gap: int = 2) -> list[tuple[int, int]]:
     """(column index, width) of the columns to show within ``width``: shrinking ones give way first, then columns go."""
     natural = [
@@ -105,7 +109,7 @@ def fit_columns(table: Table, width: int, *, gap: int = 2) -> list[tuple[int, in
             return _shrink(shown, natural, floors, -spare)
         dropped = max(shown, key=lambda i: (table.columns[i].drop, i))
         if last:
-            return _shrink(shown, natural, floors, -spare)
+            return _cut(_shrink(shown, natural, floors, -spare), width, gap)
         shown.remove(dropped)
 
 
@@ -125,6 +129,17 @@ def _shrink(
             break
         widths[max(giving, key=lambda i: (widths[i], i))] -= 1
     return [(i, widths[i]) for i in shown]
+
+
+def _cut(columns: list[tuple[int, int]], width: int, gap: int) -> list[tuple[int, int]]:
+    """The columns that begin within ``width``, the last one as wide as there is room for: what is cut ends with an ellipsis."""
+    found: list[tuple[int, int]] = []
+    for index, own in columns:
+        room = width - sum(w + gap for _, w in found)
+        if room < min(own, _LEAST) and found:
+            break
+        found.append((index, min(own, max(1, room))))
+    return found
 
 
 def plain_lines(table: Table, width: int, *, gap: int = 2) -> list[str]:

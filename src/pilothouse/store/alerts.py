@@ -49,6 +49,23 @@ def listed(
     return [_alert(row) for row in rows]
 
 
+def newest_resolved(
+    connection: Connection, model: str | None = None, *, limit: int = 200
+) -> dict[tuple[str, str], tuple[int, str, datetime, datetime]]:
+    """(model, target) to the alert there that is resolved and newest: its number, who handled it, when it was resolved (wall
+    clock) and when it was about (event time). Looked for among the ``limit`` newest that are resolved."""
+    rows = connection.execute(
+        "SELECT m.name, t.name, a.id, a.handled_by, a.resolved_at, a.effective_at FROM alerts a "
+        "JOIN models m ON m.id = a.model_id JOIN targets t ON t.id = a.target_id "
+        "WHERE a.status = 'resolved' AND (? IS NULL OR m.name = ?) ORDER BY a.id DESC LIMIT ?",
+        (model, model, limit),
+    )
+    found: dict[tuple[str, str], tuple[int, str, datetime, datetime]] = {}
+    for name, target, number, by, resolved, effective in map(tuple, rows):
+        found.setdefault((name, target), (number, by, from_us(resolved), from_us(effective)))
+    return found
+
+
 def of_incidents(connection: Connection, incidents: Iterable[int]) -> dict[int, list[Alert]]:
     """The alerts of each of these incidents, in the order in which they opened."""
     rows = connection.execute(

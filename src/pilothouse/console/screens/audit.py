@@ -124,4 +124,4 @@ class AuditView(PagedView[AuditEntry]):
             return f"verified: {head.count} entries, head {head.hash}"
 
         self.say("computing every hash again …")
-        self.perform("verified", operation)
+        self.perform("verified", operation, waiting="computing every hash again …")

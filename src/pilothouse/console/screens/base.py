@@ -12,7 +12,7 @@ from pilothouse.console.actions import Action, actions_of, bindings_of
 from pilothouse.console.dialogs import Ask, Help
 from pilothouse.console.frame import Frame, notes_of
 from pilothouse.console.refusals import why_not
-from pilothouse.console.screens.reading import ReadingScreen, T
+from pilothouse.console.screens.reading import Answered, ReadingScreen, T
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.prompt import Prompt
@@ -193,8 +193,16 @@ class View(ReadingScreen[T]):
             self.app.history.visit(destination)
 
     def ask(self, question: Ask, then: Callable[[str], None]) -> None:
-        """Ask, and go on only with a yes."""
-        self.app.push_screen(question, lambda answer: None if answer is None else then(answer))
+        """Ask, and go on only with a yes. What was typed for it before and came to nothing stands in the field."""
+        question.propose(self._unsent.get(question.title_text, ""))
+
+        def answered(answer: str | None) -> None:
+            if answer is not None:
+                self._answered = Answered(question.title_text, answer)
+                then(answer)
+                self._answered = None
+
+        self.app.push_screen(question, answered)
 
     def say(self, text: str, tone: Tone = "") -> None:
         """One line at the bottom until the next key."""

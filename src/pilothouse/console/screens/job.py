@@ -85,7 +85,7 @@ class JobView(PageView[JobWithLog]):
         """Facts replaced, the log as long as it is now."""
         self.query_one("#facts", Pager).put(data.facts)
         if self._reader is not None:
-            self.log_view.put(self._reader.read, data.lines)
+            self.log_view.put(self._reader.read, data.lines, ended=data.job.status.ended)
         self._show_place()
         self.focus_body()
 
@@ -100,7 +100,7 @@ class JobView(PageView[JobWithLog]):
 
     def _show_place(self) -> None:
         log = self.log_view
-        how = [*(["following"] if log.follow else []), *(["wrapped"] if log.wrap else [])]
+        how = [*(["following"] if log.follow and not log.ended else []), *(["wrapped"] if log.wrap else [])]
         found = f"  /{safe(log.found, 40)}  n next, p before" if log.found else ""
         words = f" {log.place}  {' '.join(how)}"
         self.query_one("#place", Static).update(line(Cell(words, "dim"), Cell(found, "info")))
@@ -116,10 +116,12 @@ class JobView(PageView[JobWithLog]):
         self._open_prompt("/", self.log_view.found)
 
     def on_prompt_filtered(self, message: Prompt.Filtered) -> None:
-        """Look for what was typed, from here on."""
+        """Look for what was typed, from here on; nothing is filtered, as it would be elsewhere."""
+        message.prevent_default()  # Textual calls the handlers of the classes above too
         if message.done:
             self.close_prompt()
             self.log_view.found = message.text
+            self._show_place()
             self._search(self.log_view.top, forward=True)
 
     def do_next_match(self) -> None:
@@ -183,7 +185,14 @@ class JobView(PageView[JobWithLog]):
         log = self.log_view
         log.follow = not log.follow
         log.action_move(0)
-        self.say("following the end of the log" if log.follow else "staying here; f follows again")
+        if log.ended:
+            self.say(
+                "the job has ended: this is the end of its log"
+                if log.follow
+                else "staying here; f goes to the end"
+            )
+        else:
+            self.say("following the end of the log" if log.follow else "staying here; f follows again")
 
     def do_version(self) -> None:
         """What the job made."""

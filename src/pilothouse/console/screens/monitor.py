@@ -18,6 +18,7 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
+from pilothouse.presentation.braille import SMALLEST
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.charts import Chart, Point, marks_of, times_of, window_at
 from pilothouse.presentation.monitor_charts import (
@@ -195,6 +196,22 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
             charts = charts[:2]
         return times_of(charts) or self._times
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Four charts have room, or one."""
+        self.call_after_refresh(self._arrange_charts)
+
+    @property
+    def _alone(self) -> bool:
+        """Whether a quarter of the screen is too small for a chart, so that one is shown alone."""
+        width, height = self.frame.body.size
+        return bool(height) and (width // 2 < SMALLEST[0] or (height - 2) // 2 < SMALLEST[1] + 1)
+
+    def _arrange_charts(self) -> None:
+        shown = self.zoomed or (1 if self._alone else 0)
+        self.query_one("#charts", Container).set_class(shown > 0, "zoomed")
+        for number, chart in enumerate(self._charts[: len(PANELS)]):
+            chart.display = shown == number + 1 if shown else number < _TOGETHER
+
     def _arrange(self) -> None:
         charts = self.query_one("#charts", Container)
         charts.display = self.layout_ == "charts"
@@ -202,10 +219,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         grid.display = self.layout_ == "features"
         for name in ("heat", "distribution"):
             self.query_one(f"#{name}", ChartView).display = self.layout_ == name
-        charts.set_class(self.zoomed > 0, "zoomed")
-        for number in range(len(PANELS)):
-            shown = self.zoomed == number + 1 if self.zoomed else number < _TOGETHER
-            self.query_one(f"#chart{number}", ChartView).display = shown
+        self._arrange_charts()
         self._put_legend()
         self.focus_body()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from threading import Event
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from textual.message import Message
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Operation = Callable[["Services", Actor], Any]
+_SOON_S = 0.3
+"""What takes longer than this is said to be waited for."""
 
 
 class Place(NamedTuple):
@@ -26,6 +29,13 @@ class Place(NamedTuple):
 
     question: int
     at: datetime | None
+
+
+class Answered(NamedTuple):
+    """A question, and what was typed for an answer."""
+
+    question: str
+    text: str
 
 
 class ReadingScreen(Screen[None], Generic[T]):
@@ -51,19 +61,23 @@ class ReadingScreen(Screen[None], Generic[T]):
             self.place = place
 
     class Failed(Message):
-        """An operation has not gone through; ``words`` say why."""
+        """An operation has not gone through; ``words`` say why, ``answered`` is what was typed for it."""
 
-        def __init__(self, words: str) -> None:
+        def __init__(self, words: str, answered: Answered | None = None) -> None:
             super().__init__()
             self.words = words
+            self.answered = answered
 
     class Done(Message):
         """An operation has gone through."""
 
-        def __init__(self, words: str, after: Callable[[], None] | None) -> None:
+        def __init__(
+            self, words: str, after: Callable[[], None] | None, answered: Answered | None = None
+        ) -> None:
             super().__init__()
             self.words = words
             self.after = after
+            self.answered = answered
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,6 +89,10 @@ class ReadingScreen(Screen[None], Generic[T]):
         """What ``data`` is of."""
         self.fault = ""
         """Why there is no data, where what was asked for cannot be read."""
+        self._answered: Answered | None = None
+        """What an operation that begins now was asked with."""
+        self._unsent: dict[str, str] = {}
+        """What was typed for operations that did not go through, by their questions."""
 
     def load(self, services: "Services", actor: Actor) -> T:
         """Read what the view shows. Runs in a thread and touches no widget."""
@@ -165,9 +183,13 @@ class ReadingScreen(Screen[None], Generic[T]):
             self.refresh_chrome()
 
     def on_reading_screen_failed(self, message: Failed) -> None:
-        """Say why not."""
+        """Say why not, and keep what was typed for when it is asked again."""
         message.stop()
-        self.say(message.words, "bad")
+        kept = ""
+        if message.answered and message.answered.text:
+            self._unsent[message.answered.question] = message.answered.text
+            kept = "not done, your text is kept: "
+        self.say(kept + message.words, "bad")
 
     def _loaded(self) -> None:
         self._loading = False
@@ -182,24 +204,39 @@ class ReadingScreen(Screen[None], Generic[T]):
             error = event.worker.error
             self.say(f"internal error in {type(self).__name__}: {type(error).__name__}: {error}", "bad")
 
-    def perform(self, words: str, operation: Operation, after: Callable[[], None] | None = None) -> None:
-        """Call an operation in a thread; say ``words`` (or what it answers with) when it is through, or why not."""
+    def perform(
+        self,
+        words: str,
+        operation: Operation,
+        after: Callable[[], None] | None = None,
+        *,
+        waiting: str = "not done yet: at work, or waiting for others who write to the database …",
+    ) -> None:
+        """Call an operation in a thread; say ``words`` (or what it answers with) when it is through, or why not. Where that
+        takes a moment ``waiting`` is said meanwhile."""
+        through = Event()
+        answered = self._answered
 
         def work() -> None:
             services = self.session.services
             assert services is not None
             try:
                 answer = operation(services, self.session.actor)
-                message: Message = self.Done(answer if isinstance(answer, str) else words, after)
+                message: Message = self.Done(answer if isinstance(answer, str) else words, after, answered)
             except PilothouseError as error:
-                message = self.Failed(str(error))
+                message = self.Failed(str(error), answered)
+            finally:
+                through.set()
             self.post_message(message)
 
+        self.set_timer(_SOON_S, lambda: None if through.is_set() else self.say(waiting, "info"))
         self.run_worker(work, thread=True, exit_on_error=False, group="operation")
 
     def on_reading_screen_done(self, message: Done) -> None:
         """Say so, and read again."""
         message.stop()
+        if message.answered:
+            self._unsent.pop(message.answered.question, None)
         self.say(message.words, "good")
         self.reload()
         if message.after is not None:

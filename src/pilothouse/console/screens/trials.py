@@ -84,6 +84,9 @@ class TrialsView(TableView[TrialLine]):
     def show(self, data: Listed[TrialLine]) -> None:
         """The head and the rows."""
         super().show(data)
+        self.query_one("#grid", Grid).display = bool(
+            data.records
+        )  # else the words below say why there is none
         if isinstance(data, Tried):
             self.query_one("#search", Static).update(line(*data.head))
 

@@ -21,6 +21,8 @@ VIEWS = (
 )  # fmt: skip
 """Key, name, name where room is short, view."""
 
+_LOW = 14
+"""Rows below which the banner says no more than it must."""
 DEMO = "DEMO: identities are not verified — you are "
 
 
@@ -58,13 +60,26 @@ class Header(Static):
         return line(Cell(left, "strong"), Cell(" " + right + " ", tone))  # type: ignore[arg-type]
 
     def _views(self, view: str, width: int) -> Text:
-        roomy = width >= 104
+        labels = tab_labels(view, width)
         text = Text(" ", no_wrap=True, end="")
-        for key, name, short, target in VIEWS:
-            label = f"{key} {name}" if roomy else f"{key}{short}"
+        for (*_, target), label in zip(VIEWS, labels, strict=True):
             text.append(label, "reverse bold" if target == view else "dim")
             text.append(" " if target != "audit" else "")
         return text
+
+
+def tab_labels(view: str, width: int) -> list[str]:
+    """What each tab says: its name, or a short one; where not all fit digits alone, but that of the view has its name."""
+    whole = [f"{key} {name}" for key, name, _, _ in VIEWS]
+    short = [f"{key}{name}" for key, _, name, _ in VIEWS]
+    if width >= 104:
+        return whole
+    room = width - len(VIEWS) - 1
+    labels = [label if target == view else label[0] for label, (*_, target) in zip(short, VIEWS, strict=True)]
+    for index, label in enumerate(short):
+        if sum(map(len, labels)) - len(labels[index]) + len(label) <= room:
+            labels[index] = label
+    return labels
 
 
 class Banner(Static):
@@ -75,12 +90,13 @@ class Banner(Static):
     def put(self, session: Session) -> None:
         """Show what is so now."""
         status = session.status
-        shown = (session.at, status and (status.frozen, status.daemon, status.automation))
+        low = self.app.size.height < _LOW
+        shown = (low, session.at, status and (status.frozen, status.daemon, status.automation))
         if shown != self._shown:
             self._shown = shown
-            self._show(session)
+            self._show(session, low=low)
 
-    def _show(self, session: Session) -> None:
+    def _show(self, session: Session, *, low: bool) -> None:
         lines: list[Text] = []
         status = session.status
         if session.at is not None:
@@ -92,7 +108,7 @@ class Banner(Static):
             possible = "Still possible: read, sign, roll back (takes effect later). Targets serve on."
             words = " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start"
             lines.append(line(Cell(words, "bad")))
-            if session.at is None:
+            if session.at is None and not low:
                 lines.append(line(Cell(f"   {possible}", "bad")))
         if status and status.daemon.running and status.daemon.isolation == "none":
             words = " ▲ NO ISOLATION: jobs and models run unconfined (the daemon was started with --isolation warn)"

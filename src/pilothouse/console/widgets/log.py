@@ -51,13 +51,18 @@ class LogView(Widget, can_focus=True):
         """The line that was gone to last, or the first one seen."""
         self.column = 0
         self.follow = True
+        self.ended = False
+        """No line will be added."""
         self.wrap = False
         self.found = ""
         """What stands out, in whatever case."""
 
-    def put(self, read: Read, count: int) -> None:
-        """There are ``count`` lines now; the last one may have grown."""
+    def put(self, read: Read, count: int, *, ended: bool = False) -> None:
+        """There are ``count`` lines now; the last one may have grown, unless what printed them has ``ended``."""
         self._read = read
+        if ended != self.ended:
+            self.ended = ended
+            self.refresh()
         if count != self._count or self.follow:
             self._count, self._kept = count, (0, [])
             self._show()
@@ -77,7 +82,7 @@ class LogView(Widget, can_focus=True):
     def place(self) -> str:
         """``lines 12–34 of 1,000,000``."""
         if not self._count:
-            return "no line yet"
+            return "no line" if self.ended else "no line yet"
         last = self._rows[-1][0] + 1 if self._rows else self.top + 1
         return f"lines {self.top + 1:,}–{last:,} of {self._count:,}"
 
@@ -151,7 +156,13 @@ class LogView(Widget, can_focus=True):
         """One visible line with what was looked for standing out."""
         width = self.size.width
         if y >= len(self._rows):
-            words = " nothing was printed yet" if not self._rows and y == 0 else ""
+            words = (
+                ""
+                if self._rows or y
+                else " no log is kept here"
+                if self.ended
+                else " nothing was printed yet"
+            )
             return Strip([Segment(clip(words, width), STYLES["dim"])]).adjust_cell_length(width)
         text = self._rows[y][1]
         if self.column:
