@@ -22,6 +22,7 @@ from .connection import Connection
 
 T = TypeVar("T")
 LONGEST_WINDOW = 2_000
+SHOWN_SIGNS = frozenset("=,{}")
 FEW = 5_000
 """As many rows as pass a filter are ordered as a whole; among more, a window's are looked for in the order of all."""
 
@@ -51,8 +52,9 @@ class Listing:
     """Text of rows of another table that is part of the row's too, and how a test of it (``{}``) reaches the row."""
     also: tuple[str, ...] = ()
     """Columns of ``tests`` that are part of the text too."""
-    long: str = ""
-    """A long text that is part of it too, but not where letters are looked for in their order: those are in any long text."""
+    long: tuple[str, str] | None = None
+    """A long text that is part of it too, but not where letters are looked for in their order: those are in any long text. As
+    it is stored; and as it is shown, which takes four times as long and differs where one of SHOWN_SIGNS stands."""
 
     def source(self, expressions: Sequence[str], sort: str = "") -> str:
         """The FROM that has every table that occurs in the expressions."""
@@ -253,8 +255,9 @@ def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values:
     for column, (_, table) in listing.named.items():
         tests.append(f"{column} IN (SELECT id FROM {table} WHERE name LIKE ? ESCAPE '\\')")
         bound.append(pattern)
-    if listing.long and row_filter.kind != "fuzzy":
-        tests.append(f"{listing.long} LIKE ? ESCAPE '\\'")
+    if listing.long is not None and row_filter.kind != "fuzzy":
+        stored, shown = listing.long
+        tests.append(f"{shown if SHOWN_SIGNS & set(text) else stored} LIKE ? ESCAPE '\\'")
         bound.append(pattern)
     for name in listing.also:
         tests.append(_test(listing, name, "LIKE ? ESCAPE '\\'"))

@@ -115,7 +115,7 @@ AUDIT = Listing(
     "lower(e.actor || ' ' || e.action || ' ' || e.subject)",
     "e.action LIKE '%.failed' OR e.action LIKE '%.lost' OR e.action LIKE '%.rejected' OR e.action LIKE '%.rolled_back'",
     tests={"detail": f"{_DETAIL} {{}}"},
-    long=_DETAIL,
+    long=("e.detail", _DETAIL),
 )
 
 
