@@ -1,8 +1,7 @@
 """Live charts of one model on one target on one time axis, with a cursor; a heat map, distributions, another beside."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -12,18 +11,24 @@ from textual.containers import Container
 from pilothouse.console import exporting
 from pilothouse.console.frame import past_words
 from pilothouse.console.screens.base import View
+from pilothouse.console.screens.monitor_reading import (
+    Watched,
+    meant,
+    read_distribution,
+    read_places,
+    read_watched,
+)
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.chrome import OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
+from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.braille import SMALLEST
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts import Chart, Point, marks_of, times_of, window_at
+from pilothouse.presentation.charts import Chart, Point, marks_of, times_of
 from pilothouse.presentation.monitor_charts import (
     PANELS,
-    Other,
     distribution_picture,
     heat_map,
     monitor_charts,
@@ -39,17 +44,6 @@ if TYPE_CHECKING:
 
 _TOGETHER = 4
 """Charts that stand on one screen; the others are seen alone."""
-
-
-@dataclass(frozen=True)
-class Watched:
-    """One target's view, where the reader can go from there, and what stands beside it."""
-
-    view: MonitorView | None
-    other: Other | None = None
-    besides: tuple[str, ...] = ()
-    """What can stand beside: the model's other targets, then versions that ran here before (``v1``)."""
-    distribution: FeatureDistribution | None = None
 
 
 class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is what it shows
@@ -107,38 +101,18 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def load(self, services: "Services", actor: Actor) -> Watched:
         """The places there are, the one shown, and what is asked for beside it."""
-        from pilothouse.operations import catalogue, distributions, monitor_views
-
-        models = catalogue.list_models(services, actor)
-        self._places = places = tuple((model.name, target) for model in models for target in model.targets)
-        if not places:
+        self._places = read_places(services, actor)
+        if not self._places:
             return Watched(None)
-        model, target = self.place
-        if not model:
-            model = places[0][0]
-        if not target:
-            target = next((t for m, t in places if m == model), "")
-        besides = monitor_views.comparable(services, actor, model, target)
-        beside = self.beside if self.beside in besides else ""
-        other = None
-        if beside:
-            view, other = monitor_views.side_by_side(services, actor, model, target, beside)
-        else:
-            view = monitor_views.monitor_view(services, actor, model, target)
-        found = None
-        feature = self.feature if self.feature in view.drift else next(iter(view.drift), None)
-        if self.layout_ == "distribution" and feature is not None:
-            found = distributions.feature_distribution(
-                services, actor, model, target, feature, window_end=self._window_at_cursor(view, feature)
-            )
-        return Watched(view, Other(beside, other) if other else None, besides, found)
-
-    def _window_at_cursor(self, view: MonitorView, feature: str) -> datetime | None:
-        """The end of the feature's window that a chart shows at the cursor; None, for the newest, without one."""
-        if self.axis.cursor is None:
-            return None
-        ends = [reading.window_end for reading in view.drift[feature]]
-        return ends[window_at([end.timestamp() for end in ends], self.axis.cursor)]
+        found = read_watched(services, actor, meant(self.place, self._places), self.beside)
+        if found.view is None or self.layout_ != "distribution":
+            return found
+        feature = self.feature if self.feature in found.view.drift else next(iter(found.view.drift), None)
+        if feature is None:
+            return found
+        return replace(
+            found, distribution=read_distribution(services, actor, found.view, feature, self.axis.cursor)
+        )
 
     def show(self, data: Watched) -> None:
         """Put the pictures; those that are equal are not drawn again."""
