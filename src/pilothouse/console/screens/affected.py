@@ -63,7 +63,7 @@ class AffectedView(View[Affected]):
 
     def refusal(self, action: "Action") -> str:
         """A version must be there."""
-        return "" if self.data or action.scope != self.SCOPE else "nothing has been found"
+        return "" if self.data else "nothing has been found"
 
     def do_open(self) -> None:
         """The version."""

@@ -45,7 +45,7 @@ class AlertView(PageView[Why]):
     def refusal(self, action: "Action") -> str:
         """The state of the alert decides."""
         alert = self.data.alert if self.data else None
-        return alert_actions.refusal(action.name, alert) if action.scope == self.SCOPE else ""
+        return alert_actions.refusal(action.name, alert)
 
     def do_acknowledge(self) -> None:
         """Somebody is on it."""

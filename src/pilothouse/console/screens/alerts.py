@@ -120,7 +120,7 @@ class AlertsView(PagedView[Incident]):
 
     def refusal(self, action: "Action") -> str:
         """The states of the incidents chosen decide."""
-        if action.scope != self.SCOPE or action.name == "all":
+        if action.name == "all":
             return ""
         chosen = self.chosen if action.writes else [self.record]
         return next(

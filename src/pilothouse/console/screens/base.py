@@ -61,7 +61,7 @@ class View(ReadingScreen[T]):
         return notes_of(self)
 
     def refusal(self, action: Action) -> str:
-        """Why the state does not allow an action now; empty if it does."""
+        """Why the state does not allow an action of this view now; empty if it does. What works everywhere is not asked for."""
         return ""
 
     def subject_model(self) -> str:

@@ -82,7 +82,7 @@ class DeploymentsView(View[Deployed]):
 
     def refusal(self, action: "Action") -> str:
         """A roll-back needs something live and something before it; a hold must be there to be lifted."""
-        if action.scope != self.SCOPE or action.name in ("history", "fleet"):
+        if action.name in ("history", "fleet"):
             return ""
         state = self.selected
         if state is None or self.data is None:

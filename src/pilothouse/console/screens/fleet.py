@@ -111,8 +111,6 @@ class FleetView(View[FleetNow]):
 
     def refusal(self, action: "Action") -> str:
         """A place must be there."""
-        if action.scope != self.SCOPE:
-            return ""
         if self.data is None or not self.data.fleet.states:
             return "there is no target yet"
         if action.name == "open" and not self.target:

@@ -89,8 +89,6 @@ class IncidentView(View[Shown]):
 
     def refusal(self, action: "Action") -> str:
         """The state of the incident decides."""
-        if action.scope != self.SCOPE:
-            return ""
         return incident_actions.refusal(action.name, self.data.incident if self.data else None)
 
     def do_open(self) -> None:

@@ -174,11 +174,7 @@ class JobView(PageView[JobWithLog]):
 
     def refusal(self, action: "Action") -> str:
         """The state of the job decides."""
-        return (
-            job_actions.refusal(action.name, self.data.job if self.data else None)
-            if action.scope == self.SCOPE
-            else ""
-        )
+        return job_actions.refusal(action.name, self.data.job if self.data else None)
 
     def do_follow(self) -> None:
         """Stay at the end, or not."""

@@ -63,8 +63,6 @@ class JobsView(PagedView[Job]):
 
     def refusal(self, action: "Action") -> str:
         """The states of the jobs chosen decide."""
-        if action.scope != self.SCOPE:
-            return ""
         jobs = self.chosen if action.name in ("cancel", "retry") else [self.record]
         return next(filter(None, (job_actions.refusal(action.name, job) for job in jobs or [None])), "")
 

@@ -106,8 +106,6 @@ class LineageView(View[LineageNode]):
 
     def refusal(self, action: "Action") -> str:
         """Some keys need a node of a kind."""
-        if action.scope != self.SCOPE:
-            return ""
         if self.data is None:
             return "the lineage is not there yet"
         if action.name == "affected" and not self._key():

@@ -31,7 +31,7 @@ class ModelsView(TableView[Model]):
 
     def refusal(self, action: "Action") -> str:
         """Every key needs a model."""
-        return "there is no model yet" if action.scope == self.SCOPE and not self.key else ""
+        return "there is no model yet" if not self.key else ""
 
     def do_open(self) -> None:
         """Its versions."""

@@ -229,7 +229,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def refusal(self, action: "Action") -> str:
         """Most keys need a model, some need figures."""
-        if action.scope != self.SCOPE or action.name == "rejected":
+        if action.name == "rejected":
             return ""
         if action.name in ("next_target", "previous_target", "next_model") and self._places:
             return ""

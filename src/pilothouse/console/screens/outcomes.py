@@ -84,11 +84,7 @@ class OutcomesView(PagedView[WaitingOutcome | OutcomeConflict]):
 
     def refusal(self, action: "Action") -> str:
         """Only a conflict has a model to watch."""
-        if (
-            action.scope == self.SCOPE
-            and action.name == "monitor"
-            and not isinstance(self.record, OutcomeConflict)
-        ):
+        if action.name == "monitor" and not isinstance(self.record, OutcomeConflict):
             return (
                 "whose prediction it is, is known once that has come"
                 if self.record

@@ -106,7 +106,7 @@ class OverviewView(View[Overview]):
 
     def refusal(self, action: "Action") -> str:
         """Most keys need a model."""
-        if action.scope == self.SCOPE and action.name not in ("inbox", "fleet") and self.selected is None:
+        if action.name not in ("inbox", "fleet") and self.selected is None:
             return "there is no model yet"
         return ""
 

@@ -35,7 +35,7 @@ class SchedulesView(TableView[Schedule]):
         """There must be one."""
         if action.name == "triggers":
             return ""
-        return "there is no schedule" if action.scope == self.SCOPE and self.record is None else ""
+        return "there is no schedule" if self.record is None else ""
 
     def do_triggers(self) -> None:
         """What starts trainings by itself."""

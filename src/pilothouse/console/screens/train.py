@@ -108,7 +108,7 @@ class TrainView(View[Form]):
 
     def refusal(self, action: "Action") -> str:
         """A training needs a model."""
-        return "there is no model yet" if action.scope == self.SCOPE and not self.model else ""
+        return "there is no model yet" if not self.model else ""
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes to the next field."""

@@ -106,8 +106,6 @@ class TrialsView(TableView[TrialLine]):
 
     def refusal(self, action: "Action") -> str:
         """Most keys need a candidate."""
-        if action.scope != self.SCOPE:
-            return ""
         if self.job is None:
             return "no search is shown"
         if action.name == "version" and self.job.version is None:

@@ -121,7 +121,7 @@ class TriggersView(View[Automatic]):
 
     def refusal(self, action: "Action") -> str:
         """A job must have come of it."""
-        if action.scope != self.SCOPE or action.name in ("feed", "schedules"):
+        if action.name in ("feed", "schedules"):
             return ""
         if self.selected is None:
             return "there is no trigger" if not self._feed else "automation has done nothing yet"
