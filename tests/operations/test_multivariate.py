@@ -1,14 +1,11 @@
 """Multivariate drift: queued for the newest window, its answer kept as a reading, alerts drawn from it as from any other."""
 
-import shutil
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, NotFoundError
 from pilothouse.domain.jobs import JobStatus, StepResult
 from pilothouse.domain.records import Alert
@@ -29,15 +26,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     monitoring.evaluate_windows(services)
     services.close()
     return root
-
-
-@pytest.fixture
-def services(prepared: Path, tmp_path: Path) -> Iterator[Services]:
-    root = tmp_path / "workspace"
-    shutil.copytree(prepared, root)
-    services = open_workspace(root)
-    yield services
-    services.close()
 
 
 def separation(auc: float = 0.82, *, speaks: bool = True, **other: object) -> dict[str, object]:

@@ -21,7 +21,6 @@ from pilothouse.console.screens.monitor_reading import (
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.chrome import OneLine
 from pilothouse.console.widgets.grid import Grid
-from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.braille import SMALLEST
@@ -407,14 +406,10 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         ]
         view, other, session = self._view, self.data.other if self.data else None, self.session
 
-        def work() -> None:
-            try:
-                found = exporting.export(session, view, charts, other)
-            except PilothouseError as error:
-                self.post_message(self.Failed(str(error)))
-                return
+        def operation(_services: "Services", _actor: Actor) -> str:
+            found = exporting.export(session, view, charts, other)
             if found.clipboard:
                 self.app.call_from_thread(self.app.copy_to_clipboard, found.clipboard)
-            self.post_message(self.Done(found.words, None))
+            return found.words
 
-        self.run_worker(work, thread=True, exit_on_error=False, group="operation")
+        self.perform("exported", operation, waiting="writing the series and the pictures …")
