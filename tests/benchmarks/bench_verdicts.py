@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # ours and the peers': none is to wait for the other core
@@ -29,109 +29,14 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 
 from verdict_files import LEAD, SHIFTS, SUDDEN, Array, Study, independent_study, wandering_study  # noqa: E402
+from verdict_ours import DEFAULT_RATE, FIRE, GOAL, OF, Outcome, Ready, ours, pilothouse, run_of_alerts  # noqa: E402
 from verdict_performance import FLIPS, spoken, truths  # noqa: E402
 from verdict_real import studies  # noqa: E402
 
 from pilothouse.domain.watch import Turn, turn  # noqa: E402
-from pilothouse.statistics.levels import LASTING  # noqa: E402
-from pilothouse.statistics.profile import Profile, merge_all, profile_groups, profile_rows  # noqa: E402
-from pilothouse.statistics.specification import SCORE, ProfileSpecification, build_specification  # noqa: E402
-from pilothouse.statistics.thresholds import calibrate, judge, judge_quality  # noqa: E402
+from pilothouse.statistics.specification import SCORE  # noqa: E402
 
 PEERS = ("evidently", "nannyml")
-GOAL = 0.001
-"""False alarms for each feature and window; the peers' matched thresholds are those that give as many."""
-FIRE, OF = 2, 3
-
-
-@dataclass
-class Outcome:
-    """What one method made of one kind of data. ``quiet``: scores of unchanged feature-windows (peers), ``waits``: windows
-    until each shift was found, infinite where it was not."""
-
-    spoke: int = 0
-    alerts: int = 0
-    looked_at: int = 0
-    quiet: list[float] = field(default_factory=list)
-    waits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    shifted: dict[str, list[Array]] = field(default_factory=lambda: defaultdict(list))
-    verdicts: dict[str, tuple[list[bool], list[bool]]] = field(default_factory=dict)
-    """Of the last quiet run: whether each window spoke, and was certain, by subject."""
-
-
-def numbers_and_texts(study: Study, rows: dict[str, Array]) -> tuple[dict, dict, Array]:
-    """Columns as profiles take them."""
-    numeric = {k: v for k, v in rows.items() if k not in study.texts and k != SCORE}
-    texts = {k: np.array(study.texts[k], object)[v].tolist() for k, v in rows.items() if k in study.texts}
-    return numeric, texts, rows[SCORE]
-
-
-def reference_of(study: Study) -> tuple[ProfileSpecification, list[Profile]]:
-    """The specification of a study's reference and a profile a day."""
-    numeric, texts, scores = numbers_and_texts(study, study.reference)
-    specification = build_specification("binary", numeric, texts, scores, ("0", "1"))
-    return specification, [p for _, p in profile_groups(specification, numeric, texts, scores, study.days)]
-
-
-def run_of_alerts(spoke: list[bool], certain: list[bool]) -> tuple[int, float]:
-    """How many alerts a run of windows opens (windows before LEAD do not count), and the windows until the first."""
-    is_open, opened, first = False, 0, math.inf
-    for i in range(len(spoke)):
-        change = turn(spoke[: i + 1], is_open, FIRE, OF, certain=certain[i])
-        if change is Turn.OPEN and i >= LEAD:
-            opened += 1
-            first = min(first, i - LEAD + 1)
-        is_open = (is_open or change is Turn.OPEN) and change is not Turn.RESOLVE
-    return opened, first
-
-
-def pilothouse(study: Study, outcome: Outcome, calibrated: dict) -> None:
-    """Judge a study's windows as a daemon does: profiles, the recent past, verdicts, then k of n."""
-    specification, daily = calibrated.setdefault("reference", None) or reference_of(study)
-    calibrated["reference"] = specification, daily
-    whole = calibrated.setdefault("whole", None) or merge_all(specification, daily)
-    calibration = calibrated.setdefault("calibration", None) or calibrate(specification, daily, 7)
-    calibrated |= {"whole": whole, "calibration": calibration}
-    is_quiet = study.windows is study.beside
-    led: dict[tuple[int, int], Profile] = {}  # the windows before a shift are the same for every shift
-    for name in ["all"] if is_quiet else study.windows:
-        base = name.split(" ")[0]
-        runs = next(iter(study.beside.values())).shape[:2]
-        for run in range(runs[0]):
-            spoke: dict[str, list[bool]] = defaultdict(list)
-            certain: dict[str, list[bool]] = defaultdict(list)
-            past: list[Profile] = []
-            of = f"missing:{base}" if "missing" in name else base
-            for i in range(runs[1]):
-                rows = {column: w[run, i] for column, w in study.beside.items()}
-                if not is_quiet:
-                    rows[base] = study.windows[name][run, i]
-                if (run, i) in led and i < LEAD:
-                    now = led[run, i]
-                else:
-                    now = led[run, i] = profile_rows(specification, *numbers_and_texts(study, rows))
-                recent = merge_all(specification, past[-LEAD:]) if len(past) >= LEAD else None
-                last = (
-                    merge_all(specification, [*past[1 - LASTING :], now])
-                    if len(past) >= LASTING - 1
-                    else None
-                )
-                drift = judge(specification, calibration, whole, now, recent=recent, lasting=last)
-                quality = judge_quality(specification, calibration, whole, now, lasting=last)
-                found = [(j.feature, j) for j in drift] + [(f"{j.fault}:{j.feature}", j) for j in quality]
-                for subject, j in found:
-                    spoke[subject].append(j.speaks)
-                    certain[subject].append(j.grounds.certain)
-                past.append(now)
-                if not is_quiet and math.isfinite(run_of_alerts(spoke[of], certain[of])[1]):
-                    break
-            if is_quiet:
-                outcome.verdicts = {s: (spoke[s], certain[s]) for s in spoke}
-                outcome.looked_at += sum(len(s) - LEAD for s in spoke.values())
-                outcome.spoke += sum(sum(s[LEAD:]) for s in spoke.values())
-                outcome.alerts += sum(run_of_alerts(spoke[s], certain[s])[0] for s in spoke)
-            else:
-                outcome.waits[name].append(run_of_alerts(spoke[of], certain[of])[1])
 
 
 def peer(study: Study, folder: Path, name: str, outcome: Outcome) -> bool:
@@ -209,7 +114,7 @@ class Plan:
 
 def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list[Study]]]]]:
     """The kinds of data, each made only when its turn comes: references, quiet windows of each, runs and windows of a shift."""
-    sizes = [(100, 24, 40, 4, 8), (1_000, 12, 40, 4, 8), (10_000, 3, 20, 4, 5), (100_000, 1, 8, 2, 3)]
+    sizes = [(100, 48, 40, 4, 8), (1_000, 12, 40, 4, 8), (10_000, 3, 20, 4, 5), (100_000, 1, 8, 2, 3)]
     if short:
         sizes = [(100, 3, 25, 2, 6), (1_000, 3, 25, 2, 6)]
     for rows, references, windows, runs, length in sizes:
@@ -219,7 +124,7 @@ def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list
                 independent_study(r, seed, (1, w), (k, m)) for seed in range(n * times)
             ],
         )
-    for title, days, season, references in (("wandering", 91, 0.0, 12), ("seasonal", 730, 1.5, 3)):
+    for title, days, season, references in (("wandering", 91, 0.0, 12), ("seasonal", 730, 1.5, 12)):
         yield (
             title,
             lambda t=title, d=days, s=season, n=1 if short else references: [
@@ -230,12 +135,8 @@ def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list
 
 def judge_all(title: str, pairs: list[list[Study]]) -> dict[str, Outcome]:
     """Every method on one kind of data."""
-    found = {"pilothouse": Outcome()}
     taken = {"pilothouse": time.monotonic()}
-    for pair in pairs:
-        calibrated: dict = {}
-        for study in pair:
-            pilothouse(study, found["pilothouse"], calibrated)
+    found = ours(pairs)
     taken["pilothouse"] = time.monotonic() - taken["pilothouse"]
     with tempfile.TemporaryDirectory() as held:
         for pair in pairs:
@@ -260,25 +161,29 @@ DEFAULT = {"evidently": 1.0, "nannyml": 3.0}
 def false_alarms(results: dict[str, dict[str, Outcome]]) -> None:
     """The table of false alarms."""
     print(
-        "\n| windows | feature-windows | Pilothouse: a window speaks | Pilothouse: an alert opens | Evidently | NannyML |"
+        "\n| windows | feature-windows | Pilothouse: a window speaks | Pilothouse: an alert opens | Evidently | NannyML "
+        "| Pilothouse, moved |"
     )
-    print("|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|")
     for title, found in results.items():
         own = found["pilothouse"]
         cells = [f"{1000 * n / own.looked_at:.2f}" for n in (own.spoke, own.alerts)]
         for name in PEERS:
             scores = np.array(found[name].quiet) if name in found else np.array([])
             cells.append(f"{1000 * (scores > DEFAULT[name]).mean():.1f}" if scores.size else "not run")
+        moved = found["moved"]
+        cells.append(f"{1000 * moved.alerts / moved.looked_at:.2f} at {moved.rate:g}")
         print(f"| {title} | {own.looked_at:,} | {' | '.join(cells)} |")
 
 
 def detection(results: dict[str, dict[str, Outcome]], names: dict[str, str], matched: bool) -> None:
-    """The table of windows until detection: Pilothouse, Evidently, NannyML in each cell."""
+    """The table of windows until detection: Pilothouse (and as moved to the same rate), Evidently, NannyML in each cell."""
     print(f"\n| shift | {' | '.join(results)} |\n|---|{'---|' * len(results)}")
     for label, name in names.items():
         cells = []
         for found in results.values():
-            parts = [median(found["pilothouse"].waits[name])]
+            own = ("pilothouse", "moved") if matched else ("pilothouse",)
+            parts = [median(found[of].waits[name]) for of in own]
             for peer_name in PEERS:
                 if peer_name not in found:
                     parts.append("not run")
@@ -295,7 +200,7 @@ def performance(short: bool, times: int) -> None:
     found: dict[int, tuple[dict[str, list[float]], list[bool], int]] = {}
     scores: dict[int, dict[str, list[Array]]] = {}
     with tempfile.TemporaryDirectory() as held:
-        sizes = [(300, 8), (1_000, 8), (10_000, 2)] if not short else [(300, 2), (1_000, 2)]
+        sizes = [(300, 24), (1_000, 24), (10_000, 4)] if not short else [(300, 2), (1_000, 2)]
         studies = [(n, truths(n, seed, 40, 3, 8)) for n, k in sizes for seed in range(k * times)]
         for rows, study in studies:
             waits, quiet, alerts = found.setdefault(rows, (defaultdict(list), [], 0))
@@ -339,10 +244,10 @@ def performance(short: bool, times: int) -> None:
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def alarms_by_feature(study: Study, calibrated: dict) -> dict[str, list[bool]]:
+def alarms_by_feature(study: Study, ready: Ready) -> dict[str, list[bool]]:
     """In which windows of a run an alert would be open for each feature's drift (the score left out)."""
     outcome = Outcome()
-    pilothouse(study, outcome, calibrated)
+    pilothouse(study, ready, {DEFAULT_RATE: outcome})
     found = {}
     for subject, (spoke, certain) in outcome.verdicts.items():
         is_open, states = False, []
@@ -366,8 +271,8 @@ def real(short: bool) -> None:
     print("|---|---|---|---|")
     for name, days in cases:
         made = studies(name, days, 150 if name == "bikes" else 1_500)
-        calibrated: dict = {}
-        own = {kind: alarms_by_feature(study, calibrated) for kind, study in made.items()}
+        ready = Ready.of(next(iter(made.values())))
+        own = {kind: alarms_by_feature(study, ready) for kind, study in made.items()}
         flagged: dict[str, dict[str, dict[str, list[bool]]]] = {"Pilothouse": own}
         with tempfile.TemporaryDirectory() as held:
             for study in made.values():
@@ -411,11 +316,12 @@ def report(results: dict[str, dict[str, Outcome]], pages: dict[str, str]) -> Non
     moving = {t: f for t, f in results.items() if "rows" not in t}
     for matched in (True, False):
         how = (
-            f"peers' thresholds moved to {GOAL * 1000:g} false alarm in 1,000"
+            f"as it comes / all moved to {GOAL * 1000:g} false alarm in 1,000"
             if matched
             else "peers by default"
         )
-        print(f"\nWindows until found (Pilothouse / Evidently / NannyML; {how}):")
+        whose = "Pilothouse / Pilothouse moved" if matched else "Pilothouse"
+        print(f"\nWindows until found ({whose} / Evidently / NannyML; {how}):")
         for held, shifts in ((sizes, SHIFTS), (moving, SUDDEN)):
             if held:
                 names = {name: f"{base} {name}" for name, (base, _) in shifts.items()}

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pilothouse.statistics.outcomes import OutcomeProfile, profile_outcomes, realised_over_days
+from pilothouse.statistics.performance_verdicts import performance_is_certain, performance_speaks
 from pilothouse.statistics.specification import ProfileSpecification, build_specification
-from pilothouse.statistics.thresholds import performance_is_certain, performance_speaks
 
 Array = np.ndarray
 FLIPS = (0.02, 0.05, 0.1, 0.2)

@@ -7,7 +7,7 @@ from documents import DOCUMENTS
 
 from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
 from pilothouse.operations import alerting, silence, window_closing
-from pilothouse.statistics import calibration, levels, null_windows, reference, thresholds
+from pilothouse.statistics import calibration, levels, null_windows, performance_verdicts, reference
 from pilothouse.telemetry import admission, rollup, truths
 
 TEXT = (DOCUMENTS / "monitoring.md").read_text("utf-8")
@@ -42,8 +42,8 @@ def test_bounds_are_those_in_force():
         f"| Jensen–Shannon distance (base 2, 0 to 1) | {effect['js']:g} |",
         f"risen by {effect['missing'] * 100:g} points (missing) or {effect['unseen'] * 100:g} point (unseen)",
         f"fewer than {reference.FEWEST_ROWS} training rows, or {reference.FEWEST_DAYS} days",
-        f"at least {thresholds.SMALLEST_LOSS:g} for a metric",
-        f"or {thresholds.SMALLEST_RISE * 100:g} % of the reference for a loss",
+        f"at least {performance_verdicts.SMALLEST_LOSS:g} for a metric",
+        f"or {performance_verdicts.SMALLEST_RISE * 100:g} % of the reference for a loss",
         f"{window_closing.ENOUGH_TRUTH * 100:g} % of the outcomes",
         f"at least {window_closing.FEWEST_REQUESTS} requests",
         f"certainly above {window_closing.ERROR_SHARE * 100:g} %",
@@ -60,7 +60,8 @@ def test_bounds_are_those_in_force():
     assert levels.CERTAIN == 0.1
     assert "a p-value ten times smaller" in TEXT
     assert levels.CERTAIN_OF_STEADY == 1
-    assert levels.PROMISE == 1 / 1_000
+    assert levels.PROMISE == 0.1
+    assert levels.PROMISE * defaults.false_alarm_rate == 1 / 1_000
     assert "at most one in 1,000" in TEXT
     assert levels.LASTING == 3
     assert "the last three windows together" in TEXT

@@ -7,10 +7,11 @@ import pytest
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
-from pilothouse.statistics import calibration
+from pilothouse.statistics import calibration_storage
+from pilothouse.statistics.performance_verdicts import performance_speaks
 from pilothouse.statistics.profile import Profile, empty_profile, merge_all, profile_rows
 from pilothouse.statistics.specification import ProfileSpecification, build_specification
-from pilothouse.statistics.thresholds import Calibration, calibrate, judge, judge_quality, performance_speaks
+from pilothouse.statistics.thresholds import Calibration, calibrate, judge, judge_quality
 
 DAYS, A_DAY = 84, 60
 Columns = tuple[dict[str, np.ndarray], dict[str, list[str]], np.ndarray]
@@ -343,7 +344,7 @@ def test_one_loud_window_does_not_speak_again_in_those_after_it(reference):
         if three_weeks(reference, [week, week, week])[0]["steady"].p_value > 0.5
     )
     drift, _ = three_weeks(reference, [loud, calm, calm])
-    assert drift["steady"].statistics["lasting_wasserstein"] > 0.5
+    assert drift["steady"].statistics["lasting_within"] > 0.5
     assert not drift["steady"].speaks
 
 
@@ -376,12 +377,12 @@ def test_a_short_reference_calibrates_without_crying_wolf(reference, days: int, 
 
 def test_a_calibration_is_deterministic_and_comes_back_from_its_bytes(reference):
     specification, daily, calibration_ = reference
-    assert calibration.decode(calibration.encode(calibration_)) == calibration_
+    assert calibration_storage.decode(calibration_storage.encode(calibration_)) == calibration_
     again = calibrate(specification, daily, 7, score_days=14, features=("steady",))
     assert again == calibrate(specification, daily, 7, score_days=14, features=("steady",))
     assert set(again.columns) == {"steady"}
     with pytest.raises(IntegrityError):
-        calibration.decode(calibration.encode(calibration_)[:-5])
+        calibration_storage.decode(calibration_storage.encode(calibration_)[:-5])
 
 
 def metric(value: float, half_width: float) -> MetricValue:

@@ -13,8 +13,8 @@ from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
 from pilothouse.domain.records import Alert, AlertStatus, Deployment
 from pilothouse.domain.watch import Turn, turn
+from pilothouse.statistics.performance_verdicts import performance_is_certain
 from pilothouse.statistics.specification import SCORE
-from pilothouse.statistics.thresholds import performance_is_certain
 from pilothouse.store import alerts as alert_store
 from pilothouse.telemetry import Stream, from_us, readings
 from pilothouse.telemetry.readings import (
@@ -131,7 +131,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
                 figure_of(reading, PerformanceFigure), occasion
             ),
             lambda reading: {PERFORMANCE} if _surely_worse(figure_of(reading, PerformanceFigure)) else set(),
-            enough="beyond three standard errors",
+            enough="beyond what chance makes in 99 windows of 100",
         ),
     ),
     TRAFFIC: (

@@ -17,24 +17,14 @@ from pilothouse.telemetry.readings import (
     TrafficFigure,
 )
 
+from .measures import measured_words
+
 FEATURES = "features"
 """The subject of alerts about single columns."""
 _NAMED = 3
 _TELLING = 0.1
 """A feature gives a drift away where shuffling it costs this share of what the AUROC has above one half."""
 _SHOWS_ALONE = 0.55
-STATISTICS = {
-    "wasserstein": "Wasserstein distance, in standard deviations of the reference,",
-    "ks": "Kolmogorov–Smirnov distance",
-    "js": "Jensen–Shannon distance",
-    "psi": "population stability index",
-    "recent_wasserstein": "Wasserstein distance, in standard deviations of the reference,",
-    "recent_ks": "Kolmogorov–Smirnov distance",
-    "recent_js": "Jensen–Shannon distance",
-    "lasting_wasserstein": "Wasserstein distance, in standard deviations of the reference,",
-    "lasting_ks": "Kolmogorov–Smirnov distance",
-    "lasting_js": "Jensen–Shannon distance",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +186,7 @@ def performance(figure: PerformanceFigure, occasion: Occasion) -> Words:
         f"{figure.metric} {value:.3g} on {occasion.target}, reference {figure.reference:.3g}",
         f"From {occasion.dates} the realised {figure.metric} of {occasion.rows:,} predictions with known outcome was "
         f"{value:.4g} (95 % interval {low:.4g} to {high:.4g}, whole days drawn); on the hold-out it "
-        f"was {figure.reference:.4g}. The loss is larger than one standard error of both. "
+        f"was {figure.reference:.4g}. The loss is larger than chance makes it in nine windows of ten. "
         f"{occasion.repeated}",
         {
             "value": value,
@@ -265,14 +255,11 @@ def _rounded(seconds: int) -> int:
 
 
 def _drift_sentence(figure: DriftFigure, occasion: Occasion) -> str:
-    statistic = STATISTICS.get(figure.statistic, figure.statistic)
     other = "the reference"
     if figure.compared_with == "recent":
         other = f"the days before (since {from_us(figure.since_us):%Y-%m-%d}: a sudden change)"
-    return (
-        f"{occasion.over(figure.grounds.together)} the {statistic} between {figure.feature} and {other} was "
-        f"{figure.value:.3g}; {figure.threshold:.3g} is the threshold (p {figure.p_value:.1g})."
-    )
+    said, threshold = measured_words(figure.statistic, figure.feature, other, figure.value, figure.threshold)
+    return f"{occasion.over(figure.grounds.together)} {said}; {threshold} is the threshold (p {figure.p_value:.1g})."
 
 
 def _law(figure: DriftFigure) -> str:

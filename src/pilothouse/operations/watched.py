@@ -13,7 +13,7 @@ from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Version
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import calibration as calibrations
-from pilothouse.statistics import estimation
+from pilothouse.statistics import calibration_storage, estimation
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.calibration import Calibration
 from pilothouse.statistics.estimation import Estimator
@@ -177,8 +177,8 @@ def _calibration(
     with services.telemetry.read() as connection:
         kept = readings.find_calibration(connection, key)
     if kept is not None:
-        return calibrations.decode(kept)
+        return calibration_storage.decode(kept)
     found = own.calibrate(specification, window_days)
     with services.telemetry.transaction() as connection:
-        readings.keep_calibration(connection, key, calibrations.encode(found))
+        readings.keep_calibration(connection, key, calibration_storage.encode(found))
     return found

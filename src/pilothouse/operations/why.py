@@ -11,10 +11,10 @@ from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.why import BinShare, FeatureVerdict, Why, WindowVerdict
 from pilothouse.sqlite import Connection
+from pilothouse.statistics.performance_verdicts import performance_bound
 from pilothouse.statistics.profile import histogram, merge_all
 from pilothouse.statistics.shares import changed_shares
 from pilothouse.statistics.specification import SCORE
-from pilothouse.statistics.thresholds import performance_bound
 from pilothouse.store import deployments
 from pilothouse.telemetry import Stream, from_us, readings, rollup, to_us
 from pilothouse.telemetry.readings import (
@@ -38,8 +38,8 @@ from pilothouse.telemetry.streams import find_stream
 from . import change_evidence, retraining
 from .alerts import get_alert
 from .authorisation import reading
-from .explanations import STATISTICS
 from .incident_evidence import Importance, importance_of
+from .measures import measure_name
 from .services import Services
 from .watched import reference_profile, spec_in_force
 from .window_closing import ERROR_SHARE, grids
@@ -183,7 +183,7 @@ def _drift(
         windows.append(_verdict(one, alert, value, bound, figure.speaks))
     return replace(
         found,
-        figure=f"{worst.feature}: {STATISTICS.get(worst.statistic, worst.statistic).strip(',')}{_together(worst)}",
+        figure=f"{worst.feature}: {measure_name(worst.statistic)}{_together(worst)}",
         bound=f"threshold, {_learnt_from(worst)}; {spec.monitoring.false_alarm_rate:g} false alarms a window",
         windows=_mark(windows),
         features=tuple(_feature(f, f.statistic, importance) for f in spoke),
@@ -266,7 +266,7 @@ def _performance(
     return replace(
         found,
         figure=f"{found.alert.subject}, realised",
-        bound="the reference less one standard error of both, at least the smallest loss worth a word",
+        bound="the reference less what chance makes in nine windows of ten, at least the smallest loss worth a word",
         windows=_mark(windows),
         higher_speaks=not higher,
         compared_with="the hold-out of its training",

@@ -12,6 +12,7 @@ from pilothouse.domain.watch import DAY, SECOND_US, Span, due_spans, level_of
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import intervals, latency, null_windows, outcomes, thresholds
 from pilothouse.statistics.levels import LASTING
+from pilothouse.statistics.performance_verdicts import performance_speaks
 from pilothouse.statistics.profile import Profile, merge_all
 from pilothouse.telemetry import Stream, readings, to_us
 from pilothouse.telemetry import rollup as rolled
@@ -238,7 +239,7 @@ def _performance(
         and math.isfinite(value.value)
         and math.isfinite(reference.value)
     )
-    speaks = judged and thresholds.performance_speaks(value, reference, METRICS[metric][0])
+    speaks = judged and performance_speaks(value, reference, METRICS[metric][0])
     figure = readings.PerformanceFigure(
         metric,
         _finite(value.value),

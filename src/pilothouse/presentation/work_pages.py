@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pilothouse.domain.monitoring import MonitorView
+from pilothouse.domain.monitoring import DriftReading, MonitorView
 from pilothouse.domain.records import AuditEntry, Job
 from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, pairs, section, text_line
@@ -81,6 +81,11 @@ def audit_page(entry: AuditEntry) -> list[Line]:
     return [*section(f"Entry {entry.seq}", pairs(facts)), *section("Detail", detail)]
 
 
+def _of_threshold(reading: DriftReading) -> float:
+    """Windows may be judged by statistics of different units: their trend is that of the share of the threshold."""
+    return reading.value / reading.threshold if reading.threshold else 0.0
+
+
 def feature_table(view: MonitorView) -> Table:
     """Every feature with its newest drift, most drifted first."""
     columns = read_columns(
@@ -111,7 +116,7 @@ def feature_table(view: MonitorView) -> Table:
                     cell(last.statistic),
                     cell(figure(last.value)),
                     cell(figure(last.threshold), "dim"),
-                    Cell(sparkline([r.value for r in readings], 12), "info"),
+                    Cell(sparkline([_of_threshold(r) for r in readings], 12), "info"),
                     cell(f"{last.missing:.1%}", "warn" if last.missing else "dim"),
                     cell(f"{last.unseen:.1%}", "warn" if last.unseen else "dim"),
                     cell(f"{last.rows:,}"),

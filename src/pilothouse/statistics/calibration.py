@@ -16,24 +16,36 @@ freedom. Chance has PRIOR of them for windows that lie as chance has them, and t
 """
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from pilothouse.domain.errors import IntegrityError
-
 from . import null_windows
 from .arrays import Floats
-from .chance import Chance, at_rows, chance_of, chance_of_share, law_of
-from .encoding import pack, unpack
+from .chance import Chance, at_rows, chance_of, chance_of_share, law_of, rank_laws, rank_laws_of_windows
 from .profile import Histogram, Profile
+from .ranks import rank_scores
 from .specification import CategoricalColumn, Cells, Column, ProfileSpecification
+from .wander import SHARE, Wander, wander_of_categories, wander_of_numbers
 
-EFFECT = {"ks": 0.05, "wasserstein": 0.1, "js": 0.05, "missing": 0.02, "unseen": 0.01}
-"""A smaller drift is not worth a word, however certain. Wasserstein is in deviations (Evidently's bound); missing and
-unseen are rises of the share of rows."""
+EFFECT = {
+    "ks": 0.05,
+    "wasserstein": 0.1,
+    "within": 0.1,
+    "higher": 0.1,
+    "lower": 0.1,
+    "wider": 0.1,
+    "narrower": 0.1,
+    "outside": 0.01,
+    "share": 1.0,
+    "js": 0.05,
+    "missing": 0.02,
+    "unseen": 0.01,
+}
+"""A smaller drift is not worth a word, however certain. Wasserstein is in deviations (Evidently's bound), and so is a level by
+ranks; missing and unseen are rises of the share of rows."""
 _POWER = 0.4
 """Between the square root, which suits wandering, and the logarithm, which suits chance."""
 _LEAST_DEVIATION = 0.02
@@ -47,7 +59,7 @@ _FADES = 8
 """How fast chance's degrees of freedom go with the distance of the windows over that of samples."""
 WANDERS = 1.2
 """Windows so many times as far apart as chance has them wander: they are compared with the recent past too."""
-FORM = 4
+FORM = 5
 """The form of a stored calibration; part of the key under which one is kept."""
 FEWEST_ROWS = 5
 """Fewer usable values than this are no sample."""
@@ -58,7 +70,8 @@ class Null:
     """One statistic of one column while nothing has changed: mean, deviation (both on the root scale) and degrees of
     ``freedom`` of the deviation by rows (increasing; the last entry also stands for more rows), how many ``windows`` worth of
     evidence lie behind them, and whether windows were compared with the ``recent`` past or with the reference. ``chance`` is
-    the law of a steady column's statistic, which then stands for all of them."""
+    the law of a steady column's statistic and ``wander`` that of a part of a column that wanders; either stands for all of
+    them (and they are empty where it needs none)."""
 
     statistic: str
     rows: tuple[int, ...]
@@ -68,11 +81,13 @@ class Null:
     windows: float
     recent: bool = False
     chance: Chance | None = None
+    wander: Wander | None = None
 
     def p_value(self, value: float, rows: int) -> float:
         """How probable a value this large is in a window of ``rows`` rows while nothing has changed."""
-        if self.chance is not None:
-            return self.chance.p_value(self.statistic, value, rows)
+        law = self.chance or self.wander
+        if law is not None:
+            return law.p_value(self.statistic, value, rows)
         from scipy.special import stdtr
 
         mean, deviation, freedom = self._at(rows)
@@ -80,8 +95,9 @@ class Null:
 
     def value_at(self, p_value: float, rows: int) -> float:
         """The value that has this p-value."""
-        if self.chance is not None:
-            return self.chance.value_at(self.statistic, p_value, rows)
+        law = self.chance or self.wander
+        if law is not None:
+            return law.value_at(self.statistic, p_value, rows)
         from scipy.special import stdtrit
 
         mean, deviation, freedom = self._at(rows)
@@ -89,12 +105,14 @@ class Null:
 
     def usual(self, rows: int) -> float:
         """The value in the middle of those that windows of ``rows`` rows have while nothing has changed."""
+        if not self.rows:
+            return self.value_at(0.5, rows)
         return _unrooted(self.statistic, self._at(rows)[0])
 
     @property
     def wanders(self) -> bool:
         """The reference's windows are farther apart than chance has them."""
-        return self.freedom[-1] - max(self.windows - 1, 1.0) < PRIOR * WANDERS**-_FADES
+        return bool(self.freedom) and self.freedom[-1] - max(self.windows - 1, 1.0) < PRIOR * WANDERS**-_FADES
 
     def _at(self, rows: int) -> tuple[float, float, float]:
         mean, deviation, freedom = (
@@ -214,9 +232,33 @@ def _drift_nulls(
         )
         for name, of_sizes in values.items()
     ]
-    if any(law is None for law in laws):
-        return nulls
-    return tuple(replace(null, chance=law) for null, law in zip(nulls, laws, strict=True))
+    sides = null_windows.sides_of(cells, days, windows)
+    if all(law is not None for law in laws):
+        steady = [replace(null, chance=law) for null, law in zip(nulls, laws, strict=True)]
+        if isinstance(column, CategoricalColumn):
+            return tuple(steady)
+        ranks = rank_laws_of_windows(sides, windows.independent, against)
+        if ranks is not None:
+            return _with_ranks(steady, ranks)
+    return *nulls, *_wander_nulls(column, sides, worth, against)
+
+
+def _wander_nulls(column: Column, sides: null_windows.Sides, worth: float, against: int) -> list[Null]:
+    """Nulls of the parts of a column that wanders."""
+    if isinstance(column, CategoricalColumn):
+        of_shares = wander_of_categories(sides, worth, against)
+        parts = {SHARE: of_shares} if of_shares is not None else {}
+    else:
+        parts = wander_of_numbers(sides, worth, against)
+    return [Null(name, (), (), (), (), worth, wander=part) for name, part in parts.items()]
+
+
+def _with_ranks(nulls: Sequence[Null], ranks: Mapping[str, Chance]) -> tuple[Null, ...]:
+    """Nulls by chance alone. What goes beyond the reference's range is told by ranks, so that Wasserstein's distance is taken
+    within it, where its law is known: that of samples of the reference, which lie there."""
+    worth = nulls[0].windows
+    own = [replace(n, statistic="within") if n.statistic == "wasserstein" else n for n in nulls]
+    return (*own, *(Null(name, (), (), (), (), worth, chance=law) for name, law in ranks.items()))
 
 
 def _quality_nulls(
@@ -248,13 +290,16 @@ def nulls_by_chance(column: Column, reference: Histogram, rows: int, seed: int =
         return ()
     (values,) = null_windows.chance_values(column, reference, [rows], seed)
     held = reference.present
-    return tuple(
+    nulls = [
         replace(
             _null(name, (rows,), [drawn], float(null_windows.DRAWS), [drawn], [1.0]),
             chance=law_of(name, [drawn], [rows], held, held),
         )
         for name, drawn in values.items()
-    )
+    ]
+    if isinstance(column, CategoricalColumn) or any(null.chance is None for null in nulls):
+        return tuple(nulls)
+    return _with_ranks(nulls, rank_laws(rank_scores(reference.counts), reference.counts, held))
 
 
 def _apart(statistic: str, windows: Floats, chance: Floats, worth: float) -> float:
@@ -317,49 +362,3 @@ def _roots(statistic: str, values: Any) -> Any:
 def _unrooted(statistic: str, root: float) -> float:
     odds = math.pow(min(max(root, 0.0), 1e100), 1 / _POWER)
     return odds if statistic == "wasserstein" else odds / (1 + odds)
-
-
-def encode(calibration: Calibration) -> bytes:
-    """Compact bytes of a calibration."""
-    columns = {
-        name: [
-            [
-                null.statistic,
-                null.rows,
-                null.mean,
-                null.deviation,
-                null.freedom,
-                null.windows,
-                null.recent,
-                None if null.chance is None else astuple(null.chance),
-            ]
-            for null in nulls
-        ]
-        for name, nulls in calibration.columns.items()
-    }
-    return pack("C", {"window_days": calibration.window_days, "columns": columns}, {})
-
-
-def decode(data: bytes) -> Calibration:
-    """Read what ``encode`` wrote. Raises IntegrityError."""
-    header, _ = unpack("C", data)
-    try:
-        columns = {
-            column: tuple(
-                Null(
-                    name,
-                    tuple(rows),
-                    tuple(mean),
-                    tuple(spread),
-                    tuple(freedom),
-                    float(windows),
-                    bool(recent),
-                    None if law is None else Chance.of_plain(law),
-                )
-                for name, rows, mean, spread, freedom, windows, recent, law in nulls
-            )
-            for column, nulls in header["columns"].items()
-        }
-        return Calibration(int(header["window_days"]), columns)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise IntegrityError(f"a stored calibration is damaged: {error!r}; calibrate again") from None

@@ -1,12 +1,13 @@
 """What chance alone makes of a statistic, for columns whose reference windows lie no farther apart than chance has them.
 
 There nothing has to be learnt from thirteen weeks: the law is known, and its tail too. Kolmogorov–Smirnov's D follows
-Kolmogorov's law (conservative where values repeat). The square of the Jensen–Shannon distance is a weighted sum of chi-squares
-and follows a gamma law of the same mean and variance (Satterthwaite 1946, Biometrics Bulletin 2:110). Wasserstein's, to the
-power 0.4, follows a Pearson III law of the same three moments, so that its tail is as heavy as the column makes it. The moments
-come from samples drawn from the reference.
+Kolmogorov's law (conservative where values repeat), and what is told by ranks (``ranks``) laws of its own. The square of the
+Jensen–Shannon distance is a weighted sum of chi-squares and follows a gamma law of the same mean and variance (Satterthwaite
+1946, Biometrics Bulletin 2:110). Wasserstein's distance within the reference's range, to the power 0.4, follows a Pearson III
+law of the same three moments, so that its tail is as heavy as the column makes it. The moments come from samples drawn from
+the reference; these never go beyond its range, and so what does is left to the ranks.
 
-All three shrink with the root of the rows, so that what was drawn for one number of rows serves larger ones.
+All shrink with the root of the rows, so that what was drawn for one number of rows serves larger ones.
 """
 
 import bisect
@@ -18,19 +19,25 @@ from typing import Any
 import numpy as np
 
 from .arrays import Floats, Ints
+from .null_windows import Sides
+from .pearson import pearson_at, pearson_tail
+from .ranks import RANKS, RankLaw, RankScores, Scatter, level_and_spread, rank_scores, scatter
 
 DRAWN = ("js", "wasserstein")
 """Statistics whose law takes samples; that of ``ks`` is known without."""
 _POWER = 0.4
 _STEADY = 2.0
 """Windows that lie farther apart than chance has them by more than so many standard errors are not steady."""
+_LEAST_SCATTER = 1e-6
+"""Of scores. With less all values are the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chance:
     """The law of one statistic v under chance. ``against`` is the reference's rows; ``rows`` (increasing) are those of samples
-    with the ``mean`` and ``deviation`` of v²·n (js) or (v·√n)^0.4 (wasserstein), n being ``_worth`` rows; ``skew`` of all of
-    them. ``beyond`` is by how much the squares of the reference's windows, of ``at`` rows, exceed chance's: 0.2 says a fifth.
+    with the ``mean`` and ``deviation`` of v²·n (js) or (v·√n)^0.4 (Wasserstein's), n being ``_worth`` rows; ``skew`` of all of
+    them. Of RANKS they are the scores' (``ranks.Scatter``, the mean that of the level's variance), whatever the rows.
+    ``beyond`` is by how much the squares of the reference's windows, of ``at`` rows, exceed chance's: 0.2 says a fifth.
     """
 
     against: int
@@ -43,8 +50,10 @@ class Chance:
 
     def p_value(self, statistic: str, value: float, rows: int) -> float:
         """How probable a value this large is in a window of ``rows`` rows."""
-        from scipy.special import gammaincc, kolmogorov, ndtr
+        from scipy.special import gammaincc, kolmogorov
 
+        if statistic in RANKS:
+            return self._rank_law(statistic, rows).p_value(value)
         size, spread = _worth(rows, self.against), self._spread(rows)
         v = max(value, 0.0) / spread
         if statistic == "ks":
@@ -52,16 +61,14 @@ class Chance:
         mean, deviation = self._at(rows)
         if statistic == "js":
             return float(gammaincc((mean / deviation) ** 2, v * v * size * mean / deviation**2))
-        z = ((v * math.sqrt(size)) ** _POWER - mean) / deviation
-        if self.skew <= 0:
-            return float(ndtr(-z))
-        shape = 4 / self.skew**2
-        return float(gammaincc(shape, max(shape + z * math.sqrt(shape), 0.0)))
+        return pearson_tail(((v * math.sqrt(size)) ** _POWER - mean) / deviation, max(self.skew, 0.0))
 
     def value_at(self, statistic: str, p_value: float, rows: int) -> float:
         """The value that has this p-value."""
-        from scipy.special import gammainccinv, kolmogi, ndtri
+        from scipy.special import gammainccinv, kolmogi
 
+        if statistic in RANKS:
+            return self._rank_law(statistic, rows).value_at(p_value)
         size, spread = _worth(rows, self.against), self._spread(rows)
         if statistic == "ks":
             return spread * float(kolmogi(p_value)) / (math.sqrt(size) + 0.12 + 0.11 / math.sqrt(size))
@@ -69,11 +76,7 @@ class Chance:
         if statistic == "js":
             square = float(gammainccinv((mean / deviation) ** 2, p_value)) * deviation**2 / mean
             return spread * math.sqrt(square / size)
-        if self.skew <= 0:
-            z = -float(ndtri(p_value))
-        else:
-            shape = 4 / self.skew**2
-            z = (float(gammainccinv(shape, p_value)) - shape) / math.sqrt(shape)
+        z = pearson_at(p_value, max(self.skew, 0.0))
         return float(spread * max(mean + z * deviation, 0.0) ** (1 / _POWER) / math.sqrt(size))
 
     @classmethod
@@ -83,6 +86,10 @@ class Chance:
         return cls(
             int(against), tuple(rows), tuple(mean), tuple(deviation), float(skew), float(beyond), int(at)
         )
+
+    def _rank_law(self, statistic: str, rows: int) -> RankLaw:
+        of_scores = Scatter(self.deviation[0], self.skew, self.mean[0])
+        return RankLaw(statistic, of_scores, rows, self.against, self.beyond * rows / self.at)
 
     def _at(self, rows: int) -> tuple[float, float]:
         return at_rows(self.rows, rows, self.mean), at_rows(self.rows, rows, self.deviation)
@@ -139,6 +146,49 @@ def law_of(
     skew = float(np.mean(cubes)) if statistic == "wasserstein" else 0.0
     means, deviations = _smooth(rows, means), _smooth(rows, deviations)
     return Chance(against, tuple(rows), tuple(means), tuple(deviations), skew)
+
+
+def rank_laws(scores: RankScores, reference: Ints, against: int) -> dict[str, Chance]:
+    """The laws of RANKS in a column, from its reference's counts [bins]; empty where one bin holds all. For windows held
+    against ``against`` rows."""
+    of_level, of_spread = scatter(scores, reference)
+    if min(of_level.deviation, of_spread.deviation) <= _LEAST_SCATTER:
+        return {}
+
+    def law(of: Scatter) -> Chance:
+        return Chance(against, (1,), (of.of_level,), (of.deviation,), of.skew)
+
+    level, spread = law(of_level), law(of_spread)
+    return {
+        "higher": level,
+        "lower": level,
+        "wider": spread,
+        "narrower": spread,
+        "outside": Chance(against, (1,), (0.0,), (0.0,)),
+    }
+
+
+def rank_laws_of_windows(sides: Sides, independent: float, against: int) -> dict[str, Chance] | None:
+    """The same, where the reference's windows (``independent`` of them) lie no farther from what they are compared with than
+    chance has it, in level and in spread; else None."""
+    scores = rank_scores(sides.reference)
+    laws = rank_laws(scores, sides.reference, against)
+    if not laws:
+        return {}
+    rows, held = sides.rows
+    here, there = level_and_spread(scores, sides.windows), level_and_spread(scores, sides.others)
+    beyond = []
+    for i, name in enumerate(("higher", "wider")):
+        expected = laws[name].deviation[0] ** 2 * (1 / rows + 1 / held)
+        beyond.append(float(np.mean((here[i] - there[i]) ** 2 / expected)) - 1)
+        if beyond[-1] > _STEADY * math.sqrt(2 / independent):
+            return None
+    of_level, of_spread = (max(x, 0.0) for x in beyond)
+    at = max(int(np.median(rows)), 1)
+    return {
+        name: replace(law, beyond=of_spread if name in ("wider", "narrower") else of_level, at=at)
+        for name, law in laws.items()
+    }
 
 
 def chance_of_share(shares: Floats, rows: Ints, independent: float) -> Chance | None:

@@ -170,6 +170,12 @@ def ks_of_laid(reference: Laid, current: Laid) -> Any:
 
 def wasserstein_of_laid(width: Floats, reference: Laid, current: Laid) -> Any:
     """``wasserstein_of_counts``."""
+    beyond = np.abs(reference.ends - current.ends).sum(axis=-1)
+    return areas_of_laid(width, reference, current).sum(axis=-1) + beyond
+
+
+def areas_of_laid(width: Floats, reference: Laid, current: Laid) -> Floats:
+    """The area between the distribution functions in each bin between the edges, [..., bins − 2]."""
     gap = reference.level - current.level
     area = np.abs(reference.integral - current.integral)
     at = np.flatnonzero((gap[..., :-2] * gap[..., 1:-1] < 0).ravel())
@@ -189,7 +195,7 @@ def wasserstein_of_laid(width: Floats, reference: Laid, current: Laid) -> Any:
         flat = area.reshape(-1)
         flat[at] = np.maximum(flat[at], estimate)
         area = flat.reshape(shape)
-    return area.sum(axis=-1) + np.abs(reference.ends - current.ends).sum(axis=-1)
+    return np.asarray(area, np.float64)
 
 
 def _crossing_area(

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 
-from .arrays import Ints
+from .arrays import Floats, Ints
 from .distances import (
+    areas_of_laid,
+    bin_sizes,
     chi_square,
     hellinger,
     jensen_shannon,
@@ -13,12 +15,14 @@ from .distances import (
     ks_of_counts,
     ks_p_value,
     l_infinity,
+    lay,
     psi,
     two_proportion_z,
     wasserstein,
     wasserstein_of_counts,
 )
 from .profile import Histogram, Profile, histogram, moments_in_spans
+from .ranks import rank_scores, rank_statistics
 from .specification import CategoricalColumn, Column, NumericColumn, ProfileSpecification
 
 __all__ = [
@@ -76,8 +80,9 @@ def column_drift(
 ) -> dict[str, float]:
     """Every statistic that fits a column (or "score"), and the shares of rows ``missing`` and ``unseen``.
 
-    Numbers: ``psi``, ``js``, ``ks``, ``ks_p``, ``wasserstein`` (in the reference's deviations). Categories: ``psi``, ``js``,
-    ``l_infinity``, ``chi2``, ``chi2_p``. ``unseen`` is the share beyond the reference's range, or of categories that it does
+    Numbers: ``psi``, ``js``, ``ks``, ``ks_p``, ``wasserstein`` (in the reference's deviations), ``within`` (the same between
+    the reference's smallest and largest value), and ``ranks.RANKS``. Categories: ``psi``, ``js``, ``l_infinity``, ``chi2``,
+    ``chi2_p``. ``unseen`` is the share beyond the reference's range, or of categories that it does
     not hold. A statistic that the samples do not define (an empty column) is left out.
     """
     column = specification.by_name[feature]
@@ -92,12 +97,34 @@ def column_drift(
             "ks": d,
             "ks_p": ks_p_value(d, r.present, c.present),
             "wasserstein": float(distance) / scale_of(column, r),
+            "within": _within(column, r, c),
         }
+        ranks = rank_statistics(rank_scores(r.counts), c.counts)
+        found |= {name: float(value) for name, value in ranks.items()}
     else:
         found["l_infinity"] = float(l_infinity(r.counts, c.counts))
         found["chi2"], found["chi2_p"] = map(float, chi_square(r.counts, c.counts))
     found = {name: value for name, value in found.items() if math.isfinite(value)}
     return found | {"missing": missing_share(c), "unseen": unseen_share(column, r, c)}
+
+
+def _within(column: NumericColumn, reference: Histogram, current: Histogram) -> float:
+    """Wasserstein's distance with every value beyond the reference's smallest or largest taken as that one."""
+    if not column.edges.size or not reference.present or not current.present:
+        return math.nan
+    sizes = bin_sizes(column)
+    sides = [lay(*sizes, side.counts, side.positions) for side in (reference, current)]
+    areas = areas_of_laid(sizes[0], *sides)
+    return float((areas * inside(reference.counts)[1:-1]).sum()) / scale_of(column, reference)
+
+
+def inside(reference: Ints) -> Floats:
+    """1 for each bin from the first to the last that a reference's counts [bins] fill, else 0."""
+    held = np.flatnonzero(reference)
+    marks = np.zeros(len(reference))
+    if held.size:
+        marks[held[0] : held[-1] + 1] = 1.0
+    return marks
 
 
 def missing_share(current: Histogram) -> float:

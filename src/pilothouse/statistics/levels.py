@@ -2,24 +2,49 @@
 
 from collections.abc import Sequence
 
+FAULTS = ("missing", "unseen")
+"""What is judged of a column beside its drift."""
 LASTING = 3
 """Windows that are judged together, the newest among them."""
 LEANS = 0.25
 """A change lasts only while the newest window leans to it: no more probable than this by itself. So one loud window does not
 speak again in those after it."""
-FAULTS = ("missing", "unseen")
-"""What is judged of a column beside its drift."""
+LASTS = 0.25
+"""The part of a column's chance to err that is left to its last windows together."""
+WEIGHTS = {
+    "ks": 2.0,
+    "higher": 2.0,
+    "lower": 2.0,
+    "wider": 1.0,
+    "narrower": 1.0,
+    "within": 0.5,
+    "outside": 0.5,
+    "js": 1.0,
+}
+"""How the rest is shared among a steady column's statistics: a level moves more often than anything else does."""
+WANDER_WEIGHTS = {
+    "ks": 2.0,
+    "wasserstein": 2.0,
+    "higher": 1.0,
+    "lower": 1.0,
+    "wider": 0.5,
+    "narrower": 0.5,
+    "js": 2.0,
+    "share": 1.0,
+}
+"""The same for a column that wanders."""
 CERTAIN = 0.1
 """A window is certain by itself where its p-value is this share of the smallest that would do to speak …"""
 CERTAIN_OF_STEADY = 1.0
 """… of a steady column this share, for there the law is known and nothing is extrapolated …"""
-PROMISE = 0.001
-"""… and never above this, however few columns there are: one false alert in 1,000 feature-windows."""
+PROMISE = 0.1
+"""… and never above this share of the rate, however few columns there are: by default one false alert in 1,000
+feature-windows."""
 
 
 def certain_level(steady: bool, rate: float, looked_at: int) -> float:
     """The p-value up to which one window opens an alert."""
-    return min((CERTAIN_OF_STEADY if steady else CERTAIN) * rate / max(looked_at, 1), PROMISE)
+    return rate * min((CERTAIN_OF_STEADY if steady else CERTAIN) / max(looked_at, 1), PROMISE)
 
 
 def benjamini_hochberg(p_values: Sequence[float], rate: float) -> float:
@@ -29,15 +54,17 @@ def benjamini_hochberg(p_values: Sequence[float], rate: float) -> float:
     return rate * max(hits, default=1) / n
 
 
-def harmonic(p_values: Sequence[float], made: int) -> float:
-    """One p-value of ``made`` tests, of which these speak for a change: their harmonic mean, the others being 1 (Wilson
-    2019, Proceedings of the National Academy of Sciences 116:1195). Tests that agree count as little more than one, where
-    Bonferroni takes each for another chance to err; the tests' laws must be known far into their tails."""
-    weight = sum(1 / max(p, 1e-300) for p in p_values)
-    return min(made / weight, 1.0) if weight else 1.0
+def harmonic(p_values: Sequence[float], weights: Sequence[float]) -> float:
+    """One p-value of tests whose ``weights`` add up to one at most, the rest being those of tests that do not speak for a
+    change: their weighted harmonic mean (Wilson 2019, Proceedings of the National Academy of Sciences 116:1195). Tests that
+    agree count as little more than one, where Bonferroni takes each for another chance to err; the tests' laws must be known
+    far into their tails."""
+    total = sum(w / max(p, 1e-300) for p, w in zip(p_values, weights, strict=True))
+    return min(1 / total, 1.0) if total else 1.0
 
 
-def needed(level: float, others: Sequence[float], made: int) -> float:
-    """The p-value at which one test brings the harmonic mean down to ``level``, the ``others`` being as they are."""
-    rest = made / level - sum(1 / max(p, 1e-300) for p in others)
-    return min(1 / rest, level) if rest > 0 else level
+def needed(level: float, weight: float, others: Sequence[float], weights: Sequence[float]) -> float:
+    """The p-value at which one test of this ``weight`` brings the harmonic mean down to ``level``, the ``others`` being as they
+    are."""
+    rest = 1 / level - sum(w / max(p, 1e-300) for p, w in zip(others, weights, strict=True))
+    return min(weight / rest, level) if rest > 0 else level

@@ -55,6 +55,27 @@ class Windows:
     """Days of a window."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """A column's counts: of the whole ``reference`` [bins], of its ``windows`` and of the ``others`` that each is compared with
+    [windows, bins]."""
+
+    reference: Ints
+    windows: Ints
+    others: Ints
+
+    @property
+    def rows(self) -> tuple[Floats, Floats]:
+        """Of each window, and of what it is compared with."""
+        return self.windows.sum(axis=1, dtype=np.float64), self.others.sum(axis=1, dtype=np.float64)
+
+
+def sides_of(cells: Cells, days: Days, windows: Windows) -> Sides:
+    """The counts of a column's values in the reference's windows."""
+    counts = days.counts[:, cells.start : cells.missing]
+    return Sides(counts.sum(axis=0), sums(windows.members, counts), sums(windows.others, counts))
+
+
 def dense_days(specification: ProfileSpecification, daily: Sequence[Profile]) -> Days:
     """Put daily profiles side by side."""
     counts = np.zeros((len(daily), specification.cells), np.int64)

@@ -7,7 +7,7 @@ from pilothouse.domain.grounds import Grounds
 
 from .calibration import EFFECT, FEWEST_ROWS, Calibration, Null
 from .chance import ShareTail, share_tail
-from .levels import LASTING, LEANS, benjamini_hochberg, certain_level, harmonic, needed
+from .levels import LASTING, LASTS, LEANS, benjamini_hochberg, certain_level, harmonic, needed
 from .profile import Histogram, Profile, histogram
 from .specification import CategoricalColumn, Column, ProfileSpecification
 
@@ -57,8 +57,15 @@ class _Looked:
     certain: float
 
     @property
+    def weights(self) -> tuple[float, ...]:
+        """Of ``count`` and of the others."""
+        if self.made == 1:
+            return (1.0,)
+        return (1 - LASTS,) if self.together == 1 else (LASTS, 1 - LASTS)
+
+    @property
     def p_value(self) -> float:
-        return harmonic((self.count.p_value, *self.others), self.made)
+        return harmonic((self.count.p_value, *self.others), self.weights)
 
     @property
     def heavy(self) -> float:
@@ -139,7 +146,8 @@ def _count(before: tuple[int, int], after: tuple[int, int], null: Null | None) -
 
 
 def _judged(look: _Looked, critical: float, rank: int, looked_at: int) -> QualityJudgement:
-    level = needed(critical if look.together == 1 else min(critical, look.certain), look.others, look.made)
+    level = critical if look.together == 1 else min(critical, look.certain)
+    level = needed(level, look.weights[0], look.others, look.weights[1:])
     null, count = look.null, look.count
     calibrated = count.law.share_at(level)
     if null is not None and null.chance is None:

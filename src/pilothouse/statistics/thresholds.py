@@ -1,11 +1,12 @@
-"""Verdicts on windows: is this drift, is the data broken, has the model become worse?
+"""Verdicts on windows: is this drift?
 
 A column speaks where its drift is larger than the reference's own days make it (``calibration``) and large enough to be
 worth a word, measured against the reference or against the days just before the window. A column's p-value is the smallest
-of its tests', times their number; Benjamini–Hochberg over the columns keeps the rate at which a window gives a false alarm.
+of its tests', each over its weight; Benjamini–Hochberg over the columns keeps the rate at which a window gives a false alarm.
 
-A *steady* column (one that lies as chance has it: ``chance``) is judged over its last LASTING windows together too, for what is
-too weak for one: a *lasting change*. Its tests reuse rows of windows before, so it speaks only where it is certain.
+A *steady* column (one that lies as chance has it: ``chance``) is judged by ranks too (``ranks``), and its p-value is the tests'
+weighted harmonic mean. It is also judged over its last LASTING windows together, for what is too weak for one: a *lasting
+change*. Its tests reuse rows of windows before, so it speaks only where it is certain.
 """
 
 import math
@@ -13,18 +14,27 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.grounds import Grounds
-from pilothouse.domain.model_spec import Direction
 
 from . import calibration as calibrations
 from . import drift, null_windows
 from .calibration import EFFECT, FEWEST_ROWS, Calibration, Null, calibrate
-from .intervals import quantile
-from .levels import FAULTS, LASTING, LEANS, benjamini_hochberg, certain_level, harmonic, needed
+from .levels import (
+    FAULTS,
+    LASTING,
+    LASTS,
+    LEANS,
+    WANDER_WEIGHTS,
+    WEIGHTS,
+    benjamini_hochberg,
+    certain_level,
+    harmonic,
+    needed,
+)
 from .profile import Profile, histogram, present_rows
 from .quality import QualityJudgement, judge_quality
 from .specification import Column, NumericColumn, ProfileSpecification
+from .wander import SHARE
 from .window_drift import PreparedReference, prepare, window_drift
 
 __all__ = [
@@ -34,16 +44,7 @@ __all__ = [
     "calibrate",
     "judge",
     "judge_quality",
-    "performance_bound",
-    "performance_is_certain",
-    "performance_speaks",
 ]
-
-SMALLEST_LOSS = 0.01
-"""A metric that is better when higher must fall by this much to be worth a word."""
-SMALLEST_RISE = 0.03
-"""A loss must rise by this share of its reference value to be worth a word."""
-
 
 _DRIFTED = 0.01
 """A recent past so improbable against the reference has drifted itself."""
@@ -51,8 +52,7 @@ RECENT_PREFIX = "recent_"
 """Begins the name of a statistic that is measured against the days just before the window."""
 LASTING_PREFIX = "lasting_"
 """Begins the name of a statistic of the last windows together."""
-_CERTAIN_LEVEL = 0.99865
-"""Three standard errors, one-sided: a loss that is certain without a second window."""
+_DISTANCES = ("ks", "wasserstein", "within", "js")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,8 @@ class _Test:
     p_value: float
     by_chance: bool
     lasting: bool = False
+    weight: float = 1.0
+    """Its part of the column's chance to err."""
 
     @property
     def name(self) -> str:
@@ -108,21 +110,25 @@ class _Looked:
 
     tests: list[_Test]
     made: int
-    steady: bool
+    by_chance: bool
+    """The law of every test is known far into its tail."""
     certain: float
 
     @property
     def p_value(self) -> float:
-        """The column's: its tests' smallest, times their number (Bonferroni), or their harmonic mean where it is steady."""
-        p_values = [t.p_value for t in _worth(self.tests)]
-        return harmonic(p_values, self.made) if self.steady else min(min(p_values) * self.made, 1.0)
+        """The column's: its tests' smallest, over its weight (Bonferroni), or their harmonic mean where all laws are known."""
+        worth = _worth(self.tests)
+        if self.by_chance:
+            return harmonic([t.p_value for t in worth], [t.weight for t in worth])
+        return min(1.0, *(t.p_value / t.weight for t in worth))
 
     def value_needed(self, test: _Test, level: float) -> float:
         """The value of a test at which the column's p-value is ``level``."""
-        if self.steady:
-            others = [t.p_value for t in _worth(self.tests) if t is not test]
-            return test.null.value_at(needed(level, others, self.made), test.rows)
-        return test.null.value_at(level / self.made, test.rows)
+        if not self.by_chance:
+            return test.null.value_at(level * test.weight, test.rows)
+        others = [t for t in _worth(self.tests) if t is not test]
+        p_values, weights = [t.p_value for t in others], [t.weight for t in others]
+        return test.null.value_at(needed(level, test.weight, p_values, weights), test.rows)
 
     @property
     def large(self) -> bool:
@@ -155,6 +161,7 @@ def judge(
     found: list[tuple[str, _Looked]] = []
     for column in specification.columns:
         statistics, nulls = shown[column.name], calibration.columns.get(column.name, ())
+        statistics |= _shares(specification, column, nulls, current)
         tests = _against_reference(specification, column, nulls, reference, rows[column.name], statistics)
         if recent is not None:
             sudden = _against_recent(specification, column, nulls, reference, recent, current, tests)
@@ -166,7 +173,10 @@ def judge(
             statistics |= {test.name: test.value for test in last}
         steady = any(n.chance is not None for n in nulls if n.statistic not in FAULTS)
         certain = certain_level(steady, false_alarm_rate, looked_at)
-        look = _Looked(tests, len(tests) + len(last), steady, certain)
+        by_chance = all(t.null.chance is not None for t in tests)
+        weights = WEIGHTS if by_chance else WANDER_WEIGHTS
+        tests, last = _weighed(tests, weights, 1 - LASTS if last else 1.0), _weighed(last, weights, LASTS)
+        look = _Looked(tests, len(tests) + len(last), by_chance, certain)
         with_last = replace(look, tests=[*tests, *last])
         if any(t.large for t in last) and with_last.p_value <= certain:
             look = with_last
@@ -210,6 +220,16 @@ def _against_reference(
     ]
 
 
+def _shares(
+    specification: ProfileSpecification, column: Column, nulls: Sequence[Null], current: Profile
+) -> dict[str, float]:
+    """How far the share of one category has moved, where the column has wandered and so it is known what is usual."""
+    parts = [null.wander for null in nulls if null.statistic == SHARE]
+    if not parts or parts[0] is None:
+        return {}
+    return {SHARE: parts[0].share(histogram(specification, current, column.name).counts)}
+
+
 def _against_recent(
     specification: ProfileSpecification,
     column: Column,
@@ -228,7 +248,11 @@ def _against_recent(
     pairs = [(h.counts, h.positions) for h in (base, before, now)]
     measured = null_windows.measure(column, pairs[1], pairs[2], scale)
     then = null_windows.measure(column, pairs[0], pairs[1], scale)
-    drifted = [t.null.p_value(float(then[t.null.statistic]), before.present) for t in against_reference]
+    drifted = [
+        t.null.p_value(float(then[t.null.statistic]), before.present)
+        for t in against_reference
+        if t.null.statistic in then
+    ]
     comes_back = min(drifted, default=1.0) < min(_DRIFTED, *(t.p_value for t in against_reference), 1.0)
     # The null knows a past of RECENT times the window's rows; with another one chance is that of so many rows.
     share = 1 + 1 / null_windows.RECENT
@@ -247,21 +271,27 @@ def _lasting(
     statistics: Mapping[str, float],
     tests: Sequence[_Test],
 ) -> list[_Test]:
-    """The tests of a steady column's last windows together. None while the newest does not lean to a change, so that one
-    window does not speak again in those after it: there they have a p-value of 1."""
-    leans = min((t.p_value for t in tests), default=1.0) <= LEANS
+    """The tests of a steady column's last windows together. While the newest does not lean to the same change they have a
+    p-value of 1, so that one window does not speak again in those after it."""
+    leaning = {t.null.statistic for t in tests if t.p_value <= LEANS}
     return [
         _Test(
             n,
             statistics[n.statistic],
             rows,
-            n.p_value(statistics[n.statistic], rows) if leans else 1.0,
+            n.p_value(statistics[n.statistic], rows) if n.statistic in leaning else 1.0,
             False,
             True,
         )
         for n in nulls
         if n.chance is not None and n.statistic in statistics and n.statistic not in FAULTS
     ]
+
+
+def _weighed(tests: Sequence[_Test], weights: Mapping[str, float], share: float) -> list[_Test]:
+    """Tests with their part of a ``share``."""
+    whole = sum(weights[t.null.statistic] for t in tests)
+    return [replace(t, weight=share * weights[t.null.statistic] / whole) for t in tests]
 
 
 def _worth(tests: Sequence[_Test]) -> Sequence[_Test]:
@@ -284,9 +314,10 @@ def _judgement(
     p_value = look.p_value
     speaks = name in ranks and p_value <= critical and look.large
     said = _worth(tests)
-    if not speaks:  # a chart of quiet windows stays with one comparison
-        said = [t for t in said if not t.null.recent] or [t for t in tests if not t.null.recent] or said
-    test = min(said, key=lambda t: t.p_value)
+    if not speaks:  # a chart of quiet windows stays with one comparison, and a figure that has no direction
+        of_reference = [t for t in tests if not t.null.recent]
+        said = [t for t in of_reference if t.null.statistic in _DISTANCES] or of_reference or said
+    test = min(said, key=lambda t: t.p_value / t.weight)
     effect = EFFECT[test.null.statistic]
     calibrated = look.value_needed(test, min(critical, look.certain) if test.lasting else critical)
     grounds = Grounds(
@@ -316,47 +347,3 @@ def _judgement(
         compared_with,
         grounds,
     )
-
-
-def performance_speaks(
-    reading: MetricValue, reference: MetricValue, direction: Direction, *, level: float = 0.84
-) -> bool:
-    """True where a window is worse than its reference by more than chance (one-sided, at ``level``) and worth a word.
-
-    Both carry 95 % intervals over days (``outcomes.realised_over_days``, ``TargetReference.performance``): days differ more
-    than their rows tell. The level is one standard error: two weeks held out and four weeks watched are each known to
-    some 0.05 of AUROC, and a stricter one finds no decay that matters. One window is not yet an alarm: ask for k of
-    the last n. False where a value or the window's interval is not known.
-    """
-    deficit = (reference.value - reading.value) * (1 if direction == "higher" else -1)
-    least, chance = _let_pass(reading, reference, direction, level)
-    if not math.isfinite(deficit) or not math.isfinite(chance):
-        return False
-    return deficit >= least and deficit > chance
-
-
-def performance_is_certain(reading: MetricValue, reference: MetricValue, direction: Direction) -> bool:
-    """True where the loss is beyond three standard errors of the difference, so that one window is enough."""
-    return performance_speaks(reading, reference, direction, level=_CERTAIN_LEVEL)
-
-
-def performance_bound(
-    reading: MetricValue, reference: MetricValue, direction: Direction, *, level: float = 0.84
-) -> float:
-    """The value beyond which ``performance_speaks`` calls the window worse; NaN where it cannot be said."""
-    allowed = max(_let_pass(reading, reference, direction, level))
-    return reference.value - allowed * (1 if direction == "higher" else -1)
-
-
-def _let_pass(
-    reading: MetricValue, reference: MetricValue, direction: Direction, level: float
-) -> tuple[float, float]:
-    """The smallest loss worth a word, and the loss that chance makes; that is NaN where the window's error is not known."""
-    least = SMALLEST_LOSS if direction == "higher" else SMALLEST_RISE * abs(reference.value)
-    known = _error(reference)
-    chance = math.hypot(_error(reading), known if math.isfinite(known) else 0.0)
-    return least, quantile(2 * level - 1) * chance
-
-
-def _error(value: MetricValue) -> float:
-    return (value.high - value.low) / (2 * quantile(0.95))

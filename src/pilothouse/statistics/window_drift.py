@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import distances
-from .arrays import Flags, Floats, Ints
-from .drift import column_drift, group_starts, scale_of
+from .arrays import Floats, Ints
+from .drift import column_drift, group_starts, inside, scale_of
 from .profile import Profile, histogram
+from .ranks import RankScores, rank_scores, rank_statistics
 from .specification import CategoricalColumn, NumericColumn, ProfileSpecification
 
 
@@ -26,13 +27,14 @@ class _Stack:
     places: Ints
     group: Ints
     groups: int
-    inside: Flags
+    inside: Floats
     width: Floats
     unit: Floats
     scale: Floats
     rows: Ints
     laid: distances.Laid
     grouped: Ints
+    ranks: RankScores
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +92,9 @@ def _stack(
     places = np.full(shape, specification.cells, np.int64)
     group = np.zeros(shape, np.int64)
     width, unit = np.zeros((len(columns), bins - 2)), np.zeros(shape)
-    scale, inside = np.ones(len(columns)), np.zeros(shape, np.bool_)
+    scale, within = np.ones(len(columns)), np.zeros(shape)
+    score, square = np.zeros(shape), np.zeros(shape)
+    below, above = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     for i, column in enumerate(columns):
         held = histogram(specification, reference, column.name)
         order = np.append(np.arange(column.bins - 1), bins - 1)
@@ -99,9 +103,10 @@ def _stack(
         group[i, order] = np.searchsorted(starts, np.arange(column.bins), side="right") - 1
         width[i, : column.bins - 2], unit[i, order] = distances.bin_sizes(column)
         scale[i] = scale_of(column, held)
-        counted = np.flatnonzero(held.counts)
-        if counted.size:
-            inside[i, order[counted[0] : counted[-1] + 1]] = True
+        within[i, order] = inside(held.counts)
+        ranks = rank_scores(held.counts)
+        score[i, order], square[i, order] = ranks.score, ranks.square
+        below[i, order], above[i, order] = ranks.below, ranks.above
     groups = int(group.max(initial=0)) + 1
     group += groups * np.arange(len(columns))[:, None]
     dense, moved = _dense(specification, reference)
@@ -111,13 +116,14 @@ def _stack(
         places,
         group,
         groups,
-        inside,
+        within,
         width,
         unit,
         scale,
         counts.sum(axis=1),
         distances.lay(width, unit, counts, moved[places]),
         _grouped(group, groups, counts),
+        RankScores(score, square, below, above),
     )
 
 
@@ -156,7 +162,10 @@ def _numbers(
     rows = counts.sum(axis=1)
     laid = distances.lay(stack.width, stack.unit, counts, moved[stack.places])
     d = distances.ks_of_laid(stack.laid, laid)
-    w = distances.wasserstein_of_laid(stack.width, stack.laid, laid) / stack.scale
+    areas = distances.areas_of_laid(stack.width, stack.laid, laid)
+    w = (areas.sum(axis=1) + np.abs(stack.laid.ends - laid.ends).sum(axis=1)) / stack.scale
+    within = (areas * stack.inside[:, 1:-1]).sum(axis=1) / stack.scale
+    ranks = rank_statistics(stack.ranks, counts)
     groups = stack.grouped, _grouped(stack.group, stack.groups, counts)
     psi, js = distances.psi(*groups), distances.jensen_shannon(*groups)
     outside = rows - (counts * stack.inside).sum(axis=1)
@@ -170,6 +179,8 @@ def _numbers(
             ks=float(d[i]),
             ks_p=distances.ks_p_value(float(d[i]), int(stack.rows[i]), int(rows[i])),
             wasserstein=float(w[i]),
+            within=float(within[i]),
+            **{name: float(values[i]) for name, values in ranks.items()},
         ) | {
             "missing": missing / total if total else 0.0,
             "unseen": float(outside[i]) / total if total and stack.rows[i] else 0.0,
