@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pilothouse.system import memory
+
 HERE = Path(__file__).resolve().parent
 MODULES = (
     "jobs",
@@ -55,6 +57,7 @@ def main(words: list[str]) -> None:
         str(HERE.parent / "serving"),
         str(HERE.parent / "execution" / "packages"),
     ]
+    memory.hold()  # as the daemon does
     load = os.getloadavg()[0]
     print(f"python {platform.python_version()}, {os.cpu_count()} cores, load {load:.2f} at the start")
     for name in MODULES:

@@ -190,3 +190,31 @@ def test_freed_memory_goes_back_to_the_kernel() -> None:
     before, after = map(int, found.stdout.split())
     assert before > 100
     assert after < before - 80
+
+
+_FAULTS = """
+import resource, sys
+from pilothouse.system import memory
+if sys.argv[1] == "hold":
+    memory.hold()
+def calculate():
+    return [bytearray(1 << 20) for _ in range(12)]
+for _ in range(3):
+    calculate()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    calculate()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+memory.give_back()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt(3) is glibc's")
+def test_memory_that_is_held_is_not_asked_for_again() -> None:
+    def faults(how: str) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", _FAULTS, how], capture_output=True, text=True, check=True
+        )
+        return int(done.stdout)
+
+    assert faults("hold") < faults("not") / 10

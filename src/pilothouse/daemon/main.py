@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from pilothouse.domain.errors import NotFoundError, PilothouseError
 from pilothouse.execution.launcher_client import Isolation, Launcher
-from pilothouse.system import landlock, service_manager
+from pilothouse.system import landlock, memory, service_manager
 from pilothouse.system.leader import leadership
 from pilothouse.system.paths import WorkspacePaths
 
@@ -207,6 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-serving", action="store_true")
     parser.add_argument("--standby", action="store_true")
     given = parser.parse_args(arguments)
+    memory.hold()
     try:
         return run_daemon(
             given.root,

@@ -176,7 +176,7 @@ def rank_laws_of_windows(sides: Sides, independent: float, against: int) -> dict
     if not laws:
         return {}
     rows, held = sides.rows
-    here, there = level_and_spread(scores, sides.windows), level_and_spread(scores, sides.others)
+    here, there = (level_and_spread(scores, share) for share in sides.shares)
     beyond = []
     for i, name in enumerate(("higher", "wider")):
         expected = laws[name].deviation[0] ** 2 * (1 / rows + 1 / held)

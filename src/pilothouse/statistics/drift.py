@@ -17,6 +17,7 @@ from .distances import (
     l_infinity,
     lay,
     psi,
+    shares,
     two_proportion_z,
     wasserstein,
     wasserstein_of_counts,
@@ -99,7 +100,7 @@ def column_drift(
             "wasserstein": float(distance) / scale_of(column, r),
             "within": _within(column, r, c),
         }
-        ranks = rank_statistics(rank_scores(r.counts), c.counts)
+        ranks = rank_statistics(rank_scores(r.counts), shares(c.counts))
         found |= {name: float(value) for name, value in ranks.items()}
     else:
         found["l_infinity"] = float(l_infinity(r.counts, c.counts))

@@ -69,6 +69,11 @@ class Sides:
         """Of each window, and of what it is compared with."""
         return self.windows.sum(axis=1, dtype=np.float64), self.others.sum(axis=1, dtype=np.float64)
 
+    @property
+    def shares(self) -> tuple[Floats, Floats]:
+        """Each bin's share of the rows of each window, and of what it is compared with."""
+        return distances.shares(self.windows), distances.shares(self.others)
+
 
 def sides_of(cells: Cells, days: Days, windows: Windows) -> Sides:
     """The counts of a column's values in the reference's windows."""

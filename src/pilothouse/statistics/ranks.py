@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Flags, Floats, Ints
+from .arrays import Floats, Ints
 from .pearson import pearson_at, pearson_tail
 
 RANKS = ("higher", "lower", "wider", "narrower", "outside")
@@ -26,13 +26,13 @@ RANKS = ("higher", "lower", "wider", "narrower", "outside")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankScores:
-    """Of each bin [..., bins] the mean normal ``score`` and its mean ``square``; which bins lie ``below`` and ``above`` all of
-    the reference's values."""
+    """Of each bin [..., bins] the mean normal ``score`` and its mean ``square``; 1 for bins that lie ``below`` or ``above`` all
+    of the reference's values, else 0."""
 
     score: Floats
     square: Floats
-    below: Flags
-    above: Flags
+    below: Floats
+    above: Floats
 
 
 def rank_scores(reference: Ints) -> RankScores:
@@ -42,7 +42,7 @@ def rank_scores(reference: Ints) -> RankScores:
     places = np.arange(len(reference))
     if not held.size:
         nothing = np.zeros(len(reference))
-        return RankScores(nothing, nothing, places < 0, places < 0)
+        return RankScores(nothing, nothing, nothing, nothing)
     total = float(reference.sum())
     level = np.cumsum(reference) / total
     share = reference / total
@@ -54,7 +54,8 @@ def rank_scores(reference: Ints) -> RankScores:
         weighed = np.where(np.isfinite(quantile), quantile, 0.0) * density
         square = np.where(share > 0, 1 + (weighed[:-1] - weighed[1:]) / share, quantile[1:] ** 2)
     inner = np.clip(places, held[0], held[-1])
-    return RankScores(score[inner], square[inner], places < held[0], places > held[-1])
+    below, above = (np.asarray(marks, np.float64) for marks in (places < held[0], places > held[-1]))
+    return RankScores(score[inner], square[inner], below, above)
 
 
 def _normal(levels: Floats) -> tuple[Floats, Floats]:
@@ -65,13 +66,11 @@ def _normal(levels: Floats) -> tuple[Floats, Floats]:
     return quantile, np.exp(-(quantile**2) / 2) / math.sqrt(2 * math.pi)
 
 
-def rank_statistics(scores: RankScores, counts: Ints) -> dict[str, Floats]:
-    """RANKS of windows, from their counts [..., bins]; NaN where a window is empty."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = counts / counts.sum(axis=-1, keepdims=True, dtype=np.float64)
-    level, variance = mean_scores(scores, share)
+def rank_statistics(scores: RankScores, share: Floats) -> dict[str, Floats]:
+    """RANKS of windows of whose rows each bin holds a ``share`` [..., bins]; NaN where that is."""
+    level, variance = level_and_spread(scores, share)
     spread = np.sqrt(variance)
-    outside = np.maximum((share * scores.below).sum(axis=-1), (share * scores.above).sum(axis=-1))
+    outside = np.maximum(_weighed(share, scores.below), _weighed(share, scores.above))
     return {
         "higher": np.maximum(level, 0.0),
         "lower": np.maximum(-level, 0.0),
@@ -81,16 +80,14 @@ def rank_statistics(scores: RankScores, counts: Ints) -> dict[str, Floats]:
     }
 
 
-def level_and_spread(scores: RankScores, counts: Ints) -> tuple[Floats, Floats]:
-    """``mean_scores`` of windows, from their counts [..., bins]."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return mean_scores(scores, counts / counts.sum(axis=-1, keepdims=True, dtype=np.float64))
+def level_and_spread(scores: RankScores, share: Floats) -> tuple[Floats, Floats]:
+    """The mean score and the scores' variance."""
+    level = _weighed(share, scores.score)
+    return level, np.maximum(_weighed(share, scores.square) - level**2, 0.0)
 
 
-def mean_scores(scores: RankScores, share: Floats) -> tuple[Floats, Floats]:
-    """The mean score and the scores' variance of rows of which each bin holds a ``share`` [..., bins]."""
-    level = (share * scores.score).sum(axis=-1)
-    return level, np.maximum((share * scores.square).sum(axis=-1) - level**2, 0.0)
+def _weighed(share: Floats, values: Floats) -> Floats:
+    return np.asarray(np.einsum("...i,...i->...", share, values), np.float64)
 
 
 def moved(statistic: str, value: float) -> float:

@@ -95,7 +95,7 @@ def wander_of_numbers(sides: Sides, worth: float, against: int) -> dict[str, Wan
     laws = scatter(scores, sides.reference)
     if min(law.deviation for law in laws) <= 0:
         return {}
-    here, there = level_and_spread(scores, sides.windows), level_and_spread(scores, sides.others)
+    here, there = (level_and_spread(scores, share) for share in sides.shares)
     found: dict[str, Wander] = {}
     for i, names in enumerate((("higher", "lower"), ("wider", "narrower"))):
         variance = laws[i].deviation ** 2
@@ -113,9 +113,7 @@ def wander_of_categories(sides: Sides, worth: float, against: int) -> Wander | N
     bins = np.sort(frequent[share[frequent] * rows >= FEWEST_HITS])
     if len(bins) < 2:
         return None
-    here, there = (
-        side[:, bins] / n[:, None] for side, n in zip((sides.windows, sides.others), sides.rows, strict=True)
-    )
+    here, there = (side[:, bins] for side in sides.shares)
     variance = share[bins] * (1 - share[bins])
     by_itself = _beyond_chance(here - there, variance, sides)
     mean, of_rows, wanders = (tuple(map(float, values)) for values in (share[bins], variance, by_itself))

@@ -94,7 +94,7 @@ def _stack(
     width, unit = np.zeros((len(columns), bins - 2)), np.zeros(shape)
     scale, within = np.ones(len(columns)), np.zeros(shape)
     score, square = np.zeros(shape), np.zeros(shape)
-    below, above = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+    below, above = np.zeros(shape), np.zeros(shape)
     for i, column in enumerate(columns):
         held = histogram(specification, reference, column.name)
         order = np.append(np.arange(column.bins - 1), bins - 1)
@@ -164,8 +164,8 @@ def _numbers(
     d = distances.ks_of_laid(stack.laid, laid)
     areas = distances.areas_of_laid(stack.width, stack.laid, laid)
     w = (areas.sum(axis=1) + np.abs(stack.laid.ends - laid.ends).sum(axis=1)) / stack.scale
-    within = (areas * stack.inside[:, 1:-1]).sum(axis=1) / stack.scale
-    ranks = rank_statistics(stack.ranks, counts)
+    within = np.einsum("ij,ij->i", areas, stack.inside[:, 1:-1]) / stack.scale
+    ranks = rank_statistics(stack.ranks, distances.shares(counts))
     groups = stack.grouped, _grouped(stack.group, stack.groups, counts)
     psi, js = distances.psi(*groups), distances.jensen_shannon(*groups)
     outside = rows - (counts * stack.inside).sum(axis=1)
