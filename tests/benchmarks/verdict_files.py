@@ -149,6 +149,7 @@ def wandering(rng: np.random.Generator, days: int, a_day: int, season: float = 0
 
 SUDDEN: dict[str, tuple[str, Shift]] = {
     **{f"wanders +{s} σ": ("weather", lambda v, _, s=s: v + s) for s in (1.0, 2.0, 4.0)},
+    **{f"noise ×{s}": ("weather", lambda v, _, s=s: v.mean() + s * (v - v.mean())) for s in (1.5, 2.0)},
     "wanders little +0.5 σ": ("pressure", lambda v, _: v + 0.5),
     "steady +0.5 σ": ("steady", lambda v, _: v + 0.5),
     "mix 20 points": ("mix", lambda v, r: moved(v, r, 0.2)),

@@ -7,7 +7,7 @@ from documents import DOCUMENTS
 
 from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
 from pilothouse.operations import alerting, silence, window_closing
-from pilothouse.statistics import calibration, levels, null_windows, performance_verdicts, reference
+from pilothouse.statistics import calibration, levels, null_windows, performance_verdicts, reference, wander
 from pilothouse.telemetry import admission, rollup, truths
 
 TEXT = (DOCUMENTS / "monitoring.md").read_text("utf-8")
@@ -39,6 +39,10 @@ def test_bounds_are_those_in_force():
     for words in (
         f"| Kolmogorov–Smirnov distance | {effect['ks']:g} |",
         f"| Wasserstein distance, in standard deviations of the reference | {effect['wasserstein']:g} |",
+        f"| level by ranks: `higher`, `lower`, in standard deviations | {effect['higher']:g} |",
+        f"| spread by ranks: `wider`, `narrower`, as a share | {effect['narrower']:g} |",
+        f"or below its smallest | {effect['outside']:g} |",
+        f"in the deviations that are usual for it | {wander.SMALLEST_MOVE * 100:g} points |",
         f"| Jensen–Shannon distance (base 2, 0 to 1) | {effect['js']:g} |",
         f"risen by {effect['missing'] * 100:g} points (missing) or {effect['unseen'] * 100:g} point (unseen)",
         f"fewer than {reference.FEWEST_ROWS} training rows, or {reference.FEWEST_DAYS} days",
@@ -60,12 +64,22 @@ def test_bounds_are_those_in_force():
     assert levels.CERTAIN == 0.1
     assert "a p-value ten times smaller" in TEXT
     assert levels.CERTAIN_OF_STEADY == 1
-    assert levels.PROMISE == 0.1
     assert levels.PROMISE * defaults.false_alarm_rate == 1 / 1_000
     assert "at most one in 1,000" in TEXT
     assert levels.LASTING == 3
     assert "the last three windows together" in TEXT
     assert levels.LEANS == 1 / 4
+    assert levels.LASTS == 1 / 4
+    assert "a quarter of the whole is left to the last windows together" in TEXT
+    assert list(levels.WEIGHTS.values()) == [2, 2, 2, 1, 1, 0.5, 0.5, 1]
+    assert (
+        "two parts for its distance, two each for higher and lower, one each for wider and narrower" in TEXT
+    )
+    assert (wander.MOST_CATEGORIES, wander.FEWEST_HITS) == (12, 5)
+    assert "the twelve most frequent with five rows or more" in TEXT
+    assert (performance_verdicts.SPEAKS_LEVEL, performance_verdicts.CERTAIN_LEVEL) == (0.9, 0.99)
+    assert "nine of ten windows" in TEXT
+    assert "99 windows of 100" in TEXT
     assert "among the quarter" in TEXT
     assert limits.confirmations == 20
     assert "twenty events in a row" in TEXT

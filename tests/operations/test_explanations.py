@@ -6,6 +6,9 @@ from pilothouse.domain.grounds import Grounds
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.operations import explanations
 from pilothouse.operations.explanations import Occasion
+from pilothouse.operations.measures import MEASURES, measure_name, measured_words
+from pilothouse.statistics.calibration import EFFECT
+from pilothouse.statistics.levels import FAULTS, WANDER_WEIGHTS, WEIGHTS
 from pilothouse.telemetry.readings import DriftFigure, QualityFigure
 
 WEEK_US = 7 * 86_400_000_000
@@ -41,3 +44,46 @@ def test_a_reading_of_an_earlier_release_is_told_without_what_it_does_not_hold()
     said = explanations.data_drift([DriftFigure("age", "ks", 0.2, 0.15, 0.0002, True)], {"age"}, OCCASION)
     assert "held against" not in said.explanation
     assert "learnt from" not in said.explanation
+
+
+def test_ranks_tell_the_direction_in_a_unit_of_their_own() -> None:
+    wider = DriftFigure("age", "wider", 0.31, 0.18, 0.0002, True, grounds=replace(LASTING, together=1))
+    said = explanations.data_drift([wider], {"age"}, OCCASION).explanation
+    assert "age was spread 31.0% wider than in the reference (by ranks); 18.0% is the threshold" in said
+    lower = replace(wider, statistic="lasting_lower")
+    said = explanations.data_drift([lower], {"age"}, OCCASION).explanation
+    assert (
+        "age lay 0.31 standard deviations lower than in the reference (by ranks); 0.18 is the threshold"
+        in said
+    )
+    outside = replace(wider, statistic="outside", value=0.04, threshold=0.03)
+    said = explanations.data_drift([outside], {"age"}, OCCASION).explanation
+    assert (
+        "4.00% of the values of age lay outside of the range of the reference; 3.00% is the threshold" in said
+    )
+
+
+def test_a_distance_is_followed_by_the_way_that_the_column_went() -> None:
+    moved = {"ks": 0.2, "higher": 0.41, "lower": 0.0, "wider": 0.02, "narrower": 0.0}
+    figure = DriftFigure("age", "ks", 0.2, 0.15, 0.0002, True, moved, grounds=replace(LASTING, together=1))
+    said = explanations.data_drift([figure], {"age"}, OCCASION).explanation
+    assert "By ranks it lies 0.41 standard deviations higher than the reference." in said
+    both = replace(figure, statistics=moved | {"wider": 0.3})
+    said = explanations.data_drift([both], {"age"}, OCCASION).explanation
+    assert "it lies 0.41 standard deviations higher and is spread 30.0% wider than" in said
+    assert (
+        "By ranks"
+        not in explanations.data_drift([replace(figure, statistics={})], {"age"}, OCCASION).explanation
+    )
+
+
+def test_every_statistic_that_judges_has_words() -> None:
+    assert set(EFFECT) - set(FAULTS) <= set(MEASURES)
+    assert {*WEIGHTS, *WANDER_WEIGHTS} == set(EFFECT) - set(FAULTS)
+    for name in MEASURES:
+        for statistic in (name, f"recent_{name}", f"lasting_{name}"):
+            said, threshold = measured_words(statistic, "age", "the reference", 0.2, 0.1)
+            assert "age" in said
+            assert "the reference" in said
+            assert "{" not in said + threshold
+            assert not measure_name(statistic).endswith(",")

@@ -17,7 +17,7 @@ from pilothouse.telemetry.readings import (
     TrafficFigure,
 )
 
-from .measures import measured_words
+from .measures import measured_words, moved_words
 
 FEATURES = "features"
 """The subject of alerts about single columns."""
@@ -259,7 +259,10 @@ def _drift_sentence(figure: DriftFigure, occasion: Occasion) -> str:
     if figure.compared_with == "recent":
         other = f"the days before (since {from_us(figure.since_us):%Y-%m-%d}: a sudden change)"
     said, threshold = measured_words(figure.statistic, figure.feature, other, figure.value, figure.threshold)
-    return f"{occasion.over(figure.grounds.together)} {said}; {threshold} is the threshold (p {figure.p_value:.1g})."
+    return (
+        f"{occasion.over(figure.grounds.together)} {said}; {threshold} is the threshold (p {figure.p_value:.1g})."
+        f"{moved_words(figure.statistic, figure.statistics)}"
+    )
 
 
 def _law(figure: DriftFigure) -> str:

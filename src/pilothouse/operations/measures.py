@@ -1,6 +1,9 @@
 """The statistics of drift in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pilothouse.statistics.calibration import EFFECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +77,23 @@ def measured_words(
         name=found.name, feature=feature, other=other, value=format(value, found.pattern)
     )
     return said, format(threshold, found.pattern)
+
+
+_WAYS = {
+    "higher": "lies {} standard deviations higher",
+    "lower": "lies {} standard deviations lower",
+    "wider": "is spread {} wider",
+    "narrower": "is spread {} narrower",
+}
+
+
+def moved_words(statistic: str, statistics: Mapping[str, float]) -> str:
+    """Which way a column has moved, where a distance does not say: a sentence, or nothing."""
+    if measure_of(statistic).says is not _DISTANCE:
+        return ""
+    ways = [
+        way.format(format(statistics[name], MEASURES[name].pattern))
+        for name, way in _WAYS.items()
+        if statistics.get(name, 0.0) >= EFFECT[name]
+    ]
+    return f" By ranks it {' and '.join(ways)} than the reference." if ways else ""
