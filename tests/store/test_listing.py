@@ -17,8 +17,8 @@ from pilothouse.domain.records import Job
 from pilothouse.operations import incidents, judging, listings
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import windows
+from pilothouse.store import audit, listing
 from pilothouse.store import incidents as incident_rows
-from pilothouse.store import listing
 
 JOBS = 700
 ORDERS = {
@@ -209,3 +209,32 @@ def test_windows_are_read_along_an_index(services: Services, of: str, query: Que
         for text in ordered:
             plan = " ".join(row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}"))
             assert "TEMP B-TREE" not in plan, plan
+
+
+def test_what_an_entry_of_the_log_says_is_found_in_any_script(services: Services) -> None:
+    with services.registry.transaction() as connection:
+        said = audit.append(
+            connection, at=services.now(), actor="pat", action="note.made", subject="x",
+            detail={"reason": "Über die Höhe: a \"storm\" 100%_\\", "alert": 9},
+        )  # fmt: skip
+
+    def found(typed: str) -> bool:
+        query = Query(filter=parse_filter(typed), after=2_000)
+        page = listings.audit_page(services, harbour.person(services, "pat"), query)
+        return said.seq in [entry.seq for entry in page.rows]
+
+    for typed in (
+        "über die höhe", "Höhe", "detail=*höhe*", "detail=*Über*", "detail=*alert=9*", "100%_",
+        "detail={alert=9*", "detail=*storm*",
+    ):  # fmt: skip
+        assert found(typed), typed
+    for typed in (
+        "hoehe",
+        "!höhe",
+        "detail!=*höhe*",
+        "detail=*hühe*",
+        "detail=storm",
+        "detail=alert=9*",
+        "100__",
+    ):
+        assert not found(typed), typed

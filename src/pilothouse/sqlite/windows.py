@@ -22,6 +22,7 @@ from .connection import Connection
 
 T = TypeVar("T")
 LONGEST_WINDOW = 2_000
+_LIKE = "LIKE ? ESCAPE '\\'"
 SHOWN_SIGNS = frozenset("=,{}")
 FEW = 5_000
 """As many rows as pass a filter are ordered as a whole; among more, a window's are looked for in the order of all."""
@@ -52,9 +53,10 @@ class Listing:
     """Text of rows of another table that is part of the row's too, and how a test of it (``{}``) reaches the row."""
     also: tuple[str, ...] = ()
     """Columns of ``tests`` that are part of the text too."""
-    long: tuple[str, str] | None = None
-    """A long text that is part of it too, but not where letters are looked for in their order: those are in any long text. As
-    it is stored; and as it is shown, which takes four times as long and differs where one of SHOWN_SIGNS stands."""
+    long: tuple[str, str, str] | None = None
+    """A column of long ASCII JSON that is part of the text too, but not where letters are looked for in their order: those are
+    in any long text. Its name; how it is stored; and as it is shown, which takes four times as long and differs where one of
+    SHOWN_SIGNS stands."""
 
     def source(self, expressions: Sequence[str], sort: str = "") -> str:
         """The FROM that has every table that occurs in the expressions."""
@@ -217,9 +219,13 @@ def _conditions(listing: Listing, query: Query) -> tuple[list[str], list[Any]]:
     if query.unhealthy:
         where.append(f"({listing.unhealthy})")
     for predicate in query.filter.predicates:
-        test = _test(listing, _column(listing, predicate.column), "LIKE ? ESCAPE '\\'")
+        name = _column(listing, predicate.column)
+        if listing.long is not None and name == listing.long[0]:
+            test, patterns = _in_long(listing.long, predicate.value)
+        else:
+            test, patterns = _test(listing, name, _LIKE), [like(predicate.value)]
         where.append(f"NOT ({test})" if predicate.negated else test)
-        values.append(like(predicate.value))
+        values.extend(patterns)
     _add_text(listing, query.filter, where, values)
     return where, values
 
@@ -244,26 +250,42 @@ def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values:
         [like(letter) for letter in text if letter != " "] if row_filter.kind == "fuzzy" else [like(text)]
     )
     pattern = "%" + "%".join(letters) + "%"
-    test, sought = (
-        ("{} LIKE ? ESCAPE '\\'", pattern) if row_filter.kind == "fuzzy" else ("instr({}, ?) > 0", text)
-    )
+    test, sought = (f"{{}} {_LIKE}", pattern) if row_filter.kind == "fuzzy" else ("instr({}, ?) > 0", text)
     tests, bound = [test.format(listing.words)], [sought]
     if listing.elsewhere is not None:
         words, reaching = listing.elsewhere
         tests.append(reaching.format(test.format(words)))
         bound.append(sought)
     for column, (_, table) in listing.named.items():
-        tests.append(f"{column} IN (SELECT id FROM {table} WHERE name LIKE ? ESCAPE '\\')")
+        tests.append(f"{column} IN (SELECT id FROM {table} WHERE name {_LIKE})")
         bound.append(pattern)
     if listing.long is not None and row_filter.kind != "fuzzy":
-        stored, shown = listing.long
-        tests.append(f"{shown if SHOWN_SIGNS & set(text) else stored} LIKE ? ESCAPE '\\'")
-        bound.append(pattern)
+        in_long, patterns = _in_long(listing.long, f"*{text}*")
+        tests.append(in_long)
+        bound.extend(patterns)
     for name in listing.also:
-        tests.append(_test(listing, name, "LIKE ? ESCAPE '\\'"))
+        tests.append(_test(listing, name, _LIKE))
         bound.append(pattern)
     where.append(f"{'NOT ' if row_filter.kind == 'lacks' else ''}({' OR '.join(tests)})")
     values.extend(bound)
+
+
+def _in_long(long: tuple[str, str, str], sought: str) -> tuple[str, list[str]]:
+    """A test of a long text, and its patterns. Letters beyond ASCII are looked for as JSON spells them: as typed, small,
+    capital, and capital where a word begins, for SQLite folds no others."""
+    _, stored, shown = long
+    inside = sought[:1] == sought[-1:] == "*" and not SHOWN_SIGNS & set(sought)
+    cases = (sought, sought.lower(), "".join(map(_capital, sought)), sought.title())
+    spelt = dict.fromkeys(
+        re.sub(r"[^\x00-\x7f]", lambda letter: json.dumps(letter[0])[1:-1], t) for t in cases
+    )
+    patterns = [like(text) for text in ([sought] if sought.isascii() else spelt)]
+    column = stored if inside else shown
+    return f"({' OR '.join([f'{column} {_LIKE}'] * len(patterns))})", patterns
+
+
+def _capital(letter: str) -> str:
+    return letter.upper() if len(letter.upper()) == 1 else letter
 
 
 def _column(listing: Listing, typed: str) -> str:

@@ -114,8 +114,7 @@ AUDIT = Listing(
     },
     "lower(e.actor || ' ' || e.action || ' ' || e.subject)",
     "e.action LIKE '%.failed' OR e.action LIKE '%.lost' OR e.action LIKE '%.rejected' OR e.action LIKE '%.rolled_back'",
-    tests={"detail": f"{_DETAIL} {{}}"},
-    long=("e.detail", _DETAIL),
+    long=("detail", "e.detail", _DETAIL),
 )
 
 
