@@ -12,7 +12,7 @@ import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, count, islice, takewhile
 from typing import Any, TypeVar
 
 from pilothouse.domain.errors import InvalidInputError
@@ -142,22 +142,21 @@ def _among(
         f"SELECT {listing.number} FROM {listing.source([listing.always, order.value], order.name)} "
         f"WHERE {_and(listing)} ORDER BY {order.by(listing.number, falling=falling)}"
     )
-    met = (int(number) for (number,) in walk if number in passing)
+    met = filter(
+        passing.__contains__, chain.from_iterable(walk)
+    )  # a loop of Python's would cost as much as SQLite's
     total, wanted = len(passing), min(query.after, LONGEST_WINDOW)
     if query.from_end:
         last = [*islice(met, wanted)][::-1]
         return Page(tuple(last), total - len(last), total)
     if query.anchor not in passing:
         return Page(tuple(islice(met, wanted)), 0, total)
-    above: deque[int] = deque(maxlen=min(query.before, LONGEST_WINDOW - 1))
-    place = 0
-    for number in met:
-        if number == query.anchor:
-            break
-        above.append(number)
-        place += 1
-    rows = [*above, query.anchor, *islice(met, max(query.after - 1, 0))]
-    return Page(tuple(rows[:LONGEST_WINDOW]), place - len(above), total)
+    counted = zip(takewhile(query.anchor.__ne__, met), count(1))
+    above = deque(counted, maxlen=min(max(query.before, 1), LONGEST_WINDOW - 1))
+    place = above[-1][1] if above else 0
+    before = [number for number, _ in above][-query.before :] if query.before else []
+    rows = [*before, query.anchor, *islice(met, max(query.after - 1, 0))]
+    return Page(tuple(rows[:LONGEST_WINDOW]), place - len(before), total)
 
 
 def _window(connection: Connection, listing: Listing, query: Query, order: _Order) -> Page[int]:
