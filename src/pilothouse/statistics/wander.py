@@ -29,9 +29,10 @@ _LEAST_VARIANCE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Wander:
-    """Of each part the ``mean`` in the reference, the ``variance`` of a single row, and that of what ``wanders``; ``bins`` are
-    the categories (none for a level or a spread). ``windows``: how many windows' worth of evidence; ``against``: the
-    reference's rows."""
+    """Of each part the ``mean``, the ``variance`` of a single row, and that of what ``wanders``. For categories, whose ``bins``
+    are named, the mean is their share in the reference; for a level or a spread how far windows lie from the reference as a
+    rule: a week of a level that wanders is narrower than a year. ``windows``: how many windows' worth of evidence;
+    ``against``: the reference's rows."""
 
     bins: tuple[int, ...]
     mean: tuple[float, ...]
@@ -57,7 +58,8 @@ class Wander:
             return 1.0
         if statistic == SHARE:
             return min(2 * len(self.bins) * float(stdtr(self._freedom, -value / self._widened)), 1.0)
-        return float(stdtr(self._freedom, -moved(statistic, value) / self._usual(0, rows) / self._widened))
+        beyond = moved(statistic, value) - self._as_a_rule(statistic)
+        return float(stdtr(self._freedom, -beyond / self._usual(0, rows) / self._widened))
 
     def value_at(self, statistic: str, p_value: float, rows: int) -> float:
         """The value that has this p-value."""
@@ -65,8 +67,12 @@ class Wander:
 
         if statistic == SHARE:
             return -float(stdtrit(self._freedom, p_value / (2 * len(self.bins)))) * self._widened
-        t = -float(stdtrit(self._freedom, min(p_value, 0.5)))
-        return statistic_at(statistic, t * self._usual(0, rows) * self._widened)
+        t = -float(stdtrit(self._freedom, p_value))
+        move = self._as_a_rule(statistic) + t * self._usual(0, rows) * self._widened
+        return max(statistic_at(statistic, max(move, 0.0)), 0.0)
+
+    def _as_a_rule(self, statistic: str) -> float:
+        return self.mean[0] if statistic in ("higher", "wider") else -self.mean[0]
 
     @classmethod
     def of_plain(cls, fields: Sequence[Any]) -> "Wander":
@@ -99,8 +105,10 @@ def wander_of_numbers(sides: Sides, worth: float, against: int) -> dict[str, Wan
     found: dict[str, Wander] = {}
     for i, names in enumerate((("higher", "lower"), ("wider", "narrower"))):
         variance = laws[i].deviation ** 2
-        by_itself = float(_beyond_chance(here[i] - there[i], np.array(variance), sides))
-        one = Wander((), (float(i),), (variance,), (by_itself,), worth, against)
+        moves = here[i] - there[i]
+        rule = float(moves.mean())
+        by_itself = float(_beyond_chance(moves - rule, np.array(variance), sides))
+        one = Wander((), (rule,), (variance,), (by_itself,), worth, against)
         found |= dict.fromkeys(names, one)
     return found
 
