@@ -247,10 +247,12 @@ class ShareTail:
         return float(np.exp(np.interp(place, np.arange(len(self.tail)), np.log(self.tail))))
 
     def share_at(self, p_value: float) -> float:
-        """The least share of rows whose p-value is no larger."""
-        enough = np.flatnonzero(self.tail <= p_value)
-        hits = self.first + (int(enough[0]) if enough.size else len(self.tail))
-        return min(hits / self.rows, 1.0) if self.rows else 1.0
+        """The least share of rows whose p-value is no larger: of a whole number of rows."""
+        places = np.arange(len(self.tail))
+        place = np.interp(-math.log(p_value), -np.log(self.tail), places) if len(self.tail) else 0.0
+        hits = math.ceil((self.first + float(place)) * (1 + self.beyond) - 1e-9)
+        rows = self.rows * (1 + self.beyond)
+        return min((hits + (self.p_value(hits) > p_value)) / rows, 1.0) if rows else 1.0
 
 
 def share_tail(before: int, of_before: int, rows: int, beyond: float = 0.0) -> ShareTail:

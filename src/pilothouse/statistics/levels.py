@@ -22,8 +22,7 @@ WEIGHTS = {
     "js": 1.0,
 }
 """How the rest is shared among a steady column's statistics: a level moves more often than anything else does."""
-WANDER_WEIGHTS = {
-    "ks": 2.0,
+WANDER_WEIGHTS = WEIGHTS | {
     "wasserstein": 2.0,
     "higher": 1.0,
     "lower": 1.0,
@@ -32,7 +31,7 @@ WANDER_WEIGHTS = {
     "js": 2.0,
     "share": 1.0,
 }
-"""The same for a column that wanders."""
+"""The same for a column that wanders, or is judged by its recent past too."""
 CERTAIN = 0.1
 """A window is certain by itself where its p-value is this share of the smallest that would do to speak …"""
 CERTAIN_OF_STEADY = 1.0
