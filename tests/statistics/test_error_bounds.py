@@ -45,8 +45,9 @@ MOVES = {
 }
 
 
-def hold(x: np.ndarray, y: np.ndarray, what: object = "") -> None:
-    """KS within 0.002, Wasserstein within 1 % or 0.001 σ, PSI and Jensen–Shannon on the same bins exact."""
+def hold(x: np.ndarray, y: np.ndarray, what: object = "", *, spread_out: bool = True) -> None:
+    """KS within 0.002, Wasserstein within 1 % or 0.001 σ, PSI and Jensen–Shannon on the same bins exact, level and spread by
+    ranks within 0.03 where the window is ``spread_out`` over the reference's range."""
     specification = build_specification("regression", {"x": x}, {}, np.zeros(len(x)), ())
     reference, current = (profile_rows(specification, {"x": v}, {}, np.zeros(len(v))) for v in (x, y))
     found = column_drift(specification, "x", reference, current)
@@ -58,6 +59,12 @@ def hold(x: np.ndarray, y: np.ndarray, what: object = "") -> None:
     assert found["wasserstein"] == pytest.approx(distance, rel=0.01, abs=0.001), what
     assert found["psi"] == pytest.approx(exact["psi"], abs=1e-12), what
     assert found["js"] == pytest.approx(exact["js"], abs=1e-9), what
+    assert found["within"] == pytest.approx(exact["within"], rel=0.03, abs=0.003), what
+    outermost = np.mean((y >= np.nanquantile(x, 0.998)) | (y <= np.nanquantile(x, 0.002)))
+    for name in ("higher", "lower", "wider", "narrower"):
+        allowed = 0.03 if spread_out and outermost <= 0.02 and exact["narrower"] < 0.75 else 0.3
+        assert found[name] == pytest.approx(exact[name], rel=0.03, abs=allowed), (name, what)
+    assert found["outside"] == pytest.approx(exact["outside"], abs=1e-9), what
 
 
 @settings(max_examples=60, deadline=None)
@@ -76,7 +83,12 @@ def test_hard_distributions_keep_the_bounds(seed, before, after, move, rows, cur
     y[rng.random(len(y)) < 0.02] = np.nan
     if float(np.std(x)) == 0:
         x[0] += 1
-    hold(x, MOVES[move](y, float(np.std(x))), (before, after, move, rows, current_rows))
+    hold(
+        x,
+        MOVES[move](y, float(np.std(x))),
+        (before, after, move, rows, current_rows),
+        spread_out=after in (None, before) and move not in ("far outside", "to one point"),
+    )
 
 
 def test_real_flights_and_bikes_keep_the_bounds(sample_data: Path):

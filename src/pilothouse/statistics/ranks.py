@@ -80,6 +80,18 @@ def rank_statistics(scores: RankScores, share: Floats) -> dict[str, Floats]:
     }
 
 
+def raw_rank_statistics(reference: Floats, current: Floats) -> dict[str, float]:
+    """RANKS of raw values (float64[n], float64[m], all finite): a bin for each value of the reference and for each gap."""
+    values = np.unique(reference)
+
+    def counts(of: Floats) -> Ints:
+        left, right = (np.searchsorted(values, of, side) for side in ("left", "right"))
+        return np.bincount(left + right, minlength=2 * len(values) + 1)
+
+    share = counts(current) / max(len(current), 1)
+    return {name: float(x) for name, x in rank_statistics(rank_scores(counts(reference)), share).items()}
+
+
 def level_and_spread(scores: RankScores, share: Floats) -> tuple[Floats, Floats]:
     """The mean score and the scores' variance."""
     level = _weighed(share, scores.score)

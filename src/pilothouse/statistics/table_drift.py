@@ -15,6 +15,7 @@ from .arrays import Floats
 from .calibration import EFFECT, FEWEST_ROWS
 from .drift import group_starts, grouped
 from .placement import place
+from .ranks import raw_rank_statistics
 from .samples import Numbers, Sample, kind_of, missing_share, present, same_kind, unseen_share
 from .samples import value_counts as counts_of
 from .specification import numeric_column
@@ -132,8 +133,8 @@ def sample_statistics(reference: Sample, current: Sample) -> dict[str, float]:
     """Every statistic that fits, exact on raw values; what the samples do not define is left out.
 
     Numbers: ``psi``, ``js``, ``hellinger`` over groups of about equal reference mass (the groups of profiles), ``ks``,
-    ``ks_p``, ``wasserstein`` in the reference's deviations. Categories: ``psi``, ``js``, ``hellinger``, ``l_infinity``,
-    ``chi2``, ``chi2_p``.
+    ``ks_p``, ``wasserstein`` in the reference's deviations (and ``within`` its range), ``ranks.RANKS``. Categories: ``psi``,
+    ``js``, ``hellinger``, ``l_infinity``, ``chi2``, ``chi2_p``.
     """
     found: dict[str, float] = {}
     if isinstance(reference, Numbers) and isinstance(current, Numbers):
@@ -144,7 +145,10 @@ def sample_statistics(reference: Sample, current: Sample) -> dict[str, float]:
         r, c = grouped(r, starts), grouped(c, starts)
         d = distances.ks(x, y)
         found |= {"ks": d, "ks_p": distances.ks_p_value(d, len(x), len(y))}
-        found["wasserstein"] = distances.wasserstein(x, y) / _deviation(x)
+        deviation = _deviation(x)
+        found["wasserstein"] = distances.wasserstein(x, y) / deviation
+        found["within"] = distances.wasserstein(x, np.clip(y, x.min(), x.max())) / deviation
+        found |= raw_rank_statistics(x, y)
     else:
         r, c = counts_of(reference, current)
         found["l_infinity"] = float(distances.l_infinity(r, c))
