@@ -11,11 +11,9 @@ import io
 import json
 import math
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +26,19 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 
-from verdict_files import LEAD, SHIFTS, SUDDEN, Array, Study, independent_study, wandering_study  # noqa: E402
-from verdict_ours import DEFAULT_RATE, FIRE, GOAL, OF, Outcome, Ready, ours, pilothouse, run_of_alerts  # noqa: E402
-from verdict_performance import FLIPS, spoken, truths  # noqa: E402
+from verdict_files import (  # noqa: E402
+    DEFAULT,
+    LEAD,
+    SHIFTS,
+    SUDDEN,
+    Study,
+    ask,
+    independent_study,
+    median,
+    wandering_study,
+)
+from verdict_ours import DEFAULT_RATE, FIRE, GOAL, OF, Outcome, Ready, ours, pilothouse  # noqa: E402
+from verdict_performance import performance  # noqa: E402
 from verdict_real import studies  # noqa: E402
 
 from pilothouse.domain.watch import Turn, turn  # noqa: E402
@@ -69,13 +77,6 @@ def waits_of(outcome: Outcome, bound: float) -> dict[str, list[float]]:
     return found
 
 
-def median(waits: Iterable[float]) -> str:
-    """The median wait, "–" where less than half were found."""
-    ordered = sorted(waits)
-    middle = ordered[len(ordered) // 2] if ordered else math.inf
-    return f"{middle:g}" if math.isfinite(middle) else "–"
-
-
 def plain(outcome: Outcome) -> dict:
     """An outcome as JSON takes it."""
     shifted = {name: np.concatenate(parts).tolist() for name, parts in outcome.shifted.items()}
@@ -86,22 +87,6 @@ def restored(kept: dict) -> Outcome:
     """What ``plain`` gave."""
     shifted = {name: [np.array(part)] for name, part in kept["shifted"].items()}
     return Outcome(**{**kept, "shifted": shifted})
-
-
-def ask(name: str, folder: Path) -> float | None:
-    """Let a peer judge all studies in a folder; its seconds, or None where it is not built."""
-    python = ROOT / ".peers" / name / "bin" / "python"
-    if not python.exists():
-        print(f"{name}: not built (make .peers/{name}/.done); left out", flush=True)
-        return None
-    began = time.monotonic()
-    script = HERE.parent / "peers" / f"verdicts_{name}.py"
-    done = subprocess.run(
-        [python, "-W", "ignore", script, folder], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
-    return time.monotonic() - began
 
 
 @dataclass
@@ -155,9 +140,6 @@ def judge_all(title: str, pairs: list[list[Study]]) -> dict[str, Outcome]:
     return found
 
 
-DEFAULT = {"evidently": 1.0, "nannyml": 3.0}
-
-
 def false_alarms(results: dict[str, dict[str, Outcome]]) -> None:
     """The table of false alarms."""
     print(
@@ -193,55 +175,6 @@ def detection(results: dict[str, dict[str, Outcome]], names: dict[str, str], mat
                 parts.append("·" if waits is None else median(waits))
             cells.append(" / ".join(parts))
         print(f"| {label} | {' | '.join(cells)} |")
-
-
-def performance(short: bool, times: int) -> None:
-    """The table of flipped outcomes. NannyML's matched threshold gives as many alarms on quiet windows as Pilothouse's rule."""
-    found: dict[int, tuple[dict[str, list[float]], list[bool], int]] = {}
-    scores: dict[int, dict[str, list[Array]]] = {}
-    with tempfile.TemporaryDirectory() as held:
-        sizes = [(300, 24), (1_000, 24), (10_000, 4)] if not short else [(300, 2), (1_000, 2)]
-        studies = [(n, truths(n, seed, 40, 3, 8)) for n, k in sizes for seed in range(k * times)]
-        for rows, study in studies:
-            waits, quiet, alerts = found.setdefault(rows, (defaultdict(list), [], 0))
-            for name, spoke in spoken(study).items():
-                for run in spoke:
-                    said, sure = run[:, 0].tolist(), run[:, 1].tolist()
-                    opened, first = run_of_alerts([False] * LEAD + said, [False] * LEAD + sure)
-                    if name == "quiet":
-                        quiet += said
-                        alerts += opened
-                    else:
-                        waits[name].append(first)
-            found[rows] = waits, quiet, alerts
-            study.write(Path(held))
-        if ask("nannyml", Path(held)) is not None:
-            for rows, study in studies:
-                answer = json.loads((Path(held) / f"{study.name}.nannyml.json").read_text("utf-8"))
-                for name, of in answer.items():
-                    shape = study.windows[name][0].shape[:2]
-                    scores.setdefault(rows, {}).setdefault(name, []).append(np.array(of).reshape(shape))
-    print("\nFlipped outcomes: windows until found (Pilothouse / NannyML by default / NannyML matched)")
-    print(f"\n| | {' | '.join(f'{n:,} outcomes' for n in found)} |\n|---|{'---|' * len(found)}")
-    bounds = {}
-    cells = []
-    for rows, (_, quiet, alerts) in found.items():
-        cell = f"{alerts / len(quiet):.1%} alerts ({np.mean(quiet):.0%} speak)"
-        if rows in scores:
-            of = np.sort(np.concatenate(scores[rows]["quiet"]).ravel())[::-1]
-            bounds[rows] = float(of[min(alerts, len(of) - 1)])
-            cell += f" / {(of > 3).mean():.1%} / {(of > bounds[rows]).mean():.1%}"
-        cells.append(cell)
-    print(f"| quiet windows | {' | '.join(cells)} |")
-    for name in (f"flips {share:.0%}" for share in FLIPS):
-        cells = []
-        for rows, (waits, _, _) in found.items():
-            parts = [median(waits[name])]
-            for bound in (3.0, bounds[rows]) if rows in bounds else ():
-                hits = np.concatenate(scores[rows][name]) > bound
-                parts.append(median(float(np.argmax(h) + 1) if h.any() else math.inf for h in hits))
-            cells.append(" / ".join(parts))
-        print(f"| {name} | {' | '.join(cells)} |")
 
 
 def alarms_by_feature(study: Study, ready: Ready) -> dict[str, list[bool]]:

@@ -6,12 +6,17 @@ A name is a base column, or ``BASE SHIFT`` for one that is shifted.
 """
 
 import json
-from collections.abc import Callable
+import math
+import subprocess
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 Array = np.ndarray
 LEAD = 3
 """Quiet windows before each shift: the recent past."""
@@ -182,3 +187,30 @@ def wandering_study(
                 run[i] = change(run[i], rng)
         known.windows[f"{base} {shift}"] = windows
     return [calm, known]
+
+
+DEFAULT = {"evidently": 1.0, "nannyml": 3.0}
+"""The score from which each peer alarms by default."""
+
+
+def ask(name: str, folder: Path) -> float | None:
+    """Let a peer judge all studies in a folder; its seconds, or None where it is not built."""
+    python = ROOT / ".peers" / name / "bin" / "python"
+    if not python.exists():
+        print(f"{name}: not built (make .peers/{name}/.done); left out", flush=True)
+        return None
+    began = time.monotonic()
+    script = HERE.parent / "peers" / f"verdicts_{name}.py"
+    done = subprocess.run(
+        [python, "-W", "ignore", script, folder], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
+    return time.monotonic() - began
+
+
+def median(waits: Iterable[float]) -> str:
+    """The median wait, "–" where less than half were found."""
+    ordered = sorted(waits)
+    middle = ordered[len(ordered) // 2] if ordered else math.inf
+    return f"{middle:g}" if math.isfinite(middle) else "–"

@@ -77,7 +77,7 @@ def test_bounds_are_those_in_force():
     )
     assert (wander.MOST_CATEGORIES, wander.FEWEST_HITS) == (12, 5)
     assert "the twelve most frequent with five rows or more" in TEXT
-    assert (performance_verdicts.SPEAKS_LEVEL, performance_verdicts.CERTAIN_LEVEL) == (0.9, 0.99)
+    assert performance_verdicts.speaking_share(defaults.false_alarm_rate) == 1 / 10
     assert "nine of ten windows" in TEXT
     assert "99 windows of 100" in TEXT
     assert "among the quarter" in TEXT

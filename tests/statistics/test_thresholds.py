@@ -8,7 +8,11 @@ import pytest
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.statistics import calibration_storage
-from pilothouse.statistics.performance_verdicts import performance_speaks
+from pilothouse.statistics.performance_verdicts import (
+    performance_bound,
+    performance_is_certain,
+    performance_speaks,
+)
 from pilothouse.statistics.profile import Profile, empty_profile, merge_all, profile_rows
 from pilothouse.statistics.specification import ProfileSpecification, build_specification
 from pilothouse.statistics.thresholds import Calibration, calibrate, judge, judge_quality
@@ -389,19 +393,33 @@ def metric(value: float, half_width: float) -> MetricValue:
     return MetricValue("auc", value, value - half_width, value + half_width, 2000)
 
 
+def test_a_lower_rate_of_false_alarms_lets_larger_losses_pass():
+    reference, reading = metric(0.70, 0.03), metric(0.65, 0.03)
+    assert performance_speaks(reading, reference, "higher", 0.01)
+    assert not performance_is_certain(reading, reference, "higher", 0.01)
+    assert performance_is_certain(metric(0.60, 0.03), reference, "higher", 0.01)
+    assert not performance_is_certain(metric(0.60, 0.03), reference, "higher", 1e-9)
+    assert not performance_speaks(reading, reference, "higher", 1e-5)
+    bounds = [performance_bound(reading, reference, "higher", rate) for rate in (0.2, 0.05, 0.01, 0.001)]
+    assert bounds == sorted(bounds, reverse=True)
+    assert bounds[0] == pytest.approx(
+        0.69
+    )  # the least that is worth a word: half of all windows would do by chance
+
+
 def test_performance_speaks_only_beyond_chance_and_only_to_the_worse():
     reference = metric(0.70, 0.05)
-    assert performance_speaks(metric(0.64, 0.045), reference, "higher")  # four weeks of April
-    assert not performance_speaks(metric(0.71, 0.035), reference, "higher")  # June
-    assert not performance_speaks(metric(0.62, 0.16), reference, "higher")  # a week of one airport
-    assert not performance_speaks(metric(0.80, 0.01), reference, "higher")
-    assert performance_speaks(metric(0.80, 0.01), reference, "lower")
-    assert not performance_speaks(metric(0.695, 0.0001), metric(0.70, 0.0001), "higher")
-    assert performance_speaks(metric(0.66, 0.01), metric(0.70, 0.03), "higher")
-    assert not performance_speaks(metric(0.66, 0.01), metric(0.70, 0.10), "higher")
+    assert performance_speaks(metric(0.64, 0.045), reference, "higher", 0.01)  # four weeks of April
+    assert not performance_speaks(metric(0.71, 0.035), reference, "higher", 0.01)  # June
+    assert not performance_speaks(metric(0.62, 0.16), reference, "higher", 0.01)  # a week of one airport
+    assert not performance_speaks(metric(0.80, 0.01), reference, "higher", 0.01)
+    assert performance_speaks(metric(0.80, 0.01), reference, "lower", 0.01)
+    assert not performance_speaks(metric(0.695, 0.0001), metric(0.70, 0.0001), "higher", 0.01)
+    assert performance_speaks(metric(0.66, 0.01), metric(0.70, 0.03), "higher", 0.01)
+    assert not performance_speaks(metric(0.66, 0.01), metric(0.70, 0.10), "higher", 0.01)
     nan = MetricValue("auc", math.nan, math.nan, math.nan, 0)
-    assert not performance_speaks(nan, reference, "higher")
-    assert not performance_speaks(metric(0.5, 0.01), nan, "higher")
+    assert not performance_speaks(nan, reference, "higher", 0.01)
+    assert not performance_speaks(metric(0.5, 0.01), nan, "higher", 0.01)
     error = MetricValue("mae", 40.0, 36.0, 44.0, 300)
-    assert performance_speaks(MetricValue("mae", 94.0, 80.0, 108.0, 300), error, "lower")
-    assert not performance_speaks(MetricValue("mae", 30.0, 29.0, 31.0, 300), error, "lower")
+    assert performance_speaks(MetricValue("mae", 94.0, 80.0, 108.0, 300), error, "lower", 0.01)
+    assert not performance_speaks(MetricValue("mae", 30.0, 29.0, 31.0, 300), error, "lower", 0.01)

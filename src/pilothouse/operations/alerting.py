@@ -50,10 +50,10 @@ class Rule:
     kind: str
     subjects: Callable[[Reading], set[str]]
     words: Callable[[Reading, set[str], Occasion], Words]
-    certain: Callable[[Reading], set[str]] = lambda _: set()
+    certain: Callable[[Reading, MonitoringSpec], set[str]] = lambda *_: set()
     """What speaks so loudly in a reading that one window is enough."""
     enough: str = "certain by itself"
-    """What one window must be to be certain."""
+    """What one window must be to be certain, ``{rate}`` being the rate of false alarms."""
     subject: str = ""
     """Where alerts of this kind are drawn by several rules: the subject of this one's."""
 
@@ -75,11 +75,13 @@ def _certain(reading: Reading, kind: type[DriftFigure] | type[QualityFigure]) ->
     return {f.feature for f in figures_of(reading, kind) if f.speaks and f.grounds.certain}
 
 
-def _surely_worse(figure: PerformanceFigure) -> bool:
+def _surely_worse(reading: Reading, rules: MonitoringSpec) -> bool:
+    figure = figure_of(reading, PerformanceFigure)
     return performance_is_certain(
         readings.metric_value(figure.metric, figure.value, figure.low, figure.high),
         readings.metric_value(figure.metric, figure.reference, figure.reference_low, figure.reference_high),
         METRICS[figure.metric][0],
+        rules.false_alarm_rate,
     )
 
 
@@ -91,7 +93,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, firing, occasion: explanations.data_drift(
                 figures_of(reading, DriftFigure), firing, occasion
             ),
-            lambda reading: _certain(reading, DriftFigure) - {SCORE},
+            lambda reading, _: _certain(reading, DriftFigure) - {SCORE},
             subject=explanations.FEATURES,
         ),
         Rule(
@@ -100,7 +102,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, _, occasion: explanations.score_drift(
                 next(f for f in figures_of(reading, DriftFigure) if f.feature == SCORE), occasion
             ),
-            lambda reading: _certain(reading, DriftFigure) & {SCORE},
+            lambda reading, _: _certain(reading, DriftFigure) & {SCORE},
         ),
     ),
     MULTIVARIATE: (
@@ -120,7 +122,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, firing, occasion: explanations.data_quality(
                 figures_of(reading, QualityFigure), firing, occasion
             ),
-            lambda reading: _certain(reading, QualityFigure),
+            lambda reading, _: _certain(reading, QualityFigure),
         ),
     ),
     PERFORMANCE: (
@@ -130,8 +132,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, _, occasion: explanations.performance(
                 figure_of(reading, PerformanceFigure), occasion
             ),
-            lambda reading: {PERFORMANCE} if _surely_worse(figure_of(reading, PerformanceFigure)) else set(),
-            enough="beyond what chance makes in 99 windows of 100",
+            lambda reading, rules: {PERFORMANCE} if _surely_worse(reading, rules) else set(),
+            enough="larger than chance makes it in all but {rate:.3g} of windows",
         ),
     ),
     TRAFFIC: (
@@ -168,7 +170,7 @@ def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) 
             for a in unresolved
             if a.kind == rule.kind and a.version == stream.version and rule.subject in ("", a.subject)
         ]
-        certain = rule.certain(reading)
+        certain = rule.certain(reading, rules)
         firing = _firing(spoken, certain, rules)
         if open_now and turn([bool(s) for s in spoken], True, rules.fire, rules.of) is Turn.RESOLVE:
             words = f"{rules.of} windows in a row have been quiet, the last until {from_us(reading.end_us):%Y-%m-%d %H:%M}"
@@ -212,7 +214,7 @@ def _open(
         times,
         len(spoken),
         rules,
-        enough=rule.enough if times < rules.fire and certain else "",
+        enough=rule.enough.format(rate=rules.false_alarm_rate) if times < rules.fire and certain else "",
     )
     words = rule.words(reading, firing, occasion)
     if rule.kind in change_evidence.EXPLAINED:

@@ -7,6 +7,7 @@ from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.plain import format_duration
 from pilothouse.domain.watch import Flow
+from pilothouse.statistics.performance_verdicts import speaking_share
 from pilothouse.statistics.specification import SCORE
 from pilothouse.telemetry import from_us
 from pilothouse.telemetry.readings import (
@@ -186,7 +187,8 @@ def performance(figure: PerformanceFigure, occasion: Occasion) -> Words:
         f"{figure.metric} {value:.3g} on {occasion.target}, reference {figure.reference:.3g}",
         f"From {occasion.dates} the realised {figure.metric} of {occasion.rows:,} predictions with known outcome was "
         f"{value:.4g} (95 % interval {low:.4g} to {high:.4g}, whole days drawn); on the hold-out it "
-        f"was {figure.reference:.4g}. The loss is larger than chance makes it in nine windows of ten. "
+        f"was {figure.reference:.4g}. The loss is larger than chance makes it in all but "
+        f"{speaking_share(occasion.rules.false_alarm_rate):.3g} of windows. "
         f"{occasion.repeated}",
         {
             "value": value,

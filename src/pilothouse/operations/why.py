@@ -11,7 +11,7 @@ from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.why import BinShare, FeatureVerdict, Why, WindowVerdict
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.performance_verdicts import performance_bound
+from pilothouse.statistics.performance_verdicts import performance_bound, speaking_share
 from pilothouse.statistics.profile import histogram, merge_all
 from pilothouse.statistics.shares import changed_shares
 from pilothouse.statistics.specification import SCORE
@@ -261,12 +261,15 @@ def _performance(
             metric_value(figure.metric, figure.value, figure.low, figure.high),
             metric_value(figure.metric, figure.reference, figure.reference_low, figure.reference_high),
             direction,
+            spec.monitoring.false_alarm_rate,
         )
         windows.append(_verdict(one, found.alert, figure.value, bound, one.speaks))
+    by_chance = speaking_share(spec.monitoring.false_alarm_rate)
     return replace(
         found,
         figure=f"{found.alert.subject}, realised",
-        bound="the reference less what chance makes in nine windows of ten, at least the smallest loss worth a word",
+        bound=f"the reference less what chance makes in all but {by_chance:.3g} of windows, at least the smallest loss worth a "
+        "word",
         windows=_mark(windows),
         higher_speaks=not higher,
         compared_with="the hold-out of its training",

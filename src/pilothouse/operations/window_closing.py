@@ -239,7 +239,9 @@ def _performance(
         and math.isfinite(value.value)
         and math.isfinite(reference.value)
     )
-    speaks = judged and performance_speaks(value, reference, METRICS[metric][0])
+    speaks = judged and performance_speaks(
+        value, reference, METRICS[metric][0], spec.monitoring.false_alarm_rate
+    )
     figure = readings.PerformanceFigure(
         metric,
         _finite(value.value),
