@@ -55,3 +55,11 @@ def test_faults_with_a_figure_beyond_the_band_ask_to_be_mended_first():
 
 def test_volume_is_told_in_words():
     assert "Volume is 0.3 times the usual." in diagnose(Evidence("auc", volume=0.3)).evidence
+
+
+def test_what_drifted_only_briefly_is_named_and_is_no_evidence() -> None:
+    found = diagnose(Evidence("auc", seldom=["wind"], realised=INSIDE, estimated=ESTIMATE))
+    assert found.change is Change.UNKNOWN
+    assert found.evidence.startswith("No input drifts for as much as half of that time, only briefly wind.")
+    long = diagnose(Evidence("auc", ["rain"], seldom=["wind"], realised=INSIDE, estimated=ESTIMATE))
+    assert "Inputs drift (rain)." in long.evidence

@@ -37,7 +37,8 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of a window: the ``inputs`` that drift (features), whether the ``score`` does, ``faults`` of quality by
-    feature, ``volume`` over the usual, and the metric as realised, as estimated without truth, and on the hold-out."""
+    feature, ``volume`` over the usual, and the metric as realised, as estimated without truth, and on the hold-out.
+    ``seldom`` drift features in fewer than half of its windows of inputs, which is no evidence."""
 
     metric: str
     inputs: Sequence[str] = ()
@@ -47,6 +48,7 @@ class Evidence:
     realised: Measured | None = None
     estimated: Measured | None = None
     reference: float | None = None
+    seldom: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,21 @@ def _beyond(found: Evidence) -> bool:
 
 def _inputs_words(found: Evidence, moved: Sequence[str]) -> str:
     if moved:
-        named = ", ".join(moved[:_NAMED]) + (" …" if len(moved) > _NAMED else "")
-        return f"Inputs drift ({named}){' and so do the scores' if found.score else ''}."
+        return f"Inputs drift ({_named(moved)}){' and so do the scores' if found.score else ''}."
     if found.score:
         return "The scores drift, though no single input does."
-    return "No input drifts." if not found.faults else "No input drifts but those with faults."
+    briefly = (
+        f" for as much as half of that time, only briefly {_named(found.seldom)}" if found.seldom else ""
+    )
+    return (
+        f"No input drifts{briefly}."
+        if not found.faults
+        else f"No input drifts{briefly} but those with faults."
+    )
+
+
+def _named(features: Sequence[str]) -> str:
+    return ", ".join(features[:_NAMED]) + (" …" if len(features) > _NAMED else "")
 
 
 def _faults_words(found: Evidence) -> str:

@@ -74,7 +74,8 @@ def evidence_at(connection: Connection, stream_id: int, end_us: int) -> Evidence
     quality = [one for one in ending(QUALITY, since, until) if one.judged]
     realised = figure_of(outcome, PerformanceFigure) if outcome is not None and outcome.judged else None
     estimated = figure_of(estimate, EstimateFigure) if estimate is not None and estimate.judged else None
-    speaking = _often([{f.feature for f in figures_of(one, DriftFigure) if f.speaks} for one in drift])
+    spoken = [{f.feature for f in figures_of(one, DriftFigure) if f.speaks} for one in drift]
+    speaking = _often(spoken)
     faults = _often(
         [{(f.feature, f.fault) for f in figures_of(one, QualityFigure) if f.speaks} for one in quality]
     )
@@ -88,6 +89,7 @@ def evidence_at(connection: Connection, stream_id: int, end_us: int) -> Evidence
         _measured(realised),
         _measured(estimated),
         known.reference if known is not None else None,
+        sorted(set().union(*spoken) - speaking - {SCORE}),
     )
 
 
