@@ -135,6 +135,20 @@ class _Looked:
         return any(t.large for t in self.tests)
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What is judged: ``rows`` with a value by column, ``rows_together`` those of the last windows and their statistics
+    ``together``; empty where these are not looked at."""
+
+    specification: ProfileSpecification
+    reference: Profile
+    current: Profile
+    recent: Profile | None
+    rows: Mapping[str, int]
+    rows_together: Mapping[str, int]
+    together: Mapping[str, Mapping[str, float]]
+
+
 def judge(
     specification: ProfileSpecification,
     calibration: Calibration,
@@ -155,32 +169,22 @@ def judge(
     prepared = _prepared(specification, reference)
     shown = window_drift(prepared, current)
     together = window_drift(prepared, lasting) if lasting is not None and _any_steady(calibration) else {}
-    rows = present_rows(specification, current)
-    rows_together = present_rows(specification, lasting) if lasting is not None else rows
-    looked_at = sum(name not in ignore and n >= FEWEST_ROWS for name, n in rows.items())
+    window = _Window(
+        specification,
+        reference,
+        current,
+        recent,
+        present_rows(specification, current),
+        present_rows(specification, lasting) if lasting is not None else {},
+        together,
+    )
+    looked_at = sum(name not in ignore and rows >= FEWEST_ROWS for name, rows in window.rows.items())
     found: list[tuple[str, _Looked]] = []
     for column in specification.columns:
-        statistics, nulls = shown[column.name], calibration.columns.get(column.name, ())
-        statistics |= _shares(specification, column, nulls, current)
-        tests = _against_reference(specification, column, nulls, reference, rows[column.name], statistics)
-        if recent is not None:
-            sudden = _against_recent(specification, column, nulls, reference, recent, current, tests)
-            statistics |= {test.name: test.value for test in sudden}
-            tests += sudden
-        last: list[_Test] = []
-        if together:
-            last = _lasting(nulls, rows_together[column.name], together[column.name], tests)
-            statistics |= {test.name: test.value for test in last}
-        steady = any(n.chance is not None for n in nulls if n.statistic not in FAULTS)
+        nulls = calibration.columns.get(column.name, ())
+        steady = any(null.chance is not None for null in nulls if null.statistic not in FAULTS)
         certain = certain_level(steady, false_alarm_rate, looked_at)
-        by_chance = all(t.null.chance is not None for t in tests)
-        weights = WEIGHTS if by_chance else WANDER_WEIGHTS
-        tests, last = _weighed(tests, weights, 1 - LASTS if last else 1.0), _weighed(last, weights, LASTS)
-        look = _Looked(tests, len(tests) + len(last), by_chance, certain)
-        with_last = replace(look, tests=[*tests, *last])
-        if any(t.large for t in last) and with_last.p_value <= certain:
-            look = with_last
-        found.append((column.name, look))
+        found.append((column.name, _look_at(window, column, nulls, shown[column.name], certain)))
     p_values = {name: look.p_value for name, look in found if look.tests and name not in ignore}
     # A trifle that is certain with many rows must not ease the bound of the others: it counts among them as quiet.
     heavy = {name for name, look in found if look.large}
@@ -189,6 +193,28 @@ def judge(
     )
     ranks = {name: k for k, name in enumerate(sorted(p_values, key=lambda name: p_values[name]), 1)}
     return [_judgement(name, shown[name], look, critical, ranks) for name, look in found]
+
+
+def _look_at(
+    window: _Window, column: Column, nulls: Sequence[Null], statistics: dict[str, float], certain: float
+) -> _Looked:
+    """Make all tests of a column; what they measure beside the reference is added to its ``statistics``."""
+    statistics |= _shares(window, column, nulls)
+    tests = _against_reference(window, column, nulls, statistics)
+    if window.recent is not None:
+        sudden = _against_recent(window, column, nulls, window.recent, tests)
+        statistics |= {test.name: test.value for test in sudden}
+        tests += sudden
+    last: list[_Test] = []
+    if window.together:
+        last = _lasting(nulls, window.rows_together[column.name], window.together[column.name], tests)
+        statistics |= {test.name: test.value for test in last}
+    by_chance = all(t.null.chance is not None for t in tests)
+    weights = WEIGHTS if by_chance else WANDER_WEIGHTS
+    tests, last = _weighed(tests, weights, 1 - LASTS if last else 1.0), _weighed(last, weights, LASTS)
+    look = _Looked(tests, len(tests) + len(last), by_chance, certain)
+    with_last = replace(look, tests=[*tests, *last])
+    return with_last if any(t.large for t in last) and with_last.p_value <= certain else look
 
 
 @lru_cache(maxsize=16)
@@ -201,17 +227,13 @@ def _any_steady(calibration: Calibration) -> bool:
 
 
 def _against_reference(
-    specification: ProfileSpecification,
-    column: Column,
-    nulls: Sequence[Null],
-    reference: Profile,
-    rows: int,
-    statistics: dict[str, float],
+    window: _Window, column: Column, nulls: Sequence[Null], statistics: Mapping[str, float]
 ) -> list[_Test]:
+    rows = window.rows[column.name]
     own = [n for n in nulls if n.statistic not in FAULTS and not n.recent]
     by_chance = not own
     if by_chance:
-        base = histogram(specification, reference, column.name)
+        base = histogram(window.specification, window.reference, column.name)
         own = list(calibrations.nulls_by_chance(column, base, rows))
     return [
         _Test(n, statistics[n.statistic], rows, n.p_value(statistics[n.statistic], rows), by_chance)
@@ -220,28 +242,25 @@ def _against_reference(
     ]
 
 
-def _shares(
-    specification: ProfileSpecification, column: Column, nulls: Sequence[Null], current: Profile
-) -> dict[str, float]:
+def _shares(window: _Window, column: Column, nulls: Sequence[Null]) -> dict[str, float]:
     """How far the share of one category has moved, where the column has wandered and so it is known what is usual."""
     parts = [null.wander for null in nulls if null.statistic == SHARE]
     if not parts or parts[0] is None:
         return {}
-    return {SHARE: parts[0].share(histogram(specification, current, column.name).counts)}
+    return {SHARE: parts[0].share(histogram(window.specification, window.current, column.name).counts)}
 
 
 def _against_recent(
-    specification: ProfileSpecification,
+    window: _Window,
     column: Column,
     nulls: Sequence[Null],
-    reference: Profile,
     recent: Profile,
-    current: Profile,
     against_reference: Sequence[_Test],
 ) -> list[_Test]:
     """A sudden change is one away from the reference: coming back to it after a time of drift has a p-value of 1."""
     own = [n for n in nulls if n.recent]
-    base, before, now = (histogram(specification, p, column.name) for p in (reference, recent, current))
+    sides = (window.reference, recent, window.current)
+    base, before, now = (histogram(window.specification, side, column.name) for side in sides)
     if not own or min(before.present, now.present) < FEWEST_ROWS:
         return []
     scale = drift.scale_of(column, base) if isinstance(column, NumericColumn) else 1.0
