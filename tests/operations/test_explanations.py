@@ -51,6 +51,7 @@ def test_ranks_tell_the_direction_in_a_unit_of_their_own() -> None:
     said = explanations.data_drift([wider], {"age"}, OCCASION).explanation
     assert "age was spread 31.0% wider than in the reference (by ranks); 18.0% is the threshold" in said
     lower = replace(wider, statistic="lasting_lower")
+    assert explanations.data_drift([lower], {"age"}, OCCASION).summary.endswith("drift on jfk: age lower")
     said = explanations.data_drift([lower], {"age"}, OCCASION).explanation
     assert (
         "age lay 0.31 standard deviations lower than in the reference (by ranks); 0.18 is the threshold"
@@ -68,6 +69,10 @@ def test_a_distance_is_followed_by_the_way_that_the_column_went() -> None:
     figure = DriftFigure("age", "ks", 0.2, 0.15, 0.0002, True, moved, grounds=replace(LASTING, together=1))
     said = explanations.data_drift([figure], {"age"}, OCCASION).explanation
     assert "By ranks it lies 0.41 standard deviations higher than the reference." in said
+    assert (
+        explanations.data_drift([figure], {"age"}, OCCASION).summary
+        == "1 of 1 features drift on jfk: age higher"
+    )
     both = replace(figure, statistics=moved | {"wider": 0.3})
     said = explanations.data_drift([both], {"age"}, OCCASION).explanation
     assert "it lies 0.41 standard deviations higher and is spread 30.0% wider than" in said

@@ -18,7 +18,7 @@ from pilothouse.telemetry.readings import (
     TrafficFigure,
 )
 
-from .measures import measured_words, moved_words
+from .measures import measured_words, moved_words, way_of
 
 FEATURES = "features"
 """The subject of alerts about single columns."""
@@ -87,12 +87,12 @@ def data_drift(figures: Sequence[DriftFigure], firing: set[str], occasion: Occas
     """One alert for all features that drift on a target, the farthest from their thresholds first."""
     looked_at = [f for f in figures if f.feature != SCORE and f.feature not in occasion.rules.ignore]
     ranked = sorted((f for f in looked_at if f.feature in firing), key=_excess, reverse=True)
-    named = ", ".join(f.feature for f in ranked[:_NAMED]) + (" …" if len(ranked) > _NAMED else "")
+    named = ", ".join(f"{f.feature} {way_of(f.statistic, f.statistics)}".rstrip() for f in ranked[:_NAMED])
     worst = ranked[0]
     return Words(
         FEATURES,
         "warning",
-        f"{len(ranked)} of {len(looked_at)} features drift on {occasion.target}: {named}",
+        f"{len(ranked)} of {len(looked_at)} features drift on {occasion.target}: {named}{' …' if len(ranked) > _NAMED else ''}",
         f"{_drift_sentence(worst, occasion)} {_law(worst)}The threshold is set so that a "
         f"window in which nothing has changed gives a false alarm with a chance of {occasion.rules.false_alarm_rate:g} "
         f"(Benjamini–Hochberg over {len(looked_at)} features). {occasion.repeated}"

@@ -58,9 +58,13 @@ _PREFIXES = ("recent_", "lasting_")
 
 def measure_of(statistic: str) -> Measure:
     """The measure behind a statistic's name, be it against the days before or over windows together."""
+    return MEASURES.get(_base(statistic), Measure(statistic, _DISTANCE))
+
+
+def _base(statistic: str) -> str:
     for prefix in _PREFIXES:
         statistic = statistic.removeprefix(prefix)
-    return MEASURES.get(statistic, Measure(statistic, _DISTANCE))
+    return statistic
 
 
 def measure_name(statistic: str) -> str:
@@ -97,3 +101,10 @@ def moved_words(statistic: str, statistics: Mapping[str, float]) -> str:
         if statistics.get(name, 0.0) >= EFFECT[name]
     ]
     return f" By ranks it {' and '.join(ways)} than the reference." if ways else ""
+
+
+def way_of(statistic: str, statistics: Mapping[str, float]) -> str:
+    """The word for where a column has gone: its level first, then its spread; empty where neither is worth one."""
+    if _base(statistic) in _WAYS:
+        return _base(statistic)
+    return next((name for name in _WAYS if statistics.get(name, 0.0) >= EFFECT[name]), "")
