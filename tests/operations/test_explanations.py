@@ -9,7 +9,7 @@ from pilothouse.operations.explanations import Occasion
 from pilothouse.operations.measures import MEASURES, measure_name, measured_words
 from pilothouse.statistics.calibration import EFFECT
 from pilothouse.statistics.levels import FAULTS, WANDER_WEIGHTS, WEIGHTS
-from pilothouse.telemetry.readings import DriftFigure, QualityFigure
+from pilothouse.telemetry.readings import DriftFigure, PerformanceFigure, QualityFigure
 
 WEEK_US = 7 * 86_400_000_000
 OCCASION = Occasion("jfk", 3 * WEEK_US, 4 * WEEK_US, 100, 1, 3, MonitoringSpec(), "certain by itself")
@@ -92,3 +92,11 @@ def test_every_statistic_that_judges_has_words() -> None:
             assert "the reference" in said
             assert "{" not in said + threshold
             assert not measure_name(statistic).endswith(",")
+
+
+def test_a_loss_says_how_rarely_chance_makes_one_as_large() -> None:
+    figure = PerformanceFigure("auc", 0.61, 0.57, 0.65, 0.70, 0.68, 0.72, 1.0)
+    said = explanations.performance(figure, replace(OCCASION, enough="")).explanation
+    assert "larger than chance makes it in all but 10 % of windows" in said
+    strict = replace(OCCASION, rules=replace(MonitoringSpec(), false_alarm_rate=0.001))
+    assert "all but 1 % of windows" in explanations.performance(figure, strict).explanation

@@ -53,7 +53,7 @@ class Rule:
     certain: Callable[[Reading, MonitoringSpec], set[str]] = lambda *_: set()
     """What speaks so loudly in a reading that one window is enough."""
     enough: str = "certain by itself"
-    """What one window must be to be certain, ``{rate}`` being the rate of false alarms."""
+    """What one window must be to be certain, ``{percent}`` being the rate of false alarms."""
     subject: str = ""
     """Where alerts of this kind are drawn by several rules: the subject of this one's."""
 
@@ -133,7 +133,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
                 figure_of(reading, PerformanceFigure), occasion
             ),
             lambda reading, rules: {PERFORMANCE} if _surely_worse(reading, rules) else set(),
-            enough="larger than chance makes it in all but {rate:.3g} of windows",
+            enough="larger than chance makes it in all but {percent:.3g} % of windows",
         ),
     ),
     TRAFFIC: (
@@ -214,7 +214,9 @@ def _open(
         times,
         len(spoken),
         rules,
-        enough=rule.enough.format(rate=rules.false_alarm_rate) if times < rules.fire and certain else "",
+        enough=rule.enough.format(percent=100 * rules.false_alarm_rate)
+        if times < rules.fire and certain
+        else "",
     )
     words = rule.words(reading, firing, occasion)
     if rule.kind in change_evidence.EXPLAINED:

@@ -188,7 +188,7 @@ def performance(figure: PerformanceFigure, occasion: Occasion) -> Words:
         f"From {occasion.dates} the realised {figure.metric} of {occasion.rows:,} predictions with known outcome was "
         f"{value:.4g} (95 % interval {low:.4g} to {high:.4g}, whole days drawn); on the hold-out it "
         f"was {figure.reference:.4g}. The loss is larger than chance makes it in all but "
-        f"{speaking_share(occasion.rules.false_alarm_rate):.3g} of windows. "
+        f"{100 * speaking_share(occasion.rules.false_alarm_rate):.3g} % of windows. "
         f"{occasion.repeated}",
         {
             "value": value,

@@ -268,8 +268,8 @@ def _performance(
     return replace(
         found,
         figure=f"{found.alert.subject}, realised",
-        bound=f"the reference less what chance makes in all but {by_chance:.3g} of windows, at least the smallest loss worth a "
-        "word",
+        bound=f"the reference less what chance makes in all but {100 * by_chance:.3g} % of windows, at least the smallest loss "
+        "worth a word",
         windows=_mark(windows),
         higher_speaks=not higher,
         compared_with="the hold-out of its training",
