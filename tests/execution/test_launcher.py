@@ -111,7 +111,10 @@ def test_a_step_inherits_no_descriptor_and_no_secret(
 def test_each_way_to_end_has_its_own_status(
     launcher: Launcher, tmp_path: Path, how: str, status: JobStatus, words: str
 ) -> None:
-    request = request_for(tmp_path, "misbehave", options={"how": how}, memory_mb=900, cpu_s=1)
+    cpu_s = (
+        1 if status is JobStatus.OUT_OF_CPU_TIME else 60
+    )  # on a slow machine 900 MiB take a second to fill
+    request = request_for(tmp_path, "misbehave", options={"how": how}, memory_mb=900, cpu_s=cpu_s)
     found, error = outcome(launcher, request)
     assert found is status, error
     with pytest.raises(AssertionError, match=words):
