@@ -55,9 +55,11 @@ def drift(
 
 
 def _verdict(column: "ColumnDrift") -> str:
+    from pilothouse.operations.measures import way_of
+
     if column.fault:
         return column.fault
-    said = ["drifts"] if column.drifts else []
+    said = [f"drifts {way_of(column.statistic, column.statistics)}".rstrip()] if column.drifts else []
     if column.drifts and len(column.chunks) > 1:
         said = [f"drifts in {sum(alert for _, alert in column.chunks)} of {len(column.chunks)} chunks"]
     return ", ".join(said + [f"more {fault}" for fault in column.worse])
