@@ -80,6 +80,8 @@ def test_values_beyond_the_range_are_counted_on_the_side_that_has_more():
 
 
 def test_columns_without_values_say_nothing():
+    for counts in (np.array([0, 9, 0]), np.array([0, 7, 7, 0])):  # nothing scatters, or the squares do not
+        assert scatter(rank_scores(counts), counts) is None
     nothing = np.zeros(5, np.int64)
     assert rank_statistics(rank_scores(nothing), shares(np.array([1, 2, 0, 0, 0])))["higher"] == 0
     assert all(
@@ -97,7 +99,9 @@ def test_laws_hold_for_references_and_windows_drawn_anew(shape: str):
     for _ in range(60):
         counts = counts_of(specification, SHAPES[shape](rng, AGAINST))
         scores = rank_scores(counts)
-        level, spread = scatter(scores, counts)
+        scattered = scatter(scores, counts)
+        assert scattered is not None
+        level, spread = scattered
         windows = np.array([counts_of(specification, SHAPES[shape](rng, ROWS)) for _ in range(60)])
         for name, values in rank_statistics(scores, shares(windows)).items():
             of = spread if name in ("wider", "narrower") else level

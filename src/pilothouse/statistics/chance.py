@@ -28,8 +28,6 @@ DRAWN = ("js", "wasserstein")
 _POWER = 0.4
 _STEADY = 2.0
 """Windows that lie farther apart than chance has them by more than so many standard errors are not steady."""
-_LEAST_SCATTER = 1e-6
-"""Of scores. With less all values are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +147,16 @@ def law_of(
 
 
 def rank_laws(scores: RankScores, reference: Ints, against: int) -> dict[str, Chance]:
-    """The laws of RANKS in a column, from its reference's counts [bins]; empty where one bin holds all. For windows held
+    """The laws of RANKS in a column, from its reference's counts [bins]; empty where ``scatter`` gives none. For windows held
     against ``against`` rows."""
-    of_level, of_spread = scatter(scores, reference)
-    if min(of_level.deviation, of_spread.deviation) <= _LEAST_SCATTER:
+    scattered = scatter(scores, reference)
+    if scattered is None:
         return {}
 
     def law(of: Scatter) -> Chance:
         return Chance(against, (1,), (of.of_level,), (of.deviation,), of.skew)
 
-    level, spread = law(of_level), law(of_spread)
+    level, spread = map(law, scattered)
     return {
         "higher": level,
         "lower": level,

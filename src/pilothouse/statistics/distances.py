@@ -170,8 +170,12 @@ def ks_of_laid(reference: Laid, current: Laid) -> Any:
 
 def wasserstein_of_laid(width: Floats, reference: Laid, current: Laid) -> Any:
     """``wasserstein_of_counts``."""
-    beyond = np.abs(reference.ends - current.ends).sum(axis=-1)
-    return areas_of_laid(width, reference, current).sum(axis=-1) + beyond
+    return wasserstein_of_areas(areas_of_laid(width, reference, current), reference, current)
+
+
+def wasserstein_of_areas(areas: Floats, reference: Laid, current: Laid) -> Any:
+    """``wasserstein_of_counts``, from what ``areas_of_laid`` gives and what lies beyond the edges."""
+    return areas.sum(axis=-1) + np.abs(reference.ends - current.ends).sum(axis=-1)
 
 
 def areas_of_laid(width: Floats, reference: Laid, current: Laid) -> Floats:

@@ -21,6 +21,8 @@ import numpy as np
 from .arrays import Floats, Ints
 from .pearson import pearson_at, pearson_tail
 
+_LEAST_SCATTER = 1e-6
+"""Of scores. What is less is rounding."""
 RANKS = ("higher", "lower", "wider", "narrower", "outside")
 
 
@@ -126,15 +128,18 @@ class Scatter:
     of_level: float
 
 
-def scatter(scores: RankScores, reference: Ints) -> tuple[Scatter, Scatter]:
-    """Of the scores and of their squares, over a reference's counts [bins] that is not empty."""
+def scatter(scores: RankScores, reference: Ints) -> tuple[Scatter, Scatter] | None:
+    """Of the scores and of their squares, over a reference's counts [bins] that is not empty; None where either is the same for
+    all rows (one bin holds them, or two hold half of them each)."""
     share = reference / float(reference.sum())
     variance = float((share * scores.score**2).sum())
     found = []
     for values, mean in ((scores.score, 0.0), (scores.square, 1.0)):
         deviation = math.sqrt(float((share * (values - mean) ** 2).sum()))
+        if deviation <= _LEAST_SCATTER:
+            return None
         third = float((share * (values - mean) ** 3).sum())
-        found.append(Scatter(deviation, third / deviation**3 if deviation > 1e-6 else 0.0, variance))
+        found.append(Scatter(deviation, third / deviation**3, variance))
     return found[0], found[1]
 
 

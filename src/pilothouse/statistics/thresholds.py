@@ -127,8 +127,10 @@ class _Looked:
         if not self.by_chance:
             return test.null.value_at(level * test.weight, test.rows)
         others = [t for t in _worth(self.tests) if t is not test]
-        p_values, weights = [t.p_value for t in others], [t.weight for t in others]
-        return test.null.value_at(needed(level, test.weight, p_values, weights), test.rows)
+        p_value = needed(level, test.weight, [t.p_value for t in others], [t.weight for t in others])
+        if self.p_value <= level:  # several tests that are less than certain may speak together
+            p_value = max(p_value, test.p_value)
+        return test.null.value_at(p_value, test.rows)
 
     @property
     def large(self) -> bool:

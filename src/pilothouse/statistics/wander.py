@@ -95,11 +95,11 @@ class Wander:
 
 
 def wander_of_numbers(sides: Sides, worth: float, against: int) -> dict[str, Wander]:
-    """How level and spread wander, for the statistics that tell of them; empty where one bin holds all. The reference's windows
+    """How level and spread wander, for the statistics that tell of them; empty where ``scatter`` gives none. The reference's windows
     are ``worth`` so many independent ones; ``against``: rows that new windows are held against."""
     scores = rank_scores(sides.reference)
     laws = scatter(scores, sides.reference)
-    if min(law.deviation for law in laws) <= 0:
+    if laws is None:
         return {}
     here, there = (level_and_spread(scores, share) for share in sides.shares)
     found: dict[str, Wander] = {}

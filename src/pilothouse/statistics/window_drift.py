@@ -163,7 +163,7 @@ def _numbers(
     laid = distances.lay(stack.width, stack.unit, counts, moved[stack.places])
     d = distances.ks_of_laid(stack.laid, laid)
     areas = distances.areas_of_laid(stack.width, stack.laid, laid)
-    w = (areas.sum(axis=1) + np.abs(stack.laid.ends - laid.ends).sum(axis=1)) / stack.scale
+    w = distances.wasserstein_of_areas(areas, stack.laid, laid) / stack.scale
     within = np.einsum("ij,ij->i", areas, stack.inside[:, 1:-1]) / stack.scale
     ranks = rank_statistics(stack.ranks, distances.shares(counts))
     groups = stack.grouped, _grouped(stack.group, stack.groups, counts)
