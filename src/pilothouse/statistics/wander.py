@@ -95,8 +95,8 @@ class Wander:
 
 
 def wander_of_numbers(sides: Sides, worth: float, against: int) -> dict[str, Wander]:
-    """How level and spread wander, for the statistics that tell of them; empty where ``scatter`` gives none. The reference's windows
-    are ``worth`` so many independent ones; ``against``: rows that new windows are held against."""
+    """How level and spread wander, for the statistics that tell of them; empty where ``scatter`` gives none. The reference's
+    windows are ``worth`` so many independent ones; ``against``: rows that new windows are held against."""
     scores = rank_scores(sides.reference)
     laws = scatter(scores, sides.reference)
     if laws is None:
