@@ -1,17 +1,22 @@
 """Files, processes and Landlock, against the real kernel."""
 
+import fcntl
+import json
 import os
 import platform
 import signal
 import subprocess
 import sys
+import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.errors import IntegrityError, NotFoundError
+from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.system import files, landlock, processes
+from pilothouse.system.leader import leadership
 from support import wait_until
 
 needs_landlock = pytest.mark.skipif(landlock.abi() < 4, reason="kernel without Landlock ABI 4")
@@ -218,3 +223,31 @@ def test_memory_that_is_held_is_not_asked_for_again() -> None:
         return int(done.stdout)
 
     assert faults("hold") < faults("not") / 10
+
+
+def _held_for_a_dead_daemon(path: Path) -> int:
+    """A lock that somebody holds, in the name of a process that is gone."""
+    gone = subprocess.Popen(["true"])
+    name = ProcessName("a boot", gone.pid, 1)
+    gone.wait()
+    path.write_text(json.dumps(asdict(name)))
+    descriptor = os.open(path, os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def test_a_daemon_waits_for_the_end_of_one_that_was_killed(tmp_path: Path) -> None:
+    held = _held_for_a_dead_daemon(tmp_path / "lock")
+    ending = threading.Timer(0.2, os.close, (held,))
+    ending.start()
+    with leadership(tmp_path / "lock") as leads:
+        assert leads
+    ending.join()
+
+
+def test_a_lock_that_nobody_lets_go_of_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilothouse.system.leader._ENDS_WITHIN_S", 0.1)
+    held = _held_for_a_dead_daemon(tmp_path / "lock")
+    with pytest.raises(ConflictError, match="another daemon runs"), leadership(tmp_path / "lock"):
+        pass
+    os.close(held)

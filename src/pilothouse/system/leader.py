@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.system.processes import is_alive, own_name
+
+_ENDS_WITHIN_S, _POLL_S = 5.0, 0.02
+"""A daemon that was killed is dead before the last of its threads is, and until then the kernel keeps its lock."""
 
 
 @contextlib.contextmanager
@@ -22,10 +26,14 @@ def leadership(path: Path, wait: Callable[[], bool] | None = None) -> Iterator[b
     Nothing inherits it.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + _ENDS_WITHIN_S
     try:
         while not _locked(descriptor):
             if wait is None:
                 other = leader(path)
+                if other is None and time.monotonic() < until:
+                    time.sleep(_POLL_S)
+                    continue
                 raise ConflictError(
                     f"another daemon runs for this workspace{f', pid {other.pid}' if other else ''}: stop it first"
                 )
