@@ -1,5 +1,6 @@
 """Fixtures of the console's tests: a frozen workspace of their own, and a console on it."""
 
+import asyncio
 import shutil
 import sys
 from collections.abc import Callable
@@ -17,6 +18,26 @@ from pilothouse.console.app import Console
 from pilothouse.operations.services import Services
 
 MakeConsole = Callable[..., Console]
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tasks begin as on a terminal: eagerly from Python 3.12 on, where ``App.run`` asks for that and ``App.run_test`` does not.
+
+    A test that is marked ``eager_and_lazy`` runs with both, where the Python at hand has both.
+    """
+    lazy: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"lazy": asyncio.new_event_loop}
+    if not hasattr(asyncio, "eager_task_factory"):
+        return lazy
+    eager = {"eager": _eager_loop}
+    return {**eager, **lazy} if item.get_closest_marker("eager_and_lazy") else eager
+
+
+def _eager_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
+    return loop
 
 
 @pytest.fixture(scope="session")

@@ -110,6 +110,11 @@ class Console(App[int]):
         else:
             await super().on_event(event)
 
+    @property
+    def keys_settled(self) -> bool:
+        """True when every key that was pressed has been through."""
+        return self._typed.settled
+
     def _takes_keys(self) -> bool:
         """Not while the workspace is being opened and nothing is wrong: the first view is about to take its place."""
         return self.current_mode != "opening" or bool(self.fault) or self._in_trouble
@@ -130,6 +135,13 @@ class Console(App[int]):
         """No thread of ours outlives the screens."""
         if self.watcher is not None:
             self.watcher.stop()
+
+    def clear_selection(self) -> None:
+        """Nothing: no text can be selected here (``ALLOW_SELECT``).
+
+        Textual asks the screen on top. From Python 3.12 on its tasks are eager: the field of the first view is mounted before
+        any screen is on the stack, and asking for one would end the program.
+        """
 
     def look(self) -> None:
         """Look once, unless a look is under way."""

@@ -56,11 +56,18 @@ async def _picture(app: Console, view: str, size: tuple[int, int], keys: tuple[s
 
 
 async def settle(pilot: "Pilot[int]", what: str = "the view") -> None:
-    """Wait until the view on top has its data, its charts are drawn and nothing is being read."""
+    """Wait until all keys have been through, the view on top has its data and its charts are drawn."""
     app = pilot.app
     assert isinstance(app, Console)
     await _until(
-        pilot, lambda: app.current_mode != "opening" and app.time_travel.settled and app.view.settled, what
+        pilot,
+        lambda: (
+            app.keys_settled
+            and app.current_mode != "opening"
+            and app.time_travel.settled
+            and app.view.settled
+        ),
+        what,
     )
     await _until(pilot, lambda: all(chart.settled for chart in app.view.query(ChartView)), what)
     await pilot.pause()

@@ -52,6 +52,11 @@ class TypeAhead:
         self._rounds = 0
         self._target: MessagePump | None = None
 
+    @property
+    def settled(self) -> bool:
+        """True when every key has been through."""
+        return not self._under_way
+
     async def put(self, key: events.Key) -> None:
         """A key was pressed: it goes at once where none is under way."""
         self._waiting.append(key)

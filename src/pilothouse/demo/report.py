@@ -1,6 +1,7 @@
 """The demo's report: every figure is read from the store, and each promise of the story is checked against it."""
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -121,7 +122,7 @@ def examine(cast: Cast, figures: dict[str, Any], tally: Tally) -> list[Check]:
                   ", ".join(f"{target} {number}" for target, number in live.items()))
         )  # fmt: skip
         metric = catalogue.primary_metric(cast.services, cast.approver, model.name)
-        gain = sum(_gain(row, metric) * row["rows"] for row in mine.values())
+        gain = math.fsum(_gain(row, metric) * row["rows"] for row in mine.values())
         checks.append(
             Check(f"{model.name}: the retrained version does better on the rows that came after", gain > 0,
                   ", ".join(_words(name, row, metric) for name, row in mine.items()) or "nothing to compare")

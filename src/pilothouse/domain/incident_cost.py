@@ -64,7 +64,7 @@ class Drifting:
     @property
     def weight(self) -> float:
         """Σ importance × excess."""
-        return sum(self.share(name) * min(max(over, 0.0), MOST_EXCESS) for name, over in self.excess.items())
+        return math.fsum(self.share(name) * min(max(over, 0.0), MOST_EXCESS) for name, over in self.excess.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +102,15 @@ def cost_of(evidence: Evidence) -> Cost:
     lost = [loss for loss in evidence.losses if loss.units >= 1]
     missing = [one for one in evidence.unanswered if one.share > 0]
     if lost or missing:
-        weight = sum(loss.units * loss.per_week for loss in lost)
-        weight += sum(NO_ANSWER_UNITS * one.share * one.per_week for one in missing)
+        weight = math.fsum(loss.units * loss.per_week for loss in lost)
+        weight += math.fsum(NO_ANSWER_UNITS * one.share * one.per_week for one in missing)
         words = [*map(_loss_words, _dearest(lost)), *(f"{one.words} on {one.target}" for one in missing)]
         return Cost(LOSS, weight, _some(words))
     drifting = [one for one in evidence.drifting if one.excess]
     if drifting:
-        return Cost(DRIFT, sum(one.weight for one in drifting), _drift_words(drifting))
+        return Cost(DRIFT, math.fsum(one.weight for one in drifting), _drift_words(drifting))
     if evidence.slow:
-        weight = sum(one.factor * one.per_week for one in evidence.slow)
+        weight = math.fsum(one.factor * one.per_week for one in evidence.slow)
         words = [
             f"p95 {one.p95_ms:.3g} ms, {one.factor:.1f} times its baseline, on {volume(one.per_week)} requests a week "
             f"on {one.target}"
@@ -143,7 +143,7 @@ def _drift_words(drifting: Sequence[Drifting]) -> str:
     if not inputs:
         return f"scores {farthest:.1f} times their threshold, {where}"
     count = f"{len(inputs)} feature{'s' if len(inputs) != 1 else ''}"
-    share = sum(worst.share(name) for name in inputs)
+    share = math.fsum(worst.share(name) for name in inputs)
     known = f" with {share:.0%} of the model's importance" if worst.importance is not None else ""
     return f"{count}{known} drift{'s' if len(inputs) == 1 else ''}, up to {farthest:.1f} times the threshold, {where}"
 

@@ -96,7 +96,7 @@ def ranked(
 def mean(candidate: int, folds: Sequence[int], scores: Scores) -> float | None:
     """Mean over the folds that have a score; None where none has."""
     found = [score for fold in folds if (score := scores.get((candidate, fold))) is not None]
-    return sum(found) / len(found) if found else None
+    return math.fsum(found) / len(found) if found else None
 
 
 def _rungs(spec: SearchSpec) -> list[tuple[int, ...]]:

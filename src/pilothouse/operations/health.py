@@ -1,5 +1,6 @@
 """How everything is: the overview, targets, the fleet. Cheap reads of what is stored; nothing is computed anew."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -258,7 +259,7 @@ def _mean(
 ) -> float | None:
     """Over targets, each by its rows."""
     rows = sum(p.rows for p in measured)
-    return sum(value(p) * p.rows for p in measured) / rows if rows else None
+    return math.fsum(value(p) * p.rows for p in measured) / rows if rows else None
 
 
 def _history(services: Services, states: Sequence[TargetState]) -> tuple[float, ...]:

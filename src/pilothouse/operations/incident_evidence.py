@@ -1,5 +1,6 @@
 """What is known now of the targets of an incident: newest figures against their references. Stored readings only."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -97,7 +98,7 @@ def importance_of(registry: Connection, model: str, version: int) -> Importance 
     kept = {
         str(name): max(float(value), 0.0) for name, value in plain.items() if isinstance(value, int | float)
     }
-    total = sum(kept.values())
+    total = math.fsum(kept.values())
     return {name: value / total for name, value in kept.items()} if total > 0 else None
 
 

@@ -1,5 +1,6 @@
 """A training's search: its candidates as jobs of their own, its best one handed to the fit."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -163,7 +164,7 @@ def _line(
         max(int(job.options["rung"]) for job in trials),
         tuple(job.id for job in trials),
         state,
-        sum(took) if (took := [_seconds(job, now) for job in trials if job.started_at]) else None,
+        math.fsum(took) if (took := [_seconds(job, now) for job in trials if job.started_at]) else None,
         last.error,
     )
 

@@ -1,5 +1,6 @@
 """The candidates of a search: a row each, what the search asks for in a line, and two of them side by side."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from pilothouse.domain.model_spec import SearchSpec
@@ -127,7 +128,7 @@ def two_trials(first: TrialLine, second: TrialLine, metric: str) -> list[Line]:
     scores = [_scored(f"fold {fold + 1}", first.scores.get(fold), second.scores.get(fold)) for fold in folds]
     both = [f for f in folds if first.scores.get(f) is not None and second.scores.get(f) is not None]
     if both:
-        means = [sum(t.scores[f] or 0.0 for f in both) / len(both) for t in (first, second)]
+        means = [math.fsum(t.scores[f] or 0.0 for f in both) / len(both) for t in (first, second)]
         scores.append(_scored(f"mean of {'it' if len(both) == 1 else f'the {len(both)} of both'}", *means))
     head = (
         Cell(""),

@@ -16,6 +16,8 @@ from .arrays import Floats, Ints, frozen
 from .specification import CategoricalColumn, NumericColumn, ProfileSpecification
 
 _BEND = (1.0, -2.0, 1.0)
+_ZERO = np.float64(0.0)
+"""Where a sum begins: from a float of Python's own, ``sum`` rounds otherwise before Python 3.12 than since."""
 CATEGORIES = 24
 """The most frequent categories of a column get a value of their own, the rest one together."""
 
@@ -119,7 +121,7 @@ def weigh(parts: list[Moments], weights: Floats) -> Moments:
     """The moments of all parts, each counted ``weights`` (float64[parts]) times."""
     held = [(part, float(weight)) for part, weight in zip(parts, weights, strict=True) if weight]
     return Moments(
-        *(sum(weight * getattr(part, name) for part, weight in held) for name in Moments.__slots__)
+        *(sum((w * getattr(part, name) for part, w in held), _ZERO) for name in Moments.__slots__)
     )
 
 

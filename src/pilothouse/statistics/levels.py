@@ -1,5 +1,6 @@
 """How improbable a figure must be to speak, and to open an alert without a second window."""
 
+import math
 from collections.abc import Sequence
 
 FAULTS = ("missing", "unseen")
@@ -58,12 +59,12 @@ def harmonic(p_values: Sequence[float], weights: Sequence[float]) -> float:
     change: their weighted harmonic mean (Wilson 2019, Proceedings of the National Academy of Sciences 116:1195). Tests that
     agree count as little more than one, where Bonferroni takes each for another chance to err; the tests' laws must be known
     far into their tails."""
-    total = sum(w / max(p, 1e-300) for p, w in zip(p_values, weights, strict=True))
+    total = math.fsum(w / max(p, 1e-300) for p, w in zip(p_values, weights, strict=True))
     return min(1 / total, 1.0) if total else 1.0
 
 
 def needed(level: float, weight: float, others: Sequence[float], weights: Sequence[float]) -> float:
     """The p-value at which one test of this ``weight`` brings the harmonic mean down to ``level``, the ``others`` being as they
     are."""
-    rest = 1 / level - sum(w / max(p, 1e-300) for p, w in zip(others, weights, strict=True))
+    rest = 1 / level - math.fsum(w / max(p, 1e-300) for p, w in zip(others, weights, strict=True))
     return min(weight / rest, level) if rest > 0 else level

@@ -134,7 +134,7 @@ def _blocks(days: int) -> list[AnyArray]:
 
 
 def _left_out_error(basis: Basis, parts: list[Moments], penalties: Penalties) -> float:
-    return sum(
+    return math.fsum(
         squared_error(weigh(parts, out), *_fit(basis, weigh(parts, ~out), penalties))
         for out in _blocks(len(parts))
     )

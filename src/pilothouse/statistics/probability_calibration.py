@@ -7,6 +7,7 @@ with weights exp(−ΔL/T) of the left-out log loss L. Days hang together and th
 hold-out, so that evidence counts for less than its rows: the temperature T is the dispersion of the days times ``CAUTION``.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def calibrate_scores(scores: Floats, rows: Ints, positives: Ints) -> CalibratedS
     dispersion = day_dispersion(fitted["beta"], n, k)
     least = min(losses.values())
     weights = {name: float(np.exp((least - loss) / (CAUTION * dispersion))) for name, loss in losses.items()}
-    whole = sum(weights.values())
+    whole = math.fsum(weights.values())
     weights = {name: weight / whole for name, weight in weights.items()}
     mixed = np.sum([weight * fitted[name] for name, weight in weights.items()], axis=0)
     return CalibratedScores(frozen(np.clip(mixed, _CLOSEST, 1 - _CLOSEST)), weights, dispersion)

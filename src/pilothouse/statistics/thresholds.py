@@ -311,7 +311,7 @@ def _lasting(
 
 def _weighed(tests: Sequence[_Test], weights: Mapping[str, float], share: float) -> list[_Test]:
     """Tests with their part of a ``share``."""
-    whole = sum(weights[t.null.statistic] for t in tests)
+    whole = math.fsum(weights[t.null.statistic] for t in tests)
     return [replace(t, weight=share * weights[t.null.statistic] / whole) for t in tests]
 
 

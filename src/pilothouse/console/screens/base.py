@@ -107,8 +107,7 @@ class View(ReadingScreen[T]):
     def show_fault(self, words: str) -> None:
         """The reason in place of the body, with what to do."""
         self.frame.put_fault(words, self.ways_out())
-        if not words:
-            self.focus_body()
+        self.focus_body()
 
     # ---- life
 
@@ -270,8 +269,8 @@ class View(ReadingScreen[T]):
             self.take_keys()
 
     def take_keys(self) -> None:
-        """Where keys go when nothing else takes them: the list or the text."""
-        target = self.list_or_text()
+        """Where keys go when nothing else takes them: the list or the text, unless a fault stands in their place."""
+        target = None if self.fault else self.list_or_text()
         if target is not None:
             target.focus()
         else:

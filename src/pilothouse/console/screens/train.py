@@ -79,6 +79,8 @@ class TrainView(View[Form]):
         self.call_later(self._build, data)
 
     async def _build(self, data: Form) -> None:
+        if data is not self.data:  # another model was asked for since
+            return
         form = self.query_one("#form", VerticalScroll)
         await form.remove_children()
         await form.mount_all(
@@ -92,8 +94,8 @@ class TrainView(View[Form]):
         self.focus_body()
 
     def take_keys(self) -> None:
-        """The field that had them, the first one at first; none once the reader has left the fields."""
-        fields = [*self.query("#form Input").results(Input)]
+        """The field that had them, the first one at first; none once the reader has left the fields, or where a fault hides them."""
+        fields = [] if self.fault else [*self.query("#form Input").results(Input)]
         inside = next((field for field in fields if field.name == self._field), None)
         self.set_focus(inside or next(iter(fields), None) if self._inside else None)
 
