@@ -17,6 +17,7 @@ from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations import apply_models, job_inputs, jobs, results, trainings, workspaces
 from pilothouse.operations.jobs import ClaimedJob
 from pilothouse.operations.services import Services
+from support import until_the_test_ends
 from templates import copy_of
 
 ADMIN, SCIENTIST, APPROVER = "eve", "ann", "bob"
@@ -64,7 +65,7 @@ _DAY_US = 86_400_000_000
 def make_workspace(root: Path) -> Services:
     """A workspace with an admin, a data scientist and an approver, the model ``demo`` on disk, not applied."""
     copy_of("jobs", _build, root)
-    return open_workspace(root)
+    return until_the_test_ends(open_workspace(root))
 
 
 def _build(root: Path) -> None:
@@ -117,7 +118,7 @@ def applied(root: Path) -> Services:
         services.close()
 
     copy_of("jobs, applied", build, root)
-    return open_workspace(root)
+    return until_the_test_ends(open_workspace(root))
 
 
 def queue(services: Services, **options: Any) -> Job:

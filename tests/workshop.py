@@ -11,7 +11,7 @@ from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor, Role
 from pilothouse.operations import apply_models, jobs, trainings, workspaces
 from pilothouse.operations.services import Services
-from support import wait_until
+from support import until_the_test_ends, wait_until
 from templates import copy_of
 
 MODEL = """
@@ -83,7 +83,7 @@ class Workshop:
 def make_workshop(root: Path) -> Workshop:
     """Make the workspace in ``root``."""
     copy_of("workshop", _build, root)
-    services = open_workspace(root)
+    services = until_the_test_ends(open_workspace(root))
     return Workshop(root, services, *(workspaces.identify(services, name) for name in ("ada", "sam", "pat")))
 
 

@@ -142,8 +142,9 @@ def test_outside_a_workspace_it_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    line = f"{sys.executable} -m pilothouse.cli.main --help | head -1; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    line = '"$0" -m pilothouse.cli.main --help | head -1; exit ${PIPESTATUS[0]}'
+    command = ["bash", "-c", line, sys.executable]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert done.returncode == 0
 

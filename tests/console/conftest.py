@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,9 @@ def workspace(frozen_harbour: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make_console(workspace: Path) -> MakeConsole:
+def make_console(workspace: Path) -> Iterator[MakeConsole]:
     """Make a console on the workspace with the clock stopped, as ``pat`` the approver unless another is named."""
+    made: list[Console] = []
 
     def make(
         name: str = "pat", *, start: str = "overview", watching: bool = False, **options: Any
@@ -71,6 +72,9 @@ def make_console(workspace: Path) -> MakeConsole:
             services.read_only = bool(options.get("read_only"))
             return services
 
-        return Console(opener, "ada", name, start=start, watching=watching, **options)
+        made.append(Console(opener, "ada", name, start=start, watching=watching, **options))
+        return made[-1]
 
-    return make
+    yield make
+    for console in made:
+        console.session.close()

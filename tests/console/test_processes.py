@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import harbour
@@ -146,6 +147,62 @@ def test_a_console_that_waits_for_a_terminal_that_is_gone_ends_all_the_same(work
         assert terminal.process.wait(10) == 128 + signal.SIGHUP
 
 
+CRASH = """
+import sys
+from pilothouse.cli.main import main
+from pilothouse.console.screens.overview import OverviewView
+from pilothouse.console.screens.jobs import JobsView
+from pilothouse.console.app import Console
+def broken(*_):
+    secret = "hunter2"
+    raise ValueError("nobody thought of this\\x1b]0;title\\x07")
+async def broken_later(*_):
+    broken()
+where, root = sys.argv[2], sys.argv[1]
+if where == "composing":
+    OverviewView.compose = broken
+elif where == "painting":
+    OverviewView.render_line = broken
+elif where == "a message":
+    OverviewView.on_reading_screen_loaded = broken
+elif where == "a key":
+    JobsView.on_mount = broken
+elif where == "first of all":
+    Console.on_mount = broken
+elif where == "the style sheet":
+    Console.CSS = "Screen { nonsense"
+main(["-w", root, "--as", "pat"])
+"""
+
+
+@pytest.mark.parametrize(
+    "where", ["composing", "painting", "a message", "a key", "first of all", "the style sheet"]
+)
+def test_a_crash_leaves_the_terminal_clean_and_one_line_with_the_file(workspace: Path, where: str) -> None:
+    with Terminal(workspace, where, code=CRASH, TMPDIR=str(workspace)) as terminal:
+        if where == "a key":
+            wait_until(lambda: b"flight-delay" in terminal.output(), 30)
+            terminal.write(b"5")
+        assert terminal.process.wait(30) == 70
+        raw = terminal.read_all()
+        assert termios.tcgetattr(terminal.descriptor)[3] & termios.ECHO, "what is typed is seen again"
+    for ended in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l"):  # alternate screen, hidden cursor, mouse
+        begun = ended.replace(b"l", b"h") if ended.endswith(b"l") else b"\x1b[?25l"
+        assert raw.rfind(ended) >= raw.rfind(begun), ended
+    after = raw.rpartition(b"\x1b[?1049l")[2].decode() if b"\x1b[?1049l" in raw else raw.decode()
+    lines = [line for line in re.sub(r"\x1b\[[0-9;?<>=]*[a-zA-Z]", "", after).splitlines() if line.strip()]
+    (file,) = workspace.glob("pilothouse-error-*.txt")
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("pilothouse: internal error: ")
+    assert lines[0].endswith(f"details are in {file}")
+    assert "\x1b]0;" not in raw.decode(errors="replace"), "an error's text does not act"
+    assert "Traceback" in file.read_text()
+    assert b"hunter2" not in raw
+    with harbour.opened(workspace) as services:
+        found = sessions.list_sessions(services, harbour.person(services, "pat"))
+        assert {session.ending for session in found} <= {"broke off"}
+
+
 class Terminal:
     """The console in a pseudo-terminal of 80×24."""
 
@@ -181,6 +238,11 @@ class Terminal:
             self.process.kill()
             self.process.wait()
         os.close(self._master)
+
+    @property
+    def descriptor(self) -> int:
+        """Our end of the terminal."""
+        return self._master
 
     def resize(self, columns: int, rows: int) -> None:
         """Another size; the kernel tells the console."""

@@ -114,7 +114,8 @@ def test_each_way_to_end_has_its_own_status(
     cpu_s = (
         1 if status is JobStatus.OUT_OF_CPU_TIME else 60
     )  # on a slow machine 900 MiB take a second to fill
-    request = request_for(tmp_path, "misbehave", options={"how": how}, memory_mb=900, cpu_s=cpu_s)
+    limits = {"memory_mb": 900, "cpu_s": cpu_s, "timeout_s": 900}  # the time-out is another test's
+    request = request_for(tmp_path, "misbehave", options={"how": how}, **limits)
     found, error = outcome(launcher, request)
     assert found is status, error
     with pytest.raises(AssertionError, match=words):

@@ -92,11 +92,11 @@ def test_a_flipped_byte_in_an_artifact_is_named(harbour: Harbour) -> None:
 
 
 def test_a_tampered_audit_row_is_named(harbour: Harbour) -> None:
-    harbour.services.close()
     connection = driver.connect(str(harbour.services.paths.registry), isolation_level=None)
     connection.execute("DROP TRIGGER audit_refuses_update")
     connection.execute("UPDATE audit SET actor = 'mallory' WHERE seq = 2")
     connection.close()
+    harbour.reopen()
     found = wrong(harbour)
     assert list(found) == ["registry", "audit chain"]  # the trigger is missing too
     assert "2" in found["audit chain"]
@@ -104,7 +104,6 @@ def test_a_tampered_audit_row_is_named(harbour: Harbour) -> None:
 
 def forge(harbour: Harbour, *statements: str) -> None:
     """What the owner of the file can do: past the triggers, and without a trace of that."""
-    harbour.services.close()
     connection = driver.connect(str(harbour.services.paths.registry), isolation_level=None)
     triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
     for name, _ in triggers:
@@ -114,6 +113,7 @@ def forge(harbour: Harbour, *statements: str) -> None:
     for _, text in triggers:
         connection.execute(text)
     connection.close()
+    harbour.reopen()
 
 
 @pytest.mark.parametrize(
@@ -182,10 +182,10 @@ def test_what_is_written_once_is_sealed_and_what_goes_through_states_may_go_on(h
 
 
 def test_a_trigger_that_was_taken_out_is_named(harbour: Harbour) -> None:
-    harbour.services.close()
     connection = driver.connect(str(harbour.services.paths.registry), isolation_level=None)
     connection.execute("DROP TRIGGER audit_refuses_update")
     connection.close()
+    harbour.reopen()
     assert "the trigger audit_refuses_update was taken out" in wrong(harbour)["registry"]
 
 

@@ -97,8 +97,27 @@ def train(name: str, version: int, task: str = "binary", seed: int = 0) -> Model
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
+    """Ends with all its connections and their threads."""
+
     request_queue_size = 64
+
+    def __init__(self, *arguments: Any) -> None:
+        self._connections: set[socket.socket] = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        for connection in self._connections.copy():
+            with contextlib.suppress(OSError):  # the other end was quicker
+                connection.shutdown(socket.SHUT_RDWR)
+        super().server_close()
 
 
 @dataclass

@@ -1,15 +1,17 @@
 """The machinery under both databases: version gate, units of work, errors in words."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from leftovers import held
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.sqlite import Connection, Database, Schema, driver
 from pilothouse.sqlite.connection import has_wal_reset_bug
 from pilothouse.sqlite.errors import errors_named
-from support import wait_until
+from support import until_the_test_ends, wait_until
 
 
 def make_tables(connection: Connection) -> None:
@@ -32,9 +34,19 @@ class Letters(Database):
     schema = Schema("list of letters", 8, 1, make_tables)
 
 
+def numbers(database: Database) -> list[tuple[int]]:
+    with database.read() as connection:
+        return list(connection.execute("SELECT n FROM t"))
+
+
+def descriptors_of(database: Database) -> list[str]:
+    """What this process has open of a file and what lies beside it."""
+    return [place for place in held().descriptors.values() if place.startswith(str(database.path))]
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    return Numbers.create(tmp_path / "a.db")
+    return until_the_test_ends(Numbers.create(tmp_path / "a.db"))
 
 
 @pytest.mark.parametrize(
@@ -132,10 +144,9 @@ def test_a_file_that_threads_make_at_once_is_made_once(tmp_path: Path) -> None:
 
 
 def test_a_file_that_has_gone_is_not_made_again(database: Database) -> None:
-    database.close()
     database.path.unlink()
-    with pytest.raises(UnavailableError, match=r"a\.db cannot be opened"), database.read():
-        pass
+    with ThreadPoolExecutor(1) as pool, pytest.raises(UnavailableError, match=r"a\.db cannot be opened"):
+        pool.submit(numbers, database).result()  # another thread has no connection yet
     assert not database.path.exists()
 
 
@@ -166,8 +177,7 @@ def test_a_copy_of_a_live_database_is_whole(database: Database, tmp_path: Path) 
     with database.transaction() as connection:
         connection.execute("INSERT INTO t VALUES (7)")
     database.copy_to(tmp_path / "copy.db")
-    with Numbers(tmp_path / "copy.db").read() as connection:
-        assert connection.execute("SELECT n FROM t").fetchall() == [(7,)]
+    assert numbers(until_the_test_ends(Numbers(tmp_path / "copy.db"))) == [(7,)]
 
 
 def test_a_full_disk_under_a_copy_is_told_as_such(tmp_path: Path) -> None:
@@ -195,3 +205,37 @@ def test_closing_leaves_a_connection_that_works_to_its_thread(tmp_path: Path) ->
     database.close()
     thread.join()
     assert found == [200_000]
+    assert descriptors_of(database) == []
+
+
+def test_closing_closes_the_connections_of_all_threads_for_good(tmp_path: Path) -> None:
+    database = Numbers.create(tmp_path / "n.db")
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO t VALUES (7)")
+    with ThreadPoolExecutor(3) as pool:
+        together = threading.Barrier(3)
+
+        def read() -> list[tuple[int]]:
+            together.wait(10)
+            return numbers(database)
+
+        assert [task.result() for task in [pool.submit(read) for _ in range(3)]] == [[(7,)]] * 3
+        database.data_version()
+        assert descriptors_of(database)
+        database.close()
+        assert descriptors_of(database) == []
+        for work in (numbers, Database.data_version):
+            with pytest.raises(UnavailableError, match="was closed"):
+                pool.submit(work, database).result()
+    assert descriptors_of(database) == []
+
+
+def test_what_is_under_way_when_it_is_closed_comes_to_its_end(tmp_path: Path) -> None:
+    database = Numbers.create(tmp_path / "n.db")
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO t VALUES (1)")
+        database.close()
+        with database.transaction() as same:
+            same.execute("INSERT INTO t VALUES (2)")
+    assert descriptors_of(database) == []
+    assert numbers(until_the_test_ends(Numbers(database.path))) == [(1,), (2,)]

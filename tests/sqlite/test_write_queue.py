@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,8 +46,15 @@ def waiting(database: Path) -> int:
     return sum("->" in line or line.rstrip().endswith(" 0 0") for line in lines)
 
 
+@contextmanager
+def turn_in(database: Path) -> Iterator[None]:
+    """A turn of somebody who has not written before and leaves the queue afterwards."""
+    with closing(WriteQueue(database)) as queue, queue.turn():
+        yield
+
+
 def write_once(database: Path) -> None:
-    with WriteQueue(database).turn():
+    with turn_in(database):
         pass
 
 
@@ -55,11 +62,11 @@ def test_who_asks_first_writes_first(tmp_path: Path) -> None:
     database, order = tmp_path / "a.db", []
 
     def write(number: int) -> None:
-        with WriteQueue(database).turn():
+        with turn_in(database):
             order.append(number)
 
     threads = []
-    with WriteQueue(database).turn():
+    with turn_in(database):
         for number in range(12):
             threads.append(threading.Thread(target=write, args=(number,)))
             threads[-1].start()
@@ -76,7 +83,7 @@ def test_one_who_has_written_does_not_pass_those_who_wait(tmp_path: Path) -> Non
     greedy = WriteQueue(database)
 
     def write() -> None:
-        with WriteQueue(database).turn():
+        with turn_in(database):
             order.append("the other")
 
     with greedy.turn():
@@ -88,13 +95,14 @@ def test_one_who_has_written_does_not_pass_those_who_wait(tmp_path: Path) -> Non
             order.append("greedy")
     other.join(10)
     assert order == ["the other", "greedy", "greedy", "greedy"]
+    greedy.close()
 
 
 def test_a_killed_writer_lets_the_next_one_in(tmp_path: Path) -> None:
     database, done = tmp_path / "a.db", threading.Event()
 
     def write() -> None:
-        with WriteQueue(database).turn():
+        with turn_in(database):
             done.set()
 
     with held_by_a_process(database) as child:

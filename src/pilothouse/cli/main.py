@@ -11,6 +11,7 @@ import click
 from pilothouse import __version__
 from pilothouse.cli import failures
 from pilothouse.cli.session import Session
+from pilothouse.system.supported import check_system
 
 _COMMANDS = {
     "init": ("workspace:init", "Make a workspace in a folder."),
@@ -90,6 +91,10 @@ _COMMANDS = {
 """Command to ``module:function`` under ``pilothouse.cli.commands`` and its line in the help."""
 
 
+_ANYWHERE = frozenset({"drift"})
+"""Commands that need nothing of Linux: they read files and print."""
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands' names and help lines and imports a module only to run one of them."""
 
@@ -136,7 +141,10 @@ def cli(
 
     Without a command it opens the console.
     """
-    ctx.obj = Session(workspace, as_name, as_json, at)
+    if ctx.invoked_subcommand not in _ANYWHERE:
+        check_system()
+    session = ctx.obj = Session(workspace, as_name, as_json, at)
+    ctx.call_on_close(session.close)
     if ctx.invoked_subcommand is None:
         command = cli.get_command(ctx, "console")
         assert command is not None

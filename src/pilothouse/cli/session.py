@@ -75,3 +75,9 @@ class Session:
         from pilothouse.operations import workspaces
 
         return workspaces.identify(self._present, os_user(), self.as_name)
+
+    def close(self) -> None:
+        """Close the workspace where it was opened, and its past."""
+        for name in ("services", "_present"):
+            if name in self.__dict__:
+                self.__dict__[name].close()

@@ -1,6 +1,5 @@
 """The console: modes, bindings, one session. Everything else is a module of its own."""
 
-import gc
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,6 +24,8 @@ from pilothouse.console.widgets.tones import use_skin
 from pilothouse.domain.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from pilothouse.console.config import ConsoleConfig
     from pilothouse.operations.services import Services
 
@@ -61,8 +62,10 @@ class Console(App[int]):
         plugins: bool = True,
         lean: bool = False,
         terminal: str = "",
+        opened: Callable[[], object] = lambda: None,
     ) -> None:
-        """``fault`` is what is wrong with the configuration; ``terminal`` is put on record (nothing: no record is made)."""
+        """``fault`` is what is wrong with the configuration; ``terminal`` is put on record (nothing: no record is made);
+        ``opened`` is called once, with the first view on the screen. Whoever makes a console closes its ``session``."""
         super().__init__(ansi_color=True, watch_css=False)
         self.stylesheet = Stylesheet(variables=self.get_css_variables())
         self.session = Session(opener, user, as_name)
@@ -84,6 +87,7 @@ class Console(App[int]):
         self._sanitiser = Sanitiser()
         self._typed = TypeAhead(self, super().on_event, self._takes_keys)
         self._start = start
+        self._opened = opened
         self._watching = watching
         self._looking = False
         self._in_trouble = False
@@ -98,6 +102,12 @@ class Console(App[int]):
     def may_copy(self) -> bool:
         """Whether text may be handed to the terminal."""
         return self.session.config.clipboard
+
+    def get_driver_class(self) -> "type[Driver]":
+        """Ours, whatever the environment names."""
+        from pilothouse.console.terminal import TerminalDriver  # what draws nowhere does not need it
+
+        return TerminalDriver
 
     def get_line_filters(self) -> list[LineFilter]:
         """Ours last: nothing after it can bring a control character back."""
@@ -143,6 +153,19 @@ class Console(App[int]):
         any screen is on the stack, and asking for one would end the program.
         """
 
+    def panic(self, *renderables: Any) -> None:
+        """End, and print nothing: ``launch`` raises the error once the terminal is as it was before."""
+        self._close_messages_no_wait()
+
+    def _fatal_error(self) -> None:
+        """As ``panic``. Textual would print a traceback with everybody's variables on the terminal."""
+        self._close_messages_no_wait()
+
+    @property
+    def crash(self) -> Exception | None:
+        """What ended the console, where it was an error of the program's."""
+        return self._exception
+
     def look(self) -> None:
         """Look once, unless a look is under way."""
         if not self._looking:
@@ -180,7 +203,7 @@ class Console(App[int]):
             self.view.say(str(error), "warn")
         else:
             await navigation.go(self, first)
-        gc.freeze()  # what was imported stays: the collector need not look at it again
+        self._opened()
         if self.session.terminal and self.session.number is None:
             self.run_worker(self._record_session, thread=True, exit_on_error=False, group="record")
 

@@ -28,6 +28,9 @@ _SWITCH_S = 0.0005
 """A tenth of Python's own: how long a thread that reads or draws holds up a key."""
 _YOUNG = 20_000
 """Objects before the collector looks; what a screen is made of lives long, and each look costs milliseconds."""
+_STILL_WORKS = (
+    "pilothouse status, pilothouse monitor and all other commands (pilothouse --help) work without one"
+)
 _ENDINGS = {128 + signal.SIGHUP: "hung up", 128 + signal.SIGTERM: "terminated"}
 
 
@@ -65,6 +68,7 @@ def launch(
         opener, user, as_name, start=start, config=settings, fault=fault, read_only=read_only, plugins=plugins,
         commands=command_history.CommandHistory(command_history.default_path()),
         lean=over_ssh(os.environ) if wanted is None else wanted, terminal=terminal_name(os.environ),
+        opened=gc.freeze,  # what was imported stays: the collector need not look at it again
     )  # fmt: skip
     for exported in ("COLUMNS", "LINES"):  # a shell's, from before the last resize: the terminal knows better
         os.environ.pop(exported, None)
@@ -77,12 +81,10 @@ def terminal_problem() -> str:
     """Why no console can be shown here; empty if one can."""
     # stderr too: that is the stream on which Textual draws
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        return (
-            "the console needs a terminal on stdin, stdout and stderr: "
-            "use the commands (pilothouse --help) in pipes and scripts"
-        )
+        return f"the console needs a terminal on stdin, stdout and stderr: {_STILL_WORKS}"
     if os.environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
-        return f"the console cannot draw on TERM={os.environ.get('TERM', '')!r}: set TERM, e.g. TERM=xterm-256color"
+        term = os.environ.get("TERM", "")
+        return f"the console cannot draw on TERM={term!r}: set TERM, e.g. TERM=xterm-256color; {_STILL_WORKS}"
     return ""
 
 
@@ -111,6 +113,8 @@ async def _run(app: Console) -> int:
     finally:
         hung_up.cancel()
         _close(app, _ENDINGS.get(answer or 0, "left" if answer == 0 else "broke off"))
+    if app.crash is not None:
+        raise app.crash  # the command line writes the traceback to a file
     return answer if answer is not None else (app.return_code or 0)
 
 
@@ -144,15 +148,13 @@ def _terminal_gone() -> bool:
 
 
 def _close(app: Console, ending: str) -> None:
-    """Say on record that this console is gone. A database that does not let us must not keep it open."""
-    services = app.session.services
-    if services is None:
-        return
-    if app.session.number is not None:
+    """Say on record that this console is gone, and close the workspace; a database that refuses does not keep it open."""
+    session = app.session
+    if session.services is not None and session.number is not None:
         from pilothouse.operations import sessions
 
         try:
-            sessions.close_session(services, app.session.actor.name, app.session.number, ending)
+            sessions.close_session(session.services, session.actor.name, session.number, ending)
         except PilothouseError as error:
             print(f"pilothouse: this session's end is not on record: {error}", file=sys.stderr)  # noqa: T201
-    services.close()
+    session.close()

@@ -40,7 +40,10 @@ def save_svg(
         return open_workspace(root)
 
     app = Console(opener, user or actor, actor, start=view, watching=False)
-    path.write_text(asyncio.run(_picture(app, view, size, keys)))
+    try:
+        path.write_text(asyncio.run(_picture(app, view, size, keys)))
+    finally:
+        app.session.close()
 
 
 async def _picture(app: Console, view: str, size: tuple[int, int], keys: tuple[str, ...]) -> str:
@@ -49,10 +52,7 @@ async def _picture(app: Console, view: str, size: tuple[int, int], keys: tuple[s
         for key in keys:
             await pilot.press(key)
             await settle(pilot, view)
-        picture = app.export_screenshot(title="pilothouse")
-        if app.session.services is not None:
-            app.session.services.close()
-        return picture
+        return app.export_screenshot(title="pilothouse")
 
 
 async def settle(pilot: "Pilot[int]", what: str = "the view") -> None:

@@ -79,3 +79,9 @@ class Session:
     def actor(self) -> Actor:
         """The actor with the grants last read."""
         return self.status.actor if self.status else Actor(self.as_name or self.user)
+
+    def close(self) -> None:
+        """Close what was opened: the workspace, and the past where one is looked at."""
+        for opened in (self.past, self.services):
+            if opened is not None:
+                opened.close()

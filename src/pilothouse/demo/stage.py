@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shlex
 import shutil
 import sys
 import tempfile
@@ -85,5 +86,5 @@ def strike(root: Path) -> None:
 def look_round(root: Path) -> str:
     """How to open the console on the demo's workspace, as somebody would type it here."""
     program = "pilothouse" if shutil.which("pilothouse") else os.path.relpath(sys.argv[0])
-    where = f"{program} --workspace {root}"
+    where = shlex.join([program, "--workspace", str(root)])
     return f"look round with: {where} --as {APPROVER} (to go on serving: {where} daemon start)"

@@ -64,7 +64,9 @@ class Drifting:
     @property
     def weight(self) -> float:
         """Σ importance × excess."""
-        return math.fsum(self.share(name) * min(max(over, 0.0), MOST_EXCESS) for name, over in self.excess.items())
+        return math.fsum(
+            self.share(name) * min(max(over, 0.0), MOST_EXCESS) for name, over in self.excess.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -45,15 +46,16 @@ def compare_files(
 
     A parquet file is read column by column, so that memory holds two columns and not two files.
     """
-    before, now = _Table(reference), _Table(current)
-    unknown = [name for name in columns if name not in before.names and name not in now.names]
-    if unknown:
-        raise InvalidInputError(
-            f"column {unknown[0]!r} is in neither file; expected one of {', '.join(before.names)}"
-        )
-    compare = _COMPARE[rules]
-    wanted = columns or table_drift.column_names(dict.fromkeys(before.names), dict.fromkeys(now.names))
-    found = [column for name in wanted for column in compare(before.column(name), now.column(name))]
+    with ExitStack() as opened:
+        before, now = _Table(reference, opened), _Table(current, opened)
+        unknown = [name for name in columns if name not in before.names and name not in now.names]
+        if unknown:
+            raise InvalidInputError(
+                f"column {unknown[0]!r} is in neither file; expected one of {', '.join(before.names)}"
+            )
+        compare = _COMPARE[rules]
+        wanted = columns or table_drift.column_names(dict.fromkeys(before.names), dict.fromkeys(now.names))
+        found = [column for name in wanted for column in compare(before.column(name), now.column(name))]
     if rules == "pilothouse":
         found = table_drift.judged(found)
     return FileDrift(
@@ -62,9 +64,9 @@ def compare_files(
 
 
 class _Table:
-    """A file's columns, read when they are asked for."""
+    """A file's columns, read when they are asked for, until ``opened`` is closed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, opened: ExitStack) -> None:
         import pyarrow as pa
         import pyarrow.csv
         import pyarrow.parquet
@@ -75,7 +77,7 @@ class _Table:
         name = path.name.lower()
         try:
             if name.endswith(".parquet"):
-                file = pyarrow.parquet.ParquetFile(path)
+                file = pyarrow.parquet.ParquetFile(opened.enter_context(pa.OSFile(str(path))))
                 self.names = [n for n in file.schema_arrow.names if not n.startswith(_PANDAS_INDEX)]
                 self._read: Callable[[str], pa.ChunkedArray] = lambda column: file.read([column]).column(
                     column

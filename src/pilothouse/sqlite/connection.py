@@ -80,8 +80,12 @@ def connect(path: Path, *, named_rows: bool = False) -> Connection:
     )
     if named_rows:
         connection.row_factory = driver.Row
-    for setting in _SETTINGS:
-        connection.execute(f"PRAGMA {setting}")
+    try:
+        for setting in _SETTINGS:
+            connection.execute(f"PRAGMA {setting}")
+    except BaseException:  # no database, or one that is locked: nothing of it stays open
+        connection.close()
+        raise
     return connection
 
 

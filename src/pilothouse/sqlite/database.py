@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Self
 
-from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.errors import IntegrityError, UnavailableError
 
 from .connection import Connection, connect, driver
 from .errors import errors_named
@@ -50,6 +50,7 @@ class Database:
         self._local = threading.local()
         self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._watcher: Connection | None = None
+        self._closed = False
         self._lock = threading.Lock()
         check_file(path, self.schema)
         try:
@@ -78,12 +79,11 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """One unit of work: begins immediate, commits at the end, rolls back on any exception.
 
-        Inside another one of the same thread it is a savepoint of that. Raises UnavailableError (locked, disk full) or
+        Inside another one of the same thread it is a savepoint of that. Raises UnavailableError (locked, disk full, closed) or
         IntegrityError (damaged file).
         """
-        held = self._held()
-        connection = held.connection
-        with held.busy, self._errors():
+        with self._working() as held:
+            connection = held.connection
             if not connection.in_transaction:
                 if self.guard is not None:
                     self.guard()
@@ -104,9 +104,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent state to read; inside a transaction of this thread it is that transaction."""
-        held = self._held()
-        connection = held.connection
-        with held.busy, self._errors():
+        with self._working() as held:
+            connection = held.connection
             if connection.in_transaction:
                 yield connection
                 return
@@ -116,6 +115,7 @@ class Database:
     def data_version(self) -> int:
         """A number that changes when anybody has written; costs microseconds. A checkpoint may move it too."""
         with self._lock, self._errors():
+            self._check_open()
             if self._watcher is None:
                 self._watcher = connect(self.path)
             return pragma(self._watcher, "data_version")
@@ -154,36 +154,53 @@ class Database:
                 destination.close()
 
     def close(self) -> None:
-        """Close the connections of all threads. One that is in use goes with its thread instead.
+        """Close the connections of all threads, for good. One that is in use is closed by its thread, when it is through.
 
         SQLite does not survive it when a statement runs on a connection that another thread closes.
         """
         with self._lock:
+            self._closed = True
             if self._watcher is not None:
                 self._watcher.close()
                 self._watcher = None
-            for held in list(self._open):
-                if held.busy.acquire(blocking=False):
-                    held.close()
-                    held.busy.release()
+            held_ones = list(self._open)
             self._open.clear()
-            self._local = threading.local()
+        for held in held_ones:
+            held.close_unless_busy()
 
     def _errors(self) -> AbstractContextManager[None]:
         """How the library's errors are told; a subclass may say more."""
         return errors_named(self.path)
 
+    @contextmanager
+    def _working(self) -> Iterator["_Held"]:
+        """This thread's connection, which nobody closes meanwhile."""
+        held = self._held()
+        try:
+            with held.busy, self._errors():
+                yield held
+        finally:
+            if self._closed:
+                held.close_unless_busy()
+
     def _held(self) -> "_Held":
         held: _Held | None = getattr(self._local, "held", None)
+        if held is None or held.process != os.getpid() or not held.at_work:
+            self._check_open()  # what is under way when the database is closed may come to its end
         if held is None or held.process != os.getpid():
             with self._errors():
                 held = _Held(connect(self.path, named_rows=self.named_rows), WriteQueue(self.path))
                 if self._prepare is not None:
                     self._prepare(held.connection)
-            self._local.held = held
             with self._lock:
                 self._open.add(held)
+            self._local.held = held
         return held
+
+    def _check_open(self) -> None:
+        """Raise UnavailableError where this database was closed."""
+        if self._closed:
+            raise UnavailableError(f"{self.path} was closed: open the workspace again")
 
 
 class _Held:
@@ -195,9 +212,25 @@ class _Held:
         self.busy = threading.RLock()
         """Held by its thread while it works on the connection."""
         self.process = os.getpid()
+        self._closed = False
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a unit of work has begun on it. Only its thread may ask, or who holds ``busy``."""
+        return not self._closed and self.connection.in_transaction
+
+    def close_unless_busy(self) -> None:
+        """Close it, unless a thread works on it: that one does so when it is through."""
+        if self.busy.acquire(blocking=False):
+            try:
+                if not self.at_work:
+                    self.close()
+            finally:
+                self.busy.release()
 
     def close(self) -> None:
         """Nothing of it stays open."""
+        self._closed = True
         self.connection.close()
         self.queue.close()
 

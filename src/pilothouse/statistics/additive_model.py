@@ -120,9 +120,7 @@ def moments_of(design: Floats, outcome: Floats) -> Moments:
 def weigh(parts: list[Moments], weights: Floats) -> Moments:
     """The moments of all parts, each counted ``weights`` (float64[parts]) times."""
     held = [(part, float(weight)) for part, weight in zip(parts, weights, strict=True) if weight]
-    return Moments(
-        *(sum((w * getattr(part, name) for part, w in held), _ZERO) for name in Moments.__slots__)
-    )
+    return Moments(*(sum((w * getattr(part, name) for part, w in held), _ZERO) for name in Moments.__slots__))
 
 
 def fit(basis: Basis, rows: Moments, bending: float, ridge: float) -> tuple[float, Floats]:

@@ -35,6 +35,7 @@ class _Ruleset(ctypes.Structure):
 
 class _PathRule(ctypes.Structure):
     _pack_ = 1
+    _layout_ = "ms"  # the only one for a packed structure; Python 3.14 wants it said
     _fields_ = [("access", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
 

@@ -94,7 +94,7 @@ class TrainView(View[Form]):
         self.focus_body()
 
     def take_keys(self) -> None:
-        """The field that had them, the first one at first; none once the reader has left the fields, or where a fault hides them."""
+        """The field that had them, the first one at first; none once the reader has left the fields, or behind a fault."""
         fields = [] if self.fault else [*self.query("#form Input").results(Input)]
         inside = next((field for field in fields if field.name == self._field), None)
         self.set_focus(inside or next(iter(fields), None) if self._inside else None)

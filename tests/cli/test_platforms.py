@@ -1,0 +1,38 @@
+"""On a system that is not Linux every command says so in one line, but for what needs nothing of it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pilothouse.cli import failures
+from pilothouse.cli.main import _COMMANDS, cli
+
+
+def run(*arguments: str) -> int:
+    return failures.run(lambda: cli.main(list(arguments), prog_name="pilothouse", standalone_mode=False))
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A Mac, in a folder without anything."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+
+@pytest.mark.parametrize("command", ["", *(name for name in _COMMANDS if name != "drift")])
+def test_every_command_says_what_is_missing_and_what_to_use(command: str, capsys) -> None:
+    assert run(*filter(None, [command])) == 7
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert "runs on Linux, and this is darwin" in said.err
+    assert "use a Linux machine" in said.err
+
+
+def test_two_files_are_compared_and_help_is_given_everywhere(tmp_path: Path, capsys) -> None:
+    (tmp_path / "a.csv").write_text("x\n" + "1\n2\n3\n" * 40)
+    assert run("drift", "a.csv", "a.csv") == 0
+    assert run("--help") == 0
+    assert run("--version") == 0
+    assert "runs on Linux" not in capsys.readouterr().err
