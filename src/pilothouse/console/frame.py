@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 class Frame:
     """The widgets around the body of one view."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, prompt_later: bool = False) -> None:
         self.header = Header(markup=False, id="header")
         self.banner = Banner(markup=False, id="banner")
         self.body = Vertical(id="body")
         self.fault = Static(markup=False, id="fault", classes="words")
-        self.prompt = Prompt(id="prompt")
+        self.prompt = Prompt(later=prompt_later)
         self.footer = Footer(markup=False, id="footer")
 
     def put_fault(self, words: str, ways_out: str) -> None:

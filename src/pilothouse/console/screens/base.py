@@ -33,13 +33,16 @@ class View(ReadingScreen[T]):
     WIDENS: ClassVar[bool] = False
     """Whether Esc shows everything again where ``:view WHAT`` asked for less."""
 
+    PROMPT_LATER: ClassVar[bool] = False
+    """Whether the field to type in is made only when it is wanted: a tenth of what the first frame costs."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         cls.BINDINGS = bindings_of(cls.SCOPE)
         super().__init_subclass__(**options)
 
     def __init__(self) -> None:
         super().__init__()
-        self.frame = Frame()
+        self.frame = Frame(prompt_later=self.PROMPT_LATER)
         self._frame_due = False
         self.lists: list[Grid | Pager] = []
         """Its lists and texts, in their order."""

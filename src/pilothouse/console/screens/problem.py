@@ -18,6 +18,7 @@ class OpeningView(View[None]):
     """``trouble`` fills it; the watcher tries again every half second, so that it goes away by itself."""
 
     SCOPE = "opening"
+    PROMPT_LATER = True
 
     def body(self) -> ComposeResult:
         """Words only."""

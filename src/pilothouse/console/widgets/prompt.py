@@ -97,6 +97,11 @@ class Prompt(Horizontal):
     lines: tuple[str, ...] = ()
     """What was typed before, oldest first."""
 
+    def __init__(self, *, later: bool = False) -> None:
+        """With ``later`` its field is made when it is first opened."""
+        super().__init__(id="prompt")
+        self._later = later
+
     def completions(self, text: str) -> list[str]:
         """What the line may become; nothing for a filter."""
         return completions(text, self.models, self.targets, self.aliases) if self.kind == ":" else []
@@ -104,13 +109,17 @@ class Prompt(Horizontal):
     def compose(self) -> ComposeResult:
         """The sign and the field."""
         yield Static(":", id="sign", markup=False)
-        yield _Line(self)
+        if not self._later:
+            yield _Line(self)
 
     def open(self, kind: str, text: str = "") -> None:
         """Take keys for a command or a filter."""
         self.kind = kind
         self.query_one("#sign", Static).update(kind)
-        line = self.query_one(_Line)
+        line = next(iter(self.query(_Line)), None)
+        if line is None:
+            line = _Line(self)
+            self.mount(line)
         line.reset()
         with line.prevent(Input.Changed):
             line.value = text
