@@ -6,7 +6,6 @@ from pathlib import Path
 
 import harbour
 import pytest
-from test_processes import Terminal
 from test_snapshots import KEYS, VIEWS
 
 from pilothouse.console.navigation import parse_command
@@ -14,6 +13,7 @@ from pilothouse.console.screenshots import settle
 from pilothouse.domain.roles import DAEMON
 from pilothouse.operations import alerts, apply_models, jobs, promotions, trainings, workspaces
 from support import wait_until
+from terminals import Terminal
 
 NASTY = (
     "[/red]x", "[bold", "[@click=app.quit]x[/]", "\x1b]52;c;cm0gLXJm\x07", "\x1b[2J\x1b[H",

@@ -1,7 +1,5 @@
 """The console as a process: first frame, terminals, signals, a real pty."""
 
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -15,13 +13,7 @@ import pytest
 from pilothouse.console.launch import over_ssh
 from pilothouse.operations import sessions
 from support import wait_until
-
-RUN = """
-import sys
-from pathlib import Path
-from pilothouse.console.app import run
-sys.exit(run(Path(sys.argv[1]), "ada", "pat", start=" ".join(sys.argv[2:]) or "overview"))
-"""
+from terminals import RUN, Terminal
 
 
 def test_nothing_heavy_is_imported_before_the_first_frame(workspace: Path) -> None:
@@ -201,76 +193,3 @@ def test_a_crash_leaves_the_terminal_clean_and_one_line_with_the_file(workspace:
     with harbour.opened(workspace) as services:
         found = sessions.list_sessions(services, harbour.person(services, "pat"))
         assert {session.ending for session in found} <= {"broke off"}
-
-
-class Terminal:
-    """The console in a pseudo-terminal of 80×24."""
-
-    def __init__(
-        self,
-        workspace: Path,
-        *view: str,
-        size: tuple[int, int] = (80, 24),
-        code: str = "",
-        **environment: str,
-    ) -> None:
-        import fcntl
-        import struct
-        import termios
-
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-        os.set_blocking(self._master, False)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code or RUN, str(workspace), *view],
-            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color", "XDG_STATE_HOME": str(workspace), "XDG_CONFIG_HOME": str(workspace),
-                 **environment},
-        )  # fmt: skip
-        os.close(slave)
-        self._read = b""
-
-    def __enter__(self) -> "Terminal":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self._master)
-
-    @property
-    def descriptor(self) -> int:
-        """Our end of the terminal."""
-        return self._master
-
-    def resize(self, columns: int, rows: int) -> None:
-        """Another size; the kernel tells the console."""
-        import fcntl
-        import struct
-        import termios
-
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def hang_up(self) -> None:
-        """The other end is gone, as when an SSH connection breaks."""
-        self.output()
-        os.close(self._master)
-        self._master = os.open(os.devnull, os.O_RDWR)
-
-    def write(self, keys: bytes) -> None:
-        """Press keys."""
-        os.write(self._master, keys)
-
-    def output(self) -> bytes:
-        """Everything written so far."""
-        try:
-            while chunk := os.read(self._master, 65_536):
-                self._read += chunk
-        except (BlockingIOError, OSError):
-            pass
-        return self._read
-
-    def read_all(self) -> bytes:
-        """Everything written until the end."""
-        return self.output()

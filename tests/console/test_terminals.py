@@ -8,20 +8,18 @@ import contextlib
 import os
 import random
 import re
-import weakref
 from pathlib import Path
 
 import harbour
 import harbour_extras
-import pyte
 import pytest
 from tampering import write_everywhere
 from test_hostile_text import FORBIDDEN, NASTY, SEQUENCES, quiet
-from test_processes import Terminal
 
 from pilothouse.console.navigation import VIEWS, parse_command
 from pilothouse.operations import jobs
 from support import wait_until
+from terminals import Terminal, screen_of
 
 STRINGS = int(os.environ.get("HOSTILE_STRINGS", "400"))
 RESIZES = int(os.environ.get("RESIZES", "60"))
@@ -113,23 +111,6 @@ def giant(workspace: Path) -> Path:
     for log in jobs_folder.rglob("log.txt"):
         log.write_bytes("\n".join((*GIANTS, "\ud800" * GIANT)).encode("utf-8", "surrogatepass"))
     return workspace
-
-
-def screen_of(terminal: Terminal, columns: int, rows: int) -> pyte.Screen:
-    """What a terminal of that size would show now; what it has been fed already is not fed to it again."""
-    if terminal not in _screens:
-        screen = pyte.Screen(columns, rows)
-        _screens[terminal] = (screen, pyte.ByteStream(screen), 0)
-    screen, stream, fed = _screens[terminal]
-    written = terminal.output()
-    stream.feed(written[fed:])
-    _screens[terminal] = (screen, stream, len(written))
-    return screen
-
-
-_screens: "weakref.WeakKeyDictionary[Terminal, tuple[pyte.Screen, pyte.ByteStream, int]]" = (
-    weakref.WeakKeyDictionary()
-)
 
 
 def assert_clean(written: bytes) -> None:

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 from test_approval_by_keyboard import footer
-from test_processes import RUN, Terminal
-from test_terminals import screen_of
 from textual.widgets import Static
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screenshots import settle
 from support import wait_until
+from terminals import RUN, Terminal, screen_of
 
 SLOW = """
 import time

@@ -9,6 +9,7 @@ only where rows ask for it and let it go on straight into a thin tail, and a rid
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,10 @@ def moments_of(design: Floats, outcome: Floats) -> Moments:
 def weigh(parts: list[Moments], weights: Floats) -> Moments:
     """The moments of all parts, each counted ``weights`` (float64[parts]) times."""
     held = [(part, float(weight)) for part, weight in zip(parts, weights, strict=True) if weight]
-    return Moments(*(sum((w * getattr(part, name) for part, w in held), _ZERO) for name in Moments.__slots__))
+    sums: list[Any] = [
+        sum((w * getattr(part, name) for part, w in held), _ZERO) for name in Moments.__slots__
+    ]
+    return Moments(*sums)
 
 
 def fit(basis: Basis, rows: Moments, bending: float, ridge: float) -> tuple[float, Floats]:

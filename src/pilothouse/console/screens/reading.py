@@ -10,6 +10,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from pilothouse.console.session import Session
+from pilothouse.domain.equality import same
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Tone
@@ -164,7 +165,7 @@ class ReadingScreen(Screen[None], Generic[T]):
         if self.fault:
             self.fault = ""
             self.show_fault("")
-        if message.data != self.data:
+        if not same(message.data, self.data):
             self.data = message.data
             self.show(message.data)
             self.refresh_chrome()

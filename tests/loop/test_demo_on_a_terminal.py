@@ -1,0 +1,53 @@
+"""``pilothouse demo`` as a newcomer sees it: on a terminal of 80×24 it opens the console."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pilothouse.demo import stage
+from support import wait_until
+from terminals import Terminal, screen_of
+
+pytestmark = pytest.mark.loop
+KEYS = (("2", "OWNER"), ("5", "train"), ("7", "lga"), ("f", "us-east"), ("8", "alerts"), ("?", "EVERYWHERE"))
+"""What is pressed, and a word that is on the screen then."""
+
+
+def test_the_demo_opens_the_console_and_gives_the_terminal_back(tmp_path: Path) -> None:
+    root = tmp_path / "a demo"
+    command = [sys.executable, "-m", "pilothouse.cli.main", "-w", str(root), "demo"]
+    terminal = Terminal(tmp_path, command=command)
+    try:
+        with terminal:
+            shows(terminal, "flight-delay", "bike-demand", "1Over", "q quit")
+            for key, words in KEYS:
+                terminal.write(key.encode())
+                shows(terminal, words)
+            terminal.write(b"\x1b")
+            shows(terminal, "m monitor")  # the help is gone
+            terminal.write(b"q")
+            # read on meanwhile: a terminal that nobody reads from holds up whoever writes to it
+            wait_until(
+                lambda: b"look round with:" in terminal.output() and terminal.process.poll() is not None, 60
+            )
+            assert terminal.process.returncode == 0
+            said = terminal.output().rpartition(b"\x1b[?1049l")[2].decode()
+        assert f"--workspace '{root}' --as {stage.APPROVER}" in said, "what is to be typed is quoted"
+        assert "Traceback" not in said
+    finally:
+        stage.strike(root)
+
+
+def shows(terminal: Terminal, *words: str) -> None:
+    """Wait until all of ``words`` are on the screen."""
+
+    def shown() -> bool:
+        assert terminal.process.poll() is None, terminal.output()[-2_000:]
+        text = "\n".join(screen_of(terminal, 80, 24).display)
+        return all(word in text for word in words)
+
+    try:
+        wait_until(shown, 300, 0.2)
+    except AssertionError:
+        raise AssertionError(f"no {words} on:\n" + "\n".join(screen_of(terminal, 80, 24).display)) from None
