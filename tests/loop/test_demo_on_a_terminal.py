@@ -25,7 +25,7 @@ def test_the_demo_opens_the_console_and_gives_the_terminal_back(tmp_path: Path) 
                 terminal.write(key.encode())
                 shows(terminal, words)
             terminal.write(b"\x1b")
-            shows(terminal, "m monitor")  # the help is gone
+            wait_until(lambda: "EVERYWHERE" not in "\n".join(screen_of(terminal, 80, 24).display), 30, 0.2)
             terminal.write(b"q")
             # read on meanwhile: a terminal that nobody reads from holds up whoever writes to it
             wait_until(
