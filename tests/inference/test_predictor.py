@@ -75,6 +75,13 @@ def test_building_the_matrix_directly_changes_no_bit() -> None:
     np.testing.assert_array_equal(encode(columns), model[:-1].transform(frame(SCHEMA, columns)))
 
 
+def test_a_text_column_without_a_value_is_text_still() -> None:
+    columns = input_columns(SCHEMA, {"speed": [None, 1.0], "port": [None, None], "age": [3, 4]}, 2)
+    made = frame(SCHEMA, columns)
+    assert made.dtypes.astype(str).to_dict() == {"speed": "float64", "port": "object", "age": "float64"}
+    assert made.isna().to_numpy().tolist() == [[True, True, False], [False, True, False]]
+
+
 def test_a_pipeline_of_another_shape_is_asked_as_it_is() -> None:
     model = Pipeline(
         [("keep", ColumnTransformer([("n", "passthrough", ["age"])])), ("model", LogisticRegression())]

@@ -18,7 +18,8 @@ Encode = Callable[[InputColumns], Any]
 def frame(schema: InputSchema, columns: InputColumns) -> Any:
     """The input as a DataFrame: float64 columns, and text columns of dtype object; NaN where missing in both.
 
-    NaN and not None: that alone is what scikit-learn's encoders and imputers take for missing.
+    NaN and not None: that alone is what scikit-learn's encoders and imputers take for missing. A column without a single
+    value is text still: put in by pandas 2's ``fillna``, the NaN would make it one of numbers.
     """
     import pandas as pd
 
@@ -27,7 +28,10 @@ def frame(schema: InputSchema, columns: InputColumns) -> Any:
             column.name: (
                 columns.numeric[column.name]
                 if column.kind == "number"
-                else pd.Series(columns.categorical[column.name], dtype=object).fillna(np.nan)
+                else pd.Series(
+                    [np.nan if value is None else value for value in columns.categorical[column.name]],
+                    dtype=object,
+                )
             )
             for column in schema.columns
         }
