@@ -77,6 +77,12 @@ def days(*numbers: float) -> pa.Table:
     )
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_times_are_microseconds_whatever_the_column_counts_in(unit: str) -> None:
+    table = pa.table({"at": pa.array([1, 2], type=pa.timestamp("s", "UTC")).cast(pa.timestamp(unit, "UTC"))})
+    assert micros(table, "at").tolist() == [SECOND, 2 * SECOND]
+
+
 def test_a_row_is_known_once_its_truth_has_come() -> None:
     known = known_rows(days(5, 1, 4, 2), data(truth_delay=86_400), as_of_us=5 * DAY)
     assert known.table.column("n").to_pylist() == [1, 2, 4]

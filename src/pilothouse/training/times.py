@@ -42,8 +42,9 @@ def with_utc_times(table: pa.Table, data: DataSpec) -> pa.Table:
 
 
 def micros(table: pa.Table, timestamp: str) -> Micros:
-    """The rows' times as int64 microseconds."""
-    values: Micros = table.column(timestamp).cast(pa.int64()).to_numpy()
+    """The rows' times as int64 microseconds, whatever unit the column counts in."""
+    column = table.column(timestamp)
+    values: Micros = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64()).to_numpy()
     return values
 
 
