@@ -81,12 +81,15 @@ pictures: $(VENV)/.run
 
 UV_COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
+# Pins that a file holds are kept. Where a bound in pyproject.toml was lowered, remove requirements-lowest.lock beforehand.
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv"; exit 2; }
 	$(UV_COMPILE) pyproject.toml --group dev -o requirements-dev.lock
 	printf 'hatchling>=1.27\neditables>=0.5\n' | $(UV_COMPILE) pyproject.toml - -c requirements-dev.lock -o requirements.lock
+	$(UV_COMPILE) --resolution lowest-direct pyproject.toml --group dev -o requirements-lowest.lock
 	@sed -i '1i # Locked versions of everything the demo and the tests need; made by `make lock`.' requirements-dev.lock
 	@sed -i '1i # Locked versions of everything Pilothouse needs to run; made by `make lock`.' requirements.lock
+	@sed -i '1i # The lowest versions that pyproject.toml allows, for the tests to run with; made by `make lock`.' requirements-lowest.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build
