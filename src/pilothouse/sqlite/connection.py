@@ -1,27 +1,24 @@
 """One connection: which SQLite library, whether it may be used here, and with which settings.
 
-``pysqlite3`` brings a current SQLite; its exceptions are not those of the standard module, so everybody takes the
-module from here (``driver``).
+``pysqlite3`` and ``apsw`` bring a current SQLite; their exceptions need not be those of the standard module, so everybody
+takes the module from here (``driver``).
 """
 
 import importlib
 import sqlite3
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 from pilothouse.domain.errors import UnavailableError
 
-driver: Any
-"""The module that brings SQLite: its functions and its exceptions."""
-
-try:
-    driver = importlib.import_module("pysqlite3.dbapi2")
-except ImportError:  # no wheel for this platform: the standard module, behind the same version gate
-    driver = importlib.import_module("sqlite3.dbapi2")
-
 Connection: TypeAlias = sqlite3.Connection
 Row: TypeAlias = sqlite3.Row
 """Both are the driver's own classes at run time; the standard module's have the same interface."""
+
+_DRIVERS = ("pysqlite3.dbapi2", f"{__package__}.apsw_driver", "sqlite3.dbapi2")
+"""pysqlite3 has wheels for x86-64 alone; apsw has them for ARM too, and costs a layer between."""
 
 BUSY_TIMEOUT_MS = 10_000
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.", "9p", "afs", "ceph", "glusterfs", "lustre")
@@ -46,12 +43,29 @@ def has_wal_reset_bug(version: tuple[int, int, int]) -> bool:
     return not ((3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0))
 
 
+def choose_driver() -> ModuleType:
+    """The first module that is installed and sound; the standard one, which ``check_library`` may refuse, where none is."""
+    for name in _DRIVERS:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:  # no wheel for this platform, or not installed
+            continue
+        if not has_wal_reset_bug(module.sqlite_version_info):
+            return module
+    return importlib.import_module(_DRIVERS[-1])
+
+
+driver: Any = choose_driver()
+"""The module that brings SQLite: its functions and its exceptions."""
+
+
 def check_library() -> None:
     """Raise UnavailableError where the SQLite library is one that may corrupt a database in WAL mode."""
     if has_wal_reset_bug(driver.sqlite_version_info):
+        # apsw, for it has wheels for more platforms than pysqlite3; with this very Python, for there may be several.
         raise UnavailableError(
             f"SQLite {driver.sqlite_version} can corrupt a database in WAL mode: "
-            "install the package pysqlite3, or SQLite 3.51.3 (3.50.7, 3.44.6) or later"
+            f"run {sys.executable} -m pip install --upgrade apsw, which brings a newer one"
         )
 
 

@@ -1,0 +1,63 @@
+"""Rows whose values are found by name too, for a driver that has none of its own."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+
+class Columns:
+    """The names of a row's columns, and where each one is, however its letters are written."""
+
+    __slots__ = ("names", "places")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.places: dict[str, int] = {}
+        for place, name in enumerate(names):
+            self.places[name] = self.places.setdefault(name.lower(), place)
+
+
+columns_named = functools.lru_cache(maxsize=512)(Columns)
+"""The columns of these names: a statement that runs again has them already."""
+
+
+class Row:
+    """A row whose values are found by place and by name. It is no tuple and equals none."""
+
+    __slots__ = ("_columns", "_values")
+
+    def __init__(self, columns: Columns, _: object, values: tuple[Any, ...]) -> None:
+        self._columns = columns
+        self._values = values
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, str):
+            return self._values[key]
+        places = self._columns.places
+        place = places.get(key)
+        if place is None:
+            place = places.get(key.lower())
+            if place is None:
+                raise IndexError("No item with that key")
+        return self._values[place]
+
+    def keys(self) -> list[str]:
+        """The names of the columns."""
+        return list(self._columns.names)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Row):
+            return NotImplemented
+        return self._values == other._values and self._columns.names == other._columns.names
+
+    def __hash__(self) -> int:
+        return hash((self._columns.names, self._values))
+
+
+Sequence.register(Row)  # as the standard module does: the values of one statement may be bound in another
