@@ -1,13 +1,14 @@
 """What the program uses of ``sqlite3.dbapi2``, over APSW: for machines that ``pysqlite3`` has no wheel for.
 
-Connections are always in autocommit; who wants a transaction begins one. Differences from the standard module that a
-caller could meet: ``rowcount`` is -1 after ``executemany``, nothing may follow a statement, not even a comment, and a value
-that SQLite has no type for is a TypeError. The exceptions are the standard module's own, so that a library which knows
-only that one (sqlite-utils) recognises them.
+Connections are always in autocommit; who wants a transaction begins one. What else a caller could find different:
+``rowcount`` is -1 after ``executemany``, a value that SQLite has no type for is a TypeError, and a name that a mapping of
+parameters lacks is a KeyError. The exceptions are the standard module's own, so that a library which knows only that one
+(sqlite-utils) recognises them.
 """
 
 import functools
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from sqlite3 import (
     DatabaseError,
@@ -62,6 +63,8 @@ sqlite_version_info = tuple(int(part) for part in sqlite_version.split("."))
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
 _CACHED_STATEMENTS = 128
+_NOTHING = re.compile(r"(?:[ \t\n\f\r;]|--[^\n]*|/\*.*?(?:\*/|$))*", re.DOTALL)
+"""What may stand behind a statement: SQLite finds no other one in it."""
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
@@ -264,10 +267,13 @@ class Cursor:
 
     def _begin(self, inner: apsw.Cursor, statement: str, _: Any) -> bool:
         """A statement is prepared. APSW would run all that a text holds: here nothing has run yet of one that holds two."""
-        if statement != self._sql:
+        if self._connection.traced is not None:
+            self._connection.traced(inner.expanded_sql)
+        sql, self._sql = self._sql, ""
+        if not sql:  # the next row of ``executemany``, or the comment behind the statement
+            return True
+        if len(statement) != len(sql) and not _NOTHING.fullmatch(sql, len(statement)):
             raise Warning("You can only execute one statement at a time.")
         self._names = tuple([column[0] for column in inner.get_description()])
         inner.row_trace = functools.partial(Row, columns_named(self._names)) if self.row_factory else None
-        if self._connection.traced is not None:
-            self._connection.traced(inner.expanded_sql)
         return True
