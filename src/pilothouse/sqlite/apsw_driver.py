@@ -207,10 +207,8 @@ class Cursor:
             inner.exec_trace = self._begin
             try:
                 inner.execute(sql, parameters)
-            finally:
-                inner.exec_trace = (
-                    None  # else the two would keep each other alive, and the statement its lock
-                )
+            finally:  # else the two would keep each other alive, and the statement its lock
+                inner.exec_trace = None
             self.lastrowid = opened.last_insert_rowid()
             self.rowcount = opened.changes() if sql.lstrip()[:7].upper().startswith(_WRITES) else -1
         except apsw.Error as error:
