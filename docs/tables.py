@@ -31,7 +31,7 @@ _LAYERS = {
     "telemetry": "all SQL on telemetry.db: batches in, profiles rolled up, windows out",
     "artifacts": "content-addressed files",
     "statistics": "numbers about windows: arrays in, values out",
-    "sqlite": "the SQLite machinery: one driver, safe connections",
+    "sqlite": "the SQLite machinery: one driver (`pysqlite3`; on ARM a small one over `apsw`), safe connections",
     "domain": "what is true: standard library only, no I/O, no clock",
 }
 JSON = "json"
