@@ -4,11 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-peers proof-console soak soak-ingest bench bench-verdicts check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers proof-console soak soak-ingest bench bench-verdicts check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
 	@echo "make test    the test suite"
+	@echo "make test-versions  the test suite on each Python found, with the newest and the oldest packages"
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
@@ -31,6 +32,11 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+# The suite on each Python that is named in pyproject.toml and found here, with the newest and with the oldest packages.
+test-versions:
+	@$(PYTHON) .ci/versions $(ARGS)
+	@$(PYTHON) .ci/versions --lowest $(ARGS)
 
 # The long form of the proofs: minutes to an hour; each prints its seed.
 soak: $(VENV)/.dev
@@ -92,4 +98,4 @@ lock:
 	@sed -i '1i # The lowest versions that pyproject.toml allows, for the tests to run with; made by `make lock`.' requirements-lowest.lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build
+	rm -rf $(VENV) .versions .pytest_cache .mypy_cache .ruff_cache dist build
