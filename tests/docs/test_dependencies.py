@@ -16,6 +16,7 @@ LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-lowest.lock
 USED_WITHOUT_IMPORT = {
     "httptools": "uvicorn parses HTTP with it: serving/http_server.py asks for that by name",
     "tzdata": "zoneinfo reads it where the system has no time zones of its own",
+    "pysqlite3": "sqlite.connection takes the first driver that is sound, by its name",
 }
 """Packages that are declared and that no line imports: what reads them instead."""
 
