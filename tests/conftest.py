@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import leftovers
-from support import OPENED, close_opened, wait_for_nothing
+from support import OPENED, PATIENCE_S, close_opened, wait_for_nothing
 from templates import clear_away
 
 # Before numpy and scikit-learn load: a worker a core, and on a busy machine threads must not spin.
@@ -115,7 +115,7 @@ def _check_left_behind(before: leftovers.Held, shared: Path | None = None, own: 
         return leftovers.held().since(before, shared, own)
 
     if left():  # a process or a thread may be about to end
-        wait_for_nothing(left, float(os.environ.get("LEFT_S", "0.9")))
+        wait_for_nothing(left, PATIENCE_S)
 
 
 @pytest.fixture

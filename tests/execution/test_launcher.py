@@ -94,6 +94,18 @@ def test_a_step_inherits_no_descriptor_and_no_secret(
     assert (folder / "log.txt").read_text() == "printed\nfrom a shell\n"
 
 
+def test_a_set_of_names_is_in_the_same_order_in_every_step_and_in_what_it_starts(tmp_path: Path) -> None:
+    orders = set()
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        with new_launcher() as launcher:
+            _, result = run(launcher, request_for(tmp_path / name, "surroundings"))
+        assert result is not None
+        assert result.ok, result.error
+        orders |= set(result.record["order"])
+    assert len(orders) == 1
+
+
 @pytest.mark.parametrize(
     ("how", "status", "words"),
     [

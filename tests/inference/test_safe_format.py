@@ -37,6 +37,18 @@ def test_scikit_learn_models_come_back(estimator: object) -> None:
     np.testing.assert_array_equal(load_model(dump_model(model)).predict(X), model.predict(X))
 
 
+@pytest.mark.parametrize("yes", [True, np.True_])
+def test_weights_of_booleans_are_refused_for_they_would_come_back_as_others(yes: object) -> None:
+    """skops 0.16 writes {True: 9.0, False: 1.0} and reads {True: 1.0}."""
+    tree = DecisionTreeClassifier(max_depth=2, class_weight={yes: 9.0, not yes: 1.0})
+    with pytest.raises(
+        InvalidInputError, match=r"decisiontreeclassifier__class_weight has keys .* use 1 and 0"
+    ):
+        dump_model(make_pipeline(StandardScaler(), tree).fit(X, Y.astype(bool)))
+    same = DecisionTreeClassifier(max_depth=2, class_weight={1: 9.0, 0: 1.0}).fit(X, Y.astype(bool))
+    assert load_model(dump_model(same)).get_params() == same.get_params()
+
+
 class Mine(DecisionTreeClassifier):
     """An estimator that somebody wrote in train.py."""
 

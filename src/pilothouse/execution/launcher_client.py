@@ -20,7 +20,7 @@ from pilothouse.system import landlock
 from pilothouse.system.files import write_atomically
 
 from .step_files import ProgressTail, check_inputs, read_result
-from .step_process import PROGRESS_FILE, REQUEST_FILE
+from .step_process import HASH_SEED, PROGRESS_FILE, REQUEST_FILE
 
 Isolation = Literal["require", "warn"]
 STEPS_PACKAGE = "pilothouse.training.steps"
@@ -139,8 +139,9 @@ class Launcher:
         return self._connection
 
     def _command(self) -> list[str]:
-        # -I: neither the environment nor the working folder decides what is imported.
-        command = [sys.executable, "-I", "-m", "pilothouse.execution.launcher"]
+        # Neither the working folder nor a user's own packages decide what is imported. Not -I, which would ignore the hash
+        # seed: the environment is ours (``_environment``).
+        command = [sys.executable, "-P", "-s", "-m", "pilothouse.execution.launcher"]
         command += ["--isolation", self._isolation, "--steps-package", self._package]
         for folder in self._path:
             command += ["--path", str(folder)]
@@ -226,6 +227,7 @@ def _environment() -> dict[str, str]:
         "TZ": "UTC",
         "OPENBLAS_NUM_THREADS": "1",
         "GOMP_SPINCOUNT": "1000",  # a busy machine: threads that wait by spinning made a fit 10 to 50 times slower
-        "PYTHONDONTWRITEBYTECODE": "1",
+        # Libraries draw at random in the order of a set of names: the same training has to draw the same (river's KMeans).
+        "PYTHONHASHSEED": HASH_SEED,
         **kept,
     }

@@ -40,6 +40,8 @@ EXIT_DISK_FULL = 78
 _PR_SET_PDEATHSIG = 1
 _LONGEST_MESSAGE = 1_000
 _NICENESS = 5
+HASH_SEED = "0"
+"""What Python hashes texts with in steps, so that a set of names is in the same order in each."""
 _LARGEST_FILE = 16 << 30
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - semaphores of multiprocessing live nowhere else
 
@@ -126,6 +128,7 @@ def _limit(request: StepRequest) -> None:
             "OMP_NUM_THREADS": str(request.threads),
             "OPENBLAS_NUM_THREADS": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": HASH_SEED,  # for what a step starts, joblib's workers for one
         }
     )
     time.tzset()

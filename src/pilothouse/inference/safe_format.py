@@ -26,14 +26,24 @@ ALLOWED_TYPES: tuple[str, ...] = (
     "sklearn.tree._tree.Tree",
 )
 
+_MERGED = frozenset({"bool", "bool_"})
+"""Python's and numpy's booleans, by name: numpy is not imported for this."""
+
 MAXIMUM_UNPACKED_BYTES = 4 * 2**30
 """A file that claims to unpack to more is refused before anything of it is read."""
 
 
 def dump_model(estimator: Any) -> bytes:
-    """A fitted estimator as bytes that ``load_model`` takes. Raises InvalidInputError naming the types it refuses."""
+    """A fitted estimator as bytes that ``load_model`` takes. Raises InvalidInputError naming the types it refuses, and
+    parameters that would come back as others."""
     import skops.io
 
+    merged = _merged(estimator)
+    if merged:
+        raise InvalidInputError(
+            f"the parameter {merged[0]} has keys that are true, false or none, which a model file does not keep apart: "
+            "use 1 and 0 (classes that are booleans equal them)"
+        )
     try:
         data: bytes = skops.io.dumps(estimator)
     except Exception as error:  # skops raises what the object raises; the user must hear it, whatever it is
@@ -61,6 +71,16 @@ def load_model(data: bytes) -> Any:
         return skops.io.loads(data, trusted=list(ALLOWED_TYPES))
     except Exception as error:  # a damaged file fails in whichever type it breaks
         raise IntegrityError(f"the model file cannot be read: {_line(error)}") from error
+
+
+def _merged(estimator: Any) -> list[str]:
+    """Parameters with keys that skops (0.16) writes as texts and makes again as ``bool(text)``: all of them True."""
+    parameters = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    return sorted(
+        name
+        for name, value in parameters.items()
+        if isinstance(value, dict) and any(key is None or type(key).__name__ in _MERGED for key in value)
+    )
 
 
 def _refused(data: bytes) -> list[str]:
