@@ -27,6 +27,7 @@ MODULES = (
     "verdicts",
     "multivariate",
     "console",
+    "long_lived",
     "lists",
     "charts",
     "serving",

@@ -152,3 +152,14 @@ def test_pythons_named_are_those_that_the_bound_allows() -> None:
 def test_the_table_of_reasons_is_whole() -> None:
     assert all(USED_WITHOUT_IMPORT.values())
     assert (SOURCE / "serving" / "http_server.py").read_text("utf-8").count('http="httptools"') == 1
+
+
+def test_the_versions_that_are_named_are_those_that_are_tested() -> None:
+    """The README, the classifiers, and what ``make test-versions`` looks for, which reads the classifiers."""
+    facts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    named = re.findall(r"Python :: (3\.\d+)", "\n".join(facts["classifiers"]))
+    (line,) = [
+        line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if "all four are tested" in line
+    ]
+    assert re.findall(r"3\.\d+", line) == named
+    assert facts["requires-python"] == f">={named[0]}"
