@@ -4,6 +4,7 @@
 a test fails where a document is behind the program.
 """
 
+import inspect
 import re
 import sys
 import tomllib
@@ -112,7 +113,9 @@ def every_command(
 
 
 def _description(command: click.Command) -> str:
-    return (command.help or "").strip() + "\n\n"
+    return (
+        inspect.cleandoc(command.help or "") + "\n\n"
+    )  # from Python 3.13 on it comes without its indentation
 
 
 def _usage(path: tuple[str, ...], command: click.Command) -> str:
