@@ -1,5 +1,6 @@
 """What a test must not leave behind: open descriptors, threads, processes, files outside its own folder."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
@@ -33,11 +34,27 @@ class Held:
             and not (_is_below(place, shared) and not _is_below(place, own))
         ]
         new += [
-            f"thread {thread.name}"
+            f"thread: {thread.name}"
             for thread in self.threads - before.threads
             if not thread.name.startswith(LASTING_THREADS)
         ]
-        return new + [f"process {pid}: {command_line(pid)}" for pid in self.children - before.children]
+        new += [f"process {pid}: {command_line(pid)}" for pid in self.children - before.children]
+        return [words for words in new if not words.partition(": ")[2].startswith(tuple(_SHARED))]
+
+
+@contextlib.contextmanager
+def shared(*beginnings: str) -> Iterator[None]:
+    """While fixtures of a module hold something that grows as tests use it, no test is blamed for descriptors, threads and
+    processes whose words begin so; at the end of the run nothing of it may be left."""
+    _SHARED.extend(beginnings)
+    try:
+        yield
+    finally:
+        for beginning in beginnings:
+            _SHARED.remove(beginning)
+
+
+_SHARED: list[str] = []
 
 
 def _is_below(place: str, folder: Path | None) -> bool:

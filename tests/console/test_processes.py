@@ -1,5 +1,6 @@
 """The console as a process: first frame, terminals, signals, a real pty."""
 
+import os
 import re
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from pilothouse.console.launch import over_ssh
 from pilothouse.operations import sessions
 from support import wait_until
-from terminals import RUN, Terminal
+from terminals import RUN, Terminal, screen_of
 
 
 def test_nothing_heavy_is_imported_before_the_first_frame(workspace: Path) -> None:
@@ -137,6 +138,68 @@ def test_a_console_that_waits_for_a_terminal_that_is_gone_ends_all_the_same(work
         wait_until(lambda: terminal.output() and (workspace / "blocked").exists(), 30)
         terminal.hang_up()
         assert terminal.process.wait(10) == 128 + signal.SIGHUP
+
+
+PLUGINS = """
+[plugins.missing]
+key = "f5"
+command = ["/no/such/program"]
+confirm = false
+run = "terminal"
+
+[plugins.patient]
+key = "f6"
+command = ["sh", "-c", "echo waiting for you; sleep 60"]
+confirm = false
+run = "terminal"
+"""
+
+
+def test_a_program_that_has_the_terminal_gives_it_back_however_it_ends(
+    workspace: Path, tmp_path: Path
+) -> None:
+    """Where there is no such program, and where ctrl+c ends it: that key is the program's, not the console's."""
+    config = tmp_path / "console.toml"
+    config.write_text(PLUGINS)
+    code = "import sys; from pilothouse.cli.main import main; main(sys.argv[2:])"
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "",
+        "-w",
+        str(workspace),
+        "--as",
+        "pat",
+        "console",
+        "--config",
+        str(config),
+    ]
+    with Terminal(workspace, command=command) as terminal:
+        wait_until(lambda: "flight-delay" in shown(terminal), 30)
+        terminal.write(b"\x1b[15~")
+        wait_until(lambda: "/no/such/program cannot be run" in shown(terminal), 30)
+        terminal.write(b"2")
+        wait_until(lambda: "OWNER" in shown(terminal), 30)
+        terminal.write(b"\x1b[17~")
+        wait_until(lambda: "waiting for you" in shown(terminal), 30)
+        os.killpg(terminal.process.pid, signal.SIGINT)  # as ctrl+c does on a terminal of one's own
+        wait_until(lambda: "patient ended with -2" in shown(terminal), 30)
+        terminal.write(b"q")
+        wait_until(lambda: terminal.output() and terminal.process.poll() is not None, 30)
+        assert terminal.process.returncode == 0
+
+
+def test_a_time_before_the_command_is_the_past_in_the_console_too(workspace: Path) -> None:
+    code = "import sys; from pilothouse.cli.main import main; main(sys.argv[2:])"
+    command = [sys.executable, "-c", code, "", "-w", str(workspace), "--as", "olga", "--at", "2013-08-10"]
+    with Terminal(workspace, command=command) as terminal:
+        wait_until(lambda: "THE PAST" in shown(terminal).upper(), 30)
+
+
+def shown(terminal: Terminal) -> str:
+    """The text on the screen."""
+    return "\n".join(screen_of(terminal, 80, 24).display)
 
 
 CRASH = """

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 import pytest
 
+import leftovers
 from pilothouse.daemon.hub import ROUTES, hub_app
 from pilothouse.daemon.hub_server import HubServer
 from pilothouse.domain.records import Snapshot, VersionStatus
@@ -160,7 +161,7 @@ def _promote(shop: Workshop, number: int) -> None:
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
     """One hub for all tests; each uses producers of its own."""
-    with tempfile.TemporaryDirectory(prefix="ph-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ph-") as folder, leftovers.shared(folder, "hub", "socket:"):
         shop = make_workshop(Path(folder))
         shop.write_model(more='[[targets]]\nname = "jfk"')
         model, schema = _register(shop, 1)

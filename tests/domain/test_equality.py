@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 
 from pilothouse.domain.equality import same
@@ -42,6 +43,7 @@ def test_these_say_the_same(a: object, b: object) -> None:
         ((math.nan,), (math.nan, math.nan)),
         ({"jfk": math.nan}, {"ewr": math.nan}),
         ([math.nan], (math.nan,)),
+        (np.zeros(2), np.zeros(2)),
     ],
 )
 def test_these_do_not(a: object, b: object) -> None:

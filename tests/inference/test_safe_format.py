@@ -45,6 +45,11 @@ def test_weights_of_booleans_are_refused_for_they_would_come_back_as_others(yes:
         InvalidInputError, match=r"decisiontreeclassifier__class_weight has keys .* use 1 and 0"
     ):
         dump_model(make_pipeline(StandardScaler(), tree).fit(X, Y.astype(bool)))
+    several = DecisionTreeClassifier(class_weight=[{yes: 9.0, not yes: 1.0}] * 2).fit(
+        X, np.column_stack([Y, 1 - Y]) > 0
+    )
+    with pytest.raises(InvalidInputError, match="class_weight has keys"):
+        dump_model(several)
     same = DecisionTreeClassifier(max_depth=2, class_weight={1: 9.0, 0: 1.0}).fit(X, Y.astype(bool))
     assert load_model(dump_model(same)).get_params() == same.get_params()
 

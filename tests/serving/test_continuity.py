@@ -22,6 +22,8 @@ from serving_kit import (
     wait_until,
 )
 
+import leftovers
+
 Launch = Callable[..., ServingProcess]
 Serving = tuple[ServingProcess, TestHub]
 BODY = body_of(5)
@@ -30,7 +32,7 @@ BODY = body_of(5)
 @pytest.fixture(scope="module")
 def running() -> Iterator[Serving]:
     """One process for the tests that do not end it."""
-    with short_folder() as folder:
+    with short_folder() as folder, leftovers.shared("socket:", "Thread-"):
         hub = TestHub(folder / "hub.sock")
         hub.start()
         server = start_serving(folder / "ewr", hub)

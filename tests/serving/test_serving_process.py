@@ -23,6 +23,7 @@ from serving_kit import (
     wait_until,
 )
 
+import leftovers
 from pilothouse.domain.wire import PackedTimings
 
 Launch = Callable[..., ServingProcess]
@@ -32,7 +33,7 @@ MODEL = "/v2/models/flight-delay"
 @pytest.fixture(scope="module")
 def running(first: ModelFile) -> Iterator[tuple[ServingProcess, TestHub]]:
     """One process for the tests that only ask."""
-    with short_folder() as folder:
+    with short_folder() as folder, leftovers.shared("socket:", "Thread-"):
         hub = TestHub(folder / "hub.sock")
         hub.deploy(
             first, train("bike-demand", 4, "regression"), private={"flight-delay": ["seat", "distance"]}

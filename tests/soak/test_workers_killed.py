@@ -74,7 +74,7 @@ def test_each_job_has_one_result_however_often_its_workers_are_killed_or_stopped
     rules = {"estimator": "sklearn.linear_model.LogisticRegression", "concurrency": 50, "retries": 20}
     harbour.apply(training=rules)
     harbour.services.close()
-    services = open_workspace(tmp_path / "w")
+    services = harbour.services = open_workspace(tmp_path / "w")  # by the wall's clock
     sam = harbour.actor("sam")
     workers: dict[str, subprocess.Popen[str]] = {}
     heard: list[str] = []

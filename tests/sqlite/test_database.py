@@ -1,5 +1,7 @@
 """The machinery under both databases: version gate, units of work, errors in words."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -239,3 +241,45 @@ def test_what_is_under_way_when_it_is_closed_comes_to_its_end(tmp_path: Path) ->
             same.execute("INSERT INTO t VALUES (2)")
     assert descriptors_of(database) == []
     assert numbers(until_the_test_ends(Numbers(database.path))) == [(1,), (2,)]
+
+
+def test_threads_that_end_while_it_is_closed_close_nothing_twice(tmp_path: Path) -> None:
+    """In a process of its own: SQLite does not survive a connection that two threads close."""
+    code = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from sqlite.test_database import Numbers, UnavailableError, numbers
+def read(database):
+    try:
+        numbers(database)
+    except UnavailableError:
+        pass
+for number in range(150):
+    database = Numbers.create(Path(sys.argv[2]) / "n.db")
+    work = [threading.Thread(target=read, args=(database,)) for _ in range(3)]
+    work += [threading.Thread(target=database.close) for _ in range(2)]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+print("whole")
+"""
+    tests = Path(__file__).resolve().parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tests), str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "whole\n"), done.stderr[-2_000:]
+
+
+def test_a_connection_that_cannot_be_prepared_is_closed(tmp_path: Path) -> None:
+    Numbers.create(tmp_path / "n.db").close()
+
+    def refuse(_: Connection) -> None:
+        raise ValueError("not now")
+
+    with pytest.raises(ValueError, match="not now") as refused:
+        Numbers(tmp_path / "n.db", refuse)
+    assert [place for place in held().descriptors.values() if "n.db" in place] == []
+    assert refused.value.args == ("not now",)

@@ -36,7 +36,8 @@ def run(command: Callable[[], object]) -> int:
     """Run a command and return its exit code. Whatever it raises becomes words on stderr."""
     try:
         answer = command()
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by whoever started us
+            sys.stdout.flush()
         return answer if isinstance(answer, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -78,7 +79,7 @@ def _say(line: str) -> None:
 def _keep_traceback() -> str:
     try:
         handle, path = tempfile.mkstemp(prefix="pilothouse-error-", suffix=".txt")
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", errors="backslashreplace") as file:
             traceback.print_exc(file=file)
     except OSError as error:
         return f"no file ({error.strerror})"

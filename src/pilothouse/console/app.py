@@ -54,6 +54,7 @@ class Console(App[int]):
         as_name: str | None = None,
         *,
         start: str = "overview",
+        at: str = "",
         watching: bool = True,
         config: "ConsoleConfig | None" = None,
         fault: str = "",
@@ -64,8 +65,9 @@ class Console(App[int]):
         terminal: str = "",
         opened: Callable[[], object] = lambda: None,
     ) -> None:
-        """``fault`` is what is wrong with the configuration; ``terminal`` is put on record (nothing: no record is made);
-        ``opened`` is called once, with the first view on the screen. Whoever makes a console closes its ``session``."""
+        """``at`` is a time to begin with, as after ``:at``; ``fault`` what is wrong with the configuration; ``terminal`` is put
+        on record (nothing: no record is made); ``opened`` is called once, with the first view on the screen. Whoever makes a
+        console closes its ``session``."""
         super().__init__(ansi_color=True, watch_css=False)
         self.stylesheet = Stylesheet(variables=self.get_css_variables())
         self.session = Session(opener, user, as_name)
@@ -87,6 +89,7 @@ class Console(App[int]):
         self._sanitiser = Sanitiser()
         self._typed = TypeAhead(self, super().on_event, self._takes_keys)
         self._start = start
+        self._at = at
         self._opened = opened
         self._watching = watching
         self._looking = False
@@ -203,6 +206,8 @@ class Console(App[int]):
             self.view.say(str(error), "warn")
         else:
             await navigation.go(self, first)
+        if self._at:
+            self.time_travel.command(f"at {self._at}")
         self._opened()
         if self.session.terminal and self.session.number is None:
             self.run_worker(self._record_session, thread=True, exit_on_error=False, group="record")
@@ -316,10 +321,19 @@ def run(
     plugins: bool = True,
     lean: bool | None = None,
     start: str = "overview",
+    at: str = "",
 ) -> int:
     """Open the console on a terminal. Exit code 2, at once, where there is none."""
     from pilothouse.console.launch import launch
 
     return launch(
-        root, user, as_name, config=config, read_only=read_only, plugins=plugins, lean=lean, start=start
+        root,
+        user,
+        as_name,
+        config=config,
+        read_only=read_only,
+        plugins=plugins,
+        lean=lean,
+        start=start,
+        at=at,
     )

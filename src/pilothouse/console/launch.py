@@ -44,6 +44,7 @@ def launch(
     plugins: bool = True,
     lean: bool | None = None,
     start: str = "overview",
+    at: str = "",
 ) -> int:
     """Run the console until its reader leaves. 2 where stdin or stdout is no terminal or it cannot be drawn on."""
     problem = terminal_problem()
@@ -65,7 +66,7 @@ def launch(
 
     wanted = settings.lean if lean is None else lean
     app = Console(
-        opener, user, as_name, start=start, config=settings, fault=fault, read_only=read_only, plugins=plugins,
+        opener, user, as_name, start=start, at=at, config=settings, fault=fault, read_only=read_only, plugins=plugins,
         commands=command_history.CommandHistory(command_history.default_path()),
         lean=over_ssh(os.environ) if wanted is None else wanted, terminal=terminal_name(os.environ),
         opened=gc.freeze,  # what was imported stays: the collector need not look at it again

@@ -19,6 +19,7 @@ from pilothouse.presentation.raw import raw_lines
 
 if TYPE_CHECKING:
     from pilothouse.console.screens.base import View
+    from pilothouse.presentation.cell import Tone
 
 _PREFIX = "plugin_"
 TIMEOUT_S = 60.0
@@ -76,13 +77,10 @@ def _run(plugin: Plugin, argv: list[str], view: "View[Any]") -> None:
     if plugin.run == "terminal":
         try:
             with view.app.suspend():
-                code = subprocess.call(argv, cwd=workspace)
+                said = _run_in_the_terminal(plugin, argv, workspace)
         except SuspendNotSupported:
-            view.say('this terminal cannot be handed over: set run = "pager" for the plugin', "bad")
-        except OSError as error:
-            view.say(f"{argv[0]} cannot be run: {error.strerror}", "bad")
-        else:
-            view.say(f"{plugin.name} ended with {code}", "good" if code == 0 else "warn")
+            said = ('this terminal cannot be handed over: set run = "pager" for the plugin', "bad")
+        view.say(*said)
         view.reload()
         return
 
@@ -93,6 +91,19 @@ def _run(plugin: Plugin, argv: list[str], view: "View[Any]") -> None:
 
     view.say(f"{plugin.name} runs …")
     view.perform("", operation, waiting=f"{plugin.name} runs …")
+
+
+def _run_in_the_terminal(plugin: Plugin, argv: list[str], workspace: Path | None) -> "tuple[str, Tone]":
+    """What to say of it. Raises nothing: ``suspend`` would not take the terminal back."""
+    # ctrl+c is the program's. A handler, and not SIG_IGN, which the program would inherit.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        code = subprocess.call(argv, cwd=workspace)
+    except OSError as error:
+        return f"{argv[0]} cannot be run: {error.strerror}", "bad"
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return f"{plugin.name} ended with {code}", "good" if code == 0 else "warn"
 
 
 def places_of(view: "View[Any]") -> dict[str, str]:

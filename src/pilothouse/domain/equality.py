@@ -12,8 +12,11 @@ from typing import Any
 
 def same(a: Any, b: Any) -> bool:
     """``a == b``, where not a number equals not a number, also within dataclasses, sequences and mappings."""
-    if a is b or bool(a == b):
-        return True
+    try:
+        if a is b or bool(a == b):
+            return True
+    except (TypeError, ValueError, ArithmeticError):  # values without one answer, an array for one
+        return False
     if type(a) is not type(b):
         return False
     if isinstance(a, float):

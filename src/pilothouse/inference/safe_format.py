@@ -75,12 +75,17 @@ def load_model(data: bytes) -> Any:
 
 def _merged(estimator: Any) -> list[str]:
     """Parameters with keys that skops (0.16) writes as texts and makes again as ``bool(text)``: all of them True."""
-    parameters = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
-    return sorted(
-        name
-        for name, value in parameters.items()
-        if isinstance(value, dict) and any(key is None or type(key).__name__ in _MERGED for key in value)
-    )
+    try:
+        parameters = estimator.get_params(deep=True)
+    except Exception:  # noqa: BLE001 - not an estimator, or one that cannot say: skops tells what is wrong with it
+        return []
+    return sorted(name for name, value in parameters.items() if _merges(value))
+
+
+def _merges(value: Any) -> bool:
+    if isinstance(value, list | tuple):  # the weights of several outputs
+        return any(map(_merges, value))
+    return isinstance(value, dict) and any(key is None or type(key).__name__ in _MERGED for key in value)
 
 
 def _refused(data: bytes) -> list[str]:

@@ -178,6 +178,8 @@ class Database:
         held = self._held()
         try:
             with held.busy, self._errors():
+                if held.closed:  # between the two lines above
+                    self._check_open()
                 yield held
         finally:
             if self._closed:
@@ -190,8 +192,12 @@ class Database:
         if held is None or held.process != os.getpid():
             with self._errors():
                 held = _Held(connect(self.path, named_rows=self.named_rows), WriteQueue(self.path))
-                if self._prepare is not None:
-                    self._prepare(held.connection)
+                try:
+                    if self._prepare is not None:
+                        self._prepare(held.connection)
+                except BaseException:
+                    held.close()
+                    raise
             with self._lock:
                 self._open.add(held)
             self._local.held = held
@@ -212,12 +218,12 @@ class _Held:
         self.busy = threading.RLock()
         """Held by its thread while it works on the connection."""
         self.process = os.getpid()
-        self._closed = False
+        self.closed = False
 
     @property
     def at_work(self) -> bool:
         """Whether a unit of work has begun on it. Only its thread may ask, or who holds ``busy``."""
-        return not self._closed and self.connection.in_transaction
+        return not self.closed and self.connection.in_transaction
 
     def close_unless_busy(self) -> None:
         """Close it, unless a thread works on it: that one does so when it is through."""
@@ -229,10 +235,14 @@ class _Held:
                 self.busy.release()
 
     def close(self) -> None:
-        """Nothing of it stays open."""
-        self._closed = True
-        self.connection.close()
-        self.queue.close()
+        """Nothing of it stays open. Once: the end of its thread and the end of its database may come at the same moment, and
+        SQLite does not survive a connection that two threads close."""
+        with self.busy:
+            if self.closed:
+                return
+            self.closed = True
+            self.connection.close()
+            self.queue.close()
 
     def __del__(self) -> None:
         if self.process == os.getpid():

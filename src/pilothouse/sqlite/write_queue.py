@@ -50,9 +50,9 @@ class WriteQueue:
 
     def close(self) -> None:
         """Leave the queue."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        file, self._file = self._file, None  # its number may be another's as soon as it is closed
+        if file is not None:
+            os.close(file)
 
     def _take(self) -> None:
         now = time.monotonic()

@@ -44,4 +44,5 @@ def console(
         plugins=not no_plugins,
         lean=lean,
         start=" ".join(view) or "overview",
+        at=session.at or "",
     )
