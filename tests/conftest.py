@@ -62,8 +62,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     left = leftovers.processes_of(os.environ[leftovers.RUN])
     left += sorted(leftovers.shared_memory_of_the_dead() - _DEAD_BEFORE)
     left += [str(path) for path in MEMORY.glob(f"{_in_memory()}*")]
-    # The folder of a hub's socket stays for the next daemon of its workspace; what multiprocessing has, it removes when a process
-    # exits, which a worker of pytest does not come to.
+    # The folder of a hub's socket stays for the next daemon of its workspace. What multiprocessing has, it removes at the
+    # exit of a process, which a worker of pytest does not come to.
     passing = ("pilothouse-", "pymp-")
     left += [str(path) for path in Path(os.environ["TMPDIR"]).iterdir() if not path.name.startswith(passing)]
     if left:
