@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.main import cli
+from pilothouse.cli.group import cli
 from pilothouse.console.actions import ACTIONS, EVERYWHERE, MOVEMENT, Action
 from pilothouse.console.navigation import VIEWS
 from pilothouse.domain.roles import PERMISSIONS, Permission, Role

@@ -16,8 +16,8 @@ import pyte
 RUN = """
 import sys
 from pathlib import Path
-from pilothouse.console.app import run
-sys.exit(run(Path(sys.argv[1]), "ada", "pat", start=" ".join(sys.argv[2:]) or "overview"))
+from pilothouse.console.launch import launch
+sys.exit(launch(Path(sys.argv[1]), "ada", "pat", start=" ".join(sys.argv[2:]) or "overview"))
 """
 
 

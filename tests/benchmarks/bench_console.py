@@ -95,8 +95,8 @@ def run() -> None:
 def console(root: Path, *view: str) -> list[str]:
     """The command that opens a console on a workspace as ``pat``."""
     code = (
-        "import sys; from pathlib import Path; from pilothouse.console.app import run; "
-        "sys.exit(run(Path(sys.argv[1]), 'ada', 'pat', start=' '.join(sys.argv[2:]) or 'overview', lean=False))"
+        "import sys; from pathlib import Path; from pilothouse.console.launch import launch; "
+        "sys.exit(launch(Path(sys.argv[1]), 'ada', 'pat', start=' '.join(sys.argv[2:]) or 'overview', lean=False))"
     )
     return [sys.executable, "-c", code, str(root), *view]
 

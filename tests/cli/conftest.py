@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.cli import failures
-from pilothouse.cli.main import cli
+from pilothouse.cli import failures, main
 from templates import copy_of
 
 MODEL = """
@@ -84,7 +83,7 @@ def pilothouse(root: Path, capsys: pytest.CaptureFixture[str]) -> Pilothouse:
     def run(*arguments: str, as_name: str | None = "olga") -> Answer:
         given = ["--workspace", str(root), *(["--as", as_name] if as_name else []), *arguments]
         capsys.readouterr()
-        code = failures.run(lambda: cli.main(given, prog_name="pilothouse", standalone_mode=False))
+        code = failures.run(lambda: main.run(given))
         captured = capsys.readouterr()
         return Answer(code, captured.out, captured.err)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.cli.main import _COMMANDS, cli
+from pilothouse.cli.group import _COMMANDS, cli
+from pilothouse.cli.main import read_options
 from pilothouse.cli.output import parse_assignments, parse_time
 from pilothouse.domain.errors import InvalidInputError
 
@@ -191,3 +192,43 @@ def test_times_without_a_zone_are_utc() -> None:
     assert time.isoformat() == "2013-05-03T14:05:00+00:00"
     with pytest.raises(InvalidInputError, match="ISO 8601"):
         parse_time("yesterday")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["-w", "somewhere"],
+        ["--as", "pat", "--workspace", "some where"],
+        ["--at", "-7d", "-w", "--as"],
+    ],
+)
+def test_options_alone_are_read_as_click_reads_them(arguments: list[str]) -> None:
+    read = read_options(arguments)
+    assert read is not None
+    context = cli.make_context("pilothouse", list(arguments), resilient_parsing=True)
+    values = {name: str(value) for name, value in context.params.items() if value not in (None, False)}
+    assert read == values
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["models"],
+        ["--json"],
+        ["-w"],
+        ["-w", "a", "-w", "b"],
+        ["--as=pat", "models"],
+        ["-wx", "y"],
+        ["-w", __file__],
+    ],
+)
+def test_whatever_else_is_given_is_left_to_click(arguments: list[str]) -> None:
+    assert read_options(arguments) is None
+
+
+def test_a_group_of_commands_alone_shows_its_help_with_its_lines(workspace) -> None:
+    answer = workspace("audit")
+    assert answer.code == 2
+    assert answer.err.startswith("Usage: pilothouse audit")
+    assert answer.err.count("\n") > 5

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from pilothouse.cli.main import cli
+from pilothouse.cli.group import cli
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.operations.table_files import compare_files
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.cli import failures
-from pilothouse.cli.main import _COMMANDS, cli
+from pilothouse.cli import failures, main
+from pilothouse.cli.group import _COMMANDS
 
 
 def run(*arguments: str) -> int:
-    return failures.run(lambda: cli.main(list(arguments), prog_name="pilothouse", standalone_mode=False))
+    return failures.run(lambda: main.run(arguments))
 
 
 @pytest.fixture(autouse=True)

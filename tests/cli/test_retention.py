@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 
 from flight_batches import batch_of
-from pilothouse.cli import failures
-from pilothouse.cli.main import cli
+from pilothouse.cli import failures, main
 from pilothouse.cli.session import os_user
 from pilothouse.domain.roles import Role
 from pilothouse.operations import ingest, workspaces
@@ -29,7 +28,7 @@ def run(tmp_path, capsys):
     def act(*words: str):
         capsys.readouterr()
         given = ["--workspace", str(tmp_path), *words]
-        code = failures.run(lambda: cli.main(given, prog_name="pilothouse", standalone_mode=False))
+        code = failures.run(lambda: main.run(given))
         return (code, *capsys.readouterr())
 
     return act

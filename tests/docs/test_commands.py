@@ -8,7 +8,7 @@ import click
 import pytest
 from documents import DOCUMENTS, PAGES, ROOT, blocks, tables_module
 
-from pilothouse.cli.main import cli
+from pilothouse.cli.group import cli
 from pilothouse.cli.session import Session
 
 OPERATORS = {"|", "||", "&&", ";", "&"}

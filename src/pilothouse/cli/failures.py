@@ -11,8 +11,6 @@ import tempfile
 import traceback
 from collections.abc import Callable
 
-import click
-
 from pilothouse.domain.errors import PilothouseError, UnavailableError
 from pilothouse.presentation.texts import safe
 
@@ -39,14 +37,6 @@ def run(command: Callable[[], object]) -> int:
         if sys.stdout is not None:  # closed by whoever started us
             sys.stdout.flush()
         return answer if isinstance(answer, int) else 0
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.Abort:
-        _say("interrupted")
-        return 130
-    except click.ClickException as error:
-        _say(f"{error.format_message()} (try --help)")
-        return error.exit_code
     except PilothouseError as error:
         for line in str(error).splitlines() or [type(error).__name__]:
             _say(line)

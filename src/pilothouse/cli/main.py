@@ -1,161 +1,49 @@
-"""``pilothouse``: parses the command line first and imports a command only when it is called."""
+"""``pilothouse``: the entry point. A console that is asked for by the options of every command is opened without click.
 
-import importlib
+Click costs a twentieth of the time to the console's first frame, and the console is what most calls are for.
+"""
+
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
-from pilothouse import __version__
 from pilothouse.cli import failures
-from pilothouse.cli.session import Session
+from pilothouse.cli.session import Session, open_console
 from pilothouse.system.supported import check_system
 
-_COMMANDS = {
-    "init": ("workspace:init", "Make a workspace in a folder."),
-    "apply": ("workspace:apply", "Read the model files and bring the registry up to them."),
-    "status": ("workspace:status", "The fleet's health in text, with an exit code."),
-    "backup": ("workspace:backup", "Copy a live workspace soundly into one file."),
-    "restore": ("workspace:restore", "Unpack and verify a backup into a new folder."),
-    "read-only": ("workspace:read_only", "Let nothing be written, with a reason."),
-    "writable": ("workspace:writable", "Let the workspace be written again."),
-    "doctor": ("workspace:doctor", "Check database, chain, artifacts, isolation and daemon."),
-    "models": ("models:models", "List the models."),
-    "versions": ("models:versions", "List the versions of a model."),
-    "show": ("models:show", "Show one version: metrics, gates, parameters, data, code."),
-    "compare": ("models:compare", "Show what differs between two versions."),
-    "lineage": ("models:lineage", "Walk a version back to its data and on to its deployments."),
-    "train": ("jobs:train", "Start a training."),
-    "reproduce": ("jobs:reproduce", "Train a version again from its record and compare."),
-    "jobs": ("jobs:jobs", "List jobs."),
-    "job": ("jobs:job", "Show one job."),
-    "logs": ("jobs:logs", "Print a job's log."),
-    "cancel": ("jobs:cancel", "Cancel a job."),
-    "retry": ("jobs:retry", "Run an ended job again."),
-    "trials": ("jobs:trials", "Compare the candidates of a training's search."),
-    "backfill": ("jobs:backfill", "Queue jobs for a range of past dates."),
-    "request": ("promotions:request", "Ask for a version's promotion."),
-    "requests": ("promotions:requests", "List promotion requests."),
-    "evidence": ("promotions:evidence", "Show a request with its evidence."),
-    "approve": ("promotions:approve", "Approve a request on the evidence shown."),
-    "reject": ("promotions:reject", "Reject a request, with a reason."),
-    "withdraw": ("promotions:withdraw", "Withdraw a request."),
-    "comment": ("promotions:comment", "Remark on a request."),
-    "rollback": ("deployments:rollback", "Go back to the version before, on one target or all."),
-    "lift-hold": ("deployments:lift_hold", "Let automatic deployment run again after a roll-back."),
-    "deployments": ("deployments:deployments", "What runs where, or has run."),
-    "deployed": ("deployments:deployed", "What was live where at a time."),
-    "targets": ("deployments:targets", "List targets with what answers there."),
-    "token": ("deployments:token", "Issue a target's token for the hub."),
-    "monitor": ("monitoring:monitor", "Drift, performance, latency and volume of a model on a target."),
-    "multivariate": (
-        "monitoring:multivariate",
-        "Compare a window's rows with the training rows, all features together.",
-    ),
-    "incidents": ("incidents:incidents", "List incidents: alerts with one cause, the dearest first."),
-    "incident": ("incidents:incident", "Show an incident, or acknowledge, resolve, assign it whole."),
-    "performance": ("monitoring:performance", "Every metric once outcomes are known, by class and by slice."),
-    "alerts": ("monitoring:alerts", "List alerts."),
-    "alert": ("monitoring:alert", "Why an alert fired."),
-    "ack": ("monitoring:ack", "Acknowledge an alert."),
-    "resolve": ("monitoring:resolve", "Resolve an alert."),
-    "rejected": ("monitoring:rejected", "Events that were not taken, by reason."),
-    "ingest": ("monitoring:ingest", "Take a prediction log of a model served elsewhere."),
-    "labels": ("monitoring:labels", "Take outcomes: prediction id and what really happened."),
-    "retention": (
-        "retention:retention",
-        "What retention would delete of old predictions; --apply deletes it.",
-    ),
-    "legal-hold": ("retention:legal_hold", "Stop the deletion of predictions, or lift such a stop."),
-    "drift": ("comparing:drift", "Compare two files column by column, outside of any workspace."),
-    "schedules": ("automation:schedules", "List schedules with their next times."),
-    "schedule": ("automation:schedule", "Show, pause or resume a schedule."),
-    "triggers": ("automation:triggers", "List triggers and what came of them."),
-    "pause": ("automation:pause", "Pause all automation."),
-    "resume": ("automation:resume", "Resume automation."),
-    "audit": ("audit:audit", "Show, verify or export the audit log."),
-    "roles": ("access:roles", "Who holds which role."),
-    "grant": ("access:grant", "Grant a role."),
-    "revoke": ("access:revoke", "Revoke a role."),
-    "policy": ("access:policy", "Show or set the workspace's policy."),
-    "wrapper": ("access:wrapper", "Trust a login service to hand over people's names."),
-    "whoami": ("access:whoami", "Who you are here, and how that is known."),
-    "console": ("console:console", "Open the console (also: pilothouse without a command)."),
-    "sessions": ("sessions:sessions", "Who has or had a console open."),
-    "daemon": ("processes:daemon", "Run, start, stop or ask after the daemon."),
-    "serve": ("processes:serve", "Answer predictions on a target."),
-    "demo": ("processes:demo", "The whole story on real flights."),
-}
-"""Command to ``module:function`` under ``pilothouse.cli.commands`` and its line in the help."""
+_OPTIONS = {"-w": "workspace", "--workspace": "workspace", "--as": "as_name", "--at": "at"}
+"""Options of the whole command line that take a value. ``group.cli`` declares the same ones."""
 
 
-_ANYWHERE = frozenset({"drift"})
-"""Commands that need nothing of Linux: they read files and print."""
-
-
-class LazyGroup(click.Group):
-    """A group that knows its commands' names and help lines and imports a module only to run one of them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, in the order of the life of a model."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command."""
-        if cmd_name not in _COMMANDS:
+def read_options(arguments: Sequence[str]) -> dict[str, str] | None:
+    """The values by name where there is nothing but options with a value, each once; None for what click has to read."""
+    values: dict[str, str] = {}
+    for option, value in zip(arguments[::2], arguments[1::2], strict=False):
+        name = _OPTIONS.get(option)
+        if name is None or name in values:
             return None
-        module, _, function = _COMMANDS[cmd_name][0].partition(":")
-        found: click.Command = getattr(importlib.import_module(f"pilothouse.cli.commands.{module}"), function)
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Help lines from the table, so that ``--help`` imports nothing."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+        values[name] = value
+    return None if len(arguments) % 2 or Path(values.get("workspace", "")).is_file() else values
 
 
-@click.group(
-    cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
-)
-@click.option(
-    "-w",
-    "--workspace",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The workspace folder; else $PILOTHOUSE_WORKSPACE, else this folder or the nearest above it.",
-)
-@click.option("--as", "as_name", metavar="NAME", help="Act as NAME, where the workspace lets that through.")
-@click.option(
-    "--at",
-    metavar="TIME",
-    help='Everything as it was at TIME by the data\'s clock, e.g. "2013-07-04 14:00" or -7d; nothing can be changed.',
-)
-@click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")
-@click.version_option(__version__, prog_name="pilothouse")
-@click.pass_context
-def cli(
-    ctx: click.Context, workspace: Path | None, as_name: str | None, at: str | None, as_json: bool
-) -> object:
-    """The terminal operations console for machine-learning models.
+def run(arguments: Sequence[str]) -> object:
+    """Run what the command line asks for. Returns an exit code or None."""
+    options = read_options(arguments)
+    if options is None:
+        from pilothouse.cli import group
 
-    Without a command it opens the console.
-    """
-    if ctx.invoked_subcommand not in _ANYWHERE:
-        check_system()
-    session = ctx.obj = Session(workspace, as_name, as_json, at)
-    ctx.call_on_close(session.close)
-    if ctx.invoked_subcommand is None:
-        command = cli.get_command(ctx, "console")
-        assert command is not None
-        return ctx.invoke(command)
-    return None
+        return group.run(arguments)
+    check_system()
+    workspace = Path(options["workspace"]) if "workspace" in options else None
+    return open_console(Session(workspace, options.get("as_name"), False, options.get("at")))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Leaves with the exit code of what happened; no traceback reaches the user."""
     os.umask(0o077)
-    sys.exit(failures.run(lambda: cli.main(arguments, prog_name="pilothouse", standalone_mode=False)))
+    given = sys.argv[1:] if arguments is None else arguments
+    sys.exit(failures.run(lambda: run(given)))
 
 
 if __name__ == "__main__":

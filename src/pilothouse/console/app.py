@@ -1,7 +1,6 @@
 """The console: modes, bindings, one session. Everything else is a module of its own."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -309,31 +308,3 @@ class Console(App[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette holds what the view on top can do, and nothing that writes files."""
         return palette.commands(self.view)
-
-
-def run(
-    root: Path,
-    user: str,
-    as_name: str | None = None,
-    *,
-    config: Path | None = None,
-    read_only: bool = False,
-    plugins: bool = True,
-    lean: bool | None = None,
-    start: str = "overview",
-    at: str = "",
-) -> int:
-    """Open the console on a terminal. Exit code 2, at once, where there is none."""
-    from pilothouse.console.launch import launch
-
-    return launch(
-        root,
-        user,
-        as_name,
-        config=config,
-        read_only=read_only,
-        plugins=plugins,
-        lean=lean,
-        start=start,
-        at=at,
-    )

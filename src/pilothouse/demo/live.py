@@ -14,7 +14,7 @@ def show(
     root: Path, progress: Progress, *, days: int, pace: float | None, keep: bool, actor: str | None
 ) -> int:
     """Raise the curtain, start the replay in the background and open the console on it, as the approver."""
-    from pilothouse.console import app
+    from pilothouse.console.launch import launch
     from pilothouse.demo import story
 
     try:
@@ -37,7 +37,7 @@ def show(
         try:
             progress.say(f"opening the console as {actor or stage.APPROVER}; the months replay behind it")
             cast.services.close()
-            return app.run(root, stage.os_user(), actor or stage.APPROVER)
+            return launch(root, stage.os_user(), actor or stage.APPROVER)
         finally:
             replay.terminate()
             replay.wait(timeout=10)

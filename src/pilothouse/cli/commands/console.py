@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.session import Session, os_user
+from pilothouse.cli.session import Session, open_console
 
 
 @click.command()
@@ -33,16 +33,12 @@ def console(
     lean: bool | None = None,
 ) -> int:
     """Open the console, at a VIEW with its arguments where one is named (as after the colon)."""
-    from pilothouse.console import app
-
-    return app.run(
-        session.root,
-        os_user(),
-        as_name or session.as_name,
+    session.as_name = as_name or session.as_name
+    return open_console(
+        session,
         config=config,
         read_only=read_only,
         plugins=not no_plugins,
         lean=lean,
         start=" ".join(view) or "overview",
-        at=session.at or "",
     )

@@ -5,7 +5,6 @@ from typing import Any
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from pilothouse.console.screens.base import View
@@ -22,8 +21,7 @@ class OpeningView(View[None]):
 
     def body(self) -> ComposeResult:
         """Words only."""
-        with VerticalScroll(can_focus=False):
-            yield Static(Text("opening the workspace …"), markup=False, id="trouble", classes="words")
+        yield Static(Text("opening the workspace …"), markup=False, id="trouble", classes="words")
 
     def on_mount(self) -> None:
         """Where the reader's own configuration is wrong, that comes first."""
@@ -58,7 +56,7 @@ class OpeningView(View[None]):
 
     def _put(self, title: str, words: str, keys: list[Cell]) -> None:
         parts = [line(Cell("")), line(Cell(title, "bad")), line(Cell(""))]
-        parts += [Text(safe(part, 400)) for part in safe_block(words, 2_000).split("\n")[:30]]
+        parts += [Text(safe(part, 400)) for part in safe_block(words, 2_000).split("\n")[:12]]
         self.query_one("#trouble", Static).update(Text("\n").join([*parts, line(Cell("")), line(*keys)]))
 
     def on_key(self, event: events.Key) -> None:
