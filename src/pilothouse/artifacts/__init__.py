@@ -1,5 +1,5 @@
 """Content-addressed files: written once, never changed, verified whenever they are read."""
 
-from .artifact_store import ArtifactStore
+from pilothouse.artifacts.artifact_store import ArtifactStore
 
 __all__ = ["ArtifactStore"]

@@ -10,15 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+from pilothouse.daemon.main import DRAIN
+from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.execution.launcher_client import Isolation
 from pilothouse.system.leader import leader
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.processes import is_alive, kill_group, name_of
-
-from .main import DRAIN
-from .serving_supervisor import running_servers
 
 _POLL_S = 0.02
 

@@ -4,6 +4,13 @@ import functools
 import logging
 import threading
 
+from pilothouse.daemon.hub import hub_app
+from pilothouse.daemon.hub_server import HubServer
+from pilothouse.daemon.job_supervisor import run_slot
+from pilothouse.daemon.parts import Bell, Parts, repeat, watch
+from pilothouse.daemon.scheduler import ScheduleKeeper
+from pilothouse.daemon.serving_supervisor import ServingSupervisor
+from pilothouse.daemon.trigger_keeper import keep_triggers
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import JobStatus, ProcessName
 from pilothouse.execution.launcher_client import Isolation, Launcher
@@ -13,14 +20,6 @@ from pilothouse.operations.processes import BEAT_EVERY_S, Pulse
 from pilothouse.operations.services import Services
 from pilothouse.store import jobs as stored_jobs
 from pilothouse.system import memory
-
-from .hub import hub_app
-from .hub_server import HubServer
-from .job_supervisor import run_slot
-from .parts import Bell, Parts, repeat, watch
-from .scheduler import ScheduleKeeper
-from .serving_supervisor import ServingSupervisor
-from .trigger_keeper import keep_triggers
 
 _SERVING_AT_LEAST_EVERY_S = 1.0
 _MONITOR_RESTS_S = 0.2

@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from pilothouse.daemon.hub_checks import MAXIMUM_BATCH_ROWS, check_batch, check_outcomes, check_report
+from pilothouse.daemon.hub_writer import BatchWriter
 from pilothouse.domain.errors import (
     ConflictError,
     IntegrityError,
@@ -45,9 +47,6 @@ from pilothouse.serving.http import (
     header,
     read_body,
 )
-
-from .hub_checks import MAXIMUM_BATCH_ROWS, check_batch, check_outcomes, check_report
-from .hub_writer import BatchWriter
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from pilothouse.daemon.logs import say
+from pilothouse.daemon.parts import Bell, repeat
 from pilothouse.domain.errors import PilothouseError, StaleAttemptError, UnavailableError
 from pilothouse.domain.failures import cause_of
 from pilothouse.domain.jobs import JobStatus, ProgressLine, StepExit, StepRequest, StepResult
@@ -22,9 +24,6 @@ from pilothouse.operations.jobs import ClaimedJob
 from pilothouse.operations.services import Services
 from pilothouse.operations.step_memory import StepMemory
 from pilothouse.store import job_queue
-
-from .logs import say
-from .parts import Bell, repeat
 
 log = logging.getLogger(__name__)
 

@@ -18,16 +18,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from pilothouse.daemon.logs import close_log, open_log, say
 from pilothouse.domain.errors import NotFoundError, PilothouseError
 from pilothouse.execution.launcher_client import Isolation, Launcher
 from pilothouse.system import landlock, memory, service_manager
 from pilothouse.system.leader import leadership
 from pilothouse.system.paths import WorkspacePaths
 
-from .logs import close_log, open_log, say
-
 if TYPE_CHECKING:
-    from .crew import Crew
+    from pilothouse.daemon.crew import Crew
 
 log = logging.getLogger("pilothouse.daemon.main")  # by name: run with -m this module is called __main__
 
@@ -98,9 +97,8 @@ def _lead(
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     # Only now, with the launcher exec'd: what these open, no step can inherit.
     from pilothouse.composition import open_workspace
+    from pilothouse.daemon.crew import Crew
     from pilothouse.operations import processes
-
-    from .crew import Crew
 
     services = open_workspace(paths.root)
     left: list[str] = []

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pilothouse.daemon.logs import say
+from pilothouse.daemon.parts import Bell, repeat
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON
 from pilothouse.operations import backups, multivariate, retention, schedules, trainings
 from pilothouse.operations.schedules import Due
 from pilothouse.operations.services import Services
-
-from .logs import say
-from .parts import Bell, repeat
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilothouse.daemon.logs import say
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.records import RequestStatus
@@ -24,8 +25,6 @@ from pilothouse.store import deployments, requests
 from pilothouse.system.files import read_plain_file, write_atomically
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.processes import is_alive
-
-from .logs import say
 
 log = logging.getLogger(__name__)
 

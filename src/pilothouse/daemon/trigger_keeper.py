@@ -3,11 +3,10 @@
 import functools
 import logging
 
+from pilothouse.daemon.logs import say
+from pilothouse.daemon.parts import Bell, repeat
 from pilothouse.operations import triggers
 from pilothouse.operations.services import Services
-
-from .logs import say
-from .parts import Bell, repeat
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 import errno
 from collections.abc import Iterator
 
-from .errors import IntegrityError, NotFoundError, UnavailableError, UserCodeError
-from .jobs import Cause
+from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError, UserCodeError
+from pilothouse.domain.jobs import Cause
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READING_STEPS = frozenset({"snapshot", "verify"})

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from .errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 """Models, targets and actors: lower-case letters, digits and inner hyphens, 64 at most. Safe as a folder name."""

@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .incidents import Cost
-from .model_spec import METRICS
+from pilothouse.domain.incidents import Cost
+from pilothouse.domain.model_spec import METRICS
 
 LOSS, DRIFT, SLOW, NOTHING = range(4)
 """The tiers, dearest first."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .records import Alert, AlertStatus
+from pilothouse.domain.records import Alert, AlertStatus
 
 DATA = frozenset({"data_quality", "data_drift", "score_drift", "performance"})
 """Kinds that can be one story of one version: faulty values drift, drift moves the scores, and the metric falls."""

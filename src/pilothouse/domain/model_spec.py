@@ -6,7 +6,7 @@ Durations are written ``"90d"``, ``"6h"``, ``"15m"``, ``"30s"`` in the file and 
 from dataclasses import dataclass, field
 from typing import Literal, NewType
 
-from .jobs import RetryOn
+from pilothouse.domain.jobs import RetryOn
 
 Duration = NewType("Duration", int)
 """Seconds, written in the file as a number with one of the units s, m, h, d, w."""

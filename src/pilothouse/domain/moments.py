@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from .errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _BEFORE = re.compile(r"-(\d{1,6})([mhdw])")

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from .evaluation import MetricValue
-from .records import Alert, Deployment
+from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.records import Alert, Deployment
 
 
 class Health(StrEnum):

@@ -10,8 +10,8 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from .errors import InvalidInputError
-from .model_spec import Duration
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.model_spec import Duration
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _LONGEST = 5_200 * _UNITS["w"]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from .canonical import canonical_digest
-from .model_spec import GatesSpec, MetricBound, ModelSpec, PromotionSpec
-from .records import PromotionRequest, WorkspacePolicy
+from pilothouse.domain.canonical import canonical_digest
+from pilothouse.domain.model_spec import GatesSpec, MetricBound, ModelSpec, PromotionSpec
+from pilothouse.domain.records import PromotionRequest, WorkspacePolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from .evaluation import ColumnSummary, GateResult, MetricValue
-from .jobs import JobKind, JobStatus
+from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
+from pilothouse.domain.jobs import JobKind, JobStatus
 
 
 class VersionStatus(StrEnum):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from .errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError
 
 DAY = 86_400
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .model_spec import Scalar, SearchSpec
+from pilothouse.domain.model_spec import Scalar, SearchSpec
 
 Scores = Mapping[tuple[int, int], float | None]
 """(candidate, fold) → score in the metric's units; None where the trial failed or the fold lacks a class."""

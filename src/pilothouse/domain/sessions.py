@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from .jobs import ProcessName
+from pilothouse.domain.jobs import ProcessName
 
 LOST = "lost: the process is gone without having said so"
 

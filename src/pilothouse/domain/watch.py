@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from .monitoring import Health
+from pilothouse.domain.monitoring import Health
 
 SECOND_US = 1_000_000
 MINUTE, HOUR, DAY = 60, 3_600, 86_400

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from .records import Alert, Deployment
+from pilothouse.domain.records import Alert, Deployment
 
 
 @dataclass(frozen=True, slots=True)

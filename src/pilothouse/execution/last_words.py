@@ -5,7 +5,7 @@ import re
 import stat
 from pathlib import Path
 
-from .step_process import LOG_FILE
+from pilothouse.execution.step_process import LOG_FILE
 
 _TAIL = 1 << 16
 _LONGEST = 300

@@ -24,10 +24,9 @@ import traceback
 from typing import Any
 
 from pilothouse.domain.jobs import STEPS, StepExit, StepRequest
+from pilothouse.execution.step_supervisor import CANCEL, become_reaper, supervise
 from pilothouse.system import landlock
 from pilothouse.system.processes import descendants
-
-from .step_supervisor import CANCEL, become_reaper, supervise
 
 _LIBRARIES = (
     *(

@@ -16,11 +16,10 @@ from typing import Any, Literal, Self
 
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.jobs import ProgressLine, StepExit, StepRequest, StepResult
+from pilothouse.execution.step_files import ProgressTail, check_inputs, read_result
+from pilothouse.execution.step_process import HASH_SEED, PROGRESS_FILE, REQUEST_FILE
 from pilothouse.system import landlock
 from pilothouse.system.files import write_atomically
-
-from .step_files import ProgressTail, check_inputs, read_result
-from .step_process import HASH_SEED, PROGRESS_FILE, REQUEST_FILE
 
 Isolation = Literal["require", "warn"]
 STEPS_PACKAGE = "pilothouse.training.steps"

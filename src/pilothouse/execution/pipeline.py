@@ -18,10 +18,9 @@ from pilothouse.domain.jobs import (
     StepRequest,
     StepResult,
 )
+from pilothouse.execution.last_words import last_words
+from pilothouse.execution.step_process import LOG_FILE
 from pilothouse.system.files import write_atomically
-
-from .last_words import last_words
-from .step_process import LOG_FILE
 
 OnProgress = Callable[[str, float, str], None]
 """``on_progress(step, fraction of the whole job, message)``; called from the thread that runs the pipeline."""

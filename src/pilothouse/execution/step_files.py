@@ -15,9 +15,8 @@ from typing import Any, get_args
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFoundError
 from pilothouse.domain.jobs import Cause, ProgressLine, StepResult
+from pilothouse.execution.step_process import LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE
 from pilothouse.system.files import parse_json, read_plain_file
-
-from .step_process import LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE
 
 _KEPT = frozenset({LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE})
 _LARGEST_RESULT = 64 << 20

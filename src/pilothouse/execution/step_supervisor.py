@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Literal
 
 from pilothouse.domain.jobs import StepExit, StepRequest
+from pilothouse.execution.step_process import (
+    EXIT_DISK_FULL,
+    EXIT_OUT_OF_MEMORY,
+    close_all_but,
+    run_step_here,
+)
 from pilothouse.system.processes import descendants, family_below
-
-from .step_process import EXIT_DISK_FULL, EXIT_OUT_OF_MEMORY, close_all_but, run_step_here
 
 CANCEL = b"c"
 _PR_SET_CHILD_SUBREAPER = 36

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..domain.categories import category_text
-from ..domain.errors import InvalidInputError
-from .schema import InputSchema
+from pilothouse.domain.categories import category_text
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.inference.schema import InputSchema
 
 Numbers = npt.NDArray[np.float64]
 

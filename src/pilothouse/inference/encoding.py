@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .columns import InputColumns, Numbers
-from .schema import InputSchema
+from pilothouse.inference.columns import InputColumns, Numbers
+from pilothouse.inference.schema import InputSchema
 
 Encode = Callable[[InputColumns], Any]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..domain.categories import category_text
-from ..domain.errors import IntegrityError, InvalidInputError
-from .columns import InputColumns, Numbers, input_columns
-from .encoding import split
-from .safe_format import load_model
-from .schema import InputSchema
+from pilothouse.domain.categories import category_text
+from pilothouse.domain.errors import IntegrityError, InvalidInputError
+from pilothouse.inference.columns import InputColumns, Numbers, input_columns
+from pilothouse.inference.encoding import split
+from pilothouse.inference.safe_format import load_model
+from pilothouse.inference.schema import InputSchema
 
 
 @dataclass(frozen=True, slots=True)

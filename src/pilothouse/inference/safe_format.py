@@ -7,7 +7,7 @@ itself. It is never widened by what a file asks for.
 import zipfile
 from typing import Any
 
-from ..domain.errors import IntegrityError, InvalidInputError
+from pilothouse.domain.errors import IntegrityError, InvalidInputError
 
 ALLOWED_TYPES: tuple[str, ...] = (
     "numpy.dtype",

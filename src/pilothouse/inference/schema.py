@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from ..domain.errors import IntegrityError
-from ..domain.model_spec import Task
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.model_spec import Task
 
 ColumnKind = Literal["number", "category"]
 

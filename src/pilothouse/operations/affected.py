@@ -8,12 +8,11 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.lineage import Affected, AffectedVersion, Stay
 from pilothouse.domain.records import RequestStatus, Version
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.catalogue import require_run, require_version
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, requests, versions
-
-from .authorisation import reading
-from .catalogue import require_run, require_version
-from .services import Services
 
 _DIGEST = re.compile(r"[0-9a-f]{7,64}")
 _LIMIT = 10_000

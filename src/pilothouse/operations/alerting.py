@@ -13,6 +13,10 @@ from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
 from pilothouse.domain.records import Alert, AlertStatus, Deployment
 from pilothouse.domain.watch import Turn, turn
+from pilothouse.operations import change_evidence, explanations
+from pilothouse.operations.alerts import open_alert, resolve_alert_automatically
+from pilothouse.operations.explanations import Occasion, Words
+from pilothouse.operations.services import Services
 from pilothouse.statistics.performance_verdicts import performance_is_certain
 from pilothouse.statistics.specification import SCORE
 from pilothouse.store import alerts as alert_store
@@ -32,11 +36,6 @@ from pilothouse.telemetry.readings import (
     figure_of,
     figures_of,
 )
-
-from . import change_evidence, explanations
-from .alerts import open_alert, resolve_alert_automatically
-from .explanations import Occasion, Words
-from .services import Services
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.authorisation import Change, changing, clean_text, reading, reason_given
+from pilothouse.operations.gathering import place
+from pilothouse.operations.judging import judge
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts
-
-from .authorisation import Change, changing, clean_text, reading, reason_given
-from .gathering import place
-from .judging import judge
-from .services import Services
 
 
 def list_alerts(

@@ -16,13 +16,12 @@ from pilothouse.domain.plain import format_duration
 from pilothouse.domain.promotion import loosened
 from pilothouse.domain.records import Target
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.operations.authorisation import Change, authorise, changing, check, reading
+from pilothouse.operations.schedule_times import check_rule, is_zone
+from pilothouse.operations.services import Services
+from pilothouse.operations.source_columns import source_problems
 from pilothouse.sqlite import Connection
 from pilothouse.store import models, schedules, targets
-
-from .authorisation import Change, authorise, changing, check, reading
-from .schedule_times import check_rule, is_zone
-from .services import Services
-from .source_columns import source_problems
 
 MODEL_FILE = "model.toml"
 _FILE_LIMIT = 1 << 20

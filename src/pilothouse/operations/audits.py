@@ -6,10 +6,9 @@ from typing import IO, Any
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
 from pilothouse.store import audit
-
-from .authorisation import reading
-from .services import Services
 
 
 def show(

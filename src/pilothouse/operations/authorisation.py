@@ -9,10 +9,9 @@ from typing import Any
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError
 from pilothouse.domain.records import AuditEntry
 from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import access, audit, workspace
-
-from .services import Services
 
 OPEN_READING = "open_reading"
 """The setting: ``yes`` where somebody who holds no role may read."""

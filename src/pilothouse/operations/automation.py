@@ -3,10 +3,9 @@
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.records import Automation
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.operations.authorisation import changing, clean_text, reading, reason_given
+from pilothouse.operations.services import Services
 from pilothouse.store import workspace
-
-from .authorisation import changing, clean_text, reading, reason_given
-from .services import Services
 
 
 def pause(services: Services, actor: Actor, reason: str) -> Automation:

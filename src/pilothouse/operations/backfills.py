@@ -8,12 +8,11 @@ from typing import Literal
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.catalogue import require_model
+from pilothouse.operations.services import Services
+from pilothouse.operations.trainings import start_backtest, start_training
 from pilothouse.store import deployments, jobs
-
-from .authorisation import reading
-from .catalogue import require_model
-from .services import Services
-from .trainings import start_backtest, start_training
 
 MOST_DATES = 1_000
 _PRIORITY = -10

@@ -24,13 +24,21 @@ from typing import Any
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from pilothouse.domain.records import AuditHead
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.operations.authorisation import authorise, changing
+from pilothouse.operations.restores import (
+    ARTIFACTS,
+    FORMAT,
+    MANIFEST,
+    MODELS,
+    REGISTRY,
+    TELEMETRY,
+    restore,
+    verify_backup,
+)
+from pilothouse.operations.services import Services
 from pilothouse.store import audit
 from pilothouse.store.connection import Registry
 from pilothouse.system.files import sha256_file, sync_folder
-
-from .authorisation import authorise, changing
-from .restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY, restore, verify_backup
-from .services import Services
 
 __all__ = ["BackupSummary", "backup", "restore", "verify_backup"]
 

@@ -9,11 +9,10 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Model, PromotionRequest, Run, Version
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import models, requests, runs, versions
-
-from .authorisation import reading
-from .services import Services
 
 
 @dataclass(frozen=True, slots=True)

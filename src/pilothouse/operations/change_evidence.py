@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pilothouse.domain.records import Alert
 from pilothouse.domain.what_changed import Diagnosis, Evidence, Measured, diagnose
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.specification import SCORE
 from pilothouse.telemetry import readings, to_us
@@ -28,8 +29,6 @@ from pilothouse.telemetry.readings import (
     figures_of,
 )
 from pilothouse.telemetry.streams import find_stream
-
-from .services import Services
 
 T = TypeVar("T")
 

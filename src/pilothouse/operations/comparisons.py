@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pilothouse.domain.evaluation import GateResult
 from pilothouse.domain.records import Version
 from pilothouse.domain.roles import Actor
+from pilothouse.operations import paired_predictions
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.catalogue import ComparisonRow, compare_versions, require_version
+from pilothouse.operations.services import Services
 from pilothouse.store import runs
-
-from . import paired_predictions
-from .authorisation import reading
-from .catalogue import ComparisonRow, compare_versions, require_version
-from .services import Services
 
 _FOLDER = "model_folder"
 _FILE_LIMIT = 1 << 20

@@ -10,13 +10,12 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Deployment, Hold, RollBackStep
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.wire import DesiredState, DesiredVersion
+from pilothouse.operations.authorisation import changing, reading, reason_given
+from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
+from pilothouse.operations.rollout import put_live
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, runs, targets
-
-from .authorisation import changing, reading, reason_given
-from .catalogue import require_model, require_version, spec_of_model
-from .rollout import put_live
-from .services import Services
 
 
 def roll_back(

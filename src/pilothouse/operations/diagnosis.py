@@ -10,14 +10,13 @@ from pilothouse.domain.diagnosis import Finding
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.roles import Actor
+from pilothouse.operations import audits, health, judging, processes, write_state
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import driver
 from pilothouse.sqlite.connection import check_file_system, check_library
 from pilothouse.store import agreement, audit, deployments, incidents, jobs, versions
 from pilothouse.system import landlock
-
-from . import audits, health, judging, processes, write_state
-from .authorisation import reading
-from .services import Services
 
 _LOW_DISK = 1 << 30
 _LARGE_WAL = 256 << 20

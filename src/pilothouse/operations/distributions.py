@@ -10,6 +10,9 @@ from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.monitoring import DistributionBin, FeatureDistribution
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
+from pilothouse.operations.watched import profile_judged_against
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import drift, profile
 from pilothouse.statistics.arrays import Floats, Ints
@@ -19,10 +22,6 @@ from pilothouse.store import versions
 from pilothouse.telemetry import from_us, readings, rollup, to_us
 from pilothouse.telemetry.readings import DRIFT, DriftFigure, Reading, figures_of
 from pilothouse.telemetry.streams import Stream, get_stream
-
-from .authorisation import reading
-from .services import Services
-from .watched import profile_judged_against
 
 _BINS = 15
 _TAIL = 0.005

@@ -6,10 +6,9 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.plain import to_plain
 from pilothouse.domain.records import Run, Version
+from pilothouse.operations.catalogue import require_run
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, runs
-
-from .catalogue import require_run
 
 
 def gather_evidence(connection: Connection, version: Version, targets: Sequence[str]) -> dict[str, Any]:

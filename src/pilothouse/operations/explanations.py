@@ -7,6 +7,7 @@ from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.plain import format_duration
 from pilothouse.domain.watch import Flow
+from pilothouse.operations.measures import measured_words, moved_words, way_of
 from pilothouse.statistics.performance_verdicts import speaking_share
 from pilothouse.statistics.specification import SCORE
 from pilothouse.telemetry import from_us
@@ -17,8 +18,6 @@ from pilothouse.telemetry.readings import (
     QualityFigure,
     TrafficFigure,
 )
-
-from .measures import measured_words, moved_words, way_of
 
 FEATURES = "features"
 """The subject of alerts about single columns."""

@@ -6,12 +6,11 @@ from typing import Any
 
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.operations.services import Services
 from pilothouse.telemetry import Stream, from_us, to_us
 from pilothouse.telemetry.columns import Features, Ints
 from pilothouse.telemetry.retention import deleted_before_us
 from pilothouse.telemetry.stored_rows import sampled_rows
-
-from .services import Services
 
 EVENT_TIME, TRUTH = "event_time", "truth"
 _FAR = 1 << 62

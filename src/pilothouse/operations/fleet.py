@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pilothouse.domain.monitoring import Fleet, RollOut, TargetState
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.health import target_states
+from pilothouse.operations.services import Services
 from pilothouse.store import requests
-
-from .authorisation import reading
-from .health import target_states
-from .services import Services
 
 _LOOKED_AT = 200
 """The newest requests, among which those on their way are."""

@@ -7,12 +7,11 @@ from pilothouse.domain.incidents import Place
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Alert
 from pilothouse.domain.roles import DAEMON, Permission
+from pilothouse.operations.authorisation import changing
+from pilothouse.operations.judging import judge
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, incidents, models
-
-from .authorisation import changing
-from .judging import judge
-from .services import Services
 
 _UNKNOWN_MODEL = timedelta(days=28)
 

@@ -10,6 +10,12 @@ from pilothouse.domain.monitoring import Health, ModelOverview, PerformanceReadi
 from pilothouse.domain.records import Alert, Deployment, PromotionRequest, Target
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.watch import Flow, health_of_target, silent_for, worst_health
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.monitor_views import monitor_view
+from pilothouse.operations.promotions import waiting_for
+from pilothouse.operations.services import Services
+from pilothouse.operations.stream_figures import StreamFigures, performance_reading, stream_figures
+from pilothouse.operations.watched import spec_in_force
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments, jobs, models, processes, requests, targets, versions
@@ -17,13 +23,6 @@ from pilothouse.store.processes import ServingRecord
 from pilothouse.telemetry import readings, to_us
 from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC, Reading, TrafficFigure, figure_of
 from pilothouse.telemetry.streams import find_stream
-
-from .authorisation import reading
-from .monitor_views import monitor_view
-from .promotions import waiting_for
-from .services import Services
-from .stream_figures import StreamFigures, performance_reading, stream_figures
-from .watched import spec_in_force
 
 __all__ = ["fleet_health", "monitor_view", "overview", "target_states"]
 

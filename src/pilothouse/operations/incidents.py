@@ -9,16 +9,15 @@ from pilothouse.domain.incidents import Cost, Incident, by_cost
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Alert, AlertStatus, Job
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.operations.alerts import set_status_in
+from pilothouse.operations.authorisation import Change, changing, clean_text, reading, reason_given
+from pilothouse.operations.incident_evidence import Known, gather_evidence
+from pilothouse.operations.judging import judge, reading_telemetry, telling
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import incidents, jobs, listing
 from pilothouse.store.incidents import IncidentRow
-
-from .alerts import set_status_in
-from .authorisation import Change, changing, clean_text, reading, reason_given
-from .incident_evidence import Known, gather_evidence
-from .judging import judge, reading_telemetry, telling
-from .services import Services
 
 
 def list_incidents(

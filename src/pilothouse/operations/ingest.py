@@ -12,16 +12,15 @@ from pilothouse.domain.monitoring import RejectedEvents
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.watch import HOUR
 from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
+from pilothouse.operations.authorisation import authorise, changing, reading
+from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
+from pilothouse.operations.deployments import private_columns
+from pilothouse.operations.services import Services
 from pilothouse.statistics.specification import ProfileSpecification
 from pilothouse.store import targets, versions
 from pilothouse.telemetry import VersionFacts, from_us, to_us
 from pilothouse.telemetry.streams import list_streams, rejected_counts
 from pilothouse.telemetry.truths import waiting_outcomes
-
-from .authorisation import authorise, changing, reading
-from .catalogue import require_model, require_version, spec_of_model
-from .deployments import private_columns
-from .services import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ def ingest_file(
     ``latency_ms`` and ``truth``. The same file twice counts once. Raises InvalidInputError (what the file lacks),
     NotFoundError (no such version or target) or NotAllowedError.
     """
-    from .prediction_files import read_predictions
+    from pilothouse.operations.prediction_files import read_predictions
 
     check_name(target, "target")
     authorise(services, actor, Permission.INGEST, model)
@@ -132,7 +131,7 @@ def ingest_labels_file(services: Services, actor: Actor, path: Path) -> LabelRec
 
     Raises InvalidInputError or NotAllowedError.
     """
-    from .prediction_files import read_outcomes
+    from pilothouse.operations.prediction_files import read_outcomes
 
     authorise(services, actor, Permission.INGEST)
     listed, digest = read_outcomes(path)

@@ -12,13 +12,20 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import TrainingSpec
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Permission
+from pilothouse.operations.authorisation import Change, changing
+from pilothouse.operations.jobs import (
+    ClaimedJob,
+    Outcome,
+    discard_files_of,
+    finish_in,
+    one_line,
+    require_job,
+    stale,
+)
+from pilothouse.operations.services import Services
+from pilothouse.operations.trainings import merge_overrides
 from pilothouse.sqlite import Connection
 from pilothouse.store import job_queue, jobs, models
-
-from .authorisation import Change, changing
-from .jobs import ClaimedJob, Outcome, discard_files_of, finish_in, one_line, require_job, stale
-from .services import Services
-from .trainings import merge_overrides
 
 _MESSAGE_LIMIT = 400
 

@@ -19,18 +19,17 @@ from pilothouse.domain.jobs import STEPS, JobKind, StepRequest
 from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Run, Version
+from pilothouse.operations.catalogue import require_run, require_version
+from pilothouse.operations.code_facts import CodeFacts, code_facts, copy_folder, folder_digest, unpack_folder
+from pilothouse.operations.jobs import ClaimedJob
+from pilothouse.operations.services import Services
+from pilothouse.operations.source_columns import source_path
+from pilothouse.operations.trainings import merge_overrides
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, jobs, models, runs
 from pilothouse.store.values import to_us
 from pilothouse.system.files import read_json, write_atomically
 from pilothouse.telemetry.streams import find_stream
-
-from .catalogue import require_run, require_version
-from .code_facts import CodeFacts, code_facts, copy_folder, folder_digest, unpack_folder
-from .jobs import ClaimedJob
-from .services import Services
-from .source_columns import source_path
-from .trainings import merge_overrides
 
 _COPY_ATTEMPTS = 3
 _PREPARED = "prepared.json"
@@ -224,7 +223,9 @@ def _prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) -
 
 
 def _prepare_backtest(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
-    from . import exports  # pulls in pyarrow, which the console's first frame has no use for
+    from pilothouse.operations import (
+        exports,  # pulls in pyarrow, which the console's first frame has no use for
+    )
 
     job, options = claim.job, claim.job.options
     with services.registry.read() as connection:
@@ -249,7 +250,7 @@ def _prepare_backtest(services: Services, claim: ClaimedJob, folder: Path) -> Pr
 
 def _prepare_domain_classifier(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
     """The window's stored rows, a sample of them, and the training rows as the version's record has them."""
-    from . import exports  # as above
+    from pilothouse.operations import exports  # as above
 
     options = claim.job.options
     with services.registry.read() as connection:

@@ -15,12 +15,11 @@ from pilothouse.domain.jobs import Cause, JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.execution.step_files import discard_files
+from pilothouse.operations.authorisation import Change, authorise, changing, clean_text, reading
+from pilothouse.operations.job_logs import LOG_LIMIT, read_steps
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, job_queue, jobs
-
-from .authorisation import Change, authorise, changing, clean_text, reading
-from .job_logs import LOG_LIMIT, read_steps
-from .services import Services
 
 _MESSAGE_LIMIT = 300
 _ERROR_LIMIT = 2_000

@@ -15,11 +15,10 @@ from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.incident_cost import cost_of
 from pilothouse.domain.incidents import Cost, cause_words
 from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, incidents
 from pilothouse.store.incidents import IncidentRow
-
-from .services import Services
 
 _AT_ONCE = 200
 """Incidents that are judged in one round at the most: after an upgrade very many may wait."""
@@ -74,10 +73,10 @@ def dearer(cost: Cost, before: Cost | None) -> Cost:
 def _judgements(
     connection: Connection, telemetry: Connection | None, rows: Sequence[IncidentRow]
 ) -> Iterator[tuple[IncidentRow, str, Cost]]:
-    from .incident_evidence import (
+    from pilothouse.operations.incident_evidence import (  # with NumPy, which nobody needs who only reads alerts
         Known,
         gather_evidence,
-    )  # with NumPy, which nobody needs who only reads alerts
+    )
 
     members, known = alerts.of_incidents(connection, [row.id for row in rows]), Known()
     for row in rows:

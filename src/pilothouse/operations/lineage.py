@@ -7,12 +7,11 @@ from pilothouse.domain.identifiers import VersionReference, version_uri
 from pilothouse.domain.lineage import LineageNode
 from pilothouse.domain.records import Alert, Deployment, Job, PromotionRequest, Run, Version
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.catalogue import require_run, require_version
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, deployments, jobs, models, requests, runs, versions
-
-from .authorisation import reading
-from .catalogue import require_run, require_version
-from .services import Services
 
 _LIMIT = 10_000
 _SHOWN_PARAMETERS = 12

@@ -6,11 +6,10 @@ from typing import TypeVar
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import AuditEntry, Deployment, Job, Version
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import audit, deployments, jobs, listing, versions
-
-from .authorisation import reading
-from .services import Services
 
 T = TypeVar("T")
 

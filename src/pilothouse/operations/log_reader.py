@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilothouse.domain.roles import Actor
-
-from .authorisation import authorise
-from .job_logs import Part, list_parts, read_parts
-from .jobs import get_job
-from .services import Services
+from pilothouse.operations.authorisation import authorise
+from pilothouse.operations.job_logs import Part, list_parts, read_parts
+from pilothouse.operations.jobs import get_job
+from pilothouse.operations.services import Services
 
 BLOCK = 1 << 18
 """Bytes between two numbers of the index: a log of 100 MB has 400 of them."""

@@ -14,16 +14,15 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.watch import SECOND_US, Span, level_of
+from pilothouse.operations import window_closing
+from pilothouse.operations.authorisation import changing, clean_text
+from pilothouse.operations.catalogue import require_model
+from pilothouse.operations.services import Services
+from pilothouse.operations.watched import spec_in_force
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry import Stream, from_us, readings, to_us
 from pilothouse.telemetry import rollup as rolled
 from pilothouse.telemetry.streams import list_streams
-
-from . import window_closing
-from .authorisation import changing, clean_text
-from .catalogue import require_model
-from .services import Services
-from .watched import spec_in_force
 
 MOST_WINDOWS = 10_000
 

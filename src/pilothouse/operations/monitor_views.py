@@ -6,23 +6,22 @@ from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.monitoring import DriftReading, MonitorView, TimelineMark
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
-from pilothouse.sqlite import Connection
-from pilothouse.store import alerts as alert_store
-from pilothouse.store import deployments
-from pilothouse.telemetry import from_us, readings
-from pilothouse.telemetry.readings import DRIFT, ESTIMATE, MULTIVARIATE, PERFORMANCE, TRAFFIC, RetrainingNote
-from pilothouse.telemetry.streams import list_streams, read_clock
-
-from .authorisation import reading
-from .services import Services
-from .stream_figures import (
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
+from pilothouse.operations.stream_figures import (
     drift_readings,
     estimate_reading,
     multivariate_reading,
     performance_reading,
     traffic_reading,
 )
-from .watched import baseline_p95_ms, reference_performance, spec_in_force
+from pilothouse.operations.watched import baseline_p95_ms, reference_performance, spec_in_force
+from pilothouse.sqlite import Connection
+from pilothouse.store import alerts as alert_store
+from pilothouse.store import deployments
+from pilothouse.telemetry import from_us, readings
+from pilothouse.telemetry.readings import DRIFT, ESTIMATE, MULTIVARIATE, PERFORMANCE, TRAFFIC, RetrainingNote
+from pilothouse.telemetry.streams import list_streams, read_clock
 
 _WINDOWS = 400
 """Windows of each monitor that are shown at most: more columns than any terminal has."""

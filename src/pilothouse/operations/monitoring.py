@@ -9,14 +9,13 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.watch import Span
+from pilothouse.operations import alerting, gathering, judging, retraining, silence, window_closing
+from pilothouse.operations.services import Services
+from pilothouse.operations.watched import baseline_of, spec_in_force
 from pilothouse.store import deployments
 from pilothouse.telemetry import Stream, from_us, readings
 from pilothouse.telemetry.readings import RetrainingNote
 from pilothouse.telemetry.streams import count_received, get_stream, list_streams, read_clock
-
-from . import alerting, gathering, judging, retraining, silence, window_closing
-from .services import Services
-from .watched import baseline_of, spec_in_force
 
 _AT_MOST = 200
 """Windows closed between two looks at what to alert, so that a long catch-up tells as it goes."""

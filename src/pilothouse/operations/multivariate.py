@@ -15,18 +15,17 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs import JobKind
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.authorisation import changing, clean_text, reading
+from pilothouse.operations.catalogue import require_model
+from pilothouse.operations.jobs import ClaimedJob, Outcome, check_held, finish_in
+from pilothouse.operations.services import Services
+from pilothouse.operations.step_records import finite
+from pilothouse.operations.trainings import queue
+from pilothouse.operations.watched import spec_in_force
 from pilothouse.store import deployments, jobs
 from pilothouse.telemetry import Stream, from_us, readings, to_us
 from pilothouse.telemetry.readings import DRIFT, MULTIVARIATE, GiveAwayFigure, MultivariateFigure
 from pilothouse.telemetry.streams import find_stream
-
-from .authorisation import changing, clean_text, reading
-from .catalogue import require_model
-from .jobs import ClaimedJob, Outcome, check_held, finish_in
-from .services import Services
-from .step_records import finite
-from .trainings import queue
-from .watched import spec_in_force
 
 KIND: JobKind = "domain_classifier"
 STEP = "domain_classifier"

@@ -6,10 +6,9 @@ Which outcomes waited at some time in the past is not on record (a row goes when
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.monitoring import OutcomeConflict, WaitingOutcome
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
 from pilothouse.telemetry import outcome_lists
-
-from .authorisation import reading
-from .services import Services
 
 
 def waiting_page(services: Services, actor: Actor, query: Query) -> Page[WaitingOutcome]:

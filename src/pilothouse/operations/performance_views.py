@@ -6,6 +6,9 @@ from datetime import datetime
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
+from pilothouse.operations.watched import spec_in_force
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import outcomes
 from pilothouse.statistics.outcomes import OutcomeProfile
@@ -15,10 +18,6 @@ from pilothouse.telemetry import from_us, slices
 from pilothouse.telemetry.rollup import DAY, SECOND_US, floor_to
 from pilothouse.telemetry.store import read_outcome_days
 from pilothouse.telemetry.streams import find_stream
-
-from .authorisation import reading
-from .services import Services
-from .watched import spec_in_force
 
 _DAY_US = DAY * SECOND_US
 

@@ -11,13 +11,12 @@ from pilothouse.domain.monitoring import DaemonState
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.wire import ServingReport
+from pilothouse.operations.authorisation import changing, reading
+from pilothouse.operations.services import Services
 from pilothouse.store import jobs, processes, workspace
 from pilothouse.system import landlock
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import own_name
-
-from .authorisation import changing, reading
-from .services import Services
 
 BEAT_EVERY_S = 5.0
 _NAME = "daemon"
@@ -59,7 +58,9 @@ class DaemonReport:
 
 def daemon_report(services: Services, actor: Actor) -> DaemonReport:
     """Everything that an operator asks of the daemon. Raises NotAllowedError."""
-    from . import schedules  # imports the reader of cron lines, which consoles do not want at their start
+    from pilothouse.operations import (
+        schedules,  # imports the reader of cron lines, which consoles do not want at their start
+    )
 
     with reading(services, actor) as connection:
         running = jobs.listed(connection, status=JobStatus.RUNNING)

@@ -7,15 +7,14 @@ from pilothouse.domain.identifiers import parse_reference, version_uri
 from pilothouse.domain.promotion import approvals_needed, may_approve, why_not_approve
 from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.authorisation import Change, changing, check, clean_text, reading, reason_given
+from pilothouse.operations.catalogue import require_request, require_version
+from pilothouse.operations.evidence import incumbents
+from pilothouse.operations.request_filing import check_requestable, file_request, targets_to_ask
+from pilothouse.operations.rollout import deploy_request, drop_challenger_of
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import requests
-
-from .authorisation import Change, changing, check, clean_text, reading, reason_given
-from .catalogue import require_request, require_version
-from .evidence import incumbents
-from .request_filing import check_requestable, file_request, targets_to_ask
-from .rollout import deploy_request, drop_challenger_of
-from .services import Services
 
 
 def request_promotion(

@@ -9,14 +9,13 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.promotion import EffectivePolicy, effective_policy
 from pilothouse.domain.records import PromotionRequest, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Permission
+from pilothouse.operations.authorisation import Change, changing
+from pilothouse.operations.catalogue import require_request, require_run, spec_of_model
+from pilothouse.operations.evidence import compared_versions, gather_evidence, incumbents
+from pilothouse.operations.rollout import CHALLENGER, deploy_request, drop_challenger_of, move_alias
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, requests, targets, workspace
-
-from .authorisation import Change, changing
-from .catalogue import require_request, require_run, spec_of_model
-from .evidence import compared_versions, gather_evidence, incumbents
-from .rollout import CHALLENGER, deploy_request, drop_challenger_of, move_alias
-from .services import Services
 
 
 def advance_automatically(

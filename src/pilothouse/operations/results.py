@@ -12,19 +12,18 @@ from pilothouse.domain.jobs import JobKind, StepResult
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Permission
+from pilothouse.operations import multivariate
+from pilothouse.operations.authorisation import Change, changing
+from pilothouse.operations.code_facts import pack_folder
+from pilothouse.operations.job_inputs import Prepared, code_diff, model_copy, read_prepared
+from pilothouse.operations.job_logs import read_bytes
+from pilothouse.operations.jobs import ClaimedJob, Outcome, check_held, finish_in, one_line
+from pilothouse.operations.request_filing import advance_automatically
+from pilothouse.operations.services import Services
+from pilothouse.operations.step_records import finite, gates_in, metrics_in, snapshot_in
 from pilothouse.store import jobs as job_rows
 from pilothouse.store import runs, versions
 from pilothouse.store.values import from_us
-
-from . import multivariate
-from .authorisation import Change, changing
-from .code_facts import pack_folder
-from .job_inputs import Prepared, code_diff, model_copy, read_prepared
-from .job_logs import read_bytes
-from .jobs import ClaimedJob, Outcome, check_held, finish_in, one_line
-from .request_filing import advance_automatically
-from .services import Services
-from .step_records import finite, gates_in, metrics_in, snapshot_in
 
 _LOG_LIMIT = 8 << 20
 _RUN_FILES = (("snapshot", "train"), ("snapshot", "holdout"), ("fit", "trials"))

@@ -6,14 +6,13 @@ from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.retention import DAY, LegalHold, RetentionReport, RetentionShare, hold_on, kept_for
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.operations.authorisation import authorise, changing, reading, reason_given
+from pilothouse.operations.services import Services
+from pilothouse.operations.watched import spec_in_force
 from pilothouse.sqlite import Connection
 from pilothouse.store import audit, legal_holds, models, targets, workspace
 from pilothouse.telemetry import Stream, retention, to_us
 from pilothouse.telemetry.streams import list_streams
-
-from .authorisation import authorise, changing, reading, reason_given
-from .services import Services
-from .watched import spec_in_force
 
 _SETTING = "keep_rows_days"
 _WAITING_S = 180 * DAY

@@ -9,15 +9,14 @@ from pilothouse.domain.records import Alert, AlertStatus, RequestStatus
 from pilothouse.domain.roles import DAEMON, Actor
 from pilothouse.domain.triggers import why_over_budget
 from pilothouse.domain.watch import RetrainingState, why_not_retrain
+from pilothouse.operations.alerts import note_retraining
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
+from pilothouse.operations.trainings import start_training
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import jobs, requests, triggers, workspace
 from pilothouse.telemetry import from_us, readings, to_us
 from pilothouse.telemetry.readings import RetrainingNote
-
-from .alerts import note_retraining
-from .authorisation import reading
-from .services import Services
-from .trainings import start_training
 
 _PAUSED = "automation is paused"
 

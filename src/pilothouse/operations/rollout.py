@@ -6,11 +6,10 @@ from datetime import datetime
 
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Deployment, PromotionRequest, RequestStatus, Version
+from pilothouse.operations.authorisation import Change
+from pilothouse.operations.catalogue import require_run, require_version
+from pilothouse.operations.services import Services
 from pilothouse.store import aliases, deployments, jobs, requests
-
-from .authorisation import Change
-from .catalogue import require_run, require_version
-from .services import Services
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"

@@ -12,13 +12,12 @@ from itertools import islice
 from pilothouse.domain.errors import ConflictError, NotFoundError, PilothouseError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.authorisation import changing, clean_text, reading
+from pilothouse.operations.schedule_times import due_times, nominal_times, start_of
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import schedules, workspace
 from pilothouse.store.schedules import Decision, Fire, Rule
-
-from .authorisation import changing, clean_text, reading
-from .schedule_times import due_times, nominal_times, start_of
-from .services import Services
 
 LATE_AFTER = timedelta(seconds=90)
 """A run that starts later than this after its time was missed: nothing ran, or the machine slept."""

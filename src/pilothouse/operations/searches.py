@@ -16,14 +16,13 @@ from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.search import Ask, TrialLine, draw, mean, next_step
 from pilothouse.execution.pipeline import ParkedError
+from pilothouse.operations.authorisation import changing, reading
+from pilothouse.operations.job_inputs import model_copy, read_prepared
+from pilothouse.operations.jobs import ClaimedJob, require_job
+from pilothouse.operations.services import Services
+from pilothouse.operations.trainings import merge_overrides
 from pilothouse.sqlite import Connection
 from pilothouse.store import jobs, models
-
-from .authorisation import changing, reading
-from .job_inputs import model_copy, read_prepared
-from .jobs import ClaimedJob, require_job
-from .services import Services
-from .trainings import merge_overrides
 
 
 @dataclass(frozen=True, slots=True)

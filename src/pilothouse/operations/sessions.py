@@ -2,11 +2,10 @@
 
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.sessions import LOST, ConsoleSession
+from pilothouse.operations.authorisation import changing, clean_text, reading
+from pilothouse.operations.services import Services
 from pilothouse.store import audit, sessions
 from pilothouse.system.processes import is_alive, own_name
-
-from .authorisation import changing, clean_text, reading
-from .services import Services
 
 
 def open_session(services: Services, actor: Actor, terminal: str, *, read_only: bool = False) -> int:

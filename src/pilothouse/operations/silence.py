@@ -4,17 +4,16 @@ from dataclasses import dataclass, field
 
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.watch import Flow, flowing_since, silent_for
+from pilothouse.operations.alerting import resolve_quietly
+from pilothouse.operations.alerts import open_alert
+from pilothouse.operations.explanations import silence as words_of
+from pilothouse.operations.services import Services
+from pilothouse.operations.watched import spec_in_force
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import processes
 from pilothouse.telemetry import from_us, to_us
 from pilothouse.telemetry.streams import arrivals_after, list_streams
-
-from .alerting import resolve_quietly
-from .alerts import open_alert
-from .explanations import silence as words_of
-from .services import Services
-from .watched import spec_in_force
 
 KIND = "silence"
 

@@ -7,16 +7,15 @@ from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.records import Automation, Job, RequestStatus, Schedule
 from pilothouse.domain.roles import DAEMON, Actor
 from pilothouse.domain.triggers import Deed, Firing, Starter
+from pilothouse.operations import retraining
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
+from pilothouse.operations.triggers import waits_for, why_not_now
 from pilothouse.sqlite import Connection
 from pilothouse.store import jobs, models, requests, schedules, triggers, workspace
 from pilothouse.store.schedules import Fire
 from pilothouse.store.triggers import TriggerEvent
 from pilothouse.telemetry import from_us
-
-from . import retraining
-from .authorisation import reading
-from .services import Services
-from .triggers import waits_for, why_not_now
 
 ALERTS = "alerts"
 """What the rule ``automation.retrain_on`` is called in the list: it is a trigger like others, and has no name."""

@@ -16,15 +16,14 @@ from typing import Any
 
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.operations.job_inputs import model_copy, read_prepared
+from pilothouse.operations.jobs import ClaimedJob
+from pilothouse.operations.services import Services
+from pilothouse.operations.step_records import finite
 from pilothouse.store import jobs, step_results
 from pilothouse.store.step_results import Output, Remembered
 from pilothouse.system.files import sha256_file
 from pilothouse.system.fingerprint import fingerprint
-
-from .job_inputs import model_copy, read_prepared
-from .jobs import ClaimedJob
-from .services import Services
-from .step_records import finite
 
 _WORDS = ("owner", "description", "promotion", "automation")
 _LEFT_OUT = {

@@ -7,10 +7,9 @@ from dataclasses import replace
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.records import Target
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.authorisation import changing, reading
+from pilothouse.operations.services import Services
 from pilothouse.store import targets
-
-from .authorisation import changing, reading
-from .services import Services
 
 
 def list_targets(services: Services, actor: Actor) -> list[Target]:

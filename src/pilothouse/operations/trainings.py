@@ -16,11 +16,10 @@ from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec, Scalar
 from pilothouse.domain.records import Job, Model
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.authorisation import Change, changing, clean_text, reading
+from pilothouse.operations.catalogue import require_model, require_version
+from pilothouse.operations.services import Services
 from pilothouse.store import alerts, jobs, models, targets, workspace
-
-from .authorisation import Change, changing, clean_text, reading
-from .catalogue import require_model, require_version
-from .services import Services
 
 _OVERRIDABLE = ("data.lookback",)
 _OVERRIDABLE_BELOW = "training."

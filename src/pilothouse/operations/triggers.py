@@ -15,16 +15,15 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.triggers import TriggerState, why_not_start
+from pilothouse.operations.authorisation import changing, reading
+from pilothouse.operations.services import Services
+from pilothouse.operations.source_columns import source_path
+from pilothouse.operations.trainings import start_training
 from pilothouse.sqlite import Connection
 from pilothouse.store import jobs, models, triggers, workspace
 from pilothouse.store.triggers import TriggerEvent
 from pilothouse.store.values import to_us
 from pilothouse.system.fingerprint import fingerprint
-
-from .authorisation import changing, reading
-from .services import Services
-from .source_columns import source_path
-from .trainings import start_training
 
 
 @dataclass(frozen=True, slots=True)

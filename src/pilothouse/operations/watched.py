@@ -11,6 +11,7 @@ from pilothouse.domain.identifiers import VersionReference, version_uri
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Version
+from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import calibration as calibrations
 from pilothouse.statistics import calibration_storage, estimation
@@ -21,8 +22,6 @@ from pilothouse.statistics.profile import Profile
 from pilothouse.statistics.specification import ProfileSpecification
 from pilothouse.store import models, processes, versions
 from pilothouse.telemetry import readings
-
-from .services import Services
 
 _SPECS: dict[str, ModelSpec] = {}
 _SPECS_AT_MOST = 512

@@ -10,6 +10,14 @@ from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.why import BinShare, FeatureVerdict, Why, WindowVerdict
+from pilothouse.operations import change_evidence, retraining
+from pilothouse.operations.alerts import get_alert
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.incident_evidence import Importance, importance_of
+from pilothouse.operations.measures import measure_name
+from pilothouse.operations.services import Services
+from pilothouse.operations.watched import reference_profile, spec_in_force
+from pilothouse.operations.window_closing import ERROR_SHARE, grids
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance_verdicts import performance_bound, speaking_share
 from pilothouse.statistics.profile import histogram, merge_all
@@ -34,15 +42,6 @@ from pilothouse.telemetry.readings import (
     metric_value,
 )
 from pilothouse.telemetry.streams import find_stream
-
-from . import change_evidence, retraining
-from .alerts import get_alert
-from .authorisation import reading
-from .incident_evidence import Importance, importance_of
-from .measures import measure_name
-from .services import Services
-from .watched import reference_profile, spec_in_force
-from .window_closing import ERROR_SHARE, grids
 
 _BEFORE, _AFTER = 6, 3
 """Windows shown before the one that fired, and after it."""

@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.watch import DAY, SECOND_US, Span, due_spans, level_of
+from pilothouse.operations import window_estimates
+from pilothouse.operations.services import Services
+from pilothouse.operations.watched import Baseline, baseline_of, baseline_p95_ms
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import intervals, latency, null_windows, outcomes, thresholds
 from pilothouse.statistics.levels import LASTING
@@ -26,10 +29,6 @@ from pilothouse.telemetry.readings import (
     QualityFigure,
 )
 from pilothouse.telemetry.store import read_outcome_days, truth_share
-
-from . import window_estimates
-from .services import Services
-from .watched import Baseline, baseline_of, baseline_p95_ms
 
 ENOUGH_TRUTH = 0.995
 """With this share of a window's outcomes known it is closed at once; else a grace later, with what there is."""

@@ -5,13 +5,12 @@ from dataclasses import replace
 
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.operations.services import Services
+from pilothouse.operations.watched import estimator_of
 from pilothouse.statistics import estimation
 from pilothouse.statistics.profile import Profile
 from pilothouse.telemetry import Stream
 from pilothouse.telemetry.readings import EstimateFigure
-
-from .services import Services
-from .watched import estimator_of
 
 NOTHING_LEARNT = (
     "the version's hold-out is too small to learn from, or it was trained by a release without estimates"

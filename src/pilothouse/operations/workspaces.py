@@ -6,13 +6,12 @@ from pathlib import Path
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import DAEMON, Actor, Grant, Permission, Role
+from pilothouse.operations.authorisation import OPEN_READING, changing, clean_text, grants_in_force, reading
+from pilothouse.operations.services import Services, wall_clock
 from pilothouse.sqlite import Connection
 from pilothouse.store import access, audit, workspace
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths
-
-from .authorisation import OPEN_READING, changing, clean_text, grants_in_force, reading
-from .services import Services, wall_clock
 
 _ACTOR = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._@\\+-]{0,62}[A-Za-z0-9_$-])?")
 """User names as systems have them: ``ann``, ``svc_ml``, ``ann.lee@example.org``."""

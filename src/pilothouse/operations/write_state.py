@@ -8,12 +8,11 @@ import shutil
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, UnavailableError
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations import audits
+from pilothouse.operations.authorisation import authorise, changing, reason_given
+from pilothouse.operations.services import Services
 from pilothouse.store import audit, seals
 from pilothouse.system.write_guard import Cause, ReadOnly
-
-from . import audits
-from .authorisation import authorise, changing, reason_given
-from .services import Services
 
 LEAST_FREE = 64 << 20
 """Bytes free below which the daemon lets nothing be written; of a small disk a twentieth."""

@@ -13,9 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from ..domain.errors import InvalidInputError, NotFoundError, PilothouseError, UnavailableError
-from .http import ClientGoneError, HttpError, Receive, Scope, Send, answer, header, read_body
-from .protocol import (
+from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError, UnavailableError
+from pilothouse.serving.http import (
+    ClientGoneError,
+    HttpError,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    header,
+    read_body,
+)
+from pilothouse.serving.protocol import (
     MAXIMUM_BODY_BYTES,
     Inference,
     encode,
@@ -26,9 +35,9 @@ from .protocol import (
     server_metadata,
     shown_line,
 )
-from .roster import LoadedVersion, Roster
-from .spool import Spool
-from .worker import Answer, Work, Worker
+from pilothouse.serving.roster import LoadedVersion, Roster
+from pilothouse.serving.spool import Spool
+from pilothouse.serving.worker import Answer, Work, Worker
 
 log = logging.getLogger(__name__)
 

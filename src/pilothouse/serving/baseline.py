@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..domain.errors import PilothouseError, UnavailableError
-from .client_codec import infer_body
-from .protocol import read_inference
-from .roster import LoadedVersion
-from .worker import Answer, Work
+from pilothouse.domain.errors import PilothouseError, UnavailableError
+from pilothouse.serving.client_codec import infer_body
+from pilothouse.serving.protocol import read_inference
+from pilothouse.serving.roster import LoadedVersion
+from pilothouse.serving.worker import Answer, Work
 
 _WARM_UP, _REPEATS = 5, 60
 _PATIENCE_S = 60.0

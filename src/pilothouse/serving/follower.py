@@ -17,16 +17,16 @@ from pathlib import Path
 
 import msgspec
 
-from ..artifacts import ArtifactStore
-from ..domain.errors import IntegrityError, NotFoundError, PilothouseError
-from ..domain.wire import DesiredState, DesiredVersion, ServingReport
-from ..system.files import write_atomically
-from .baseline import measure_baseline
-from .hub_client import HubClient
-from .protocol import shown_line
-from .roster import LoadedVersion, Roster, load_predictor
-from .vital import vital_thread
-from .worker import Work
+from pilothouse.artifacts import ArtifactStore
+from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseError
+from pilothouse.domain.wire import DesiredState, DesiredVersion, ServingReport
+from pilothouse.serving.baseline import measure_baseline
+from pilothouse.serving.hub_client import HubClient
+from pilothouse.serving.protocol import shown_line
+from pilothouse.serving.roster import LoadedVersion, Roster, load_predictor
+from pilothouse.serving.vital import vital_thread
+from pilothouse.serving.worker import Work
+from pilothouse.system.files import write_atomically
 
 log = logging.getLogger(__name__)
 

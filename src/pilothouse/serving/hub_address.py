@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..domain.errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError
 
 _LONGEST_SOCKET_PATH = 107
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ..domain.errors import (
+from pilothouse.domain.errors import (
     ConflictError,
     InvalidInputError,
     NotAllowedError,
@@ -15,8 +15,8 @@ from ..domain.errors import (
     PilothouseError,
     UnavailableError,
 )
-from ..domain.wire import BatchReceipt, DesiredState, PredictionBatch, ServingReport
-from .protocol import shown_line
+from pilothouse.domain.wire import BatchReceipt, DesiredState, PredictionBatch, ServingReport
+from pilothouse.serving.protocol import shown_line
 
 MAXIMUM_ANSWER_BYTES = 2 * 2**30
 _TIMEOUT_S = 30.0

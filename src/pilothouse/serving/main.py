@@ -19,11 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from ..domain.errors import ConflictError, InvalidInputError, PilothouseError, UnavailableError
-from ..domain.identifiers import check_name
-from ..system import landlock
-from ..system.files import write_atomically
-from ..system.processes import own_name
+from pilothouse.domain.errors import ConflictError, InvalidInputError, PilothouseError, UnavailableError
+from pilothouse.domain.identifiers import check_name
+from pilothouse.system import landlock
+from pilothouse.system.files import write_atomically
+from pilothouse.system.processes import own_name
 
 log = logging.getLogger("pilothouse.serving")
 
@@ -63,7 +63,7 @@ def serve(
     with _locked(folder), _listening(host, port) as listener:
         port = listener.getsockname()[1]
         _give_up_all_but(folder, token_file, port, isolation)
-        from .process import run  # imports numpy and scikit-learn, with Landlock in force
+        from pilothouse.serving.process import run  # imports numpy and scikit-learn, with Landlock in force
 
         process = folder / "process.json"
         write_atomically(process, _process_document(target, host, port))
@@ -76,7 +76,7 @@ def serve(
 
 
 def _hub_path(hub: str) -> Path:
-    from .hub_address import socket_path
+    from pilothouse.serving.hub_address import socket_path
 
     return socket_path(hub).absolute()
 

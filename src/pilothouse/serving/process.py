@@ -9,13 +9,13 @@ import sys
 import warnings
 from pathlib import Path
 
-from .app import ServingApp
-from .follower import Follower
-from .http_server import quiet_server
-from .hub_client import HubClient
-from .shipper import Shipper
-from .spool import Spool, SpoolLimits
-from .worker import Worker
+from pilothouse.serving.app import ServingApp
+from pilothouse.serving.follower import Follower
+from pilothouse.serving.http_server import quiet_server
+from pilothouse.serving.hub_client import HubClient
+from pilothouse.serving.shipper import Shipper
+from pilothouse.serving.spool import Spool, SpoolLimits
+from pilothouse.serving.worker import Worker
 
 log = logging.getLogger(__name__)
 

@@ -22,13 +22,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from .. import __version__
-from ..domain.errors import InvalidInputError
-from ..domain.identifiers import PredictionId
-from ..inference.columns import InputColumns
-from ..inference.predictor import Prediction
-from ..inference.schema import InputSchema
-from .tensors import InputTensor, read_column, read_event_times, row_count, shown
+from pilothouse import __version__
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.identifiers import PredictionId
+from pilothouse.inference.columns import InputColumns
+from pilothouse.inference.predictor import Prediction
+from pilothouse.inference.schema import InputSchema
+from pilothouse.serving.tensors import InputTensor, read_column, read_event_times, row_count, shown
 
 MAXIMUM_BODY_BYTES = 16 * 2**20
 MAXIMUM_ROWS = 10_000

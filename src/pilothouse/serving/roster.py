@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..artifacts import ArtifactStore
-from ..domain.errors import IntegrityError, NotFoundError, UnavailableError
-from ..domain.wire import DesiredVersion
-from ..inference.predictor import Predictor
-from ..inference.schema import InputSchema
-from .protocol import shown_line
-from .spool import Stream
+from pilothouse.artifacts import ArtifactStore
+from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
+from pilothouse.domain.wire import DesiredVersion
+from pilothouse.inference.predictor import Predictor
+from pilothouse.inference.schema import InputSchema
+from pilothouse.serving.protocol import shown_line
+from pilothouse.serving.spool import Stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from ..domain.errors import IntegrityError
-from ..domain.wire import PredictionBatch, RequestTiming, code_texts, pack_timings
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.wire import PredictionBatch, RequestTiming, code_texts, pack_timings
 
 _FRAME = struct.Struct("<II")
 _FORMAT = 1

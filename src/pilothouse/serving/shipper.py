@@ -5,11 +5,11 @@ import random
 import threading
 import time
 
-from ..domain.errors import ConflictError, IntegrityError, InvalidInputError, PilothouseError
-from .hub_client import HubClient
-from .segments import read_segment, to_batch
-from .spool import Sealed, Spool
-from .vital import vital_thread
+from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, PilothouseError
+from pilothouse.serving.hub_client import HubClient
+from pilothouse.serving.segments import read_segment, to_batch
+from pilothouse.serving.spool import Sealed, Spool
+from pilothouse.serving.vital import vital_thread
 
 log = logging.getLogger(__name__)
 

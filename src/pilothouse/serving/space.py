@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from ..domain.errors import UnavailableError
+from pilothouse.domain.errors import UnavailableError
 
 _LOOK_EVERY_S = 1.0
 

@@ -20,12 +20,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..domain.errors import IntegrityError, PilothouseError, UnavailableError
-from ..domain.identifiers import PredictionId
-from ..system.files import sync_folder
-from .segments import ErrorRecord, PredictionRecord, SegmentHeader, frame, read_segment, truncate
-from .space import Space
-from .vital import vital_thread
+from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
+from pilothouse.domain.identifiers import PredictionId
+from pilothouse.serving.segments import (
+    ErrorRecord,
+    PredictionRecord,
+    SegmentHeader,
+    frame,
+    read_segment,
+    truncate,
+)
+from pilothouse.serving.space import Space
+from pilothouse.serving.vital import vital_thread
+from pilothouse.system.files import sync_folder
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..domain.categories import category_text
-from ..domain.errors import InvalidInputError
+from pilothouse.domain.categories import category_text
+from pilothouse.domain.errors import InvalidInputError
 
 MAXIMUM_TEXT = 1_024
 """Characters of one category or timestamp; a longer one is no category."""

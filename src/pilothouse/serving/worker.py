@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..domain.errors import PilothouseError
-from ..domain.identifiers import PredictionId
-from ..inference.columns import InputColumns
-from ..inference.predictor import Prediction
-from .protocol import shown_line
-from .roster import LoadedVersion
-from .segments import PredictionRecord
-from .spool import Spool
-from .vital import vital_thread
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.identifiers import PredictionId
+from pilothouse.inference.columns import InputColumns
+from pilothouse.inference.predictor import Prediction
+from pilothouse.serving.protocol import shown_line
+from pilothouse.serving.roster import LoadedVersion
+from pilothouse.serving.segments import PredictionRecord
+from pilothouse.serving.spool import Spool
+from pilothouse.serving.vital import vital_thread
 
 log = logging.getLogger(__name__)
 

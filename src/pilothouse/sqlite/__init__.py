@@ -1,7 +1,7 @@
 """What both databases stand on: one SQLite library, safe settings, transactions that wait instead of failing."""
 
-from .connection import Connection, Row, driver
-from .database import Database
-from .schema import Schema
+from pilothouse.sqlite.connection import Connection, Row, driver
+from pilothouse.sqlite.database import Database
+from pilothouse.sqlite.schema import Schema
 
 __all__ = ["Connection", "Database", "Row", "Schema", "driver"]

@@ -45,8 +45,8 @@ from apsw import (
 )
 from apsw import complete as complete_statement
 
-from .apsw_errors import FAILURES, as_ours, translated
-from .named_rows import Row, columns_named
+from pilothouse.sqlite.apsw_errors import FAILURES, as_ours, translated
+from pilothouse.sqlite.named_rows import Row, columns_named
 
 __all__ = [
     "SQLITE_AUTH", "SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_DENY", "SQLITE_FULL", "SQLITE_FUNCTION",

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Self
 
 from pilothouse.domain.errors import IntegrityError, UnavailableError
-
-from .connection import Connection, connect, driver
-from .errors import errors_named
-from .schema import (
+from pilothouse.sqlite.connection import Connection, connect, driver
+from pilothouse.sqlite.errors import errors_named
+from pilothouse.sqlite.schema import (
     Schema,
     check_file,
     check_schema,
@@ -22,8 +21,8 @@ from .schema import (
     pragma,
     upgrade_file,
 )
-from .transactions import unit_of_work
-from .write_queue import WriteQueue
+from pilothouse.sqlite.transactions import unit_of_work
+from pilothouse.sqlite.write_queue import WriteQueue
 
 
 class Database:

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, UnavailableError
-
-from .connection import driver
+from pilothouse.sqlite.connection import driver
 
 _NO_COLUMN = "No item with that key"
 """What a row says that is asked for a column by a name that it does not have."""

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
-
-from .connection import Connection, check_file_system, check_library, connect, driver, enter_wal
-from .errors import errors_named
-from .transactions import unit_of_work
+from pilothouse.sqlite.connection import (
+    Connection,
+    check_file_system,
+    check_library,
+    connect,
+    driver,
+    enter_wal,
+)
+from pilothouse.sqlite.errors import errors_named
+from pilothouse.sqlite.transactions import unit_of_work
 
 
 @dataclass(frozen=True)

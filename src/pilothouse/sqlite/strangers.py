@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from .connection import driver
+from pilothouse.sqlite.connection import driver
 
 _STEPS = 1_000_000
 """Of SQLite's virtual machine: a query that is only prepared takes a few dozen."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .connection import Connection
+from pilothouse.sqlite.connection import Connection
 
 
 @contextmanager

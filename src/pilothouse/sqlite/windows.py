@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.listing import Page, Query, RowFilter, find_column, like, unknown_column
-
-from .connection import Connection
+from pilothouse.sqlite.connection import Connection
 
 T = TypeVar("T")
 LONGEST_WINDOW = 2_000

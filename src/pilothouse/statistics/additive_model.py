@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Floats, Ints, frozen
-from .specification import CategoricalColumn, NumericColumn, ProfileSpecification
+from pilothouse.statistics.arrays import Floats, Ints, frozen
+from pilothouse.statistics.specification import CategoricalColumn, NumericColumn, ProfileSpecification
 
 _BEND = (1.0, -2.0, 1.0)
 _ZERO = np.float64(0.0)

@@ -22,13 +22,21 @@ from typing import Any
 
 import numpy as np
 
-from . import null_windows
-from .arrays import Floats
-from .chance import Chance, at_rows, chance_of, chance_of_share, law_of, rank_laws, rank_laws_of_windows
-from .profile import Histogram, Profile
-from .ranks import rank_scores
-from .specification import CategoricalColumn, Cells, Column, ProfileSpecification
-from .wander import SHARE, Wander, wander_of_categories, wander_of_numbers
+from pilothouse.statistics import null_windows
+from pilothouse.statistics.arrays import Floats
+from pilothouse.statistics.chance import (
+    Chance,
+    at_rows,
+    chance_of,
+    chance_of_share,
+    law_of,
+    rank_laws,
+    rank_laws_of_windows,
+)
+from pilothouse.statistics.profile import Histogram, Profile
+from pilothouse.statistics.ranks import rank_scores
+from pilothouse.statistics.specification import CategoricalColumn, Cells, Column, ProfileSpecification
+from pilothouse.statistics.wander import SHARE, Wander, wander_of_categories, wander_of_numbers
 
 EFFECT = {
     "ks": 0.05,

@@ -3,11 +3,10 @@
 from dataclasses import astuple
 
 from pilothouse.domain.errors import IntegrityError
-
-from .calibration import Calibration, Null
-from .chance import Chance
-from .encoding import pack, unpack
-from .wander import Wander
+from pilothouse.statistics.calibration import Calibration, Null
+from pilothouse.statistics.chance import Chance
+from pilothouse.statistics.encoding import pack, unpack
+from pilothouse.statistics.wander import Wander
 
 
 def encode(calibration: Calibration) -> bytes:

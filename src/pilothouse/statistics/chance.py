@@ -18,10 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Floats, Ints
-from .null_windows import Sides
-from .pearson import pearson_at, pearson_tail
-from .ranks import RANKS, RankLaw, RankScores, Scatter, level_and_spread, rank_scores, scatter
+from pilothouse.statistics.arrays import Floats, Ints
+from pilothouse.statistics.null_windows import Sides
+from pilothouse.statistics.pearson import pearson_at, pearson_tail
+from pilothouse.statistics.ranks import (
+    RANKS,
+    RankLaw,
+    RankScores,
+    Scatter,
+    level_and_spread,
+    rank_scores,
+    scatter,
+)
 
 DRAWN = ("js", "wasserstein")
 """Statistics whose law takes samples; that of ``ks`` is known without."""

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pilothouse.domain.categories import category_text
-
-from .arrays import AnyArray, Ints
+from pilothouse.statistics.arrays import AnyArray, Ints
 
 
 def class_codes(classes: Sequence[str], values: Sequence[object] | AnyArray) -> Ints:

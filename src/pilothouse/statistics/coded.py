@@ -7,8 +7,7 @@ from itertools import repeat
 import numpy as np
 
 from pilothouse.domain.wire import CodedTexts, code_texts, code_width
-
-from .arrays import AnyArray
+from pilothouse.statistics.arrays import AnyArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,11 +7,10 @@ import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import METRICS, Task
-
-from . import intervals, ranking
-from .arrays import AnyArray, Floats
-from .metrics import losses, needs_probabilities, task_of
-from .scored_rows import ScoredRows, check_task, scored_rows
+from pilothouse.statistics import intervals, ranking
+from pilothouse.statistics.arrays import AnyArray, Floats
+from pilothouse.statistics.metrics import losses, needs_probabilities, task_of
+from pilothouse.statistics.scored_rows import ScoredRows, check_task, scored_rows
 
 Weighted = Callable[[Floats], Floats]
 """Weights of the rows, [repeats, n], to the metric of the rows so weighted, [repeats]."""

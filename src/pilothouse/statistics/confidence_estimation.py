@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pilothouse.domain.evaluation import MetricValue
-
-from . import intervals
-from .arrays import Floats, Ints, frozen
-from .expected_metrics import EXPECTED, Expected
-from .probability_calibration import CalibratedScores, calibrate_scores, refit
+from pilothouse.statistics import intervals
+from pilothouse.statistics.arrays import Floats, Ints, frozen
+from pilothouse.statistics.expected_metrics import EXPECTED, Expected
+from pilothouse.statistics.probability_calibration import CalibratedScores, calibrate_scores, refit
 
 DRAWS = 100
 """How often the held-out days, and the outcomes of a window, are drawn again."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import AnyArray, Floats
-from .specification import NumericColumn
+from pilothouse.statistics.arrays import AnyArray, Floats
+from pilothouse.statistics.specification import NumericColumn
 
 PSI_FILL = 1e-4
 """The share that stands for an empty bin in PSI (Evidently's constant)."""

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from .arrays import Floats, Ints
-from .distances import (
+from pilothouse.statistics.arrays import Floats, Ints
+from pilothouse.statistics.distances import (
     areas_of_laid,
     bin_sizes,
     chi_square,
@@ -22,9 +22,14 @@ from .distances import (
     wasserstein,
     wasserstein_of_counts,
 )
-from .profile import Histogram, Profile, histogram, moments_in_spans
-from .ranks import rank_scores, rank_statistics
-from .specification import CategoricalColumn, Column, NumericColumn, ProfileSpecification
+from pilothouse.statistics.profile import Histogram, Profile, histogram, moments_in_spans
+from pilothouse.statistics.ranks import rank_scores, rank_statistics
+from pilothouse.statistics.specification import (
+    CategoricalColumn,
+    Column,
+    NumericColumn,
+    ProfileSpecification,
+)
 
 __all__ = [
     "chi_square",

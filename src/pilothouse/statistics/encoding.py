@@ -15,8 +15,7 @@ import numpy as np
 import zstandard
 
 from pilothouse.domain.errors import IntegrityError
-
-from .arrays import AnyArray, frozen
+from pilothouse.statistics.arrays import AnyArray, frozen
 
 _MAGIC = b"PHS"
 _FORMAT = 1

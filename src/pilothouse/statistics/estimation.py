@@ -12,17 +12,20 @@ import numpy as np
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.model_spec import Task
-
-from . import outcome_profile, profile
-from .arrays import AnyArray, Floats, Ints, frozen
-from .confidence_estimation import ScoreEstimator, estimate_from_scores, learn_from_scores
-from .encoding import pack, unpack
-from .expected_metrics import EXPECTED
-from .loss_estimation import LossModel, estimate_loss
-from .probability_calibration import CalibratedScores
-from .profile import Profile
-from .reference import TargetReference
-from .specification import OFFSET_UNITS, ProfileSpecification
+from pilothouse.statistics import outcome_profile, profile
+from pilothouse.statistics.arrays import AnyArray, Floats, Ints, frozen
+from pilothouse.statistics.confidence_estimation import (
+    ScoreEstimator,
+    estimate_from_scores,
+    learn_from_scores,
+)
+from pilothouse.statistics.encoding import pack, unpack
+from pilothouse.statistics.expected_metrics import EXPECTED
+from pilothouse.statistics.loss_estimation import LossModel, estimate_loss
+from pilothouse.statistics.probability_calibration import CalibratedScores
+from pilothouse.statistics.profile import Profile
+from pilothouse.statistics.reference import TargetReference
+from pilothouse.statistics.specification import OFFSET_UNITS, ProfileSpecification
 
 ESTIMATED: dict[Task, tuple[str, ...]] = {
     "binary": tuple(name for name in EXPECTED if name != "hits"),

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import ranking
-from .arrays import Floats
-from .outcome_profile import SMALLEST_PROBABILITY
+from pilothouse.statistics import ranking
+from pilothouse.statistics.arrays import Floats
+from pilothouse.statistics.outcome_profile import SMALLEST_PROBABILITY
 
 Expected = Callable[[Floats, Floats, Floats], Floats]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Floats, Ints, frozen
-from .profile import Profile
-from .specification import CategoricalColumn, NumericColumn, ProfileSpecification
+from pilothouse.statistics.arrays import Floats, Ints, frozen
+from pilothouse.statistics.profile import Profile
+from pilothouse.statistics.specification import CategoricalColumn, NumericColumn, ProfileSpecification
 
 _CHUNK = 25_000
 """Values at a time: their intermediate arrays stay in the processor's cache."""

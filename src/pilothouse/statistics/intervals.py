@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from .arrays import Floats, Ints
+from pilothouse.statistics.arrays import Floats, Ints
 
 Interval = tuple[float, float]
 NOWHERE: Interval = (math.nan, math.nan)

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
-
-from .arrays import Floats, Ints, frozen
-from .encoding import unpack
+from pilothouse.statistics.arrays import Floats, Ints, frozen
+from pilothouse.statistics.encoding import unpack
 
 _GROWTH = math.log(1.019)
 _BUCKETS = math.ceil(math.log(86_400e6) / _GROWTH) + 1

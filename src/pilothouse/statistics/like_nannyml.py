@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from . import distances
-from .arrays import AnyArray, Floats, Ints
-from .samples import Categories, Numbers, Sample, present
-from .table_drift import ColumnDrift, Columns, column_names, describe
+from pilothouse.statistics import distances
+from pilothouse.statistics.arrays import AnyArray, Floats, Ints
+from pilothouse.statistics.samples import Categories, Numbers, Sample, present
+from pilothouse.statistics.table_drift import ColumnDrift, Columns, column_names, describe
 
 Method = Literal["jensen_shannon", "hellinger", "kolmogorov_smirnov", "wasserstein", "chi2", "l_infinity"]
 

@@ -12,13 +12,20 @@ import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
-
-from . import intervals
-from .additive_model import Basis, Moments, basis_of, fit, moments_of, squared_error, weigh
-from .arrays import AnyArray, Floats, Ints, frozen
-from .encoding import pack, unpack
-from .profile import Profile
-from .specification import ProfileSpecification
+from pilothouse.statistics import intervals
+from pilothouse.statistics.additive_model import (
+    Basis,
+    Moments,
+    basis_of,
+    fit,
+    moments_of,
+    squared_error,
+    weigh,
+)
+from pilothouse.statistics.arrays import AnyArray, Floats, Ints, frozen
+from pilothouse.statistics.encoding import pack, unpack
+from pilothouse.statistics.profile import Profile
+from pilothouse.statistics.specification import ProfileSpecification
 
 METRICS = ("mae", "rmse")
 """Their losses are the absolute and the squared error."""

@@ -14,11 +14,10 @@ import numpy as np
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.model_spec import METRICS, Task
-
-from . import intervals, ranking
-from .arrays import AnyArray, Floats, Ints
-from .outcome_profile import REGRESSION_SUMS, SMALLEST_PROBABILITY
-from .scored_rows import ScoredRows, check_task, classes_of, scored_rows
+from pilothouse.statistics import intervals, ranking
+from pilothouse.statistics.arrays import AnyArray, Floats, Ints
+from pilothouse.statistics.outcome_profile import REGRESSION_SUMS, SMALLEST_PROBABILITY
+from pilothouse.statistics.scored_rows import ScoredRows, check_task, classes_of, scored_rows
 
 Measured = tuple[float, intervals.Interval]
 

@@ -13,10 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from . import distances, drift
-from .arrays import Flags, Floats, Ints
-from .profile import Histogram, Profile
-from .specification import CategoricalColumn, Cells, Column, NumericColumn, ProfileSpecification
+from pilothouse.statistics import distances, drift
+from pilothouse.statistics.arrays import Flags, Floats, Ints
+from pilothouse.statistics.profile import Histogram, Profile
+from pilothouse.statistics.specification import (
+    CategoricalColumn,
+    Cells,
+    Column,
+    NumericColumn,
+    ProfileSpecification,
+)
 
 FEWEST = 6
 """Windows that must fit into the reference without overlap, or shorter runs of days are joined."""

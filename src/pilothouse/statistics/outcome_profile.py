@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
-
-from .arrays import AnyArray, Flags, Floats, Ints, frozen
-from .classes import class_codes
-from .encoding import pack, unpack
-from .placement import place
-from .specification import ProfileSpecification
+from pilothouse.statistics.arrays import AnyArray, Flags, Floats, Ints, frozen
+from pilothouse.statistics.classes import class_codes
+from pilothouse.statistics.encoding import pack, unpack
+from pilothouse.statistics.placement import place
+from pilothouse.statistics.specification import ProfileSpecification
 
 POINT = 1 << 20
 """Sums are in units of 1 / POINT."""

@@ -12,10 +12,9 @@ import numpy as np
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.model_spec import METRICS, NOT_WATCHED, SHOWN_ONLY, Task
-
-from . import intervals, ranking
-from .arrays import Floats, Ints
-from .outcome_profile import (
+from pilothouse.statistics import intervals, ranking
+from pilothouse.statistics.arrays import Floats, Ints
+from pilothouse.statistics.outcome_profile import (
     POINT,
     REGRESSION_SUMS,
     OutcomeProfile,
@@ -27,7 +26,7 @@ from .outcome_profile import (
     merge_all,
     profile_outcomes,
 )
-from .specification import ProfileSpecification
+from pilothouse.statistics.specification import ProfileSpecification
 
 __all__ = [
     "OutcomeProfile",

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from .arrays import Ints
+from pilothouse.statistics.arrays import Ints
 
 
 def paired_places(first: Sequence[Hashable], second: Sequence[Hashable], *, whole: bool) -> tuple[Ints, Ints]:

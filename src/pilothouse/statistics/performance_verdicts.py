@@ -4,8 +4,7 @@ import math
 
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.model_spec import Direction
-
-from .intervals import quantile
+from pilothouse.statistics.intervals import quantile
 
 SMALLEST_LOSS = 0.01
 """A metric that is better when higher must fall by this much to be worth a word."""

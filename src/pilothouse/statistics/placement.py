@@ -8,10 +8,9 @@ import numpy as np
 
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
-
-from .arrays import Flags, Floats, Ints
-from .coded import CodedColumn
-from .specification import CategoricalColumn, NumericColumn, ProfileSpecification
+from pilothouse.statistics.arrays import Flags, Floats, Ints
+from pilothouse.statistics.coded import CodedColumn
+from pilothouse.statistics.specification import CategoricalColumn, NumericColumn, ProfileSpecification
 
 _FARTHEST = float(1 << 32)
 """Positions saturate here: 65,536 times the reference's range beyond it."""

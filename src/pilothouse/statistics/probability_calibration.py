@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Floats, Ints, frozen
+from pilothouse.statistics.arrays import Floats, Ints, frozen
 
 BLOCKS = 5
 """Parts into which the held-out days are cut, in time, to compare the forms."""

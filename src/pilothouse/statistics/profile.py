@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import AnyArray, Floats, Ints, frozen
-from .placement import (
+from pilothouse.statistics.arrays import AnyArray, Floats, Ints, frozen
+from pilothouse.statistics.placement import (
     PlacedRows,
     Texts,
     category_codes,
@@ -21,7 +21,7 @@ from .placement import (
     positions_of,
     tables_of,
 )
-from .specification import Cells, NumericColumn, ProfileSpecification
+from pilothouse.statistics.specification import Cells, NumericColumn, ProfileSpecification
 
 _POSITION_BITS = 33
 _SORTED_BITS = 63 - _POSITION_BITS

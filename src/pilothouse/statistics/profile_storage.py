@@ -5,11 +5,10 @@ from functools import lru_cache
 import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
-
-from .arrays import Ints, frozen
-from .encoding import is_plain, pack_plain, unpack, unpack_plain
-from .profile import Profile
-from .specification import NumericColumn, ProfileSpecification
+from pilothouse.statistics.arrays import Ints, frozen
+from pilothouse.statistics.encoding import is_plain, pack_plain, unpack, unpack_plain
+from pilothouse.statistics.profile import Profile
+from pilothouse.statistics.specification import NumericColumn, ProfileSpecification
 
 _LARGEST_GAP = 0xFFFF_FFFF
 

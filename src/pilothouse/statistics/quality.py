@@ -4,12 +4,19 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pilothouse.domain.grounds import Grounds
-
-from .calibration import EFFECT, FEWEST_ROWS, Calibration, Null
-from .chance import ShareTail, share_tail
-from .levels import LASTING, LASTS, LEANS, benjamini_hochberg, certain_level, harmonic, needed
-from .profile import Histogram, Profile, histogram
-from .specification import CategoricalColumn, Column, ProfileSpecification
+from pilothouse.statistics.calibration import EFFECT, FEWEST_ROWS, Calibration, Null
+from pilothouse.statistics.chance import ShareTail, share_tail
+from pilothouse.statistics.levels import (
+    LASTING,
+    LASTS,
+    LEANS,
+    benjamini_hochberg,
+    certain_level,
+    harmonic,
+    needed,
+)
+from pilothouse.statistics.profile import Histogram, Profile, histogram
+from pilothouse.statistics.specification import CategoricalColumn, Column, ProfileSpecification
 
 
 @dataclass(frozen=True, slots=True)

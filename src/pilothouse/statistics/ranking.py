@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .arrays import Floats, Ints
+from pilothouse.statistics.arrays import Floats, Ints
 
 
 def auc(negatives: Floats | Ints, positives: Floats | Ints) -> tuple[float, float]:

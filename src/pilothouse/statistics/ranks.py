@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Floats, Ints
-from .pearson import pearson_at, pearson_tail
+from pilothouse.statistics.arrays import Floats, Ints
+from pilothouse.statistics.pearson import pearson_at, pearson_tail
 
 _LEAST_SCATTER = 1e-6
 """Of scores. What is less is rounding."""

@@ -9,17 +9,16 @@ import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
-
-from . import loss_estimation, outcome_profile, profile_storage
-from .arrays import AnyArray, Floats, Ints
-from .calibration import Calibration, calibrate
-from .classes import class_codes
-from .encoding import pack, unpack
-from .loss_estimation import LossModel
-from .outcomes import OutcomeProfile, check_metric, realised_over_days
-from .placement import place
-from .profile import Profile, cells_of, merge_all, profile_rows, with_score_of
-from .specification import ProfileSpecification
+from pilothouse.statistics import loss_estimation, outcome_profile, profile_storage
+from pilothouse.statistics.arrays import AnyArray, Floats, Ints
+from pilothouse.statistics.calibration import Calibration, calibrate
+from pilothouse.statistics.classes import class_codes
+from pilothouse.statistics.encoding import pack, unpack
+from pilothouse.statistics.loss_estimation import LossModel
+from pilothouse.statistics.outcomes import OutcomeProfile, check_metric, realised_over_days
+from pilothouse.statistics.placement import place
+from pilothouse.statistics.profile import Profile, cells_of, merge_all, profile_rows, with_score_of
+from pilothouse.statistics.specification import ProfileSpecification
 
 FEWEST_ROWS = 500
 FEWEST_DAYS = 14

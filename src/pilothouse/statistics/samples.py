@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from .arrays import Floats, Ints
+from pilothouse.statistics.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,9 +8,8 @@ import numpy as np
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import METRICS, Task
-
-from .arrays import AnyArray, Floats, Ints
-from .classes import class_codes
+from pilothouse.statistics.arrays import AnyArray, Floats, Ints
+from pilothouse.statistics.classes import class_codes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from .profile import Histogram
-from .specification import CategoricalColumn, Column, NumericColumn
+from pilothouse.statistics.profile import Histogram
+from pilothouse.statistics.specification import CategoricalColumn, Column, NumericColumn
 
 GROUPS = 8
 """Groups that a number's bins are gathered into, each with about as many of the reference's rows."""

@@ -18,9 +18,8 @@ import numpy as np
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
 from pilothouse.domain.model_spec import Task
-
-from .arrays import AnyArray, Floats, frozen
-from .encoding import pack, unpack
+from pilothouse.statistics.arrays import AnyArray, Floats, frozen
+from pilothouse.statistics.encoding import pack, unpack
 
 SCORE = "score"
 """The name under which the model's score appears beside the features."""

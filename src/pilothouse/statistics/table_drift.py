@@ -10,15 +10,23 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import distances
-from .arrays import Floats
-from .calibration import EFFECT, FEWEST_ROWS
-from .drift import group_starts, grouped
-from .placement import place
-from .ranks import raw_rank_statistics
-from .samples import Numbers, Sample, kind_of, missing_share, present, same_kind, unseen_share
-from .samples import value_counts as counts_of
-from .specification import numeric_column
+from pilothouse.statistics import distances
+from pilothouse.statistics.arrays import Floats
+from pilothouse.statistics.calibration import EFFECT, FEWEST_ROWS
+from pilothouse.statistics.drift import group_starts, grouped
+from pilothouse.statistics.placement import place
+from pilothouse.statistics.ranks import raw_rank_statistics
+from pilothouse.statistics.samples import (
+    Numbers,
+    Sample,
+    kind_of,
+    missing_share,
+    present,
+    same_kind,
+    unseen_share,
+)
+from pilothouse.statistics.samples import value_counts as counts_of
+from pilothouse.statistics.specification import numeric_column
 
 FALSE_ALARM_RATE = 0.01
 """The chance that anything drifts in a table in which nothing has changed (Benjamini–Hochberg over its columns)."""

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from pilothouse.domain.grounds import Grounds
-
-from . import calibration as calibrations
-from . import drift, null_windows
-from .calibration import EFFECT, FEWEST_ROWS, Calibration, Null, calibrate
-from .levels import (
+from pilothouse.statistics import calibration as calibrations
+from pilothouse.statistics import drift, null_windows
+from pilothouse.statistics.calibration import EFFECT, FEWEST_ROWS, Calibration, Null, calibrate
+from pilothouse.statistics.levels import (
     FAULTS,
     LASTING,
     LASTS,
@@ -31,11 +30,11 @@ from .levels import (
     harmonic,
     needed,
 )
-from .profile import Profile, histogram, present_rows
-from .quality import QualityJudgement, judge_quality
-from .specification import Column, NumericColumn, ProfileSpecification
-from .wander import SHARE
-from .window_drift import PreparedReference, prepare, window_drift
+from pilothouse.statistics.profile import Profile, histogram, present_rows
+from pilothouse.statistics.quality import QualityJudgement, judge_quality
+from pilothouse.statistics.specification import Column, NumericColumn, ProfileSpecification
+from pilothouse.statistics.wander import SHARE
+from pilothouse.statistics.window_drift import PreparedReference, prepare, window_drift
 
 __all__ = [
     "Calibration",

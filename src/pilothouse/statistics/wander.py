@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Floats, Ints
-from .null_windows import Sides
-from .ranks import level_and_spread, moved, rank_scores, scatter, statistic_at
+from pilothouse.statistics.arrays import Floats, Ints
+from pilothouse.statistics.null_windows import Sides
+from pilothouse.statistics.ranks import level_and_spread, moved, rank_scores, scatter, statistic_at
 
 FEWEST_HITS = 5
 """Rows of a category in the usual window; a rarer one's share is no normal number."""

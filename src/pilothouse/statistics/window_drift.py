@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import distances
-from .arrays import Floats, Ints
-from .drift import column_drift, group_starts, inside, scale_of
-from .profile import Profile, histogram
-from .ranks import RankScores, rank_scores, rank_statistics
-from .specification import CategoricalColumn, NumericColumn, ProfileSpecification
+from pilothouse.statistics import distances
+from pilothouse.statistics.arrays import Floats, Ints
+from pilothouse.statistics.drift import column_drift, group_starts, inside, scale_of
+from pilothouse.statistics.profile import Profile, histogram
+from pilothouse.statistics.ranks import RankScores, rank_scores, rank_statistics
+from pilothouse.statistics.specification import CategoricalColumn, NumericColumn, ProfileSpecification
 
 
 @dataclass(frozen=True, slots=True, eq=False)

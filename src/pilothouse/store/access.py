@@ -4,8 +4,7 @@ from datetime import datetime
 
 from pilothouse.domain.roles import Grant, Role
 from pilothouse.sqlite import Connection
-
-from .values import to_us
+from pilothouse.store.values import to_us
 
 
 def grants_of(connection: Connection, actor: str) -> tuple[Grant, ...]:

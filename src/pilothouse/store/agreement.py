@@ -12,9 +12,8 @@ from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import AuditEntry
 from pilothouse.sqlite import Connection
-
-from . import audit
-from .values import from_json
+from pilothouse.store import audit
+from pilothouse.store.values import from_json
 
 _VERDICTS = {"request.approved": "approve", "request.refused": "reject"}
 

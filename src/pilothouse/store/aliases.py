@@ -3,8 +3,7 @@
 from datetime import datetime
 
 from pilothouse.sqlite import Connection
-
-from .values import to_us
+from pilothouse.store.values import to_us
 
 
 def aliases_of(connection: Connection, model: str) -> dict[str, int]:

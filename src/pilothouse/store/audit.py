@@ -8,9 +8,8 @@ from pilothouse.domain.canonical import canonical_digest, canonical_json
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.sqlite import Connection, Row
-
-from .listing import marks
-from .values import from_json, from_us, to_us
+from pilothouse.store.listing import marks
+from pilothouse.store.values import from_json, from_us, to_us
 
 FIRST_PREVIOUS = "0" * 64
 """What the first row has for the hash of the row before."""

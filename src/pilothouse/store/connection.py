@@ -5,8 +5,7 @@ from contextlib import contextmanager
 
 from pilothouse.domain.errors import ConflictError
 from pilothouse.sqlite import Database, driver
-
-from .migrations import SCHEMA
+from pilothouse.store.migrations import SCHEMA
 
 
 class Registry(Database):

@@ -5,9 +5,8 @@ from typing import Any
 
 from pilothouse.domain.records import Deployment, Hold
 from pilothouse.sqlite import Connection, Row
-
-from .listing import marks
-from .values import from_us, to_us
+from pilothouse.store.listing import marks
+from pilothouse.store.values import from_us, to_us
 
 _SELECT = (
     "SELECT d.*, m.name AS model, v.number AS version, t.name AS target FROM deployments d "

@@ -9,9 +9,8 @@ from datetime import datetime
 
 from pilothouse.domain.incidents import Cost
 from pilothouse.sqlite import Connection, Row
-
-from .listing import DEARNESS, marks
-from .values import from_us, to_us
+from pilothouse.store.listing import DEARNESS, marks
+from pilothouse.store.values import from_us, to_us
 
 _SELECT = (
     "SELECT i.id, m.name AS model, i.recorded_at, i.assignee, i.merged_into, i.judged_at, i.cause, i.cost_tier, "

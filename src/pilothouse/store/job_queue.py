@@ -7,9 +7,8 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job
 from pilothouse.sqlite import Connection
-
-from .jobs import find, selected
-from .values import from_us, to_us
+from pilothouse.store.jobs import find, selected
+from pilothouse.store.values import from_us, to_us
 
 DEFAULT_CONCURRENCY = 4
 """Of models whose file was applied before the key ``training.concurrency`` was there."""

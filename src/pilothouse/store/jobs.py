@@ -9,9 +9,8 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.jobs import JobKind, JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.sqlite import Connection, Row
-
-from .listing import marks
-from .values import from_json, from_us, to_us
+from pilothouse.store.listing import marks
+from pilothouse.store.values import from_json, from_us, to_us
 
 _SELECT = (
     "SELECT j.*, m.name AS model, v.number AS version, (SELECT json_group_array(d.after_id) FROM job_dependencies d "

@@ -4,8 +4,7 @@ from datetime import datetime
 
 from pilothouse.domain.retention import LegalHold
 from pilothouse.sqlite import Connection
-
-from .values import from_us, to_us
+from pilothouse.store.values import from_us, to_us
 
 
 def place(connection: Connection, *, model: str, target: str, reason: str, by: str, at: datetime) -> int:

@@ -8,10 +8,9 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Model
 from pilothouse.sqlite import Connection, Row
-
-from .aliases import aliases_of
-from .targets import targets_of
-from .values import from_json, from_us, to_us
+from pilothouse.store.aliases import aliases_of
+from pilothouse.store.targets import targets_of
+from pilothouse.store.values import from_json, from_us, to_us
 
 _SELECT_MODEL = (
     "SELECT m.id, m.name, m.created_at, s.id AS spec_id, s.digest, s.folder, s.task, s.owner, s.description FROM models m "

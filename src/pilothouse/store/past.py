@@ -13,8 +13,7 @@ from pathlib import Path
 
 from pilothouse.domain.errors import ConflictError
 from pilothouse.sqlite import Connection
-
-from .connection import Registry
+from pilothouse.store.connection import Registry
 
 _WALL = "(SELECT w.wall FROM temp.past_walls w WHERE w.model_id = t.{key})"
 _OF_MODEL = _WALL.format(key="model_id")

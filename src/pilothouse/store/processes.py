@@ -8,8 +8,7 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.wire import ServingReport
 from pilothouse.sqlite import Connection, Row
-
-from .values import from_json, from_us, to_us
+from pilothouse.store.values import from_json, from_us, to_us
 
 
 @dataclass(frozen=True, slots=True)

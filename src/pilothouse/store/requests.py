@@ -7,8 +7,7 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
 from pilothouse.sqlite import Connection, Row
-
-from .values import from_json, from_us, to_us
+from pilothouse.store.values import from_json, from_us, to_us
 
 _SELECT = (
     "SELECT r.*, m.name AS model, v.number AS version FROM promotion_requests r "

@@ -10,9 +10,8 @@ from pilothouse.domain.moments import moment
 from pilothouse.domain.plain import format_duration
 from pilothouse.domain.records import Schedule
 from pilothouse.sqlite import Connection, Row
-
-from .listing import marks
-from .values import from_us, to_us
+from pilothouse.store.listing import marks
+from pilothouse.store.values import from_us, to_us
 
 _SELECT = (
     "SELECT s.*, m.name AS model, f.nominal_at AS last_nominal, "

@@ -11,8 +11,7 @@ from typing import Any
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.sqlite import Connection
-
-from .migrations import MIGRATIONS
+from pilothouse.store.migrations import MIGRATIONS
 
 ACTION = "workspace.examined"
 """The audit row that carries a seal: ``{"tables": {name: {"rows", "last", "digest"}}}``."""

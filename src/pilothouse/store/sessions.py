@@ -5,8 +5,7 @@ from datetime import datetime
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.sessions import ConsoleSession
 from pilothouse.sqlite import Connection, Row
-
-from .values import from_us, to_us
+from pilothouse.store.values import from_us, to_us
 
 
 def add(

@@ -7,8 +7,7 @@ from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.sqlite import Connection
-
-from .values import from_json, to_us
+from pilothouse.store.values import from_json, to_us
 
 
 @dataclass(frozen=True, slots=True)

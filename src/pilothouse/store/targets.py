@@ -5,8 +5,7 @@ from datetime import datetime
 
 from pilothouse.domain.records import Target
 from pilothouse.sqlite import Connection
-
-from .values import to_us
+from pilothouse.store.values import to_us
 
 
 def all_targets(connection: Connection) -> list[Target]:

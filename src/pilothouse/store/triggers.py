@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.sqlite import Connection, Row
-
-from .values import from_json, from_us, to_us
+from pilothouse.store.values import from_json, from_us, to_us
 
 Status = Literal["waiting", "started", "superseded"]
 

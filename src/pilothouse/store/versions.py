@@ -8,10 +8,9 @@ from pilothouse.domain.evaluation import GateOutcome, GateResult, MetricValue
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.records import Version, VersionStatus
 from pilothouse.sqlite import Connection, Row
-
-from .aliases import aliases_of
-from .listing import marks
-from .values import from_json, from_us, to_us
+from pilothouse.store.aliases import aliases_of
+from pilothouse.store.listing import marks
+from pilothouse.store.values import from_json, from_us, to_us
 
 _SELECT = "SELECT v.*, m.name AS model FROM versions v JOIN models m ON m.id = v.model_id "
 

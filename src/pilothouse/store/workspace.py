@@ -4,8 +4,7 @@ from datetime import datetime
 
 from pilothouse.domain.records import Automation, WorkspacePolicy
 from pilothouse.sqlite import Connection
-
-from .values import from_us, to_us
+from pilothouse.store.values import from_us, to_us
 
 
 def setting(connection: Connection, name: str) -> str | None:

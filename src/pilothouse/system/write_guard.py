@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from pilothouse.domain.errors import UnavailableError
-
-from .files import write_atomically
+from pilothouse.system.files import write_atomically
 
 Cause = Literal["disk", "check", "person"]
 """Who lifts it: the daemon when there is room again (disk), or a person (a check that failed, or a person's wish)."""

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from pilothouse.domain.wire import PackedTimings, PredictionBatch, code_width, pack_timings
 from pilothouse.statistics.coded import CodedColumn
 from pilothouse.statistics.specification import CategoricalColumn, ProfileSpecification
-
-from .columns import NO_LABELS, NO_REQUESTS, Features, Floats, Ints, Predictions
+from pilothouse.telemetry.columns import NO_LABELS, NO_REQUESTS, Features, Floats, Ints, Predictions
 
 Reasons = NDArray[np.uint8]
 """One a row: 0 where it is kept, else the place of its reason in ``_OF_A_ROW``."""

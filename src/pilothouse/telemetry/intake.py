@@ -12,10 +12,18 @@ import numpy as np
 
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
 from pilothouse.sqlite import Connection
-
-from . import rollup, streams, truths
-from .admission import NEVER, TAKEN_SEQUENCE, Admission, Clock, Limits, Rejection, VersionFacts, admit
-from .columns import (
+from pilothouse.telemetry import rollup, streams, truths
+from pilothouse.telemetry.admission import (
+    NEVER,
+    TAKEN_SEQUENCE,
+    Admission,
+    Clock,
+    Limits,
+    Rejection,
+    VersionFacts,
+    admit,
+)
+from pilothouse.telemetry.columns import (
     Features,
     Ints,
     Predictions,
@@ -24,9 +32,9 @@ from .columns import (
     join_features,
     join_predictions,
 )
-from .remembered import Place, Remembered
-from .streams import Stream
-from .truths import StoredBatch
+from pilothouse.telemetry.remembered import Place, Remembered
+from pilothouse.telemetry.streams import Stream
+from pilothouse.telemetry.truths import StoredBatch
 
 
 @dataclass(frozen=True, slots=True, eq=False)

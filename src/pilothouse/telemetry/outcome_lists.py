@@ -6,8 +6,7 @@ from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.monitoring import OutcomeConflict, WaitingOutcome
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.windows import Listing, in_order, window
-
-from .store import from_us
+from pilothouse.telemetry.store import from_us
 
 _BATCH = "p.name || '.' || b.sequence"
 WAITING = Listing(

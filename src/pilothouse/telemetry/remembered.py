@@ -8,12 +8,11 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from pilothouse.sqlite import Connection
-
-from .admission import Clock
-from .streams import Stream
+from pilothouse.telemetry.admission import Clock
+from pilothouse.telemetry.streams import Stream
 
 if TYPE_CHECKING:
-    from .rollup import Increment
+    from pilothouse.telemetry.rollup import Increment
 
 Place = tuple[str, int, str]
 """Model, version, target: what makes a stream."""

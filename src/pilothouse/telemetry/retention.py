@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pilothouse.sqlite import Connection
-
-from . import truths
-from .columns import (
+from pilothouse.telemetry import truths
+from pilothouse.telemetry.columns import (
     CLOSED_LEVEL,
     decode_features,
     decode_predictions,
@@ -19,8 +18,8 @@ from .columns import (
     join_features,
     join_predictions,
 )
-from .rollup import DAY, SECOND_US
-from .streams import write_faults
+from pilothouse.telemetry.rollup import DAY, SECOND_US
+from pilothouse.telemetry.streams import write_faults
 
 LARGE_ROWS = 20_000
 """Rows at which a segment is large enough."""

@@ -15,9 +15,8 @@ from pilothouse.statistics import latency, profile, profile_storage
 from pilothouse.statistics.latency import LatencyProfile
 from pilothouse.statistics.profile import Profile
 from pilothouse.statistics.specification import ProfileSpecification
-
-from .columns import Features, Floats, Ints, Predictions
-from .remembered import Key, Remembered
+from pilothouse.telemetry.columns import Features, Floats, Ints, Predictions
+from pilothouse.telemetry.remembered import Key, Remembered
 
 SECOND_US = 1_000_000
 MINUTE, HOUR, DAY = 60, 3_600, 86_400

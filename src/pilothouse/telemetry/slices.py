@@ -14,8 +14,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.statistics import outcome_profile, outcomes
 from pilothouse.statistics.outcomes import OutcomeProfile
 from pilothouse.statistics.specification import CategoricalColumn, ProfileSpecification
-
-from .columns import Features, Ints
+from pilothouse.telemetry.columns import Features, Ints
 
 LARGEST = 20
 """Values of a feature that are kept apart."""

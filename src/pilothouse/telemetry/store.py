@@ -14,16 +14,15 @@ from pilothouse.sqlite import Connection
 from pilothouse.statistics import outcomes
 from pilothouse.statistics.outcomes import OutcomeProfile
 from pilothouse.statistics.specification import ProfileSpecification
-
-from . import faults, rollup, streams, truths
-from .admission import Clock, Limits, VersionFacts
-from .columns import Features, Ints, Predictions, decode_features, decode_predictions
-from .intake import Intake
-from .remembered import Remembered
-from .rollup import DAY, LatencyWindows, Window
-from .schema import TelemetryFile, open_database
-from .streams import Stream
-from .truths import StoredBatch, Tally
+from pilothouse.telemetry import faults, rollup, streams, truths
+from pilothouse.telemetry.admission import Clock, Limits, VersionFacts
+from pilothouse.telemetry.columns import Features, Ints, Predictions, decode_features, decode_predictions
+from pilothouse.telemetry.intake import Intake
+from pilothouse.telemetry.remembered import Remembered
+from pilothouse.telemetry.rollup import DAY, LatencyWindows, Window
+from pilothouse.telemetry.schema import TelemetryFile, open_database
+from pilothouse.telemetry.streams import Stream
+from pilothouse.telemetry.truths import StoredBatch, Tally
 
 Lookup = Callable[[str, int], VersionFacts | None]
 """Model and version number to what ingest must know of it; None for a version that is not registered."""

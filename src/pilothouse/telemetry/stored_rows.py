@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pilothouse.sqlite import Connection
-
-from .columns import Features, Ints, Predictions, decode_features, decode_predictions
+from pilothouse.telemetry.columns import Features, Ints, Predictions, decode_features, decode_predictions
 
 _ROWS_READ = 20_000_000
 """Rows in segments beyond which not even every segment is opened."""

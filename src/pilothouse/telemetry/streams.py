@@ -8,9 +8,8 @@ from pilothouse.domain.wire import CodedTexts, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.coded import CodedColumn
 from pilothouse.statistics.specification import ProfileSpecification
-
-from .admission import HOUR_US, UNREADABLE, Clock, Rejection, VersionFacts
-from .columns import Ints, pack
+from pilothouse.telemetry.admission import HOUR_US, UNREADABLE, Clock, Rejection, VersionFacts
+from pilothouse.telemetry.columns import Ints, pack
 
 EXAMPLES_A_REASON = 100
 """Rejections of a reason that are kept to be looked at; all are counted."""

@@ -19,12 +19,11 @@ from pilothouse.domain.wire import Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import outcomes
 from pilothouse.statistics.specification import ProfileSpecification
-
-from . import slices as sliced
-from . import streams
-from .columns import AnyTruth, Features, Ints, Predictions
-from .rollup import DAY, floor_to
-from .streams import get_stream, write_faults
+from pilothouse.telemetry import slices as sliced
+from pilothouse.telemetry import streams
+from pilothouse.telemetry.columns import AnyTruth, Features, Ints, Predictions
+from pilothouse.telemetry.rollup import DAY, floor_to
+from pilothouse.telemetry.streams import get_stream, write_faults
 
 _UNKNOWN_CLASS = 0xFFFF
 NOT_AN_OUTCOME = "outcome of a wrong kind"

@@ -6,11 +6,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..domain.errors import InvalidInputError
-from ..domain.evaluation import ColumnSummary, GateOutcome, GateResult
-from ..domain.model_spec import DataGate, ModelSpec
-from ..inference.columns import categories, numbers
-from .sources import class_order
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.evaluation import ColumnSummary, GateOutcome, GateResult
+from pilothouse.domain.model_spec import DataGate, ModelSpec
+from pilothouse.inference.columns import categories, numbers
+from pilothouse.training.sources import class_order
 
 LEAKAGE_ROWS = 40_000
 """Leaks are looked for in this many rows, evenly spread over time; a leak is no subtle thing."""

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from ..inference.columns import InputColumns
-from ..statistics import intervals, ranking
-from ..statistics.block_null import BlockNull, block_null
-from ..statistics.null_windows import null_windows
+from pilothouse.inference.columns import InputColumns
+from pilothouse.statistics import intervals, ranking
+from pilothouse.statistics.block_null import BlockNull, block_null
+from pilothouse.statistics.null_windows import null_windows
 
 Matrix = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..domain.errors import InvalidInputError
-from ..domain.model_spec import Scalar, Task
-from ..inference.schema import InputSchema
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.model_spec import Scalar, Task
+from pilothouse.inference.schema import InputSchema
 
 MAXIMUM_CATEGORIES = 200
 """One-hot columns of one feature; rarer categories share one."""

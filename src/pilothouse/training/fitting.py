@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..domain.errors import InvalidInputError, PilothouseError
-from ..domain.model_spec import METRICS, ModelSpec, Scalar, SearchSpec
-from ..domain.search import draw
-from ..inference.predictor import check_answers
-from ..inference.schema import InputSchema
-from .estimators import build_pipeline
-from .user_code import call, load_function
+from pilothouse.domain.errors import InvalidInputError, PilothouseError
+from pilothouse.domain.model_spec import METRICS, ModelSpec, Scalar, SearchSpec
+from pilothouse.domain.search import draw
+from pilothouse.inference.predictor import check_answers
+from pilothouse.inference.schema import InputSchema
+from pilothouse.training.estimators import build_pipeline
+from pilothouse.training.user_code import call, load_function
 
 Fit = Callable[[pd.DataFrame, "pd.Series[Any]", dict[str, Scalar]], Any]
 """``fit(X, y, parameters) -> fitted estimator``."""

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..domain.errors import InvalidInputError
-from ..domain.evaluation import GateOutcome, GateResult, MetricValue
-from ..domain.model_spec import ComparisonGate, LatencyGate, MetricBound
-from ..statistics.comparison import paired_bootstrap
-from .scoring import Scored
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.evaluation import GateOutcome, GateResult, MetricValue
+from pilothouse.domain.model_spec import ComparisonGate, LatencyGate, MetricBound
+from pilothouse.statistics.comparison import paired_bootstrap
+from pilothouse.training.scoring import Scored
 
 REPEATS = 500
 """Resamples of the paired bootstrap."""

@@ -9,10 +9,10 @@ import math
 import numpy as np
 import pyarrow as pa
 
-from ..domain.model_spec import METRICS
-from ..inference.predictor import Predictor
-from .rows import Rows
-from .scoring import measure, score
+from pilothouse.domain.model_spec import METRICS
+from pilothouse.inference.predictor import Predictor
+from pilothouse.training.rows import Rows
+from pilothouse.training.scoring import measure, score
 
 MOST_ROWS = 1_500
 MOST_PREDICTIONS = 150_000

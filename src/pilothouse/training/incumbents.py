@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..domain.errors import PilothouseError
-from ..domain.evaluation import GateOutcome, GateResult
-from ..domain.model_spec import ModelSpec
-from .gates import comparison_gate, nothing_to_compare
-from .rows import Rows
-from .scoring import Scored, load_predictor, score
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.evaluation import GateOutcome, GateResult
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.training.gates import comparison_gate, nothing_to_compare
+from pilothouse.training.rows import Rows
+from pilothouse.training.scoring import Scored, load_predictor, score
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ..domain.model_spec import ModelSpec
-from ..inference.schema import InputSchema
-from ..statistics.reference import DatedRows, Reference, build_reference
-from ..statistics.specification import ProfileSpecification, build_specification
-from .rows import Rows
-from .scoring import Scored
-from .times import SECOND
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.inference.schema import InputSchema
+from pilothouse.statistics.reference import DatedRows, Reference, build_reference
+from pilothouse.statistics.specification import ProfileSpecification, build_specification
+from pilothouse.training.rows import Rows
+from pilothouse.training.scoring import Scored
+from pilothouse.training.times import SECOND
 
 DAY = 86_400 * SECOND
 

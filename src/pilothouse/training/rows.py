@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..domain.categories import category_text
-from ..domain.errors import InvalidInputError
-from ..domain.model_spec import ModelSpec, Scalar
-from ..inference.columns import InputColumns, categories, input_columns, numbers
-from ..inference.encoding import frame
-from ..inference.schema import InputColumn, InputSchema
-from .sources import class_order
-from .times import Micros, micros
+from pilothouse.domain.categories import category_text
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.model_spec import ModelSpec, Scalar
+from pilothouse.inference.columns import InputColumns, categories, input_columns, numbers
+from pilothouse.inference.encoding import frame
+from pilothouse.inference.schema import InputColumn, InputSchema
+from pilothouse.training.sources import class_order
+from pilothouse.training.times import Micros, micros
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..domain.errors import IntegrityError
-from ..domain.evaluation import MetricValue
-from ..domain.model_spec import Task
-from ..inference.columns import Numbers
-from ..inference.predictor import Predictor
-from ..inference.schema import InputSchema
-from ..statistics.metrics import compute_metrics
-from .rows import Rows
-from .times import Micros
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.model_spec import Task
+from pilothouse.inference.columns import Numbers
+from pilothouse.inference.predictor import Predictor
+from pilothouse.inference.schema import InputSchema
+from pilothouse.statistics.metrics import compute_metrics
+from pilothouse.training.rows import Rows
+from pilothouse.training.times import Micros
 
 BLOCK_ROWS = 50_000
 """Rows that are encoded at once."""

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from ..domain.categories import category_text
-from ..domain.errors import InvalidInputError, NotFoundError
-from ..domain.model_spec import DataSpec
-from ..system.files import sha256_file
-from .sqlite_source import read_query
+from pilothouse.domain.categories import category_text
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.model_spec import DataSpec
+from pilothouse.system.files import sha256_file
+from pilothouse.training.sqlite_source import read_query
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 

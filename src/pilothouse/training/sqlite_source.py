@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from ..domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
 
 _ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 

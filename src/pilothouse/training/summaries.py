@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..domain.categories import category_text
-from ..domain.evaluation import ColumnSummary
+from pilothouse.domain.categories import category_text
+from pilothouse.domain.evaluation import ColumnSummary
 
 FREQUENT = 10
 """How many of a categorical column's values are named."""

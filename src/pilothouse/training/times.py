@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..domain.errors import InvalidInputError
-from ..domain.model_spec import DataSpec
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.model_spec import DataSpec
 
 SECOND = 1_000_000
 """Microseconds in a second: times are int64 microseconds since 1970, UTC."""

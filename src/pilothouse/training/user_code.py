@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..domain.errors import InvalidInputError, UserCodeError
+from pilothouse.domain.errors import InvalidInputError, UserCodeError
 
 
 def load_function(folder: Path, name: str) -> Callable[..., Any]:

@@ -9,15 +9,15 @@ import re
 from dataclasses import asdict, replace
 from typing import Any
 
-from ...domain.errors import InvalidInputError
-from ...domain.evaluation import MetricValue
-from ...domain.jobs import StepRequest, StepResult
-from ...domain.model_spec import ModelSpec
-from ...statistics.comparison import paired_bootstrap
-from ..gates import REPEATS
-from ..rows import Rows, read_rows
-from ..scoring import Scored, load_predictor, measure, measure_slices, score
-from .common import Report, input_path, spec_of, step
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.statistics.comparison import paired_bootstrap
+from pilothouse.training.gates import REPEATS
+from pilothouse.training.rows import Rows, read_rows
+from pilothouse.training.scoring import Scored, load_predictor, measure, measure_slices, score
+from pilothouse.training.steps.common import Report, input_path, spec_of, step
 
 _VERSION = re.compile(r"version_(\d+)_model")
 

@@ -6,11 +6,11 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from ...domain.errors import PilothouseError
-from ...domain.failures import cause_of
-from ...domain.jobs import StepRequest, StepResult
-from ...domain.model_file import spec_from_plain
-from ...domain.model_spec import ModelSpec
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.failures import cause_of
+from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.model_file import spec_from_plain
+from pilothouse.domain.model_spec import ModelSpec
 
 Report = Callable[[float, str, dict[str, float]], None]
 """``report(fraction of this step, message, figures)``."""

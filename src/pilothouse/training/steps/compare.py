@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from ...domain.jobs import StepRequest, StepResult
-from ..digests import content_digest
-from ..rows import read_rows
-from ..scoring import Scored, load_predictor, score, write_predictions
-from ..sources import normalise
-from .common import Report, input_path, output_path, spec_of, step
+from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.training.digests import content_digest
+from pilothouse.training.rows import read_rows
+from pilothouse.training.scoring import Scored, load_predictor, score, write_predictions
+from pilothouse.training.sources import normalise
+from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
 
 
 @step

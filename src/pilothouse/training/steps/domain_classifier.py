@@ -12,15 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...domain.errors import InvalidInputError
-from ...domain.jobs import StepRequest, StepResult
-from ...inference.schema import InputSchema
-from ...statistics.reference import FEWEST_DAYS, FEWEST_ROWS
-from .. import domain_classifier as classifier
-from ..domain_classifier import Side
-from ..rows import Rows
-from ..times import micros
-from .common import Report, input_path, spec_of, step
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.inference.schema import InputSchema
+from pilothouse.statistics.reference import FEWEST_DAYS, FEWEST_ROWS
+from pilothouse.training import domain_classifier as classifier
+from pilothouse.training.domain_classifier import Side
+from pilothouse.training.rows import Rows
+from pilothouse.training.steps.common import Report, input_path, spec_of, step
+from pilothouse.training.times import micros
 
 MOST_ROWS = 60_000
 """Training rows that are looked at, drawn by chance: windows of the reference are made of these."""

@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from ...domain.evaluation import GateResult, MetricValue
-from ...domain.jobs import StepRequest, StepResult
-from ...domain.model_spec import ModelSpec
-from ...inference.predictor import Predictor
-from ...inference.schema import InputSchema
-from ...statistics import reference as references
-from ..environment import environment
-from ..gates import latency_gate, metric_gate, size_gate
-from ..importance import permutation_importance
-from ..incumbents import Incumbent, compare_with_live
-from ..references import dated, refer, specify
-from ..rows import Rows, read_rows
-from ..scoring import measure, measure_slices, score, write_predictions
-from .common import Report, input_path, output_path, spec_of, step
+from pilothouse.domain.evaluation import GateResult, MetricValue
+from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.inference.predictor import Predictor
+from pilothouse.inference.schema import InputSchema
+from pilothouse.statistics import reference as references
+from pilothouse.training.environment import environment
+from pilothouse.training.gates import latency_gate, metric_gate, size_gate
+from pilothouse.training.importance import permutation_importance
+from pilothouse.training.incumbents import Incumbent, compare_with_live
+from pilothouse.training.references import dated, refer, specify
+from pilothouse.training.rows import Rows, read_rows
+from pilothouse.training.scoring import measure, measure_slices, score, write_predictions
+from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
 
 LATENCY_REPEATS = 50
 """Single-row predictions that are timed where the model file has no latency gate."""

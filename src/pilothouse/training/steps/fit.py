@@ -10,14 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...domain.jobs import StepRequest, StepResult
-from ...domain.model_spec import ModelSpec
-from ...inference.predictor import Predictor
-from ...inference.safe_format import dump_model
-from ..environment import environment
-from ..fitting import Fit, Trial, fitter, search
-from ..rows import read_rows, schema_of, training_frame
-from .common import Report, input_path, output_path, spec_of, step
+from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.inference.predictor import Predictor
+from pilothouse.inference.safe_format import dump_model
+from pilothouse.training.environment import environment
+from pilothouse.training.fitting import Fit, Trial, fitter, search
+from pilothouse.training.rows import read_rows, schema_of, training_frame
+from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
 
 
 @step

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...domain.errors import InvalidInputError
-from ...domain.jobs import StepRequest, StepResult
-from ..gates import function_gate
-from ..user_code import call, load_function
-from .common import Report, input_path, output_path, spec_of, step
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.training.gates import function_gate
+from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
+from pilothouse.training.user_code import call, load_function
 
 
 @step

@@ -11,16 +11,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...domain.errors import InvalidInputError
-from ...domain.jobs import StepRequest, StepResult
-from ...domain.model_spec import ModelSpec
-from ...domain.plain import format_duration
-from ..data_checks import check_columns, data_gates, duplicate_rows, single_feature_scores
-from ..digests import content_digest
-from ..sources import read_source, source_digest
-from ..summaries import summarise
-from ..times import holdout_start, known_rows, micros, with_utc_times
-from .common import Report, input_path, output_path, spec_of, step
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.plain import format_duration
+from pilothouse.training.data_checks import check_columns, data_gates, duplicate_rows, single_feature_scores
+from pilothouse.training.digests import content_digest
+from pilothouse.training.sources import read_source, source_digest
+from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
+from pilothouse.training.summaries import summarise
+from pilothouse.training.times import holdout_start, known_rows, micros, with_utc_times
 
 
 @step

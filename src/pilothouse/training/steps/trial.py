@@ -6,10 +6,10 @@ Record: ``scores`` {fold: score in the primary metric's units, or None where the
 
 from pathlib import Path
 
-from ...domain.jobs import StepRequest, StepResult
-from ..fitting import fitter, score_on_folds
-from ..rows import read_rows, schema_of, training_frame
-from .common import Report, input_path, spec_of, step
+from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.training.fitting import fitter, score_on_folds
+from pilothouse.training.rows import read_rows, schema_of, training_frame
+from pilothouse.training.steps.common import Report, input_path, spec_of, step
 
 
 @step

@@ -3,10 +3,10 @@
 Inputs: ``source``. Options: ``source_digest``, as the snapshot step recorded it.
 """
 
-from ...domain.errors import IntegrityError
-from ...domain.jobs import StepRequest, StepResult
-from ..sources import source_digest
-from .common import Report, input_path, step
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.training.sources import source_digest
+from pilothouse.training.steps.common import Report, input_path, step
 
 
 @step
