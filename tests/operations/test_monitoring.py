@@ -145,7 +145,7 @@ def test_lost_performance_opens_one_critical_alert_and_starts_one_training_for_a
     assert all(alert.figures["value"] < alert.figures["reference"] for alert in opened)
     (job,) = [j for j in jobs.list_jobs(services, admin(services)) if j.created_by == "daemon"]
     assert {alert.retrain_job for alert in opened} == {job.id}
-    notes = retraining.retrainings(services, admin(services), "flight-delay")
+    notes = alerts.retrainings(services, admin(services), "flight-delay")
     assert {note.job for note in notes if note.window_end_us == to_us(on_day(7))} == {job.id}
     assert job.options["as_of"] == services.event_clock("ewr").isoformat() or (
         job.options["as_of"] == services.event_clock("jfk").isoformat()
@@ -159,11 +159,11 @@ def test_paused_automation_starts_nothing_and_says_so_until_it_is_resumed(servic
     automation.pause(services, olga, "audit week")
     send(services, "ewr", 0, 16, wrong_truth=True)
     monitoring.evaluate_windows(services)
-    notes = retraining.retrainings(services, admin(services), "flight-delay")
+    notes = alerts.retrainings(services, admin(services), "flight-delay")
     assert {(note.job, note.reason) for note in notes} == {(None, "automation is paused: audit week")}
     automation.resume(services, olga)
     monitoring.evaluate_windows(services)
-    notes = retraining.retrainings(services, admin(services), "flight-delay")
+    notes = alerts.retrainings(services, admin(services), "flight-delay")
     assert len([note for note in notes if note.job is not None]) == 1
 
 

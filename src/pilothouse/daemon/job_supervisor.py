@@ -19,7 +19,7 @@ from pilothouse.domain.records import Job
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import JobOutcome, ParkedError, run_pipeline
 from pilothouse.execution.step_files import discard_files
-from pilothouse.operations import job_attempts, job_inputs, jobs, results, searches
+from pilothouse.operations import job_attempts, job_inputs, jobs, multivariate, results, searches
 from pilothouse.operations.jobs import ClaimedJob
 from pilothouse.operations.services import Services
 from pilothouse.operations.step_memory import StepMemory
@@ -34,6 +34,8 @@ _REPORT_EVERY_S = 0.2
 _LOOK_AT_LEAST_EVERY_S = 5.0
 _AGAIN_AFTER_S = 2.0
 
+_RECORD = {**results.RECORD, multivariate.KIND: multivariate.record}
+"""How the result of each kind of job is committed."""
 _INTERNAL = "internal error: state/daemon.log has the traceback; please report it"
 
 
@@ -168,7 +170,7 @@ def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: th
     job = claim.job
     if outcome.status is JobStatus.SUCCEEDED:
         try:
-            results.RECORD[job.kind](services, claim, outcome)
+            _RECORD[job.kind](services, claim, outcome)
         except StaleAttemptError:
             raise
         except (PilothouseError, OSError) as error:

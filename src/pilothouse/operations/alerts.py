@@ -13,6 +13,8 @@ from pilothouse.operations.judging import judge
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts
+from pilothouse.telemetry import readings
+from pilothouse.telemetry.readings import RetrainingNote
 
 
 def list_alerts(
@@ -119,6 +121,30 @@ def resolve_alert_automatically(services: Services, alert_id: int, reason: str) 
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         alert = _unresolved(change.connection, alert_id)
         return _set_status(services, change, alert, AlertStatus.RESOLVED, reason)
+
+
+def retrainings(
+    services: Services, actor: Actor, model: str, alert: int | None = None
+) -> list[RetrainingNote]:
+    """What came of alerts' wishes for a retraining, oldest first: a job, or why none started."""
+    with reading(services, actor):
+        pass
+    if not services.paths.telemetry.exists():
+        return []
+    with services.telemetry.read() as connection:
+        return readings.retraining_notes(connection, model, alert)
+
+
+def what_followed(services: Services, actor: Actor, alert: Alert) -> str:
+    """``job 7``, or in words why the alert has started no retraining."""
+    if alert.retrain_job is not None:
+        return f"job {alert.retrain_job}"
+    notes = retrainings(services, actor, alert.model, alert.id)
+    return (
+        f"none: {notes[-1].reason}"
+        if notes
+        else "none: the model file does not ask for one on this kind of alert"
+    )
 
 
 def note_retraining(services: Services, alert_id: int, job_id: int) -> None:

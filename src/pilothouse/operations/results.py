@@ -12,7 +12,6 @@ from pilothouse.domain.jobs import JobKind, StepResult
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Permission
-from pilothouse.operations import multivariate
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.code_facts import pack_folder
 from pilothouse.operations.job_inputs import Prepared, code_diff, model_copy, read_prepared
@@ -138,7 +137,6 @@ RECORD: dict[JobKind, Callable[[Services, ClaimedJob, Outcome], object]] = {
     "reproduce": record_reproduction,
     "backtest": record_backtest,
     "trial": record_trial,
-    "domain_classifier": multivariate.record,
 }
 """How the result of each kind of job is committed."""
 

@@ -6,11 +6,10 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Alert, AlertStatus, RequestStatus
-from pilothouse.domain.roles import DAEMON, Actor
+from pilothouse.domain.roles import DAEMON
 from pilothouse.domain.triggers import why_over_budget
 from pilothouse.domain.watch import RetrainingState, why_not_retrain
 from pilothouse.operations.alerts import note_retraining
-from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.trainings import start_training
 from pilothouse.store import alerts as alert_store
@@ -103,30 +102,6 @@ def consider_again(services: Services, spec: ModelSpec) -> list[RetrainingNote]:
         if alert is not None and alert.status is not AlertStatus.RESOLVED
     ]
     return [note for note in again if note is not None]
-
-
-def retrainings(
-    services: Services, actor: Actor, model: str, alert: int | None = None
-) -> list[RetrainingNote]:
-    """What came of alerts' wishes for a retraining, oldest first: a job, or why none started."""
-    with reading(services, actor):
-        pass
-    if not services.paths.telemetry.exists():
-        return []
-    with services.telemetry.read() as connection:
-        return readings.retraining_notes(connection, model, alert)
-
-
-def what_followed(services: Services, actor: Actor, alert: Alert) -> str:
-    """``job 7``, or in words why the alert has started no retraining."""
-    if alert.retrain_job is not None:
-        return f"job {alert.retrain_job}"
-    notes = retrainings(services, actor, alert.model, alert.id)
-    return (
-        f"none: {notes[-1].reason}"
-        if notes
-        else "none: the model file does not ask for one on this kind of alert"
-    )
 
 
 def _state(services: Services, model: str) -> RetrainingState:

@@ -8,6 +8,7 @@ from pilothouse.domain.records import Automation, Job, RequestStatus, Schedule
 from pilothouse.domain.roles import DAEMON, Actor
 from pilothouse.domain.triggers import Deed, Firing, Starter
 from pilothouse.operations import retraining
+from pilothouse.operations.alerts import retrainings
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.triggers import waits_for, why_not_now
@@ -104,7 +105,7 @@ def _of_trigger(
 def _of_alerts(
     services: Services, actor: Actor, spec: ModelSpec, used: int, automation: Automation
 ) -> Starter:
-    notes = retraining.retrainings(services, actor, spec.name)
+    notes = retrainings(services, actor, spec.name)
     newest = None
     if notes:
         last = notes[-1]

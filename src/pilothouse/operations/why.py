@@ -10,8 +10,8 @@ from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.why import BinShare, FeatureVerdict, Why, WindowVerdict
-from pilothouse.operations import change_evidence, retraining
-from pilothouse.operations.alerts import get_alert
+from pilothouse.operations import change_evidence
+from pilothouse.operations.alerts import get_alert, what_followed
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.incident_evidence import Importance, importance_of
 from pilothouse.operations.measures import measure_name
@@ -61,7 +61,7 @@ def why(services: Services, actor: Actor, alert_id: int) -> Why:
         "",
         "",
         changed=_changed(services, alert),
-        retraining=retraining.what_followed(services, actor, alert),
+        retraining=what_followed(services, actor, alert),
         deployments=near,
     )
     if spec is None or not services.paths.telemetry.exists():
