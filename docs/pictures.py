@@ -16,19 +16,15 @@ from pilothouse.console.screenshots import save_svg
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.listing import Query
 from pilothouse.domain.roles import Actor
-from pilothouse.operations import (
-    alerts,
-    catalogue,
-    fleet,
-    incidents,
-    outcome_lists,
-    promotions,
-    retention,
-    searches,
-    triggers,
-    workspaces,
-)
+from pilothouse.operations import catalogue
+from pilothouse.operations.alerts import alerts, incidents
+from pilothouse.operations.automation import triggers
+from pilothouse.operations.fleet import fleet
+from pilothouse.operations.ingest import outcome_lists
+from pilothouse.operations.jobs import searches
+from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import retention, workspaces
 
 MODEL = "flight-delay"
 

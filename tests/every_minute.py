@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-from pilothouse.operations.schedule_times import nominal_times
+from pilothouse.operations.automation.schedule_times import nominal_times
 from pilothouse.store.schedules import Rule
 
 MINUTE = timedelta(minutes=1)

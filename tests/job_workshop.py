@@ -14,9 +14,10 @@ from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job, Version
 from pilothouse.domain.roles import Actor, Role
 from pilothouse.execution.pipeline import JobOutcome
-from pilothouse.operations import apply_models, job_inputs, jobs, results, trainings, workspaces
-from pilothouse.operations.jobs import ClaimedJob
+from pilothouse.operations.jobs import job_inputs, jobs, results, trainings
+from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, workspaces
 from support import until_the_test_ends
 from templates import copy_of
 

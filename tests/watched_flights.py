@@ -15,8 +15,10 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Snapshot, VersionStatus
 from pilothouse.domain.roles import Actor, Role
 from pilothouse.domain.wire import LabelReceipt, Outcome
-from pilothouse.operations import apply_models, ingest, watched, window_closing, workspaces
+from pilothouse.operations.ingest import ingest
+from pilothouse.operations.monitoring import baselines, window_closing
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.statistics import reference as references
 from pilothouse.store import deployments, models, runs, versions
 from pilothouse.telemetry import from_us, readings, to_us
@@ -120,11 +122,11 @@ def calibrate_ahead(services: Services) -> None:
         for key, data in _LEARNT.items():
             readings.keep_calibration(connection, key, data)
     with services.registry.read() as connection:
-        spec = watched.spec_in_force(connection, "flight-delay")
+        spec = baselines.spec_in_force(connection, "flight-delay")
     assert spec is not None
     for target in AIRPORTS:
-        watched.baseline_of(services, "flight-delay", 1, target, window_closing.calibration_days(spec))
-        watched.estimator_of(services, "flight-delay", 1, target)
+        baselines.baseline_of(services, "flight-delay", 1, target, window_closing.calibration_days(spec))
+        baselines.estimator_of(services, "flight-delay", 1, target)
     with services.telemetry.read() as connection:
         _LEARNT.update(connection.execute("SELECT key, data FROM calibrations").fetchall())
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from pilothouse.composition import open_workspace
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor, Role
-from pilothouse.operations import apply_models, jobs, trainings, workspaces
+from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, workspaces
 from support import until_the_test_ends, wait_until
 from templates import copy_of
 

@@ -27,7 +27,8 @@ import harbour
 
 import crowd
 from pilothouse.domain.listing import Query, parse_filter
-from pilothouse.operations import listings, trainings
+from pilothouse.operations import listings
+from pilothouse.operations.jobs import trainings
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.store import to_us
 from pilothouse.telemetry.streams import find_stream

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import show
 from bench_telemetry import packed_batch
 
-from pilothouse.operations import targets
+from pilothouse.operations.fleet import targets
 from pilothouse.serving.hub_client import HubClient
 from watched_flights import admin, make_watched, traffic
 

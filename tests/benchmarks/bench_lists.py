@@ -23,7 +23,9 @@ import crowd
 from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.wire import Outcome
-from pilothouse.operations import incidents, ingest, listings, outcome_lists
+from pilothouse.operations import listings
+from pilothouse.operations.alerts import incidents
+from pilothouse.operations.ingest import ingest, outcome_lists
 from pilothouse.operations.services import Services
 from pilothouse.store import audit, listing
 from pilothouse.telemetry import outcome_lists as outcome_store

@@ -16,8 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "console"))
 import harbour
 
 from pilothouse.composition import open_workspace
-from pilothouse.operations import health, jobs, time_machine, trainings
+from pilothouse.operations.fleet import health
+from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import time_machine
 
 CHANGES = int(os.environ.get("BENCH_CHANGES", str(7 * 24 * 60)))
 """A change a minute for a week: each is looked at and read again by the view on top."""

@@ -17,7 +17,7 @@ from bench_telemetry import packed_batch
 
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.wire import PackedTimings, PredictionBatch
-from pilothouse.operations import targets
+from pilothouse.operations.fleet import targets
 from pilothouse.serving.hub_client import HubClient
 from watched_flights import admin, make_watched, traffic
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from pilothouse.cli.group import cli
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.operations.table_files import compare_files
+from pilothouse.operations.ingest.table_files import compare_files
 
 HOSTILE = "\x1b]52;c;aGk=\x07[/red]"
 

@@ -20,9 +20,12 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Snapshot, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Actor, Grant, Permission, Role
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations import alerts, apply_models, jobs, promotions, trainings, workspaces
+from pilothouse.operations.alerts import alerts
 from pilothouse.operations.authorisation import OPEN_READING, changing
+from pilothouse.operations.jobs import jobs, trainings
+from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.store import access, audit, deployments, models, processes, runs, versions, workspace
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths

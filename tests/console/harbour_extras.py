@@ -10,8 +10,10 @@ import harbour
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.roles import Role
 from pilothouse.domain.wire import Outcome
-from pilothouse.operations import apply_models, ingest, jobs, retention, trainings, workspaces
+from pilothouse.operations.ingest import ingest
+from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, retention, workspaces
 from pilothouse.store import jobs as stored
 from pilothouse.store import triggers
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from pilothouse.domain.wire import PredictionBatch, RequestTiming
-from pilothouse.operations.ingest import ingest_batch
+from pilothouse.operations.ingest.ingest import ingest_batch
 from pilothouse.operations.services import Services
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.specification import build_specification

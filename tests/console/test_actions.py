@@ -187,7 +187,7 @@ async def test_training_form_hands_on_only_what_was_changed(make_console, worksp
         await settle(pilot)
     import harbour
 
-    from pilothouse.operations import jobs
+    from pilothouse.operations.jobs import jobs
 
     with harbour.opened(workspace) as services:
         newest = jobs.list_jobs(services, harbour.person(services, "sam"), limit=1)[0]

@@ -5,7 +5,7 @@ import harbour
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.chrome import Footer
 from pilothouse.domain.records import RequestStatus
-from pilothouse.operations import deployments, promotions
+from pilothouse.operations.promotion import deployments, promotions
 
 
 async def test_approver_signs_what_is_shown(make_console, workspace) -> None:

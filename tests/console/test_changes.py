@@ -8,7 +8,7 @@ import harbour
 from test_approval_by_keyboard import footer
 
 from pilothouse.console.screenshots import settle
-from pilothouse.operations import trainings
+from pilothouse.operations.jobs import trainings
 
 
 async def until(pilot, condition) -> None:

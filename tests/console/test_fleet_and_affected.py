@@ -8,7 +8,10 @@ import harbour
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
-from pilothouse.operations import affected, comparisons, distributions, fleet, lineage, promotions
+from pilothouse.operations.fleet import fleet
+from pilothouse.operations.models import affected, comparisons, lineage
+from pilothouse.operations.monitoring import distributions
+from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.presentation.fleet_rows import fleet_table
 

@@ -11,7 +11,10 @@ from test_snapshots import KEYS, VIEWS
 from pilothouse.console.navigation import parse_command
 from pilothouse.console.screenshots import settle
 from pilothouse.domain.roles import DAEMON
-from pilothouse.operations import alerts, apply_models, jobs, promotions, trainings, workspaces
+from pilothouse.operations.alerts import alerts
+from pilothouse.operations.jobs import jobs, trainings
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.workspace import apply_models, workspaces
 from support import wait_until
 from terminals import Terminal
 

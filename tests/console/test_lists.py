@@ -15,7 +15,7 @@ from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.jobs import JobStatus
-from pilothouse.operations import jobs
+from pilothouse.operations.jobs import jobs
 from pilothouse.presentation.raw import to_json, to_toml
 
 
@@ -85,7 +85,7 @@ async def test_rows_that_come_in_above_leave_the_cursor_on_its_row(crowded: Path
         await settle(pilot)
         before, offset = grid_of(app).key, grid_of(app).scroll_offset.y
         with harbour.opened(crowded) as services:
-            from pilothouse.operations import trainings
+            from pilothouse.operations.jobs import trainings
 
             sam = harbour.person(services, "sam")
             for _ in range(3):

@@ -20,8 +20,12 @@ from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations import fleet, promotions, retention, searches, starts
+from pilothouse.operations.automation import automation_activity
+from pilothouse.operations.fleet import fleet
+from pilothouse.operations.jobs import searches
+from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import retention
 from pilothouse.store import processes
 
 VIEWS = (
@@ -131,7 +135,7 @@ async def test_the_training_form_sets_the_size_of_a_search(make_console, workspa
         await press(pilot, "ctrl+s", "enter")
         await settle(pilot)
     with harbour.opened(workspace) as opened:
-        from pilothouse.operations import jobs
+        from pilothouse.operations.jobs import jobs
 
         newest = jobs.list_jobs(opened, harbour.person(opened, "sam"), limit=1)[0]
         assert newest.options["overrides"] == {"training.search.candidates": 2}
@@ -162,13 +166,13 @@ async def test_triggers_say_why_not_now_and_what_came_of_the_last_time(make_cons
 
 def test_what_automation_does_is_told_with_what_came_of_it(services: Services) -> None:
     from pilothouse.domain.roles import DAEMON
-    from pilothouse.operations import jobs, trainings
+    from pilothouse.operations.jobs import jobs, trainings
 
     job = trainings.start_training(
         services, DAEMON, "bike-demand", reason="schedule weekly", trigger_key="schedule:1:x"
     )
     pat = harbour.person(services, "pat")
-    first = starts.list_deeds(services, pat)[0]
+    first = automation_activity.list_deeds(services, pat)[0]
     assert (first.what, first.why, first.state, first.job) == (
         f"train, job {job.id}",
         "schedule weekly",
@@ -176,7 +180,7 @@ def test_what_automation_does_is_told_with_what_came_of_it(services: Services) -
         job.id,
     )
     jobs.cancel_job(services, harbour.person(services, "sam"), job.id, reason="not now")
-    first = starts.list_deeds(services, pat, model="bike-demand")[0]
+    first = automation_activity.list_deeds(services, pat, model="bike-demand")[0]
     assert first.state == "nothing"
     assert first.next.startswith("cancelled")
 
@@ -339,7 +343,7 @@ async def test_a_long_history_of_deployments_is_read_window_by_window(crowded: P
 @pytest.mark.parametrize("view", ["trials 7", "triggers", "legal-holds", "outcomes"])
 async def test_hostile_text_stays_text(workspace: Path, make_console, view: str) -> None:
     from pilothouse.domain.wire import Outcome
-    from pilothouse.operations import ingest
+    from pilothouse.operations.ingest import ingest
     from pilothouse.store import triggers
 
     with harbour.opened(workspace) as services:

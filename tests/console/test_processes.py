@@ -12,7 +12,7 @@ import harbour
 import pytest
 
 from pilothouse.console.launch import over_ssh
-from pilothouse.operations import sessions
+from pilothouse.operations.workspace import sessions
 from support import wait_until
 from terminals import RUN, Terminal, screen_of
 

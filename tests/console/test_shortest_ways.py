@@ -5,7 +5,8 @@ import pytest
 
 from pilothouse.console.screenshots import settle
 from pilothouse.domain.records import RequestStatus
-from pilothouse.operations import deployments, jobs, promotions
+from pilothouse.operations.jobs import jobs
+from pilothouse.operations.promotion import deployments, promotions
 
 
 async def press(pilot, keys: list[str], most: int) -> None:

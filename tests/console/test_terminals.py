@@ -17,7 +17,7 @@ from tampering import write_everywhere
 from test_hostile_text import FORBIDDEN, NASTY, SEQUENCES, quiet
 
 from pilothouse.console.navigation import VIEWS, parse_command
-from pilothouse.operations import jobs
+from pilothouse.operations.jobs import jobs
 from support import wait_until
 from terminals import Terminal, screen_of
 

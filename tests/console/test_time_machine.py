@@ -9,20 +9,14 @@ import pytest
 from pilothouse.domain.errors import ConflictError, InvalidInputError
 from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.records import AlertStatus, JobStatus, RequestStatus
-from pilothouse.operations import (
-    alerts,
-    audits,
-    automation,
-    catalogue,
-    deployments,
-    health,
-    incidents,
-    jobs,
-    monitor_views,
-    promotions,
-    time_machine,
-)
+from pilothouse.operations import automation_switch, catalogue
+from pilothouse.operations.alerts import alerts, incidents
+from pilothouse.operations.fleet import health
+from pilothouse.operations.jobs import jobs
+from pilothouse.operations.monitoring import monitor_views
+from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import audits, time_machine
 
 DAY = timedelta(days=1)
 
@@ -145,8 +139,8 @@ def test_the_log_ends_then_and_its_chain_holds(at, pat) -> None:
 def test_nothing_can_be_changed_in_the_past(at, harbour_services) -> None:
     olga = harbour.person(harbour_services, "olga")
     with pytest.raises(ConflictError, match="this is the past"):
-        automation.pause(at(1 * DAY), olga, "x")
-    assert not automation.status(harbour_services, olga).paused
+        automation_switch.pause(at(1 * DAY), olga, "x")
+    assert not automation_switch.status(harbour_services, olga).paused
 
 
 def test_steps_go_from_event_to_event(harbour_services, pat) -> None:

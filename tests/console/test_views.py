@@ -14,7 +14,7 @@ from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.chrome import OneLine
 from pilothouse.console.widgets.grid import Grid
-from pilothouse.operations import workspaces, write_state
+from pilothouse.operations.workspace import workspaces, write_state
 from pilothouse.presentation.braille import plain_text
 
 SIZE = (80, 24)
@@ -168,7 +168,7 @@ async def test_what_was_in_production_when_takes_three_keys_and_the_time(
 ) -> None:
     with harbour.opened(workspace) as services:
         pat = harbour.person(services, "pat")
-        from pilothouse.operations import promotions
+        from pilothouse.operations.promotion import promotions
 
         promotions.approve(services, pat, 3, promotions.get_request(services, pat, 3).evidence_digest)
     app = make_console("pat")

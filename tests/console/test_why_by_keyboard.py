@@ -5,7 +5,7 @@ from test_approval_by_keyboard import footer
 
 from pilothouse.console.screenshots import settle
 from pilothouse.domain.records import AlertStatus
-from pilothouse.operations import incidents
+from pilothouse.operations.alerts import incidents
 
 
 def page_of(app) -> str:

@@ -17,7 +17,10 @@ from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
-from pilothouse.operations import audits, jobs, processes, promotions
+from pilothouse.operations.fleet import processes
+from pilothouse.operations.jobs import jobs
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.workspace import audits
 from pilothouse.store import processes as stored
 from pilothouse.system import landlock
 from pilothouse.system.leader import leader
@@ -109,7 +112,7 @@ def test_each_way_that_a_job_ends_is_told(workshop: Workshop) -> None:
         path = workshop.root / "models" / "delay" / "model.toml"
         if status is JobStatus.TIMED_OUT:
             path.write_text(path.read_text().replace('"60s"', '"2s"'))
-            from pilothouse.operations import apply_models
+            from pilothouse.operations.workspace import apply_models
 
             apply_models.apply(workshop.services, workshop.admin)
         job = workshop.ended(workshop.train().id)

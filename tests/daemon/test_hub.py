@@ -34,8 +34,10 @@ from pilothouse.domain.wire import (
 )
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.operations import ingest, promotions, targets
-from pilothouse.operations.processes import Pulse
+from pilothouse.operations.fleet import targets
+from pilothouse.operations.fleet.processes import Pulse
+from pilothouse.operations.ingest import ingest
+from pilothouse.operations.promotion import promotions
 from pilothouse.serving.client_codec import infer_body, read_answer
 from pilothouse.statistics.specification import build_specification
 from pilothouse.store import jobs, models, processes, runs, versions

@@ -11,7 +11,9 @@ import pytest
 from pilothouse.daemon.parts import Bell
 from pilothouse.daemon.scheduler import ScheduleKeeper
 from pilothouse.domain.records import Job
-from pilothouse.operations import automation, jobs, schedules
+from pilothouse.operations import automation_switch
+from pilothouse.operations.automation import schedules
+from pilothouse.operations.jobs import jobs
 from support import wait_until
 from workshop import Workshop, make_workshop
 
@@ -97,7 +99,7 @@ def test_times_that_passed_without_a_daemon_are_one_run_that_stands_for_them(
 
 def test_a_paused_automation_lets_the_time_pass_and_says_so(workshop: Workshop, clock: Clock) -> None:
     write_schedule(workshop, 'every = "60s"')
-    automation.pause(workshop.services, workshop.admin, "maintenance")
+    automation_switch.pause(workshop.services, workshop.admin, "maintenance")
     clock.offset = timedelta(seconds=70)
     with keeping(workshop):
         wait_until(lambda: outcome(workshop))

@@ -10,7 +10,7 @@ import pytest
 from pilothouse.daemon import control
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job
-from pilothouse.operations import jobs, searches, trainings
+from pilothouse.operations.jobs import jobs, searches, trainings
 from pilothouse.system import landlock
 from pilothouse.system.processes import descendants, name_of
 from support import wait_until
@@ -100,7 +100,7 @@ def test_a_search_is_jobs_of_its_own_and_the_best_goes_on(workshop: Workshop) ->
     path = workshop.root / "models" / "delay" / "model.toml"
     workshop.write_model(ESTIMATOR)
     path.write_text(path.read_text().replace("[gates.data]", f"{search}\n[gates.data]"))
-    from pilothouse.operations import apply_models
+    from pilothouse.operations.workspace import apply_models
 
     apply_models.apply(workshop.services, workshop.admin)
     start(workshop, slots=2)

@@ -124,7 +124,7 @@ def test_exit_codes_are_those_of_the_errors():
 
 def test_the_script_for_wrappers_does_what_the_page_says(tmp_path, monkeypatch):
     from pilothouse.composition import open_workspace
-    from pilothouse.operations import workspaces
+    from pilothouse.operations.workspace import workspaces
 
     workspaces.initialise(tmp_path, "olga")
     script = blocks(DOCUMENTS / "command-line.md", "python")[0]

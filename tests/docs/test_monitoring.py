@@ -6,7 +6,8 @@ from typing import get_args
 from documents import DOCUMENTS
 
 from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
-from pilothouse.operations import alerting, silence, window_closing
+from pilothouse.operations.alerts import alerting, silence
+from pilothouse.operations.monitoring import window_closing
 from pilothouse.statistics import calibration, levels, null_windows, performance_verdicts, reference, wander
 from pilothouse.telemetry import admission, rollup, truths
 

@@ -20,8 +20,12 @@ from pilothouse.composition import open_workspace
 from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.demo import stage
-from pilothouse.operations import audits, catalogue, deployments, ingest, processes, promotions, workspaces
+from pilothouse.operations import catalogue
+from pilothouse.operations.fleet import processes
+from pilothouse.operations.ingest import ingest
+from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import audits, workspaces
 from pilothouse.system.processes import is_alive
 from soak_plan import LONG
 from support import wait_until

@@ -14,7 +14,11 @@ from pilothouse.demo.traffic import Request
 from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.wire import Outcome
-from pilothouse.operations import apply_models, catalogue, monitor_views, promotions, trainings
+from pilothouse.operations import catalogue
+from pilothouse.operations.jobs import trainings
+from pilothouse.operations.monitoring import monitor_views
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.workspace import apply_models
 from support import wait_until
 from workshop import Workshop, make_workshop
 

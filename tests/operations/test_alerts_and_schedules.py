@@ -18,8 +18,13 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.records import Alert, AlertStatus, Schedule
 from pilothouse.domain.roles import DAEMON
-from pilothouse.operations import alerts, apply_models, audits, automation, schedules, targets, trainings
-from pilothouse.operations.schedule_times import check_rule, due_times, nominal_times
+from pilothouse.operations import automation_switch
+from pilothouse.operations.alerts import alerts
+from pilothouse.operations.automation import schedules
+from pilothouse.operations.automation.schedule_times import check_rule, due_times, nominal_times
+from pilothouse.operations.fleet import targets
+from pilothouse.operations.jobs import trainings
+from pilothouse.operations.workspace import apply_models, audits
 from pilothouse.store.schedules import Fire, Rule
 
 
@@ -146,7 +151,7 @@ def test_others_write_while_an_action_takes_its_time(harbour: Harbour) -> None:
 
     def act(_: Schedule) -> str:
         writer = threading.Thread(
-            target=automation.pause, args=(harbour.services, harbour.actor("oscar"), "meanwhile")
+            target=automation_switch.pause, args=(harbour.services, harbour.actor("oscar"), "meanwhile")
         )
         writer.start()
         writer.join(5)
@@ -179,14 +184,14 @@ def test_a_firing_that_crashed_before_its_record_is_done_again_and_has_one_effec
 
 def test_with_automation_paused_the_time_passes_and_the_record_says_so(harbour: Harbour) -> None:
     with_schedule(harbour, every="1h")
-    automation.pause(harbour.services, harbour.actor("oscar"), "maintenance")
+    automation_switch.pause(harbour.services, harbour.actor("oscar"), "maintenance")
     harbour.pass_time(hours=1)
 
     assert fire_all(harbour) == []
     assert [(fire.decision, fire.reason) for fire in fires_of(harbour)] == [
         ("skipped", "skipped: automation is paused")
     ]
-    automation.resume(harbour.services, harbour.actor("oscar"))
+    automation_switch.resume(harbour.services, harbour.actor("oscar"))
     assert fire_all(harbour) == []
 
 
@@ -293,7 +298,7 @@ def test_a_token_speaks_for_its_target_until_the_next_is_issued(harbour: Harbour
 def test_a_head_kept_elsewhere_is_checked(harbour: Harbour) -> None:
     auditor = harbour.actor("aud")
     head = audits.head(harbour.services, auditor)
-    automation.pause(harbour.services, harbour.actor("oscar"), "x")
+    automation_switch.pause(harbour.services, harbour.actor("oscar"), "x")
 
     assert audits.verify(harbour.services, auditor, known=f"{head.count}:{head.hash}").count == head.count + 1
     with pytest.raises(InvalidInputError, match="COUNT:HASH"):

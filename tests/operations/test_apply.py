@@ -7,8 +7,11 @@ import pytest
 
 from job_workshop import ADMIN, APPROVER, MODEL, SCIENTIST, actor, applied, make_workspace, write_model
 from pilothouse.domain.errors import InvalidInputError, ModelFileError, NotAllowedError
-from pilothouse.operations import apply_models, audits, catalogue, schedules, targets
+from pilothouse.operations import catalogue
+from pilothouse.operations.automation import schedules
+from pilothouse.operations.fleet import targets
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, audits
 from pilothouse.sqlite.connection import driver
 
 

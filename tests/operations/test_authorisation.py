@@ -11,25 +11,15 @@ from fixtures.registries import ADMIN, PEOPLE, Harbour, make_harbour
 from pilothouse.domain.errors import NotAllowedError, PilothouseError
 from pilothouse.domain.listing import Query
 from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
-from pilothouse.operations import (
-    alerts,
-    audits,
-    authorisation,
-    automation,
-    backfills,
-    catalogue,
-    deployments,
-    listings,
-    monitor_backfills,
-    promotions,
-    schedules,
-    searches,
-    sessions,
-    targets,
-    triggers,
-    workspaces,
-)
+from pilothouse.operations import authorisation, automation_switch, catalogue, listings
+from pilothouse.operations.alerts import alerts
+from pilothouse.operations.automation import schedules, triggers
+from pilothouse.operations.fleet import targets
+from pilothouse.operations.jobs import backfills, searches
+from pilothouse.operations.monitoring import monitor_backfills
+from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import audits, sessions, workspaces
 
 Call = Callable[[Services, Actor], object]
 
@@ -48,9 +38,9 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "audits.head": (lambda s, a: audits.head(s, a), EVERYBODY),
     "audits.verify": (lambda s, a: audits.verify(s, a), EVERYBODY),
     "audits.export": (lambda s, a: audits.export(s, a, _Nowhere()), EVERYBODY),  # type: ignore[arg-type]
-    "automation.pause": (lambda s, a: automation.pause(s, a, "stop"), OPERATION),
-    "automation.resume": (lambda s, a: automation.resume(s, a), OPERATION),
-    "automation.status": (lambda s, a: automation.status(s, a), EVERYBODY),
+    "automation_switch.pause": (lambda s, a: automation_switch.pause(s, a, "stop"), OPERATION),
+    "automation_switch.resume": (lambda s, a: automation_switch.resume(s, a), OPERATION),
+    "automation_switch.status": (lambda s, a: automation_switch.status(s, a), EVERYBODY),
     "catalogue.list_models": (lambda s, a: catalogue.list_models(s, a), EVERYBODY),
     "catalogue.get_model": (lambda s, a: catalogue.get_model(s, a, "delay"), EVERYBODY),
     "catalogue.get_spec": (lambda s, a: catalogue.get_spec(s, a, "delay"), EVERYBODY),
@@ -109,7 +99,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
 MODULES = (
     alerts,
     audits,
-    automation,
+    automation_switch,
     backfills,
     catalogue,
     deployments,
@@ -241,7 +231,7 @@ def test_a_role_for_one_model_does_not_reach_another(busy: Harbour) -> None:
             with pytest.raises(NotAllowedError, match="roll back a deployment of delay"):
                 deployments.roll_back(services, olga, "delay", reason="x")
             with pytest.raises(NotAllowedError, match="pause or resume automation"):
-                automation.pause(services, olga, "x")
+                automation_switch.pause(services, olga, "x")
             raise _UndoError
     except _UndoError:
         pass

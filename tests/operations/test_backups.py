@@ -29,8 +29,10 @@ from pilothouse.domain.errors import (
     NotAllowedError,
     NotFoundError,
 )
-from pilothouse.operations import apply_models, audits, backups, catalogue, job_attempts, results
+from pilothouse.operations import catalogue
+from pilothouse.operations.jobs import job_attempts, results
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, audits, backups
 
 
 @pytest.fixture

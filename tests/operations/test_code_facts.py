@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.operations.code_facts import (
+from pilothouse.operations.jobs.code_facts import (
     code_facts,
     copy_folder,
     folder_digest,

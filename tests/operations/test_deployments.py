@@ -7,7 +7,8 @@ import pytest
 from fixtures.registries import START, Harbour
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from pilothouse.domain.records import Deployment, RollBackStep
-from pilothouse.operations import catalogue, deployments, promotions
+from pilothouse.operations import catalogue
+from pilothouse.operations.promotion import deployments, promotions
 
 
 def promote(harbour: Harbour, number: int, *targets: str) -> None:

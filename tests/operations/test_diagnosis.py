@@ -9,7 +9,9 @@ import pytest
 from fixtures.registries import Harbour, raised
 from pilothouse.domain.roles import Role
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations import diagnosis, jobs, promotions, retention, trainings, workspaces, write_state
+from pilothouse.operations.jobs import jobs, trainings
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.workspace import doctor, retention, workspaces, write_state
 from pilothouse.sqlite import driver
 from pilothouse.store import processes
 from pilothouse.system.processes import own_name
@@ -17,7 +19,7 @@ from pilothouse.system.processes import own_name
 
 def wrong(harbour: Harbour) -> dict[str, str]:
     """The checks that failed, each with what was found."""
-    found = diagnosis.diagnose(harbour.services, harbour.actor("ada"))
+    found = doctor.diagnose(harbour.services, harbour.actor("ada"))
     return {finding.check: finding.finding for finding in found if not finding.ok}
 
 
@@ -60,7 +62,7 @@ def test_a_workspace_that_may_not_be_written_is_told(harbour: Harbour) -> None:
 def test_an_artifact_of_work_that_was_cut_off_is_told_and_no_fault(harbour: Harbour) -> None:
     lead(harbour)
     harbour.services.artifacts.put_bytes(b"left over")
-    found = {f.check: f for f in diagnosis.diagnose(harbour.services, harbour.actor("ada"))}
+    found = {f.check: f for f in doctor.diagnose(harbour.services, harbour.actor("ada"))}
     assert found["orphans"].ok
     assert found["orphans"].finding == "1 artifacts (9 bytes) belong to no run"
 
@@ -70,7 +72,7 @@ def test_a_healthy_workspace_has_nothing_wrong(harbour: Harbour) -> None:
     lead(harbour)
     for target in ("ewr", "jfk"):
         report(harbour, target)
-    found = diagnosis.diagnose(harbour.services, harbour.actor("ada"))
+    found = doctor.diagnose(harbour.services, harbour.actor("ada"))
     assert [finding for finding in found if not finding.ok] == []
     words = {finding.check: finding.finding for finding in found}
     assert words["serving"] == "2 answering"

@@ -6,9 +6,12 @@ import pytest
 
 from flight_batches import CATEGORICAL, NUMERIC, batches
 from pilothouse.domain.what_changed import Change
-from pilothouse.operations import alerts, change_evidence, health, ingest, monitoring
+from pilothouse.operations.alerts import alerts, change_evidence
+from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.fleet import health
+from pilothouse.operations.ingest import ingest
+from pilothouse.operations.monitoring.baselines import estimator_of
 from pilothouse.operations.services import Services
-from pilothouse.operations.watched import estimator_of
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import ESTIMATE, PERFORMANCE, EstimateFigure, figure_of
 from pilothouse.telemetry.streams import find_stream
@@ -33,7 +36,7 @@ def found(services: Services, kind: str):
 def send_without_truth(services: Services, target: str, days: int) -> None:
     for batch in batches(traffic(target, 0, days), 100, producer=f"{target}-quiet", target=target):
         ingest.ingest_batch(services, batch)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
 
 
 def test_an_estimate_is_there_as_soon_as_the_window_is_over_and_truth_is_not(services):
@@ -51,7 +54,7 @@ def test_an_estimate_is_there_as_soon_as_the_window_is_over_and_truth_is_not(ser
 
 def test_the_estimate_lies_beside_the_realised_figure_of_the_same_window(services):
     send(services, "ewr", 0, 30)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
     realised = {(p.window_start, p.window_end): p for p in view.performance}
     beside = [
@@ -73,7 +76,7 @@ def test_what_is_kept_is_what_was_learnt(services):
 
 def test_truth_turned_round_is_truth_moved(services):
     send(services, "ewr", 0, 23, wrong_truth=True)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "performance")
     assert "What changed: truth moved." in alert.explanation
     assert change_evidence.diagnose_alert(services, alert).change is Change.TRUTH
@@ -81,7 +84,7 @@ def test_truth_turned_round_is_truth_moved(services):
 
 def test_a_drifting_column_the_score_does_not_see_is_inputs_moved(services):
     send(services, "ewr", 0, 23, change={"humid": 400.0})
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "data_drift")
     assert "What changed: inputs moved" in alert.explanation
     assert "humid" in alert.explanation
@@ -92,7 +95,7 @@ def test_a_drifting_column_the_score_does_not_see_is_inputs_moved(services):
 
 def test_missing_values_are_only_quality(services):
     send(services, "ewr", 0, 23, change={"humid": float("nan")})
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "data_quality")
     diagnosis = change_evidence.diagnose_alert(services, alert)
     assert diagnosis.change is Change.QUALITY
@@ -104,7 +107,7 @@ def test_before_truth_has_come_a_drift_alert_says_so(services):
         traffic("ewr", 0, 16).assign(humid=400.0), 100, producer="ewr-drifting", target="ewr"
     ):
         ingest.ingest_batch(services, batch)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "data_drift")
     assert alert.effective_at == on_day(7)  # a drift that is certain needs no second window
     assert "No truth has come for this window yet" in alert.explanation

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from pilothouse.domain.grounds import Grounds
 from pilothouse.domain.model_spec import MonitoringSpec
-from pilothouse.operations import explanations
-from pilothouse.operations.explanations import Occasion
-from pilothouse.operations.measures import MEASURES, measure_name, measured_words
+from pilothouse.operations.alerts import explanations
+from pilothouse.operations.alerts.explanations import Occasion
+from pilothouse.operations.monitoring.statistic_names import MEASURES, measure_name, measured_words
 from pilothouse.statistics.calibration import EFFECT
 from pilothouse.statistics.levels import FAULTS, WANDER_WEIGHTS, WEIGHTS
 from pilothouse.telemetry.readings import DriftFigure, PerformanceFigure, QualityFigure

@@ -9,7 +9,7 @@ import pytest
 
 from flight_batches import CATEGORICAL, NUMERIC
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.operations import exports
+from pilothouse.operations.jobs import exports
 from watched_flights import make_watched, on_day, send, traffic
 
 

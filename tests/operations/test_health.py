@@ -11,7 +11,10 @@ from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations import health, incidents, ingest, monitoring
+from pilothouse.operations.alerts import incidents
+from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.fleet import health
+from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 from pilothouse.store import processes
 from pilothouse.telemetry import from_us, to_us
@@ -36,10 +39,10 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     calibrate_ahead(services)
     send(services, "ewr", 0, 35)
     send(services, "jfk", 0, 50, wrong_truth=True)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     deploy(services, register(services), on_day(35), ("ewr",))
     send(services, "ewr", 35, 15, version=2)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     services.close()
     return root
 

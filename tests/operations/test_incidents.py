@@ -7,7 +7,8 @@ import pytest
 from fixtures.registries import START, Harbour, raised
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.records import AlertStatus
-from pilothouse.operations import alerts, audits, gathering, incidents
+from pilothouse.operations.alerts import alerts, incident_grouping, incidents
+from pilothouse.operations.workspace import audits
 from pilothouse.sqlite import driver
 from pilothouse.store import alerts as alert_rows
 
@@ -126,8 +127,8 @@ def test_alerts_of_an_older_registry_are_gathered_once(
         port.pass_time(minutes=1)
         raised(port, "performance", "ewr")
         raised(port, "latency", "jfk", effective_at=START + timedelta(days=1))
-    assert gathering.gather(port.services) == 3
-    assert gathering.gather(port.services) == 0
+    assert incident_grouping.gather(port.services) == 3
+    assert incident_grouping.gather(port.services) == 0
     found = incidents.list_incidents(port.services, port.actor("vera"))
     assert sorted(len(i.alerts) for i in found) == [1, 2]
 

@@ -11,8 +11,9 @@ from pilothouse.domain.errors import InvalidInputError, NotFoundError, StaleAtte
 from pilothouse.domain.jobs import Cause, JobStatus, back_off_s, retry_reason
 from pilothouse.domain.records import Job
 from pilothouse.execution.pipeline import JobOutcome
-from pilothouse.operations import audits, backfills, job_attempts, jobs, trainings
-from pilothouse.operations.jobs import ClaimedJob
+from pilothouse.operations.jobs import backfills, job_attempts, jobs, trainings
+from pilothouse.operations.jobs.jobs import ClaimedJob
+from pilothouse.operations.workspace import audits
 
 
 @pytest.fixture

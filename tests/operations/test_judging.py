@@ -8,7 +8,7 @@ import pytest
 from fixtures.registries import START, Harbour, raised
 from pilothouse.domain.incidents import Cost
 from pilothouse.domain.records import AlertStatus
-from pilothouse.operations import alerts, incidents, judging
+from pilothouse.operations.alerts import alerts, incident_cost, incidents
 from pilothouse.store import alerts as alert_rows
 from pilothouse.store import incidents as incident_rows
 
@@ -77,8 +77,8 @@ def test_an_alert_that_changes_past_the_operations_is_followed_too_and_waits_to_
     assert listed(port)[number][0] == "resolved"
     with port.services.registry.read() as connection:
         assert [row.id for row in incident_rows.to_judge(connection, 10, going_on=False)] == [number]
-    assert judging.judge_what_moved(port.services, windows_closed=False) == 1
-    assert judging.judge_what_moved(port.services, windows_closed=False) == 0
+    assert incident_cost.judge_what_moved(port.services, windows_closed=False) == 1
+    assert incident_cost.judge_what_moved(port.services, windows_closed=False) == 0
 
 
 def test_an_alert_is_handled_where_telemetry_cannot_be_read(port: Harbour) -> None:
@@ -101,7 +101,7 @@ def test_the_most_that_it_cost_stays_when_it_is_over(port: Harbour) -> None:
     number = raised(port, "performance").incident or 0
     dear = Cost(0, 900.0, "auc −0.09 on 10,000 predictions a week on ewr")
     cost_is(port, number, dear)
-    assert judging.judge_what_moved(port.services, windows_closed=True) == 0
+    assert incident_cost.judge_what_moved(port.services, windows_closed=True) == 0
     oscar = port.actor("oscar")
     assert incidents.get_incident(port.services, oscar, number).cost.words == "no loss is known", "by now"
     over = incidents.resolve(port.services, oscar, number, "mended")
@@ -134,8 +134,8 @@ def test_what_the_younger_cost_goes_to_the_older_where_it_was_dearer(port: Harbo
 
 def test_the_dearer_judgement_is_kept() -> None:
     loss, more, drift = Cost(0, 5.0, "a"), Cost(0, 6.0, "b"), Cost(1, 900.0, "c")
-    assert judging.dearer(loss, None) == loss
-    assert judging.dearer(loss, more) == more
-    assert judging.dearer(more, loss) == more
-    assert judging.dearer(drift, loss) == loss
-    assert judging.dearer(Cost(0, 5.0, "again"), loss) == loss
+    assert incident_cost.dearer(loss, None) == loss
+    assert incident_cost.dearer(loss, more) == more
+    assert incident_cost.dearer(more, loss) == more
+    assert incident_cost.dearer(drift, loss) == loss
+    assert incident_cost.dearer(Cost(0, 5.0, "again"), loss) == loss

@@ -20,8 +20,12 @@ from job_workshop import (
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.lineage import LineageNode
 from pilothouse.domain.roles import DAEMON
-from pilothouse.operations import alerts, apply_models, lineage, promotions, results, trainings
+from pilothouse.operations.alerts import alerts
+from pilothouse.operations.jobs import results, trainings
+from pilothouse.operations.models import lineage
+from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.operations import log_reader
-from pilothouse.operations.log_reader import LogReader
+from pilothouse.operations.jobs import log_reader
+from pilothouse.operations.jobs.log_reader import LogReader
 
 
 @pytest.fixture

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.operations import alerts, apply_models, audits, monitor_backfills, monitoring
-from pilothouse.operations.monitor_backfills import BackfilledMonitor
+from pilothouse.operations.alerts import alerts
+from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.monitoring import monitor_backfills
+from pilothouse.operations.monitoring.monitor_backfills import BackfilledMonitor
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, audits
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC
 from pilothouse.telemetry.streams import find_stream
@@ -20,7 +23,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("watched")
     services = make_watched(root)
     for _ in range(2):  # calibrated once for all tests
-        monitoring.evaluate_windows(services)
+        monitoring_round.evaluate_windows(services)
     services.close()
     return root
 
@@ -41,7 +44,7 @@ def again(services: Services, since: int = -60, until: int = 60) -> dict[str, Ba
 
 def test_truth_that_came_after_its_window_was_closed_counts(services: Services) -> None:
     send(services, "ewr", 0, 16, truth=False)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     before = closed(services, PERFORMANCE)
     assert len(before) == 1
     assert not any(reading.judged for reading in before)
@@ -54,7 +57,7 @@ def test_truth_that_came_after_its_window_was_closed_counts(services: Services) 
     assert after[-1].rows > before[-1].rows
     assert done.outcomes == {"changed": len(after)}
     assert again(services)[PERFORMANCE].outcomes == {"same": len(after)}
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     assert len(alerts.list_alerts(services, admin(services))) == known
     entry = audits.show(services, admin(services), text="monitoring.backfilled", limit=1)[0]
     assert entry.detail["reason"] == "late truth"
@@ -64,7 +67,7 @@ def test_windows_stay_as_they_are_until_the_rules_change_and_alerts_to_be_drawn_
     services: Services,
 ) -> None:
     send(services, "ewr", 0, 15, change={"wind_speed": 60.0})
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     opened = len(alerts.list_alerts(services, admin(services)))
     assert opened
     before = closed(services, DRIFT)
@@ -90,10 +93,10 @@ def test_windows_stay_as_they_are_until_the_rules_change_and_alerts_to_be_drawn_
 
 def test_rows_older_than_any_window_get_windows_of_their_own(services: Services) -> None:
     send(services, "ewr", 14, 8)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     before = closed(services, DRIFT)
     send(services, "ewr", 0, 14)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     assert closed(services, DRIFT) == before
     known = len(alerts.list_alerts(services, admin(services)))
     assert again(services)[DRIFT].outcomes["new"] == 2
@@ -102,7 +105,7 @@ def test_rows_older_than_any_window_get_windows_of_their_own(services: Services)
         before[0].start_us - days * DAY_US for days in (14, 7)
     ]
     assert after[0].rows == len(traffic("ewr", 0, 7))
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     assert len(alerts.list_alerts(services, admin(services))) == known
 
 

@@ -15,17 +15,14 @@ from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations import (
-    alerts,
-    apply_models,
-    automation,
-    ingest,
-    jobs,
-    monitoring,
-    retraining,
-    workspaces,
-)
+from pilothouse.operations import automation_switch
+from pilothouse.operations.alerts import alerts
+from pilothouse.operations.alerts.retraining_notes import retrainings
+from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.ingest import ingest
+from pilothouse.operations.jobs import jobs
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.store import processes
 from pilothouse.telemetry import readings, to_us
 from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC
@@ -67,16 +64,16 @@ def found(services: Services, kind: str) -> list[Alert]:
 
 def test_drift_windows_close_when_the_clock_has_passed_their_end(services: Services) -> None:
     send(services, "ewr", 0, 7)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     assert closed(services, DRIFT) == []
     send(services, "ewr", 7, 1)
-    assert not monitoring.is_caught_up(services)
-    monitoring.evaluate_windows(services)
+    assert not monitoring_round.is_caught_up(services)
+    monitoring_round.evaluate_windows(services)
     (reading,) = closed(services, DRIFT)
     assert (reading.start_us, reading.end_us) == (to_us(on_day(0)), to_us(on_day(7)))
     assert reading.rows == len(traffic("ewr", 0, 7))
-    assert monitoring.is_caught_up(services)
-    assert monitoring.evaluate_windows(services).readings == 0
+    assert monitoring_round.is_caught_up(services)
+    assert monitoring_round.evaluate_windows(services).readings == 0
 
 
 def test_performance_waits_for_the_truth(services: Services) -> None:
@@ -84,11 +81,11 @@ def test_performance_waits_for_the_truth(services: Services) -> None:
     for number, day in enumerate(range(9)):
         part = rows[rows["at_us"] // DAY_US == to_us(on_day(day)) // DAY_US]
         ingest.ingest_batch(services, batch_of(part, number + 1))
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     assert closed(services, PERFORMANCE) == []
     late = traffic("ewr", 9, 1)
     ingest.ingest_batch(services, batch_of(late, 100))
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     (reading,) = closed(
         services, PERFORMANCE
     )  # a day later than its truth was due: closed with what there is
@@ -97,7 +94,7 @@ def test_performance_waits_for_the_truth(services: Services) -> None:
 
 def test_a_drifting_target_gets_one_alert_that_names_the_features_and_says_why(services: Services) -> None:
     send(services, "ewr", 0, 22, change={"wind_speed": 60.0, "carrier": "ZZ"})
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     (drift,) = found(services, "data_drift")
     assert drift.target == "ewr"
     assert "carrier" in drift.summary
@@ -112,7 +109,7 @@ def test_a_drifting_target_gets_one_alert_that_names_the_features_and_says_why(s
 
 def test_steady_features_are_judged_over_the_last_three_windows_together(services: Services) -> None:
     send(services, "ewr", 0, 29)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     windows = [
         {name for f in readings.figures_of(r, readings.DriftFigure) for name in f.statistics}
         for r in sorted(closed(services, DRIFT), key=lambda r: r.end_us)
@@ -125,7 +122,7 @@ def test_ignored_features_are_measured_and_never_alert(services: Services) -> No
     write_model(services.paths.root, MODEL.replace('ignore = ["hour"]', 'ignore = ["hour", "wind_speed"]'))
     apply_models.apply(services, admin(services))
     send(services, "jfk", 0, 15, change={"wind_speed": 60.0})
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     assert all("wind_speed" not in alert.explanation for alert in found(services, "data_drift"))
     figures = [
         f for r in closed(services, DRIFT, target="jfk") for f in readings.figures_of(r, readings.DriftFigure)
@@ -138,14 +135,14 @@ def test_lost_performance_opens_one_critical_alert_and_starts_one_training_for_a
 ) -> None:
     for target in ("ewr", "jfk"):
         send(services, target, 0, 23, wrong_truth=True)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     opened = found(services, "performance")
     assert {alert.target for alert in opened} == {"ewr", "jfk"}
     assert {alert.severity for alert in opened} == {"critical"}
     assert all(alert.figures["value"] < alert.figures["reference"] for alert in opened)
     (job,) = [j for j in jobs.list_jobs(services, admin(services)) if j.created_by == "daemon"]
     assert {alert.retrain_job for alert in opened} == {job.id}
-    notes = alerts.retrainings(services, admin(services), "flight-delay")
+    notes = retrainings(services, admin(services), "flight-delay")
     assert {note.job for note in notes if note.window_end_us == to_us(on_day(7))} == {job.id}
     assert job.options["as_of"] == services.event_clock("ewr").isoformat() or (
         job.options["as_of"] == services.event_clock("jfk").isoformat()
@@ -156,14 +153,14 @@ def test_lost_performance_opens_one_critical_alert_and_starts_one_training_for_a
 
 def test_paused_automation_starts_nothing_and_says_so_until_it_is_resumed(services: Services) -> None:
     olga = workspaces.identify(services, "olga")
-    automation.pause(services, olga, "audit week")
+    automation_switch.pause(services, olga, "audit week")
     send(services, "ewr", 0, 16, wrong_truth=True)
-    monitoring.evaluate_windows(services)
-    notes = alerts.retrainings(services, admin(services), "flight-delay")
+    monitoring_round.evaluate_windows(services)
+    notes = retrainings(services, admin(services), "flight-delay")
     assert {(note.job, note.reason) for note in notes} == {(None, "automation is paused: audit week")}
-    automation.resume(services, olga)
-    monitoring.evaluate_windows(services)
-    notes = alerts.retrainings(services, admin(services), "flight-delay")
+    automation_switch.resume(services, olga)
+    monitoring_round.evaluate_windows(services)
+    notes = retrainings(services, admin(services), "flight-delay")
     assert len([note for note in notes if note.job is not None]) == 1
 
 
@@ -171,11 +168,11 @@ def test_a_new_version_resolves_the_alerts_of_the_old_one_and_gets_windows_of_it
     services: Services,
 ) -> None:
     send(services, "ewr", 0, 16, wrong_truth=True)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     second = register(services)
     deploy(services, second, on_day(16))
     send(services, "ewr", 16, 8, version=second)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     (old,) = found(services, "performance")
     assert old.status is AlertStatus.RESOLVED
     assert closed(services, DRIFT, second)[0].start_us == to_us(on_day(16))
@@ -183,13 +180,13 @@ def test_a_new_version_resolves_the_alerts_of_the_old_one_and_gets_windows_of_it
     assert last_of_first.end_us == to_us(on_day(21))  # closed with what it had
     assert last_of_first.rows == len(traffic("ewr", 14, 2))
     send(services, "ewr", 24, 20, version=second)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     assert closed(services, DRIFT)[-1] == last_of_first  # nothing more comes of a version that is gone
 
 
 def test_an_alert_resolves_after_quiet_windows(services: Services) -> None:
     send(services, "jfk", 0, 15, change={"wind_speed": 60.0})
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "data_drift")
     assert alert.status is AlertStatus.OPEN
     features = ["hour", "distance", "dest", "carrier", "temp", "dewp", "humid", "seats", "plane_year"]
@@ -197,7 +194,7 @@ def test_an_alert_resolves_after_quiet_windows(services: Services) -> None:
     write_model(services.paths.root, quiet)
     apply_models.apply(services, admin(services))
     send(services, "jfk", 15, 22)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "data_drift")
     assert alert.status is AlertStatus.RESOLVED
     assert alert.handled_by == "daemon"
@@ -210,7 +207,7 @@ def test_latency_is_judged_against_the_baseline_of_the_machine(services: Service
     rows = traffic("ewr", 0, 5)
     for number in range(0, len(rows), 8):
         ingest.ingest_batch(services, batch_of(rows.iloc[number : number + 8], number, latency_us=9_000))
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "latency")
     assert alert.subject == "p95"
     assert alert.figures["factor"] == pytest.approx(4.5, rel=0.02)
@@ -226,7 +223,7 @@ def test_damage_in_one_stream_stops_no_other(services: Services) -> None:
         stream = find_stream(connection, "flight-delay", 1, "ewr")
         connection.execute("UPDATE windows SET profile = x'00' WHERE stream_id=?", (stream.id,))
     with pytest.raises(IntegrityError, match="stored statistics"):
-        monitoring.evaluate_windows(services)
+        monitoring_round.evaluate_windows(services)
     assert len(closed(services, DRIFT, second, "jfk")) == 1
     gc.collect()  # the error's traceback holds a cursor, and SQLite keeps a file open for it
 
@@ -235,11 +232,11 @@ CHILD = textwrap.dedent("""
     import sys
     from pathlib import Path
     from pilothouse.composition import open_workspace
-    from pilothouse.operations import monitoring
+    from pilothouse.operations.automation import monitoring_round
     services = open_workspace(Path(sys.argv[1]))
     print("ready", flush=True)
-    while not monitoring.is_caught_up(services):
-        monitoring.evaluate_windows(services)
+    while not monitoring_round.is_caught_up(services):
+        monitoring_round.evaluate_windows(services)
     print("done", flush=True)
 """)
 

@@ -10,7 +10,11 @@ from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInput
 from pilothouse.domain.jobs import JobStatus, StepResult
 from pilothouse.domain.records import Alert
 from pilothouse.execution.pipeline import JobOutcome
-from pilothouse.operations import alerts, exports, health, jobs, monitoring, multivariate, why
+from pilothouse.operations.alerts import alert_explanation, alerts
+from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.fleet import health
+from pilothouse.operations.jobs import exports, jobs
+from pilothouse.operations.monitoring import multivariate
 from pilothouse.operations.services import Services
 from pilothouse.telemetry import to_us
 from pilothouse.telemetry.streams import find_stream
@@ -23,7 +27,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     services = make_watched(root)
     calibrate_ahead(services)
     send(services, "ewr", 0, 22)
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     services.close()
     return root
 
@@ -48,7 +52,7 @@ def run(services: Services, week: int, answer: dict[str, object]) -> None:
     assert claim is not None
     step = StepResult(True, record={"separation": answer, "reference": "target"})
     multivariate.record(services, claim, JobOutcome(JobStatus.SUCCEEDED, "", {"domain_classifier": step}))
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
 
 
 def joint(services: Services) -> list[Alert]:
@@ -63,7 +67,7 @@ def test_two_windows_of_three_open_an_alert_that_names_what_gives_it_away(servic
     assert (alert.kind, alert.features) == ("data_drift", ("wind_speed", "temp"))
     assert "AUROC 0.85 (threshold 0.68)" in alert.summary
     assert "None of them shows it alone" in alert.explanation
-    told = why.why(services, admin(services), alert.id)
+    told = alert_explanation.why(services, admin(services), alert.id)
     assert [w.value for w in told.windows] == [0.82, 0.85]
     assert told.telling[0] == ("wind_speed", 0.21, 0.52)
     view = health.monitor_view(services, admin(services), "flight-delay", "ewr")

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pilothouse.artifacts import ArtifactStore
-from pilothouse.operations.paired_predictions import Sides, compare_pairs
+from pilothouse.operations.models.paired_predictions import Sides, compare_pairs
 from pilothouse.statistics.comparison import Comparison, paired_bootstrap
 from pilothouse.statistics.pairing import paired_places
 

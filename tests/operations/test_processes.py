@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from fixtures.registries import Harbour
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations import health, processes, promotions
+from pilothouse.operations.fleet import health, processes
+from pilothouse.operations.promotion import promotions
 from pilothouse.store import processes as stored
 from pilothouse.system.leader import leadership
 

@@ -9,15 +9,9 @@ from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowe
 from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import DAEMON, Role
-from pilothouse.operations import (
-    audits,
-    automation,
-    catalogue,
-    deployments,
-    promotions,
-    request_filing,
-    workspaces,
-)
+from pilothouse.operations import automation_switch, catalogue
+from pilothouse.operations.promotion import deployments, promotions, request_filing
+from pilothouse.operations.workspace import audits, workspaces
 
 
 def ask(harbour: Harbour, reference: str = "delay", **rest: object) -> PromotionRequest:
@@ -288,7 +282,7 @@ def test_nothing_deploys_itself_against_floor_hold_or_pause(harbour: Harbour, ob
     elif obstacle == "approvals floor":
         workspaces.set_workspace_policy(harbour.services, admin, approvals=1)
     elif obstacle == "paused":
-        automation.pause(harbour.services, admin, "maintenance")
+        automation_switch.pause(harbour.services, admin, "maintenance")
     else:
         harbour.add_version()
         ask(harbour, "delay/2")

@@ -28,17 +28,11 @@ from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import RequestStatus, VersionStatus
 from pilothouse.execution.pipeline import JobOutcome
-from pilothouse.operations import (
-    apply_models,
-    automation,
-    catalogue,
-    job_inputs,
-    jobs,
-    promotions,
-    results,
-    trainings,
-)
+from pilothouse.operations import automation_switch, catalogue
+from pilothouse.operations.jobs import job_inputs, jobs, results, trainings
+from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models
 from pilothouse.store import runs
 
 
@@ -231,7 +225,7 @@ class TestPromotion:
     def test_nothing_is_requested_while_automation_is_paused(self, services: Services) -> None:
         trainings.start_training(services, actor(services, SCIENTIST), "demo")
         held = claim(services)
-        automation.pause(services, actor(services, ADMIN), "freeze")
+        automation_switch.pause(services, actor(services, ADMIN), "freeze")
         results.record_training(services, held, outcome_of(services, held))
 
         assert promotions.list_requests(services, actor(services, SCIENTIST)) == []

@@ -9,8 +9,10 @@ from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoun
 from pilothouse.domain.retention import kept_for
 from pilothouse.domain.roles import DAEMON, Role
 from pilothouse.domain.wire import Outcome
-from pilothouse.operations import audits, exports, ingest, retention, workspaces
+from pilothouse.operations.ingest import ingest
+from pilothouse.operations.jobs import exports
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import audits, retention, workspaces
 from watched_flights import admin, make_watched, traffic
 
 DAY_US = 86_400_000_000

@@ -9,8 +9,9 @@ from fixtures.registries import make_harbour
 from pilothouse.domain.errors import NotAllowedError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.roles import Actor
-from pilothouse.operations import audits, automation, sessions, workspaces
+from pilothouse.operations import automation_switch
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import audits, sessions, workspaces
 from pilothouse.store import sessions as store
 
 
@@ -61,9 +62,9 @@ def test_a_read_only_workspace_refuses_every_change_but_the_record_of_the_sessio
     services.read_only = True
     number = sessions.open_session(services, ada, "xterm", read_only=True)
     with pytest.raises(NotAllowedError, match="this console is read-only"):
-        automation.pause(services, ada, "to see")
+        automation_switch.pause(services, ada, "to see")
     sessions.close_session(services, ada.name, number, "left")
-    assert not automation.status(services, ada).paused
+    assert not automation_switch.status(services, ada).paused
 
 
 def test_plugins_are_allowed_for_people_under_their_own_name_unless_somebody_decides(

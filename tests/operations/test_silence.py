@@ -10,7 +10,10 @@ from flight_batches import batch_of
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations import alerts, health, incidents, ingest, monitoring
+from pilothouse.operations.alerts import alerts, incidents
+from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.fleet import health
+from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 from pilothouse.store import processes
 from pilothouse.system.processes import own_name
@@ -39,7 +42,7 @@ def pass_time(services: Services, **of: float) -> None:
 
 
 def found(services: Services) -> list[Alert]:
-    monitoring.evaluate_windows(services)
+    monitoring_round.evaluate_windows(services)
     return [a for a in alerts.list_alerts(services, admin(services)) if a.kind == "silence"]
 
 

@@ -15,7 +15,8 @@ from pilothouse.domain.errors import (
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.roles import DAEMON
-from pilothouse.operations import automation, job_inputs, jobs, trainings
+from pilothouse.operations import automation_switch
+from pilothouse.operations.jobs import job_inputs, jobs, trainings
 from pilothouse.operations.services import Services
 
 JUNE = datetime(2013, 6, 1, tzinfo=UTC)
@@ -91,7 +92,7 @@ def test_a_trigger_key_gives_one_job(services: Services) -> None:
 
 
 def test_paused_automation_queues_nothing_and_people_still_can(services: Services) -> None:
-    automation.pause(services, actor(services, ADMIN), "freeze")
+    automation_switch.pause(services, actor(services, ADMIN), "freeze")
 
     with pytest.raises(ConflictError, match="automation is paused by eve: freeze"):
         trainings.start_training(services, DAEMON, "demo")
@@ -132,7 +133,7 @@ def test_an_event_clock_that_runs_ahead_of_the_wall_is_cut_to_now(services: Serv
 
 def test_a_waiting_training_keeps_the_file_that_was_in_force(services: Services) -> None:
     from job_workshop import MODEL
-    from pilothouse.operations import apply_models
+    from pilothouse.operations.workspace import apply_models
 
     queue(services)
     write_model(services.paths.root, MODEL.replace("seed = 7", "seed = 8"))

@@ -9,7 +9,9 @@ import pytest
 from fixtures.registries import Harbour, make_harbour
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job
-from pilothouse.operations import automation, jobs, triggers
+from pilothouse.operations import automation_switch
+from pilothouse.operations.automation import triggers
+from pilothouse.operations.jobs import jobs
 from pilothouse.store import jobs as stored
 from pilothouse.system.fingerprint import fingerprint
 
@@ -82,9 +84,9 @@ def test_data_that_may_not_start_one_waits_and_says_why_until_it_may(harbour: Ha
     end(harbour, 1)
     assert look(harbour) == ["the cool-down of 3600 s is not over"]
     assert renew() == ["the cool-down of 3600 s is not over"]  # newer data takes the older's place
-    automation.pause(harbour.services, harbour.actor("oscar"), "holidays")
+    automation_switch.pause(harbour.services, harbour.actor("oscar"), "holidays")
     assert look(harbour, hours=2) == ["automation is paused: holidays"]
-    automation.resume(harbour.services, harbour.actor("oscar"))
+    automation_switch.resume(harbour.services, harbour.actor("oscar"))
     assert look(harbour) == ["job 2"]
     events = triggers.list_events(harbour.services, harbour.actor("vera"))
     assert [event.status for event in events] == ["started", "superseded", "started"]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.why import Why
-from pilothouse.operations import alerts, incidents, monitoring, why
+from pilothouse.operations.alerts import alert_explanation, alerts, incidents
+from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.services import Services
 from pilothouse.presentation.documents import wrap
 from pilothouse.presentation.why_page import bar, why_page
@@ -18,14 +19,14 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     made = make_watched(Path(tmp_path_factory.mktemp("why")))
     calibrate_ahead(made)
     send(made, "ewr", 0, 23, change={"wind_speed": 60.0, "carrier": "ZZ"}, wrong_truth=True)
-    monitoring.evaluate_windows(made)
+    monitoring_round.evaluate_windows(made)
     yield made
     made.close()
 
 
 def told(services: Services, kind: str) -> Why:
     (alert,) = [a for a in alerts.list_alerts(services, admin(services)) if a.kind == kind]
-    return why.why(services, admin(services), alert.id)
+    return alert_explanation.why(services, admin(services), alert.id)
 
 
 def test_a_drift_shows_its_windows_features_and_where_the_rows_went(services: Services) -> None:

@@ -7,7 +7,8 @@ import pytest
 from fixtures.registries import Harbour, make_harbour
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.roles import Role
-from pilothouse.operations import audits, automation, workspaces
+from pilothouse.operations import automation_switch
+from pilothouse.operations.workspace import audits, workspaces
 
 
 def newest(harbour: Harbour) -> tuple[str, str, dict[str, object]]:
@@ -37,7 +38,7 @@ def test_as_is_let_through_in_a_demo_and_the_log_says_how(tmp_path: Path) -> Non
     assert workspaces.is_demo(harbour.services)
 
     actor = workspaces.identify(harbour.services, "root", "oscar")
-    automation.pause(harbour.services, actor, "look at this")
+    automation_switch.pause(harbour.services, actor, "look at this")
 
     assert newest(harbour) == (
         "oscar",
@@ -105,19 +106,19 @@ def test_the_policy_keeps_what_is_not_named_and_records_both_sides(harbour: Harb
 def test_automation_is_paused_with_a_reason_and_resumed(harbour: Harbour) -> None:
     operator = harbour.actor("oscar")
     with pytest.raises(InvalidInputError, match="needs a reason"):
-        automation.pause(harbour.services, operator, "  ")
-    found = automation.pause(harbour.services, operator, "maintenance")
+        automation_switch.pause(harbour.services, operator, "  ")
+    found = automation_switch.pause(harbour.services, operator, "maintenance")
     assert (found.paused, found.reason, found.actor) == (True, "maintenance", "oscar")
     with pytest.raises(ConflictError, match="paused already, by oscar: maintenance"):
-        automation.pause(harbour.services, operator, "again")
+        automation_switch.pause(harbour.services, operator, "again")
 
-    assert not automation.resume(harbour.services, operator).paused
+    assert not automation_switch.resume(harbour.services, operator).paused
     with pytest.raises(ConflictError, match="not paused"):
-        automation.resume(harbour.services, operator)
+        automation_switch.resume(harbour.services, operator)
 
 
 @pytest.mark.parametrize("text", ["x" * 4_001, "half a pair \ud800"])
 def test_text_that_cannot_be_kept_is_refused(harbour: Harbour, text: str) -> None:
     with pytest.raises(InvalidInputError):
-        automation.pause(harbour.services, harbour.actor("oscar"), text)
-    assert not automation.status(harbour.services, harbour.actor("oscar")).paused
+        automation_switch.pause(harbour.services, harbour.actor("oscar"), text)
+    assert not automation_switch.status(harbour.services, harbour.actor("oscar")).paused

@@ -9,7 +9,8 @@ import pytest
 from fixtures.registries import Harbour
 from pilothouse.domain.errors import ConflictError, NotAllowedError, UnavailableError
 from pilothouse.domain.roles import Grant, Role
-from pilothouse.operations import audits, trainings, workspaces, write_state
+from pilothouse.operations.jobs import trainings
+from pilothouse.operations.workspace import audits, workspaces, write_state
 from pilothouse.sqlite import driver
 
 Usage = namedtuple("Usage", "total used free")

@@ -12,8 +12,10 @@ from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.roles import DAEMON
 from pilothouse.domain.wire import Outcome
-from pilothouse.operations import deployments, job_attempts, promotions, results, retention, workspaces
+from pilothouse.operations.jobs import job_attempts, results
+from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import retention, workspaces
 from pilothouse.store import agreement, audit
 from pilothouse.store import requests as stored_requests
 from pilothouse.telemetry import TelemetryStore, VersionFacts, from_us, rollup

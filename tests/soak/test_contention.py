@@ -18,8 +18,12 @@ from fixtures.registries import make_harbour
 from pilothouse.composition import open_workspace
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.execution.pipeline import JobOutcome
-from pilothouse.operations import catalogue, health, jobs, promotions, trainings, workspaces
+from pilothouse.operations import catalogue
+from pilothouse.operations.fleet import health
+from pilothouse.operations.jobs import jobs, trainings
+from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import workspaces
 from pilothouse.store import audit
 from soak import cut
 from soak_plan import seeded, size

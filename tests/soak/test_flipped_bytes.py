@@ -6,7 +6,8 @@ from pathlib import Path
 from fixtures.registries import make_harbour
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.operations import diagnosis, promotions, workspaces, write_state
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.workspace import doctor, workspaces, write_state
 from pilothouse.sqlite import driver
 from soak_plan import seeded, size
 
@@ -48,7 +49,7 @@ def found_by_doctor(root: Path) -> list[str]:
         return [str(error)]
     try:
         actor = workspaces.identify(services, "ada")
-        wrong = [f for f in diagnosis.diagnose(services, actor) if not f.ok]
+        wrong = [f for f in doctor.diagnose(services, actor) if not f.ok]
         return [
             f"{f.check}: {f.finding}"
             for f in wrong

@@ -12,7 +12,8 @@ from pilothouse.daemon import control
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.roles import Role
-from pilothouse.operations import audits, trainings, workspaces, write_state
+from pilothouse.operations.jobs import trainings
+from pilothouse.operations.workspace import audits, workspaces, write_state
 from pilothouse.store import agreement, versions
 from pilothouse.system import landlock
 from support import wait_until

@@ -21,8 +21,9 @@ from fixtures.registries import Harbour, make_harbour
 from pilothouse.domain.errors import ConflictError, StaleAttemptError
 from pilothouse.domain.jobs import Cause, JobStatus
 from pilothouse.execution.pipeline import JobOutcome
-from pilothouse.operations import audits, job_attempts, jobs, trainings
-from pilothouse.operations.jobs import ClaimedJob
+from pilothouse.operations.jobs import job_attempts, jobs, trainings
+from pilothouse.operations.jobs.jobs import ClaimedJob
+from pilothouse.operations.workspace import audits
 from soak_plan import seeded, size
 
 LEASE = timedelta(seconds=30)

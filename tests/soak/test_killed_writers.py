@@ -8,8 +8,8 @@ from pathlib import Path
 from fixtures.registries import ADMIN, make_harbour
 from pilothouse.composition import open_workspace
 from pilothouse.domain.roles import Permission
-from pilothouse.operations import workspaces
 from pilothouse.operations.authorisation import changing
+from pilothouse.operations.workspace import workspaces
 from pilothouse.store import audit
 from pilothouse.store.connection import Registry
 from soak import cut

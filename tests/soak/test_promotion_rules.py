@@ -13,7 +13,8 @@ from fixtures.registries import Harbour, make_harbour
 from pilothouse.domain.errors import ConflictError, NotAllowedError, PilothouseError
 from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.roles import Role
-from pilothouse.operations import deployments, promotions, workspaces
+from pilothouse.operations.promotion import deployments, promotions
+from pilothouse.operations.workspace import workspaces
 from pilothouse.store import agreement, audit
 from soak_plan import size
 

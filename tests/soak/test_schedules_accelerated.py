@@ -11,9 +11,11 @@ from fixtures.registries import Harbour, make_harbour
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON
-from pilothouse.operations import automation, schedules, trainings
-from pilothouse.operations.schedule_times import nominal_times, start_of
-from pilothouse.operations.schedules import Due
+from pilothouse.operations import automation_switch
+from pilothouse.operations.automation import schedules
+from pilothouse.operations.automation.schedule_times import nominal_times, start_of
+from pilothouse.operations.automation.schedules import Due
+from pilothouse.operations.jobs import trainings
 from pilothouse.store import jobs as stored_jobs
 from pilothouse.store import schedules as stored
 from soak_plan import seeded, size
@@ -86,10 +88,10 @@ def test_every_nominal_time_ends_once_as_run_merged_or_skipped(tmp_path: Path) -
         elif move < 0.02:
             harbour.time += timedelta(hours=chance.choice((-2, 2)))  # somebody set the clock
         elif move < 0.023:
-            automation.pause(harbour.services, harbour.actor("oscar"), "a look")
+            automation_switch.pause(harbour.services, harbour.actor("oscar"), "a look")
             harbour.pass_time(minutes=chance.randrange(1, 90))
             schedules.due(harbour.services)
-            automation.resume(harbour.services, harbour.actor("oscar"))
+            automation_switch.resume(harbour.services, harbour.actor("oscar"))
         else:
             harbour.pass_time(seconds=chance.randrange(20, 1_200))
         try:

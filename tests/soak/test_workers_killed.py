@@ -14,8 +14,9 @@ from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import StaleAttemptError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.execution.pipeline import JobOutcome
-from pilothouse.operations import audits, job_attempts, jobs, trainings
+from pilothouse.operations.jobs import job_attempts, jobs, trainings
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import audits
 from soak_plan import seeded, size
 
 LEASE_S = 0.4

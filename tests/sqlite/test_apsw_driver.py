@@ -380,7 +380,7 @@ print(len(everything))
 WORKSPACE = """
 from pathlib import Path
 from pilothouse.composition import open_workspace
-from pilothouse.operations import audits, backups, diagnosis, workspaces
+from pilothouse.operations.workspace import audits, backups, doctor, workspaces
 from pilothouse.sqlite import driver
 assert driver.__name__ == "pilothouse.sqlite.apsw_driver", driver
 root, folder = Path(sys.argv[1]), Path(sys.argv[2])
@@ -391,7 +391,7 @@ backups.backup(services, ada, folder / "copy.tar")
 backups.restore(folder / "copy.tar", folder / "again")
 services.close()
 again = open_workspace(folder / "again")
-failed = [f for f in diagnosis.diagnose(again, workspaces.identify(again, "ada")) if not f.ok and f.check in
+failed = [f for f in doctor.diagnose(again, workspaces.identify(again, "ada")) if not f.ok and f.check in
           ("sqlite", "registry", "telemetry", "audit chain", "records")]
 assert not failed, failed
 again.close()

@@ -151,7 +151,7 @@ def test_not_a_number_cannot_enter_the_log(log: Harbour) -> None:
 def test_anybody_can_compute_the_hash_from_an_export(log: Harbour, tmp_path: Path) -> None:
     import hashlib
 
-    from pilothouse.operations import audits
+    from pilothouse.operations.workspace import audits
 
     file = tmp_path / "audit.jsonl"
     with file.open("w") as stream:

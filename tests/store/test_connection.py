@@ -224,7 +224,7 @@ def test_pandas_is_imported_neither_to_read_nor_to_migrate(tmp_path: Path) -> No
 import sys
 from pathlib import Path
 from pilothouse.composition import open_workspace
-from pilothouse.operations import workspaces
+from pilothouse.operations.workspace import workspaces
 workspaces.initialise(Path(sys.argv[1]), "ada")
 made = sorted({"pandas", "sklearn", "scipy"} & set(sys.modules))
 print(made)
@@ -233,7 +233,10 @@ print(made)
 import sys
 from pathlib import Path
 from pilothouse.composition import open_workspace
-from pilothouse.operations import workspaces, catalogue, promotions, deployments, alerts, audits
+from pilothouse.operations.workspace import workspaces, audits
+from pilothouse.operations import catalogue
+from pilothouse.operations.promotion import promotions, deployments
+from pilothouse.operations.alerts import alerts
 services = open_workspace(Path(sys.argv[1]))
 catalogue.list_models(services, workspaces.identify(services, "ada"))
 print(sorted({"pandas", "sklearn", "scipy", "sqlite_utils", "numpy", "apscheduler"} & set(sys.modules)))
@@ -249,7 +252,7 @@ def test_many_processes_make_one_workspace(tmp_path: Path) -> None:
 import sys, os
 from pathlib import Path
 from pilothouse.domain.errors import ConflictError
-from pilothouse.operations import workspaces
+from pilothouse.operations.workspace import workspaces
 print("ready", flush=True)
 sys.stdin.readline()
 try:
@@ -335,7 +338,7 @@ while True:
 
 
 def test_two_approvers_in_two_processes_deploy_once(harbour: Harbour, tmp_path: Path) -> None:
-    from pilothouse.operations import deployments, promotions
+    from pilothouse.operations.promotion import deployments, promotions
 
     requests = []
     for number in range(6):
@@ -350,7 +353,8 @@ from datetime import timedelta
 from fixtures.registries import START
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError
-from pilothouse.operations import promotions, workspaces
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.workspace import workspaces
 services = open_workspace(Path(sys.argv[1]))
 services.now = lambda: START + timedelta(hours=1)
 actor = workspaces.identify(services, sys.argv[2])

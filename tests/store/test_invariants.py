@@ -7,7 +7,10 @@ import pytest
 from fixtures.registries import Harbour, make_harbour
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations import automation, deployments, promotions, schedules, workspaces
+from pilothouse.operations import automation_switch
+from pilothouse.operations.automation import schedules
+from pilothouse.operations.promotion import deployments, promotions
+from pilothouse.operations.workspace import workspaces
 from pilothouse.sqlite import driver
 from pilothouse.store import processes
 from pilothouse.store.connection import Registry
@@ -34,7 +37,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
     harbour.add_version()
     promotions.request_promotion(services, harbour.actor("sam"), "delay/4")
     workspaces.set_workspace_policy(services, harbour.actor("ada"), approvals=1)
-    automation.pause(services, harbour.actor("ada"), "maintenance")
+    automation_switch.pause(services, harbour.actor("ada"), "maintenance")
     harbour.pass_time(hours=2)
     for item in schedules.due(services):
         schedules.fire(services, item, lambda schedule: f"did {schedule.action}")

@@ -14,7 +14,8 @@ import crowd
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.records import Job
-from pilothouse.operations import incidents, judging, listings
+from pilothouse.operations import listings
+from pilothouse.operations.alerts import incident_cost, incidents
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import windows
 from pilothouse.store import audit, listing
@@ -151,7 +152,7 @@ def test_all_incidents_are_sorted_by_what_is_shown(
 ) -> None:
     monkeypatch.setattr(windows, "FEW", few)
     pat = harbour.person(services, "pat")
-    judging.judge_what_moved(services, windows_closed=True)
+    incident_cost.judge_what_moved(services, windows_closed=True)
     everything = incidents.incidents_page(services, pat, Query(after=2_000)).rows
     assert len({i.cost.rank for i in everything}) > 60
     orders = {

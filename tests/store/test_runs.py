@@ -6,8 +6,8 @@ import pytest
 
 from job_workshop import MODEL, SCIENTIST, actor, applied, trained, write_model
 from pilothouse.domain.identifiers import VersionReference
-from pilothouse.operations import apply_models
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models
 from pilothouse.store import models, runs, versions
 
 

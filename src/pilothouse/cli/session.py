@@ -58,7 +58,7 @@ class Session:
         """The workspace, opened; as it was where a time is named."""
         if self.at is None:
             return self._present
-        from pilothouse.operations import time_machine
+        from pilothouse.operations.workspace import time_machine
 
         present, actor = self._present, self.actor
         return time_machine.open_past(present, actor, time_machine.read_time(present, actor, self.at))
@@ -72,7 +72,7 @@ class Session:
     @cached_property
     def actor(self) -> Actor:
         """Who is asking, with their roles."""
-        from pilothouse.operations import workspaces
+        from pilothouse.operations.workspace import workspaces
 
         return workspaces.identify(self._present, os_user(), self.as_name)
 

@@ -212,7 +212,7 @@ class Console(App[int]):
             self.run_worker(self._record_session, thread=True, exit_on_error=False, group="record")
 
     def _record_session(self) -> None:
-        from pilothouse.operations import sessions
+        from pilothouse.operations.workspace import sessions
 
         services = self.session.services
         if services is not None:

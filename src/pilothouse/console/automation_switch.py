@@ -39,11 +39,11 @@ def ask(view: View[Any]) -> None:
 
 def _switch(view: View[Any], reason: str, *, paused: bool) -> None:
     def operation(services: Any, actor: Any) -> None:
-        from pilothouse.operations import automation
+        from pilothouse.operations import automation_switch
 
         if paused:
-            automation.resume(services, actor, reason)
+            automation_switch.resume(services, actor, reason)
         else:
-            automation.pause(services, actor, reason)
+            automation_switch.pause(services, actor, reason)
 
     view.perform("automation runs again" if paused else "automation is paused", operation, view.app.look)

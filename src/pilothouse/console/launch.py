@@ -152,7 +152,7 @@ def _close(app: Console, ending: str) -> None:
     """Say on record that this console is gone, and close the workspace; a database that refuses does not keep it open."""
     session = app.session
     if session.services is not None and session.number is not None:
-        from pilothouse.operations import sessions
+        from pilothouse.operations.workspace import sessions
 
         try:
             sessions.close_session(session.services, session.actor.name, session.number, ending)

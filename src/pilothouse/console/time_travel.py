@@ -69,7 +69,7 @@ class TimeTravel:
             self._go(lambda services: self._neighbour(services, at, steps))
 
     def _read(self, services: "Services", text: str) -> "tuple[datetime, str] | str":
-        from pilothouse.operations import time_machine
+        from pilothouse.operations.workspace import time_machine
 
         seen = self._app.session.seen or services
         at = time_machine.read_time(
@@ -78,7 +78,7 @@ class TimeTravel:
         return at, f"everything as it was at {time_text(at)}"
 
     def _neighbour(self, services: "Services", at: "datetime", steps: int) -> "tuple[datetime, str] | str":
-        from pilothouse.operations import time_machine
+        from pilothouse.operations.workspace import time_machine
 
         found = time_machine.step(services, self._app.session.actor, at, steps)
         if found is None:
@@ -94,7 +94,7 @@ class TimeTravel:
         self._going = True
 
         def work() -> None:
-            from pilothouse.operations import time_machine
+            from pilothouse.operations.workspace import time_machine
 
             past: Services | None = None
             try:

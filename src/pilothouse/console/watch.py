@@ -101,7 +101,9 @@ def data_versions(session: Session) -> tuple[int, ...]:
 
 def _status(session: Session, services: "Services") -> Status:
     """What is so now; reads little where nothing has changed."""
-    from pilothouse.operations import automation, processes, workspaces
+    from pilothouse.operations import automation_switch
+    from pilothouse.operations.fleet import processes
+    from pilothouse.operations.workspace import workspaces
 
     versions = data_versions(session)
     # The heartbeat moves all the time; leaving it out lets an unchanged state be an equal value.
@@ -120,7 +122,7 @@ def _status(session: Session, services: "Services") -> Status:
     return Status(
         actor,
         workspaces.is_demo(services),
-        automation.status(services, actor),
+        automation_switch.status(services, actor),
         daemon,
         versions,
         plugins,

@@ -14,10 +14,12 @@ from pilothouse.daemon.trigger_keeper import keep_triggers
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import JobStatus, ProcessName
 from pilothouse.execution.launcher_client import Isolation, Launcher
-from pilothouse.operations import job_attempts, promotions, write_state
-from pilothouse.operations.monitoring import evaluate_windows
-from pilothouse.operations.processes import BEAT_EVERY_S, Pulse
+from pilothouse.operations.automation.monitoring_round import evaluate_windows
+from pilothouse.operations.fleet.processes import BEAT_EVERY_S, Pulse
+from pilothouse.operations.jobs import job_attempts
+from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import write_state
 from pilothouse.store import jobs as stored_jobs
 from pilothouse.system import memory
 

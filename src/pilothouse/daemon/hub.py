@@ -34,8 +34,10 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport
-from pilothouse.operations import deployments, ingest, targets
-from pilothouse.operations.processes import Pulse
+from pilothouse.operations.fleet import targets
+from pilothouse.operations.fleet.processes import Pulse
+from pilothouse.operations.ingest import ingest
+from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
 from pilothouse.serving.http import (
     ClientGoneError,

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
-from pilothouse.operations import ingest
+from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 
 log = logging.getLogger(__name__)

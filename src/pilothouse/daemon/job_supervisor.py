@@ -19,10 +19,11 @@ from pilothouse.domain.records import Job
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import JobOutcome, ParkedError, run_pipeline
 from pilothouse.execution.step_files import discard_files
-from pilothouse.operations import job_attempts, job_inputs, jobs, multivariate, results, searches
-from pilothouse.operations.jobs import ClaimedJob
+from pilothouse.operations.jobs import job_attempts, job_inputs, jobs, results, searches
+from pilothouse.operations.jobs.jobs import ClaimedJob
+from pilothouse.operations.jobs.step_cache import StepMemory
+from pilothouse.operations.monitoring import multivariate
 from pilothouse.operations.services import Services
-from pilothouse.operations.step_memory import StepMemory
 from pilothouse.store import job_queue
 
 log = logging.getLogger(__name__)

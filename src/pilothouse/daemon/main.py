@@ -98,7 +98,7 @@ def _lead(
     # Only now, with the launcher exec'd: what these open, no step can inherit.
     from pilothouse.composition import open_workspace
     from pilothouse.daemon.crew import Crew
-    from pilothouse.operations import processes
+    from pilothouse.operations.fleet import processes
 
     services = open_workspace(paths.root)
     left: list[str] = []

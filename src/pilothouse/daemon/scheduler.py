@@ -18,9 +18,12 @@ from pilothouse.daemon.parts import Bell, repeat
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON
-from pilothouse.operations import backups, multivariate, retention, schedules, trainings
-from pilothouse.operations.schedules import Due
+from pilothouse.operations.automation import schedules
+from pilothouse.operations.automation.schedules import Due
+from pilothouse.operations.jobs import trainings
+from pilothouse.operations.monitoring import multivariate
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import backups, retention
 
 log = logging.getLogger(__name__)
 

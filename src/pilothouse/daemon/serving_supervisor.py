@@ -19,7 +19,7 @@ from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.roles import DAEMON
 from pilothouse.execution.launcher_client import Isolation
-from pilothouse.operations import targets as tokens
+from pilothouse.operations.fleet import targets as tokens
 from pilothouse.operations.services import Services
 from pilothouse.store import deployments, requests
 from pilothouse.system.files import read_plain_file, write_atomically

@@ -5,7 +5,7 @@ import logging
 
 from pilothouse.daemon.logs import say
 from pilothouse.daemon.parts import Bell, repeat
-from pilothouse.operations import triggers
+from pilothouse.operations.automation import triggers
 from pilothouse.operations.services import Services
 
 log = logging.getLogger(__name__)

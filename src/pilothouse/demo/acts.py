@@ -12,8 +12,11 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job, PromotionRequest
 from pilothouse.domain.roles import Actor
-from pilothouse.operations import apply_models, deployments, health, jobs, promotions, trainings, workspaces
+from pilothouse.operations.fleet import health
+from pilothouse.operations.jobs import jobs, trainings
+from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, workspaces
 
 _POLL_S = 0.1
 

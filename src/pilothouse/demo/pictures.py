@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from pilothouse.demo.acts import Cast
-from pilothouse.operations import catalogue, health
+from pilothouse.operations import catalogue
+from pilothouse.operations.fleet import health
 from pilothouse.presentation.charts import MARK_LEGEND
 from pilothouse.presentation.monitor_charts import performance_chart
 from pilothouse.presentation.plotting import draw

@@ -17,17 +17,13 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.model_spec import METRICS
 from pilothouse.domain.records import Deployment, Job, RequestStatus, VersionStatus
-from pilothouse.operations import (
-    alerts,
-    audits,
-    catalogue,
-    deployments,
-    health,
-    ingest,
-    jobs,
-    promotions,
-    trainings,
-)
+from pilothouse.operations import catalogue
+from pilothouse.operations.alerts import alerts
+from pilothouse.operations.fleet import health
+from pilothouse.operations.ingest import ingest
+from pilothouse.operations.jobs import jobs, trainings
+from pilothouse.operations.promotion import deployments, promotions
+from pilothouse.operations.workspace import audits
 from pilothouse.presentation.cells import cell
 from pilothouse.presentation.tables import Column, Row, Table, plain_lines
 

@@ -13,7 +13,7 @@ from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.domain.roles import Role
-from pilothouse.operations import workspaces
+from pilothouse.operations.workspace import workspaces
 from pilothouse.system.paths import WorkspacePaths
 
 ADMIN = "olga"

@@ -17,7 +17,11 @@ from pilothouse.demo.traffic import Stream, read_streams
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import VersionStatus
-from pilothouse.operations import alerts, catalogue, monitoring, promotions, trainings
+from pilothouse.operations import catalogue
+from pilothouse.operations.alerts import alerts
+from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.jobs import trainings
+from pilothouse.operations.promotion import promotions
 from pilothouse.system import landlock
 
 FLIGHTS, BIKES = "flight-delay", "bike-demand"
@@ -140,7 +144,7 @@ def settle(cast: Cast, tally: Tally) -> None:
     known = {alert.id for alert in alerts.list_alerts(cast.services, cast.approver)}
     acts.wait(
         cast,
-        lambda: monitoring.is_caught_up(cast.services, events=tally.rows),
+        lambda: monitoring_round.is_caught_up(cast.services, events=tally.rows),
         "waiting for the monitors",
         "the monitors did not catch up with what was sent",
     )

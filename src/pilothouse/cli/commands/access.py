@@ -14,7 +14,7 @@ _GRANTABLE = click.Choice([str(role) for role in Role if role is not Role.DAEMON
 @click.pass_obj
 def roles(session: Session) -> None:
     """Who holds which role."""
-    from pilothouse.operations import workspaces
+    from pilothouse.operations.workspace import workspaces
 
     found = workspaces.list_roles(session.services, session.actor)
     if session.as_json:
@@ -34,7 +34,7 @@ def roles(session: Session) -> None:
 @click.pass_obj
 def grant(session: Session, name: str, role: str, model: str) -> None:
     """Grant ROLE to NAME."""
-    from pilothouse.operations import workspaces
+    from pilothouse.operations.workspace import workspaces
 
     workspaces.grant_role(session.services, session.actor, name, Role(role), model=model)
     say(f"{name} is {role} for {model or 'all models'}")
@@ -47,7 +47,7 @@ def grant(session: Session, name: str, role: str, model: str) -> None:
 @click.pass_obj
 def revoke(session: Session, name: str, role: str, model: str) -> None:
     """Revoke ROLE from NAME."""
-    from pilothouse.operations import workspaces
+    from pilothouse.operations.workspace import workspaces
 
     workspaces.revoke_role(session.services, session.actor, name, Role(role), model=model)
     say(f"{name} is no longer {role} for {model or 'all models'}")
@@ -76,7 +76,7 @@ def policy() -> None:
 @click.pass_obj
 def policy_show(session: Session) -> None:
     """Show the policy in force."""
-    from pilothouse.operations import workspaces
+    from pilothouse.operations.workspace import workspaces
 
     found = workspaces.workspace_policy(session.services, session.actor)
     open_reading = workspaces.reading_is_open(session.services, session.actor)
@@ -120,7 +120,7 @@ def policy_set(
     reason: str,
 ) -> None:
     """Set the policy; what is not named stays."""
-    from pilothouse.operations import workspaces
+    from pilothouse.operations.workspace import workspaces
 
     rules = (approvals, four_eyes, automatic)
     if all(rule is None for rule in (*rules, open_reading, plugins)):
@@ -151,7 +151,7 @@ def wrapper() -> None:
 @click.pass_obj
 def wrapper_list(session: Session) -> None:
     """Show who is trusted."""
-    from pilothouse.operations import workspaces
+    from pilothouse.operations.workspace import workspaces
 
     found = workspaces.list_wrappers(session.services, session.actor)
     if session.as_json:
@@ -165,7 +165,7 @@ def wrapper_list(session: Session) -> None:
 @click.pass_obj
 def wrapper_trust(session: Session, user: str) -> None:
     """Let the system's USER act under other people's names, e.g. a login service that knows who they are."""
-    from pilothouse.operations import workspaces
+    from pilothouse.operations.workspace import workspaces
 
     workspaces.trust_wrapper(session.services, session.actor, user)
     say(f"{user} may hand over other people's names")
@@ -176,7 +176,7 @@ def wrapper_trust(session: Session, user: str) -> None:
 @click.pass_obj
 def wrapper_untrust(session: Session, user: str) -> None:
     """End that."""
-    from pilothouse.operations import workspaces
+    from pilothouse.operations.workspace import workspaces
 
     workspaces.trust_wrapper(session.services, session.actor, user, trusted=False)
     say(f"{user} may no longer hand over other people's names")

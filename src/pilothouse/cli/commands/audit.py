@@ -21,7 +21,7 @@ def audit() -> None:
 @click.pass_obj
 def show(session: Session, limit: int) -> None:
     """Show the newest entries."""
-    from pilothouse.operations import audits
+    from pilothouse.operations.workspace import audits
 
     found = audits.show(session.services, session.actor, limit=limit)
     if session.as_json:
@@ -52,7 +52,7 @@ def show(session: Session, limit: int) -> None:
 @click.pass_obj
 def verify(session: Session, known: str | None) -> None:
     """Recompute the whole chain; exit code 6 names the first entry that is wrong."""
-    from pilothouse.operations import audits
+    from pilothouse.operations.workspace import audits
 
     head = audits.verify(session.services, session.actor, known=known)
     if session.as_json:
@@ -66,7 +66,7 @@ def verify(session: Session, known: str | None) -> None:
 @click.pass_obj
 def head(session: Session) -> None:
     """Print the head of the chain, to be kept elsewhere."""
-    from pilothouse.operations import audits
+    from pilothouse.operations.workspace import audits
 
     found = audits.head(session.services, session.actor)
     if session.as_json:
@@ -80,6 +80,6 @@ def head(session: Session) -> None:
 @click.pass_obj
 def export(session: Session, output: IO[str]) -> None:
     """Write every entry as one JSON object a line."""
-    from pilothouse.operations import audits
+    from pilothouse.operations.workspace import audits
 
     audits.export(session.services, session.actor, output)

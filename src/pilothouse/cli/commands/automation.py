@@ -13,7 +13,7 @@ from pilothouse.presentation import texts
 @click.pass_obj
 def schedules(session: Session) -> None:
     """List schedules with their next times."""
-    from pilothouse.operations import schedules as operation
+    from pilothouse.operations.automation import schedules as operation
 
     found = operation.list_schedules(session.services, session.actor)
     if session.as_json:
@@ -43,7 +43,7 @@ def schedule() -> None:
 @click.pass_obj
 def schedule_show(session: Session, number: int, limit: int) -> None:
     """Show schedule NUMBER: its next five times, and what became of the last ones."""
-    from pilothouse.operations import schedules as operation
+    from pilothouse.operations.automation import schedules as operation
 
     found = operation.history(session.services, session.actor, number, limit=limit)
     if session.as_json:
@@ -74,7 +74,7 @@ def schedule_show(session: Session, number: int, limit: int) -> None:
 @click.pass_obj
 def schedule_pause(session: Session, number: int, reason: str) -> None:
     """Pause schedule NUMBER."""
-    from pilothouse.operations import schedules as operation
+    from pilothouse.operations.automation import schedules as operation
 
     operation.pause_schedule(session.services, session.actor, number, reason=reason)
     say(f"schedule {number} is paused")
@@ -85,7 +85,7 @@ def schedule_pause(session: Session, number: int, reason: str) -> None:
 @click.pass_obj
 def schedule_resume(session: Session, number: int) -> None:
     """Resume schedule NUMBER."""
-    from pilothouse.operations import schedules as operation
+    from pilothouse.operations.automation import schedules as operation
 
     operation.resume_schedule(session.services, session.actor, number)
     say(f"schedule {number} is on")
@@ -99,7 +99,7 @@ def schedule_resume(session: Session, number: int) -> None:
 @click.pass_obj
 def triggers(session: Session, model: str | None, events: bool, limit: int) -> None:
     """List triggers with their newest event: the job that started, or why none has."""
-    from pilothouse.operations import triggers as operation
+    from pilothouse.operations.automation import triggers as operation
 
     if events:
         happened = operation.list_events(session.services, session.actor, model=model, limit=limit)
@@ -136,9 +136,9 @@ def triggers(session: Session, model: str | None, events: bool, limit: int) -> N
 @click.pass_obj
 def pause(session: Session, reason: str) -> None:
     """Pause all automation: schedules, retraining, automatic deployment."""
-    from pilothouse.operations import automation
+    from pilothouse.operations import automation_switch
 
-    automation.pause(session.services, session.actor, reason=reason)
+    automation_switch.pause(session.services, session.actor, reason=reason)
     say("automation is paused; resume it with pilothouse resume")
 
 
@@ -147,7 +147,7 @@ def pause(session: Session, reason: str) -> None:
 @click.pass_obj
 def resume(session: Session, reason: str) -> None:
     """Resume automation."""
-    from pilothouse.operations import automation
+    from pilothouse.operations import automation_switch
 
-    automation.resume(session.services, session.actor, reason=reason)
+    automation_switch.resume(session.services, session.actor, reason=reason)
     say("automation is on")

@@ -31,7 +31,7 @@ def drift(
 
     Needs no workspace. Figures are exact, from the raw values.
     """
-    from pilothouse.operations import table_files
+    from pilothouse.operations.ingest import table_files
 
     rules: table_files.Rules = (
         "evidently" if like == "evidently" else "nannyml" if like == "nannyml" else "pilothouse"
@@ -55,7 +55,7 @@ def drift(
 
 
 def _verdict(column: "ColumnDrift") -> str:
-    from pilothouse.operations.measures import way_of
+    from pilothouse.operations.monitoring.statistic_names import way_of
 
     if column.fault:
         return column.fault

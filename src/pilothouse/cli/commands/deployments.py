@@ -19,7 +19,7 @@ from pilothouse.presentation import texts
 @click.pass_obj
 def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str, plan: bool) -> None:
     """Go back to the version before; holds automatic deployment off until lift-hold."""
-    from pilothouse.operations import deployments as operation
+    from pilothouse.operations.promotion import deployments as operation
 
     if plan:
         steps = operation.roll_back_plan(session.services, session.actor, model, targets or None)
@@ -46,7 +46,7 @@ def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str
 @click.pass_obj
 def lift_hold(session: Session, model: str, reason: str) -> None:
     """Let automatic deployment of MODEL run again."""
-    from pilothouse.operations import deployments as operation
+    from pilothouse.operations.promotion import deployments as operation
 
     operation.lift_hold(session.services, session.actor, model, reason=reason)
     say(f"automatic deployment of {model} is no longer held")
@@ -59,7 +59,7 @@ def lift_hold(session: Session, model: str, reason: str) -> None:
 @click.pass_obj
 def deployments(session: Session, model: str | None, live: bool) -> None:
     """What runs where, since when and why."""
-    from pilothouse.operations import deployments as operation
+    from pilothouse.operations.promotion import deployments as operation
 
     found = operation.list_deployments(session.services, session.actor, model=model, live_only=live)
     _show(session, found, "nothing is deployed: request and approve a promotion first")
@@ -80,7 +80,7 @@ def deployments(session: Session, model: str | None, live: bool) -> None:
 @click.pass_obj
 def deployed(session: Session, time: str, clock: str) -> None:
     """What was live where at TIME."""
-    from pilothouse.operations import deployments as operation
+    from pilothouse.operations.promotion import deployments as operation
 
     at = parse_time(time)
     assert at is not None
@@ -93,7 +93,7 @@ def deployed(session: Session, time: str, clock: str) -> None:
 @click.pass_obj
 def targets(session: Session) -> None:
     """Each model on each target: what should answer, what does, and how it is."""
-    from pilothouse.operations import health
+    from pilothouse.operations.fleet import health
 
     found = health.target_states(session.services, session.actor)
     if session.as_json:
@@ -118,7 +118,7 @@ def token(session: Session, target: str) -> None:
 
     A serving process of this workspace takes the new one up by itself.
     """
-    from pilothouse.operations import targets as operation
+    from pilothouse.operations.fleet import targets as operation
     from pilothouse.system.files import write_atomically
 
     issued = operation.issue_token(session.services, session.actor, target)

@@ -19,7 +19,7 @@ from pilothouse.presentation import texts
 @click.pass_obj
 def incidents(session: Session, model: str | None, everything: bool) -> None:
     """List incidents: alerts with one cause are one row, the dearest first."""
-    from pilothouse.operations import incidents as operation
+    from pilothouse.operations.alerts import incidents as operation
     from pilothouse.presentation.incidents import alerts_text, where_text
 
     found = operation.list_incidents(session.services, session.actor, unresolved=not everything, model=model)
@@ -51,7 +51,7 @@ def incident(
     session: Session, number: int, ack: bool, note: str, reason: str | None, person: str | None
 ) -> None:
     """Show incident NUMBER: cause, cost, alerts, what to do next; or handle all of its alerts at once."""
-    from pilothouse.operations import incidents as operation
+    from pilothouse.operations.alerts import incidents as operation
 
     if ack + (reason is not None) + (person is not None) > 1:
         raise click.UsageError("one of --ack, --resolve and --assign at a time")

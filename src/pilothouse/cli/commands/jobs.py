@@ -52,7 +52,7 @@ def train(
     wait: bool,
 ) -> int:
     """Start a training of MODEL; the daemon runs it."""
-    from pilothouse.operations import trainings
+    from pilothouse.operations.jobs import trainings
 
     job = trainings.start_training(
         session.services,
@@ -76,7 +76,7 @@ def train(
 @click.pass_obj
 def reproduce(session: Session, reference: str, wait: bool) -> int:
     """Train a version again from its record; say identical, or exactly what differs."""
-    from pilothouse.operations import trainings
+    from pilothouse.operations.jobs import trainings
 
     job = trainings.start_reproduction(session.services, session.actor, reference)
     return started(session, job, wait)
@@ -91,7 +91,7 @@ def reproduce(session: Session, reference: str, wait: bool) -> int:
 @click.pass_obj
 def jobs(session: Session, status: str | None, model: str | None, limit: int, trials: bool) -> None:
     """List jobs, newest first."""
-    from pilothouse.operations import jobs as operation
+    from pilothouse.operations.jobs import jobs as operation
 
     found = operation.list_jobs(
         session.services,
@@ -121,7 +121,7 @@ def jobs(session: Session, status: str | None, model: str | None, limit: int, tr
 @click.pass_obj
 def job(session: Session, number: int) -> None:
     """Show one job."""
-    from pilothouse.operations import jobs as operation
+    from pilothouse.operations.jobs import jobs as operation
 
     found = operation.get_job(session.services, session.actor, number)
     if session.as_json:
@@ -136,7 +136,7 @@ def job(session: Session, number: int) -> None:
 @click.pass_obj
 def logs(session: Session, number: int, follow: bool) -> None:
     """Print a job's log."""
-    from pilothouse.operations import jobs as operation
+    from pilothouse.operations.jobs import jobs as operation
 
     offset = 0
     while True:
@@ -155,7 +155,7 @@ def logs(session: Session, number: int, follow: bool) -> None:
 @click.pass_obj
 def cancel(session: Session, number: int, reason: str) -> None:
     """Cancel a job: at once where it waits, else its processes are ended."""
-    from pilothouse.operations import jobs as operation
+    from pilothouse.operations.jobs import jobs as operation
 
     found = operation.cancel_job(session.services, session.actor, number, reason=reason)
     say(f"job {number}: {'cancelled' if found.status.ended else 'its processes are being ended'}")
@@ -167,7 +167,7 @@ def cancel(session: Session, number: int, reason: str) -> None:
 @click.pass_obj
 def retry(session: Session, number: int) -> None:
     """Queue an ended job once more, with the same inputs."""
-    from pilothouse.operations import jobs as operation
+    from pilothouse.operations.jobs import jobs as operation
 
     again = operation.retry_job(session.services, session.actor, number)
     if session.as_json:
@@ -182,7 +182,7 @@ def retry(session: Session, number: int) -> None:
 @click.pass_obj
 def trials(session: Session, number: int) -> None:
     """Compare the candidates of a training's search, the best first."""
-    from pilothouse.operations import searches
+    from pilothouse.operations.jobs import searches
 
     found = searches.list_trials(session.services, session.actor, number)
     if session.as_json:
@@ -236,7 +236,7 @@ def backfill(
     """
     from datetime import timedelta
 
-    from pilothouse.operations import backfills
+    from pilothouse.operations.jobs import backfills
 
     first, last = parse_time(since), parse_time(until)
     assert first is not None
@@ -276,7 +276,7 @@ def _backfill_monitoring(
     target: str | None,
     reason: str,
 ) -> None:
-    from pilothouse.operations import monitor_backfills
+    from pilothouse.operations.monitoring import monitor_backfills
 
     found = monitor_backfills.backfill_monitoring(
         session.services, session.actor, model, since, until, version=version, target=target, reason=reason
@@ -297,7 +297,7 @@ def _backfill_monitoring(
 
 def started(session: Session, job: Job, wait: bool) -> int:
     """Say that a job is queued, or wait for its end; the exit code."""
-    from pilothouse.operations import jobs as operation
+    from pilothouse.operations.jobs import jobs as operation
 
     if not wait:
         if session.as_json:

@@ -114,7 +114,7 @@ def show(session: Session, reference: str) -> None:
 @click.pass_obj
 def compare(session: Session, first: str, second: str, everything: bool, code: bool) -> None:
     """Show what differs between two versions."""
-    from pilothouse.operations import comparisons
+    from pilothouse.operations.models import comparisons
 
     found = comparisons.compare(session.services, session.actor, first, second)
     if code:
@@ -149,8 +149,8 @@ def compare(session: Session, first: str, second: str, everything: bool, code: b
 @click.pass_obj
 def lineage(session: Session, reference: str, bad: bool) -> None:
     """Walk a version back to its rows and code, and on to its deployments and alerts."""
-    from pilothouse.operations import affected
-    from pilothouse.operations import lineage as operation
+    from pilothouse.operations.models import affected
+    from pilothouse.operations.models import lineage as operation
 
     if bad:
         found = affected.affected(session.services, session.actor, reference)

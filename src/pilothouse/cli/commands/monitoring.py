@@ -37,7 +37,7 @@ def monitor(
     session: Session, model: str, target: str, version: int | None, as_csv: bool, charts: bool
 ) -> None:
     """Drift, performance, latency and volume of MODEL on TARGET, window by window."""
-    from pilothouse.operations import health
+    from pilothouse.operations.fleet import health
 
     view = health.monitor_view(session.services, session.actor, model, target, version=version)
     if session.as_json:
@@ -133,7 +133,7 @@ def multivariate(
 ) -> int:
     """Can a classifier tell a window of MODEL on TARGET from its training rows, all features together?"""
     from pilothouse.cli.commands.jobs import started
-    from pilothouse.operations import multivariate as operation
+    from pilothouse.operations.monitoring import multivariate as operation
 
     times = None
     if window is not None:
@@ -168,7 +168,7 @@ def performance(
     session: Session, model: str, target: str, version: int | None, days: int | None, slices: bool
 ) -> None:
     """Every metric of MODEL on TARGET with its interval, once outcomes are known."""
-    from pilothouse.operations import performance_views
+    from pilothouse.operations.monitoring import performance_views
 
     view = performance_views.performance_view(
         session.services, session.actor, model, target, version=version, days=days, by_slice=slices
@@ -207,7 +207,7 @@ def _figure(value: "MetricValue") -> tuple[str, str]:
 @click.pass_obj
 def alerts(session: Session, status: str | None, model: str | None) -> None:
     """List alerts, newest first."""
-    from pilothouse.operations import alerts as operation
+    from pilothouse.operations.alerts import alerts as operation
 
     found = operation.list_alerts(
         session.services, session.actor, status=AlertStatus(status) if status else None, model=model
@@ -232,7 +232,7 @@ def alerts(session: Session, status: str | None, model: str | None) -> None:
 @click.pass_obj
 def alert(session: Session, number: int) -> None:
     """Why alert NUMBER fired: its windows against their bound, what moved, what was around it."""
-    from pilothouse.operations import why as operation
+    from pilothouse.operations.alerts import alert_explanation as operation
     from pilothouse.presentation.documents import wrap
     from pilothouse.presentation.why_page import why_page
 
@@ -251,7 +251,7 @@ def alert(session: Session, number: int) -> None:
 @click.pass_obj
 def ack(session: Session, number: int, note: str) -> None:
     """Acknowledge alert NUMBER: somebody looks after it."""
-    from pilothouse.operations import alerts as operation
+    from pilothouse.operations.alerts import alerts as operation
 
     operation.acknowledge(session.services, session.actor, number, note=note)
     say(f"alert {number} is acknowledged")
@@ -263,7 +263,7 @@ def ack(session: Session, number: int, note: str) -> None:
 @click.pass_obj
 def resolve(session: Session, number: int, reason: str) -> None:
     """Resolve alert NUMBER."""
-    from pilothouse.operations import alerts as operation
+    from pilothouse.operations.alerts import alerts as operation
 
     operation.resolve(session.services, session.actor, number, reason=reason)
     say(f"alert {number} is resolved")
@@ -274,7 +274,7 @@ def resolve(session: Session, number: int, reason: str) -> None:
 @click.pass_obj
 def rejected(session: Session) -> None:
     """Events that were not taken, counted by reason."""
-    from pilothouse.operations import ingest as operation
+    from pilothouse.operations.ingest import ingest as operation
 
     found = operation.rejected(session.services, session.actor)
     if session.as_json:
@@ -304,7 +304,7 @@ def ingest(session: Session, file: Path, model: str, version: int, target: str) 
     Its columns: the features, the timestamp (or event_time), score, and where there are any label, prediction_id,
     latency_ms and truth.
     """
-    from pilothouse.operations import ingest as operation
+    from pilothouse.operations.ingest import ingest as operation
 
     receipt = operation.ingest_file(
         session.services, session.actor, file, model=model, version=version, target=target
@@ -324,7 +324,7 @@ def ingest(session: Session, file: Path, model: str, version: int, target: str) 
 @click.pass_obj
 def labels(session: Session, file: Path) -> None:
     """Take outcomes from a file (parquet, csv or jsonl) with the columns prediction_id and outcome."""
-    from pilothouse.operations import ingest as operation
+    from pilothouse.operations.ingest import ingest as operation
 
     receipt = operation.ingest_labels_file(session.services, session.actor, file)
     if session.as_json:

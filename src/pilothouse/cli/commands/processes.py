@@ -112,7 +112,7 @@ def daemon_stop(session: Session, serving: bool, drain: bool, timeout: float | N
 @click.pass_obj
 def daemon_status(session: Session) -> int:
     """Say whether the daemon runs, at what, and what comes next. Exit code 7 if it does not."""
-    from pilothouse.operations import processes
+    from pilothouse.operations.fleet import processes
 
     report = processes.daemon_report(session.services, session.actor)
     state = report.state

@@ -20,7 +20,7 @@ from pilothouse.presentation import texts
 @click.pass_obj
 def request(session: Session, reference: str, targets: tuple[str, ...], reason: str) -> None:
     """Ask for the promotion of a version that passed its gates."""
-    from pilothouse.operations import promotions
+    from pilothouse.operations.promotion import promotions
 
     found = promotions.request_promotion(
         session.services, session.actor, reference, targets=targets or None, reason=reason
@@ -37,7 +37,7 @@ def request(session: Session, reference: str, targets: tuple[str, ...], reason: 
 @click.pass_obj
 def requests(session: Session, status: str | None) -> None:
     """List promotion requests, newest first."""
-    from pilothouse.operations import promotions
+    from pilothouse.operations.promotion import promotions
 
     found = promotions.list_requests(
         session.services, session.actor, status=RequestStatus(status) if status else None
@@ -70,7 +70,7 @@ def requests(session: Session, status: str | None) -> None:
 @click.pass_obj
 def evidence(session: Session, number: int) -> None:
     """Show a request with the evidence on which it is decided."""
-    from pilothouse.operations import promotions
+    from pilothouse.operations.promotion import promotions
 
     found = promotions.get_request(session.services, session.actor, number)
     if session.as_json:
@@ -93,7 +93,7 @@ def evidence(session: Session, number: int) -> None:
 @click.pass_obj
 def approve(session: Session, number: int, digest: str, reason: str) -> None:
     """Approve request NUMBER on the evidence that you read."""
-    from pilothouse.operations import promotions
+    from pilothouse.operations.promotion import promotions
 
     shown = promotions.get_request(session.services, session.actor, number)
     if len(digest) < 12 or not shown.evidence_digest.startswith(digest):
@@ -116,7 +116,7 @@ def approve(session: Session, number: int, digest: str, reason: str) -> None:
 @click.pass_obj
 def reject(session: Session, number: int, reason: str) -> None:
     """Reject request NUMBER."""
-    from pilothouse.operations import promotions
+    from pilothouse.operations.promotion import promotions
 
     found = promotions.reject(session.services, session.actor, number, reason=reason)
     say(f"request {number} is {found.status}")
@@ -128,7 +128,7 @@ def reject(session: Session, number: int, reason: str) -> None:
 @click.pass_obj
 def withdraw(session: Session, number: int, reason: str) -> None:
     """Withdraw request NUMBER."""
-    from pilothouse.operations import promotions
+    from pilothouse.operations.promotion import promotions
 
     found = promotions.withdraw(session.services, session.actor, number, reason=reason)
     say(f"request {number} is {found.status}")
@@ -140,7 +140,7 @@ def withdraw(session: Session, number: int, reason: str) -> None:
 @click.pass_obj
 def comment(session: Session, number: int, text: str) -> None:
     """Remark on request NUMBER."""
-    from pilothouse.operations import promotions
+    from pilothouse.operations.promotion import promotions
 
     promotions.comment(session.services, session.actor, number, text)
     say(f"remark kept with request {number}")

@@ -18,7 +18,7 @@ _DAY = 86_400
 def retention(session: Session, apply_: bool, keep: str | None, reason: str) -> None:
     """What retention would delete. Without --apply nothing is deleted."""
     from pilothouse.domain.errors import InvalidInputError
-    from pilothouse.operations import retention as operation
+    from pilothouse.operations.workspace import retention as operation
 
     services, actor = session.services, session.actor
     if keep is not None:
@@ -59,7 +59,7 @@ def legal_hold() -> None:
 @click.pass_obj
 def list_(session: Session) -> None:
     """List legal holds; those that were lifted too."""
-    from pilothouse.operations import retention as operation
+    from pilothouse.operations.workspace import retention as operation
 
     found = operation.list_holds(session.services, session.actor)
     if session.as_json:
@@ -83,7 +83,7 @@ def list_(session: Session) -> None:
 @click.pass_obj
 def place(session: Session, model: str, target: str, reason: str) -> None:
     """Place a hold, on everything where neither a model nor a target is named."""
-    from pilothouse.operations import retention as operation
+    from pilothouse.operations.workspace import retention as operation
 
     hold = operation.place_hold(session.services, session.actor, reason, model=model, target=target)
     say(f"legal hold {hold.id} stands on {hold.scope}: no prediction of it is deleted")
@@ -95,7 +95,7 @@ def place(session: Session, model: str, target: str, reason: str) -> None:
 @click.pass_obj
 def lift(session: Session, hold: int, reason: str) -> None:
     """Lift HOLD."""
-    from pilothouse.operations import retention as operation
+    from pilothouse.operations.workspace import retention as operation
 
     operation.lift_hold(session.services, session.actor, hold, reason)
     say(f"legal hold {hold} is lifted")

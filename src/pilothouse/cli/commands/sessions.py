@@ -16,7 +16,7 @@ from pilothouse.presentation.texts import time_text
 @click.pass_obj
 def sessions(session: Session, open_only: bool, limit: int) -> None:
     """Who has or had a console open, newest first, and how each ended."""
-    from pilothouse.operations import sessions as operations
+    from pilothouse.operations.workspace import sessions as operations
 
     found = operations.list_sessions(session.services, session.actor, open_only=open_only, limit=limit)
     if session.as_json:

@@ -19,7 +19,7 @@ EXIT_DEGRADED, EXIT_CRITICAL = 10, 20
 @click.pass_obj
 def init(session: Session, folder: Path, admin: str | None, demo: bool) -> None:
     """Make a workspace in FOLDER (this one otherwise)."""
-    from pilothouse.operations import workspaces
+    from pilothouse.operations.workspace import workspaces
 
     workspaces.initialise(session.workspace or folder, admin or os_user(), demo=demo)
     say(f"workspace made in {session.workspace or folder}; {admin or os_user()} is its admin")
@@ -31,7 +31,7 @@ def init(session: Session, folder: Path, admin: str | None, demo: bool) -> None:
 @click.pass_obj
 def apply(session: Session, plan: bool) -> None:
     """Read models/*/model.toml and bring the registry up to them."""
-    from pilothouse.operations import apply_models
+    from pilothouse.operations.workspace import apply_models
 
     act = apply_models.plan if plan else apply_models.apply
     changes = act(session.services, session.actor)
@@ -55,11 +55,12 @@ def apply(session: Session, plan: bool) -> None:
 @click.pass_obj
 def status(session: Session) -> int:
     """The fleet's health. Exit code 0 healthy, 10 degraded, stale or without data, 20 critical."""
-    from pilothouse.operations import automation, health
+    from pilothouse.operations import automation_switch
+    from pilothouse.operations.fleet import health
 
     found = health.overview(session.services, session.actor)
     fleet = health.fleet_health(session.services, session.actor)
-    paused = automation.status(session.services, session.actor)
+    paused = automation_switch.status(session.services, session.actor)
     if session.as_json:
         show_json({"health": fleet, "automation": paused, "models": found})
     else:
@@ -86,7 +87,7 @@ def status(session: Session) -> int:
 @click.pass_obj
 def backup(session: Session, file: Path) -> None:
     """Copy the live workspace soundly into FILE (a tar)."""
-    from pilothouse.operations import backups
+    from pilothouse.operations.workspace import backups
 
     backups.backup(session.services, session.actor, file)
     say(f"{file}: {file.stat().st_size:,} bytes; try it with pilothouse restore {file} FOLDER")
@@ -98,7 +99,7 @@ def backup(session: Session, file: Path) -> None:
 @click.option("--verify", is_flag=True, help="Only verify the backup; nothing is kept.")
 def restore(file: Path, folder: Path | None, verify: bool) -> None:
     """Unpack a backup into a new FOLDER and verify it."""
-    from pilothouse.operations import backups
+    from pilothouse.operations.workspace import backups
 
     if verify == (folder is not None):
         raise click.UsageError("name a new folder, or --verify to only examine the backup")
@@ -115,7 +116,7 @@ def restore(file: Path, folder: Path | None, verify: bool) -> None:
 @click.pass_obj
 def read_only(session: Session, reason: str) -> None:
     """Let nothing be written until somebody lifts it; serving goes on and keeps what it predicts."""
-    from pilothouse.operations import write_state
+    from pilothouse.operations.workspace import write_state
 
     say(write_state.make_read_only(session.services, session.actor, reason).words)
 
@@ -125,7 +126,7 @@ def read_only(session: Session, reason: str) -> None:
 @click.pass_obj
 def writable(session: Session, reason: str) -> None:
     """Let the workspace be written again."""
-    from pilothouse.operations import write_state
+    from pilothouse.operations.workspace import write_state
 
     write_state.make_writable(session.services, session.actor, reason)
     say("the workspace can be written again")
@@ -136,9 +137,9 @@ def writable(session: Session, reason: str) -> None:
 @click.pass_obj
 def doctor(session: Session) -> int:
     """Check database, chain, artifacts, disk, isolation and daemon. Exit code 6 if something is wrong."""
-    from pilothouse.operations import diagnosis
+    from pilothouse.operations.workspace import doctor
 
-    findings = diagnosis.diagnose(session.services, session.actor)
+    findings = doctor.diagnose(session.services, session.actor)
     if session.as_json:
         show_json(findings)
     else:

@@ -41,7 +41,7 @@ class AffectedView(View[Affected]):
 
     def load(self, services: "Services", actor: Actor) -> Affected:
         """Versions, deployments, requests."""
-        from pilothouse.operations import affected
+        from pilothouse.operations.models import affected
 
         return affected.affected(services, actor, self.what)
 

@@ -30,7 +30,7 @@ class AlertView(PageView[Why]):
 
     def load(self, services: "Services", actor: Actor) -> Why:
         """Everything that there is to say about the alert."""
-        from pilothouse.operations.why import why
+        from pilothouse.operations.alerts.alert_explanation import why
 
         return why(services, actor, self.asked())
 

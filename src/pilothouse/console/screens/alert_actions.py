@@ -30,7 +30,7 @@ def acknowledge(view: View[Any], alert: Alert) -> None:
 
     def go(note: str) -> None:
         def operation(services: Any, actor: Actor) -> None:
-            from pilothouse.operations import alerts
+            from pilothouse.operations.alerts import alerts
 
             alerts.acknowledge(services, actor, alert.id, note)
 
@@ -51,7 +51,7 @@ def resolve(view: View[Any], alert: Alert) -> None:
 
     def go(reason: str) -> None:
         def operation(services: Any, actor: Actor) -> None:
-            from pilothouse.operations import alerts
+            from pilothouse.operations.alerts import alerts
 
             alerts.resolve(services, actor, alert.id, reason)
 

@@ -85,7 +85,8 @@ class AlertsView(PagedView[Incident]):
         """What goes on, or a window of everything."""
         if self._all:
             return super().load(services, actor)
-        from pilothouse.operations import incidents, targets
+        from pilothouse.operations.alerts import incidents
+        from pilothouse.operations.fleet import targets
 
         self.check(services, actor)
         found = incidents.list_incidents(
@@ -106,7 +107,7 @@ class AlertsView(PagedView[Incident]):
 
     def page(self, services: "Services", actor: Actor, query: Query) -> Page[Incident]:
         """A window of all incidents."""
-        from pilothouse.operations import incidents
+        from pilothouse.operations.alerts import incidents
 
         return incidents.incidents_page(services, actor, query)
 

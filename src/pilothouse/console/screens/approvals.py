@@ -25,7 +25,7 @@ class ApprovalsView(TableView[PromotionRequest]):
 
     def load(self, services: "Services", actor: Actor) -> Listed[PromotionRequest]:
         """Requests, and which of them the reader could decide now."""
-        from pilothouse.operations import promotions
+        from pilothouse.operations.promotion import promotions
 
         status = None if self._all else RequestStatus.OPEN
         requests = promotions.list_requests(services, actor, status)

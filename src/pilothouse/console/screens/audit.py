@@ -85,7 +85,7 @@ class AuditView(PagedView[AuditEntry]):
 
     def load(self, services: "Services", actor: Actor) -> Log:
         """A window and the head."""
-        from pilothouse.operations import audits
+        from pilothouse.operations.workspace import audits
 
         found = super().load(services, actor)
         return Log(found.records, found.table, audits.head(services, actor))
@@ -118,7 +118,7 @@ class AuditView(PagedView[AuditEntry]):
         """Recompute the chain."""
 
         def operation(services: "Services", actor: Actor) -> str:
-            from pilothouse.operations import audits
+            from pilothouse.operations.workspace import audits
 
             head = audits.verify(services, actor)
             return f"verified: {head.count} entries, head {head.hash}"

@@ -55,7 +55,7 @@ class CompareView(View[Compared]):
 
     def load(self, services: "Services", actor: Actor) -> Compared:
         """Every row of both."""
-        from pilothouse.operations import comparisons
+        from pilothouse.operations.models import comparisons
 
         found = comparisons.compare(services, actor, self.first, self.second, from_record=self._tested)
         return Compared(found.rows, tuple(diff_lines(found.code, found.code_note)))

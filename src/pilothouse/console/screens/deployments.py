@@ -53,7 +53,8 @@ class DeploymentsView(View[Deployed]):
 
     def load(self, services: "Services", actor: Actor) -> Deployed:
         """States, steps back and holds."""
-        from pilothouse.operations import deployments, health
+        from pilothouse.operations.fleet import health
+        from pilothouse.operations.promotion import deployments
 
         model = self.model or None
         check_model(services, actor, self.model)
@@ -152,7 +153,7 @@ class DeploymentsView(View[Deployed]):
 
         def go(reason: str) -> None:
             def operation(services: "Services", actor: Actor) -> str:
-                from pilothouse.operations import deployments
+                from pilothouse.operations.promotion import deployments
 
                 found = deployments.roll_back(services, actor, model, targets, reason)
                 return f"{model} is back: " + ", ".join(f"{d.target} at version {d.version}" for d in found)
@@ -177,7 +178,7 @@ class DeploymentsView(View[Deployed]):
 
         def go(reason: str) -> None:
             def operation(services: "Services", actor: Actor) -> None:
-                from pilothouse.operations import deployments
+                from pilothouse.operations.promotion import deployments
 
                 deployments.lift_hold(services, actor, state.model, reason)
 

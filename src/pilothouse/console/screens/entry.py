@@ -26,7 +26,7 @@ class EntryView(PageView[AuditEntry]):
 
     def load(self, services: "Services", actor: Actor) -> AuditEntry:
         """The entry."""
-        from pilothouse.operations import audits
+        from pilothouse.operations.workspace import audits
 
         seq = self.asked()
         found = audits.show(services, actor, limit=1, before=seq + 1)

@@ -34,7 +34,7 @@ class EvidenceView(PageView[PromotionRequest]):
 
     def load(self, services: "Services", actor: Actor) -> PromotionRequest:
         """The request with everything."""
-        from pilothouse.operations import promotions
+        from pilothouse.operations.promotion import promotions
 
         return promotions.get_request(services, actor, self.asked())
 
@@ -133,7 +133,7 @@ class EvidenceView(PageView[PromotionRequest]):
     def _decide(self, question: Ask, verb: str, request: PromotionRequest) -> None:
         def decided(text: str) -> None:
             def operation(services: Any, actor: Actor) -> str:
-                from pilothouse.operations import promotions
+                from pilothouse.operations.promotion import promotions
 
                 if verb == "approve":
                     found = promotions.approve(services, actor, request.id, request.evidence_digest, text)

@@ -67,7 +67,7 @@ class FleetView(View[FleetNow]):
 
     def load(self, services: "Services", actor: Actor) -> FleetNow:
         """Every place."""
-        from pilothouse.operations import fleet
+        from pilothouse.operations.fleet import fleet
 
         return FleetNow(fleet.fleet(services, actor), services.now().replace(second=0, microsecond=0))
 

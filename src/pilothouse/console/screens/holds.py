@@ -42,7 +42,7 @@ class HoldsView(TableView[LegalHold]):
 
     def load(self, services: "Services", actor: Actor) -> Listed[LegalHold]:
         """Every hold, those that were lifted too."""
-        from pilothouse.operations import retention
+        from pilothouse.operations.workspace import retention
 
         found = retention.list_holds(services, actor)
         return listed(found, hold_table(found, services.now()), lambda h: h.id)
@@ -88,7 +88,7 @@ class HoldsView(TableView[LegalHold]):
 
         def go(reason: str) -> None:
             def operation(services: "Services", actor: Actor) -> str:
-                from pilothouse.operations import retention
+                from pilothouse.operations.workspace import retention
 
                 hold = retention.place_hold(services, actor, reason, model=model, target=target)
                 return f"legal hold {hold.id} stands on {hold.scope}"
@@ -114,7 +114,7 @@ class HoldsView(TableView[LegalHold]):
 
         def go(reason: str) -> None:
             def operation(services: "Services", actor: Actor) -> str:
-                from pilothouse.operations import retention
+                from pilothouse.operations.workspace import retention
 
                 for hold in chosen:
                     retention.lift_hold(services, actor, hold.id, reason)

@@ -58,7 +58,7 @@ class IncidentView(View[Shown]):
 
     def load(self, services: "Services", actor: Actor) -> Shown:
         """The incident, and what came of it."""
-        from pilothouse.operations import incidents
+        from pilothouse.operations.alerts import incidents
 
         if not self.number.isdecimal():
             raise InvalidInputError(f"{self.number!r} is not the number of an incident: :alerts lists them")

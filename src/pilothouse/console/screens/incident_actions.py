@@ -40,7 +40,7 @@ def acknowledge(view: View[Any], chosen: Sequence[Incident]) -> None:
 
     def go(note: str) -> None:
         def act(services: Any, actor: Actor, number: int) -> None:
-            from pilothouse.operations import incidents
+            from pilothouse.operations.alerts import incidents
 
             incidents.acknowledge(services, actor, number, note)
 
@@ -64,7 +64,7 @@ def resolve(view: View[Any], chosen: Sequence[Incident]) -> None:
 
     def go(reason: str) -> None:
         def act(services: Any, actor: Actor, number: int) -> None:
-            from pilothouse.operations import incidents
+            from pilothouse.operations.alerts import incidents
 
             incidents.resolve(services, actor, number, reason)
 
@@ -89,7 +89,7 @@ def assign(view: View[Any], chosen: Sequence[Incident]) -> None:
 
     def go(name: str) -> None:
         def act(services: Any, actor: Actor, number: int) -> None:
-            from pilothouse.operations import incidents
+            from pilothouse.operations.alerts import incidents
 
             incidents.assign(services, actor, number, name)
 

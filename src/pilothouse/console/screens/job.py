@@ -22,7 +22,7 @@ from pilothouse.presentation.work_pages import job_facts
 
 if TYPE_CHECKING:
     from pilothouse.console.actions import Action
-    from pilothouse.operations.log_reader import LogReader
+    from pilothouse.operations.jobs.log_reader import LogReader
     from pilothouse.operations.services import Services
 
 _TICK_S = 0.5
@@ -73,7 +73,7 @@ class JobView(PageView[JobWithLog]):
 
     def load(self, services: "Services", actor: Actor) -> JobWithLog:
         """The job, and what was added to its log."""
-        from pilothouse.operations import jobs, log_reader
+        from pilothouse.operations.jobs import jobs, log_reader
 
         job = jobs.get_job(services, actor, self.asked())
         if self._reader is None:

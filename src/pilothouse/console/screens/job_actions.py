@@ -40,7 +40,7 @@ def cancel_all(view: View[Any], chosen: Sequence[Job]) -> None:
         return
 
     def operation(services: Any, actor: Actor, reason: str) -> str:
-        from pilothouse.operations import jobs
+        from pilothouse.operations.jobs import jobs
 
         found = [jobs.cancel_job(services, actor, job.id, reason=reason) for job in chosen]
         return ", ".join(
@@ -69,7 +69,7 @@ def retry_all(view: View[Any], chosen: Sequence[Job]) -> None:
         return
 
     def operation(services: Any, actor: Actor) -> str:
-        from pilothouse.operations import jobs
+        from pilothouse.operations.jobs import jobs
 
         found = [jobs.retry_job(services, actor, job.id).id for job in chosen]
         return f"{'job' if len(found) == 1 else 'jobs'} {', '.join(map(str, found))} queued"

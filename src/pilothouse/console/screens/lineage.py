@@ -57,7 +57,7 @@ class LineageView(View[LineageNode]):
 
     def load(self, services: "Services", actor: Actor) -> LineageNode:
         """The tree."""
-        from pilothouse.operations import lineage
+        from pilothouse.operations.models import lineage
 
         return lineage.lineage(services, actor, self.reference)
 

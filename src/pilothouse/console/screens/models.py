@@ -19,7 +19,8 @@ class ModelsView(TableView[Model]):
 
     def load(self, services: "Services", actor: Actor) -> Listed[Model]:
         """Every model."""
-        from pilothouse.operations import catalogue, health
+        from pilothouse.operations import catalogue
+        from pilothouse.operations.fleet import health
 
         models = catalogue.list_models(services, actor)
         healths = {row.model: row.health for row in health.overview(services, actor)}

@@ -43,7 +43,7 @@ def meant(place: Place, places: tuple[Place, ...]) -> Place:
 
 def read_watched(services: "Services", actor: Actor, place: Place, beside: str) -> Watched:
     """The figures of a place, and of what is asked for beside it where that can be."""
-    from pilothouse.operations import monitor_views
+    from pilothouse.operations.monitoring import monitor_views
 
     besides = monitor_views.comparable(services, actor, *place)
     if beside not in besides:
@@ -56,7 +56,7 @@ def read_distribution(
     services: "Services", actor: Actor, view: MonitorView, feature: str, cursor: float | None
 ) -> FeatureDistribution | None:
     """The feature's two distributions, of the window that a chart shows at the cursor; of the newest without one."""
-    from pilothouse.operations import distributions
+    from pilothouse.operations.monitoring import distributions
 
     ends = [reading.window_end for reading in view.drift[feature]]
     end: datetime | None = (

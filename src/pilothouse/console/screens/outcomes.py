@@ -54,7 +54,7 @@ class OutcomesView(PagedView[WaitingOutcome | OutcomeConflict]):
         self, services: "Services", actor: Actor, query: Query
     ) -> Page[WaitingOutcome | OutcomeConflict]:
         """A window of the list."""
-        from pilothouse.operations import outcome_lists
+        from pilothouse.operations.ingest import outcome_lists
 
         if self.which not in _WORDS:
             raise InvalidInputError(

@@ -54,7 +54,9 @@ class OverviewView(View[Overview]):
 
     def load(self, services: "Services", actor: Actor) -> Overview:
         """Read the fleet's health and the newest of the log."""
-        from pilothouse.operations import audits, health, promotions
+        from pilothouse.operations.fleet import health
+        from pilothouse.operations.promotion import promotions
+        from pilothouse.operations.workspace import audits
 
         lately = audits.show(services, actor, limit=_LOOKED_AT)
         now = services.now()

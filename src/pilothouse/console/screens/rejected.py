@@ -43,7 +43,7 @@ class RejectedView(TableView[RejectedEvents]):
 
     def load(self, services: "Services", actor: Actor) -> Listed[RejectedEvents]:
         """Every reason; and what waits now, which the past does not know."""
-        from pilothouse.operations import ingest
+        from pilothouse.operations.ingest import ingest
 
         found = ingest.rejected(services, actor)
         waiting = ingest.waiting(services, actor).count if services.at is None else 0

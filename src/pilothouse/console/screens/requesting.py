@@ -32,7 +32,7 @@ def ask(view: View[Any], version: Version, targets: tuple[str, ...]) -> None:
 
     def file(reason: str) -> None:
         def operation(services: Any, actor: Any) -> str:
-            from pilothouse.operations import promotions
+            from pilothouse.operations.promotion import promotions
 
             found = promotions.request_promotion(services, actor, reference, reason=reason)
             return f"request {found.id} is {found.status}"

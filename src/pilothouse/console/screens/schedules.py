@@ -22,7 +22,7 @@ class SchedulesView(TableView[Schedule]):
 
     def load(self, services: "Services", actor: Actor) -> Listed[Schedule]:
         """All of them with their next times."""
-        from pilothouse.operations import schedules
+        from pilothouse.operations.automation import schedules
 
         found = schedules.list_schedules(services, actor)
         return listed(found, schedule_table(found), lambda s: s.id)
@@ -60,7 +60,7 @@ class SchedulesView(TableView[Schedule]):
 
         def go(reason: str) -> None:
             def operation(services: "Services", actor: Actor) -> None:
-                from pilothouse.operations import schedules
+                from pilothouse.operations.automation import schedules
 
                 change = schedules.resume_schedule if schedule.paused else schedules.pause_schedule
                 change(services, actor, schedule.id, reason)

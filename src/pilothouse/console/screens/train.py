@@ -158,7 +158,7 @@ class TrainView(View[Form]):
 
         def start(_: str) -> None:
             def operation(services: Any, actor: Actor) -> str:
-                from pilothouse.operations import trainings
+                from pilothouse.operations.jobs import trainings
 
                 job = trainings.start_training(
                     services, actor, model, as_of=as_of, overrides=request.overrides, reason=request.reason

@@ -67,7 +67,7 @@ class TrialsView(TableView[TrialLine]):
 
     def load(self, services: "Services", actor: Actor) -> Listed[TrialLine]:
         """The candidates as they stand."""
-        from pilothouse.operations import searches
+        from pilothouse.operations.jobs import searches
 
         if self.number and not self.number.isdecimal():
             raise InvalidInputError(f"{self.number!r} is not the number of a job: :jobs lists them")

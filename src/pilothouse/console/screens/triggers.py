@@ -61,13 +61,13 @@ class TriggersView(View[Automatic]):
 
     def load(self, services: "Services", actor: Actor) -> Automatic:
         """Both lists."""
-        from pilothouse.operations import starts
+        from pilothouse.operations.automation import automation_activity
 
         model = self.model or None
         check_model(services, actor, self.model)
         return Automatic(
-            tuple(starts.list_starters(services, actor, model=model)),
-            tuple(starts.list_deeds(services, actor, model=model)),
+            tuple(automation_activity.list_starters(services, actor, model=model)),
+            tuple(automation_activity.list_deeds(services, actor, model=model)),
             services.now().replace(second=0, microsecond=0),
         )
 

@@ -64,7 +64,8 @@ class VersionView(View[OneVersion]):
 
     def load(self, services: "Services", actor: Actor) -> OneVersion:
         """Version, run, model and lineage."""
-        from pilothouse.operations import catalogue, lineage
+        from pilothouse.operations import catalogue
+        from pilothouse.operations.models import lineage
 
         version = catalogue.get_version(services, actor, self.reference)
         return OneVersion(
@@ -137,7 +138,7 @@ class VersionView(View[OneVersion]):
 
         def start(_: str) -> None:
             def operation(services: "Services", actor: Actor) -> str:
-                from pilothouse.operations import trainings
+                from pilothouse.operations.jobs import trainings
 
                 job = trainings.start_reproduction(services, actor, reference)
                 return f"job {job.id} trains it again; press 5 to follow it"

@@ -1,0 +1,170 @@
+"""Alerts: listing, acknowledging, resolving; and for the daemon, opening them once for each finding."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pilothouse.domain.errors import ConflictError, NotFoundError
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.alerts.incident_cost import judge
+from pilothouse.operations.alerts.incident_grouping import place
+from pilothouse.operations.authorisation import Change, changing, clean_text, reading, reason_given
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import alerts
+
+
+def list_alerts(
+    services: Services,
+    actor: Actor,
+    *,
+    status: AlertStatus | None = None,
+    unresolved: bool = False,
+    model: str | None = None,
+    target: str | None = None,
+    limit: int = 500,
+) -> list[Alert]:
+    """Alerts, newest first."""
+    with reading(services, actor) as connection:
+        return alerts.listed(
+            connection, status=status, unresolved=unresolved, model=model, target=target, limit=limit
+        )
+
+
+def get_alert(services: Services, actor: Actor, alert_id: int) -> Alert:
+    """One alert. Raises NotFoundError."""
+    with reading(services, actor) as connection:
+        return _require(connection, alert_id)
+
+
+def acknowledge(services: Services, actor: Actor, alert_id: int, note: str = "") -> Alert:
+    """Say that somebody looks after it. Raises NotFoundError, NotAllowedError or ConflictError (not open)."""
+    words = clean_text(note, "the note")
+    with changing(services, actor, Permission.HANDLE_ALERT, _model_of(services, alert_id)) as change:
+        alert = _require(change.connection, alert_id)
+        if alert.status is not AlertStatus.OPEN:
+            raise ConflictError(f"alert {alert_id} is {alert.status} already{_by(alert)}")
+        return _set_status(services, change, alert, AlertStatus.ACKNOWLEDGED, words)
+
+
+def resolve(services: Services, actor: Actor, alert_id: int, reason: str) -> Alert:
+    """Close an alert. Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (closed)."""
+    words = reason_given(reason, "resolving an alert")
+    with changing(services, actor, Permission.HANDLE_ALERT, _model_of(services, alert_id)) as change:
+        alert = _unresolved(change.connection, alert_id)
+        return _set_status(services, change, alert, AlertStatus.RESOLVED, words)
+
+
+def open_alert(
+    services: Services,
+    *,
+    model: str,
+    version: int,
+    target: str,
+    kind: str,
+    subject: str,
+    severity: str,
+    effective_at: datetime,
+    summary: str,
+    explanation: str,
+    figures: dict[str, float],
+    features: Sequence[str] = (),
+) -> tuple[Alert, bool]:
+    """Open an alert for a finding, or return the one that says it already; the flag is True for a new one.
+
+    A finding is (model, version, target, kind, subject): while its alert is not resolved no second one opens, and the
+    same window (``effective_at``) never opens one twice. It joins the incident that has the same cause, or opens one.
+    ``features``: those that it names, the farthest from its threshold first. Raises NotFoundError.
+    """
+    finding = {"model": model, "target": target, "kind": kind, "subject": subject}
+    with services.registry.transaction() as connection:
+        known = alerts.same_finding(connection, **finding, version=version, effective_at=effective_at)
+        if known is not None:
+            return known, False
+        with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+            number = alerts.add(
+                connection,
+                **finding,
+                version=version,
+                severity=severity,
+                effective_at=effective_at,
+                at=change.at,
+                summary=summary,
+                explanation=explanation,
+                figures=figures,
+                features=features,
+            )
+            if number is None:
+                raise NotFoundError(f"there is no {version_uri(model, version)}, or no target {target!r}")
+            placed = place(connection, _require(connection, number))
+            judge(services, connection, [placed.incident], change.at)
+            change.record(
+                "alert.opened",
+                f"alert {number}",
+                {
+                    **finding,
+                    "version": version,
+                    "severity": severity,
+                    "effective_at": effective_at.isoformat(),
+                    "summary": summary,
+                    **placed.facts,
+                },
+            )
+            return _require(connection, number), True
+
+
+def resolve_alert_automatically(services: Services, alert_id: int, reason: str) -> Alert:
+    """Close an alert whose monitor has been quiet, or whose version is not live any more. Raises ConflictError (closed)."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        alert = _unresolved(change.connection, alert_id)
+        return _set_status(services, change, alert, AlertStatus.RESOLVED, reason)
+
+
+def note_retraining(services: Services, alert_id: int, job_id: int) -> None:
+    """Remember with the alert which training it started."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        _require(change.connection, alert_id)
+        alerts.set_retrain_job(change.connection, alert_id, job_id)
+        change.record("alert.retraining", f"alert {alert_id}", {"job": job_id})
+
+
+def _set_status(services: Services, change: Change, alert: Alert, status: AlertStatus, note: str) -> Alert:
+    changed = set_status_in(change, alert, status, note)
+    if changed.incident is not None:
+        judge(services, change.connection, [changed.incident], change.at)
+    return changed
+
+
+def set_status_in(change: Change, alert: Alert, status: AlertStatus, note: str) -> Alert:
+    """Acknowledge or resolve an alert in the caller's transaction, with its audit row."""
+    alerts.set_status(change.connection, alert.id, status, by=change.actor.name, at=change.at, note=note)
+    change.record(
+        f"alert.{status}",
+        f"alert {alert.id}",
+        {"model": alert.model, "target": alert.target, "before": str(alert.status), "note": note},
+    )
+    return _require(change.connection, alert.id)
+
+
+def _unresolved(connection: Connection, alert_id: int) -> Alert:
+    alert = _require(connection, alert_id)
+    if alert.status is AlertStatus.RESOLVED:
+        raise ConflictError(f"alert {alert_id} is resolved already{_by(alert)}")
+    return alert
+
+
+def _by(alert: Alert) -> str:
+    return f", by {alert.handled_by}" if alert.handled_by else ""
+
+
+def _require(connection: Connection, alert_id: int) -> Alert:
+    found = alerts.find(connection, alert_id)
+    if found is None:
+        raise NotFoundError(f"there is no alert {alert_id}: list them with pilothouse alerts")
+    return found
+
+
+def _model_of(services: Services, alert_id: int) -> str:
+    with services.registry.read() as connection:
+        return _require(connection, alert_id).model

@@ -1,0 +1,291 @@
+"""Why an alert fired, in words: what was measured, what it was compared with, what chance would do, how often it spoke."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pilothouse.domain.incidents import JOINT
+from pilothouse.domain.model_spec import MonitoringSpec
+from pilothouse.domain.plain import format_duration
+from pilothouse.domain.watch import Flow
+from pilothouse.operations.monitoring.statistic_names import measured_words, moved_words, way_of
+from pilothouse.statistics.performance_verdicts import speaking_share
+from pilothouse.statistics.specification import SCORE
+from pilothouse.telemetry import from_us
+from pilothouse.telemetry.readings import (
+    DriftFigure,
+    MultivariateFigure,
+    PerformanceFigure,
+    QualityFigure,
+    TrafficFigure,
+)
+
+FEATURES = "features"
+"""The subject of alerts about single columns."""
+_NAMED = 3
+_TELLING = 0.1
+"""A feature gives a drift away where shuffling it costs this share of what the AUROC has above one half."""
+_SHOWS_ALONE = 0.55
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What an alert says. ``figures`` are the numbers behind it."""
+
+    subject: str
+    severity: str
+    summary: str
+    explanation: str
+    figures: dict[str, float]
+    features: tuple[str, ...] = ()
+    """The features that it names, the farthest from its threshold first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """The newest window and how often windows have spoken."""
+
+    target: str
+    start_us: int
+    end_us: int
+    rows: int
+    spoke: int
+    windows: int
+    rules: MonitoringSpec
+    enough: str = ""
+    """What the newest window is, where it was enough by itself."""
+
+    @property
+    def dates(self) -> str:
+        """The window, by days where it is of days."""
+        start, end = from_us(self.start_us), from_us(self.end_us)
+        pattern = "%Y-%m-%d" if (self.end_us - self.start_us) % 86_400_000_000 == 0 else "%Y-%m-%d %H:%M"
+        return f"{start.strftime(pattern)} to {end.strftime(pattern)}"
+
+    def over(self, windows: int) -> str:
+        """The window, or the last ones together where a change was too weak for one of them."""
+        if windows == 1:
+            return f"From {self.dates} ({self.rows:,} rows)"
+        since = from_us(self.end_us - windows * (self.end_us - self.start_us))
+        return f"Over the last {windows} windows together (since {since:%Y-%m-%d}: a lasting change)"
+
+    @property
+    def repeated(self) -> str:
+        """The rule of k of n, and how it was met."""
+        if self.enough:
+            return (
+                f"It spoke in {self.spoke} of the last {self.windows} windows. An alert takes {self.rules.fire} of "
+                f"{self.rules.of}, or one that is {self.enough}, as this is."
+            )
+        return (
+            f"It spoke in {self.spoke} of the last {self.windows} windows; "
+            f"an alert takes {self.rules.fire} of {self.rules.of}, the newest among them."
+        )
+
+
+def data_drift(figures: Sequence[DriftFigure], firing: set[str], occasion: Occasion) -> Words:
+    """One alert for all features that drift on a target, the farthest from their thresholds first."""
+    looked_at = [f for f in figures if f.feature != SCORE and f.feature not in occasion.rules.ignore]
+    ranked = sorted((f for f in looked_at if f.feature in firing), key=_excess, reverse=True)
+    named = ", ".join(f"{f.feature} {way_of(f.statistic, f.statistics)}".rstrip() for f in ranked[:_NAMED])
+    worst = ranked[0]
+    return Words(
+        FEATURES,
+        "warning",
+        f"{len(ranked)} of {len(looked_at)} features drift on {occasion.target}: {named}{' …' if len(ranked) > _NAMED else ''}",
+        f"{_drift_sentence(worst, occasion)} {_law(worst)}The threshold is set so that a "
+        f"window in which nothing has changed gives a false alarm with a chance of {occasion.rules.false_alarm_rate:g} "
+        f"(Benjamini–Hochberg over {len(looked_at)} features). {occasion.repeated}"
+        + (f" Drifting: {', '.join(f.feature for f in ranked)}." if len(ranked) > 1 else ""),
+        {"drifted": float(len(ranked)), "features": float(len(looked_at)), "rows": float(occasion.rows)}
+        | {f"{f.feature} {f.statistic}": f.value for f in ranked[:_NAMED]}
+        | {f"{f.feature} threshold": f.threshold for f in ranked[:_NAMED]},
+        tuple(f.feature for f in ranked),
+    )
+
+
+def joint_drift(figure: MultivariateFigure, occasion: Occasion) -> Words:
+    """All features together: a classifier tells the window's rows from the reference's."""
+    assert figure.threshold is not None
+    assert figure.usual is not None
+    telling = [f for f in figure.features if f.drop > _TELLING * max(figure.auc - 0.5, 0.0)][:_NAMED]
+    telling = telling or figure.features[:1]
+    named = ", ".join(f.feature for f in telling)
+    alone = max((f.alone for f in telling), default=0.5)
+    single = (
+        "None of them shows it alone: it is how they hang together that has changed."
+        if alone < _SHOWS_ALONE
+        else f"Alone, the most telling of them separates with {alone:.2f}."
+    )
+    pooled = "all targets' training rows" if figure.reference == "pooled" else "the target's training rows"
+    return Words(
+        JOINT,
+        "warning",
+        f"the features together drift on {occasion.target}: AUROC {figure.auc:.2f} (threshold {figure.threshold:.2f})",
+        f"From {occasion.dates} a classifier tells the window's rows from {pooled} with an AUROC of {figure.auc:.3f} "
+        f"(95 % interval {figure.low:.3f} to {figure.high:.3f}) on days that it had not seen; 0.5 would be no difference. "
+        f"{figure.null_windows} windows of the reference itself reach {figure.usual:.3f} on average; {figure.threshold:.3f} "
+        f"is the threshold (p {figure.p_value or 0:.1g}). What gives it away: {named}. {single} {occasion.repeated}",
+        {
+            "auc": figure.auc,
+            "low": figure.low,
+            "high": figure.high,
+            "usual": figure.usual,
+            "threshold": figure.threshold,
+        }
+        | {f"{f.feature} shuffled costs": f.drop for f in telling}
+        | {f"{f.feature} alone": f.alone for f in telling},
+        tuple(f.feature for f in telling),
+    )
+
+
+def score_drift(figure: DriftFigure, occasion: Occasion) -> Words:
+    """The model's own scores are distributed otherwise than on its hold-out."""
+    return Words(
+        SCORE,
+        "warning",
+        f"the scores drift on {occasion.target}: {figure.statistic} {figure.value:.3g} "
+        f"(threshold {figure.threshold:.3g})",
+        f"{_drift_sentence(figure, occasion)} The reference is the model's hold-out: rows that it was not trained on. "
+        f"{occasion.repeated}",
+        _drift_figures(figure, occasion),
+    )
+
+
+def data_quality(figures: Sequence[QualityFigure], firing: set[str], occasion: Occasion) -> Words:
+    """Values are missing, or categories appear that the reference does not hold."""
+    ranked = sorted(
+        (f for f in figures if f.feature in firing and f.speaks),
+        key=lambda f: f.value - f.reference,
+        reverse=True,
+    )
+    worst = ranked[0]
+    named = ", ".join(f"{f.feature} {f.fault}" for f in ranked[:_NAMED])
+    return Words(
+        "features",
+        "warning",
+        f"data quality on {occasion.target}: {named}",
+        f"{occasion.over(worst.grounds.together)}, {worst.value:.1%} of the rows have {worst.feature} {worst.fault}, against "
+        f"{worst.reference:.1%} of the reference; {worst.threshold:.1%} would have been let pass. {occasion.repeated}",
+        {f"{f.feature} {f.fault}": f.value for f in ranked[:_NAMED]}
+        | {f"{f.feature} {f.fault} reference": f.reference for f in ranked[:_NAMED]}
+        | {"rows": float(occasion.rows)},
+        tuple(dict.fromkeys(f.feature for f in ranked)),
+    )
+
+
+def performance(figure: PerformanceFigure, occasion: Occasion) -> Words:
+    """Realised performance is worse than the hold-out's by more than chance."""
+    value, low, high = figure.value, figure.low, figure.high
+    assert value is not None
+    assert low is not None
+    assert high is not None
+    assert figure.reference is not None
+    return Words(
+        figure.metric,
+        "critical",
+        f"{figure.metric} {value:.3g} on {occasion.target}, reference {figure.reference:.3g}",
+        f"From {occasion.dates} the realised {figure.metric} of {occasion.rows:,} predictions with known outcome was "
+        f"{value:.4g} (95 % interval {low:.4g} to {high:.4g}, whole days drawn); on the hold-out it "
+        f"was {figure.reference:.4g}. The loss is larger than chance makes it in all but "
+        f"{100 * speaking_share(occasion.rules.false_alarm_rate):.3g} % of windows. "
+        f"{occasion.repeated}",
+        {
+            "value": value,
+            "low": low,
+            "high": high,
+            "reference": figure.reference,
+            "rows": float(occasion.rows),
+            "truth known": figure.labelled_share,
+        },
+    )
+
+
+def latency(figure: TrafficFigure, occasion: Occasion) -> Words:
+    """Requests take much longer than one row did on the same machine."""
+    assert figure.p95_ms is not None
+    assert figure.baseline_p95_ms is not None
+    factor = figure.p95_ms / figure.baseline_p95_ms if figure.baseline_p95_ms else 0.0
+    return Words(
+        "p95",
+        "warning",
+        f"p95 {figure.p95_ms:.3g} ms on {occasion.target}, {factor:.1f} times its baseline",
+        f"From {occasion.dates}, 95 % of {figure.requests:,} requests took up to {figure.p95_ms:.4g} ms. When the version "
+        f"was loaded on this machine, one row took {figure.baseline_p95_ms:.4g} ms at the same percentile; "
+        f"{occasion.rules.latency_factor:g} times that is let pass. {occasion.repeated}",
+        {
+            "p95_ms": figure.p95_ms,
+            "baseline_p95_ms": figure.baseline_p95_ms,
+            "factor": factor,
+            "requests": float(figure.requests),
+        },
+    )
+
+
+def errors(figure: TrafficFigure, occasion: Occasion) -> Words:
+    """Requests are answered with errors."""
+    total = figure.requests + figure.errors
+    share = figure.errors / total
+    return Words(
+        "error rate",
+        "critical",
+        f"{share:.1%} of requests fail on {occasion.target}",
+        f"From {occasion.dates}, {figure.errors:,} of {total:,} requests were answered with an error ({share:.2%}); for "
+        f"certain more than 1 %. {occasion.repeated}",
+        {"errors": float(figure.errors), "requests": float(total), "share": share},
+    )
+
+
+def silence(target: str, flow: Flow, quiet: int, allowed: int) -> Words:
+    """A live target sends nothing."""
+    return Words(
+        "events",
+        "warning",
+        f"no event from {target} for {format_duration(_rounded(quiet))}",
+        f"The newest event is of {from_us(flow.event_us):%Y-%m-%d %H:%M} and arrived "
+        f"{from_us(flow.arrived_us):%Y-%m-%d %H:%M}. Events of {target} arrive as they happen, so it is judged by the wall "
+        f"clock: nothing for {quiet / 60:,.0f} minutes, where {format_duration(allowed)} is let pass (monitoring.silence). "
+        f"Resolved once events have come again for {format_duration(allowed)}.",
+        {"minutes": quiet / 60, "allowed_minutes": allowed / 60},
+    )
+
+
+def _rounded(seconds: int) -> int:
+    """To whole minutes, or whole hours from six hours on."""
+    unit = 3_600 if seconds >= 6 * 3_600 else 60
+    return max(seconds // unit, 1) * unit
+
+
+def _drift_sentence(figure: DriftFigure, occasion: Occasion) -> str:
+    other = "the reference"
+    if figure.compared_with == "recent":
+        other = f"the days before (since {from_us(figure.since_us):%Y-%m-%d}: a sudden change)"
+    said, threshold = measured_words(figure.statistic, figure.feature, other, figure.value, figure.threshold)
+    return (
+        f"{occasion.over(figure.grounds.together)} {said}; {threshold} is the threshold (p {figure.p_value:.1g})."
+        f"{moved_words(figure.statistic, figure.statistics)}"
+    )
+
+
+def _law(figure: DriftFigure) -> str:
+    """What a window was held against, where the reading carries the grounds of its verdict."""
+    if not figure.grounds.tests:
+        return ""
+    if figure.grounds.blocks:
+        return "What is usual is learnt from windows of the reference's own days. "
+    return (
+        f"It is held against chance alone: the reference's own windows of {figure.feature} lie no farther apart, or are too "
+        "few to tell. "
+    )
+
+
+def _drift_figures(figure: DriftFigure, occasion: Occasion) -> dict[str, float]:
+    return {
+        figure.statistic: figure.value,
+        "threshold": figure.threshold,
+        "p_value": figure.p_value,
+        "rows": float(occasion.rows),
+    }
+
+
+def _excess(figure: DriftFigure) -> float:
+    return figure.value / figure.threshold if figure.threshold else 0.0

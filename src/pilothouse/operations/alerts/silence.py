@@ -1,0 +1,102 @@
+"""Silence: a live target that sends nothing opens an alert, judged by the wall clock, for no window will ever close on it."""
+
+from dataclasses import dataclass, field
+
+from pilothouse.domain.records import Alert, Deployment
+from pilothouse.domain.watch import Flow, flowing_since, silent_for
+from pilothouse.operations.alerts.alerting import resolve_quietly
+from pilothouse.operations.alerts.alerts import open_alert
+from pilothouse.operations.alerts.explanations import silence as words_of
+from pilothouse.operations.monitoring.baselines import spec_in_force
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import alerts as alert_store
+from pilothouse.store import processes
+from pilothouse.telemetry import from_us, to_us
+from pilothouse.telemetry.streams import arrivals_after, list_streams
+
+KIND = "silence"
+
+
+@dataclass(slots=True)
+class Watched:
+    """What a look changed."""
+
+    opened: list[Alert] = field(default_factory=list)
+    resolved: list[Alert] = field(default_factory=list)
+
+
+def watch(services: Services, live: list[Deployment]) -> Watched:
+    """Open an alert for each live deployment whose target has fallen silent, resolve those whose events flow again.
+
+    A target that has never sent anything is not silent but unused; one that replays history is silent when that is over.
+    """
+    found = Watched()
+    now_us = to_us(services.now())
+    with services.registry.read() as connection:
+        daemon = processes.find_process(connection, "daemon")
+        since_us = to_us(daemon.started_at) if daemon and daemon.stopped_at is None else 0
+        unresolved = {
+            (a.model, a.target): a
+            for a in alert_store.listed(connection, unresolved=True, limit=10_000)
+            if a.kind == KIND
+        }
+        limits = {d.model: spec_in_force(connection, d.model) for d in live}
+    for deployment in live:
+        spec = limits[deployment.model]
+        if spec is None:
+            continue
+        alert = unresolved.get((deployment.model, deployment.target))
+        with services.telemetry.read() as telemetry:
+            flow = _flow(telemetry, deployment, since_us)
+            if flow is None:
+                continue
+            arrivals = _arrivals(telemetry, alert) if alert else []
+        silence = spec.monitoring.silence
+        quiet = silent_for(flow, now_us, silence)
+        if alert is None and quiet is not None:
+            alert, new = _open(services, deployment, flow, quiet, silence)
+            found.opened += [alert] if new else []
+        elif alert is not None and (since := flowing_since(arrivals, now_us, silence)) is not None:
+            reason = f"events have arrived again since {from_us(since):%Y-%m-%d %H:%M}"
+            found.resolved += [alert] if resolve_quietly(services, alert, reason) else []
+    return found
+
+
+def _flow(telemetry: Connection, deployment: Deployment, since_us: int) -> Flow | None:
+    """What arrives for a model at a target, whichever version answered."""
+    streams = list_streams(telemetry, deployment.model, deployment.target)
+    if not streams:
+        return None
+    newest = max(streams, key=lambda stream: stream.last_arrival_us)
+    return Flow(newest.last_event_us, newest.last_arrival_us, max(since_us, to_us(deployment.recorded_at)))
+
+
+def _arrivals(telemetry: Connection, alert: Alert) -> list[int]:
+    """When batches have arrived since the alert opened, of whichever version."""
+    return sorted(
+        arrived
+        for stream in list_streams(telemetry, alert.model, alert.target)
+        for arrived in arrivals_after(
+            telemetry, stream.id, to_us(alert.effective_at), to_us(alert.recorded_at)
+        )
+    )
+
+
+def _open(
+    services: Services, deployment: Deployment, flow: Flow, quiet: int, silence: int
+) -> tuple[Alert, bool]:
+    words = words_of(deployment.target, flow, quiet, silence)
+    return open_alert(
+        services,
+        model=deployment.model,
+        version=deployment.version,
+        target=deployment.target,
+        kind=KIND,
+        subject=words.subject,
+        severity=words.severity,
+        effective_at=from_us(flow.event_us),
+        summary=words.summary,
+        explanation=words.explanation,
+        figures=words.figures,
+    )

@@ -1,0 +1,236 @@
+"""Schedules: listing, pausing, and for the daemon what is due.
+
+Every nominal time gets one row with one decision: run, merged into a later one, or skipped, with the reason. The decision
+is committed before anything is done; what was decided and not done when a daemon ended is done by the next.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from pilothouse.domain.errors import ConflictError, NotFoundError, PilothouseError
+from pilothouse.domain.records import Schedule
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.authorisation import changing, clean_text, reading
+from pilothouse.operations.automation.schedule_times import due_times, nominal_times, start_of
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import schedules, workspace
+from pilothouse.store.schedules import Decision, Fire, Rule
+
+LATE_AFTER = timedelta(seconds=90)
+"""A run that starts later than this after its time was missed: nothing ran, or the machine slept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A nominal time of a schedule that is to be run now."""
+
+    schedule: Schedule
+    nominal: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleHistory:
+    """A schedule with its next times, and what became of the last ones."""
+
+    schedule: Schedule
+    fires: tuple[Fire, ...]
+
+
+def list_schedules(
+    services: Services, actor: Actor, *, model: str | None = None, count: int = 5
+) -> list[Schedule]:
+    """The schedules of the model files in force, each with its next ``count`` nominal times."""
+    with reading(services, actor) as connection:
+        found = [
+            (item, schedules.rule_of(connection, item.id)) for item in schedules.listed(connection, model)
+        ]
+    now = services.now()
+    return [replace(item, next_times=tuple(islice(nominal_times(rule, now), count))) for item, rule in found]
+
+
+def pause_schedule(services: Services, actor: Actor, schedule_id: int, reason: str = "") -> Schedule:
+    """Let a schedule fire no more for now. Raises NotFoundError, NotAllowedError or ConflictError."""
+    return _switch(services, actor, schedule_id, paused=True, reason=reason)
+
+
+def resume_schedule(services: Services, actor: Actor, schedule_id: int, reason: str = "") -> Schedule:
+    """Let a schedule fire again, from its next time on. Raises NotFoundError, NotAllowedError or ConflictError."""
+    return _switch(services, actor, schedule_id, paused=False, reason=reason)
+
+
+def history(services: Services, actor: Actor, schedule_id: int, *, limit: int = 50) -> ScheduleHistory:
+    """One schedule with its next five times and its newest nominal times, newest first. Raises NotFoundError."""
+    with reading(services, actor) as connection:
+        schedule = _require(connection, schedule_id)
+        rule = schedules.rule_of(connection, schedule_id)
+        fires = schedules.fires(connection, schedule_id, limit)
+    times = tuple(islice(nominal_times(rule, services.now()), 5))
+    return ScheduleHistory(replace(schedule, next_times=times), tuple(fires))
+
+
+def due(services: Services) -> list[Due]:
+    """Decide about every nominal time that has come, each once and for good; what is to be run now. For the daemon.
+
+    A decision is run, merged into a later time, or skipped, by the schedule's ``catch_up``. Runs that were decided before
+    and have no outcome (the daemon ended between) come first: they are run again.
+    """
+    now = services.now()
+    with services.registry.read() as connection:
+        pending = [
+            (schedule.id, schedules.rule_of(connection, schedule.id), _from(connection, schedule))
+            for schedule in schedules.listed(connection)
+            if not schedule.paused
+        ]
+    come = [(number, rule, times) for number, rule, last in pending if (times := due_times(rule, last, now))]
+    for number, rule, times in come:
+        _decide(services, number, rule, times)
+    with services.registry.read() as connection:
+        return [Due(schedule, nominal) for schedule, nominal in schedules.open_runs(connection)]
+
+
+def next_starts(services: Services) -> list[tuple[Schedule, datetime]]:
+    """Each schedule with the moment at which it starts something next, jitter and all; for the daemon's alarm."""
+    now = services.now()
+    with services.registry.read() as connection:
+        rules = [
+            (schedule, schedules.rule_of(connection, schedule.id), _from(connection, schedule))
+            for schedule in schedules.listed(connection)
+            if not schedule.paused
+        ]
+    found = []
+    for schedule, rule, last in rules:
+        # A time that has come and is put off by its jitter counts, so the search goes on from what is decided.
+        start = next((s for n in nominal_times(rule, last) if (s := start_of(rule, n)) > now), None)
+        if start is not None:
+            found.append((schedule, start))
+    return found
+
+
+def fire(services: Services, item: Due, act: Callable[[Schedule], str]) -> str | None:
+    """Do what a due schedule asks for, and record its outcome; None where this nominal time has its outcome already.
+
+    ``act`` does it and returns what was done, in words. It runs outside of any transaction, so it may take its time, and
+    must do the same thing once however often it is called for one nominal time: after a crash before the record the
+    schedule is due again. A PilothouseError that it raises is the outcome.
+    """
+    outcome = _outcome(item.schedule, act)
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        schedule = item.schedule
+        if not schedules.add_outcome(change.connection, schedule.id, item.nominal, outcome, at=change.at):
+            return None
+        change.record(
+            "schedule.fired",
+            f"{schedule.model} {schedule.name}",
+            {"schedule": schedule.id, "nominal": item.nominal.isoformat(), "outcome": outcome},
+        )
+    return outcome
+
+
+def _from(connection: Connection, schedule: Schedule) -> datetime:
+    since = schedules.rule_of(connection, schedule.id).since
+    return max(schedule.last_nominal or since, since)
+
+
+def _decide(services: Services, schedule_id: int, rule: Rule, times: Sequence[datetime]) -> None:
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        schedule = _require(change.connection, schedule_id)
+        # Another daemon may have decided, or somebody paused the schedule, since the times were computed.
+        last = _from(change.connection, schedule)
+        left = [time for time in times if time > last]
+        if schedule.paused or not left:
+            return
+        obstacle = "automation is paused" if workspace.automation(change.connection).paused else ""
+        decided = decide(rule, left, change.at, obstacle)
+        schedules.add_fires(change.connection, schedule_id, decided, at=change.at)
+        count = {
+            kind: sum(decision == kind for _, decision, _, _ in decided)
+            for kind in ("run", "merged", "skipped")
+        }
+        change.record(
+            "schedule.decided",
+            f"{schedule.model} {schedule.name}",
+            {"schedule": schedule_id, "from": left[0].isoformat(), "until": left[-1].isoformat(), **count},
+        )
+
+
+def decide(
+    rule: Rule, times: Sequence[datetime], now: datetime, obstacle: str = ""
+) -> list[tuple[datetime, Decision, str, datetime | None]]:
+    """What becomes of nominal times that have come, oldest first: (time, decision, why, merged into)."""
+    if obstacle:
+        return [(time, "skipped", f"skipped: {obstacle}", None) for time in times]
+    if rule.catch_up == "all":
+        return [(time, "run", _run_words(rule, time, now), None) for time in times]
+    newest = times[-1]
+    is_late = now - start_of(rule, newest) > LATE_AFTER
+    if rule.catch_up == "skip":
+        missed = [
+            (time, f"skipped: missed by {_ago(now - start_of(rule, time))}, and catch_up is skip")
+            for time in times[:-1]
+        ]
+        found: list[tuple[datetime, Decision, str, datetime | None]] = [
+            (time, "skipped", why, None) for time, why in missed
+        ]
+        if is_late:
+            why = f"skipped: missed by {_ago(now - start_of(rule, newest))}, and catch_up is skip"
+            return [*found, (newest, "skipped", why, None)]
+        return [*found, (newest, "run", "on time", None)]
+    words = f"merged into {newest:%Y-%m-%d %H:%M} UTC: both had come before anything ran"
+    return [
+        *((time, _MERGED, words, newest) for time in times[:-1]),
+        (newest, "run", _run_words(rule, newest, now), None),
+    ]
+
+
+_MERGED: Decision = "merged"
+
+
+def _run_words(rule: Rule, time: datetime, now: datetime) -> str:
+    late = now - start_of(rule, time)
+    return f"caught up, {_ago(late)} late" if late > LATE_AFTER else "on time"
+
+
+def _ago(late: timedelta) -> str:
+    minutes = int(late.total_seconds()) // 60
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+
+
+def trigger_key(schedule: Schedule, nominal: datetime) -> str:
+    """What makes the training of one nominal time unique, however often it is started."""
+    return f"schedule:{schedule.id}:{nominal.isoformat()}"
+
+
+def _outcome(schedule: Schedule, act: Callable[[Schedule], str]) -> str:
+    try:
+        return act(schedule)
+    except PilothouseError as error:
+        return f"failed: {error}"
+
+
+def _switch(services: Services, actor: Actor, schedule_id: int, *, paused: bool, reason: str) -> Schedule:
+    words = clean_text(reason, "the reason")
+    with services.registry.read() as connection:
+        model = _require(connection, schedule_id).model
+    with changing(services, actor, Permission.SCHEDULE, model) as change:
+        before = _require(change.connection, schedule_id)
+        if before.paused == paused:
+            raise ConflictError(f"schedule {schedule_id} is {'paused' if paused else 'on'} already")
+        schedules.set_paused(change.connection, schedule_id, paused, at=change.at)
+        change.record(
+            "schedule.paused" if paused else "schedule.resumed",
+            f"{before.model} {before.name}",
+            {"schedule": schedule_id, "reason": words},
+        )
+        return _require(change.connection, schedule_id)
+
+
+def _require(connection: Connection, schedule_id: int) -> Schedule:
+    found = schedules.find(connection, schedule_id)
+    if found is None:
+        raise NotFoundError(f"there is no schedule {schedule_id}: list them with pilothouse schedules")
+    return found

@@ -1,0 +1,1 @@
+"""How everything is: health, targets, processes, models on targets."""

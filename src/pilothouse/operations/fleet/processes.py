@@ -1,0 +1,148 @@
+"""What the daemon and the serving processes say of themselves, and whether the daemon is there."""
+
+import shutil
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from pilothouse.domain.jobs import JobStatus, ProcessName
+from pilothouse.domain.monitoring import DaemonState
+from pilothouse.domain.records import Job
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.domain.wire import ServingReport
+from pilothouse.operations.authorisation import changing, reading
+from pilothouse.operations.services import Services
+from pilothouse.store import jobs, processes, workspace
+from pilothouse.system import landlock
+from pilothouse.system.leader import leader
+from pilothouse.system.processes import own_name
+
+BEAT_EVERY_S = 5.0
+_NAME = "daemon"
+
+
+def daemon_state(services: Services) -> DaemonState:
+    """What is known of the daemon: whether that very process lives, not only what it last wrote."""
+    running = leader(services.paths.daemon_lock)
+    with services.registry.read() as connection:
+        record = processes.find_process(connection, _NAME)
+    pid = running.pid if running else None
+    if record is None or (running is not None and record.process != running):
+        return DaemonState(running is not None, pid, None, None, landlock.describe())
+    return DaemonState(
+        running=running is not None,
+        pid=pid,
+        started_at=record.started_at,
+        heartbeat_at=record.heartbeat_at,
+        isolation=str(record.detail.get("isolation", "")) or landlock.describe(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonReport:
+    """The daemon, what it is at, what keeps it from working, and what comes next by schedule, soonest first."""
+
+    state: DaemonState
+    read_only: str
+    """Why nothing may be written, in words; empty where it may."""
+    paused: str
+    """Who paused automation and why; empty where it runs."""
+    running: tuple[Job, ...]
+    queued: int
+    next: tuple[tuple[datetime, str], ...]
+    disk_free_bytes: int
+    registry_wal_bytes: int
+    telemetry_wal_bytes: int
+
+
+def daemon_report(services: Services, actor: Actor) -> DaemonReport:
+    """Everything that an operator asks of the daemon. Raises NotAllowedError."""
+    from pilothouse.operations.automation import schedules
+
+    with reading(services, actor) as connection:
+        running = jobs.listed(connection, status=JobStatus.RUNNING)
+        queued = len(jobs.listed(connection, status=JobStatus.QUEUED))
+        automation = workspace.automation(connection)
+    following = sorted(
+        (item.next_times[0], f"{item.action} {item.model} ({item.name})")
+        for item in schedules.list_schedules(services, actor, count=1)
+        if item.next_times and not item.paused
+    )
+    mark = services.write_guard.state()
+    return DaemonReport(
+        daemon_state(services),
+        mark.words if mark else "",
+        f"paused by {automation.actor}: {automation.reason}" if automation.paused else "",
+        tuple(running),
+        queued,
+        tuple(following[:5]),
+        shutil.disk_usage(services.paths.state).free,
+        _size(services.paths.registry.with_name("registry.db-wal")),
+        _size(services.paths.telemetry.with_name("telemetry.db-wal")),
+    )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def announce_daemon(services: Services, isolation: str) -> ProcessName:
+    """Record that this process is the daemon now."""
+    name = own_name()
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        processes.put_process(
+            change.connection,
+            _NAME,
+            name,
+            started_at=change.at,
+            at=change.at,
+            detail={"isolation": isolation},
+        )
+        change.record("daemon.started", _NAME, {"pid": name.pid, "isolation": isolation})
+    return name
+
+
+def take_leave(services: Services, reason: str) -> None:
+    """Record that the daemon stopped in good order."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        processes.set_stopped(change.connection, _NAME, at=change.at)
+        change.record("daemon.stopped", _NAME, {"reason": reason})
+
+
+class Pulse:
+    """The registry's knowledge of who is alive, kept with few writes: each one makes every console look again.
+
+    A serving process reports every second. What it says is written at once where it is news; that it said the same
+    again is written with the daemon's own heartbeat, for all targets in one transaction.
+    """
+
+    def __init__(self, services: Services, daemon: ProcessName) -> None:
+        self._services = services
+        self._daemon = daemon
+        self._lock = threading.Lock()
+        self._said: dict[str, ServingReport] = {}
+        self._repeated: dict[str, datetime] = {}
+
+    def take_report(self, report: ServingReport) -> None:
+        """A target's serving process has said how it is."""
+        with self._lock:
+            before = self._said.get(report.target)
+            news = before is None or report != replace(before, spooled_batches=report.spooled_batches)
+            if news:
+                self._write({report.target: report}, {report.target: self._services.now()})
+            else:
+                self._repeated[report.target] = self._services.now()
+            self._said[report.target] = report
+
+    def beat(self) -> None:
+        """Say that the daemon is there, and which serving processes are. To be called every ``BEAT_EVERY_S``."""
+        with self._lock:
+            self._write({target: self._said[target] for target in self._repeated}, self._repeated)
+            self._repeated = {}
+
+    def _write(self, reports: dict[str, ServingReport], times: dict[str, datetime]) -> None:
+        with self._services.registry.transaction() as connection:
+            processes.beat(connection, _NAME, self._daemon, at=self._services.now())
+            for target, report in reports.items():
+                processes.put_report(connection, report, at=times[target])

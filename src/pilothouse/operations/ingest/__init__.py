@@ -1,0 +1,1 @@
+"""Predictions and outcomes in, from the hub and from files."""

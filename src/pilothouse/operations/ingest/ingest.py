@@ -1,0 +1,245 @@
+"""Predictions and outcomes in: from the hub, and from files of models that are served elsewhere."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pilothouse.domain.errors import IntegrityError, NotFoundError
+from pilothouse.domain.identifiers import VersionReference, check_name, version_uri
+from pilothouse.domain.monitoring import RejectedEvents
+from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.watch import HOUR
+from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
+from pilothouse.operations.authorisation import authorise, changing, reading
+from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
+from pilothouse.operations.promotion.deployments import private_columns
+from pilothouse.operations.services import Services
+from pilothouse.statistics.specification import ProfileSpecification
+from pilothouse.store import targets, versions
+from pilothouse.telemetry import VersionFacts, from_us, to_us
+from pilothouse.telemetry.streams import list_streams, rejected_counts
+from pilothouse.telemetry.truths import waiting_outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class FileReceipt:
+    """What became of a file's rows. ``duplicates`` are rows of a file that was handed in before."""
+
+    rows: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    outcomes: LabelReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingOutcomes:
+    """How many outcomes wait for their prediction, and since when the oldest does (None where none waits)."""
+
+    count: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What telemetry holds: events taken in, events with their outcome, events and outcomes refused."""
+
+    events: int
+    labels: int
+    rejected: int
+
+
+def ingest_batch(services: Services, batch: PredictionBatch, *, from_file: bool = False) -> BatchReceipt:
+    """Take in a batch from a serving process; returns after the commit. Never raises for what is in the batch: rows that
+    make no sense are counted and kept apart. A file cannot move a target's clock by a far jump: one log with wrong dates would
+    make every later event too late. Raises UnavailableError (disk full, database locked)."""
+    return ingest_batches(services, [batch], from_file=from_file)[0]
+
+
+def ingest_batches(
+    services: Services, batches: Sequence[PredictionBatch], *, from_file: bool = False
+) -> list[BatchReceipt]:
+    """``ingest_batch`` of several, in their order and in one transaction: what a commit costs is shared."""
+    return services.telemetry.append_many(
+        batches,
+        lambda model, version: version_facts(services, model, version),
+        to_us(services.now()),
+        trusted_clock=not from_file,
+    )
+
+
+def ingest_outcomes(
+    services: Services, outcomes: Sequence[Outcome], target: str | None = None
+) -> LabelReceipt:
+    """Join outcomes to their predictions; those that come early wait. Raises UnavailableError.
+
+    With a ``target``, which hands them in, only to predictions of that target; others are counted as rejected.
+    """
+    return services.telemetry.add_outcomes(outcomes, to_us(services.now()), target)
+
+
+def count_refused(services: Services, target: str, rows: int, why: str) -> None:
+    """Count what came from a target and was no batch, or no list of outcomes, at all."""
+    services.telemetry.count_refused(rows, f"{target}: {why}", to_us(services.now()))
+
+
+def ingest_file(
+    services: Services, actor: Actor, path: Path, model: str, version: int, target: str
+) -> FileReceipt:
+    """Take in a prediction log (parquet, csv, csv.gz or jsonl) of a version that is served elsewhere.
+
+    Columns: the model's features; ``score``; ``label`` (left out for a regression, and for a binary model where the
+    score decides at 0.5); the model's timestamp column, or ``event_time``; where there are any ``prediction_id``,
+    ``latency_ms`` and ``truth``. The same file twice counts once. Raises InvalidInputError (what the file lacks),
+    NotFoundError (no such version or target) or NotAllowedError.
+    """
+    from pilothouse.operations.ingest.prediction_files import read_predictions
+
+    check_name(target, "target")
+    authorise(services, actor, Permission.INGEST, model)
+    with services.registry.read() as connection:
+        require_model(connection, model)
+        require_version(connection, version_uri(model, version))
+        if targets.target_id(connection, target) is None:
+            raise NotFoundError(f"there is no target {target!r}: name one of the model file's [[targets]]")
+        spec = spec_of_model(connection, model)
+    facts = version_facts(services, model, version)
+    if facts is None:
+        raise NotFoundError(f"there is no {version_uri(model, version)}")
+    log = read_predictions(path, spec, facts.specification)
+    accepted = rejected = duplicates = 0
+    named = hashlib.sha256(f"{log.digest}:{model}/{version}@{target}".encode()).hexdigest()[:16]
+    for batch in log.batches(f"file-{named}", model, version, target):
+        receipt = ingest_batch(services, batch, from_file=True)
+        if receipt.duplicate:
+            duplicates += batch.rows
+        else:
+            accepted += receipt.accepted
+            rejected += receipt.rejected
+    while services.telemetry.fold_windows():
+        pass
+    joined = ingest_outcomes(services, log.outcomes(f"file-{named}"))
+    found = FileReceipt(log.rows, accepted, rejected, duplicates, joined)
+    _record(services, actor, model, "telemetry.ingested", path, log.digest, target, found.accepted)
+    return found
+
+
+def ingest_labels_file(services: Services, actor: Actor, path: Path) -> LabelReceipt:
+    """Take in outcomes from a file with the columns ``prediction_id`` and ``outcome`` (or ``truth``, ``value``).
+
+    Raises InvalidInputError or NotAllowedError.
+    """
+    from pilothouse.operations.ingest.prediction_files import read_outcomes
+
+    authorise(services, actor, Permission.INGEST)
+    listed, digest = read_outcomes(path)
+    receipt = ingest_outcomes(services, listed)
+    _record(services, actor, "", "telemetry.labelled", path, digest, "", receipt.joined)
+    return receipt
+
+
+def rejected(services: Services, actor: Actor) -> list[RejectedEvents]:
+    """What was not taken in, by reason, most frequent first: events, outcomes, dropped columns, conflicts."""
+    with reading(services, actor):
+        pass
+    if not services.paths.telemetry.exists():
+        return []
+    with services.telemetry.read() as connection:
+        return [
+            RejectedEvents(found.reason, found.count, from_us(found.last_us), found.example)
+            for found in rejected_counts(connection)
+        ]
+
+
+def waiting(services: Services, actor: Actor) -> WaitingOutcomes:
+    """Outcomes that came before their prediction."""
+    with reading(services, actor):
+        pass
+    if not services.paths.telemetry.exists():
+        return WaitingOutcomes(0, None)
+    with services.telemetry.read() as connection:
+        count, oldest_us = waiting_outcomes(connection)
+    return WaitingOutcomes(count, None if oldest_us is None else from_us(oldest_us))
+
+
+def totals(services: Services, actor: Actor) -> Totals:
+    """How much is stored."""
+    with reading(services, actor):
+        pass
+    if not services.paths.telemetry.exists():
+        return Totals(0, 0, 0)
+    with services.telemetry.read() as connection:
+        streams = list_streams(connection)
+        refused = sum(found.count for found in rejected_counts(connection))
+    return Totals(sum(s.rows for s in streams), sum(s.labelled for s in streams), refused)
+
+
+def version_facts(services: Services, model: str, version: int) -> VersionFacts | None:
+    """What ingest must know of a version; None where there is none. Looked up again when the registry has changed."""
+    state = services.registry.data_version()
+    known = services.telemetry.known_versions.get((model, version))
+    if known is not None and known[0] == state:
+        return known[1]
+    facts = _look_up(services, model, version, known[1] if known else None)
+    services.telemetry.known_versions[model, version] = (state, facts)
+    return facts
+
+
+def _look_up(
+    services: Services, model: str, version: int, before: VersionFacts | None
+) -> VersionFacts | None:
+    with services.registry.read() as connection:
+        found = versions.find(connection, VersionReference(model, version))
+        if found is None:
+            return None
+        spec = spec_of_model(connection, model)
+        watched = spec.monitoring
+    if before is not None and before.specification.digest == found.profile_spec_digest:
+        specification = before.specification
+    else:
+        specification = _specification(services, found.profile_spec_digest)
+    fine = any(duration % HOUR for duration in (watched.window, watched.step))
+    slices = tuple(name for name in spec.data.slices if name in specification.by_name)
+    return VersionFacts(
+        specification, frozenset(private_columns(services, model)), minutes=fine, slices=slices
+    )
+
+
+def _specification(services: Services, digest: str) -> ProfileSpecification:
+    specification = ProfileSpecification.from_bytes(services.artifacts.read(digest))
+    if specification.digest != digest:
+        raise IntegrityError(f"the profile specification {digest} is not what was recorded")
+    return specification
+
+
+def _record(
+    services: Services,
+    actor: Actor,
+    model: str,
+    action: str,
+    path: Path,
+    digest: str,
+    target: str,
+    rows: int,
+) -> None:
+    with changing(services, actor, Permission.INGEST, model) as change:
+        change.record(
+            action,
+            model or "outcomes",
+            {"file": path.name, "sha256": digest, "target": target, "rows": rows},
+        )
+
+
+__all__ = [
+    "FileReceipt",
+    "ingest_batch",
+    "ingest_batches",
+    "ingest_file",
+    "ingest_labels_file",
+    "ingest_outcomes",
+    "rejected",
+    "version_facts",
+    "waiting",
+]

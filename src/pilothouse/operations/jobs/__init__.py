@@ -1,0 +1,1 @@
+"""Jobs: queued, prepared, attempted, logged, their results recorded."""

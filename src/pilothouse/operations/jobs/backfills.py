@@ -1,0 +1,102 @@
+"""Work for a range of past dates: one job a date, however often it is asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.records import Job
+from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.catalogue import require_model
+from pilothouse.operations.jobs.trainings import start_backtest, start_training
+from pilothouse.operations.services import Services
+from pilothouse.store import deployments, jobs
+
+MOST_DATES = 1_000
+_PRIORITY = -10
+"""Behind whatever else there is: it is about the past."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackfilledDate:
+    """A date with its job; ``new`` where it was queued just now."""
+
+    at: datetime
+    job: Job
+    new: bool
+
+
+def backfill(
+    services: Services,
+    actor: Actor,
+    model: str,
+    since: datetime,
+    until: datetime,
+    every: timedelta,
+    *,
+    what: Literal["train", "backtest"] = "train",
+    priority: int = _PRIORITY,
+    reason: str = "",
+) -> list[BackfilledDate]:
+    """Queue a training as of each date from ``since`` to ``until``, or a backtest of what is live on each window from one
+    date to the next. A date that has its job under the model file in force is left as it is, so that asking again goes on
+    where an interruption ended.
+
+    Raises NotFoundError, NotAllowedError or InvalidInputError (a range that is empty, too long, or still to come).
+    """
+    dates = _dates(services, since, until, every)
+    with reading(services, actor) as connection:
+        spec = require_model(connection, model).spec_digest[:16]
+        live = sorted({deployment.version for deployment in deployments.live(connection, model=model)})
+        before = {
+            at: jobs.find_by_trigger(connection, model, _key(what, spec, live, at, every)) for at in dates
+        }
+    if what == "backtest" and not live:
+        raise InvalidInputError(f"no version of {model} is live: there is nothing to score on past windows")
+    found = []
+    for at in dates:
+        words = reason or f"back-fill as of {at:%Y-%m-%d %H:%M}"
+        key = _key(what, spec, live, at, every)
+        job = before[at]
+        if job is None and what == "train":
+            job = start_training(
+                services, actor, model, as_of=at, reason=words, trigger_key=key, priority=priority
+            )
+        elif job is None:
+            job = start_backtest(
+                services,
+                actor,
+                model,
+                live,
+                since=at,
+                until=at + every,
+                reason=words,
+                trigger_key=key,
+                priority=priority,
+            )
+        found.append(BackfilledDate(at, job, before[at] is None))
+    return found
+
+
+def _dates(services: Services, since: datetime, until: datetime, every: timedelta) -> list[datetime]:
+    if since > until:
+        raise InvalidInputError(f"from {since.isoformat()} is after to {until.isoformat()}")
+    if every < timedelta(minutes=1):
+        raise InvalidInputError("every: expected a minute or more")
+    if until > services.now():
+        raise InvalidInputError(f"to: {until.isoformat()} is still to come; expected now or before")
+    count = (until - since) // every + 1
+    if count > MOST_DATES:
+        raise InvalidInputError(
+            f"that is {count:,} dates; expected {MOST_DATES:,} at most: take a longer step"
+        )
+    return [since + i * every for i in range(count)]
+
+
+def _key(what: str, spec: str, live: Sequence[int], at: datetime, every: timedelta) -> str:
+    if what == "train":
+        return f"backfill:train:{spec}:{at.isoformat()}"
+    versions = ",".join(map(str, live))
+    return f"backfill:backtest:{versions}:{at.isoformat()}:{int(every.total_seconds())}"

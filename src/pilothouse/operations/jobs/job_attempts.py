@@ -1,0 +1,187 @@
+"""What becomes of an attempt that does not succeed: another one, now or later, or the job's end. All of it for the daemon.
+
+While another attempt is to come the job is queued again, its error is not recorded as the job's, and no row says that
+it ended: nobody is told of a failure that may pass by itself.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from pilothouse.domain.jobs import Cause, JobStatus, RetryOn, back_off_s, retry_reason
+from pilothouse.domain.model_file import spec_from_plain
+from pilothouse.domain.model_spec import TrainingSpec
+from pilothouse.domain.records import Job
+from pilothouse.domain.roles import DAEMON, Permission
+from pilothouse.operations.authorisation import Change, changing
+from pilothouse.operations.jobs.jobs import (
+    ClaimedJob,
+    Outcome,
+    discard_files_of,
+    finish_in,
+    one_line,
+    require_job,
+    stale,
+)
+from pilothouse.operations.jobs.trainings import merge_overrides
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import job_queue, jobs, models
+
+_MESSAGE_LIMIT = 400
+
+
+def settle(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
+    """Commit an attempt that did not succeed: queue the job again where that may help, else end it.
+
+    Raises StaleAttemptError where another attempt holds the job, or it has ended.
+    """
+    number = claim.job.id
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        job = require_job(change.connection, number)
+        delay_s = _delay_s(change.connection, job, outcome.status, outcome.cause)
+        if delay_s is None or jobs.cancel_requested(change.connection, number):
+            return finish_in(change, claim, outcome, result={}, version_id=None)
+        if not job_queue.is_held(change.connection, number, claim.attempt, claim.owner):
+            raise stale(claim)
+        at = change.at + timedelta(seconds=delay_s)
+        left = job.max_attempts - job.failures - 1
+        words = f"{outcome.status}: {outcome.error}; {_attempts(left)} left, the next at {at:%Y-%m-%d %H:%M:%S} UTC"
+        job_queue.put_back(
+            change.connection, number, claim.attempt, one_line(words, _MESSAGE_LIMIT), not_before=at
+        )
+        jobs.add_steps(change.connection, number, claim.attempt, outcome.exits, outcome.steps)
+        change.record(
+            "job.will_retry",
+            f"job {number}",
+            {
+                "attempt": claim.attempt,
+                "status": str(outcome.status),
+                "error": one_line(outcome.error, _MESSAGE_LIMIT),
+                "attempts_left": left,
+                "not_before": at.isoformat(),
+            },
+        )
+        return require_job(change.connection, number)
+
+
+def park(services: Services, claim: ClaimedJob, others: Sequence[int], message: str) -> Job:
+    """Give the slot back until the other jobs have ended; what the steps have made is kept. Raises StaleAttemptError."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        return _wait(change, claim, others, message, "job.parked")
+
+
+def hand_over(services: Services, claim: ClaimedJob) -> Job:
+    """Leave a job to the next daemon, without counting the attempt as a failure. Raises StaleAttemptError."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        return _wait(change, claim, (), "its daemon stopped; the next one goes on with it", "job.handed_over")
+
+
+def _wait(change: Change, claim: ClaimedJob, others: Sequence[int], message: str, action: str) -> Job:
+    number = claim.job.id
+    if not job_queue.is_held(change.connection, number, claim.attempt, claim.owner):
+        raise stale(claim)
+    jobs.wait_for(change.connection, number, others, "ended")
+    job_queue.put_back(change.connection, number, claim.attempt, message, failed=False)
+    change.record(action, f"job {number}", {"attempt": claim.attempt, "after": list(others)})
+    return require_job(change.connection, number)
+
+
+def requeue_lost(services: Services, *, leader: str | None = None) -> list[Job]:
+    """Take care of running jobs that nobody answers for: queue them again, or end them where no attempt is left.
+
+    Those are the jobs whose lease has run out, and with ``leader`` (the only daemon that there can be) all that another
+    owner claimed. Returns them as they are now.
+    """
+    with services.registry.read() as connection:
+        if not _lost(services, connection, leader):
+            return []
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        done = [_put_back(change, job) for job in _lost(services, change.connection, leader)]
+    _discard_ended(services, done)
+    return done
+
+
+def end_hopeless(services: Services) -> list[Job]:
+    """End waiting jobs whose deadline has passed, or that need the success of one that did not succeed."""
+    with services.registry.read() as connection:
+        if not _hopeless(services, connection):
+            return []
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        done = []
+        for job, status, error in _hopeless(services, change.connection):
+            if jobs.end_waiting(change.connection, job.id, status, error, at=change.at):
+                change.record("job.ended", f"job {job.id}", {"status": str(status), "error": error})
+                done.append(require_job(change.connection, job.id))
+    _discard_ended(services, done)
+    return done
+
+
+def _hopeless(services: Services, connection: Connection) -> list[tuple[Job, JobStatus, str]]:
+    found = {
+        job.id: (
+            job,
+            JobStatus.TIMED_OUT,
+            f"its deadline, {job.deadline:%Y-%m-%d %H:%M} UTC, passed while it waited",
+        )
+        for job in job_queue.overdue(connection, services.now())
+        if job.status is JobStatus.QUEUED
+    }
+    for waiting, ended in job_queue.hopeless(connection):
+        words = f"job {ended.id}, on whose success it waited, ended otherwise: {ended.status}"
+        found.setdefault(waiting.id, (waiting, JobStatus.CANCELLED, words))
+    return list(found.values())
+
+
+def training_rules(connection: Connection, job: Job) -> TrainingSpec:
+    """``[training]`` as it counts for a job: the file in force when it was queued, with the job's overrides."""
+    stored = models.spec_by_id(connection, jobs.origin_of(connection, job.id).spec_id)
+    assert stored is not None
+    return merge_overrides(spec_from_plain(stored.spec), job.options.get("overrides", {})).training
+
+
+def _delay_s(connection: Connection, job: Job, status: JobStatus, cause: Cause) -> int | None:
+    """Seconds to the next attempt; None where there is none."""
+    reason: RetryOn | None = retry_reason(status, cause)
+    if reason is None or job.failures + 1 >= job.max_attempts:
+        return None
+    rules = training_rules(connection, job)
+    return back_off_s(rules.retry_after, job.failures + 1) if reason in rules.retry_on else None
+
+
+def _lost(services: Services, connection: Connection, leader: str | None) -> list[Job]:
+    found = {job.id: job for job in job_queue.expired(connection, services.now())}
+    if leader is not None:
+        found |= {job.id: job for job in job_queue.running_of_others(connection, leader)}
+    return [found[number] for number in sorted(found)]
+
+
+def _put_back(change: Change, job: Job) -> Job:
+    if jobs.cancel_requested(change.connection, job.id):
+        status, error = (
+            JobStatus.CANCELLED,
+            "cancelled; the daemon went away before it could end the processes",
+        )
+    elif _delay_s(change.connection, job, JobStatus.LOST, "lost") is None:
+        status = JobStatus.LOST
+        error = f"the daemon went away during each of {job.failures + 1} attempts: pilothouse retry {job.id} tries again"
+    else:  # its daemon is gone, and nothing is won by waiting
+        left = job.max_attempts - job.failures - 1
+        message = f"attempt {job.attempt} was lost with the daemon; waiting for the next one"
+        job_queue.put_back(change.connection, job.id, job.attempt, message)
+        change.record("job.requeued", f"job {job.id}", {"attempt": job.attempt, "attempts_left": left})
+        return require_job(change.connection, job.id)
+    job_queue.end_lost(change.connection, job.id, job.attempt, status, error, at=change.at)
+    change.record(
+        "job.ended", f"job {job.id}", {"status": str(status), "attempt": job.attempt, "error": error}
+    )
+    return require_job(change.connection, job.id)
+
+
+def _discard_ended(services: Services, found: Sequence[Job]) -> None:
+    for job in found:
+        if job.status.ended:
+            discard_files_of(services, job.id)
+
+
+def _attempts(count: int) -> str:
+    return f"{count} attempt{'' if count == 1 else 's'}"

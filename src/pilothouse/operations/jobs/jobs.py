@@ -1,0 +1,284 @@
+"""Jobs: seeing them, ending them, queueing them again; and, for the daemon, the queue with its leases.
+
+A job runs at least once and its result is committed exactly once: each claim is a new attempt, the attempt's number is
+the fencing token, and whatever an attempt says after it lost its lease is refused with StaleAttemptError. What becomes of
+attempts that fail, wait, or belong to a daemon that stops is in ``job_attempts``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from pilothouse.domain.errors import ConflictError, NotFoundError, StaleAttemptError
+from pilothouse.domain.jobs import Cause, JobStatus, StepExit, StepResult
+from pilothouse.domain.records import Job
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.execution.step_files import discard_files
+from pilothouse.operations.authorisation import Change, authorise, changing, clean_text, reading
+from pilothouse.operations.jobs.job_logs import LOG_LIMIT, read_steps
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import alerts, job_queue, jobs
+
+_MESSAGE_LIMIT = 300
+_ERROR_LIMIT = 2_000
+
+
+class Outcome(Protocol):
+    """How the pipeline says that a job ended."""
+
+    @property
+    def status(self) -> JobStatus: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def steps(self) -> Mapping[str, StepResult]: ...
+    @property
+    def exits(self) -> Mapping[str, StepExit]: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def peak_memory_mb(self) -> float: ...
+    @property
+    def cause(self) -> Cause: ...
+    @property
+    def reused(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that ``owner`` holds until its lease runs out; prolonged by ``heartbeat``."""
+
+    job: Job
+    owner: str
+    lease_s: float
+
+    @property
+    def attempt(self) -> int:
+        """The fencing token."""
+        return self.job.attempt
+
+
+def list_jobs(
+    services: Services,
+    actor: Actor,
+    *,
+    status: JobStatus | None = None,
+    model: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+    trials: bool = False,
+) -> list[Job]:
+    """Jobs, newest first; ``before`` pages backwards by number. ``trials``: those of searches too."""
+    with reading(services, actor) as connection:
+        return jobs.listed(connection, status=status, model=model, before=before, limit=limit, trials=trials)
+
+
+def get_job(services: Services, actor: Actor, number: int) -> Job:
+    """One job. Raises NotFoundError."""
+    with reading(services, actor) as connection:
+        return require_job(connection, number)
+
+
+def read_log(
+    services: Services, actor: Actor, number: int, *, offset: int = 0, limit: int = LOG_LIMIT
+) -> tuple[str, int]:
+    """What the job's processes printed from byte ``offset`` on, at most ``limit`` bytes, and where to read on.
+
+    The text is as the processes wrote it: whoever shows it has to clean it. Raises NotFoundError.
+    """
+    authorise(services, actor)
+    job = get_job(services, actor, number)
+    return read_steps(services.paths.job_folder(number), offset=offset, limit=limit, ended=job.status.ended)
+
+
+def cancel_job(services: Services, actor: Actor, number: int, *, reason: str = "") -> Job:
+    """End a job, and the trials that it waits for: a waiting one at once; of a running one the daemon ends the processes
+    within a moment.
+
+    Raises NotFoundError, NotAllowedError or ConflictError (it has ended).
+    """
+    words = clean_text(reason, "the reason")
+    model = get_job(services, actor, number).model
+    with changing(services, actor, Permission.CANCEL_JOB, model) as change:
+        job = require_job(change.connection, number)
+        if job.status.ended:
+            raise ConflictError(f"job {number} has ended already: {job.status}")
+        for each in (
+            job,
+            *(trial for trial in jobs.children(change.connection, number) if not trial.status.ended),
+        ):
+            _cancel(change, each, words)
+        ended = require_job(change.connection, number)
+    if ended.status.ended:
+        discard_files_of(services, number)
+    return ended
+
+
+def _cancel(change: Change, job: Job, words: str) -> None:
+    if job.status is JobStatus.QUEUED:
+        error = f"cancelled by {change.actor.name}" + (f": {words}" if words else "")
+        jobs.end_waiting(change.connection, job.id, JobStatus.CANCELLED, error, at=change.at)
+        change.record("job.cancelled", f"job {job.id}", {"reason": words})
+    else:
+        jobs.request_cancel(change.connection, job.id, by=change.actor.name, at=change.at)
+        change.record("job.cancel_requested", f"job {job.id}", {"reason": words, "attempt": job.attempt})
+
+
+def retry_job(services: Services, actor: Actor, number: int) -> Job:
+    """Queue an ended job once more as a job of its own, with the same model file, options and data cut.
+
+    Raises NotFoundError, NotAllowedError or ConflictError (it has not ended).
+    """
+    model = get_job(services, actor, number).model
+    with changing(services, actor, Permission.CANCEL_JOB, model) as change:
+        job = require_job(change.connection, number)
+        if not job.status.ended:
+            raise ConflictError(f"job {number} is {job.status}: it can be retried when it has ended")
+        if job.parent is not None:
+            raise ConflictError(f"job {number} is a trial of job {job.parent}: retry that one")
+        origin = jobs.origin_of(change.connection, number)
+        again = jobs.add(
+            change.connection,
+            kind=job.kind,
+            model_id=origin.model_id,
+            spec_id=origin.spec_id,
+            created_by=actor.name,
+            reason=f"retry of job {number}" + (f": {job.reason}" if job.reason else ""),
+            at=change.at,
+            options=job.options,
+            alert_id=origin.alert_id,
+            retry_of=number,
+            version_id=origin.version_id if job.kind == "reproduce" else None,
+            priority=job.priority,
+            max_attempts=job.max_attempts,
+        )
+        if origin.alert_id is not None:
+            alerts.set_retrain_job(change.connection, origin.alert_id, again)
+        change.record(
+            "job.retried", f"job {again}", {"retry_of": number, "kind": job.kind, "model": job.model}
+        )
+        return require_job(change.connection, again)
+
+
+def claim_job(services: Services, owner: str, lease_s: float) -> ClaimedJob | None:
+    """Give the oldest waiting job to ``owner`` for ``lease_s`` seconds; None where none waits. For the daemon."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        job = job_queue.claim_next(
+            change.connection, owner=owner, at=change.at, lease_until=change.at + timedelta(seconds=lease_s)
+        )
+        if job is None:
+            return None
+        change.record(
+            "job.started", f"job {job.id}", {"attempt": job.attempt, "model": job.model, "kind": job.kind}
+        )
+        return ClaimedJob(job, owner, lease_s)
+
+
+def heartbeat(services: Services, claim: ClaimedJob, lease_s: float | None = None) -> bool:
+    """Prolong the lease; True once somebody wants the job to end. Raises StaleAttemptError."""
+    with services.registry.transaction() as connection:
+        until = services.now() + timedelta(seconds=lease_s or claim.lease_s)
+        if not job_queue.extend_lease(connection, claim.job.id, claim.attempt, claim.owner, until):
+            raise stale(claim)
+        return jobs.cancel_requested(connection, claim.job.id)
+
+
+def cancel_wanted(services: Services, claim: ClaimedJob) -> bool:
+    """True once somebody wants the job to end; cheap enough to ask several times a second."""
+    with services.registry.read() as connection:
+        return jobs.cancel_requested(connection, claim.job.id)
+
+
+def report_progress(services: Services, claim: ClaimedJob, step: str, fraction: float, message: str) -> None:
+    """Say how far the job is, 0 to 1 of the whole. Raises StaleAttemptError."""
+    words = one_line(message, _MESSAGE_LIMIT)
+    with services.registry.transaction() as connection:
+        held = job_queue.set_progress(
+            connection, claim.job.id, claim.attempt, claim.owner, step, min(1.0, max(0.0, fraction)), words
+        )
+        if not held:
+            raise stale(claim)
+
+
+def finish_job(
+    services: Services, claim: ClaimedJob, outcome: Outcome, *, result: dict[str, Any] | None = None
+) -> Job:
+    """Commit how an attempt ended, for good. Raises StaleAttemptError where another attempt holds the job, or it has ended."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        return finish_in(change, claim, outcome, result=result or {}, version_id=None)
+
+
+def finish_in(
+    change: Change, claim: ClaimedJob, outcome: Outcome, *, result: dict[str, Any], version_id: int | None
+) -> Job:
+    """``finish_job`` inside the transaction that records what the job made."""
+    facts = {
+        "seconds": round(outcome.seconds, 3),
+        "peak_memory_mb": round(outcome.peak_memory_mb, 1),
+        **({"reused": dict(outcome.reused)} if getattr(outcome, "reused", None) else {}),
+        **result,
+    }
+    error = one_line(outcome.error, _ERROR_LIMIT)
+    number = claim.job.id
+    held = job_queue.finish(
+        change.connection,
+        number,
+        claim.attempt,
+        claim.owner,
+        status=outcome.status,
+        error=error,
+        result=facts,
+        version_id=version_id,
+        at=change.at,
+    )
+    if not held:
+        raise stale(claim)
+    jobs.add_steps(change.connection, number, claim.attempt, outcome.exits, outcome.steps)
+    change.record(
+        "job.ended",
+        f"job {number}",
+        {"status": str(outcome.status), "attempt": claim.attempt, "error": error, "model": claim.job.model},
+    )
+    return require_job(change.connection, number)
+
+
+def require_job(connection: Connection, number: int) -> Job:
+    """The job, in the caller's transaction. Raises NotFoundError."""
+    found = jobs.find(connection, number)
+    if found is None:
+        raise NotFoundError(f"there is no job {number}: list them with pilothouse jobs")
+    return found
+
+
+def check_held(connection: Connection, claim: ClaimedJob) -> None:
+    """Raise StaleAttemptError unless the attempt holds its job now."""
+    if not job_queue.is_held(connection, claim.job.id, claim.attempt, claim.owner):
+        raise stale(claim)
+
+
+def stale(claim: ClaimedJob) -> StaleAttemptError:
+    """The error for an attempt that has lost its job."""
+    return StaleAttemptError(
+        f"attempt {claim.attempt} of job {claim.job.id} holds it no more: its lease passed on or the job has ended; "
+        "what it did is dropped"
+    )
+
+
+def discard_files_of(services: Services, number: int) -> None:
+    """However a job ended: the artifacts have what is kept, and rows of a failed attempt would stay for ever.
+
+    Logs, requests, results and the copy of the code stay.
+    """
+    folder = services.paths.job_folder(number)
+    for attempt in folder.glob("[0-9]*"):
+        for step in attempt.glob("[0-9][0-9]-*"):
+            discard_files(step)
+        (attempt / "rows.parquet").unlink(missing_ok=True)
+
+
+def one_line(text: str, limit: int) -> str:
+    """``text`` without line breaks, cut at ``limit`` characters, valid Unicode."""
+    words = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+    return words if len(words) <= limit else words[: limit - 1] + "…"

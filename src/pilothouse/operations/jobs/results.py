@@ -1,0 +1,264 @@
+"""Committing what a job made: files first, then one transaction with the fencing token."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.evaluation import GateOutcome, GateResult
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.jobs import JobKind, StepResult
+from pilothouse.domain.model_file import spec_from_plain
+from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
+from pilothouse.domain.roles import DAEMON, Permission
+from pilothouse.operations.authorisation import Change, changing
+from pilothouse.operations.jobs.code_facts import pack_folder
+from pilothouse.operations.jobs.job_inputs import Prepared, code_diff, model_copy, read_prepared
+from pilothouse.operations.jobs.job_logs import read_bytes
+from pilothouse.operations.jobs.jobs import ClaimedJob, Outcome, check_held, finish_in, one_line
+from pilothouse.operations.jobs.step_records import finite, gates_in, metrics_in, snapshot_in
+from pilothouse.operations.promotion.request_filing import advance_automatically
+from pilothouse.operations.services import Services
+from pilothouse.store import jobs as job_rows
+from pilothouse.store import runs, versions
+from pilothouse.store.values import from_us
+
+_LOG_LIMIT = 8 << 20
+_RUN_FILES = (("snapshot", "train"), ("snapshot", "holdout"), ("fit", "trials"))
+_VERSION_FILES = {
+    "model": ("fit", "model"),
+    "schema": ("fit", "schema"),
+    "profile_spec": ("evaluate", "profile_spec"),
+    "reference": ("evaluate", "reference"),
+    "predictions": ("evaluate", "predictions"),
+}
+_ENVIRONMENT = ("python", "platform", "packages", "threads")
+
+
+def record_training(services: Services, claim: ClaimedJob, outcome: Outcome) -> Version:
+    """Register the version that a training made, with its run, snapshot, metrics and gates; end the job.
+
+    It is a candidate only if no gate failed. What the model file and the policy let follow by itself follows in the same
+    transaction. Raises StaleAttemptError (nothing is recorded then) or IntegrityError (a step's record is not valid).
+    """
+    prepared = read_prepared(services, claim)
+    files = _store_version_files(services, outcome)
+    run_files = _store_run_files(services, claim, outcome)
+    snapshot_file = _put(services, outcome, "snapshot", "snapshot")
+    snapshot = snapshot_in(_step(outcome, "snapshot"), snapshot_file.digest)
+    metrics = metrics_in("evaluate", _step(outcome, "evaluate").record.get("metrics"))
+    gates = _gates(prepared, outcome)
+    failed = [gate.gate for gate in gates if gate.outcome is GateOutcome.FAILED]
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        check_held(change.connection, claim)
+        origin = job_rows.origin_of(change.connection, claim.job.id)
+        schema = _step(outcome, "snapshot").record.get("schema", {})
+        snapshot_id = runs.add_snapshot(change.connection, snapshot, schema=schema, at=change.at)
+        run = _new_run(claim, prepared, outcome, origin, snapshot_id, change, run_files)
+        run_id = runs.add(change.connection, run, run_files, at=change.at)
+        number = versions.next_number(change.connection, origin.model_id)
+        version_id = versions.add(
+            change.connection,
+            model_id=origin.model_id,
+            number=number,
+            run_id=run_id,
+            status=VersionStatus.REFUSED if failed else VersionStatus.CANDIDATE,
+            model_digest=files["model"].digest,
+            model_bytes=files["model"].bytes,
+            schema_digest=files["schema"].digest,
+            profile_spec_digest=files["profile_spec"].digest,
+            reference_digest=files["reference"].digest,
+            predictions_digest=files["predictions"].digest,
+            metrics=metrics,
+            gates=gates,
+            at=change.at,
+        )
+        version = versions.find_by_id(change.connection, version_id)
+        assert version is not None
+        _record_version(change, claim, version, snapshot, run, failed)
+        request = advance_automatically(services, version, by_automation=claim.job.created_by == DAEMON.name)
+        result: dict[str, Any] = {"version": number, "status": str(version.status), "failed_gates": failed}
+        if request is not None:
+            result |= {"request": request.id, "request_status": str(request.status)}
+        finish_in(change, claim, outcome, result=result, version_id=version_id)
+        found = versions.find_by_id(change.connection, version_id)
+        assert found is not None
+    return found
+
+
+def record_reproduction(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
+    """End a reproduction with its answer: ``identical``, or ``differences``. Raises StaleAttemptError, IntegrityError."""
+    record = _step(outcome, "compare").record
+    identical, differences = record.get("identical"), record.get("differences")
+    if not isinstance(identical, bool) or not isinstance(differences, list) or identical == bool(differences):
+        raise IntegrityError(
+            "compare: its record does not say what differs: expected identical and differences"
+        )
+    result = {
+        "identical": identical,
+        "differences": [one_line(str(line), 500) for line in differences[:100]],
+        "environment": [one_line(str(line), 500) for line in record.get("environment", [])[:100]],
+    }
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        done = finish_in(change, claim, outcome, result=result, version_id=None)
+        reference = version_uri(claim.job.model, int(claim.job.options["version"]))
+        change.record("version.reproduced", reference, {"job": claim.job.id, **result})
+    return done
+
+
+def record_backtest(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
+    """End a backtest with each version's metrics on the same rows. Raises StaleAttemptError, IntegrityError."""
+    record = _step(outcome, "backtest").record
+    plain = record.get("metrics")
+    if not isinstance(plain, dict):
+        raise IntegrityError("backtest: its record holds no metrics by version")
+    for number, values in plain.items():
+        metrics_in(f"backtest of version {number}", values)
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        return finish_in(change, claim, outcome, result=finite(record), version_id=None)
+
+
+def record_trial(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
+    """End a trial with its score on each fold. Raises StaleAttemptError, IntegrityError."""
+    plain = _step(outcome, "trial").record.get("scores")
+    folds = [str(fold) for fold in claim.job.options["folds"]]
+    if not isinstance(plain, dict) or sorted(plain) != sorted(folds):
+        raise IntegrityError(f"trial: its record holds no scores of the folds {', '.join(folds)}")
+    for fold, score in plain.items():
+        if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
+            raise IntegrityError(f"trial: the score on fold {fold} is no number")
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        return finish_in(change, claim, outcome, result={"scores": finite(plain)}, version_id=None)
+
+
+RECORD: dict[JobKind, Callable[[Services, ClaimedJob, Outcome], object]] = {
+    "train": record_training,
+    "reproduce": record_reproduction,
+    "backtest": record_backtest,
+    "trial": record_trial,
+}
+"""How the result of each kind of job is committed."""
+
+
+def _store_version_files(services: Services, outcome: Outcome) -> dict[str, runs.RunFile]:
+    return {name: _put(services, outcome, step, output) for name, (step, output) in _VERSION_FILES.items()}
+
+
+def _store_run_files(services: Services, claim: ClaimedJob, outcome: Outcome) -> dict[str, runs.RunFile]:
+    files = {
+        output: _put(services, outcome, step, output)
+        for step, output in _RUN_FILES
+        if output in _step(outcome, step).outputs
+    }
+    folder = services.paths.job_folder(claim.job.id)
+    data = {
+        "model_folder": pack_folder(model_copy(services, claim)),
+        "log": read_bytes(folder, offset=0, limit=_LOG_LIMIT),
+    }
+    if (diff := code_diff(services, claim)) is not None:
+        data["code_diff"] = diff.read_bytes()
+    for name, content in data.items():
+        files[name] = runs.RunFile(name, services.artifacts.put_bytes(content), len(content))
+    return files
+
+
+def _put(services: Services, outcome: Outcome, step: str, output: str) -> runs.RunFile:
+    path = _step(outcome, step).outputs.get(output)
+    if path is None:
+        raise IntegrityError(f"{step}: made no {output}; see its log")
+    digest = services.artifacts.put_file(Path(path))
+    return runs.RunFile(output, digest, services.artifacts.size(digest))
+
+
+def _step(outcome: Outcome, step: str) -> StepResult:
+    if step not in outcome.steps:
+        raise IntegrityError(f"{step}: left no result; see its log")
+    return outcome.steps[step]
+
+
+def _gates(prepared: Prepared, outcome: Outcome) -> list[GateResult]:
+    """All gates of the version. The user's function adds one of its own and can touch no other."""
+    gates = gates_in("evaluate", _step(outcome, "evaluate").record.get("gates"))
+    function = spec_from_plain(prepared.spec).gates.function
+    if function is not None:
+        own = gates_in("gate", _step(outcome, "gate").record.get("gates"))
+        if len(own) != 1:
+            raise IntegrityError(f"gate: {function} gave {len(own)} results; expected one")
+        gates.append(replace(own[0], gate="function"))
+    return gates
+
+
+def _new_run(
+    claim: ClaimedJob,
+    prepared: Prepared,
+    outcome: Outcome,
+    origin: job_rows.Origin,
+    snapshot_id: int,
+    change: Change,
+    files: dict[str, runs.RunFile],
+) -> runs.NewRun:
+    spec = spec_from_plain(prepared.spec)
+    diff = files.get("code_diff")
+    fitted, evaluated, rows = (_step(outcome, step).record for step in ("fit", "evaluate", "snapshot"))
+    # The evaluating process runs no user code, so what it says of the environment cannot be forged.
+    environment = evaluated if "packages" in evaluated else fitted
+    return runs.NewRun(
+        model_id=origin.model_id,
+        job_id=claim.job.id,
+        spec_id=origin.spec_id,
+        snapshot_id=snapshot_id,
+        as_of=from_us(prepared.as_of_us),
+        spec=prepared.spec,
+        parameters=finite(fitted.get("parameters", spec.training.parameters)),
+        seed=spec.training.seed,
+        started_by=claim.job.created_by,
+        reason=claim.job.reason,
+        started_at=from_us(prepared.started_us),
+        ended_at=change.at,
+        duration_s=outcome.seconds,
+        peak_memory_mb=outcome.peak_memory_mb,
+        code={**prepared.code, "diff_digest": diff.digest if diff else None},
+        environment=finite({key: environment[key] for key in _ENVIRONMENT if key in environment}),
+        record=finite(
+            {
+                "incumbents": prepared.incumbents,
+                "overrides": claim.job.options.get("overrides", {}),
+                "reused": dict(outcome.reused),
+                "snapshot": {k: v for k, v in rows.items() if k not in ("columns", "schema", "gates")},
+                "train_digest": rows.get("train_digest"),
+                "holdout_digest": rows.get("holdout_digest"),
+                "fit": {k: v for k, v in fitted.items() if k not in (*_ENVIRONMENT, "parameters")},
+                "evaluate": {
+                    k: v for k, v in evaluated.items() if k not in (*_ENVIRONMENT, "metrics", "gates")
+                },
+            }
+        ),
+        alert_id=origin.alert_id,
+    )
+
+
+def _record_version(
+    change: Change,
+    claim: ClaimedJob,
+    version: Version,
+    snapshot: Snapshot,
+    run: runs.NewRun,
+    failed: list[str],
+) -> None:
+    change.record(
+        "version.registered",
+        version_uri(version.model, version.number),
+        {
+            "status": str(version.status),
+            "failed_gates": failed,
+            "job": claim.job.id,
+            "started_by": run.started_by,
+            "reason": run.reason,
+            "model_digest": version.model_digest,
+            "content_digest": snapshot.content_digest,
+            "commit": run.code.get("commit"),
+            "dirty": run.code.get("dirty"),
+            "folder_digest": run.code.get("folder_digest"),
+        },
+    )

@@ -1,0 +1,1 @@
+"""Models and versions: comparing two, walking a lineage, finding what is affected."""

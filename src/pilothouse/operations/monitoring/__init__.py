@@ -1,0 +1,1 @@
+"""Windows of production data: closed, estimated, computed again, read for the monitor's screens."""

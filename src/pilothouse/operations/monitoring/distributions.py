@@ -1,0 +1,167 @@
+"""A feature's two distributions, of a window and of the reference: from stored profiles, whatever the number of events."""
+
+import itertools
+import math
+from datetime import datetime
+
+import numpy as np
+
+from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.identifiers import VersionReference
+from pilothouse.domain.monitoring import DistributionBin, FeatureDistribution
+from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.monitoring.baselines import profile_judged_against
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.statistics import drift, profile
+from pilothouse.statistics.arrays import Floats, Ints
+from pilothouse.statistics.profile import Histogram
+from pilothouse.statistics.specification import NumericColumn, ProfileSpecification
+from pilothouse.store import versions
+from pilothouse.telemetry import from_us, readings, rollup, to_us
+from pilothouse.telemetry.readings import DRIFT, DriftFigure, Reading, figures_of
+from pilothouse.telemetry.streams import Stream, get_stream
+
+_BINS = 15
+_TAIL = 0.005
+"""The share of the reference that the first and the last bin may gather on each side."""
+_LATEST = 1 << 62
+
+
+def feature_distribution(
+    services: Services,
+    actor: Actor,
+    model: str,
+    target: str,
+    feature: str,
+    *,
+    window_end: datetime | None = None,
+    version: int | None = None,
+    bins: int = _BINS,
+) -> FeatureDistribution | None:
+    """The feature in the window that ends at ``window_end`` (the newest without), beside its reference; None before the
+    first window. Reads profiles alone. Raises NotFoundError (no such feature) or NotAllowedError.
+    """
+    with reading(services, actor):
+        pass
+    if not services.paths.telemetry.exists():
+        return None
+    with services.telemetry.read() as connection:
+        found = _reading(connection, model, target, window_end, version)
+        if found is None:
+            return None
+        stream = get_stream(connection, found.stream_id)
+        specification = services.telemetry.specification(connection, stream.id)
+        if feature not in specification.by_name:
+            raise NotFoundError(
+                f"version {stream.version} of {model} has no feature {feature!r}: it has "
+                + ", ".join(specification.by_name)
+            )
+        window = _window(connection, specification, stream, found, feature)
+    with services.registry.read() as registry:
+        known = versions.find(registry, VersionReference(model, stream.version))
+    if known is None:
+        return None
+    reference = profile.histogram(specification, profile_judged_against(services, known, target), feature)
+    figure = next((f for f in figures_of(found, DriftFigure) if f.feature == feature), None)
+    return FeatureDistribution(
+        model,
+        target,
+        stream.version,
+        feature,
+        from_us(found.start_us),
+        from_us(found.end_us),
+        _bins(specification, feature, reference, window, bins),
+        reference.rows,
+        window.rows,
+        drift.missing_share(reference) if reference.rows else 0.0,
+        drift.missing_share(window) if window.rows else 0.0,
+        figure.statistic if figure else "",
+        figure.value if figure else math.nan,
+        figure.threshold if figure else math.nan,
+        bool(figure and figure.speaks),
+    )
+
+
+def _reading(
+    connection: Connection, model: str, target: str, window_end: datetime | None, version: int | None
+) -> Reading | None:
+    """The drift reading of the window that ends then, or the newest before it."""
+    limit = to_us(window_end) if window_end is not None else _LATEST
+    stored = readings.history_of_target(connection, model, target, DRIFT, version=version)
+    return next((one for one in reversed(stored) if one.end_us <= limit), None)
+
+
+def _window(
+    connection: Connection,
+    specification: ProfileSpecification,
+    stream: Stream,
+    found: Reading,
+    feature: str,
+) -> Histogram:
+    """The feature in the reading's window: the sum of the coarsest stored windows that fill it exactly."""
+    level = rollup.MINUTE if stream.minutes_since_us is not None else rollup.HOUR
+    for coarser in (rollup.HOUR, rollup.DAY):
+        us = coarser * rollup.SECOND_US
+        if found.start_us % us == 0 and found.end_us % us == 0:
+            level = coarser
+    parts = rollup.read(connection, specification, stream.id, level, found.start_us, found.end_us)
+    whole = profile.merge_all(specification, (part.profile for part in parts))
+    return profile.histogram(specification, whole, feature)
+
+
+def _bins(
+    specification: ProfileSpecification, feature: str, reference: Histogram, window: Histogram, most: int
+) -> tuple[DistributionBin, ...]:
+    column = specification.by_name[feature]
+    if isinstance(column, NumericColumn):
+        starts, labels = _numeric_groups(column, reference.counts, most)
+        first, second = (np.add.reduceat(h.counts, starts) for h in (reference, window))
+    else:
+        labels = [*column.categories, "other"]
+        order = np.argsort(-(_shares(reference.counts) + _shares(window.counts)), kind="stable")
+        kept = order[: most - 1] if len(labels) > most else np.arange(len(labels))
+        rest = order[most - 1 :] if len(labels) > most else order[:0]
+        labels = [labels[i] for i in kept] + ([f"{len(rest)} more"] if len(rest) else [])
+        first, second = (
+            np.concatenate((h.counts[kept], [h.counts[rest].sum()] if len(rest) else []))
+            for h in (reference, window)
+        )
+    pairs = zip(labels, _shares(first), _shares(second), strict=True)
+    return tuple(DistributionBin(label, float(a), float(b)) for label, a, b in pairs if a or b)
+
+
+def _numeric_groups(column: NumericColumn, counts: Ints, most: int) -> tuple[Ints, list[str]]:
+    """(first fine bin, label) of each group: about ``most`` groups of equal width between the reference's outer
+    half-percents, on the edges that there are; a column of few values keeps each by itself."""
+    edges = column.edges
+    if len(edges) < 2:
+        return np.array([0, 1])[: len(counts)], [f"< {_number(e)}" for e in edges] + [
+            f"≥ {_number(e)}" for e in edges
+        ]
+    filled = np.flatnonzero(counts[1:-1]) + 1
+    if len(filled) <= most:
+        # bins of single values are narrow: a group goes from each to the next
+        starts = np.array([0, *filled[1:]], np.int64)
+        return starts, [_number(float(edges[max(0, int(i) - 1)])) for i in filled] or ["all"]
+    share = np.cumsum(_shares(counts))
+    low = float(edges[max(0, int(np.searchsorted(share, _TAIL)) - 1)])
+    high = float(edges[min(len(edges) - 1, int(np.searchsorted(share, 1 - _TAIL)))])
+    cuts: Ints = np.unique(np.searchsorted(edges, np.linspace(low, high, most - 1)))
+    cuts = cuts[(cuts > 0) & (cuts < len(edges))] if len(cuts) > 2 else np.array([len(edges) // 2])
+    # fine bin i + 1 begins at edge i
+    starts_at = np.concatenate(([0], cuts + 1))
+    values = [float(edges[i]) for i in cuts]
+    labels = [f"< {_number(values[0])}"]
+    labels += [f"{_number(a)} – {_number(b)}" for a, b in itertools.pairwise(values)]
+    return starts_at, [*labels, f"≥ {_number(values[-1])}"]
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")
+
+
+def _shares(counts: Ints) -> Floats:
+    total = float(np.sum(counts))
+    return np.asarray(counts, np.float64) / total if total else np.zeros(len(counts))

@@ -1,0 +1,169 @@
+"""Everything that the monitor screen draws for one model on one target, from stored readings."""
+
+from datetime import datetime
+
+from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.monitoring import DriftReading, MonitorView, TimelineMark
+from pilothouse.domain.records import Alert, Deployment
+from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.monitoring.baselines import baseline_p95_ms, reference_performance, spec_in_force
+from pilothouse.operations.monitoring.stream_figures import (
+    drift_readings,
+    estimate_reading,
+    multivariate_reading,
+    performance_reading,
+    traffic_reading,
+)
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import alerts as alert_store
+from pilothouse.store import deployments
+from pilothouse.telemetry import from_us, readings
+from pilothouse.telemetry.readings import DRIFT, ESTIMATE, MULTIVARIATE, PERFORMANCE, TRAFFIC, RetrainingNote
+from pilothouse.telemetry.streams import list_streams, read_clock
+
+_WINDOWS = 400
+"""Windows of each monitor that are shown at most: more columns than any terminal has."""
+
+
+def monitor_view(
+    services: Services, actor: Actor, model: str, target: str, *, version: int | None = None
+) -> MonitorView:
+    """Readings, marks and alerts of a model on a target: of all versions in turn, or of one where it is named.
+
+    Raises NotFoundError (no such model, or not on that target) or NotAllowedError.
+    """
+    with reading(services, actor) as connection:
+        spec = spec_in_force(connection, model)
+        history = deployments.history(connection, model=model, target=target)
+        if spec is None:
+            raise NotFoundError(f"there is no model {model!r}: list them with pilothouse models")
+        if not history and target not in {t.name for t in spec.targets}:
+            known = ", ".join(t.name for t in spec.targets)
+            raise NotFoundError(f"{model} has no target {target!r}: its model file names {known}")
+        alerts = alert_store.listed(connection, model=model, target=target, limit=200)
+        live = next((d.version for d in history if d.ended_at is None), None)
+        shown = version if version is not None else live
+        base = baseline_p95_ms(connection, model, shown, target) if shown is not None else None
+    empty = MonitorView(
+        model,
+        target,
+        shown,
+        spec.primary_metric,
+        reference_performance(services, model, shown, target) if shown is not None else None,
+        base,
+        marks=_marks(history, alerts, []),
+        alerts=tuple(alerts),
+    )
+    if not services.paths.telemetry.exists():
+        return empty
+    with services.telemetry.read() as connection:
+        return _filled(connection, empty, version, history, alerts)
+
+
+def _filled(
+    connection: Connection,
+    view: MonitorView,
+    version: int | None,
+    history: list[Deployment],
+    alerts: list[Alert],
+) -> MonitorView:
+    def stored(monitor: str) -> list[readings.Reading]:
+        return readings.history_of_target(
+            connection, view.model, view.target, monitor, version=version, limit=_WINDOWS
+        )
+
+    streams = [s for s in list_streams(connection, view.model, view.target) if version in (None, s.version)]
+    clock = read_clock(connection, view.model, view.target)
+    notes = [n for n in readings.retraining_notes(connection, view.model) if n.target == view.target]
+    measured = [performance_reading(one) for one in stored(PERFORMANCE)]
+    estimated = [estimate_reading(one) for one in stored(ESTIMATE)]
+    return MonitorView(
+        view.model,
+        view.target,
+        view.version,
+        view.metric,
+        view.reference,
+        view.baseline_p95_ms,
+        performance=tuple(one for one in measured if one is not None),
+        estimated=tuple(one for one in estimated if one is not None),
+        multivariate=tuple(multivariate_reading(one) for one in stored(MULTIVARIATE)),
+        drift=_by_feature([one for found in stored(DRIFT) for one in drift_readings(found)]),
+        traffic=tuple(traffic_reading(one) for one in stored(TRAFFIC)),
+        marks=_marks(history, alerts, notes),
+        alerts=tuple(alerts),
+        event_clock=from_us(clock.event_us) if clock else None,
+        labels_joined=sum(s.labelled for s in streams),
+        events=sum(s.rows for s in streams),
+    )
+
+
+def _by_feature(found: list[DriftReading]) -> dict[str, tuple[DriftReading, ...]]:
+    """Each feature's readings, oldest first; the feature that is farthest beyond its threshold now comes first."""
+    groups: dict[str, list[DriftReading]] = {}
+    for one in found:
+        groups.setdefault(one.feature, []).append(one)
+    ordered = sorted(groups.items(), key=lambda item: (not item[1][-1].speaks, -_excess(item[1][-1])))
+    return {feature: tuple(readings_) for feature, readings_ in ordered}
+
+
+def _excess(one: DriftReading) -> float:
+    return one.value / one.threshold if one.threshold else 0.0
+
+
+def _marks(
+    history: list[Deployment], alerts: list[Alert], notes: list[RetrainingNote]
+) -> tuple[TimelineMark, ...]:
+    """Deployments, alerts and retrainings on the axis of event time."""
+    marks: list[tuple[datetime, str, str]] = [
+        (d.effective_at, "rollback" if d.kind == "rollback" else "deployment", f"v{d.version}")
+        for d in history
+    ]
+    marks += [(alert.effective_at, "alert", alert.kind) for alert in alerts]
+    started = {note.job: note for note in reversed(notes) if note.job is not None}
+    marks += [(from_us(note.clock_us), "retraining", f"job {job}") for job, note in started.items()]
+    return tuple(TimelineMark(*mark) for mark in sorted(marks, key=lambda mark: mark[0]))
+
+
+def comparable(services: Services, actor: Actor, model: str, target: str) -> tuple[str, ...]:
+    """What can stand beside a model on a target: its other targets, then versions (``v1``) that ran here before, newest
+    first. Raises NotFoundError or NotAllowedError."""
+    targets, before = _comparable(services, actor, model, target)
+    return (*targets, *(f"v{number}" for number in before))
+
+
+def side_by_side(
+    services: Services, actor: Actor, model: str, target: str, beside: str
+) -> tuple[MonitorView, MonitorView]:
+    """A model on a target, and one of ``comparable`` to stand beside it. Beside an earlier version stands the live one alone.
+
+    Raises NotFoundError (nothing of that name can stand beside it) or NotAllowedError.
+    """
+    targets, before = _comparable(services, actor, model, target)
+    view = monitor_view(services, actor, model, target)
+    if beside in targets:
+        return view, monitor_view(services, actor, model, beside)
+    number = int(beside[1:]) if beside[:1] == "v" and beside[1:].isdecimal() else None
+    if number not in before:
+        known = (
+            ", ".join((*targets, *(f"v{n}" for n in before)))
+            or "nothing: it runs nowhere else and is the first"
+        )
+        raise NotFoundError(f"{beside!r} cannot stand beside {model} on {target}; there is {known}")
+    if view.version is not None:
+        view = monitor_view(services, actor, model, target, version=view.version)
+    return view, monitor_view(services, actor, model, target, version=number)
+
+
+def _comparable(
+    services: Services, actor: Actor, model: str, target: str
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    with reading(services, actor) as connection:
+        spec = spec_in_force(connection, model)
+        if spec is None:
+            raise NotFoundError(f"there is no model {model!r}: list them with pilothouse models")
+        history = deployments.history(connection, model=model, target=target)
+    live = next((d.version for d in history if d.ended_at is None), None)
+    before = dict.fromkeys(d.version for d in history if d.version != live)
+    return tuple(t.name for t in spec.targets if t.name != target), tuple(before)

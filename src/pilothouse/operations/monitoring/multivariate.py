@@ -1,0 +1,211 @@
+"""Multivariate drift as a job: queueing it for a window, on request or by schedule, and keeping its answer as a reading."""
+
+import math
+from datetime import datetime
+from typing import Any
+
+from pilothouse.domain.errors import (
+    ConflictError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    PilothouseError,
+)
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.jobs import JobKind
+from pilothouse.domain.records import Job
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.authorisation import changing, clean_text, reading
+from pilothouse.operations.catalogue import require_model
+from pilothouse.operations.jobs.jobs import ClaimedJob, Outcome, check_held, finish_in
+from pilothouse.operations.jobs.step_records import finite
+from pilothouse.operations.jobs.trainings import queue
+from pilothouse.operations.monitoring.baselines import spec_in_force
+from pilothouse.operations.services import Services
+from pilothouse.store import deployments, jobs
+from pilothouse.telemetry import Stream, from_us, readings, to_us
+from pilothouse.telemetry.readings import DRIFT, MULTIVARIATE, GiveAwayFigure, MultivariateFigure
+from pilothouse.telemetry.streams import find_stream
+
+KIND: JobKind = "domain_classifier"
+STEP = "domain_classifier"
+_FEATURES_KEPT = 20
+
+
+def start(
+    services: Services,
+    actor: Actor,
+    model: str,
+    target: str,
+    *,
+    window: tuple[datetime, datetime] | None = None,
+    reason: str = "",
+    trigger_key: str = "",
+) -> Job:
+    """Queue the comparison of a window with the training rows of the version that is live on the target.
+
+    ``window`` (start, end in event time): the newest that the drift monitor has closed where None. One job a trigger key.
+    Raises NotFoundError (nothing is live, or no window is closed), NotAllowedError, InvalidInputError or ConflictError (the
+    window has its figure).
+    """
+    words = clean_text(reason, "the reason")
+    with reading(services, actor) as connection:
+        live = next((d for d in deployments.live(connection, model=model) if d.target == target), None)
+        require_model(connection, model)
+        if trigger_key and (before := jobs.find_by_trigger(connection, model, trigger_key)):
+            return before
+    if live is None:
+        raise NotFoundError(f"nothing of {model} is live on {target!r}: see pilothouse deployments")
+    start_at, end = window or _newest_window(services, live.model, live.version, target)
+    _check_window(services, live.model, live.version, target, start_at, end)
+    with changing(services, actor, Permission.TRAIN, model) as change:
+        found = require_model(change.connection, model)
+        if trigger_key and (before := jobs.find_by_trigger(change.connection, model, trigger_key)):
+            return before
+        options = {
+            "target": target,
+            "version": live.version,
+            "start": start_at.isoformat(),
+            "end": end.isoformat(),
+        }
+        words = words or f"multivariate drift on {target}"
+        return queue(change, found, KIND, words, options, trigger_key=trigger_key)
+
+
+def start_scheduled(services: Services, model: str, key: str) -> str:
+    """Queue it for every target on which a version is live; what was done, in words. Done once however often it is called."""
+    with services.registry.read() as connection:
+        targets = [d.target for d in deployments.live(connection, model=model)]
+    told = []
+    for target in targets:
+        try:
+            job = start(services, DAEMON, model, target, reason="schedule", trigger_key=f"{key}:{target}")
+            told.append(f"job {job.id} on {target}")
+        except PilothouseError as error:  # one target without a window keeps no other from its figure
+            told.append(f"{target}: {error}")
+    return "; ".join(told) or f"nothing of {model} is live"
+
+
+def record(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
+    """End the job; its answer is a reading of the window, from which the monitor draws alerts. Raises StaleAttemptError,
+    IntegrityError (the step's record is not valid) or NotFoundError."""
+    options = claim.job.options
+    figure, speaks = _figure(outcome.steps[STEP].record if STEP in outcome.steps else {})
+    start_us, end_us = (to_us(datetime.fromisoformat(options[key])) for key in ("start", "end"))
+    stream = _stream(services, claim.job.model, int(options["version"]), options["target"])
+    with services.registry.read() as connection:
+        check_held(connection, claim)
+        spec = spec_in_force(connection, claim.job.model)
+    rows = _rows_of(services, stream, start_us, end_us, figure.window_rows)
+    judged = figure.threshold is not None and spec is not None and rows >= spec.monitoring.minimum_rows
+    with (
+        services.telemetry.transaction() as telemetry
+    ):  # first: it is keyed, and a second time changes nothing
+        readings.write(
+            telemetry,
+            stream.id,
+            MULTIVARIATE,
+            (start_us, end_us),
+            rows,
+            (judged, speaks and judged),
+            figure,
+            to_us(services.now()),
+        )
+    result = finite(
+        {
+            "auc": figure.auc,
+            "low": figure.low,
+            "high": figure.high,
+            "threshold": figure.threshold,
+            "speaks": speaks and judged,
+            "features": [f.feature for f in figure.features[:5]],
+        }
+    )
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        return finish_in(change, claim, outcome, result=result, version_id=None)
+
+
+def _newest_window(services: Services, model: str, version: int, target: str) -> tuple[datetime, datetime]:
+    stream = _stream(services, model, version, target)
+    with services.telemetry.read() as telemetry:
+        closed = readings.history(telemetry, stream.id, DRIFT, limit=1)
+    if not closed:
+        raise NotFoundError(
+            f"no window of {version_uri(model, version)} on {target} has been closed yet: name one with --window"
+        )
+    return from_us(closed[0].start_us), from_us(closed[0].end_us)
+
+
+def _check_window(
+    services: Services, model: str, version: int, target: str, start_at: datetime, end: datetime
+) -> None:
+    for name, time in (("start", start_at), ("end", end)):
+        if time.tzinfo is None:
+            raise InvalidInputError(
+                f"window {name}: {time.isoformat()} has no time zone; add one, e.g. Z for UTC"
+            )
+    if start_at >= end:
+        raise InvalidInputError(f"window: {start_at.isoformat()} is not before {end.isoformat()}")
+    stream = _stream(services, model, version, target)
+    with services.telemetry.read() as telemetry:
+        done = readings.history(telemetry, stream.id, MULTIVARIATE)
+    if any(one.end_us == to_us(end) for one in done):
+        raise ConflictError(
+            f"the window of {target} until {end:%Y-%m-%d %H:%M} has its figure already: see pilothouse monitor {model} {target}"
+        )
+
+
+def _stream(services: Services, model: str, version: int, target: str) -> Stream:
+    with services.telemetry.read() as telemetry:
+        found = find_stream(telemetry, model, version, target)
+    if found is None:
+        raise NotFoundError(f"{version_uri(model, version)} has sent nothing on {target} yet")
+    return found
+
+
+def _rows_of(services: Services, stream: Stream, start_us: int, end_us: int, sampled: int) -> int:
+    """All rows of the window where the drift monitor has counted it, else those that were looked at."""
+    with services.telemetry.read() as telemetry:
+        for one in readings.history(telemetry, stream.id, DRIFT):
+            if (one.start_us, one.end_us) == (start_us, end_us):
+                return one.rows
+    return sampled
+
+
+def _figure(record_: dict[str, Any]) -> tuple[MultivariateFigure, bool]:
+    """The step's answer, checked. Raises IntegrityError."""
+    plain = record_.get("separation")
+    if not isinstance(plain, dict):
+        raise IntegrityError(f"{STEP}: its record holds no separation")
+    try:
+        features = [
+            GiveAwayFigure(str(f["feature"])[:200], _number(f["drop"]), _number(f["alone"]))
+            for f in plain["features"][:_FEATURES_KEPT]
+        ]
+        figure = MultivariateFigure(
+            auc=_number(plain["auc"]),
+            low=_number(plain["low"]),
+            high=_number(plain["high"]),
+            usual=_number_or_none(plain["usual"]),
+            threshold=_number_or_none(plain["threshold"]),
+            p_value=_number_or_none(plain["p_value"]),
+            features=features,
+            window_rows=int(plain["window_rows"]),
+            reference_rows=int(plain["reference_rows"]),
+            null_windows=int(plain["null_windows"]),
+            reference=str(record_.get("reference"))[:20],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(f"{STEP}: its record holds no valid separation ({error!r})") from None
+    return figure, plain.get("speaks") is True
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is not finite")
+    return number
+
+
+def _number_or_none(value: Any) -> float | None:
+    return None if value is None else _number(value)

@@ -1,0 +1,123 @@
+"""Every metric of a window whose outcomes are known, with its interval: all rows, each class, each slice."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.monitoring.baselines import spec_in_force
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.statistics import outcomes
+from pilothouse.statistics.outcomes import OutcomeProfile
+from pilothouse.statistics.specification import ProfileSpecification
+from pilothouse.store import deployments
+from pilothouse.telemetry import from_us, slices
+from pilothouse.telemetry.rollup import DAY, SECOND_US, floor_to
+from pilothouse.telemetry.store import read_outcome_days
+from pilothouse.telemetry.streams import find_stream
+
+_DAY_US = DAY * SECOND_US
+
+
+@dataclass(frozen=True, slots=True)
+class PartPerformance:
+    """The metrics of some of the rows. ``what`` is empty for all of them, a class, or ``feature=value``."""
+
+    what: str
+    rows: int
+    metrics: tuple[MetricValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceView:
+    """One version on one target over the days from ``start`` to before ``end`` whose outcomes are known in part or whole."""
+
+    model: str
+    version: int
+    target: str
+    start: datetime
+    end: datetime
+    days: int
+    whole: PartPerformance
+    classes: tuple[PartPerformance, ...]
+    slices: tuple[PartPerformance, ...]
+
+
+def performance_view(
+    services: Services,
+    actor: Actor,
+    model: str,
+    target: str,
+    *,
+    version: int | None = None,
+    days: int | None = None,
+    by_slice: bool = False,
+) -> PerformanceView:
+    """The newest ``days`` with outcomes (the model's performance window otherwise) of a version, or of what is live.
+
+    Intervals of all rows and of slices draw whole days; those of classes take rows as independent. Raises NotFoundError (no
+    such model, nothing live, no outcome yet), InvalidInputError or NotAllowedError.
+    """
+    if days is not None and days < 1:
+        raise InvalidInputError(f"--days {days}: expected a number of days from 1 on")
+    with reading(services, actor) as connection:
+        spec = spec_in_force(connection, model)
+        if spec is None:
+            raise NotFoundError(f"there is no model {model!r}: list them with pilothouse models")
+        if version is None:
+            history = deployments.history(connection, model=model, target=target)
+            version = next((d.version for d in history if d.ended_at is None), None)
+    if version is None:
+        raise NotFoundError(f"{model} is not live on {target!r}: name a version with --version")
+    window = days or max(spec.monitoring.performance_window // DAY, 1)
+    none = NotFoundError(
+        f"no outcome of {model} version {version} on {target} is known yet: bring them with pilothouse labels"
+    )
+    if not services.paths.telemetry.exists():
+        raise none
+    with services.telemetry.read() as connection:
+        stream = find_stream(connection, model, version, target)
+        if stream is None or not stream.labelled:
+            raise none
+        specification = services.telemetry.specification(connection, stream.id)
+        newest = _newest_day(connection, stream.id)
+        start, end = newest - (window - 1) * _DAY_US, newest + _DAY_US
+        held = [
+            outcomes.decode(specification, data)
+            for _, data in read_outcome_days(connection, stream.id, start, end)
+        ]
+        cut = slices.read(connection, specification, stream.id, start, end) if by_slice else {}
+    whole = outcomes.merge_all(specification, held)
+    return PerformanceView(
+        model,
+        version,
+        target,
+        from_us(start),
+        from_us(end),
+        len(held),
+        _measured(specification, "", held),
+        tuple(
+            PartPerformance(name, values[0].rows, tuple(values))
+            for name, values in outcomes.of_classes(specification, whole)
+        ),
+        tuple(
+            _measured(specification, f"{feature}={value}" if value else f"{feature}: any other", parts)
+            for (feature, value), parts in cut.items()
+        ),
+    )
+
+
+def _newest_day(connection: Connection, stream_id: int) -> int:
+    newest = max(start for start, _ in read_outcome_days(connection, stream_id, -(1 << 62), 1 << 62))
+    return floor_to(DAY, newest)
+
+
+def _measured(specification: ProfileSpecification, what: str, held: list[OutcomeProfile]) -> PartPerformance:
+    metrics = tuple(
+        outcomes.realised_over_days(specification, held, metric)
+        for metric in outcomes.metrics_of(specification.task)
+    )
+    return PartPerformance(what, sum(day.rows for day in held), metrics)

@@ -1,0 +1,280 @@
+"""Closing windows: once a target's clock has passed a window's end, its figures are computed, judged and kept, once.
+
+Windows belong to a stream (one version on one target) and never mix versions. Inputs, quality and traffic are closed
+by the event clock; performance waits for the truth, and a little longer where most of it has not come.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+from pilothouse.domain.model_spec import METRICS, ModelSpec
+from pilothouse.domain.watch import DAY, SECOND_US, Span, due_spans, level_of
+from pilothouse.operations.monitoring import window_estimates
+from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, baseline_p95_ms
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.statistics import intervals, latency, null_windows, outcomes, thresholds
+from pilothouse.statistics.levels import LASTING
+from pilothouse.statistics.performance_verdicts import performance_speaks
+from pilothouse.statistics.profile import Profile, merge_all
+from pilothouse.telemetry import Stream, readings, to_us
+from pilothouse.telemetry import rollup as rolled
+from pilothouse.telemetry.readings import (
+    DRIFT,
+    ESTIMATE,
+    PERFORMANCE,
+    QUALITY,
+    TRAFFIC,
+    DriftFigure,
+    QualityFigure,
+)
+from pilothouse.telemetry.store import read_outcome_days, truth_share
+
+ENOUGH_TRUTH = 0.995
+"""With this share of a window's outcomes known it is closed at once; else a grace later, with what there is."""
+FEWEST_REQUESTS = 20
+"""Fewer requests give no verdict on latency."""
+ERROR_SHARE = 0.01
+"""Errors speak where their share lies above this for certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How a monitor's windows lie: durations in seconds, and the level of which they are multiples."""
+
+    window: int
+    step: int
+    level: int
+
+
+def grids(spec: ModelSpec) -> dict[str, Grid]:
+    """The windows of each monitor. Performance is counted by whole days; traffic by days, or shorter steps."""
+    watched = spec.monitoring
+    inputs = Grid(watched.window, watched.step, level_of(watched.window, watched.step))
+    days = [math.ceil(d / DAY) * DAY for d in (watched.performance_window, watched.performance_step)]
+    traffic = min(watched.step, DAY)
+    return {
+        DRIFT: inputs,
+        PERFORMANCE: Grid(days[0], days[1], DAY),
+        ESTIMATE: Grid(days[0], days[1], DAY),  # the same, so that both can be laid over each other
+        TRAFFIC: Grid(traffic, traffic, level_of(traffic)),
+    }
+
+
+def due(
+    connection: Connection, stream: Stream, spec: ModelSpec, clock_us: int, live: bool
+) -> list[tuple[str, Span]]:
+    """The windows of a stream that can be closed now. A version that is not live has no windows after its last event."""
+    found = []
+    for monitor, grid in grids(spec).items():
+        closed = readings.closed_span(connection, stream.id, monitor)
+        origin = closed[0] if closed else rolled.floor_to(grid.level, stream.first_event_us)
+        truth_delay = spec.data.truth_delay if monitor == PERFORMANCE else 0
+        ripe = clock_us - truth_delay * SECOND_US
+        for span in due_spans(origin, closed[1] if closed else None, grid.window, grid.step, ripe):
+            if not live and span.end_us - grid.step * SECOND_US > stream.last_event_us:
+                break
+            grace = max(DAY, truth_delay // 2) * SECOND_US
+            early = monitor == PERFORMANCE and ripe < span.end_us + grace
+            if early and truth_share(connection, stream.id, span.start_us, span.end_us) < ENOUGH_TRUTH:
+                break
+            found.append((monitor, span))
+    return found
+
+
+def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, span: Span) -> list[str]:
+    """Compute, judge and keep a window's readings; the answer names the monitors that were written here."""
+    figures = figures_of(services, stream, spec, monitor, grids(spec)[monitor], span)
+    now_us = to_us(services.now())
+    with services.telemetry.transaction() as connection:
+        return [
+            name
+            for name, (rows, verdict, content) in figures.items()
+            if readings.write(
+                connection, stream.id, name, (span.start_us, span.end_us), rows, verdict, content, now_us
+            )
+        ]
+
+
+def figures_of(
+    services: Services, stream: Stream, spec: ModelSpec, monitor: str, grid: Grid, span: Span
+) -> dict[str, tuple[int, tuple[bool, bool], object]]:
+    """A window's figures by the monitor that keeps them: rows, (judged, speaks), content."""
+    if monitor == DRIFT:
+        return _inputs(services, stream, spec, grid, span)
+    if monitor == PERFORMANCE:
+        return {PERFORMANCE: _performance(services, stream, spec, grid, span)}
+    if monitor == ESTIMATE:
+        days = [window.profile for window in _windows(services, stream, grid.level, span)]
+        return {ESTIMATE: window_estimates.estimate_window(services, stream, spec, days)}
+    return {TRAFFIC: _traffic(services, stream, spec, grid, span)}
+
+
+def _windows(services: Services, stream: Stream, level: int, span: Span) -> list[rolled.Window]:
+    with services.telemetry.read() as connection:
+        specification = services.telemetry.specification(connection, stream.id)
+        return rolled.read(connection, specification, stream.id, level, span.start_us, span.end_us)
+
+
+def calibration_days(spec: ModelSpec) -> int:
+    """The length, in days of the reference, by which windows of inputs are calibrated."""
+    return max(1, round(spec.monitoring.window / DAY))
+
+
+def _baseline(services: Services, stream: Stream, spec: ModelSpec) -> Baseline:
+    return baseline_of(services, stream.model, stream.version, stream.target, calibration_days(spec))
+
+
+def _inputs(
+    services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span
+) -> dict[str, tuple[int, tuple[bool, bool], object]]:
+    parts = [window.profile for window in _windows(services, stream, grid.level, span)]
+    rows = sum(part.rows for part in parts)
+    if not rows:
+        return {DRIFT: (0, (False, False), []), QUALITY: (0, (False, False), [])}
+    base = _baseline(services, stream, spec)
+    current = merge_all(base.specification, parts)
+    watched = spec.monitoring
+    judged = rows >= watched.minimum_rows
+    recent, lasting = _before(services, stream, spec, grid, span, base, current)
+    drifted, broken = _spoke_before(services, stream, span, watched.of - 1)
+    first, last = (day * DAY * SECOND_US for day in base.training_days)
+    compared = {
+        "reference": (first, last + DAY * SECOND_US),
+        "recent": (span.start_us - null_windows.RECENT * grid.window * SECOND_US, span.start_us),
+    }
+    against = (base.specification, base.calibration, base.profile, current)
+    drift = [
+        DriftFigure(
+            j.feature, j.statistic, j.value, j.threshold, j.p_value, j.speaks and judged, j.statistics, j.missing,
+            j.unseen, j.compared_with, *compared[j.compared_with],
+            (j.speaks and judged) + sum(j.feature in one for one in drifted), judged + len(drifted), j.grounds,
+        )
+        for j in thresholds.judge(
+            *against, recent=recent, lasting=lasting, false_alarm_rate=watched.false_alarm_rate, ignore=watched.ignore
+        )
+    ]  # fmt: skip
+    quality = [
+        QualityFigure(
+            j.feature, j.fault, j.value, j.reference, j.threshold, j.p_value, j.speaks and judged,
+            (j.speaks and judged) + sum((j.feature, j.fault) in one for one in broken), judged + len(broken), j.grounds,
+        )
+        for j in thresholds.judge_quality(
+            *against, lasting=lasting, false_alarm_rate=watched.false_alarm_rate, ignore=watched.ignore
+        )
+    ]  # fmt: skip
+    return {
+        DRIFT: (rows, (judged, any(f.speaks for f in drift)), drift),
+        QUALITY: (rows, (judged, any(f.speaks for f in quality)), quality),
+    }
+
+
+def _spoke_before(
+    services: Services, stream: Stream, span: Span, limit: int
+) -> tuple[list[set[str]], list[set[tuple[str, str]]]]:
+    """For each of the last judged windows before one: the features that drifted, and those that were faulty with the fault."""
+    with services.telemetry.read() as connection:
+        drift, quality = (
+            readings.history(
+                connection, stream.id, monitor, until_us=span.end_us - 1, limit=limit, judged=True
+            )
+            for monitor in (DRIFT, QUALITY)
+        )
+    return (
+        [{f.feature for f in readings.figures_of(r, DriftFigure) if f.speaks} for r in drift],
+        [{(f.feature, f.fault) for f in readings.figures_of(r, QualityFigure) if f.speaks} for r in quality],
+    )
+
+
+def _before(
+    services: Services,
+    stream: Stream,
+    spec: ModelSpec,
+    grid: Grid,
+    span: Span,
+    base: Baseline,
+    current: Profile,
+) -> tuple[Profile | None, Profile | None]:
+    """What came just before a window, null_windows.RECENT windows long, and the last LASTING windows with this one. None where
+    the stream is younger, or its windows are not those that were learnt: a week-to-week movement says nothing about hours."""
+    long = grid.window * SECOND_US
+    whole = span.end_us - span.start_us == long == calibration_days(spec) * DAY * SECOND_US
+    known_since = stream.first_event_us - DAY * SECOND_US
+    back = [n for n in (null_windows.RECENT, LASTING - 1) if known_since <= span.start_us - n * long]
+    if not whole or not back:
+        return None, None
+    first = span.start_us - max(back) * long
+    parts = _windows(services, stream, grid.level, Span(first, span.start_us))
+
+    def together(windows: int) -> list[Profile]:
+        if windows not in back:
+            return []
+        return [part.profile for part in parts if part.start_us >= span.start_us - windows * long]
+
+    recent, last = together(null_windows.RECENT), together(LASTING - 1)
+    return (
+        merge_all(base.specification, recent) if recent else None,
+        merge_all(base.specification, [*last, current]) if last else None,
+    )
+
+
+def _performance(
+    services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span
+) -> tuple[int, tuple[bool, bool], object]:
+    metric = spec.primary_metric
+    with services.telemetry.read() as connection:
+        specification = services.telemetry.specification(connection, stream.id)
+        encoded = read_outcome_days(connection, stream.id, span.start_us, span.end_us)
+        known = truth_share(connection, stream.id, span.start_us, span.end_us)
+    days = [outcomes.decode(specification, data) for _, data in encoded]
+    value = outcomes.realised_over_days(specification, days, metric)
+    reference = _baseline(services, stream, spec).performance
+    if (
+        reference.metric != metric
+    ):  # the model file now speaks of another metric than the version was accepted by
+        reference = replace(reference, metric=metric, value=math.nan, low=math.nan, high=math.nan)
+    judged = (
+        value.rows >= spec.monitoring.minimum_rows
+        and math.isfinite(value.value)
+        and math.isfinite(reference.value)
+    )
+    speaks = judged and performance_speaks(
+        value, reference, METRICS[metric][0], spec.monitoring.false_alarm_rate
+    )
+    figure = readings.PerformanceFigure(
+        metric,
+        _finite(value.value),
+        _finite(value.low),
+        _finite(value.high),
+        _finite(reference.value),
+        _finite(reference.low),
+        _finite(reference.high),
+        known,
+    )
+    return value.rows, (judged, speaks), figure
+
+
+def _traffic(
+    services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span
+) -> tuple[int, tuple[bool, bool], object]:
+    windows = _windows(services, stream, grid.level, span)
+    whole = latency.merge_all(window.latencies for window in windows)
+    requests, errors = sum(w.requests for w in windows), sum(w.errors for w in windows)
+    with services.registry.read() as connection:
+        base = baseline_p95_ms(connection, stream.model, stream.version, stream.target)
+    p50, p95, p99 = (_finite(latency.percentile_ms(whole, percent)) for percent in (50, 95, 99))
+    slow = (
+        base is not None
+        and p95 is not None
+        and requests >= FEWEST_REQUESTS
+        and p95 > spec.monitoring.latency_factor * base
+    )
+    low, _ = intervals.share_interval(errors, requests + errors, 0.95)
+    failing = math.isfinite(low) and low > ERROR_SHARE
+    figure = readings.TrafficFigure(requests, errors, p50, p95, p99, base, slow, failing)
+    judged = requests + errors >= FEWEST_REQUESTS
+    return sum(w.rows for w in windows), (judged, judged and (slow or failing)), figure
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,172 @@
+"""What runs where: reading it, rolling back, holds, and what each target should serve."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from pilothouse.domain.canonical import canonical_digest
+from pilothouse.domain.errors import ConflictError, NotFoundError
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.records import Deployment, Hold, RollBackStep
+from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.wire import DesiredState, DesiredVersion
+from pilothouse.operations.authorisation import changing, reading, reason_given
+from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
+from pilothouse.operations.promotion.activation import put_live
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import deployments, runs, targets
+
+
+def roll_back(
+    services: Services, actor: Actor, model: str, targets: Sequence[str] | None = None, reason: str = ""
+) -> list[Deployment]:
+    """Put the version before back on these targets (all that have one where None), and hold automatic deployment off.
+
+    Needs a reason and no approval. Returns what is live now. Raises NotFoundError, NotAllowedError, InvalidInputError (no
+    reason) or ConflictError (there is no version before).
+    """
+    words = reason_given(reason, "rolling back")
+    with changing(services, actor, Permission.ROLL_BACK, model) as change:
+        require_model(change.connection, model)
+        steps = _plan(change.connection, model, targets)
+        done: list[Deployment] = []
+        for number in sorted({step.then for step in steps}):
+            version = require_version(change.connection, version_uri(model, number))
+            there = [step.target for step in steps if step.then == number]
+            done += put_live(services, change, version, there, kind="rollback", reason=words, request_id=None)
+        if not deployments.holds(change.connection, model):
+            deployments.set_hold(change.connection, model, reason=words, by=actor.name, at=change.at)
+            change.record("hold.set", model, {"reason": words})
+        return sorted(done, key=lambda deployment: deployment.target)
+
+
+def roll_back_plan(
+    services: Services, actor: Actor, model: str, targets: Sequence[str] | None = None
+) -> list[RollBackStep]:
+    """What ``roll_back`` would do now, by target. Raises NotFoundError or ConflictError where it would."""
+    with reading(services, actor) as connection:
+        require_model(connection, model)
+        return _plan(connection, model, targets)
+
+
+def roll_back_steps(services: Services, actor: Actor, model: str | None = None) -> list[RollBackStep]:
+    """Every step back that there is, of one model or of all."""
+    with reading(services, actor) as connection:
+        return _steps(connection, deployments.live(connection, model=model))
+
+
+def lift_hold(services: Services, actor: Actor, model: str, reason: str) -> None:
+    """Let automatic deployment of a model run again. Raises ConflictError where nothing holds it."""
+    words = reason_given(reason, "lifting a hold")
+    with changing(services, actor, Permission.LIFT_HOLD, model) as change:
+        require_model(change.connection, model)
+        if not deployments.lift_hold(change.connection, model, reason=words, by=actor.name, at=change.at):
+            raise ConflictError(f"nothing holds {model}: automatic deployment is as its policy says")
+        change.record("hold.lifted", model, {"reason": words})
+
+
+def list_holds(services: Services, actor: Actor, model: str | None = None) -> list[Hold]:
+    """The holds in force."""
+    with reading(services, actor) as connection:
+        return deployments.holds(connection, model)
+
+
+def list_deployments(
+    services: Services,
+    actor: Actor,
+    *,
+    model: str | None = None,
+    target: str | None = None,
+    live_only: bool = True,
+    limit: int = 500,
+) -> list[Deployment]:
+    """What is live by model and target, or with ``live_only=False`` the history, newest first."""
+    with reading(services, actor) as connection:
+        if model is not None:
+            require_model(connection, model)
+        if live_only:
+            return deployments.live(connection, model=model, target=target)
+        return deployments.history(connection, model=model, target=target, limit=limit)
+
+
+def deployed_at(
+    services: Services,
+    actor: Actor,
+    time: datetime,
+    *,
+    clock: Literal["recorded", "event"] | str = "recorded",
+) -> list[Deployment]:
+    """What was live where at a time: by the wall clock (``recorded``), or by the events of each target (``event``)."""
+    with reading(services, actor) as connection:
+        if clock == "event":
+            return deployments.effective_at_time(connection, time)
+        return deployments.recorded_at_time(connection, time)
+
+
+def desired_state(services: Services, target: str) -> DesiredState:
+    """What a target should serve; ``revision`` changes when anything in it does. Raises NotFoundError."""
+    with services.registry.read() as connection:
+        if targets.target_id(connection, target) is None:
+            raise NotFoundError(f"there is no target {target!r}")
+        versions: list[DesiredVersion] = []
+        private: dict[str, list[str]] = {}
+        for deployment in deployments.live(connection, target=target):
+            version = require_version(connection, version_uri(deployment.model, deployment.version))
+            versions.append(
+                DesiredVersion(version.model, version.number, version.model_digest, version.schema_digest)
+            )
+            private[version.model] = _private_columns(connection, version.model, version.run_id)
+    revision = canonical_digest(
+        [target, [[v.model, v.version, v.model_digest, v.schema_digest] for v in versions], private]
+    )
+    return DesiredState(target, revision, versions, private)
+
+
+def private_columns(services: Services, model: str) -> tuple[str, ...]:
+    """The columns of a model that are never stored: as its file says now, or said for a version that is live.
+
+    Raises NotFoundError.
+    """
+    with services.registry.read() as connection:
+        found = set(spec_of_model(connection, model).data.private)
+        for deployment in deployments.live(connection, model=model):
+            version = require_version(connection, version_uri(model, deployment.version))
+            found.update(_private_columns(connection, model, version.run_id))
+    return tuple(sorted(found))
+
+
+def _private_columns(connection: Connection, model: str, run_id: int) -> list[str]:
+    """Private when the version was trained, or since: making a column private works at once."""
+    trained = runs.spec_of(connection, run_id)["data"]["private"]
+    return sorted({*trained, *spec_of_model(connection, model).data.private})
+
+
+def _plan(connection: Connection, model: str, asked: Sequence[str] | None) -> list[RollBackStep]:
+    """The steps on the targets asked for, on all that have one where None. Raises NotFoundError or ConflictError."""
+    live = {deployment.target: deployment for deployment in deployments.live(connection, model=model)}
+    for target in asked or ():
+        if target not in live:
+            raise NotFoundError(
+                f"{model} is not live on {target!r}: it is live on {', '.join(live) or 'no target'}"
+            )
+    wanted = list(dict.fromkeys(asked or live))
+    steps = _steps(connection, [live[target] for target in wanted])
+    stuck = [target for target in wanted if target not in {step.target for step in steps}]
+    if asked and stuck:
+        raise ConflictError(f"{model} has no version before the live one on {', '.join(stuck)}")
+    if not steps:
+        raise ConflictError(f"{model} has no version before the live one on any target")
+    return steps
+
+
+def _steps(connection: Connection, live: Sequence[Deployment]) -> list[RollBackStep]:
+    found = [
+        (there, deployments.version_before(connection, there.model, there.target))
+        for there in sorted(live, key=lambda deployment: (deployment.model, deployment.target))
+    ]
+    return [
+        RollBackStep(there.model, there.target, there.version, before)
+        for there, before in found
+        if before is not None
+    ]

@@ -1,0 +1,208 @@
+"""Promotion requests: made, decided, withdrawn, commented, expired. The last approval deploys, in its own transaction."""
+
+from collections.abc import Sequence
+
+from pilothouse.domain.errors import ConflictError, NotAllowedError
+from pilothouse.domain.identifiers import parse_reference, version_uri
+from pilothouse.domain.promotion import approvals_needed, may_approve, why_not_approve
+from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.authorisation import Change, changing, check, clean_text, reading, reason_given
+from pilothouse.operations.catalogue import require_request, require_version
+from pilothouse.operations.promotion.activation import deploy_request, drop_challenger_of
+from pilothouse.operations.promotion.evidence import incumbents
+from pilothouse.operations.promotion.request_filing import check_requestable, file_request, targets_to_ask
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import requests
+
+
+def request_promotion(
+    services: Services,
+    actor: Actor,
+    reference: str,
+    targets: Sequence[str] | None = None,
+    reason: str = "",
+) -> PromotionRequest:
+    """Ask for a version on targets (all of the model's where None). Open requests for any of them are superseded.
+
+    Where the policy in force is automatic, nothing holds the model and automation runs, the version goes live at once
+    and the request comes back deployed. Raises NotFoundError, NotAllowedError (role, failed gate) or ConflictError
+    (live there already, not compared with what is live).
+    """
+    words = clean_text(reason, "the reason")
+    with changing(services, actor, Permission.REQUEST, parse_reference(reference).model) as change:
+        version = require_version(change.connection, reference)
+        asked = targets_to_ask(change.connection, version, targets)
+        check_requestable(change.connection, version, asked)
+        return file_request(services, change, version, asked, words)
+
+
+def approve(
+    services: Services, actor: Actor, request_id: int, evidence_digest: str, reason: str = ""
+) -> PromotionRequest:
+    """Approve what was shown: ``evidence_digest`` is that of the evidence that the approver read.
+
+    The approval that completes the policy frozen in the request deploys, in the same transaction. Raises NotFoundError,
+    NotAllowedError (role, four eyes) or ConflictError (closed, expired, other evidence, another version live since).
+    """
+    words = clean_text(reason, "the reason")
+    with changing(services, actor, Permission.DECIDE, _model_of(services, request_id)) as change:
+        request = _open_request(change, request_id)
+        if evidence_digest != request.evidence_digest:
+            raise ConflictError(
+                f"request {request_id}: the evidence shown is not the one on file: read it again and approve that"
+            )
+        obstacle = why_not_approve(request, actor.name)
+        if obstacle:
+            raise NotAllowedError(obstacle)
+        _check_incumbents(change.connection, request)
+        _decide(change, request, "approve", words)
+        needed = approvals_needed(request.policy)
+        if request.approvals + 1 >= needed:
+            version = require_version(change.connection, version_uri(request.model, request.version))
+            deploy_request(
+                services, change, request, version, kind="promotion", reason=words or request.reason
+            )
+        return require_request(change.connection, request_id)
+
+
+def reject(services: Services, actor: Actor, request_id: int, reason: str) -> PromotionRequest:
+    """Reject and close a request. Raises NotFoundError, NotAllowedError, ConflictError or InvalidInputError (no reason)."""
+    words = reason_given(reason, "rejecting a request")
+    with changing(services, actor, Permission.DECIDE, _model_of(services, request_id)) as change:
+        request = _open_request(change, request_id)
+        if any(decision.actor == actor.name for decision in request.decisions):
+            raise NotAllowedError(f"{actor.name} has decided on request {request_id} already")
+        _decide(change, request, "reject", words)
+        _close(change, request, RequestStatus.REJECTED, words)
+        return require_request(change.connection, request_id)
+
+
+def withdraw(services: Services, actor: Actor, request_id: int, reason: str = "") -> PromotionRequest:
+    """Take a request back: whoever made it, or an admin. Raises NotFoundError, NotAllowedError or ConflictError."""
+    words = clean_text(reason, "the reason")
+    with changing(services, actor, Permission.REQUEST, _model_of(services, request_id)) as change:
+        request = _open_request(change, request_id)
+        if request.requested_by != actor.name and not _holds(
+            change.connection, actor, Permission.SET_POLICY, request.model
+        ):
+            raise NotAllowedError(
+                f"{actor.name} may not withdraw request {request_id}: only {request.requested_by}, who made it, or an admin"
+            )
+        _close(change, request, RequestStatus.WITHDRAWN, words)
+        return require_request(change.connection, request_id)
+
+
+def comment(services: Services, actor: Actor, request_id: int, text: str) -> PromotionRequest:
+    """Remark on a request, open or closed. Raises NotFoundError, NotAllowedError or InvalidInputError (no text)."""
+    words = reason_given(text, "a comment")
+    with changing(services, actor, Permission.COMMENT, _model_of(services, request_id)) as change:
+        requests.add_comment(change.connection, request_id, Comment(actor.name, words, change.at))
+        change.record("request.commented", f"request {request_id}", {"text": words})
+        return require_request(change.connection, request_id)
+
+
+def list_requests(
+    services: Services,
+    actor: Actor,
+    status: RequestStatus | None = None,
+    *,
+    model: str | None = None,
+    limit: int = 500,
+) -> list[PromotionRequest]:
+    """Requests, newest first, without the remarks on them."""
+    with reading(services, actor) as connection:
+        return requests.listed(connection, status=status, model=model, limit=limit)
+
+
+def get_request(services: Services, actor: Actor, request_id: int) -> PromotionRequest:
+    """One request with its evidence, decisions and comments. Raises NotFoundError."""
+    with reading(services, actor) as connection:
+        return require_request(connection, request_id)
+
+
+def waiting_for(services: Services, actor: Actor) -> list[PromotionRequest]:
+    """The open requests that this actor could decide now, oldest first."""
+    with reading(services, actor) as connection:
+        found = requests.listed(connection, status=RequestStatus.OPEN)
+        now = services.now()
+        return [
+            request
+            for request in reversed(found)
+            if request.expires_at > now
+            and _holds(connection, actor, Permission.DECIDE, request.model)
+            and may_approve(request, actor.name)
+        ]
+
+
+def expire_requests(services: Services) -> list[PromotionRequest]:
+    """Close the requests whose time has run out; for the daemon."""
+    with services.registry.read() as connection:
+        if not requests.expired(connection, services.now()):
+            return []
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        found = requests.expired(change.connection, change.at)
+        for request in found:
+            _close(change, request, RequestStatus.EXPIRED, f"not decided by {request.expires_at.isoformat()}")
+        return found
+
+
+def _check_incumbents(connection: Connection, request: PromotionRequest) -> None:
+    now = incumbents(connection, request.model, request.targets)
+    shown = request.evidence.get("incumbents")
+    if now != shown:
+        raise ConflictError(
+            f"request {request.id}: what is live on {', '.join(request.targets)} has changed since the evidence was "
+            "frozen: withdraw it and request again"
+        )
+
+
+def _decide(change: Change, request: PromotionRequest, verdict: str, reason: str) -> None:
+    decision = Decision(
+        change.actor.name, verdict, reason, request.evidence_digest, request.policy_digest, change.at
+    )
+    requests.add_decision(change.connection, request.id, decision)
+    change.record(
+        "request.approved" if verdict == "approve" else "request.refused",
+        f"request {request.id}",
+        {
+            "version": version_uri(request.model, request.version),
+            "targets": list(request.targets),
+            "reason": reason,
+            "evidence_digest": request.evidence_digest,
+            "policy_digest": request.policy_digest,
+            "approvals": request.approvals + (verdict == "approve"),
+            "needed": approvals_needed(request.policy),
+        },
+    )
+
+
+def _close(change: Change, request: PromotionRequest, status: RequestStatus, reason: str) -> None:
+    requests.close(change.connection, request.id, status, by=change.actor.name, at=change.at)
+    drop_challenger_of(change, request)
+    change.record(f"request.{status}", f"request {request.id}", {"reason": reason})
+
+
+def _open_request(change: Change, request_id: int) -> PromotionRequest:
+    request = require_request(change.connection, request_id)
+    if request.status is not RequestStatus.OPEN:
+        raise ConflictError(f"request {request_id} is {request.status} already: nothing can be decided on it")
+    if request.expires_at <= change.at:
+        raise ConflictError(
+            f"request {request_id} expired at {request.expires_at:%Y-%m-%d %H:%M} UTC: request the promotion again"
+        )
+    return request
+
+
+def _model_of(services: Services, request_id: int) -> str:
+    with services.registry.read() as connection:
+        return requests.model_of(connection, request_id) or require_request(connection, request_id).model
+
+
+def _holds(connection: Connection, actor: Actor, permission: Permission, model: str) -> bool:
+    try:
+        check(connection, actor, permission, model)
+    except NotAllowedError:
+        return False
+    return True

@@ -1,0 +1,160 @@
+"""Filing a promotion request: may it be made, what is frozen in it, and where it goes live without hands."""
+
+from collections.abc import Sequence
+
+from pilothouse.domain.canonical import canonical_digest
+from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError
+from pilothouse.domain.evaluation import GateOutcome
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.promotion import EffectivePolicy, effective_policy
+from pilothouse.domain.records import PromotionRequest, Version, VersionStatus
+from pilothouse.domain.roles import DAEMON, Permission
+from pilothouse.operations.authorisation import Change, changing
+from pilothouse.operations.catalogue import require_request, require_run, spec_of_model
+from pilothouse.operations.promotion.activation import (
+    CHALLENGER,
+    deploy_request,
+    drop_challenger_of,
+    move_alias,
+)
+from pilothouse.operations.promotion.evidence import compared_versions, gather_evidence, incumbents
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import deployments, requests, targets, workspace
+
+
+def advance_automatically(
+    services: Services, version: Version, *, by_automation: bool
+) -> PromotionRequest | None:
+    """What follows a training without anybody asking; call it in the transaction that records the version.
+
+    A candidate whose policy is automatic is requested (and goes live, see ``request_promotion``); so is one that an
+    alert or a schedule trained (``by_automation``) where the model file says ``automation.request``. Where it cannot be
+    requested, the audit log says why. None where nothing was requested.
+    """
+    if version.status is not VersionStatus.CANDIDATE:
+        return None
+    with services.registry.read() as connection:
+        spec = spec_of_model(connection, version.model)
+        policy = effective_policy(spec.promotion, workspace.policy(connection))
+        paused = workspace.automation(connection).paused
+    if not (policy.automatic or (by_automation and spec.automation.request)):
+        return None
+    with changing(services, DAEMON, Permission.REQUEST, version.model) as change:
+        try:
+            if paused:
+                raise ConflictError("automation is paused")
+            asked = targets_to_ask(change.connection, version, None)
+            check_requestable(change.connection, version, asked)
+        except (ConflictError, NotAllowedError) as obstacle:
+            change.record(
+                "promotion.not_requested", version_uri(version.model, version.number), {"why": str(obstacle)}
+            )
+            return None
+        return file_request(
+            services, change, version, asked, "passed every gate after a training without hands"
+        )
+
+
+def file_request(
+    services: Services, change: Change, version: Version, asked: Sequence[str], reason: str
+) -> PromotionRequest:
+    """Keep the request with its evidence and policy; it goes live at once where nothing stands in the way."""
+    connection = change.connection
+    spec = spec_of_model(connection, version.model)
+    policy = effective_policy(spec.promotion, workspace.policy(connection))
+    evidence = gather_evidence(connection, version, asked)
+    superseded = requests.open_for(connection, version.model, asked)
+    for old in superseded:
+        drop_challenger_of(change, old)
+    number = requests.add(
+        connection,
+        model=version.model,
+        version=version.number,
+        targets=asked,
+        requested_by=change.actor.name,
+        trained_by=require_run(connection, version).started_by,
+        reason=reason,
+        at=change.at,
+        expires_at=change.at + policy.expires,
+        policy=policy.to_plain(),
+        policy_digest=policy.digest,
+        evidence=evidence,
+        evidence_digest=canonical_digest(evidence),
+        supersedes=[old.id for old in superseded],
+    )
+    for old in superseded:
+        change.record("request.superseded", f"request {old.id}", {"by": number})
+    change.record(
+        "request.made",
+        f"request {number}",
+        {
+            "version": version_uri(version.model, version.number),
+            "targets": list(asked),
+            "reason": reason,
+            "policy": policy.to_plain(),
+            "policy_digest": policy.digest,
+            "evidence_digest": canonical_digest(evidence),
+        },
+    )
+    move_alias(change, version.model, CHALLENGER, version.number)
+    if _deploys_itself(connection, version, asked, policy):
+        deploy_request(
+            services, change, require_request(connection, number), version, kind="automatic", reason=reason
+        )
+    return require_request(connection, number)
+
+
+def _deploys_itself(
+    connection: Connection, version: Version, asked: Sequence[str], policy: EffectivePolicy
+) -> bool:
+    """Without hands only where a gate has really held the version against what it replaces."""
+    replaces = any(incumbents(connection, version.model, asked).values())
+    uncompared = any(
+        gate.gate.startswith("comparison") and gate.outcome is GateOutcome.NOT_COMPARABLE
+        for gate in version.gates
+    )
+    return (
+        policy.automatic
+        and not (replaces and uncompared)
+        and not workspace.automation(connection).paused
+        and not deployments.holds(connection, version.model)
+    )
+
+
+def targets_to_ask(connection: Connection, version: Version, asked: Sequence[str] | None) -> list[str]:
+    """The targets of the request, without those where the version is live. Raises NotFoundError or ConflictError."""
+    known = targets.targets_of(connection, version.model)
+    for target in asked or ():
+        if target not in known:
+            raise NotFoundError(
+                f"{version.model} has no target {target!r}: its model file names {', '.join(known) or 'none'}"
+            )
+    wanted = list(dict.fromkeys(asked or known))
+    left = [target for target in wanted if target not in version.live_on]
+    if not left:
+        raise ConflictError(
+            f"{version_uri(version.model, version.number)} is live already on {', '.join(wanted) or 'every target'}"
+        )
+    return left
+
+
+def check_requestable(connection: Connection, version: Version, asked: Sequence[str]) -> None:
+    """Raise NotAllowedError (a failed gate) or ConflictError (not compared with what is live)."""
+    uri = version_uri(version.model, version.number)
+    if version.status is not VersionStatus.CANDIDATE:
+        failed = [
+            f"{gate.gate} ({gate.reason})" for gate in version.gates if gate.outcome is GateOutcome.FAILED
+        ]
+        raise NotAllowedError(
+            f"{uri} failed {'; '.join(failed) or 'a gate'}: it cannot be requested; train another version"
+        )
+    if spec_of_model(connection, version.model).gates.comparison is None:
+        return
+    compared = compared_versions(connection, require_run(connection, version))
+    live = {number for number in incumbents(connection, version.model, asked).values() if number is not None}
+    if compared is not None and not live <= {*compared, version.number}:
+        missing = ", ".join(str(number) for number in sorted(live - set(compared)))
+        raise ConflictError(
+            f"{uri} was not compared with version {missing}, which went live since: train again, or roll back to {uri}"
+        )

@@ -1,0 +1,314 @@
+"""Bringing the registry up to the model files: all of them or, where one has a fault, none."""
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pilothouse.domain.canonical import canonical_digest
+from pilothouse.domain.errors import InvalidInputError, ModelFileError, NotAllowedError
+from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
+from pilothouse.domain.model_spec import ModelSpec, TargetSpec
+from pilothouse.domain.moments import moment
+from pilothouse.domain.plain import format_duration
+from pilothouse.domain.promotion import loosened
+from pilothouse.domain.records import Target
+from pilothouse.domain.roles import Actor, Permission
+from pilothouse.operations.authorisation import Change, authorise, changing, check, reading
+from pilothouse.operations.automation.schedule_times import check_rule, is_zone
+from pilothouse.operations.models.source_columns import source_problems
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import models, schedules, targets
+
+MODEL_FILE = "model.toml"
+_FILE_LIMIT = 1 << 20
+_DURATIONS = frozenset(
+    {"truth_delay", "holdout", "lookback", "timeout", "expires", "window", "step", "performance_window",
+     "performance_step", "silence", "cooldown", "every"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """What applying does, or did, to one model.
+
+    ``action``: ``create``, ``update``, ``unchanged``, or ``missing`` for a model whose file is gone; that one stays in
+    the registry as it is. ``differences`` are lines such as ``training.seed: 7 → 8``. ``loosens`` needs an admin.
+    """
+
+    model: str
+    action: str
+    differences: tuple[str, ...] = ()
+    loosens: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadFile:
+    """A model file that has no fault of its own."""
+
+    spec: ModelSpec
+    source: str
+    folder: str
+
+
+def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
+    """What ``apply`` would do, by model. Raises ModelFileError with every fault of every file, NotAllowedError."""
+    authorise(services, actor)
+    root = folder or services.paths.models
+    files = _read_files(services, root)
+    with reading(services, actor) as connection:
+        return _planned(services, connection, files, root)
+
+
+def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
+    """Read the model files below ``folder`` (``models`` otherwise) and put them in force, in one transaction.
+
+    Raises ModelFileError with every fault of every file (nothing is applied then), or NotAllowedError: where something is
+    loosened, an admin has to apply it.
+    """
+    authorise(services, actor)
+    root = folder or services.paths.models
+    files = _read_files(services, root)
+    with changing(services, actor, Permission.READ) as change:
+        changes = _planned(services, change.connection, files, root)
+        for planned in changes:
+            if planned.action in ("create", "update"):
+                _apply_one(change, files[planned.model], planned)
+    return changes
+
+
+def check_may_loosen(change: Change, model: str, lines: Sequence[str]) -> None:
+    """Raise NotAllowedError, with what is loosened, unless the actor may loosen gates and policies."""
+    if not lines:
+        return
+    try:
+        check(change.connection, change.actor, Permission.LOOSEN, model)
+    except NotAllowedError as error:
+        raise NotAllowedError(f"{model}: {error}; it loosens {'; '.join(lines)}") from None
+
+
+def _apply_one(change: Change, file: _ReadFile, planned: PlannedChange) -> None:
+    spec, connection = file.spec, change.connection
+    check(connection, change.actor, Permission.APPLY, spec.name)
+    check_may_loosen(change, spec.name, planned.loosens)
+    before = models.spec_in_force(connection, spec.name)
+    model_id = (
+        before.model_id if before else models.add(connection, spec.name, by=change.actor.name, at=change.at)
+    )
+    plain = spec_to_plain(spec)
+    digest = canonical_digest(plain)
+    models.add_spec(
+        connection,
+        model_id,
+        digest=digest,
+        spec=plain,
+        source=file.source,
+        folder=file.folder,
+        loosened=planned.loosens,
+        by=change.actor.name,
+        at=change.at,
+    )
+    _register(connection, model_id, spec, change.at)
+    change.record(
+        "model.created" if before is None else "model.updated",
+        spec.name,
+        {
+            "digest": digest,
+            "before": before.digest if before else None,
+            "differences": list(planned.differences),
+            "loosens": list(planned.loosens),
+        },
+    )
+
+
+def _register(connection: Connection, model_id: int, spec: ModelSpec, at: datetime) -> None:
+    keys = [targets.put_target(connection, _described(connection, target), at=at) for target in spec.targets]
+    targets.set_model_targets(connection, model_id, keys)
+    schedules.set_schedules(connection, model_id, spec.automation.schedule, at=at)
+
+
+def _described(connection: Connection, spec: TargetSpec) -> Target:
+    """What this file leaves empty stays as another model's file has said it."""
+    known = {target.name: target for target in targets.all_targets(connection)}.get(spec.name)
+    return Target(
+        spec.name,
+        spec.region or (known.region if known else ""),
+        spec.product or (known.product if known else ""),
+        spec.business_unit or (known.business_unit if known else ""),
+    )
+
+
+def _planned(
+    services: Services, connection: Connection, files: dict[str, _ReadFile], root: Path
+) -> list[PlannedChange]:
+    here = {
+        model.name
+        for model in models.listed(connection)
+        if (services.paths.root / model.folder).resolve().parent == root.resolve()
+    }
+    return [_planned_one(connection, name, files.get(name)) for name in sorted({*files, *here})]
+
+
+def _planned_one(connection: Connection, name: str, file: _ReadFile | None) -> PlannedChange:
+    before = models.spec_in_force(connection, name)
+    if file is None:
+        gone = f"its {MODEL_FILE} is gone; the model, its versions and deployments stay as they are"
+        return PlannedChange(name, "missing", (gone,))
+    plain = spec_to_plain(file.spec)
+    if before is None:
+        return PlannedChange(name, "create", tuple(_summary(file.spec)))
+    differences = list(_differences(before.spec, plain, ""))
+    if before.folder != file.folder:
+        differences.append(f"folder: {before.folder} → {file.folder}")
+    if not differences:
+        return PlannedChange(name, "unchanged")
+    return PlannedChange(
+        name, "update", tuple(differences), tuple(loosened(spec_from_plain(before.spec), file.spec))
+    )
+
+
+def _summary(spec: ModelSpec) -> Iterator[str]:
+    yield f"task: {spec.task}"
+    yield f"data.source: {spec.data.source}"
+    yield f"training: {spec.training.estimator or spec.training.function}"
+    yield f"targets: {', '.join(target.name for target in spec.targets)}"
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in [*before, *(key for key in after if key not in before)]:
+            where = f"{path}.{key}" if path else str(key)
+            yield from _differences(before.get(key), after.get(key), where)
+    elif isinstance(before, list) and isinstance(after, list) and _tables(before) and _tables(after):
+        for i in range(max(len(before), len(after))):
+            old, new = (items[i] if i < len(items) else None for items in (before, after))
+            yield from _differences(old, new, f"{path}[{i}]")
+    elif before != after:
+        yield f"{path}: {_shown(before, path)} → {_shown(after, path)}"
+
+
+def _tables(items: list[Any]) -> bool:
+    return all(isinstance(item, dict) for item in items)
+
+
+def _shown(value: Any, path: str) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and path.rpartition(".")[2] in _DURATIONS:
+        return format_duration(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(_shown(item, "") for item in value) + "]"
+    if isinstance(value, dict):
+        inner = ", ".join(
+            f"{key} = {_shown(item, key)}" for key, item in value.items() if item not in (None, "", {})
+        )
+        return f"{{ {inner} }}"
+    return str(value)
+
+
+def _read_files(services: Services, root: Path) -> dict[str, _ReadFile]:
+    """Every model file below ``root`` by the model's name. Raises ModelFileError with all faults, InvalidInputError."""
+    if not root.is_dir():
+        raise InvalidInputError(f"{root} is not a folder: expected one that holds NAME/{MODEL_FILE}")
+    files: dict[str, _ReadFile] = {}
+    problems: list[str] = []
+    for path in sorted(root.glob(f"*/{MODEL_FILE}")):
+        shown = f"{root.name}/{path.parent.name}/{MODEL_FILE}"
+        try:
+            file = _read_file(services, path, shown)
+            files[file.spec.name] = file
+        except ModelFileError as error:
+            problems += error.problems
+    problems += _disagreements(files.values())
+    if problems:
+        raise ModelFileError(problems)
+    return files
+
+
+def _read_file(services: Services, path: Path, shown: str) -> _ReadFile:
+    try:
+        if path.stat().st_size > _FILE_LIMIT:
+            raise ModelFileError([f"{shown}: is over {_FILE_LIMIT >> 20} MiB; expected a model file"])
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelFileError([f"{shown}: is not UTF-8 at byte {error.start}; save it as UTF-8"]) from None
+    except OSError as error:
+        raise ModelFileError([f"{shown}: cannot be read: {error.strerror}"]) from None
+    spec = load_spec(text, shown)
+    folder = path.parent.resolve()
+    problems = [*_folder_problems(spec, folder), *source_problems(spec, folder, services.paths.state)]
+    if problems:
+        raise ModelFileError([f"{shown}: {problem}" for problem in problems])
+    return _ReadFile(spec, text, stored_folder(services, folder))
+
+
+def stored_folder(services: Services, folder: Path) -> str:
+    """How a model's folder is recorded: relative to the workspace inside it, so that a workspace can be moved."""
+    root = services.paths.root.resolve()
+    return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else str(folder)
+
+
+def _folder_problems(spec: ModelSpec, folder: Path) -> Iterator[str]:
+    if spec.name != folder.name:
+        yield f"name: found {spec.name!r} in the folder {folder.name!r}; expected both to be the same"
+    for key, named in (
+        ("training.function", spec.training.function),
+        ("gates.function", spec.gates.function),
+    ):
+        if named is not None:
+            yield from _function_problems(key, named, folder)
+    if spec.data.timezone is not None and not is_zone(spec.data.timezone):
+        yield f"data.timezone: found {spec.data.timezone!r}; expected an IANA name, e.g. Europe/Berlin"
+    for i, schedule in enumerate(spec.automation.schedule):
+        try:
+            check_rule(schedule.cron, schedule.timezone)
+            if schedule.at is not None:
+                moment(schedule.at, schedule.timezone)
+        except InvalidInputError as error:
+            yield f"automation.schedule[{i}]: {error}"
+
+
+def _function_problems(key: str, named: str, folder: Path) -> Iterator[str]:
+    """The function is looked for in the file's text: nothing of it is run here."""
+    file, _, function = named.partition(":")
+    try:
+        tree = ast.parse((folder / file).read_bytes(), file)
+    except OSError:
+        yield f"{key}: {file} is not beside {MODEL_FILE}; expected it to define {function}"
+    except (SyntaxError, ValueError) as error:
+        yield f"{key}: {file} is not valid Python: {error}"
+    else:
+        if function not in _top_level_names(tree):
+            yield f"{key}: {file} defines no function {function!r}"
+
+
+def _top_level_names(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (name.asname or name.name.partition(".")[0] for name in node.names)
+        elif isinstance(node, ast.Assign):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+
+
+def _disagreements(files: Iterable[_ReadFile]) -> Iterator[str]:
+    """A target that several models name is one place: what they say of it must agree."""
+    said: dict[tuple[str, str], tuple[str, str]] = {}
+    for file in files:
+        for i, target in enumerate(file.spec.targets):
+            for key in ("region", "product", "business_unit"):
+                value = getattr(target, key)
+                other, before = (
+                    said.setdefault((target.name, key), (file.spec.name, value)) if value else ("", "")
+                )
+                if value and before != value:
+                    yield (
+                        f"{file.folder}/{MODEL_FILE}: targets[{i}].{key}: found {value!r} for {target.name!r}; "
+                        f"expected {before!r} as in the file of {other}"
+                    )

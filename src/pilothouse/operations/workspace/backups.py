@@ -1,0 +1,231 @@
+"""A sound copy of a live workspace in one tar, and a workspace from such a copy.
+
+What is copied, in an order that makes the copy whole without stopping anybody: telemetry, then the registry, then
+artifacts and model files. Telemetry never speaks of a version that the registry does not have; every artifact that the
+registry names was stored before its row and is never removed. The last entry, ``manifest.json``, lists every file with
+its digest: a copy without it is not complete. Not in it: the data that model files point to outside ``models``, the
+folders of jobs (a run's files are artifacts), the spools of serving processes.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from pilothouse.domain.records import AuditHead
+from pilothouse.domain.roles import Actor, Permission
+from pilothouse.operations.authorisation import authorise, changing
+from pilothouse.operations.services import Services
+from pilothouse.operations.workspace.restores import (
+    ARTIFACTS,
+    FORMAT,
+    MANIFEST,
+    MODELS,
+    REGISTRY,
+    TELEMETRY,
+    restore,
+    verify_backup,
+)
+from pilothouse.store import audit
+from pilothouse.store.connection import Registry
+from pilothouse.system.files import sha256_file, sync_folder
+
+__all__ = ["BackupSummary", "backup", "restore", "verify_backup"]
+
+_SKIPPED = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSummary:
+    """What a backup holds. ``digest`` is the sha256 of the file: keep it elsewhere, with the head of the audit log."""
+
+    file: Path
+    digest: str
+    bytes: int
+    files: int
+    audit_count: int
+    audit_hash: str
+    skipped: tuple[str, ...] = ()
+    """Links and special files among the model files, which are not copied."""
+
+
+@dataclass
+class _Archive:
+    """A tar being written, with the list of what is in it."""
+
+    tar: tarfile.TarFile
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+    def add(self, name: str, path: Path, mode: int) -> None:
+        """Add a regular file; its digest is computed on the bytes that go in."""
+        try:
+            with path.open("rb") as stream:
+                entry = _entry(name, os.fstat(stream.fileno()).st_size, mode)
+                hashing = _Hashing(stream)
+                self.tar.addfile(entry, hashing)
+        except FileNotFoundError:
+            raise UnavailableError(f"{path} went away while it was copied: try again") from None
+        except OSError as error:
+            raise UnavailableError(
+                f"{path} cannot be copied: {error}: check the disk, then try again"
+            ) from error
+        self.files[name] = {"bytes": entry.size, "sha256": hashing.digest.hexdigest()}
+
+    def add_bytes(self, name: str, data: bytes) -> None:
+        """Add a file from memory, not listed."""
+        self.tar.addfile(_entry(name, len(data), 0o600), io.BytesIO(data))
+
+
+class _Hashing(io.RawIOBase):
+    """Reads from a file and hashes what was read."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self.digest.update(data)
+        return data
+
+
+def backup(services: Services, actor: Actor, file: Path) -> BackupSummary:
+    """Copy the live workspace into ``file``, which must not exist; it appears whole or not at all.
+
+    Raises NotAllowedError, ConflictError (the file exists), InvalidInputError (a place inside what is copied) or
+    UnavailableError (disk).
+    """
+    authorise(services, actor, Permission.BACKUP)
+    file = file.absolute()
+    _check_destination(services, file)
+    with _temporary(file) as (stream, scratch):
+        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            archive = _Archive(tar)
+            head = _write(services, actor, archive, scratch)
+        stream.flush()
+        os.fsync(stream.fileno())
+        _appear(Path(stream.name), file)
+    summary = BackupSummary(
+        file,
+        sha256_file(file),
+        file.stat().st_size,
+        len(archive.files),
+        head.count,
+        head.hash,
+        tuple(archive.skipped),
+    )
+    with changing(services, actor, Permission.BACKUP) as change:
+        change.record(
+            "workspace.backed_up",
+            "workspace",
+            {"file": file.name, "sha256": summary.digest, "bytes": summary.bytes, "files": summary.files},
+        )
+    return summary
+
+
+def _write(services: Services, actor: Actor, archive: _Archive, scratch: Path) -> AuditHead:
+    paths = services.paths
+    if paths.telemetry.exists():
+        services.telemetry.copy_to(scratch / "telemetry.db")
+        archive.add(TELEMETRY, scratch / "telemetry.db", 0o600)
+    services.registry.copy_to(scratch / "registry.db")
+    archive.add(REGISTRY, scratch / "registry.db", 0o600)
+    head = _head_of(scratch / "registry.db")
+    for digest in services.artifacts.digests():
+        archive.add(f"{ARTIFACTS}/{digest[:2]}/{digest}", services.artifacts.path(digest), 0o444)
+    for path in _regular_files(paths.models, archive):
+        mode = 0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644
+        archive.add(f"{MODELS}/{path.relative_to(paths.models).as_posix()}", path, mode)
+    manifest = {
+        "format": FORMAT,
+        "created_at": services.now().isoformat(),
+        "created_by": actor.name,
+        "audit": {"count": head.count, "hash": head.hash},
+        "files": archive.files,
+        "skipped": archive.skipped,
+    }
+    archive.add_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())
+    return head
+
+
+def _head_of(path: Path) -> AuditHead:
+    copy = Registry(path)
+    try:
+        with copy.read() as connection:
+            return audit.head(connection)
+    finally:
+        copy.close()
+
+
+def _regular_files(folder: Path, archive: _Archive) -> Iterator[Path]:
+    todo = [folder] if folder.is_dir() else []
+    while todo:
+        for entry in sorted(todo.pop().iterdir()):
+            if entry.name in _SKIPPED:
+                continue
+            mode = entry.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                todo.append(entry)
+            elif stat.S_ISREG(mode):
+                yield entry
+            else:
+                archive.skipped.append(str(entry.relative_to(folder.parent)))
+
+
+def _entry(name: str, size: int, mode: int) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = size, mode
+    return entry
+
+
+def _check_destination(services: Services, file: Path) -> None:
+    for folder in (services.paths.state, services.paths.models):
+        if file.resolve().is_relative_to(folder.resolve()):
+            raise InvalidInputError(f"{file} lies in what is backed up: name a place outside {folder}")
+    if file.exists() or file.is_symlink():
+        raise ConflictError(f"{file} exists: a backup never overwrites; name another file")
+    if not file.parent.is_dir():
+        raise NotFoundError(f"{file.parent} is not a folder: make it, or name another place")
+
+
+@contextlib.contextmanager
+def _temporary(file: Path) -> Iterator[tuple[Any, Path]]:
+    """A file beside the one to be, and a folder for copies of the databases; both gone at the end."""
+    try:
+        scratch = Path(tempfile.mkdtemp(prefix=f".{file.name}.", dir=file.parent))
+    except OSError as error:
+        raise UnavailableError(f"{file.parent} cannot be written: {error.strerror}") from error
+    try:
+        with (scratch / "backup.tar").open("xb") as stream:
+            os.fchmod(stream.fileno(), 0o600)
+            yield stream, scratch
+    except OSError as error:
+        raise UnavailableError(
+            f"{file} cannot be written: {error.strerror or error}: check the disk"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _appear(temporary: Path, file: Path) -> None:
+    """Give the whole file its name, never over another one."""
+    try:
+        os.link(temporary, file)
+    except FileExistsError:
+        raise ConflictError(f"{file} exists: a backup never overwrites; name another file") from None
+    except OSError:  # a file system without hard links
+        if file.exists():
+            raise ConflictError(f"{file} exists: a backup never overwrites; name another file") from None
+        temporary.replace(file)
+    sync_folder(file.parent)

@@ -1,0 +1,206 @@
+"""Is this workspace sound: databases, chain, artifacts, disk, rights, isolation, processes. Changes nothing."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from pilothouse.domain.diagnosis import Finding
+from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.roles import Actor
+from pilothouse.operations.alerts import incident_cost
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.fleet import health, processes
+from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import audits, write_state
+from pilothouse.sqlite import driver
+from pilothouse.sqlite.connection import check_file_system, check_library
+from pilothouse.store import agreement, audit, deployments, incidents, jobs, versions
+from pilothouse.system import landlock
+
+_LOW_DISK = 1 << 30
+_LARGE_WAL = 256 << 20
+_CLOCK_SLACK = timedelta(minutes=1)
+
+
+def diagnose(services: Services, actor: Actor) -> list[Finding]:
+    """Every check, each by itself: one that fails does not keep the others from being made."""
+    with reading(services, actor):
+        pass
+    checks: dict[str, Callable[[], str]] = {
+        "sqlite": lambda: _library(services),
+        "registry": lambda: _registry(services),
+        "telemetry": lambda: _telemetry(services),
+        "audit chain": lambda: _chain(services, actor),
+        "records": lambda: _records(services),
+        "incidents": lambda: _incidents(services),
+        "seal": lambda: write_state.check_seal(services),
+        "artifacts": lambda: _artifacts(services),
+        "orphans": lambda: _orphans(services),
+        "clock": lambda: _clock(services),
+        "writing": lambda: _writing(services),
+    }
+    findings = [_run(name, check) for name, check in checks.items()]
+    return [
+        *findings,
+        *_surroundings(services),
+        _found("daemon", lambda: _daemon(services)),
+        _run("serving", lambda: _serving(services, actor)),
+    ]
+
+
+def _run(name: str, check: Callable[[], str]) -> Finding:
+    return _found(name, lambda: Finding(name, True, check()))
+
+
+def _found(name: str, check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except PilothouseError as error:
+        return Finding(name, False, str(error))
+    except Exception as error:  # noqa: BLE001 - on damaged records anything may fail, and that is a finding too
+        return Finding(name, False, f"could not be examined: {type(error).__name__}: {error}")
+
+
+def _library(services: Services) -> str:
+    check_library()
+    check_file_system(services.paths.state)
+    return f"version {driver.sqlite_version}, on a local file system"
+
+
+def _writing(services: Services) -> str:
+    services.write_guard.check()
+    sizes = [path.stat().st_size for path in services.paths.state.glob("*.db-wal")]
+    if sum(sizes) > _LARGE_WAL:
+        raise UnavailableError(
+            f"the write-ahead logs hold {sum(sizes) >> 20} MiB: a reader has been left open; end old consoles"
+        )
+    return f"allowed; write-ahead logs hold {sum(sizes) >> 10} KiB"
+
+
+def _clock(services: Services) -> str:
+    """The wall clock orders audit, leases and expiry: it must not lie before what is written already."""
+    with services.registry.read() as connection:
+        newest = audit.newest_time(connection)
+    now = services.now()
+    if newest is not None and now < newest - _CLOCK_SLACK:
+        raise UnavailableError(
+            f"the wall clock shows {now:%Y-%m-%d %H:%M} UTC, and the audit log was written at {newest:%Y-%m-%d %H:%M}: "
+            "set the clock (NTP), else expiry and leases are judged wrongly"
+        )
+    return f"{now:%Y-%m-%d %H:%M:%S} UTC, not before the newest entry of the log"
+
+
+def _orphans(services: Services) -> str:
+    """Artifacts that no row names are left by work that was cut off: harmless, told for their size."""
+    with services.registry.read() as connection:
+        named = set(versions.artifact_digests(connection))
+    lonely = [digest for digest in services.artifacts.digests() if digest not in named]
+    size = sum(services.artifacts.size(digest) for digest in lonely)
+    return f"{len(lonely)} artifacts ({size:,} bytes) belong to no run" if lonely else "none"
+
+
+def _registry(services: Services) -> str:
+    services.registry.check()
+    return f"{services.paths.registry.stat().st_size:,} bytes, sound"
+
+
+def _telemetry(services: Services) -> str:
+    if not services.paths.telemetry.exists():
+        return "nothing has arrived yet"
+    services.telemetry.check()
+    return f"{services.paths.telemetry.stat().st_size:,} bytes, sound"
+
+
+def _chain(services: Services, actor: Actor) -> str:
+    head = audits.verify(services, actor)
+    return f"{head.count} entries, head {head.count}:{head.hash}"
+
+
+def _records(services: Services) -> str:
+    with services.registry.read() as connection:
+        try:
+            differing = list(agreement.disagreements(connection))
+        except (LookupError, TypeError, AttributeError, ValueError) as error:  # entries that we never wrote
+            raise IntegrityError(f"cannot be compared with the audit log: {error!r}") from error
+    if differing:
+        more = f" (and {len(differing) - 1} more)" if len(differing) > 1 else ""
+        raise IntegrityError(
+            f"not what the audit log says: {differing[0]}{more}; somebody changed the database past Pilothouse"
+        )
+    return "grants, versions, requests, decisions and deployments are what the audit log says"
+
+
+def _incidents(services: Services) -> str:
+    """What the list shows of an incident is kept beside its alerts, and must be what they say."""
+    with services.registry.read() as connection:
+        odd = sorted({*incidents.unlike_their_alerts(connection), *incident_cost.misjudged(connection)})
+    if odd:
+        more = f" (and {len(odd) - 1} more)" if len(odd) > 1 else ""
+        raise IntegrityError(
+            f"incident {odd[0]}{more} is listed otherwise than its alerts say: somebody changed the database past Pilothouse"
+        )
+    return "listed as their alerts say"
+
+
+def _artifacts(services: Services) -> str:
+    with services.registry.read() as connection:
+        for digest in versions.artifact_digests(connection):
+            services.artifacts.path(digest)  # raises where a version's file is gone
+    count = size = 0
+    for digest in services.artifacts.digests():
+        size += len(services.artifacts.read(digest))
+        count += 1
+    return f"{count} files, {size:,} bytes, each with the bytes of its digest"
+
+
+def _surroundings(services: Services) -> Iterator[Finding]:
+    free = shutil.disk_usage(services.paths.state).free
+    yield Finding(
+        "disk",
+        free >= _LOW_DISK,
+        f"{free / 2**30:.1f} GiB free" + ("" if free >= _LOW_DISK else ": make room"),
+    )
+    open_to = [path for path in _private(services) if path.exists() and path.stat().st_mode & 0o077]
+    words = ", ".join(f"chmod go-rwx {path}" for path in open_to)
+    yield Finding(
+        "rights", not open_to, f"open to other users: run {words}" if open_to else "only for their owner"
+    )
+    enough = landlock.confines()
+    advice = (
+        "" if enough else ": jobs need Linux 6.7 or later with Landlock, or the daemon's --isolation warn"
+    )
+    yield Finding("isolation", enough, landlock.describe() + advice)
+
+
+def _daemon(services: Services) -> Finding:
+    """A daemon that is away is a fault where something waits for it."""
+    state = processes.daemon_state(services)
+    if state.running:
+        return Finding("daemon", True, f"runs, pid {state.pid}, isolation {state.isolation}")
+    with services.registry.read() as connection:
+        live = len(deployments.live(connection))
+        waiting = len(jobs.listed(connection, status=JobStatus.QUEUED))
+    words = f"does not run: {live} deployments and {waiting} queued jobs wait for it"
+    return Finding("daemon", not (live or waiting), words + "; start it with pilothouse daemon start")
+
+
+def _serving(services: Services, actor: Actor) -> str:
+    """Raises UnavailableError that names what does not answer as it should."""
+    states = [state for state in health.target_states(services, actor) if state.deployment is not None]
+    wrong = [
+        f"{state.model} on {state.target} is {state.serving}"
+        for state in states
+        if state.serving == "down" or state.serving.startswith("failed")
+    ]
+    if wrong:
+        raise UnavailableError(f"{'; '.join(wrong)}: see state/serving/TARGET/serving.log")
+    counts = Counter(state.serving for state in states)
+    return ", ".join(f"{count} {how}" for how, count in counts.items()) or "nothing is deployed"
+
+
+def _private(services: Services) -> tuple[Path, ...]:
+    paths = services.paths
+    return (paths.state, paths.registry, paths.telemetry, paths.jobs, paths.serving, paths.artifacts)

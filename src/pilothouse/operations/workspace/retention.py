@@ -1,0 +1,206 @@
+"""How long rows of predictions are kept: the setting, legal holds, what would go, and letting it go."""
+
+from collections.abc import Callable
+
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.retention import DAY, LegalHold, RetentionReport, RetentionShare, hold_on, kept_for
+from pilothouse.domain.roles import Actor, Permission
+from pilothouse.operations.authorisation import authorise, changing, reading, reason_given
+from pilothouse.operations.monitoring.baselines import spec_in_force
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import audit, legal_holds, models, targets, workspace
+from pilothouse.telemetry import Stream, retention, to_us
+from pilothouse.telemetry.streams import list_streams
+
+_SETTING = "keep_rows_days"
+_WAITING_S = 180 * DAY
+"""Outcomes wait so long for a prediction, in seconds."""
+_LONGEST_DAYS = 36_500
+_SECOND_US = 1_000_000
+
+
+def rows_kept_days(services: Services, actor: Actor) -> int | None:
+    """Days for which rows are kept where a model file does not say; None: for good."""
+    with reading(services, actor) as connection:
+        return _setting_days(connection)
+
+
+def keep_rows(services: Services, actor: Actor, days: int | None, reason: str) -> None:
+    """Say for how many days after their arrival rows are kept (None: for good). Nothing goes before the next round.
+
+    Raises InvalidInputError or NotAllowedError.
+    """
+    words = reason_given(reason, "a change of how long rows are kept")
+    if days is not None and not 1 <= days <= _LONGEST_DAYS:
+        raise InvalidInputError(f"days: found {days}; expected 1 to {_LONGEST_DAYS}")
+    with changing(services, actor, Permission.RETENTION) as change:
+        before = _setting_days(change.connection)
+        workspace.set_setting(change.connection, _SETTING, "" if days is None else str(days))
+        change.record("retention.set", "telemetry", {"days": days, "before": before, "reason": words})
+
+
+def list_holds(services: Services, actor: Actor) -> list[LegalHold]:
+    """Every legal hold, oldest first; those that were lifted too."""
+    with reading(services, actor) as connection:
+        return legal_holds.all_holds(connection)
+
+
+def place_hold(
+    services: Services, actor: Actor, reason: str, *, model: str = "", target: str = ""
+) -> LegalHold:
+    """Stop the deletion of rows, of a model, a target, both, or (where neither is named) everything.
+
+    Raises NotFoundError (no such model or target), InvalidInputError (no reason) or NotAllowedError.
+    """
+    words = reason_given(reason, "a legal hold")
+    with changing(services, actor, Permission.RETENTION) as change:
+        if model and models.find(change.connection, model) is None:
+            raise NotFoundError(f"there is no model {model!r}: list them with pilothouse models")
+        if target and targets.target_id(change.connection, target) is None:
+            raise NotFoundError(f"there is no target {target!r}: list them with pilothouse targets")
+        number = legal_holds.place(
+            change.connection, model=model, target=target, reason=words, by=actor.name, at=change.at
+        )
+        change.record(
+            "legal_hold.placed", f"legal hold {number}", {"model": model, "target": target, "reason": words}
+        )
+        return legal_holds.all_holds(change.connection)[-1]
+
+
+def lift_hold(services: Services, actor: Actor, number: int, reason: str) -> None:
+    """End a legal hold. Raises NotFoundError (none that stands has that number), InvalidInputError, NotAllowedError."""
+    words = reason_given(reason, "lifting a legal hold")
+    with changing(services, actor, Permission.RETENTION) as change:
+        if not legal_holds.lift(change.connection, number, reason=words, by=actor.name, at=change.at):
+            raise NotFoundError(f"no legal hold {number} stands: see pilothouse legal-hold list")
+        change.record("legal_hold.lifted", f"legal hold {number}", {"reason": words})
+
+
+def what_would_go(services: Services, actor: Actor) -> RetentionReport:
+    """What a round would delete, by version and target; nothing is changed."""
+    with reading(services, actor):
+        pass
+    if not services.paths.telemetry.exists():
+        return RetentionReport(())
+    with services.telemetry.read() as connection:
+        streams = list_streams(connection)
+    return RetentionReport(tuple(_share(services, stream) for stream in streams))
+
+
+def apply(services: Services, actor: Actor) -> RetentionReport:
+    """Delete what is due and under no hold, merge small segments of days that are over, give the space back.
+
+    Short transactions: ingest goes on. A round that is cut off is finished by the next, its audit rows too. Raises
+    NotAllowedError or UnavailableError.
+    """
+    authorise(services, actor, Permission.RETENTION)
+    _write_audit(services, actor)  # what a round that was cut off has left
+    now_us = to_us(services.now())
+    shares = []
+    with services.telemetry.read() as connection:
+        streams = list_streams(connection)
+    for stream in streams:
+        share = _share(services, stream)
+        shares.append(share)
+        while share.rows and not share.held and _delete_some(services, stream, now_us):
+            continue
+    expired = _until_none(
+        services, lambda c: retention.expire_waiting(c, now_us - _WAITING_S * _SECOND_US, now_us)
+    )
+    _write_audit(services, actor)
+    merged, into = _merge(services)
+    freed = _until_none(services, retention.give_back_pages)
+    return RetentionReport(tuple(shares), True, merged, into, expired, freed)
+
+
+def _share(services: Services, stream: Stream) -> RetentionShare:
+    keep_s, held = _rule(services, stream)
+    with services.telemetry.read() as connection:
+        stored = retention.stored_rows(connection, stream.id)
+        due = retention.Stored()
+        if keep_s is not None:
+            due = retention.due(connection, stream.id, to_us(services.now()) - keep_s * _SECOND_US)
+    return RetentionShare(
+        stream.model, stream.version, stream.target, keep_s, due.rows, due.bytes, stored, held
+    )
+
+
+def _rule(services: Services, stream: Stream) -> tuple[int | None, str]:
+    """Seconds for which a stream's rows are kept, and the scope of the hold that stops deletion, as of now."""
+    with services.registry.read() as connection:
+        spec = spec_in_force(connection, stream.model)
+        days = _setting_days(connection)
+        hold = hold_on(legal_holds.all_holds(connection), stream.model, stream.target)
+    keep_s = kept_for(
+        None if days is None else days * DAY,
+        spec.monitoring.keep_rows if spec else None,
+        spec.data.truth_delay if spec else 0,
+    )
+    return keep_s, hold.scope if hold else ""
+
+
+def _delete_some(services: Services, stream: Stream, now_us: int) -> bool:
+    """One short transaction; a hold that was placed meanwhile stops it."""
+    keep_s, held = _rule(services, stream)
+    if keep_s is None or held:
+        return False
+    with services.telemetry.transaction() as connection:
+        return bool(retention.delete_some(connection, stream.id, now_us - keep_s * _SECOND_US, now_us).rows)
+
+
+def _write_audit(services: Services, actor: Actor) -> None:
+    """There is no transaction over both databases: a deletion notes itself, and is marked once the log says so. Cut off
+    between the two, the log said so already."""
+    with services.telemetry.read() as connection:
+        waiting = retention.to_audit(connection)
+    for one in waiting:
+        subject = version_uri(one.model, one.version)
+        detail = {"target": one.target, "rows": one.rows, "bytes": one.bytes, "deletion": one.id}
+        with changing(services, actor, Permission.RETENTION) as change:
+            if not audit.says(change.connection, "telemetry.deleted", subject, detail):
+                change.record("telemetry.deleted", subject, detail)
+        with services.telemetry.transaction() as connection:
+            retention.mark_audited(connection, one.id)
+
+
+def _merge(services: Services) -> tuple[int, int]:
+    merged = into = 0
+    with services.telemetry.read() as connection:
+        groups = list(retention.mergeable(connection))
+    for group in groups:
+        with services.telemetry.read() as connection:
+            made = retention.merge_segments(connection, group)
+        if made is None:
+            continue
+        with services.telemetry.transaction() as connection:
+            if retention.put_merged(connection, made):
+                merged, into = merged + len(made.old), into + 1
+    return merged, into
+
+
+def _until_none(services: Services, step: Callable[[Connection], int]) -> int:
+    total = 0
+    while True:
+        with services.telemetry.transaction() as connection:
+            done = step(connection)
+        if not done:
+            return total
+        total += done
+
+
+def _setting_days(connection: Connection) -> int | None:
+    text = workspace.setting(connection, _SETTING)
+    return int(text) if text else None
+
+
+__all__ = [
+    "apply",
+    "keep_rows",
+    "lift_hold",
+    "list_holds",
+    "place_hold",
+    "rows_kept_days",
+    "what_would_go",
+]

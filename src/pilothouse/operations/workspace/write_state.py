@@ -1,0 +1,123 @@
+"""Whether the workspace may be written: by people's wish, and by the daemon where the disk runs full or a check fails.
+
+The audit row of a closing is written before the mark is set, that of an opening after it has gone. Where the disk is too full
+even for the row, the mark is set all the same: the row of the opening says since when and why it was closed.
+"""
+
+import shutil
+
+from pilothouse.domain.errors import ConflictError, IntegrityError, UnavailableError
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.authorisation import authorise, changing, reason_given
+from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import audits
+from pilothouse.store import audit, seals
+from pilothouse.system.write_guard import Cause, ReadOnly
+
+LEAST_FREE = 64 << 20
+"""Bytes free below which the daemon lets nothing be written; of a small disk a twentieth."""
+
+
+def state(services: Services) -> ReadOnly | None:
+    """Why nothing may be written, or None. Asks nobody's leave: it is said on every screen."""
+    return services.write_guard.state()
+
+
+def make_read_only(services: Services, actor: Actor, reason: str) -> ReadOnly:
+    """Let nothing be written until somebody lifts it. Serving goes on and spools.
+
+    Raises NotAllowedError, InvalidInputError (no reason) or ConflictError (it is read-only already).
+    """
+    return _close(services, actor, "person", reason_given(reason, "making a workspace read-only"))
+
+
+def make_writable(services: Services, actor: Actor, reason: str) -> None:
+    """Let everything be written again. Raises NotAllowedError, InvalidInputError or ConflictError (it is writable)."""
+    words = reason_given(reason, "making a workspace writable")
+    authorise(services, actor, Permission.FREEZE)
+    found = state(services)
+    if found is None:
+        raise ConflictError("the workspace is not read-only")
+    _open(services, actor, found, words)
+
+
+def watch_disk(services: Services) -> ReadOnly | None:
+    """For the daemon: close the workspace where the disk is nearly full, open it again when twice that is free."""
+    usage = shutil.disk_usage(services.paths.state)
+    least = min(LEAST_FREE, usage.total // 20)
+    found = state(services)
+    if usage.free >= 2 * least:
+        services.write_guard.keep_room()
+    if found is None and usage.free < least:
+        words = (
+            f"the disk of {services.paths.state} has {usage.free >> 20} MiB free, of at least {least >> 20}"
+        )
+        return _close(services, DAEMON, "disk", words)
+    if found is not None and found.cause == "disk" and usage.free >= 2 * least:
+        _open(services, DAEMON, found, f"{usage.free >> 20} MiB are free again")
+        return None
+    return found
+
+
+def verify(services: Services) -> str:
+    """For the daemon: examine registry, audit chain and sealed rows; close the workspace where one is damaged, else seal it.
+
+    The answer says what was found. Telemetry and artifacts are the doctor's.
+    """
+    try:
+        services.registry.check()
+        head = audits.verify(services, DAEMON)
+        check_seal(services)
+    except IntegrityError as error:
+        if state(services) is None:
+            _close(services, DAEMON, "check", str(error))
+        return str(error)
+    if state(services) is None:
+        with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+            change.record(seals.ACTION, "workspace", {"tables": seals.take(change.connection)})
+    return f"registry and audit chain are sound, head {head.count}:{head.hash}"
+
+
+def check_seal(services: Services) -> str:
+    """Are the rows that never change what they were when they were examined last? Raises IntegrityError."""
+    with services.registry.read() as connection:
+        newest = audit.newest_of(connection, seals.ACTION)
+        if newest is None:
+            return "nothing has been sealed yet: the daemon does it once a day"
+        rows = seals.check(connection, newest.detail["tables"])
+    return f"{rows:,} rows are as they were at {newest.recorded_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _close(services: Services, actor: Actor, cause: Cause, reason: str) -> ReadOnly:
+    permission = Permission.RUN_DAEMON if actor is DAEMON else Permission.FREEZE
+    mark = ReadOnly(cause, reason, services.now().isoformat(), actor.name)
+    if cause == "disk":
+        services.write_guard.take_room()
+    try:
+        with changing(services, actor, permission) as change:
+            change.record("workspace.read_only", "workspace", {"cause": cause, "reason": reason})
+    except UnavailableError:
+        if cause != "disk":
+            raise
+    try:
+        services.write_guard.close(mark)
+    except OSError as error:
+        raise UnavailableError(
+            f"{reason}, and not even that could be noted: {error.strerror}; make room"
+        ) from error
+    return mark
+
+
+def _open(services: Services, actor: Actor, found: ReadOnly, reason: str) -> None:
+    permission = Permission.RUN_DAEMON if actor is DAEMON else Permission.FREEZE
+    services.write_guard.open()
+    try:
+        with changing(services, actor, permission) as change:
+            change.record(
+                "workspace.writable",
+                "workspace",
+                {"was": found.reason, "since": found.since, "reason": reason},
+            )
+    except BaseException:
+        services.write_guard.close(found)
+        raise
