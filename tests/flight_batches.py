@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pilothouse.domain.wire import PredictionBatch, RequestTiming
-from pilothouse.statistics.specification import ProfileSpecification, build_specification
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 
 NUMERIC = (
     "distance",

@@ -16,15 +16,15 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
 
-from pilothouse.console.drawing import Drawings
+from pilothouse.console.session.drawing import Drawings
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.monitoring import DriftReading, MonitorView, PerformanceReading, TrafficReading
-from pilothouse.presentation import braille, plotting
-from pilothouse.presentation.charts import Chart
-from pilothouse.presentation.monitor_charts import monitor_charts, whole_span
-from pilothouse.presentation.monitor_span import steady
-from pilothouse.presentation.work_pages import feature_table
+from pilothouse.presentation.charts import braille, plotting
+from pilothouse.presentation.charts.charts import Chart
+from pilothouse.presentation.charts.monitor_charts import monitor_charts, whole_span
+from pilothouse.presentation.charts.monitor_span import steady
+from pilothouse.presentation.pages.work_pages import feature_table
 
 START = datetime(2013, 6, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)

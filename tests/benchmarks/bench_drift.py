@@ -16,9 +16,9 @@ import numpy as np
 from bench import show
 
 from pilothouse.statistics.arrays import Floats, Ints
-from pilothouse.statistics.folding import profile_columns
-from pilothouse.statistics.specification import CategoricalColumn, build_specification
-from pilothouse.statistics.window_drift import prepare, window_drift
+from pilothouse.statistics.distances.window_drift import prepare, window_drift
+from pilothouse.statistics.profiles.folding import profile_columns
+from pilothouse.statistics.profiles.specification import CategoricalColumn, build_specification
 
 PEERS = Path(__file__).resolve().parents[2] / ".peers"
 ROWS, MANY = 50_000, 1_000_000
@@ -105,9 +105,9 @@ def _memory() -> None:
     """The peak of a process of its own that folds a million rows."""
     code = (
         "import bench_drift as b\n"
-        "from pilothouse.statistics.folding import profile_columns\n"
-        "from pilothouse.statistics.specification import build_specification\n"
-        "from pilothouse.statistics.window_drift import prepare, window_drift\n"
+        "from pilothouse.statistics.profiles.folding import profile_columns\n"
+        "from pilothouse.statistics.profiles.specification import build_specification\n"
+        "from pilothouse.statistics.distances.window_drift import prepare, window_drift\n"
         "import time\n"
         "n, k, s = b.table(b.ROWS, 0)\n"
         "spec = build_specification('binary', n, {c: [b.TEXTS[i] for i in v] for c, v in k.items()}, s, ('0', '1'))\n"

@@ -17,11 +17,12 @@ import pandas as pd
 from bench import show
 from estimation_cases import Case, bikes, drifts, flights, losses
 
-from pilothouse.statistics import estimation, outcomes
-from pilothouse.statistics.outcome_profile import profile_outcomes
-from pilothouse.statistics.profile import Profile, profile_rows
+from pilothouse.statistics import performance_estimation
+from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.profiles.outcome_profile import profile_outcomes
+from pilothouse.statistics.profiles.profile import Profile, profile_rows
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.statistics.reference import DatedRows, build_reference
-from pilothouse.statistics.specification import ProfileSpecification, build_specification
 
 ROOT = Path(__file__).resolve().parents[2]
 PEER = ROOT / ".peers" / "nannyml" / "bin" / "python"
@@ -53,7 +54,7 @@ def compare(title: str, make: Callable[[], Iterable[Case]], metrics: tuple[str, 
             days = [profile for _, profile in profiled(specification, dated(window))]
             for metric in metrics:
                 began = time.perf_counter()
-                value = estimation.estimate(specification, estimator, days, metric)
+                value = performance_estimation.estimate(specification, estimator, days, metric)
                 looking += time.perf_counter() - began
                 truth = realised(specification, window, metric)
                 row = {
@@ -142,7 +143,7 @@ def profiled(specification: ProfileSpecification, rows: DatedRows) -> list[tuple
     return [(day, profile_rows(specification, part.numeric, {}, part.scores)) for day, part in rows.by_day()]
 
 
-def learn(case: Case) -> tuple[ProfileSpecification, estimation.Estimator, float]:
+def learn(case: Case) -> tuple[ProfileSpecification, performance_estimation.Estimator, float]:
     """The reference of a version as the evaluate step makes it, what is learnt from it, and in how many seconds."""
     rows = dated(case.reference)
     task, metric = ("binary", "auc") if "label" in case.reference else ("regression", "mae")
@@ -151,7 +152,7 @@ def learn(case: Case) -> tuple[ProfileSpecification, estimation.Estimator, float
     )
     began = time.perf_counter()
     reference = build_reference(specification, metric, rows, rows, {})
-    estimator = estimation.learn(specification, reference.pooled, reference.pooled)
+    estimator = performance_estimation.learn(specification, reference.pooled, reference.pooled)
     assert estimator is not None
     return specification, estimator, time.perf_counter() - began
 

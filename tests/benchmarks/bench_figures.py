@@ -4,9 +4,9 @@ import numpy as np
 from bench import median_s, show
 
 import flight_batches as flights
-from pilothouse.statistics.comparison import paired_bootstrap
-from pilothouse.statistics.metrics import compute_metrics
-from pilothouse.statistics.profile import profile_rows
+from pilothouse.statistics.performance.comparison import paired_bootstrap
+from pilothouse.statistics.performance.metrics import compute_metrics
+from pilothouse.statistics.profiles.profile import profile_rows
 
 
 def run() -> None:

@@ -22,7 +22,7 @@ from sqlite_utils import Database
 import flight_batches as flights
 from pilothouse.domain.wire import Outcome, PredictionBatch, code_texts, pack_timings
 from pilothouse.sqlite import driver
-from pilothouse.statistics.specification import build_specification
+from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 
 ROWS = 20_000

@@ -42,7 +42,7 @@ from verdict_performance import performance  # noqa: E402
 from verdict_real import studies  # noqa: E402
 
 from pilothouse.domain.watch import Turn, turn  # noqa: E402
-from pilothouse.statistics.specification import SCORE  # noqa: E402
+from pilothouse.statistics.profiles.specification import SCORE  # noqa: E402
 
 PEERS = ("evidently", "nannyml")
 

@@ -8,10 +8,10 @@ import numpy as np
 from verdict_files import LEAD, Array, Study
 
 from pilothouse.domain.watch import Turn, turn
-from pilothouse.statistics.levels import LASTING
-from pilothouse.statistics.profile import Profile, merge_all, profile_groups, profile_rows
-from pilothouse.statistics.specification import SCORE, ProfileSpecification, build_specification
-from pilothouse.statistics.thresholds import Calibration, calibrate, judge, judge_quality
+from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_groups, profile_rows
+from pilothouse.statistics.profiles.specification import SCORE, ProfileSpecification, build_specification
+from pilothouse.statistics.significance.multiplicity import LASTING
+from pilothouse.statistics.significance.thresholds import Calibration, calibrate, judge, judge_quality
 
 GOAL = 0.001
 """False alarms for each feature and window; the peers' matched thresholds are those that give as many."""

@@ -13,9 +13,9 @@ from verdict_files import DEFAULT, LEAD, ask, median
 from verdict_ours import DEFAULT_RATE, GOAL, run_of_alerts
 
 from pilothouse.domain.evaluation import MetricValue
-from pilothouse.statistics.outcomes import OutcomeProfile, profile_outcomes, realised_over_days
-from pilothouse.statistics.performance_verdicts import performance_is_certain, performance_speaks
-from pilothouse.statistics.specification import ProfileSpecification, build_specification
+from pilothouse.statistics.performance.outcomes import OutcomeProfile, profile_outcomes, realised_over_days
+from pilothouse.statistics.performance.performance_verdicts import performance_is_certain, performance_speaks
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 
 Array = np.ndarray
 FLIPS = (0.02, 0.05, 0.1, 0.2)

@@ -7,11 +7,11 @@ import pytest
 from test_approval_by_keyboard import footer
 
 from pilothouse.console import navigation
-from pilothouse.console.actions import ACTIONS, EVERYWHERE, actions_of
 from pilothouse.console.dialogs import help_lines
 from pilothouse.console.screens.alerts import AlertsView
 from pilothouse.console.screens.base import View
 from pilothouse.console.screenshots import settle
+from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, actions_of
 from pilothouse.domain.errors import InvalidInputError
 
 

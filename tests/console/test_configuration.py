@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from test_approval_by_keyboard import footer
 
-from pilothouse.console import config, plugins
-from pilothouse.console.command_history import KEPT, CommandHistory
-from pilothouse.console.config import ConsoleConfig, parse
+from pilothouse.console import plugins
 from pilothouse.console.screenshots import settle
+from pilothouse.console.session import config
+from pilothouse.console.session.command_history import KEPT, CommandHistory
+from pilothouse.console.session.config import ConsoleConfig, parse
 from pilothouse.console.widgets import tones
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 

@@ -13,7 +13,7 @@ from pilothouse.operations.models import affected, comparisons, lineage
 from pilothouse.operations.monitoring import distributions
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
-from pilothouse.presentation.fleet_rows import fleet_table
+from pilothouse.presentation.tables.fleet_rows import fleet_table
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import pytest
 from test_approval_by_keyboard import footer
 
 import crowd
-from pilothouse.console.actions import ACTIONS, EVERYWHERE
-from pilothouse.console.clipboard import LONGEST_BASE64, clean
 from pilothouse.console.screenshots import settle
+from pilothouse.console.session.actions import ACTIONS, EVERYWHERE
+from pilothouse.console.session.clipboard import LONGEST_BASE64, clean
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.operations.jobs import jobs
-from pilothouse.presentation.raw import to_json, to_toml
+from pilothouse.presentation.pages.raw import to_json, to_toml
 
 
 @pytest.fixture(scope="module")

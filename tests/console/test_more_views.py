@@ -241,7 +241,7 @@ async def test_the_past_does_not_show_what_waits_now(make_console) -> None:
 
 
 def test_a_roll_out_names_each_place_with_how_far_it_is(services: Services) -> None:
-    from pilothouse.presentation.fleet_rows import fleet_table, roll_out_lines
+    from pilothouse.presentation.tables.fleet_rows import fleet_table, roll_out_lines
 
     pat = harbour.person(services, "pat")
     promotions.approve(services, pat, 3, promotions.get_request(services, pat, 3).evidence_digest)
@@ -266,7 +266,7 @@ def test_a_roll_out_names_each_place_with_how_far_it_is(services: Services) -> N
 def test_a_version_of_which_no_event_has_come_is_there_since_its_deployment_by_the_wall_clock(
     services: Services,
 ) -> None:
-    from pilothouse.presentation.fleet_rows import fleet_table
+    from pilothouse.presentation.tables.fleet_rows import fleet_table
 
     now = fleet.fleet(services, harbour.person(services, "pat"))
     (state,) = [s for s in now.states if s.target == "jfk"]

@@ -9,13 +9,13 @@ from test_approval_by_keyboard import footer
 from textual.widgets import Static
 
 from pilothouse.composition import open_workspace
-from pilothouse.console import exporting
 from pilothouse.console.screenshots import settle
+from pilothouse.console.session import exporting
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.chrome import OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.operations.workspace import workspaces, write_state
-from pilothouse.presentation.braille import plain_text
+from pilothouse.presentation.charts.braille import plain_text
 
 SIZE = (80, 24)
 

@@ -39,7 +39,7 @@ from pilothouse.operations.fleet.processes import Pulse
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.promotion import promotions
 from pilothouse.serving.client_codec import infer_body, read_answer
-from pilothouse.statistics.specification import build_specification
+from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.store import jobs, models, processes, runs, versions
 from pilothouse.system.processes import own_name
 from support import wait_until

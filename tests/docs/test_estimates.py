@@ -3,14 +3,15 @@
 from documents import DOCUMENTS
 
 from pilothouse.domain.what_changed import MUCH_VOLUME, Change
-from pilothouse.statistics import estimation, probability_calibration
+from pilothouse.statistics import performance_estimation
+from pilothouse.statistics.estimation import probability_calibration
 
 TEXT = (DOCUMENTS / "monitoring.md").read_text("utf-8")
 
 
 def test_bounds_and_forms_are_those_in_force():
-    assert f"that has {estimation.FEWEST_ROWS} rows and two days" in TEXT
-    assert estimation.FEWEST_DAYS == 2
+    assert f"that has {performance_estimation.FEWEST_ROWS} rows and two days" in TEXT
+    assert performance_estimation.FEWEST_DAYS == 2
     assert probability_calibration.CAUTION == 10
     assert "counts for less than its rows: a tenth" in TEXT
     assert len(probability_calibration.FORMS) == 5
@@ -24,6 +25,6 @@ def test_every_verdict_is_explained():
 
 
 def test_what_is_estimated_is_said():
-    assert set(estimation.ESTIMATED["regression"]) == {"mae", "rmse"}
+    assert set(performance_estimation.ESTIMATED["regression"]) == {"mae", "rmse"}
     assert "MAE and RMSE" in TEXT
-    assert estimation.ESTIMATED["multiclass"] == ("accuracy",)
+    assert performance_estimation.ESTIMATED["multiclass"] == ("accuracy",)

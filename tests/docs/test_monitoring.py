@@ -8,7 +8,9 @@ from documents import DOCUMENTS
 from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
 from pilothouse.operations.alerts import alerting, silence
 from pilothouse.operations.monitoring import window_closing
-from pilothouse.statistics import calibration, levels, null_windows, performance_verdicts, reference, wander
+from pilothouse.statistics import reference
+from pilothouse.statistics.performance import performance_verdicts
+from pilothouse.statistics.significance import calibration, multiplicity, null_windows, wander
 from pilothouse.telemetry import admission, rollup, truths
 
 TEXT = (DOCUMENTS / "monitoring.md").read_text("utf-8")
@@ -62,17 +64,17 @@ def test_bounds_are_those_in_force():
         assert words in TEXT
     assert null_windows.RECENT == 3
     assert "the three windows just before it" in TEXT
-    assert levels.CERTAIN == 0.1
+    assert multiplicity.CERTAIN == 0.1
     assert "a p-value ten times smaller" in TEXT
-    assert levels.CERTAIN_OF_STEADY == 1
-    assert levels.PROMISE * defaults.false_alarm_rate == 1 / 1_000
+    assert multiplicity.CERTAIN_OF_STEADY == 1
+    assert multiplicity.PROMISE * defaults.false_alarm_rate == 1 / 1_000
     assert "at most one in 1,000" in TEXT
-    assert levels.LASTING == 3
+    assert multiplicity.LASTING == 3
     assert "the last three windows together" in TEXT
-    assert levels.LEANS == 1 / 4
-    assert levels.LASTS == 1 / 4
+    assert multiplicity.LEANS == 1 / 4
+    assert multiplicity.LASTS == 1 / 4
     assert "a quarter of the whole is left to the last windows together" in TEXT
-    assert list(levels.WEIGHTS.values()) == [2, 2, 2, 1, 1, 0.5, 0.5, 1]
+    assert list(multiplicity.WEIGHTS.values()) == [2, 2, 2, 1, 1, 0.5, 0.5, 1]
     assert (
         "two parts for its distance, two each for higher and lower, one each for wider and narrower" in TEXT
     )

@@ -5,7 +5,7 @@ import re
 import pytest
 from documents import DOCUMENTS, tables_module
 
-from pilothouse.console.actions import ACTIONS
+from pilothouse.console.session.actions import ACTIONS
 from pilothouse.domain.roles import PERMISSIONS, Permission, Role
 
 PAGES = sorted(DOCUMENTS.glob("*.md"))

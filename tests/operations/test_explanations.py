@@ -7,8 +7,8 @@ from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.operations.alerts import explanations
 from pilothouse.operations.alerts.explanations import Occasion
 from pilothouse.operations.monitoring.statistic_names import MEASURES, measure_name, measured_words
-from pilothouse.statistics.calibration import EFFECT
-from pilothouse.statistics.levels import FAULTS, WANDER_WEIGHTS, WEIGHTS
+from pilothouse.statistics.significance.calibration import EFFECT
+from pilothouse.statistics.significance.multiplicity import FAULTS, WANDER_WEIGHTS, WEIGHTS
 from pilothouse.telemetry.readings import DriftFigure, PerformanceFigure, QualityFigure
 
 WEEK_US = 7 * 86_400_000_000

@@ -11,8 +11,8 @@ import pytest
 
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.operations.models.paired_predictions import Sides, compare_pairs
-from pilothouse.statistics.comparison import Comparison, paired_bootstrap
-from pilothouse.statistics.pairing import paired_places
+from pilothouse.statistics.performance.comparison import Comparison, paired_bootstrap
+from pilothouse.statistics.performance.pairing import paired_places
 
 ROWS = 400
 CHANCE = np.random.default_rng(3)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from pilothouse.statistics.samples import Categories, Numbers, Sample
+from pilothouse.statistics.profiles.samples import Categories, Numbers, Sample
 
 Column = dict[str, Any]
 """``kind``, ``reference`` and ``current`` as the workers take them."""

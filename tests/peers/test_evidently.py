@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pilothouse.statistics import like_evidently as ours
-from pilothouse.statistics.samples import present, value_counts
+from pilothouse.statistics.profiles.samples import present, value_counts
 
 SHORT = settings(
     max_examples=150,

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pilothouse.statistics import like_nannyml as ours
-from pilothouse.statistics.samples import present
+from pilothouse.statistics.profiles.samples import present
 
 SHORT = settings(
     max_examples=100,

@@ -15,9 +15,9 @@ from pilothouse.domain.monitoring import (
     MonitorView,
     TimelineMark,
 )
-from pilothouse.presentation import braille
 from pilothouse.presentation.cells import Cell
-from pilothouse.presentation.charts import (
+from pilothouse.presentation.charts import braille
+from pilothouse.presentation.charts.charts import (
     Chart,
     Mark,
     Series,
@@ -27,7 +27,7 @@ from pilothouse.presentation.charts import (
     times_of,
     window_at,
 )
-from pilothouse.presentation.monitor_charts import (
+from pilothouse.presentation.charts.monitor_charts import (
     PANELS,
     Other,
     distribution_picture,
@@ -36,11 +36,11 @@ from pilothouse.presentation.monitor_charts import (
     monitor_charts,
     performance_chart,
 )
-from pilothouse.presentation.plotting import draw
-from pilothouse.presentation.series_csv import COLUMNS, series_csv
-from pilothouse.presentation.tables import display_width
-from pilothouse.presentation.vector import svg
-from pilothouse.presentation.work_pages import feature_table
+from pilothouse.presentation.charts.plotting import draw
+from pilothouse.presentation.charts.series_csv import COLUMNS, series_csv
+from pilothouse.presentation.charts.vector import svg
+from pilothouse.presentation.pages.work_pages import feature_table
+from pilothouse.presentation.width import display_width
 
 SIZES = [(38, 7), (60, 16), (118, 30)]
 

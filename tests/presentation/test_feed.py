@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pilothouse.domain.records import AuditEntry
-from pilothouse.presentation.feed import feed_table
+from pilothouse.presentation.pages.feed import feed_table
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

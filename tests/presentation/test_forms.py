@@ -4,7 +4,7 @@ import pytest
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import DataSpec, Duration, ModelSpec, TargetSpec, TrainingSpec
-from pilothouse.presentation.training_form import fields_of, read_fields
+from pilothouse.presentation.pages.training_form import fields_of, read_fields
 
 SPEC = ModelSpec(
     name="flight-delay",

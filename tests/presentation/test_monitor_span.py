@@ -1,6 +1,6 @@
 """Zooming, moving and following along the time axis."""
 
-from pilothouse.presentation.monitor_span import Axis, steady
+from pilothouse.presentation.charts.monitor_span import Axis, steady
 
 WHOLE = (0.0, 100.0)
 TIMES = [float(i) for i in range(0, 101, 10)]

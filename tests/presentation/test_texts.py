@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.presentation.raw import MOST_LINES, describe, to_json, to_toml
+from pilothouse.presentation.pages.evidence import evidence_lines
+from pilothouse.presentation.pages.raw import MOST_LINES, describe, to_json, to_toml
 from pilothouse.presentation.texts import (
     age_text,
     ago_text,
     code_text,
-    evidence_lines,
     figure,
     parameters_text,
     policy_text,

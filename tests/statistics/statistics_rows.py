@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pilothouse.statistics.specification import ProfileSpecification, build_specification
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 
 Columns = tuple[dict[str, np.ndarray], dict[str, list[str | None]], np.ndarray]
 

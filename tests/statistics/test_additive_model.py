@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pilothouse.statistics.additive_model import basis_of, fit, moments_of, squared_error, weigh
-from pilothouse.statistics.profile import cells_of, profile_rows
-from pilothouse.statistics.specification import build_specification
+from pilothouse.statistics.estimation.additive_model import basis_of, fit, moments_of, squared_error, weigh
+from pilothouse.statistics.profiles.profile import cells_of, profile_rows
+from pilothouse.statistics.profiles.specification import build_specification
 
 KINDS = ["plain", "rare", "odd"]
 

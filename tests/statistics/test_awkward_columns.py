@@ -6,10 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pilothouse.statistics import calibration_storage
-from pilothouse.statistics.profile import merge_all, profile_groups, profile_rows
-from pilothouse.statistics.specification import build_specification
-from pilothouse.statistics.thresholds import calibrate, judge, judge_quality
+from pilothouse.statistics.profiles.profile import merge_all, profile_groups, profile_rows
+from pilothouse.statistics.profiles.specification import build_specification
+from pilothouse.statistics.significance import calibration_storage
+from pilothouse.statistics.significance.thresholds import calibrate, judge, judge_quality
 
 Random = np.random.Generator
 COLUMNS: dict[str, Callable[[Random, int], np.ndarray]] = {

@@ -6,14 +6,21 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
-from pilothouse.statistics import drift, null_windows
-from pilothouse.statistics.chance import Chance, chance_of, chance_of_share, law_of, share_tail
-from pilothouse.statistics.profile import Histogram, histogram, profile_rows
-from pilothouse.statistics.specification import (
+from pilothouse.statistics.distances import drift
+from pilothouse.statistics.profiles.profile import Histogram, histogram, profile_rows
+from pilothouse.statistics.profiles.specification import (
     CategoricalColumn,
     Column,
     NumericColumn,
     build_specification,
+)
+from pilothouse.statistics.significance import null_windows
+from pilothouse.statistics.significance.sampling_null import (
+    Chance,
+    chance_of,
+    chance_of_share,
+    law_of,
+    share_tail,
 )
 
 ROWS, AGAINST, SAMPLES = 100, 5_000, 20_000

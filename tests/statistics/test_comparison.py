@@ -5,9 +5,9 @@ import pytest
 from statistics_rows import outcomes
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.statistics.comparison import paired_bootstrap, weighted_metric
-from pilothouse.statistics.metrics import metric_value
-from pilothouse.statistics.scored_rows import scored_rows
+from pilothouse.statistics.performance.comparison import paired_bootstrap, weighted_metric
+from pilothouse.statistics.performance.metrics import metric_value
+from pilothouse.statistics.profiles.scored_rows import scored_rows
 
 
 def two_models(rows: int, noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statistics_rows import draw, specify
 
-from pilothouse.statistics import drift
-from pilothouse.statistics.profile import empty_profile, profile_rows
-from pilothouse.statistics.specification import build_specification
+from pilothouse.statistics.distances import drift
+from pilothouse.statistics.profiles.profile import empty_profile, profile_rows
+from pilothouse.statistics.profiles.specification import build_specification
 
 REFERENCE, CURRENT = np.array([60, 40, 0]), np.array([50, 30, 20])
 X = np.arange(100) / 10

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statistics_rows import outcomes
 
-from pilothouse.statistics import distances, latency
-from pilothouse.statistics.drift import column_drift
-from pilothouse.statistics.metrics import metric_value
-from pilothouse.statistics.outcomes import profile_outcomes, realised
-from pilothouse.statistics.profile import profile_rows
-from pilothouse.statistics.samples import Numbers
-from pilothouse.statistics.specification import build_specification
+from pilothouse.statistics.distances import distances
+from pilothouse.statistics.distances.drift import column_drift
+from pilothouse.statistics.performance.metrics import metric_value
+from pilothouse.statistics.performance.outcomes import profile_outcomes, realised
+from pilothouse.statistics.profiles import latency
+from pilothouse.statistics.profiles.profile import profile_rows
+from pilothouse.statistics.profiles.samples import Numbers
+from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.statistics.table_drift import sample_statistics
 
 SHAPES = {

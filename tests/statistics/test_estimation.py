@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.statistics import estimation, loss_estimation
+from pilothouse.statistics import performance_estimation
 from pilothouse.statistics import reference as references
-from pilothouse.statistics.confidence_estimation import estimate_from_scores, learn_from_scores
-from pilothouse.statistics.expected_metrics import EXPECTED
-from pilothouse.statistics.metrics import metric_value
-from pilothouse.statistics.probability_calibration import FORMS, calibrate_scores
-from pilothouse.statistics.profile import cells_of, profile_rows
+from pilothouse.statistics.estimation import loss_estimation
+from pilothouse.statistics.estimation.confidence_estimation import estimate_from_scores, learn_from_scores
+from pilothouse.statistics.estimation.expected_metrics import EXPECTED
+from pilothouse.statistics.estimation.probability_calibration import FORMS, calibrate_scores
+from pilothouse.statistics.performance.metrics import metric_value
+from pilothouse.statistics.profiles.profile import cells_of, profile_rows
+from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.statistics.reference import DatedRows
-from pilothouse.statistics.specification import build_specification
 
 BINS = (np.arange(400) + 0.5) / 400
 
@@ -137,11 +138,13 @@ def profiled(specification, rows):
 @pytest.mark.parametrize(("metric", "tolerance"), [("mae", 0.12), ("rmse", 0.2)])
 def test_a_loss_that_depends_on_an_input_is_foretold_when_that_input_moves(regression, metric, tolerance):
     specification, reference = regression
-    estimator = estimation.learn(specification, reference.pooled, reference.pooled)
+    estimator = performance_estimation.learn(specification, reference.pooled, reference.pooled)
     assert estimator.by_columns.functions[metric].skill > 0.1
     for hot in (0.0, 0.3, 0.9):
         window = regression_rows(7, 200, seed=5, hot=hot)
-        found = estimation.estimate(specification, estimator, profiled(specification, window), metric)
+        found = performance_estimation.estimate(
+            specification, estimator, profiled(specification, window), metric
+        )
         error = np.abs(window.scores - window.truth)
         truth = error.mean() if metric == "mae" else math.sqrt((error**2).mean())
         assert found.value == pytest.approx(truth, rel=tolerance)
@@ -156,8 +159,11 @@ def test_an_estimate_from_profiles_is_the_mean_of_the_rows_estimates(regression)
         specification, window.numeric, {"kind": window.categorical["kind"].tolist()}, window.scores
     )
     each = function.constants[0] + function.basis.design(cells) @ function.tables[0]
-    found = estimation.estimate(
-        specification, estimation.Estimator(by_columns=model), profiled(specification, window), "mae"
+    found = performance_estimation.estimate(
+        specification,
+        performance_estimation.Estimator(by_columns=model),
+        profiled(specification, window),
+        "mae",
     )
     assert found.value == pytest.approx(specification.scale * each.mean(), rel=1e-9)
 
@@ -200,14 +206,16 @@ def test_of_several_classes_accuracy_is_estimated_and_the_rest_is_not():
     specification = build_specification("multiclass", training.numeric, {}, training.scores, ("a", "b", "c"))
     reference = references.build_reference(specification, "accuracy", training, holdout, {})
     reference = references.decode(specification, references.encode(specification, reference))
-    estimator = estimation.learn(specification, reference.pooled, reference.pooled)
+    estimator = performance_estimation.learn(specification, reference.pooled, reference.pooled)
     window = rows(7, 300, True)
-    found = estimation.estimate(specification, estimator, profiled_scores(specification, window), "accuracy")
+    found = performance_estimation.estimate(
+        specification, estimator, profiled_scores(specification, window), "accuracy"
+    )
     truth = float(np.mean(window.labels == window.truth))
     assert found.low < truth < found.high
     assert found.value == pytest.approx(truth, abs=0.04)
-    assert not estimation.can_estimate("multiclass", "f1")
-    assert not estimation.can_estimate("regression", "r2")
+    assert not performance_estimation.can_estimate("multiclass", "f1")
+    assert not performance_estimation.can_estimate("regression", "r2")
 
 
 def profiled_scores(specification, rows):

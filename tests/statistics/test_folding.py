@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statistics_rows import draw, specify
 
-from pilothouse.statistics.drift import column_drift
-from pilothouse.statistics.folding import profile_columns
-from pilothouse.statistics.profile import Profile, empty_profile, profile_rows
-from pilothouse.statistics.specification import (
+from pilothouse.statistics.distances.drift import column_drift
+from pilothouse.statistics.distances.window_drift import prepare, window_drift
+from pilothouse.statistics.profiles.folding import profile_columns
+from pilothouse.statistics.profiles.profile import Profile, empty_profile, profile_rows
+from pilothouse.statistics.profiles.specification import (
     CategoricalColumn,
     ProfileSpecification,
     build_specification,
 )
-from pilothouse.statistics.window_drift import prepare, window_drift
 
 
 def same(a: Profile, b: Profile) -> bool:

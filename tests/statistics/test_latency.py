@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.statistics.latency import (
+from pilothouse.statistics.profiles.latency import (
     decode,
     empty_latencies,
     encode,

@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.statistics import like_evidently as evidently
 from pilothouse.statistics import like_nannyml as nannyml
-from pilothouse.statistics.samples import Categories, Numbers, Sample
+from pilothouse.statistics.profiles.samples import Categories, Numbers, Sample
 
 LETTERS = Categories(np.repeat([0, 1], [60, 40]), ("a", "b"))
 MORE_LETTERS = Categories(np.repeat([0, 1, 2], [50, 30, 20]), ("a", "b", "c"))

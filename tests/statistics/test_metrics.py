@@ -8,7 +8,7 @@ from sklearn import metrics
 from statistics_rows import outcomes
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.statistics.metrics import compute_metrics, measure, metric_value
+from pilothouse.statistics.performance.metrics import compute_metrics, measure, metric_value
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

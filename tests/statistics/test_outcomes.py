@@ -8,7 +8,7 @@ from sklearn import metrics
 from statistics_rows import draw, outcomes, specify
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
-from pilothouse.statistics.outcomes import (
+from pilothouse.statistics.performance.outcomes import (
     OutcomeProfile,
     decode,
     empty_outcomes,
@@ -19,7 +19,7 @@ from pilothouse.statistics.outcomes import (
     realised,
     realised_over_days,
 )
-from pilothouse.statistics.specification import build_specification
+from pilothouse.statistics.profiles.specification import build_specification
 
 
 def same(a: OutcomeProfile, b: OutcomeProfile) -> bool:

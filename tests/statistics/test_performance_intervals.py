@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.statistics.metrics import compute_metrics
-from pilothouse.statistics.outcome_profile import (
+from pilothouse.statistics.performance.metrics import compute_metrics
+from pilothouse.statistics.performance.outcomes import metrics_of, of_classes, profile_outcomes, realised
+from pilothouse.statistics.profiles.outcome_profile import (
     decode_parts,
     encode,
     encode_parts,
     profile_outcome_groups,
 )
-from pilothouse.statistics.outcomes import metrics_of, of_classes, profile_outcomes, realised
-from pilothouse.statistics.specification import build_specification
+from pilothouse.statistics.profiles.specification import build_specification
 
 WINDOWS, ROWS = 200, 600
 LARGE = 400_000

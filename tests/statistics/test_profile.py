@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from statistics_rows import draw, specify
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
-from pilothouse.statistics.profile import (
+from pilothouse.statistics.profiles.profile import (
     Profile,
     bin_means,
     empty_profile,
@@ -20,8 +20,8 @@ from pilothouse.statistics.profile import (
     profile_rows,
     with_score_of,
 )
-from pilothouse.statistics.profile_storage import decode, encode
-from pilothouse.statistics.specification import (
+from pilothouse.statistics.profiles.profile_storage import decode, encode
+from pilothouse.statistics.profiles.specification import (
     CATEGORY_CAP,
     CategoricalColumn,
     NumericColumn,

@@ -7,11 +7,18 @@ import pytest
 from scipy.special import ndtri
 from scipy.stats import hypergeom
 
-from pilothouse.statistics.distances import shares
-from pilothouse.statistics.pearson import pearson_at, pearson_tail
-from pilothouse.statistics.profile import Profile, histogram, profile_rows
-from pilothouse.statistics.ranks import RANKS, RankLaw, Scatter, rank_scores, rank_statistics, scatter
-from pilothouse.statistics.specification import ProfileSpecification, build_specification
+from pilothouse.statistics.distances.distances import shares
+from pilothouse.statistics.distances.pearson_type_iii import pearson_at, pearson_tail
+from pilothouse.statistics.distances.ranks import (
+    RANKS,
+    RankLaw,
+    Scatter,
+    rank_scores,
+    rank_statistics,
+    scatter,
+)
+from pilothouse.statistics.profiles.profile import Profile, histogram, profile_rows
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 
 ROWS, AGAINST = 100, 1_300
 SHAPES = {

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pilothouse.statistics.outcomes import profile_outcomes, realised_over_days
-from pilothouse.statistics.performance_verdicts import performance_speaks
-from pilothouse.statistics.profile import Profile, merge_all, profile_rows
+from pilothouse.statistics.performance.outcomes import profile_outcomes, realised_over_days
+from pilothouse.statistics.performance.performance_verdicts import performance_speaks
+from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_rows
+from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.statistics.reference import DatedRows, target_reference
-from pilothouse.statistics.specification import build_specification
-from pilothouse.statistics.thresholds import DriftJudgement, judge
+from pilothouse.statistics.significance.thresholds import DriftJudgement, judge
 
 WEATHER = ("temp", "dewp", "humid", "wind_speed", "pressure", "visib")
 PLANNED = ("distance", "hour", "weekday", "seats", "plane_year")

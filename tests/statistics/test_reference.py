@@ -5,9 +5,9 @@ import pytest
 from statistics_rows import draw, outcomes
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
-from pilothouse.statistics.profile import histogram, merge_all
+from pilothouse.statistics.profiles.profile import histogram, merge_all
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.statistics.reference import DatedRows, build_reference, decode, encode, target_reference
-from pilothouse.statistics.specification import ProfileSpecification, build_specification
 
 
 def dated(rows: int, days: int, seed: int, first: int = 15_706) -> DatedRows:

@@ -7,15 +7,15 @@ import pytest
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
-from pilothouse.statistics import calibration_storage
-from pilothouse.statistics.performance_verdicts import (
+from pilothouse.statistics.performance.performance_verdicts import (
     performance_bound,
     performance_is_certain,
     performance_speaks,
 )
-from pilothouse.statistics.profile import Profile, empty_profile, merge_all, profile_rows
-from pilothouse.statistics.specification import ProfileSpecification, build_specification
-from pilothouse.statistics.thresholds import Calibration, calibrate, judge, judge_quality
+from pilothouse.statistics.profiles.profile import Profile, empty_profile, merge_all, profile_rows
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
+from pilothouse.statistics.significance import calibration_storage
+from pilothouse.statistics.significance.thresholds import Calibration, calibrate, judge, judge_quality
 
 DAYS, A_DAY = 84, 60
 Columns = tuple[dict[str, np.ndarray], dict[str, list[str]], np.ndarray]

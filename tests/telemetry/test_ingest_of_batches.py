@@ -8,7 +8,7 @@ import pytest
 
 from flight_batches import CATEGORICAL, NOW_US, NUMERIC, batch_of, batches, columns_of, flights, specification
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
-from pilothouse.statistics import latency, profile, profile_storage
+from pilothouse.statistics.profiles import latency, profile, profile_storage
 from pilothouse.telemetry import Limits, TelemetryStore, VersionFacts, from_us
 from pilothouse.telemetry.admission import DAY_US, HOUR_US
 from pilothouse.telemetry.streams import rejected_counts

@@ -8,7 +8,7 @@ import pytest
 
 from flight_batches import NOW_US, batch_of, batches, flights, specification
 from pilothouse.domain.wire import LabelReceipt, Outcome
-from pilothouse.statistics import outcomes
+from pilothouse.statistics.performance import outcomes
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from pilothouse.telemetry.streams import rejected_counts
 

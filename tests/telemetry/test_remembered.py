@@ -7,7 +7,7 @@ import pytest
 
 from flight_batches import NOW_US, batch_of, flights, specification
 from pilothouse.domain.wire import PredictionBatch
-from pilothouse.statistics import profile, profile_storage
+from pilothouse.statistics.profiles import profile, profile_storage
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from pilothouse.telemetry.streams import list_streams, read_clock
 

@@ -8,7 +8,7 @@ import pytest
 
 from flight_batches import NOW_US, batches, flights, specification
 from pilothouse.domain.wire import Outcome
-from pilothouse.statistics import outcomes
+from pilothouse.statistics.performance import outcomes
 from pilothouse.telemetry import TelemetryStore, VersionFacts, slices
 
 APRIL = 1_364_774_400_000_000

@@ -10,8 +10,8 @@ from sklearn.metrics import roc_auc_score
 from steps_support import Bench, rows, spec
 
 from pilothouse.domain.jobs import StepResult
+from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.statistics.reference import decode
-from pilothouse.statistics.specification import ProfileSpecification
 
 
 def gate(steps: dict[str, StepResult], name: str) -> dict:

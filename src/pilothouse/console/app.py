@@ -8,24 +8,25 @@ from textual.app import App, SystemCommand
 from textual.filter import LineFilter
 from textual.screen import Screen
 
-from pilothouse.console import automation_switch, navigation, palette, watch
-from pilothouse.console.actions import EVERYWHERE, bindings_of
-from pilothouse.console.command_history import CommandHistory
-from pilothouse.console.drawing import Drawings
+from pilothouse.console import automation_switch, navigation, palette
 from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.problem import OpeningView
-from pilothouse.console.session import Session
+from pilothouse.console.session import watch
+from pilothouse.console.session.actions import EVERYWHERE, bindings_of
+from pilothouse.console.session.command_history import CommandHistory
+from pilothouse.console.session.drawing import Drawings
+from pilothouse.console.session.session import Session
+from pilothouse.console.session.typeahead import Fence, TypeAhead
 from pilothouse.console.stylesheet import Stylesheet
 from pilothouse.console.time_travel import STEP_BINDINGS, TimeTravel
-from pilothouse.console.typeahead import Fence, TypeAhead
 from pilothouse.console.widgets.tones import use_skin
 from pilothouse.domain.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from textual.driver import Driver
 
-    from pilothouse.console.config import ConsoleConfig
+    from pilothouse.console.session.config import ConsoleConfig
     from pilothouse.operations.services import Services
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def read_record(view: "View[Any]", *, described: bool) -> None:
     """The record of a view over the whole screen: described field by field first, or raw as TOML and JSON."""
     from pilothouse.console.reader import Reader
-    from pilothouse.presentation import raw
+    from pilothouse.presentation.pages import raw
 
     record = view.subject()
     if record is None:
@@ -37,7 +37,7 @@ def read_text(view: "View[Any]", title: str, text: str, lines: Callable[[str], l
 
 def copy(view: "View[Any]") -> None:
     """Hand what the view copies to the terminal."""
-    from pilothouse.console.clipboard import copied
+    from pilothouse.console.session.clipboard import copied
 
     text = view.copy_text()
     if text:

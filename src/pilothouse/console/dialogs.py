@@ -11,14 +11,14 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 from textual.widgets.input import Selection
 
-from pilothouse.console.actions import EVERYWHERE, MOVEMENT, Action, actions_of, printed
+from pilothouse.console.session.actions import EVERYWHERE, MOVEMENT, Action, actions_of, printed
 from pilothouse.console.widgets.field import TextField
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import BLANK, Line, aligned, heading, section, text_line
-from pilothouse.presentation.tables import clip, display_width
 from pilothouse.presentation.texts import safe
+from pilothouse.presentation.width import clip, display_width
 
 _AROUND = 4
 """Rows of a question beside its words: the frame, the title, the keys."""

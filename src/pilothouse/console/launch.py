@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pilothouse.console import command_history
-from pilothouse.console import config as configuration
 from pilothouse.console.app import Console
+from pilothouse.console.session import command_history
+from pilothouse.console.session import config as configuration
 from pilothouse.domain.errors import InvalidInputError, PilothouseError
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import SuspendNotSupported
 
-from pilothouse.console.actions import EVERYWHERE, Action
-from pilothouse.console.config import Plugin
 from pilothouse.console.dialogs import Ask
+from pilothouse.console.session.actions import EVERYWHERE, Action
+from pilothouse.console.session.config import Plugin
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
-from pilothouse.presentation.raw import raw_lines
+from pilothouse.presentation.pages.raw import raw_lines
 
 if TYPE_CHECKING:
     from pilothouse.console.screens.base import View

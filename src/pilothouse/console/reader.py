@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from pilothouse.console.clipboard import copied
+from pilothouse.console.session.clipboard import copied
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.presentation.cell import Cell

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pilothouse.console.actions import Action
+from pilothouse.console.session.actions import Action
 from pilothouse.domain.roles import PERMISSIONS, Permission, Role
 
 if TYPE_CHECKING:

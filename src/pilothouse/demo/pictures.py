@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pilothouse.demo.acts import Cast
 from pilothouse.operations import catalogue
 from pilothouse.operations.fleet import health
-from pilothouse.presentation.charts import MARK_LEGEND
-from pilothouse.presentation.monitor_charts import performance_chart
-from pilothouse.presentation.plotting import draw
+from pilothouse.presentation.charts.charts import MARK_LEGEND
+from pilothouse.presentation.charts.monitor_charts import performance_chart
+from pilothouse.presentation.charts.plotting import draw
 
 _SIZE = (100, 14)
 

@@ -25,7 +25,7 @@ from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.workspace import audits
 from pilothouse.presentation.cells import cell
-from pilothouse.presentation.tables import Column, Row, Table, plain_lines
+from pilothouse.presentation.tables.tables import Column, Row, Table, plain_lines
 
 _WIDTH = 160
 

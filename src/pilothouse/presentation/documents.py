@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pilothouse.presentation.cell import Cell, Tone
-from pilothouse.presentation.tables import clip, display_width
 from pilothouse.presentation.texts import LINE_LIMIT, safe
+from pilothouse.presentation.width import clip, display_width
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,17 +256,3 @@ def _branches(node: TreeNode, indent: str, lines: list[str], depth: int) -> None
 def _node_text(node: TreeNode) -> str:
     words = f"{node.kind} {node.label}".strip()
     return safe(f"{words}  {node.detail}" if node.detail else words, LINE_LIMIT)
-
-
-def evidence_lines(evidence: Mapping[str, Any]) -> list[str]:
-    """The frozen evidence of a request: metrics with intervals, gates with reasons, then every other fact."""
-    from pilothouse.presentation.evidence import evidence_sections
-
-    lines: list[str] = []
-    for title, rows in evidence_sections(evidence):
-        lines.append(title)
-        widths = [max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(8)]
-        for row in rows:
-            cells = [cell.ljust(widths[i]) if i < len(row) - 1 else cell for i, cell in enumerate(row)]
-            lines.append("  " + "  ".join(cells).rstrip())
-    return lines

@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from pilothouse.statistics import distances
 from pilothouse.statistics.arrays import Floats, Ints
-from pilothouse.statistics.samples import Categories, Numbers, Sample, value_counts
+from pilothouse.statistics.distances import distances
+from pilothouse.statistics.profiles.samples import Categories, Numbers, Sample, value_counts
 from pilothouse.statistics.table_drift import ColumnDrift, Columns, column_names, describe
 
 Method = Literal["ks", "wasserstein", "jensenshannon", "chisquare", "z", "psi", "kl_div", "hellinger"]

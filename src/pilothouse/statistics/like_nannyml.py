@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from pilothouse.statistics import distances
 from pilothouse.statistics.arrays import AnyArray, Floats, Ints
-from pilothouse.statistics.samples import Categories, Numbers, Sample, present
+from pilothouse.statistics.distances import distances
+from pilothouse.statistics.profiles.samples import Categories, Numbers, Sample, present
 from pilothouse.statistics.table_drift import ColumnDrift, Columns, column_names, describe
 
 Method = Literal["jensen_shannon", "hellinger", "kolmogorov_smirnov", "wasserstein", "chi2", "l_infinity"]

@@ -9,16 +9,17 @@ import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
-from pilothouse.statistics import loss_estimation, outcome_profile, profile_storage
 from pilothouse.statistics.arrays import AnyArray, Floats, Ints
-from pilothouse.statistics.calibration import Calibration, calibrate
-from pilothouse.statistics.classes import class_codes
 from pilothouse.statistics.encoding import pack, unpack
-from pilothouse.statistics.loss_estimation import LossModel
-from pilothouse.statistics.outcomes import OutcomeProfile, check_metric, realised_over_days
-from pilothouse.statistics.placement import place
-from pilothouse.statistics.profile import Profile, cells_of, merge_all, profile_rows, with_score_of
-from pilothouse.statistics.specification import ProfileSpecification
+from pilothouse.statistics.estimation import loss_estimation
+from pilothouse.statistics.estimation.loss_estimation import LossModel
+from pilothouse.statistics.performance.outcomes import OutcomeProfile, check_metric, realised_over_days
+from pilothouse.statistics.profiles import outcome_profile, profile_storage
+from pilothouse.statistics.profiles.classes import class_codes
+from pilothouse.statistics.profiles.placement import place
+from pilothouse.statistics.profiles.profile import Profile, cells_of, merge_all, profile_rows, with_score_of
+from pilothouse.statistics.profiles.specification import ProfileSpecification
+from pilothouse.statistics.significance.calibration import Calibration, calibrate
 
 FEWEST_ROWS = 500
 FEWEST_DAYS = 14

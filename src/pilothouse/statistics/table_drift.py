@@ -10,13 +10,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pilothouse.statistics import distances
 from pilothouse.statistics.arrays import Floats
-from pilothouse.statistics.calibration import EFFECT, FEWEST_ROWS
-from pilothouse.statistics.drift import group_starts, grouped
-from pilothouse.statistics.placement import place
-from pilothouse.statistics.ranks import raw_rank_statistics
-from pilothouse.statistics.samples import (
+from pilothouse.statistics.distances import distances
+from pilothouse.statistics.distances.drift import group_starts, grouped
+from pilothouse.statistics.distances.ranks import raw_rank_statistics
+from pilothouse.statistics.profiles.placement import place
+from pilothouse.statistics.profiles.samples import (
     Numbers,
     Sample,
     kind_of,
@@ -25,8 +24,9 @@ from pilothouse.statistics.samples import (
     same_kind,
     unseen_share,
 )
-from pilothouse.statistics.samples import value_counts as counts_of
-from pilothouse.statistics.specification import numeric_column
+from pilothouse.statistics.profiles.samples import value_counts as counts_of
+from pilothouse.statistics.profiles.specification import numeric_column
+from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS
 
 FALSE_ALARM_RATE = 0.01
 """The chance that anything drifts in a table in which nothing has changed (Benjamini–Hochberg over its columns)."""

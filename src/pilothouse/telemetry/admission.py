@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.domain.wire import PackedTimings, PredictionBatch, code_width, pack_timings
-from pilothouse.statistics.coded import CodedColumn
-from pilothouse.statistics.specification import CategoricalColumn, ProfileSpecification
+from pilothouse.statistics.profiles.coded import CodedColumn
+from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.telemetry.columns import NO_LABELS, NO_REQUESTS, Features, Floats, Ints, Predictions
 
 Reasons = NDArray[np.uint8]

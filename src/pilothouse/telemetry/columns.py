@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.wire import PackedTimings, RequestTiming, code_texts, pack_timings
-from pilothouse.statistics.coded import CodedColumn, concatenate
 from pilothouse.statistics.encoding import compress, expand
+from pilothouse.statistics.profiles.coded import CodedColumn, concatenate
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

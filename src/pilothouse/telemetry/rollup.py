@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import latency, profile, profile_storage
-from pilothouse.statistics.latency import LatencyProfile
-from pilothouse.statistics.profile import Profile
-from pilothouse.statistics.specification import ProfileSpecification
+from pilothouse.statistics.profiles import latency, profile, profile_storage
+from pilothouse.statistics.profiles.latency import LatencyProfile
+from pilothouse.statistics.profiles.profile import Profile
+from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry.columns import Features, Floats, Ints, Predictions
 from pilothouse.telemetry.remembered import Key, Remembered
 

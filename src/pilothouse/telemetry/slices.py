@@ -11,9 +11,10 @@ import numpy as np
 
 from pilothouse.domain.categories import category_text
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import outcome_profile, outcomes
-from pilothouse.statistics.outcomes import OutcomeProfile
-from pilothouse.statistics.specification import CategoricalColumn, ProfileSpecification
+from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.performance.outcomes import OutcomeProfile
+from pilothouse.statistics.profiles import outcome_profile
+from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.telemetry.columns import Features, Ints
 
 LARGEST = 20

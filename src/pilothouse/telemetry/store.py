@@ -11,9 +11,9 @@ import numpy as np
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import outcomes
-from pilothouse.statistics.outcomes import OutcomeProfile
-from pilothouse.statistics.specification import ProfileSpecification
+from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.performance.outcomes import OutcomeProfile
+from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry import faults, rollup, streams, truths
 from pilothouse.telemetry.admission import Clock, Limits, VersionFacts
 from pilothouse.telemetry.columns import Features, Ints, Predictions, decode_features, decode_predictions

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from pilothouse.domain.wire import CodedTexts, PredictionBatch
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.coded import CodedColumn
-from pilothouse.statistics.specification import ProfileSpecification
+from pilothouse.statistics.profiles.coded import CodedColumn
+from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry.admission import HOUR_US, UNREADABLE, Clock, Rejection, VersionFacts
 from pilothouse.telemetry.columns import Ints, pack
 

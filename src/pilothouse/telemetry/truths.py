@@ -17,8 +17,8 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.identifiers import parse_prediction_id
 from pilothouse.domain.wire import Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import outcomes
-from pilothouse.statistics.specification import ProfileSpecification
+from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry import slices as sliced
 from pilothouse.telemetry import streams
 from pilothouse.telemetry.columns import AnyTruth, Features, Ints, Predictions

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from pilothouse.inference.columns import InputColumns
-from pilothouse.statistics import intervals, ranking
-from pilothouse.statistics.block_null import BlockNull, block_null
-from pilothouse.statistics.null_windows import null_windows
+from pilothouse.statistics.performance import intervals, ranking
+from pilothouse.statistics.significance.block_null import BlockNull, block_null
+from pilothouse.statistics.significance.null_windows import null_windows
 
 Matrix = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

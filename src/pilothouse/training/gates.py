@@ -7,7 +7,7 @@ import numpy as np
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.evaluation import GateOutcome, GateResult, MetricValue
 from pilothouse.domain.model_spec import ComparisonGate, LatencyGate, MetricBound
-from pilothouse.statistics.comparison import paired_bootstrap
+from pilothouse.statistics.performance.comparison import paired_bootstrap
 from pilothouse.training.scoring import Scored
 
 REPEATS = 500

@@ -4,8 +4,8 @@ import numpy as np
 
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.inference.schema import InputSchema
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.statistics.reference import DatedRows, Reference, build_reference
-from pilothouse.statistics.specification import ProfileSpecification, build_specification
 from pilothouse.training.rows import Rows
 from pilothouse.training.scoring import Scored
 from pilothouse.training.times import SECOND

@@ -15,7 +15,7 @@ from pilothouse.domain.model_spec import Task
 from pilothouse.inference.columns import Numbers
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
-from pilothouse.statistics.metrics import compute_metrics
+from pilothouse.statistics.performance.metrics import compute_metrics
 from pilothouse.training.rows import Rows
 from pilothouse.training.times import Micros
 

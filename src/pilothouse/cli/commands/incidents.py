@@ -20,7 +20,7 @@ from pilothouse.presentation import texts
 def incidents(session: Session, model: str | None, everything: bool) -> None:
     """List incidents: alerts with one cause are one row, the dearest first."""
     from pilothouse.operations.alerts import incidents as operation
-    from pilothouse.presentation.incidents import alerts_text, where_text
+    from pilothouse.presentation.tables.incidents import alerts_text, where_text
 
     found = operation.list_incidents(session.services, session.actor, unresolved=not everything, model=model)
     if session.as_json:
@@ -75,7 +75,7 @@ def incident(
 
 
 def _show(found: Incident, jobs: Sequence[Job]) -> None:
-    from pilothouse.presentation.incidents import next_steps, where_text
+    from pilothouse.presentation.tables.incidents import next_steps, where_text
 
     show_pairs(
         (

@@ -6,7 +6,7 @@ from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_
 from pilothouse.cli.session import Session
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.presentation import cells, texts
-from pilothouse.presentation.lineage_rows import affected_line, affected_table
+from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
 
 
 @click.command()

@@ -14,9 +14,9 @@ from pilothouse.cli.session import Session
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.records import AlertStatus
 from pilothouse.presentation import texts
-from pilothouse.presentation.charts import MARK_LEGEND
-from pilothouse.presentation.monitor_charts import monitor_charts
-from pilothouse.presentation.series_csv import series_csv
+from pilothouse.presentation.charts.charts import MARK_LEGEND
+from pilothouse.presentation.charts.monitor_charts import monitor_charts
+from pilothouse.presentation.charts.series_csv import series_csv
 
 if TYPE_CHECKING:
     from pilothouse.domain.evaluation import MetricValue
@@ -106,7 +106,7 @@ def monitor(
 
 def _draw(view: MonitorView) -> None:
     """The charts below each other, as wide as the terminal, in colour where there is one."""
-    from pilothouse.presentation.plotting import draw
+    from pilothouse.presentation.charts.plotting import draw
 
     width = max(60, min(160, shutil.get_terminal_size((100, 24)).columns))
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -234,7 +234,7 @@ def alert(session: Session, number: int) -> None:
     """Why alert NUMBER fired: its windows against their bound, what moved, what was around it."""
     from pilothouse.operations.alerts import alert_explanation as operation
     from pilothouse.presentation.documents import wrap
-    from pilothouse.presentation.why_page import why_page
+    from pilothouse.presentation.pages.alert_page import why_page
 
     found = operation.why(session.services, session.actor, number)
     if session.as_json:

@@ -8,6 +8,7 @@ from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.presentation import texts
+from pilothouse.presentation.pages.evidence import evidence_lines
 
 
 @click.command()
@@ -159,7 +160,7 @@ def _show(found: PromotionRequest) -> None:
             ("evidence", found.evidence_digest),
         )
     )
-    for line in texts.evidence_lines(found.evidence):
+    for line in evidence_lines(found.evidence):
         click.echo(line)
     for decision in found.decisions:
         words = f"{decision.verdict} by {decision.actor} at {texts.time_text(decision.recorded_at)}"

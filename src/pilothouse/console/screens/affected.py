@@ -12,11 +12,11 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.lineage import Affected
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import Cell
-from pilothouse.presentation.lineage_rows import affected_line, affected_table
+from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
 from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

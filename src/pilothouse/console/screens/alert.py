@@ -7,10 +7,10 @@ from pilothouse.console.screens import alert_actions
 from pilothouse.console.screens.page import PageView
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.why import Why
-from pilothouse.presentation.why_page import why_page
+from pilothouse.presentation.pages.alert_page import why_page
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

@@ -15,12 +15,12 @@ from pilothouse.domain.incidents import Incident
 from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import Cell
-from pilothouse.presentation.incidents import incident_table, member_table
-from pilothouse.presentation.tables import Table
+from pilothouse.presentation.tables.incidents import incident_table, member_table
+from pilothouse.presentation.tables.tables import Table
 from pilothouse.presentation.texts import LINE_LIMIT, safe
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from pilothouse.console.screens.lists import Listed, TableView, listed
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.work_rows import request_table
+from pilothouse.presentation.tables.work_rows import request_table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

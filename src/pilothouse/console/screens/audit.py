@@ -14,11 +14,11 @@ from pilothouse.domain.listing import Page, Query, RowFilter
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.tables import Table
-from pilothouse.presentation.work_rows import audit_table
+from pilothouse.presentation.tables.tables import Table
+from pilothouse.presentation.tables.work_rows import audit_table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

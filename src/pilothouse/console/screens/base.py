@@ -8,11 +8,11 @@ from textual import events
 from textual.app import ComposeResult
 
 from pilothouse.console import describing, navigation
-from pilothouse.console.actions import Action, actions_of, bindings_of
 from pilothouse.console.dialogs import Ask, Help
 from pilothouse.console.frame import Frame, notes_of
 from pilothouse.console.refusals import why_not
 from pilothouse.console.screens.reading import Answered, ReadingScreen, T
+from pilothouse.console.session.actions import Action, actions_of, bindings_of
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.prompt import Prompt

@@ -14,7 +14,12 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import Line
-from pilothouse.presentation.version_pages import ComparedRow, compared_words, comparison_table, diff_lines
+from pilothouse.presentation.pages.version_pages import (
+    ComparedRow,
+    compared_words,
+    comparison_table,
+    diff_lines,
+)
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services

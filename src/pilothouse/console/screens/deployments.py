@@ -12,10 +12,10 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.monitoring import TargetState
 from pilothouse.domain.records import Hold, RollBackStep
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.rows import deployment_table
+from pilothouse.presentation.tables.registry_rows import deployment_table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

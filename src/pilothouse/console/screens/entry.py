@@ -7,7 +7,7 @@ from pilothouse.console.screens.page import PageView
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.records import AuditEntry
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.work_pages import audit_page
+from pilothouse.presentation.pages.work_pages import audit_page
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services

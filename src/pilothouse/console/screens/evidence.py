@@ -7,10 +7,10 @@ from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.page import PageView
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.request_page import request_page
+from pilothouse.presentation.pages.request_page import request_page
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

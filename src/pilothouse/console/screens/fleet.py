@@ -15,7 +15,7 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import Fleet
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import Cell
-from pilothouse.presentation.fleet_rows import (
+from pilothouse.presentation.tables.fleet_rows import (
     GROUPINGS,
     columns_that_fit,
     fleet_table,
@@ -25,7 +25,7 @@ from pilothouse.presentation.fleet_rows import (
 )
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 _LINES = 3

@@ -8,11 +8,11 @@ from pilothouse.console.screens.lists import PagedView, check_model
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Deployment
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.rows import deployment_history_table
-from pilothouse.presentation.tables import Table
+from pilothouse.presentation.tables.registry_rows import deployment_history_table
+from pilothouse.presentation.tables.tables import Table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

@@ -14,10 +14,10 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.records import Alert, Job
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.incidents import incident_head, incident_story, member_table
+from pilothouse.presentation.tables.incidents import incident_head, incident_story, member_table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 _MEMBERS = 6

@@ -17,11 +17,11 @@ from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.documents import Line
+from pilothouse.presentation.pages.work_pages import job_facts
 from pilothouse.presentation.texts import safe
-from pilothouse.presentation.work_pages import job_facts
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.jobs.log_reader import LogReader
     from pilothouse.operations.services import Services
 

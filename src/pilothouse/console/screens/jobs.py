@@ -11,11 +11,11 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.tables import Table
-from pilothouse.presentation.work_rows import job_table
+from pilothouse.presentation.tables.tables import Table
+from pilothouse.presentation.tables.work_rows import job_table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

@@ -14,7 +14,7 @@ from pilothouse.domain.lineage import LineageNode
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.documents import text_line
-from pilothouse.presentation.lineage_rows import (
+from pilothouse.presentation.tables.lineage_rows import (
     Path,
     folded_at_first,
     key_of,
@@ -26,7 +26,7 @@ from pilothouse.presentation.lineage_rows import (
 from pilothouse.presentation.texts import LINE_LIMIT, safe, tree_lines
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 _OPENED_BY = {"job": "job", "alert": "alert", "request": "evidence"}

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from pilothouse.console.screens.lists import Listed, TableView, listed
 from pilothouse.domain.records import Model
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.rows import model_table
+from pilothouse.presentation.tables.registry_rows import model_table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

@@ -8,7 +8,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from pilothouse.console import exporting
 from pilothouse.console.frame import past_words
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.monitor_reading import (
@@ -18,27 +17,28 @@ from pilothouse.console.screens.monitor_reading import (
     read_places,
     read_watched,
 )
+from pilothouse.console.session import exporting
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.chrome import OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.braille import SMALLEST
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts import Chart, Point, marks_of, times_of
-from pilothouse.presentation.monitor_charts import (
+from pilothouse.presentation.charts.braille import SMALLEST
+from pilothouse.presentation.charts.charts import Chart, Point, marks_of, times_of
+from pilothouse.presentation.charts.monitor_charts import (
     PANELS,
     distribution_picture,
     heat_map,
     monitor_charts,
     whole_span,
 )
-from pilothouse.presentation.monitor_lines import facts_line, legend_line
-from pilothouse.presentation.monitor_span import Axis, steady
-from pilothouse.presentation.work_pages import feature_table
+from pilothouse.presentation.charts.monitor_lines import facts_line, legend_line
+from pilothouse.presentation.charts.monitor_span import Axis, steady
+from pilothouse.presentation.pages.work_pages import feature_table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 _TOGETHER = 4

@@ -12,11 +12,11 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.monitoring import OutcomeConflict, WaitingOutcome
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.rejected_rows import conflict_table, waiting_table
-from pilothouse.presentation.tables import Table
+from pilothouse.presentation.tables.rejected_rows import conflict_table, waiting_table
+from pilothouse.presentation.tables.tables import Table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 _WORDS = {

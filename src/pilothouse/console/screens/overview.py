@@ -12,13 +12,13 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import Health, ModelOverview
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import HEALTH, Cell, Tone
-from pilothouse.presentation.feed import feed_table, waiting_text
-from pilothouse.presentation.rows import overview_table, target_table
-from pilothouse.presentation.tables import Table
+from pilothouse.presentation.pages.feed import feed_table, waiting_text
+from pilothouse.presentation.tables.registry_rows import overview_table, target_table
+from pilothouse.presentation.tables.tables import Table
 from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from pilothouse.console.session import Session
+from pilothouse.console.session.session import Session
 from pilothouse.domain.equality import same
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.roles import Actor

@@ -12,7 +12,7 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import RejectedEvents
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import Cell
-from pilothouse.presentation.rejected_rows import CONFLICT_REASON, rejected_table, rejection_meaning
+from pilothouse.presentation.tables.rejected_rows import CONFLICT_REASON, rejected_table, rejection_meaning
 from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.lists import Listed, TableView, listed
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import Actor
+from pilothouse.presentation.tables.work_rows import schedule_table
 from pilothouse.presentation.texts import time_text
-from pilothouse.presentation.work_rows import schedule_table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

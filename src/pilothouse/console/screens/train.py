@@ -16,11 +16,11 @@ from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.field import TextField
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.roles import Actor
+from pilothouse.presentation.pages.training_form import Field, fields_of, read_fields
 from pilothouse.presentation.texts import safe
-from pilothouse.presentation.training_form import Field, fields_of, read_fields
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

@@ -16,11 +16,17 @@ from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.search import TrialLine
 from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.tables.trial_rows import (
+    empty_words,
+    search_line,
+    trial_table,
+    trial_words,
+    two_trials,
+)
 from pilothouse.presentation.texts import parameters_text
-from pilothouse.presentation.trial_rows import empty_words, search_line, trial_table, trial_words, two_trials
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

@@ -12,10 +12,10 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.triggers import Deed, Starter
-from pilothouse.presentation.trigger_rows import deed_lines, deed_table, starter_lines, starter_table
+from pilothouse.presentation.tables.trigger_rows import deed_lines, deed_table, starter_lines, starter_table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

@@ -15,11 +15,11 @@ from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.records import Model, Run, Version
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.documents import Line, text_line
+from pilothouse.presentation.pages.version_pages import PAGES, version_page
 from pilothouse.presentation.texts import tree_lines
-from pilothouse.presentation.version_pages import PAGES, version_page
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 _ALL = (*PAGES, "lineage")

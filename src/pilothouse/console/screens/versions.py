@@ -9,11 +9,11 @@ from pilothouse.console.screens.lists import Listed, PagedView
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Model, Version
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.rows import version_table
-from pilothouse.presentation.tables import Table
+from pilothouse.presentation.tables.registry_rows import version_table
+from pilothouse.presentation.tables.tables import Table
 
 if TYPE_CHECKING:
-    from pilothouse.console.actions import Action
+    from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
 

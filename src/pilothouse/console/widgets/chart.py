@@ -14,12 +14,12 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from pilothouse.console.drawing import Drawings, Key
+from pilothouse.console.session.drawing import Drawings, Key
 from pilothouse.console.widgets.tones import STYLES
-from pilothouse.presentation.braille import Drawing, Runs
 from pilothouse.presentation.cell import Cell, Tone
-from pilothouse.presentation.charts import Chart, Picture, readout
-from pilothouse.presentation.tables import clip, display_width
+from pilothouse.presentation.charts.braille import Drawing, Runs
+from pilothouse.presentation.charts.charts import Chart, Picture, readout
+from pilothouse.presentation.width import clip, display_width
 
 _CURSOR = "│"
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from rich.text import Text
 from textual.widgets import Static
 
-from pilothouse.console.actions import Action
-from pilothouse.console.session import Session
+from pilothouse.console.session.actions import Action
+from pilothouse.console.session.session import Session
 from pilothouse.console.widgets.tones import line
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import text_line, wrap
-from pilothouse.presentation.tables import clip, display_width
 from pilothouse.presentation.texts import safe, time_text
+from pilothouse.presentation.width import clip, display_width
 
 VIEWS = (
     ("1", "Overview", "Over", "overview"), ("2", "Models", "Models", "models"), ("3", "Approvals", "Approve", "approvals"),

@@ -18,8 +18,9 @@ from textual.strip import Strip
 
 from pilothouse.console.widgets.tones import CURSOR, HEADER, SORTABLE, SORTED, STYLES
 from pilothouse.domain.listing import RowFilter, parse_filter
-from pilothouse.presentation.sorting import column_name, empty_words, passing_rows, sort_letters
-from pilothouse.presentation.tables import Column, Row, Table, clip, fit_columns
+from pilothouse.presentation.tables.sorting import column_name, empty_words, passing_rows, sort_letters
+from pilothouse.presentation.tables.tables import Column, Row, Table, fit_columns
+from pilothouse.presentation.width import clip
 
 _GAP = 2
 _MARGIN = 60

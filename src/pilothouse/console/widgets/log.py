@@ -12,8 +12,8 @@ from textual.widget import Widget
 
 from pilothouse.console.widgets.tones import STYLES
 from pilothouse.presentation.documents import text_line, wrap
-from pilothouse.presentation.tables import clip, display_width
 from pilothouse.presentation.texts import LINE_LIMIT, safe
+from pilothouse.presentation.width import clip, display_width
 
 Read = Callable[[int, int], list[str]]
 """(first line, how many) to the lines."""

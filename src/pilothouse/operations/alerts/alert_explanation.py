@@ -20,10 +20,10 @@ from pilothouse.operations.monitoring.statistic_names import measure_name
 from pilothouse.operations.monitoring.window_closing import ERROR_SHARE, grids
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.performance_verdicts import performance_bound, speaking_share
-from pilothouse.statistics.profile import histogram, merge_all
-from pilothouse.statistics.shares import changed_shares
-from pilothouse.statistics.specification import SCORE
+from pilothouse.statistics.distances.shares import changed_shares
+from pilothouse.statistics.performance.performance_verdicts import performance_bound, speaking_share
+from pilothouse.statistics.profiles.profile import histogram, merge_all
+from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import deployments
 from pilothouse.telemetry import Stream, from_us, readings, rollup, to_us
 from pilothouse.telemetry.readings import (

@@ -17,8 +17,8 @@ from pilothouse.operations.alerts import change_evidence, explanations
 from pilothouse.operations.alerts.alerts import open_alert, resolve_alert_automatically
 from pilothouse.operations.alerts.explanations import Occasion, Words
 from pilothouse.operations.services import Services
-from pilothouse.statistics.performance_verdicts import performance_is_certain
-from pilothouse.statistics.specification import SCORE
+from pilothouse.statistics.performance.performance_verdicts import performance_is_certain
+from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import alerts as alert_store
 from pilothouse.telemetry import Stream, from_us, readings
 from pilothouse.telemetry.readings import (

@@ -13,7 +13,7 @@ from pilothouse.domain.records import Alert
 from pilothouse.domain.what_changed import Diagnosis, Evidence, Measured, diagnose
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.specification import SCORE
+from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.telemetry import readings, to_us
 from pilothouse.telemetry.readings import (
     DRIFT,

@@ -8,8 +8,8 @@ from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.plain import format_duration
 from pilothouse.domain.watch import Flow
 from pilothouse.operations.monitoring.statistic_names import measured_words, moved_words, way_of
-from pilothouse.statistics.performance_verdicts import speaking_share
-from pilothouse.statistics.specification import SCORE
+from pilothouse.statistics.performance.performance_verdicts import speaking_share
+from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.telemetry import from_us
 from pilothouse.telemetry.readings import (
     DriftFigure,

@@ -9,7 +9,7 @@ from pilothouse.domain.incident_cost import Drifting, Evidence, PerformanceLoss,
 from pilothouse.domain.incidents import DATA
 from pilothouse.domain.records import Alert
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.specification import SCORE
+from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import runs, versions
 from pilothouse.telemetry import Stream, readings, to_us
 from pilothouse.telemetry.readings import (

@@ -16,7 +16,7 @@ from pilothouse.operations.authorisation import authorise, changing, reading
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
 from pilothouse.operations.promotion.deployments import private_columns
 from pilothouse.operations.services import Services
-from pilothouse.statistics.specification import ProfileSpecification
+from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store import targets, versions
 from pilothouse.telemetry import VersionFacts, from_us, to_us
 from pilothouse.telemetry.streams import list_streams, rejected_counts

@@ -12,7 +12,7 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.wire import Outcome, PredictionBatch, RequestTiming
-from pilothouse.statistics.specification import CategoricalColumn, ProfileSpecification
+from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.system.files import sha256_file
 from pilothouse.telemetry.admission import MISSING_TIME
 from pilothouse.telemetry.columns import Floats, Ints

@@ -11,7 +11,7 @@ import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.statistics import like_evidently, like_nannyml, table_drift
-from pilothouse.statistics.samples import Categories, Numbers, Sample
+from pilothouse.statistics.profiles.samples import Categories, Numbers, Sample
 from pilothouse.statistics.table_drift import ColumnDrift
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import Task
 from pilothouse.domain.records import Version
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.pairing import paired_places
+from pilothouse.statistics.performance.pairing import paired_places
 from pilothouse.store import runs
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pilothouse.statistics.comparison import Comparison
+    from pilothouse.statistics.performance.comparison import Comparison
 
 FEWEST_ROWS = 30
 """With fewer pairs a bootstrap says nothing."""
@@ -74,7 +74,7 @@ def compare_pairs(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
 @lru_cache(maxsize=64)
 def _tested(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
     """Artifacts never change, so neither does this."""
-    from pilothouse.statistics.comparison import paired_bootstrap
+    from pilothouse.statistics.performance.comparison import paired_bootstrap
 
     said = [_read(artifacts, digest) for digest in sides.predictions]
     if max(table.num_rows for table in said) > _MOST_ROWS:

@@ -13,13 +13,14 @@ from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Version
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import calibration as calibrations
-from pilothouse.statistics import calibration_storage, estimation
+from pilothouse.statistics import performance_estimation
 from pilothouse.statistics import reference as references
-from pilothouse.statistics.calibration import Calibration
-from pilothouse.statistics.estimation import Estimator
-from pilothouse.statistics.profile import Profile
-from pilothouse.statistics.specification import ProfileSpecification
+from pilothouse.statistics.performance_estimation import Estimator
+from pilothouse.statistics.profiles.profile import Profile
+from pilothouse.statistics.profiles.specification import ProfileSpecification
+from pilothouse.statistics.significance import calibration as calibrations
+from pilothouse.statistics.significance import calibration_storage
+from pilothouse.statistics.significance.calibration import Calibration
 from pilothouse.store import models, processes, versions
 from pilothouse.telemetry import readings
 
@@ -92,18 +93,18 @@ def estimator_of(
     specification, reference = _load(services.artifacts, found.profile_spec_digest, found.reference_digest)
     own, pooled = reference.for_target(target), reference.pooled
     if specification.task == "regression":  # learnt in training, from rows
-        return specification, estimation.learn(specification, own, pooled), own.performance
+        return specification, performance_estimation.learn(specification, own, pooled), own.performance
     where = target if own is reference.targets.get(target) else ""
     facts = f"estimate 1 {found.profile_spec_digest} {found.reference_digest} {where}"
     key = hashlib.sha256(facts.encode()).hexdigest()
     with services.telemetry.read() as connection:
         kept = readings.find_calibration(connection, key)
     if kept is not None:
-        return specification, estimation.decode(specification, own, pooled, kept), own.performance
-    learnt = estimation.learn(specification, own, pooled)
+        return specification, performance_estimation.decode(specification, own, pooled, kept), own.performance
+    learnt = performance_estimation.learn(specification, own, pooled)
     if learnt is not None:
         with services.telemetry.transaction() as connection:
-            readings.keep_calibration(connection, key, estimation.encode(specification, learnt))
+            readings.keep_calibration(connection, key, performance_estimation.encode(specification, learnt))
     return specification, learnt, own.performance
 
 

@@ -14,10 +14,11 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import profile_judged_against
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import drift, profile
 from pilothouse.statistics.arrays import Floats, Ints
-from pilothouse.statistics.profile import Histogram
-from pilothouse.statistics.specification import NumericColumn, ProfileSpecification
+from pilothouse.statistics.distances import drift
+from pilothouse.statistics.profiles import profile
+from pilothouse.statistics.profiles.profile import Histogram
+from pilothouse.statistics.profiles.specification import NumericColumn, ProfileSpecification
 from pilothouse.store import versions
 from pilothouse.telemetry import from_us, readings, rollup, to_us
 from pilothouse.telemetry.readings import DRIFT, DriftFigure, Reading, figures_of

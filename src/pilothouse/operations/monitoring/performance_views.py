@@ -10,9 +10,9 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import outcomes
-from pilothouse.statistics.outcomes import OutcomeProfile
-from pilothouse.statistics.specification import ProfileSpecification
+from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.performance.outcomes import OutcomeProfile
+from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store import deployments
 from pilothouse.telemetry import from_us, slices
 from pilothouse.telemetry.rollup import DAY, SECOND_US, floor_to

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pilothouse.statistics.calibration import EFFECT
+from pilothouse.statistics.significance.calibration import EFFECT
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from pilothouse.domain.monitoring import (
     TrafficReading,
 )
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import latency
-from pilothouse.statistics.specification import SCORE
+from pilothouse.statistics.profiles import latency
+from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.telemetry import Stream, from_us, readings, rollup
 from pilothouse.telemetry.readings import (
     DRIFT,

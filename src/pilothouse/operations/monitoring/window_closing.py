@@ -13,10 +13,12 @@ from pilothouse.operations.monitoring import window_estimates
 from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, baseline_p95_ms
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.statistics import intervals, latency, null_windows, outcomes, thresholds
-from pilothouse.statistics.levels import LASTING
-from pilothouse.statistics.performance_verdicts import performance_speaks
-from pilothouse.statistics.profile import Profile, merge_all
+from pilothouse.statistics.performance import intervals, outcomes
+from pilothouse.statistics.performance.performance_verdicts import performance_speaks
+from pilothouse.statistics.profiles import latency
+from pilothouse.statistics.profiles.profile import Profile, merge_all
+from pilothouse.statistics.significance import null_windows, thresholds
+from pilothouse.statistics.significance.multiplicity import LASTING
 from pilothouse.telemetry import Stream, readings, to_us
 from pilothouse.telemetry import rollup as rolled
 from pilothouse.telemetry.readings import (

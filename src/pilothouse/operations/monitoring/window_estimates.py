@@ -7,8 +7,8 @@ from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.operations.monitoring.baselines import estimator_of
 from pilothouse.operations.services import Services
-from pilothouse.statistics import estimation
-from pilothouse.statistics.profile import Profile
+from pilothouse.statistics import performance_estimation
+from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.telemetry import Stream
 from pilothouse.telemetry.readings import EstimateFigure
 
@@ -25,8 +25,8 @@ def estimate_window(
     """
     metric, rows = spec.primary_metric, sum(day.rows for day in days)
     task = spec.task
-    if not estimation.can_estimate(task, metric):
-        known = ", ".join(estimation.ESTIMATED[task])
+    if not performance_estimation.can_estimate(task, metric):
+        known = ", ".join(performance_estimation.ESTIMATED[task])
         why = f"{metric} of a {task} model cannot be estimated without truth; of such a model {known} can"
         return rows, (False, False), EstimateFigure(metric, why=why)
     specification, estimator, reference = estimator_of(services, stream.model, stream.version, stream.target)
@@ -40,7 +40,7 @@ def estimate_window(
             (False, False),
             _figure(MetricValue(metric, math.nan, math.nan, math.nan, 0), reference, NOTHING_LEARNT),
         )
-    found = estimation.estimate(specification, estimator, days, metric)
+    found = performance_estimation.estimate(specification, estimator, days, metric)
     judged = rows >= spec.monitoring.minimum_rows and math.isfinite(found.value)
     return rows, (judged, False), _figure(found, reference, "")
 

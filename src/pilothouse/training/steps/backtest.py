@@ -13,7 +13,7 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.statistics.comparison import paired_bootstrap
+from pilothouse.statistics.performance.comparison import paired_bootstrap
 from pilothouse.training.gates import REPEATS
 from pilothouse.training.rows import Rows, read_rows
 from pilothouse.training.scoring import Scored, load_predictor, measure, measure_slices, score

@@ -1,0 +1,1 @@
+"""What one operator's session holds: settings, status, keys, history, drawings. No screens."""

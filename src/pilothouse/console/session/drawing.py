@@ -1,0 +1,58 @@
+"""Pictures drawn in a thread of their own and kept: a key is answered at once, whatever is being drawn."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from pilothouse.presentation.cell import Cell
+
+if TYPE_CHECKING:
+    from pilothouse.presentation.charts.braille import Drawing
+    from pilothouse.presentation.charts.charts import Picture
+
+Key = tuple["Picture", int, int]
+"""What is drawn, and in how many columns and rows."""
+_KEPT = 64
+
+_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
+"""One for the process, whatever the number of consoles in it: drawing never takes more than one core."""
+
+
+class Drawings:
+    """Drawings by what they show and their size, made when asked for."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Key, Drawing] = OrderedDict()
+
+    def get(self, key: Key) -> "Drawing | None":
+        """The drawing, if it was made already."""
+        return self._kept.get(key)
+
+    def request(self, key: Key, done: Callable[[Key, "Drawing"], None]) -> None:
+        """Draw in the drawing thread and call ``done`` there; it must only post a message."""
+
+        def finished(future: "Future[Drawing]") -> None:
+            if future.cancelled():
+                return
+            error = future.exception()
+            drawing = future.result() if error is None else _failed(error, key[1])
+            self._kept[key] = drawing
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+            done(key, drawing)
+
+        _thread.submit(_draw, *key).add_done_callback(finished)
+
+
+def _draw(picture: "Picture", width: int, height: int) -> "Drawing":
+    from pilothouse.presentation.charts.braille import draw  # not before the first frame
+
+    return draw(picture, width, height)
+
+
+def _failed(error: BaseException, width: int) -> "Drawing":
+    from pilothouse.presentation.charts.braille import Drawing
+
+    words = f" internal error: this cannot be drawn: {type(error).__name__}"
+    return Drawing(((Cell(words[:width].ljust(width), "bad"),),))

@@ -1,0 +1,110 @@
+"""Where an export goes: files in one folder of the reader's home under names that nobody types; or the clipboard.
+
+Somebody whom a shared account acts for over SSH has no use for a file of that account, and should not leave any: they get
+the series through the terminal's clipboard (OSC 52).
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.console.session.session import Session
+from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.monitoring import MonitorView
+from pilothouse.presentation.charts.charts import Chart
+from pilothouse.presentation.charts.monitor_charts import Other
+from pilothouse.presentation.charts.series_csv import series_csv
+from pilothouse.presentation.texts import safe
+
+FOLDER = "pilothouse-exports"
+CLIPBOARD_BYTES = 74_000
+"""What a terminal takes through OSC 52; xterm cuts at about 100,000 bytes of base64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What to tell the reader, and what goes to their clipboard (empty where files were written)."""
+
+    words: str
+    clipboard: str = ""
+
+
+def export(session: Session, view: MonitorView, charts: Sequence[Chart], other: Other | None) -> Exported:
+    """Write CSV, text and SVG, or hand the CSV to the clipboard. Raises UnavailableError where nothing can be written."""
+    table = series_csv(view, *([other.view] if other else []))
+    if shared_account(session):
+        if len(table.encode()) > CLIPBOARD_BYTES:
+            table = series_csv(_shorter(view))
+        lines = table.encode()[:CLIPBOARD_BYTES].decode(errors="ignore").rpartition("\n")[0]
+        return Exported(f"{lines.count(chr(10))} readings as CSV are on your clipboard", lines + "\n")
+    folder = _folder()
+    stem = _stem(view, other)
+    title = safe(f"{view.model} on {view.target}" + (f" beside {other.name}" if other else ""))
+    from pilothouse.presentation.charts.plotting import draw
+    from pilothouse.presentation.charts.vector import svg
+
+    shown = [chart for chart in charts if chart.has_points]
+    text = "\n".join(
+        f"{chart.title}  {chart.headline.text}\n{draw(chart, 100, 16, colour=False)}\n" for chart in shown
+    )
+    for ending, content in (("csv", table), ("txt", f"{title}\n\n{text}"), ("svg", svg(shown, title))):
+        _write(folder / f"{stem}.{ending}", content)
+    return Exported(f"wrote {stem}.csv, .txt and .svg to {folder}")
+
+
+def shared_account(session: Session) -> bool:
+    """True where a wrapper hands over a name to an account that is not its bearer's own, over SSH."""
+    acts_for_another = session.as_name is not None and session.as_name != session.user
+    return acts_for_another and bool(os.environ.get("SSH_CONNECTION"))
+
+
+def _folder() -> Path:
+    """The reader's own folder for exports, made where it is not there; this folder's where there is no home."""
+    for parent in (Path.home(), Path.cwd()):
+        folder = parent / FOLDER
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError:
+            continue
+        if not folder.is_symlink() and folder.is_dir() and os.access(folder, os.W_OK):
+            return folder
+    raise UnavailableError(
+        f"neither {Path.home()} nor {Path.cwd()} takes a folder {FOLDER}: nothing was written"
+    )
+
+
+def _stem(view: MonitorView, other: Other | None) -> str:
+    """``flight-delay-jfk-20130902-0630``: letters, digits and dashes of the names alone."""
+    clock = f"{view.event_clock:%Y%m%d-%H%M}" if view.event_clock else "no-data"
+    parts = [view.model, view.target, *([other.name] if other else []), clock]
+    return "-".join(re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-")[:60] for part in parts)
+
+
+def _write(path: Path, content: str) -> None:
+    """In the place of an earlier export of the same data; never through a link."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content)
+    except OSError as error:
+        raise UnavailableError(
+            f"{path} cannot be written: {error.strerror}; nothing else was changed"
+        ) from None
+
+
+def _shorter(view: MonitorView) -> MonitorView:
+    """The newest windows alone, where all of them are more than a clipboard takes."""
+    from dataclasses import replace
+
+    kept = 26
+    drift = {feature: readings[-kept:] for feature, readings in list(view.drift.items())[:8]}
+    return replace(
+        view,
+        performance=view.performance[-kept:],
+        estimated=view.estimated[-kept:],
+        traffic=view.traffic[-kept:],
+        drift=drift,
+    )

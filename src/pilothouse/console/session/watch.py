@@ -1,0 +1,146 @@
+"""Watches a workspace for changes of other processes, in a thread of its own: a few numbers, some microseconds a look."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from pilothouse.console.session.session import Session, Status
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.roles import Actor
+
+if TYPE_CHECKING:
+    from pilothouse.operations.services import Services
+
+INTERVAL_S = 0.2
+"""Between two looks for what others have written."""
+LEAN_INTERVAL_S = 1.0
+PROCESSES_S = 1.0
+"""Between two looks whether the daemon lives, which costs more."""
+TROUBLE_S = 0.5
+
+
+class Looked(Message):
+    """The watcher has looked: what is so now, or why it cannot be seen."""
+
+    def __init__(self, status: Status | None, problem: str = "") -> None:
+        super().__init__()
+        self.status = status
+        self.problem = problem
+
+
+class Watcher:
+    """The thread. It says something only where something is different; ``stop`` waits until it is gone."""
+
+    def __init__(self, session: Session, say: Callable[[Looked], object]) -> None:
+        self._session = session
+        self._say = say
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a look that is under way ends first, for at most a second."""
+        self._ended.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(1.0)
+
+    def _run(self) -> None:
+        said: Looked | None = None
+        versions: tuple[int, ...] = ()
+        looked_at = 0.0
+        while not self._ended.is_set():
+            try:
+                fresh = data_versions(self._session)
+            except PilothouseError as error:
+                found = Looked(None, str(error))
+            except Exception as error:  # noqa: BLE001 - as in look
+                found = Looked(None, f"internal error: {type(error).__name__}: {error}")
+            else:
+                due = time.monotonic() - looked_at >= PROCESSES_S
+                if fresh == versions and not due and said is not None and said.status is not None:
+                    self._wait(said)
+                    continue
+                versions, looked_at = fresh, time.monotonic()
+                found = look(self._session)
+            if said is None or (found.status, found.problem) != (said.status, said.problem):
+                self._say(found)
+            said = found
+            self._wait(said)
+
+    def _wait(self, said: Looked) -> None:
+        pace = LEAN_INTERVAL_S if self._session.lean else INTERVAL_S
+        self._ended.wait(pace if said.status is not None else TROUBLE_S)
+
+
+def look(session: Session) -> Looked:
+    """Open the workspace if it is not open, and look. Runs in a thread and raises nothing."""
+    try:
+        if session.services is None:
+            session.services = session.opener()
+        return Looked(_status(session, session.services))
+    except PilothouseError as error:
+        return Looked(None, str(error))
+    except Exception as error:  # noqa: BLE001 - said on the screen: a watcher that dies in silence shows a frozen world
+        return Looked(None, f"internal error: {type(error).__name__}: {error}")
+
+
+def data_versions(session: Session) -> tuple[int, ...]:
+    """``data_version`` of both databases; empty before the workspace is open."""
+    services = session.services
+    if services is None:
+        return ()
+    return (services.registry.data_version(), _telemetry_version(services))
+
+
+def _status(session: Session, services: "Services") -> Status:
+    """What is so now; reads little where nothing has changed."""
+    from pilothouse.operations import automation_switch
+    from pilothouse.operations.fleet import processes
+    from pilothouse.operations.workspace import workspaces
+
+    versions = data_versions(session)
+    # The heartbeat moves all the time; leaving it out lets an unchanged state be an equal value.
+    daemon = replace(processes.daemon_state(services), heartbeat_at=None)
+    mark = services.write_guard.state()
+    frozen = mark.words if mark else ""
+    before = session.status
+    if before is not None and before.versions == versions:
+        same = before.daemon == daemon and before.frozen == frozen
+        return before if same else replace(before, daemon=daemon, frozen=frozen)
+    actor = workspaces.identify(services, session.user, session.as_name)
+    session.models, session.targets = _names(services, actor)
+    plugins = not session.config.plugins or workspaces.plugins_allowed(
+        services, handed_over=session.as_name not in (None, session.user)
+    )
+    return Status(
+        actor,
+        workspaces.is_demo(services),
+        automation_switch.status(services, actor),
+        daemon,
+        versions,
+        plugins,
+        frozen,
+    )
+
+
+def _telemetry_version(services: "Services") -> int:
+    """0 as long as no prediction has ever arrived: looking must not create the database."""
+    if not services.paths.telemetry.exists():
+        return 0
+    return services.telemetry.data_version()
+
+
+def _names(services: "Services", actor: Actor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Models and targets, for completion."""
+    from pilothouse.operations import catalogue
+
+    models = catalogue.list_models(services, actor)
+    targets = dict.fromkeys(target for model in models for target in model.targets)
+    return tuple(model.name for model in models), tuple(targets)

@@ -1,0 +1,1 @@
+"""Charts as descriptions, and what draws them."""

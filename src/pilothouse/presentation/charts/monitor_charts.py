@@ -1,0 +1,342 @@
+"""The monitor's pictures, made from a target's readings: performance, drift, latency, volume, data quality, heat map,
+distributions; on one time axis, that a reader may narrow; beside another target or version where one is named."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypedDict
+
+from pilothouse.domain.model_spec import METRICS
+from pilothouse.domain.monitoring import (
+    DriftReading,
+    EstimateReading,
+    FeatureDistribution,
+    MonitorView,
+    PerformanceReading,
+    TimelineMark,
+)
+from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.charts.charts import (
+    MARK_GLYPHS,
+    Band,
+    Bin,
+    Chart,
+    Distribution,
+    HeatMap,
+    HeatRow,
+    Level,
+    Mark,
+    Point,
+    Series,
+)
+from pilothouse.presentation.texts import ABSENT, count_text, figure, safe, window_text
+
+PANELS = ("performance", "drift", "latency", "volume", "quality")
+"""The charts of the monitor in the order in which they are zoomed; the first four stand on one screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """What is shown beside the target watched: another target, or a version; ``name`` is what it is called."""
+
+    name: str
+    view: MonitorView
+
+    @property
+    def tag(self) -> str:
+        """Up to four letters for the end of its line."""
+        return safe(self.name, 64)[:4]
+
+
+def monitor_charts(
+    view: MonitorView, feature: str | None, other: Other | None = None, span: Point | None = None
+) -> tuple[Chart, ...]:
+    """The charts of a target on one time axis, as PANELS names them. Without ``feature`` the most drifted one is shown.
+
+    ``span`` narrows the axis to these seconds since 1970.
+    """
+    shown = feature if feature in view.drift else next(iter(view.drift), "score")
+    charts = (
+        performance_chart(view, other),
+        drift_chart(view, shown, other),
+        latency_chart(view, other),
+        volume_chart(view, other),
+        quality_chart(view, shown),
+    )
+    start, end = span or whole_span(view)
+    marks = _marks(view, start, end)
+    return tuple(replace(chart, start=start, end=end, marks=marks) for chart in charts)
+
+
+def performance_chart(view: MonitorView, other: Other | None = None) -> Chart:
+    """Realised performance with its 95 % band, the estimate with its own, and the reference on the hold-out."""
+    readings, estimates = view.performance, view.estimated
+    direction = METRICS.get(view.metric, ("higher", ()))[0]
+    headline = Cell(ABSENT, "dim")
+    if readings:
+        last = readings[-1]
+        verdict = "✖ worse" if last.speaks else "● fine"
+        text = f"{verdict} {figure(last.value)} [{figure(last.low)} {figure(last.high)}]"
+        if estimates and estimates[-1].window_end > last.window_end:
+            text += f" ≈{figure(estimates[-1].value)}"
+        headline = Cell(text, "bad" if last.speaks else "good")
+    elif estimates:
+        headline = Cell(f"≈ {figure(estimates[-1].value)} estimated, no outcome yet", "info")
+    references = {e.window_end: e.reference for e in estimates} | {
+        r.window_end: r.reference for r in readings
+    }
+    series = [Series("reference", _points(sorted(references.items())), "good", "dotted", "ref")]
+    bands = [Band("realised", _edges(readings))]
+    if other is None:
+        estimate = _points((e.window_end, e.value) for e in estimates)
+        series.append(Series("estimated", estimate, "warn", "dashed", "est"))
+        bands.append(Band("estimated", _edges(estimates), "dim", filled=False))
+    else:
+        points = _points((r.window_end, r.value) for r in other.view.performance)
+        series.append(Series(other.name, points, "warn", "dashed", other.tag))
+    series.append(
+        Series("realised", _points((r.window_end, r.value) for r in readings), "info", "line", "real")
+    )
+    reference = view.reference
+    levels = (Level("reference", reference.value, "good", "ref"),) if reference and not references else ()
+    return Chart(
+        title=f"{safe(view.metric)} {'↑' if direction == 'higher' else '↓'}",
+        headline=headline,
+        series=tuple(s for s in series if s.points or s.name == "realised"),
+        levels=levels,
+        bands=tuple(b for b in bands if b.points),
+        empty="no performance yet: it is known once outcomes have arrived for a whole window",
+        **_axis(view),
+    )
+
+
+def drift_chart(view: MonitorView, feature: str, other: Other | None = None) -> Chart:
+    """One feature (or ``score``) over all windows in the statistic by which the newest was judged, with its threshold.
+
+    Older windows may have been judged by another, whose values are in other units.
+    """
+    readings: Sequence[DriftReading] = view.drift.get(feature, ())
+    headline = Cell(ABSENT, "dim")
+    levels: tuple[Level, ...] = ()
+    statistic = ""
+    if readings:
+        last = readings[-1]
+        statistic = last.statistic
+        verdict = "▲ drifts" if last.speaks else "● quiet"
+        headline = Cell(
+            f"{verdict} {figure(last.value)} of {figure(last.threshold)}", "warn" if last.speaks else "good"
+        )
+        levels = (Level("threshold", last.threshold, "warn", "max"),)
+    series = [Series(feature, _drift_points(readings, statistic), "info", "line", "now" if other else "")]
+    if other is not None:
+        theirs = _drift_points(other.view.drift.get(feature, ()), statistic)
+        series.insert(0, Series(other.name, theirs, "warn", "dashed", other.tag))
+    return Chart(
+        title=f"{safe(feature, 24)} {safe(statistic)}".rstrip(),
+        headline=headline,
+        series=tuple(series),
+        levels=levels,
+        from_zero=True,
+        empty="no drift figures yet: they are made once a whole window has passed",
+        **_axis(view),
+    )
+
+
+def latency_chart(view: MonitorView, other: Other | None = None) -> Chart:
+    """p50, p95 and p99 in milliseconds, with the p95 measured on this machine as the base line."""
+    readings = [r for r in view.traffic if r.requests]
+    headline = Cell(ABSENT, "dim")
+    if readings:
+        last = readings[-1]
+        headline = Cell(
+            f"p50 {figure(last.p50_ms, 1)} p95 {figure(last.p95_ms, 1)} p99 {figure(last.p99_ms, 1)}",
+            "info",
+        )
+    p95 = _points((r.window_end, r.p95_ms) for r in readings)
+    if other is None:
+        p99, p50 = (
+            [(r.window_end, x) for r in readings for x in [getattr(r, name)]] for name in ("p99_ms", "p50_ms")
+        )
+        series = [
+            Series("p99", _points(p99), "dim", "dotted", "p99"),
+            Series("p50", _points(p50), "info", "dashed", "p50"),
+        ]
+    else:
+        theirs = _points((r.window_end, r.p95_ms) for r in other.view.traffic if r.requests)
+        series = [Series(other.name, theirs, "info", "dashed", other.tag)]
+    base = view.baseline_p95_ms
+    return Chart(
+        title="latency ms" if other is None else "latency p95 ms",
+        headline=headline,
+        series=(*series, Series("p95", p95, "warn", "line", "p95" if other is None else "now")),
+        levels=(Level("base line p95", base, "dim", "base"),) if base else (),
+        from_zero=True,
+        empty="no latency yet: nothing has been asked of this target",
+        **_axis(view),
+        digits=1,
+    )
+
+
+def volume_chart(view: MonitorView, other: Other | None = None) -> Chart:
+    """Predictions a window as bars, and errors where there were any."""
+    readings = view.traffic
+    headline = Cell(ABSENT, "dim")
+    if readings:
+        last = readings[-1]
+        text = f"{count_text(last.rows)} rows, {count_text(last.errors)} errors"
+        headline = Cell(text, "bad" if last.errors else "info")
+    series = [
+        Series("rows", _points((r.window_end, float(r.rows)) for r in readings), "info", "bars", "rows")
+    ]
+    if other is not None:
+        theirs = _points((r.window_end, float(r.rows)) for r in other.view.traffic)
+        series.append(Series(other.name, theirs, "warn", "dashed", other.tag))
+    if any(r.errors for r in readings):
+        errors = _points((r.window_end, float(r.errors)) for r in readings if r.errors)
+        series.append(Series("errors", errors, "bad", "bars", "err"))
+    return Chart(
+        title="volume",
+        headline=headline,
+        series=tuple(series),
+        from_zero=True,
+        whole=True,
+        empty="no traffic yet",
+        **_axis(view),
+    )
+
+
+def quality_chart(view: MonitorView, feature: str) -> Chart:
+    """The share of a feature's rows that are missing, or of a category that the reference does not hold, in percent."""
+    readings: Sequence[DriftReading] = view.drift.get(feature, ())
+    headline = Cell(ABSENT, "dim")
+    if readings:
+        last = readings[-1]
+        bad = last.missing > 0 or last.unseen > 0
+        headline = Cell(f"missing {last.missing:.1%} unseen {last.unseen:.1%}", "warn" if bad else "good")
+    return Chart(
+        title=f"{safe(feature, 24)} quality %",
+        headline=headline,
+        series=(
+            Series(
+                "unseen", _points((r.window_end, 100 * r.unseen) for r in readings), "warn", "dashed", "new"
+            ),
+            Series(
+                "missing", _points((r.window_end, 100 * r.missing) for r in readings), "info", "line", "miss"
+            ),
+        ),
+        from_zero=True,
+        empty="no figures of data quality yet: they are made once a whole window has passed",
+        **_axis(view),
+        digits=1,
+    )
+
+
+def heat_map(view: MonitorView, selected: str | None, span: Point | None = None) -> HeatMap:
+    """Every feature's drift as a share of its threshold, window by window; the most drifted on top."""
+    rows = tuple(
+        HeatRow(
+            safe(feature, 64),
+            tuple(
+                (r.window_start.timestamp(), r.window_end.timestamp(), r.value / r.threshold, r.speaks)
+                for r in readings
+                if r.threshold
+            ),
+        )
+        for feature, readings in view.drift.items()
+    )
+    drifting = sum(readings[-1].speaks for readings in view.drift.values() if readings)
+    start, end = span or whole_span(view)
+    return HeatMap(
+        title="drift, features × time",
+        headline=Cell(
+            f"{'▲' if drifting else '●'} {drifting} of {len(rows)} drift in the newest window",
+            "warn" if drifting else "good",
+        ),
+        rows=rows,
+        marks=_marks(view, start, end),
+        start=start,
+        end=end,
+        selected=safe(selected or "", 64),
+    )
+
+
+def distribution_picture(found: FeatureDistribution | None, feature: str) -> Distribution:
+    """A feature in one window beside its reference, bin by bin."""
+    if found is None:
+        return Distribution(f"{safe(feature, 24)}", Cell(ABSENT, "dim"), ())
+    verdict = "▲ drifts" if found.speaks else "● quiet"
+    headline = Cell(
+        f"{verdict} {safe(found.statistic)} {figure(found.value)} of {figure(found.threshold)}",
+        "warn" if found.speaks else "good",
+    )
+    bins = tuple(Bin(safe(b.label, 40), b.reference, b.window) for b in found.bins)
+    rows, missing = count_text(found.reference_rows), f"{found.reference_missing:.1%}"
+    window = window_text(found.window_start, found.window_end)
+    notes = (
+        Cell(f"reference: version {found.version}, {rows} rows, {missing} missing", "dim"),
+        Cell(
+            f"this window: {window}, {count_text(found.window_rows)} rows, {found.window_missing:.1%} missing",
+            "dim",
+        ),
+    )
+    return Distribution(f"{safe(feature, 24)}", headline, bins, notes)
+
+
+def whole_span(view: MonitorView) -> Point:
+    """First and last time of any figure of a view; (0, 0) without one."""
+    times = [p.window_end for p in view.performance] + [e.window_end for e in view.estimated]
+    times += [t.window_end for t in view.traffic]
+    times += [r.window_end for readings in view.drift.values() for r in readings]
+    return (min(times).timestamp(), max(times).timestamp()) if times else (0.0, 0.0)
+
+
+class _Axis(TypedDict):
+    marks: tuple[Mark, ...]
+    start: float
+    end: float
+
+
+def _axis(view: MonitorView) -> _Axis:
+    """The axis of all figures of a view, the same for each of its charts."""
+    start, end = whole_span(view)
+    return {"marks": _marks(view, start, end), "start": start, "end": end}
+
+
+def _points(pairs: Iterable[tuple[datetime, float]]) -> tuple[Point, ...]:
+    """Pairs of time and value as points, without those that are not numbers."""
+    return tuple((at.timestamp(), value) for at, value in pairs if math.isfinite(value))
+
+
+def _edges(
+    readings: Iterable[PerformanceReading | EstimateReading],
+) -> tuple[tuple[float, float, float], ...]:
+    return tuple(
+        (r.window_end.timestamp(), r.low, r.high)
+        for r in readings
+        if math.isfinite(r.low) and math.isfinite(r.high)
+    )
+
+
+def _drift_points(readings: Sequence[DriftReading], statistic: str) -> tuple[Point, ...]:
+    return _points(
+        (r.window_end, r.value if r.statistic == statistic else r.statistics.get(statistic, math.nan))
+        for r in readings
+    )
+
+
+def _marks(view: MonitorView, start: float, end: float) -> tuple[Mark, ...]:
+    """Marks on the axis: the same for every chart of a view, so that they can be read across."""
+    return tuple(_mark(mark) for mark in view.marks if start <= mark.at.timestamp() <= end)
+
+
+def _mark(mark: TimelineMark) -> Mark:
+    glyph, tone = MARK_GLYPHS.get(mark.kind, ("*", "dim"))
+    return Mark(mark.at.timestamp(), glyph, tone, safe(mark.label), line=glyph in "DB")
+
+
+LINE_LEGEND: tuple[tuple[str, Tone], ...] = (
+    ("── realised ", "info"), ("╌╌ estimated ", "warn"), ("·· reference ", "good"), ("░ 95 % ", "dim"),
+)  # fmt: skip
+"""How the series of performance look, whatever the colours."""
+HEAT_LEGEND = "· calm  ░ ▒ nearing its threshold  ▓ beyond  █ drifts (beyond for certain)"

@@ -1,0 +1,61 @@
+"""The two lines of words around the monitor's pictures: what is watched, and what the lines mean."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pilothouse.domain.monitoring import MonitorView
+from pilothouse.presentation.cell import Cell
+from pilothouse.presentation.charts.charts import MARK_LEGEND, Mark, Point, time_labels
+from pilothouse.presentation.charts.monitor_charts import HEAT_LEGEND, LINE_LEGEND
+from pilothouse.presentation.charts.monitor_span import Axis
+from pilothouse.presentation.texts import count_text, safe, time_text
+
+MARK_WORDS = {"D": "deployed ", "B": "back to ", "!": "alert of ", "R": "retraining, "}
+"""What stands before a mark's label in a sentence."""
+
+
+def facts_line(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
+    """Model, target, version, open alerts, the time shown, the data's clock and counts."""
+    version = f"v{view.version}" if view.version else "nothing deployed"
+    counts = f"{count_text(view.events)} predictions  {count_text(view.labels_joined)} outcomes"
+    cells = [
+        Cell(f" {safe(view.model)} ", "strong"),
+        Cell("on "),
+        Cell(f"{safe(view.target)} ", "strong"),
+        Cell(f"{version}  ", "info"),
+    ]
+    unresolved = [alert for alert in view.alerts if alert.status != "resolved"]
+    if unresolved:
+        cells.append(Cell(f"▲ {len(unresolved)} open alert{'' if len(unresolved) == 1 else 's'}  ", "warn"))
+    if axis.shown is not None:
+        (_, first), (_, last) = time_labels(*span, 2)
+        cells.append(Cell(f"{first} – {last}{' following' if axis.following else ''}  ", "info"))
+    return [*cells, Cell(f"data clock {time_text(view.event_clock)}  {counts}", "dim")]
+
+
+def legend_line(
+    layout: str, feature: str | None, target: str, other: str, *, single: bool, here: Sequence[Mark] = ()
+) -> Sequence[Cell]:
+    """What the pictures of a layout mean, or what happened in the window at the cursor (``here``). ``other`` is what stands
+    beside ``target``, if anything does; ``single``: the chart of performance stands alone."""
+    if layout == "distribution":
+        named = Cell(f" {safe(feature, 24)}  ", "strong") if feature else Cell(" ")
+        return [named, Cell("█ shares on one scale  ▲ ▼ differ most  ← → window  ↑ ↓ feature", "dim")]
+    if here:
+        first = datetime.fromtimestamp(here[0].at, UTC)
+        told = [
+            Cell(f"  {mark.glyph} {MARK_WORDS.get(mark.glyph, '')}{mark.label}", mark.tone) for mark in here
+        ]
+        return [Cell(f" │ {first:%Y-%m-%d}", "strong"), *told]
+    if layout == "heat":
+        return [Cell(f" {HEAT_LEGEND}", "dim")]
+    marks = Cell(f" {MARK_LEGEND}", "dim")
+    if other:
+        return [
+            Cell(f" ── {safe(target, 32)} ", "info"),
+            Cell(f"╌╌ {safe(other, 32)} ", "warn"),
+            marks,
+        ]
+    if single:
+        return [Cell(" "), *(Cell(text, tone) for text, tone in LINE_LEGEND), marks]
+    return [marks]

@@ -1,0 +1,79 @@
+"""Which part of the time axis a reader looks at: zoomed, moved, following the newest. Seconds since 1970."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pilothouse.presentation.charts.charts import Point
+
+_SMALLEST_SHARE = 1 / 64
+_STEPS = 32
+"""An axis that follows moves on by a thirty-second of its length at least."""
+
+
+def steady(span: Point) -> Point:
+    """A little more than ``span``, on edges that stay where they are while windows are added: an axis that moved on with
+    each of them would have every chart painted anew, and this one has a column painted at its end."""
+    start, end = span
+    if end <= start:
+        return span
+    step = 60.0
+    while step < (end - start) / _STEPS:
+        step *= 2
+    return start // step * step, -(-end // step) * step
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """``shown`` is None for everything; ``following`` keeps its end at the newest window."""
+
+    shown: Point | None = None
+    following: bool = True
+    cursor: float | None = None
+
+    def span(self, whole: Point) -> Point:
+        """What is to be seen of ``whole``."""
+        if self.shown is None:
+            return whole
+        start, end = self.shown
+        if self.following:
+            return max(whole[0], whole[1] - (end - start)), whole[1]
+        return start, end
+
+    def zoomed(self, whole: Point, factor: float) -> "Axis":
+        """The same about the cursor (the end without one) in ``factor`` of the time."""
+        start, end = self.span(whole)
+        length = (end - start) * factor
+        if length >= whole[1] - whole[0]:
+            return replace(self, shown=None)
+        length = max(length, (whole[1] - whole[0]) * _SMALLEST_SHARE)
+        centre = self.cursor if self.cursor is not None and start <= self.cursor <= end else None
+        first = end - length if centre is None else centre - length / 2
+        return self._at(whole, first, length)
+
+    def moved(self, whole: Point, share: float) -> "Axis":
+        """Another part of the same length; ``share`` of it further on."""
+        start, end = self.span(whole)
+        return self._at(whole, start + share * (end - start), end - start)
+
+    def stepped(self, times: Sequence[float], whole: Point, steps: int) -> "Axis":
+        """The cursor at another of ``times`` (all windows, in order); the axis goes with it."""
+        if not times:
+            return self
+        if self.cursor is None:
+            place = len(times) - 1 if steps < 0 else 0
+            seen = [t for t in times if self.span(whole)[0] <= t <= self.span(whole)[1]]
+            at = (seen or [times[place]])[-1 if steps < 0 else 0]
+        else:
+            place = bisect_left(times, self.cursor) + steps
+            at = times[max(0, min(len(times) - 1, place))]
+        axis = replace(self, cursor=at)
+        start, end = axis.span(whole)
+        if start <= at <= end:
+            return axis
+        length = end - start
+        return axis._at(whole, at if at < start else at - length, length)
+
+    def _at(self, whole: Point, first: float, length: float) -> "Axis":
+        first = max(whole[0], min(first, whole[1] - length))
+        return replace(self, shown=(first, first + length), following=first + length >= whole[1])

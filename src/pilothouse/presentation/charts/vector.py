@@ -1,0 +1,96 @@
+"""Charts as one SVG picture: lines, bands, bars and marks in shapes that read without colour too."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from pilothouse.presentation.cells import Tone
+from pilothouse.presentation.charts.charts import Chart, Series, time_labels, value_bounds
+
+_INK: dict[Tone, str] = {
+    "": "#222222", "good": "#1a7f37", "warn": "#9a6700", "bad": "#cf222e",
+    "info": "#0969da", "dim": "#6e7781", "strong": "#222222",
+}  # fmt: skip
+_DASHES = {"line": "", "dashed": "6 4", "dotted": "1.5 4", "bars": ""}
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 900, 240, 80, 70, 34, 30
+
+
+def svg(charts: Sequence[Chart], title: str) -> str:
+    """The charts below each other. Nothing in it is run or fetched: shapes and text alone."""
+    height = _HEIGHT * len(charts) + 30
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}" '
+        'font-family="DejaVu Sans, Arial, sans-serif" font-size="12">',
+        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
+        f'<text x="12" y="20" font-size="15" font-weight="bold">{escape(title)}</text>',
+    ]
+    for number, chart in enumerate(charts):
+        parts.append(f'<g transform="translate(0 {30 + number * _HEIGHT})">')
+        parts += _chart(chart)
+        parts.append("</g>")
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _chart(chart: Chart) -> Iterator[str]:
+    head = f"{chart.title}  {chart.headline.text}"
+    yield f'<text x="{_LEFT}" y="20" font-weight="bold">{escape(head)}</text>'
+    if not chart.has_points:
+        yield f'<text x="{_LEFT}" y="60" fill="{_INK["dim"]}">{escape(chart.empty)}</text>'
+        return
+    low, high = value_bounds(chart)
+    start, end = chart.span
+    right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+
+    def x(at: float) -> float:
+        return round(_LEFT + (at - start) / (end - start) * (right - _LEFT), 1)
+
+    def y(value: float) -> float:
+        return round(min(bottom, max(_TOP, bottom - (value - low) / (high - low) * (bottom - _TOP))), 1)
+
+    yield f'<path d="M{_LEFT} {_TOP}V{bottom}H{right}" fill="none" stroke="{_INK["dim"]}"/>'
+    for i in range(5):
+        value = low + (high - low) * i / 4
+        words = escape(chart.value_text(value))
+        yield f'<text x="{_LEFT - 6}" y="{y(value) + 4}" text-anchor="end" fill="{_INK["dim"]}">{words}</text>'
+    for at, label in time_labels(start, end, 7):
+        yield f'<text x="{x(at)}" y="{bottom + 16}" text-anchor="middle" fill="{_INK["dim"]}">{label}</text>'
+    for band in chart.bands:
+        seen = [(t, lo, hi) for t, lo, hi in band.points if start <= t <= end]
+        outline = [f"{x(t)},{y(hi)}" for t, _, hi in seen] + [
+            f"{x(t)},{y(lo)}" for t, lo, _ in reversed(seen)
+        ]
+        look = (
+            'fill="#8c959f" fill-opacity="0.25"'
+            if band.filled
+            else 'fill="none" stroke="#9a6700" stroke-dasharray="1 3"'
+        )
+        yield f'<polygon points="{" ".join(outline)}" {look}/>'
+    for level in chart.levels:
+        yield (
+            f'<path d="M{_LEFT} {y(level.value)}H{right}" stroke="{_INK[level.tone]}" stroke-dasharray="8 3"/>'
+            f'<text x="{right + 4}" y="{y(level.value) + 4}" fill="{_INK[level.tone]}">{escape(level.name)}</text>'
+        )
+    for series in chart.series:
+        points = [(x(t), y(v)) for t, v in series.points if start <= t <= end]
+        if points:
+            yield from _series(series, points, bottom)
+    for mark in chart.marks:
+        if mark.line:
+            yield f'<path d="M{x(mark.at)} {_TOP}V{bottom}" stroke="{_INK["dim"]}" stroke-dasharray="2 3"/>'
+        what = f"{mark.glyph} {mark.label}"
+        yield (
+            f'<text x="{x(mark.at)}" y="{_TOP - 2}" text-anchor="middle" fill="{_INK[mark.tone]}">{escape(mark.glyph)}'
+            f"<title>{escape(what)}</title></text>"
+        )
+
+
+def _series(series: Series, points: Sequence[tuple[float, float]], bottom: float) -> Iterator[str]:
+    ink = _INK[series.tone]
+    if series.style == "bars":
+        for left, top in points:
+            yield f'<rect x="{left - 3}" y="{top}" width="6" height="{round(bottom - top, 1)}" fill="{ink}"/>'
+    else:
+        dashes = f' stroke-dasharray="{_DASHES[series.style]}"' if _DASHES[series.style] else ""
+        place = " ".join(f"{left},{top}" for left, top in points)
+        yield f'<polyline points="{place}" fill="none" stroke="{ink}" stroke-width="2"{dashes}/>'
+    left, top = points[-1]
+    yield f'<text x="{left + 4}" y="{top + 4}" fill="{ink}">{escape(series.tag or series.name)}</text>'

@@ -1,0 +1,1 @@
+"""Texts to read: one record as lines of cells."""

@@ -1,0 +1,91 @@
+"""Frozen evidence of a promotion request as titled sections of safe cells, for console and command line."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pilothouse.presentation.cells import gate_glyph
+from pilothouse.presentation.texts import LINE_LIMIT, count_text, figure, flatten, safe, value_text
+
+Section = tuple[str, list[list[str]]]
+
+
+def evidence_sections(evidence: Mapping[str, Any], *, shown: Sequence[str] = ()) -> list[Section]:
+    """Gates and metrics first, since a decision rests on them; everything else after, so that nothing is hidden.
+
+    ``shown`` names the facts that the reader has before their eyes already.
+    """
+    rest = {key: value for key, value in evidence.items() if key not in shown}
+    sections: list[Section] = []
+    gates = _take_tables(rest, "gates")
+    if gates:
+        sections.append(("Gates", [_gate_row(gate) for gate in gates]))
+    metrics = _take_tables(rest, "metrics")
+    if metrics:
+        whole = [m for m in metrics if not m.get("slice")]
+        sliced = [m for m in metrics if m.get("slice")]
+        sections.append(("Metrics on the hold-out (95 % interval)", [_metric_row(m) for m in whole]))
+        if sliced:
+            sections.append(("Slices", [_metric_row(m) for m in sliced]))
+    for key in [key for key, value in rest.items() if isinstance(value, Mapping) and value]:
+        table = rest.pop(key)
+        rows = [[safe(name), safe(value_text(value), LINE_LIMIT)] for name, value in flatten(table)]
+        sections.append((_title(key), rows))
+    if rest:
+        rows = [[safe(_title(key)), safe(value_text(value), LINE_LIMIT)] for key, value in rest.items()]
+        sections.append(("Facts", rows))
+    return sections
+
+
+def _take_tables(evidence: dict[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
+    """Remove and return a list of tables; anything of another shape stays among the facts."""
+    found = evidence.get(key)
+    if isinstance(found, list | tuple) and all(isinstance(item, Mapping) for item in found):
+        del evidence[key]
+        return found
+    return ()
+
+
+def _gate_row(gate: Mapping[str, Any]) -> list[str]:
+    outcome = str(gate.get("outcome", ""))
+    return [
+        f"{gate_glyph(outcome)} {safe(outcome)}",
+        safe(str(gate.get("gate", ""))),
+        safe(str(gate.get("reason", "")), LINE_LIMIT),
+    ]
+
+
+def _metric_row(metric: Mapping[str, Any]) -> list[str]:
+    interval = f"{figure(_number(metric.get('low')))} to {figure(_number(metric.get('high')))}"
+    where = str(metric.get("slice") or "")
+    return [
+        *([safe(where)] if where else []),
+        safe(str(metric.get("metric", ""))),
+        figure(_number(metric.get("value"))),
+        interval,
+        f"{_count(metric.get('rows'))} rows",
+    ]
+
+
+def _count(value: object) -> str:
+    return count_text(value) if isinstance(value, int) else value_text(value)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _title(key: str) -> str:
+    words = safe(key).replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def evidence_lines(evidence: Mapping[str, Any]) -> list[str]:
+    """The frozen evidence of a request: metrics with intervals, gates with reasons, then every other fact."""
+    lines: list[str] = []
+    for title, rows in evidence_sections(evidence):
+        lines.append(title)
+        widths = [max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(8)]
+        for row in rows:
+            cells = [cell.ljust(widths[i]) if i < len(row) - 1 else cell for i, cell in enumerate(row)]
+            lines.append("  " + "  ".join(cells).rstrip())
+    return lines

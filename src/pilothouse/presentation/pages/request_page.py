@@ -1,0 +1,72 @@
+"""A promotion request as a text to read before signing: who asks for what, under which policy, on which evidence."""
+
+from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.presentation.cells import Cell, Tone, request_cell
+from pilothouse.presentation.documents import Line, aligned, pairs, section
+from pilothouse.presentation.pages.evidence import evidence_sections
+from pilothouse.presentation.texts import policy_text, safe, time_text
+
+_OUTCOMES: dict[str, Tone] = {"●": "good", "✖": "bad", "◌": "dim"}
+
+
+def request_page(request: PromotionRequest) -> list[Line]:
+    """Everything about the request; gates and metrics stand high, digests low."""
+    is_open = request.status is RequestStatus.OPEN
+    needed = int(request.policy.get("approvals", 0))
+    until = (
+        f"expires {time_text(request.expires_at)}" if is_open else f"closed {time_text(request.closed_at)}"
+    )
+    trained = "" if request.trained_by == request.requested_by else f", trained by {request.trained_by}"
+    facts = [
+        ("why", request.reason or "no reason given"),
+        ("asked by", f"{request.requested_by} on {time_text(request.recorded_at)}{trained}"),
+        ("replaces", _replaced(request)),
+        ("signatures", f"{request.approvals} of {needed}, {until}"),
+        ("policy", policy_text(request.policy)),
+        ("evidence", request.evidence_digest),
+    ]
+    status = request_cell(request.status)
+    version = Cell(
+        f"  {safe(request.model)} version {request.version}  →  {safe(' '.join(request.targets))}", "strong"
+    )
+    lines = [Line((status, version)), *pairs(facts, {"why": "strong"}), Line()]
+    lines += section("Signatures and decisions", _decisions(request))
+    lines += section("Comments", _comments(request))
+    for title, rows in evidence_sections(
+        request.evidence, shown=("model", "version", "targets", "incumbents")
+    ):
+        lines += section(title, aligned([_evidence_cells(row) for row in rows], widest=26))
+    return lines
+
+
+def _replaced(request: PromotionRequest) -> str:
+    live = request.evidence.get("incumbents")
+    if not isinstance(live, dict) or not live:
+        return "unknown"
+    return ", ".join(f"{target}: {f'v{number}' if number else 'nothing'}" for target, number in live.items())
+
+
+def _decisions(request: PromotionRequest) -> list[Line]:
+    rows = []
+    for decision in request.decisions:
+        signed = decision.verdict == "approve"
+        verdict = Cell(f"{'●' if signed else '✖'} {safe(decision.verdict)}", "good" if signed else "bad")
+        words = f"{time_text(decision.recorded_at)}  on evidence {decision.evidence_digest[:12]}…  {decision.reason}"
+        rows.append((verdict, Cell(safe(decision.actor), "strong"), Cell(safe(words, 2_000))))
+    return aligned(rows)
+
+
+def _comments(request: PromotionRequest) -> list[Line]:
+    return aligned(
+        (
+            Cell(safe(comment.actor), "strong"),
+            Cell(time_text(comment.recorded_at), "dim"),
+            Cell(safe(comment.text, 4_000)),
+        )
+        for comment in request.comments
+    )
+
+
+def _evidence_cells(row: list[str]) -> tuple[Cell, ...]:
+    tone = _OUTCOMES.get(row[0][:1], "")
+    return tuple(Cell(text, tone if i == 0 else "") for i, text in enumerate(row))

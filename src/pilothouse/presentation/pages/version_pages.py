@@ -1,0 +1,257 @@
+"""A version on record, page by page, and two of them side by side."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from pilothouse.domain.evaluation import ColumnSummary, MetricValue
+from pilothouse.domain.records import Run, Version
+from pilothouse.presentation.cells import Cell, Tone, cell, gate_cell, metric_cells
+from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
+from pilothouse.presentation.tables.tables import Row, Table, read_columns
+from pilothouse.presentation.texts import (
+    ABSENT,
+    LINE_LIMIT,
+    code_text,
+    count_text,
+    figure,
+    flatten,
+    safe,
+    size_text,
+    time_text,
+    value_text,
+)
+
+PAGES = ("summary", "metrics", "gates", "parameters", "data", "code")
+"""The pages of a version; its lineage is drawn from elsewhere."""
+
+
+class ComparedRow(Protocol):
+    """One fact of two versions."""
+
+    @property
+    def group(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def a(self) -> str: ...
+    @property
+    def b(self) -> str: ...
+    @property
+    def differs(self) -> bool: ...
+
+
+def version_page(page: str, version: Version, run: Run) -> list[Line]:
+    """The lines of one page."""
+    return {
+        "summary": _summary,
+        "metrics": _metrics,
+        "gates": _gates,
+        "parameters": _parameters,
+        "data": _data,
+        "code": _code,
+    }[page](version, run)
+
+
+def gate_lines(version: Version) -> list[Line]:
+    """Each gate with its verdict and reason."""
+    return aligned(
+        (gate_cell(gate.outcome), Cell(safe(gate.gate), "strong"), Cell(safe(gate.reason, 1_000)))
+        for gate in version.gates
+    )
+
+
+def metric_lines(metrics: Iterable[MetricValue]) -> list[Line]:
+    """Metric, value, interval, rows; the slice first where there is one."""
+    rows = []
+    for metric in metrics:
+        value, interval = metric_cells(metric)
+        where = [Cell(safe(metric.slice))] if metric.slice else []
+        rows.append(
+            (
+                *where,
+                Cell(safe(metric.metric)),
+                Cell(value, "strong"),
+                Cell(interval, "dim"),
+                Cell(f"{count_text(metric.rows)} rows", "dim"),
+            )
+        )
+    return aligned(rows)
+
+
+def _summary(version: Version, run: Run) -> list[Line]:
+    whole = [metric for metric in version.metrics if not metric.slice]
+    facts = [
+        ("status", str(version.status)),
+        ("live on", " ".join(version.live_on) or "nowhere"),
+        ("aliases", " ".join(version.aliases) or ABSENT),
+        ("trained", f"{time_text(run.started_at)} by {run.started_by}, job {run.job_id}"),
+        ("why", run.reason or "no reason given"),
+        ("as of", time_text(run.as_of) if run.as_of else "all rows"),
+        (
+            "rows",
+            f"{count_text(run.snapshot.training_rows)} to train on, {count_text(run.snapshot.holdout_rows)} held out",
+        ),
+        ("took", f"{run.duration_s:.1f} s, {run.peak_memory_mb:.0f} MB at most"),
+        ("code", code_text(run.code)),
+        ("model file", f"{size_text(version.model_bytes)}, sha256 {version.model_digest[:16]}…"),
+    ]
+    if run.triggered_by_alert:
+        facts.insert(5, ("alert", str(run.triggered_by_alert)))
+    return [
+        *section("On record", pairs(facts, {"live on": "good", "status": "strong"})),
+        *section("Metrics on the hold-out, 95 % interval", metric_lines(whole)),
+        *section("Gates", gate_lines(version)),
+    ]
+
+
+def _metrics(version: Version, run: Run) -> list[Line]:
+    return [
+        *section("On the hold-out, 95 % interval", metric_lines(m for m in version.metrics if not m.slice)),
+        *section("By slice", metric_lines(m for m in version.metrics if m.slice)),
+    ] or [text_line("no metrics on record", "dim")]
+
+
+def _gates(version: Version, run: Run) -> list[Line]:
+    lines: list[Line] = []
+    for gate in version.gates:
+        figures = [(name, figure(value, 4)) for name, value in gate.figures.items()]
+        facts = [("why", gate.reason), *([("bound", gate.bound)] if gate.bound else []), *figures]
+        verdict = gate_cell(gate.outcome)
+        lines += [
+            Line((verdict, Cell("  "), Cell(safe(gate.gate), "strong"))),
+            *_indented(pairs(facts)),
+            Line(),
+        ]
+    return lines or [text_line("no gates on record", "dim")]
+
+
+def _parameters(version: Version, run: Run) -> list[Line]:
+    return [
+        *section("Parameters", pairs((key, value_text(value)) for key, value in flatten(run.parameters))),
+        *section("Seed", pairs([("seed", run.seed)])),
+    ]
+
+
+def _data(version: Version, run: Run) -> list[Line]:
+    data = run.snapshot
+    facts = [
+        (
+            "rows",
+            f"{count_text(data.rows)}: {count_text(data.training_rows)} to train on, {count_text(data.holdout_rows)} held out",
+        ),
+        ("from", time_text(data.first_row_at)),
+        ("trained until", time_text(data.trained_until)),
+        ("to", time_text(data.last_row_at)),
+        ("rows' sha256", data.content_digest),
+        ("source's sha256", data.source_digest),
+        ("snapshot", data.artifact_digest),
+    ]
+    return [
+        *section("Rows", pairs(facts)),
+        *section("Columns", aligned(_column(column) for column in data.columns)),
+    ]
+
+
+def _column(column: ColumnSummary) -> Sequence[Cell]:
+    if column.mean is not None:
+        words = f"{figure(column.minimum)} … {figure(column.maximum)}  mean {figure(column.mean)} ± {figure(column.deviation)}"
+    else:
+        words = ", ".join(
+            f"{safe(name)} {count_text(count)}" for name, count in list(column.frequent.items())[:5]
+        )
+    missing = Cell(f"{count_text(column.missing)} missing", "warn" if column.missing else "dim")
+    return (
+        Cell(safe(column.name), "strong"),
+        Cell(safe(column.kind), "dim"),
+        missing,
+        Cell(f"{count_text(column.distinct)} distinct", "dim"),
+        Cell(words),
+    )
+
+
+def _code(version: Version, run: Run) -> list[Line]:
+    packages = run.environment.get("packages")
+    rest = {key: value for key, value in run.environment.items() if key != "packages"}
+    listed = packages.items() if isinstance(packages, dict) else ()
+    return [
+        *section(
+            "Code",
+            pairs(
+                [
+                    ("is", code_text(run.code)),
+                    *((key, value_text(value)) for key, value in run.code.items()),
+                    ("specification", run.spec_digest),
+                ]
+            ),
+        ),
+        *section("Artifacts (sha256)", pairs(_artifacts(version))),
+        *section("Environment", pairs((key, value_text(value)) for key, value in flatten(rest))),
+        *section("Packages", pairs((str(name), str(number)) for name, number in listed)),
+    ]
+
+
+def _artifacts(version: Version) -> list[tuple[str, str]]:
+    return [
+        ("model", version.model_digest),
+        ("schema", version.schema_digest),
+        ("profile", version.profile_spec_digest),
+        ("reference", version.reference_digest),
+        ("predictions", version.predictions_digest),
+    ]
+
+
+def _indented(lines: Iterable[Line]) -> list[Line]:
+    return [Line((Cell("  "), *line.cells), line.hang + 2) for line in lines]
+
+
+def comparison_table(rows: Iterable[ComparedRow], first: str, second: str) -> Table:
+    """Facts of two versions beside each other; what differs is strong."""
+    columns = read_columns(
+        "OF",
+        "WHAT ~12",
+        f"{safe(first).removeprefix('models:/')} ~16",
+        f"{safe(second).removeprefix('models:/')} ~16",
+    )
+    shown = tuple(
+        Row(
+            f"{row.group}/{row.name}",
+            (
+                cell(row.group, "dim"),
+                cell(row.name, "strong" if row.differs else "dim"),
+                cell(row.a, "" if row.differs else "dim"),
+                cell(row.b, "info" if row.differs else "dim"),
+            ),
+        )
+        for row in rows
+    )
+    return Table(columns, shown, "nothing differs")
+
+
+def compared_words(row: ComparedRow) -> list[Cell]:
+    """Both sides of a fact in full, for what a cell has no room for; one side where the other says nothing."""
+    sides = [Cell(safe(text, LINE_LIMIT), tone) for text, tone in _sides(row) if text]
+    parted = [cell for side in sides for cell in (Cell("  ↔  ", "dim"), side)][1:]
+    return [Cell(f"{safe(row.name)}: ", "strong"), *parted]
+
+
+def _sides(row: ComparedRow) -> tuple[tuple[str, Tone], tuple[str, Tone]]:
+    return (row.a, ""), (row.b, "info" if row.differs else "")
+
+
+def diff_lines(diff: Sequence[str], note: str) -> list[Line]:
+    """A unified diff to read: what was taken out and put in stands out by its sign, and by its tone."""
+    if not diff:
+        return [text_line(note or "the code is the same", "dim")]
+    lines = []
+    for text in diff:
+        tone: Tone = ""
+        if text.startswith(("---", "+++")):
+            tone = "strong"
+        elif text.startswith("@@"):
+            tone = "info"
+        elif text.startswith("+"):
+            tone = "good"
+        elif text.startswith("-"):
+            tone = "bad"
+        lines.append(text_line(text.expandtabs(8), tone, hang=1))
+    return lines

@@ -1,0 +1,1 @@
+"""Tables as values: columns, rows, and which records they are made of."""

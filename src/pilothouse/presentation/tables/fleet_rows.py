@@ -1,0 +1,130 @@
+"""The fleet as a table: a row a target, a column a model, groups by region, product or business unit."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pilothouse.domain.monitoring import Fleet, Health, TargetState
+from pilothouse.presentation.cells import HEALTH, Cell, cell
+from pilothouse.presentation.tables.tables import Column, Row, Table
+from pilothouse.presentation.texts import safe, span_text
+
+GROUPINGS = ("region", "product", "business unit", "nothing")
+CELL_WIDTH = 24
+_FIRST = 18
+
+
+def models_of(fleet: Fleet) -> tuple[str, ...]:
+    """The models, the sickest first."""
+    worst: dict[str, tuple[int, str]] = {}
+    for state in fleet.states:
+        rank = (state.health.rank, state.model)
+        worst[state.model] = min(rank, worst.get(state.model, rank))
+    return tuple(sorted(worst, key=lambda model: worst[model]))
+
+
+def columns_that_fit(width: int) -> int:
+    """How many models stand beside each other."""
+    return max(1, (width - _FIRST - 2) // (CELL_WIDTH + 2))
+
+
+def fleet_table(fleet: Fleet, models: Sequence[str], chosen: str, grouping: str, now: datetime) -> Table:
+    """A row a target under its group's; the cells of ``models`` with version, health and since when (by the data)."""
+    columns = (
+        Column("TARGET", least=_FIRST),
+        *(
+            Column(("▶" if model == chosen else "") + safe(model, 20).upper(), least=12, shrink=True)
+            for model in models
+        ),
+    )
+    by_place = {(state.model, state.target): state for state in fleet.states}
+    coming = {
+        (r.model, t): f" {'◆' if r.waits else '→'}v{r.version}"
+        for r in reversed(fleet.roll_outs)
+        for t in r.to_come
+    }
+    coming |= {(r.model, t): " ▶ loads" for r in fleet.roll_outs for t in r.under_way}
+    coming |= {(r.model, t): " ✖ failed" for r in fleet.roll_outs for t in r.failed}
+    rows: list[Row] = []
+    for group, targets in _groups(fleet, grouping):
+        if grouping != "nothing":
+            members = [s for s in fleet.states if s.target in targets]
+            rows.append(_group_row(group or f"no {grouping}", len(targets), members, models))
+        for target in targets:
+            cells = [_place(by_place.get((m, target)), coming.get((m, target), ""), now) for m in models]
+            indent = "" if grouping == "nothing" else "  "
+            rows.append(Row(target, (cell(f"{indent}{safe(target)}", "strong"), *cells)))
+    return Table(
+        columns,
+        tuple(rows),
+        "no targets yet: name them in models/NAME/model.toml under [[targets]], then pilothouse apply",
+    )
+
+
+def roll_out_lines(fleet: Fleet) -> list[Cell]:
+    """``◐ flight-delay v3 rolls out, 1 of 3: ● ewr  ▶ jfk  ○ lga (request 7)``: one a version on its way, each place with how
+    far it is there: answering, being loaded, failed, to come."""
+    lines = []
+    for r in fleet.roll_outs:
+        if r.waits:
+            words = f"◆ {safe(r.model)} v{r.version} waits for a decision: {' '.join(map(safe, r.to_come or r.there))}"
+            lines.append(Cell(f" {words} (request {r.request})", "info"))
+            continue
+        behind = {*r.under_way, *r.failed}
+        done, whole = len(r.there) - len(behind), len(r.there) + len(r.to_come)
+        places = [
+            *(f"● {safe(t)}" for t in r.there if t not in behind),
+            *(f"▶ {safe(t)} loads" for t in r.under_way),
+            *(f"✖ {safe(t)} failed" for t in r.failed),
+            *(f"○ {safe(t)} to come" for t in r.to_come),
+        ]
+        words = f"◐ {safe(r.model)} v{r.version} rolls out, {done} of {whole}: {'  '.join(places)}"
+        lines.append(Cell(f" {words} (request {r.request})", "bad" if r.failed else "info"))
+    return lines
+
+
+def tiles(states: Sequence[TargetState]) -> list[Cell]:
+    """``4 places   ✖ 1 critical   ● 3 healthy``: each health that there is, the worst first."""
+    cells = [Cell(f" {len(states)} place{'' if len(states) == 1 else 's'}", "strong")]
+    for health in Health:
+        count = sum(state.health is health for state in states)
+        if count:
+            glyph, tone = HEALTH[health]
+            cells += [Cell("   "), Cell(f"{glyph} {count} {health}", tone)]
+    return cells
+
+
+def _groups(fleet: Fleet, grouping: str) -> list[tuple[str, list[str]]]:
+    groups: dict[str, dict[str, None]] = {}
+    for state in fleet.states:
+        name = {"region": state.region, "product": state.product, "business unit": state.business_unit}.get(
+            grouping, ""
+        )
+        groups.setdefault(name, {})[state.target] = None
+    return [(name, sorted(targets)) for name, targets in sorted(groups.items())]
+
+
+def _group_row(name: str, targets: int, members: Sequence[TargetState], models: Sequence[str]) -> Row:
+    cells = []
+    for model in models:
+        mine = [s for s in members if s.model == model]
+        parts = [
+            f"{HEALTH[h][0]} {sum(s.health is h for s in mine)}"
+            for h in Health
+            if any(s.health is h for s in mine)
+        ]
+        cells.append(Cell("  ".join(parts), "dim"))
+    return Row(f"/{name}", (Cell(f"{safe(name, 40)} ({targets})", "info"), *cells))
+
+
+def _place(state: TargetState | None, coming: str, now: datetime) -> Cell:
+    """``● v3 healthy 12d →v4``: by the data's clock; by the wall clock while no event of the version has come."""
+    if state is None:
+        return Cell("")
+    glyph, tone = HEALTH[state.health]
+    live = state.deployment
+    if live is None:
+        return Cell(f"{glyph} {state.health}{coming}", tone)
+    age = state.event_clock - live.effective_at if state.event_clock else now - live.recorded_at
+    return Cell(
+        f"{glyph} v{live.version} {state.health} {span_text(max(0.0, age.total_seconds()))}{coming}", tone
+    )

@@ -1,0 +1,1 @@
+"""How far two windows are apart, column by column."""

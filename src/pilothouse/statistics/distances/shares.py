@@ -1,0 +1,60 @@
+"""Where a column's rows went: the bins or categories whose share of the rows has changed most."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from pilothouse.statistics.profiles.profile import Histogram
+from pilothouse.statistics.profiles.specification import CategoricalColumn, Column, NumericColumn
+
+GROUPS = 8
+"""Groups that a number's bins are gathered into, each with about as many of the reference's rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A group of values, with its share of the rows that have a value, or of all rows for what is missing."""
+
+    label: str
+    reference: float
+    window: float
+
+
+def changed_shares(column: Column, reference: Histogram, window: Histogram, most: int = 6) -> list[Share]:
+    """The ``most`` groups whose shares differ most, largest difference first; empty where either side has no row."""
+    if not reference.present or not window.present:
+        return []
+    found = (
+        _of_categories(column, reference, window)
+        if isinstance(column, CategoricalColumn)
+        else _of_numbers(column, reference, window)
+    )
+    found.append(Share("missing", reference.missing / reference.rows, window.missing / window.rows))
+    found = [share for share in found if share.reference or share.window]
+    return sorted(found, key=lambda s: -abs(s.window - s.reference))[:most]
+
+
+def _of_categories(column: CategoricalColumn, reference: Histogram, window: Histogram) -> list[Share]:
+    names = [*column.categories, "any other"]
+    before, after = reference.counts / reference.present, window.counts / window.present
+    return [Share(name, float(a), float(b)) for name, a, b in zip(names, before, after, strict=True)]
+
+
+def _of_numbers(column: NumericColumn, reference: Histogram, window: Histogram) -> list[Share]:
+    """Below the reference's range, groups of bins with about equal shares of it, above its range."""
+    edges = column.edges
+    if edges.size < 2:
+        return []
+    inner = reference.counts[1:-1]
+    places = np.searchsorted(np.cumsum(inner), np.arange(1, GROUPS) * inner.sum() / GROUPS) + 1
+    cuts = np.unique(np.concatenate(([0], places, [len(inner)])))
+    before, after = reference.counts / reference.present, window.counts / window.present
+    found = [Share(f"below {edges[0]:.4g}", float(before[0]), float(after[0]))]
+    for first, last in pairwise(cuts):
+        low, high = float(edges[first]), float(edges[last])
+        label = f"{low:.4g}" if f"{low:.4g}" == f"{high:.4g}" else f"{low:.4g} to {high:.4g}"
+        found.append(
+            Share(label, float(before[first + 1 : last + 1].sum()), float(after[first + 1 : last + 1].sum()))
+        )
+    return [*found, Share(f"{edges[-1]:.4g} or more", float(before[-1]), float(after[-1]))]

@@ -1,0 +1,1 @@
+"""Performance before outcomes are known."""

@@ -1,0 +1,150 @@
+"""A sum of functions, one of each column, over the cells of a profile: fitted on rows, read from histograms.
+
+Of a number the function is linear between knots at the quantiles of the rows it was fitted on and constant beyond the
+outermost, or constant in groups of them; of a category, and of a missing value, it is a number of its own. Because the sum is
+additive over cells, its mean over a window is a dot product with the window's histograms: exact, whatever the number of events.
+
+Fitted by penalised least squares: second differences of neighbouring knots (P-splines; Eilers and Marx 1996) bend a function
+only where rows ask for it and let it go on straight into a thin tail, and a ridge draws all values towards 0.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pilothouse.statistics.arrays import Floats, Ints, frozen
+from pilothouse.statistics.profiles.specification import (
+    CategoricalColumn,
+    NumericColumn,
+    ProfileSpecification,
+)
+
+_BEND = (1.0, -2.0, 1.0)
+_ZERO = np.float64(0.0)
+"""Where a sum begins: from a float of Python's own, ``sum`` rounds otherwise before Python 3.12 than since."""
+CATEGORIES = 24
+"""The most frequent categories of a column get a value of their own, the rest one together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Basis:
+    """Each cell of a profile stands for term ``first`` (int64[cells]) but for ``share`` (float64[cells]), which is the next
+    term's. ``bends`` (int64[k]) are terms whose second difference with the two after them counts as rough."""
+
+    first: Ints
+    share: Floats
+    terms: int
+    bends: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def masses(self, cells: Ints, counts: Ints) -> Floats:
+        """What a histogram (``counts`` int64[k] in ``cells`` int64[k]) holds of each term, float64[terms]."""
+        share = self.share[cells] * counts
+        first = self.first[cells]
+        own = np.bincount(first, weights=counts - share, minlength=self.terms)
+        return np.asarray(
+            own + np.bincount(first + 1, weights=share, minlength=self.terms + 1)[:-1], np.float64
+        )
+
+    def design(self, cells: Ints) -> Floats:
+        """Rows (``cells`` int64[columns, n]) as float64[n, terms]."""
+        n = cells.shape[1]
+        found = np.zeros((n, self.terms + 1))
+        rows = np.arange(n)
+        for column in cells:
+            share = self.share[column]
+            found[rows, self.first[column]] = 1.0 - share
+            found[rows, self.first[column] + 1] += share
+        return found[:, :-1]
+
+
+def basis_of(specification: ProfileSpecification, cells: Ints, parts: int, *, steps: bool = False) -> Basis:
+    """The basis for rows that lie in ``cells`` (int64[columns, n], ``profile.cells_of``).
+
+    A number has at most ``parts`` knots; with ``steps`` so many groups of about equal mass, and a function constant in each.
+    """
+    first, share = np.zeros(specification.cells, np.int64), np.zeros(specification.cells)
+    bends: list[int] = []
+    next_term = 0
+    for i, column in enumerate(specification.columns):
+        where = specification.layout[column.name]
+        own = slice(where.start, where.start + where.bins)
+        counts = np.bincount(cells[i] - where.start, minlength=where.bins + 1)[: where.bins]
+        if isinstance(column, CategoricalColumn):
+            rank = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")
+            places, held = np.minimum(rank, CATEGORIES - 1).astype(np.float64), 0
+        else:
+            places, held = (_steps(counts, parts), 0) if steps else _places(column, counts, parts)
+        whole = np.floor(places).astype(np.int64)
+        first[own], share[own] = next_term + whole, places - whole
+        bends += range(next_term, next_term + held - 2)
+        first[where.missing] = next_term + int(np.ceil(places.max(initial=0.0))) + 1
+        next_term = int(first[where.missing]) + 1
+    return Basis(frozen(first), frozen(share), next_term, frozen(np.array(bends, np.int64)))
+
+
+def _places(column: NumericColumn, counts: Ints, most: int) -> tuple[Floats, int]:
+    """Where each bin lies among the column's knots, float64[bins] from 0 to knots − 1, and how many knots there are."""
+    held = np.flatnonzero(counts)
+    if not held.size:
+        return np.zeros(column.bins), 1
+    shares = np.cumsum(counts[held]) / counts.sum()
+    at = held[np.minimum(np.searchsorted(shares, np.linspace(0.0, 1.0, most)), len(held) - 1)]
+    knots = np.unique(column.anchors[at])
+    return np.interp(column.anchors, knots, np.arange(len(knots), dtype=np.float64)), len(knots)
+
+
+def _steps(counts: Ints, most: int) -> Floats:
+    """The group of each bin, float64[bins] of whole numbers. Nothing ties a group to the next: there a function may jump."""
+    centre = np.cumsum(counts) - 0.5 * counts
+    cut = np.clip(np.floor(centre / max(counts.sum(), 1) * most), 0, most - 1)
+    return np.unique(cut, return_inverse=True)[1].astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """All that a fit needs of rows: ``size``, sums of the terms (float64[terms]), of their products (float64[terms, terms]),
+    of the outcome with them (float64[terms]), of the outcome, and of its square. They add up."""
+
+    size: float
+    terms: Floats
+    products: Floats
+    together: Floats
+    outcome: float
+    square: float
+
+
+def moments_of(design: Floats, outcome: Floats) -> Moments:
+    """Of rows: ``design`` float64[n, terms], ``outcome`` float64[n]."""
+    return Moments(
+        float(len(outcome)), design.sum(axis=0), design.T @ design, design.T @ outcome,
+        float(outcome.sum()), float(outcome @ outcome),
+    )  # fmt: skip
+
+
+def weigh(parts: list[Moments], weights: Floats) -> Moments:
+    """The moments of all parts, each counted ``weights`` (float64[parts]) times."""
+    held = [(part, float(weight)) for part, weight in zip(parts, weights, strict=True) if weight]
+    sums: list[Any] = [
+        sum((w * getattr(part, name) for part, w in held), _ZERO) for name in Moments.__slots__
+    ]
+    return Moments(*sums)
+
+
+def fit(basis: Basis, rows: Moments, bending: float, ridge: float) -> tuple[float, Floats]:
+    """The constant and the value of each term (float64[terms]) by penalised least squares; penalties in rows."""
+    means, centre = rows.terms / rows.size, rows.outcome / rows.size
+    products = rows.products - np.outer(means, rows.terms)
+    for i, a in enumerate(_BEND):
+        for j, b in enumerate(_BEND):
+            products[basis.bends + i, basis.bends + j] += bending * a * b
+    products[np.diag_indices_from(products)] += ridge
+    values = np.linalg.solve(products, rows.together - centre * rows.terms)
+    return centre - float(means @ values), np.asarray(values, np.float64)
+
+
+def squared_error(rows: Moments, constant: float, values: Floats) -> float:
+    """The sum of squared residuals of a fit over rows."""
+    fitted = float(values @ rows.products @ values) + 2 * constant * float(values @ rows.terms)
+    cross = float(values @ rows.together) + constant * rows.outcome
+    return rows.square - 2 * cross + fitted + constant**2 * rows.size

@@ -1,0 +1,154 @@
+"""Performance of a binary model without truth, from the scores of a window and what held-out days taught about them.
+
+The expected outcome of a score is its calibrated probability; the metrics follow from expected counts (confidence-based
+performance estimation). The band holds two things. The error of what was learnt: a form of calibration is drawn by its
+weight and refitted on held-out days that are drawn again. And the chance in the window's own outcomes: drawn from the
+probabilities, times the dispersion of days, for outcomes of one day hang together. The band covers what truth will show
+while the outcome of a score stays what it was.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pilothouse.domain.evaluation import MetricValue
+from pilothouse.statistics.arrays import Floats, Ints, frozen
+from pilothouse.statistics.estimation.expected_metrics import EXPECTED, Expected
+from pilothouse.statistics.estimation.probability_calibration import (
+    CalibratedScores,
+    calibrate_scores,
+    refit,
+)
+from pilothouse.statistics.performance import intervals
+
+DRAWS = 100
+"""How often the held-out days, and the outcomes of a window, are drawn again."""
+KNOTS = 128
+"""Points along the score at which the draws of the calibration are kept."""
+LARGEST_DRAW = 7.5
+"""Log-odds by which a draw of the calibration differs at most."""
+_STEP = 1e-4
+"""Of a day's residuals, how much is added to a window to learn what a day does to a metric."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreEstimator:
+    """What held-out days say about scores: ``scores`` float64[bins] stands for each bin, ``calibrated`` its probability.
+
+    ``knots`` (float64[k]) are scores at which ``draws`` (float64[DRAWS, k]) say by how much the log-odds of each refitted
+    calibration differ. ``rows`` and ``positives`` (int64[days, bins]) are the held-out days.
+    """
+
+    scores: Floats
+    calibrated: CalibratedScores
+    knots: Floats
+    draws: Floats
+    rows: Ints
+    positives: Ints
+
+
+def learn_from_scores(scores: Floats, rows: Ints, positives: Ints, *, seed: int = 0) -> ScoreEstimator:
+    """Calibrate on held-out days: ``scores`` float64[bins], ``rows`` and ``positives`` int64[days, bins]."""
+    calibrated = calibrate_scores(scores, rows, positives)
+    held = np.flatnonzero(rows.sum(axis=0))
+    some = held[np.unique(np.linspace(0, len(held) - 1, KNOTS).astype(np.int64))] if len(held) else held
+    knots = scores[some]
+    days = len(rows)
+    if days < 2 or not len(some):
+        return ScoreEstimator(
+            scores, calibrated, frozen(knots), frozen(np.zeros((0, len(knots)))), rows, positives
+        )
+    chance = np.random.default_rng(seed)
+    base = _odds(calibrated.probabilities[some])
+    draws = []
+    names = chance.choice(list(calibrated.weights), size=DRAWS, p=list(calibrated.weights.values()))
+    resamples = chance.multinomial(days, np.full(days, 1 / days), size=DRAWS).astype(np.float64)
+    for name, weights in zip(names, resamples, strict=True):
+        again = refit(str(name), scores, weights @ rows, weights @ positives)
+        draws.append(np.clip(_odds(again[some]) - base, -LARGEST_DRAW, LARGEST_DRAW))
+    return ScoreEstimator(scores, calibrated, frozen(knots), frozen(np.array(draws)), rows, positives)
+
+
+def estimate_from_scores(
+    estimator: ScoreEstimator,
+    counts: Ints,
+    metric: str,
+    *,
+    rows_a_day: float,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> MetricValue:
+    """The metric of a window whose scores lie as ``counts`` (int64[bins]), with its band; NaN where it is not defined.
+
+    ``rows_a_day`` is the size of the window's days as a row sees it (Σn²/Σn): the larger, the more outcomes hang together.
+    """
+    form = EXPECTED[metric]
+    n = counts.astype(np.float64)
+    rows = int(counts.sum())
+    p = estimator.calibrated.probabilities
+    value = float(form(estimator.scores, n, n * p)) if rows else math.nan
+    if not math.isfinite(value):
+        return MetricValue(metric, value, math.nan, math.nan, rows)
+    chance = np.random.default_rng(seed)
+    outcomes = chance.binomial(counts, p, size=(DRAWS, len(p))).astype(np.float64)
+    by_chance = _variance(form(estimator.scores, n, outcomes))
+    dispersion = _dispersion(estimator, form, n, rows_a_day, chance)
+    variance = by_chance * dispersion + _learnt_variance(estimator, form, n)
+    factor = intervals.quantile(confidence, max(len(estimator.rows), 2))
+    low, high = _band(metric, value, math.sqrt(variance), factor)
+    return MetricValue(metric, value, low, high, rows)
+
+
+def _learnt_variance(estimator: ScoreEstimator, form: Expected, n: Floats) -> float:
+    """How much the metric varies over the refitted calibrations."""
+    if not len(estimator.draws):
+        return 0.0
+    base = _odds(estimator.calibrated.probabilities)
+    moved = np.array([np.interp(estimator.scores, estimator.knots, draw) for draw in estimator.draws])
+    values = form(estimator.scores, n, n / (1 + np.exp(-base - moved)))
+    days = len(estimator.rows)
+    return _variance(values) * days / (days - 1)
+
+
+def _dispersion(
+    estimator: ScoreEstimator, form: Expected, n: Floats, rows_a_day: float, chance: np.random.Generator
+) -> float:
+    """How many times a window of such days varies more in this metric than independent outcomes would, at least 1.
+
+    What each held-out day's residuals do to the metric of the window, against what residuals drawn by chance do. Outcomes
+    that hang together by ρ give 1 + (m − 1)ρ for days of m rows, by which other sizes of days are told.
+    """
+    days = estimator.rows
+    if len(days) < 2:
+        return 1.0
+    p = estimator.calibrated.probabilities
+    scale = _STEP * n.sum() / days.sum()
+    centre = form(estimator.scores, n, n * p)
+
+    def effects(positives: Ints) -> Floats:
+        return form(estimator.scores, n, n * p + scale * (positives - days * p)) - centre
+
+    found = float(np.mean(effects(estimator.positives) ** 2))
+    expected = float(np.mean([effects(chance.binomial(days, p)) ** 2 for _ in range(5)]))
+    if not expected > 0 or not math.isfinite(found):
+        return 1.0
+    sizes = days.sum(axis=1).astype(np.float64)
+    held = float((sizes**2).sum() / sizes.sum())
+    return 1.0 + max(found / expected - 1.0, 0.0) * rows_a_day / held
+
+
+def _band(metric: str, value: float, error: float, factor: float) -> intervals.Interval:
+    if metric in ("brier", "log_loss"):
+        return max(value - factor * error, 0.0), value + factor * error
+    low, high = intervals.on_logit_scale(value, error, factor)
+    return (low, high) if math.isfinite(low) else (value, value)
+
+
+def _variance(values: Floats) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.var(finite)) if len(finite) > 1 else 0.0
+
+
+def _odds(p: Floats) -> Floats:
+    return np.asarray(np.log(p / (1 - p)), np.float64)

@@ -1,0 +1,1 @@
+"""Metrics of scored rows with their intervals, and verdicts on them."""

@@ -1,0 +1,226 @@
+"""Metrics of scored rows, each with its confidence interval.
+
+Sources of the intervals: AUROC DeLong et al. 1988 (multiclass: the same influences averaged over one-against-the-rest
+curves); average precision Boyd et al. 2013; accuracy, precision and recall Wilson 1927; F1 delta method; averages over more
+classes multinomial resamples; calibration error resamples of its bins; log loss, Brier, MAE and RMSE of a mean; R² delta
+method for a ratio. Rows are taken as independent.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.model_spec import METRICS, Task
+from pilothouse.statistics.arrays import AnyArray, Floats, Ints
+from pilothouse.statistics.performance import intervals, ranking
+from pilothouse.statistics.profiles.outcome_profile import REGRESSION_SUMS, SMALLEST_PROBABILITY
+from pilothouse.statistics.profiles.scored_rows import ScoredRows, check_task, classes_of, scored_rows
+
+Measured = tuple[float, intervals.Interval]
+
+
+def compute_metrics(
+    task: Task,
+    truth: Sequence[object] | AnyArray,
+    scores: Floats,
+    labels: Sequence[object] | AnyArray,
+    classes: Sequence[str],
+    *,
+    probabilities: Floats | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> list[MetricValue]:
+    """Every metric of the task that these rows define, in the order of METRICS.
+
+    ``truth`` and ``labels`` are classes as text or number (values for a regression, ``labels`` empty); ``scores`` float64[n]
+    is the positive class's probability, the winning class's, or the predicted value. A multiclass model's AUROC and log
+    loss need ``probabilities`` (float64[n, classes]). A metric that is not defined on the rows (one class alone) is left
+    out. Raises InvalidInputError as ``scored_rows`` does.
+    """
+    rows = scored_rows(task, truth, scores, labels, classes, probabilities)
+    found = []
+    for metric, (_, tasks) in METRICS.items():
+        if task in tasks and not (needs_probabilities(metric, task) and rows.probabilities is None):
+            value, (low, high) = _measure(metric, rows, confidence, seed)
+            if math.isfinite(value):
+                found.append(MetricValue(metric, value, low, high, rows.rows))
+    return found
+
+
+def measure(
+    metric: str,
+    task: Task,
+    truth: Sequence[object] | AnyArray,
+    scores: Floats,
+    labels: Sequence[object] | AnyArray,
+    classes: Sequence[str],
+    *,
+    probabilities: Floats | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> MetricValue:
+    """One metric with its interval; value and bounds are NaN where the rows do not define it. Raises InvalidInputError."""
+    check_task(metric, task)
+    rows = scored_rows(task, truth, scores, labels, classes, probabilities)
+    if needs_probabilities(metric, task) and rows.probabilities is None:
+        raise InvalidInputError(
+            f"metric {metric!r} of a multiclass model needs the probabilities of all classes"
+        )
+    value, (low, high) = _measure(metric, rows, confidence, seed)
+    return MetricValue(metric, value, low, high, rows.rows)
+
+
+def metric_value(
+    metric: str,
+    truth: Sequence[object] | AnyArray,
+    scores: Floats,
+    labels: Sequence[object] | AnyArray,
+    classes: Sequence[str] = (),
+    *,
+    probabilities: Floats | None = None,
+) -> float:
+    """The metric alone; NaN where the rows do not define it. The task follows from the metric and the classes."""
+    task = task_of(metric, truth, labels, classes)
+    return measure(metric, task, truth, scores, labels, classes, probabilities=probabilities).value
+
+
+def task_of(
+    metric: str,
+    truth: Sequence[object] | AnyArray,
+    labels: Sequence[object] | AnyArray,
+    classes: Sequence[str],
+) -> Task:
+    """Regression by the metric; else binary with two classes and multiclass with more. Raises InvalidInputError."""
+    if metric not in METRICS:
+        raise InvalidInputError(f"metric {metric!r} is not known; expected one of {', '.join(METRICS)}")
+    if "regression" in METRICS[metric][1]:
+        return "regression"
+    found = len(classes) or len(classes_of(truth, labels))
+    return "multiclass" if found > 2 else "binary"
+
+
+def needs_probabilities(metric: str, task: Task) -> bool:
+    """True where the winning class's probability does not suffice."""
+    return task == "multiclass" and metric in ("auc", "log_loss")
+
+
+def losses(metric: str, rows: ScoredRows) -> Floats:
+    """Each row's loss, float64[n], for the metrics that are means: brier, log_loss, mae, and accuracy as hits."""
+    if metric == "accuracy":
+        return np.asarray(rows.truth == rows.labels, np.float64)
+    if metric == "mae":
+        return np.asarray(np.abs(rows.scores - rows.truth), np.float64)
+    if metric == "brier":
+        return np.asarray((rows.scores - rows.truth) ** 2, np.float64)
+    if rows.probabilities is not None:
+        given = rows.probabilities[np.arange(rows.rows), rows.truth.astype(np.int64)]
+    else:
+        given = np.where(rows.truth == 1, rows.scores, 1 - rows.scores)
+    return np.asarray(-np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0)), np.float64)
+
+
+def _measure(metric: str, rows: ScoredRows, confidence: float, seed: int) -> Measured:
+    n = rows.rows
+    if not n:
+        return math.nan, intervals.NOWHERE
+    if metric == "auc" and rows.task == "multiclass":
+        return _auc_of_many(rows, confidence)
+    if metric in ("auc", "average_precision"):
+        negatives, positives = by_score(rows.scores, rows.truth == 1)
+        if metric == "average_precision":
+            value = float(ranking.average_precision(negatives, positives))
+            return value, intervals.average_precision_interval(value, float(positives.sum()), confidence)
+        value, error = ranking.auc(negatives, positives)
+        smaller = float(min(negatives.sum(), positives.sum()))
+        return value, intervals.auc_interval(value, error, smaller, confidence)
+    if metric == "accuracy":
+        hits = float(losses(metric, rows).sum())
+        return hits / n, intervals.share_interval(hits, n, confidence)
+    if metric in intervals.OF_CONFUSION:
+        confusion = confusion_of(rows)
+        value = float(intervals.of_confusion(metric, confusion))
+        return value, intervals.confusion_interval(metric, confusion, confidence, seed)
+    if metric == "calibration_error":
+        bins = calibration_bins(rows.scores, rows.truth == 1)
+        return float(intervals.calibration_error(*bins)), intervals.calibration_interval(
+            *bins, confidence, seed
+        )
+    if metric in ("brier", "log_loss"):
+        each = losses(metric, rows)
+        return float(each.mean()), intervals.mean_interval(
+            float(each.mean()), float((each**2).mean()), n, confidence
+        )
+    return _regression(metric, rows, confidence)
+
+
+def by_score(scores: Floats, positive: AnyArray) -> tuple[Ints, Ints]:
+    """Counts of the negative and the positive rows at each distinct score, by increasing score."""
+    distinct, place = np.unique(scores, return_inverse=True)
+    both = np.bincount(place, minlength=len(distinct))
+    positives = np.bincount(place[positive], minlength=len(distinct))
+    return both - positives, positives
+
+
+def calibration_bins(scores: Floats, positive: AnyArray) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Rows, summed scores and positives of each of CALIBRATION_BINS bins over 0 to 1."""
+    bins = intervals.CALIBRATION_BINS
+    place = np.clip((scores * bins).astype(np.int64), 0, bins - 1)
+    return (
+        np.bincount(place, minlength=bins),
+        np.bincount(place, weights=scores, minlength=bins).astype(np.float64),
+        np.bincount(place[positive], minlength=bins),
+    )
+
+
+def confusion_of(rows: ScoredRows) -> Ints:
+    """int64[classes, classes], true class by predicted class."""
+    k = len(rows.classes)
+    return np.bincount(rows.truth.astype(np.int64) * k + rows.labels, minlength=k * k).reshape(k, k)
+
+
+def _auc_of_many(rows: ScoredRows, confidence: float) -> Measured:
+    """The mean of the one-against-the-rest AUROCs of the classes that occur, and its error by the rows' influences."""
+    assert rows.probabilities is not None
+    influence, values = np.zeros(rows.rows), []
+    for k in range(len(rows.classes)):
+        positive = rows.truth == k
+        p, n = float(positive.sum()), float((~positive).sum())
+        if not p or not n:
+            continue
+        distinct, place = np.unique(rows.probabilities[:, k], return_inverse=True)
+        positives = np.bincount(place[positive], minlength=len(distinct))
+        negatives = np.bincount(place, minlength=len(distinct)) - positives
+        below = (np.cumsum(negatives) - 0.5 * negatives)[place] / n
+        above = 1 - (np.cumsum(positives) - 0.5 * positives)[place] / p
+        value = float(below[positive].mean())
+        values.append(value)
+        influence += np.where(positive, (below - value) / p, (above - value) / n)
+    if not values:
+        return math.nan, intervals.NOWHERE
+    value = float(np.mean(values))
+    error = float(np.sqrt(np.sum((influence / len(values)) ** 2)))
+    return value, intervals.auc_interval(value, error, rows.rows / len(values), confidence)
+
+
+def _regression(metric: str, rows: ScoredRows, confidence: float) -> Measured:
+    spread = float(np.std(rows.truth)) or 1.0  # in these units fourth powers of large values stay finite
+    error, value = (rows.scores - rows.truth) / spread, (rows.truth - rows.truth.mean()) / spread
+    powers = (
+        error,
+        np.abs(error),
+        error**2,
+        error**4,
+        value,
+        value**2,
+        value**3,
+        value**4,
+        error**2 * value,
+        error**2 * value**2,
+    )
+    means = {name: float(power.mean()) for name, power in zip(REGRESSION_SUMS, powers, strict=True)}
+    unit = 1.0 if metric == "r2" else spread
+    low, high = intervals.regression_interval(metric, means, rows.rows, confidence)
+    return unit * intervals.regression_value(metric, means), (unit * low, unit * high)

@@ -1,0 +1,75 @@
+"""A profile as bytes and back: increasing cells as their gaps, counts and positions, packed."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.statistics.arrays import Ints, frozen
+from pilothouse.statistics.encoding import is_plain, pack_plain, unpack, unpack_plain
+from pilothouse.statistics.profiles.profile import Profile
+from pilothouse.statistics.profiles.specification import NumericColumn, ProfileSpecification
+
+_LARGEST_GAP = 0xFFFF_FFFF
+
+
+def encode(specification: ProfileSpecification, profile: Profile) -> bytes:
+    """Compact bytes of a profile, marked with the specification that it was made under."""
+    mark, numeric = _mark_and_numeric(specification)
+    gaps = profile.cells.copy()
+    gaps[1:] -= profile.cells[:-1]
+    return pack_plain(
+        "P",
+        (profile.rows, mark),
+        (gaps, profile.counts, profile.positions, profile.low[numeric], profile.high[numeric]),
+    )
+
+
+@lru_cache(maxsize=64)
+def _mark_and_numeric(specification: ProfileSpecification) -> tuple[int, Ints]:
+    """The first 60 bits of a specification's digest, and the places of its numeric columns."""
+    numeric = [i for i, column in enumerate(specification.columns) if isinstance(column, NumericColumn)]
+    return int(specification.digest[:15], 16), np.array(numeric, np.int64)
+
+
+def decode(specification: ProfileSpecification, data: bytes) -> Profile:
+    """Read what ``encode`` wrote. Raises IntegrityError for damage, or a profile of another specification."""
+    own_mark, numeric = _mark_and_numeric(specification)
+    if is_plain(data):
+        numbers, arrays = unpack_plain("P", data)
+        if len(numbers) != 2 or len(arrays) != 5:
+            raise IntegrityError("a stored profile is damaged: parts are missing; restore it from a backup")
+        rows, mark = numbers
+        own = mark == own_mark
+        of = "" if own else f"{mark:015x}"
+        gaps, counts, positions, lows, highs = arrays
+    else:  # as the first release wrote it
+        header, named = unpack("P", data)
+        try:
+            of, rows = str(header["of"]), int(header["rows"])
+            gaps, counts, positions, lows, highs = (
+                named[name] for name in ("gaps", "counts", "positions", "low", "high")
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise IntegrityError(
+                f"a stored profile is damaged: {error!r}; restore it from a backup"
+            ) from None
+        own = of == specification.digest[:16]
+    if not own:
+        raise IntegrityError(
+            f"a profile was made under specification {of}…; expected {specification.digest[:16]}…"
+        )
+    low, high = np.full((2, len(specification.columns)), np.nan)
+    try:
+        cells = gaps.cumsum(dtype=np.int64)
+        low[numeric], high[numeric] = lows, highs
+        bits = int(
+            np.bitwise_or.reduce(gaps)
+        )  # of all gaps: none is negative, and their sum does not overflow
+    except (TypeError, ValueError) as error:
+        raise IntegrityError(f"a stored profile is damaged: {error!r}; restore it from a backup") from None
+    if not len(cells) == len(counts) == len(positions) or (
+        cells.size and not (0 <= bits <= _LARGEST_GAP and int(cells[-1]) < specification.cells)
+    ):
+        raise IntegrityError("a stored profile is damaged: cells out of range; restore it from a backup")
+    return Profile(rows, frozen(cells), counts, positions, frozen(low), frozen(high))

@@ -1,0 +1,114 @@
+"""Rows that a model has scored beside their truth, checked and coded once for every metric."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pilothouse.domain.categories import category_text
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.model_spec import METRICS, Task
+from pilothouse.statistics.arrays import AnyArray, Floats, Ints
+from pilothouse.statistics.profiles.classes import class_codes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredRows:
+    """``truth`` and ``labels`` are codes among ``classes`` (int64[n]; a binary task's positive class is 1); for a
+    regression ``truth`` is float64[n] and ``labels`` is empty. ``scores`` as in a prediction batch, float64[n].
+    ``probabilities`` is float64[n, classes] or None."""
+
+    task: Task
+    classes: tuple[str, ...]
+    truth: Ints | Floats
+    scores: Floats
+    labels: Ints
+    probabilities: Floats | None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.scores)
+
+
+def scored_rows(
+    task: Task,
+    truth: Sequence[object] | AnyArray,
+    scores: Floats,
+    labels: Sequence[object] | AnyArray,
+    classes: Sequence[str],
+    probabilities: Floats | None = None,
+) -> ScoredRows:
+    """Check and code rows. A true class of a multiclass task that the model does not know becomes one more class, which
+    it cannot get right. Raises InvalidInputError where lengths differ, a score or truth is missing or not finite, or a
+    binary truth is neither class.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    classifies = task != "regression"
+    if len(truth) != len(scores) or (classifies and len(labels) != len(scores)):
+        raise InvalidInputError(
+            f"metrics: {len(truth)} truths, {len(scores)} scores and {len(labels)} labels; expected as many of each"
+        )
+    _check_finite("scores", scores)
+    if not classifies:
+        values = np.asarray(truth, dtype=np.float64)
+        _check_finite("true values", values)
+        return ScoredRows(task, (), values, scores, np.empty(0, np.int64), None)
+    names = tuple(classes) or classes_of(truth, labels)
+    if task == "multiclass":
+        names += tuple(name for name in classes_of(truth, labels) if name not in names)
+    true, predicted = class_codes(names, truth), class_codes(names, labels)
+    if (true < 0).any() or (predicted < 0).any():
+        at = int(np.argmax((true < 0) | (predicted < 0)))
+        raise InvalidInputError(
+            f"metrics: row {at} has truth {truth[at]!r} and label {labels[at]!r}; expected one of {', '.join(names)}"
+        )
+    if task == "binary" and len(names) != 2:
+        raise InvalidInputError(f"metrics: found the classes {', '.join(names) or 'none'}; expected two")
+    return ScoredRows(task, names, true, scores, predicted, _probabilities(probabilities, len(names)))
+
+
+def check_task(metric: str, task: Task) -> None:
+    """Raise InvalidInputError unless the metric is defined for the task."""
+    if metric not in METRICS or task not in METRICS[metric][1]:
+        known = ", ".join(name for name, (_, tasks) in METRICS.items() if task in tasks)
+        raise InvalidInputError(
+            f"metric {metric!r} is not defined for a {task} model; expected one of {known}"
+        )
+
+
+def _check_finite(what: str, values: Floats) -> None:
+    bad = int(np.sum(~np.isfinite(values)))
+    if bad:
+        raise InvalidInputError(
+            f"metrics: {bad:,} of {len(values):,} {what} are missing or infinite; expected numbers"
+        )
+
+
+def classes_of(*columns: Sequence[object] | AnyArray) -> tuple[str, ...]:
+    """The classes that occur, as text; numbers by value before texts by letter, as scikit-learn orders either kind."""
+    found: set[str] = set()
+    for column in columns:
+        values = np.unique(column).tolist() if isinstance(column, np.ndarray) else column
+        found.update(text for text in map(category_text, values) if text is not None)
+    return tuple(sorted(found, key=_natural))
+
+
+def _natural(text: str) -> tuple[float, str]:
+    try:
+        return float(text), text
+    except ValueError:
+        return np.inf, text
+
+
+def _probabilities(given: Floats | None, classes: int) -> Floats | None:
+    if given is None:
+        return None
+    array = np.asarray(given, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] > classes:
+        raise InvalidInputError(
+            f"metrics: probabilities have shape {array.shape}; expected (rows, {classes})"
+        )
+    _check_finite("probabilities", array.ravel())
+    unknown = np.zeros((len(array), classes - array.shape[1]))
+    return np.hstack((array, unknown))

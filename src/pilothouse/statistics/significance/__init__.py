@@ -1,0 +1,1 @@
+"""Whether a distance is more than chance: null distributions, calibration, thresholds, verdicts."""

@@ -1,0 +1,57 @@
+"""Calibrations as bytes."""
+
+from dataclasses import astuple
+
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.statistics.encoding import pack, unpack
+from pilothouse.statistics.significance.calibration import Calibration, Null
+from pilothouse.statistics.significance.sampling_null import Chance
+from pilothouse.statistics.significance.wander import Wander
+
+
+def encode(calibration: Calibration) -> bytes:
+    """Compact bytes of a calibration."""
+    columns = {
+        name: [
+            [
+                null.statistic,
+                null.rows,
+                null.mean,
+                null.deviation,
+                null.freedom,
+                null.windows,
+                null.recent,
+                None if null.chance is None else astuple(null.chance),
+                None if null.wander is None else astuple(null.wander),
+            ]
+            for null in nulls
+        ]
+        for name, nulls in calibration.columns.items()
+    }
+    return pack("C", {"window_days": calibration.window_days, "columns": columns}, {})
+
+
+def decode(data: bytes) -> Calibration:
+    """Read what ``encode`` wrote. Raises IntegrityError."""
+    header, _ = unpack("C", data)
+    try:
+        columns = {
+            column: tuple(
+                Null(
+                    name,
+                    tuple(rows),
+                    tuple(mean),
+                    tuple(spread),
+                    tuple(freedom),
+                    float(windows),
+                    bool(recent),
+                    None if chance is None else Chance.of_plain(chance),
+                    None if wander is None else Wander.of_plain(wander),
+                )
+                for name, rows, mean, spread, freedom, windows, recent, chance, wander in nulls
+            )
+            for column, nulls in header["columns"].items()
+        }
+        return Calibration(int(header["window_days"]), columns)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise IntegrityError(f"a stored calibration is damaged: {error!r}; calibrate again") from None

@@ -1,0 +1,186 @@
+"""Verdicts on a window's data quality: rows that are missing, categories that the reference does not hold."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from pilothouse.domain.grounds import Grounds
+from pilothouse.statistics.profiles.profile import Histogram, Profile, histogram
+from pilothouse.statistics.profiles.specification import CategoricalColumn, Column, ProfileSpecification
+from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS, Calibration, Null
+from pilothouse.statistics.significance.multiplicity import (
+    LASTING,
+    LASTS,
+    LEANS,
+    benjamini_hochberg,
+    certain_level,
+    harmonic,
+    needed,
+)
+from pilothouse.statistics.significance.sampling_null import ShareTail, share_tail
+
+
+@dataclass(frozen=True, slots=True)
+class QualityJudgement:
+    """The verdict on the share of rows of one window that are ``missing``, or of categories ``unseen`` in the reference; of its
+    last windows together where ``grounds.together`` says so."""
+
+    feature: str
+    fault: str
+    value: float
+    reference: float
+    threshold: float
+    p_value: float
+    speaks: bool
+    grounds: Grounds = field(default_factory=Grounds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """Hits among rows, what the reference makes probable, and how probable so many are."""
+
+    hits: int
+    rows: int
+    law: ShareTail
+    p_value: float
+
+    @property
+    def share(self) -> float:
+        return self.hits / self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A share as looked at: ``count`` is what says most, of ``made`` tests, ``others`` the p-values of those that say the same;
+    ``certain`` the p-value that opens an alert."""
+
+    feature: str
+    fault: str
+    reference: float
+    null: Null | None
+    count: _Count
+    together: int
+    made: int
+    others: tuple[float, ...]
+    certain: float
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Of ``count`` and of the others."""
+        if self.made == 1:
+            return (1.0,)
+        return (1 - LASTS,) if self.together == 1 else (LASTS, 1 - LASTS)
+
+    @property
+    def p_value(self) -> float:
+        return harmonic((self.count.p_value, *self.others), self.weights)
+
+    @property
+    def heavy(self) -> float:
+        """The p-value where the rise is worth a word, else 1."""
+        return self.p_value if self.count.share - self.reference >= EFFECT[self.fault] else 1.0
+
+
+def judge_quality(
+    specification: ProfileSpecification,
+    calibration: Calibration,
+    reference: Profile,
+    current: Profile,
+    *,
+    lasting: Profile | None = None,
+    false_alarm_rate: float = 0.01,
+    ignore: Collection[str] = (),
+) -> list[QualityJudgement]:
+    """Judge each feature's missing rows, and each categorical feature's unseen categories.
+
+    A share speaks where it has risen by EFFECT, is beyond chance by Fisher's exact test, and beyond what the reference's
+    windows show, Benjamini–Hochberg over all looked at. A share of missing rows that has scattered as chance has it is held
+    against chance alone, and over the last LASTING windows together (``lasting``) too. Numbers out of range are drift and not
+    judged here.
+    """
+    counted = []
+    for column in specification.features:
+        base, now = (histogram(specification, p, column.name) for p in (reference, current))
+        if column.name in ignore or now.rows < FEWEST_ROWS or not base.rows:
+            continue
+        last = histogram(specification, lasting, column.name) if lasting is not None else None
+        nulls = {null.statistic: null for null in calibration.columns.get(column.name, ())}
+        counted += [
+            (column.name, fault, (before, base.rows), (after, now.rows), last, nulls.get(fault))
+            for fault, before, after in _faults(column, base, now)
+        ]
+    found = [
+        _look(*one, certain_level(_is_steady(one[-1]), false_alarm_rate, len(counted))) for one in counted
+    ]
+    critical = benjamini_hochberg([look.heavy for look in found], false_alarm_rate)
+    ranked = sorted(look.heavy for look in found)
+    return [_judged(look, critical, 1 + ranked.index(look.heavy), len(found)) for look in found]
+
+
+def _is_steady(null: Null | None) -> bool:
+    return null is not None and null.chance is not None
+
+
+def _look(
+    feature: str,
+    fault: str,
+    before: tuple[int, int],
+    after: tuple[int, int],
+    last: Histogram | None,
+    null: Null | None,
+    certain: float,
+) -> _Looked:
+    share = before[0] / before[1]
+    now = _count(before, after, null)
+    if last is None or not _is_steady(null):
+        return _Looked(feature, fault, share, null, now, 1, 1, (), certain)
+    together = _count(before, (last.missing, last.rows), null)
+    lasts = together.share - share >= EFFECT[fault] and now.p_value <= LEANS
+    if lasts and together.p_value < now.p_value:
+        found = _Looked(feature, fault, share, null, together, LASTING, 2, (now.p_value,), certain)
+        if found.p_value <= certain:
+            return found
+    return _Looked(feature, fault, share, null, now, 1, 2, (), certain)
+
+
+def _count(before: tuple[int, int], after: tuple[int, int], null: Null | None) -> _Count:
+    hits, rows = after
+    law = null.chance if null is not None else None
+    tail = share_tail(*before, rows, law.beyond * rows / law.at if law is not None else 0.0)
+    p_value = tail.p_value(hits)
+    if null is not None and law is None:
+        p_value = max(p_value, null.p_value(hits / rows, rows))
+    return _Count(hits, rows, tail, p_value)
+
+
+def _judged(look: _Looked, critical: float, rank: int, looked_at: int) -> QualityJudgement:
+    level = critical if look.together == 1 else min(critical, look.certain)
+    level = needed(level, look.weights[0], look.others, look.weights[1:])
+    null, count = look.null, look.count
+    calibrated = count.law.share_at(level)
+    if null is not None and null.chance is None:
+        calibrated = max(calibrated, null.value_at(level, count.rows))
+    threshold = max(look.reference + EFFECT[look.fault], calibrated)
+    speaks = look.heavy <= critical
+    grounds = Grounds(
+        EFFECT[look.fault],
+        calibrated,
+        null.usual(null.rows[-1]) if null is not None else look.reference,
+        null.windows if null is not None and null.chance is None else 0.0,
+        look.made,
+        critical,
+        rank,
+        looked_at,
+        speaks and look.p_value <= look.certain,
+        look.together,
+    )
+    return QualityJudgement(
+        look.feature, look.fault, count.share, look.reference, threshold, look.p_value, speaks, grounds
+    )
+
+
+def _faults(column: Column, base: Histogram, now: Histogram) -> list[tuple[str, int, int]]:
+    """Each fault with its rows in the reference and now."""
+    faults = [("missing", base.missing, now.missing)]
+    if isinstance(column, CategoricalColumn) and base.present:
+        faults.append(("unseen", 0, int(now.counts[base.counts == 0].sum())))
+    return faults

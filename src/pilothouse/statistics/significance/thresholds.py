@@ -1,0 +1,370 @@
+"""Verdicts on windows: is this drift?
+
+A column speaks where its drift is larger than the reference's own days make it (``calibration``) and large enough to be
+worth a word, measured against the reference or against the days just before the window. A column's p-value is the smallest
+of its tests', each over its weight; Benjamini–Hochberg over the columns keeps the rate at which a window gives a false alarm.
+
+A *steady* column (one that lies as chance has it: ``chance``) is judged by ranks too (``ranks``), and its p-value is the tests'
+weighted harmonic mean. It is also judged over its last LASTING windows together, for what is too weak for one: a *lasting
+change*. Its tests reuse rows of windows before, so it speaks only where it is certain.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from pilothouse.domain.grounds import Grounds
+from pilothouse.statistics.distances import drift
+from pilothouse.statistics.distances.window_drift import PreparedReference, prepare, window_drift
+from pilothouse.statistics.profiles.profile import Profile, histogram, present_rows
+from pilothouse.statistics.profiles.specification import Column, NumericColumn, ProfileSpecification
+from pilothouse.statistics.significance import calibration as calibrations
+from pilothouse.statistics.significance import null_windows
+from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS, Calibration, Null, calibrate
+from pilothouse.statistics.significance.multiplicity import (
+    FAULTS,
+    LASTING,
+    LASTS,
+    LEANS,
+    WANDER_WEIGHTS,
+    WEIGHTS,
+    benjamini_hochberg,
+    certain_level,
+    harmonic,
+    needed,
+)
+from pilothouse.statistics.significance.quality import QualityJudgement, judge_quality
+from pilothouse.statistics.significance.wander import SHARE
+
+__all__ = [
+    "Calibration",
+    "DriftJudgement",
+    "QualityJudgement",
+    "calibrate",
+    "judge",
+    "judge_quality",
+]
+
+_DRIFTED = 0.01
+"""A recent past so improbable against the reference has drifted itself."""
+RECENT_PREFIX = "recent_"
+"""Begins the name of a statistic that is measured against the days just before the window."""
+LASTING_PREFIX = "lasting_"
+"""Begins the name of a statistic of the last windows together."""
+_DISTANCES = ("ks", "wasserstein", "within", "js")
+
+
+@dataclass(frozen=True, slots=True)
+class DriftJudgement:
+    """The verdict on one column (or "score") of one window.
+
+    ``statistic``, ``value`` and ``threshold`` are of the test that says most; ``p_value`` counts all of the column's.
+    ``speaks``: the value reached the threshold, which Benjamini–Hochberg sets over all columns together. A column without
+    usable rows has an empty ``statistic``, does not speak, and shows in ``missing``. ``compared_with`` is "reference" or
+    "recent" (the days just before the window: a sudden change), where the statistic's name begins with RECENT_PREFIX. A name
+    that begins with LASTING_PREFIX is of the last windows together.
+    """
+
+    feature: str
+    statistic: str
+    value: float
+    threshold: float
+    p_value: float
+    speaks: bool
+    statistics: dict[str, float]
+    missing: float
+    unseen: float
+    compared_with: str = "reference"
+    grounds: Grounds = field(default_factory=Grounds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """One statistic of a column against one thing that it is compared with."""
+
+    null: Null
+    value: float
+    rows: int
+    """Rows by which the null is read: those of the window, or fewer where the recent past is short of rows."""
+    p_value: float
+    by_chance: bool
+    lasting: bool = False
+    weight: float = 1.0
+    """Its part of the column's chance to err."""
+
+    @property
+    def name(self) -> str:
+        """The statistic's, as it is shown."""
+        prefix = LASTING_PREFIX if self.lasting else RECENT_PREFIX if self.null.recent else ""
+        return f"{prefix}{self.null.statistic}"
+
+    @property
+    def large(self) -> bool:
+        return self.value >= EFFECT[self.null.statistic]
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A column as looked at: the ``tests`` that count, how many were ``made``, and below which p-value it is ``certain``."""
+
+    tests: list[_Test]
+    made: int
+    by_chance: bool
+    """The law of every test is known far into its tail."""
+    certain: float
+
+    @property
+    def p_value(self) -> float:
+        """The column's: its tests' smallest, over its weight (Bonferroni), or their harmonic mean where all laws are known."""
+        worth = _worth(self.tests)
+        if self.by_chance:
+            return harmonic([t.p_value for t in worth], [t.weight for t in worth])
+        return min(1.0, *(t.p_value / t.weight for t in worth))
+
+    def value_needed(self, test: _Test, level: float) -> float:
+        """The value of a test at which the column's p-value is ``level``."""
+        if not self.by_chance:
+            return test.null.value_at(level * test.weight, test.rows)
+        others = [t for t in _worth(self.tests) if t is not test]
+        p_value = needed(level, test.weight, [t.p_value for t in others], [t.weight for t in others])
+        if self.p_value <= level:  # several tests that are less than certain may speak together
+            p_value = max(p_value, test.p_value)
+        return test.null.value_at(p_value, test.rows)
+
+    @property
+    def large(self) -> bool:
+        return any(t.large for t in self.tests)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What is judged: ``rows`` with a value by column, ``rows_together`` those of the last windows and their statistics
+    ``together``; empty where these are not looked at."""
+
+    specification: ProfileSpecification
+    reference: Profile
+    current: Profile
+    recent: Profile | None
+    rows: Mapping[str, int]
+    rows_together: Mapping[str, int]
+    together: Mapping[str, Mapping[str, float]]
+
+
+def judge(
+    specification: ProfileSpecification,
+    calibration: Calibration,
+    reference: Profile,
+    current: Profile,
+    *,
+    recent: Profile | None = None,
+    lasting: Profile | None = None,
+    false_alarm_rate: float = 0.01,
+    ignore: Collection[str] = (),
+) -> list[DriftJudgement]:
+    """Judge every column and the score of a window, in the specification's order.
+
+    ``reference`` holds the training rows' features and the hold-out's score (``TargetReference.profile``); ``recent`` the
+    ``null_windows.RECENT`` windows just before, and ``lasting`` the last LASTING windows with this one, where the stream has
+    them. Columns in ``ignore`` are measured, never speak, and do not count among those looked at.
+    """
+    prepared = _prepared(specification, reference)
+    shown = window_drift(prepared, current)
+    together = window_drift(prepared, lasting) if lasting is not None and _any_steady(calibration) else {}
+    window = _Window(
+        specification,
+        reference,
+        current,
+        recent,
+        present_rows(specification, current),
+        present_rows(specification, lasting) if lasting is not None else {},
+        together,
+    )
+    looked_at = sum(name not in ignore and rows >= FEWEST_ROWS for name, rows in window.rows.items())
+    found: list[tuple[str, _Looked]] = []
+    for column in specification.columns:
+        nulls = calibration.columns.get(column.name, ())
+        steady = any(null.chance is not None for null in nulls if null.statistic not in FAULTS)
+        certain = certain_level(steady, false_alarm_rate, looked_at)
+        found.append((column.name, _look_at(window, column, nulls, shown[column.name], certain)))
+    p_values = {name: look.p_value for name, look in found if look.tests and name not in ignore}
+    # A trifle that is certain with many rows must not ease the bound of the others: it counts among them as quiet.
+    heavy = {name for name, look in found if look.large}
+    critical = benjamini_hochberg(
+        [p if name in heavy else 1.0 for name, p in p_values.items()], false_alarm_rate
+    )
+    ranks = {name: k for k, name in enumerate(sorted(p_values, key=lambda name: p_values[name]), 1)}
+    return [_judgement(name, shown[name], look, critical, ranks) for name, look in found]
+
+
+def _look_at(
+    window: _Window, column: Column, nulls: Sequence[Null], statistics: dict[str, float], certain: float
+) -> _Looked:
+    """Make all tests of a column; what they measure beside the reference is added to its ``statistics``."""
+    statistics |= _shares(window, column, nulls)
+    tests = _against_reference(window, column, nulls, statistics)
+    if window.recent is not None:
+        sudden = _against_recent(window, column, nulls, window.recent, tests)
+        statistics |= {test.name: test.value for test in sudden}
+        tests += sudden
+    last: list[_Test] = []
+    if window.together:
+        last = _lasting(nulls, window.rows_together[column.name], window.together[column.name], tests)
+        statistics |= {test.name: test.value for test in last}
+    by_chance = all(t.null.chance is not None for t in tests)
+    weights = WEIGHTS if by_chance else WANDER_WEIGHTS
+    tests, last = _weighed(tests, weights, 1 - LASTS if last else 1.0), _weighed(last, weights, LASTS)
+    look = _Looked(tests, len(tests) + len(last), by_chance, certain)
+    with_last = replace(look, tests=[*tests, *last])
+    return with_last if any(t.large for t in last) and with_last.p_value <= certain else look
+
+
+@lru_cache(maxsize=16)
+def _prepared(specification: ProfileSpecification, reference: Profile) -> PreparedReference:
+    return prepare(specification, reference)
+
+
+def _any_steady(calibration: Calibration) -> bool:
+    return any(null.chance is not None for nulls in calibration.columns.values() for null in nulls)
+
+
+def _against_reference(
+    window: _Window, column: Column, nulls: Sequence[Null], statistics: Mapping[str, float]
+) -> list[_Test]:
+    rows = window.rows[column.name]
+    own = [n for n in nulls if n.statistic not in FAULTS and not n.recent]
+    by_chance = not own
+    if by_chance:
+        base = histogram(window.specification, window.reference, column.name)
+        own = list(calibrations.nulls_by_chance(column, base, rows))
+    return [
+        _Test(n, statistics[n.statistic], rows, n.p_value(statistics[n.statistic], rows), by_chance)
+        for n in own
+        if n.statistic in statistics and rows >= FEWEST_ROWS
+    ]
+
+
+def _shares(window: _Window, column: Column, nulls: Sequence[Null]) -> dict[str, float]:
+    """How far the share of one category has moved, where the column has wandered and so it is known what is usual."""
+    parts = [null.wander for null in nulls if null.statistic == SHARE]
+    if not parts or parts[0] is None:
+        return {}
+    return {SHARE: parts[0].share(histogram(window.specification, window.current, column.name).counts)}
+
+
+def _against_recent(
+    window: _Window,
+    column: Column,
+    nulls: Sequence[Null],
+    recent: Profile,
+    against_reference: Sequence[_Test],
+) -> list[_Test]:
+    """A sudden change is one away from the reference: coming back to it after a time of drift has a p-value of 1."""
+    own = [n for n in nulls if n.recent]
+    sides = (window.reference, recent, window.current)
+    base, before, now = (histogram(window.specification, side, column.name) for side in sides)
+    if not own or min(before.present, now.present) < FEWEST_ROWS:
+        return []
+    scale = drift.scale_of(column, base) if isinstance(column, NumericColumn) else 1.0
+    pairs = [(h.counts, h.positions) for h in (base, before, now)]
+    measured = null_windows.measure(column, pairs[1], pairs[2], scale)
+    then = null_windows.measure(column, pairs[0], pairs[1], scale)
+    drifted = [
+        t.null.p_value(float(then[t.null.statistic]), before.present)
+        for t in against_reference
+        if t.null.statistic in then
+    ]
+    comes_back = min(drifted, default=1.0) < min(_DRIFTED, *(t.p_value for t in against_reference), 1.0)
+    # The null knows a past of RECENT times the window's rows; with another one chance is that of so many rows.
+    share = 1 + 1 / null_windows.RECENT
+    rows = max(1, round(share / (1 / now.present + 1 / before.present)))
+    values = [(n, float(measured[n.statistic])) for n in own]
+    return [
+        _Test(n, v, rows, 1.0 if comes_back else n.p_value(v, rows), False)
+        for n, v in values
+        if math.isfinite(v)
+    ]
+
+
+def _lasting(
+    nulls: Sequence[Null],
+    rows: int,
+    statistics: Mapping[str, float],
+    tests: Sequence[_Test],
+) -> list[_Test]:
+    """The tests of a steady column's last windows together. While the newest does not lean to the same change they have a
+    p-value of 1, so that one window does not speak again in those after it."""
+    leaning = {t.null.statistic for t in tests if t.p_value <= LEANS}
+    return [
+        _Test(
+            n,
+            statistics[n.statistic],
+            rows,
+            n.p_value(statistics[n.statistic], rows) if n.statistic in leaning else 1.0,
+            False,
+            True,
+        )
+        for n in nulls
+        if n.chance is not None and n.statistic in statistics and n.statistic not in FAULTS
+    ]
+
+
+def _weighed(tests: Sequence[_Test], weights: Mapping[str, float], share: float) -> list[_Test]:
+    """Tests with their part of a ``share``."""
+    whole = math.fsum(weights[t.null.statistic] for t in tests)
+    return [replace(t, weight=share * weights[t.null.statistic] / whole) for t in tests]
+
+
+def _worth(tests: Sequence[_Test]) -> Sequence[_Test]:
+    """Tests of a change too small to be worth a word are left out where another is large."""
+    return [t for t in tests if t.large] or tests
+
+
+def _judgement(
+    name: str,
+    statistics: dict[str, float],
+    look: _Looked,
+    critical: float,
+    ranks: Mapping[str, int],
+) -> DriftJudgement:
+    missing, unseen = statistics["missing"], statistics["unseen"]
+    shown = {k: v for k, v in statistics.items() if k not in FAULTS}
+    tests = look.tests
+    if not tests:
+        return DriftJudgement(name, "", 0.0, 0.0, 1.0, False, shown, missing, unseen)
+    p_value = look.p_value
+    speaks = name in ranks and p_value <= critical and look.large
+    said = _worth(tests)
+    if not speaks:  # a chart of quiet windows stays with one comparison, and a figure that has no direction
+        of_reference = [t for t in tests if not t.null.recent]
+        said = [t for t in of_reference if t.null.statistic in _DISTANCES] or of_reference or said
+    test = min(said, key=lambda t: t.p_value / t.weight)
+    effect = EFFECT[test.null.statistic]
+    calibrated = look.value_needed(test, min(critical, look.certain) if test.lasting else critical)
+    grounds = Grounds(
+        effect,
+        calibrated,
+        test.null.usual(test.rows),
+        0.0 if test.by_chance or test.null.chance is not None else test.null.windows,
+        look.made,
+        critical,
+        ranks.get(name, 0),
+        max(len(ranks), 1),
+        speaks and p_value <= look.certain,
+        LASTING if test.lasting else 1,
+    )
+    compared_with = "recent" if test.null.recent else "reference"
+    threshold = max(calibrated, effect)
+    return DriftJudgement(
+        name,
+        test.name,
+        test.value,
+        threshold,
+        p_value,
+        speaks,
+        shown,
+        missing,
+        unseen,
+        compared_with,
+        grounds,
+    )

@@ -1,0 +1,135 @@
+"""How far a column's parts move by themselves from window to window: each category's share, numbers' level and spread.
+
+A distance between distributions forgets where the move went. A share, a mean score and its square (``ranks``) are means over a
+window's rows: near to normal, with chance's variance and that of what wanders. The latter is learnt from the reference's
+windows, so that a new window's move over the root of both follows Student's t. So a category that has kept its share for a
+year is told when it grows, though others take so much from each other that the distance is no larger than usual.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pilothouse.statistics.arrays import Floats, Ints
+from pilothouse.statistics.distances.ranks import level_and_spread, moved, rank_scores, scatter, statistic_at
+from pilothouse.statistics.significance.null_windows import Sides
+
+FEWEST_HITS = 5
+"""Rows of a category in the usual window; a rarer one's share is no normal number."""
+MOST_CATEGORIES = 12
+SMALLEST_MOVE = 0.02
+"""A category's share must have moved by this to be worth a word."""
+SHARE = "share"
+"""How far the share of one category has moved, in the deviations that are usual for it: of that one which is farthest."""
+_LEAST_VARIANCE = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Wander:
+    """Of each part the ``mean``, the ``variance`` of a single row, and that of what ``wanders``. For categories, whose ``bins``
+    are named, the mean is their share in the reference; for a level or a spread how far windows lie from the reference as a
+    rule: a week of a level that wanders is narrower than a year. ``windows``: how many windows' worth of evidence;
+    ``against``: the reference's rows."""
+
+    bins: tuple[int, ...]
+    mean: tuple[float, ...]
+    variance: tuple[float, ...]
+    wanders: tuple[float, ...]
+    windows: float
+    against: int
+
+    def share(self, counts: Ints) -> float:
+        """SHARE of a window, from its counts [bins]; 0 where no share has moved by SMALLEST_MOVE."""
+        rows = int(counts.sum())
+        if not rows:
+            return 0.0
+        move = counts[list(self.bins)] / rows - np.array(self.mean)
+        usual = np.array([self._usual(i, rows) for i in range(len(self.bins))])
+        return float(np.max(np.abs(move) / usual, where=np.abs(move) >= SMALLEST_MOVE, initial=0.0))
+
+    def p_value(self, statistic: str, value: float, rows: int) -> float:
+        """How probable a value this large is in a window of ``rows`` rows while nothing has changed."""
+        from scipy.special import stdtr
+
+        if value <= 0:
+            return 1.0
+        if statistic == SHARE:
+            return min(2 * len(self.bins) * float(stdtr(self._freedom, -value / self._widened)), 1.0)
+        beyond = moved(statistic, value) - self._as_a_rule(statistic)
+        return float(stdtr(self._freedom, -beyond / self._usual(0, rows) / self._widened))
+
+    def value_at(self, statistic: str, p_value: float, rows: int) -> float:
+        """The value that has this p-value."""
+        from scipy.special import stdtrit
+
+        if statistic == SHARE:
+            return -float(stdtrit(self._freedom, p_value / (2 * len(self.bins)))) * self._widened
+        t = -float(stdtrit(self._freedom, p_value))
+        move = self._as_a_rule(statistic) + t * self._usual(0, rows) * self._widened
+        return max(statistic_at(statistic, max(move, 0.0)), 0.0)
+
+    def _as_a_rule(self, statistic: str) -> float:
+        return self.mean[0] if statistic in ("higher", "wider") else -self.mean[0]
+
+    @classmethod
+    def of_plain(cls, fields: Sequence[Any]) -> "Wander":
+        """What ``dataclasses.astuple`` gave, lists for tuples. Raises TypeError or ValueError."""
+        bins, mean, variance, wanders, windows, against = fields
+        return cls(tuple(bins), tuple(mean), tuple(variance), tuple(wanders), float(windows), int(against))
+
+    @property
+    def _freedom(self) -> float:
+        return max(self.windows - 1, 1.0)
+
+    @property
+    def _widened(self) -> float:
+        """The deviation is known from so many windows."""
+        return math.sqrt(1 + 1 / self.windows)
+
+    def _usual(self, part: int, rows: int) -> float:
+        chance = self.variance[part] * (1 / rows + 1 / self.against)
+        return math.sqrt(max(self.wanders[part] + chance, _LEAST_VARIANCE))
+
+
+def wander_of_numbers(sides: Sides, worth: float, against: int) -> dict[str, Wander]:
+    """How level and spread wander, for the statistics that tell of them; empty where ``scatter`` gives none. The reference's
+    windows are ``worth`` so many independent ones; ``against``: rows that new windows are held against."""
+    scores = rank_scores(sides.reference)
+    laws = scatter(scores, sides.reference)
+    if laws is None:
+        return {}
+    here, there = (level_and_spread(scores, share) for share in sides.shares)
+    found: dict[str, Wander] = {}
+    for i, names in enumerate((("higher", "lower"), ("wider", "narrower"))):
+        variance = laws[i].deviation ** 2
+        moves = here[i] - there[i]
+        rule = float(moves.mean())
+        by_itself = float(_beyond_chance(moves - rule, np.array(variance), sides))
+        one = Wander((), (rule,), (variance,), (by_itself,), worth, against)
+        found |= dict.fromkeys(names, one)
+    return found
+
+
+def wander_of_categories(sides: Sides, worth: float, against: int) -> Wander | None:
+    """How the shares of the most frequent categories wander; None where there are not two of FEWEST_HITS rows a window."""
+    share = sides.reference / sides.reference.sum()
+    rows = float(np.median(sides.rows[0]))
+    frequent = np.argsort(share, kind="stable")[::-1][:MOST_CATEGORIES]
+    bins = np.sort(frequent[share[frequent] * rows >= FEWEST_HITS])
+    if len(bins) < 2:
+        return None
+    here, there = (side[:, bins] for side in sides.shares)
+    variance = share[bins] * (1 - share[bins])
+    by_itself = _beyond_chance(here - there, variance, sides)
+    mean, of_rows, wanders = (tuple(map(float, values)) for values in (share[bins], variance, by_itself))
+    return Wander(tuple(map(int, bins)), mean, of_rows, wanders, worth, against)
+
+
+def _beyond_chance(moves: Floats, variance: Floats, sides: Sides) -> Floats:
+    """The mean square of moves [windows, ...] less what chance makes of rows of this ``variance`` [...]."""
+    rows, held = sides.rows
+    by_chance = np.multiply.outer(1 / rows + 1 / held, variance)
+    return np.asarray(np.maximum((moves**2 - by_chance).mean(axis=0), 0.0), np.float64)
