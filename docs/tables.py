@@ -15,8 +15,8 @@ from pathlib import Path
 import click
 
 from pilothouse.cli.group import cli
-from pilothouse.console.navigation import VIEWS
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, MOVEMENT, Action
+from pilothouse.console.session.views import VIEWS
 from pilothouse.domain.roles import PERMISSIONS, Permission, Role
 
 DOCUMENTS = Path(__file__).parent

@@ -6,11 +6,11 @@ from collections import Counter
 import pytest
 from test_approval_by_keyboard import footer
 
-from pilothouse.console import navigation
 from pilothouse.console.dialogs import help_lines
 from pilothouse.console.screens.alerts import AlertsView
 from pilothouse.console.screens.base import View
 from pilothouse.console.screenshots import settle
+from pilothouse.console.session import views
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, actions_of
 from pilothouse.domain.errors import InvalidInputError
 
@@ -21,12 +21,12 @@ def test_no_key_means_two_things_in_a_view(scope: str) -> None:
     assert [key for key, count in keys.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("view", sorted(navigation.VIEWS))
+@pytest.mark.parametrize("view", sorted(views.VIEWS))
 def test_every_action_of_a_view_is_there(view: str) -> None:
-    module, _, name = navigation.VIEWS[view].place.partition(":")
+    module, _, name = views.VIEWS[view].place.partition(":")
     screen: type[View] = getattr(importlib.import_module(f"pilothouse.console.screens.{module}"), name)
     assert view == screen.SCOPE
-    assert navigation.VIEWS[view].top == screen.TOP
+    assert views.VIEWS[view].top == screen.TOP
     missing = [a.name for a in ACTIONS if a.scope == view and not hasattr(screen, f"do_{a.name}")]
     assert missing == []
 
@@ -68,15 +68,15 @@ async def test_what_is_said_to_a_view_that_was_opened_just_now_is_shown_once_it_
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("monitor flight-delay ewr", navigation.Destination("monitor", ("flight-delay", "ewr"))),
-        ("mon", navigation.Destination("monitor")),
-        ("inbox", navigation.Destination("approvals")),
-        ("vers flight-delay", navigation.Destination("versions", ("flight-delay",))),
+        ("monitor flight-delay ewr", views.Destination("monitor", ("flight-delay", "ewr"))),
+        ("mon", views.Destination("monitor")),
+        ("inbox", views.Destination("approvals")),
+        ("vers flight-delay", views.Destination("versions", ("flight-delay",))),
         ("q", "quit"),
     ],
 )
 def test_commands_name_views_with_arguments(typed: str, expected: object) -> None:
-    assert navigation.parse_command(typed) == expected
+    assert views.parse_command(typed) == expected
 
 
 @pytest.mark.parametrize(
@@ -89,15 +89,15 @@ def test_commands_name_views_with_arguments(typed: str, expected: object) -> Non
 )
 def test_wrong_commands_say_what_is_expected(typed: str, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
-        navigation.parse_command(typed)
+        views.parse_command(typed)
 
 
 def test_commands_complete_views_models_and_targets() -> None:
     names = (("bike-demand", "flight-delay"), ("ewr", "jfk"))
-    assert navigation.complete("mon", *names) == "monitor"
-    assert navigation.complete("monitor fl", *names) == "monitor flight-delay"
-    assert navigation.complete("monitor flight-delay j", *names) == "monitor flight-delay jfk"
-    assert navigation.complete("audit x", *names) is None
+    assert views.complete("mon", *names) == "monitor"
+    assert views.complete("monitor fl", *names) == "monitor flight-delay"
+    assert views.complete("monitor flight-delay j", *names) == "monitor flight-delay jfk"
+    assert views.complete("audit x", *names) is None
 
 
 @pytest.mark.parametrize(
@@ -214,12 +214,12 @@ MODELS, TARGETS = ("bike-demand", "bike-return", "flight-delay"), ("dc", "ewr", 
     ],
 )
 def test_a_beginning_of_a_name_is_enough_in_a_command(typed: str, meant: tuple[str, ...]) -> None:
-    found = navigation.parse_command(typed, None, MODELS, TARGETS)
+    found = views.parse_command(typed, None, MODELS, TARGETS)
     assert (found.view, *found.arguments) == meant
 
 
 def test_a_beginning_of_several_names_is_no_name() -> None:
     with pytest.raises(InvalidInputError, match="'bike' is the beginning of bike-demand, bike-return"):
-        navigation.parse_command("versions bike", None, MODELS, TARGETS)
-    exact = navigation.parse_command("versions bike", None, ("bike", *MODELS), TARGETS)
+        views.parse_command("versions bike", None, MODELS, TARGETS)
+    exact = views.parse_command("versions bike", None, ("bike", *MODELS), TARGETS)
     assert exact.arguments == ("bike",), "a whole name is that model"

@@ -8,8 +8,8 @@ import harbour
 import pytest
 from test_snapshots import KEYS, VIEWS
 
-from pilothouse.console.navigation import parse_command
 from pilothouse.console.screenshots import settle
+from pilothouse.console.session.views import parse_command
 from pilothouse.domain.roles import DAEMON
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.jobs import jobs, trainings

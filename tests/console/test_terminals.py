@@ -16,7 +16,7 @@ import pytest
 from tampering import write_everywhere
 from test_hostile_text import FORBIDDEN, NASTY, SEQUENCES, quiet
 
-from pilothouse.console.navigation import VIEWS, parse_command
+from pilothouse.console.session.views import VIEWS, parse_command
 from pilothouse.operations.jobs import jobs
 from support import wait_until
 from terminals import Terminal, screen_of

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.widgets import Input
 
 from pilothouse.console import automation_switch, navigation, palette
+from pilothouse.console.contract import ConsoleApp
 from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.problem import OpeningView
@@ -18,6 +20,7 @@ from pilothouse.console.session.command_history import CommandHistory
 from pilothouse.console.session.drawing import Drawings
 from pilothouse.console.session.session import Session
 from pilothouse.console.session.typeahead import Fence, TypeAhead
+from pilothouse.console.session.views import VIEWS, Destination, History, parse_command
 from pilothouse.console.stylesheet import Stylesheet
 from pilothouse.console.time_travel import STEP_BINDINGS, TimeTravel
 from pilothouse.console.widgets.tones import use_skin
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
 
-class Console(App[int]):
+class Console(ConsoleApp):
     """One operator's console on one workspace. ``opener`` is called in a thread, after the first frame."""
 
     CSS_PATH = "styles/console.tcss"
@@ -41,8 +44,8 @@ class Console(App[int]):
     MODES: ClassVar[dict[str, Any]] = {
         "opening": OpeningView,
         **{
-            name: (lambda name=name: navigation.make(navigation.Destination(name)))
-            for name in dict.fromkeys(view.top for view in navigation.VIEWS.values())
+            name: (lambda name=name: navigation.make(Destination(name)))
+            for name in dict.fromkeys(view.top for view in VIEWS.values())
         },
     }
     DEFAULT_MODE = "opening"
@@ -82,7 +85,7 @@ class Console(App[int]):
         if settings.keys:
             self.set_keymap(dict(settings.keys))
         self.fault = fault
-        self.history = navigation.History()
+        self.history = History()
         self.commands = commands or CommandHistory()
         self.drawings = Drawings()
         self.time_travel = TimeTravel(self)
@@ -202,10 +205,10 @@ class Console(App[int]):
         try:
             first = self._parsed(self._start)
         except InvalidInputError as error:
-            await navigation.go(self, navigation.Destination("overview"))
+            await navigation.go(self, Destination("overview"))
             self.view.say(str(error), "warn")
         else:
-            await navigation.go(self, first)
+            await self._follow(first)
         if self._at:
             self.time_travel.command(f"at {self._at}")
         self._opened()
@@ -241,11 +244,20 @@ class Console(App[int]):
         except InvalidInputError as error:
             self.view.say(str(error), "warn")
             return
-        await navigation.go(self, parsed)
+        await self._follow(parsed)
 
-    def _parsed(self, text: str) -> "navigation.Destination | str":
+    async def _follow(self, parsed: "Destination | str") -> None:
+        """Go to a view, or do what one of the words that are no view stands for."""
+        if isinstance(parsed, Destination):
+            await navigation.go(self, parsed)
+        elif self.time_travel.understands(parsed):
+            self.time_travel.command(parsed)
+        else:
+            await self.view.action_act({"quit": "leave", "resume": "pause"}.get(parsed, parsed))
+
+    def _parsed(self, text: str) -> "Destination | str":
         session = self.session
-        return navigation.parse_command(text, session.config.aliases, session.models, session.targets)
+        return parse_command(text, session.config.aliases, session.models, session.targets)
 
     async def action_act(self, name: str) -> None:
         """Actions that work everywhere go through the view, which knows whether they are allowed."""
@@ -259,7 +271,11 @@ class Console(App[int]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Arrows step from event to event in the past alone, and not while something is typed or asked."""
         if action == "step":
-            return self.time_travel.takes_arrows
+            return (
+                self.session.past is not None
+                and isinstance(self.screen, View)
+                and not isinstance(self.screen.focused, Input)
+            )
         return super().check_action(action, parameters)
 
     def do_time(self) -> None:
@@ -297,7 +313,7 @@ class Console(App[int]):
         """Forward in it."""
         self.do_history_back(1)
 
-    async def _revisit(self, place: navigation.Destination) -> None:
+    async def _revisit(self, place: Destination) -> None:
         await navigation.go(self, place, remember=False)
 
     def go_back(self) -> None:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from pilothouse.console.contract import ViewLike
 from pilothouse.console.dialogs import Ask
-from pilothouse.console.screens.base import View
 
 
-def ask(view: View[Any]) -> None:
+def ask(view: ViewLike) -> None:
     """Ask for the reason, say what it means, and switch."""
     status = view.session.status
     if status is None:
@@ -37,7 +37,7 @@ def ask(view: View[Any]) -> None:
     view.ask(question, lambda reason: _switch(view, reason, paused=status.automation.paused))
 
 
-def _switch(view: View[Any], reason: str, *, paused: bool) -> None:
+def _switch(view: ViewLike, reason: str, *, paused: bool) -> None:
     def operation(services: Any, actor: Any) -> None:
         from pilothouse.operations import automation_switch
 

@@ -1,15 +1,15 @@
 """What the cursor is on, to read and to take along: every field, the raw record, a copy for the clipboard."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pilothouse.presentation.documents import Line
 
 if TYPE_CHECKING:
-    from pilothouse.console.screens.base import View
+    from pilothouse.console.contract import ViewLike
 
 
-def read_record(view: "View[Any]", *, described: bool) -> None:
+def read_record(view: "ViewLike", *, described: bool) -> None:
     """The record of a view over the whole screen: described field by field first, or raw as TOML and JSON."""
     from pilothouse.console.reader import Reader
     from pilothouse.presentation.pages import raw
@@ -28,14 +28,14 @@ def read_record(view: "View[Any]", *, described: bool) -> None:
     view.app.push_screen(Reader(title, [page, *forms] if described else forms))
 
 
-def read_text(view: "View[Any]", title: str, text: str, lines: Callable[[str], list[Line]]) -> None:
+def read_text(view: "ViewLike", title: str, text: str, lines: Callable[[str], list[Line]]) -> None:
     """Show a text over the whole screen."""
     from pilothouse.console.reader import Reader
 
     view.app.push_screen(Reader(title, [("", text, lambda: lines(text))]))
 
 
-def copy(view: "View[Any]") -> None:
+def copy(view: "ViewLike") -> None:
     """Hand what the view copies to the terminal."""
     from pilothouse.console.session.clipboard import copied
 

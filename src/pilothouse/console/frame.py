@@ -1,7 +1,7 @@
 """The frame of a view: crumbs and person above, warnings, the keys below. Painted only where something in it is different."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.containers import Vertical
@@ -14,7 +14,7 @@ from pilothouse.console.widgets.tones import STYLES
 from pilothouse.presentation.texts import safe, safe_block, time_text
 
 if TYPE_CHECKING:
-    from pilothouse.console.screens.base import View
+    from pilothouse.console.contract import ViewLike
 
 
 class Frame:
@@ -39,7 +39,7 @@ class Frame:
                 )
             )
 
-    def paint(self, view: "View[Any]") -> None:
+    def paint(self, view: "ViewLike") -> None:
         """Put what is so now."""
         actions = view.actions()
         self.header.put([*view.crumbs(), *view.notes()], view.TOP, view.session)
@@ -58,7 +58,7 @@ def past_words(at: datetime | None) -> str:
     return f"nothing of this was there at {time_text(at)}; :now returns to the present" if at else ""
 
 
-def notes_of(view: "View[Any]") -> list[str]:
+def notes_of(view: "ViewLike") -> list[str]:
     """How the rows are narrowed and ordered: ``/failed``, ``↓ TOOK``, ``12 of 100,006``."""
     widget = view.list_or_text()
     found = [f"/{view.filter_text}"] if view.filter_text else []

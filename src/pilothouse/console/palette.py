@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 from textual.app import SystemCommand
 
-from pilothouse.console.screens.base import View
+from pilothouse.console.contract import ViewLike
 
 
-def commands(view: View[Any]) -> Iterable[SystemCommand]:
+def commands(view: ViewLike) -> Iterable[SystemCommand]:
     """One command an action, as the palette shows and runs it."""
     for action in view.actions():
         why = view.why_not(action)

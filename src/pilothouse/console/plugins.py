@@ -18,7 +18,7 @@ from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.presentation.pages.raw import raw_lines
 
 if TYPE_CHECKING:
-    from pilothouse.console.screens.base import View
+    from pilothouse.console.contract import ViewLike
     from pilothouse.presentation.cell import Tone
 
 _PREFIX = "plugin_"
@@ -40,7 +40,7 @@ def named(plugins: tuple[Plugin, ...], action: str) -> Plugin | None:
     return next((p for p in plugins if _PREFIX + p.name == action), None)
 
 
-def refusal(plugin: Plugin, view: "View[Any]") -> str:
+def refusal(plugin: Plugin, view: "ViewLike") -> str:
     """Why it cannot be run now; empty if it can."""
     session = view.session
     if session.read_only:
@@ -56,7 +56,7 @@ def refusal(plugin: Plugin, view: "View[Any]") -> str:
     return ""
 
 
-def start(plugin: Plugin, view: "View[Any]") -> None:
+def start(plugin: Plugin, view: "ViewLike") -> None:
     """Ask if that is wanted, then run it."""
     argv = plugin.argv(places_of(view))
     if not plugin.confirm:
@@ -71,7 +71,7 @@ def start(plugin: Plugin, view: "View[Any]") -> None:
     view.ask(question, lambda _: _run(plugin, argv, view))
 
 
-def _run(plugin: Plugin, argv: list[str], view: "View[Any]") -> None:
+def _run(plugin: Plugin, argv: list[str], view: "ViewLike") -> None:
     services = view.session.services
     workspace = services.paths.root if services is not None else None
     if plugin.run == "terminal":
@@ -106,7 +106,7 @@ def _run_in_the_terminal(plugin: Plugin, argv: list[str], workspace: Path | None
     return f"{plugin.name} ended with {code}", "good" if code == 0 else "warn"
 
 
-def places_of(view: "View[Any]") -> dict[str, str]:
+def places_of(view: "ViewLike") -> dict[str, str]:
     """What placeholders of plugins stand for here, by name without the ``$``: read off the record that the view is about."""
     record = view.subject()
     session = view.session

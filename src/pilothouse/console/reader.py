@@ -1,7 +1,6 @@
 """A text over the whole screen: a record described, its raw form, the output of a plugin."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -9,6 +8,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from pilothouse.console.contract import ConsoleApp
 from pilothouse.console.session.clipboard import copied
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
@@ -16,15 +16,12 @@ from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import Line
 from pilothouse.presentation.texts import safe
 
-if TYPE_CHECKING:
-    from pilothouse.console.app import Console
-
 
 class Reader(ModalScreen[None]):
     """One of several forms of a text; ``y`` turns to the next, ``c`` copies, Esc closes. ``forms`` are (name, text as it is
     copied, how it is shown)."""
 
-    app: "Console"
+    app: ConsoleApp
     BINDINGS = [
         Binding("escape,q", "close", show=False),
         Binding("y,d,t", "turn", show=False),

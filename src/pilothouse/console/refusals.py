@@ -1,15 +1,15 @@
 """Why a key does nothing just now: said beforehand in footer, help and palette; operations decide for themselves."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pilothouse.console.session.actions import Action
 from pilothouse.domain.roles import PERMISSIONS, Permission, Role
 
 if TYPE_CHECKING:
-    from pilothouse.console.screens.base import View
+    from pilothouse.console.contract import ViewLike
 
 
-def why_not(view: "View[Any]", action: Action) -> str:
+def why_not(view: "ViewLike", action: Action) -> str:
     """A console to look only, the past, the role, then the state. Empty if the action is allowed."""
     session = view.session
     if action.writes and session.read_only:
@@ -23,7 +23,7 @@ def why_not(view: "View[Any]", action: Action) -> str:
     return view.refusal(action) if action.scope == view.SCOPE else ""
 
 
-def _why_no_plugin(view: "View[Any]", action: Action) -> str:
+def _why_no_plugin(view: "ViewLike", action: Action) -> str:
     from pilothouse.console import plugins
 
     found = plugins.named(view.session.config.plugins, action.name)

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding
-from textual.widgets import Input
 
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.presentation.texts import time_text
@@ -11,7 +10,7 @@ from pilothouse.presentation.texts import time_text
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pilothouse.console.app import Console
+    from pilothouse.console.contract import ConsoleApp
     from pilothouse.operations.services import Services
 
 STEP_BINDINGS = [
@@ -24,7 +23,7 @@ STEP_BINDINGS = [
 class TimeTravel:
     """One reader's place in time. Opening another time is done in a thread; the views read again when it is there."""
 
-    def __init__(self, app: "Console") -> None:
+    def __init__(self, app: "ConsoleApp") -> None:
         self._app = app
         self._going = False
 
@@ -37,18 +36,6 @@ class TimeTravel:
     def settled(self) -> bool:
         """False while another time is being opened."""
         return not self._going
-
-    @property
-    def takes_arrows(self) -> bool:
-        """In the past, on a view that has the keys to itself."""
-        from pilothouse.console.screens.base import View
-
-        screen = self._app.screen
-        return (
-            self._app.session.past is not None
-            and isinstance(screen, View)
-            and not isinstance(screen.focused, Input)
-        )
 
     def command(self, text: str) -> None:
         """``at TIME`` or ``now``."""

@@ -1,6 +1,5 @@
 """The story in order: train, gate, approve, deploy, serve, watch, retrain; then the report, read from the store."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,7 +13,6 @@ from pilothouse.demo.client import HubClient, ServingClient
 from pilothouse.demo.progress import Progress
 from pilothouse.demo.replay import Lane, Tally, replay
 from pilothouse.demo.traffic import Stream, read_streams
-from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import VersionStatus
 from pilothouse.operations import catalogue
@@ -43,36 +41,6 @@ class Told:
 
     tally: Tally
     days: int
-
-
-def tell(
-    folder: Path | None,
-    *,
-    headless: bool,
-    as_json: bool,
-    until: str | None,
-    pace: float | None,
-    keep: bool,
-    actor: str | None,
-) -> int:
-    """Run the demo in ``folder`` (a new temporary one otherwise). The exit code is 0 only if every step happened."""
-    days = _days(until)
-    progress = Progress()
-    root = stage.set_up(folder)
-    progress.say(f"workspace {root}: real flights and bike rentals, two model files")
-    if not headless and not as_json and sys.stdin.isatty() and sys.stdout.isatty():
-        from pilothouse.demo import live
-
-        return live.show(root, progress, days=days, pace=pace, keep=keep, actor=actor)
-    try:
-        cast = raise_curtain(root, progress)
-        told = play(cast, days)
-        epilogue(cast, told.days)
-        return report.deliver(cast, told.tally, as_json=as_json)
-    finally:
-        if not keep:
-            stage.strike(root)
-        progress.say(stage.look_round(root))
 
 
 def raise_curtain(root: Path, progress: Progress) -> Cast:
@@ -195,16 +163,3 @@ def _lane(cast: Cast, stream: Stream) -> Lane:
     token = paths.serving_folder(stream.target) / "token"
     client = ServingClient(stream.target, lambda: stage.serving_port(paths, stream.target))
     return Lane(stream, client, HubClient(paths.hub_socket, token))
-
-
-def _days(until: str | None) -> int:
-    first = FIRST_DAY[FLIGHTS].date()
-    try:
-        last = date.fromisoformat(until) if until else STORY_ENDS
-    except ValueError:
-        raise InvalidInputError(
-            f"{until!r} is not a day: expected a date of 2013 such as 2013-07-01"
-        ) from None
-    if not first < last <= date(2013, 12, 31):
-        raise InvalidInputError(f"--until {last}: expected a day after {first}, up to 2013-12-31")
-    return (last - first).days

@@ -5,14 +5,11 @@ written since, or the same connection outside of ``append``.
 """
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry.admission import Clock
+from pilothouse.telemetry.increment import Increment
 from pilothouse.telemetry.streams import Stream
-
-if TYPE_CHECKING:
-    from pilothouse.telemetry.rollup import Increment
 
 Place = tuple[str, int, str]
 """Model, version, target: what makes a stream."""
@@ -53,11 +50,11 @@ class Remembered:
             known.clear()
         self._seen = None
 
-    def window(self, key: Key) -> "Increment | None":
+    def window(self, key: Key) -> Increment | None:
         """The window of the finest level, where it is known."""
         return self._windows.get(key)
 
-    def put_window(self, key: Key, window: "Increment") -> None:
+    def put_window(self, key: Key, window: Increment) -> None:
         """Remember the window as it is written now."""
         self._windows[key] = window
         self._windows.move_to_end(key)

@@ -6,7 +6,7 @@ the sum once the window has passed. So a batch costs one window, and any level c
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from pilothouse.statistics.profiles.latency import LatencyProfile
 from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry.columns import Features, Floats, Ints, Predictions
+from pilothouse.telemetry.increment import Increment
 from pilothouse.telemetry.remembered import Key, Remembered
 
 SECOND_US = 1_000_000
@@ -23,17 +24,6 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 _FINER = {HOUR: MINUTE, DAY: HOUR}
 DENSE_ROWS_A_MINUTE = 200
 """From this traffic on a minute's profile weighs less than its events, and minutes are kept."""
-
-
-@dataclass(slots=True)
-class Increment:
-    """What a batch adds to one window."""
-
-    rows: int = 0
-    requests: int = 0
-    errors: int = 0
-    latencies: LatencyProfile = field(default_factory=latency.empty_latencies)
-    profile: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,9 +207,9 @@ def demo(
     keep: bool,
 ) -> int:
     """Train, gate, approve, deploy, serve, watch and retrain on real flights."""
-    from pilothouse.demo import story
+    from pilothouse.demo.run import run_demo
 
-    return story.tell(
+    return run_demo(
         workspace or session.workspace,
         headless=headless,
         as_json=session.as_json,

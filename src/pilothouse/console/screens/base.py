@@ -13,6 +13,7 @@ from pilothouse.console.frame import Frame, notes_of
 from pilothouse.console.refusals import why_not
 from pilothouse.console.screens.reading import Answered, ReadingScreen, T
 from pilothouse.console.session.actions import Action, actions_of, bindings_of
+from pilothouse.console.session.views import VIEWS, Destination
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.prompt import Prompt
@@ -46,7 +47,7 @@ class View(ReadingScreen[T]):
         self._frame_due = False
         self.lists: list[Grid | Pager] = []
         """Its lists and texts, in their order."""
-        self.destination = navigation.Destination(self.SCOPE)
+        self.destination = Destination(self.SCOPE)
         """Where the history finds this view again."""
 
     # ---- what a view is made of
@@ -177,7 +178,7 @@ class View(ReadingScreen[T]):
             self.say(f"{action.shown_keys} {action.word or action.name}: {reason}", "warn")
             return
         if name.startswith("go_"):
-            await navigation.go(self.app, navigation.Destination(name.removeprefix("go_")))
+            await navigation.go(self.app, Destination(name.removeprefix("go_")))
             return
         if name.startswith("plugin_"):
             self._start_plugin(name)
@@ -187,8 +188,8 @@ class View(ReadingScreen[T]):
 
     def open_view(self, view: str, *arguments: object) -> None:
         """Go in: put another view on top, or to its place where it is a top view."""
-        destination = navigation.Destination(view, tuple(str(argument) for argument in arguments))
-        if navigation.VIEWS[view].top == view:
+        destination = Destination(view, tuple(str(argument) for argument in arguments))
+        if VIEWS[view].top == view:
             self.app.call_later(navigation.go, self.app, destination)
         else:
             self.app.push_screen(navigation.make(destination))
@@ -320,7 +321,7 @@ class View(ReadingScreen[T]):
         if not (self.WIDENS and self.destination.arguments):
             return False
         self.set_arguments("all")
-        self.destination = navigation.Destination(self.SCOPE)
+        self.destination = Destination(self.SCOPE)
         self.app.history.visit(self.destination)
         return True
 

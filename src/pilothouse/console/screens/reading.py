@@ -9,6 +9,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
+from pilothouse.console.contract import ConsoleApp
 from pilothouse.console.session.session import Session
 from pilothouse.domain.equality import same
 from pilothouse.domain.errors import PilothouseError
@@ -16,7 +17,6 @@ from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Tone
 
 if TYPE_CHECKING:
-    from pilothouse.console.app import Console
     from pilothouse.operations.services import Services
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class ReadingScreen(Screen[None], Generic[T]):
     """Subclasses give ``load`` and ``show``, ``show_fault``, ``say`` and ``refresh_chrome``. An answer to a question that is
     no longer asked is not shown, and no answer to another question stays where there is none to this one."""
 
-    app: "Console"
+    app: ConsoleApp
 
     class Loaded(Message):
         """The thread has read what the view shows."""

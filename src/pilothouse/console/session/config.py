@@ -10,8 +10,8 @@ from typing import Any, Literal, cast
 from rich.errors import StyleSyntaxError
 from rich.style import Style
 
-from pilothouse.console.navigation import VIEWS, WORDS, parse_command
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, RESERVED, actions_of, key_name, printed
+from pilothouse.console.session.views import VIEWS, WORDS, parse_command
 from pilothouse.console.widgets.tones import SKINS
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.presentation.cell import Tone

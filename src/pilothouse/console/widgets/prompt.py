@@ -7,7 +7,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
-from pilothouse.console.navigation import completions
+from pilothouse.console.session.views import completions
 from pilothouse.console.widgets.field import TextField
 
 

@@ -1,0 +1,188 @@
+"""Views by name: what ``:`` understands and what it completes, and where a reader has been."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pilothouse.domain.errors import InvalidInputError
+
+
+@dataclass(frozen=True, slots=True)
+class ViewName:
+    """A view: where its class is, below which top view it opens, and which arguments it takes."""
+
+    name: str
+    place: str
+    top: str
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """``monitor [MODEL] [TARGET]``."""
+        return " ".join([self.name, *self.required, *(f"[{name}]" for name in self.optional)])
+
+
+VIEWS: dict[str, ViewName] = {
+    view.name: view
+    for view in (
+        ViewName("overview", "overview:OverviewView", "overview", aliases=("pulse", "home")),
+        ViewName("models", "models:ModelsView", "models"),
+        ViewName("versions", "versions:VersionsView", "models", ("MODEL",)),
+        ViewName("version", "version:VersionView", "models", ("MODEL/NUMBER",), ("PAGE",)),
+        ViewName(
+            "compare", "compare:CompareView", "models", ("MODEL/NUMBER", "MODEL/NUMBER"), aliases=("diff",)
+        ),
+        ViewName("lineage", "lineage:LineageView", "models", ("MODEL/NUMBER",), aliases=("xray",)),
+        ViewName("approvals", "approvals:ApprovalsView", "approvals", aliases=("inbox", "requests")),
+        ViewName("evidence", "evidence:EvidenceView", "approvals", ("REQUEST",), aliases=("request",)),
+        ViewName("monitor", "monitor:MonitorView_", "monitor", (), ("MODEL", "TARGET", "BESIDE"), ("mon",)),
+        ViewName("rejected", "rejected:RejectedView", "monitor"),
+        ViewName("outcomes", "outcomes:OutcomesView", "monitor", (), ("WHICH",)),
+        ViewName("jobs", "jobs:JobsView", "jobs", (), ("STATUS",)),
+        ViewName("job", "job:JobView", "jobs", ("JOB",), aliases=("log",)),
+        ViewName("trials", "trials:TrialsView", "jobs", (), ("JOB",), ("search",)),
+        ViewName("train", "train:TrainView", "train", (), ("MODEL",)),
+        ViewName("deployments", "deployments:DeploymentsView", "deployments", (), ("MODEL",), ("deploy",)),
+        ViewName("history", "history:HistoryView", "deployments", (), ("MODEL",)),
+        ViewName("fleet", "fleet:FleetView", "deployments"),
+        ViewName("alerts", "alerts:AlertsView", "alerts", (), ("MODEL",), ("incidents",)),
+        ViewName("incident", "incident:IncidentView", "alerts", ("INCIDENT",)),
+        ViewName("alert", "alert:AlertView", "alerts", ("ALERT",), aliases=("why",)),
+        ViewName("schedules", "schedules:SchedulesView", "schedules"),
+        ViewName("triggers", "triggers:TriggersView", "schedules", (), ("MODEL",), ("automation",)),
+        ViewName("audit", "audit:AuditView", "audit", (), ("TEXT",)),
+        ViewName("entry", "entry:EntryView", "audit", ("SEQ",)),
+        ViewName("legal-holds", "holds:HoldsView", "audit", aliases=("holds",)),
+        ViewName("affected", "affected:AffectedView", "models", ("MODEL/NUMBER|DIGEST",)),
+    )
+}
+WORDS = ("help", "pause", "resume", "quit", "at", "now")
+"""Commands that are no view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A view with its arguments."""
+
+    view: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass
+class History:
+    """Where the reader has been. ``at`` is the place of what is on the screen; ``before`` the view that was there before."""
+
+    places: list[Destination] = field(default_factory=list)
+    at: int = -1
+    before: Destination | None = None
+    KEPT = 100
+
+    @property
+    def now(self) -> Destination | None:
+        """What is on the screen."""
+        return self.places[self.at] if self.places else None
+
+    def visit(self, place: Destination) -> None:
+        """The reader is somewhere else: what lay ahead is forgotten, as in a browser."""
+        if place == self.now:
+            return
+        self.before = self.now
+        self.places = [*self.places[: self.at + 1], place][-self.KEPT :]
+        self.at = len(self.places) - 1
+
+    def step(self, steps: int) -> Destination | None:
+        """Go back or forward; None where there is nothing."""
+        if not 0 <= self.at + steps < len(self.places):
+            return None
+        self.before = self.now
+        self.at += steps
+        return self.now
+
+
+def parse_command(
+    text: str,
+    aliases: Mapping[str, str] | None = None,
+    models: tuple[str, ...] = (),
+    targets: tuple[str, ...] = (),
+) -> Destination | str:
+    """A destination, or one of WORDS. ``aliases`` are the reader's own; of the names of views, models, targets and states a
+    beginning is enough. Raises InvalidInputError with the usage, or with the names where several begin so."""
+    name, *arguments = text.split() or [""]
+    if aliases and name in aliases:
+        name, *arguments = [*aliases[name].split(), *arguments]
+    name = name.casefold()
+    if name in WORDS or name in ("q", "q!"):
+        return "quit" if name.startswith("q") else name
+    view = next((v for v in VIEWS.values() if name == v.name or name in v.aliases), None)
+    if view is None:
+        candidates = [v for v in VIEWS.values() if name and v.name.startswith(name)]
+        if not candidates:
+            shown = name if len(name) <= 20 else f"{name[:19]}…"
+            raise InvalidInputError(f"there is no view {shown!r}: try {', '.join(VIEWS)}")
+        view = candidates[0]
+    if not len(view.required) <= len(arguments) <= len(view.required) + len(view.optional):
+        raise InvalidInputError(f"expected :{view.usage}")
+    names = (*view.required, *view.optional)
+    options = _options(models, targets)
+    return Destination(
+        view.name,
+        tuple(_whole(text, options.get(name, ())) for name, text in zip(names, arguments, strict=False)),
+    )
+
+
+def _options(models: tuple[str, ...], targets: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """What each argument may be, where that is known."""
+    from pilothouse.domain.jobs import JobStatus
+
+    versions = tuple(f"{model}/" for model in models)
+    return {
+        "MODEL": models,
+        "MODEL/NUMBER": versions,
+        "MODEL/NUMBER|DIGEST": versions,
+        "TARGET": targets,
+        "WHICH": ("waiting", "conflicts"),
+        "STATUS": tuple(status.replace(" ", "-") for status in JobStatus),
+    }
+
+
+def _whole(text: str, names: tuple[str, ...]) -> str:
+    """The one of ``names`` that ``text`` is the beginning of, else ``text``; of ``flight/3`` the model. Raises
+    InvalidInputError where it is the beginning of several."""
+    versions = any(name.endswith("/") for name in names)
+    if text == "all" or (versions and "/" not in text):
+        return text
+    begun, slash, number = text.partition("/") if versions else (text, "", "")
+    names = tuple(name.removesuffix("/") for name in names)
+    found = [name for name in names if name.startswith(begun)]
+    if begun in names or not found:
+        return text
+    if len(found) > 1:
+        raise InvalidInputError(f"{begun!r} is the beginning of {', '.join(found)}: type more of it")
+    return f"{found[0]}{slash}{number}"
+
+
+def completions(
+    text: str, models: tuple[str, ...], targets: tuple[str, ...], aliases: tuple[str, ...] = ()
+) -> list[str]:
+    """Every whole command that ``text`` may be the beginning of, in the order of views, models, targets, states."""
+    *before, last = text.split(" ")
+    if not before:
+        names = (*VIEWS, *WORDS, *aliases)
+        return [name for name in names if name.startswith(last.casefold()) and name != last]
+    name = before[0].casefold()
+    view = VIEWS.get(name) or next((v for v in VIEWS.values() if name in v.aliases), None)
+    if view is None:
+        return []
+    names = (*view.required, *view.optional)
+    position = len(before) - 1
+    if position >= len(names):
+        return []
+    options = _options(models, targets).get(names[position], ())
+    found = (option for option in options if option.startswith(last) and option != last)
+    return [" ".join([*before, option]) for option in found]
+
+
+def complete(text: str, models: tuple[str, ...], targets: tuple[str, ...]) -> str | None:
+    """The first whole command that ``text`` is the beginning of, or None."""
+    return next(iter(completions(text, models, targets)), None)

@@ -1,0 +1,53 @@
+"""The demo as the command runs it: a console over a replay on a terminal, else the whole scenario and its report."""
+
+import sys
+from datetime import date
+from pathlib import Path
+
+from pilothouse.demo import report, stage, story
+from pilothouse.demo.progress import Progress
+from pilothouse.demo.story import FIRST_DAY, FLIGHTS, STORY_ENDS
+from pilothouse.domain.errors import InvalidInputError
+
+
+def run_demo(
+    folder: Path | None,
+    *,
+    headless: bool,
+    as_json: bool,
+    until: str | None,
+    pace: float | None,
+    keep: bool,
+    actor: str | None,
+) -> int:
+    """Run the demo in ``folder`` (a new temporary one otherwise). The exit code is 0 only if every step happened."""
+    days = _days(until)
+    progress = Progress()
+    root = stage.set_up(folder)
+    progress.say(f"workspace {root}: real flights and bike rentals, two model files")
+    if not headless and not as_json and sys.stdin.isatty() and sys.stdout.isatty():
+        from pilothouse.demo import live
+
+        return live.show(root, progress, days=days, pace=pace, keep=keep, actor=actor)
+    try:
+        cast = story.raise_curtain(root, progress)
+        told = story.play(cast, days)
+        story.epilogue(cast, told.days)
+        return report.deliver(cast, told.tally, as_json=as_json)
+    finally:
+        if not keep:
+            stage.strike(root)
+        progress.say(stage.look_round(root))
+
+
+def _days(until: str | None) -> int:
+    first = FIRST_DAY[FLIGHTS].date()
+    try:
+        last = date.fromisoformat(until) if until else STORY_ENDS
+    except ValueError:
+        raise InvalidInputError(
+            f"{until!r} is not a day: expected a date of 2013 such as 2013-07-01"
+        ) from None
+    if not first < last <= date(2013, 12, 31):
+        raise InvalidInputError(f"--until {last}: expected a day after {first}, up to 2013-12-31")
+    return (last - first).days
