@@ -32,6 +32,7 @@ from pilothouse.telemetry.columns import (
     join_features,
     join_predictions,
 )
+from pilothouse.telemetry.increment import Increment
 from pilothouse.telemetry.remembered import Place, Remembered
 from pilothouse.telemetry.streams import Stream
 from pilothouse.telemetry.truths import StoredBatch
@@ -260,7 +261,7 @@ class Intake:
         time = np.array([errors.time_us], np.int64)
         stream = self._advance(place, facts, time, 0, False)
         window = rollup.finest_window(errors.time_us, stream.minutes_since_us)
-        part = {window: rollup.Increment(errors=errors.count)}
+        part = {window: Increment(errors=errors.count)}
         rollup.add(self.connection, facts.specification, stream.id, part, self.known)
 
 
