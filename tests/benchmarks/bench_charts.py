@@ -21,7 +21,7 @@ from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.monitoring import DriftReading, MonitorView, PerformanceReading, TrafficReading
 from pilothouse.presentation.charts import braille, plotting
-from pilothouse.presentation.charts.charts import Chart
+from pilothouse.presentation.charts.chart import Chart
 from pilothouse.presentation.charts.monitor_charts import monitor_charts, whole_span
 from pilothouse.presentation.charts.monitor_span import steady
 from pilothouse.presentation.pages.work_pages import feature_table

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from verdict_files import LEAD, Array, Study
 
-from pilothouse.domain.watch import Turn, turn
+from pilothouse.domain.alert_rules import Turn, turn
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_groups, profile_rows
 from pilothouse.statistics.profiles.specification import SCORE, ProfileSpecification, build_specification
 from pilothouse.statistics.significance.multiplicity import LASTING

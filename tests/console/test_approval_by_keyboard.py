@@ -3,7 +3,7 @@
 import harbour
 
 from pilothouse.console.screenshots import settle
-from pilothouse.console.widgets.chrome import Footer
+from pilothouse.console.widgets.frame_parts import Footer
 from pilothouse.domain.records import RequestStatus
 from pilothouse.operations.promotion import deployments, promotions
 

@@ -5,7 +5,7 @@ from test_views import press
 
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.chart import ChartView
-from pilothouse.console.widgets.chrome import VIEWS, tab_labels
+from pilothouse.console.widgets.frame_parts import VIEWS, tab_labels
 
 
 @pytest.mark.parametrize("width", [104, 80, 60, 44, 30])

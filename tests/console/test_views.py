@@ -12,7 +12,7 @@ from pilothouse.composition import open_workspace
 from pilothouse.console.screenshots import settle
 from pilothouse.console.session import exporting
 from pilothouse.console.widgets.chart import ChartView
-from pilothouse.console.widgets.chrome import OneLine
+from pilothouse.console.widgets.frame_parts import OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.operations.workspace import workspaces, write_state
 from pilothouse.presentation.charts.braille import plain_text

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.daemon import logs
-from pilothouse.daemon.parts import Bell, Parts, repeat, watch
+from pilothouse.daemon.thread_loop import Bell, Parts, repeat, watch
 from pilothouse.domain.errors import ConflictError, UnavailableError
 from pilothouse.system.leader import leader, leadership
 from support import wait_until

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.daemon.parts import Bell
 from pilothouse.daemon.scheduler import ScheduleKeeper
+from pilothouse.daemon.thread_loop import Bell
 from pilothouse.domain.records import Job
 from pilothouse.operations import automation_switch
 from pilothouse.operations.automation import schedules

@@ -8,9 +8,9 @@ import typing
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
+from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.model_file import load_spec
 from pilothouse.domain.model_spec import METRICS, Duration, ModelSpec
-from pilothouse.domain.plain import format_duration
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 

@@ -2,7 +2,7 @@
 
 from documents import DOCUMENTS
 
-from pilothouse.domain.what_changed import MUCH_VOLUME, Change
+from pilothouse.domain.change_diagnosis import MUCH_VOLUME, Change
 from pilothouse.statistics import performance_estimation
 from pilothouse.statistics.estimation import probability_calibration
 

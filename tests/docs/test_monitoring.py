@@ -10,8 +10,8 @@ from pilothouse.operations.alerts import alerting, silence
 from pilothouse.operations.monitoring import window_closing
 from pilothouse.statistics import reference
 from pilothouse.statistics.performance import performance_verdicts
-from pilothouse.statistics.significance import calibration, multiplicity, null_windows, wander
-from pilothouse.telemetry import admission, rollup, truths
+from pilothouse.statistics.significance import calibration, multiplicity, null_windows, overdispersion
+from pilothouse.telemetry import admission, outcome_matching, rollup
 
 TEXT = (DOCUMENTS / "monitoring.md").read_text("utf-8")
 
@@ -24,7 +24,7 @@ def first_cells(heading: str) -> list[str]:
 def test_every_reason_for_a_rejection_is_listed():
     reasons = {
         value
-        for module in (admission, truths)
+        for module in (admission, outcome_matching)
         for name, value in vars(module).items()
         if name.isupper() and not name.startswith("_") and isinstance(value, str)
     }
@@ -45,7 +45,7 @@ def test_bounds_are_those_in_force():
         f"| level by ranks: `higher`, `lower`, in standard deviations | {effect['higher']:g} |",
         f"| spread by ranks: `wider`, `narrower`, as a share | {effect['narrower']:g} |",
         f"or below its smallest | {effect['outside']:g} |",
-        f"in the deviations that are usual for it | {wander.SMALLEST_MOVE * 100:g} points |",
+        f"in the deviations that are usual for it | {overdispersion.SMALLEST_MOVE * 100:g} points |",
         f"| Jensen–Shannon distance (base 2, 0 to 1) | {effect['js']:g} |",
         f"risen by {effect['missing'] * 100:g} points (missing) or {effect['unseen'] * 100:g} point (unseen)",
         f"fewer than {reference.FEWEST_ROWS} training rows, or {reference.FEWEST_DAYS} days",
@@ -78,7 +78,7 @@ def test_bounds_are_those_in_force():
     assert (
         "two parts for its distance, two each for higher and lower, one each for wider and narrower" in TEXT
     )
-    assert (wander.MOST_CATEGORIES, wander.FEWEST_HITS) == (12, 5)
+    assert (overdispersion.MOST_CATEGORIES, overdispersion.FEWEST_HITS) == (12, 5)
     assert "the twelve most frequent with five rows or more" in TEXT
     assert performance_verdicts.speaking_share(defaults.false_alarm_rate) == 1 / 10
     assert "nine of ten windows" in TEXT

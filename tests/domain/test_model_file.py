@@ -2,9 +2,9 @@
 
 import pytest
 
+from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
-from pilothouse.domain.plain import format_duration
 
 GOOD = """
 name = "flight-delay"

@@ -2,8 +2,7 @@
 
 import pytest
 
-from pilothouse.domain.monitoring import Health
-from pilothouse.domain.watch import (
+from pilothouse.domain.alert_rules import (
     DAY,
     HOUR,
     MINUTE,
@@ -17,6 +16,7 @@ from pilothouse.domain.watch import (
     why_not_retrain,
     worst_health,
 )
+from pilothouse.domain.monitoring import Health
 
 US_DAY = DAY * 1_000_000
 

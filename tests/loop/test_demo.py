@@ -19,7 +19,7 @@ import pytest
 from pilothouse.composition import open_workspace
 from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
-from pilothouse.demo import stage
+from pilothouse.demo import workspace
 from pilothouse.operations import catalogue
 from pilothouse.operations.fleet import processes
 from pilothouse.operations.ingest import ingest
@@ -59,7 +59,7 @@ def demo(root: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.wait()
-        stage.strike(root)
+        workspace.strike(root)
 
 
 def finished(process: subprocess.Popen[str], *codes: int, timeout: float = 900) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def test_the_story_happens_and_its_report_is_what_the_store_holds(tmp_path: Path
     with demo(root, "--until", "2013-09-24" if LONG else "2013-06-04") as process:
         report = finished(process, 0 if LONG else 1)
     services = open_workspace(root)
-    reader = workspaces.identify(services, stage.os_user(), stage.APPROVER)
+    reader = workspaces.identify(services, workspace.os_user(), workspace.APPROVER)
     totals = ingest.totals(services, reader)
     assert report["events_stored"] == report["requests_sent"] == totals.events > 50_000
     assert report["labels_joined"] == report["outcomes_sent"] == totals.labels > 50_000
@@ -130,7 +130,7 @@ def test_killing_server_and_daemon_in_mid_replay_loses_nothing_that_was_answered
 
 def events_beyond(services: Services, process: subprocess.Popen[str], count: int) -> None:
     """Wait until so many events are stored, or the demo has ended."""
-    reader = workspaces.identify(services, stage.os_user(), stage.APPROVER)
+    reader = workspaces.identify(services, workspace.os_user(), workspace.APPROVER)
 
     def enough() -> bool:
         assert process.poll() is None, process.communicate()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.demo import stage
+from pilothouse.demo import workspace
 from support import wait_until
 from terminals import Terminal, screen_of
 
@@ -33,10 +33,10 @@ def test_the_demo_opens_the_console_and_gives_the_terminal_back(tmp_path: Path) 
             )
             assert terminal.process.returncode == 0
             said = terminal.output().rpartition(b"\x1b[?1049l")[2].decode()
-        assert f"--workspace '{root}' --as {stage.APPROVER}" in said, "what is to be typed is quoted"
+        assert f"--workspace '{root}' --as {workspace.APPROVER}" in said, "what is to be typed is quoted"
         assert "Traceback" not in said
     finally:
-        stage.strike(root)
+        workspace.strike(root)
 
 
 def shows(terminal: Terminal, *words: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flight_batches import CATEGORICAL, NUMERIC, batches
-from pilothouse.domain.what_changed import Change
+from pilothouse.domain.change_diagnosis import Change
 from pilothouse.operations.alerts import alerts, change_evidence
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health

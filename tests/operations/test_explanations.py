@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pilothouse.domain.grounds import Grounds
+from pilothouse.domain.figure_context import Grounds
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.operations.alerts import explanations
 from pilothouse.operations.alerts.explanations import Occasion

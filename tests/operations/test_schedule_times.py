@@ -8,7 +8,7 @@ import pytest
 
 from every_minute import ZONES, changes, check
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.moments import moment
+from pilothouse.domain.time_parsing import moment
 from pilothouse.operations.automation.schedule_times import check_rule, due_times, nominal_times, start_of
 from pilothouse.store.schedules import Rule
 

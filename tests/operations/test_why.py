@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.why import Why
+from pilothouse.domain.alert_explanation import Why
 from pilothouse.operations.alerts import alert_explanation, alerts, incidents
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.services import Services

@@ -17,7 +17,7 @@ from pilothouse.domain.monitoring import (
 )
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.charts import braille
-from pilothouse.presentation.charts.charts import (
+from pilothouse.presentation.charts.chart import (
     Chart,
     Mark,
     Series,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pilothouse.presentation.cells import Cell, cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, aligned, wrap
 from pilothouse.presentation.tables.sorting import sorted_rows
-from pilothouse.presentation.tables.tables import Column, Row, Table, fit_columns, plain_lines, read_columns
+from pilothouse.presentation.tables.table import Column, Row, Table, fit_columns, plain_lines, read_columns
 from pilothouse.presentation.width import clip, display_width
 
 

@@ -16,7 +16,7 @@ from pilothouse.operations.jobs import job_attempts, results
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import retention, workspaces
-from pilothouse.store import agreement, audit
+from pilothouse.store import audit, audit_agreement
 from pilothouse.store import requests as stored_requests
 from pilothouse.telemetry import TelemetryStore, VersionFacts, from_us, rollup
 from pilothouse.telemetry.columns import decode_predictions
@@ -144,7 +144,7 @@ def registry_state(root: Path) -> dict[str, Any]:
             from pilothouse.store import versions
 
             audit.verify(connection)
-            assert list(agreement.disagreements(connection)) == []
+            assert list(audit_agreement.disagreements(connection)) == []
             for digest in versions.artifact_digests(connection):
                 services.artifacts.read(digest)
             counts = {

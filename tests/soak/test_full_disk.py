@@ -14,7 +14,7 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.roles import Role
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.workspace import audits, workspaces, write_state
-from pilothouse.store import agreement, versions
+from pilothouse.store import audit_agreement, versions
 from pilothouse.system import landlock
 from support import wait_until
 from workshop import Workshop, make_workshop
@@ -61,7 +61,7 @@ def sound(workshop: Workshop) -> None:
     services.registry.check()
     audits.verify(services, workshop.admin)
     with services.registry.read() as connection:
-        assert list(agreement.disagreements(connection)) == []
+        assert list(audit_agreement.disagreements(connection)) == []
         for digest in versions.artifact_digests(connection):
             services.artifacts.read(digest)
 

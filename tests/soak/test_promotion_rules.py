@@ -15,7 +15,7 @@ from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.roles import Role
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.workspace import workspaces
-from pilothouse.store import agreement, audit
+from pilothouse.store import audit, audit_agreement
 from soak_plan import size
 
 TARGETS = ("ewr", "jfk")
@@ -191,7 +191,7 @@ class Promotions(RuleBasedStateMachine):
             ).fetchall()
             assert {row[0]: row[1] for row in rows} == {t: s[-1] for t, s in self.live.items() if s}
             assert len(rows) == len({row[0] for row in rows})
-            assert list(agreement.disagreements(connection)) == []
+            assert list(audit_agreement.disagreements(connection)) == []
             audit.verify(connection)
         for number, asked in self.asked.items():
             request = promotions.get_request(self.harbour.services, self.harbour.actor("ada"), number)

@@ -8,8 +8,8 @@ import pytest
 
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
+from pilothouse.statistics.significance.overdispersion import SHARE, Wander
 from pilothouse.statistics.significance.thresholds import Calibration, DriftJudgement, calibrate, judge
-from pilothouse.statistics.significance.wander import SHARE, Wander
 
 DAYS, A_DAY = 7 * 52, 60
 Day = tuple[dict[str, np.ndarray], dict[str, list[str]], np.ndarray]

@@ -24,7 +24,7 @@ from pilothouse.domain.wire import (
     code_texts,
     pack_timings,
 )
-from pilothouse.telemetry import TelemetryStore, VersionFacts, streams, truths
+from pilothouse.telemetry import TelemetryStore, VersionFacts, outcome_matching, streams
 from pilothouse.telemetry.schema import _FIRST
 from pilothouse.telemetry.streams import EXAMPLES_A_REASON, rejected_counts
 from templates import copy_of
@@ -156,7 +156,7 @@ def test_rejections_are_counted_for_good_and_kept_in_bounds(store: TelemetryStor
 
 
 def test_outcomes_wait_in_bounds(store: TelemetryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(truths, "WAITING_AT_MOST", 5)
+    monkeypatch.setattr(outcome_matching, "WAITING_AT_MOST", 5)
     receipt = store.add_outcomes([Outcome(f"x/{i}", 1.0) for i in range(8)], NOW_US)
     assert receipt.waiting == 5
     assert shown(store) == {"too many outcomes wait": 3}

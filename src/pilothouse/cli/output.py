@@ -13,7 +13,7 @@ import click
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.presentation.cells import cell
-from pilothouse.presentation.tables.tables import Column, Row, Table, plain_lines
+from pilothouse.presentation.tables.table import Column, Row, Table, plain_lines
 from pilothouse.presentation.texts import safe, safe_json
 
 _WIDE = 10_000

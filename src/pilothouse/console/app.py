@@ -13,8 +13,8 @@ from pilothouse.console import automation_switch, navigation, palette
 from pilothouse.console.contract import ConsoleApp
 from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.screens.base import View
-from pilothouse.console.screens.problem import OpeningView
-from pilothouse.console.session import watch
+from pilothouse.console.screens.opening import OpeningView
+from pilothouse.console.session import change_watcher
 from pilothouse.console.session.actions import EVERYWHERE, bindings_of
 from pilothouse.console.session.command_history import CommandHistory
 from pilothouse.console.session.drawing import Drawings
@@ -97,7 +97,7 @@ class Console(ConsoleApp):
         self._watching = watching
         self._looking = False
         self._in_trouble = False
-        self.watcher: watch.Watcher | None = None
+        self.watcher: change_watcher.Watcher | None = None
 
     @property
     def coloured(self) -> bool:
@@ -142,7 +142,7 @@ class Console(ConsoleApp):
     def on_mount(self) -> None:
         """Open the workspace in a thread and watch it."""
         if self._watching:
-            self.watcher = watch.Watcher(self.session, self.post_message)
+            self.watcher = change_watcher.Watcher(self.session, self.post_message)
             self.watcher.start()
         else:
             self.look()
@@ -179,9 +179,9 @@ class Console(ConsoleApp):
             self.run_worker(self._look, thread=True, exit_on_error=False, group="watch")
 
     def _look(self) -> None:
-        self.post_message(watch.look(self.session))
+        self.post_message(change_watcher.look(self.session))
 
-    async def on_looked(self, message: watch.Looked) -> None:
+    async def on_looked(self, message: change_watcher.Looked) -> None:
         """Let the view on top read again where something has changed."""
         self._looking = False
         if (

@@ -7,7 +7,7 @@ from rich.text import Text
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from pilothouse.console.widgets.chrome import Banner, Footer, Header
+from pilothouse.console.widgets.frame_parts import Banner, Footer, Header
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.console.widgets.tones import STYLES

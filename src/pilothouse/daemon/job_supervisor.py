@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pilothouse.daemon.logs import say
-from pilothouse.daemon.parts import Bell, repeat
+from pilothouse.daemon.thread_loop import Bell, repeat
 from pilothouse.domain.errors import PilothouseError, StaleAttemptError, UnavailableError
 from pilothouse.domain.failures import cause_of
 from pilothouse.domain.jobs import JobStatus, ProgressLine, StepExit, StepRequest, StepResult

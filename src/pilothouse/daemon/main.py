@@ -26,7 +26,7 @@ from pilothouse.system.leader import leadership
 from pilothouse.system.paths import WorkspacePaths
 
 if TYPE_CHECKING:
-    from pilothouse.daemon.crew import Crew
+    from pilothouse.daemon.threads import Crew
 
 log = logging.getLogger("pilothouse.daemon.main")  # by name: run with -m this module is called __main__
 
@@ -97,7 +97,7 @@ def _lead(
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     # Only now, with the launcher exec'd: what these open, no step can inherit.
     from pilothouse.composition import open_workspace
-    from pilothouse.daemon.crew import Crew
+    from pilothouse.daemon.threads import Crew
     from pilothouse.operations.fleet import processes
 
     services = open_workspace(paths.root)

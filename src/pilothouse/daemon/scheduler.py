@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pilothouse.daemon.logs import say
-from pilothouse.daemon.parts import Bell, repeat
+from pilothouse.daemon.thread_loop import Bell, repeat
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON

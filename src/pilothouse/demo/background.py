@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from pilothouse.composition import open_workspace
-from pilothouse.demo import acts, story
+from pilothouse.demo import scenario, steps
 from pilothouse.demo.progress import Progress
 from pilothouse.demo.replay import Tally, replay
 
@@ -18,7 +18,7 @@ from pilothouse.demo.replay import Tally, replay
 def main(root: Path, days: int, days_a_second: float) -> None:
     """Replay ``days`` days at ``days_a_second`` at the most."""
     progress = Progress()
-    cast = acts.call_the_cast(open_workspace(root), progress)
+    cast = steps.call_the_cast(open_workspace(root), progress)
     tally = Tally()
     began = time.monotonic()
 
@@ -26,7 +26,7 @@ def main(root: Path, days: int, days_a_second: float) -> None:
         progress.update(f"day {number + 1} of {days}: {tally.rows:,} rows")
         time.sleep(max(0.0, began + (number + 1) / days_a_second - time.monotonic()))
 
-    replay(story.make_lanes(cast, days), days, day_done=day_done, tally=tally)
+    replay(scenario.make_lanes(cast, days), days, day_done=day_done, tally=tally)
     progress.say(f"replayed {tally.rows:,} rows in {tally.requests:,} requests")
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from pilothouse.demo import acts
-from pilothouse.demo.acts import Cast
+from pilothouse.demo import steps
 from pilothouse.demo.replay import Tally
+from pilothouse.demo.steps import Cast
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs import JobStatus
@@ -25,7 +25,7 @@ from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.workspace import audits
 from pilothouse.presentation.cells import cell
-from pilothouse.presentation.tables.tables import Column, Row, Table, plain_lines
+from pilothouse.presentation.tables.table import Column, Row, Table, plain_lines
 
 _WIDTH = 160
 
@@ -111,7 +111,7 @@ def examine(cast: Cast, figures: dict[str, Any], tally: Tally) -> list[Check]:
         Check("alerts opened", figures["alerts_opened"] >= 1, f"{figures['alerts_opened']} opened"),
     ]  # fmt: skip
     for model in catalogue.list_models(cast.services, cast.approver):
-        live = acts.live_versions(cast, model.name)
+        live = steps.live_versions(cast, model.name)
         mine = {name: row for name, row in figures["targets"].items() if row["model"] == model.name}
         checks.append(
             Check(f"{model.name} was retrained, approved and rolled out", all(v > 1 for v in live.values()) and bool(live),
@@ -158,7 +158,7 @@ def _score(cast: Cast, metric: str, old: Deployment, new: Deployment) -> dict[st
         target=old.target,
         reason="old against new on the rows since",
     )
-    scores = acts.wait_for_job(cast, job).result["metrics"]
+    scores = steps.wait_for_job(cast, job).result["metrics"]
     value = {
         number: next(m for m in values if m["metric"] == metric and not m["slice"])
         for number, values in scores.items()
@@ -187,10 +187,10 @@ def _words(target: str, row: dict[str, Any], metric: str) -> str:
 
 
 def _print(cast: Cast, figures: dict[str, Any], checks: list[Check]) -> None:
-    from pilothouse.demo import pictures
+    from pilothouse.demo import charts
 
     click.echo()
-    for line in pictures.performance_by_week(cast, colour=sys.stdout.isatty()):
+    for line in charts.performance_by_week(cast, colour=sys.stdout.isatty()):
         click.echo(line)
     click.echo()
     rows = []

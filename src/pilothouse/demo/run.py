@@ -4,9 +4,9 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from pilothouse.demo import report, stage, story
+from pilothouse.demo import report, scenario, workspace
 from pilothouse.demo.progress import Progress
-from pilothouse.demo.story import FIRST_DAY, FLIGHTS, STORY_ENDS
+from pilothouse.demo.scenario import FIRST_DAY, FLIGHTS, STORY_ENDS
 from pilothouse.domain.errors import InvalidInputError
 
 
@@ -23,21 +23,21 @@ def run_demo(
     """Run the demo in ``folder`` (a new temporary one otherwise). The exit code is 0 only if every step happened."""
     days = _days(until)
     progress = Progress()
-    root = stage.set_up(folder)
+    root = workspace.set_up(folder)
     progress.say(f"workspace {root}: real flights and bike rentals, two model files")
     if not headless and not as_json and sys.stdin.isatty() and sys.stdout.isatty():
-        from pilothouse.demo import live
+        from pilothouse.demo import on_terminal
 
-        return live.show(root, progress, days=days, pace=pace, keep=keep, actor=actor)
+        return on_terminal.show(root, progress, days=days, pace=pace, keep=keep, actor=actor)
     try:
-        cast = story.raise_curtain(root, progress)
-        told = story.play(cast, days)
-        story.epilogue(cast, told.days)
+        cast = scenario.raise_curtain(root, progress)
+        told = scenario.play(cast, days)
+        scenario.epilogue(cast, told.days)
         return report.deliver(cast, told.tally, as_json=as_json)
     finally:
         if not keep:
-            stage.strike(root)
-        progress.say(stage.look_round(root))
+            workspace.strike(root)
+        progress.say(workspace.look_round(root))
 
 
 def _days(until: str | None) -> int:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from pilothouse.domain.dataclass_reader import bare_durations, read_dataclass, to_plain
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.identifiers import NAME
 from pilothouse.domain.model_spec import METRICS, NOT_WATCHED, ModelSpec
-from pilothouse.domain.plain import bare_durations, read_dataclass, to_plain
 
 _ESTIMATOR = re.compile(r"sklearn(\.[A-Za-z_]\w*)+")
 _LONGEST_JITTER = 86_400

@@ -18,7 +18,7 @@ from pilothouse.domain.jobs import (
     StepRequest,
     StepResult,
 )
-from pilothouse.execution.last_words import last_words
+from pilothouse.execution.log_tail import last_words
 from pilothouse.execution.step_process import LOG_FILE
 from pilothouse.system.files import write_atomically
 

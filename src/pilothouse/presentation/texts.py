@@ -173,7 +173,7 @@ def code_text(code: Mapping[str, Any]) -> str:
 
 def policy_text(policy: Mapping[str, Any]) -> str:
     """``2 approvals, four eyes, expires after 1w``."""
-    from pilothouse.domain.plain import format_duration
+    from pilothouse.domain.dataclass_reader import format_duration
 
     approvals = int(policy.get("approvals", 0))
     parts = [f"{approvals} approval{'' if approvals == 1 else 's'}"]

@@ -24,6 +24,7 @@ from pilothouse.serving.http import (
     header,
     read_body,
 )
+from pilothouse.serving.live_versions import LoadedVersion, Roster
 from pilothouse.serving.protocol import (
     MAXIMUM_BODY_BYTES,
     Inference,
@@ -35,7 +36,6 @@ from pilothouse.serving.protocol import (
     server_metadata,
     shown_line,
 )
-from pilothouse.serving.roster import LoadedVersion, Roster
 from pilothouse.serving.spool import Spool
 from pilothouse.serving.worker import Answer, Work, Worker
 

@@ -22,9 +22,9 @@ from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseEr
 from pilothouse.domain.wire import DesiredState, DesiredVersion, ServingReport
 from pilothouse.serving.baseline import measure_baseline
 from pilothouse.serving.hub_client import HubClient
+from pilothouse.serving.live_versions import LoadedVersion, Roster, load_predictor
 from pilothouse.serving.protocol import shown_line
-from pilothouse.serving.roster import LoadedVersion, Roster, load_predictor
-from pilothouse.serving.vital import vital_thread
+from pilothouse.serving.vital_threads import vital_thread
 from pilothouse.serving.worker import Work
 from pilothouse.system.files import write_atomically
 

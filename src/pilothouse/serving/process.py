@@ -10,10 +10,10 @@ import warnings
 from pathlib import Path
 
 from pilothouse.serving.app import ServingApp
+from pilothouse.serving.batch_shipper import Shipper
 from pilothouse.serving.follower import Follower
 from pilothouse.serving.http_server import quiet_server
 from pilothouse.serving.hub_client import HubClient
-from pilothouse.serving.shipper import Shipper
 from pilothouse.serving.spool import Spool, SpoolLimits
 from pilothouse.serving.worker import Worker
 

@@ -30,8 +30,8 @@ from pilothouse.serving.segments import (
     read_segment,
     truncate,
 )
-from pilothouse.serving.space import Space
-from pilothouse.serving.vital import vital_thread
+from pilothouse.serving.spool_limits import Space
+from pilothouse.serving.vital_threads import vital_thread
 from pilothouse.system.files import sync_folder
 
 log = logging.getLogger(__name__)

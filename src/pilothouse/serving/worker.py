@@ -18,11 +18,11 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.predictor import Prediction
+from pilothouse.serving.live_versions import LoadedVersion
 from pilothouse.serving.protocol import shown_line
-from pilothouse.serving.roster import LoadedVersion
 from pilothouse.serving.segments import PredictionRecord
 from pilothouse.serving.spool import Spool
-from pilothouse.serving.vital import vital_thread
+from pilothouse.serving.vital_threads import vital_thread
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.model_spec import ScheduleSpec
-from pilothouse.domain.moments import moment
-from pilothouse.domain.plain import format_duration
 from pilothouse.domain.records import Schedule
+from pilothouse.domain.time_parsing import moment
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
 from pilothouse.store.values import from_us, to_us

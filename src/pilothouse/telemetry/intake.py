@@ -12,7 +12,7 @@ import numpy as np
 
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import rollup, streams, truths
+from pilothouse.telemetry import outcome_matching, rollup, streams
 from pilothouse.telemetry.admission import (
     NEVER,
     TAKEN_SEQUENCE,
@@ -33,9 +33,9 @@ from pilothouse.telemetry.columns import (
     join_predictions,
 )
 from pilothouse.telemetry.increment import Increment
-from pilothouse.telemetry.remembered import Place, Remembered
+from pilothouse.telemetry.outcome_matching import StoredBatch
 from pilothouse.telemetry.streams import Stream
-from pilothouse.telemetry.truths import StoredBatch
+from pilothouse.telemetry.write_cache import Place, Remembered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +97,7 @@ class Intake:
             if clock is not None and clock != self.known.clocks[model, target]:
                 streams.write_clock(self.connection, model, target, clock)
                 self.known.clocks[model, target] = clock
-        waiting = truths.anything_waits(self.connection)
+        waiting = outcome_matching.anything_waits(self.connection)
         for place, accepted in self._accepted.items():
             self._keep_stream(place, accepted, waiting)
         for place, errors in self._errors.items():
@@ -133,7 +133,7 @@ class Intake:
         """Places whose foreign id is in use: in the store, earlier in this transaction or in the batch itself."""
         taken, seen = [], set[int]()
         for place, text in enumerate(batch.foreign_ids):
-            number = truths.hash_id(text)
+            number = outcome_matching.hash_id(text)
             row = self.connection.execute("SELECT 1 FROM foreign_ids WHERE hash=?", (number,)).fetchone()
             if number in self._ids or number in seen or row is not None:
                 taken.append(place)
@@ -160,13 +160,13 @@ class Intake:
                     admission.features,
                 )
             )
-            self._ids.update(truths.hash_id(text) for text in admission.predictions.ids)
+            self._ids.update(outcome_matching.hash_id(text) for text in admission.predictions.ids)
             return admission.predictions.rows
         self.connection.execute(
             "INSERT INTO batches (producer_id, sequence, checksum, rows, rejected, received) VALUES (?,?,?,0,?,?)",
             (producer, batch.sequence, checksum, admission.rejected, self.now_us),
         )
-        truths.forget_waiting(self.connection, batch, self.now_us)
+        outcome_matching.forget_waiting(self.connection, batch, self.now_us)
         if facts is not None and batch.errors:
             errors = self._errors.setdefault(place, _Errors())
             errors.count += batch.errors
@@ -244,13 +244,13 @@ class Intake:
             self.connection.executemany(
                 "INSERT INTO foreign_ids VALUES (?,?,?)",
                 [
-                    (truths.hash_id(text), batch_id, int(offset))
+                    (outcome_matching.hash_id(text), batch_id, int(offset))
                     for text, offset in zip(predictions.ids, predictions.offsets, strict=True)
                 ],
             )
         if waiting:
             stored = StoredBatch(batch_id, stream.id, predictions, lambda: one.features)
-            tally = truths.join_waiting(
+            tally = outcome_matching.join_waiting(
                 self.connection, stored, batch.producer, batch.sequence, facts.specification, self.now_us
             )
             streams.write_faults(self.connection, tally.faults, self.now_us)

@@ -11,9 +11,9 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.grounds import Grounds
-from pilothouse.domain.watch import Span
+from pilothouse.domain.figure_context import Grounds
 from pilothouse.sqlite import Connection
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import truths
+from pilothouse.telemetry import outcome_matching
 from pilothouse.telemetry.columns import (
     CLOSED_LEVEL,
     decode_features,
@@ -220,7 +220,7 @@ def expire_waiting(connection: Connection, received_before_us: int, now_us: int)
         "RETURNING id",
         (received_before_us, _OUTCOMES_AT_ONCE),
     ).fetchall()
-    write_faults(connection, [(truths.NEVER_CAME, text) for (text,) in gone], now_us)
+    write_faults(connection, [(outcome_matching.NEVER_CAME, text) for (text,) in gone], now_us)
     return len(gone)
 
 

@@ -14,15 +14,15 @@ from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance import outcomes
 from pilothouse.statistics.performance.outcomes import OutcomeProfile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-from pilothouse.telemetry import faults, rollup, streams, truths
+from pilothouse.telemetry import faults, outcome_matching, rollup, streams
 from pilothouse.telemetry.admission import Clock, Limits, VersionFacts
 from pilothouse.telemetry.columns import Features, Ints, Predictions, decode_features, decode_predictions
 from pilothouse.telemetry.intake import Intake
-from pilothouse.telemetry.remembered import Remembered
+from pilothouse.telemetry.outcome_matching import StoredBatch, Tally
 from pilothouse.telemetry.rollup import DAY, LatencyWindows, Window
 from pilothouse.telemetry.schema import TelemetryFile, open_database
 from pilothouse.telemetry.streams import Stream
-from pilothouse.telemetry.truths import StoredBatch, Tally
+from pilothouse.telemetry.write_cache import Remembered
 
 Lookup = Callable[[str, int], VersionFacts | None]
 """Model and version number to what ingest must know of it; None for a version that is not registered."""
@@ -158,7 +158,7 @@ class TelemetryStore:
         total = Tally()
         for first in range(0, len(listed), _OUTCOMES_A_COMMIT):
             with self.transaction() as connection:
-                tally = truths.join(
+                tally = outcome_matching.join(
                     connection,
                     listed[first : first + _OUTCOMES_A_COMMIT],
                     loader(connection),
@@ -255,8 +255,8 @@ class TelemetryStore:
                         opened = segment
                         whole, all_features = read_segment(connection, segment)
                     predictions = whole.part(first, count)
-                    truth = truths.read_truth(connection, batch_id, count, bool(classes))
-                    known = truths.known_rows(truth)
+                    truth = outcome_matching.read_truth(connection, batch_id, count, bool(classes))
+                    known = outcome_matching.known_rows(truth)
                     inside = (predictions.times[known] >= since_us) & (predictions.times[known] < until_us)
                     places = known[inside]
                     if places.size:

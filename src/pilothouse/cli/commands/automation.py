@@ -4,7 +4,7 @@ import click
 
 from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
 from pilothouse.cli.session import Session
-from pilothouse.domain.plain import format_duration
+from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.presentation import texts
 
 

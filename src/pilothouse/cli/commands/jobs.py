@@ -15,8 +15,8 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
+from pilothouse.domain.dataclass_reader import parse_duration
 from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.plain import parse_duration
 from pilothouse.domain.records import Job
 from pilothouse.presentation import texts
 

@@ -14,7 +14,7 @@ from pilothouse.cli.session import Session
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.records import AlertStatus
 from pilothouse.presentation import texts
-from pilothouse.presentation.charts.charts import MARK_LEGEND
+from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import monitor_charts
 from pilothouse.presentation.charts.series_csv import series_csv
 

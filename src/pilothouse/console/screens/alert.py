@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from pilothouse.console.screens import alert_actions
 from pilothouse.console.screens.page import PageView
+from pilothouse.domain.alert_explanation import Why
 from pilothouse.domain.roles import Actor
-from pilothouse.domain.why import Why
 from pilothouse.presentation.pages.alert_page import why_page
 
 if TYPE_CHECKING:

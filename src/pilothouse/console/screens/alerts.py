@@ -16,7 +16,7 @@ from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.incidents import incident_table, member_table
-from pilothouse.presentation.tables.tables import Table
+from pilothouse.presentation.tables.table import Table
 from pilothouse.presentation.texts import LINE_LIMIT, safe
 
 if TYPE_CHECKING:

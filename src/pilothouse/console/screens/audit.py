@@ -14,7 +14,7 @@ from pilothouse.domain.listing import Page, Query, RowFilter
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.tables.tables import Table
+from pilothouse.presentation.tables.table import Table
 from pilothouse.presentation.tables.work_rows import audit_table
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.tables.registry_rows import deployment_history_table
-from pilothouse.presentation.tables.tables import Table
+from pilothouse.presentation.tables.table import Table
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action

@@ -11,7 +11,7 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.tables.tables import Table
+from pilothouse.presentation.tables.table import Table
 from pilothouse.presentation.tables.work_rows import job_table
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.tables.tables import Table
+from pilothouse.presentation.tables.table import Table
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services

@@ -19,13 +19,13 @@ from pilothouse.console.screens.monitor_reading import (
 )
 from pilothouse.console.session import exporting
 from pilothouse.console.widgets.chart import ChartView
-from pilothouse.console.widgets.chrome import OneLine
+from pilothouse.console.widgets.frame_parts import OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.charts.braille import SMALLEST
-from pilothouse.presentation.charts.charts import Chart, Point, marks_of, times_of
+from pilothouse.presentation.charts.chart import Chart, Point, marks_of, times_of
 from pilothouse.presentation.charts.monitor_charts import (
     PANELS,
     distribution_picture,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.charts.charts import window_at
+from pilothouse.presentation.charts.chart import window_at
 from pilothouse.presentation.charts.monitor_charts import Other
 
 if TYPE_CHECKING:

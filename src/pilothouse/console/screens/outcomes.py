@@ -13,7 +13,7 @@ from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.monitoring import OutcomeConflict, WaitingOutcome
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.tables.rejected_rows import conflict_table, waiting_table
-from pilothouse.presentation.tables.tables import Table
+from pilothouse.presentation.tables.table import Table
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action

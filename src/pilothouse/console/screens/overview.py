@@ -14,7 +14,7 @@ from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cells import HEALTH, Cell, Tone
 from pilothouse.presentation.pages.feed import feed_table, waiting_text
 from pilothouse.presentation.tables.registry_rows import overview_table, target_table
-from pilothouse.presentation.tables.tables import Table
+from pilothouse.presentation.tables.table import Table
 from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pilothouse.presentation.cell import Cell
 
 if TYPE_CHECKING:
     from pilothouse.presentation.charts.braille import Drawing
-    from pilothouse.presentation.charts.charts import Picture
+    from pilothouse.presentation.charts.chart import Picture
 
 Key = tuple["Picture", int, int]
 """What is drawn, and in how many columns and rows."""

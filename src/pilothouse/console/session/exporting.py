@@ -13,7 +13,7 @@ from pathlib import Path
 from pilothouse.console.session.session import Session
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.monitoring import MonitorView
-from pilothouse.presentation.charts.charts import Chart
+from pilothouse.presentation.charts.chart import Chart
 from pilothouse.presentation.charts.monitor_charts import Other
 from pilothouse.presentation.charts.series_csv import series_csv
 from pilothouse.presentation.texts import safe

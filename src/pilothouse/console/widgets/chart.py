@@ -18,7 +18,7 @@ from pilothouse.console.session.drawing import Drawings, Key
 from pilothouse.console.widgets.tones import STYLES
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.charts.braille import Drawing, Runs
-from pilothouse.presentation.charts.charts import Chart, Picture, readout
+from pilothouse.presentation.charts.chart import Chart, Picture, readout
 from pilothouse.presentation.width import clip, display_width
 
 _CURSOR = "│"

@@ -19,7 +19,7 @@ from textual.strip import Strip
 from pilothouse.console.widgets.tones import CURSOR, HEADER, SORTABLE, SORTED, STYLES
 from pilothouse.domain.listing import RowFilter, parse_filter
 from pilothouse.presentation.tables.sorting import column_name, empty_words, passing_rows, sort_letters
-from pilothouse.presentation.tables.tables import Column, Row, Table, fit_columns
+from pilothouse.presentation.tables.table import Column, Row, Table, fit_columns
 from pilothouse.presentation.width import clip
 
 _GAP = 2

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from pilothouse.domain.alert_explanation import BinShare, FeatureVerdict, Why, WindowVerdict
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
-from pilothouse.domain.why import BinShare, FeatureVerdict, Why, WindowVerdict
 from pilothouse.operations.alerts import change_evidence
 from pilothouse.operations.alerts.alerts import get_alert
 from pilothouse.operations.alerts.incident_evidence import Importance, importance_of

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from pilothouse.domain.alert_rules import Turn, turn
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
 from pilothouse.domain.records import Alert, AlertStatus, Deployment
-from pilothouse.domain.watch import Turn, turn
 from pilothouse.operations.alerts import change_evidence, explanations
 from pilothouse.operations.alerts.alerts import open_alert, resolve_alert_automatically
 from pilothouse.operations.alerts.explanations import Occasion, Words

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import TypeVar
 
+from pilothouse.domain.change_diagnosis import Diagnosis, Evidence, Measured, diagnose
 from pilothouse.domain.records import Alert
-from pilothouse.domain.what_changed import Diagnosis, Evidence, Measured, diagnose
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.specification import SCORE

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pilothouse.domain.alert_rules import Flow
+from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import MonitoringSpec
-from pilothouse.domain.plain import format_duration
-from pilothouse.domain.watch import Flow
 from pilothouse.operations.monitoring.statistic_names import measured_words, moved_words, way_of
 from pilothouse.statistics.performance.performance_verdicts import speaking_share
 from pilothouse.statistics.profiles.specification import SCORE

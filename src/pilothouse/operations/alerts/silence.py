@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from pilothouse.domain.alert_rules import Flow, flowing_since, silent_for
 from pilothouse.domain.records import Alert, Deployment
-from pilothouse.domain.watch import Flow, flowing_since, silent_for
 from pilothouse.operations.alerts.alerting import resolve_quietly
 from pilothouse.operations.alerts.alerts import open_alert
 from pilothouse.operations.alerts.explanations import silence as words_of

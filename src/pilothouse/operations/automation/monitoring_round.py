@@ -5,10 +5,10 @@ Each step is keyed and can be cut off anywhere: a reading is written once, its a
 
 from dataclasses import dataclass, field
 
+from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Alert, Deployment
-from pilothouse.domain.watch import Span
 from pilothouse.operations.alerts import alerting, incident_cost, incident_grouping, silence
 from pilothouse.operations.automation import retraining
 from pilothouse.operations.monitoring import window_closing

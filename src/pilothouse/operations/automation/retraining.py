@@ -2,13 +2,13 @@
 
 from datetime import datetime, timedelta
 
+from pilothouse.domain.alert_rules import RetrainingState, why_not_retrain
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Alert, AlertStatus, RequestStatus
 from pilothouse.domain.roles import DAEMON
 from pilothouse.domain.triggers import why_over_budget
-from pilothouse.domain.watch import RetrainingState, why_not_retrain
 from pilothouse.operations.alerts.alerts import note_retraining
 from pilothouse.operations.jobs.trainings import start_training
 from pilothouse.operations.services import Services

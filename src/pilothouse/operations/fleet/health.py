@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pilothouse.domain.alert_rules import Flow, health_of_target, silent_for, worst_health
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.monitoring import Health, ModelOverview, PerformanceReading, TargetState
 from pilothouse.domain.records import Alert, Deployment, PromotionRequest, Target
 from pilothouse.domain.roles import Actor
-from pilothouse.domain.watch import Flow, health_of_target, silent_for, worst_health
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.monitoring.monitor_views import monitor_view

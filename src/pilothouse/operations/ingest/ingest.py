@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pilothouse.domain.alert_rules import HOUR
 from pilothouse.domain.errors import IntegrityError, NotFoundError
 from pilothouse.domain.identifiers import VersionReference, check_name, version_uri
 from pilothouse.domain.monitoring import RejectedEvents
 from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.watch import HOUR
 from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
 from pilothouse.operations.authorisation import authorise, changing, reading
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
@@ -19,8 +19,8 @@ from pilothouse.operations.services import Services
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store import targets, versions
 from pilothouse.telemetry import VersionFacts, from_us, to_us
+from pilothouse.telemetry.outcome_matching import waiting_outcomes
 from pilothouse.telemetry.streams import list_streams, rejected_counts
-from pilothouse.telemetry.truths import waiting_outcomes
 
 
 @dataclass(frozen=True, slots=True)

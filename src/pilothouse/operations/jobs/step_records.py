@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import ColumnSummary, GateOutcome, GateResult, MetricValue
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.domain.jobs import StepResult
-from pilothouse.domain.plain import read_dataclass
 from pilothouse.domain.records import Snapshot
 from pilothouse.store.values import from_us
 

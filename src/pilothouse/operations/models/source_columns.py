@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.sqlite.strangers import QueryError, query_columns
+from pilothouse.sqlite.foreign_sqlite import QueryError, query_columns
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 _HEADER_BYTES = 1 << 20

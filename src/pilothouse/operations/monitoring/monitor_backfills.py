@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from pilothouse.domain.alert_rules import SECOND_US, Span, level_of
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.watch import SECOND_US, Span, level_of
 from pilothouse.operations.authorisation import changing, clean_text
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.monitoring import window_closing

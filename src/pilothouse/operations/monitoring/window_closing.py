@@ -7,8 +7,8 @@ by the event clock; performance waits for the truth, and a little longer where m
 import math
 from dataclasses import dataclass, replace
 
+from pilothouse.domain.alert_rules import DAY, SECOND_US, Span, due_spans, level_of
 from pilothouse.domain.model_spec import METRICS, ModelSpec
-from pilothouse.domain.watch import DAY, SECOND_US, Span, due_spans, level_of
 from pilothouse.operations.monitoring import window_estimates
 from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, baseline_p95_ms
 from pilothouse.operations.services import Services

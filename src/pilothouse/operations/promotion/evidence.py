@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_digest
-from pilothouse.domain.plain import to_plain
+from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.records import Run, Version
 from pilothouse.operations.catalogue import require_run
 from pilothouse.sqlite import Connection

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_digest
+from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError, ModelFileError, NotAllowedError
 from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec, TargetSpec
-from pilothouse.domain.moments import moment
-from pilothouse.domain.plain import format_duration
 from pilothouse.domain.promotion import loosened
 from pilothouse.domain.records import Target
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.time_parsing import moment
 from pilothouse.operations.authorisation import Change, authorise, changing, check, reading
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
 from pilothouse.operations.models.source_columns import source_problems

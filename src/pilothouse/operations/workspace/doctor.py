@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from pilothouse.domain.diagnosis import Finding
+from pilothouse.domain.doctor import Finding
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.roles import Actor
@@ -17,7 +17,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, write_state
 from pilothouse.sqlite import driver
 from pilothouse.sqlite.connection import check_file_system, check_library
-from pilothouse.store import agreement, audit, deployments, incidents, jobs, versions
+from pilothouse.store import audit, audit_agreement, deployments, incidents, jobs, versions
 from pilothouse.system import landlock
 
 _LOW_DISK = 1 << 30
@@ -122,7 +122,7 @@ def _chain(services: Services, actor: Actor) -> str:
 def _records(services: Services) -> str:
     with services.registry.read() as connection:
         try:
-            differing = list(agreement.disagreements(connection))
+            differing = list(audit_agreement.disagreements(connection))
         except (LookupError, TypeError, AttributeError, ValueError) as error:  # entries that we never wrote
             raise IntegrityError(f"cannot be compared with the audit log: {error!r}") from error
     if differing:

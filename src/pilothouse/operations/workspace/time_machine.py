@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.moments import parse_moment
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.time_parsing import parse_moment
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.charts.canvas import Canvas
-from pilothouse.presentation.charts.charts import (
+from pilothouse.presentation.charts.chart import (
     Chart,
     Distribution,
     HeatMap,

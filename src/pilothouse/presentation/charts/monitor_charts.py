@@ -17,7 +17,7 @@ from pilothouse.domain.monitoring import (
     TimelineMark,
 )
 from pilothouse.presentation.cells import Cell, Tone
-from pilothouse.presentation.charts.charts import (
+from pilothouse.presentation.charts.chart import (
     MARK_GLYPHS,
     Band,
     Bin,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts.charts import MARK_LEGEND, Mark, Point, time_labels
+from pilothouse.presentation.charts.chart import MARK_LEGEND, Mark, Point, time_labels
 from pilothouse.presentation.charts.monitor_charts import HEAT_LEGEND, LINE_LEGEND
 from pilothouse.presentation.charts.monitor_span import Axis
 from pilothouse.presentation.texts import count_text, safe, time_text

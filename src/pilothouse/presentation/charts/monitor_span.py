@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pilothouse.presentation.charts.charts import Point
+from pilothouse.presentation.charts.chart import Point
 
 _SMALLEST_SHARE = 1 / 64
 _STEPS = 32

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from pilothouse.presentation.cells import Tone
-from pilothouse.presentation.charts.charts import Chart, time_labels, value_bounds
+from pilothouse.presentation.charts.chart import Chart, time_labels, value_bounds
 
 SMALLEST = (20, 5)
 """Columns and rows below which a chart says nothing; the headline stands alone there."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from pilothouse.presentation.cells import Tone
-from pilothouse.presentation.charts.charts import Chart, Series, time_labels, value_bounds
+from pilothouse.presentation.charts.chart import Chart, Series, time_labels, value_bounds
 
 _INK: dict[Tone, str] = {
     "": "#222222", "good": "#1a7f37", "warn": "#9a6700", "bad": "#cf222e",

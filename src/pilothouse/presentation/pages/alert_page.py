@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from pilothouse.domain.alert_explanation import BinShare, FeatureVerdict, Why, WindowVerdict
 from pilothouse.domain.records import Alert, Deployment
-from pilothouse.domain.why import BinShare, FeatureVerdict, Why, WindowVerdict
 from pilothouse.presentation.cells import Cell, Tone, alert_cell
 from pilothouse.presentation.documents import BLANK, Line, aligned, pairs, section, text_line
 from pilothouse.presentation.texts import LINE_LIMIT, figure, safe, time_text, window_text

@@ -6,7 +6,7 @@ from typing import Any
 
 from pilothouse.domain.records import AuditEntry, PromotionRequest
 from pilothouse.presentation.cells import Cell, Tone, cell
-from pilothouse.presentation.tables.tables import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import age_text, safe
 
 Words = tuple[str, Tone]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec, Scalar
-from pilothouse.domain.plain import format_duration
 
 AS_OF, REASON = "as_of", "reason"
 

@@ -7,7 +7,7 @@ from pilothouse.domain.evaluation import ColumnSummary, MetricValue
 from pilothouse.domain.records import Run, Version
 from pilothouse.presentation.cells import Cell, Tone, cell, gate_cell, metric_cells
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
-from pilothouse.presentation.tables.tables import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import (
     ABSENT,
     LINE_LIMIT,

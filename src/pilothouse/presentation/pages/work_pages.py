@@ -6,7 +6,7 @@ from pilothouse.domain.monitoring import DriftReading, MonitorView
 from pilothouse.domain.records import AuditEntry, Job
 from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, pairs, section, text_line
-from pilothouse.presentation.tables.tables import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import (
     ABSENT,
     LINE_LIMIT,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pilothouse.domain.monitoring import Fleet, Health, TargetState
 from pilothouse.presentation.cells import HEALTH, Cell, cell
-from pilothouse.presentation.tables.tables import Column, Row, Table
+from pilothouse.presentation.tables.table import Column, Row, Table
 from pilothouse.presentation.texts import safe, span_text
 
 GROUPINGS = ("region", "product", "business unit", "nothing")

@@ -8,7 +8,7 @@ from pilothouse.domain.incidents import SERVING, Incident
 from pilothouse.domain.records import AlertStatus, Job, Target
 from pilothouse.presentation.cells import Cell, Tone, alert_cell, cell, job_cell
 from pilothouse.presentation.documents import Line, pairs, section, text_line
-from pilothouse.presentation.tables.tables import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import LINE_LIMIT, safe, time_text
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from pilothouse.domain.lineage import Affected, LineageNode
 from pilothouse.presentation.cells import Cell, Tone, cell
-from pilothouse.presentation.tables.tables import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import LINE_LIMIT, day_text, safe
 
 _TONES: dict[str, Tone] = {

@@ -19,7 +19,7 @@ from pilothouse.presentation.cells import (
     sparkline,
     version_cell,
 )
-from pilothouse.presentation.tables.tables import Row, Table, read_columns, without_order
+from pilothouse.presentation.tables.table import Row, Table, read_columns, without_order
 from pilothouse.presentation.texts import (
     ABSENT,
     figure,

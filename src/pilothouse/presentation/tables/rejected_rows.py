@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pilothouse.domain.monitoring import OutcomeConflict, RejectedEvents, WaitingOutcome
 from pilothouse.presentation.cells import cell
-from pilothouse.presentation.tables.tables import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import ago_text, safe, time_text
 
 CONFLICT_REASON = "another outcome was there"

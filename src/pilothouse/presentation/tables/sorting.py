@@ -3,7 +3,7 @@
 import re
 
 from pilothouse.domain.listing import RowFilter, bare, unknown_column
-from pilothouse.presentation.tables.tables import Row, Table
+from pilothouse.presentation.tables.table import Row, Table
 from pilothouse.presentation.texts import ABSENT
 
 _NUMBER = re.compile(r"[v+]?([−-]?[\d,]*\.?\d+)\s*(%|s|m|h|d|B|kB|MB|GB|ms)?\b( ago)?.*")

@@ -8,7 +8,7 @@ from pilothouse.domain.records import Job
 from pilothouse.domain.search import TrialLine
 from pilothouse.presentation.cells import Cell, Tone, cell, job_cell
 from pilothouse.presentation.documents import Line, aligned, section, text_line
-from pilothouse.presentation.tables.tables import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import (
     ABSENT,
     LINE_LIMIT,

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pilothouse.domain.plain import format_duration
+from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.triggers import Deed, Starter
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.documents import Line, pairs
-from pilothouse.presentation.tables.tables import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import ABSENT, ago_text, safe, time_text
 
 _STATES: Mapping[str, tuple[str, Tone]] = {

@@ -17,7 +17,7 @@ from pilothouse.presentation.cells import (
     progress_bar,
     request_cell,
 )
-from pilothouse.presentation.tables.tables import Row, Table, read_columns, without_order
+from pilothouse.presentation.tables.table import Row, Table, read_columns, without_order
 from pilothouse.presentation.texts import (
     age_text,
     ago_text,

@@ -32,6 +32,12 @@ from pilothouse.statistics.profiles.specification import (
     ProfileSpecification,
 )
 from pilothouse.statistics.significance import null_windows
+from pilothouse.statistics.significance.overdispersion import (
+    SHARE,
+    Wander,
+    wander_of_categories,
+    wander_of_numbers,
+)
 from pilothouse.statistics.significance.sampling_null import (
     Chance,
     at_rows,
@@ -41,7 +47,6 @@ from pilothouse.statistics.significance.sampling_null import (
     rank_laws,
     rank_laws_of_windows,
 )
-from pilothouse.statistics.significance.wander import SHARE, Wander, wander_of_categories, wander_of_numbers
 
 EFFECT = {
     "ks": 0.05,

@@ -5,8 +5,8 @@ from dataclasses import astuple
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.statistics.encoding import pack, unpack
 from pilothouse.statistics.significance.calibration import Calibration, Null
+from pilothouse.statistics.significance.overdispersion import Wander
 from pilothouse.statistics.significance.sampling_null import Chance
-from pilothouse.statistics.significance.wander import Wander
 
 
 def encode(calibration: Calibration) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from pilothouse.domain.grounds import Grounds
+from pilothouse.domain.figure_context import Grounds
 from pilothouse.statistics.profiles.profile import Histogram, Profile, histogram
 from pilothouse.statistics.profiles.specification import CategoricalColumn, Column, ProfileSpecification
 from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS, Calibration, Null

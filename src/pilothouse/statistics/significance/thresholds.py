@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from pilothouse.domain.grounds import Grounds
+from pilothouse.domain.figure_context import Grounds
 from pilothouse.statistics.distances import drift
 from pilothouse.statistics.distances.window_drift import PreparedReference, prepare, window_drift
 from pilothouse.statistics.profiles.profile import Profile, histogram, present_rows
@@ -34,8 +34,8 @@ from pilothouse.statistics.significance.multiplicity import (
     harmonic,
     needed,
 )
+from pilothouse.statistics.significance.overdispersion import SHARE
 from pilothouse.statistics.significance.quality import QualityJudgement, judge_quality
-from pilothouse.statistics.significance.wander import SHARE
 
 __all__ = [
     "Calibration",

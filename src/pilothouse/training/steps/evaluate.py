@@ -20,10 +20,10 @@ from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics import reference as references
+from pilothouse.training.champion_comparison import Incumbent, compare_with_live
 from pilothouse.training.environment import environment
 from pilothouse.training.gates import latency_gate, metric_gate, size_gate
 from pilothouse.training.importance import permutation_importance
-from pilothouse.training.incumbents import Incumbent, compare_with_live
 from pilothouse.training.references import dated, refer, specify
 from pilothouse.training.rows import Rows, read_rows
 from pilothouse.training.scoring import measure, measure_slices, score, write_predictions

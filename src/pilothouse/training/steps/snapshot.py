@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.plain import format_duration
 from pilothouse.training.data_checks import check_columns, data_gates, duplicate_rows, single_feature_scores
 from pilothouse.training.digests import content_digest
 from pilothouse.training.sources import read_source, source_digest

@@ -7,10 +7,10 @@ import threading
 from pilothouse.daemon.hub import hub_app
 from pilothouse.daemon.hub_server import HubServer
 from pilothouse.daemon.job_supervisor import run_slot
-from pilothouse.daemon.parts import Bell, Parts, repeat, watch
 from pilothouse.daemon.scheduler import ScheduleKeeper
 from pilothouse.daemon.serving_supervisor import ServingSupervisor
-from pilothouse.daemon.trigger_keeper import keep_triggers
+from pilothouse.daemon.thread_loop import Bell, Parts, repeat, watch
+from pilothouse.daemon.trigger_watcher import keep_triggers
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import JobStatus, ProcessName
 from pilothouse.execution.launcher_client import Isolation, Launcher

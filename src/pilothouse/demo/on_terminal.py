@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pilothouse.demo import stage
+from pilothouse.demo import workspace
 from pilothouse.demo.progress import Progress
 
 _DAYS_A_SECOND = 1.0
@@ -15,10 +15,10 @@ def show(
 ) -> int:
     """Raise the curtain, start the replay in the background and open the console on it, as the approver."""
     from pilothouse.console.launch import launch
-    from pilothouse.demo import story
+    from pilothouse.demo import scenario
 
     try:
-        cast = story.raise_curtain(root, progress)
+        cast = scenario.raise_curtain(root, progress)
         with (root / "state" / "demo.log").open("wb") as log:
             replay = subprocess.Popen(
                 [
@@ -35,13 +35,13 @@ def show(
                 start_new_session=True,
             )
         try:
-            progress.say(f"opening the console as {actor or stage.APPROVER}; the months replay behind it")
+            progress.say(f"opening the console as {actor or workspace.APPROVER}; the months replay behind it")
             cast.services.close()
-            return launch(root, stage.os_user(), actor or stage.APPROVER)
+            return launch(root, workspace.os_user(), actor or workspace.APPROVER)
         finally:
             replay.terminate()
             replay.wait(timeout=10)
     finally:
         if not keep:
-            stage.strike(root)
-        progress.say(stage.look_round(root))
+            workspace.strike(root)
+        progress.say(workspace.look_round(root))

@@ -9,7 +9,7 @@ from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInput
 from pilothouse.serving.hub_client import HubClient
 from pilothouse.serving.segments import read_segment, to_batch
 from pilothouse.serving.spool import Sealed, Spool
-from pilothouse.serving.vital import vital_thread
+from pilothouse.serving.vital_threads import vital_thread
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import functools
 import logging
 
 from pilothouse.daemon.logs import say
-from pilothouse.daemon.parts import Bell, repeat
+from pilothouse.daemon.thread_loop import Bell, repeat
 from pilothouse.operations.automation import triggers
 from pilothouse.operations.services import Services
 

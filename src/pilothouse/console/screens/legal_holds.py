@@ -12,7 +12,7 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.retention import EVERYTHING, LegalHold, parse_scope, scope_words
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.tables.hold_rows import hold_table, hold_words
+from pilothouse.presentation.tables.legal_hold_rows import hold_table, hold_words
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from pilothouse.demo.acts import Cast
+from pilothouse.demo.steps import Cast
 from pilothouse.operations import catalogue
 from pilothouse.operations.fleet import health
-from pilothouse.presentation.charts.charts import MARK_LEGEND
+from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import performance_chart
 from pilothouse.presentation.charts.plotting import draw
 

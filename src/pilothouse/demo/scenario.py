@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pilothouse.composition import open_workspace
 from pilothouse.daemon import control
-from pilothouse.demo import acts, report, stage
-from pilothouse.demo.acts import Cast
+from pilothouse.demo import report, steps, workspace
 from pilothouse.demo.client import HubClient, ServingClient
 from pilothouse.demo.progress import Progress
 from pilothouse.demo.replay import Lane, Tally, replay
+from pilothouse.demo.steps import Cast
 from pilothouse.demo.traffic import Stream, read_streams
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import VersionStatus
@@ -23,7 +23,7 @@ from pilothouse.operations.promotion import promotions
 from pilothouse.system import landlock
 
 FLIGHTS, BIKES = "flight-delay", "bike-demand"
-FIRST_DAY = {FLIGHTS: acts.day(2013, 4, 2), BIKES: acts.day(2011, 3, 1)}
+FIRST_DAY = {FLIGHTS: steps.day(2013, 4, 2), BIKES: steps.day(2011, 3, 1)}
 """Training uses what is known by then; the replay begins there."""
 HOURS_A_REQUEST = {FLIGHTS: 1, BIKES: 6}
 """An airport's hour is about 17 flights; the city's hour is one row."""
@@ -55,18 +55,18 @@ def raise_curtain(root: Path, progress: Progress) -> Cast:
             else "NOT confined: this kernel's Landlock is too old"
         )
     )
-    cast = acts.call_the_cast(open_workspace(root), progress)
-    acts.apply(cast)
+    cast = steps.call_the_cast(open_workspace(root), progress)
+    steps.apply(cast)
     for model in (FLIGHTS, BIKES):
         _train(cast, model, FIRST_DAY[model], "first model, on the winter", {})
     refused = _train(cast, FLIGHTS, FIRST_DAY[FLIGHTS], "a single stump: a bad candidate", _BAD_CANDIDATE)
-    progress.say(f"{stage.SCIENTIST} asks for it all the same: {acts.expect_refusal(cast, refused)}")
+    progress.say(f"{workspace.SCIENTIST} asks for it all the same: {steps.expect_refusal(cast, refused)}")
     for model in (FLIGHTS, BIKES):
-        asked = acts.request(cast, version_uri(model, 1))
-        acts.approve(cast, asked.id)
-    acts.wait_until_serving(cast)
+        asked = steps.request(cast, version_uri(model, 1))
+        steps.approve(cast, asked.id)
+    steps.wait_until_serving(cast)
     for model in (FLIGHTS, BIKES):
-        progress.say(f"{model} version 1 answers on {' '.join(acts.live_versions(cast, model))}")
+        progress.say(f"{model} version 1 answers on {' '.join(steps.live_versions(cast, model))}")
     return cast
 
 
@@ -110,7 +110,7 @@ def make_lanes(cast: Cast, days: int) -> list[Lane]:
 def settle(cast: Cast, tally: Tally) -> None:
     """Wait until what was sent is stored and judged and no job runs; the approver decides what is asked meanwhile."""
     known = {alert.id for alert in alerts.list_alerts(cast.services, cast.approver)}
-    acts.wait(
+    steps.wait(
         cast,
         lambda: monitoring_round.is_caught_up(cast.services, events=tally.rows),
         "waiting for the monitors",
@@ -119,12 +119,12 @@ def settle(cast: Cast, tally: Tally) -> None:
     for alert in sorted(alerts.list_alerts(cast.services, cast.approver), key=lambda a: a.id):
         if alert.id not in known:
             cast.progress.say(f"{alert.effective_at:%d %b}  alert: {alert.summary}")
-    for job in acts.running_jobs(cast):
+    for job in steps.running_jobs(cast):
         cast.progress.say(f"retraining {job.model}: {job.reason}")
-        acts.wait_for_job(cast, job)
+        steps.wait_for_job(cast, job)
     for asked in promotions.waiting_for(cast.services, cast.approver):
-        acts.approve(cast, asked.id)
-    acts.wait_until_serving(cast)
+        steps.approve(cast, asked.id)
+    steps.wait_until_serving(cast)
 
 
 def epilogue(cast: Cast, days: int) -> None:
@@ -132,7 +132,7 @@ def epilogue(cast: Cast, days: int) -> None:
     as_of = FIRST_DAY[FLIGHTS] + timedelta(days=days)
     _train(cast, FLIGHTS, as_of, "challenger on the newest 90 days alone", _NEWEST_ONLY)
     job = trainings.start_reproduction(cast.services, cast.scientist, version_uri(FLIGHTS, 1))
-    done = acts.wait_for_job(cast, job)
+    done = steps.wait_for_job(cast, job)
     cast.progress.say(
         f"{version_uri(FLIGHTS, 1)} trained again from its record: {report.reproduction_words(done)}"
     )
@@ -141,7 +141,7 @@ def epilogue(cast: Cast, days: int) -> None:
 def _train(
     cast: Cast, model: str, as_of: datetime, why: str, overrides: dict[str, str | int | float | bool]
 ) -> str:
-    job = acts.train(cast, model, as_of, why, overrides)
+    job = steps.train(cast, model, as_of, why, overrides)
     assert job.version is not None
     version = catalogue.get_version(cast.services, cast.scientist, version_uri(model, job.version))
     metric = version.metric(catalogue.primary_metric(cast.services, cast.scientist, model))
@@ -161,5 +161,5 @@ def _train(
 def _lane(cast: Cast, stream: Stream) -> Lane:
     paths = cast.services.paths
     token = paths.serving_folder(stream.target) / "token"
-    client = ServingClient(stream.target, lambda: stage.serving_port(paths, stream.target))
+    client = ServingClient(stream.target, lambda: workspace.serving_port(paths, stream.target))
     return Lane(stream, client, HubClient(paths.hub_socket, token))

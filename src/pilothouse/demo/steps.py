@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pilothouse.demo.progress import Progress
-from pilothouse.demo.stage import APPROVER, SCIENTIST, os_user
+from pilothouse.demo.workspace import APPROVER, SCIENTIST, os_user
 from pilothouse.domain.errors import NotAllowedError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs import JobStatus

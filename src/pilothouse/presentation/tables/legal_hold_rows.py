@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pilothouse.domain.retention import LegalHold
 from pilothouse.presentation.cells import Cell, cell
-from pilothouse.presentation.tables.tables import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import LINE_LIMIT, ago_text, safe, time_text
 
 
