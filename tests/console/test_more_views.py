@@ -172,7 +172,7 @@ def test_what_automation_does_is_told_with_what_came_of_it(services: Services) -
         services, DAEMON, "bike-demand", reason="schedule weekly", trigger_key="schedule:1:x"
     )
     pat = harbour.person(services, "pat")
-    first = automation_activity.list_deeds(services, pat)[0]
+    first = automation_activity.list_activity(services, pat)[0]
     assert (first.what, first.why, first.state, first.job) == (
         f"train, job {job.id}",
         "schedule weekly",
@@ -180,7 +180,7 @@ def test_what_automation_does_is_told_with_what_came_of_it(services: Services) -
         job.id,
     )
     jobs.cancel_job(services, harbour.person(services, "sam"), job.id, reason="not now")
-    first = automation_activity.list_deeds(services, pat, model="bike-demand")[0]
+    first = automation_activity.list_activity(services, pat, model="bike-demand")[0]
     assert first.state == "nothing"
     assert first.next.startswith("cancelled")
 

@@ -1,4 +1,4 @@
-"""Schedules: rung by APScheduler, decided by the table; the clock is moved through the services' own."""
+"""Schedules: woken by APScheduler, decided by the table; the clock is moved through the services' own."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.daemon.scheduler import ScheduleKeeper
-from pilothouse.daemon.thread_loop import Bell
+from pilothouse.daemon.thread_loop import Wakeup
 from pilothouse.domain.records import Job
 from pilothouse.operations import automation_switch
 from pilothouse.operations.automation import schedules
@@ -47,18 +47,18 @@ def write_schedule(workshop: Workshop, line: str, action: str = "train") -> None
 
 
 @contextmanager
-def keeping(workshop: Workshop) -> Iterator[tuple[Bell, Bell]]:
-    """A keeper at work: the bell that wakes it, and the one that it rings for the monitor."""
+def keeping(workshop: Workshop) -> Iterator[tuple[Wakeup, Wakeup]]:
+    """A keeper at work: the wakeup that wakes it, and the one that it wakes for the monitor."""
     stop = threading.Event()
-    bell, monitor = Bell(stop), Bell(stop)
+    wakeup, monitor = Wakeup(stop), Wakeup(stop)
     keeper = ScheduleKeeper(workshop.services, monitor)
-    thread = threading.Thread(target=keeper.run, args=(bell,))
+    thread = threading.Thread(target=keeper.run, args=(wakeup,))
     thread.start()
     try:
-        yield bell, monitor
+        yield wakeup, monitor
     finally:
         stop.set()
-        bell.ring()
+        wakeup.wake()
         thread.join(10)
 
 
@@ -85,11 +85,11 @@ def test_times_that_passed_without_a_daemon_are_one_run_that_stands_for_them(
 ) -> None:
     write_schedule(workshop, 'every = "60s"')
     clock.offset = timedelta(seconds=190)
-    with keeping(workshop) as (bell, _):
+    with keeping(workshop) as (wakeup, _):
         wait_until(lambda: outcome(workshop))
-        bell.ring()
-    with keeping(workshop) as (bell, _):
-        bell.ring()
+        wakeup.wake()
+    with keeping(workshop) as (wakeup, _):
+        wakeup.wake()
     assert len(trainings(workshop)) == 1
     (made,) = schedules.list_schedules(workshop.services, workshop.admin)
     fires = schedules.history(workshop.services, workshop.admin, made.id).fires
@@ -110,11 +110,11 @@ def test_a_paused_automation_lets_the_time_pass_and_says_so(workshop: Workshop, 
 def test_a_schedule_that_is_applied_while_the_keeper_runs_gets_its_alarm(
     workshop: Workshop, clock: Clock
 ) -> None:
-    with keeping(workshop) as (bell, _):
+    with keeping(workshop) as (wakeup, _):
         clock.offset = timedelta(seconds=-59)
         write_schedule(workshop, 'every = "60s"')
         clock.offset = timedelta()
-        bell.ring()
+        wakeup.wake()
         wait_until(lambda: len(trainings(workshop)) == 1, timeout=5)
 
 
@@ -122,17 +122,17 @@ def test_a_schedule_can_wake_the_monitor(workshop: Workshop, clock: Clock) -> No
     write_schedule(workshop, 'cron = "* * * * *"', action="monitor")
     clock.offset = timedelta(seconds=61)
     with keeping(workshop) as (_, monitor):
-        wait_until(monitor._rung.is_set)
+        wait_until(monitor._woken.is_set)
         wait_until(lambda: outcome(workshop).startswith("windows are evaluated"))
 
 
 def test_a_scheduled_backup_is_made_once_a_time_and_old_ones_go(workshop: Workshop, clock: Clock) -> None:
     write_schedule(workshop, 'every = "60s"', action="backup")
-    with keeping(workshop) as (bell, _):
+    with keeping(workshop) as (wakeup, _):
         for turn in range(1, 10):
             clock.offset = timedelta(seconds=60 * turn + 1)
             before = outcome(workshop)
-            bell.ring()
+            wakeup.wake()
             wait_until(lambda before=before: outcome(workshop) != before)  # type: ignore[misc]
     kept = sorted((workshop.root / "backups").iterdir())
     assert len(kept) == 7

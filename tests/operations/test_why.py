@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.alert_explanation import Why
+from pilothouse.domain.alert_explanation import AlertExplanation
 from pilothouse.operations.alerts import alert_explanation, alerts, incidents
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.services import Services
@@ -24,7 +24,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     made.close()
 
 
-def told(services: Services, kind: str) -> Why:
+def told(services: Services, kind: str) -> AlertExplanation:
     (alert,) = [a for a in alerts.list_alerts(services, admin(services)) if a.kind == kind]
     return alert_explanation.why(services, admin(services), alert.id)
 

@@ -13,6 +13,7 @@ import pytest
 
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.sqlite import connection as connections
+from support import until_the_test_ends
 
 pytest.importorskip("apsw")
 from pilothouse.sqlite import apsw_driver
@@ -93,7 +94,7 @@ def other() -> ModuleType:
 
 
 def opened(driver: Any, path: Path | str = ":memory:", **options: Any) -> Any:
-    return driver.connect(path, isolation_level=None, check_same_thread=False, **options)
+    return until_the_test_ends(driver.connect(path, isolation_level=None, check_same_thread=False, **options))
 
 
 def told(work: Callable[[], Any]) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pilothouse.daemon.logs import say
-from pilothouse.daemon.thread_loop import Bell, repeat
+from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.domain.errors import PilothouseError, StaleAttemptError, UnavailableError
 from pilothouse.domain.failures import cause_of
 from pilothouse.domain.jobs import JobStatus, ProgressLine, StepExit, StepRequest, StepResult
@@ -41,21 +41,25 @@ _INTERNAL = "internal error: state/daemon.log has the traceback; please report i
 
 
 def run_slot(
-    services: Services, launcher: Launcher, owner: str, bell: Bell, draining: threading.Event | None = None
+    services: Services,
+    launcher: Launcher,
+    owner: str,
+    wakeup: Wakeup,
+    draining: threading.Event | None = None,
 ) -> None:
     """Run one job after the other until the daemon stops; none is begun any more once ``draining`` is set."""
 
     def empty_queue() -> float | None:
-        while not bell.stop.is_set() and _something_waits(services):
+        while not wakeup.stop.is_set() and _something_waits(services):
             if draining is not None and draining.is_set():
                 return None
             claim = jobs.claim_job(services, owner, LEASE_S)
             if claim is None:
                 return _until_next_start(services)
-            _run(services, launcher, claim, bell.stop)
+            _run(services, launcher, claim, wakeup.stop)
         return None
 
-    repeat(bell, empty_queue, at_least_every_s=_LOOK_AT_LEAST_EVERY_S)
+    repeat(wakeup, empty_queue, at_least_every_s=_LOOK_AT_LEAST_EVERY_S)
 
 
 def _something_waits(services: Services) -> bool:

@@ -26,7 +26,7 @@ from pilothouse.system.leader import leadership
 from pilothouse.system.paths import WorkspacePaths
 
 if TYPE_CHECKING:
-    from pilothouse.daemon.threads import Crew
+    from pilothouse.daemon.threads import DaemonThreads
 
 log = logging.getLogger("pilothouse.daemon.main")  # by name: run with -m this module is called __main__
 
@@ -61,10 +61,10 @@ def run_daemon(
     launcher = Launcher(
         closed=[paths.state], opened=[paths.jobs, paths.artifacts], isolation=isolation, grace_s=3.0
     )
-    with _signals() as told:
+    with _signals() as stop_pipe:
 
         def wait() -> bool:
-            return not stop.is_set() and not _read(told, _STANDBY_LOOKS_EVERY_S)
+            return not stop.is_set() and not _read(stop_pipe, _STANDBY_LOOKS_EVERY_S)
 
         try:
             if standby:
@@ -76,7 +76,7 @@ def run_daemon(
                 with _logging(paths.daemon_log):
                     try:
                         launcher.start()
-                        return _lead(paths, launcher, isolation, slots, serve_targets, stop, told)
+                        return _lead(paths, launcher, isolation, slots, serve_targets, stop, stop_pipe)
                     except PilothouseError as error:
                         say(log, logging.CRITICAL, str(error))
                         raise
@@ -91,13 +91,13 @@ def _lead(
     slots: int,
     serve_targets: bool,
     stop: threading.Event,
-    told: socket.socket,
+    stop_pipe: socket.socket,
 ) -> int:
     for library in ("OMP", "OPENBLAS"):  # before numpy is imported: our matrices are too small to share out
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     # Only now, with the launcher exec'd: what these open, no step can inherit.
     from pilothouse.composition import open_workspace
-    from pilothouse.daemon.threads import Crew
+    from pilothouse.daemon.threads import DaemonThreads
     from pilothouse.operations.fleet import processes
 
     services = open_workspace(paths.root)
@@ -107,20 +107,20 @@ def _lead(
         in_force = landlock.describe() if landlock.confines() else "none"
         name = processes.announce_daemon(services, in_force)
         say(log, logging.INFO, "the daemon starts", root=str(paths.root), pid=name.pid, isolation=in_force)
-        crew = Crew(
+        threads = DaemonThreads(
             services, launcher, name, isolation=isolation, slots=slots, serve_targets=serve_targets, stop=stop
         )
         try:
-            crew.start()
+            threads.start()
             service_manager.notify("READY=1", f"STATUS=leads {paths.root}")
-            _wait_for_the_end(crew, stop, told)
+            _wait_for_the_end(threads, stop, stop_pipe)
             log.info("the daemon stops")
         finally:
             service_manager.notify("STOPPING=1")
-            left = crew.end(_PATIENCE_S)
+            left = threads.end(_PATIENCE_S)
         if left:
             say(log, logging.WARNING, f"still busy at the end: {', '.join(left)}")
-        failed = crew.failed
+        failed = threads.failed
         processes.take_leave(services, f"{failed} died" if failed else "asked to")
         say(log, logging.INFO, "the daemon has stopped", failed=failed)
         return EXIT_DEAD_THREAD if failed else 0
@@ -129,13 +129,13 @@ def _lead(
             services.close()
 
 
-def _wait_for_the_end(crew: "Crew", stop: threading.Event, told: socket.socket) -> None:
+def _wait_for_the_end(threads: "DaemonThreads", stop: threading.Event, stop_pipe: socket.socket) -> None:
     """Until it is asked to stop, or has drained; meanwhile the service manager hears that no part is stuck."""
     every_s = service_manager.watchdog_every_s()
     said_at = 0.0
     stuck_before: list[str] = []
-    while not stop.is_set() and not crew.drained:
-        asked = _read(told, _LOOK_EVERY_S)
+    while not stop.is_set() and not threads.drained:
+        asked = _read(stop_pipe, _LOOK_EVERY_S)
         if asked == b"s":
             return
         if asked == b"d":
@@ -143,8 +143,8 @@ def _wait_for_the_end(crew: "Crew", stop: threading.Event, told: socket.socket) 
                 log, logging.INFO, "no job is begun any more; the daemon stops when those that run have ended"
             )
             service_manager.notify("STATUS=drains")
-            crew.drain()
-        stuck = crew.stuck
+            threads.drain()
+        stuck = threads.stuck
         if stuck != stuck_before:
             say(
                 log,
@@ -157,9 +157,9 @@ def _wait_for_the_end(crew: "Crew", stop: threading.Event, told: socket.socket) 
             service_manager.notify("WATCHDOG=1")
 
 
-def _read(told: socket.socket, timeout_s: float) -> bytes:
+def _read(stop_pipe: socket.socket, timeout_s: float) -> bytes:
     """What a signal has said within that time: ``s`` stop, ``d`` drain, empty nothing."""
-    return told.recv(1) if select.select([told], [], [], timeout_s)[0] else b""
+    return stop_pipe.recv(1) if select.select([stop_pipe], [], [], timeout_s)[0] else b""
 
 
 @contextlib.contextmanager
@@ -177,20 +177,20 @@ def _signals() -> Iterator[socket.socket]:
 
     A handler must not touch locks, also not those of a threading.Event: the main thread may hold it just then.
     """
-    told, teller = socket.socketpair()
+    stop_pipe, stop_pipe_writer = socket.socketpair()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        teller.send(b"d" if number == DRAIN else b"s")
+        stop_pipe_writer.send(b"d" if number == DRAIN else b"s")
 
-    with told, teller:
+    with stop_pipe, stop_pipe_writer:
         if threading.current_thread() is not threading.main_thread():
-            yield told
+            yield stop_pipe
             return
         numbers = (signal.SIGTERM, signal.SIGINT, DRAIN)
         before = {number: signal.signal(number, handle) for number in numbers}
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its terminal may go
         try:
-            yield told
+            yield stop_pipe
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pilothouse.daemon.logs import say
-from pilothouse.daemon.thread_loop import Bell, repeat
+from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON
@@ -32,14 +32,14 @@ _BACKUPS_KEPT = 7
 
 
 class ScheduleKeeper:
-    """One thread that fires what is due; ``monitor`` is rung by schedules of the action ``monitor``."""
+    """One thread that fires what is due; ``monitor`` is woken by schedules of the action ``monitor``."""
 
-    def __init__(self, services: Services, monitor: Bell) -> None:
+    def __init__(self, services: Services, monitor: Wakeup) -> None:
         self._services = services
         self._monitor = monitor
         self._alarms: dict[int, object] = {}
 
-    def run(self, bell: Bell) -> None:
+    def run(self, wakeup: Wakeup) -> None:
         """Fire until the daemon stops."""
         from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -48,18 +48,20 @@ class ScheduleKeeper:
         )
         clock.start()
         try:
-            repeat(bell, functools.partial(self._turn, clock, bell), at_least_every_s=_LOOK_AT_LEAST_EVERY_S)
+            repeat(
+                wakeup, functools.partial(self._turn, clock, wakeup), at_least_every_s=_LOOK_AT_LEAST_EVERY_S
+            )
         finally:
             clock.shutdown(wait=False)
 
-    def _turn(self, clock: Any, bell: Bell) -> None:
+    def _turn(self, clock: Any, wakeup: Wakeup) -> None:
         if not clock._thread.is_alive():  # ``running`` stays true when the thread has died
             raise RuntimeError("APScheduler's thread has died")
         for item in schedules.due(self._services):
             self._fire(item)
-        self._set_alarms(clock, bell)
+        self._set_alarms(clock, wakeup)
 
-    def _set_alarms(self, clock: Any, bell: Bell) -> None:
+    def _set_alarms(self, clock: Any, wakeup: Wakeup) -> None:
         """One alarm a schedule, at its next start."""
         wanted = {schedule.id: start for schedule, start in schedules.next_starts(self._services)}
         for number in [number for number, time in self._alarms.items() if wanted.get(number) != time]:
@@ -68,7 +70,7 @@ class ScheduleKeeper:
                 clock.remove_job(str(number))
         for number, time in wanted.items():
             if number not in self._alarms:
-                clock.add_job(bell.ring, "date", run_date=time, id=str(number), replace_existing=True)
+                clock.add_job(wakeup.wake, "date", run_date=time, id=str(number), replace_existing=True)
                 self._alarms[number] = time
 
     def _fire(self, item: Due) -> None:
@@ -88,63 +90,63 @@ class ScheduleKeeper:
             raise UnavailableError(
                 f"this release knows no action {schedule.action!r}: upgrade, or change the file"
             )
-        return action(Deed(self._services, schedule, item.nominal, self._monitor))
+        return action(ActionContext(self._services, schedule, item.nominal, self._monitor))
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """What an action is given: the schedule, the nominal time, and the bell that wakes the monitor."""
+class ActionContext:
+    """What an action is given: the schedule, the nominal time, and the wakeup that wakes the monitor."""
 
     services: Services
     schedule: Schedule
     nominal: datetime
-    monitor: Bell
+    monitor: Wakeup
 
 
-def _train(deed: Deed) -> str:
+def _train(context: ActionContext) -> str:
     job = trainings.start_training(
-        deed.services,
+        context.services,
         DAEMON,
-        deed.schedule.model,
-        reason=f"schedule {deed.schedule.name}",
-        trigger_key=schedules.trigger_key(deed.schedule, deed.nominal),
+        context.schedule.model,
+        reason=f"schedule {context.schedule.name}",
+        trigger_key=schedules.trigger_key(context.schedule, context.nominal),
     )
     return f"job {job.id}"
 
 
-def _monitor(deed: Deed) -> str:
-    deed.monitor.ring()
+def _monitor(context: ActionContext) -> str:
+    context.monitor.wake()
     return "windows are evaluated"
 
 
-def _back_up(deed: Deed) -> str:
-    folder = deed.services.paths.root / "backups"
+def _back_up(context: ActionContext) -> str:
+    folder = context.services.paths.root / "backups"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise UnavailableError(f"{folder} cannot be made: {error.strerror}") from error
-    name = deed.schedule.name
-    file = folder / f"{name}-{deed.nominal:%Y%m%dT%H%M%SZ}.tar"
+    name = context.schedule.name
+    file = folder / f"{name}-{context.nominal:%Y%m%dT%H%M%SZ}.tar"
     if not file.exists():  # a daemon that ended between copying and recording has made it
-        backups.backup(deed.services, DAEMON, file)
+        backups.backup(context.services, DAEMON, file)
     for old in sorted(folder.glob(f"{name}-*.tar"))[:-_BACKUPS_KEPT]:
         with contextlib.suppress(OSError):
             old.unlink()
     return f"backups/{file.name}"
 
 
-def _delete_old(deed: Deed) -> str:
-    report = retention.apply(deed.services, DAEMON)
+def _delete_old(context: ActionContext) -> str:
+    report = retention.apply(context.services, DAEMON)
     gone = sum(share.rows for share in report.shares if not share.held)
     return f"{gone:,} rows deleted, {report.merged:,} segments merged into {report.into:,}"
 
 
-def _compare_jointly(deed: Deed) -> str:
-    key = schedules.trigger_key(deed.schedule, deed.nominal)
-    return multivariate.start_scheduled(deed.services, deed.schedule.model, key)
+def _compare_jointly(context: ActionContext) -> str:
+    key = schedules.trigger_key(context.schedule, context.nominal)
+    return multivariate.start_scheduled(context.services, context.schedule.model, key)
 
 
-ACTIONS: dict[str, Callable[[Deed], str]] = {
+ACTIONS: dict[str, Callable[[ActionContext], str]] = {
     "train": _train,
     "monitor": _monitor,
     "backup": _back_up,

@@ -1,4 +1,4 @@
-"""The daemon's threads: started by name, rung awake when something changed, and none may die unnoticed."""
+"""The daemon's threads: started by name, woken when something changed, and none may die unnoticed."""
 
 import logging
 import math
@@ -15,7 +15,7 @@ LOOK_EVERY_S = 0.1
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 
 
-class Parts:
+class ThreadGroup:
     """All threads of the daemon. One that ends while it should run ends them all."""
 
     def __init__(self, stop: threading.Event | None = None) -> None:
@@ -23,12 +23,12 @@ class Parts:
         self.failed = ""
         """The name of the thread that ended unexpectedly."""
         self._threads: list[threading.Thread] = []
-        self._bells: list[Bell] = []
+        self._wakeups: list[Wakeup] = []
 
-    def bell(self, name: str = "", patience_s: float = math.inf) -> "Bell":
-        """A bell that also rings when the daemon stops. Its part counts as stuck when a turn takes over ``patience_s``."""
-        made = Bell(self.stop, name, patience_s)
-        self._bells.append(made)
+    def wakeup(self, name: str = "", patience_s: float = math.inf) -> "Wakeup":
+        """A wakeup that also wakes when the daemon stops. Its part counts as stuck when a turn takes over ``patience_s``."""
+        made = Wakeup(self.stop, name, patience_s)
+        self._wakeups.append(made)
         return made
 
     def start(self, name: str, run: Callable[[], None]) -> None:
@@ -40,12 +40,12 @@ class Parts:
     def stuck(self) -> list[str]:
         """The parts that have not come round for longer than is ever right."""
         now = time.monotonic()
-        return [bell.name for bell in self._bells if now - bell.turned > bell.patience_s]
+        return [wakeup.name for wakeup in self._wakeups if now - wakeup.turned > wakeup.patience_s]
 
     def join(self, patience_s: float) -> list[str]:
         """Wait for all threads together that long, once ``stop`` is set; the names of those that still run."""
-        for bell in self._bells:
-            bell.ring()
+        for wakeup in self._wakeups:
+            wakeup.wake()
         deadline = time.monotonic() + patience_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -65,56 +65,56 @@ class Parts:
 
 
 @dataclass
-class Bell:
-    """Wakes one thread. Rings that come while it works are one ring."""
+class Wakeup:
+    """Wakes one thread. Several wakes that come while it works are one."""
 
     stop: threading.Event
     name: str = ""
     patience_s: float = math.inf
     turned: float = field(default_factory=time.monotonic)
     """When its part last came round."""
-    _rung: threading.Event = field(default_factory=threading.Event)
+    _woken: threading.Event = field(default_factory=threading.Event)
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Something may have changed."""
-        self._rung.set()
+        self._woken.set()
 
     def wait(self, timeout_s: float) -> None:
-        """Until it rings, or that long."""
-        self._rung.wait(timeout_s)
-        self._rung.clear()
+        """Until it wakes, or that long."""
+        self._woken.wait(timeout_s)
+        self._woken.clear()
 
 
 def repeat(
-    bell: Bell, work: Callable[[], float | None], *, at_least_every_s: float, rest_s: float = 0.0
+    wakeup: Wakeup, work: Callable[[], float | None], *, at_least_every_s: float, rest_s: float = 0.0
 ) -> None:
-    """Do ``work`` at every ring, and without one after ``at_least_every_s``, until the daemon stops.
+    """Do ``work`` at every wake, and without one after ``at_least_every_s``, until the daemon stops.
 
     ``work`` may answer in how many seconds it wants to be called again. After each turn it rests ``rest_s`` or as long as
     the turn took, whichever is more, so that a stream of changes leaves time to others. A PilothouseError (a full disk, a
     lock) is logged and tried again with back-off; anything else is a mistake in the program and ends the thread.
     """
     pause = 0.0
-    while not bell.stop.is_set():
-        started = bell.turned = time.monotonic()
+    while not wakeup.stop.is_set():
+        started = wakeup.turned = time.monotonic()
         try:
             sooner = work()
         except PilothouseError as error:
             pause = min(_LONGEST_PAUSE_S, pause * 2 or _FIRST_PAUSE_S)
             log.error("%s (again in %g s)", error, pause)
-            bell.stop.wait(pause)
+            wakeup.stop.wait(pause)
             continue
         pause = 0.0
         if rest_s:
-            bell.stop.wait(max(rest_s, time.monotonic() - started))
-        bell.wait(at_least_every_s if sooner is None else min(sooner, at_least_every_s))
+            wakeup.stop.wait(max(rest_s, time.monotonic() - started))
+        wakeup.wait(at_least_every_s if sooner is None else min(sooner, at_least_every_s))
 
 
-def watch(stop: threading.Event, versions: dict[Callable[[], int], list[Bell]]) -> None:
-    """Ring the bells of each database that has changed, ten looks a second; a look costs microseconds."""
+def watch(stop: threading.Event, versions: dict[Callable[[], int], list[Wakeup]]) -> None:
+    """Wake the threads of each database that has changed, ten looks a second; a look costs microseconds."""
     known = dict.fromkeys(versions, -1)
     while not stop.wait(LOOK_EVERY_S):
-        for version, bells in versions.items():
+        for version, wakeups in versions.items():
             try:
                 found = version()
             except PilothouseError as error:
@@ -123,5 +123,5 @@ def watch(stop: threading.Event, versions: dict[Callable[[], int], list[Bell]]) 
                 continue
             if found != known[version]:
                 known[version] = found
-                for bell in bells:
-                    bell.ring()
+                for wakeup in wakeups:
+                    wakeup.wake()

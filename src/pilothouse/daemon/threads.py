@@ -9,7 +9,7 @@ from pilothouse.daemon.hub_server import HubServer
 from pilothouse.daemon.job_supervisor import run_slot
 from pilothouse.daemon.scheduler import ScheduleKeeper
 from pilothouse.daemon.serving_supervisor import ServingSupervisor
-from pilothouse.daemon.thread_loop import Bell, Parts, repeat, watch
+from pilothouse.daemon.thread_loop import ThreadGroup, Wakeup, repeat, watch
 from pilothouse.daemon.trigger_watcher import keep_triggers
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import JobStatus, ProcessName
@@ -41,7 +41,7 @@ _PATIENCE_S = {
 log = logging.getLogger(__name__)
 
 
-class Crew:
+class DaemonThreads:
     """All threads of one daemon. ``start``, then ``end`` when ``stop`` is set."""
 
     def __init__(
@@ -61,25 +61,25 @@ class Crew:
         self._owner = f"daemon {name.boot_id} {name.pid} {name.started}"
         self._slots = slots
         self._supervisor = ServingSupervisor(services, isolation) if serve_targets else None
-        self._parts = Parts(stop)
+        self._threads = ThreadGroup(stop)
         self._draining = threading.Event()
-        self._monitor_bell = self._bell("monitor")
-        self._schedules = ScheduleKeeper(services, self._monitor_bell)
+        self._monitor_wakeup = self._wakeup("monitor")
+        self._schedules = ScheduleKeeper(services, self._monitor_wakeup)
         services.paths.make_socket_folder()
         self._hub = HubServer(hub_app(services, self._pulse), services.paths.hub_socket)
 
     @property
     def failed(self) -> str:
         """The name of the thread that died, or empty."""
-        return self._parts.failed
+        return self._threads.failed
 
-    def _bell(self, name: str) -> Bell:
-        return self._parts.bell(name, _PATIENCE_S[name])
+    def _wakeup(self, name: str) -> Wakeup:
+        return self._threads.wakeup(name, _PATIENCE_S[name])
 
     @property
     def stuck(self) -> list[str]:
         """The parts whose turn takes longer than is ever right."""
-        return self._parts.stuck()
+        return self._threads.stuck()
 
     def drain(self) -> None:
         """Begin no job any more; those that run go on to their end."""
@@ -99,47 +99,47 @@ class Crew:
 
     def start(self) -> None:
         """Put lost jobs back, then start every thread."""
-        services, parts = self._services, self._parts
+        services, parts = self._services, self._threads
         job_attempts.requeue_lost(
             services, leader=self._owner
         )  # we lead: whatever runs by the record runs no more
-        registry_bells: list[Bell] = []
-        telemetry_bells: list[Bell] = [self._monitor_bell]
+        registry_wakeups: list[Wakeup] = []
+        telemetry_wakeups: list[Wakeup] = [self._monitor_wakeup]
 
-        def bell(name: str = "") -> Bell:
-            made = self._bell(name) if name else parts.bell()
-            registry_bells.append(made)
+        def wakeup(name: str = "") -> Wakeup:
+            made = self._wakeup(name) if name else parts.wakeup()
+            registry_wakeups.append(made)
             return made
 
         parts.start("hub", self._hub.run)
         if self._supervisor is not None:
-            parts.start("serving", functools.partial(self._supervise, bell("serving")))
+            parts.start("serving", functools.partial(self._supervise, wakeup("serving")))
         for slot in range(self._slots):
-            run = functools.partial(run_slot, services, self._launcher, self._owner, bell(), self._draining)
+            run = functools.partial(run_slot, services, self._launcher, self._owner, wakeup(), self._draining)
             parts.start(f"jobs {slot + 1}", run)
         parts.start("monitor", self._monitor)
-        parts.start("schedules", functools.partial(self._schedules.run, bell("schedules")))
-        parts.start("triggers", functools.partial(keep_triggers, services, bell()))
+        parts.start("schedules", functools.partial(self._schedules.run, wakeup("schedules")))
+        parts.start("triggers", functools.partial(keep_triggers, services, wakeup()))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)
         parts.start("examination", self._examine)
         versions = {
-            services.registry.data_version: registry_bells,
-            services.telemetry.data_version: telemetry_bells,
+            services.registry.data_version: registry_wakeups,
+            services.telemetry.data_version: telemetry_wakeups,
         }
         parts.start("watch", functools.partial(watch, parts.stop, versions))
 
     def end(self, patience_s: float) -> list[str]:
         """Stop every thread; the names of those that are still busy after ``patience_s``."""
-        self._parts.stop.set()
+        self._threads.stop.set()
         self._hub.stop()
-        left = self._parts.join(patience_s)
+        left = self._threads.join(patience_s)
         self._hub.close()
         return left
 
-    def _supervise(self, bell: Bell) -> None:
+    def _supervise(self, wakeup: Wakeup) -> None:
         assert self._supervisor is not None
-        repeat(bell, self._supervisor.look, at_least_every_s=_SERVING_AT_LEAST_EVERY_S)
+        repeat(wakeup, self._supervisor.look, at_least_every_s=_SERVING_AT_LEAST_EVERY_S)
 
     def _monitor(self) -> None:
         # what verdicts need: neither the first window waits for it, nor does memory grow with it
@@ -150,7 +150,9 @@ class Crew:
             evaluate_windows(self._services)
             memory.give_back()  # a calibration or a window takes ten times what stays of it
 
-        repeat(self._monitor_bell, work, at_least_every_s=_MONITOR_AT_LEAST_EVERY_S, rest_s=_MONITOR_RESTS_S)
+        repeat(
+            self._monitor_wakeup, work, at_least_every_s=_MONITOR_AT_LEAST_EVERY_S, rest_s=_MONITOR_RESTS_S
+        )
 
     def _keep_house(self) -> None:
         def work() -> None:
@@ -160,14 +162,14 @@ class Crew:
             job_attempts.requeue_lost(self._services)
             job_attempts.end_hopeless(self._services)
 
-        repeat(self._bell("housekeeping"), work, at_least_every_s=_HOUSEKEEPING_EVERY_S)
+        repeat(self._wakeup("housekeeping"), work, at_least_every_s=_HOUSEKEEPING_EVERY_S)
 
     def _beat(self) -> None:
         def work() -> None:
             if write_state.state(self._services) is None:
                 self._pulse.beat()
 
-        repeat(self._bell("heartbeat"), work, at_least_every_s=BEAT_EVERY_S)
+        repeat(self._wakeup("heartbeat"), work, at_least_every_s=BEAT_EVERY_S)
 
     def _examine(self) -> None:
         """Once a day: are registry and chain sound? A workspace that is not may not be written any more."""
@@ -175,6 +177,6 @@ class Crew:
         def work() -> None:
             log.info("examined: %s", write_state.verify(self._services))
 
-        bell = self._parts.bell()
-        bell.wait(_EXAMINE_FIRST_AFTER_S)
-        repeat(bell, work, at_least_every_s=_EXAMINE_EVERY_S)
+        wakeup = self._threads.wakeup()
+        wakeup.wait(_EXAMINE_FIRST_AFTER_S)
+        repeat(wakeup, work, at_least_every_s=_EXAMINE_EVERY_S)

@@ -4,7 +4,7 @@ import functools
 import logging
 
 from pilothouse.daemon.logs import say
-from pilothouse.daemon.thread_loop import Bell, repeat
+from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.operations.automation import triggers
 from pilothouse.operations.services import Services
 
@@ -14,9 +14,11 @@ _LOOK_AT_LEAST_EVERY_S = 10.0
 _RESTS_S = 1.0
 
 
-def keep_triggers(services: Services, bell: Bell) -> None:
+def keep_triggers(services: Services, wakeup: Wakeup) -> None:
     """Look until the daemon stops: at every change of the registry, and every ten seconds."""
-    repeat(bell, functools.partial(_turn, services), at_least_every_s=_LOOK_AT_LEAST_EVERY_S, rest_s=_RESTS_S)
+    repeat(
+        wakeup, functools.partial(_turn, services), at_least_every_s=_LOOK_AT_LEAST_EVERY_S, rest_s=_RESTS_S
+    )
 
 
 def _turn(services: Services) -> None:

@@ -18,7 +18,7 @@ from pilothouse.demo.replay import Tally, replay
 def main(root: Path, days: int, days_a_second: float) -> None:
     """Replay ``days`` days at ``days_a_second`` at the most."""
     progress = Progress()
-    cast = steps.call_the_cast(open_workspace(root), progress)
+    demo = steps.open_demo(open_workspace(root), progress)
     tally = Tally()
     began = time.monotonic()
 
@@ -26,7 +26,7 @@ def main(root: Path, days: int, days_a_second: float) -> None:
         progress.update(f"day {number + 1} of {days}: {tally.rows:,} rows")
         time.sleep(max(0.0, began + (number + 1) / days_a_second - time.monotonic()))
 
-    replay(scenario.make_lanes(cast, days), days, day_done=day_done, tally=tally)
+    replay(scenario.make_lanes(demo, days), days, day_done=day_done, tally=tally)
     progress.say(f"replayed {tally.rows:,} rows in {tally.requests:,} requests")
 
 

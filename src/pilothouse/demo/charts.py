@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pilothouse.demo.steps import Cast
+from pilothouse.demo.steps import Demo
 from pilothouse.operations import catalogue
 from pilothouse.operations.fleet import health
 from pilothouse.presentation.charts.chart import MARK_LEGEND
@@ -12,11 +12,11 @@ from pilothouse.presentation.charts.plotting import draw
 _SIZE = (100, 14)
 
 
-def performance_by_week(cast: Cast, *, colour: bool) -> Iterator[str]:
+def performance_by_week(demo: Demo, *, colour: bool) -> Iterator[str]:
     """Lines of text: one chart a model and target, drawn from the stored readings."""
-    for model in catalogue.list_models(cast.services, cast.approver):
+    for model in catalogue.list_models(demo.services, demo.approver):
         for target in model.targets:
-            view = health.monitor_view(cast.services, cast.approver, model.name, target)
+            view = health.monitor_view(demo.services, demo.approver, model.name, target)
             chart = performance_chart(view)
             yield f"{model.name} on {target}: {chart.title}; {chart.headline.text}"
             yield from draw(chart, *_SIZE, colour=colour).splitlines()

@@ -13,12 +13,12 @@ _DAYS_A_SECOND = 1.0
 def show(
     root: Path, progress: Progress, *, days: int, pace: float | None, keep: bool, actor: str | None
 ) -> int:
-    """Raise the curtain, start the replay in the background and open the console on it, as the approver."""
+    """Start the demo, then the replay in the background and open the console on it, as the approver."""
     from pilothouse.console.launch import launch
     from pilothouse.demo import scenario
 
     try:
-        cast = scenario.raise_curtain(root, progress)
+        demo = scenario.start_demo(root, progress)
         with (root / "state" / "demo.log").open("wb") as log:
             replay = subprocess.Popen(
                 [
@@ -36,12 +36,12 @@ def show(
             )
         try:
             progress.say(f"opening the console as {actor or workspace.APPROVER}; the months replay behind it")
-            cast.services.close()
+            demo.services.close()
             return launch(root, workspace.os_user(), actor or workspace.APPROVER)
         finally:
             replay.terminate()
             replay.wait(timeout=10)
     finally:
         if not keep:
-            workspace.strike(root)
-        progress.say(workspace.look_round(root))
+            workspace.remove(root)
+        progress.say(workspace.closing_words(root))

@@ -11,7 +11,7 @@ import click
 
 from pilothouse.demo import steps
 from pilothouse.demo.replay import Tally
-from pilothouse.demo.steps import Cast
+from pilothouse.demo.steps import Demo
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs import JobStatus
@@ -39,22 +39,22 @@ class Check:
     found: str
 
 
-def deliver(cast: Cast, tally: Tally, *, as_json: bool) -> int:
+def deliver(demo: Demo, tally: Tally, *, as_json: bool) -> int:
     """Score old against new, print the report, and return 0 if every promise was kept, else 1."""
-    figures = gather(cast, tally)
-    checks = examine(cast, figures, tally)
+    figures = gather(demo, tally)
+    checks = examine(demo, figures, tally)
     figures["checks"] = [asdict(check) for check in checks]
-    figures["seconds"] = round(cast.progress.seconds, 1)
+    figures["seconds"] = round(demo.progress.seconds, 1)
     if as_json:
         click.echo(json.dumps(figures, indent=2))
     else:
-        _print(cast, figures, checks)
+        _print(demo, figures, checks)
     return 0 if all(check.kept for check in checks) else 1
 
 
-def gather(cast: Cast, tally: Tally) -> dict[str, Any]:
+def gather(demo: Demo, tally: Tally) -> dict[str, Any]:
     """The figures of the report. ``requests_sent`` counts rows that were answered, as ``events_stored`` does."""
-    services, reader = cast.services, cast.approver
+    services, reader = demo.services, demo.approver
     models = catalogue.list_models(services, reader)
     versions = [v for model in models for v in catalogue.list_versions(services, reader, model.name)]
     totals = ingest.totals(services, reader)
@@ -65,7 +65,7 @@ def gather(cast: Cast, tally: Tally) -> dict[str, Any]:
         verified, entries = False, 0
     targets: dict[str, Any] = {}
     for model in models:
-        targets.update(_old_against_new(cast, model.name))
+        targets.update(_old_against_new(demo, model.name))
     return {
         "workspace": str(services.paths.root),
         "requests_sent": tally.rows,
@@ -94,7 +94,7 @@ def gather(cast: Cast, tally: Tally) -> dict[str, Any]:
     }
 
 
-def examine(cast: Cast, figures: dict[str, Any], tally: Tally) -> list[Check]:
+def examine(demo: Demo, figures: dict[str, Any], tally: Tally) -> list[Check]:
     """Hold what the store says against what the story promises."""
     checks = [
         Check("every answered row is stored, once",
@@ -110,14 +110,14 @@ def examine(cast: Cast, figures: dict[str, Any], tally: Tally) -> list[Check]:
               ", ".join(figures["reproduced"]) or "none"),
         Check("alerts opened", figures["alerts_opened"] >= 1, f"{figures['alerts_opened']} opened"),
     ]  # fmt: skip
-    for model in catalogue.list_models(cast.services, cast.approver):
-        live = steps.live_versions(cast, model.name)
+    for model in catalogue.list_models(demo.services, demo.approver):
+        live = steps.live_versions(demo, model.name)
         mine = {name: row for name, row in figures["targets"].items() if row["model"] == model.name}
         checks.append(
             Check(f"{model.name} was retrained, approved and rolled out", all(v > 1 for v in live.values()) and bool(live),
                   ", ".join(f"{target} {number}" for target, number in live.items()))
         )  # fmt: skip
-        metric = catalogue.primary_metric(cast.services, cast.approver, model.name)
+        metric = catalogue.primary_metric(demo.services, demo.approver, model.name)
         gain = math.fsum(_gain(row, metric) * row["rows"] for row in mine.values())
         checks.append(
             Check(f"{model.name}: the retrained version does better on the rows that came after", gain > 0,
@@ -133,24 +133,24 @@ def reproduction_words(job: Job) -> str:
     return "not identical: " + "; ".join(job.result.get("differences", ["no figures"]))
 
 
-def _old_against_new(cast: Cast, model: str) -> dict[str, Any]:
+def _old_against_new(demo: Demo, model: str) -> dict[str, Any]:
     """Per target: the first version and the first retrained one, scored on the rows that came after the latter went live."""
     found: dict[str, Any] = {}
-    history = deployments.list_deployments(cast.services, cast.approver, model=model, live_only=False)
-    metric = catalogue.primary_metric(cast.services, cast.approver, model)
+    history = deployments.list_deployments(demo.services, demo.approver, model=model, live_only=False)
+    metric = catalogue.primary_metric(demo.services, demo.approver, model)
     for target in sorted({d.target for d in history}):
         mine = sorted((d for d in history if d.target == target), key=lambda d: d.id)
         second = next((d for d in mine if d.version != mine[0].version), None)
         if second is not None:
-            found[target] = {"model": model, **_score(cast, metric, mine[0], second)}
+            found[target] = {"model": model, **_score(demo, metric, mine[0], second)}
     return found
 
 
-def _score(cast: Cast, metric: str, old: Deployment, new: Deployment) -> dict[str, Any]:
-    view = health.monitor_view(cast.services, cast.approver, old.model, old.target, version=old.version)
+def _score(demo: Demo, metric: str, old: Deployment, new: Deployment) -> dict[str, Any]:
+    view = health.monitor_view(demo.services, demo.approver, old.model, old.target, version=old.version)
     job = trainings.start_backtest(
-        cast.services,
-        cast.approver,
+        demo.services,
+        demo.approver,
         old.model,
         [old.version, new.version],
         since=new.effective_at,
@@ -158,7 +158,7 @@ def _score(cast: Cast, metric: str, old: Deployment, new: Deployment) -> dict[st
         target=old.target,
         reason="old against new on the rows since",
     )
-    scores = steps.wait_for_job(cast, job).result["metrics"]
+    scores = steps.wait_for_job(demo, job).result["metrics"]
     value = {
         number: next(m for m in values if m["metric"] == metric and not m["slice"])
         for number, values in scores.items()
@@ -186,11 +186,11 @@ def _words(target: str, row: dict[str, Any], metric: str) -> str:
     return f"{target} {row[f'{metric}_old_version']:.3f} → {row[f'{metric}_new_version']:.3f}"
 
 
-def _print(cast: Cast, figures: dict[str, Any], checks: list[Check]) -> None:
+def _print(demo: Demo, figures: dict[str, Any], checks: list[Check]) -> None:
     from pilothouse.demo import charts
 
     click.echo()
-    for line in charts.performance_by_week(cast, colour=sys.stdout.isatty()):
+    for line in charts.performance_by_week(demo, colour=sys.stdout.isatty()):
         click.echo(line)
     click.echo()
     rows = []

@@ -30,14 +30,14 @@ def run_demo(
 
         return on_terminal.show(root, progress, days=days, pace=pace, keep=keep, actor=actor)
     try:
-        cast = scenario.raise_curtain(root, progress)
-        told = scenario.play(cast, days)
-        scenario.epilogue(cast, told.days)
-        return report.deliver(cast, told.tally, as_json=as_json)
+        demo = scenario.start_demo(root, progress)
+        replayed = scenario.play(demo, days)
+        scenario.finish(demo, replayed.days)
+        return report.deliver(demo, replayed.tally, as_json=as_json)
     finally:
         if not keep:
-            workspace.strike(root)
-        progress.say(workspace.look_round(root))
+            workspace.remove(root)
+        progress.say(workspace.closing_words(root))
 
 
 def _days(until: str | None) -> int:

@@ -11,7 +11,7 @@ from pilothouse.demo import report, steps, workspace
 from pilothouse.demo.client import HubClient, ServingClient
 from pilothouse.demo.progress import Progress
 from pilothouse.demo.replay import Lane, Tally, replay
-from pilothouse.demo.steps import Cast
+from pilothouse.demo.steps import Demo
 from pilothouse.demo.traffic import Stream, read_streams
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import VersionStatus
@@ -36,14 +36,14 @@ _NEWEST_ONLY: dict[str, str | int | float | bool] = {"data.lookback": "90d"}
 
 
 @dataclass
-class Told:
+class Replayed:
     """What the story keeps for its report beyond what the store holds."""
 
     tally: Tally
     days: int
 
 
-def raise_curtain(root: Path, progress: Progress) -> Cast:
+def start_demo(root: Path, progress: Progress) -> Demo:
     """From model files to versions that answer: apply, train, refuse a bad one, ask, approve, deploy."""
     confined = landlock.confines()
     process = control.start_in_background(root, isolation="require" if confined else "warn")
@@ -55,111 +55,111 @@ def raise_curtain(root: Path, progress: Progress) -> Cast:
             else "NOT confined: this kernel's Landlock is too old"
         )
     )
-    cast = steps.call_the_cast(open_workspace(root), progress)
-    steps.apply(cast)
+    demo = steps.open_demo(open_workspace(root), progress)
+    steps.apply(demo)
     for model in (FLIGHTS, BIKES):
-        _train(cast, model, FIRST_DAY[model], "first model, on the winter", {})
-    refused = _train(cast, FLIGHTS, FIRST_DAY[FLIGHTS], "a single stump: a bad candidate", _BAD_CANDIDATE)
-    progress.say(f"{workspace.SCIENTIST} asks for it all the same: {steps.expect_refusal(cast, refused)}")
+        _train(demo, model, FIRST_DAY[model], "first model, on the winter", {})
+    refused = _train(demo, FLIGHTS, FIRST_DAY[FLIGHTS], "a single stump: a bad candidate", _BAD_CANDIDATE)
+    progress.say(f"{workspace.SCIENTIST} asks for it all the same: {steps.expect_refusal(demo, refused)}")
     for model in (FLIGHTS, BIKES):
-        asked = steps.request(cast, version_uri(model, 1))
-        steps.approve(cast, asked.id)
-    steps.wait_until_serving(cast)
+        asked = steps.request(demo, version_uri(model, 1))
+        steps.approve(demo, asked.id)
+    steps.wait_until_serving(demo)
     for model in (FLIGHTS, BIKES):
-        progress.say(f"{model} version 1 answers on {' '.join(steps.live_versions(cast, model))}")
-    return cast
+        progress.say(f"{model} version 1 answers on {' '.join(steps.live_versions(demo, model))}")
+    return demo
 
 
-def play(cast: Cast, days: int) -> Told:
+def play(demo: Demo, days: int) -> Replayed:
     """Replay ``days`` days; at the end of each week wait for monitors and jobs, and decide what is asked."""
-    lanes = make_lanes(cast, days)
+    lanes = make_lanes(demo, days)
     tally = Tally()
 
     def day_done(number: int, today: Mapping[str, date]) -> None:
         where = f"{today[lanes[0].stream.target]:%d %b}"
-        cast.progress.update(f"replaying {where}: {tally.rows:,} rows in {tally.requests:,} requests")
+        demo.progress.update(f"replaying {where}: {tally.rows:,} rows in {tally.requests:,} requests")
         if number % 7 == 6 or number == days - 1:
-            settle(cast, tally)
+            settle(demo, tally)
 
-    cast.progress.say(f"replaying {days} days as real requests, truth a day later")
+    demo.progress.say(f"replaying {days} days as real requests, truth a day later")
     replay(lanes, days, day_done=day_done, tally=tally)
-    settle(cast, tally)
-    cast.progress.say(
+    settle(demo, tally)
+    demo.progress.say(
         f"replayed {tally.rows:,} rows in {tally.requests:,} requests, {tally.outcomes:,} outcomes"
     )
-    return Told(tally, days)
+    return Replayed(tally, days)
 
 
-def make_lanes(cast: Cast, days: int) -> list[Lane]:
+def make_lanes(demo: Demo, days: int) -> list[Lane]:
     """A stream with its clients for each model and target."""
     lanes = []
     for model in (FLIGHTS, BIKES):
-        spec = catalogue.get_spec(cast.services, cast.approver, model)
+        spec = catalogue.get_spec(demo.services, demo.approver, model)
         since = FIRST_DAY[model]
         for stream in read_streams(
             spec,
-            cast.services.paths.models,
+            demo.services.paths.models,
             since,
             since + timedelta(days=days),
             hours=HOURS_A_REQUEST[model],
         ):
-            lanes.append(_lane(cast, stream))
+            lanes.append(_lane(demo, stream))
     return lanes
 
 
-def settle(cast: Cast, tally: Tally) -> None:
+def settle(demo: Demo, tally: Tally) -> None:
     """Wait until what was sent is stored and judged and no job runs; the approver decides what is asked meanwhile."""
-    known = {alert.id for alert in alerts.list_alerts(cast.services, cast.approver)}
+    known = {alert.id for alert in alerts.list_alerts(demo.services, demo.approver)}
     steps.wait(
-        cast,
-        lambda: monitoring_round.is_caught_up(cast.services, events=tally.rows),
+        demo,
+        lambda: monitoring_round.is_caught_up(demo.services, events=tally.rows),
         "waiting for the monitors",
         "the monitors did not catch up with what was sent",
     )
-    for alert in sorted(alerts.list_alerts(cast.services, cast.approver), key=lambda a: a.id):
+    for alert in sorted(alerts.list_alerts(demo.services, demo.approver), key=lambda a: a.id):
         if alert.id not in known:
-            cast.progress.say(f"{alert.effective_at:%d %b}  alert: {alert.summary}")
-    for job in steps.running_jobs(cast):
-        cast.progress.say(f"retraining {job.model}: {job.reason}")
-        steps.wait_for_job(cast, job)
-    for asked in promotions.waiting_for(cast.services, cast.approver):
-        steps.approve(cast, asked.id)
-    steps.wait_until_serving(cast)
+            demo.progress.say(f"{alert.effective_at:%d %b}  alert: {alert.summary}")
+    for job in steps.running_jobs(demo):
+        demo.progress.say(f"retraining {job.model}: {job.reason}")
+        steps.wait_for_job(demo, job)
+    for asked in promotions.waiting_for(demo.services, demo.approver):
+        steps.approve(demo, asked.id)
+    steps.wait_until_serving(demo)
 
 
-def epilogue(cast: Cast, days: int) -> None:
+def finish(demo: Demo, days: int) -> None:
     """A challenger trained on the newest rows alone meets the gates; the champion is trained again from its record."""
     as_of = FIRST_DAY[FLIGHTS] + timedelta(days=days)
-    _train(cast, FLIGHTS, as_of, "challenger on the newest 90 days alone", _NEWEST_ONLY)
-    job = trainings.start_reproduction(cast.services, cast.scientist, version_uri(FLIGHTS, 1))
-    done = steps.wait_for_job(cast, job)
-    cast.progress.say(
+    _train(demo, FLIGHTS, as_of, "challenger on the newest 90 days alone", _NEWEST_ONLY)
+    job = trainings.start_reproduction(demo.services, demo.scientist, version_uri(FLIGHTS, 1))
+    done = steps.wait_for_job(demo, job)
+    demo.progress.say(
         f"{version_uri(FLIGHTS, 1)} trained again from its record: {report.reproduction_words(done)}"
     )
 
 
 def _train(
-    cast: Cast, model: str, as_of: datetime, why: str, overrides: dict[str, str | int | float | bool]
+    demo: Demo, model: str, as_of: datetime, why: str, overrides: dict[str, str | int | float | bool]
 ) -> str:
-    job = steps.train(cast, model, as_of, why, overrides)
+    job = steps.train(demo, model, as_of, why, overrides)
     assert job.version is not None
-    version = catalogue.get_version(cast.services, cast.scientist, version_uri(model, job.version))
-    metric = version.metric(catalogue.primary_metric(cast.services, cast.scientist, model))
+    version = catalogue.get_version(demo.services, demo.scientist, version_uri(model, job.version))
+    metric = version.metric(catalogue.primary_metric(demo.services, demo.scientist, model))
     figure = (
         f"{metric.metric} {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})"
         if metric
         else "no metric"
     )
-    cast.progress.say(f"{version_uri(model, version.number)} ({why}): {figure}, {version.status}")
+    demo.progress.say(f"{version_uri(model, version.number)} ({why}): {figure}, {version.status}")
     if version.status is VersionStatus.REFUSED:
         for gate in version.gates:
             if gate.outcome == "failed":
-                cast.progress.say(f"  gate {gate.gate}: {gate.reason}")
+                demo.progress.say(f"  gate {gate.gate}: {gate.reason}")
     return version_uri(model, version.number)
 
 
-def _lane(cast: Cast, stream: Stream) -> Lane:
-    paths = cast.services.paths
+def _lane(demo: Demo, stream: Stream) -> Lane:
+    paths = demo.services.paths
     token = paths.serving_folder(stream.target) / "token"
     client = ServingClient(stream.target, lambda: workspace.serving_port(paths, stream.target))
     return Lane(stream, client, HubClient(paths.hub_socket, token))

@@ -22,8 +22,8 @@ _POLL_S = 0.1
 
 
 @dataclass(frozen=True)
-class Cast:
-    """Who acts where, and where it is told."""
+class Demo:
+    """Who acts where, and where it is replayed."""
 
     services: Services
     scientist: Actor
@@ -31,9 +31,9 @@ class Cast:
     progress: Progress
 
 
-def call_the_cast(services: Services, progress: Progress) -> Cast:
+def open_demo(services: Services, progress: Progress) -> Demo:
     """The identities of the demo with the roles that the workspace gives them."""
-    return Cast(
+    return Demo(
         services,
         workspaces.identify(services, os_user(), SCIENTIST),
         workspaces.identify(services, os_user(), APPROVER),
@@ -41,103 +41,103 @@ def call_the_cast(services: Services, progress: Progress) -> Cast:
     )
 
 
-def apply(cast: Cast) -> None:
+def apply(demo: Demo) -> None:
     """The scientist applies both model files."""
-    for change in apply_models.apply(cast.services, cast.scientist):
-        cast.progress.say(f"{SCIENTIST} applies models/{change.model}/model.toml: {change.action}")
+    for change in apply_models.apply(demo.services, demo.scientist):
+        demo.progress.say(f"{SCIENTIST} applies models/{change.model}/model.toml: {change.action}")
 
 
 def train(
-    cast: Cast, model: str, as_of: datetime, why: str, overrides: dict[str, str | int | float | bool]
+    demo: Demo, model: str, as_of: datetime, why: str, overrides: dict[str, str | int | float | bool]
 ) -> Job:
     """Start a training and wait for its end. Raises UnavailableError where no version came of it."""
     job = trainings.start_training(
-        cast.services, cast.scientist, model, as_of=as_of, overrides=overrides, reason=why
+        demo.services, demo.scientist, model, as_of=as_of, overrides=overrides, reason=why
     )
-    return wait_for_job(cast, job)
+    return wait_for_job(demo, job)
 
 
-def wait_for_job(cast: Cast, job: Job) -> Job:
+def wait_for_job(demo: Demo, job: Job) -> Job:
     """Wait for a job's end, telling its steps. Raises UnavailableError where it did not succeed."""
     while not job.status.ended:
-        cast.progress.update(
+        demo.progress.update(
             f"job {job.id} {job.kind} {job.model}: {job.step} {job.progress:.0%} {job.message}"
         )
         time.sleep(_POLL_S)
-        job = jobs.get_job(cast.services, cast.scientist, job.id)
+        job = jobs.get_job(demo.services, demo.scientist, job.id)
     if job.status is not JobStatus.SUCCEEDED:
         raise UnavailableError(f"job {job.id} ({job.kind} {job.model}) {job.status}: {job.error}")
     return job
 
 
-def expect_refusal(cast: Cast, reference: str) -> str:
+def expect_refusal(demo: Demo, reference: str) -> str:
     """The scientist asks for a version that failed a gate; the answer is the refusal's words."""
     try:
-        promotions.request_promotion(cast.services, cast.scientist, reference, reason="worth a try")
+        promotions.request_promotion(demo.services, demo.scientist, reference, reason="worth a try")
     except PilothouseError as refusal:
         return str(refusal)
     raise UnavailableError(f"{reference} failed a gate and its promotion could be requested all the same")
 
 
-def request(cast: Cast, reference: str) -> PromotionRequest:
+def request(demo: Demo, reference: str) -> PromotionRequest:
     """The scientist asks for a version's promotion, and cannot grant it to herself."""
     asked = promotions.request_promotion(
-        cast.services, cast.scientist, reference, reason="passed every gate on the newest data"
+        demo.services, demo.scientist, reference, reason="passed every gate on the newest data"
     )
     try:
-        promotions.approve(cast.services, cast.scientist, asked.id, evidence_digest=asked.evidence_digest)
+        promotions.approve(demo.services, demo.scientist, asked.id, evidence_digest=asked.evidence_digest)
     except NotAllowedError as refusal:
-        cast.progress.say(f"{SCIENTIST} tries to approve her own request: {refusal}")
+        demo.progress.say(f"{SCIENTIST} tries to approve her own request: {refusal}")
     else:
         raise UnavailableError(f"request {asked.id}: its requester could approve it")
     return asked
 
 
-def approve(cast: Cast, number: int) -> PromotionRequest:
+def approve(demo: Demo, number: int) -> PromotionRequest:
     """The approver reads the evidence and signs what was shown."""
-    shown = promotions.get_request(cast.services, cast.approver, number)
+    shown = promotions.get_request(demo.services, demo.approver, number)
     done = promotions.approve(
-        cast.services,
-        cast.approver,
+        demo.services,
+        demo.approver,
         number,
         evidence_digest=shown.evidence_digest,
         reason="gates passed, not worse than what is live",
     )
-    cast.progress.say(
+    demo.progress.say(
         f"{APPROVER} approves request {number}, {version_uri(done.model, done.version)} for "
         f"{' '.join(done.targets)}, on evidence {done.evidence_digest[:12]}"
     )
     return done
 
 
-def wait_until_serving(cast: Cast) -> None:
+def wait_until_serving(demo: Demo) -> None:
     """Wait until every deployed version answers on its target."""
 
     def answering() -> bool:
-        states = health.target_states(cast.services, cast.approver)
+        states = health.target_states(demo.services, demo.approver)
         return all(s.deployment is None or s.serving_version == s.deployment.version for s in states)
 
-    wait(cast, answering, "waiting for the serving processes", "the serving processes do not answer")
+    wait(demo, answering, "waiting for the serving processes", "the serving processes do not answer")
 
 
-def wait(cast: Cast, done: Callable[[], bool], meanwhile: str, failure: str, timeout: float = 120) -> None:
+def wait(demo: Demo, done: Callable[[], bool], meanwhile: str, failure: str, timeout: float = 120) -> None:
     """Poll until ``done()``. Raises UnavailableError with ``failure`` after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not done():
         if time.monotonic() > deadline:
             raise UnavailableError(f"{failure}: waited {timeout:.0f} s")
-        cast.progress.update(meanwhile)
+        demo.progress.update(meanwhile)
         time.sleep(_POLL_S)
 
 
-def running_jobs(cast: Cast) -> list[Job]:
+def running_jobs(demo: Demo) -> list[Job]:
     """Jobs that are queued or running."""
-    return [job for job in jobs.list_jobs(cast.services, cast.approver, limit=50) if not job.status.ended]
+    return [job for job in jobs.list_jobs(demo.services, demo.approver, limit=50) if not job.status.ended]
 
 
-def live_versions(cast: Cast, model: str) -> dict[str, int]:
+def live_versions(demo: Demo, model: str) -> dict[str, int]:
     """Target to the version live on it."""
-    live = deployments.list_deployments(cast.services, cast.approver, model=model, live_only=True)
+    live = deployments.list_deployments(demo.services, demo.approver, model=model, live_only=True)
     return {deployment.target: deployment.version for deployment in live}
 
 

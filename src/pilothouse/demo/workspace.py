@@ -77,13 +77,13 @@ def serving_port(paths: WorkspacePaths, target: str) -> int | None:
     return server.port if server else None
 
 
-def strike(root: Path) -> None:
+def remove(root: Path) -> None:
     """End the demo's processes: first the daemon, which would start the others again."""
     control.stop(root)
     control.stop_serving(root)
 
 
-def look_round(root: Path) -> str:
+def closing_words(root: Path) -> str:
     """How to open the console on the demo's workspace, as somebody would type it here."""
     program = "pilothouse" if shutil.which("pilothouse") else os.path.relpath(sys.argv[0])
     where = shlex.join([program, "--workspace", str(root)])

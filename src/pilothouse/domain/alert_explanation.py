@@ -45,7 +45,7 @@ class BinShare:
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class AlertExplanation:
     """Everything there is to say about one alert."""
 
     alert: Alert

@@ -80,7 +80,7 @@ class Starter:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class ActivityEntry:
     """Something that automation did or left undone: ``next`` is what came of it, or what it waits for."""
 
     at: datetime

@@ -19,7 +19,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class CachedStep:
     """A step of an earlier attempt or job."""
 
     job: int
@@ -49,13 +49,13 @@ def add(
     )
 
 
-def by_key(connection: Connection, key: str, limit: int = 20) -> list[Remembered]:
+def by_key(connection: Connection, key: str, limit: int = 20) -> list[CachedStep]:
     """What is known for a key, newest first."""
     rows = connection.execute(
         "SELECT * FROM step_results WHERE key = ? ORDER BY id DESC LIMIT ?", (key, limit)
     )
     return [
-        Remembered(
+        CachedStep(
             row["job_id"],
             row["attempt"],
             row["step"],

@@ -35,7 +35,7 @@ from pilothouse.telemetry.columns import (
 from pilothouse.telemetry.increment import Increment
 from pilothouse.telemetry.outcome_matching import StoredBatch
 from pilothouse.telemetry.streams import Stream
-from pilothouse.telemetry.write_cache import Place, Remembered
+from pilothouse.telemetry.write_cache import Place, WriteCache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +66,7 @@ class Intake:
     facts: Mapping[tuple[str, int], VersionFacts | None]
     limits: Limits
     now_us: int
-    known: Remembered
+    known: WriteCache
     _heads: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
     _clocks: dict[tuple[str, str], Clock | None] = field(default_factory=dict)
     _ids: set[int] = field(default_factory=set)

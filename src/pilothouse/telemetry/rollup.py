@@ -17,7 +17,7 @@ from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry.columns import Features, Floats, Ints, Predictions
 from pilothouse.telemetry.increment import Increment
-from pilothouse.telemetry.write_cache import Key, Remembered
+from pilothouse.telemetry.write_cache import Key, WriteCache
 
 SECOND_US = 1_000_000
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -120,7 +120,7 @@ def add(
     specification: ProfileSpecification,
     stream_id: int,
     parts: dict[tuple[int, int], Increment],
-    known: Remembered,
+    known: WriteCache,
 ) -> None:
     """Add increments to the stored windows of their levels; the coarser windows around them are unfolded now."""
     rows = []

@@ -22,7 +22,7 @@ from pilothouse.telemetry.outcome_matching import StoredBatch, Tally
 from pilothouse.telemetry.rollup import DAY, LatencyWindows, Window
 from pilothouse.telemetry.schema import TelemetryFile, open_database
 from pilothouse.telemetry.streams import Stream
-from pilothouse.telemetry.write_cache import Remembered
+from pilothouse.telemetry.write_cache import WriteCache
 
 Lookup = Callable[[str, int], VersionFacts | None]
 """Model and version number to what ingest must know of it; None for a version that is not registered."""
@@ -58,7 +58,7 @@ class TelemetryStore:
         self.limits = limits or Limits()
         self._database = open_database(path) if prepare is None else TelemetryFile(path, prepare)
         self._specifications: dict[int, ProfileSpecification] = {}
-        self._remembered = Remembered()
+        self._write_cache = WriteCache()
         self.known_versions: dict[tuple[str, int], tuple[int, VersionFacts | None]] = {}
         """What the caller of ``append`` has looked up, with the data version of where it looked; kept for it."""
         self.calibrated: set[tuple[str, int, str, int]] = set()
@@ -111,16 +111,16 @@ class TelemetryStore:
         }
         try:
             with self.transaction() as connection:
-                self._remembered.look(connection)
-                intake = Intake(connection, facts, self.limits, now_us, self._remembered)
+                self._write_cache.look(connection)
+                intake = Intake(connection, facts, self.limits, now_us, self._write_cache)
                 receipts = [intake.take(batch, trusted_clock=trusted_clock) for batch in batches]
                 intake.keep()
-                self._remembered.keep(connection)
+                self._write_cache.keep(connection)
                 faults.reach("before the commit of a batch")
             if connection.in_transaction:  # the caller's own, which may still be rolled back
-                self._remembered.forget()
+                self._write_cache.forget()
         except BaseException:
-            self._remembered.forget()
+            self._write_cache.forget()
             raise
         faults.reach("after the commit of a batch")
         return receipts

@@ -21,7 +21,7 @@ _WINDOWS_AT_MOST = 128
 _NAMES_AT_MOST = 10_000
 
 
-class Remembered:
+class WriteCache:
     """Good for the connection and the state of the file in which it was written; ``look`` sees to that."""
 
     def __init__(self) -> None:

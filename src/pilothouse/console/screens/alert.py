@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pilothouse.console.screens import alert_actions
 from pilothouse.console.screens.page import PageView
-from pilothouse.domain.alert_explanation import Why
+from pilothouse.domain.alert_explanation import AlertExplanation
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.pages.alert_page import why_page
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
 
-class AlertView(PageView[Why]):
+class AlertView(PageView[AlertExplanation]):
     """One text to read."""
 
     SCOPE = "alert"
@@ -28,13 +28,13 @@ class AlertView(PageView[Why]):
         alert = self.data.alert
         return ("alerts", f"why {alert.id} {alert.model} on {alert.target}")
 
-    def load(self, services: "Services", actor: Actor) -> Why:
+    def load(self, services: "Services", actor: Actor) -> AlertExplanation:
         """Everything that there is to say about the alert."""
         from pilothouse.operations.alerts.alert_explanation import why
 
         return why(services, actor, self.asked())
 
-    def show(self, data: Why) -> None:
+    def show(self, data: AlertExplanation) -> None:
         """Why it fired."""
         self.put_page(why_page(data))
 

@@ -11,8 +11,13 @@ from pilothouse.console.screens.lists import check_model
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.roles import Actor
-from pilothouse.domain.triggers import Deed, Starter
-from pilothouse.presentation.tables.trigger_rows import deed_lines, deed_table, starter_lines, starter_table
+from pilothouse.domain.triggers import ActivityEntry, Starter
+from pilothouse.presentation.tables.trigger_rows import (
+    activity_lines,
+    activity_table,
+    starter_lines,
+    starter_table,
+)
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action
@@ -21,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Automatic:
-    """Triggers and deeds, and when they were looked at (to the minute: a second must repaint nothing)."""
+    """Triggers and entries, and when they were looked at (to the minute: a second must repaint nothing)."""
 
     starters: tuple[Starter, ...]
-    deeds: tuple[Deed, ...]
+    entries: tuple[ActivityEntry, ...]
     now: datetime
 
 
@@ -67,7 +72,7 @@ class TriggersView(View[Automatic]):
         check_model(services, actor, self.model)
         return Automatic(
             tuple(automation_activity.list_starters(services, actor, model=model)),
-            tuple(automation_activity.list_deeds(services, actor, model=model)),
+            tuple(automation_activity.list_activity(services, actor, model=model)),
             services.now().replace(second=0, microsecond=0),
         )
 
@@ -75,7 +80,7 @@ class TriggersView(View[Automatic]):
         """Paint all parts; the feed has the cursor where it is alone."""
         grid, feed = self.query_one("#grid", Grid), self.query_one("#feed", Grid)
         grid.put(starter_table(data.starters, data.now))
-        feed.put(deed_table(data.deeds, data.now))
+        feed.put(activity_table(data.entries, data.now))
         grid.display = not self._feed
         feed.can_focus = self._feed
         self._show_selected()
@@ -89,21 +94,21 @@ class TriggersView(View[Automatic]):
     def _show_selected(self) -> None:
         found = self.selected
         facts, words = self.query_one("#facts", Pager), self.query_one("#words", Pager)
-        facts.display, words.display = isinstance(found, Starter), isinstance(found, Deed)
+        facts.display, words.display = isinstance(found, Starter), isinstance(found, ActivityEntry)
         if isinstance(found, Starter):
             facts.put(starter_lines(found))
-        elif isinstance(found, Deed):
-            words.put(deed_lines(found))
+        elif isinstance(found, ActivityEntry):
+            words.put(activity_lines(found))
 
     @property
-    def selected(self) -> Starter | Deed | None:
-        """The trigger under the cursor, or the deed."""
+    def selected(self) -> Starter | ActivityEntry | None:
+        """The trigger under the cursor, or the entry."""
         if self.data is None:
             return None
         if self._feed:
             key = self.query_one("#feed", Grid).key
-            keys = [row.key for row in deed_table(self.data.deeds, self.data.now).rows]
-            return self.data.deeds[keys.index(key)] if key in keys else None
+            keys = [row.key for row in activity_table(self.data.entries, self.data.now).rows]
+            return self.data.entries[keys.index(key)] if key in keys else None
         key = self.query_one("#grid", Grid).key
         return next((s for s in self.data.starters if s.id == key), None)
 

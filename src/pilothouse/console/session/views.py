@@ -53,7 +53,7 @@ VIEWS: dict[str, ViewName] = {
         ViewName("triggers", "triggers:TriggersView", "schedules", (), ("MODEL",), ("automation",)),
         ViewName("audit", "audit:AuditView", "audit", (), ("TEXT",)),
         ViewName("entry", "entry:EntryView", "audit", ("SEQ",)),
-        ViewName("legal-holds", "holds:HoldsView", "audit", aliases=("holds",)),
+        ViewName("legal-holds", "legal_holds:HoldsView", "audit", aliases=("holds",)),
         ViewName("affected", "affected:AffectedView", "models", ("MODEL/NUMBER|DIGEST",)),
     )
 }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from pilothouse.domain.alert_explanation import BinShare, FeatureVerdict, Why, WindowVerdict
+from pilothouse.domain.alert_explanation import AlertExplanation, BinShare, FeatureVerdict, WindowVerdict
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.records import Alert, Deployment
@@ -50,14 +50,14 @@ _AROUND = timedelta(days=45)
 """Deployments this long before or after are shown: an alert soon after one is often its doing."""
 
 
-def why(services: Services, actor: Actor, alert_id: int) -> Why:
+def why(services: Services, actor: Actor, alert_id: int) -> AlertExplanation:
     """Everything there is to say about one alert. Raises NotFoundError or NotAllowedError."""
     alert = get_alert(services, actor, alert_id)
     with reading(services, actor) as connection:
         spec = spec_in_force(connection, alert.model)
         importance = importance_of(connection, alert.model, alert.version)
         near = _near(deployments.history(connection, model=alert.model, target=alert.target), alert)
-    found = Why(
+    found = AlertExplanation(
         alert,
         "",
         "",
@@ -96,7 +96,7 @@ def _near(history: Sequence[Deployment], alert: Alert) -> tuple[Deployment, ...]
     return tuple(sorted(near, key=lambda d: d.effective_at)[-5:])
 
 
-def _nothing(found: Why, *_: object) -> Why:
+def _nothing(found: AlertExplanation, *_: object) -> AlertExplanation:
     return replace(found, fire=0, of=0)
 
 
@@ -130,8 +130,12 @@ def _verdict(
 
 
 def _joint(
-    found: Why, telemetry: Connection, stream: Stream, spec: ModelSpec, importance: Importance | None
-) -> Why:
+    found: AlertExplanation,
+    telemetry: Connection,
+    stream: Stream,
+    spec: ModelSpec,
+    importance: Importance | None,
+) -> AlertExplanation:
     """All features together: the classifier's AUROC, and the features that give it away."""
     around = _around(telemetry, stream, MULTIVARIATE, found.alert)
     fired = _fired(around, found.alert)
@@ -154,8 +158,12 @@ def _joint(
 
 
 def _drift(
-    found: Why, telemetry: Connection, stream: Stream, spec: ModelSpec, importance: Importance | None
-) -> Why:
+    found: AlertExplanation,
+    telemetry: Connection,
+    stream: Stream,
+    spec: ModelSpec,
+    importance: Importance | None,
+) -> AlertExplanation:
     alert = found.alert
     if alert.subject == JOINT:
         return _joint(found, telemetry, stream, spec, importance)
@@ -222,8 +230,12 @@ def _feature(
 
 
 def _quality(
-    found: Why, telemetry: Connection, stream: Stream, spec: ModelSpec, importance: Importance | None
-) -> Why:
+    found: AlertExplanation,
+    telemetry: Connection,
+    stream: Stream,
+    spec: ModelSpec,
+    importance: Importance | None,
+) -> AlertExplanation:
     alert = found.alert
     around = _around(telemetry, stream, QUALITY, alert)
     fired = _fired(around, alert)
@@ -249,8 +261,12 @@ def _quality(
 
 
 def _performance(
-    found: Why, telemetry: Connection, stream: Stream, spec: ModelSpec, importance: Importance | None
-) -> Why:
+    found: AlertExplanation,
+    telemetry: Connection,
+    stream: Stream,
+    spec: ModelSpec,
+    importance: Importance | None,
+) -> AlertExplanation:
     windows = []
     higher = True
     for one in _around(telemetry, stream, PERFORMANCE, found.alert):
@@ -277,8 +293,12 @@ def _performance(
 
 
 def _latency(
-    found: Why, telemetry: Connection, stream: Stream, spec: ModelSpec, importance: Importance | None
-) -> Why:
+    found: AlertExplanation,
+    telemetry: Connection,
+    stream: Stream,
+    spec: ModelSpec,
+    importance: Importance | None,
+) -> AlertExplanation:
     windows = []
     for one in _around(telemetry, stream, TRAFFIC, found.alert):
         figure = figure_of(one, TrafficFigure)
@@ -295,8 +315,12 @@ def _latency(
 
 
 def _errors(
-    found: Why, telemetry: Connection, stream: Stream, spec: ModelSpec, importance: Importance | None
-) -> Why:
+    found: AlertExplanation,
+    telemetry: Connection,
+    stream: Stream,
+    spec: ModelSpec,
+    importance: Importance | None,
+) -> AlertExplanation:
     windows = []
     for one in _around(telemetry, stream, TRAFFIC, found.alert):
         figure = figure_of(one, TrafficFigure)
@@ -327,7 +351,9 @@ def _mark(windows: Sequence[WindowVerdict]) -> tuple[WindowVerdict, ...]:
     return tuple(replace(w, fired=bool(ended) and w.end == ended[-1]) for w in windows)
 
 
-def _with_shares(services: Services, found: Why, stream: Stream, spec: ModelSpec) -> Why:
+def _with_shares(
+    services: Services, found: AlertExplanation, stream: Stream, spec: ModelSpec
+) -> AlertExplanation:
     """The shares of the column's bins in the window that fired, from stored profiles."""
     fired = next((window for window in found.windows if window.fired), None)
     if not found.shares_of or fired is None:

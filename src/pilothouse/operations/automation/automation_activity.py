@@ -6,7 +6,7 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.records import Automation, Job, RequestStatus, Schedule
 from pilothouse.domain.roles import DAEMON, Actor
-from pilothouse.domain.triggers import Deed, Firing, Starter
+from pilothouse.domain.triggers import ActivityEntry, Firing, Starter
 from pilothouse.operations.alerts.retraining_notes import retrainings
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.automation import retraining
@@ -55,19 +55,21 @@ def list_starters(services: Services, actor: Actor, *, model: str | None = None)
     return sorted(found, key=lambda starter: (starter.model, starter.on == "alert", starter.name))
 
 
-def list_deeds(services: Services, actor: Actor, *, model: str | None = None, limit: int = 100) -> list[Deed]:
+def list_activity(
+    services: Services, actor: Actor, *, model: str | None = None, limit: int = 100
+) -> list[ActivityEntry]:
     """What automation did or left undone, newest first: its jobs, triggers that wait, nominal times that ran nothing."""
     with reading(services, actor) as connection:
         found = [
-            _job_deed(connection, job)
+            _job_entry(connection, job)
             for job in jobs.queued_by(connection, DAEMON.name, model=model, limit=limit)
         ]
         found += [
-            _event_deed(event) for event in triggers.listed(connection, model, limit) if event.job is None
+            _event_entry(event) for event in triggers.listed(connection, model, limit) if event.job is None
         ]
         fires = schedules.fires_lately(connection, model, limit)
-        found += [deed for schedule, fire in fires if (deed := _fire_deed(schedule, fire)) is not None]
-    return sorted(found, key=lambda deed: deed.at, reverse=True)[:limit]
+        found += [entry for schedule, fire in fires if (entry := _fired_entry(schedule, fire)) is not None]
+    return sorted(found, key=lambda entry: entry.at, reverse=True)[:limit]
 
 
 def _specs(connection: Connection, model: str | None) -> list[ModelSpec]:
@@ -127,7 +129,7 @@ def _of_alerts(
     )
 
 
-def _job_deed(connection: Connection, job: Job) -> Deed:
+def _job_entry(connection: Connection, job: Job) -> ActivityEntry:
     what = f"{job.kind.replace('_', ' ')}, job {job.id}"
     if not job.status.ended:
         words = (
@@ -135,11 +137,15 @@ def _job_deed(connection: Connection, job: Job) -> Deed:
             if job.started_at
             else f"{job.status}: {job.message or 'for a slot'}"
         )
-        return Deed(job.created_at, job.model, what, job.reason, words, "going on", job.id)
+        return ActivityEntry(job.created_at, job.model, what, job.reason, words, "going on", job.id)
     if job.status != "succeeded":
         state = "nothing" if job.status == "cancelled" else "failed"
-        return Deed(job.created_at, job.model, what, job.reason, f"{job.status}: {job.error}", state, job.id)
-    return Deed(job.created_at, job.model, what, job.reason, _came_of(connection, job), "done", job.id)
+        return ActivityEntry(
+            job.created_at, job.model, what, job.reason, f"{job.status}: {job.error}", state, job.id
+        )
+    return ActivityEntry(
+        job.created_at, job.model, what, job.reason, _came_of(connection, job), "done", job.id
+    )
 
 
 def _came_of(connection: Connection, job: Job) -> str:
@@ -159,9 +165,9 @@ def _came_of(connection: Connection, job: Job) -> str:
     )
 
 
-def _event_deed(event: TriggerEvent) -> Deed:
+def _event_entry(event: TriggerEvent) -> ActivityEntry:
     state = "waits" if event.status == "waiting" else "nothing"
-    return Deed(
+    return ActivityEntry(
         event.seen_at,
         event.model,
         f"trigger {event.trigger}: {event.status}",
@@ -171,7 +177,7 @@ def _event_deed(event: TriggerEvent) -> Deed:
     )
 
 
-def _fire_deed(schedule: Schedule, fire: Fire) -> Deed | None:
+def _fired_entry(schedule: Schedule, fire: Fire) -> ActivityEntry | None:
     """What a nominal time came to where there is no job of it; None where there is one, or nothing to tell yet."""
     failed = fire.outcome.startswith("failed")
     if fire.decision == "past" or (fire.decision == "run" and schedule.action == "train" and not failed):
@@ -186,6 +192,6 @@ def _fire_deed(schedule: Schedule, fire: Fire) -> Deed | None:
         else "going on"
     )
     why = f"schedule {schedule.name}, {fire.nominal:%Y-%m-%d %H:%M} UTC"
-    return Deed(
+    return ActivityEntry(
         fire.recorded_at, schedule.model, f"{schedule.action}: {fire.decision}", why, fire.outcome, state
     )

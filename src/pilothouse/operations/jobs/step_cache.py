@@ -21,7 +21,7 @@ from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.jobs.step_records import finite
 from pilothouse.operations.services import Services
 from pilothouse.store import jobs, step_results
-from pilothouse.store.step_results import Output, Remembered
+from pilothouse.store.step_results import CachedStep, Output
 from pilothouse.system.files import sha256_file
 from pilothouse.system.fingerprint import fingerprint
 
@@ -94,11 +94,11 @@ class StepMemory:
                 at=self._services.now(),
             )
 
-    def _where(self, remembered: Remembered) -> str:
+    def _where(self, remembered: CachedStep) -> str:
         own = remembered.job == self._claim.job.id
         return f"attempt {remembered.attempt}" if own else f"job {remembered.job}"
 
-    def _files(self, remembered: Remembered) -> dict[str, str] | None:
+    def _files(self, remembered: CachedStep) -> dict[str, str] | None:
         """Where the outputs lie now, each hashed again; None where one is gone or changed."""
         found = {}
         for name, output in remembered.outputs.items():

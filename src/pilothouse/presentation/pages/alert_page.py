@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from pilothouse.domain.alert_explanation import BinShare, FeatureVerdict, Why, WindowVerdict
+from pilothouse.domain.alert_explanation import AlertExplanation, BinShare, FeatureVerdict, WindowVerdict
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.presentation.cells import Cell, Tone, alert_cell
 from pilothouse.presentation.documents import BLANK, Line, aligned, pairs, section, text_line
@@ -15,7 +15,7 @@ _SHARE_BAR = 12
 _FEATURES = 12
 
 
-def why_page(why: Why) -> list[Line]:
+def why_page(why: AlertExplanation) -> list[Line]:
     """The page, what is read first at its top."""
     alert = why.alert
     incident = [("incident", f"{alert.incident}{_because(alert)}")] if alert.incident is not None else []
@@ -44,7 +44,10 @@ def why_page(why: Why) -> list[Line]:
         ),
         BLANK,
         *_windows(why),
-        *section("Why it fired", (text_line(words, hang=2) for words in alert.explanation.splitlines())),
+        *section(
+            "Why it fired",
+            (text_line(words, hang=2) for words in alert.explanation.splitlines()),
+        ),
         *section("What changed, as known now", [text_line(why.changed, hang=2)] if why.changed else ()),
         *_features(why.features, why.looked_at),
         *_telling(why.telling),
@@ -61,7 +64,7 @@ def _because(alert: Alert) -> str:
     return f": joined, for {alert.joined_because}" if alert.joined_because else ": this alert opened it"
 
 
-def _windows(why: Why) -> list[Line]:
+def _windows(why: AlertExplanation) -> list[Line]:
     """Each window a line: its bar, a mark at the bound, the verdict in a word."""
     if not why.windows:
         return []
@@ -166,7 +169,7 @@ def _telling(telling: Sequence[tuple[str, float, float]]) -> list[Line]:
     return section("What gives it away", aligned(rows, widest=22))
 
 
-def _shares(why: Why) -> list[Line]:
+def _shares(why: AlertExplanation) -> list[Line]:
     """Reference and window side by side, where they differ most."""
     if not why.shares:
         return []
@@ -184,7 +187,7 @@ def _share_cells(share: BinShare, most: float) -> Iterator[Cell]:
         yield Cell("█" * filled + "·" * (_SHARE_BAR - filled), "info" if tone == "info" else "dim")
 
 
-def _surroundings(why: Why) -> list[Line]:
+def _surroundings(why: AlertExplanation) -> list[Line]:
     """What it led to, and what was deployed around then."""
     rows = [("retraining", why.retraining)] if why.retraining else []
     rows += [

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pilothouse.domain.dataclass_reader import format_duration
-from pilothouse.domain.triggers import Deed, Starter
+from pilothouse.domain.triggers import ActivityEntry, Starter
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.documents import Line, pairs
 from pilothouse.presentation.tables.table import Row, Table, read_columns
@@ -112,23 +112,23 @@ def starter_lines(starter: Starter) -> list[Line]:
     )
 
 
-def deed_lines(deed: Deed) -> list[Line]:
+def activity_lines(entry: ActivityEntry) -> list[Line]:
     """In full what the row has no room for."""
     return pairs(
         [
-            ("what", f"{deed.what} of {deed.model}, {time_text(deed.at)}"),
-            ("why", deed.why or ABSENT),
-            ("next", deed.next or ABSENT),
+            ("what", f"{entry.what} of {entry.model}, {time_text(entry.at)}"),
+            ("why", entry.why or ABSENT),
+            ("next", entry.next or ABSENT),
         ],
-        {"next": "bad" if deed.state == "failed" else ""},
+        {"next": "bad" if entry.state == "failed" else ""},
     )
 
 
-def deed_table(deeds: Sequence[Deed], now: datetime) -> Table:
+def activity_table(entries: Sequence[ActivityEntry], now: datetime) -> Table:
     """``2h ago  flight-delay  ● train, job 12   trigger fresh: new data   version 4, request 7 waits``."""
     columns = read_columns(">LATELY", "MODEL ~8 !1", "WHAT ~12", "WHY ~16", "NEXT ~18")
     rows = []
-    for i, d in enumerate(deeds):
+    for i, d in enumerate(entries):
         glyph, tone = _STATES[d.state]
         rows.append(
             Row(

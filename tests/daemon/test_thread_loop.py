@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from pilothouse.daemon import logs
-from pilothouse.daemon.thread_loop import Bell, Parts, repeat, watch
+from pilothouse.daemon.thread_loop import ThreadGroup, Wakeup, repeat, watch
 from pilothouse.domain.errors import ConflictError, UnavailableError
 from pilothouse.system.leader import leader, leadership
 from support import wait_until
 
 
 def test_a_thread_that_dies_stops_all_and_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    parts = Parts()
+    parts = ThreadGroup()
     parts.start("steady", lambda: parts.stop.wait() and None)  # type: ignore[func-returns-value]
     parts.start("fragile", lambda: 1 / 0 and None)  # type: ignore[func-returns-value]
     wait_until(parts.stop.is_set)
@@ -29,15 +29,15 @@ def test_a_thread_that_dies_stops_all_and_is_named(caplog: pytest.LogCaptureFixt
 
 
 def test_a_thread_that_returns_early_counts_as_dead() -> None:
-    parts = Parts()
+    parts = ThreadGroup()
     parts.start("hasty", lambda: None)
     wait_until(parts.stop.is_set)
     assert parts.failed == "hasty"
 
 
 def test_work_is_done_at_each_ring_and_tried_again_after_a_trouble() -> None:
-    parts = Parts()
-    bell = parts.bell()
+    parts = ThreadGroup()
+    wakeup = parts.wakeup()
     turns: list[str] = []
 
     def work() -> None:
@@ -45,9 +45,9 @@ def test_work_is_done_at_each_ring_and_tried_again_after_a_trouble() -> None:
         if len(turns) == 2:
             raise UnavailableError("the disk is full")
 
-    parts.start("worker", lambda: repeat(bell, work, at_least_every_s=60))
+    parts.start("worker", lambda: repeat(wakeup, work, at_least_every_s=60))
     wait_until(lambda: len(turns) == 1)
-    bell.ring()
+    wakeup.wake()
     wait_until(lambda: len(turns) == 3)
     parts.stop.set()
     assert parts.join(5) == []
@@ -56,25 +56,25 @@ def test_work_is_done_at_each_ring_and_tried_again_after_a_trouble() -> None:
 
 def test_rings_during_work_are_one_more_turn() -> None:
     stop = threading.Event()
-    bell = Bell(stop)
+    wakeup = Wakeup(stop)
     turns: list[int] = []
 
     def work() -> None:
         turns.append(1)
         if len(turns) == 1:
             for _ in range(10):
-                bell.ring()
+                wakeup.wake()
         else:
             stop.set()
-            bell.ring()
+            wakeup.wake()
 
-    repeat(bell, work, at_least_every_s=60)
+    repeat(wakeup, work, at_least_every_s=60)
     assert len(turns) == 2
 
 
 def test_a_changed_database_rings_its_own_bells_only() -> None:
     stop = threading.Event()
-    bells = {name: Bell(stop) for name in ("registry", "telemetry")}
+    wakeups = {name: Wakeup(stop) for name in ("registry", "telemetry")}
     versions = {"registry": 1, "telemetry": 1}
     looks = threading.Semaphore(0)
 
@@ -84,16 +84,16 @@ def test_a_changed_database_rings_its_own_bells_only() -> None:
 
     thread = threading.Thread(
         target=watch,
-        args=(stop, {registry: [bells["registry"]], lambda: versions["telemetry"]: [bells["telemetry"]]}),
+        args=(stop, {registry: [wakeups["registry"]], lambda: versions["telemetry"]: [wakeups["telemetry"]]}),
     )
     thread.start()
     for _ in range(2):
         assert looks.acquire(timeout=5)
-    for bell in bells.values():
-        bell.wait(0)
+    for wakeup in wakeups.values():
+        wakeup.wait(0)
     versions["registry"] = 2
-    wait_until(bells["registry"]._rung.is_set)
-    assert not bells["telemetry"]._rung.is_set()
+    wait_until(wakeups["registry"]._woken.is_set)
+    assert not wakeups["telemetry"]._woken.is_set()
     stop.set()
     thread.join()
 
