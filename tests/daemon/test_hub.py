@@ -174,7 +174,9 @@ def hub() -> Iterator[Hub]:
         thread = threading.Thread(target=server.run)
         thread.start()
         made = Hub(shop, path, *tokens, model, schema)
-        made.ask("GET", "/v1/desired")  # its loop is there before a test is looked at for what it leaves behind
+        made.ask(
+            "GET", "/v1/desired"
+        )  # its loop is there before a test is looked at for what it leaves behind
         yield made
         server.stop()
         thread.join()
