@@ -14,9 +14,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import leftovers
-from support import OPENED, PATIENCE_S, close_opened, wait_for_nothing
-from templates import clear_away
+from support import OPENED, PATIENCE_S, close_opened, leftovers, wait_for_nothing
+from support.templates import clear_away
 
 # Before numpy and scikit-learn load: a worker a core, and on a busy machine threads must not spin.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -21,17 +21,13 @@ from pathlib import Path
 
 from bench import show
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "console"))
-
-import harbour
-
-import crowd
 from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.operations import listings
 from pilothouse.operations.jobs import trainings
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.store import to_us
 from pilothouse.telemetry.streams import find_stream
+from support import example, many_rows
 
 MINIMAL = (
     "from textual.app import App\n"
@@ -79,12 +75,12 @@ def run() -> None:
     """Every figure with what it is held against, from one run."""
     import compileall
 
-    compileall.compile_dir(Path(harbour.__file__).parents[2] / "src", quiet=1)  # as an installed package is
+    compileall.compile_dir(Path(example.__file__).parents[2] / "src", quiet=1)  # as an installed package is
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "workspace"
         root.mkdir()
-        crowd.build(root, jobs=JOBS, versions=10_000)
-        harbour.start_daemon(root)
+        many_rows.build(root, jobs=JOBS, versions=10_000)
+        example.start_daemon(root)
         _first_frame(root)
         _long_list(root)
         _in_sql(root)
@@ -171,8 +167,8 @@ async def _open_and_scroll(root: Path) -> tuple[float, float, float]:
 
 
 def _in_sql(root: Path) -> None:
-    with harbour.opened(root) as services:
-        pat = harbour.person(services, "pat")
+    with example.opened(root) as services:
+        pat = example.person(services, "pat")
         cases = {
             "sort by status": Query(sort="status", after=240),
             "sort by duration, falling": Query(sort="took", descending=True, after=240),
@@ -236,14 +232,14 @@ def _writing_every_second(root: Path) -> Iterator[None]:
     ended = threading.Event()
 
     def work() -> None:
-        with harbour.opened(root) as services:
+        with example.opened(root) as services:
             level = 0.6
             while not ended.wait(1.0):
                 level = 0.6 + (level - 0.6 + 0.01) % 0.1
                 with services.telemetry.transaction() as connection:
                     stream = find_stream(connection, "flight-delay", 1, "jfk")
                     assert stream is not None
-                    now = to_us(harbour.NOW)
+                    now = to_us(example.NOW)
                     span = (now - 7 * 86_400_000_000, now)
                     figure = readings.PerformanceFigure(
                         "auc", level, level - 0.02, level + 0.02, 0.71, 0.7, 0.72, 1.0
@@ -267,8 +263,8 @@ def _quiet_and_quick(root: Path) -> None:
         _drain(read, 2.0)
         show("console: bytes in 5 s in which nothing changes", f"{len(_drain(read, 5.0))} B")
         taken = []
-        with harbour.opened(root) as services:
-            sam = harbour.person(services, "sam")
+        with example.opened(root) as services:
+            sam = example.person(services, "sam")
             for number in range(7):
                 trainings.start_training(services, sam, "flight-delay", reason=f"zeppelin {number}")
                 began = time.perf_counter()

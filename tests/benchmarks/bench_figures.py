@@ -1,9 +1,9 @@
 """What the figures cost: metrics with intervals, the paired bootstrap, profiles, a look at the health of a fleet."""
 
+import flight_batches as flights
 import numpy as np
 from bench import median_s, show
 
-import flight_batches as flights
 from pilothouse.statistics.performance.comparison import paired_bootstrap
 from pilothouse.statistics.performance.metrics import compute_metrics
 from pilothouse.statistics.profiles.profile import profile_rows

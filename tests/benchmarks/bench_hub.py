@@ -13,7 +13,7 @@ from bench_telemetry import packed_batch
 
 from pilothouse.operations.fleet import targets
 from pilothouse.serving.hub_client import HubClient
-from watched_flights import admin, make_watched, traffic
+from support.monitored_flights import admin, make_watched, traffic
 
 SENDERS = 4
 SECONDS = 6.0

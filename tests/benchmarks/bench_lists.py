@@ -5,7 +5,6 @@ ways; first, last and middle page; of one model; of what is unhealthy; with text
 """
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +14,6 @@ from typing import Any
 
 from bench import median_s, show
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "console"))
-
-import harbour
-
-import crowd
 from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.wire import Outcome
@@ -29,6 +23,7 @@ from pilothouse.operations.ingest import ingest, outcome_lists
 from pilothouse.operations.services import Services
 from pilothouse.store import audit, listing
 from pilothouse.telemetry import outcome_lists as outcome_store
+from support import example, many_rows
 
 COUNT = 100_000
 _ROWS, _REPEATS = 240, 5
@@ -63,11 +58,11 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "workspace"
         root.mkdir()
-        crowd.build(root, jobs=COUNT, versions=COUNT // 2, alerts=COUNT, deployments=COUNT)
-        with harbour.opened(root) as services:
+        many_rows.build(root, jobs=COUNT, versions=COUNT // 2, alerts=COUNT, deployments=COUNT)
+        with example.opened(root) as services:
             _log(services)
             ingest.ingest_outcomes(services, [Outcome(f"order/{i}", "1") for i in range(COUNT)], "ewr")
-            pat = harbour.person(services, "pat")
+            pat = example.person(services, "pat")
             taken = median_s(lambda: incidents.list_incidents(services, pat, unresolved=True), 9)
             show(
                 f"lists: 11 incidents that go on, of {COUNT:,}",
@@ -82,7 +77,7 @@ def _log(services: Services) -> None:
     with services.registry.transaction() as connection:
         for i in range(COUNT):
             audit.append(
-                connection, at=harbour.NOW + timedelta(days=1, seconds=i), actor=("sam", "olga", "daemon")[i % 3],
+                connection, at=example.NOW + timedelta(days=1, seconds=i), actor=("sam", "olga", "daemon")[i % 3],
                 action=("job.succeeded", "job.failed", "alert.opened", "job.created")[i % 4], subject=f"job {i}", detail={},
             )  # fmt: skip
 

@@ -4,22 +4,18 @@ import asyncio
 import os
 import shutil
 import statistics
-import sys
 import tempfile
 import threading
 from pathlib import Path
 
 from bench import show
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "console"))
-
-import harbour
-
 from pilothouse.composition import open_workspace
 from pilothouse.operations.fleet import health
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import time_machine
+from support import example
 
 CHANGES = int(os.environ.get("BENCH_CHANGES", str(7 * 24 * 60)))
 """A change a minute for a week: each is looked at and read again by the view on top."""
@@ -32,8 +28,8 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name) / "workspace"
         root.mkdir()
-        harbour.build(root)
-        harbour.start_daemon(root)
+        example.build(root)
+        example.start_daemon(root)
         _many_workspaces(root)
         asyncio.run(_a_week(root))
 
@@ -43,10 +39,10 @@ def _many_workspaces(root: Path) -> None:
     for number in range(WORKSPACES):
         folder = root.parent / f"copy {number}"
         shutil.copytree(root, folder)
-        with harbour.opened(folder) as services:
-            reader = harbour.person(services, "pat")
+        with example.opened(folder) as services:
+            reader = example.person(services, "pat")
             health.overview(services, reader)
-            past = time_machine.open_past(services, reader, harbour.NOW)
+            past = time_machine.open_past(services, reader, example.NOW)
             health.overview(past, reader)
             past.close()
             services.registry.data_version()
@@ -61,13 +57,13 @@ async def _a_week(root: Path) -> None:
 
     def opener() -> Services:
         services = open_workspace(root)
-        services.now = lambda: harbour.NOW
+        services.now = lambda: example.NOW
         return services
 
     app = Console(opener, "ada", "pat", watching=False)
     held: list[tuple[int, int, int]] = []
-    with harbour.opened(root) as elsewhere:
-        sam = harbour.person(elsewhere, "sam")
+    with example.opened(root) as elsewhere:
+        sam = example.person(elsewhere, "sam")
         async with app.run_test(size=(120, 40)) as pilot:
             await settle(pilot)
             for number in range(CHANGES):

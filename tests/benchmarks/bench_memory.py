@@ -19,7 +19,7 @@ from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.wire import PackedTimings, PredictionBatch
 from pilothouse.operations.fleet import targets
 from pilothouse.serving.hub_client import HubClient
-from watched_flights import admin, make_watched, traffic
+from support.monitored_flights import admin, make_watched, traffic
 
 BATCH = 10_000
 MILLIONS = int(os.environ.get("BENCH_MILLIONS", "10"))

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import flight_batches as flights
 import numpy as np
 from bench import show
 
-import flight_batches as flights
 from pilothouse.domain.wire import PackedTimings, PredictionBatch, code_texts
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 

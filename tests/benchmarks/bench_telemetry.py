@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import flight_batches as flights
 import msgspec
 import numpy as np
 import pandas as pd
 from bench import show
 from sqlite_utils import Database
 
-import flight_batches as flights
 from pilothouse.domain.wire import Outcome, PredictionBatch, code_texts, pack_timings
 from pilothouse.sqlite import driver
 from pilothouse.statistics.profiles.specification import build_specification

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pilothouse.cli import failures, main
-from templates import copy_of
+from support.templates import copy_of
 
 MODEL = """
 name = "delay"

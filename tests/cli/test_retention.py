@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from flight_batches import batch_of
 from pilothouse.cli import failures, main
 from pilothouse.cli.session import os_user
 from pilothouse.domain.roles import Role
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import wall_clock
 from pilothouse.operations.workspace import workspaces
-from watched_flights import admin, make_watched, traffic
+from support.flight_batches import batch_of
+from support.monitored_flights import admin, make_watched, traffic
 
 
 @pytest.fixture

@@ -11,11 +11,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import harbour
-
 from pilothouse.composition import open_workspace
 from pilothouse.console.app import Console
 from pilothouse.operations.services import Services
+from support import example
 
 MakeConsole = Callable[..., Console]
 
@@ -41,20 +40,20 @@ def _eager_loop() -> asyncio.AbstractEventLoop:
 
 
 @pytest.fixture(scope="session")
-def frozen_harbour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def frozen_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspace as built; copy it, do not change it."""
-    root = tmp_path_factory.mktemp("harbour") / "workspace"
+    root = tmp_path_factory.mktemp("example") / "workspace"
     root.mkdir()
-    harbour.build(root)
+    example.build(root)
     return root
 
 
 @pytest.fixture
-def workspace(frozen_harbour: Path, tmp_path: Path) -> Path:
+def workspace(frozen_example: Path, tmp_path: Path) -> Path:
     """A copy that the test may change. This process stands for its daemon."""
     root = tmp_path / "workspace"
-    shutil.copytree(frozen_harbour, root)
-    harbour.start_daemon(root)
+    shutil.copytree(frozen_example, root)
+    example.start_daemon(root)
     return root
 
 
@@ -68,7 +67,7 @@ def make_console(workspace: Path) -> Iterator[MakeConsole]:
     ) -> Console:
         def opener() -> Services:
             services = open_workspace(workspace)
-            services.now = lambda: harbour.NOW
+            services.now = lambda: example.NOW
             services.read_only = bool(options.get("read_only"))
             return services
 

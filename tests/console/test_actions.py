@@ -185,12 +185,11 @@ async def test_training_form_hands_on_only_what_was_changed(make_console, worksp
         fields["reason"].value = "half the trees"
         await pilot.press("ctrl+s", "enter")
         await settle(pilot)
-    import harbour
-
     from pilothouse.operations.jobs import jobs
+    from support import example
 
-    with harbour.opened(workspace) as services:
-        newest = jobs.list_jobs(services, harbour.person(services, "sam"), limit=1)[0]
+    with example.opened(workspace) as services:
+        newest = jobs.list_jobs(services, example.person(services, "sam"), limit=1)[0]
     assert newest.options["overrides"] == {"training.parameters.max_iter": 60}
     assert newest.reason == "half the trees"
 

@@ -1,11 +1,10 @@
 """The shortest way of an approver: inbox, evidence, signature, with keys alone."""
 
-import harbour
-
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.frame_parts import Footer
 from pilothouse.domain.records import RequestStatus
 from pilothouse.operations.promotion import deployments, promotions
+from support import example
 
 
 async def test_approver_signs_what_is_shown(make_console, workspace) -> None:
@@ -20,8 +19,8 @@ async def test_approver_signs_what_is_shown(make_console, workspace) -> None:
         await pilot.press("a", *"looks right", "enter")
         await settle(pilot)
         assert app.view.data.status is RequestStatus.DEPLOYED
-    with harbour.opened(workspace) as services:
-        pat = harbour.person(services, "pat")
+    with example.opened(workspace) as services:
+        pat = example.person(services, "pat")
         request = promotions.get_request(services, pat, 3)
         assert request.decisions[0].evidence_digest == shown
         assert request.decisions[0].reason == "looks right"
@@ -64,8 +63,8 @@ async def test_esc_leaves_everything_as_it_was(make_console, workspace) -> None:
 
 
 async def test_operator_rolls_back_one_target(make_console, workspace) -> None:
-    with harbour.opened(workspace) as services:
-        pat = harbour.person(services, "pat")
+    with example.opened(workspace) as services:
+        pat = example.person(services, "pat")
         request = promotions.get_request(services, pat, 3)
         promotions.approve(services, pat, 3, request.evidence_digest)
     app = make_console("olga", start="deployments")
@@ -77,7 +76,7 @@ async def test_operator_rolls_back_one_target(make_console, workspace) -> None:
         assert "jfk" not in words
         await pilot.press(*"wrong slices", "enter")
         await settle(pilot)
-    with harbour.opened(workspace) as services:
+    with example.opened(workspace) as services:
         live = {
             d.target: d.version for d in deployments.list_deployments(services, pat, model="flight-delay")
         }

@@ -4,11 +4,11 @@ import shutil
 import sqlite3
 import time
 
-import harbour
 from test_approval_by_keyboard import footer
 
 from pilothouse.console.screenshots import settle
 from pilothouse.operations.jobs import trainings
+from support import example
 
 
 async def until(pilot, condition) -> None:
@@ -24,9 +24,9 @@ async def test_another_process_s_job_appears(make_console, workspace) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         before = app.view.query_one("#grid").shown
-        with harbour.opened(workspace) as services:
+        with example.opened(workspace) as services:
             trainings.start_training(
-                services, harbour.person(services, "sam"), "flight-delay", reason="from elsewhere"
+                services, example.person(services, "sam"), "flight-delay", reason="from elsewhere"
             )
         await until(pilot, lambda: app.view.query_one("#grid").shown == before + 1)
 
@@ -37,7 +37,7 @@ async def test_lost_daemon_is_said_at_once(make_console, workspace) -> None:
         await settle(pilot)
         banner = app.view.query_one("#banner")
         assert not banner.display
-        harbour.stop_daemon(workspace)
+        example.stop_daemon(workspace)
         await until(pilot, lambda: banner.display)
         assert "NO DAEMON" in str(banner.render())
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import harbour
 import pytest
 from test_views import press, until
 
@@ -11,6 +10,7 @@ from pilothouse.console.widgets.chart import ChartView
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.sqlite import connection as sqlite_connection
 from pilothouse.sqlite import write_queue
+from support import example
 
 SIZE = (80, 24)
 
@@ -164,7 +164,7 @@ async def test_a_locked_database_is_waited_for_with_words_and_what_was_typed_is_
         def said() -> str:
             return app.view.frame.footer.said
 
-        with harbour.opened(workspace) as other, other.registry.transaction():
+        with example.opened(workspace) as other, other.registry.transaction():
             await press(pilot, "n", *"thin slices", "enter")
             await until(pilot, lambda: "waiting for others who write to the database" in said())
             await until(pilot, lambda: "is locked by another process" in said())

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import harbour
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
@@ -14,17 +13,18 @@ from pilothouse.operations.monitoring import distributions
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.fleet_rows import fleet_table
+from support import example
 
 
 @pytest.fixture
 def services(workspace: Path):
-    with harbour.opened(workspace) as opened:
+    with example.opened(workspace) as opened:
         yield opened
 
 
 @pytest.fixture
 def pat(services: Services):
-    return harbour.person(services, "pat")
+    return example.person(services, "pat")
 
 
 def test_a_request_that_waits_is_on_its_way_to_its_targets(services: Services, pat) -> None:
@@ -41,11 +41,11 @@ def test_a_version_that_was_rolled_back_on_a_target_is_not_on_its_way_there(serv
     promotions.approve(services, pat, 3, promotions.get_request(services, pat, 3).evidence_digest)
     (found,) = fleet.fleet(services, pat).roll_outs
     assert found.under_way == ("ewr", "jfk"), "deployed, and the serving processes have yet to load it"
-    harbour.roll_back_silently(services, "flight-delay", "jfk", 1)
+    example.roll_back_silently(services, "flight-delay", "jfk", 1)
     (found,) = fleet.fleet(services, pat).roll_outs
     assert (found.version, found.waits, found.there, found.to_come) == (3, False, ("ewr",), ())
     assert found.under_way == ("ewr",)
-    harbour.roll_back_silently(services, "flight-delay", "ewr", 1)
+    example.roll_back_silently(services, "flight-delay", "ewr", 1)
     assert fleet.fleet(services, pat).roll_outs == ()
 
 

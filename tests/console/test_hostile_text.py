@@ -4,7 +4,6 @@ import re
 import time
 from pathlib import Path
 
-import harbour
 import pytest
 from test_snapshots import KEYS, VIEWS
 
@@ -15,8 +14,8 @@ from pilothouse.operations.alerts import alerts
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import apply_models, workspaces
-from support import wait_until
-from terminals import Terminal
+from support import example, wait_until
+from support.terminals import Terminal
 
 NASTY = (
     "[/red]x", "[bold", "[@click=app.quit]x[/]", "\x1b]52;c;cm0gLXJm\x07", "\x1b[2J\x1b[H",
@@ -45,9 +44,9 @@ def hostile(workspace: Path) -> Path:
         .replace("Late arrivals of departures from New York", quoted)
     )
     model.write_text(text.replace('product = "departures"', f'product = "{quoted}"'))
-    with harbour.opened(workspace) as services:
+    with example.opened(workspace) as services:
         apply_models.apply(services, workspaces.identify(services, "ada"))
-        sam = harbour.person(services, "sam")
+        sam = example.person(services, "sam")
         promotions.comment(services, sam, 3, KEPT)
         promotions.withdraw(services, sam, 3, KEPT)
         promotions.request_promotion(services, sam, "models:/flight-delay/3", reason=KEPT)
@@ -55,7 +54,7 @@ def hostile(workspace: Path) -> Path:
         alerts.open_alert(
             services, model="flight-delay", version=1, target="jfk", kind="data_quality", subject=KEPT[:200],
             severity="critical",
-            effective_at=harbour.NOW, summary=KEPT, explanation=KEPT, figures={KEPT[:60]: 1.0}, features=(KEPT[:60], "wind"),
+            effective_at=example.NOW, summary=KEPT, explanation=KEPT, figures={KEPT[:60]: 1.0}, features=(KEPT[:60], "wind"),
         )  # fmt: skip
         log = services.paths.step_folder(5, 1, 1, "fit") / "log.txt"
         log.write_bytes(

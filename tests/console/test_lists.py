@@ -4,11 +4,9 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 
-import harbour
 import pytest
 from test_approval_by_keyboard import footer
 
-import crowd
 from pilothouse.console.screenshots import settle
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE
 from pilothouse.console.session.clipboard import LONGEST_BASE64, clean
@@ -17,25 +15,26 @@ from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.operations.jobs import jobs
 from pilothouse.presentation.pages.raw import to_json, to_toml
+from support import example, many_rows
 
 
 @pytest.fixture(scope="module")
-def crowded_harbour(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("crowd") / "workspace"
+def crowded_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("many_rows") / "workspace"
     root.mkdir()
-    crowd.build(root, jobs=2_000, versions=900)
+    many_rows.build(root, jobs=2_000, versions=900)
     return root
 
 
 @pytest.fixture
-def crowded(crowded_harbour: Path, workspace: Path) -> Iterator[Path]:
+def crowded(crowded_example: Path, workspace: Path) -> Iterator[Path]:
     """The workspace of ``make_console`` with very many jobs."""
     for name in ("registry.db", "registry.db-wal", "registry.db-shm"):
         (workspace / "state" / name).unlink(missing_ok=True)
-        source = crowded_harbour / "state" / name
+        source = crowded_example / "state" / name
         if source.exists():
             (workspace / "state" / name).write_bytes(source.read_bytes())
-    harbour.start_daemon(workspace)
+    example.start_daemon(workspace)
     return workspace
 
 
@@ -84,10 +83,10 @@ async def test_rows_that_come_in_above_leave_the_cursor_on_its_row(crowded: Path
             await pilot.press("pagedown")
         await settle(pilot)
         before, offset = grid_of(app).key, grid_of(app).scroll_offset.y
-        with harbour.opened(crowded) as services:
+        with example.opened(crowded) as services:
             from pilothouse.operations.jobs import trainings
 
-            sam = harbour.person(services, "sam")
+            sam = example.person(services, "sam")
             for _ in range(3):
                 trainings.start_training(services, sam, "flight-delay", reason="from elsewhere")
         await pilot.press("ctrl+r")
@@ -303,8 +302,8 @@ async def test_keys_act_on_every_row_that_is_marked_and_name_each(make_console, 
         await settle(pilot)
         await pilot.press("escape")
         assert grid_of(app).marked == set()
-    with harbour.opened(workspace) as services:
-        olga = harbour.person(services, "olga")
+    with example.opened(workspace) as services:
+        olga = example.person(services, "olga")
         assert jobs.get_job(services, olga, 6).status is JobStatus.CANCELLED
         assert jobs.get_job(services, olga, 5).status is JobStatus.RUNNING, "its process is told"
 

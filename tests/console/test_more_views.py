@@ -7,15 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import harbour
-import harbour_extras
 import pytest
 from test_approval_by_keyboard import footer
 from test_hostile_text import FORBIDDEN, KEPT, texts_on
 from test_snapshots import SIZES
 from textual.pilot import Pilot
 
-import crowd
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import NotFoundError
@@ -27,6 +24,7 @@ from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import retention
 from pilothouse.store import processes
+from support import example, example_extras, many_rows
 
 VIEWS = (
     ("trials 7", "80x24"), ("trials 7", "120x40"), ("triggers", "80x24"), ("triggers", "120x40"), ("legal-holds", "80x24"),
@@ -35,26 +33,26 @@ VIEWS = (
 
 
 @pytest.fixture(scope="module")
-def fuller_harbour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fuller_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fuller") / "workspace"
     root.mkdir()
-    harbour.build(root)
-    assert harbour_extras.add(root) == 7
+    example.build(root)
+    assert example_extras.add(root) == 7
     return root
 
 
 @pytest.fixture
-def workspace(fuller_harbour: Path, tmp_path: Path) -> Path:
+def workspace(fuller_example: Path, tmp_path: Path) -> Path:
     """In place of the fixture of all console tests: ``make_console`` opens this one."""
     root = tmp_path / "workspace"
-    shutil.copytree(fuller_harbour, root)
-    harbour.start_daemon(root)
+    shutil.copytree(fuller_example, root)
+    example.start_daemon(root)
     return root
 
 
 @pytest.fixture
 def services(workspace: Path) -> Iterator[Services]:
-    with harbour.opened(workspace) as opened:
+    with example.opened(workspace) as opened:
         yield opened
 
 
@@ -117,8 +115,8 @@ async def test_where_there_is_no_search_the_view_says_how_to_start_one(
         assert "there is no trial yet" in footer(app)
         await press(pilot, "t")
         assert app.view.SCOPE == "train"
-    with harbour.opened(services.paths.root) as opened:
-        sam = harbour.person(opened, "sam")
+    with example.opened(services.paths.root) as opened:
+        sam = example.person(opened, "sam")
         assert searches.search_of(opened, sam).job.id == 7
         assert searches.search_of(opened, sam, 9).job.id == 7, "a trial's number finds its search"
         with pytest.raises(NotFoundError):
@@ -134,12 +132,12 @@ async def test_the_training_form_sets_the_size_of_a_search(make_console, workspa
         fields["training.search.candidates"].value = "2"
         await press(pilot, "ctrl+s", "enter")
         await settle(pilot)
-    with harbour.opened(workspace) as opened:
+    with example.opened(workspace) as opened:
         from pilothouse.operations.jobs import jobs
 
-        newest = jobs.list_jobs(opened, harbour.person(opened, "sam"), limit=1)[0]
+        newest = jobs.list_jobs(opened, example.person(opened, "sam"), limit=1)[0]
         assert newest.options["overrides"] == {"training.search.candidates": 2}
-        asked = searches.search_of(opened, harbour.person(opened, "sam"), newest.id).asked
+        asked = searches.search_of(opened, example.person(opened, "sam"), newest.id).asked
         assert asked is not None
         assert asked.candidates == 2
 
@@ -171,7 +169,7 @@ def test_what_automation_does_is_told_with_what_came_of_it(services: Services) -
     job = trainings.start_training(
         services, DAEMON, "bike-demand", reason="schedule weekly", trigger_key="schedule:1:x"
     )
-    pat = harbour.person(services, "pat")
+    pat = example.person(services, "pat")
     first = automation_activity.list_activity(services, pat)[0]
     assert (first.what, first.why, first.state, first.job) == (
         f"train, job {job.id}",
@@ -179,7 +177,7 @@ def test_what_automation_does_is_told_with_what_came_of_it(services: Services) -
         "going on",
         job.id,
     )
-    jobs.cancel_job(services, harbour.person(services, "sam"), job.id, reason="not now")
+    jobs.cancel_job(services, example.person(services, "sam"), job.id, reason="not now")
     first = automation_activity.list_activity(services, pat, model="bike-demand")[0]
     assert first.state == "nothing"
     assert first.next.startswith("cancelled")
@@ -206,8 +204,8 @@ async def test_a_legal_hold_is_placed_and_lifted_by_an_admin_alone(make_console,
         await press(pilot, "ctrl+l", *"settled", "enter")
         await settle(pilot)
         await press(pilot, "ctrl+l")
-    with harbour.opened(workspace) as opened:
-        holds = retention.list_holds(opened, harbour.person(opened, "rex"))
+    with example.opened(workspace) as opened:
+        holds = retention.list_holds(opened, example.person(opened, "rex"))
         assert [(h.placed_by, h.reason, h.lift_reason) for h in holds[2:]] == [("rex", "a claim", "settled")]
 
 
@@ -243,22 +241,22 @@ async def test_the_past_does_not_show_what_waits_now(make_console) -> None:
 def test_a_roll_out_names_each_place_with_how_far_it_is(services: Services) -> None:
     from pilothouse.presentation.tables.fleet_rows import fleet_table, roll_out_lines
 
-    pat = harbour.person(services, "pat")
+    pat = example.person(services, "pat")
     promotions.approve(services, pat, 3, promotions.get_request(services, pat, 3).evidence_digest)
     (found,) = fleet.fleet(services, pat).roll_outs
     assert (found.there, found.under_way, found.failed) == (("ewr", "jfk"), ("ewr", "jfk"), ())
     for target, loaded, failed in (("ewr", 3, {}), ("jfk", 1, {"flight-delay": "the model file is damaged"})):
         report = ServingReport(target, 41_001, 4_242, {"flight-delay": loaded}, failed, 0, {})
         with services.registry.transaction() as connection:
-            processes.put_report(connection, report, at=harbour.NOW)
+            processes.put_report(connection, report, at=example.NOW)
     (line,) = roll_out_lines(fleet.fleet(services, pat))
     assert line.text == " ◐ flight-delay v3 rolls out, 1 of 2: ● ewr  ✖ jfk failed (request 3)"
-    table = fleet_table(fleet.fleet(services, pat), ("flight-delay",), "", "nothing", harbour.NOW)
+    table = fleet_table(fleet.fleet(services, pat), ("flight-delay",), "", "nothing", example.NOW)
     places = {row.key: row.cells[1].text for row in table.rows}
     assert places["jfk"].endswith(" ✖ failed")
     with services.registry.transaction() as connection:
         processes.put_report(
-            connection, ServingReport("jfk", 41_002, 4_243, {"flight-delay": 3}, {}, 0, {}), at=harbour.NOW
+            connection, ServingReport("jfk", 41_002, 4_243, {"flight-delay": 3}, {}, 0, {}), at=example.NOW
         )
     assert fleet.fleet(services, pat).roll_outs == ()
 
@@ -268,31 +266,31 @@ def test_a_version_of_which_no_event_has_come_is_there_since_its_deployment_by_t
 ) -> None:
     from pilothouse.presentation.tables.fleet_rows import fleet_table
 
-    now = fleet.fleet(services, harbour.person(services, "pat"))
+    now = fleet.fleet(services, example.person(services, "pat"))
     (state,) = [s for s in now.states if s.target == "jfk"]
     live = replace(
         state.deployment,
-        effective_at=harbour.NOW - timedelta(days=4_000),
-        recorded_at=harbour.NOW - timedelta(hours=3),
+        effective_at=example.NOW - timedelta(days=4_000),
+        recorded_at=example.NOW - timedelta(hours=3),
     )
     alone = replace(now, states=(replace(state, deployment=live, event_clock=None),))
-    (row,) = fleet_table(alone, (state.model,), "", "nothing", harbour.NOW).rows
+    (row,) = fleet_table(alone, (state.model,), "", "nothing", example.NOW).rows
     assert row.cells[1].text.split()[-2:] == ["3h", "◆v3"]
 
 
 @pytest.fixture(scope="module")
-def crowded_harbour(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("crowd") / "workspace"
+def crowded_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("many_rows") / "workspace"
     root.mkdir()
-    crowd.build(root, jobs=1, alerts=1_500, deployments=1_500)
+    many_rows.build(root, jobs=1, alerts=1_500, deployments=1_500)
     return root
 
 
 @pytest.fixture
-def crowded(crowded_harbour: Path, workspace: Path) -> Path:
+def crowded(crowded_example: Path, workspace: Path) -> Path:
     """The workspace of ``make_console`` with very many alerts and deployments."""
     shutil.rmtree(workspace)
-    shutil.copytree(crowded_harbour, workspace)
+    shutil.copytree(crowded_example, workspace)
     return workspace
 
 
@@ -346,11 +344,11 @@ async def test_hostile_text_stays_text(workspace: Path, make_console, view: str)
     from pilothouse.operations.ingest import ingest
     from pilothouse.store import triggers
 
-    with harbour.opened(workspace) as services:
-        retention.place_hold(services, harbour.person(services, "rex"), KEPT)
+    with example.opened(workspace) as services:
+        retention.place_hold(services, example.person(services, "rex"), KEPT)
         ingest.ingest_outcomes(services, [Outcome(KEPT[:200], KEPT[:80])], "ewr")
         with services.registry.transaction() as connection:
-            triggers.set_off(connection, "flight-delay", "fresh", KEPT, KEPT, at=harbour.NOW)
+            triggers.set_off(connection, "flight-delay", "fresh", KEPT, KEPT, at=example.NOW)
             connection.execute("UPDATE jobs SET error = ?, message = ? WHERE id >= 7", (KEPT, KEPT))
     app = make_console("rex", start=view)
     async with app.run_test(size=(120, 40)) as pilot:

@@ -8,13 +8,12 @@ import sys
 import termios
 from pathlib import Path
 
-import harbour
 import pytest
 
 from pilothouse.console.launch import over_ssh
 from pilothouse.operations.workspace import sessions
-from support import wait_until
-from terminals import RUN, Terminal, screen_of
+from support import example, wait_until
+from support.terminals import RUN, Terminal, screen_of
 
 
 def test_nothing_heavy_is_imported_before_the_first_frame(workspace: Path) -> None:
@@ -62,8 +61,8 @@ def test_dumb_terminal_is_refused_with_a_word(workspace: Path) -> None:
 )
 def test_however_it_ends_the_session_is_closed_on_record(workspace: Path, end: str, ending: str) -> None:
     with Terminal(workspace, SSH_CONNECTION="10.0.0.7 1 10.0.0.1 22") as terminal:
-        with harbour.opened(workspace) as services:
-            pat = harbour.person(services, "pat")
+        with example.opened(workspace) as services:
+            pat = example.person(services, "pat")
             wait_until(
                 lambda: terminal.output() and sessions.list_sessions(services, pat, open_only=True), 30
             )
@@ -253,6 +252,6 @@ def test_a_crash_leaves_the_terminal_clean_and_one_line_with_the_file(workspace:
     assert "\x1b]0;" not in raw.decode(errors="replace"), "an error's text does not act"
     assert "Traceback" in file.read_text()
     assert b"hunter2" not in raw
-    with harbour.opened(workspace) as services:
-        found = sessions.list_sessions(services, harbour.person(services, "pat"))
+    with example.opened(workspace) as services:
+        found = sessions.list_sessions(services, example.person(services, "pat"))
         assert {session.ending for session in found} <= {"broke off"}

@@ -1,12 +1,12 @@
 """The ways that are walked most, in keys, each counted."""
 
-import harbour
 import pytest
 
 from pilothouse.console.screenshots import settle
 from pilothouse.domain.records import RequestStatus
 from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import deployments, promotions
+from support import example
 
 
 async def press(pilot, keys: list[str], most: int) -> None:
@@ -27,8 +27,8 @@ async def test_inbox_evidence_signature_takes_four_keys_of_six(make_console) -> 
 
 
 async def test_roll_back_on_a_target_takes_three_keys_of_six_and_the_reason(make_console, workspace) -> None:
-    with harbour.opened(workspace) as services:
-        pat = harbour.person(services, "pat")
+    with example.opened(workspace) as services:
+        pat = example.person(services, "pat")
         request = promotions.get_request(services, pat, 3)
         promotions.approve(services, pat, 3, request.evidence_digest)
     app = make_console("olga")
@@ -37,7 +37,7 @@ async def test_roll_back_on_a_target_takes_three_keys_of_six_and_the_reason(make
         await press(pilot, ["7", "ctrl+l"], 5)
         await pilot.press(*"wrong slices", "enter")
         await settle(pilot)
-    with harbour.opened(workspace) as services:
+    with example.opened(workspace) as services:
         live = {
             d.target: d.version for d in deployments.list_deployments(services, pat, model="flight-delay")
         }
@@ -80,6 +80,6 @@ async def test_a_training_with_one_changed_parameter_takes_eight_keys_and_the_va
         assert len(keys) <= 8, keys
         await pilot.press("ctrl+s", "enter")
         await settle(pilot)
-    with harbour.opened(workspace) as services:
-        newest = jobs.list_jobs(services, harbour.person(services, "sam"), limit=1)[0]
+    with example.opened(workspace) as services:
+        newest = jobs.list_jobs(services, example.person(services, "sam"), limit=1)[0]
     assert newest.options["overrides"] == {field: 60}

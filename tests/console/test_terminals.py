@@ -10,16 +10,14 @@ import random
 import re
 from pathlib import Path
 
-import harbour
-import harbour_extras
 import pytest
 from tampering import write_everywhere
 from test_hostile_text import FORBIDDEN, NASTY, SEQUENCES, quiet
 
 from pilothouse.console.session.views import VIEWS, parse_command
 from pilothouse.operations.jobs import jobs
-from support import wait_until
-from terminals import Terminal, screen_of
+from support import example, example_extras, wait_until
+from support.terminals import Terminal, screen_of
 
 STRINGS = int(os.environ.get("HOSTILE_STRINGS", "400"))
 RESIZES = int(os.environ.get("RESIZES", "60"))
@@ -63,8 +61,8 @@ def hostile_string(chance: random.Random) -> str:
 def full_of_it(workspace: Path) -> Path:
     """A registry whose jobs, alerts, log and people say hostile things, in every column that takes text."""
     chance = random.Random(20_130_904)
-    with harbour.opened(workspace) as services, services.registry.transaction() as connection:
-        start = int(harbour.NOW.timestamp() * 1e6)
+    with example.opened(workspace) as services, services.registry.transaction() as connection:
+        start = int(example.NOW.timestamp() * 1e6)
         texts = [hostile_string(chance) for _ in range(STRINGS - len(GIANTS))]
         texts[7:7] = GIANTS  # among the first alerts, and the jobs at the end of the list
         connection.executemany(
@@ -99,8 +97,8 @@ def full_of_it(workspace: Path) -> Path:
 @pytest.fixture
 def giant(workspace: Path) -> Path:
     """Every column of both databases that takes a text says a very long hostile one, in its newest rows; logs do, too."""
-    harbour_extras.add(workspace)
-    with harbour.opened(workspace) as services:
+    example_extras.add(workspace)
+    with example.opened(workspace) as services:
         registry, telemetry, jobs_folder = (
             services.paths.registry,
             services.paths.telemetry,
@@ -125,8 +123,8 @@ def assert_clean(written: bytes) -> None:
 def test_hostile_strings_neither_act_nor_reach_the_terminal(full_of_it: Path) -> None:
     with Terminal(full_of_it, "jobs", size=(132, 43)) as terminal:
         wait_until(lambda: b"failed" in terminal.output(), 30)
-        with harbour.opened(full_of_it) as services:
-            pat = harbour.person(services, "pat")
+        with example.opened(full_of_it) as services:
+            pat = example.person(services, "pat")
             before = [(job.id, job.status) for job in jobs.list_jobs(services, pat, limit=2_000)]
         pages = STRINGS // 5 // 38 + 1
         down, back = b"\x1b[6~", b"\x1b"
@@ -144,7 +142,7 @@ def test_hostile_strings_neither_act_nor_reach_the_terminal(full_of_it: Path) ->
         screen = screen_of(terminal, 132, 43)
         assert screen.display[1].strip().startswith("1 Overview"), "no text has painted over the frame"
         assert_clean(terminal.output())
-        with harbour.opened(full_of_it) as services:
+        with example.opened(full_of_it) as services:
             after = [(job.id, job.status) for job in jobs.list_jobs(services, pat, limit=2_000)]
         assert after == before, "no text has done anything"
         terminal.write(b"q")

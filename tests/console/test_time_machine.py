@@ -3,7 +3,6 @@
 from datetime import timedelta
 from pathlib import Path
 
-import harbour
 import pytest
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError
@@ -17,28 +16,29 @@ from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, time_machine
+from support import example
 
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def harbour_services(workspace: Path):
-    with harbour.opened(workspace) as services:
+def example_services(workspace: Path):
+    with example.opened(workspace) as services:
         yield services
 
 
 @pytest.fixture
-def pat(harbour_services: Services):
-    return harbour.person(harbour_services, "pat")
+def pat(example_services: Services):
+    return example.person(example_services, "pat")
 
 
 @pytest.fixture
-def at(harbour_services: Services, pat):
+def at(example_services: Services, pat):
     """Open the workspace so long before the newest moment of its story."""
     opened = []
 
     def open_at(before: timedelta) -> Services:
-        opened.append(time_machine.open_past(harbour_services, pat, harbour.NOW - before))
+        opened.append(time_machine.open_past(example_services, pat, example.NOW - before))
         return opened[-1]
 
     yield open_at
@@ -55,18 +55,18 @@ def test_versions_requests_and_jobs_are_those_that_there_were(at, pat) -> None:
     assert [v.number for v in catalogue.list_versions(later, pat, "flight-delay")] == [3, 2, 1]
 
 
-def test_a_request_that_was_closed_later_is_open_then(at, pat, harbour_services) -> None:
-    harbour.at(harbour_services, harbour.NOW)
-    promotions.withdraw(harbour_services, harbour.person(harbour_services, "sam"), 3, "not yet")
-    assert promotions.get_request(harbour_services, pat, 3).status is RequestStatus.WITHDRAWN
+def test_a_request_that_was_closed_later_is_open_then(at, pat, example_services) -> None:
+    example.at(example_services, example.NOW)
+    promotions.withdraw(example_services, example.person(example_services, "sam"), 3, "not yet")
+    assert promotions.get_request(example_services, pat, 3).status is RequestStatus.WITHDRAWN
     assert promotions.get_request(at(1.5 * DAY), pat, 3).status is RequestStatus.OPEN
 
 
-def test_what_was_live_before_a_rollout_is_live_then(at, pat, harbour_services) -> None:
-    harbour.at(harbour_services, harbour.NOW)
-    request = promotions.get_request(harbour_services, pat, 3)
-    promotions.approve(harbour_services, pat, 3, request.evidence_digest)
-    assert {d.version for d in deployments.list_deployments(harbour_services, pat, model="flight-delay")} == {
+def test_what_was_live_before_a_rollout_is_live_then(at, pat, example_services) -> None:
+    example.at(example_services, example.NOW)
+    request = promotions.get_request(example_services, pat, 3)
+    promotions.approve(example_services, pat, 3, request.evidence_digest)
+    assert {d.version for d in deployments.list_deployments(example_services, pat, model="flight-delay")} == {
         3
     }
     past = at(10 * DAY)
@@ -82,7 +82,7 @@ def test_alerts_and_figures_end_with_their_windows(at, pat) -> None:
         "the other two are of later windows"
     )
     view = monitor_views.monitor_view(past, pat, "flight-delay", "jfk")
-    moment = harbour.NOW - timedelta(days=4, hours=12)
+    moment = example.NOW - timedelta(days=4, hours=12)
     ends = [p.window_end for p in view.performance] + [d.window_end for r in view.drift.values() for d in r]
     assert ends
     assert max(ends) <= moment
@@ -90,21 +90,21 @@ def test_alerts_and_figures_end_with_their_windows(at, pat) -> None:
     assert len(whole.performance) > len(view.performance)
 
 
-def test_an_alert_that_was_acknowledged_later_is_open_then(at, pat, harbour_services) -> None:
-    harbour.at(harbour_services, harbour.NOW)
-    olga = harbour.person(harbour_services, "olga")
-    alerts.acknowledge(harbour_services, olga, 2, note="looking")
-    assert alerts.get_alert(harbour_services, pat, 2).status is AlertStatus.ACKNOWLEDGED
+def test_an_alert_that_was_acknowledged_later_is_open_then(at, pat, example_services) -> None:
+    example.at(example_services, example.NOW)
+    olga = example.person(example_services, "olga")
+    alerts.acknowledge(example_services, olga, 2, note="looking")
+    assert alerts.get_alert(example_services, pat, 2).status is AlertStatus.ACKNOWLEDGED
     then = alerts.get_alert(at(1.5 * DAY), pat, 2)
     assert (then.status, then.handled_by) == (AlertStatus.OPEN, "")
 
 
-def test_all_incidents_are_listed_as_they_stood(at, pat, harbour_services) -> None:
-    harbour.at(harbour_services, harbour.NOW)
-    olga = harbour.person(harbour_services, "olga")
-    for incident in incidents.list_incidents(harbour_services, pat, unresolved=True):
-        incidents.resolve(harbour_services, olga, incident.id, "mended")
-    now = incidents.incidents_page(harbour_services, pat, Query(sort="cost", descending=True)).rows
+def test_all_incidents_are_listed_as_they_stood(at, pat, example_services) -> None:
+    example.at(example_services, example.NOW)
+    olga = example.person(example_services, "olga")
+    for incident in incidents.list_incidents(example_services, pat, unresolved=True):
+        incidents.resolve(example_services, olga, incident.id, "mended")
+    now = incidents.incidents_page(example_services, pat, Query(sort="cost", descending=True)).rows
     assert {i.status for i in now} == {AlertStatus.RESOLVED}
     for before in (timedelta(0), 1.5 * DAY, timedelta(days=4, hours=12)):
         past = at(before)
@@ -136,38 +136,38 @@ def test_the_log_ends_then_and_its_chain_holds(at, pat) -> None:
     assert found.count < audits.verify(at(timedelta(0)), pat).count
 
 
-def test_nothing_can_be_changed_in_the_past(at, harbour_services) -> None:
-    olga = harbour.person(harbour_services, "olga")
+def test_nothing_can_be_changed_in_the_past(at, example_services) -> None:
+    olga = example.person(example_services, "olga")
     with pytest.raises(ConflictError, match="this is the past"):
         automation_switch.pause(at(1 * DAY), olga, "x")
-    assert not automation_switch.status(harbour_services, olga).paused
+    assert not automation_switch.status(example_services, olga).paused
 
 
-def test_steps_go_from_event_to_event(harbour_services, pat) -> None:
-    found = time_machine.step(harbour_services, pat, harbour.NOW, -1)
+def test_steps_go_from_event_to_event(example_services, pat) -> None:
+    found = time_machine.step(example_services, pat, example.NOW, -1)
     assert found is not None
-    assert found.at == harbour.NOW - 2 * DAY
+    assert found.at == example.NOW - 2 * DAY
     assert found.words == "alert 4: p95 31 ms on washington, 5.3 times its baseline"
-    asked = time_machine.step(harbour_services, pat, found.at, -1)
+    asked = time_machine.step(example_services, pat, found.at, -1)
     assert asked is not None
     assert asked.words == "sam asks for flight-delay/3 (request 3)"
-    before = time_machine.step(harbour_services, pat, asked.at, -1)
+    before = time_machine.step(example_services, pat, asked.at, -1)
     assert before is not None
-    assert before.at == harbour.NOW - 4 * DAY
+    assert before.at == example.NOW - 4 * DAY
     assert before.words == "alert 1: auc 0.604 on jfk, reference 0.713"
-    assert time_machine.step(harbour_services, pat, before.at, 1) == asked
-    first = time_machine.step(harbour_services, pat, before.at, -1)
+    assert time_machine.step(example_services, pat, before.at, 1) == asked
+    first = time_machine.step(example_services, pat, before.at, -1)
     assert first is not None
-    assert first.at == harbour.NOW - 5 * DAY
+    assert first.at == example.NOW - 5 * DAY
     assert first.words.startswith("alert 2: wind drifts on ewr: psi 0.31 of 0.12; alert 3:")
-    assert time_machine.step(harbour_services, pat, harbour.NOW + 400 * DAY, 1) is None
+    assert time_machine.step(example_services, pat, example.NOW + 400 * DAY, 1) is None
 
 
-def test_what_was_signed_is_stepped_to_when_it_can_be_seen(at, harbour_services, pat) -> None:
-    asked = time_machine.step(harbour_services, pat, harbour.NOW - 2 * DAY, -1)
+def test_what_was_signed_is_stepped_to_when_it_can_be_seen(at, example_services, pat) -> None:
+    asked = time_machine.step(example_services, pat, example.NOW - 2 * DAY, -1)
     assert asked is not None
-    then = time_machine.open_past(harbour_services, pat, asked.at)
-    just_before = time_machine.open_past(harbour_services, pat, asked.at - timedelta(microseconds=1))
+    then = time_machine.open_past(example_services, pat, asked.at)
+    just_before = time_machine.open_past(example_services, pat, asked.at - timedelta(microseconds=1))
     try:
         assert promotions.list_requests(then, pat)[0].id == 3
         assert promotions.list_requests(just_before, pat)[0].id == 2
@@ -180,22 +180,22 @@ def test_what_was_signed_is_stepped_to_when_it_can_be_seen(at, harbour_services,
     ("typed", "words"),
     [("yesterday", "is not a time"), ("2030-01-01", "still to come"), ("-999999w", "not a time")],
 )
-def test_wrong_times_say_what_is_expected(harbour_services, pat, typed: str, words: str) -> None:
+def test_wrong_times_say_what_is_expected(example_services, pat, typed: str, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words):
-        time_machine.read_time(harbour_services, pat, typed)
+        time_machine.read_time(example_services, pat, typed)
 
 
-def test_times_are_iso_or_so_long_before(harbour_services, pat) -> None:
-    newest = time_machine.newest_event(harbour_services, pat)
-    assert time_machine.read_time(harbour_services, pat, "-7d") == newest - 7 * DAY
+def test_times_are_iso_or_so_long_before(example_services, pat) -> None:
+    newest = time_machine.newest_event(example_services, pat)
+    assert time_machine.read_time(example_services, pat, "-7d") == newest - 7 * DAY
     assert (
-        time_machine.read_time(harbour_services, pat, "2013-07-04 14:00").isoformat()
+        time_machine.read_time(example_services, pat, "2013-07-04 14:00").isoformat()
         == "2013-07-04T14:00:00+00:00"
     )
-    assert time_machine.read_time(harbour_services, pat, "2013-07-04T14:00+02:00").hour == 12
+    assert time_machine.read_time(example_services, pat, "2013-07-04T14:00+02:00").hour == 12
 
 
-def test_every_table_that_names_a_model_and_a_time_is_seen_as_it_was(at, harbour_services) -> None:
+def test_every_table_that_names_a_model_and_a_time_is_seen_as_it_was(at, example_services) -> None:
     """A table that a later release adds must not show the future."""
     past = at(80 * DAY)
     with past.registry.read() as connection:

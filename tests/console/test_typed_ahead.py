@@ -9,7 +9,7 @@ from textual.widgets import Static
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screenshots import settle
 from support import wait_until
-from terminals import RUN, Terminal, screen_of
+from support.terminals import RUN, Terminal, screen_of
 
 SLOW = """
 import time

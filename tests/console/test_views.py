@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import harbour
 import pytest
 from test_approval_by_keyboard import footer
 from textual.widgets import Static
@@ -16,6 +15,7 @@ from pilothouse.console.widgets.frame_parts import OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.operations.workspace import workspaces, write_state
 from pilothouse.presentation.charts.braille import plain_text
+from support import example
 
 SIZE = (80, 24)
 
@@ -166,8 +166,8 @@ async def test_over_a_shared_account_the_series_go_to_the_clipboard(
 async def test_what_was_in_production_when_takes_three_keys_and_the_time(
     make_console, workspace: Path
 ) -> None:
-    with harbour.opened(workspace) as services:
-        pat = harbour.person(services, "pat")
+    with example.opened(workspace) as services:
+        pat = example.person(services, "pat")
         from pilothouse.operations.promotion import promotions
 
         promotions.approve(services, pat, 3, promotions.get_request(services, pat, 3).evidence_digest)
@@ -196,7 +196,7 @@ async def test_in_the_past_nothing_is_changed_and_arrows_step_from_event_to_even
         assert "this is the past" in footer(app)
         await pilot.press("left")
         await until(pilot, lambda: "alert 1: auc 0.604 on jfk" in footer(app))
-        assert app.session.at == harbour.NOW.replace(day=29, month=8)
+        assert app.session.at == example.NOW.replace(day=29, month=8)
         await pilot.press("left")
         await until(pilot, lambda: "alert 2: wind drifts" in footer(app))
         await pilot.press("8")
@@ -255,7 +255,7 @@ async def test_lineage_folds_opens_and_says_what_is_affected(make_console) -> No
 
 
 async def test_a_log_is_searched_both_ways_and_wrapped(make_console, workspace: Path) -> None:
-    with harbour.opened(workspace) as services:
+    with example.opened(workspace) as services:
         log = services.paths.step_folder(5, 1, 1, "fit") / "log.txt"
     log.write_text(
         "".join(f"epoch {i} {'loss is NaN ' * 12 if i == 900 else 'fine'}\n" for i in range(2_000))
@@ -298,7 +298,7 @@ async def test_a_search_hides_nothing_of_the_job_and_is_forgotten_with_one_key(m
 
 
 async def test_an_ended_job_is_not_called_live(make_console, workspace: Path) -> None:
-    with harbour.opened(workspace) as services:
+    with example.opened(workspace) as services:
         shutil.rmtree(services.paths.job_folder(1), ignore_errors=True)
     app = make_console("pat", start="job 1")
     async with app.run_test(size=SIZE) as pilot:

@@ -1,11 +1,11 @@
 """The shortest way of an operator at night: why did this fire, in how many keys."""
 
-import harbour
 from test_approval_by_keyboard import footer
 
 from pilothouse.console.screenshots import settle
 from pilothouse.domain.records import AlertStatus
 from pilothouse.operations.alerts import incidents
+from support import example
 
 
 def page_of(app) -> str:
@@ -63,8 +63,8 @@ async def test_one_row_for_one_cause_and_resolving_it_resolves_all(make_console,
         await pilot.press("r", *"a storm", "enter")
         await settle(pilot)
         assert [i.id for i in app.view.data.records.values()] == [3]
-    with harbour.opened(workspace) as services:
-        found = incidents.get_incident(services, harbour.person(services, "olga"), 1)
+    with example.opened(workspace) as services:
+        found = incidents.get_incident(services, example.person(services, "olga"), 1)
         assert {a.status for a in found.alerts} == {AlertStatus.RESOLVED}
         assert {a.note for a in found.alerts} == {"a storm"}
 
@@ -96,11 +96,11 @@ async def test_keys_act_on_every_incident_that_is_marked_and_say_what_was_refuse
         assert "incidents 1, 3 are acknowledged" in footer(app)
         assert {i.status for i in app.view.data.records.values()} == {AlertStatus.ACKNOWLEDGED}
         await pilot.press("r")
-        with harbour.opened(workspace) as services:
-            incidents.resolve(services, harbour.person(services, "olga"), 3, "from elsewhere")
+        with example.opened(workspace) as services:
+            incidents.resolve(services, example.person(services, "olga"), 3, "from elsewhere")
         await pilot.press(*"a storm", "enter")
         await settle(pilot)
         assert "1 of 2: incident 1 is resolved; refused: incident 3: incident 3 is resolved" in footer(app)
-    with harbour.opened(workspace) as services:
-        found = incidents.get_incident(services, harbour.person(services, "olga"), 1)
+    with example.opened(workspace) as services:
+        found = incidents.get_incident(services, example.person(services, "olga"), 1)
         assert {(a.status, a.note) for a in found.alerts} == {(AlertStatus.RESOLVED, "a storm")}

@@ -26,7 +26,7 @@ from pilothouse.system import landlock
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import descendants, is_alive, kill_group, name_of
 from support import wait_until
-from workshop import Workshop, make_workshop
+from support.small_workspace import SmallWorkspace, make_small_workspace
 
 pytestmark = [
     pytest.mark.loop,
@@ -35,8 +35,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    made = make_workshop(tmp_path / "w")
+def small_workspace(tmp_path: Path) -> Iterator[SmallWorkspace]:
+    made = make_small_workspace(tmp_path / "w")
     try:
         yield made
     finally:
@@ -45,52 +45,52 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
         made.services.close()
 
 
-def test_a_daemon_starts_is_known_refuses_a_second_and_stops(workshop: Workshop) -> None:
-    assert not processes.daemon_state(workshop.services).running
-    name = control.start_in_background(workshop.root)
-    state = processes.daemon_state(workshop.services)
+def test_a_daemon_starts_is_known_refuses_a_second_and_stops(small_workspace: SmallWorkspace) -> None:
+    assert not processes.daemon_state(small_workspace.services).running
+    name = control.start_in_background(small_workspace.root)
+    state = processes.daemon_state(small_workspace.services)
     assert (state.running, state.pid) == (True, name.pid)
     assert state.isolation == landlock.describe()
     with pytest.raises(ConflictError, match=f"runs already, pid {name.pid}"):
-        control.start_in_background(workshop.root)
+        control.start_in_background(small_workspace.root)
     family = [name.pid, *descendants(name.pid)]
     assert len(family) >= 2
-    assert workshop.services.paths.hub_socket.stat().st_mode & 0o777 == 0o600
-    assert control.stop(workshop.root)
+    assert small_workspace.services.paths.hub_socket.stat().st_mode & 0o777 == 0o600
+    assert control.stop(small_workspace.root)
     assert [pid for pid in family if name_of(pid)] == []
-    assert not workshop.services.paths.hub_socket.exists()
-    assert not processes.daemon_state(workshop.services).running
-    assert not control.stop(workshop.root)
-    actions = [entry.action for entry in audits.show(workshop.services, workshop.admin)]
+    assert not small_workspace.services.paths.hub_socket.exists()
+    assert not processes.daemon_state(small_workspace.services).running
+    assert not control.stop(small_workspace.root)
+    actions = [entry.action for entry in audits.show(small_workspace.services, small_workspace.admin)]
     assert actions[:2] == ["daemon.stopped", "daemon.started"]
 
 
-def test_a_daemon_that_cannot_start_says_why(tmp_path: Path, workshop: Workshop) -> None:
+def test_a_daemon_that_cannot_start_says_why(tmp_path: Path, small_workspace: SmallWorkspace) -> None:
     with pytest.raises(NotFoundError, match="not a workspace"):
         control.start_in_background(tmp_path)
-    workshop.services.paths.registry.chmod(0o666)
+    small_workspace.services.paths.registry.chmod(0o666)
     with pytest.raises(UnavailableError, match="chmod 600"):
-        control.start_in_background(workshop.root)
+        control.start_in_background(small_workspace.root)
 
 
-def test_damaged_telemetry_is_told_by_the_start_and_not_after_it(workshop: Workshop) -> None:
-    telemetry = workshop.services.paths.telemetry
+def test_damaged_telemetry_is_told_by_the_start_and_not_after_it(small_workspace: SmallWorkspace) -> None:
+    telemetry = small_workspace.services.paths.telemetry
     telemetry.write_bytes(b"no database" * 1_000)
     telemetry.chmod(0o600)
     with pytest.raises(UnavailableError, match=r"telemetry\.db is damaged"):
-        control.start_in_background(workshop.root)
-    told = [json.loads(line) for line in workshop.services.paths.daemon_log.read_text().splitlines()]
+        control.start_in_background(small_workspace.root)
+    told = [json.loads(line) for line in small_workspace.services.paths.daemon_log.read_text().splitlines()]
     assert [(line["level"], "telemetry.db is damaged" in line["message"]) for line in told] == [
         ("critical", True)
     ]
-    assert not processes.daemon_state(workshop.services).running
+    assert not processes.daemon_state(small_workspace.services).running
 
 
-def test_each_way_that_a_job_ends_is_told(workshop: Workshop) -> None:
-    control.start_in_background(workshop.root)
-    good = workshop.ended(workshop.train().id)
+def test_each_way_that_a_job_ends_is_told(small_workspace: SmallWorkspace) -> None:
+    control.start_in_background(small_workspace.root)
+    good = small_workspace.ended(small_workspace.train().id)
     assert (good.status, good.error, good.version) == (JobStatus.SUCCEEDED, "", 1)
-    folder = workshop.services.paths.step_folder(good.id, 1, 1, "fit")
+    folder = small_workspace.services.paths.step_folder(good.id, 1, 1, "fit")
     messages = {"log.txt", "progress.jsonl", "request.json", "result.json"}
     wait_until(lambda: {entry.name for entry in folder.iterdir()} == messages)
     head = "import os, signal, time\n\ndef fit(X, y, parameters, seed):\n"
@@ -108,37 +108,38 @@ def test_each_way_that_a_job_ends_is_told(workshop: Workshop) -> None:
     }
     for body, (status, words) in bodies.items():
         limits = 'function = "train.py:fit"\nmemory_mb = 2000'
-        workshop.write_model(limits, code=f"{head}    print('on it')\n    {body}\n")
-        path = workshop.root / "models" / "delay" / "model.toml"
+        small_workspace.write_model(limits, code=f"{head}    print('on it')\n    {body}\n")
+        path = small_workspace.root / "models" / "delay" / "model.toml"
         if status is JobStatus.TIMED_OUT:
             path.write_text(path.read_text().replace('"60s"', '"2s"'))
             from pilothouse.operations.workspace import apply_models
 
-            apply_models.apply(workshop.services, workshop.admin)
-        job = workshop.ended(workshop.train().id)
+            apply_models.apply(small_workspace.services, small_workspace.admin)
+        job = small_workspace.ended(small_workspace.train().id)
         assert job.status is status, job.error
         assert words in job.error
-        assert "on it" in jobs.read_log(workshop.services, workshop.scientist, job.id)[0]
+        assert "on it" in jobs.read_log(small_workspace.services, small_workspace.scientist, job.id)[0]
         for step in ("00-snapshot", "01-fit"):  # no row of a failed attempt stays
-            left = workshop.services.paths.job_folder(job.id) / "1" / step
+            left = small_workspace.services.paths.job_folder(job.id) / "1" / step
             wait_until(lambda left=left: {entry.name for entry in left.iterdir()} <= messages)
 
 
-def test_a_running_job_is_cancelled_within_a_moment(workshop: Workshop) -> None:
+def test_a_running_job_is_cancelled_within_a_moment(small_workspace: SmallWorkspace) -> None:
     code = "import time\n\ndef fit(X, y, parameters, seed):\n    print('sleeps')\n    time.sleep(60)\n"
-    workshop.write_model('function = "train.py:fit"', code=code)
-    control.start_in_background(workshop.root)
-    job = workshop.train()
+    small_workspace.write_model('function = "train.py:fit"', code=code)
+    control.start_in_background(small_workspace.root)
+    job = small_workspace.train()
     wait_until(
-        lambda: "sleeps" in jobs.read_log(workshop.services, workshop.scientist, job.id)[0], timeout=30
+        lambda: "sleeps" in jobs.read_log(small_workspace.services, small_workspace.scientist, job.id)[0],
+        timeout=30,
     )
-    jobs.cancel_job(workshop.services, workshop.scientist, job.id)
-    assert workshop.ended(job.id, timeout=5).status is JobStatus.CANCELLED
+    jobs.cancel_job(small_workspace.services, small_workspace.scientist, job.id)
+    assert small_workspace.ended(job.id, timeout=5).status is JobStatus.CANCELLED
 
 
 @pytest.mark.parametrize("end", ["killed", "stopped"])
 def test_a_job_of_a_daemon_that_ends_leaves_no_orphan_and_is_run_by_the_next(
-    workshop: Workshop, end: str
+    small_workspace: SmallWorkspace, end: str
 ) -> None:
     code = (
         "import os, time\nfrom sklearn.ensemble import HistGradientBoostingClassifier\n\n"
@@ -146,39 +147,42 @@ def test_a_job_of_a_daemon_that_ends_leaves_no_orphan_and_is_run_by_the_next(
         "    if os.path.basename(os.path.dirname(os.getcwd())) == '1':\n        print('sleeps')\n        time.sleep(60)\n"
         "    return HistGradientBoostingClassifier(max_iter=8).fit(X, y)\n"
     )
-    workshop.write_model('function = "train.py:fit"', code=code)
-    daemon = control.start_in_background(workshop.root)
-    job = workshop.train()
+    small_workspace.write_model('function = "train.py:fit"', code=code)
+    daemon = control.start_in_background(small_workspace.root)
+    job = small_workspace.train()
     wait_until(
-        lambda: "sleeps" in jobs.read_log(workshop.services, workshop.scientist, job.id)[0], timeout=30
+        lambda: "sleeps" in jobs.read_log(small_workspace.services, small_workspace.scientist, job.id)[0],
+        timeout=30,
     )
     family = [daemon.pid, *descendants(daemon.pid)]
     if end == "killed":
         os.kill(daemon.pid, signal.SIGKILL)
     else:
-        assert control.stop(workshop.root)
+        assert control.stop(small_workspace.root)
     wait_until(lambda: not [pid for pid in family if name_of(pid)])
-    assert not processes.daemon_state(workshop.services).running
+    assert not processes.daemon_state(small_workspace.services).running
     handed_over = JobStatus.RUNNING if end == "killed" else JobStatus.QUEUED
-    assert workshop.job(job.id).status is handed_over
-    control.start_in_background(workshop.root)
-    again = workshop.ended(job.id, timeout=30)
+    assert small_workspace.job(job.id).status is handed_over
+    control.start_in_background(small_workspace.root)
+    again = small_workspace.ended(job.id, timeout=30)
     assert (again.status, again.attempt, again.version) == (JobStatus.SUCCEEDED, 2, 1)
     assert again.failures == (1 if end == "killed" else 0)
     assert again.result["reused"] == {"snapshot": "attempt 1"}
 
 
-def _approved(workshop: Workshop) -> None:
-    job = workshop.ended(workshop.train().id)
+def _approved(small_workspace: SmallWorkspace) -> None:
+    job = small_workspace.ended(small_workspace.train().id)
     assert job.status is JobStatus.SUCCEEDED, job.error
     reference = f"models:/delay/{job.version}"
-    request = promotions.request_promotion(workshop.services, workshop.scientist, reference)
-    wait_until(lambda: running_servers(workshop.services.paths), timeout=30)
-    promotions.approve(workshop.services, workshop.approver, request.id, request.evidence_digest)
+    request = promotions.request_promotion(small_workspace.services, small_workspace.scientist, reference)
+    wait_until(lambda: running_servers(small_workspace.services.paths), timeout=30)
+    promotions.approve(
+        small_workspace.services, small_workspace.approver, request.id, request.evidence_digest
+    )
 
 
-def _loaded(workshop: Workshop) -> int | None:
-    with workshop.services.registry.read() as connection:
+def _loaded(small_workspace: SmallWorkspace) -> int | None:
+    with small_workspace.services.registry.read() as connection:
         record = stored.reports(connection).get("ewr")
     return record.report.loaded.get("delay") if record else None
 
@@ -201,12 +205,12 @@ def _answers(port: int) -> bool:
 
 
 def test_serving_follows_an_approval_outlives_the_daemon_and_is_started_again_when_killed(
-    workshop: Workshop,
+    small_workspace: SmallWorkspace,
 ) -> None:
-    paths = workshop.services.paths
-    daemon = control.start_in_background(workshop.root)
-    _approved(workshop)
-    wait_until(lambda: _loaded(workshop) == 1, timeout=20)
+    paths = small_workspace.services.paths
+    daemon = control.start_in_background(small_workspace.root)
+    _approved(small_workspace)
+    wait_until(lambda: _loaded(small_workspace) == 1, timeout=20)
     first = running_servers(paths)["ewr"]
     assert _answers(first.port)
     assert (paths.serving_folder("ewr") / "token").stat().st_mode & 0o777 == 0o600
@@ -214,7 +218,7 @@ def test_serving_follows_an_approval_outlives_the_daemon_and_is_started_again_wh
     os.kill(daemon.pid, signal.SIGKILL)
     wait_until(lambda: not is_alive(daemon))
     assert _answers(first.port)
-    control.start_in_background(workshop.root)
+    control.start_in_background(small_workspace.root)
     waited = threading.Event()
     waited.wait(1.5)
     assert running_servers(paths)["ewr"] == first
@@ -227,16 +231,16 @@ def test_serving_follows_an_approval_outlives_the_daemon_and_is_started_again_wh
     assert second.port == first.port
     wait_until(lambda: _answers(second.port), timeout=20)
 
-    assert control.stop(workshop.root)
+    assert control.stop(small_workspace.root)
     assert is_alive(second.process)
-    assert control.stop_serving(workshop.root) == ["ewr"]
+    assert control.stop_serving(small_workspace.root) == ["ewr"]
     assert not is_alive(second.process)
 
 
-def test_a_standby_takes_over_after_a_kill(workshop: Workshop) -> None:
-    paths = workshop.services.paths
-    first = control.start_in_background(workshop.root)
-    second = control.start_in_background(workshop.root, standby=True)
+def test_a_standby_takes_over_after_a_kill(small_workspace: SmallWorkspace) -> None:
+    paths = small_workspace.services.paths
+    first = control.start_in_background(small_workspace.root)
+    second = control.start_in_background(small_workspace.root, standby=True)
     try:
         assert leader(paths.daemon_lock) == first
         wait_until(lambda: len(descendants(second.pid)) > 0)  # its launcher: it is warm
@@ -246,49 +250,49 @@ def test_a_standby_takes_over_after_a_kill(workshop: Workshop) -> None:
         kill_group(second, 5.0)
 
 
-def test_a_standby_that_is_told_to_stop_goes_without_having_led(workshop: Workshop) -> None:
-    control.start_in_background(workshop.root)
-    second = control.start_in_background(workshop.root, standby=True)
+def test_a_standby_that_is_told_to_stop_goes_without_having_led(small_workspace: SmallWorkspace) -> None:
+    control.start_in_background(small_workspace.root)
+    second = control.start_in_background(small_workspace.root, standby=True)
     os.kill(second.pid, signal.SIGTERM)
     wait_until(lambda: not is_alive(second))
-    actions = [entry.action for entry in audits.show(workshop.services, workshop.admin)]
+    actions = [entry.action for entry in audits.show(small_workspace.services, small_workspace.admin)]
     assert actions.count("daemon.started") == 1
 
 
-def test_a_daemon_that_drains_lets_the_job_end_and_begins_no_other(workshop: Workshop) -> None:
+def test_a_daemon_that_drains_lets_the_job_end_and_begins_no_other(small_workspace: SmallWorkspace) -> None:
     code = (
         "import time\nfrom pathlib import Path\nfrom sklearn.ensemble import HistGradientBoostingClassifier\n\n"
         "def fit(X, y, parameters, seed):\n    print('waits in', Path(__file__).parent)\n"
         "    while not (Path(__file__).parent / 'go').exists():\n        time.sleep(0.02)\n"
         "    return HistGradientBoostingClassifier(max_iter=8).fit(X, y)\n"
     )
-    workshop.write_model('function = "train.py:fit"', code=code)
-    daemon = control.start_in_background(workshop.root)
-    first = workshop.train()
+    small_workspace.write_model('function = "train.py:fit"', code=code)
+    daemon = control.start_in_background(small_workspace.root)
+    first = small_workspace.train()
 
     def log() -> str:
-        return jobs.read_log(workshop.services, workshop.scientist, first.id)[0]
+        return jobs.read_log(small_workspace.services, small_workspace.scientist, first.id)[0]
 
     wait_until(lambda: "waits in" in log(), timeout=30)
-    second = workshop.train()
+    second = small_workspace.train()
     os.kill(daemon.pid, control.DRAIN)
-    wait_until(lambda: "no job is begun any more" in workshop.services.paths.daemon_log.read_text())
+    wait_until(lambda: "no job is begun any more" in small_workspace.services.paths.daemon_log.read_text())
     assert is_alive(daemon)
     copied = next(line for line in log().splitlines() if "waits in" in line).rpartition(" ")[2]
     (Path(copied) / "go").touch()  # beside the copy of the code that runs
     wait_until(lambda: not is_alive(daemon), timeout=30)
-    assert workshop.job(first.id).status is JobStatus.SUCCEEDED
-    assert workshop.job(second.id).status is JobStatus.QUEUED
+    assert small_workspace.job(first.id).status is JobStatus.SUCCEEDED
+    assert small_workspace.job(second.id).status is JobStatus.QUEUED
 
 
 def test_a_service_manager_hears_that_it_is_ready_well_and_stopping(
-    workshop: Workshop, tmp_path: Path
+    small_workspace: SmallWorkspace, tmp_path: Path
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(20)
         environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1500000"}
-        command = [sys.executable, "-I", "-m", "pilothouse.daemon.main", "--root", str(workshop.root)]
+        command = [sys.executable, "-I", "-m", "pilothouse.daemon.main", "--root", str(small_workspace.root)]
         child = subprocess.Popen(command, env=environment)
         try:
             said = [manager.recv(200).decode().splitlines()[0] for _ in range(3)]

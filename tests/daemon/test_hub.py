@@ -19,7 +19,6 @@ import msgspec
 import numpy as np
 import pytest
 
-import leftovers
 from pilothouse.daemon.hub import ROUTES, hub_app
 from pilothouse.daemon.hub_server import HubServer
 from pilothouse.domain.records import Snapshot, VersionStatus
@@ -42,8 +41,8 @@ from pilothouse.serving.client_codec import infer_body, read_answer
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.store import jobs, models, processes, runs, versions
 from pilothouse.system.processes import own_name
-from support import wait_until
-from workshop import Workshop, make_workshop
+from support import leftovers, wait_until
+from support.small_workspace import SmallWorkspace, make_small_workspace
 
 SCHEMA = InputSchema(
     "delay", "binary", ("0", "1"), "at", (InputColumn("wind", "number"), InputColumn("load", "number"))
@@ -55,7 +54,7 @@ NOW = datetime(2025, 3, 1, tzinfo=UTC)
 class Hub:
     """A workspace with its hub, and a token for each of two targets."""
 
-    shop: Workshop
+    shop: SmallWorkspace
     path: Path
     ewr: str
     jfk: str
@@ -80,7 +79,7 @@ class Hub:
         return self.ask("POST", path, msgspec.msgpack.encode(value), token)[:2]
 
 
-def _register(shop: Workshop, number: int) -> tuple[str, str]:
+def _register(shop: SmallWorkspace, number: int) -> tuple[str, str]:
     """A version of ``delay`` as a finished training would leave it; returns the digests of its model and schema."""
     from pilothouse.training.estimators import build_pipeline
 
@@ -155,7 +154,7 @@ def _register(shop: Workshop, number: int) -> tuple[str, str]:
     return model, schema
 
 
-def _promote(shop: Workshop, number: int) -> None:
+def _promote(shop: SmallWorkspace, number: int) -> None:
     asked = promotions.request_promotion(shop.services, shop.scientist, f"delay/{number}", ["ewr"], "a test")
     promotions.approve(shop.services, shop.approver, asked.id, asked.evidence_digest)
 
@@ -164,7 +163,7 @@ def _promote(shop: Workshop, number: int) -> None:
 def hub() -> Iterator[Hub]:
     """One hub for all tests; each uses producers of its own."""
     with tempfile.TemporaryDirectory(prefix="ph-") as folder, leftovers.shared(folder, "hub", "socket:"):
-        shop = make_workshop(Path(folder))
+        shop = make_small_workspace(Path(folder))
         shop.write_model(more='[[targets]]\nname = "jfk"')
         model, schema = _register(shop, 1)
         _promote(shop, 1)

@@ -27,8 +27,8 @@ from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, workspaces
 from pilothouse.system.processes import is_alive
-from soak_plan import LONG
 from support import wait_until
+from support.soak_plan import LONG
 
 pytestmark = pytest.mark.loop
 

@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.demo import workspace
 from support import wait_until
-from terminals import Terminal, screen_of
+from support.terminals import Terminal, screen_of
 
 pytestmark = pytest.mark.loop
 KEYS = (("2", "OWNER"), ("5", "train"), ("7", "lga"), ("f", "us-east"), ("8", "alerts"), ("?", "EVERYWHERE"))

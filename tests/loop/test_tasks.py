@@ -20,7 +20,7 @@ from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import apply_models
 from support import wait_until
-from workshop import Workshop, make_workshop
+from support.small_workspace import SmallWorkspace, make_small_workspace
 
 pytestmark = pytest.mark.loop
 
@@ -110,8 +110,8 @@ def make_rows() -> list[dict[str, object]]:
 
 
 @pytest.fixture
-def harbour(tmp_path: Path):
-    made = make_workshop(tmp_path / "w")
+def example(tmp_path: Path):
+    made = make_small_workspace(tmp_path / "w")
     rows = make_rows()
     with (made.root / "data" / "weather.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
@@ -133,7 +133,7 @@ def harbour(tmp_path: Path):
         made.services.close()
 
 
-def train_all(shop: Workshop) -> None:
+def train_all(shop: SmallWorkspace) -> None:
     jobs = {
         name: trainings.start_training(shop.services, shop.scientist, name, as_of=TRAINED).id
         for name in KINDS
@@ -145,7 +145,7 @@ def train_all(shop: Workshop) -> None:
         assert [gate for gate in version.gates if gate.outcome is GateOutcome.FAILED] == []
 
 
-def replay(shop: Workshop, model: str, rows: list[dict[str, object]]) -> None:
+def replay(shop: SmallWorkspace, model: str, rows: list[dict[str, object]]) -> None:
     """Ask for what followed the training day by day, and hand in the truth."""
     paths = shop.services.paths
 
@@ -166,8 +166,8 @@ def replay(shop: Workshop, model: str, rows: list[dict[str, object]]) -> None:
     client.close()
 
 
-def test_every_task_goes_all_the_way_round(harbour) -> None:
-    shop, rows = harbour
+def test_every_task_goes_all_the_way_round(example) -> None:
+    shop, rows = example
     control.start_in_background(shop.root)
     train_all(shop)
     for model in ASKED:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.registries import Harbour, make_harbour
+from fixtures.registries import Example, make_example
 from pilothouse.composition import open_workspace
 from pilothouse.operations.services import Services
 
 
 @pytest.fixture
-def harbour(tmp_path: Path) -> Iterator[Harbour]:
-    made = make_harbour(tmp_path / "workspace")
+def example(tmp_path: Path) -> Iterator[Example]:
+    made = make_example(tmp_path / "workspace")
     yield made
     made.services.close()
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from job_workshop import ADMIN, APPROVER, MODEL, SCIENTIST, actor, applied, make_workspace, write_model
 from pilothouse.domain.errors import InvalidInputError, ModelFileError, NotAllowedError
 from pilothouse.operations import catalogue
 from pilothouse.operations.automation import schedules
@@ -13,6 +12,16 @@ from pilothouse.operations.fleet import targets
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits
 from pilothouse.sqlite.connection import driver
+from support.job_workspace import (
+    ADMIN,
+    APPROVER,
+    MODEL,
+    SCIENTIST,
+    actor,
+    applied,
+    make_workspace,
+    write_model,
+)
 
 
 @pytest.fixture

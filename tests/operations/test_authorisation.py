@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.registries import ADMIN, PEOPLE, Harbour, make_harbour
+from fixtures.registries import ADMIN, PEOPLE, Example, make_example
 from pilothouse.domain.errors import NotAllowedError, PilothouseError
 from pilothouse.domain.listing import Query
 from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
@@ -125,14 +125,14 @@ class _UndoError(Exception):
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     """A workspace in which each operation of the table finds what it needs."""
-    harbour = make_harbour(tmp_path_factory.mktemp("roles") / "workspace")
-    services = harbour.services
-    harbour.apply(automation={"schedule": [{"name": "hourly", "every": "1h", "action": "monitor"}]})
-    harbour.add_version()
-    harbour.add_version()
-    promotions.request_promotion(services, harbour.actor("sam"), "delay/1", ["ewr"])
+    example = make_example(tmp_path_factory.mktemp("roles") / "workspace")
+    services = example.services
+    example.apply(automation={"schedule": [{"name": "hourly", "every": "1h", "action": "monitor"}]})
+    example.add_version()
+    example.add_version()
+    promotions.request_promotion(services, example.actor("sam"), "delay/1", ["ewr"])
     alerts.open_alert(
         services,
         model="delay",
@@ -141,20 +141,20 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
         kind="latency",
         subject="p95",
         severity="warning",
-        effective_at=harbour.time,
+        effective_at=example.time,
         summary="slow",
         explanation="p95 is 3 times its baseline",
         figures={"p95_ms": 12.0},
     )
-    yield harbour
+    yield example
     services.close()
 
 
-def attempt(harbour: Harbour, call: Call, actor: Actor) -> bool:
+def attempt(example: Example, call: Call, actor: Actor) -> bool:
     """True if the actor was let through, whatever came of it; its changes are undone."""
     try:
-        with harbour.services.registry.transaction():
-            call(harbour.services, actor)
+        with example.services.registry.transaction():
+            call(example.services, actor)
             raise _UndoError
     except NotAllowedError:
         return False
@@ -175,7 +175,7 @@ def test_the_table_holds_every_operation_that_takes_an_actor() -> None:
 
 
 @pytest.mark.parametrize("operation", TABLE)
-def test_an_operation_lets_its_roles_through_and_nobody_else(busy: Harbour, operation: str) -> None:
+def test_an_operation_lets_its_roles_through_and_nobody_else(busy: Example, operation: str) -> None:
     call, allowed = TABLE[operation]
     people = {ADMIN: Role.ADMIN, **{n: r for n, r in PEOPLE.items() if n != "pia"}}
 
@@ -185,7 +185,7 @@ def test_an_operation_lets_its_roles_through_and_nobody_else(busy: Harbour, oper
 
 
 @pytest.mark.parametrize("operation", TABLE)
-def test_nobody_without_a_role_is_let_through_where_reading_is_closed(busy: Harbour, operation: str) -> None:
+def test_nobody_without_a_role_is_let_through_where_reading_is_closed(busy: Example, operation: str) -> None:
     try:
         with busy.services.registry.transaction():
             workspaces.set_open_reading(busy.services, busy.actor(ADMIN), allowed=False)
@@ -198,7 +198,7 @@ def test_nobody_without_a_role_is_let_through_where_reading_is_closed(busy: Harb
         pass
 
 
-def test_a_stranger_reads_where_reading_is_open_and_changes_nothing(busy: Harbour) -> None:
+def test_a_stranger_reads_where_reading_is_open_and_changes_nothing(busy: Example) -> None:
     stranger = busy.actor("mallory")
 
     assert {name for name, (call, _) in TABLE.items() if attempt(busy, call, stranger)} == {
@@ -206,21 +206,21 @@ def test_a_stranger_reads_where_reading_is_open_and_changes_nothing(busy: Harbou
     }
 
 
-def test_the_name_of_the_daemon_is_nobodys(busy: Harbour) -> None:
+def test_the_name_of_the_daemon_is_nobodys(busy: Example) -> None:
     with pytest.raises(NotAllowedError, match="daemon's own name"):
         workspaces.identify(busy.services, DAEMON.name)
     with pytest.raises(PilothouseError, match="cannot be granted"):
         workspaces.grant_role(busy.services, busy.actor(ADMIN), DAEMON.name, Role.ADMIN)
 
 
-def test_a_refusal_names_the_roles_that_could(busy: Harbour) -> None:
+def test_a_refusal_names_the_roles_that_could(busy: Example) -> None:
     with pytest.raises(
         NotAllowedError, match=r"vera may not approve or reject a promotion of delay: .* role approver"
     ):
         promotions.approve(busy.services, busy.actor("vera"), 1, "0" * 64)
 
 
-def test_a_role_for_one_model_does_not_reach_another(busy: Harbour) -> None:
+def test_a_role_for_one_model_does_not_reach_another(busy: Example) -> None:
     services = busy.services
     try:
         with services.registry.transaction():
@@ -237,7 +237,7 @@ def test_a_role_for_one_model_does_not_reach_another(busy: Harbour) -> None:
         pass
 
 
-def test_a_change_without_an_audit_row_does_not_happen(busy: Harbour) -> None:
+def test_a_change_without_an_audit_row_does_not_happen(busy: Example) -> None:
     def change() -> Any:
         with authorisation.changing(busy.services, busy.actor(ADMIN), Permission.GRANT) as change:
             change.connection.execute("INSERT INTO settings (name, value) VALUES ('quiet', 'x')")

@@ -9,18 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from job_workshop import (
-    ADMIN,
-    MODEL,
-    SCIENTIST,
-    actor,
-    applied,
-    claim,
-    outcome_of,
-    queue,
-    trained,
-    write_model,
-)
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import (
     ConflictError,
@@ -33,6 +21,18 @@ from pilothouse.operations import catalogue
 from pilothouse.operations.jobs import job_attempts, results
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits, backups
+from support.job_workspace import (
+    ADMIN,
+    MODEL,
+    SCIENTIST,
+    actor,
+    applied,
+    claim,
+    outcome_of,
+    queue,
+    trained,
+    write_model,
+)
 
 
 @pytest.fixture

@@ -2,21 +2,21 @@
 
 import pytest
 
-from fixtures.registries import Harbour
+from fixtures.registries import Example
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.operations import catalogue
 
 
-def test_versions_are_found_by_number_by_alias_and_as_the_newest(harbour: Harbour) -> None:
-    harbour.add_version()
-    harbour.add_version()
-    reader = harbour.actor("vera")
+def test_versions_are_found_by_number_by_alias_and_as_the_newest(example: Example) -> None:
+    example.add_version()
+    example.add_version()
+    reader = example.actor("vera")
 
     for reference, number in (("models:/delay/1", 1), ("delay/2", 2), ("delay", 2)):
-        assert catalogue.get_version(harbour.services, reader, reference).number == number
-    assert [v.number for v in catalogue.list_versions(harbour.services, reader, "delay")] == [2, 1]
-    assert catalogue.get_run(harbour.services, reader, "delay/1").started_by == "sam"
-    assert catalogue.primary_metric(harbour.services, reader, "delay") == "auc"
+        assert catalogue.get_version(example.services, reader, reference).number == number
+    assert [v.number for v in catalogue.list_versions(example.services, reader, "delay")] == [2, 1]
+    assert catalogue.get_run(example.services, reader, "delay/1").started_by == "sam"
+    assert catalogue.primary_metric(example.services, reader, "delay") == "auc"
 
 
 @pytest.mark.parametrize(
@@ -27,24 +27,24 @@ def test_versions_are_found_by_number_by_alias_and_as_the_newest(harbour: Harbou
         ("nothing/1", "no model 'nothing'"),
     ],
 )
-def test_what_is_not_there_is_named(harbour: Harbour, reference: str, why: str) -> None:
-    harbour.add_version()
+def test_what_is_not_there_is_named(example: Example, reference: str, why: str) -> None:
+    example.add_version()
     with pytest.raises(NotFoundError, match=why):
-        catalogue.get_version(harbour.services, harbour.actor("vera"), reference)
+        catalogue.get_version(example.services, example.actor("vera"), reference)
 
 
-def test_a_model_without_versions_says_what_to_do(harbour: Harbour) -> None:
+def test_a_model_without_versions_says_what_to_do(example: Example) -> None:
     with pytest.raises(NotFoundError, match="pilothouse train delay"):
-        catalogue.get_version(harbour.services, harbour.actor("vera"), "delay")
+        catalogue.get_version(example.services, example.actor("vera"), "delay")
     with pytest.raises(InvalidInputError, match="does not name a version"):
-        catalogue.get_version(harbour.services, harbour.actor("vera"), "../../etc/passwd")
+        catalogue.get_version(example.services, example.actor("vera"), "../../etc/passwd")
 
 
-def test_two_versions_are_held_side_by_side(harbour: Harbour) -> None:
-    harbour.add_version(auc=0.71)
-    harbour.add_version(auc=0.75, passed=False)
+def test_two_versions_are_held_side_by_side(example: Example) -> None:
+    example.add_version(auc=0.71)
+    example.add_version(auc=0.75, passed=False)
 
-    rows = catalogue.compare_versions(harbour.services, harbour.actor("vera"), "delay/1", "delay/2")
+    rows = catalogue.compare_versions(example.services, example.actor("vera"), "delay/1", "delay/2")
 
     found = {(row.group, row.name): row for row in rows}
     assert found["metrics", "auc"].differs

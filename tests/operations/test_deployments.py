@@ -4,42 +4,42 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fixtures.registries import START, Harbour
+from fixtures.registries import START, Example
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from pilothouse.domain.records import Deployment, RollBackStep
 from pilothouse.operations import catalogue
 from pilothouse.operations.promotion import deployments, promotions
 
 
-def promote(harbour: Harbour, number: int, *targets: str) -> None:
+def promote(example: Example, number: int, *targets: str) -> None:
     request = promotions.request_promotion(
-        harbour.services, harbour.actor("sam"), f"delay/{number}", targets or None
+        example.services, example.actor("sam"), f"delay/{number}", targets or None
     )
-    promotions.approve(harbour.services, harbour.actor("pat"), request.id, request.evidence_digest)
+    promotions.approve(example.services, example.actor("pat"), request.id, request.evidence_digest)
 
 
-def roll_back(harbour: Harbour, *targets: str) -> list[Deployment]:
+def roll_back(example: Example, *targets: str) -> list[Deployment]:
     return deployments.roll_back(
-        harbour.services, harbour.actor("oscar"), "delay", targets or None, "too slow"
+        example.services, example.actor("oscar"), "delay", targets or None, "too slow"
     )
 
 
-def live(harbour: Harbour) -> dict[str, int]:
-    found = deployments.list_deployments(harbour.services, harbour.actor("vera"))
+def live(example: Example) -> dict[str, int]:
+    found = deployments.list_deployments(example.services, example.actor("vera"))
     return {deployment.target: deployment.version for deployment in found}
 
 
 @pytest.fixture
-def fleet(harbour: Harbour) -> Harbour:
+def fleet(example: Example) -> Example:
     """Versions 1, 2 and 3; each was promoted everywhere, an hour after the one before."""
     for number in (1, 2, 3):
-        harbour.add_version()
-        promote(harbour, number)
-        harbour.pass_time(hours=1)
-    return harbour
+        example.add_version()
+        promote(example, number)
+        example.pass_time(hours=1)
+    return example
 
 
-def test_a_roll_back_puts_the_version_before_back_everywhere(fleet: Harbour) -> None:
+def test_a_roll_back_puts_the_version_before_back_everywhere(fleet: Example) -> None:
     found = roll_back(fleet)
 
     assert [(d.target, d.version, d.kind, d.reason) for d in found] == [
@@ -49,7 +49,7 @@ def test_a_roll_back_puts_the_version_before_back_everywhere(fleet: Harbour) -> 
     assert catalogue.get_model(fleet.services, fleet.actor("vera"), "delay").aliases["champion"] == 2
 
 
-def test_rolling_back_again_goes_further_back(fleet: Harbour) -> None:
+def test_rolling_back_again_goes_further_back(fleet: Example) -> None:
     roll_back(fleet)
     roll_back(fleet)
 
@@ -58,7 +58,7 @@ def test_rolling_back_again_goes_further_back(fleet: Harbour) -> None:
         roll_back(fleet)
 
 
-def test_a_promotion_after_a_roll_back_goes_back_to_what_it_replaced(fleet: Harbour) -> None:
+def test_a_promotion_after_a_roll_back_goes_back_to_what_it_replaced(fleet: Example) -> None:
     roll_back(fleet)
     fleet.add_version()
     promote(fleet, 4)
@@ -68,14 +68,14 @@ def test_a_promotion_after_a_roll_back_goes_back_to_what_it_replaced(fleet: Harb
     assert live(fleet) == {"ewr": 2, "jfk": 2}
 
 
-def test_one_target_is_rolled_back_alone_and_the_champion_stays(fleet: Harbour) -> None:
+def test_one_target_is_rolled_back_alone_and_the_champion_stays(fleet: Example) -> None:
     roll_back(fleet, "jfk")
 
     assert live(fleet) == {"ewr": 3, "jfk": 2}
     assert catalogue.get_model(fleet.services, fleet.actor("vera"), "delay").aliases["champion"] == 3
 
 
-def test_the_plan_says_what_a_roll_back_then_does(fleet: Harbour) -> None:
+def test_the_plan_says_what_a_roll_back_then_does(fleet: Example) -> None:
     for now in (3, 2):
         plan = deployments.roll_back_plan(fleet.services, fleet.actor("vera"), "delay")
         assert plan == [RollBackStep("delay", target, now, now - 1) for target in ("ewr", "jfk")]
@@ -86,7 +86,7 @@ def test_the_plan_says_what_a_roll_back_then_does(fleet: Harbour) -> None:
         deployments.roll_back_plan(fleet.services, fleet.actor("vera"), "delay", ["lga"])
 
 
-def test_every_step_back_of_every_model_is_listed(fleet: Harbour) -> None:
+def test_every_step_back_of_every_model_is_listed(fleet: Example) -> None:
     fleet.apply("other")
     fleet.add_version("other")
     request = promotions.request_promotion(fleet.services, fleet.actor("sam"), "other")
@@ -99,14 +99,14 @@ def test_every_step_back_of_every_model_is_listed(fleet: Harbour) -> None:
     ]
 
 
-def test_a_roll_back_needs_a_reason_and_a_target_where_it_is_live(fleet: Harbour) -> None:
+def test_a_roll_back_needs_a_reason_and_a_target_where_it_is_live(fleet: Example) -> None:
     with pytest.raises(InvalidInputError, match="needs a reason"):
         deployments.roll_back(fleet.services, fleet.actor("oscar"), "delay", reason=" ")
     with pytest.raises(NotFoundError, match="not live on 'lga'"):
         roll_back(fleet, "lga")
 
 
-def test_a_roll_back_holds_automatic_deployment_off_until_it_is_lifted(fleet: Harbour) -> None:
+def test_a_roll_back_holds_automatic_deployment_off_until_it_is_lifted(fleet: Example) -> None:
     roll_back(fleet)
 
     held = deployments.list_holds(fleet.services, fleet.actor("vera"))
@@ -117,7 +117,7 @@ def test_a_roll_back_holds_automatic_deployment_off_until_it_is_lifted(fleet: Ha
         deployments.lift_hold(fleet.services, fleet.actor("oscar"), "delay", "again")
 
 
-def test_what_was_live_at_a_time_by_the_wall_clock(fleet: Harbour) -> None:
+def test_what_was_live_at_a_time_by_the_wall_clock(fleet: Example) -> None:
     def at(time: datetime) -> set[int]:
         return {d.version for d in deployments.deployed_at(fleet.services, fleet.actor("aud"), time)}
 
@@ -127,17 +127,17 @@ def test_what_was_live_at_a_time_by_the_wall_clock(fleet: Harbour) -> None:
     assert at(START + timedelta(days=9)) == {3}
 
 
-def test_what_was_live_at_a_time_of_a_replayed_history(harbour: Harbour) -> None:
+def test_what_was_live_at_a_time_of_a_replayed_history(example: Example) -> None:
     trained_as_of = datetime(2013, 4, 1, tzinfo=UTC)
-    harbour.add_version(as_of=trained_as_of)
-    promote(harbour, 1)
-    harbour.clocks.update(ewr=datetime(2013, 8, 5, tzinfo=UTC), jfk=datetime(2013, 8, 7, tzinfo=UTC))
-    harbour.add_version(as_of=datetime(2013, 8, 4, tzinfo=UTC))
-    promote(harbour, 2)
+    example.add_version(as_of=trained_as_of)
+    promote(example, 1)
+    example.clocks.update(ewr=datetime(2013, 8, 5, tzinfo=UTC), jfk=datetime(2013, 8, 7, tzinfo=UTC))
+    example.add_version(as_of=datetime(2013, 8, 4, tzinfo=UTC))
+    promote(example, 2)
 
     def at(month: int, day: int) -> dict[str, int]:
         time = datetime(2013, month, day, tzinfo=UTC)
-        found = deployments.deployed_at(harbour.services, harbour.actor("aud"), time, clock="event")
+        found = deployments.deployed_at(example.services, example.actor("aud"), time, clock="event")
         return {d.target: d.version for d in found}
 
     assert at(3, 31) == {}
@@ -146,49 +146,49 @@ def test_what_was_live_at_a_time_of_a_replayed_history(harbour: Harbour) -> None
     assert at(12, 1) == {"ewr": 2, "jfk": 2}
 
 
-def test_no_clock_goes_back_on_a_target_that_is_silent(fleet: Harbour) -> None:
+def test_no_clock_goes_back_on_a_target_that_is_silent(fleet: Example) -> None:
     """Each version was trained as of the moment at which that was asked for."""
-    harbour = fleet
-    began = harbour.time
+    example = fleet
+    began = example.time
     for _ in range(2):
-        harbour.add_version(as_of=harbour.time)
-        harbour.pass_time(hours=1)
-        promote(harbour, 4 if live(harbour)["ewr"] == 3 else 5)
-    harbour.pass_time(hours=1)
-    roll_back(harbour)
+        example.add_version(as_of=example.time)
+        example.pass_time(hours=1)
+        promote(example, 4 if live(example)["ewr"] == 3 else 5)
+    example.pass_time(hours=1)
+    roll_back(example)
 
     def at(hours: float) -> set[int]:
         time = began + timedelta(hours=hours)
-        found = deployments.deployed_at(harbour.services, harbour.actor("aud"), time, clock="event")
+        found = deployments.deployed_at(example.services, example.actor("aud"), time, clock="event")
         return {d.version for d in found}
 
     assert (at(0.5), at(1.5), at(2.5), at(3.5)) == ({3}, {4}, {5}, {4})
 
 
-def test_the_desired_state_names_artifacts_and_private_columns(harbour: Harbour) -> None:
-    empty = deployments.desired_state(harbour.services, "jfk")
-    version = harbour.add_version()
-    promote(harbour, 1, "jfk")
+def test_the_desired_state_names_artifacts_and_private_columns(example: Example) -> None:
+    empty = deployments.desired_state(example.services, "jfk")
+    version = example.add_version()
+    promote(example, 1, "jfk")
 
-    state = deployments.desired_state(harbour.services, "jfk")
+    state = deployments.desired_state(example.services, "jfk")
 
     assert [(v.model, v.version, v.model_digest) for v in state.versions] == [
         ("delay", 1, version.model_digest)
     ]
     assert state.private_columns == {"delay": ["passenger"]}
-    assert state.revision == deployments.desired_state(harbour.services, "jfk").revision != empty.revision
-    assert deployments.desired_state(harbour.services, "ewr").versions == []
+    assert state.revision == deployments.desired_state(example.services, "jfk").revision != empty.revision
+    assert deployments.desired_state(example.services, "ewr").versions == []
 
 
-def test_a_column_made_private_is_private_at_once_for_what_is_live(harbour: Harbour) -> None:
-    harbour.add_version()
-    promote(harbour, 1)
-    before = deployments.desired_state(harbour.services, "jfk").revision
+def test_a_column_made_private_is_private_at_once_for_what_is_live(example: Example) -> None:
+    example.add_version()
+    promote(example, 1)
+    before = deployments.desired_state(example.services, "jfk").revision
     data = {"source": "x.csv", "target": "late", "timestamp": "at", "features": ["wind"], "private": ["seat"]}
-    harbour.apply(data=data)
+    example.apply(data=data)
 
-    after = deployments.desired_state(harbour.services, "jfk")
+    after = deployments.desired_state(example.services, "jfk")
 
     assert after.private_columns == {"delay": ["passenger", "seat"]}
     assert after.revision != before
-    assert deployments.private_columns(harbour.services, "delay") == ("passenger", "seat")
+    assert deployments.private_columns(example.services, "delay") == ("passenger", "seat")

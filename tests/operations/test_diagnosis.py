@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fixtures.registries import Harbour, raised
+from fixtures.registries import Example, raised
 from pilothouse.domain.roles import Role
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.jobs import jobs, trainings
@@ -17,62 +17,62 @@ from pilothouse.store import processes
 from pilothouse.system.processes import own_name
 
 
-def wrong(harbour: Harbour) -> dict[str, str]:
+def wrong(example: Example) -> dict[str, str]:
     """The checks that failed, each with what was found."""
-    found = doctor.diagnose(harbour.services, harbour.actor("ada"))
+    found = doctor.diagnose(example.services, example.actor("ada"))
     return {finding.check: finding.finding for finding in found if not finding.ok}
 
 
-def deploy(harbour: Harbour) -> None:
-    harbour.apply()
-    harbour.add_version()
-    request = promotions.request_promotion(harbour.services, harbour.actor("sam"), "delay")
-    promotions.approve(harbour.services, harbour.actor("pat"), request.id, request.evidence_digest)
+def deploy(example: Example) -> None:
+    example.apply()
+    example.add_version()
+    request = promotions.request_promotion(example.services, example.actor("sam"), "delay")
+    promotions.approve(example.services, example.actor("pat"), request.id, request.evidence_digest)
 
 
-def lead(harbour: Harbour) -> None:
+def lead(example: Example) -> None:
     """Let this process stand for the daemon."""
-    harbour.services.paths.daemon_lock.write_text(json.dumps(asdict(own_name())))
+    example.services.paths.daemon_lock.write_text(json.dumps(asdict(own_name())))
 
 
-def report(harbour: Harbour, target: str, failed: dict[str, str] | None = None) -> None:
-    with harbour.services.registry.transaction() as connection:
+def report(example: Example, target: str, failed: dict[str, str] | None = None) -> None:
+    with example.services.registry.transaction() as connection:
         content = ServingReport(target, 8_080, 1, {"delay": 1}, failed or {}, 0, {"delay": 4_000})
-        processes.put_report(connection, content, at=harbour.time)
+        processes.put_report(connection, content, at=example.time)
 
 
 @pytest.fixture(autouse=True)
-def now(harbour: Harbour) -> None:
+def now(example: Example) -> None:
     """The workspace was initialised by the real clock, and the doctor looks at the clock."""
-    harbour.time = datetime.now(UTC)
+    example.time = datetime.now(UTC)
 
 
-def test_a_clock_that_lies_before_the_log_is_told(harbour: Harbour) -> None:
-    lead(harbour)
-    harbour.pass_time(hours=-3)
-    assert "set the clock" in wrong(harbour)["clock"]
+def test_a_clock_that_lies_before_the_log_is_told(example: Example) -> None:
+    lead(example)
+    example.pass_time(hours=-3)
+    assert "set the clock" in wrong(example)["clock"]
 
 
-def test_a_workspace_that_may_not_be_written_is_told(harbour: Harbour) -> None:
-    lead(harbour)
-    write_state.make_read_only(harbour.services, harbour.actor("ada"), "the disk is being changed")
-    assert wrong(harbour)["writing"].endswith("the disk is being changed; pilothouse writable lifts it")
+def test_a_workspace_that_may_not_be_written_is_told(example: Example) -> None:
+    lead(example)
+    write_state.make_read_only(example.services, example.actor("ada"), "the disk is being changed")
+    assert wrong(example)["writing"].endswith("the disk is being changed; pilothouse writable lifts it")
 
 
-def test_an_artifact_of_work_that_was_cut_off_is_told_and_no_fault(harbour: Harbour) -> None:
-    lead(harbour)
-    harbour.services.artifacts.put_bytes(b"left over")
-    found = {f.check: f for f in doctor.diagnose(harbour.services, harbour.actor("ada"))}
+def test_an_artifact_of_work_that_was_cut_off_is_told_and_no_fault(example: Example) -> None:
+    lead(example)
+    example.services.artifacts.put_bytes(b"left over")
+    found = {f.check: f for f in doctor.diagnose(example.services, example.actor("ada"))}
     assert found["orphans"].ok
     assert found["orphans"].finding == "1 artifacts (9 bytes) belong to no run"
 
 
-def test_a_healthy_workspace_has_nothing_wrong(harbour: Harbour) -> None:
-    deploy(harbour)
-    lead(harbour)
+def test_a_healthy_workspace_has_nothing_wrong(example: Example) -> None:
+    deploy(example)
+    lead(example)
     for target in ("ewr", "jfk"):
-        report(harbour, target)
-    found = doctor.diagnose(harbour.services, harbour.actor("ada"))
+        report(example, target)
+    found = doctor.diagnose(example.services, example.actor("ada"))
     assert [finding for finding in found if not finding.ok] == []
     words = {finding.check: finding.finding for finding in found}
     assert words["serving"] == "2 answering"
@@ -80,33 +80,33 @@ def test_a_healthy_workspace_has_nothing_wrong(harbour: Harbour) -> None:
     assert words["daemon"].startswith("runs, pid ")
 
 
-def test_a_flipped_byte_in_an_artifact_is_named(harbour: Harbour) -> None:
-    harbour.apply()
-    path = harbour.services.artifacts.path(harbour.add_version().model_digest)
+def test_a_flipped_byte_in_an_artifact_is_named(example: Example) -> None:
+    example.apply()
+    path = example.services.artifacts.path(example.add_version().model_digest)
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.chmod(0o600)
     path.write_bytes(data)
-    lead(harbour)
-    found = wrong(harbour)
+    lead(example)
+    found = wrong(example)
     assert list(found) == ["artifacts"]
     assert path.name in found["artifacts"]
 
 
-def test_a_tampered_audit_row_is_named(harbour: Harbour) -> None:
-    connection = driver.connect(str(harbour.services.paths.registry), isolation_level=None)
+def test_a_tampered_audit_row_is_named(example: Example) -> None:
+    connection = driver.connect(str(example.services.paths.registry), isolation_level=None)
     connection.execute("DROP TRIGGER audit_refuses_update")
     connection.execute("UPDATE audit SET actor = 'mallory' WHERE seq = 2")
     connection.close()
-    harbour.reopen()
-    found = wrong(harbour)
+    example.reopen()
+    found = wrong(example)
     assert list(found) == ["registry", "audit chain"]  # the trigger is missing too
     assert "2" in found["audit chain"]
 
 
-def forge(harbour: Harbour, *statements: str) -> None:
+def forge(example: Example, *statements: str) -> None:
     """What the owner of the file can do: past the triggers, and without a trace of that."""
-    connection = driver.connect(str(harbour.services.paths.registry), isolation_level=None)
+    connection = driver.connect(str(example.services.paths.registry), isolation_level=None)
     triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
     for name, _ in triggers:
         connection.execute(f"DROP TRIGGER {name}")
@@ -115,7 +115,7 @@ def forge(harbour: Harbour, *statements: str) -> None:
     for _, text in triggers:
         connection.execute(text)
     connection.close()
-    harbour.reopen()
+    example.reopen()
 
 
 @pytest.mark.parametrize(
@@ -141,84 +141,84 @@ def forge(harbour: Harbour, *statements: str) -> None:
         ("DELETE FROM settings WHERE name = 'trusted_wrappers'", "the setting trusted_wrappers"),
     ],
 )
-def test_a_row_that_is_not_what_the_log_says_is_named(harbour: Harbour, statement: str, said: str) -> None:
-    deploy(harbour)
-    lead(harbour)
-    admin = harbour.actor("ada")
-    workspaces.trust_wrapper(harbour.services, admin, "gate")
-    workspaces.trust_wrapper(harbour.services, admin, "door")
-    workspaces.trust_wrapper(harbour.services, admin, "gate", trusted=False)
-    workspaces.set_plugins(harbour.services, admin, allowed=False)
-    workspaces.set_open_reading(harbour.services, admin, allowed=False)
-    retention.keep_rows(harbour.services, admin, 30, "as agreed")
+def test_a_row_that_is_not_what_the_log_says_is_named(example: Example, statement: str, said: str) -> None:
+    deploy(example)
+    lead(example)
+    admin = example.actor("ada")
+    workspaces.trust_wrapper(example.services, admin, "gate")
+    workspaces.trust_wrapper(example.services, admin, "door")
+    workspaces.trust_wrapper(example.services, admin, "gate", trusted=False)
+    workspaces.set_plugins(example.services, admin, allowed=False)
+    workspaces.set_open_reading(example.services, admin, allowed=False)
+    retention.keep_rows(example.services, admin, 30, "as agreed")
     for target in ("ewr", "jfk"):
-        report(harbour, target)
-    assert wrong(harbour) == {}
-    forge(harbour, statement)
-    found = wrong(harbour)
+        report(example, target)
+    assert wrong(example) == {}
+    forge(example, statement)
+    found = wrong(example)
     assert "audit chain" not in found
     assert f"not what the audit log says: {said}" in found["records"]
 
 
 @pytest.mark.parametrize("change", ["state = 'resolved'", "place = 'jfk'", "cause = 'nothing'"])
 def test_an_incident_that_is_listed_otherwise_than_its_alerts_say_is_named(
-    harbour: Harbour, change: str
+    example: Example, change: str
 ) -> None:
-    deploy(harbour)
-    lead(harbour)
-    raised(harbour, "performance")
-    assert "incidents" not in wrong(harbour)
-    forge(harbour, f"UPDATE incidents SET {change}")
-    assert "incident 1 is listed otherwise than its alerts say" in wrong(harbour)["incidents"]
+    deploy(example)
+    lead(example)
+    raised(example, "performance")
+    assert "incidents" not in wrong(example)
+    forge(example, f"UPDATE incidents SET {change}")
+    assert "incident 1 is listed otherwise than its alerts say" in wrong(example)["incidents"]
 
 
-def test_what_is_written_once_is_sealed_and_what_goes_through_states_may_go_on(harbour: Harbour) -> None:
-    deploy(harbour)
-    job = trainings.start_training(harbour.services, harbour.actor("sam"), "delay", reason="first")
-    write_state.verify(harbour.services)
-    jobs.cancel_job(harbour.services, harbour.actor("sam"), job.id)
-    workspaces.revoke_role(harbour.services, harbour.actor("ada"), "vera", Role.VIEWER)
-    assert "seal" not in wrong(harbour)
-    forge(harbour, "UPDATE jobs SET reason = 'First'")
-    assert "the table jobs is not what it was" in wrong(harbour)["seal"]
+def test_what_is_written_once_is_sealed_and_what_goes_through_states_may_go_on(example: Example) -> None:
+    deploy(example)
+    job = trainings.start_training(example.services, example.actor("sam"), "delay", reason="first")
+    write_state.verify(example.services)
+    jobs.cancel_job(example.services, example.actor("sam"), job.id)
+    workspaces.revoke_role(example.services, example.actor("ada"), "vera", Role.VIEWER)
+    assert "seal" not in wrong(example)
+    forge(example, "UPDATE jobs SET reason = 'First'")
+    assert "the table jobs is not what it was" in wrong(example)["seal"]
 
 
-def test_a_trigger_that_was_taken_out_is_named(harbour: Harbour) -> None:
-    connection = driver.connect(str(harbour.services.paths.registry), isolation_level=None)
+def test_a_trigger_that_was_taken_out_is_named(example: Example) -> None:
+    connection = driver.connect(str(example.services.paths.registry), isolation_level=None)
     connection.execute("DROP TRIGGER audit_refuses_update")
     connection.close()
-    harbour.reopen()
-    assert "the trigger audit_refuses_update was taken out" in wrong(harbour)["registry"]
+    example.reopen()
+    assert "the trigger audit_refuses_update was taken out" in wrong(example)["registry"]
 
 
-def test_an_artifact_that_is_gone_is_named(harbour: Harbour) -> None:
-    harbour.apply()
-    path = harbour.services.artifacts.path(harbour.add_version().model_digest)
+def test_an_artifact_that_is_gone_is_named(example: Example) -> None:
+    example.apply()
+    path = example.services.artifacts.path(example.add_version().model_digest)
     path.unlink()
-    lead(harbour)
-    found = wrong(harbour)
+    lead(example)
+    found = wrong(example)
     assert list(found) == ["artifacts"]
     assert path.name in found["artifacts"]
 
 
-def test_a_folder_open_to_others_is_named_with_what_to_run(harbour: Harbour) -> None:
-    harbour.services.paths.state.chmod(0o755)
-    assert wrong(harbour) == {
-        "rights": f"open to other users: run chmod go-rwx {harbour.services.paths.state}"
+def test_a_folder_open_to_others_is_named_with_what_to_run(example: Example) -> None:
+    example.services.paths.state.chmod(0o755)
+    assert wrong(example) == {
+        "rights": f"open to other users: run chmod go-rwx {example.services.paths.state}"
     }
 
 
-def test_a_daemon_that_is_away_is_a_fault_once_something_waits_for_it(harbour: Harbour) -> None:
-    harbour.apply()
-    assert wrong(harbour) == {}
-    trainings.start_training(harbour.services, harbour.actor("sam"), "delay")
-    assert "0 deployments and 1 queued jobs wait" in wrong(harbour)["daemon"]
+def test_a_daemon_that_is_away_is_a_fault_once_something_waits_for_it(example: Example) -> None:
+    example.apply()
+    assert wrong(example) == {}
+    trainings.start_training(example.services, example.actor("sam"), "delay")
+    assert "0 deployments and 1 queued jobs wait" in wrong(example)["daemon"]
 
 
-def test_a_target_that_does_not_serve_is_named(harbour: Harbour) -> None:
-    deploy(harbour)
-    lead(harbour)
-    report(harbour, "jfk", {"delay": "version 1: no memory"})
-    assert wrong(harbour) == {
+def test_a_target_that_does_not_serve_is_named(example: Example) -> None:
+    deploy(example)
+    lead(example)
+    report(example, "jfk", {"delay": "version 1: no memory"})
+    assert wrong(example) == {
         "serving": "delay on ewr is down; delay on jfk is failed: version 1: no memory: see state/serving/TARGET/serving.log"
     }

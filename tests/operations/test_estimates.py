@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from flight_batches import CATEGORICAL, NUMERIC, batches
 from pilothouse.domain.change_diagnosis import Change
 from pilothouse.operations.alerts import alerts, change_evidence
 from pilothouse.operations.automation import monitoring_round
@@ -15,7 +14,8 @@ from pilothouse.operations.services import Services
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import ESTIMATE, PERFORMANCE, EstimateFigure, figure_of
 from pilothouse.telemetry.streams import find_stream
-from watched_flights import MODEL, admin, calibrate_ahead, make_watched, on_day, send, traffic
+from support.flight_batches import CATEGORICAL, NUMERIC, batches
+from support.monitored_flights import MODEL, admin, calibrate_ahead, make_watched, on_day, send, traffic
 
 
 @pytest.fixture(scope="module")

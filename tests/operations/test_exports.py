@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flight_batches import CATEGORICAL, NUMERIC
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.operations.jobs import exports
-from watched_flights import make_watched, on_day, send, traffic
+from support.flight_batches import CATEGORICAL, NUMERIC
+from support.monitored_flights import make_watched, on_day, send, traffic
 
 
 def test_labelled_rows_are_the_rows_that_were_served(tmp_path: Path) -> None:

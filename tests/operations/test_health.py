@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from flight_batches import batch_of
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.monitoring import Health
@@ -18,7 +17,8 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 from pilothouse.store import processes
 from pilothouse.telemetry import from_us, to_us
-from watched_flights import (
+from support.flight_batches import batch_of
+from support.monitored_flights import (
     APRIL,
     admin,
     calibrate_ahead,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from fixtures.registries import START, Harbour, raised
+from fixtures.registries import START, Example, raised
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.records import AlertStatus
 from pilothouse.operations.alerts import alerts, incident_grouping, incidents
@@ -14,13 +14,13 @@ from pilothouse.store import alerts as alert_rows
 
 
 @pytest.fixture
-def port(harbour: Harbour) -> Harbour:
-    harbour.apply()
-    harbour.add_version()
-    return harbour
+def port(example: Example) -> Example:
+    example.apply()
+    example.add_version()
+    return example
 
 
-def test_alerts_with_one_cause_are_one_row(port: Harbour) -> None:
+def test_alerts_with_one_cause_are_one_row(port: Example) -> None:
     first = raised(port, "data_drift", "ewr", "wind")
     second = raised(port, "performance", "ewr")
     third = raised(port, "data_drift", "jfk", "wind")
@@ -33,7 +33,7 @@ def test_alerts_with_one_cause_are_one_row(port: Harbour) -> None:
     assert third.joined_because == "wind drifts on jfk as on ewr: one cause upstream"
 
 
-def test_one_that_shows_two_to_be_the_same_merges_them(port: Harbour) -> None:
+def test_one_that_shows_two_to_be_the_same_merges_them(port: Example) -> None:
     loss = raised(port, "performance", "ewr")
     drift = raised(port, "data_drift", "jfk", "wind")
     incidents.assign(port.services, port.actor("oscar"), drift.incident or 0, "oscar")
@@ -49,7 +49,7 @@ def test_one_that_shows_two_to_be_the_same_merges_them(port: Harbour) -> None:
     assert "showed that incident" in moved.joined_because
 
 
-def test_an_alert_does_not_join_what_is_over(port: Harbour) -> None:
+def test_an_alert_does_not_join_what_is_over(port: Example) -> None:
     first = raised(port, "data_drift", "ewr", "wind")
     port.pass_time(minutes=1)
     alerts.resolve_alert_automatically(port.services, first.id, "quiet")
@@ -62,7 +62,7 @@ def test_an_alert_does_not_join_what_is_over(port: Harbour) -> None:
     assert over.resolved_at is not None
 
 
-def test_handling_an_incident_handles_all_its_alerts_in_one_transaction_on_the_record(port: Harbour) -> None:
+def test_handling_an_incident_handles_all_its_alerts_in_one_transaction_on_the_record(port: Example) -> None:
     oscar = port.actor("oscar")
     numbers = [raised(port, kind, "ewr", "wind").id for kind in ("data_drift", "score_drift", "performance")]
     (found,) = incidents.list_incidents(port.services, oscar)
@@ -86,7 +86,7 @@ def test_handling_an_incident_handles_all_its_alerts_in_one_transaction_on_the_r
 
 
 def test_nothing_is_handled_where_one_of_its_alerts_cannot_be(
-    port: Harbour, monkeypatch: pytest.MonkeyPatch
+    port: Example, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raised(port, "data_drift", "ewr", "wind")
     second = raised(port, "performance", "ewr")
@@ -104,7 +104,7 @@ def test_nothing_is_handled_where_one_of_its_alerts_cannot_be(
     assert {a.status for a in found.alerts} == {AlertStatus.OPEN}
 
 
-def test_who_may_and_what_is_asked(port: Harbour) -> None:
+def test_who_may_and_what_is_asked(port: Example) -> None:
     number = raised(port, "performance").incident or 0
     with pytest.raises(NotAllowedError):
         incidents.acknowledge(port.services, port.actor("vera"), number)
@@ -119,7 +119,7 @@ def test_who_may_and_what_is_asked(port: Harbour) -> None:
 
 
 def test_alerts_of_an_older_registry_are_gathered_once(
-    port: Harbour, monkeypatch: pytest.MonkeyPatch
+    port: Example, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:  # as the release before did: alerts in no incident
         patch.setattr(alert_rows, "put_into_incident", lambda *_: None)
@@ -133,7 +133,7 @@ def test_alerts_of_an_older_registry_are_gathered_once(
     assert sorted(len(i.alerts) for i in found) == [1, 2]
 
 
-def test_an_alert_never_leaves_its_incident_for_a_younger_one(port: Harbour) -> None:
+def test_an_alert_never_leaves_its_incident_for_a_younger_one(port: Example) -> None:
     first, second = raised(port, "performance"), raised(port, "latency")
     with (
         pytest.raises(Exception, match="stays in its incident"),

@@ -7,14 +7,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flight_batches import CATEGORICAL, NOW_US, NUMERIC, batch_of
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.wire import BatchReceipt, Outcome
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits, workspaces
 from pilothouse.telemetry.streams import find_stream
-from watched_flights import MODEL, admin, make_watched, traffic, write_model
+from support.flight_batches import CATEGORICAL, NOW_US, NUMERIC, batch_of
+from support.monitored_flights import MODEL, admin, make_watched, traffic, write_model
 
 
 @pytest.fixture

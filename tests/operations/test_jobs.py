@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from job_workshop import (
+from pilothouse.composition import open_workspace
+from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError, StaleAttemptError
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.operations.jobs import job_attempts, jobs, results
+from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, audits
+from support.job_workspace import (
     APPROVER,
     MODEL,
     SCIENTIST,
@@ -21,12 +27,6 @@ from job_workshop import (
     trained,
     write_model,
 )
-from pilothouse.composition import open_workspace
-from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError, StaleAttemptError
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.operations.jobs import job_attempts, jobs, results
-from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import apply_models, audits
 
 
 @pytest.fixture

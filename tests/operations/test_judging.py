@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from fixtures.registries import START, Harbour, raised
+from fixtures.registries import START, Example, raised
 from pilothouse.domain.incidents import Cost
 from pilothouse.domain.records import AlertStatus
 from pilothouse.operations.alerts import alerts, incident_cost, incidents
@@ -14,13 +14,13 @@ from pilothouse.store import incidents as incident_rows
 
 
 @pytest.fixture
-def port(harbour: Harbour) -> Harbour:
-    harbour.apply()
-    harbour.add_version()
-    return harbour
+def port(example: Example) -> Example:
+    example.apply()
+    example.add_version()
+    return example
 
 
-def listed(port: Harbour) -> dict[int, tuple[object, ...]]:
+def listed(port: Example) -> dict[int, tuple[object, ...]]:
     with port.services.registry.read() as connection:
         rows = connection.execute(
             "SELECT id, state, severity, since, inside, place, cause FROM incidents WHERE merged_into IS NULL"
@@ -28,7 +28,7 @@ def listed(port: Harbour) -> dict[int, tuple[object, ...]]:
         return {row["id"]: tuple(row)[1:] for row in rows}
 
 
-def said_by_alerts(port: Harbour) -> dict[int, tuple[object, ...]]:
+def said_by_alerts(port: Example) -> dict[int, tuple[object, ...]]:
     found = incidents.list_incidents(port.services, port.actor("vera"))
     return {
         i.id: (
@@ -38,7 +38,7 @@ def said_by_alerts(port: Harbour) -> dict[int, tuple[object, ...]]:
     }  # fmt: skip
 
 
-def test_the_list_follows_the_alerts_whatever_happens(port: Harbour) -> None:
+def test_the_list_follows_the_alerts_whatever_happens(port: Example) -> None:
     chance, oscar = random.Random(5), port.actor("oscar")
     kinds = ("data_drift", "score_drift", "performance", "latency", "errors", "data_quality")
     states = set()
@@ -69,7 +69,7 @@ def test_the_list_follows_the_alerts_whatever_happens(port: Harbour) -> None:
 
 
 def test_an_alert_that_changes_past_the_operations_is_followed_too_and_waits_to_be_judged(
-    port: Harbour,
+    port: Example,
 ) -> None:
     number = raised(port, "performance").incident or 0
     with port.services.registry.transaction() as connection:
@@ -81,7 +81,7 @@ def test_an_alert_that_changes_past_the_operations_is_followed_too_and_waits_to_
     assert incident_cost.judge_what_moved(port.services, windows_closed=False) == 0
 
 
-def test_an_alert_is_handled_where_telemetry_cannot_be_read(port: Harbour) -> None:
+def test_an_alert_is_handled_where_telemetry_cannot_be_read(port: Example) -> None:
     alert = raised(port, "performance")
     path = port.services.paths.telemetry
     path.write_bytes(b"no database at all" * 400)
@@ -92,12 +92,12 @@ def test_an_alert_is_handled_where_telemetry_cannot_be_read(port: Harbour) -> No
         assert [row.id for row in incident_rows.to_judge(connection, 10, going_on=False)] == [alert.incident]
 
 
-def cost_is(port: Harbour, number: int, cost: Cost) -> None:
+def cost_is(port: Example, number: int, cost: Cost) -> None:
     with port.services.registry.transaction() as connection:
         incident_rows.set_judgement(connection, number, "auc worse", cost, port.time)
 
 
-def test_the_most_that_it_cost_stays_when_it_is_over(port: Harbour) -> None:
+def test_the_most_that_it_cost_stays_when_it_is_over(port: Example) -> None:
     number = raised(port, "performance").incident or 0
     dear = Cost(0, 900.0, "auc −0.09 on 10,000 predictions a week on ewr")
     cost_is(port, number, dear)
@@ -108,7 +108,7 @@ def test_the_most_that_it_cost_stays_when_it_is_over(port: Harbour) -> None:
     assert over.cost == dear
 
 
-def test_where_more_goes_on_than_is_shown_the_dearest_are(port: Harbour) -> None:
+def test_where_more_goes_on_than_is_shown_the_dearest_are(port: Example) -> None:
     numbers = [raised(port, kind).incident or 0 for kind in ("performance", "latency")]
     numbers.append(raised(port, "errors", "jfk").incident or 0)
     assert len(set(numbers)) == 3
@@ -120,7 +120,7 @@ def test_where_more_goes_on_than_is_shown_the_dearest_are(port: Harbour) -> None
     assert {i.id for i in found} == {numbers[0], numbers[2]}
 
 
-def test_what_the_younger_cost_goes_to_the_older_where_it_was_dearer(port: Harbour) -> None:
+def test_what_the_younger_cost_goes_to_the_older_where_it_was_dearer(port: Example) -> None:
     older = raised(port, "performance", "ewr").incident or 0
     younger = raised(port, "data_drift", "jfk", "wind").incident or 0
     dear = Cost(1, 3.0, "3 features drift")

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from job_workshop import (
+from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.lineage import LineageNode
+from pilothouse.domain.roles import DAEMON
+from pilothouse.operations.alerts import alerts
+from pilothouse.operations.jobs import results, trainings
+from pilothouse.operations.models import lineage
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models
+from support.job_workspace import (
     APPROVER,
     MODEL,
     SCIENTIST,
@@ -17,15 +26,6 @@ from job_workshop import (
     trained,
     write_model,
 )
-from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.lineage import LineageNode
-from pilothouse.domain.roles import DAEMON
-from pilothouse.operations.alerts import alerts
-from pilothouse.operations.jobs import results, trainings
-from pilothouse.operations.models import lineage
-from pilothouse.operations.promotion import promotions
-from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import apply_models
 
 
 @pytest.fixture

@@ -15,7 +15,17 @@ from pilothouse.operations.workspace import apply_models, audits
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC
 from pilothouse.telemetry.streams import find_stream
-from watched_flights import DAY_US, MODEL, admin, make_watched, on_day, send, tell_truth, traffic, write_model
+from support.monitored_flights import (
+    DAY_US,
+    MODEL,
+    admin,
+    make_watched,
+    on_day,
+    send,
+    tell_truth,
+    traffic,
+    write_model,
+)
 
 
 @pytest.fixture(scope="module")

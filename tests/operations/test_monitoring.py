@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from flight_batches import batch_of
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import Alert, AlertStatus
@@ -27,7 +26,8 @@ from pilothouse.store import processes
 from pilothouse.telemetry import readings, to_us
 from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC
 from pilothouse.telemetry.streams import find_stream
-from watched_flights import (
+from support.flight_batches import batch_of
+from support.monitored_flights import (
     DAY_US,
     MODEL,
     admin,

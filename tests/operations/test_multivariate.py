@@ -18,7 +18,7 @@ from pilothouse.operations.monitoring import multivariate
 from pilothouse.operations.services import Services
 from pilothouse.telemetry import to_us
 from pilothouse.telemetry.streams import find_stream
-from watched_flights import admin, calibrate_ahead, make_watched, on_day, send, traffic
+from support.monitored_flights import admin, calibrate_ahead, make_watched, on_day, send, traffic
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.operations.monitoring.performance_views import performance_view
-from watched_flights import MODEL, admin, make_watched, send
+from support.monitored_flights import MODEL, admin, make_watched, send
 
 SLICED = MODEL.replace("[training]", "[training]\n# cut by carrier").replace(
     'truth_delay = "1d"', 'truth_delay = "1d"\nslices = ["carrier"]'

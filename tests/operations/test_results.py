@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from job_workshop import (
+from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
+from pilothouse.domain.evaluation import GateOutcome
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.records import RequestStatus, VersionStatus
+from pilothouse.execution.pipeline import JobOutcome
+from pilothouse.operations import automation_switch, catalogue
+from pilothouse.operations.jobs import job_inputs, jobs, results, trainings
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models
+from pilothouse.store import runs
+from support.job_workspace import (
     ADMIN,
     APPROVER,
     MODEL,
@@ -23,17 +34,6 @@ from job_workshop import (
     trained,
     write_model,
 )
-from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
-from pilothouse.domain.evaluation import GateOutcome
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.records import RequestStatus, VersionStatus
-from pilothouse.execution.pipeline import JobOutcome
-from pilothouse.operations import automation_switch, catalogue
-from pilothouse.operations.jobs import job_inputs, jobs, results, trainings
-from pilothouse.operations.promotion import promotions
-from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import apply_models
-from pilothouse.store import runs
 
 
 @pytest.fixture

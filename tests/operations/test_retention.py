@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from flight_batches import batch_of
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.retention import kept_for
 from pilothouse.domain.roles import DAEMON, Role
@@ -13,7 +12,8 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import exports
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, retention, workspaces
-from watched_flights import admin, make_watched, traffic
+from support.flight_batches import batch_of
+from support.monitored_flights import admin, make_watched, traffic
 
 DAY_US = 86_400_000_000
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.registries import make_harbour
+from fixtures.registries import make_example
 from pilothouse.domain.errors import NotAllowedError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.roles import Actor
@@ -17,9 +17,9 @@ from pilothouse.store import sessions as store
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    harbour = make_harbour(tmp_path / "workspace")
-    yield harbour.services
-    harbour.services.close()
+    example = make_example(tmp_path / "workspace")
+    yield example.services
+    example.services.close()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from flight_batches import batch_of
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.wire import ServingReport
@@ -18,7 +17,8 @@ from pilothouse.operations.services import Services
 from pilothouse.store import processes
 from pilothouse.system.processes import own_name
 from pilothouse.telemetry import to_us
-from watched_flights import admin, calibrate_ahead, make_watched, send, traffic
+from support.flight_batches import batch_of
+from support.monitored_flights import admin, calibrate_ahead, make_watched, send, traffic
 
 
 @pytest.fixture

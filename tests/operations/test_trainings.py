@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from job_workshop import ADMIN, APPROVER, SCIENTIST, actor, applied, queue, trained, write_model
 from pilothouse.domain.errors import (
     ConflictError,
     InvalidInputError,
@@ -18,6 +17,7 @@ from pilothouse.domain.roles import DAEMON
 from pilothouse.operations import automation_switch
 from pilothouse.operations.jobs import job_inputs, jobs, trainings
 from pilothouse.operations.services import Services
+from support.job_workspace import ADMIN, APPROVER, SCIENTIST, actor, applied, queue, trained, write_model
 
 JUNE = datetime(2013, 6, 1, tzinfo=UTC)
 
@@ -132,8 +132,8 @@ def test_an_event_clock_that_runs_ahead_of_the_wall_is_cut_to_now(services: Serv
 
 
 def test_a_waiting_training_keeps_the_file_that_was_in_force(services: Services) -> None:
-    from job_workshop import MODEL
     from pilothouse.operations.workspace import apply_models
+    from support.job_workspace import MODEL
 
     queue(services)
     write_model(services.paths.root, MODEL.replace("seed = 7", "seed = 8"))

@@ -11,7 +11,7 @@ from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.services import Services
 from pilothouse.presentation.documents import wrap
 from pilothouse.presentation.pages.alert_page import bar, why_page
-from watched_flights import admin, calibrate_ahead, make_watched, on_day, send
+from support.monitored_flights import admin, calibrate_ahead, make_watched, on_day, send
 
 
 @pytest.fixture(scope="module")

@@ -4,22 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.registries import Harbour, make_harbour
+from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.roles import Role
 from pilothouse.operations import automation_switch
 from pilothouse.operations.workspace import audits, workspaces
 
 
-def newest(harbour: Harbour) -> tuple[str, str, dict[str, object]]:
-    entry = audits.show(harbour.services, harbour.actor("aud"), limit=1)[0]
+def newest(example: Example) -> tuple[str, str, dict[str, object]]:
+    entry = audits.show(example.services, example.actor("aud"), limit=1)[0]
     return entry.actor, entry.action, entry.detail
 
 
 def test_a_new_workspace_has_one_admin_and_closed_folders(tmp_path: Path) -> None:
-    harbour = make_harbour(tmp_path / "new")
+    example = make_example(tmp_path / "new")
 
-    first = audits.show(harbour.services, harbour.actor("aud"), before=2)[0]
+    first = audits.show(example.services, example.actor("aud"), before=2)[0]
     assert (first.actor, first.action, first.detail["admin"]) == ("ada", "workspace.created", "ada")
     assert (tmp_path / "new" / "state").stat().st_mode & 0o777 == 0o700
     with pytest.raises(ConflictError, match="is a workspace already"):
@@ -34,91 +34,91 @@ def test_a_name_that_no_system_has_is_refused(tmp_path: Path, name: str) -> None
 
 
 def test_as_is_let_through_in_a_demo_and_the_log_says_how(tmp_path: Path) -> None:
-    harbour = make_harbour(tmp_path / "demo", demo=True)
-    assert workspaces.is_demo(harbour.services)
+    example = make_example(tmp_path / "demo", demo=True)
+    assert workspaces.is_demo(example.services)
 
-    actor = workspaces.identify(harbour.services, "root", "oscar")
-    automation_switch.pause(harbour.services, actor, "look at this")
+    actor = workspaces.identify(example.services, "root", "oscar")
+    automation_switch.pause(example.services, actor, "look at this")
 
-    assert newest(harbour) == (
+    assert newest(example) == (
         "oscar",
         "automation.paused",
         {"reason": "look at this", "identity": "named with --as by root in a demo workspace"},
     )
 
 
-def test_as_is_refused_elsewhere_but_for_trusted_wrappers(harbour: Harbour) -> None:
+def test_as_is_refused_elsewhere_but_for_trusted_wrappers(example: Example) -> None:
     with pytest.raises(NotAllowedError, match="cannot act as somebody else"):
-        workspaces.identify(harbour.services, "gate", "oscar")
-    assert workspaces.identify(harbour.services, "oscar", "oscar").name == "oscar"
+        workspaces.identify(example.services, "gate", "oscar")
+    assert workspaces.identify(example.services, "oscar", "oscar").name == "oscar"
 
-    workspaces.trust_wrapper(harbour.services, harbour.actor("ada"), "gate")
-    found = workspaces.identify(harbour.services, "gate", "oscar")
+    workspaces.trust_wrapper(example.services, example.actor("ada"), "gate")
+    found = workspaces.identify(example.services, "gate", "oscar")
     assert (found.name, found.identity) == ("oscar", "handed over by the trusted wrapper gate")
 
-    workspaces.trust_wrapper(harbour.services, harbour.actor("ada"), "gate", trusted=False)
+    workspaces.trust_wrapper(example.services, example.actor("ada"), "gate", trusted=False)
     with pytest.raises(NotAllowedError):
-        workspaces.identify(harbour.services, "gate", "oscar")
+        workspaces.identify(example.services, "gate", "oscar")
 
 
-def test_roles_are_granted_and_revoked_with_their_record(harbour: Harbour) -> None:
-    admin = harbour.actor("ada")
-    workspaces.grant_role(harbour.services, admin, "svc_ml", Role.OPERATOR, model="delay")
-    assert newest(harbour)[1:] == (
+def test_roles_are_granted_and_revoked_with_their_record(example: Example) -> None:
+    admin = example.actor("ada")
+    workspaces.grant_role(example.services, admin, "svc_ml", Role.OPERATOR, model="delay")
+    assert newest(example)[1:] == (
         "role.granted",
         {"role": "operator", "model": "delay", "identity": "the system's user"},
     )
     with pytest.raises(ConflictError, match="already"):
-        workspaces.grant_role(harbour.services, admin, "svc_ml", Role.OPERATOR, model="delay")
+        workspaces.grant_role(example.services, admin, "svc_ml", Role.OPERATOR, model="delay")
     with pytest.raises(NotFoundError, match="no model 'nothing'"):
-        workspaces.grant_role(harbour.services, admin, "svc_ml", Role.OPERATOR, model="nothing")
+        workspaces.grant_role(example.services, admin, "svc_ml", Role.OPERATOR, model="nothing")
 
-    workspaces.revoke_role(harbour.services, admin, "svc_ml", Role.OPERATOR, model="delay")
+    workspaces.revoke_role(example.services, admin, "svc_ml", Role.OPERATOR, model="delay")
     with pytest.raises(NotFoundError, match="is not operator"):
-        workspaces.revoke_role(harbour.services, admin, "svc_ml", Role.OPERATOR, model="delay")
-    assert "svc_ml" not in {actor.name for actor in workspaces.list_roles(harbour.services, admin)}
+        workspaces.revoke_role(example.services, admin, "svc_ml", Role.OPERATOR, model="delay")
+    assert "svc_ml" not in {actor.name for actor in workspaces.list_roles(example.services, admin)}
 
 
-def test_the_last_admin_stays(harbour: Harbour) -> None:
-    admin = harbour.actor("ada")
+def test_the_last_admin_stays(example: Example) -> None:
+    admin = example.actor("ada")
     with pytest.raises(ConflictError, match="last admin"):
-        workspaces.revoke_role(harbour.services, admin, "ada", Role.ADMIN)
-    workspaces.grant_role(harbour.services, admin, "eve", Role.ADMIN)
+        workspaces.revoke_role(example.services, admin, "ada", Role.ADMIN)
+    workspaces.grant_role(example.services, admin, "eve", Role.ADMIN)
 
-    workspaces.revoke_role(harbour.services, admin, "ada", Role.ADMIN)
+    workspaces.revoke_role(example.services, admin, "ada", Role.ADMIN)
 
-    assert not harbour.actor("ada").grants or harbour.actor("ada").role_names == "viewer"
+    assert not example.actor("ada").grants or example.actor("ada").role_names == "viewer"
 
 
-def test_the_policy_keeps_what_is_not_named_and_records_both_sides(harbour: Harbour) -> None:
-    admin = harbour.actor("ada")
-    workspaces.set_workspace_policy(harbour.services, admin, approvals=2, reason="audit")
-    found = workspaces.set_workspace_policy(harbour.services, admin, four_eyes=True, reason="audit again")
+def test_the_policy_keeps_what_is_not_named_and_records_both_sides(example: Example) -> None:
+    admin = example.actor("ada")
+    workspaces.set_workspace_policy(example.services, admin, approvals=2, reason="audit")
+    found = workspaces.set_workspace_policy(example.services, admin, four_eyes=True, reason="audit again")
 
     assert (found.approvals, found.four_eyes, found.allow_automatic, found.set_by) == (2, True, True, "ada")
-    detail = newest(harbour)[2]
+    detail = newest(example)[2]
     assert detail["before"] == {"approvals": 2, "four_eyes": False, "allow_automatic": True}
     assert detail["after"] == {"approvals": 2, "four_eyes": True, "allow_automatic": True}
     with pytest.raises(InvalidInputError, match="expected 0 to 100"):
-        workspaces.set_workspace_policy(harbour.services, admin, approvals=-1)
+        workspaces.set_workspace_policy(example.services, admin, approvals=-1)
 
 
-def test_automation_is_paused_with_a_reason_and_resumed(harbour: Harbour) -> None:
-    operator = harbour.actor("oscar")
+def test_automation_is_paused_with_a_reason_and_resumed(example: Example) -> None:
+    operator = example.actor("oscar")
     with pytest.raises(InvalidInputError, match="needs a reason"):
-        automation_switch.pause(harbour.services, operator, "  ")
-    found = automation_switch.pause(harbour.services, operator, "maintenance")
+        automation_switch.pause(example.services, operator, "  ")
+    found = automation_switch.pause(example.services, operator, "maintenance")
     assert (found.paused, found.reason, found.actor) == (True, "maintenance", "oscar")
     with pytest.raises(ConflictError, match="paused already, by oscar: maintenance"):
-        automation_switch.pause(harbour.services, operator, "again")
+        automation_switch.pause(example.services, operator, "again")
 
-    assert not automation_switch.resume(harbour.services, operator).paused
+    assert not automation_switch.resume(example.services, operator).paused
     with pytest.raises(ConflictError, match="not paused"):
-        automation_switch.resume(harbour.services, operator)
+        automation_switch.resume(example.services, operator)
 
 
 @pytest.mark.parametrize("text", ["x" * 4_001, "half a pair \ud800"])
-def test_text_that_cannot_be_kept_is_refused(harbour: Harbour, text: str) -> None:
+def test_text_that_cannot_be_kept_is_refused(example: Example, text: str) -> None:
     with pytest.raises(InvalidInputError):
-        automation_switch.pause(harbour.services, harbour.actor("oscar"), text)
-    assert not automation_switch.status(harbour.services, harbour.actor("oscar")).paused
+        automation_switch.pause(example.services, example.actor("oscar"), text)
+    assert not automation_switch.status(example.services, example.actor("oscar")).paused

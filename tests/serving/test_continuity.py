@@ -22,7 +22,7 @@ from serving_kit import (
     wait_until,
 )
 
-import leftovers
+from support import leftovers
 
 Launch = Callable[..., ServingProcess]
 Serving = tuple[ServingProcess, TestHub]

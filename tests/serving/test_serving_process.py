@@ -23,8 +23,8 @@ from serving_kit import (
     wait_until,
 )
 
-import leftovers
 from pilothouse.domain.wire import PackedTimings
+from support import leftovers
 
 Launch = Callable[..., ServingProcess]
 MODEL = "/v2/models/flight-delay"

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import flight_batches
-from job_workshop import ADMIN, APPROVER, SCIENTIST, actor, applied, claim, outcome_of, queue, trained
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.records import RequestStatus
@@ -20,6 +18,18 @@ from pilothouse.store import audit, audit_agreement
 from pilothouse.store import requests as stored_requests
 from pilothouse.telemetry import TelemetryStore, VersionFacts, from_us, rollup
 from pilothouse.telemetry.columns import decode_predictions
+from support import flight_batches
+from support.job_workspace import (
+    ADMIN,
+    APPROVER,
+    SCIENTIST,
+    actor,
+    applied,
+    claim,
+    outcome_of,
+    queue,
+    trained,
+)
 
 REASON = "as the proof wants it"
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from every_minute import ZONES, check
-from soak_plan import size
+from support.cron_by_minutes import ZONES, check
+from support.soak_plan import size
 
 
 @pytest.mark.parametrize(("zone", "year"), ZONES)

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from fixtures.registries import make_harbour
+from fixtures.registries import make_example
 from pilothouse.composition import open_workspace
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.execution.pipeline import JobOutcome
@@ -26,7 +26,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import workspaces
 from pilothouse.store import audit
 from soak import cut
-from soak_plan import seeded, size
+from support.soak_plan import seeded, size
 
 PEOPLE, WORKERS, READERS = 6, 6, 20
 PAUSES_S = {"five a second each": 0.2, "without a pause": 0.0}
@@ -123,16 +123,16 @@ def passed_by(acts: list[tuple[float, float]]) -> list[int]:
 
 def test_twelve_write_and_twenty_read_without_a_lock_in_the_way(tmp_path: Path) -> None:
     chance, times = seeded("contention"), size(10, 300)
-    harbour = make_harbour(tmp_path / "w")
-    harbour.apply(training={"estimator": "sklearn.linear_model.LogisticRegression", "concurrency": 50})
+    example = make_example(tmp_path / "w")
+    example.apply(training={"estimator": "sklearn.linear_model.LogisticRegression", "concurrency": 50})
     requests = []
     for _ in range(PEOPLE):
-        harbour.add_version()
-        requests.append(promotions.request_promotion(harbour.services, harbour.actor("sam"), "delay").id)
+        example.add_version()
+        requests.append(promotions.request_promotion(example.services, example.actor("sam"), "delay").id)
     for _ in range(WORKERS * (2 * times // 10 + 2)):
-        trainings.start_training(harbour.services, harbour.actor("sam"), "delay")
-    harbour.services.close()
-    quiet = make_harbour(tmp_path / "quiet")
+        trainings.start_training(example.services, example.actor("sam"), "delay")
+    example.services.close()
+    quiet = make_example(tmp_path / "quiet")
     quiet.apply()
     quiet.add_version()
     promotions.request_promotion(quiet.services, quiet.actor("sam"), "delay")

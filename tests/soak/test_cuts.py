@@ -8,7 +8,7 @@ import pytest
 
 from soak import cut
 from soak.scenarios import SCENARIOS
-from soak_plan import seeded, size
+from support.soak_plan import seeded, size
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -3,13 +3,13 @@
 import shutil
 from pathlib import Path
 
-from fixtures.registries import make_harbour
+from fixtures.registries import make_example
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import doctor, workspaces, write_state
 from pilothouse.sqlite import driver
-from soak_plan import seeded, size
+from support.soak_plan import seeded, size
 
 
 def dump(path: Path) -> list[object] | None:
@@ -62,12 +62,12 @@ def found_by_doctor(root: Path) -> list[str]:
 
 
 def test_a_flipped_byte_of_the_registry_is_found(tmp_path: Path) -> None:
-    harbour = make_harbour(tmp_path / "w")
-    harbour.add_version()
-    request = promotions.request_promotion(harbour.services, harbour.actor("sam"), "delay", reason="first")
-    promotions.approve(harbour.services, harbour.actor("pat"), request.id, request.evidence_digest)
-    write_state.verify(harbour.services)  # as the daemon does once a day
-    harbour.services.close()
+    example = make_example(tmp_path / "w")
+    example.add_version()
+    request = promotions.request_promotion(example.services, example.actor("sam"), "delay", reason="first")
+    promotions.approve(example.services, example.actor("pat"), request.id, request.evidence_digest)
+    write_state.verify(example.services)  # as the daemon does once a day
+    example.services.close()
     registry = tmp_path / "w" / "state" / "registry.db"
     assert found_by_doctor(tmp_path / "w") == []
     whole, good = registry.read_bytes(), dump(registry)

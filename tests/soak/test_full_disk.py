@@ -17,7 +17,7 @@ from pilothouse.operations.workspace import audits, workspaces, write_state
 from pilothouse.store import audit_agreement, versions
 from pilothouse.system import landlock
 from support import wait_until
-from workshop import Workshop, make_workshop
+from support.small_workspace import SmallWorkspace, make_small_workspace
 
 SIZE_MB = 48
 
@@ -55,63 +55,63 @@ def full(disk: Path, *, but: int = 0) -> Iterator[None]:
         filler.unlink()
 
 
-def sound(workshop: Workshop) -> None:
+def sound(small_workspace: SmallWorkspace) -> None:
     """Database, chain, records and every artifact that is referred to."""
-    services = workshop.services
+    services = small_workspace.services
     services.registry.check()
-    audits.verify(services, workshop.admin)
+    audits.verify(services, small_workspace.admin)
     with services.registry.read() as connection:
         assert list(audit_agreement.disagreements(connection)) == []
         for digest in versions.artifact_digests(connection):
             services.artifacts.read(digest)
 
 
-def _grant_many(workshop: Workshop) -> None:
+def _grant_many(small_workspace: SmallWorkspace) -> None:
     for number in range(1_000):
-        workspaces.grant_role(workshop.services, workshop.admin, f"person{number}", Role.VIEWER)
+        workspaces.grant_role(small_workspace.services, small_workspace.admin, f"person{number}", Role.VIEWER)
 
 
 def test_a_change_and_an_artifact_on_a_full_disk(disk: Path) -> None:
-    workshop = make_workshop(disk / "w")
-    services = workshop.services
+    small_workspace = make_small_workspace(disk / "w")
+    services = small_workspace.services
     try:
         with full(disk):
             with pytest.raises(UnavailableError, match=r"disk that holds .* is full: make room"):
-                _grant_many(workshop)
+                _grant_many(small_workspace)
             with pytest.raises(UnavailableError, match="cannot be written"):
                 services.artifacts.put_bytes(os.urandom(1 << 20))
         assert list(services.paths.artifacts.rglob(".incoming-*")) == []
-        sound(workshop)
-        workspaces.grant_role(services, workshop.admin, "somebody", Role.VIEWER)
+        sound(small_workspace)
+        workspaces.grant_role(services, small_workspace.admin, "somebody", Role.VIEWER)
         services.artifacts.read(services.artifacts.put_bytes(os.urandom(1 << 20)))
-        sound(workshop)
+        sound(small_workspace)
     finally:
         services.close()
 
 
 @pytest.mark.skipif(landlock.abi() < 4, reason="kernel without Landlock ABI 4")
 def test_a_training_and_the_daemon_on_a_full_disk(disk: Path) -> None:
-    workshop = make_workshop(disk / "w")
-    services = workshop.services
+    small_workspace = make_small_workspace(disk / "w")
+    services = small_workspace.services
     try:
-        control.start_in_background(workshop.root)
-        first = workshop.ended(workshop.train().id)
+        control.start_in_background(small_workspace.root)
+        first = small_workspace.ended(small_workspace.train().id)
         assert first.status is JobStatus.SUCCEEDED, first.error
-        job = trainings.start_training(services, workshop.scientist, "delay", reason="on a full disk")
+        job = trainings.start_training(services, small_workspace.scientist, "delay", reason="on a full disk")
         with full(disk, but=64 << 10):
             wait_until(
-                lambda: write_state.state(services) is not None or workshop.job(job.id).status.ended,
+                lambda: write_state.state(services) is not None or small_workspace.job(job.id).status.ended,
                 timeout=60,
             )
             wait_until(lambda: write_state.state(services) is not None, timeout=60)
             with pytest.raises(UnavailableError, match=r"read-only since .* MiB free"):
-                workshop.train()
+                small_workspace.train()
         wait_until(lambda: write_state.state(services) is None, timeout=60)
-        ended = workshop.ended(job.id, timeout=120)
+        ended = small_workspace.ended(job.id, timeout=120)
         assert ended.status is JobStatus.SUCCEEDED or "disk" in ended.error or "space" in ended.error, ended
-        assert workshop.ended(workshop.train().id).status is JobStatus.SUCCEEDED
-        sound(workshop)
+        assert small_workspace.ended(small_workspace.train().id).status is JobStatus.SUCCEEDED
+        sound(small_workspace)
     finally:
-        control.stop(workshop.root)
-        control.stop_serving(workshop.root)
+        control.stop(small_workspace.root)
+        control.stop_serving(small_workspace.root)
         services.close()

@@ -17,14 +17,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fixtures.registries import Harbour, make_harbour
+from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import ConflictError, StaleAttemptError
 from pilothouse.domain.jobs import Cause, JobStatus
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.jobs import job_attempts, jobs, trainings
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.workspace import audits
-from soak_plan import seeded, size
+from support.soak_plan import seeded, size
 
 LEASE = timedelta(seconds=30)
 CONCURRENCY, ATTEMPTS, FIRST_BACK_OFF = 3, 3, 30
@@ -64,18 +64,18 @@ class JobRules(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="pilothouse-rules-"))
-        self.harbour: Harbour = make_harbour(self.folder / "w")
+        self.example: Example = make_example(self.folder / "w")
         self.known: dict[int, Known] = {}
         self.claims: list[ClaimedJob] = []
 
     def teardown(self) -> None:
-        audits.verify(self.harbour.services, self.harbour.actor("aud"))
-        self.harbour.services.close()
+        audits.verify(self.example.services, self.example.actor("aud"))
+        self.example.services.close()
         shutil.rmtree(self.folder)
 
     @initialize()
     def apply(self) -> None:
-        self.harbour.apply(
+        self.example.apply(
             training={"estimator": "sklearn.linear_model.LogisticRegression", "concurrency": CONCURRENCY}
         )
 
@@ -87,19 +87,19 @@ class JobRules(RuleBasedStateMachine):
             else []
         )
         job = trainings.start_training(
-            self.harbour.services, self.harbour.actor("sam"), "delay", priority=priority, after=after
+            self.example.services, self.example.actor("sam"), "delay", priority=priority, after=after
         )
         self.known[job.id] = Known(priority, after)
 
     @rule()
     def claim(self) -> None:
         expected = self._next()
-        found = jobs.claim_job(self.harbour.services, "daemon", LEASE.total_seconds())
+        found = jobs.claim_job(self.example.services, "daemon", LEASE.total_seconds())
         assert (found.job.id if found else None) == expected
         if found is not None:
             known = self.known[found.job.id]
             known.status, known.attempt = JobStatus.RUNNING, known.attempt + 1
-            known.not_before, known.lease_until = None, self.harbour.time + LEASE
+            known.not_before, known.lease_until = None, self.example.time + LEASE
             assert found.attempt == known.attempt
             self.claims.append(found)
 
@@ -108,10 +108,10 @@ class JobRules(RuleBasedStateMachine):
     def beat(self, data: st.DataObject) -> None:
         claim = data.draw(st.sampled_from(self.claims))
         if self._holds(claim):
-            assert jobs.heartbeat(self.harbour.services, claim) == self.known[claim.job.id].cancel
-            self.known[claim.job.id].lease_until = self.harbour.time + LEASE
+            assert jobs.heartbeat(self.example.services, claim) == self.known[claim.job.id].cancel
+            self.known[claim.job.id].lease_until = self.example.time + LEASE
         else:
-            self._refused(lambda: jobs.heartbeat(self.harbour.services, claim))
+            self._refused(lambda: jobs.heartbeat(self.example.services, claim))
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
@@ -119,10 +119,10 @@ class JobRules(RuleBasedStateMachine):
         claim = data.draw(st.sampled_from(self.claims))
         outcome = JobOutcome(JobStatus.SUCCEEDED, "")
         if self._holds(claim):
-            jobs.finish_job(self.harbour.services, claim, outcome)
+            jobs.finish_job(self.example.services, claim, outcome)
             self._end(claim.job.id, JobStatus.SUCCEEDED)
         else:
-            self._refused(lambda: jobs.finish_job(self.harbour.services, claim, outcome))
+            self._refused(lambda: jobs.finish_job(self.example.services, claim, outcome))
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), passing=st.booleans())
@@ -132,14 +132,14 @@ class JobRules(RuleBasedStateMachine):
         status = data.draw(st.sampled_from(sorted(kinds)))
         outcome = JobOutcome(status, "bad luck", cause=kinds[status])
         if not self._holds(claim):
-            self._refused(lambda: job_attempts.settle(self.harbour.services, claim, outcome))
+            self._refused(lambda: job_attempts.settle(self.example.services, claim, outcome))
             return
-        job_attempts.settle(self.harbour.services, claim, outcome)
+        job_attempts.settle(self.example.services, claim, outcome)
         known = self.known[claim.job.id]
         if passing and not known.cancel and known.failures + 1 < ATTEMPTS:
             known.failures += 1
             pause = timedelta(seconds=FIRST_BACK_OFF * 2 ** (known.failures - 1))
-            self._wait(known, self.harbour.time + pause)
+            self._wait(known, self.example.time + pause)
         else:
             self._end(claim.job.id, status)
 
@@ -151,8 +151,8 @@ class JobRules(RuleBasedStateMachine):
 
         def go() -> object:
             if others:
-                return job_attempts.park(self.harbour.services, claim, others, "waits")
-            return job_attempts.hand_over(self.harbour.services, claim)
+                return job_attempts.park(self.example.services, claim, others, "waits")
+            return job_attempts.hand_over(self.example.services, claim)
 
         if self._holds(claim):
             go()
@@ -166,9 +166,9 @@ class JobRules(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(self.known)))
-        known, sam = self.known[number], self.harbour.actor("sam")
+        known, sam = self.known[number], self.example.actor("sam")
         try:
-            jobs.cancel_job(self.harbour.services, sam, number)
+            jobs.cancel_job(self.example.services, sam, number)
         except ConflictError:
             assert known.status.ended
             return
@@ -180,14 +180,14 @@ class JobRules(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 10, 31, 90]))
     def pass_time(self, seconds: int) -> None:
-        self.harbour.pass_time(seconds=seconds)
+        self.example.pass_time(seconds=seconds)
 
     @rule(new_leader=st.booleans())
     def find_lost(self, new_leader: bool) -> None:
-        job_attempts.requeue_lost(self.harbour.services, leader="another" if new_leader else None)
+        job_attempts.requeue_lost(self.example.services, leader="another" if new_leader else None)
         for number, known in self.known.items():
             assert known.lease_until is not None or known.status is not JobStatus.RUNNING
-            over = known.lease_until is not None and known.lease_until <= self.harbour.time
+            over = known.lease_until is not None and known.lease_until <= self.example.time
             if known.status is not JobStatus.RUNNING or not (new_leader or over):
                 continue
             if known.cancel:
@@ -200,7 +200,7 @@ class JobRules(RuleBasedStateMachine):
 
     @rule()
     def end_hopeless(self) -> None:
-        job_attempts.end_hopeless(self.harbour.services)
+        job_attempts.end_hopeless(self.example.services)
         gone = [
             number
             for number, known in self.known.items()
@@ -211,7 +211,7 @@ class JobRules(RuleBasedStateMachine):
 
     @invariant()
     def registry_and_model_agree(self) -> None:
-        with self.harbour.services.registry.read() as connection:
+        with self.example.services.registry.read() as connection:
             rows = connection.execute("SELECT * FROM jobs ORDER BY id").fetchall()
             ends = connection.execute(
                 "SELECT subject, count(*) AS n FROM audit WHERE action IN ('job.ended', 'job.cancelled') GROUP BY subject"
@@ -234,7 +234,7 @@ class JobRules(RuleBasedStateMachine):
             (-known.priority, number)
             for number, known in self.known.items()
             if known.status is JobStatus.QUEUED
-            and (known.not_before is None or known.not_before <= self.harbour.time)
+            and (known.not_before is None or known.not_before <= self.example.time)
             and all(self.known[other].status is JobStatus.SUCCEEDED for other in known.after)
             and all(self.known[other].status.ended for other in known.waits_ended)
         ]

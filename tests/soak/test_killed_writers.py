@@ -5,7 +5,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from fixtures.registries import ADMIN, make_harbour
+from fixtures.registries import ADMIN, make_example
 from pilothouse.composition import open_workspace
 from pilothouse.domain.roles import Permission
 from pilothouse.operations.authorisation import changing
@@ -13,7 +13,7 @@ from pilothouse.operations.workspace import workspaces
 from pilothouse.store import audit
 from pilothouse.store.connection import Registry
 from soak import cut
-from soak_plan import seeded, size
+from support.soak_plan import seeded, size
 
 
 def write(root: Path, writer: int, said: Connection) -> None:
@@ -72,7 +72,7 @@ def copy(root: Path, stop: Event, told: Connection) -> None:
 
 
 def test_no_acknowledged_write_is_lost_and_every_copy_is_whole(tmp_path: Path) -> None:
-    make_harbour(tmp_path / "w").services.close()
+    make_example(tmp_path / "w").services.close()
     root, chance, here = tmp_path / "w", seeded("killed writers"), cut.context()
     stop = here.Event()
     helpers, ends = [], []

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.registries import make_harbour
+from fixtures.registries import make_example
 from pilothouse.daemon import control
 from pilothouse.system import landlock
 from pilothouse.system.leader import leader
 from pilothouse.system.paths import WorkspacePaths
-from soak_plan import size
 from support import wait_until
+from support.soak_plan import size
 
 DAEMONS = size(8, 20)
 pytestmark = pytest.mark.skipif(landlock.abi() < 4, reason="kernel without Landlock ABI 4")
@@ -24,7 +24,7 @@ def _one_is_left(children: list[subprocess.Popen[str]]) -> bool:
 
 
 def test_of_many_daemons_at_once_one_leads(tmp_path: Path) -> None:
-    make_harbour(tmp_path / "w").services.close()
+    make_example(tmp_path / "w").services.close()
     paths = WorkspacePaths(tmp_path / "w")
     command = [
         sys.executable,

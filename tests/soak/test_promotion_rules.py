@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fixtures.registries import Harbour, make_harbour
+from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import ConflictError, NotAllowedError, PilothouseError
 from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.roles import Role
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.workspace import workspaces
 from pilothouse.store import audit, audit_agreement
-from soak_plan import size
+from support.soak_plan import size
 
 TARGETS = ("ewr", "jfk")
 ASKERS, DECIDERS = ("sam", "oscar"), ("pat", "pia", "sam", "oscar")
@@ -44,16 +44,16 @@ class Promotions(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="promotions-"))
-        self.harbour: Harbour = make_harbour(self.folder / "w", promotion={"approvals": 2, "four_eyes": True})
-        ada = self.harbour.actor("ada")
-        workspaces.grant_role(self.harbour.services, ada, "sam", Role.APPROVER)
+        self.example: Example = make_example(self.folder / "w", promotion={"approvals": 2, "four_eyes": True})
+        ada = self.example.actor("ada")
+        workspaces.grant_role(self.example.services, ada, "sam", Role.APPROVER)
         self.hour = 0
         self.versions: dict[int, tuple[bool, str]] = {}
         self.asked: dict[int, Asked] = {}
         self.live: dict[str, list[int]] = {target: [] for target in TARGETS}
 
     def teardown(self) -> None:
-        self.harbour.services.close()
+        self.example.services.close()
         shutil.rmtree(self.folder)
 
     @initialize()
@@ -62,13 +62,13 @@ class Promotions(RuleBasedStateMachine):
 
     @rule(passed=st.sampled_from((True, True, True, False)), by=st.sampled_from(ASKERS))
     def train(self, passed: bool, by: str) -> None:
-        version = self.harbour.add_version(passed=passed, by=by)
+        version = self.example.add_version(passed=passed, by=by)
         self.versions[version.number] = (passed, by)
 
     @rule(hours=st.sampled_from((1, 30, 100)))
     def wait(self, hours: int) -> None:
         self.hour += hours
-        self.harbour.pass_time(hours=hours)
+        self.example.pass_time(hours=hours)
 
     def _at(self, target: str) -> int | None:
         return self.live[target][-1] if self.live[target] else None
@@ -89,7 +89,7 @@ class Promotions(RuleBasedStateMachine):
         allowed = by != "vera" and passed and bool(left)
         try:
             request = promotions.request_promotion(
-                self.harbour.services, self.harbour.actor(by), f"delay/{version}", where
+                self.example.services, self.example.actor(by), f"delay/{version}", where
             )
         except (NotAllowedError, ConflictError):
             assert not allowed
@@ -107,16 +107,16 @@ class Promotions(RuleBasedStateMachine):
     def approve(self, data: st.DataObject, by: str) -> None:
         number = data.draw(st.sampled_from(sorted(self.asked)))
         asked = self.asked[number]
-        services = self.harbour.services
+        services = self.example.services
         allowed = (
             by in ("pat", "pia", "sam")
             and self._open(number)
             and by not in (asked.by, asked.trained_by, *asked.decided)
             and asked.shown == {target: self._at(target) for target in asked.targets}
         )
-        request = promotions.get_request(services, self.harbour.actor("ada"), number)
+        request = promotions.get_request(services, self.example.actor("ada"), number)
         try:
-            promotions.approve(services, self.harbour.actor(by), number, request.evidence_digest)
+            promotions.approve(services, self.example.actor(by), number, request.evidence_digest)
         except (NotAllowedError, ConflictError):
             assert not allowed
             return
@@ -134,7 +134,7 @@ class Promotions(RuleBasedStateMachine):
         asked = self.asked[number]
         allowed = by in ("pat", "pia", "sam") and self._open(number) and by not in asked.decided
         try:
-            promotions.reject(self.harbour.services, self.harbour.actor(by), number, "no")
+            promotions.reject(self.example.services, self.example.actor(by), number, "no")
         except (NotAllowedError, ConflictError):
             assert not allowed
             return
@@ -148,7 +148,7 @@ class Promotions(RuleBasedStateMachine):
         asked = self.asked[number]
         allowed = self._open(number) and by in (asked.by, "ada")
         try:
-            promotions.withdraw(self.harbour.services, self.harbour.actor(by), number)
+            promotions.withdraw(self.example.services, self.example.actor(by), number)
         except (NotAllowedError, ConflictError):
             assert not allowed
             return
@@ -157,7 +157,7 @@ class Promotions(RuleBasedStateMachine):
 
     @rule()
     def expire(self) -> None:
-        closed = {request.id for request in promotions.expire_requests(self.harbour.services)}
+        closed = {request.id for request in promotions.expire_requests(self.example.services)}
         late = {n for n, a in self.asked.items() if a.status == "open" and not self._open(n)}
         assert closed == late
         for number in late:
@@ -172,7 +172,7 @@ class Promotions(RuleBasedStateMachine):
         allowed = by in ("oscar", "ada") and able
         try:
             done = deployments.roll_back(
-                self.harbour.services, self.harbour.actor(by), "delay", where, "it is wrong"
+                self.example.services, self.example.actor(by), "delay", where, "it is wrong"
             )
         except PilothouseError:
             assert not allowed
@@ -184,7 +184,7 @@ class Promotions(RuleBasedStateMachine):
 
     @invariant()
     def what_is_live_is_what_the_rules_say(self) -> None:
-        with self.harbour.services.registry.read() as connection:
+        with self.example.services.registry.read() as connection:
             rows = connection.execute(
                 "SELECT t.name, v.number FROM deployments d JOIN targets t ON t.id = d.target_id "
                 "JOIN versions v ON v.id = d.version_id WHERE d.ended_at IS NULL"
@@ -194,7 +194,7 @@ class Promotions(RuleBasedStateMachine):
             assert list(audit_agreement.disagreements(connection)) == []
             audit.verify(connection)
         for number, asked in self.asked.items():
-            request = promotions.get_request(self.harbour.services, self.harbour.actor("ada"), number)
+            request = promotions.get_request(self.example.services, self.example.actor("ada"), number)
             assert str(request.status) == asked.status
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 
-from fixtures.registries import Harbour, make_harbour
+from fixtures.registries import Example, make_example
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON
@@ -18,7 +18,7 @@ from pilothouse.operations.automation.schedules import Due
 from pilothouse.operations.jobs import trainings
 from pilothouse.store import jobs as stored_jobs
 from pilothouse.store import schedules as stored
-from soak_plan import seeded, size
+from support.soak_plan import seeded, size
 
 SCHEDULES = [
     {"name": "berlin", "cron": "30 2 * * *", "timezone": "Europe/Berlin", "catch_up": "all"},
@@ -51,32 +51,32 @@ def resident_kb() -> int:
 
 def test_every_nominal_time_ends_once_as_run_merged_or_skipped(tmp_path: Path) -> None:
     chance, wanted = seeded("schedules"), size(120, 10_000)
-    harbour = make_harbour(tmp_path / "w")
-    harbour.time = datetime(2026, 3, 20, tzinfo=UTC)
-    applied = harbour.time
-    harbour.apply(automation={"schedule": SCHEDULES})
+    example = make_example(tmp_path / "w")
+    example.time = datetime(2026, 3, 20, tzinfo=UTC)
+    applied = example.time
+    example.apply(automation={"schedule": SCHEDULES})
     started: Counter[str] = Counter()
     runs, crashes, memory = 0, 0, 0
 
     def turn() -> int:
         """What a daemon does at an alarm, dying now and then: before, in the midst of, or after what it does."""
         done = 0
-        for item in schedules.due(harbour.services):
+        for item in schedules.due(example.services):
             fate = chance.random()
             if fate < 0.02:
                 raise CrashError
-            schedules.fire(harbour.services, item, functools.partial(act, item, fate))
+            schedules.fire(example.services, item, functools.partial(act, item, fate))
             done += 1
         return done
 
     def act(item: Due, fate: float, schedule: Schedule) -> str:
         key = schedules.trigger_key(schedule, item.nominal)
-        before = trainings_with(harbour, key)
-        job = trainings.start_training(harbour.services, DAEMON, "delay", trigger_key=key)
+        before = trainings_with(example, key)
+        job = trainings.start_training(example.services, DAEMON, "delay", trigger_key=key)
         if not before:
             started[key] += 1
-            with harbour.services.registry.transaction() as connection:
-                stored_jobs.end_waiting(connection, job.id, JobStatus.CANCELLED, "enough", at=harbour.time)
+            with example.services.registry.transaction() as connection:
+                stored_jobs.end_waiting(connection, job.id, JobStatus.CANCELLED, "enough", at=example.time)
         if fate < 0.04:
             raise CrashError
         return f"job {job.id}"
@@ -84,29 +84,29 @@ def test_every_nominal_time_ends_once_as_run_merged_or_skipped(tmp_path: Path) -
     while runs < wanted:
         move = chance.random()
         if move < 0.01:
-            harbour.pass_time(hours=8)  # the machine slept
+            example.pass_time(hours=8)  # the machine slept
         elif move < 0.02:
-            harbour.time += timedelta(hours=chance.choice((-2, 2)))  # somebody set the clock
+            example.time += timedelta(hours=chance.choice((-2, 2)))  # somebody set the clock
         elif move < 0.023:
-            automation_switch.pause(harbour.services, harbour.actor("oscar"), "a look")
-            harbour.pass_time(minutes=chance.randrange(1, 90))
-            schedules.due(harbour.services)
-            automation_switch.resume(harbour.services, harbour.actor("oscar"))
+            automation_switch.pause(example.services, example.actor("oscar"), "a look")
+            example.pass_time(minutes=chance.randrange(1, 90))
+            schedules.due(example.services)
+            automation_switch.resume(example.services, example.actor("oscar"))
         else:
-            harbour.pass_time(seconds=chance.randrange(20, 1_200))
+            example.pass_time(seconds=chance.randrange(20, 1_200))
         try:
             runs += turn()
         except CrashError:
             crashes += 1
         if not memory and runs >= wanted / 10:
             memory = resident_kb()
-    harbour.pass_time(hours=3)  # no clock is behind what was decided, and no crash is open
-    for item in schedules.due(harbour.services):
-        schedules.fire(harbour.services, item, functools.partial(act, item, 1.0))
+    example.pass_time(hours=3)  # no clock is behind what was decided, and no crash is open
+    for item in schedules.due(example.services):
+        schedules.fire(example.services, item, functools.partial(act, item, 1.0))
     grown = resident_kb() / memory - 1
-    print(f"{runs} runs until {harbour.time}, {crashes} crashes, memory {grown:+.1%}")
+    print(f"{runs} runs until {example.time}, {crashes} crashes, memory {grown:+.1%}")
 
-    with harbour.services.registry.read() as connection:
+    with example.services.registry.read() as connection:
         for schedule in stored.listed(connection):
             rule = stored.rule_of(connection, schedule.id)
             fires = stored.fires(connection, schedule.id, 1_000_000)[::-1]
@@ -116,7 +116,7 @@ def test_every_nominal_time_ends_once_as_run_merged_or_skipped(tmp_path: Path) -
             later = (
                 next(time for time in nominal_times(rule, fires[-1].nominal)) if rule.once is None else None
             )
-            assert later is None or start_of(rule, later) > harbour.time, schedule.name
+            assert later is None or start_of(rule, later) > example.time, schedule.name
             kinds = {fire.nominal: fire.decision for fire in fires}
             for fire in fires:
                 assert fire.reason
@@ -130,6 +130,6 @@ def test_every_nominal_time_ends_once_as_run_merged_or_skipped(tmp_path: Path) -
     assert grown <= 0.10
 
 
-def trainings_with(harbour: Harbour, key: str) -> bool:
-    with harbour.services.registry.read() as connection:
+def trainings_with(example: Example, key: str) -> bool:
+    with example.services.registry.read() as connection:
         return stored_jobs.find_by_trigger(connection, "delay", key) is not None

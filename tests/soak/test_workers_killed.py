@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from fixtures.registries import make_harbour
+from fixtures.registries import make_example
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import StaleAttemptError
 from pilothouse.domain.jobs import JobStatus
@@ -17,7 +17,7 @@ from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.jobs import job_attempts, jobs, trainings
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits
-from soak_plan import seeded, size
+from support.soak_plan import seeded, size
 
 LEASE_S = 0.4
 WORKERS = 4
@@ -71,12 +71,12 @@ def all_jobs(services: Services) -> list[JobStatus]:
 
 def test_each_job_has_one_result_however_often_its_workers_are_killed_or_stopped(tmp_path: Path) -> None:
     chance, wanted = seeded("workers killed"), size(10, 500)
-    harbour = make_harbour(tmp_path / "w")
+    example = make_example(tmp_path / "w")
     rules = {"estimator": "sklearn.linear_model.LogisticRegression", "concurrency": 50, "retries": 20}
-    harbour.apply(training=rules)
-    harbour.services.close()
-    services = harbour.services = open_workspace(tmp_path / "w")  # by the wall's clock
-    sam = harbour.actor("sam")
+    example.apply(training=rules)
+    example.services.close()
+    services = example.services = open_workspace(tmp_path / "w")  # by the wall's clock
+    sam = example.actor("sam")
     workers: dict[str, subprocess.Popen[str]] = {}
     heard: list[str] = []
     readers: list[threading.Thread] = []
@@ -143,7 +143,7 @@ def test_each_job_has_one_result_however_often_its_workers_are_killed_or_stopped
     assert attempts >= queued + kills // 2
     assert {row["n"] for row in ends} == {1}
     assert len(ends) == queued
-    audits.verify(services, harbour.actor("aud"))
+    audits.verify(services, example.actor("aud"))
     services.close()
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from leftovers import held
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.sqlite import Connection, Database, Schema, driver
 from pilothouse.sqlite.connection import has_wal_reset_bug
 from pilothouse.sqlite.errors import errors_named
 from support import until_the_test_ends, wait_until
+from support.leftovers import held
 
 
 def make_tables(connection: Connection) -> None:

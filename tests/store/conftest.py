@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.registries import Harbour, make_harbour
+from fixtures.registries import Example, make_example
 
 
 @pytest.fixture
-def harbour(tmp_path: Path) -> Iterator[Harbour]:
-    made = make_harbour(tmp_path / "workspace")
+def example(tmp_path: Path) -> Iterator[Example]:
+    made = make_example(tmp_path / "workspace")
     yield made
     made.services.close()

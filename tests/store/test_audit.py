@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.registries import Harbour
+from fixtures.registries import Example
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditHead
 from pilothouse.sqlite import driver
@@ -15,23 +15,23 @@ from pilothouse.store.values import to_us
 
 
 @pytest.fixture
-def log(harbour: Harbour) -> Harbour:
+def log(example: Example) -> Example:
     for number in range(5):
-        with harbour.services.registry.transaction() as connection:
+        with example.services.registry.transaction() as connection:
             audit.append(
                 connection,
-                at=harbour.time,
+                at=example.time,
                 actor="ann",
                 action="thing.done",
                 subject=f"thing {number}",
                 detail={"number": number, "share": 0.25, "old": None},
             )
-    return harbour
+    return example
 
 
-def tamper(harbour: Harbour, statement: str, *values: object) -> None:
+def tamper(example: Example, statement: str, *values: object) -> None:
     """What somebody with the file can do: take the triggers off and write."""
-    path = harbour.services.paths.registry
+    path = example.services.paths.registry
     connection = driver.connect(str(path), isolation_level=None)
     for row in connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'"
@@ -41,17 +41,17 @@ def tamper(harbour: Harbour, statement: str, *values: object) -> None:
     connection.close()
 
 
-def verify(harbour: Harbour, anchor: AuditHead | None = None) -> AuditHead:
-    with harbour.services.registry.read() as connection:
+def verify(example: Example, anchor: AuditHead | None = None) -> AuditHead:
+    with example.services.registry.read() as connection:
         return audit.verify(connection, anchor)
 
 
-def head(harbour: Harbour) -> AuditHead:
-    with harbour.services.registry.read() as connection:
+def head(example: Example) -> AuditHead:
+    with example.services.registry.read() as connection:
         return audit.head(connection)
 
 
-def test_an_untouched_log_is_verified_up_to_its_head(log: Harbour) -> None:
+def test_an_untouched_log_is_verified_up_to_its_head(log: Example) -> None:
     assert verify(log) == head(log)
     assert verify(log, head(log)) == head(log)
 
@@ -61,7 +61,7 @@ def test_an_untouched_log_is_verified_up_to_its_head(log: Harbour) -> None:
     [("recorded_at", 5), ("actor", "eve"), ("action", "thing.undone"), ("subject", "thing 9"), ("detail", '{"number": 3}'),
      ("detail", '{"share":0.250000001,"number":1,"old":null}')],
 )  # fmt: skip
-def test_a_changed_row_is_named(log: Harbour, column: str, value: object) -> None:
+def test_a_changed_row_is_named(log: Example, column: str, value: object) -> None:
     seq = head(log).count - 2
     tamper(log, f"UPDATE audit SET {column} = ? WHERE seq = ?", value, seq)
 
@@ -69,7 +69,7 @@ def test_a_changed_row_is_named(log: Harbour, column: str, value: object) -> Non
         verify(log)
 
 
-def test_a_missing_row_is_named(log: Harbour) -> None:
+def test_a_missing_row_is_named(log: Example) -> None:
     seq = head(log).count - 1
     tamper(log, "DELETE FROM audit WHERE seq = ?", seq)
 
@@ -77,7 +77,7 @@ def test_a_missing_row_is_named(log: Harbour) -> None:
         verify(log)
 
 
-def test_a_row_whose_hash_was_computed_again_breaks_the_next(log: Harbour) -> None:
+def test_a_row_whose_hash_was_computed_again_breaks_the_next(log: Example) -> None:
     seq = head(log).count - 2
     with log.services.registry.read() as connection:
         entry = next(e for e in audit.iterate(connection) if e.seq == seq)
@@ -90,7 +90,7 @@ def test_a_row_whose_hash_was_computed_again_breaks_the_next(log: Harbour) -> No
         verify(log)
 
 
-def test_a_log_that_was_cut_is_found_out_with_a_head_kept_elsewhere(log: Harbour) -> None:
+def test_a_log_that_was_cut_is_found_out_with_a_head_kept_elsewhere(log: Example) -> None:
     kept = head(log)
     tamper(log, "DELETE FROM audit WHERE seq > ?", kept.count - 2)
 
@@ -99,7 +99,7 @@ def test_a_log_that_was_cut_is_found_out_with_a_head_kept_elsewhere(log: Harbour
         verify(log, kept)
 
 
-def test_a_log_that_was_written_anew_is_found_out_with_a_head_kept_elsewhere(log: Harbour) -> None:
+def test_a_log_that_was_written_anew_is_found_out_with_a_head_kept_elsewhere(log: Example) -> None:
     kept = head(log)
     with log.services.registry.read() as connection:
         last = audit.entries(connection, limit=1)[0]
@@ -113,7 +113,7 @@ def test_a_log_that_was_written_anew_is_found_out_with_a_head_kept_elsewhere(log
         verify(log, kept)
 
 
-def test_pages_go_backwards_and_a_text_narrows_them(log: Harbour) -> None:
+def test_pages_go_backwards_and_a_text_narrows_them(log: Example) -> None:
     with log.services.registry.read() as connection:
         newest = audit.entries(connection, limit=2)
         before = audit.entries(connection, limit=2, before=newest[-1].seq)
@@ -130,7 +130,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_is_kept_as_it_came_and_the_chain_holds(log: Harbour, text: str) -> None:
+def test_hostile_text_is_kept_as_it_came_and_the_chain_holds(log: Example, text: str) -> None:
     detail: dict[str, Any] = {"text": text, text: [text]}
     with log.services.registry.transaction() as connection:
         audit.append(connection, at=log.time, actor=text, action=text, subject=text, detail=detail)
@@ -141,14 +141,14 @@ def test_hostile_text_is_kept_as_it_came_and_the_chain_holds(log: Harbour, text:
     assert verify(log).count == entry.seq
 
 
-def test_not_a_number_cannot_enter_the_log(log: Harbour) -> None:
+def test_not_a_number_cannot_enter_the_log(log: Example) -> None:
     before = head(log)
     with pytest.raises(ValueError), log.services.registry.transaction() as connection:
         audit.append(connection, at=log.time, actor="a", action="b", subject="c", detail={"x": float("nan")})
     assert head(log) == before
 
 
-def test_anybody_can_compute_the_hash_from_an_export(log: Harbour, tmp_path: Path) -> None:
+def test_anybody_can_compute_the_hash_from_an_export(log: Example, tmp_path: Path) -> None:
     import hashlib
 
     from pilothouse.operations.workspace import audits

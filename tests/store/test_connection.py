@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.registries import Harbour
+from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
 from pilothouse.sqlite import driver
 from pilothouse.store import audit, workspace
@@ -337,15 +337,15 @@ while True:
     registry.check()
 
 
-def test_two_approvers_in_two_processes_deploy_once(harbour: Harbour, tmp_path: Path) -> None:
+def test_two_approvers_in_two_processes_deploy_once(example: Example, tmp_path: Path) -> None:
     from pilothouse.operations.promotion import deployments, promotions
 
     requests = []
     for number in range(6):
         name = f"model-{number}"
-        harbour.apply(name, promotion={"approvals": 1 + number % 2})
-        harbour.add_version(name)
-        requests.append(promotions.request_promotion(harbour.services, harbour.actor("sam"), name))
+        example.apply(name, promotion={"approvals": 1 + number % 2})
+        example.add_version(name)
+        requests.append(promotions.request_promotion(example.services, example.actor("sam"), name))
     code = """
 import sys
 from pathlib import Path
@@ -373,7 +373,7 @@ print(*done)
 """
     barrier = tmp_path / "barrier"
     barrier.mkdir()
-    pair = [start(code, harbour.root, name, barrier) for name in ("pat", "pia")]
+    pair = [start(code, example.root, name, barrier) for name in ("pat", "pia")]
     done = []
     for process in pair:
         out, err = process.communicate(timeout=60)
@@ -383,16 +383,16 @@ print(*done)
     for request in requests:
         assert done.count(request.id) == request.policy["approvals"]
         assert (
-            promotions.get_request(harbour.services, harbour.actor("vera"), request.id).status == "deployed"
+            promotions.get_request(example.services, example.actor("vera"), request.id).status == "deployed"
         )
         history = deployments.list_deployments(
-            harbour.services, harbour.actor("vera"), model=request.model, live_only=False
+            example.services, example.actor("vera"), model=request.model, live_only=False
         )
         assert sorted((d.target, d.version, d.ended_at) for d in history) == [
             ("ewr", 1, None),
             ("jfk", 1, None),
         ]
-    with harbour.services.registry.read() as connection:
+    with example.services.registry.read() as connection:
         audit.verify(connection)
 
 

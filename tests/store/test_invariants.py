@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.registries import Harbour, make_harbour
+from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations import automation_switch
@@ -18,27 +18,27 @@ from pilothouse.store.migrations import APPEND_ONLY, NEVER_DELETED
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     """A row at least in every table; shared, because nothing here changes anything."""
-    harbour = make_harbour(tmp_path_factory.mktemp("invariants") / "workspace")
-    services = harbour.services
-    harbour.apply(
+    example = make_example(tmp_path_factory.mktemp("invariants") / "workspace")
+    services = example.services
+    example.apply(
         promotion={"approvals": 2},
         automation={"schedule": [{"name": "hourly", "every": "1h", "action": "monitor"}]},
     )
     for number in (1, 2):
-        harbour.add_version()
-        request = promotions.request_promotion(services, harbour.actor("sam"), f"delay/{number}")
-        promotions.comment(services, harbour.actor("pat"), request.id, "looked at it")
+        example.add_version()
+        request = promotions.request_promotion(services, example.actor("sam"), f"delay/{number}")
+        promotions.comment(services, example.actor("pat"), request.id, "looked at it")
         for name in ("pat", "pia"):
-            promotions.approve(services, harbour.actor(name), request.id, request.evidence_digest)
-    deployments.roll_back(services, harbour.actor("oscar"), "delay", reason="slow")
-    harbour.add_version(passed=False)
-    harbour.add_version()
-    promotions.request_promotion(services, harbour.actor("sam"), "delay/4")
-    workspaces.set_workspace_policy(services, harbour.actor("ada"), approvals=1)
-    automation_switch.pause(services, harbour.actor("ada"), "maintenance")
-    harbour.pass_time(hours=2)
+            promotions.approve(services, example.actor(name), request.id, request.evidence_digest)
+    deployments.roll_back(services, example.actor("oscar"), "delay", reason="slow")
+    example.add_version(passed=False)
+    example.add_version()
+    promotions.request_promotion(services, example.actor("sam"), "delay/4")
+    workspaces.set_workspace_policy(services, example.actor("ada"), approvals=1)
+    automation_switch.pause(services, example.actor("ada"), "maintenance")
+    example.pass_time(hours=2)
     for item in schedules.due(services):
         schedules.fire(services, item, lambda schedule: f"did {schedule.action}")
     with services.registry.transaction() as connection:
@@ -47,8 +47,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
         )
         connection.execute("INSERT INTO run_artifacts VALUES (1, 'log', printf('%064d', 1), 5)")
         report = ServingReport("ewr", 8080, 7, {"delay": 1}, {}, 0, {"delay": 4_100})
-        processes.put_report(connection, report, at=harbour.time)
-    yield harbour
+        processes.put_report(connection, report, at=example.time)
+    yield example
     services.close()
 
 
@@ -64,7 +64,7 @@ def rows(registry: Registry, table: str) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)
-def test_permanent_rows_are_neither_changed_nor_deleted(filled: Harbour, table: str) -> None:
+def test_permanent_rows_are_neither_changed_nor_deleted(filled: Example, table: str) -> None:
     registry = filled.services.registry
     with registry.read() as connection:
         column = connection.execute(f"SELECT name FROM pragma_table_info('{table}') LIMIT 1").fetchone()[0]
@@ -77,7 +77,7 @@ def test_permanent_rows_are_neither_changed_nor_deleted(filled: Harbour, table: 
 
 
 @pytest.mark.parametrize("table", ["audit", "versions", "runs", "snapshots", "decisions", "model_specs"])
-def test_insert_or_replace_is_no_way_round(filled: Harbour, table: str) -> None:
+def test_insert_or_replace_is_no_way_round(filled: Example, table: str) -> None:
     registry = filled.services.registry
     before = rows(registry, table)
 
@@ -89,12 +89,12 @@ def test_insert_or_replace_is_no_way_round(filled: Harbour, table: str) -> None:
 @pytest.mark.parametrize(
     "table", ["grants", "deployments", "promotion_requests", "holds", "jobs", "request_targets"]
 )
-def test_rows_with_states_are_not_deleted(filled: Harbour, table: str) -> None:
+def test_rows_with_states_are_not_deleted(filled: Example, table: str) -> None:
     assert table in NEVER_DELETED
     assert "permanent" in refused(filled.services.registry, f"DELETE FROM {table}")
 
 
-def test_a_target_never_has_two_live_versions_of_a_model(filled: Harbour) -> None:
+def test_a_target_never_has_two_live_versions_of_a_model(filled: Example) -> None:
     said = refused(
         filled.services.registry,
         "INSERT INTO deployments (model_id, version_id, target_id, kind, actor, reason, recorded_at, effective_at) "
@@ -144,11 +144,11 @@ def test_a_target_never_has_two_live_versions_of_a_model(filled: Harbour) -> Non
         ("UPDATE versions SET model_bytes = 'many'", "cannot store TEXT"),
     ],
 )  # fmt: skip
-def test_the_database_refuses(filled: Harbour, statement: str, why: str) -> None:
+def test_the_database_refuses(filled: Example, statement: str, why: str) -> None:
     assert why in refused(filled.services.registry, statement)
 
 
-def test_a_candidate_cannot_have_a_failed_gate(filled: Harbour) -> None:
+def test_a_candidate_cannot_have_a_failed_gate(filled: Example) -> None:
     said = refused(
         filled.services.registry,
         "INSERT INTO version_gates (version_id, position, gate, outcome, reason, figures, bound) "
@@ -158,7 +158,7 @@ def test_a_candidate_cannot_have_a_failed_gate(filled: Harbour) -> None:
     assert "cannot be a candidate" in said
 
 
-def test_columns_are_typed_and_not_a_number_is_refused(filled: Harbour) -> None:
+def test_columns_are_typed_and_not_a_number_is_refused(filled: Example) -> None:
     registry = filled.services.registry
     refused(registry, "INSERT INTO settings (name, value) VALUES ('x', ?)", b"\x00")
     refused(
@@ -168,7 +168,7 @@ def test_columns_are_typed_and_not_a_number_is_refused(filled: Harbour) -> None:
     )
 
 
-def test_the_temporary_file_of_a_test_is_what_the_product_opens(filled: Harbour) -> None:
+def test_the_temporary_file_of_a_test_is_what_the_product_opens(filled: Example) -> None:
     with filled.services.registry.read() as connection:
         settings = {
             name: connection.execute(f"PRAGMA {name}").fetchone()[0]

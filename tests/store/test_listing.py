@@ -1,16 +1,9 @@
 """Windows of long lists: the same rows in the same order as the whole list has, wherever the window lies."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "console"))
-
-import harbour
-
-import crowd
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.records import Job
@@ -20,6 +13,7 @@ from pilothouse.operations.services import Services
 from pilothouse.sqlite import windows
 from pilothouse.store import audit, listing
 from pilothouse.store import incidents as incident_rows
+from support import example, many_rows
 
 JOBS = 700
 ORDERS = {
@@ -47,16 +41,16 @@ FILTERS = {
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    root = tmp_path_factory.mktemp("crowd") / "workspace"
+    root = tmp_path_factory.mktemp("many_rows") / "workspace"
     root.mkdir()
-    crowd.build(root, jobs=JOBS, versions=40, alerts=120, deployments=60)
-    with harbour.opened(root) as services:
+    many_rows.build(root, jobs=JOBS, versions=40, alerts=120, deployments=60)
+    with example.opened(root) as services:
         yield services
 
 
 @pytest.fixture(scope="module")
 def everything(services: Services) -> list[Job]:
-    whole = listings.jobs_page(services, harbour.person(services, "pat"), Query(after=2_000)).rows
+    whole = listings.jobs_page(services, example.person(services, "pat"), Query(after=2_000)).rows
     assert len(whole) == JOBS + 6
     return list(whole)
 
@@ -73,7 +67,7 @@ def test_a_window_is_a_piece_of_the_whole(
     few: int,
 ) -> None:
     monkeypatch.setattr(windows, "FEW", few)
-    pat = harbour.person(services, "pat")
+    pat = example.person(services, "pat")
     passing = [job for job in everything if FILTERS[typed](job)]
     for descending in (False, True):
         wanted = [job.id for job in sorted(passing, key=ORDERS[sort], reverse=descending)]
@@ -94,13 +88,13 @@ def test_a_window_is_a_piece_of_the_whole(
 
 
 def test_only_unhealthy(services: Services, everything: list[Job]) -> None:
-    found = listings.jobs_page(services, harbour.person(services, "pat"), Query(unhealthy=True, after=2_000))
+    found = listings.jobs_page(services, example.person(services, "pat"), Query(unhealthy=True, after=2_000))
     wanted = [job.id for job in everything if job.status in ("failed", "crashed")]
     assert [job.id for job in found.rows] == wanted
 
 
 def test_every_list_takes_every_column_and_a_text(services: Services) -> None:
-    pat = harbour.person(services, "pat")
+    pat = example.person(services, "pat")
     pages = {
         "JOBS": listings.jobs_page, "VERSIONS": listings.versions_page, "DEPLOYMENTS": listings.deployments_page,
         "AUDIT": listings.audit_page, "INCIDENTS": incidents.incidents_page,
@@ -132,7 +126,7 @@ INCIDENT_FILTERS = {
 
 
 def test_incidents_are_found_by_what_their_alerts_say(services: Services) -> None:
-    pat = harbour.person(services, "pat")
+    pat = example.person(services, "pat")
     everything = incidents.incidents_page(services, pat, Query(after=2_000)).rows
     assert len(everything) > 100
     for typed, holds in INCIDENT_FILTERS.items():
@@ -151,7 +145,7 @@ def test_all_incidents_are_sorted_by_what_is_shown(
     services: Services, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr(windows, "FEW", few)
-    pat = harbour.person(services, "pat")
+    pat = example.person(services, "pat")
     incident_cost.judge_what_moved(services, windows_closed=True)
     everything = incidents.incidents_page(services, pat, Query(after=2_000)).rows
     assert len({i.cost.rank for i in everything}) > 60
@@ -175,7 +169,7 @@ def test_all_incidents_are_sorted_by_what_is_shown(
 def test_an_unknown_column_is_said(services: Services) -> None:
     with pytest.raises(InvalidInputError, match="there is no column 'colour' here: expected job, kind"):
         listings.jobs_page(
-            services, harbour.person(services, "pat"), Query(filter=parse_filter("colour=red"))
+            services, example.person(services, "pat"), Query(filter=parse_filter("colour=red"))
         )
 
 
@@ -221,7 +215,7 @@ def test_what_an_entry_of_the_log_says_is_found_in_any_script(services: Services
 
     def found(typed: str) -> bool:
         query = Query(filter=parse_filter(typed), after=2_000)
-        page = listings.audit_page(services, harbour.person(services, "pat"), query)
+        page = listings.audit_page(services, example.person(services, "pat"), query)
         return said.seq in [entry.seq for entry in page.rows]
 
     for typed in (

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from job_workshop import MODEL, SCIENTIST, actor, applied, trained, write_model
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models
 from pilothouse.store import models, runs, versions
+from support.job_workspace import MODEL, SCIENTIST, actor, applied, trained, write_model
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import sys
 import textwrap
 from pathlib import Path
 
-from flight_batches import NOW_US, batches, flights, specification
 from pilothouse.telemetry import TelemetryStore, VersionFacts
+from support.flight_batches import NOW_US, batches, flights, specification
 
 CHILD = textwrap.dedent("""
     import sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[2])
-    from flight_batches import NOW_US, batches, flights, specification
+    from support.flight_batches import NOW_US, batches, flights, specification
     from pilothouse.telemetry import TelemetryStore, VersionFacts
     store, facts = TelemetryStore(Path(sys.argv[1])), VersionFacts(specification())
     for batch in batches(flights().iloc[30_000:34_000], 17):

@@ -6,12 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flight_batches import CATEGORICAL, NOW_US, NUMERIC, batch_of, batches, columns_of, flights, specification
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
 from pilothouse.statistics.profiles import latency, profile, profile_storage
 from pilothouse.telemetry import Limits, TelemetryStore, VersionFacts, from_us
 from pilothouse.telemetry.admission import DAY_US, HOUR_US
 from pilothouse.telemetry.streams import rejected_counts
+from support.flight_batches import (
+    CATEGORICAL,
+    NOW_US,
+    NUMERIC,
+    batch_of,
+    batches,
+    columns_of,
+    flights,
+    specification,
+)
 
 APRIL = 1_364_774_400_000_000  # 2013-04-01 00:00 UTC
 JULY = APRIL + 91 * DAY_US

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flight_batches import NOW_US, batch_of, batches, flights, specification
 from pilothouse.domain.wire import LabelReceipt, Outcome
 from pilothouse.statistics.performance import outcomes
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from pilothouse.telemetry.streams import rejected_counts
+from support.flight_batches import NOW_US, batch_of, batches, flights, specification
 
 APRIL = 1_364_774_400_000_000
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from flight_batches import NOW_US, batch_of, flights, specification
 from pilothouse.domain.wire import PredictionBatch
 from pilothouse.statistics.profiles import profile, profile_storage
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from pilothouse.telemetry.streams import list_streams, read_clock
+from support.flight_batches import NOW_US, batch_of, flights, specification
 
 MINUTE_US = 60_000_000
 

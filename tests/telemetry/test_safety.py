@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flight_batches import NOW_US, batch_of, batches, flights, specification
 from pilothouse.domain.wire import (
     CodedTexts,
     Outcome,
@@ -27,7 +26,8 @@ from pilothouse.domain.wire import (
 from pilothouse.telemetry import TelemetryStore, VersionFacts, outcome_matching, streams
 from pilothouse.telemetry.schema import _FIRST
 from pilothouse.telemetry.streams import EXAMPLES_A_REASON, rejected_counts
-from templates import copy_of
+from support.flight_batches import NOW_US, batch_of, batches, flights, specification
+from support.templates import copy_of
 
 TESTS = str(Path(__file__).resolve().parent.parent)
 
@@ -296,7 +296,7 @@ CHILD = textwrap.dedent("""
     import sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[2])
-    from flight_batches import NOW_US, batches, flights, specification
+    from support.flight_batches import NOW_US, batches, flights, specification
     from pilothouse.domain.wire import Outcome
     from pilothouse.telemetry import TelemetryStore, VersionFacts
     store, facts = TelemetryStore(Path(sys.argv[1])), VersionFacts(specification())

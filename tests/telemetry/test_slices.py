@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flight_batches import NOW_US, batches, flights, specification
 from pilothouse.domain.wire import Outcome
 from pilothouse.statistics.performance import outcomes
 from pilothouse.telemetry import TelemetryStore, VersionFacts, slices
+from support.flight_batches import NOW_US, batches, flights, specification
 
 APRIL = 1_364_774_400_000_000
 CUT = ("carrier", "hour", "dest", "temp", "nothing")

@@ -20,7 +20,7 @@ from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_pla
 from pilothouse.training.rows import Rows, truth_of
 from pilothouse.training.scoring import load_predictor, score
 from pilothouse.training.times import micros
-from soak_plan import LONG
+from support.soak_plan import LONG
 
 MODELS = Path(demo).parent / "models"
 FILES = {"flight-delay": "flights.parquet", "bike-demand": "bikeshare.parquet"}

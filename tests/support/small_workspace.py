@@ -13,7 +13,7 @@ from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
 from support import until_the_test_ends, wait_until
-from templates import copy_of
+from support.templates import copy_of
 
 MODEL = """
 name = "delay"
@@ -49,7 +49,7 @@ ESTIMATOR = 'estimator = "sklearn.ensemble.HistGradientBoostingClassifier"\npara
 
 
 @dataclass(frozen=True)
-class Workshop:
+class SmallWorkspace:
     """An open workspace with a data scientist and an approver. Its model ``delay`` runs on the target ``ewr``."""
 
     root: Path
@@ -81,11 +81,13 @@ class Workshop:
         return self.job(number)
 
 
-def make_workshop(root: Path) -> Workshop:
+def make_small_workspace(root: Path) -> SmallWorkspace:
     """Make the workspace in ``root``."""
-    copy_of("workshop", _build, root)
+    copy_of("small_workspace", _build, root)
     services = until_the_test_ends(open_workspace(root))
-    return Workshop(root, services, *(workspaces.identify(services, name) for name in ("ada", "sam", "pat")))
+    return SmallWorkspace(
+        root, services, *(workspaces.identify(services, name) for name in ("ada", "sam", "pat"))
+    )
 
 
 def _build(root: Path) -> None:
@@ -96,7 +98,7 @@ def _build(root: Path) -> None:
         workspaces.grant_role(services, admin, name, role)
     (root / "data").mkdir()
     _write_rows(root / "data" / "rows.csv", 1_500)
-    Workshop(root, services, admin, admin, admin).write_model()
+    SmallWorkspace(root, services, admin, admin, admin).write_model()
     services.close()
 
 

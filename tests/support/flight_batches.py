@@ -23,7 +23,7 @@ NUMERIC = (
     "visib",
 )
 CATEGORICAL = ("carrier", "dest")
-SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "flights.parquet"
+SAMPLE = Path(__file__).resolve().parents[2] / "sample_data" / "flights.parquet"
 NOW_US = 1_790_000_000_000_000
 """A wall clock long after every flight."""
 

@@ -11,8 +11,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harbour_telemetry import keep_reference, observe
-
 from pilothouse.composition import open_workspace
 from pilothouse.domain.evaluation import ColumnSummary, GateOutcome, GateResult, MetricValue
 from pilothouse.domain.identifiers import VersionReference
@@ -30,6 +28,7 @@ from pilothouse.store import access, audit, deployments, models, processes, runs
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.processes import own_name
+from support.example_telemetry import keep_reference, observe
 
 NOW = datetime(2013, 9, 2, 6, 30, tzinfo=UTC)
 PEOPLE = {"sam": Role.DATA_SCIENTIST, "pat": Role.APPROVER, "olga": Role.OPERATOR, "vic": Role.VIEWER}

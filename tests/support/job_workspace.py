@@ -19,7 +19,7 @@ from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
 from support import until_the_test_ends
-from templates import copy_of
+from support.templates import copy_of
 
 ADMIN, SCIENTIST, APPROVER = "eve", "ann", "bob"
 

@@ -1,11 +1,9 @@
 """The frozen workspace with more in it: a search with its trials, triggers and what they did, legal holds, outcomes without
-their prediction. Apart from ``harbour``, so that what other tests see stays as it is."""
+their prediction. Apart from ``example``, so that what other tests see stays as it is."""
 
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-import harbour
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.roles import Role
@@ -16,6 +14,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, retention, workspaces
 from pilothouse.store import jobs as stored
 from pilothouse.store import triggers
+from support import example
 
 SEARCH = """
 [training.search]
@@ -44,15 +43,15 @@ MINUTE = timedelta(minutes=1)
 
 
 def add(root: Path) -> int:
-    """Put it all into the workspace of ``harbour.build``; the number of the job that searches."""
+    """Put it all into the workspace of ``example.build``; the number of the job that searches."""
     file = root / "models" / "flight-delay" / "model.toml"
     text = file.read_text()
     first, rest = text.split("[gates.latency]")
     schedule = "[[automation.schedule]]"
     rest = rest.replace(schedule, f"{TRIGGERS}\n{schedule}")
     file.write_text(f"{first}{SEARCH}\n[gates.latency]{rest}")
-    with harbour.opened(root) as services:
-        harbour.at(services, harbour.NOW - 60 * MINUTE)
+    with example.opened(root) as services:
+        example.at(services, example.NOW - 60 * MINUTE)
         ada = workspaces.identify(services, "ada")
         workspaces.grant_role(services, ada, "rex", Role.ADMIN)
         apply_models.apply(services, ada)
@@ -60,7 +59,7 @@ def add(root: Path) -> int:
         _trigger(services)
         held = retention.place_hold(services, ada, "case 2013-117", model="bike-demand")
         retention.place_hold(services, ada, "audit of the summer", target="jfk")
-        harbour.at(services, harbour.NOW - 30 * MINUTE)
+        example.at(services, example.NOW - 30 * MINUTE)
         retention.lift_hold(services, ada, held.id, "the case is closed")
         _outcomes(services)
         return number
@@ -68,7 +67,7 @@ def add(root: Path) -> int:
 
 def _search(services: Services) -> int:
     job = trainings.start_training(
-        services, harbour.person(services, "sam"), "flight-delay", reason="look wider", priority=50
+        services, example.person(services, "sam"), "flight-delay", reason="look wider", priority=50
     )
     claim = jobs.claim_job(services, "daemon-1", 3_600)
     assert claim is not None

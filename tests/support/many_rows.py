@@ -4,9 +4,8 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
-import harbour
-
 from pilothouse.sqlite import Connection
+from support import example
 
 _ENDED = ("succeeded", "failed", "cancelled", "crashed")
 _PEOPLE = ("sam", "olga", "daemon")
@@ -18,14 +17,14 @@ def build(root: Path, *, jobs: int, versions: int = 0, alerts: int = 0, deployme
     ``alerts``: each an incident of its own that is over, but for the newest nine; ``deployments``: on its three targets in
     turn, each in place of the one before.
     """
-    harbour.build(root)
+    example.build(root)
     if alerts or deployments:
-        with harbour.opened(root) as services, services.registry.transaction() as connection:
+        with example.opened(root) as services, services.registry.transaction() as connection:
             _add_alerts(connection, alerts)
             _add_deployments(connection, deployments)
-    with harbour.opened(root) as services, services.registry.transaction() as connection:
+    with example.opened(root) as services, services.registry.transaction() as connection:
         (last,) = connection.execute("SELECT max(id) FROM jobs").fetchone()
-        start = int((harbour.NOW + timedelta(days=1)).timestamp() * 1e6)
+        start = int((example.NOW + timedelta(days=1)).timestamp() * 1e6)
         connection.executemany(
             "INSERT INTO jobs (kind, model_id, spec_id, status, created_by, reason, created_at, started_at, ended_at, attempt, "
             "options, error) VALUES (?, ?, (SELECT max(id) FROM model_specs WHERE model_id = ?), ?, ?, ?, ?, ?, ?, 1, ?, ?)",
@@ -64,7 +63,7 @@ _MINUTE = 60_000_000
 
 def _add_alerts(connection: Connection, count: int) -> None:
     (last,) = connection.execute("SELECT max(id) FROM incidents").fetchone()
-    start = int((harbour.NOW - timedelta(days=200)).timestamp() * 1e6)
+    start = int((example.NOW - timedelta(days=200)).timestamp() * 1e6)
     times = [start + i * _MINUTE for i in range(count)]
     connection.executemany(
         "INSERT INTO incidents (id, model_id, recorded_at, assignee) VALUES (?, ?, ?, ?)",
@@ -101,7 +100,7 @@ def _add_alerts(connection: Connection, count: int) -> None:
 
 
 def _add_deployments(connection: Connection, count: int) -> None:
-    start = int((harbour.NOW - timedelta(days=200)).timestamp() * 1e6)
+    start = int((example.NOW - timedelta(days=200)).timestamp() * 1e6)
     connection.executemany(
         "INSERT INTO deployments (model_id, version_id, target_id, kind, actor, reason, recorded_at, effective_at, ended_at, "
         "ended_effective_at, request_id) VALUES (?, (SELECT id FROM versions WHERE model_id = ? AND number = 1), "

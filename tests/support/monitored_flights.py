@@ -8,7 +8,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flight_batches import CATEGORICAL, NOW_US, NUMERIC, batches, columns_of, flights, specification
 from pilothouse.composition import open_workspace
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.jobs import JobStatus
@@ -22,7 +21,8 @@ from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.statistics import reference as references
 from pilothouse.store import deployments, models, runs, versions
 from pilothouse.telemetry import from_us, readings, to_us
-from templates import copy_of
+from support.flight_batches import CATEGORICAL, NOW_US, NUMERIC, batches, columns_of, flights, specification
+from support.templates import copy_of
 
 DAY_US = 86_400_000_000
 APRIL = datetime(2013, 4, 1, tzinfo=UTC)
