@@ -89,7 +89,7 @@ def _times_us(column: Any, timezone: str | None) -> Any:
     import pyarrow as pa
 
     if column.type.tz is not None or timezone is None:
-        return column.demo(pa.timestamp("us")).demo(pa.int64()).combine_chunks()
+        return column.cast(pa.timestamp("us")).cast(pa.int64()).combine_chunks()
     zone = ZoneInfo(timezone)
     return pa.array([_micros(value.replace(tzinfo=zone)) for value in column.to_pylist()], pa.int64())
 
