@@ -39,6 +39,10 @@ def show(
             demo.services.close()
             return launch(root, workspace.os_user(), actor or workspace.APPROVER)
         finally:
+            if replay.poll():  # nobody else would say it: to the console it is a day without traffic
+                progress.say(
+                    f"the replay broke off with exit code {replay.returncode}: see {root}/state/demo.log"
+                )
             replay.terminate()
             replay.wait(timeout=10)
     finally:
