@@ -1,5 +1,6 @@
 """``pilothouse demo`` as a newcomer sees it: on a terminal of 80×24 it opens the console."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -25,7 +26,9 @@ def test_the_demo_opens_the_console_and_gives_the_terminal_back(tmp_path: Path) 
                 terminal.write(key.encode())
                 shows(terminal, words)
             terminal.write(b"\x1b")
-            wait_until(lambda: "EVERYWHERE" not in "\n".join(screen_of(terminal, 80, 24).display), 30, 0.2)
+            wait_until(lambda: "EVERYWHERE" not in text_of(terminal), 30, 0.2)
+            terminal.write(b"4")
+            wait_until(lambda: re.search(r"[1-9][0-9,]* predictions", text_of(terminal)), 120, 0.2)
             terminal.write(b"q")
             # read on meanwhile: a terminal that nobody reads from holds up whoever writes to it
             wait_until(
@@ -36,7 +39,12 @@ def test_the_demo_opens_the_console_and_gives_the_terminal_back(tmp_path: Path) 
         assert f"--workspace '{root}' --as {workspace.APPROVER}" in said, "what is to be typed is quoted"
         assert "Traceback" not in said
     finally:
-        workspace.strike(root)
+        workspace.remove(root)
+
+
+def text_of(terminal: Terminal) -> str:
+    """What the terminal shows."""
+    return "\n".join(screen_of(terminal, 80, 24).display)
 
 
 def shows(terminal: Terminal, *words: str) -> None:
@@ -44,10 +52,10 @@ def shows(terminal: Terminal, *words: str) -> None:
 
     def shown() -> bool:
         assert terminal.process.poll() is None, terminal.output()[-2_000:]
-        text = "\n".join(screen_of(terminal, 80, 24).display)
+        text = text_of(terminal)
         return all(word in text for word in words)
 
     try:
         wait_until(shown, 300, 0.2)
     except AssertionError:
-        raise AssertionError(f"no {words} on:\n" + "\n".join(screen_of(terminal, 80, 24).display)) from None
+        raise AssertionError(f"no {words} on:\n{text_of(terminal)}") from None
