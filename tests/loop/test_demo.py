@@ -59,7 +59,7 @@ def demo(root: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.wait()
-        workspace.strike(root)
+        workspace.remove(root)
 
 
 def finished(process: subprocess.Popen[str], *codes: int, timeout: float = 900) -> dict[str, Any]:
