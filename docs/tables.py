@@ -4,6 +4,7 @@
 a test fails where a document is behind the program.
 """
 
+import ast
 import inspect
 import re
 import sys
@@ -20,21 +21,40 @@ from pilothouse.console.session.views import VIEWS
 from pilothouse.domain.roles import PERMISSIONS, Permission, Role
 
 DOCUMENTS = Path(__file__).parent
+PACKAGE = DOCUMENTS.parent / "src" / "pilothouse"
 _LAYERS = {
-    "cli": "the command line: words, tables, exit codes",
-    "demo": "the story on real flights",
-    "console": "the screens: no rule, no SQL",
-    "daemon": "supervision, hub, schedules",
-    "composition": "puts a workspace together",
-    "operations": "one use case a function: permission, policy, change and audit row in one transaction",
-    "execution": "getting a job run: launcher, steps, time-outs, isolation",
-    "store": "all SQL on registry.db",
-    "telemetry": "all SQL on telemetry.db: batches in, profiles rolled up, windows out",
-    "artifacts": "content-addressed files",
-    "statistics": "numbers about windows: arrays in, values out",
-    "sqlite": "the SQLite machinery: one driver (`pysqlite3`; on ARM a small one over `apsw`), safe connections",
-    "domain": "what is true: standard library only, no I/O, no clock",
+    "cli": "The command line: arguments, tables, JSON, exit codes.",
+    "demo": "The demo on real flights.",
+    "console": "The console: screens and keys. No rule, no SQL.",
+    "daemon": "The daemon: job supervision, hub, schedules, serving processes.",
+    "composition": "Opens a workspace: connects stores and operations.",
+    "operations": "The use cases, one function each: permission, policy, change and audit row in one transaction.",
+    "execution": "Running jobs: launcher, steps, time-outs, isolation.",
+    "store": "SQL on `registry.db`.",
+    "telemetry": "SQL on `telemetry.db`: batches in, profiles rolled up, windows out.",
+    "artifacts": "Content-addressed files.",
+    "statistics": "Numbers about windows: arrays in, values out. No I/O.",
+    "sqlite": "SQLite: one driver (`pysqlite3`; on ARM a small one over `apsw`), safe connections, transactions.",
+    "domain": "Records and rules. Standard library only, no I/O, no clock.",
 }
+_BESIDE = {
+    "presentation": (
+        "`domain`",
+        "Values to cells, texts and charts. Pure; shared by console, command line and demo.",
+    ),
+    "serving": (
+        "`inference`, `artifacts`, `system`, `domain`",
+        "The serving process of a target. The hub shares its few lines of HTTP.",
+    ),
+    "training": (
+        "`inference`, `statistics`, `system`, `domain`",
+        "What happens inside a step's process. Started by module name, imported by nobody.",
+    ),
+    "inference": ("`domain`", "A model from its bytes: safe format, schema, prediction."),
+    "system": ("`domain`", "What the operating system gives: Landlock, processes, files, paths."),
+}
+_ROOMS = ("cli", "operations", "statistics", "presentation", "console", "training")
+"""Packages whose folders are listed one by one, each by the first sentence of its docstring."""
 JSON = "json"
 """The option that every command has that shows something: it stands in the usage line."""
 _BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -145,12 +165,31 @@ def layers_table() -> str:
     project = tomllib.loads((DOCUMENTS.parent / "pyproject.toml").read_text("utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]
     levels = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    rows = [
-        (f"`{name}`" if place == 0 else f"beside it `{name}`", _LAYERS[name])
-        for level in levels
-        for place, name in enumerate(part.strip().removeprefix("pilothouse.") for part in level.split("|"))
-    ]
+    rows: list[tuple[str, str]] = []
+    for level in levels:
+        names = [part.strip().removeprefix("pilothouse.") for part in level.split("|")]
+        for place, name in enumerate(names):
+            rows.append((f"**`{name}`**" if place == 0 else f"beside it **`{name}`**", _LAYERS[name]))
+            rows += _rooms(name)
     return "\n" + table(("layer, from the top", "what it is for"), rows) + "\n"
+
+
+def beside_table() -> str:
+    """The packages that are no layer, with what they may import."""
+    rows: list[tuple[str, str, str]] = []
+    for name, (imports, purpose) in _BESIDE.items():
+        rows.append((f"**`{name}`**", imports, purpose))
+        rows += [(room, "", of_room) for room, of_room in _rooms(name)]
+    return "\n" + table(("package", "imports", "what it is for"), rows) + "\n"
+
+
+def _rooms(package: str) -> list[tuple[str, str]]:
+    """The folders of a package, each with the first line of its docstring."""
+    found = []
+    for path in sorted((PACKAGE / package).glob("*/__init__.py")) if package in _ROOMS else []:
+        words = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        found.append((f"`{package}/{path.parent.name}`", words.partition("\n")[0]))
+    return found
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -159,6 +198,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "commands": commands_reference,
     "permissions": permissions_table,
     "layers": layers_table,
+    "beside": beside_table,
 }
 
 
