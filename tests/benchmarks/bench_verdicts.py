@@ -109,7 +109,7 @@ def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list
                 independent_study(r, seed, (1, w), (k, m)) for seed in range(n * times)
             ],
         )
-    for title, days, season, references in (("wandering", 91, 0.0, 12), ("seasonal", 730, 1.5, 12)):
+    for title, days, season, references in (("overdispersed", 91, 0.0, 12), ("seasonal", 730, 1.5, 12)):
         yield (
             title,
             lambda t=title, d=days, s=season, n=1 if short else references: [
@@ -143,8 +143,8 @@ def judge_all(title: str, pairs: list[list[Study]]) -> dict[str, Outcome]:
 def false_alarms(results: dict[str, dict[str, Outcome]]) -> None:
     """The table of false alarms."""
     print(
-        "\n| windows | feature-windows | Pilothouse: a window speaks | Pilothouse: an alert opens | Evidently | NannyML "
-        "| Pilothouse, moved |"
+        "\n| windows | feature-windows | Pilothouse: a significant window | Pilothouse: an alert opens | Evidently | NannyML "
+        "| Pilothouse, matched |"
     )
     print("|---|---|---|---|---|---|---|")
     for title, found in results.items():

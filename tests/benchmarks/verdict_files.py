@@ -145,7 +145,7 @@ def wandering(rng: np.random.Generator, days: int, a_day: int, season: float = 0
     return {
         "weather": wave + level(0.8, 1.0) + rng.normal(0, 1, n),
         "pressure": level(0.5, 0.5) + rng.normal(0, 1, n),
-        "steady": rng.normal(0, 1, n),
+        "stationary": rng.normal(0, 1, n),
         "rain": np.where(rng.random(n) < 1 - share * 0.3, 0.0, rng.exponential(1, n)),
         "mix": np.where(rng.random(n) < share, 0, rng.integers(1, 3, n)),
         "score": 1 / (1 + np.exp(-(level(0.6, 0.4) + rng.normal(-1, 1, n)))),
@@ -153,10 +153,10 @@ def wandering(rng: np.random.Generator, days: int, a_day: int, season: float = 0
 
 
 SUDDEN: dict[str, tuple[str, Shift]] = {
-    **{f"wanders +{s} σ": ("weather", lambda v, _, s=s: v + s) for s in (1.0, 2.0, 4.0)},
+    **{f"overdispersed +{s} σ": ("weather", lambda v, _, s=s: v + s) for s in (1.0, 2.0, 4.0)},
     **{f"noise ×{s}": ("weather", lambda v, _, s=s: v.mean() + s * (v - v.mean())) for s in (1.5, 2.0)},
-    "wanders little +0.5 σ": ("pressure", lambda v, _: v + 0.5),
-    "steady +0.5 σ": ("steady", lambda v, _: v + 0.5),
+    "slightly overdispersed +0.5 σ": ("pressure", lambda v, _: v + 0.5),
+    "stationary +0.5 σ": ("stationary", lambda v, _: v + 0.5),
     "mix 20 points": ("mix", lambda v, r: moved(v, r, 0.2)),
 }
 

@@ -138,7 +138,7 @@ def performance(short: bool, times: int) -> None:
     methods = {rows: _ways(rates, scores.get(rows)) for rows, rates in found.items()}
     quiet = [
         f"{found[rows][DEFAULT_RATE].alerts / len(found[rows][DEFAULT_RATE].quiet):.1%} alerts "
-        f"({np.mean(found[rows][DEFAULT_RATE].quiet):.0%} speak)"
+        f"({np.mean(found[rows][DEFAULT_RATE].quiet):.0%} significant)"
         + "".join(f" / {x:.1%}" for x, _ in ways[1:])
         for rows, ways in methods.items()
     ]

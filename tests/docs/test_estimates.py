@@ -1,4 +1,4 @@
-"""What docs/monitoring.md says of estimates is what the code does."""
+"""What docs/monitoring.md and docs/statistics.md say of estimates is what the code does."""
 
 from documents import DOCUMENTS
 
@@ -6,7 +6,7 @@ from pilothouse.domain.change_diagnosis import MUCH_VOLUME, Change
 from pilothouse.statistics import performance_estimation
 from pilothouse.statistics.estimation import probability_calibration
 
-TEXT = (DOCUMENTS / "monitoring.md").read_text("utf-8")
+TEXT = "\n".join((DOCUMENTS / name).read_text("utf-8") for name in ("monitoring.md", "statistics.md"))
 
 
 def test_bounds_and_forms_are_those_in_force():

@@ -1,4 +1,4 @@
-"""Figures and lists in docs/monitoring.md are those of the code."""
+"""Figures and lists in docs/monitoring.md, and words in docs/statistics.md, are those of the code."""
 
 import re
 from typing import get_args
@@ -13,7 +13,7 @@ from pilothouse.statistics.performance import performance_verdicts
 from pilothouse.statistics.significance import calibration, multiplicity, null_windows, overdispersion
 from pilothouse.telemetry import admission, outcome_matching, rollup
 
-TEXT = (DOCUMENTS / "monitoring.md").read_text("utf-8")
+TEXT = "\n".join((DOCUMENTS / name).read_text("utf-8") for name in ("monitoring.md", "statistics.md"))
 
 
 def first_cells(heading: str) -> list[str]:
