@@ -122,16 +122,27 @@ def test_exit_codes_are_those_of_the_errors():
     assert documented == family | {0, EXIT_DEGRADED, EXIT_CRITICAL, INTERNAL_ERROR, 130}
 
 
-def test_the_script_for_wrappers_does_what_the_page_says(tmp_path, monkeypatch):
+def test_the_command_for_wrappers_does_what_the_page_says(tmp_path):
+    from pilothouse.cli import group
+    from pilothouse.cli.session import os_user
     from pilothouse.composition import open_workspace
     from pilothouse.operations.workspace import workspaces
 
-    workspaces.initialise(tmp_path, "olga")
-    script = blocks(DOCUMENTS / "command-line.md", "python")[0]
-    monkeypatch.setattr("sys.argv", ["trust.py", str(tmp_path), "olga", "mlops"])
-    exec(compile(script, "trust.py", "exec"), {})
+    (shown,) = [
+        words
+        for words in commands_shown(DOCUMENTS / "command-line.md")
+        if words[2:] == ["wrapper", "trust", "mlops"]
+    ]
+    workspaces.initialise(tmp_path, os_user())
+    group.run(["-w", str(tmp_path), *shown[2:]])
     services = open_workspace(tmp_path)
     try:
         assert workspaces.identify(services, "mlops", "petra").name == "petra"
     finally:
         services.close()
+
+
+@pytest.mark.parametrize("option", ["--as", "--at", "--workspace"])
+def test_options_of_the_whole_program_stand_before_the_command(option):
+    assert fault([option, "elsewhere", "status"]) == ""
+    assert "No such option" in fault(["status", option, "elsewhere"])
