@@ -23,3 +23,8 @@ def tables_module() -> ModuleType:
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
+
+
+def words_of(*names: str) -> str:
+    """The text of pages of the documents, wherever their lines end."""
+    return " ".join(" ".join((DOCUMENTS / name).read_text("utf-8").split()) for name in names)

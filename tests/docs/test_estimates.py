@@ -1,12 +1,13 @@
 """What docs/monitoring.md and docs/statistics.md say of estimates is what the code does."""
 
-from documents import DOCUMENTS
+from documents import DOCUMENTS, words_of
 
 from pilothouse.domain.change_diagnosis import MUCH_VOLUME, Change
 from pilothouse.statistics import performance_estimation
 from pilothouse.statistics.estimation import probability_calibration
 
-TEXT = "\n".join((DOCUMENTS / name).read_text("utf-8") for name in ("monitoring.md", "statistics.md"))
+PAGE = (DOCUMENTS / "monitoring.md").read_text("utf-8")
+TEXT = words_of("monitoring.md", "statistics.md")
 
 
 def test_bounds_and_forms_are_those_in_force():
@@ -19,7 +20,7 @@ def test_bounds_and_forms_are_those_in_force():
 
 
 def test_every_verdict_is_explained():
-    section = TEXT.split("### What changed\n", 1)[1]
+    section = PAGE.split("### What changed\n", 1)[1]
     for change in Change:
         assert f"| {str(change).split(':')[0]} |" in section
 

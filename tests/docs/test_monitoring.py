@@ -3,7 +3,7 @@
 import re
 from typing import get_args
 
-from documents import DOCUMENTS
+from documents import DOCUMENTS, words_of
 
 from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
 from pilothouse.operations.alerts import alerting, silence
@@ -13,11 +13,12 @@ from pilothouse.statistics.performance import performance_verdicts
 from pilothouse.statistics.significance import calibration, multiplicity, null_windows, overdispersion
 from pilothouse.telemetry import admission, outcome_matching, rollup
 
-TEXT = "\n".join((DOCUMENTS / name).read_text("utf-8") for name in ("monitoring.md", "statistics.md"))
+PAGE = (DOCUMENTS / "monitoring.md").read_text("utf-8")
+TEXT = words_of("monitoring.md", "statistics.md")
 
 
 def first_cells(heading: str) -> list[str]:
-    section = TEXT.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    section = PAGE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
     return re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
 
 

@@ -4,7 +4,7 @@ import json
 import re
 import tomllib
 
-from documents import DOCUMENTS, ROOT, blocks
+from documents import DOCUMENTS, ROOT, blocks, words_of
 
 from pilothouse.daemon.hub_checks import MAXIMUM_OUTCOMES
 from pilothouse.inference.schema import InputColumn, InputSchema
@@ -38,7 +38,7 @@ def test_the_answer_shown_has_the_outputs_that_are_given():
 
 
 def test_the_bounds_named_are_those_in_force():
-    text, limits = PAGE.read_text("utf-8"), SpoolLimits()
+    text, limits = words_of("serving.md"), SpoolLimits()
     assert f"{MAXIMUM_BODY_BYTES // 2**20} MiB" in text
     assert f"1 to {MAXIMUM_ROWS:,} rows" in text
     assert f"{MAXIMUM_OUTCOMES:,} at once" in text
