@@ -14,6 +14,7 @@ from pilothouse.operations.alerts import alerts
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import apply_models, workspaces
+from pilothouse.store.alerts import NewAlert
 from support import example, wait_until
 from support.terminals import Terminal
 
@@ -51,11 +52,11 @@ def hostile(workspace: Path) -> Path:
         promotions.withdraw(services, sam, 3, KEPT)
         promotions.request_promotion(services, sam, "models:/flight-delay/3", reason=KEPT)
         trainings.start_training(services, sam, "flight-delay", reason=KEPT)
-        alerts.open_alert(
-            services, model="flight-delay", version=1, target="jfk", kind="data_quality", subject=KEPT[:200],
+        alerts.open_alert(services, NewAlert(
+            model="flight-delay", version=1, target="jfk", kind="data_quality", subject=KEPT[:200],
             severity="critical",
             effective_at=example.NOW, summary=KEPT, explanation=KEPT, figures={KEPT[:60]: 1.0}, features=(KEPT[:60], "wind"),
-        )  # fmt: skip
+        ))  # fmt: skip
         log = services.paths.step_folder(5, 1, 1, "fit") / "log.txt"
         log.write_bytes(
             "\n".join(NASTY).encode("utf-8", "surrogatepass") + b"\n\xff\xfe\x9b2J\n" + b"x" * 100_000 + b"\n"

@@ -166,9 +166,8 @@ def test_what_automation_does_is_told_with_what_came_of_it(services: Services) -
     from pilothouse.domain.roles import DAEMON
     from pilothouse.operations.jobs import jobs, trainings
 
-    job = trainings.start_training(
-        services, DAEMON, "bike-demand", reason="schedule weekly", trigger_key="schedule:1:x"
-    )
+    options = trainings.TrainingOptions(trigger_key="schedule:1:x")
+    job = trainings.start_training(services, DAEMON, "bike-demand", options, reason="schedule weekly")
     pat = example.person(services, "pat")
     first = automation_activity.list_activity(services, pat)[0]
     assert (first.what, first.why, first.state, first.job) == (

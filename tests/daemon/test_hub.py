@@ -103,16 +103,10 @@ def _register(shop: SmallWorkspace, number: int) -> tuple[str, str]:
         found = models.find(connection, "delay")
         assert stored is not None
         assert found is not None
-        job = jobs.add(
-            connection,
-            kind="train",
-            model_id=found.id,
-            spec_id=stored.id,
-            created_by="sam",
-            reason="",
-            at=NOW,
-            options={},
+        training = jobs.NewJob(
+            kind="train", model_id=found.id, spec_id=stored.id, created_by="sam", reason="", options={}
         )
+        job = jobs.add(connection, training, at=NOW)
         key = runs.add_snapshot(connection, snapshot, schema={}, at=NOW)
         run = runs.NewRun(
             found.id,
@@ -135,8 +129,7 @@ def _register(shop: SmallWorkspace, number: int) -> tuple[str, str]:
             None,
         )
         run_id = runs.add(connection, run, {}, at=NOW)
-        versions.add(
-            connection,
+        version = versions.NewVersion(
             model_id=found.id,
             number=number,
             run_id=run_id,
@@ -147,10 +140,8 @@ def _register(shop: SmallWorkspace, number: int) -> tuple[str, str]:
             profile_spec_digest=store.put_bytes(specification.to_bytes()),
             reference_digest=other,
             predictions_digest=other,
-            metrics=[],
-            gates=[],
-            at=NOW,
         )
+        versions.add(connection, version, at=NOW)
     return model, schema
 
 

@@ -84,9 +84,8 @@ def test_a_step_of_which_nothing_has_changed_is_not_run_again(small_workspace: S
             small_workspace.services,
             small_workspace.scientist,
             "delay",
-            as_of=datetime.fromisoformat(as_of),
-            **options,
-        )  # type: ignore[arg-type]
+            trainings.TrainingOptions(as_of=datetime.fromisoformat(as_of), **options),  # type: ignore[arg-type]
+        )
         return small_workspace.ended(job.id)
 
     second = again()

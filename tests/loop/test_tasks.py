@@ -134,10 +134,8 @@ def example(tmp_path: Path):
 
 
 def train_all(shop: SmallWorkspace) -> None:
-    jobs = {
-        name: trainings.start_training(shop.services, shop.scientist, name, as_of=TRAINED).id
-        for name in KINDS
-    }
+    options = trainings.TrainingOptions(as_of=TRAINED)
+    jobs = {name: trainings.start_training(shop.services, shop.scientist, name, options).id for name in KINDS}
     for name, number in jobs.items():
         job = shop.ended(number, timeout=120)
         assert job.status is JobStatus.SUCCEEDED, f"{name}: {job.error}"

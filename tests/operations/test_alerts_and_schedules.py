@@ -24,6 +24,7 @@ from pilothouse.operations.automation.schedule_times import check_rule, due_time
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.workspace import apply_models, audits
+from pilothouse.store.alerts import NewAlert
 from pilothouse.store.schedules import Fire, Rule
 from support.job_workspace import MODEL, SCIENTIST, actor, make_workspace, write_model
 
@@ -42,7 +43,7 @@ def drift(example: Example, at: datetime = START, **other: object) -> tuple[Aler
         "figures": {"psi": 0.4},
         **other,
     }
-    return alerts.open_alert(example.services, **finding)  # type: ignore[arg-type]
+    return alerts.open_alert(example.services, NewAlert(**finding))  # type: ignore[arg-type]
 
 
 def test_a_finding_opens_one_alert_however_often_it_is_judged(example: Example) -> None:
@@ -169,7 +170,8 @@ def test_a_firing_that_crashed_before_its_record_is_done_again_and_has_one_effec
 
     def act(schedule: Schedule) -> str:
         key = schedules.trigger_key(schedule, item.nominal)
-        started.append(trainings.start_training(example.services, DAEMON, "delay", trigger_key=key).id)
+        options = trainings.TrainingOptions(trigger_key=key)
+        started.append(trainings.start_training(example.services, DAEMON, "delay", options).id)
         if len(started) == 1:
             raise KeyboardInterrupt
         return f"job {started[-1]}"

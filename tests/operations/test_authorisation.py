@@ -20,6 +20,7 @@ from pilothouse.operations.monitoring import monitor_backfills
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, sessions, workspaces
+from pilothouse.store.alerts import NewAlert
 
 Call = Callable[[Services, Actor], object]
 
@@ -71,7 +72,8 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "promotions.get_request": (lambda s, a: promotions.get_request(s, a, 1), EVERYBODY),
     "promotions.waiting_for": (lambda s, a: promotions.waiting_for(s, a), EVERYBODY),
     "backfills.backfill": (
-        lambda s, a: backfills.backfill(s, a, "delay", s.now(), s.now(), timedelta(days=1)), SCIENCE),
+        lambda s, a: backfills.backfill(
+            s, a, "delay", backfills.PastDates(s.now(), s.now(), timedelta(days=1))), SCIENCE),
     "monitor_backfills.backfill_monitoring": (
         lambda s, a: monitor_backfills.backfill_monitoring(s, a, "delay", s.now(), s.now()), SCIENCE),
     "searches.search_of": (lambda s, a: searches.search_of(s, a, 1), EVERYBODY),
@@ -133,8 +135,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     example.add_version()
     example.add_version()
     promotions.request_promotion(services, example.actor("sam"), "delay/1", ["ewr"])
-    alerts.open_alert(
-        services,
+    slow = NewAlert(
         model="delay",
         version=1,
         target="ewr",
@@ -146,6 +147,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
         explanation="p95 is 3 times its baseline",
         figures={"p95_ms": 12.0},
     )
+    alerts.open_alert(services, slow)
     yield example
     services.close()
 

@@ -1,5 +1,6 @@
 """What becomes of attempts that fail: another one by the model's rules, none for what stays wrong, and no word between."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def rules(example: Example, **training: Any) -> None:
 
 
 def queue(example: Example, **options: Any) -> Job:
-    return trainings.start_training(example.services, example.actor("sam"), "delay", **options)
+    asked = trainings.TrainingOptions(**options)
+    return trainings.start_training(example.services, example.actor("sam"), "delay", asked)
 
 
 def claim(example: Example) -> ClaimedJob | None:
@@ -190,14 +192,16 @@ def test_a_back_fill_is_one_job_a_date_and_goes_on_where_it_was_interrupted(
     sam = example.actor("sam")
     since, until = example.time - timedelta(days=28), example.time - timedelta(days=1)
 
+    past = backfills.PastDates(since, until, timedelta(days=7))
+
     def ask() -> list[backfills.BackfilledDate]:
-        return backfills.backfill(example.services, sam, "delay", since, until, timedelta(days=7))
+        return backfills.backfill(example.services, sam, "delay", past)
 
     real = backfills.start_training
     asked = []
 
     def interrupted(*args: Any, **kwargs: Any) -> Job:
-        asked.append(kwargs["as_of"])
+        asked.append(args)
         if len(asked) == 3:
             raise KeyboardInterrupt
         return real(*args, **kwargs)
@@ -214,8 +218,7 @@ def test_a_back_fill_is_one_job_a_date_and_goes_on_where_it_was_interrupted(
     assert {date.job.priority for date in dates} == {-10}
     assert [date.new for date in ask()] == [False] * 4
     with pytest.raises(InvalidInputError, match="1,000 at most"):
-        backfills.backfill(example.services, sam, "delay", since, until, timedelta(minutes=1))
+        backfills.backfill(example.services, sam, "delay", replace(past, every=timedelta(minutes=1)))
+    later = replace(past, until=example.time + timedelta(days=1))
     with pytest.raises(InvalidInputError, match="still to come"):
-        backfills.backfill(
-            example.services, sam, "delay", since, example.time + timedelta(days=1), timedelta(days=7)
-        )
+        backfills.backfill(example.services, sam, "delay", later)

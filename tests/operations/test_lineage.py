@@ -14,6 +14,7 @@ from pilothouse.operations.models import lineage
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models
+from pilothouse.store.alerts import NewAlert
 from support.job_workspace import (
     APPROVER,
     MODEL,
@@ -51,8 +52,7 @@ def approve(services: Services, number: int) -> None:
 
 
 def raise_alert(services: Services, target: str = "ewr") -> int:
-    alert, _ = alerts.open_alert(
-        services,
+    new = NewAlert(
         model="demo",
         version=1,
         target=target,
@@ -64,7 +64,7 @@ def raise_alert(services: Services, target: str = "ewr") -> int:
         explanation="two of three windows",
         figures={"auc": 0.58},
     )
-    return alert.id
+    return alerts.open_alert(services, new)[0].id
 
 
 def retrained(services: Services) -> None:
@@ -72,7 +72,8 @@ def retrained(services: Services) -> None:
     trained(services)
     promotions.request_promotion(services, actor(services, SCIENTIST), "models:/demo/1", reason="first")
     approve(services, 1)
-    trainings.start_training(services, DAEMON, "demo", reason="performance", alert=raise_alert(services))
+    options = trainings.TrainingOptions(alert=raise_alert(services))
+    trainings.start_training(services, DAEMON, "demo", options, reason="performance")
     held = claim(services)
     results.record_training(services, held, outcome_of(services, held))
 
@@ -160,9 +161,8 @@ def test_reproductions_are_part_of_the_history(services: Services) -> None:
 
 
 def test_overrides_and_the_model_file_of_the_run_are_told(services: Services) -> None:
-    trainings.start_training(
-        services, actor(services, SCIENTIST), "demo", overrides={"training.parameters.C": 0.1}
-    )
+    options = trainings.TrainingOptions(overrides={"training.parameters.C": 0.1})
+    trainings.start_training(services, actor(services, SCIENTIST), "demo", options)
     write_model(services.paths.root, MODEL.replace("seed = 7", "seed = 8"))
     apply_models.apply(services, actor(services, SCIENTIST))
     held = claim(services)

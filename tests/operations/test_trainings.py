@@ -83,9 +83,12 @@ def test_an_override_is_checked_as_strictly_as_the_file(
 
 
 def test_a_trigger_key_gives_one_job(services: Services) -> None:
-    first = trainings.start_training(services, DAEMON, "demo", trigger_key="demo/1/auc/2013-06-01")
-    second = trainings.start_training(services, DAEMON, "demo", trigger_key="demo/1/auc/2013-06-01")
-    other = trainings.start_training(services, DAEMON, "demo", trigger_key="demo/1/auc/2013-07-01")
+    june, july = (
+        trainings.TrainingOptions(trigger_key=f"demo/1/auc/2013-{month}-01") for month in ("06", "07")
+    )
+    first = trainings.start_training(services, DAEMON, "demo", june)
+    second = trainings.start_training(services, DAEMON, "demo", june)
+    other = trainings.start_training(services, DAEMON, "demo", july)
 
     assert first.id == second.id != other.id
     assert len(jobs.list_jobs(services, actor(services, SCIENTIST))) == 2
@@ -120,13 +123,16 @@ def test_wrong_requests_are_refused_in_words(services: Services) -> None:
         trainings.start_backtest(services, scientist, "demo", [])
     trained(services)
     with pytest.raises(NotFoundError, match="no target 'lga'"):
-        trainings.start_backtest(services, scientist, "demo", [1], target="lga")
+        trainings.start_backtest(services, scientist, "demo", [1], trainings.BacktestOptions(target="lga"))
     with pytest.raises(InvalidInputError, match="is not before"):
-        trainings.start_backtest(services, scientist, "demo", [1], since=JUNE, until=JUNE)
+        trainings.start_backtest(
+            services, scientist, "demo", [1], trainings.BacktestOptions(since=JUNE, until=JUNE)
+        )
 
 
 def test_an_event_clock_that_runs_ahead_of_the_wall_is_cut_to_now(services: Services) -> None:
-    job = trainings.start_training(services, DAEMON, "demo", as_of=datetime.now(UTC) + timedelta(minutes=5))
+    ahead = trainings.TrainingOptions(as_of=datetime.now(UTC) + timedelta(minutes=5))
+    job = trainings.start_training(services, DAEMON, "demo", ahead)
 
     assert datetime.fromisoformat(job.options["as_of"]) <= datetime.now(UTC)
 

@@ -38,7 +38,8 @@ def person(services: Services, name: str, request: int) -> Callable[[], object]:
     asked: list[int] = []
 
     def ask() -> None:
-        asked.append(trainings.start_training(services, actor, "delay", priority=-100).id)
+        last = trainings.TrainingOptions(priority=-100)
+        asked.append(trainings.start_training(services, actor, "delay", last).id)
 
     acts = (
         lambda: promotions.comment(services, actor, request, f"{name} was here"),

@@ -86,9 +86,8 @@ class JobRules(RuleBasedStateMachine):
             if self.known
             else []
         )
-        job = trainings.start_training(
-            self.example.services, self.example.actor("sam"), "delay", priority=priority, after=after
-        )
+        options = trainings.TrainingOptions(priority=priority, after=after)
+        job = trainings.start_training(self.example.services, self.example.actor("sam"), "delay", options)
         self.known[job.id] = Known(priority, after)
 
     @rule()

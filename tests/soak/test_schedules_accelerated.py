@@ -72,7 +72,8 @@ def test_every_nominal_time_ends_once_as_run_merged_or_skipped(tmp_path: Path) -
     def act(item: Due, fate: float, schedule: Schedule) -> str:
         key = schedules.trigger_key(schedule, item.nominal)
         before = trainings_with(example, key)
-        job = trainings.start_training(example.services, DAEMON, "delay", trigger_key=key)
+        options = trainings.TrainingOptions(trigger_key=key)
+        job = trainings.start_training(example.services, DAEMON, "delay", options)
         if not before:
             started[key] += 1
             with example.services.registry.transaction() as connection:

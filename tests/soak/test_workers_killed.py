@@ -98,7 +98,8 @@ def test_each_job_has_one_result_however_often_its_workers_are_killed_or_stopped
         while kills + pauses < wanted:
             waiting = sum(not status.ended for status in all_jobs(services))
             for _ in range(8 - waiting):
-                trainings.start_training(services, sam, "delay", priority=chance.randrange(-5, 6))
+                options = trainings.TrainingOptions(priority=chance.randrange(-5, 6))
+                trainings.start_training(services, sam, "delay", options)
                 queued += 1
             while len(workers) < WORKERS:
                 hire()

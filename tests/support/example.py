@@ -25,6 +25,7 @@ from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.store import access, audit, deployments, models, processes, runs, versions, workspace
+from pilothouse.store.alerts import NewAlert
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.processes import own_name
@@ -189,30 +190,30 @@ def _populate(services: Services) -> None:
                 connection, ServingReport(target, port, 4_242, {loaded: 1}, {}, 0, {loaded: 5_800}), at=NOW
             )
     at(services, NOW - 3 * day)
-    alerts.open_alert(
-        services, model="flight-delay", version=1, target="jfk", kind="performance", subject="auc", severity="critical",
+    alerts.open_alert(services, NewAlert(
+        model="flight-delay", version=1, target="jfk", kind="performance", subject="auc", severity="critical",
         effective_at=NOW - 4 * day, summary="auc 0.604 on jfk, reference 0.713",
         explanation="In 2 of the last 3 windows auc was below its reference by more than chance allows.\n"
         "The newest window: 0.604 [0.571, 0.637] on 3,120 flights; the hold-out of version 1 had 0.713 [0.702, 0.724].",
         figures={"value": 0.604, "low": 0.571, "high": 0.637, "reference": 0.713, "rows": 3120.0},
-    )  # fmt: skip
-    alerts.open_alert(
-        services, model="flight-delay", version=1, target="ewr", kind="data_drift", subject="wind", severity="warning",
+    ))  # fmt: skip
+    alerts.open_alert(services, NewAlert(
+        model="flight-delay", version=1, target="ewr", kind="data_drift", subject="wind", severity="warning",
         effective_at=NOW - 5 * day, summary="wind drifts on ewr: psi 0.31 of 0.12", explanation="psi 0.31, threshold 0.12.",
         figures={"psi": 0.31, "threshold": 0.12}, features=("wind",),
-    )  # fmt: skip
-    alerts.open_alert(
-        services, model="flight-delay", version=1, target="jfk", kind="data_drift", subject="features", severity="warning",
+    ))  # fmt: skip
+    alerts.open_alert(services, NewAlert(
+        model="flight-delay", version=1, target="jfk", kind="data_drift", subject="features", severity="warning",
         effective_at=NOW - 5 * day, summary="2 of 3 features drift on jfk: wind, hour",
         explanation="psi 0.29, threshold 0.12. It spoke in 2 of the last 3 windows.",
         figures={"wind psi": 0.29, "wind threshold": 0.12}, features=("wind", "hour"),
-    )  # fmt: skip
-    alerts.open_alert(
-        services, model="bike-demand", version=1, target="washington", kind="latency", subject="p95", severity="warning",
+    ))  # fmt: skip
+    alerts.open_alert(services, NewAlert(
+        model="bike-demand", version=1, target="washington", kind="latency", subject="p95", severity="warning",
         effective_at=NOW - 2 * day, summary="p95 31 ms on washington, 5.3 times its baseline",
         explanation="95 % of 640 requests took up to 31 ms.",
         figures={"p95_ms": 31.0, "baseline_p95_ms": 5.8, "factor": 5.3, "requests": 640.0},
-    )  # fmt: skip
+    ))  # fmt: skip
     at(services, NOW - 2 * day)
     third = add_version(services, "flight-delay", auc=0.745, seed=4, reason="retraining on alert 1")
     promotions.request_promotion(
@@ -318,12 +319,14 @@ def add_version(
         ]  # fmt: skip
         task = "regression" if metric == "mae" else "binary"
         profile, reference = keep_reference(services, task, metric)
-        version_id = versions.add(
-            connection, model_id=found.id, number=number, run_id=run_id,
+        new = versions.NewVersion(
+            model_id=found.id, number=number, run_id=run_id,
             status=VersionStatus.REFUSED if failed else VersionStatus.CANDIDATE, model_digest=digest(f"model {seed}"),
             model_bytes=418_211, schema_digest=digest("schema"), profile_spec_digest=profile,
-            reference_digest=reference, predictions_digest=digest(f"predictions {seed}"), metrics=metrics, gates=gates, at=now,
+            reference_digest=reference, predictions_digest=digest(f"predictions {seed}"), metrics=tuple(metrics),
+            gates=tuple(gates),
         )  # fmt: skip
+        version_id = versions.add(connection, new, at=now)
         change.record("version.registered", f"models:/{model}/{number}", {"job": job.id})
         jobs.finish_in(change, claim, _Ended(), result={}, version_id=version_id)
         version = versions.find(connection, VersionReference(model, number))
@@ -359,7 +362,8 @@ def _snapshot(seed: int) -> Snapshot:
 def roll_back_silently(services: Services, model: str, target: str, version: int) -> None:
     """A version is live again on one target, and no audit row says so."""
     with services.registry.transaction() as connection:
-        deployments.deploy(
-            connection, model=model, version=version, target=target, kind="rollback", actor="olga", reason="as before",
-            request_id=None, at=NOW, effective_at=NOW,
+        new = deployments.NewDeployment(
+            model=model, version=version, target=target, kind="rollback", actor="olga", reason="as before",
+            request_id=None, effective_at=NOW,
         )  # fmt: skip
+        deployments.deploy(connection, new, at=NOW)

@@ -66,8 +66,9 @@ def add(root: Path) -> int:
 
 
 def _search(services: Services) -> int:
+    options = trainings.TrainingOptions(priority=50)
     job = trainings.start_training(
-        services, example.person(services, "sam"), "flight-delay", reason="look wider", priority=50
+        services, example.person(services, "sam"), "flight-delay", options, reason="look wider"
     )
     claim = jobs.claim_job(services, "daemon-1", 3_600)
     assert claim is not None
@@ -89,10 +90,11 @@ def _search(services: Services) -> int:
                 "search": "key", "candidate": candidate, "parameters": parameters, "folds": [2 - rung], "rung": rung,
                 "higher": True,
             }  # fmt: skip
-            number = stored.add(
-                connection, kind="trial", model_id=origin.model_id, spec_id=origin.spec_id, created_by="daemon",
-                reason=f"candidate {candidate + 1} of job {job.id}", at=services.now(), options=options, parent=job.id,
+            trial = stored.NewJob(
+                kind="trial", model_id=origin.model_id, spec_id=origin.spec_id, created_by="daemon",
+                reason=f"candidate {candidate + 1} of job {job.id}", options=options, parent=job.id,
             )  # fmt: skip
+            number = stored.add(connection, trial, at=services.now())
             start = services.now() + place * MINUTE
             us = int(start.timestamp() * 1e6)
             connection.execute(

@@ -122,9 +122,10 @@ def applied(root: Path) -> Services:
     return until_the_test_ends(open_workspace(root))
 
 
-def queue(services: Services, **options: Any) -> Job:
+def queue(services: Services, reason: str = "", **options: Any) -> Job:
     """A training of ``demo`` by the scientist."""
-    return trainings.start_training(services, actor(services, SCIENTIST), "demo", **options)
+    asked = trainings.TrainingOptions(**options)
+    return trainings.start_training(services, actor(services, SCIENTIST), "demo", asked, reason=reason)
 
 
 def claim(services: Services, owner: str = "daemon-1", lease_s: float = 30.0) -> ClaimedJob:

@@ -192,8 +192,7 @@ def register(services: Services) -> int:
         )  # fmt: skip
         run_id = runs.add(connection, run, {}, at=now)
         number = versions.next_number(connection, model.id)
-        versions.add(
-            connection,
+        new = versions.NewVersion(
             model_id=model.id,
             number=number,
             run_id=run_id,
@@ -204,10 +203,9 @@ def register(services: Services) -> int:
             profile_spec_digest=digests["spec"],
             reference_digest=digests["reference"],
             predictions_digest=digests["rows"],
-            metrics=[reference.pooled.performance] if _finite(reference.pooled.performance) else [],
-            gates=[],
-            at=now,
+            metrics=(reference.pooled.performance,) if _finite(reference.pooled.performance) else (),
         )
+        versions.add(connection, new, at=now)
     return number
 
 
@@ -219,8 +217,7 @@ def deploy(services: Services, version: int, effective_at: datetime, targets: tu
     """Put a version live by a roll-back of nobody: the shortest way that the registry's rules allow."""
     with services.registry.transaction() as connection:
         for target in targets or tuple(AIRPORTS):
-            deployments.deploy(
-                connection,
+            new = deployments.NewDeployment(
                 model="flight-delay",
                 version=version,
                 target=target,
@@ -228,9 +225,9 @@ def deploy(services: Services, version: int, effective_at: datetime, targets: tu
                 actor="ada",
                 reason="a test",
                 request_id=None,
-                at=services.now(),
                 effective_at=effective_at,
             )
+            deployments.deploy(connection, new, at=services.now())
 
 
 def traffic(target: str, since_day: int, days: int) -> pd.DataFrame:

@@ -108,8 +108,8 @@ def _train(context: ActionContext) -> str:
         context.services,
         DAEMON,
         context.schedule.model,
+        trainings.TrainingOptions(trigger_key=schedules.trigger_key(context.schedule, context.nominal)),
         reason=f"schedule {context.schedule.name}",
-        trigger_key=schedules.trigger_key(context.schedule, context.nominal),
     )
     return f"job {job.id}"
 

@@ -153,9 +153,7 @@ def _score(demo: Demo, metric: str, old: Deployment, new: Deployment) -> dict[st
         demo.approver,
         old.model,
         [old.version, new.version],
-        since=new.effective_at,
-        until=None,
-        target=old.target,
+        trainings.BacktestOptions(since=new.effective_at, target=old.target),
         reason="old against new on the rows since",
     )
     scores = steps.wait_for_job(demo, job).result["metrics"]

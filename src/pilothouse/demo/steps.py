@@ -51,9 +51,8 @@ def train(
     demo: Demo, model: str, as_of: datetime, why: str, overrides: dict[str, str | int | float | bool]
 ) -> Job:
     """Start a training and wait for its end. Raises UnavailableError where no version came of it."""
-    job = trainings.start_training(
-        demo.services, demo.scientist, model, as_of=as_of, overrides=overrides, reason=why
-    )
+    options = trainings.TrainingOptions(as_of=as_of, overrides=overrides)
+    job = trainings.start_training(demo.services, demo.scientist, model, options, reason=why)
     return wait_for_job(demo, job)
 
 

@@ -1,6 +1,7 @@
 """Alerts: what monitors found, who took care of it, which training it started."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,24 @@ _SELECT = (
     "SELECT a.*, m.name AS model, v.number AS version, t.name AS target FROM alerts a "
     "JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id JOIN targets t ON t.id = a.target_id "
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAlert:
+    """An alert to record: what was found, where, and in which window (``effective_at`` is its end)."""
+
+    model: str
+    version: int
+    target: str
+    kind: str
+    subject: str
+    severity: str
+    effective_at: datetime
+    summary: str
+    explanation: str
+    figures: dict[str, float]
+    features: tuple[str, ...] = ()
+    """Those that it names, the farthest from its threshold first."""
 
 
 def find(connection: Connection, alert_id: int) -> Alert | None:
@@ -89,59 +108,35 @@ def put_into_incident(connection: Connection, alert_id: int, incident: int, beca
     )
 
 
-def same_finding(
-    connection: Connection,
-    *,
-    model: str,
-    version: int,
-    target: str,
-    kind: str,
-    subject: str,
-    effective_at: datetime,
-) -> Alert | None:
+def same_finding(connection: Connection, alert: NewAlert) -> Alert | None:
     """The alert that already says this: one that is not resolved, or one of the same window."""
     row = connection.execute(
         _SELECT + "WHERE m.name = ? AND v.number = ? AND t.name = ? AND a.kind = ? AND a.subject = ? "
         "AND (a.status <> 'resolved' OR a.effective_at = ?) ORDER BY a.status = 'resolved', a.id DESC LIMIT 1",
-        (model, version, target, kind, subject, to_us(effective_at)),
+        (alert.model, alert.version, alert.target, alert.kind, alert.subject, to_us(alert.effective_at)),
     ).fetchone()
     return _alert(row) if row else None
 
 
-def add(
-    connection: Connection,
-    *,
-    model: str,
-    version: int,
-    target: str,
-    kind: str,
-    subject: str,
-    severity: str,
-    effective_at: datetime,
-    at: datetime,
-    summary: str,
-    explanation: str,
-    figures: dict[str, float],
-    features: Sequence[str] = (),
-) -> int | None:
+def add(connection: Connection, alert: NewAlert, *, at: datetime) -> int | None:
     """Record an open alert; returns its number, or None where the version or the target does not exist."""
     added = connection.execute(
         "INSERT INTO alerts (model_id, version_id, target_id, kind, subject, severity, effective_at, recorded_at, summary, "
         "explanation, figures, features) SELECT m.id, v.id, t.id, ?, ?, ?, ?, ?, ?, ?, ?, ? "
         "FROM models m JOIN versions v ON v.model_id = m.id, targets t WHERE m.name = ? AND v.number = ? AND t.name = ?",
         (
-            kind,
-            subject,
-            severity,
-            to_us(effective_at),
+            alert.kind,
+            alert.subject,
+            alert.severity,
+            to_us(alert.effective_at),
             to_us(at),
-            summary,
-            explanation,
-            canonical_json(figures),
-            canonical_json(list(features)),
-            model,
-            version,
-            target,
+            alert.summary,
+            alert.explanation,
+            canonical_json(alert.figures),
+            canonical_json(list(alert.features)),
+            alert.model,
+            alert.version,
+            alert.target,
         ),
     )
     return added.lastrowid if added.rowcount == 1 else None

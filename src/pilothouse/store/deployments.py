@@ -1,5 +1,6 @@
 """What runs where, what ran where, and which models are held back from automatic deployment."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,20 @@ _SELECT = (
     "SELECT d.*, m.name AS model, v.number AS version, t.name AS target FROM deployments d "
     "JOIN models m ON m.id = d.model_id JOIN versions v ON v.id = d.version_id JOIN targets t ON t.id = d.target_id "
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDeployment:
+    """A deployment to record: the version that goes live on a target, by whom and why."""
+
+    model: str
+    version: int
+    target: str
+    kind: str
+    actor: str
+    reason: str
+    request_id: int | None
+    effective_at: datetime
 
 
 def live(connection: Connection, *, model: str | None = None, target: str | None = None) -> list[Deployment]:
@@ -79,33 +94,31 @@ def version_before(connection: Connection, model: str, target: str) -> int | Non
     return path[-2] if len(path) > 1 else None
 
 
-def deploy(
-    connection: Connection,
-    *,
-    model: str,
-    version: int,
-    target: str,
-    kind: str,
-    actor: str,
-    reason: str,
-    request_id: int | None,
-    at: datetime,
-    effective_at: datetime,
-) -> int | None:
+def deploy(connection: Connection, new: NewDeployment, *, at: datetime) -> int | None:
     """Swap the live version of a model on a target, in the caller's transaction; returns the one that was live."""
-    before = live(connection, model=model, target=target)
+    before = live(connection, model=new.model, target=new.target)
     connection.execute(
         "UPDATE deployments SET ended_at = ?, ended_effective_at = ? WHERE ended_at IS NULL "
         "AND model_id = (SELECT id FROM models WHERE name = ?) AND target_id = (SELECT id FROM targets WHERE name = ?)",
-        (to_us(at), to_us(effective_at), model, target),
+        (to_us(at), to_us(new.effective_at), new.model, new.target),
     )
     added = connection.execute(
         "INSERT INTO deployments (model_id, version_id, target_id, kind, actor, reason, request_id, recorded_at, effective_at) "
         "SELECT m.id, v.id, t.id, ?, ?, ?, ?, ?, ? FROM models m JOIN versions v ON v.model_id = m.id, targets t "
         "WHERE m.name = ? AND v.number = ? AND t.name = ?",
-        (kind, actor, reason, request_id, to_us(at), to_us(effective_at), model, version, target),
+        (
+            new.kind,
+            new.actor,
+            new.reason,
+            new.request_id,
+            to_us(at),
+            to_us(new.effective_at),
+            new.model,
+            new.version,
+            new.target,
+        ),
     )
-    assert added.rowcount == 1, f"{model}/{version} or {target} is not there"
+    assert added.rowcount == 1, f"{new.model}/{new.version} or {new.target} is not there"
     return before[0].version if before else None
 
 

@@ -1,5 +1,6 @@
 """The queue of jobs: which may start, leases with a fencing token, and what becomes of attempts."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,16 @@ from pilothouse.store.values import from_us, to_us
 
 DEFAULT_CONCURRENCY = 4
 """Of models whose file was applied before the key ``training.concurrency`` was there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnd:
+    """How a job ended. ``version_id``: the version that it made; None leaves the one that it is about."""
+
+    status: JobStatus
+    error: str
+    result: dict[str, Any]
+    version_id: int | None
 
 
 def something_waits(connection: Connection) -> bool:
@@ -106,16 +117,7 @@ def set_progress(
 
 
 def finish(
-    connection: Connection,
-    job_id: int,
-    attempt: int,
-    owner: str,
-    *,
-    status: JobStatus,
-    error: str,
-    result: dict[str, Any],
-    version_id: int | None,
-    at: datetime,
+    connection: Connection, job_id: int, attempt: int, owner: str, end: JobEnd, *, at: datetime
 ) -> bool:
     """End a running job; False where this attempt holds it no more, and then nothing is changed."""
     changed = connection.execute(
@@ -123,12 +125,12 @@ def finish(
         "progress = CASE WHEN ? = 'succeeded' THEN 1 ELSE progress END, lease_owner = NULL, lease_until = NULL "
         "WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
         (
-            str(status),
-            error,
-            canonical_json(result),
-            version_id,
+            str(end.status),
+            end.error,
+            canonical_json(end.result),
+            end.version_id,
             to_us(at),
-            str(status),
+            str(end.status),
             job_id,
             attempt,
             owner,

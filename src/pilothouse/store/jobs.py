@@ -19,6 +19,29 @@ _SELECT = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job to queue. ``version_id``: the version that it is about; ``parent``: the training whose trial it is."""
+
+    kind: JobKind
+    model_id: int
+    spec_id: int
+    created_by: str
+    reason: str
+    options: dict[str, Any]
+    trigger_key: str = ""
+    """There is one job a key; empty: none was given."""
+    alert_id: int | None = None
+    retry_of: int | None = None
+    version_id: int | None = None
+    priority: int = 0
+    deadline: datetime | None = None
+    max_attempts: int = 3
+    parent: int | None = None
+    after: tuple[int, ...] = ()
+    """Jobs that must succeed first."""
+
+
 def selected(connection: Connection, where: str, values: Sequence[object] = ()) -> list[Job]:
     """The jobs that a clause chooses, in which ``j`` is the job and ``m`` its model."""
     return [_job(row) for row in connection.execute(_SELECT + where, values)]
@@ -115,51 +138,32 @@ def about_version(connection: Connection, version_id: int) -> list[Job]:
     )
 
 
-def add(
-    connection: Connection,
-    *,
-    kind: JobKind,
-    model_id: int,
-    spec_id: int,
-    created_by: str,
-    reason: str,
-    at: datetime,
-    options: dict[str, Any],
-    trigger_key: str = "",
-    alert_id: int | None = None,
-    retry_of: int | None = None,
-    version_id: int | None = None,
-    priority: int = 0,
-    deadline: datetime | None = None,
-    max_attempts: int = 3,
-    parent: int | None = None,
-    after: Sequence[int] = (),
-) -> int:
+def add(connection: Connection, job: NewJob, *, at: datetime) -> int:
     """Queue a job; returns its number."""
     added = connection.execute(
         "INSERT INTO jobs (kind, model_id, spec_id, created_by, reason, created_at, options, trigger_key, alert_id, retry_of, "
         "version_id, priority, deadline_at, max_attempts, parent_id, message) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting for the daemon')",
         (
-            kind,
-            model_id,
-            spec_id,
-            created_by,
-            reason,
+            job.kind,
+            job.model_id,
+            job.spec_id,
+            job.created_by,
+            job.reason,
             to_us(at),
-            canonical_json(options),
-            trigger_key,
-            alert_id,
-            retry_of,
-            version_id,
-            priority,
-            to_us(deadline),
-            max_attempts,
-            parent,
+            canonical_json(job.options),
+            job.trigger_key,
+            job.alert_id,
+            job.retry_of,
+            job.version_id,
+            job.priority,
+            to_us(job.deadline),
+            job.max_attempts,
+            job.parent,
         ),
     )
     assert added.lastrowid is not None
-    wait_for(connection, added.lastrowid, after, "succeeded")
+    wait_for(connection, added.lastrowid, job.after, "succeeded")
     return added.lastrowid
 
 

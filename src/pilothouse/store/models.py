@@ -1,6 +1,5 @@
 """Models and their specifications: one row for each applied change of a model file, the newest in force."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +35,19 @@ class StoredSpec:
     recorded_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSpec:
+    """A specification to put in force; its fields are those of ``StoredSpec``."""
+
+    model_id: int
+    digest: str
+    spec: dict[str, Any]
+    source: str
+    folder: str
+    loosened: tuple[str, ...]
+    applied_by: str
+
+
 def find(connection: Connection, name: str) -> Model | None:
     """The model as it is in force, or None."""
     row = connection.execute(_SELECT_MODEL + "WHERE m.name = ?", (name,)).fetchone()
@@ -62,33 +74,22 @@ def add(connection: Connection, name: str, *, by: str, at: datetime) -> int:
     return added.lastrowid
 
 
-def add_spec(
-    connection: Connection,
-    model_id: int,
-    *,
-    digest: str,
-    spec: dict[str, Any],
-    source: str,
-    folder: str,
-    loosened: Sequence[str],
-    by: str,
-    at: datetime,
-) -> int:
+def add_spec(connection: Connection, new: NewSpec, *, at: datetime) -> int:
     """Put a specification in force; returns its key."""
     added = connection.execute(
         "INSERT INTO model_specs (model_id, digest, spec, source, folder, task, owner, description, loosened, applied_by, "
         "recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            model_id,
-            digest,
-            canonical_json(spec),
-            source,
-            folder,
-            spec["task"],
-            spec["owner"],
-            spec["description"],
-            canonical_json(list(loosened)),
-            by,
+            new.model_id,
+            new.digest,
+            canonical_json(new.spec),
+            new.source,
+            new.folder,
+            new.spec["task"],
+            new.spec["owner"],
+            new.spec["description"],
+            canonical_json(list(new.loosened)),
+            new.applied_by,
             to_us(at),
         ),
     )

@@ -1,6 +1,7 @@
 """Promotion requests with their frozen evidence and policy, decisions and comments."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,23 @@ _SELECT = (
     "SELECT r.*, m.name AS model, v.number AS version FROM promotion_requests r "
     "JOIN models m ON m.id = r.model_id JOIN versions v ON v.id = r.version_id "
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRequest:
+    """A request to record, with the evidence and the policy that hold for it."""
+
+    model: str
+    version: int
+    targets: tuple[str, ...]
+    requested_by: str
+    trained_by: str
+    reason: str
+    expires_at: datetime
+    policy: dict[str, Any]
+    policy_digest: str
+    evidence: dict[str, Any]
+    evidence_digest: str
 
 
 def find(connection: Connection, request_id: int) -> PromotionRequest | None:
@@ -65,23 +83,7 @@ def expired(connection: Connection, at: datetime) -> list[PromotionRequest]:
     return _select(connection, "WHERE r.status = 'open' AND r.expires_at <= ? ORDER BY r.id", (to_us(at),))
 
 
-def add(
-    connection: Connection,
-    *,
-    model: str,
-    version: int,
-    targets: Sequence[str],
-    requested_by: str,
-    trained_by: str,
-    reason: str,
-    at: datetime,
-    expires_at: datetime,
-    policy: dict[str, Any],
-    policy_digest: str,
-    evidence: dict[str, Any],
-    evidence_digest: str,
-    supersedes: Sequence[int] = (),
-) -> int:
+def add(connection: Connection, request: NewRequest, *, at: datetime, supersedes: Sequence[int] = ()) -> int:
     """Record an open request, closing those that it takes the place of; returns its number."""
     added = connection.execute(
         "INSERT INTO promotion_requests (model_id, version_id, requested_by, trained_by, reason, recorded_at, expires_at, "
@@ -89,25 +91,25 @@ def add(
         "SELECT m.id, v.id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM models m JOIN versions v ON v.model_id = m.id "
         "WHERE m.name = ? AND v.number = ?",
         (
-            requested_by,
-            trained_by,
-            reason,
+            request.requested_by,
+            request.trained_by,
+            request.reason,
             to_us(at),
-            to_us(expires_at),
-            canonical_json(policy),
-            policy_digest,
-            canonical_json(evidence),
-            evidence_digest,
-            model,
-            version,
+            to_us(request.expires_at),
+            canonical_json(request.policy),
+            request.policy_digest,
+            canonical_json(request.evidence),
+            request.evidence_digest,
+            request.model,
+            request.version,
         ),
     )
     key = added.lastrowid
     assert added.rowcount == 1
     assert key is not None
     for old in supersedes:
-        close(connection, old, RequestStatus.SUPERSEDED, by=requested_by, at=at, superseded_by=key)
-    for target in targets:
+        close(connection, old, RequestStatus.SUPERSEDED, by=request.requested_by, at=at, superseded_by=key)
+    for target in request.targets:
         connection.execute(
             "INSERT INTO request_targets (request_id, model_id, target_id) "
             "SELECT r.id, r.model_id, t.id FROM promotion_requests r, targets t WHERE r.id = ? AND t.name = ?",

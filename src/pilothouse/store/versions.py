@@ -1,6 +1,7 @@
 """Versions with what judged them: metrics and gates. A version never changes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.canonical import canonical_json
@@ -13,6 +14,24 @@ from pilothouse.store.listing import marks
 from pilothouse.store.values import from_json, from_us, to_us
 
 _SELECT = "SELECT v.*, m.name AS model FROM versions v JOIN models m ON m.id = v.model_id "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVersion:
+    """A version to record, with its metrics and gates."""
+
+    model_id: int
+    number: int
+    run_id: int
+    status: VersionStatus
+    model_digest: str
+    model_bytes: int
+    schema_digest: str
+    profile_spec_digest: str
+    reference_digest: str
+    predictions_digest: str
+    metrics: tuple[MetricValue, ...] = ()
+    gates: tuple[GateResult, ...] = ()
 
 
 def find(connection: Connection, reference: VersionReference) -> Version | None:
@@ -91,38 +110,22 @@ def next_number(connection: Connection, model_id: int) -> int:
     return number
 
 
-def add(
-    connection: Connection,
-    *,
-    model_id: int,
-    number: int,
-    run_id: int,
-    status: VersionStatus,
-    model_digest: str,
-    model_bytes: int,
-    schema_digest: str,
-    profile_spec_digest: str,
-    reference_digest: str,
-    predictions_digest: str,
-    metrics: Sequence[MetricValue],
-    gates: Sequence[GateResult],
-    at: datetime,
-) -> int:
+def add(connection: Connection, version: NewVersion, *, at: datetime) -> int:
     """Record a version with its metrics and gates; returns its key."""
     added = connection.execute(
         "INSERT INTO versions (model_id, number, run_id, status, model_digest, model_bytes, schema_digest, "
         "profile_spec_digest, reference_digest, predictions_digest, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            model_id,
-            number,
-            run_id,
-            str(status),
-            model_digest,
-            model_bytes,
-            schema_digest,
-            profile_spec_digest,
-            reference_digest,
-            predictions_digest,
+            version.model_id,
+            version.number,
+            version.run_id,
+            str(version.status),
+            version.model_digest,
+            version.model_bytes,
+            version.schema_digest,
+            version.profile_spec_digest,
+            version.reference_digest,
+            version.predictions_digest,
             to_us(at),
         ),
     )
@@ -131,14 +134,14 @@ def add(
     connection.executemany(
         "INSERT INTO version_metrics (version_id, position, metric, slice, value, low, high, rows) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [(key, i, m.metric, m.slice, m.value, m.low, m.high, m.rows) for i, m in enumerate(metrics)],
+        [(key, i, m.metric, m.slice, m.value, m.low, m.high, m.rows) for i, m in enumerate(version.metrics)],
     )
     connection.executemany(
         "INSERT INTO version_gates (version_id, position, gate, outcome, reason, figures, bound) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (key, i, g.gate, str(g.outcome), g.reason, canonical_json(g.figures), g.bound)
-            for i, g in enumerate(gates)
+            for i, g in enumerate(version.gates)
         ],
     )
     return key

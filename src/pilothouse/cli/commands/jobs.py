@@ -54,18 +54,15 @@ def train(
     """Start a training of MODEL; the daemon runs it."""
     from pilothouse.operations.jobs import trainings
 
-    job = trainings.start_training(
-        session.services,
-        session.actor,
-        model,
+    options = trainings.TrainingOptions(
         as_of=parse_time(as_of),
         overrides=parse_assignments(assignments),
-        reason=reason,
+        fresh=fresh,
         priority=priority,
         deadline=parse_time(deadline),
         after=after,
-        fresh=fresh,
     )
+    job = trainings.start_training(session.services, session.actor, model, options, reason=reason)
     return started(session, job, wait)
 
 
@@ -250,9 +247,7 @@ def backfill(
         session.services,
         session.actor,
         model,
-        first,
-        last,
-        timedelta(seconds=parse_duration(every)),
+        backfills.PastDates(first, last, timedelta(seconds=parse_duration(every))),
         what="backtest" if what == "backtest" else "train",
         priority=priority,
         reason=reason,

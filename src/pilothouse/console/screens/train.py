@@ -160,9 +160,8 @@ class TrainView(View[Form]):
             def operation(services: Any, actor: Actor) -> str:
                 from pilothouse.operations.jobs import trainings
 
-                job = trainings.start_training(
-                    services, actor, model, as_of=as_of, overrides=request.overrides, reason=request.reason
-                )
+                options = trainings.TrainingOptions(as_of=as_of, overrides=request.overrides)
+                job = trainings.start_training(services, actor, model, options, reason=request.reason)
                 return f"job {job.id} is queued"
 
             self.perform("started", operation, lambda: self.open_view("jobs"))

@@ -20,6 +20,7 @@ from pilothouse.operations.services import Services
 from pilothouse.statistics.performance.performance_verdicts import performance_is_certain
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import alerts as alert_store
+from pilothouse.store.alerts import NewAlert
 from pilothouse.telemetry import Stream, from_us, readings
 from pilothouse.telemetry.readings import (
     DRIFT,
@@ -221,8 +222,7 @@ def _open(
     if rule.kind in change_evidence.EXPLAINED:
         diagnosis = change_evidence.diagnose_window(services, stream.id, reading.end_us)
         words = replace(words, explanation=f"{words.explanation} {diagnosis.sentence}")
-    return open_alert(
-        services,
+    new = NewAlert(
         model=stream.model,
         version=stream.version,
         target=stream.target,
@@ -235,6 +235,7 @@ def _open(
         figures=words.figures,
         features=words.features,
     )
+    return open_alert(services, new)
 
 
 def resolve_replaced(services: Services, live: Sequence[Deployment]) -> list[Alert]:

@@ -1,8 +1,5 @@
 """Alerts: listing, acknowledging, resolving; and for the daemon, opening them once for each finding."""
 
-from collections.abc import Sequence
-from datetime import datetime
-
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Alert, AlertStatus
@@ -13,6 +10,7 @@ from pilothouse.operations.authorisation import Change, changing, clean_text, re
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts
+from pilothouse.store.alerts import NewAlert
 
 
 def list_alerts(
@@ -56,58 +54,37 @@ def resolve(services: Services, actor: Actor, alert_id: int, reason: str) -> Ale
         return _set_status(services, change, alert, AlertStatus.RESOLVED, words)
 
 
-def open_alert(
-    services: Services,
-    *,
-    model: str,
-    version: int,
-    target: str,
-    kind: str,
-    subject: str,
-    severity: str,
-    effective_at: datetime,
-    summary: str,
-    explanation: str,
-    figures: dict[str, float],
-    features: Sequence[str] = (),
-) -> tuple[Alert, bool]:
+def open_alert(services: Services, new: NewAlert) -> tuple[Alert, bool]:
     """Open an alert for a finding, or return the one that says it already; the flag is True for a new one.
 
     A finding is (model, version, target, kind, subject): while its alert is not resolved no second one opens, and the
     same window (``effective_at``) never opens one twice. It joins the incident that has the same cause, or opens one.
-    ``features``: those that it names, the farthest from its threshold first. Raises NotFoundError.
+    Raises NotFoundError.
     """
-    finding = {"model": model, "target": target, "kind": kind, "subject": subject}
     with services.registry.transaction() as connection:
-        known = alerts.same_finding(connection, **finding, version=version, effective_at=effective_at)
+        known = alerts.same_finding(connection, new)
         if known is not None:
             return known, False
         with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-            number = alerts.add(
-                connection,
-                **finding,
-                version=version,
-                severity=severity,
-                effective_at=effective_at,
-                at=change.at,
-                summary=summary,
-                explanation=explanation,
-                figures=figures,
-                features=features,
-            )
+            number = alerts.add(connection, new, at=change.at)
             if number is None:
-                raise NotFoundError(f"there is no {version_uri(model, version)}, or no target {target!r}")
+                raise NotFoundError(
+                    f"there is no {version_uri(new.model, new.version)}, or no target {new.target!r}"
+                )
             placed = place(connection, _require(connection, number))
             judge(services, connection, [placed.incident], change.at)
             change.record(
                 "alert.opened",
                 f"alert {number}",
                 {
-                    **finding,
-                    "version": version,
-                    "severity": severity,
-                    "effective_at": effective_at.isoformat(),
-                    "summary": summary,
+                    "model": new.model,
+                    "target": new.target,
+                    "kind": new.kind,
+                    "subject": new.subject,
+                    "version": new.version,
+                    "severity": new.severity,
+                    "effective_at": new.effective_at.isoformat(),
+                    "summary": new.summary,
                     **placed.facts,
                 },
             )

@@ -12,6 +12,7 @@ from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import processes
+from pilothouse.store.alerts import NewAlert
 from pilothouse.telemetry import from_us, to_us
 from pilothouse.telemetry.streams import arrivals_after, list_streams
 
@@ -87,8 +88,7 @@ def _open(
     services: Services, deployment: Deployment, flow: Flow, quiet: int, silence: int
 ) -> tuple[Alert, bool]:
     words = words_of(deployment.target, flow, quiet, silence)
-    return open_alert(
-        services,
+    new = NewAlert(
         model=deployment.model,
         version=deployment.version,
         target=deployment.target,
@@ -100,3 +100,4 @@ def _open(
         explanation=words.explanation,
         figures=words.figures,
     )
+    return open_alert(services, new)

@@ -10,7 +10,7 @@ from pilothouse.domain.records import Alert, AlertStatus, RequestStatus
 from pilothouse.domain.roles import DAEMON
 from pilothouse.domain.triggers import why_over_budget
 from pilothouse.operations.alerts.alerts import note_retraining
-from pilothouse.operations.jobs.trainings import start_training
+from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.services import Services
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import jobs, requests, triggers, workspace
@@ -51,9 +51,8 @@ def consider(
         f"({version_uri(alert.model, alert.version)}, window until {window_end:%Y-%m-%d %H:%M})"
     )
     try:
-        job = start_training(
-            services, DAEMON, alert.model, as_of=clock, reason=reason, trigger_key=key, alert=alert.id
-        )
+        options = TrainingOptions(as_of=clock, trigger_key=key, alert=alert.id)
+        job = start_training(services, DAEMON, alert.model, options, reason=reason)
     except PilothouseError as error:  # automation paused just now, a model file that cannot be read …
         return _note(services, alert, window_end, clock, None, str(error))
     return _note(

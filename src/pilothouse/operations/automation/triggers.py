@@ -16,7 +16,7 @@ from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.triggers import TriggerState, why_not_start
 from pilothouse.operations.authorisation import changing, reading
-from pilothouse.operations.jobs.trainings import start_training
+from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -188,9 +188,8 @@ def _start(
     job = before.id if before else None
     if refusal is None and job is None:
         try:
-            job = start_training(
-                services, DAEMON, spec.name, reason=f"trigger {event.trigger}: {event.what}", trigger_key=key
-            ).id
+            options, reason = TrainingOptions(trigger_key=key), f"trigger {event.trigger}: {event.what}"
+            job = start_training(services, DAEMON, spec.name, options, reason=reason).id
         except PilothouseError as error:  # automation paused just now, a model file that cannot be read …
             refusal = str(error)
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:

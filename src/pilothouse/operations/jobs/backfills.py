@@ -10,13 +10,27 @@ from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_model
-from pilothouse.operations.jobs.trainings import start_backtest, start_training
+from pilothouse.operations.jobs.trainings import (
+    BacktestOptions,
+    TrainingOptions,
+    start_backtest,
+    start_training,
+)
 from pilothouse.operations.services import Services
 from pilothouse.store import deployments, jobs
 
 MOST_DATES = 1_000
 _PRIORITY = -10
 """Behind whatever else there is: it is about the past."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastDates:
+    """The dates from ``since`` to ``until``, one ``every`` so often."""
+
+    since: datetime
+    until: datetime
+    every: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,55 +46,42 @@ def backfill(
     services: Services,
     actor: Actor,
     model: str,
-    since: datetime,
-    until: datetime,
-    every: timedelta,
+    past: PastDates,
     *,
     what: Literal["train", "backtest"] = "train",
     priority: int = _PRIORITY,
     reason: str = "",
 ) -> list[BackfilledDate]:
-    """Queue a training as of each date from ``since`` to ``until``, or a backtest of what is live on each window from one
-    date to the next. A date that has its job under the model file in force is left as it is, so that asking again goes on
+    """Queue a training as of each date, or a backtest of what is live on each window from one date to the
+    next. A date that has its job under the model file in force is left as it is, so that asking again goes on
     where an interruption ended.
 
     Raises NotFoundError, NotAllowedError or InvalidInputError (a range that is empty, too long, or still to come).
     """
-    dates = _dates(services, since, until, every)
+    dates = _dates(services, past)
     with reading(services, actor) as connection:
         spec = require_model(connection, model).spec_digest[:16]
         live = sorted({deployment.version for deployment in deployments.live(connection, model=model)})
-        before = {
-            at: jobs.find_by_trigger(connection, model, _key(what, spec, live, at, every)) for at in dates
-        }
+        keys = {at: _key(what, spec, live, at, past.every) for at in dates}
+        before = {at: jobs.find_by_trigger(connection, model, key) for at, key in keys.items()}
     if what == "backtest" and not live:
         raise InvalidInputError(f"no version of {model} is live: there is nothing to score on past windows")
     found = []
-    for at in dates:
+    for at, key in keys.items():
         words = reason or f"back-fill as of {at:%Y-%m-%d %H:%M}"
-        key = _key(what, spec, live, at, every)
         job = before[at]
         if job is None and what == "train":
-            job = start_training(
-                services, actor, model, as_of=at, reason=words, trigger_key=key, priority=priority
-            )
+            training = TrainingOptions(as_of=at, trigger_key=key, priority=priority)
+            job = start_training(services, actor, model, training, reason=words)
         elif job is None:
-            job = start_backtest(
-                services,
-                actor,
-                model,
-                live,
-                since=at,
-                until=at + every,
-                reason=words,
-                trigger_key=key,
-                priority=priority,
-            )
+            window = BacktestOptions(since=at, until=at + past.every, trigger_key=key, priority=priority)
+            job = start_backtest(services, actor, model, live, window, reason=words)
         found.append(BackfilledDate(at, job, before[at] is None))
     return found
 
 
-def _dates(services: Services, since: datetime, until: datetime, every: timedelta) -> list[datetime]:
+def _dates(services: Services, past: PastDates) -> list[datetime]:
+    since, until, every = past.since, past.until, past.every
     if since > until:
         raise InvalidInputError(f"from {since.isoformat()} is after to {until.isoformat()}")
     if every < timedelta(minutes=1):

@@ -139,14 +139,12 @@ def retry_job(services: Services, actor: Actor, number: int) -> Job:
         if job.parent is not None:
             raise ConflictError(f"job {number} is a trial of job {job.parent}: retry that one")
         origin = jobs.origin_of(change.connection, number)
-        again = jobs.add(
-            change.connection,
+        new = jobs.NewJob(
             kind=job.kind,
             model_id=origin.model_id,
             spec_id=origin.spec_id,
             created_by=actor.name,
             reason=f"retry of job {number}" + (f": {job.reason}" if job.reason else ""),
-            at=change.at,
             options=job.options,
             alert_id=origin.alert_id,
             retry_of=number,
@@ -154,6 +152,7 @@ def retry_job(services: Services, actor: Actor, number: int) -> Job:
             priority=job.priority,
             max_attempts=job.max_attempts,
         )
+        again = jobs.add(change.connection, new, at=change.at)
         if origin.alert_id is not None:
             alerts.set_retrain_job(change.connection, origin.alert_id, again)
         change.record(
@@ -222,18 +221,8 @@ def finish_in(
     }
     error = one_line(outcome.error, _ERROR_LIMIT)
     number = claim.job.id
-    held = job_queue.finish(
-        change.connection,
-        number,
-        claim.attempt,
-        claim.owner,
-        status=outcome.status,
-        error=error,
-        result=facts,
-        version_id=version_id,
-        at=change.at,
-    )
-    if not held:
+    end = job_queue.JobEnd(status=outcome.status, error=error, result=facts, version_id=version_id)
+    if not job_queue.finish(change.connection, number, claim.attempt, claim.owner, end, at=change.at):
         raise stale(claim)
     jobs.add_steps(change.connection, number, claim.attempt, outcome.exits, outcome.steps)
     change.record(

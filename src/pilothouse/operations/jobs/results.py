@@ -58,8 +58,7 @@ def record_training(services: Services, claim: ClaimedJob, outcome: Outcome) -> 
         run = _new_run(claim, prepared, outcome, origin, snapshot_id, change, run_files)
         run_id = runs.add(change.connection, run, run_files, at=change.at)
         number = versions.next_number(change.connection, origin.model_id)
-        version_id = versions.add(
-            change.connection,
+        new = versions.NewVersion(
             model_id=origin.model_id,
             number=number,
             run_id=run_id,
@@ -70,10 +69,10 @@ def record_training(services: Services, claim: ClaimedJob, outcome: Outcome) -> 
             profile_spec_digest=files["profile_spec"].digest,
             reference_digest=files["reference"].digest,
             predictions_digest=files["predictions"].digest,
-            metrics=metrics,
-            gates=gates,
-            at=change.at,
+            metrics=tuple(metrics),
+            gates=tuple(gates),
         )
+        version_id = versions.add(change.connection, new, at=change.at)
         version = versions.find_by_id(change.connection, version_id)
         assert version is not None
         _record_version(change, claim, version, snapshot, run, failed)

@@ -210,21 +210,19 @@ def _queue(
                 "train": Path(request.inputs["train"]).resolve().relative_to(state).as_posix(),
                 "model_folder": model_copy(services, claim).resolve().relative_to(state).as_posix(),
             }
-            number = jobs.add(
-                change.connection,
+            new = jobs.NewJob(
                 kind="trial",
                 model_id=origin.model_id,
                 spec_id=origin.spec_id,
                 created_by=DAEMON.name,
                 reason=f"candidate {ask.candidate + 1} of job {parent.id}",
-                at=change.at,
                 options=options,
                 priority=parent.priority,
                 deadline=parent.deadline,
                 max_attempts=parent.max_attempts,
                 parent=parent.id,
             )
-            numbers.append(number)
+            numbers.append(jobs.add(change.connection, new, at=change.at))
         change.record("job.trials_queued", f"job {parent.id}", {"trials": numbers, "rung": asked[0].rung})
         return numbers
 

@@ -1,6 +1,7 @@
 """Queueing work for the daemon: trainings, reproductions, backtests."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,15 +12,15 @@ from pilothouse.domain.errors import (
     NotFoundError,
 )
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.jobs import JobKind
 from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec, Scalar
-from pilothouse.domain.records import Job, Model
+from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading
 from pilothouse.operations.catalogue import require_model, require_version
 from pilothouse.operations.services import Services
 from pilothouse.store import alerts, jobs, models, targets, workspace
+from pilothouse.store.jobs import NewJob
 
 _OVERRIDABLE = ("data.lookback",)
 _OVERRIDABLE_BELOW = "training."
@@ -27,28 +28,49 @@ _MOST_OVERRIDES = 64
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """What may be said of a training beside its model: what it is made of, what it is for, when it has its turn."""
+
+    as_of: datetime | None = None
+    """Only rows whose outcome was known then exist for the training; now where None."""
+    overrides: Mapping[str, Scalar] = field(default_factory=dict)
+    """Dotted keys of the model file: ``data.lookback`` or anything under ``training``."""
+    fresh: bool = False
+    """No step is spared because nothing has changed since it ran before."""
+    trigger_key: str = ""
+    """There is one job a key: where it exists already, that one is returned."""
+    alert: int | None = None
+    """The number of the alert that asks for it."""
+    priority: int = 0
+    """−100 to 100, higher first."""
+    deadline: datetime | None = None
+    """It is ended where it has not ended by then."""
+    after: Sequence[int] = ()
+    """Jobs that must succeed first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestOptions:
+    """What may be said of a backtest beside its versions: the rows, by event time ``since <= t < until``, and its turn."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    target: str | None = None
+    """Rows that were served there alone; everywhere where None."""
+    trigger_key: str = ""
+    priority: int = 0
+
+
 def start_training(
     services: Services,
     actor: Actor,
     model: str,
+    options: TrainingOptions = TrainingOptions(),
     *,
-    as_of: datetime | None = None,
-    overrides: Mapping[str, Scalar] | None = None,
     reason: str = "",
-    trigger_key: str | None = None,
-    alert: int | None = None,
-    priority: int = 0,
-    deadline: datetime | None = None,
-    after: Sequence[int] = (),
-    fresh: bool = False,
 ) -> Job:
     """Queue a training of the model as its file in force says it.
-
-    ``as_of`` (now where None): only rows whose outcome was known then exist for the training. ``overrides``: dotted keys
-    of the model file, ``data.lookback`` or anything under ``training``. ``trigger_key``: there is one job
-    a key; where it exists already, that one is returned. ``alert``: the number of the alert that asks for it.
-    ``priority``: −100 to 100, higher first. ``deadline``: it is ended where it has not ended by then. ``after``: jobs that
-    must succeed first. ``fresh``: no step is spared because nothing has changed since it ran before.
 
     Raises NotFoundError, NotAllowedError, InvalidInputError (an override, a time to come) or ConflictError (automation is
     paused, for the daemon).
@@ -56,42 +78,58 @@ def start_training(
     words = clean_text(reason, "the reason")
     with changing(services, actor, Permission.TRAIN, model) as change:
         found = require_model(change.connection, model)
-        if trigger_key and (before := jobs.find_by_trigger(change.connection, model, trigger_key)):
+        if before := _started_before(change, model, options.trigger_key):
             return before
         _check_not_paused(change)
-        if as_of is not None and as_of.tzinfo is None:
-            raise InvalidInputError(f"as_of: {as_of.isoformat()} has no time zone; add one, e.g. Z for UTC")
-        if as_of is not None and as_of > change.at and actor.name == DAEMON.name:
-            as_of = change.at  # an event clock may run a little ahead of the wall
-        if as_of is not None and as_of > change.at:
-            raise InvalidInputError(f"as_of: {as_of.isoformat()} is still to come; expected now or before")
-        if alert is not None and alerts.find(change.connection, alert) is None:
-            raise NotFoundError(f"there is no alert {alert}: list them with pilothouse alerts")
+        as_of = _cut(change, options.as_of)
+        if options.alert is not None and alerts.find(change.connection, options.alert) is None:
+            raise NotFoundError(f"there is no alert {options.alert}: list them with pilothouse alerts")
         stored = models.spec_by_id(change.connection, found.spec_id)
         assert stored is not None
-        overrides = dict(overrides or {})
+        overrides = dict(options.overrides)
         spec = merge_overrides(spec_from_plain(stored.spec), overrides)
-        _check_order(change, priority, deadline, after)
+        _check_order(change, options)
         job = queue(
             change,
-            found,
-            "train",
-            words,
-            {
-                "as_of": (as_of or change.at).isoformat(),
-                "overrides": overrides,
-                **({"fresh": True} if fresh else {}),
-            },
-            trigger_key=trigger_key or "",
-            alert_id=alert,
-            priority=priority,
-            deadline=deadline,
-            after=after,
-            max_attempts=spec.training.retries + 1,
+            NewJob(
+                kind="train",
+                model_id=found.id,
+                spec_id=found.spec_id,
+                created_by=actor.name,
+                reason=words,
+                options={
+                    "as_of": as_of.isoformat(),
+                    "overrides": overrides,
+                    **({"fresh": True} if options.fresh else {}),
+                },
+                trigger_key=options.trigger_key,
+                alert_id=options.alert,
+                priority=options.priority,
+                deadline=options.deadline,
+                after=tuple(options.after),
+                max_attempts=spec.training.retries + 1,
+            ),
         )
-        if alert is not None:
-            alerts.set_retrain_job(change.connection, alert, job.id)
+        if options.alert is not None:
+            alerts.set_retrain_job(change.connection, options.alert, job.id)
         return job
+
+
+def _started_before(change: Change, model: str, trigger_key: str) -> Job | None:
+    return jobs.find_by_trigger(change.connection, model, trigger_key) if trigger_key else None
+
+
+def _cut(change: Change, as_of: datetime | None) -> datetime:
+    """The time by which a row's outcome has to be known. Raises InvalidInputError."""
+    if as_of is None:
+        return change.at
+    if as_of.tzinfo is None:
+        raise InvalidInputError(f"as_of: {as_of.isoformat()} has no time zone; add one, e.g. Z for UTC")
+    if as_of > change.at and change.actor.name == DAEMON.name:
+        return change.at  # an event clock may run a little ahead of the wall
+    if as_of > change.at:
+        raise InvalidInputError(f"as_of: {as_of.isoformat()} is still to come; expected now or before")
+    return as_of
 
 
 def start_reproduction(services: Services, actor: Actor, reference: str, *, reason: str = "") -> Job:
@@ -102,8 +140,18 @@ def start_reproduction(services: Services, actor: Actor, reference: str, *, reas
     with changing(services, actor, Permission.TRAIN, model) as change:
         version = require_version(change.connection, reference)
         found = require_model(change.connection, model)
-        words = words or f"reproduce {version_uri(model, version.number)}"
-        return queue(change, found, "reproduce", words, {"version": version.number}, version_id=version.id)
+        return queue(
+            change,
+            NewJob(
+                kind="reproduce",
+                model_id=found.id,
+                spec_id=found.spec_id,
+                created_by=actor.name,
+                reason=words or f"reproduce {version_uri(model, version.number)}",
+                options={"version": version.number},
+                version_id=version.id,
+            ),
+        )
 
 
 def start_backtest(
@@ -111,20 +159,17 @@ def start_backtest(
     actor: Actor,
     model: str,
     versions: Sequence[int],
+    options: BacktestOptions = BacktestOptions(),
     *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    target: str | None = None,
     reason: str = "",
-    trigger_key: str = "",
-    priority: int = 0,
 ) -> Job:
-    """Queue the scoring of versions on the same served rows whose outcome is known, by event time ``since <= t < until``.
+    """Queue the scoring of versions on the same served rows whose outcome is known.
 
     Raises NotFoundError, NotAllowedError or InvalidInputError.
     """
     words = clean_text(reason, "the reason")
     numbers = list(dict.fromkeys(versions))
+    since, until, target = options.since, options.until, options.target
     if not numbers:
         raise InvalidInputError("a backtest needs at least one version to score")
     for name, time in (("since", since), ("until", until)):
@@ -134,21 +179,31 @@ def start_backtest(
         raise InvalidInputError(f"since {since.isoformat()} is not before until {until.isoformat()}")
     with changing(services, actor, Permission.TRAIN, model) as change:
         found = require_model(change.connection, model)
-        if trigger_key and (before := jobs.find_by_trigger(change.connection, model, trigger_key)):
+        if before := _started_before(change, model, options.trigger_key):
             return before
         for number in numbers:
             require_version(change.connection, version_uri(model, number))
         known = targets.targets_of(change.connection, model)
         if target is not None and target not in known:
             raise NotFoundError(f"{model} has no target {target!r}: its model file names {', '.join(known)}")
-        options = {
-            "versions": numbers,
-            "since": since.isoformat() if since else None,
-            "until": until.isoformat() if until else None,
-            "target": target,
-        }
-        words = words or f"backtest versions {', '.join(map(str, numbers))}"
-        return queue(change, found, "backtest", words, options, trigger_key=trigger_key, priority=priority)
+        return queue(
+            change,
+            NewJob(
+                kind="backtest",
+                model_id=found.id,
+                spec_id=found.spec_id,
+                created_by=actor.name,
+                reason=words or f"backtest versions {', '.join(map(str, numbers))}",
+                options={
+                    "versions": numbers,
+                    "since": since.isoformat() if since else None,
+                    "until": until.isoformat() if until else None,
+                    "target": target,
+                },
+                trigger_key=options.trigger_key,
+                priority=options.priority,
+            ),
+        )
 
 
 def merge_overrides(spec: ModelSpec, overrides: Mapping[str, Scalar]) -> ModelSpec:
@@ -186,7 +241,8 @@ def _set(plain: dict[str, Any], key: str, value: Scalar) -> None:
     table[last] = value
 
 
-def _check_order(change: Change, priority: int, deadline: datetime | None, after: Sequence[int]) -> None:
+def _check_order(change: Change, options: TrainingOptions) -> None:
+    priority, deadline = options.priority, options.deadline
     if not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
         raise InvalidInputError(
             f"priority: found {priority}; expected {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
@@ -195,7 +251,7 @@ def _check_order(change: Change, priority: int, deadline: datetime | None, after
         raise InvalidInputError(f"deadline: {deadline.isoformat()} has no time zone; add one, e.g. Z for UTC")
     if deadline is not None and deadline <= change.at:
         raise InvalidInputError(f"deadline: {deadline.isoformat()} has passed; expected a time to come")
-    for number in after:
+    for number in options.after:
         if jobs.find(change.connection, number) is None:
             raise NotFoundError(f"after: there is no job {number}: list them with pilothouse jobs")
 
@@ -206,45 +262,19 @@ def _check_not_paused(change: Change) -> None:
         raise ConflictError(f"automation is paused by {state.actor}: {state.reason}")
 
 
-def queue(
-    change: Change,
-    model: Model,
-    kind: JobKind,
-    reason: str,
-    options: dict[str, Any],
-    *,
-    trigger_key: str = "",
-    alert_id: int | None = None,
-    version_id: int | None = None,
-    priority: int = 0,
-    deadline: datetime | None = None,
-    after: Sequence[int] = (),
-    max_attempts: int = 3,
-) -> Job:
+def queue(change: Change, new: NewJob) -> Job:
     """Put a job of a model into the queue, with its audit row."""
-    number = jobs.add(
-        change.connection,
-        kind=kind,
-        model_id=model.id,
-        spec_id=model.spec_id,
-        created_by=change.actor.name,
-        reason=reason,
-        at=change.at,
-        options=options,
-        trigger_key=trigger_key,
-        alert_id=alert_id,
-        version_id=version_id,
-        priority=priority,
-        deadline=deadline,
-        after=after,
-        max_attempts=max_attempts,
-    )
-    detail: dict[str, Any] = {"kind": kind, "model": model.name, "reason": reason, **options}
-    if kind == "train":
-        detail |= {"trigger_key": trigger_key, "alert": alert_id}
-        asked = {"priority": priority, "deadline": deadline and deadline.isoformat(), "after": list(after)}
-        detail |= {key: value for key, value in asked.items() if value}
-    change.record("job.queued", f"job {number}", detail)
+    number = jobs.add(change.connection, new, at=change.at)
     job = jobs.find(change.connection, number)
     assert job is not None
+    detail: dict[str, Any] = {"kind": job.kind, "model": job.model, "reason": job.reason, **new.options}
+    if job.kind == "train":
+        detail |= {"trigger_key": new.trigger_key, "alert": new.alert_id}
+        asked = {
+            "priority": new.priority,
+            "deadline": new.deadline and new.deadline.isoformat(),
+            "after": list(new.after),
+        }
+        detail |= {key: value for key, value in asked.items() if value}
+    change.record("job.queued", f"job {number}", detail)
     return job

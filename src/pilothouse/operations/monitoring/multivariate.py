@@ -68,8 +68,18 @@ def start(
             "start": start_at.isoformat(),
             "end": end.isoformat(),
         }
-        words = words or f"multivariate drift on {target}"
-        return queue(change, found, KIND, words, options, trigger_key=trigger_key)
+        return queue(
+            change,
+            jobs.NewJob(
+                kind=KIND,
+                model_id=found.id,
+                spec_id=found.spec_id,
+                created_by=actor.name,
+                reason=words or f"multivariate drift on {target}",
+                options=options,
+                trigger_key=trigger_key,
+            ),
+        )
 
 
 def start_scheduled(services: Services, model: str, key: str) -> str:

@@ -30,15 +30,17 @@ def put_live(
         effective = _effective_at(services, change, version, target)
         before = deployments.deploy(
             change.connection,
-            model=version.model,
-            version=version.number,
-            target=target,
-            kind=kind,
-            actor=change.actor.name,
-            reason=reason,
-            request_id=request_id,
+            deployments.NewDeployment(
+                model=version.model,
+                version=version.number,
+                target=target,
+                kind=kind,
+                actor=change.actor.name,
+                reason=reason,
+                request_id=request_id,
+                effective_at=effective,
+            ),
             at=change.at,
-            effective_at=effective,
         )
         change.record(
             "deployment.rolled_back" if kind == "rollback" else "deployment.made",

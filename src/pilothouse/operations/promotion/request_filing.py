@@ -67,22 +67,20 @@ def file_request(
     superseded = requests.open_for(connection, version.model, asked)
     for old in superseded:
         drop_challenger_of(change, old)
-    number = requests.add(
-        connection,
+    new = requests.NewRequest(
         model=version.model,
         version=version.number,
-        targets=asked,
+        targets=tuple(asked),
         requested_by=change.actor.name,
         trained_by=require_run(connection, version).started_by,
         reason=reason,
-        at=change.at,
         expires_at=change.at + policy.expires,
         policy=policy.to_plain(),
         policy_digest=policy.digest,
         evidence=evidence,
         evidence_digest=canonical_digest(evidence),
-        supersedes=[old.id for old in superseded],
     )
+    number = requests.add(connection, new, at=change.at, supersedes=[old.id for old in superseded])
     for old in superseded:
         change.record("request.superseded", f"request {old.id}", {"by": number})
     change.record(
@@ -90,11 +88,11 @@ def file_request(
         f"request {number}",
         {
             "version": version_uri(version.model, version.number),
-            "targets": list(asked),
+            "targets": list(new.targets),
             "reason": reason,
-            "policy": policy.to_plain(),
-            "policy_digest": policy.digest,
-            "evidence_digest": canonical_digest(evidence),
+            "policy": new.policy,
+            "policy_digest": new.policy_digest,
+            "evidence_digest": new.evidence_digest,
         },
     )
     move_alias(change, version.model, CHALLENGER, version.number)

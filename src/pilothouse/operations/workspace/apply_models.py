@@ -99,24 +99,22 @@ def _apply_one(change: Change, file: _ReadFile, planned: PlannedChange) -> None:
         before.model_id if before else models.add(connection, spec.name, by=change.actor.name, at=change.at)
     )
     plain = spec_to_plain(spec)
-    digest = canonical_digest(plain)
-    models.add_spec(
-        connection,
-        model_id,
-        digest=digest,
+    new = models.NewSpec(
+        model_id=model_id,
+        digest=canonical_digest(plain),
         spec=plain,
         source=file.source,
         folder=file.folder,
         loosened=planned.loosens,
-        by=change.actor.name,
-        at=change.at,
+        applied_by=change.actor.name,
     )
+    models.add_spec(connection, new, at=change.at)
     _register(connection, model_id, spec, change.at)
     change.record(
         "model.created" if before is None else "model.updated",
         spec.name,
         {
-            "digest": digest,
+            "digest": new.digest,
             "before": before.digest if before else None,
             "differences": list(planned.differences),
             "loosens": list(planned.loosens),
