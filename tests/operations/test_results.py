@@ -12,7 +12,8 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import RequestStatus, VersionStatus
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations import automation_switch, catalogue
-from pilothouse.operations.jobs import job_inputs, jobs, results, trainings
+from pilothouse.operations.automation import job_handlers
+from pilothouse.operations.jobs import jobs, results, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models
@@ -176,14 +177,14 @@ def test_code_that_changes_during_the_run_is_not_mixed_in(services: Services) ->
     train.write_text("before\n")
     queue(services)
     held = claim(services)
-    prepared = job_inputs.prepare(services, held)
+    prepared = job_handlers.prepare(services, held)
     train.write_text("after\n")
 
     folder = next(request.inputs["model_folder"] for request in prepared.requests if request.step == "fit")
     assert (Path(folder) / "train.py").read_text() == "before\n"
     version = results.record_training(services, held, outcome_for(prepared))
     trainings.start_reproduction(services, actor(services, SCIENTIST), f"demo/{version.number}")
-    again = job_inputs.prepare(services, claim(services))
+    again = job_handlers.prepare(services, claim(services))
     folder = again.requests[0].inputs["model_folder"]
     assert (Path(folder) / "train.py").read_text() == "before\n"
 
@@ -194,7 +195,7 @@ def test_what_is_gone_when_the_job_starts_is_told_in_words(services: Services) -
     (services.paths.root / "data" / "rows.parquet").unlink()
 
     with pytest.raises(NotFoundError, match=r"data\.source: .*rows\.parquet does not exist"):
-        job_inputs.prepare(services, held)
+        job_handlers.prepare(services, held)
     job = jobs.finish_job(services, held, JobOutcome(JobStatus.FAILED, "data.source: gone"))
     assert (job.status, job.error) == (JobStatus.FAILED, "data.source: gone")
 
@@ -243,7 +244,7 @@ class TestPromotion:
         first = trained(services, by_daemon=True)
         self.approve(services, 1)
         queue(services)
-        prepared = job_inputs.prepare(services, claim(services))
+        prepared = job_handlers.prepare(services, claim(services))
 
         request = next(request for request in prepared.requests if request.step == "evaluate")
 
@@ -273,7 +274,7 @@ def test_a_reproduction_ends_with_its_answer_and_is_on_record(services: Services
     trained(services)
     trainings.start_reproduction(services, actor(services, SCIENTIST), "models:/demo/1")
     held = claim(services)
-    prepared = job_inputs.prepare(services, held)
+    prepared = job_handlers.prepare(services, held)
 
     assert [request.step for request in prepared.requests] == ["fit", "compare"]
     recorded = prepared.requests[1].options["recorded"]
@@ -302,4 +303,4 @@ def test_a_damaged_artifact_stops_a_reproduction(services: Services) -> None:
     trainings.start_reproduction(services, actor(services, SCIENTIST), "models:/demo/1")
 
     with pytest.raises(IntegrityError, match="is damaged"):
-        job_inputs.prepare(services, claim(services))
+        job_handlers.prepare(services, claim(services))

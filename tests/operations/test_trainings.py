@@ -15,7 +15,8 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.roles import DAEMON
 from pilothouse.operations import automation_switch
-from pilothouse.operations.jobs import job_inputs, jobs, trainings
+from pilothouse.operations.automation import job_handlers
+from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.services import Services
 from support.job_workspace import ADMIN, APPROVER, SCIENTIST, actor, applied, queue, trained, write_model
 
@@ -54,7 +55,7 @@ def test_overrides_are_merged_into_the_spec_of_the_run(services: Services) -> No
     held = jobs.claim_job(services, "daemon", 30)
     assert held is not None
 
-    spec = spec_from_plain(job_inputs.prepare(services, held).requests[0].spec)
+    spec = spec_from_plain(job_handlers.prepare(services, held).requests[0].spec)
 
     assert spec.training.parameters == {"C": 0.5, "max_iter": 50}
     assert (spec.training.seed, spec.data.lookback) == (3, 60 * 86_400)
@@ -147,4 +148,4 @@ def test_a_waiting_training_keeps_the_file_that_was_in_force(services: Services)
     held = jobs.claim_job(services, "daemon", 30)
     assert held is not None
 
-    assert job_inputs.prepare(services, held).requests[0].seed == 7
+    assert job_handlers.prepare(services, held).requests[0].seed == 7

@@ -14,6 +14,7 @@ from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job, Version
 from pilothouse.domain.roles import Actor, Role
 from pilothouse.execution.pipeline import JobOutcome
+from pilothouse.operations.automation import job_handlers
 from pilothouse.operations.jobs import job_inputs, jobs, results, trainings
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.services import Services
@@ -137,7 +138,7 @@ def claim(services: Services, owner: str = "daemon-1", lease_s: float = 30.0) ->
 
 def outcome_of(services: Services, held: ClaimedJob, **changes: Any) -> JobOutcome:
     """Lay the job out and leave in its folders what the steps of a good training leave. ``changes``: step to record parts."""
-    prepared = job_inputs.prepare(services, held)
+    prepared = job_handlers.prepare(services, held)
     return outcome_for(prepared, **changes)
 
 

@@ -14,15 +14,16 @@ from pilothouse.daemon.logs import say
 from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.domain.errors import PilothouseError, StaleAttemptError, UnavailableError
 from pilothouse.domain.failures import cause_of
+from pilothouse.domain.job_kinds import KINDS
 from pilothouse.domain.jobs import JobStatus, ProgressLine, StepExit, StepRequest, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import JobOutcome, ParkedError, run_pipeline
 from pilothouse.execution.step_files import discard_files
-from pilothouse.operations.jobs import job_attempts, job_inputs, jobs, results, searches
+from pilothouse.operations.automation import job_handlers
+from pilothouse.operations.jobs import job_attempts, job_inputs, jobs, searches
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.jobs.step_cache import StepMemory
-from pilothouse.operations.monitoring import multivariate
 from pilothouse.operations.services import Services
 from pilothouse.store import job_queue
 
@@ -35,8 +36,6 @@ _REPORT_EVERY_S = 0.2
 _LOOK_AT_LEAST_EVERY_S = 5.0
 _AGAIN_AFTER_S = 2.0
 
-_RECORD = {**results.RECORD, multivariate.KIND: multivariate.record}
-"""How the result of each kind of job is committed."""
 _INTERNAL = "internal error: state/daemon.log has the traceback; please report it"
 
 
@@ -152,14 +151,14 @@ def _outcome(
                 log.error("progress of job %d: %s", claim.job.id, error)
 
     try:
-        prepared = job_inputs.prepare(services, claim)
+        prepared = job_handlers.prepare(services, claim)
         return run_pipeline(
             _Steps(services, launcher, claim),
             prepared.kind,
             prepared.requests,
             cancel=cancel,
             on_progress=on_progress,
-            memory=StepMemory(services, claim) if prepared.kind in _SPARED_KINDS else None,
+            memory=StepMemory(services, claim) if KINDS[prepared.kind].reuses_steps else None,
         )
     except (StaleAttemptError, ParkedError):
         raise
@@ -175,7 +174,7 @@ def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: th
     job = claim.job
     if outcome.status is JobStatus.SUCCEEDED:
         try:
-            _RECORD[job.kind](services, claim, outcome)
+            job_handlers.record(services, claim, outcome)
         except StaleAttemptError:
             raise
         except (PilothouseError, OSError) as error:
@@ -228,10 +227,6 @@ def _failed(error: Exception) -> JobOutcome:
     if cause == "disk full":
         return JobOutcome(JobStatus.DISK_FULL, str(error), cause=cause)
     return JobOutcome(JobStatus.FAILED, str(error), cause=cause)
-
-
-_SPARED_KINDS = ("train",)
-"""A reproduction is there to run, and of the others each is another question."""
 
 
 def _keep_lease(

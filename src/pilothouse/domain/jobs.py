@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-JobKind = Literal["train", "reproduce", "backtest", "trial", "domain_classifier"]
-"""``trial``: one candidate of a training's search, queued by the training itself."""
-
 Cause = Literal["", "data", "source", "user", "disk full", "killed", "lost"]
 """Why a step or a job did not succeed, where its status alone does not say whether another attempt may help. ``source``:
 the data could not be read, or changed, just now; ``killed``: a stranger's signal; ``lost``: launcher or daemon went away."""
@@ -43,21 +40,6 @@ class JobStatus(StrEnum):
     def ended(self) -> bool:
         """True once nothing more will happen."""
         return self not in (JobStatus.QUEUED, JobStatus.RUNNING)
-
-
-STEPS: dict[JobKind, tuple[str, ...]] = {
-    "train": ("snapshot", "search", "fit", "evaluate", "gate", "verify"),
-    "reproduce": ("fit", "compare"),
-    "backtest": ("backtest",),
-    "trial": ("trial",),
-    "domain_classifier": ("domain_classifier",),
-}
-"""The steps of each kind of job, in order, each a process but ``search``, which queues trials and waits for them (where the
-model file asks for a search). ``snapshot`` and ``verify`` read the source and run no user code; ``fit``
-runs the user's training code and never sees the hold-out; ``evaluate`` scores and runs our gates; ``gate`` runs the
-user's gate function (skipped where there is none); ``verify`` hashes the source again; ``compare`` holds a retrained
-model against the recorded one; ``backtest`` scores several versions on the same labelled rows; ``domain_classifier``
-tells a window's rows from the training rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
-from pilothouse.domain.jobs import JobKind, JobStatus
+from pilothouse.domain.jobs import JobStatus
 
 
 class VersionStatus(StrEnum):
@@ -227,7 +227,8 @@ class Job:
     """A job and how far it is."""
 
     id: int
-    kind: JobKind
+    kind: str
+    """One of ``job_kinds.KINDS``."""
     model: str
     status: JobStatus
     step: str

@@ -23,7 +23,8 @@ import time
 import traceback
 from typing import Any
 
-from pilothouse.domain.jobs import STEPS, StepExit, StepRequest
+from pilothouse.domain.job_kinds import KINDS
+from pilothouse.domain.jobs import StepExit, StepRequest
 from pilothouse.execution.step_supervisor import CANCEL, become_reaper, supervise
 from pilothouse.system import landlock
 from pilothouse.system.processes import descendants
@@ -184,7 +185,7 @@ def _run_supervisor(
 
 def _import_libraries(package: str) -> None:
     """Import what steps use, once for all of them. A library that is missing is missed by the step that needs it."""
-    steps = {name for names in STEPS.values() for name in names}
+    steps = {step.name for kind in KINDS.values() for step in kind.steps}
     for name in (*_LIBRARIES, package, *(f"{package}.{step}" for step in sorted(steps))):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from pilothouse.domain.job_kinds import KINDS, Wire
 from pilothouse.domain.jobs import (
     Cause,
-    JobKind,
     JobStatus,
     ProgressLine,
     StepExit,
@@ -69,55 +69,9 @@ class JobOutcome:
     """Steps that did not run, and whose outputs were used again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """Something of an earlier step that a later one takes.
-
-    ``output``: a file of it as input ``name``; ``record``: a value of its record as option ``name`` (the whole record
-    where ``key`` is empty); ``record file``: a value of its record, written as JSON, as input ``name``.
-    """
-
-    name: str
-    step: str
-    key: str
-    what: str = "output"
-
-
-_FITTED = (Wire("model", "fit", "model"), Wire("schema", "fit", "schema"))
-
-WIRING: dict[JobKind, dict[str, tuple[Wire, ...]]] = {
-    "train": {
-        "search": (
-            Wire("train", "snapshot", "train"),
-            Wire("train_digest", "snapshot", "train_digest", "record"),
-        ),
-        "fit": (Wire("train", "snapshot", "train"), Wire("searched", "search", "", "record")),
-        "evaluate": (
-            *_FITTED,
-            Wire("train", "snapshot", "train"),
-            Wire("holdout", "snapshot", "holdout"),
-            Wire("data_gates", "snapshot", "gates", "record"),
-        ),
-        "gate": (
-            Wire("holdout", "snapshot", "holdout"),
-            Wire("predictions", "evaluate", "predictions"),
-            Wire("metrics", "evaluate", "metrics", "record file"),
-        ),
-        "verify": (Wire("source_digest", "snapshot", "source_digest", "record"),),
-    },
-    "reproduce": {"compare": (*_FITTED, Wire("retrained", "fit", "", "record"))},
-    "backtest": {},
-    "trial": {},
-    "domain_classifier": {},
-}
-"""What each step takes from those before it; everything else is in its request from the start."""
-
-_WEIGHTS = {"snapshot": 3.0, "fit": 5.0, "evaluate": 6.0, "backtest": 5.0, "compare": 2.0}
-
-
 def run_pipeline(
     runner: StepRunner,
-    kind: JobKind,
+    kind: str,
     requests: Sequence[StepRequest],
     *,
     cancel: threading.Event,
@@ -126,11 +80,12 @@ def run_pipeline(
 ) -> JobOutcome:
     """Run the steps in order and stop at the first that does not succeed. What ``memory`` knows is not run again.
 
-    ``requests`` are complete but for what WIRING adds; a step that the job does not need has none. Raises ParkedError
-    where a step waits for other jobs.
+    ``requests`` are complete but for what a step of the kind takes from earlier ones; a step that the job does not need
+    has none. Raises ParkedError where a step waits for other jobs.
     """
     started = time.monotonic()
-    total = sum(_WEIGHTS.get(request.step, 1.0) for request in requests)
+    described = {step.name: step for step in KINDS[kind].steps}
+    total = sum(described[request.step].weight for request in requests)
     done = 0.0
     steps: dict[str, StepResult] = {}
     exits: dict[str, StepExit] = {}
@@ -140,10 +95,10 @@ def run_pipeline(
         if cancel.is_set():
             status, error = JobStatus.CANCELLED, f"cancelled before {request.step}"
             break
-        weight = _WEIGHTS.get(request.step, 1.0)
+        weight = described[request.step].weight
         on_progress(request.step, done / total, "starting")
         report = _reporter(request.step, done / total, weight / total, on_progress)
-        wired = wire(request, WIRING[kind].get(request.step, ()), steps)
+        wired = wire(request, described[request.step].takes, steps)
         known = memory.recall(wired) if memory is not None else None
         if known is not None:
             steps[request.step], reused[request.step] = known

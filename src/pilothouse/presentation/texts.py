@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pilothouse.domain.job_kinds import KINDS
+
 if TYPE_CHECKING:
     from pilothouse.domain.monitoring import EstimateReading, PerformanceReading
     from pilothouse.domain.records import Job
@@ -188,39 +190,14 @@ def policy_text(policy: Mapping[str, Any]) -> str:
 
 def result_lines(job: "Job") -> list[str]:
     """What an ended job found, for people; empty while it runs or where there is nothing to say."""
-    result = job.result
-    if job.kind == "reproduce" and "identical" in result:
-        if result["identical"]:
-            return [
-                "identical: same rows, code and parameters; predictions on the hold-out equal bit for bit"
-            ]
-        return [
-            "not identical:",
-            *(f"  {safe(str(line), LINE_LIMIT)}" for line in result.get("differences", ())),
-        ]
-    if job.kind == "backtest":
-        return [safe(f"{key}: {value_text(value)}", LINE_LIMIT) for key, value in flatten(result)]
-    if job.kind == "domain_classifier" and "auc" in result:
-        return [_separation_line(result)]
-    if job.kind == "train" and job.status == "succeeded" and job.version:
-        spared = ", ".join(f"{step} ({safe(str(where))})" for step, where in result.get("reused", {}).items())
-        return [
-            f"made version {job.version}",
-            *([f"nothing had changed, used again: {spared}"] if spared else []),
-        ]
-    return []
-
-
-def _separation_line(result: Mapping[str, Any]) -> str:
-    """``AUROC 0.71 (0.66 to 0.75), threshold 0.64: drifts, given away by temp, dewp``."""
-    threshold = result.get("threshold")
-    if threshold is None:
-        verdict = "no verdict: the reference has too few days for windows of its own"
+    kind = KINDS.get(job.kind)
+    if kind is None:  # of a newer release
+        return []
+    if kind.words is None:
+        lines = [f"{key}: {value_text(value)}" for key, value in flatten(job.result)]
     else:
-        verdict = f"threshold {threshold:.3f}: {'drifts' if result.get('speaks') else 'within its reference'}"
-    named = ", ".join(map(str, result.get("features", [])[:3]))
-    words = f"AUROC {result['auc']:.3f} ({result['low']:.3f} to {result['high']:.3f}), {verdict}, most telling {named}"
-    return safe(words, LINE_LIMIT)
+        lines = kind.words(job.result, job.version if job.status == "succeeded" else None)
+    return [safe(line, LINE_LIMIT) for line in lines]
 
 
 class TreeNode(Protocol):

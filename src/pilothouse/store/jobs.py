@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.jobs import JobKind, JobStatus, StepExit, StepResult
+from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
@@ -23,7 +23,7 @@ _SELECT = (
 class NewJob:
     """A job to queue. ``version_id``: the version that it is about; ``parent``: the training whose trial it is."""
 
-    kind: JobKind
+    kind: str
     model_id: int
     spec_id: int
     created_by: str
@@ -101,9 +101,7 @@ def queued_by(connection: Connection, person: str, *, model: str | None, limit: 
     return [_job(row) for row in rows]
 
 
-def started_by_since(
-    connection: Connection, model: str, kind: JobKind, created_by: str, since: datetime
-) -> int:
+def started_by_since(connection: Connection, model: str, kind: str, created_by: str, since: datetime) -> int:
     """How many jobs of a kind somebody has queued for a model since then."""
     (count,) = connection.execute(
         "SELECT count(*) FROM jobs j JOIN models m ON m.id = j.model_id "

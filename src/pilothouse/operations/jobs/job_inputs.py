@@ -7,7 +7,6 @@ has a folder of its own, the only one that its process may write.
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Any
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.jobs import STEPS, JobKind, StepRequest
+from pilothouse.domain.job_kinds import KINDS
+from pilothouse.domain.jobs import StepRequest
 from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Run, Version
@@ -35,15 +35,12 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, jobs, models, runs
 from pilothouse.store.values import to_us
 from pilothouse.system.files import read_json, write_atomically
-from pilothouse.telemetry.streams import find_stream
 
 _COPY_ATTEMPTS = 3
 _PREPARED = "prepared.json"
 _DIFF = "code.diff"
-_MOST_WINDOW_ROWS = 20_000
-"""Rows of a window that are handed to a domain classifier: it takes fewer, and draws them by chance."""
 
-_Wanted = dict[str, tuple[dict[str, str], dict[str, Any]]]
+StepInputs = dict[str, tuple[dict[str, str], dict[str, Any]]]
 """Inputs and options by step."""
 
 
@@ -51,7 +48,7 @@ _Wanted = dict[str, tuple[dict[str, str], dict[str, Any]]]
 class PreparedJob:
     """A job that can run. ``requests`` lack only what the pipeline takes from one step to the next."""
 
-    kind: JobKind
+    kind: str
     requests: tuple[StepRequest, ...]
 
 
@@ -69,13 +66,13 @@ class Prepared:
     incumbents: list[dict[str, Any]] = field(default_factory=list)
 
 
-def prepare(services: Services, claim: ClaimedJob) -> PreparedJob:
-    """Lay a claimed job out. Raises InvalidInputError, NotFoundError, ConflictError or IntegrityError: it cannot run."""
+def make_attempt_folder(services: Services, claim: ClaimedJob) -> Path:
+    """An empty folder for an attempt of a job."""
     folder = attempt_folder(services, claim)
     if folder.exists():  # of a registry that was put back to an earlier state
         shutil.rmtree(folder)
     folder.mkdir(mode=0o700, parents=True)
-    return _PREPARE[claim.job.kind](services, claim, folder)
+    return folder
 
 
 def attempt_folder(services: Services, claim: ClaimedJob) -> Path:
@@ -99,7 +96,8 @@ def model_copy(services: Services, claim: ClaimedJob) -> Path:
     return attempt_folder(services, claim) / "model"
 
 
-def _prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
+def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
+    """The model's folder copied, the source named, and the versions to compare with."""
     job = claim.job
     with services.registry.read() as connection:
         stored = models.spec_by_id(connection, jobs.origin_of(connection, job.id).spec_id)
@@ -133,10 +131,10 @@ def _prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pr
             for version, run, targets in incumbents
         ],
     )
-    _write(folder, prepared)
+    write_prepared(folder, prepared)
     copy = str(model_copy(services, claim))
     judged = {"incumbents": prepared.incumbents}
-    requests: _Wanted = {
+    requests: StepInputs = {
         "snapshot": ({"source": str(source)}, {"as_of_us": prepared.as_of_us}),
         "search": ({"model_folder": copy}, {}),
         "fit": ({"model_folder": copy}, {}),
@@ -151,7 +149,7 @@ def _prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pr
         del requests["gate"]
     if spec.training.search is None:
         del requests["search"]
-    return _requests(services, claim, spec, requests)
+    return requests_of(services, claim, spec, requests)
 
 
 def _code_of_earlier_attempt(services: Services, claim: ClaimedJob, folder: Path) -> dict[str, Any] | None:
@@ -169,7 +167,8 @@ def _code_of_earlier_attempt(services: Services, claim: ClaimedJob, folder: Path
     return None
 
 
-def _prepare_trial(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
+def prepare_trial(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
+    """The rows and the code of the training that searches."""
     job, options = claim.job, claim.job.options
     with services.registry.read() as connection:
         stored = models.spec_by_id(connection, jobs.origin_of(connection, job.id).spec_id)
@@ -178,14 +177,15 @@ def _prepare_trial(services: Services, claim: ClaimedJob, folder: Path) -> Prepa
     train, code = (services.paths.state / options[name] for name in ("train", "model_folder"))
     if not train.is_file() or not code.is_dir():
         raise NotFoundError(f"the rows of job {job.parent} are gone: its training has ended")
-    _write(folder, Prepared(spec=spec_to_plain(spec), started_us=to_us(services.now())))
+    write_prepared(folder, Prepared(spec=spec_to_plain(spec), started_us=to_us(services.now())))
     asked = {name: options[name] for name in ("parameters", "folds")}
-    return _requests(
+    return requests_of(
         services, claim, spec, {"trial": ({"train": str(train), "model_folder": str(code)}, asked)}
     )
 
 
-def _prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
+def prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
+    """The rows, the code and the files of a version as its record has them."""
     with services.registry.read() as connection:
         reference = version_uri(claim.job.model, int(claim.job.options["version"]))
         version = require_version(connection, reference)
@@ -202,8 +202,8 @@ def _prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) -
     unpack_folder(services.artifacts.read(files["model_folder"].digest), model_copy(services, claim))
     if folder_digest(model_copy(services, claim)) != run.code.get("folder_digest"):
         raise IntegrityError(f"{reference}: the stored code is not the code that was recorded")
-    _write(folder, Prepared(spec=plain, started_us=to_us(services.now()), code=dict(run.code)))
-    train, holdout = (_artifact(services, files[name].digest) for name in ("train", "holdout"))
+    write_prepared(folder, Prepared(spec=plain, started_us=to_us(services.now()), code=dict(run.code)))
+    train, holdout = (artifact_path(services, files[name].digest) for name in ("train", "holdout"))
     recorded = {
         "parameters": run.parameters,
         **run.environment,
@@ -213,22 +213,23 @@ def _prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) -
     inputs = {
         "train": train,
         "holdout": holdout,
-        "recorded_model": _artifact(services, version.model_digest),
-        "recorded_schema": _artifact(services, version.schema_digest),
-        "recorded_predictions": _artifact(services, version.predictions_digest),
+        "recorded_model": artifact_path(services, version.model_digest),
+        "recorded_schema": artifact_path(services, version.schema_digest),
+        "recorded_predictions": artifact_path(services, version.predictions_digest),
     }
     # What the search chose is in the record: the search itself is not run again.
     tried = spec.training.search.parameters if spec.training.search else {}
     chosen = {name: run.parameters[name] for name in tried if name in run.parameters}
     searched: dict[str, Any] = {"searched": {"parameters": chosen, "trials": []}} if tried else {}
-    requests: _Wanted = {
+    requests: StepInputs = {
         "fit": ({"train": train, "model_folder": str(model_copy(services, claim))}, searched),
         "compare": (inputs, {"recorded": recorded}),
     }
-    return _requests(services, claim, spec, requests)
+    return requests_of(services, claim, spec, requests)
 
 
-def _prepare_backtest(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
+def prepare_backtest(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
+    """The labelled rows that were served, and the versions to score."""
     from pilothouse.operations.jobs import exports
 
     job, options = claim.job, claim.job.options
@@ -244,46 +245,12 @@ def _prepare_backtest(services: Services, claim: ClaimedJob, folder: Path) -> Pr
     )
     rows = exports.labelled_rows(services, job.model, since, until, options["target"])
     write_atomically(folder / "rows.parquet", rows)
-    _write(folder, Prepared(spec=stored.spec, started_us=to_us(services.now())))
+    write_prepared(folder, Prepared(spec=stored.spec, started_us=to_us(services.now())))
     inputs = {"rows": str(folder / "rows.parquet"), **_version_inputs(services, "version", versions)}
     # Telemetry holds features alone.
     slice_by = next((column for column in spec.data.slices if column in spec.data.features), None)
     asked = {"versions": options["versions"], "slice_by": slice_by}
-    return _requests(services, claim, spec, {"backtest": (inputs, asked)})
-
-
-def _prepare_domain_classifier(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
-    """The window's stored rows, a sample of them, and the training rows as the version's record has them."""
-    from pilothouse.operations.jobs import exports  # as above
-
-    options = claim.job.options
-    with services.registry.read() as connection:
-        stored = models.spec_by_id(connection, jobs.origin_of(connection, claim.job.id).spec_id)
-        assert stored is not None
-        spec = spec_from_plain(stored.spec)
-        reference = version_uri(claim.job.model, int(options["version"]))
-        version = require_version(connection, reference)
-        files = runs.files_of(connection, version.run_id)
-    if "train" not in files:
-        raise NotFoundError(f"{reference}: its record holds no training rows to compare with")
-    start, end = (to_us(datetime.fromisoformat(options[key])) for key in ("start", "end"))
-    assert start is not None
-    assert end is not None
-    with services.telemetry.read() as telemetry:
-        stream = find_stream(telemetry, claim.job.model, version.number, options["target"])
-    if stream is None:
-        raise NotFoundError(f"{reference} has sent nothing on {options['target']}")
-    rows = exports.window_rows(services, stream, start, end, _MOST_WINDOW_ROWS)
-    write_atomically(folder / "rows.parquet", rows)
-    _write(folder, Prepared(spec=stored.spec, started_us=to_us(services.now())))
-    inputs = {
-        "window": str(folder / "rows.parquet"),
-        "train": _artifact(services, files["train"].digest),
-        "schema": _artifact(services, version.schema_digest),
-    }
-    match = next((target.match for target in spec.targets if target.name == options["target"]), {})
-    asked = {"match": match, "ignore": list(spec.monitoring.ignore), "start_us": start, "end_us": end}
-    return _requests(services, claim, spec, {"domain_classifier": (inputs, asked)})
+    return requests_of(services, claim, spec, {"backtest": (inputs, asked)})
 
 
 def _incumbents(connection: Connection, spec: ModelSpec) -> list[tuple[Version, Run, list[str]]]:
@@ -327,25 +294,26 @@ def _copy_model(folder: Path, source: Path, destination: Path) -> CodeFacts:
 def _version_inputs(services: Services, prefix: str, versions: list[Version]) -> dict[str, str]:
     inputs = {}
     for version in versions:
-        inputs[f"{prefix}_{version.number}_model"] = _artifact(services, version.model_digest)
-        inputs[f"{prefix}_{version.number}_schema"] = _artifact(services, version.schema_digest)
+        inputs[f"{prefix}_{version.number}_model"] = artifact_path(services, version.model_digest)
+        inputs[f"{prefix}_{version.number}_schema"] = artifact_path(services, version.schema_digest)
     return inputs
 
 
-def _artifact(services: Services, digest: str) -> str:
+def artifact_path(services: Services, digest: str) -> str:
     """The artifact's path, after a look at its bytes. Raises IntegrityError or NotFoundError."""
     services.artifacts.read(digest)
     return str(services.artifacts.path(digest))
 
 
-def _requests(
+def requests_of(
     services: Services,
     claim: ClaimedJob,
     spec: ModelSpec,
-    wanted: _Wanted,
+    wanted: StepInputs,
 ) -> PreparedJob:
+    """The requests of the steps that are wanted, in the order of the job's kind."""
     kind, plain = claim.job.kind, spec_to_plain(spec)
-    steps = [step for step in STEPS[kind] if step in wanted]
+    steps = [step.name for step in KINDS[kind].steps if step.name in wanted]
     return PreparedJob(
         kind,
         tuple(
@@ -368,15 +336,6 @@ def _requests(
     )
 
 
-def _write(folder: Path, prepared: Prepared) -> None:
+def write_prepared(folder: Path, prepared: Prepared) -> None:
+    """Keep what was found out for ``results``."""
     write_atomically(folder / _PREPARED, json.dumps(asdict(prepared)).encode())
-
-
-_PREPARE: dict[JobKind, Callable[[Services, ClaimedJob, Path], PreparedJob]] = {
-    "train": _prepare_training,
-    "reproduce": _prepare_reproduction,
-    "backtest": _prepare_backtest,
-    "trial": _prepare_trial,
-    "domain_classifier": _prepare_domain_classifier,
-}
-"""How each kind of job is laid out."""

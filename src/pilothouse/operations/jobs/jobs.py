@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from pilothouse.domain.errors import ConflictError, NotFoundError, StaleAttemptError
+from pilothouse.domain.job_kinds import KINDS
 from pilothouse.domain.jobs import Cause, JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
@@ -148,7 +149,7 @@ def retry_job(services: Services, actor: Actor, number: int) -> Job:
             options=job.options,
             alert_id=origin.alert_id,
             retry_of=number,
-            version_id=origin.version_id if job.kind == "reproduce" else None,
+            version_id=origin.version_id if KINDS[job.kind].about_version else None,
             priority=job.priority,
             max_attempts=job.max_attempts,
         )

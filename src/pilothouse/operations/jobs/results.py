@@ -1,6 +1,5 @@
 """Committing what a job made: files first, then one transaction with the fencing token."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import GateOutcome, GateResult
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.jobs import JobKind, StepResult
+from pilothouse.domain.jobs import StepResult
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Permission
@@ -129,15 +128,6 @@ def record_trial(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job
             raise IntegrityError(f"trial: the score on fold {fold} is no number")
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         return finish_in(change, claim, outcome, result={"scores": finite(plain)}, version_id=None)
-
-
-RECORD: dict[JobKind, Callable[[Services, ClaimedJob, Outcome], object]] = {
-    "train": record_training,
-    "reproduce": record_reproduction,
-    "backtest": record_backtest,
-    "trial": record_trial,
-}
-"""How the result of each kind of job is committed."""
 
 
 def _store_version_files(services: Services, outcome: Outcome) -> dict[str, runs.RunFile]:

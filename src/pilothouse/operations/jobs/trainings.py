@@ -109,10 +109,22 @@ def start_training(
                 after=tuple(options.after),
                 max_attempts=spec.training.retries + 1,
             ),
+            _audited(options),
         )
         if options.alert is not None:
             alerts.set_retrain_job(change.connection, options.alert, job.id)
         return job
+
+
+def _audited(options: TrainingOptions) -> dict[str, Any]:
+    """What the audit row of a training says beside what the job itself is given; its turn only where it was chosen."""
+    asked = {
+        "priority": options.priority,
+        "deadline": options.deadline and options.deadline.isoformat(),
+        "after": list(options.after),
+    }
+    chosen = {key: value for key, value in asked.items() if value}
+    return {"trigger_key": options.trigger_key, "alert": options.alert, **chosen}
 
 
 def _started_before(change: Change, model: str, trigger_key: str) -> Job | None:
@@ -262,19 +274,11 @@ def _check_not_paused(change: Change) -> None:
         raise ConflictError(f"automation is paused by {state.actor}: {state.reason}")
 
 
-def queue(change: Change, new: NewJob) -> Job:
-    """Put a job of a model into the queue, with its audit row."""
+def queue(change: Change, new: NewJob, facts: Mapping[str, Any] | None = None) -> Job:
+    """Put a job of a model into the queue, with its audit row, in which ``facts`` stand too."""
     number = jobs.add(change.connection, new, at=change.at)
     job = jobs.find(change.connection, number)
     assert job is not None
-    detail: dict[str, Any] = {"kind": job.kind, "model": job.model, "reason": job.reason, **new.options}
-    if job.kind == "train":
-        detail |= {"trigger_key": new.trigger_key, "alert": new.alert_id}
-        asked = {
-            "priority": new.priority,
-            "deadline": new.deadline and new.deadline.isoformat(),
-            "after": list(new.after),
-        }
-        detail |= {key: value for key, value in asked.items() if value}
+    detail = {"kind": job.kind, "model": job.model, "reason": job.reason, **new.options, **(facts or {})}
     change.record("job.queued", f"job {number}", detail)
     return job

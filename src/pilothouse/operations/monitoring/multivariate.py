@@ -2,6 +2,7 @@
 
 import math
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import (
@@ -12,24 +13,35 @@ from pilothouse.domain.errors import (
     PilothouseError,
 )
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.jobs import JobKind
+from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import changing, clean_text, reading
-from pilothouse.operations.catalogue import require_model
+from pilothouse.operations.catalogue import require_model, require_version
+from pilothouse.operations.jobs.exports import window_rows
+from pilothouse.operations.jobs.job_inputs import (
+    Prepared,
+    PreparedJob,
+    artifact_path,
+    requests_of,
+    write_prepared,
+)
 from pilothouse.operations.jobs.jobs import ClaimedJob, Outcome, check_held, finish_in
 from pilothouse.operations.jobs.step_records import finite
 from pilothouse.operations.jobs.trainings import queue
 from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
-from pilothouse.store import deployments, jobs
+from pilothouse.store import deployments, jobs, models, runs
+from pilothouse.system.files import write_atomically
 from pilothouse.telemetry import Stream, from_us, readings, to_us
 from pilothouse.telemetry.readings import DRIFT, MULTIVARIATE, GiveAwayFigure, MultivariateFigure
 from pilothouse.telemetry.streams import find_stream
 
-KIND: JobKind = "domain_classifier"
+KIND = "domain_classifier"
 STEP = "domain_classifier"
 _FEATURES_KEPT = 20
+_MOST_WINDOW_ROWS = 20_000
+"""Rows of a window that are handed to a domain classifier: it takes fewer, and draws them by chance."""
 
 
 def start(
@@ -96,12 +108,39 @@ def start_scheduled(services: Services, model: str, key: str) -> str:
     return "; ".join(told) or f"nothing of {model} is live"
 
 
+def prepare(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
+    """The window's stored rows, a sample of them, and the training rows as the version's record has them."""
+    options = claim.job.options
+    with services.registry.read() as connection:
+        stored = models.spec_by_id(connection, jobs.origin_of(connection, claim.job.id).spec_id)
+        assert stored is not None
+        spec = spec_from_plain(stored.spec)
+        reference = version_uri(claim.job.model, int(options["version"]))
+        version = require_version(connection, reference)
+        files = runs.files_of(connection, version.run_id)
+    if "train" not in files:
+        raise NotFoundError(f"{reference}: its record holds no training rows to compare with")
+    start_us, end_us = _window_us(claim)
+    stream = _stream(services, claim.job.model, version.number, options["target"])
+    rows = window_rows(services, stream, start_us, end_us, _MOST_WINDOW_ROWS)
+    write_atomically(folder / "rows.parquet", rows)
+    write_prepared(folder, Prepared(spec=stored.spec, started_us=to_us(services.now())))
+    inputs = {
+        "window": str(folder / "rows.parquet"),
+        "train": artifact_path(services, files["train"].digest),
+        "schema": artifact_path(services, version.schema_digest),
+    }
+    match = next((target.match for target in spec.targets if target.name == options["target"]), {})
+    asked = {"match": match, "ignore": list(spec.monitoring.ignore), "start_us": start_us, "end_us": end_us}
+    return requests_of(services, claim, spec, {STEP: (inputs, asked)})
+
+
 def record(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
     """End the job; its answer is a reading of the window, from which the monitor draws alerts. Raises StaleAttemptError,
     IntegrityError (the step's record is not valid) or NotFoundError."""
     options = claim.job.options
     figure, speaks = _figure(outcome.steps[STEP].record if STEP in outcome.steps else {})
-    start_us, end_us = (to_us(datetime.fromisoformat(options[key])) for key in ("start", "end"))
+    start_us, end_us = _window_us(claim)
     stream = _stream(services, claim.job.model, int(options["version"]), options["target"])
     with services.registry.read() as connection:
         check_held(connection, claim)
@@ -133,6 +172,11 @@ def record(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
     )
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         return finish_in(change, claim, outcome, result=result, version_id=None)
+
+
+def _window_us(claim: ClaimedJob) -> tuple[int, int]:
+    start, end = (to_us(datetime.fromisoformat(claim.job.options[key])) for key in ("start", "end"))
+    return start, end
 
 
 def _newest_window(services: Services, model: str, version: int, target: str) -> tuple[datetime, datetime]:

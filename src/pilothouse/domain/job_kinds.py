@@ -1,0 +1,133 @@
+"""Kinds of jobs: the steps of each, what a step takes from those before it, and what the result means in words.
+
+This table and the one in ``operations/automation/job_handlers.py`` (how a kind is laid out and recorded) are all that a new
+kind has to be entered in.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Something of an earlier step that a later one takes.
+
+    ``output``: a file of it as input ``name``; ``record``: a value of its record as option ``name`` (the whole record
+    where ``key`` is empty); ``record file``: a value of its record, written as JSON, as input ``name``.
+    """
+
+    name: str
+    step: str
+    key: str
+    what: Literal["output", "record", "record file"] = "output"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a kind of job. What it does not take from earlier steps is in its request from the start."""
+
+    name: str
+    weight: float = 1.0
+    """Its share of the job's progress, relative to the other steps."""
+    takes: tuple[Wire, ...] = ()
+
+
+Words = Callable[[Mapping[str, Any], int | None], list[str]]
+"""What a job's result says, for people: from the result and the version that the job made or was about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobKind:
+    """What is true of every job of a kind. Steps run in order, each a process; one that a job does not need is left out."""
+
+    steps: tuple[Step, ...]
+    words: Words | None = None
+    """None: the result is told value by value."""
+    about_version: bool = False
+    """The version is an input of the job: a retry is about the same one."""
+    reuses_steps: bool = False
+    """A step is not run again where nothing that it depends on has changed. Not of a reproduction, which is there to run."""
+
+
+def _training_words(result: Mapping[str, Any], version: int | None) -> list[str]:
+    if version is None:
+        return []
+    reused = ", ".join(f"{step} ({where})" for step, where in result.get("reused", {}).items())
+    return [f"made version {version}", *([f"nothing had changed, used again: {reused}"] if reused else [])]
+
+
+def _reproduction_words(result: Mapping[str, Any], _: int | None) -> list[str]:
+    if "identical" not in result:
+        return []
+    if result["identical"]:
+        return ["identical: same rows, code and parameters; predictions on the hold-out equal bit for bit"]
+    return ["not identical:", *(f"  {line}" for line in result.get("differences", ()))]
+
+
+def _separation_words(result: Mapping[str, Any], _: int | None) -> list[str]:
+    """``AUROC 0.71 (0.66 to 0.75), threshold 0.64: drifts, given away by temp, dewp``."""
+    if "auc" not in result:
+        return []
+    threshold = result.get("threshold")
+    if threshold is None:
+        verdict = "no verdict: the reference has too few days for windows of its own"
+    else:
+        verdict = f"threshold {threshold:.3f}: {'drifts' if result.get('speaks') else 'within its reference'}"
+    named = ", ".join(map(str, result.get("features", [])[:3]))
+    return [
+        f"AUROC {result['auc']:.3f} ({result['low']:.3f} to {result['high']:.3f}), {verdict}, most telling {named}"
+    ]
+
+
+_TRAIN = Wire("train", "snapshot", "train")
+_HOLDOUT = Wire("holdout", "snapshot", "holdout")
+_FITTED = (Wire("model", "fit", "model"), Wire("schema", "fit", "schema"))
+
+KINDS: dict[str, JobKind] = {
+    "train": JobKind(
+        steps=(
+            # Reads the source; runs no user code.
+            Step("snapshot", 3.0),
+            # No process: queues trials and waits for them, where the model file asks for a search.
+            Step("search", takes=(_TRAIN, Wire("train_digest", "snapshot", "train_digest", "record"))),
+            # Runs the user's training code and never sees the hold-out.
+            Step("fit", 5.0, (_TRAIN, Wire("searched", "search", "", "record"))),
+            # Scores and runs our gates.
+            Step(
+                "evaluate",
+                6.0,
+                (*_FITTED, _TRAIN, _HOLDOUT, Wire("data_gates", "snapshot", "gates", "record")),
+            ),
+            # Runs the user's gate function, where there is one.
+            Step(
+                "gate",
+                takes=(
+                    _HOLDOUT,
+                    Wire("predictions", "evaluate", "predictions"),
+                    Wire("metrics", "evaluate", "metrics", "record file"),
+                ),
+            ),
+            # Hashes the source again.
+            Step("verify", takes=(Wire("source_digest", "snapshot", "source_digest", "record"),)),
+        ),
+        words=_training_words,
+        reuses_steps=True,
+    ),
+    # Trains a version again from its record, and holds the model against the recorded one.
+    "reproduce": JobKind(
+        steps=(
+            Step("fit", 5.0),
+            Step("compare", 2.0, (*_FITTED, Wire("retrained", "fit", "", "record"))),
+        ),
+        words=_reproduction_words,
+        about_version=True,
+    ),
+    # Scores several versions on the same labelled rows.
+    "backtest": JobKind(steps=(Step("backtest"),)),
+    # One candidate of a training's search, queued by the training itself.
+    "trial": JobKind(steps=(Step("trial"),), words=lambda _, __: []),
+    # Tells a window's rows from the training rows.
+    "domain_classifier": JobKind(steps=(Step("domain_classifier"),), words=_separation_words),
+}
+"""Every kind of job by its name, which jobs carry in the registry."""

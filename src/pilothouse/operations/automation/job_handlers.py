@@ -1,0 +1,39 @@
+"""How the daemon lays out each kind of job and records its result. What a kind consists of is in ``domain/job_kinds.py``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.operations.jobs import job_inputs, results
+from pilothouse.operations.jobs.job_inputs import PreparedJob
+from pilothouse.operations.jobs.jobs import ClaimedJob, Outcome
+from pilothouse.operations.monitoring import multivariate
+from pilothouse.operations.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class JobHandlers:
+    """The two functions of a kind: ``prepare`` is given the new folder of the attempt, ``record`` the steps' outcome."""
+
+    prepare: Callable[[Services, ClaimedJob, Path], PreparedJob]
+    record: Callable[[Services, ClaimedJob, Outcome], object]
+
+
+HANDLERS: dict[str, JobHandlers] = {
+    "train": JobHandlers(job_inputs.prepare_training, results.record_training),
+    "reproduce": JobHandlers(job_inputs.prepare_reproduction, results.record_reproduction),
+    "backtest": JobHandlers(job_inputs.prepare_backtest, results.record_backtest),
+    "trial": JobHandlers(job_inputs.prepare_trial, results.record_trial),
+    "domain_classifier": JobHandlers(multivariate.prepare, multivariate.record),
+}
+"""By the names of ``domain.job_kinds.KINDS``."""
+
+
+def prepare(services: Services, claim: ClaimedJob) -> PreparedJob:
+    """Lay a claimed job out. Raises InvalidInputError, NotFoundError, ConflictError or IntegrityError: it cannot run."""
+    return HANDLERS[claim.job.kind].prepare(services, claim, job_inputs.make_attempt_folder(services, claim))
+
+
+def record(services: Services, claim: ClaimedJob, outcome: Outcome) -> None:
+    """Commit what a job made. Raises StaleAttemptError (nothing is recorded then), IntegrityError or NotFoundError."""
+    HANDLERS[claim.job.kind].record(services, claim, outcome)
