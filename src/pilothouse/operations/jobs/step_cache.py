@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pilothouse
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.operations.jobs.job_inputs import model_copy, read_prepared
@@ -155,7 +156,7 @@ def environment_facts() -> dict[str, Any]:
 def _own_code() -> str:
     """A digest of the modules that run inside steps, as they were when the daemon first asked."""
     total = hashlib.sha256()
-    root = Path(__file__).parents[1]
+    root = Path(pilothouse.__file__).parent
     for part in ("training", "inference", "statistics", "domain", "system"):
         for file in sorted((root / part).rglob("*.py")):
             total.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())

@@ -1,0 +1,23 @@
+"""What a step's key depends on beside its inputs."""
+
+from pathlib import Path
+
+import pytest
+
+import pilothouse
+from pilothouse.operations.jobs import step_cache
+
+
+def test_the_programs_own_code_is_part_of_a_steps_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = tmp_path / "training" / "fitting.py"
+    code.parent.mkdir()
+    code.write_text("SLOW = True\n")
+    monkeypatch.setattr(pilothouse, "__file__", str(tmp_path / "__init__.py"))
+    digest = step_cache._own_code.__wrapped__
+
+    before = digest()
+    code.write_text("SLOW = False\n")
+
+    assert digest() != before
