@@ -1,1 +1,1 @@
-"""Numbers about windows: specifications, profiles, drift, performance, comparison, thresholds. No I/O."""
+"""Statistics of windows of rows: profiles, distances, significance, performance. Arrays in, values out; no I/O."""

@@ -1,4 +1,4 @@
-"""The array types of this package, by name."""
+"""Names of the array types of this package."""
 
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ Array = TypeVar("Array", bound=AnyArray)
 
 
 def frozen(array: Array) -> Array:
-    """The same array, made read-only: a value that is shared must not change under anybody."""
+    """The same array with its write flag cleared, any shape and dtype; not a copy. Profiles are shared between
+    threads and caches, so nobody may change one in place."""
     array.setflags(write=False)
     return array

@@ -1,8 +1,9 @@
-"""The frames in which statistics are stored: magic, kind, format number, then the content.
+"""Frames in which statistics are stored: magic, kind, format number, then the content.
 
-Format 1 is zstd over msgpack, for what is read seldom and has a header of its own. Format 2 is whole numbers and arrays,
-raw, under zstd only where that is worth it: what is written with every batch and read by the thousand. Arrays are
-written in the narrowest type that holds them. Nothing here runs code from the bytes that it reads.
+Format 1 is zstd over msgpack with named arrays and a header of plain data; it is used for what is read seldom. Format
+2 is whole numbers and raw arrays, under zstd only from 256 bytes on; it is used for profiles, which are written with
+every batch and read by the thousand. Arrays are written in the narrowest integer type that holds them. Decoding runs
+no code from the bytes that it reads.
 """
 
 import struct
@@ -23,19 +24,22 @@ _LEVEL = 3
 _LARGEST = 1 << 30
 """Bytes to which a frame may unpack; a larger one is damage or an attack, not a profile."""
 _TYPES = frozenset({"|u1", "<u2", "<u4", "<u8", "<i8", "<f8"})
+"""Array types that a frame of format 1 may name."""
 _PLAIN_FORMAT = 2
 _DTYPES = tuple(np.dtype(name) for name in ("|u1", "<u2", "<u4", "<u8", "<i8", "<f8"))
 """The types of a frame of format 2 by their code."""
 _CODE_OF = {dtype: code for code, dtype in enumerate(_DTYPES)}
 _WIDE = {dtype: np.dtype(np.float64 if dtype.kind == "f" else np.int64) for dtype in _DTYPES}
 _NARROW = tuple(zip(_DTYPES, (0xFF, 0xFFFF, 0xFFFF_FFFF), strict=False))
+"""Unsigned types with the largest number that each holds, narrowest first."""
 _HEAD = struct.Struct("<4sBBBB")
 """Magic and kind, format, 1 where the arrays are compressed, how many numbers, how many arrays."""
 _ARRAY = struct.Struct("<BI")
 """Code of the type, length in bytes."""
 _WORTH_COMPRESSING = 256
+"""Bytes of arrays from which a frame of format 2 is compressed."""
 _PLAIN_LEVEL = 1
-"""Of zstd: level 3 takes half as much again and saves 2 %."""
+"""zstd level of format 2. Level 3 takes half as much time again and saves 2 % of the bytes."""
 _local = threading.local()
 
 
@@ -51,7 +55,9 @@ _DECODER = msgspec.msgpack.Decoder(_Frame)
 
 
 def pack(kind: str, header: dict[str, Any], arrays: dict[str, AnyArray]) -> bytes:
-    """Encode ``header`` (plain data) and one-dimensional ``arrays``. ``kind`` is one ASCII letter."""
+    """Frame of format 1: ``header`` (plain data for msgpack) and named one-dimensional ``arrays`` (integer or
+    float64, any length, also 0). ``kind`` is one ASCII letter that ``unpack`` checks. Integers are narrowed, floats
+    kept as float64, NaN included."""
     narrow = {name: _narrow(array) for name, array in arrays.items()}
     frame = _Frame(
         header,
@@ -64,7 +70,9 @@ def pack(kind: str, header: dict[str, Any], arrays: dict[str, AnyArray]) -> byte
 
 
 def unpack(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, AnyArray]]:
-    """Read what ``pack`` wrote: integers come back as int64, the rest as float64. Raises IntegrityError."""
+    """Header and arrays of a frame that ``pack`` wrote: integers as int64, the rest as float64, both read-only.
+    Raises IntegrityError where the magic, ``kind`` or format number differs, or the content is damaged or unpacks to
+    more than 1 GiB."""
     prefix = _MAGIC + kind.encode("ascii")
     if data[:4] != prefix or len(data) < 6:
         raise IntegrityError(
@@ -89,12 +97,14 @@ def unpack(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, AnyArray]]
 
 
 def is_plain(data: bytes) -> bool:
-    """True for a frame of ``pack_plain``."""
+    """True where the bytes are a frame of format 2 (``pack_plain``), by the format number alone; False for fewer than
+    five bytes."""
     return len(data) > 4 and data[4] == _PLAIN_FORMAT
 
 
 def pack_plain(kind: str, numbers: Sequence[int], arrays: Sequence[AnyArray]) -> bytes:
-    """Encode whole ``numbers`` (64 bits) and one-dimensional ``arrays``. ``kind`` is one ASCII letter."""
+    """Frame of format 2: whole ``numbers`` (each within 64 bits signed, 255 at most) and one-dimensional ``arrays``
+    (integer or float64, 255 at most), which ``unpack_plain`` gives back by position. ``kind`` is one ASCII letter."""
     narrow = [_narrow(array) for array in arrays]
     parts = [array.tobytes() for array in narrow]
     body = b"".join(parts)
@@ -109,7 +119,8 @@ def pack_plain(kind: str, numbers: Sequence[int], arrays: Sequence[AnyArray]) ->
 
 
 def unpack_plain(kind: str, data: bytes) -> tuple[tuple[int, ...], list[AnyArray]]:
-    """Read what ``pack_plain`` wrote: integers come back as int64, the rest as float64. Raises IntegrityError."""
+    """Numbers and arrays of a frame that ``pack_plain`` wrote: integers as int64, the rest as float64, both
+    read-only. Raises IntegrityError where ``kind`` differs or sizes, types or the compressed part are damaged."""
     try:
         magic, _, compressed, numbers, count = _HEAD.unpack_from(data)
         if magic != _MAGIC + kind.encode("ascii"):
@@ -133,7 +144,8 @@ def unpack_plain(kind: str, data: bytes) -> tuple[tuple[int, ...], list[AnyArray
 
 
 def compress(data: bytes, level: int) -> bytes:
-    """A zstd frame. Making a compressor costs more than a small frame: each thread keeps its own."""
+    """zstd frame of ``data`` at ``level``. Each thread keeps its compressors, since making one costs more than
+    compressing a small frame, and a compressor must not be used by two threads at once."""
     made: dict[int, zstandard.ZstdCompressor] = _local.__dict__.setdefault("compressors", {})
     if level not in made:
         made[level] = zstandard.ZstdCompressor(level=level)
@@ -141,7 +153,8 @@ def compress(data: bytes, level: int) -> bytes:
 
 
 def expand(data: bytes, largest: int) -> bytes:
-    """The content of a zstd frame of at most ``largest`` bytes. Raises ZstdError."""
+    """Content of a zstd frame of at most ``largest`` bytes. Raises ZstdError where the frame states or holds more, or
+    is damaged."""
     decompressor = _local.__dict__.get("decompressor")
     if decompressor is None:
         decompressor = _local.decompressor = zstandard.ZstdDecompressor()
@@ -152,11 +165,13 @@ def expand(data: bytes, largest: int) -> bytes:
 
 
 def _narrow(array: AnyArray) -> AnyArray:
+    """The array in the narrowest little-endian type that holds it."""
     if array.dtype.kind == "f":
         return np.ascontiguousarray(array, dtype="<f8")
     if not array.size:
         return array.astype("|u1")
-    bits = int(np.bitwise_or.reduce(array))  # needs as many bits as the largest number, and the sign of any
+    # OR of all numbers: it needs as many bits as the largest of them, and is negative where any is. One pass, not two.
+    bits = int(np.bitwise_or.reduce(array))
     if bits < 0:
         return np.ascontiguousarray(array, dtype="<i8")
     for dtype, largest in _NARROW:

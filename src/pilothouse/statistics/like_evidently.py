@@ -1,7 +1,7 @@
-"""Drift as Evidently 0.7.23 judges it by default: its choice of statistic, binning, constants and verdict.
+"""Drift by the default rules of Evidently 0.7.23: its choice of statistic, its bins, constants and verdict.
 
-Read from its ``legacy/calculations`` (``get_one_column_drift``, ``stattests``) and its ``infer_column_type``. Its bins are
-cut over reference and current together, so that nothing of this can be computed from stored profiles.
+Written after its ``legacy/calculations`` (``get_one_column_drift``, ``stattests``) and ``infer_column_type``. Its
+bins are cut over reference and current together, so that none of this can be computed from stored profiles.
 """
 
 import math
@@ -27,33 +27,38 @@ THRESHOLDS: dict[Method, float] = {
     "kl_div": 0.1,
     "hellinger": 0.1,
 }
+"""Evidently's bounds: of a p-value for ks, chisquare and z, of a distance for the others."""
 SMALL_SAMPLE = 1_000
-"""Up to this many reference rows it tests a hypothesis; beyond, it measures a distance."""
+"""Reference rows up to which Evidently tests a hypothesis; beyond, it measures a distance."""
 FEW_VALUES = 5
-"""Numbers with no more distinct values than this are treated as categories."""
+"""Distinct values up to which numbers are treated as categories when the statistic is chosen."""
 FEW_INTEGERS = 10
-"""An integer column of current with no more distinct values than this is a category."""
+"""Distinct values up to which an integer column of current is a category."""
 BINNED_FROM = 20
-"""Numbers with more distinct reference values than this are binned; else each value is a bin."""
+"""Distinct reference values above which numbers are binned; up to as many each value is a bin."""
 SMALLEST_NORM = 0.001
-"""Wasserstein is divided by the reference's deviation, but by no less than this."""
+"""Least value by which the Wasserstein distance is divided in place of the reference's standard deviation."""
 DRIFTED_SHARE = 0.5
-"""A table drifts from this share of its columns on."""
+"""Share of drifting columns from which a table drifts."""
 
 
 def table_drift(reference: Columns, current: Columns) -> list[ColumnDrift]:
-    """Every column by Evidently's rules. What makes it raise (a missing or an empty column) is a column's ``fault`` here."""
+    """Drift of every column by Evidently's rules, in the reference's order with columns that only current has last.
+    Raises nothing: a missing or an empty column, for which Evidently raises, is reported in that column's ``fault``."""
     return [column_drift(name, reference, current) for name in column_names(reference, current)]
 
 
 def table_drifts(columns: list[ColumnDrift]) -> bool:
-    """Evidently's verdict on the whole table: at least half of the columns that could be compared drift."""
+    """Evidently's verdict on a table: True where at least half of the columns that have a statistic drift; False
+    where none has."""
     compared = [column for column in columns if column.statistic]
     return bool(compared) and sum(c.drifts for c in compared) / len(compared) >= DRIFTED_SHARE
 
 
 def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift:
-    """One column: its statistic, value, threshold and verdict, or its fault."""
+    """Drift of one column by Evidently's rules: statistic, value, threshold and verdict, or a ``fault`` where it is
+    missing, empty, of another type, or free text (for which Evidently trains a classifier, which is not reproduced).
+    ``statistics`` is empty where the value is NaN or infinite."""
     said = describe(name, reference, current)
     before, now = reference.get(name), current.get(name)
     if said.fault or before is None or now is None:
@@ -75,13 +80,14 @@ def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift
 
 
 def is_category(current: Sample) -> bool:
-    """Texts and booleans, and integers of few values, by the current table."""
+    """True for texts and booleans, and for an integer column of current with at most FEW_INTEGERS distinct values."""
     if isinstance(current, Categories):
         return True
     return current.integers and len(np.unique(current.finite)) <= FEW_INTEGERS
 
 
 def _is_free_text(sample: Sample) -> bool:
+    """True for texts of which more than half of the present rows are distinct."""
     if not isinstance(sample, Categories) or sample.kind != "text":
         return False
     held = sample.codes[sample.codes >= 0]
@@ -89,7 +95,8 @@ def _is_free_text(sample: Sample) -> bool:
 
 
 def choose(reference: Sample, current: Sample, categorical: bool) -> Method:
-    """The statistic that Evidently takes when none is asked for."""
+    """Statistic that Evidently takes by default, by the number of reference rows with a value, the number of distinct
+    values in both samples, and whether the column is ``categorical``. Both samples must be of one kind."""
     counts = value_counts(reference, current)
     rows, values = int(counts[0].sum()), len(counts[0])
     as_values = categorical or values <= FEW_VALUES
@@ -101,7 +108,8 @@ def choose(reference: Sample, current: Sample, categorical: bool) -> Method:
 
 
 def drifts(method: Method, value: float) -> bool:
-    """The verdict: p-values of counts strictly below, of KS not above, distances at or beyond the threshold."""
+    """Evidently's verdict on a value: p-values of chisquare and z drift strictly below the threshold, of ks up to it,
+    distances from it on. NaN never drifts."""
     threshold = THRESHOLDS[method]
     if method in ("chisquare", "z"):
         return value < threshold
@@ -109,7 +117,9 @@ def drifts(method: Method, value: float) -> bool:
 
 
 def measure(method: Method, reference: Sample, current: Sample, categorical: bool) -> float:
-    """The value of one of its statistics (a p-value for ks, chisquare and z); NaN where it is not defined."""
+    """Value of one of Evidently's statistics for two samples of one kind: a p-value for ks, chisquare and z, else a
+    distance. ``wasserstein`` is in the reference's standard deviations, at least SMALLEST_NORM. Missing and infinite
+    values are left out; NaN where a sample is empty or the statistic is not defined."""
     if method in ("ks", "wasserstein"):
         assert isinstance(reference, Numbers)
         assert isinstance(current, Numbers)
@@ -133,7 +143,7 @@ def measure(method: Method, reference: Sample, current: Sample, categorical: boo
 
 
 def _z_test(reference: Ints, current: Ints) -> float:
-    """The two-sided p-value for the share of one of two values; 1 where both hold the same single value."""
+    """Two-sided p-value for the share of one of two values; 1 where both samples hold the same single value."""
     if len(reference) < 2:
         return 1.0
     return distances.two_proportion_z(
@@ -142,7 +152,10 @@ def _z_test(reference: Ints, current: Ints) -> float:
 
 
 def binned_shares(reference: Sample, current: Sample, categorical: bool) -> tuple[Floats, Floats]:
-    """Shares for psi, jensenshannon and kl_div: by Sturges's rule over both samples together, or value by value."""
+    """Shares of both samples' rows for psi, jensenshannon and kl_div, each float64[bins] with sum 1. Numbers with
+    more than BINNED_FROM distinct reference values are binned by Sturges's rule over both samples together (Sturges
+    1926, J. American Statistical Association 21:65); others, and ``categorical`` ones, value by value. NaN where a
+    sample is empty."""
     if not categorical and isinstance(reference, Numbers) and isinstance(current, Numbers):
         x, y = reference.finite, current.finite
         if len(np.unique(x)) > BINNED_FROM:
@@ -153,7 +166,7 @@ def binned_shares(reference: Sample, current: Sample, categorical: bool) -> tupl
 
 
 def _hellinger_bins(reference: Sample, current: Sample, categorical: bool) -> tuple[Floats, Floats]:
-    """As above but always binned for numbers, and by edges cut over the *distinct* values."""
+    """Counts for hellinger: numbers are always binned, with edges over the distinct values of both samples."""
     if categorical or not isinstance(reference, Numbers) or not isinstance(current, Numbers):
         before, now = value_counts(reference, current)
         return before.astype(np.float64), now.astype(np.float64)
@@ -172,6 +185,7 @@ def _sturges(values: Floats) -> Floats:
 
 
 def _filled(held: Floats) -> Floats:
-    """Empty bins get 0.0001, or a millionth of the smallest share where that is not above 0.0001; not normalised again."""
+    """Shares with empty bins filled: by 0.0001, or by a millionth of the smallest share where that is not above
+    0.0001. The sum is not brought back to 1, as in Evidently."""
     smallest = held[held > 0].min()
     return np.where(held == 0, smallest / 1e6 if smallest <= 1e-4 else 1e-4, held)

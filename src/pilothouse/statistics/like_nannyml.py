@@ -1,7 +1,7 @@
-"""Drift as NannyML 0.13.1 judges it by default: its chunks, statistics, binning, thresholds and verdict.
+"""Drift by the default rules of NannyML 0.13.1: its chunks, statistics, bins, thresholds and verdict.
 
-Read from its ``drift/univariate/methods.py``, ``chunk.py`` and ``thresholds.py``. It judges chunk by chunk: every chunk's
-value and alert are given, and a column drifts where any of them alerts.
+Written after its ``drift/univariate/methods.py``, ``chunk.py`` and ``thresholds.py``. NannyML judges chunk by chunk:
+each chunk's value and alert are given, and a column drifts where any chunk alerts.
 """
 
 import math
@@ -21,37 +21,42 @@ Method = Literal["jensen_shannon", "hellinger", "kolmogorov_smirnov", "wasserste
 OF_NUMBERS: tuple[Method, ...] = ("jensen_shannon", "hellinger", "kolmogorov_smirnov", "wasserstein")
 OF_CATEGORIES: tuple[Method, ...] = ("jensen_shannon", "hellinger", "chi2", "l_infinity")
 CHUNKS = 10
-"""Data is cut into chunks of a tenth of its rows; what remains is one more chunk."""
+"""Parts of equal size into which rows are cut; the remainder is one more chunk."""
 EXACT_BELOW = 10_000
-"""From this many reference rows on, KS and Wasserstein are taken over as many bins of equal width."""
+"""Reference rows from which KS and Wasserstein are taken over as many bins of equal width."""
 DEVIATIONS = 3
-"""The threshold: the mean of the reference's chunks and so many standard deviations."""
+"""Standard deviations of the reference's chunks above their mean at which the threshold lies."""
 SIGNIFICANCE = 0.05
-"""chi2 alerts by its p-value instead."""
+"""p-value below which chi2 alerts; it has no threshold of the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """One method on one reference column. ``measure`` gives (value, p-value); NaN for a chunk without usable values."""
+    """One method fitted on one reference column. ``measure`` maps a chunk to (value, p-value): the p-value is NaN for
+    every method but chi2, and both are NaN for a chunk without usable values. ``threshold`` is NaN for chi2."""
 
     method: Method
     measure: Callable[[Sample], tuple[float, float]]
     threshold: float
 
     def alerts(self, value: float, p_value: float) -> bool:
-        """NannyML's verdict on one chunk."""
+        """NannyML's verdict on one chunk: the p-value below SIGNIFICANCE for chi2, else the value above the
+        threshold. NaN: False."""
         return p_value < SIGNIFICANCE if self.method == "chi2" else value > self.threshold
 
 
 def table_drift(reference: Columns, current: Columns, method: Method = "jensen_shannon") -> list[ColumnDrift]:
-    """Every column by NannyML's rules. What makes it raise (a missing or an empty column) is a column's ``fault`` here."""
+    """Drift of every column by NannyML's rules, in the reference's order with columns that only current has last.
+    Raises nothing: a missing or an empty column, for which NannyML raises, is reported in that column's ``fault``."""
     return [column_drift(name, reference, current, method) for name in column_names(reference, current)]
 
 
 def column_drift(
     name: str, reference: Columns, current: Columns, method: Method = "jensen_shannon"
 ) -> ColumnDrift:
-    """One column: each chunk of current, the largest value, the threshold; it drifts where any chunk alerts."""
+    """Drift of one column by NannyML's rules: ``value`` is the largest of current's chunks (NaN where none has usable
+    values), ``chunks`` are all of them, and it drifts where any alerts. ``fault`` says why where the column is
+    missing, empty, of another type, or not measured by ``method``."""
     said = describe(name, reference, current)
     before, now = reference.get(name), current.get(name)
     if said.fault or before is None or now is None:
@@ -75,14 +80,17 @@ def column_drift(
 
 
 def chunks(sample: Sample) -> Iterator[Sample]:
-    """The rows in tenths, the remainder as one more. Fewer than ten rows, which NannyML refuses, are a chunk each."""
+    """Parts of a sample in row order: CHUNKS of equal size, then the remainder. Fewer than ten rows, which NannyML
+    refuses, give one chunk a row; no rows give none."""
     size = max(sample.rows // CHUNKS, 1)
     for first in range(0, sample.rows, size):
         yield sample.part(slice(first, first + size))
 
 
 def fit(reference: Sample, method: Method) -> Fitted:
-    """A method made ready on reference values, with its threshold from the reference's own chunks."""
+    """Method fitted on reference values, with its threshold: mean plus DEVIATIONS standard deviations (n in the
+    denominator) of the reference's own chunks, at most 1 for kolmogorov_smirnov. NaN where no chunk has usable
+    values."""
     measure = _measure_of(reference, method)
     if method == "chi2":
         return Fitted(method, measure, math.nan)
@@ -113,13 +121,14 @@ def _measure_of(reference: Sample, method: Method) -> Callable[[Sample], tuple[f
 
 
 def _with_infinities(sample: Numbers) -> Floats:
-    """The values that are not NaN: it leaves infinities in, which lie beyond every edge."""
+    """Values that are not NaN, float64[n], infinities as the largest finite floats: NannyML keeps them, beyond every
+    edge."""
     largest = float(np.finfo(np.float64).max)
     return np.clip(sample.values[~np.isnan(sample.values)], -largest, largest)
 
 
 def _over_doane_bins(reference: Numbers, method: str) -> Callable[[Floats], float]:
-    """Doane's bins cut over the reference alone; what lies outside of them is one more bin."""
+    """Distance over bins cut by Doane's rule over the reference alone; values outside of them are one more bin."""
     x = reference.finite
     try:
         with np.errstate(over="raise", invalid="raise"):
@@ -132,7 +141,7 @@ def _over_doane_bins(reference: Numbers, method: str) -> Callable[[Floats], floa
 
 def _apart(method: str, reference: Floats, current: Floats) -> float:
     rest = 1 - np.sum(current)
-    if rest > 0:  # also where it is but rounding, as there
+    if rest > 0:  # also where the rest is only a rounding error, as in NannyML
         reference, current = np.append(reference, 0.0), np.append(current, rest)
     apart = distances.jensen_shannon if method == "jensen_shannon" else distances.hellinger
     return float(apart(reference, current))
@@ -154,8 +163,8 @@ def _kolmogorov_smirnov(reference: Numbers, _: str) -> Callable[[Floats], float]
 
 
 def _wasserstein(reference: Numbers, _: str) -> Callable[[Floats], float]:
-    """In the column's own unit, ∞ where a value is; over bins the mass outside of the reference's range is counted with one
-    row too many."""
+    """Distance in the column's own unit, ∞ where either side holds an infinity. Over bins, the mass outside of the
+    reference's range is counted with one row too many, as in NannyML."""
     x = _with_infinities(reference)
     if len(x) < EXACT_BELOW:
         if len(reference.finite) < len(x):
@@ -180,7 +189,7 @@ def _wasserstein(reference: Numbers, _: str) -> Callable[[Floats], float]:
 
 
 def _mean_gap(values: Floats, edge: float) -> float:
-    """The area between a sample's distribution function and a step at ``edge``."""
+    """Area between a sample's distribution function and a step at ``edge``."""
     return float(np.mean(np.abs(values - edge)))
 
 

@@ -1,8 +1,8 @@
-"""Performance without truth, for every task: what a version's hold-out teaches, and what it says about a window.
+"""Estimated performance of windows whose outcomes are not known yet, for every task.
 
-Binary: from the score alone (``confidence_estimation``). Multiclass: accuracy, from the winning class's probability, for
-telemetry carries no other. Regression: MAE and RMSE, from every column (``loss_estimation``). Everything is computed from
-profiles; no event is read.
+Binary: from the score alone (``confidence_estimation``). Multiclass: accuracy, from the winning class's probability,
+since telemetry carries no other. Regression: MAE and RMSE, from every column (``loss_estimation``). An estimator is
+learnt from a version's hold-out; everything is computed from profiles, and no event is read.
 """
 
 from dataclasses import dataclass
@@ -32,33 +32,38 @@ ESTIMATED: dict[Task, tuple[str, ...]] = {
     "multiclass": ("accuracy",),
     "regression": ("mae", "rmse"),
 }
-"""The metrics that can be estimated without truth."""
+"""Metrics that can be estimated without outcomes, by task."""
 FEWEST_ROWS = 200
-"""A hold-out of fewer rows teaches nothing; a target with fewer takes what all targets pooled teach."""
+"""Hold-out rows below which nothing is learnt; a target with fewer uses the hold-out of all targets pooled."""
 FEWEST_DAYS = 2
+"""Days of the hold-out below which nothing is learnt: the estimator cross-validates and resamples days."""
 
 _QUANTUM = 1 << 12
+"""Steps of log-odds a unit in which draws are stored."""
 _MIDDLE = 1 << 15
-"""Draws of log-odds are stored in steps of 1/4096 about 0: −8 to 8 in two bytes."""
+"""Stored number of a draw of 0. Steps of 1/4096 about it reach from −8 to 8 in two bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimator:
-    """What can be said of windows without truth: by the score, or by every column (a regression)."""
+    """What was learnt from a hold-out: ``by_score`` for a classification, ``by_columns`` for a regression; the other
+    is None."""
 
     by_score: ScoreEstimator | None = None
     by_columns: LossModel | None = None
 
 
 def can_estimate(task: Task, metric: str) -> bool:
-    """True for a metric that can be known without truth."""
+    """True where the metric can be estimated without outcomes for a model of this task (ESTIMATED)."""
     return metric in ESTIMATED[task]
 
 
 def learn(
     specification: ProfileSpecification, own: TargetReference, pooled: TargetReference, *, seed: int = 0
 ) -> Estimator | None:
-    """What the hold-out of a target teaches (of all pooled, where it is too small); None where nothing can be learnt."""
+    """Estimator learnt from the hold-out of a target (``own``), or of all targets (``pooled``) where that has fewer
+    than FEWEST_ROWS rows or FEWEST_DAYS days; None where neither suffices. ``seed`` is that of the resampled days;
+    the result is deterministic."""
     if specification.task == "regression":
         model = own.losses or pooled.losses
         return Estimator(by_columns=model) if model is not None else None
@@ -69,7 +74,7 @@ def learn(
 def _teacher(
     specification: ProfileSpecification, own: TargetReference, pooled: TargetReference
 ) -> tuple[Floats, Ints, Ints] | None:
-    """Scores, rows and positives of the hold-out that is learnt from."""
+    """Score of each bin, float64[bins], and rows and positives, int64[days, bins], of the hold-out that is learnt from."""
     for reference in (own, pooled):
         rows, positives = held_out(specification, reference)
         if rows.sum() >= FEWEST_ROWS and len(rows) >= FEWEST_DAYS:
@@ -85,11 +90,12 @@ def estimate(
     *,
     confidence: float = 0.95,
 ) -> MetricValue:
-    """The metric of a window without its truth, with the band in which the realised one lies while only inputs move.
-
-    ``days`` are the profiles of the window's days. NaN where it is not defined.
-    """
+    """Estimated value of ``metric`` in a window whose ``days`` are profiles of one day each, with the band in which
+    the metric from outcomes lies with probability ``confidence`` as long as only the inputs have changed. Errors are
+    in the outcome's own unit. NaN where the metric is not defined (no rows, one class expected). Formulas:
+    ``estimate_from_scores`` and ``estimate_loss``."""
     sizes = np.array([day.rows for day in days], dtype=np.float64)
+    # Σn²/Σn: the size of a day as its average row sees it, which is what correlation within days acts on
     rows_a_day = float((sizes**2).sum() / sizes.sum()) if sizes.sum() else 0.0
     whole = profile.merge_all(specification, days)
     if estimator.by_score is not None:
@@ -106,7 +112,8 @@ def estimate(
 
 
 def held_out(specification: ProfileSpecification, reference: TargetReference) -> tuple[Ints, Ints]:
-    """Rows, and rows of the positive class (of several classes: rows answered rightly), int64[days, bins of the score]."""
+    """Rows and positives of a reference's hold-out by score, each int64[days, bins]; [0, bins] where it has none or
+    the task is a regression. Of several classes a positive is a row whose predicted class was right."""
     if specification.task == "binary" and reference.outcomes:
         pairs = [outcome_profile.by_class(specification, day) for day in reference.outcomes]
         positives = np.array([pair[1] for pair in pairs])
@@ -118,7 +125,8 @@ def held_out(specification: ProfileSpecification, reference: TargetReference) ->
 
 
 def _score_of_bins(specification: ProfileSpecification, reference: TargetReference) -> Floats:
-    """The mean score of each bin on the hold-out, the middle of a bin that it leaves empty; never decreasing."""
+    """Mean score of each bin on the hold-out, float64[bins] within 0 to 1 and never decreasing; an empty bin has its
+    middle."""
     column = specification.score
     held = profile.merge_all(specification, reference.holdout)
     of = profile.histogram(specification, held, column.name)
@@ -129,7 +137,8 @@ def _score_of_bins(specification: ProfileSpecification, reference: TargetReferen
 
 
 def encode(specification: ProfileSpecification, estimator: Estimator) -> bytes:
-    """Compact bytes of what took time to learn by score; the rest is in the reference. ``decode`` reads them."""
+    """Bytes of an estimator by score (kind "E"): calibrated probabilities and draws, which took time to learn. The
+    rest follows from the reference. Draws are rounded to 1/4096 of log-odds."""
     learnt = estimator.by_score
     assert learnt is not None
     steps = np.clip(np.rint(learnt.draws * _QUANTUM) + _MIDDLE, 0, 2 * _MIDDLE - 1).astype(np.int64)
@@ -151,7 +160,8 @@ def encode(specification: ProfileSpecification, estimator: Estimator) -> bytes:
 def decode(
     specification: ProfileSpecification, own: TargetReference, pooled: TargetReference, data: bytes
 ) -> Estimator:
-    """Read what ``encode`` wrote of this reference. Raises IntegrityError for damage, or another reference."""
+    """Estimator from the bytes that ``encode`` wrote for the same reference. Raises IntegrityError for damaged bytes
+    or where ``specification`` or the reference's bins are others."""
     header, arrays = unpack("E", data)
     taught = _teacher(specification, own, pooled)
     try:

@@ -1,4 +1,4 @@
-"""What a version is compared with in production, as one artifact: its training days, its hold-out, its performance there."""
+"""Reference of a version: its training days, its hold-out and its performance there, stored as one artifact."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,15 +22,19 @@ from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.statistics.significance.calibration import Calibration, calibrate
 
 FEWEST_ROWS = 500
+"""Training rows of its own below which a target is compared with all targets pooled."""
 FEWEST_DAYS = 14
-"""A target with fewer training rows or days of its own is compared with all targets pooled."""
+"""Training days of its own below which a target is compared with all targets pooled."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatedRows:
-    """Scored rows with the day of each: ``days`` int64[n] counts days in any order (days since 1970, for instance).
+    """Scored rows with the day of each: ``days`` int64[n] (days since 1970, for instance; only their order and
+    equality matter).
 
-    Columns as for ``profile.profile_rows``, ``labels`` and ``truth`` as for ``outcomes.profile_outcomes``.
+    ``numeric``, ``categorical`` and ``scores`` are as for ``profile.profile_rows``, ``labels`` and ``truth``
+    (predicted classes and outcomes) as for ``outcome_profile.profile_outcomes``; ``labels`` is empty for a
+    regression.
     """
 
     days: Ints
@@ -41,7 +45,7 @@ class DatedRows:
     truth: AnyArray
 
     def where(self, rows: AnyArray) -> "DatedRows":
-        """Some of the rows, by a mask or by numbers."""
+        """Rows selected by a mask bool[n] or by row numbers int64[k], in the order of the selection."""
         return DatedRows(
             self.days[rows],
             {name: values[rows] for name, values in self.numeric.items()},
@@ -52,7 +56,7 @@ class DatedRows:
         )
 
     def by_day(self) -> list[tuple[int, "DatedRows"]]:
-        """The rows of each day that has any, in the order of days."""
+        """(day, rows) of each day that has any, by increasing day; an empty list without rows."""
         order = np.argsort(self.days, kind="stable")
         days, starts = np.unique(self.days[order], return_index=True)
         parts = np.split(order, starts[1:]) if len(days) else []
@@ -61,11 +65,12 @@ class DatedRows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetReference:
-    """The reference of one target, or of all pooled. Profiles are one a day that has rows, in order.
+    """Reference of one target, or of all pooled. Profiles are one a day that has rows, by increasing day.
 
-    ``performance`` is the hold-out's primary metric with its interval over days (``outcomes.realised_over_days``). What is
-    learnt for estimates without truth: of several classes ``hits``, the hold-out's rows and those answered rightly, int64
-    [days, bins of the score]; of a regression ``losses``. None in references that were made before these were.
+    ``performance`` is the hold-out's primary metric with its interval over days (``outcomes.realised_over_days``).
+    Estimates without outcomes are learnt from the rest: for several classes ``hits``, the hold-out's rows and those
+    answered rightly, int64[days, bins of the score]; for a regression ``losses``. Both are None in references written
+    before they existed.
     """
 
     training_days: tuple[int, ...]
@@ -79,25 +84,26 @@ class TargetReference:
 
     @property
     def rows(self) -> int:
-        """Training rows."""
+        """Number of training rows."""
         return sum(day.rows for day in self.training)
 
     def profile(self, specification: ProfileSpecification) -> Profile:
-        """What windows are judged against: the features of training and the score of the hold-out (of training, where no
-        row is held out), since a model is too sure of rows that it was trained on."""
+        """Profile that windows are judged against: the features of training and the score of the hold-out (of
+        training, where no row is held out), since a model is overconfident on the rows that it was fitted to."""
         training = merge_all(specification, self.training)
         if not self.holdout:
             return training
         return with_score_of(specification, training, merge_all(specification, self.holdout))
 
     def outcome_profile(self, specification: ProfileSpecification) -> OutcomeProfile:
-        """The hold-out's outcomes, all days."""
+        """Outcome profile of the whole hold-out; the empty profile where there is none."""
         return outcome_profile.merge_all(specification, self.outcomes)
 
     def calibrate(
         self, specification: ProfileSpecification, window_days: int, *, seed: int = 0
     ) -> Calibration:
-        """What windows of ``window_days`` do by themselves, by this reference's days (see ``calibration.calibrate``)."""
+        """Nulls of each column for windows of ``window_days`` days, learnt from this reference's days
+        (``calibration.calibrate``). Deterministic for a ``seed``."""
         return calibrate(
             specification, self.training, window_days, score_days=len(self.holdout) or None, seed=seed
         )
@@ -105,14 +111,15 @@ class TargetReference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """A version's reference: all targets ``pooled``, and each target that has rows of its own."""
+    """Reference of a version: ``pooled`` over all targets, and one for each target that has rows of its own."""
 
     metric: str
     pooled: TargetReference
     targets: dict[str, TargetReference]
 
     def for_target(self, name: str) -> TargetReference:
-        """The target's own reference, or the pooled one where the target is unknown, or has too few rows or days."""
+        """Reference of a target, or the pooled one where the target is unknown or has fewer than FEWEST_ROWS rows or
+        FEWEST_DAYS days."""
         own = self.targets.get(name)
         if own is None or own.rows < FEWEST_ROWS or len(own.training) < FEWEST_DAYS:
             return self.pooled
@@ -122,7 +129,9 @@ class Reference:
 def target_reference(
     specification: ProfileSpecification, metric: str, training: DatedRows, holdout: DatedRows
 ) -> TargetReference:
-    """Profile training and hold-out rows by day. Raises InvalidInputError for a metric that cannot be watched."""
+    """Reference of one target: its training and hold-out rows profiled by day, and the hold-out's performance by
+    ``metric`` (NaN without hold-out rows). Raises InvalidInputError for a metric that outcome profiles of the task do
+    not carry, and where lengths or types of columns are wrong."""
     check_metric(specification, metric)
     days = [(day, _profile(specification, rows)) for day, rows in training.by_day()]
     held = [(day, rows, _profile(specification, rows)) for day, rows in holdout.by_day()]
@@ -143,6 +152,8 @@ def target_reference(
 
 
 def _hits(specification: ProfileSpecification, days: Sequence[DatedRows]) -> tuple[Ints, Ints] | None:
+    """Hold-out rows and those answered rightly by day and bin of the score, int64[days, bins] each; None unless
+    multiclass."""
     if specification.task != "multiclass" or not days:
         return None
     classes, bins = specification.classes, specification.score.bins
@@ -172,7 +183,8 @@ def build_reference(
     holdout: DatedRows,
     targets: Mapping[str, tuple[AnyArray, AnyArray]],
 ) -> Reference:
-    """The reference of a version. ``targets`` gives each target's rows as two masks, of training and of the hold-out."""
+    """Reference of a version. ``targets`` gives each target's rows as two selections, of training and of the hold-out
+    (masks bool[n] or row numbers). Raises InvalidInputError as ``target_reference`` does."""
     own = {
         name: target_reference(specification, metric, training.where(train), holdout.where(held))
         for name, (train, held) in targets.items()
@@ -186,7 +198,7 @@ def _profile(specification: ProfileSpecification, rows: DatedRows) -> Profile:
 
 
 def encode(specification: ProfileSpecification, reference: Reference) -> bytes:
-    """Compact bytes of a reference, marked with its specification."""
+    """Bytes of a reference (kind "R"), marked with the first 16 digits of its specification's digest."""
     header = {
         "of": specification.digest[:16],
         "metric": reference.metric,
@@ -197,7 +209,8 @@ def encode(specification: ProfileSpecification, reference: Reference) -> bytes:
 
 
 def decode(specification: ProfileSpecification, data: bytes) -> Reference:
-    """Read what ``encode`` wrote. Raises IntegrityError for damage, or a reference of another specification."""
+    """Reference from the bytes that ``encode`` wrote. Raises IntegrityError for damaged bytes, or a reference of
+    another specification."""
     header, _ = unpack("R", data)
     if header.get("of") != specification.digest[:16]:
         raise IntegrityError(

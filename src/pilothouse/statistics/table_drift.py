@@ -1,7 +1,8 @@
-"""Two tables of raw values, column by column: exact figures, and the reason where a column cannot be compared.
+"""Drift of two tables of raw values, column by column: exact figures, and a ``fault`` where a column cannot be
+compared.
 
-One bad column (empty, of another type, absent) says what it is and spoils no other. The verdict is by effect and by
-chance alone: two tables do not tell what the reference does by itself from week to week, which monitoring learns.
+A bad column (empty, of another type, absent) does not affect the others. The verdict rests on effect size and a test
+against sampling alone: two tables do not show how the reference varies from week to week, which monitoring learns.
 """
 
 import math
@@ -29,13 +30,15 @@ from pilothouse.statistics.profiles.specification import numeric_column
 from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS
 
 FALSE_ALARM_RATE = 0.01
-"""The chance that anything drifts in a table in which nothing has changed (Benjamini–Hochberg over its columns)."""
+"""Expected share of false findings among a table's drifting columns (Benjamini and Hochberg 1995, J. Royal
+Statistical Society B 57:289); where nothing has changed, the probability that any column drifts."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnDrift:
-    """One column of two tables. ``statistic`` is the one that decides, empty where nothing could be compared and
-    ``fault`` says why; ``statistics`` are all. ``missing`` and ``unseen`` are shares of current's rows."""
+    """Drift of one column of two tables. ``statistic`` is the one that decides; it is empty where nothing could be
+    compared, and ``fault`` says why. ``statistics`` are all. ``missing`` and ``unseen`` are shares of current's rows,
+    0 to 1."""
 
     column: str
     kind: str
@@ -51,28 +54,30 @@ class ColumnDrift:
     missing: float = 0.0
     unseen: float = 0.0
     worse: tuple[str, ...] = ()
-    """Which of ``missing`` and ``unseen`` has risen, by effect and beyond chance."""
+    """Names among ``missing`` and ``unseen`` of the shares that have risen significantly and by EFFECT or more."""
     chunks: tuple[tuple[float, bool], ...] = ()
-    """(value, alert) of each part of current, where the rules judge it in parts."""
+    """(value, alert) of each part of current, for rules that judge it in parts."""
 
 
 Columns = Mapping[str, Sample | None]
-"""Columns by name; None for one of a type that is not compared (times, lists)."""
+"""Columns by name; None for a column of a type that is not compared (times, lists)."""
 
 
 def table_drift(reference: Columns, current: Columns) -> list[ColumnDrift]:
-    """Compare tables by Pilothouse's own rules, in the reference's order, with columns that only current has last."""
+    """Drift of every column by Pilothouse's own rules, judged together (``judged``), in the reference's order with
+    columns that only current has last. Raises nothing: what cannot be compared has a ``fault``."""
     found = [column_drift(name, reference, current) for name in column_names(reference, current)]
     return judged(found)
 
 
 def column_names(reference: Columns, current: Columns) -> list[str]:
-    """The columns of the reference in order, then those that only current has."""
+    """Names of the reference's columns in their order, then of those that only current has."""
     return [*reference, *(name for name in current if name not in reference)]
 
 
 def describe(name: str, reference: Columns, current: Columns) -> ColumnDrift:
-    """What can be said of a column before any statistic: rows, shares, and the ``fault`` that forbids to compare."""
+    """Rows, missing and unseen shares of a column, and the ``fault`` that forbids a comparison (absent on a side,
+    another type, no usable value); no statistic yet. ``name`` must be in one of the tables."""
     before, now = reference.get(name), current.get(name)
     if name not in current:
         return ColumnDrift(name, kind_of(before) if before else "other", fault="is missing in current")
@@ -100,7 +105,8 @@ def describe(name: str, reference: Columns, current: Columns) -> ColumnDrift:
 
 
 def _worse(said: ColumnDrift) -> tuple[str, ...]:
-    """Data quality: shares that have risen by EFFECT, one in a hundred by chance. Numbers out of range are drift."""
+    """Shares that have risen by EFFECT with a two-sided p-value of at most FALSE_ALARM_RATE. Numbers out of range are
+    drift, and not counted as unseen here."""
     shares = [("missing", said.reference_missing, said.missing)]
     if said.kind != "number":
         shares.append(("unseen", 0.0, said.unseen))
@@ -116,7 +122,9 @@ def _worse(said: ColumnDrift) -> tuple[str, ...]:
 
 
 def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift:
-    """One column's exact figures, not yet judged: ``value`` against ``threshold``, the smallest effect worth a word."""
+    """Exact statistics of one column, without a verdict: ``statistic`` is the one among ks, wasserstein and js that
+    is largest in units of its EFFECT, ``threshold`` that EFFECT. A ``fault`` replaces them where the column cannot be
+    compared."""
     said = describe(name, reference, current)
     before, now = reference.get(name), current.get(name)
     if said.fault or before is None or now is None:
@@ -138,11 +146,12 @@ def _judges(sample: Sample) -> tuple[str, ...]:
 
 
 def sample_statistics(reference: Sample, current: Sample) -> dict[str, float]:
-    """Every statistic that fits, exact on raw values; what the samples do not define is left out.
+    """Every statistic that fits two samples of one kind, exact on raw values; one that is not finite is left out.
 
-    Numbers: ``psi``, ``js``, ``hellinger`` over groups of about equal reference mass (the groups of profiles), ``ks``,
-    ``ks_p``, ``wasserstein`` in the reference's deviations (and ``within`` its range), ``ranks.RANKS``. Categories: ``psi``,
-    ``js``, ``hellinger``, ``l_infinity``, ``chi2``, ``chi2_p``.
+    Numbers: ``psi``, ``js``, ``hellinger`` over groups of about equal reference mass (the groups of profiles),
+    ``ks``, ``ks_p``, ``wasserstein`` in the reference's standard deviations, ``within`` (the same with current
+    clipped to the reference's range) and ``ranks.RANKS``. Categories: ``psi``, ``js``, ``hellinger``, ``l_infinity``,
+    ``chi2``, ``chi2_p``. Neither sample may be empty.
     """
     found: dict[str, float] = {}
     if isinstance(reference, Numbers) and isinstance(current, Numbers):
@@ -170,15 +179,19 @@ def sample_statistics(reference: Sample, current: Sample) -> dict[str, float]:
 
 
 def _deviation(values: Floats) -> float:
-    """The standard deviation, not less than a thousandth of the range; of a constant its size, at least 1 (as profiles)."""
-    half = float(values.max() / 2 - values.min() / 2)
+    """Standard deviation, at least a thousandth of the range; of a constant its absolute value, at least 1 (as for
+    profiles)."""
+    half = float(values.max() / 2 - values.min() / 2)  # halves: the range of huge values may overflow
     if half == 0:
         return max(abs(float(values[0])), 1.0)
     return 2 * half * max(float(np.std((values / 2 - values.min() / 2) / half)), 1e-3)
 
 
 def judged(columns: Sequence[ColumnDrift], rate: float = FALSE_ALARM_RATE) -> list[ColumnDrift]:
-    """The same columns with the verdict: large enough, and beyond chance with all columns together."""
+    """The same columns with ``drifts`` set: ``value`` is at least ``threshold``, and the p-value (of ks or
+    chi-square) is at most Benjamini and Hochberg's bound at ``rate`` over all columns that have one (1995, J. Royal
+    Statistical Society B 57:289). A column with a fault or fewer than ``calibration.FEWEST_ROWS`` usable rows does
+    not drift and is not counted."""
     p_values = [p for column in columns if (p := _p_value(column)) is not None]
     critical = max(
         (

@@ -1,1 +1,1 @@
-"""How far two windows are apart, column by column."""
+"""Distances between the distributions of two samples, column by column."""

@@ -1,4 +1,4 @@
-"""How far a window's profile is from its reference, column by column: the statistics of ``distances`` on profiles."""
+"""Drift of a window's profile from its reference, column by column: the statistics of ``distances`` on profiles."""
 
 import math
 
@@ -52,44 +52,47 @@ __all__ = [
 ]
 
 GROUPS = 10
-"""Groups of about equal mass of the reference, into which fine bins are joined for PSI and Jensen–Shannon."""
+"""Groups of about equal reference mass into which fine bins are joined for PSI and Jensen–Shannon, which grow with
+the bins."""
 SMALLEST_DEVIATION = 1e-3
-"""Wasserstein is divided by the reference's deviation, but by no less than this share of its range."""
+"""Least deviation by which Wasserstein is divided, as a share of the reference's range."""
 
 
 def group_starts(column: Column, reference: Ints) -> Ints:
-    """The first bin of each group for PSI and Jensen–Shannon: for numbers about ``GROUPS`` of equal reference mass (a
-    frequent value is alone in its group), with what lies below and above the reference apart; for categories each its own.
-    """
+    """First bin of each group for PSI and Jensen–Shannon, int64[groups], from a reference's counts int64[bins].
+    Numbers get about GROUPS groups of equal reference mass (a frequent value is alone in its group), and one each for
+    what lies below and above the reference; of categories, and where the reference is empty, each bin is a group."""
     if isinstance(column, CategoricalColumn) or not reference.sum():
         return np.arange(len(reference))
     counts = reference.astype(np.float64)
     middle = (np.cumsum(counts) - counts / 2) / counts.sum()
     group = np.minimum((middle * GROUPS).astype(np.int64), GROUPS - 1)
+    # under- and overflow stay apart, however little mass they hold: what arrives there is news
     group[0], group[-1] = -1, GROUPS
     return np.flatnonzero(np.diff(group, prepend=-2))
 
 
 def grouped(counts: Ints, starts: Ints) -> Ints:
-    """Counts [..., bins] summed over groups."""
+    """Counts int64[..., bins] summed over groups → int64[..., groups]; ``starts`` as ``group_starts`` gives them."""
     return np.add.reduceat(counts, starts, axis=-1)
 
 
 def scale_of(column: NumericColumn, reference: Histogram) -> float:
-    """What a distance in spans is divided by to be in deviations: the reference's deviation over the column's span, not
-    less than SMALLEST_DEVIATION."""
+    """Divisor that turns a distance in spans into one in reference standard deviations: the reference's deviation
+    over the column's span, at least SMALLEST_DEVIATION (also where the reference is empty)."""
     return float(np.nanmax([moments_in_spans(column, reference)[1], SMALLEST_DEVIATION]))
 
 
 def column_drift(
     specification: ProfileSpecification, feature: str, reference: Profile, current: Profile
 ) -> dict[str, float]:
-    """Every statistic that fits a column (or "score"), and the shares of rows ``missing`` and ``unseen``.
+    """Every statistic that fits a column (or "score"), and the shares of rows ``missing`` and ``unseen``, 0 to 1.
 
-    Numbers: ``psi``, ``js``, ``ks``, ``ks_p``, ``wasserstein`` (in the reference's deviations), ``within`` (the same between
-    the reference's smallest and largest value), and ``ranks.RANKS``. Categories: ``psi``, ``js``, ``l_infinity``, ``chi2``,
-    ``chi2_p``. ``unseen`` is the share beyond the reference's range, or of categories that it does
-    not hold. A statistic that the samples do not define (an empty column) is left out.
+    Numbers: ``psi``, ``js``, ``ks``, ``ks_p``, ``wasserstein`` (in the reference's standard deviations), ``within``
+    (the same with values clipped to the reference's range) and ``ranks.RANKS``. Categories: ``psi``, ``js``,
+    ``l_infinity``, ``chi2``, ``chi2_p``. ``unseen`` is the share beyond the reference's range, or of categories that
+    it does not hold. A statistic that is not finite (an empty side) is left out. Raises KeyError for a column that
+    the specification does not have.
     """
     column = specification.by_name[feature]
     r, c = (histogram(specification, profile, feature) for profile in (reference, current))
@@ -115,7 +118,8 @@ def column_drift(
 
 
 def _within(column: NumericColumn, reference: Histogram, current: Histogram) -> float:
-    """Wasserstein's distance with every value beyond the reference's smallest or largest taken as that one."""
+    """Wasserstein's distance with every value beyond the reference's smallest or largest taken as that one; NaN where
+    a side is empty."""
     if not column.edges.size or not reference.present or not current.present:
         return math.nan
     sizes = bin_sizes(column)
@@ -125,7 +129,8 @@ def _within(column: NumericColumn, reference: Histogram, current: Histogram) -> 
 
 
 def inside(reference: Ints) -> Floats:
-    """1 for each bin from the first to the last that a reference's counts [bins] fill, else 0."""
+    """Marks, float64[bins]: 1 from the first to the last bin that a reference's counts int64[bins] fill, else 0; all
+    0 where it is empty."""
     held = np.flatnonzero(reference)
     marks = np.zeros(len(reference))
     if held.size:
@@ -134,12 +139,13 @@ def inside(reference: Ints) -> Floats:
 
 
 def missing_share(current: Histogram) -> float:
-    """Rows without a usable value, 0 to 1; 0 where there are no rows."""
+    """Share of rows without a usable value, 0 to 1; 0 where there are no rows."""
     return current.missing / current.rows if current.rows else 0.0
 
 
 def unseen_share(column: Column, reference: Histogram, current: Histogram) -> float:
-    """Rows outside the reference's range, or of categories that the reference does not hold, 0 to 1."""
+    """Share of all rows that lie outside the reference's range, or in categories that the reference does not hold, 0
+    to 1; 0 where either side is empty."""
     if not current.rows or not reference.present:
         return 0.0
     if isinstance(column, CategoricalColumn):

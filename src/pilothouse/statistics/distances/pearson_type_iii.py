@@ -1,17 +1,20 @@
-"""Pearson's type III law, standardised: a normal law that leans to one side.
+"""Standardised Pearson type III distribution: a gamma variable less its mean, over its standard deviation.
 
-The law of a gamma variable less its mean, over its deviation; of the mean of many draws it has the first three moments right
-(Pearson 1895, Philosophical Transactions of the Royal Society A 186:343).
+It is a normal distribution made skew, and has the first three moments of a mean of many draws right (Pearson 1895,
+Philosophical Transactions of the Royal Society A 186:343; Johnson, Kotz and Balakrishnan 1994, Continuous Univariate
+Distributions 1, chapter 17).
 """
 
 import math
 
 _NORMAL = 1e-3
-"""With less skewness than this it is taken as normal."""
+"""Skewness below which the distribution is taken as normal."""
 
 
 def pearson_tail(z: float, skew: float) -> float:
-    """How probable a value above ``z`` is, of mean 0, deviation 1 and skewness ``skew``."""
+    """Upper tail probability P(Z > z) of mean 0, deviation 1 and skewness ``skew``: the regularised incomplete gamma
+    function at shape 4/skew² (Johnson, Kotz and Balakrishnan 1994, chapter 17); the normal tail below a skewness of
+    0.001. NaN for NaN."""
     from scipy.special import gammainc, gammaincc, ndtr
 
     if abs(skew) < _NORMAL:
@@ -23,7 +26,7 @@ def pearson_tail(z: float, skew: float) -> float:
 
 
 def pearson_at(p_value: float, skew: float) -> float:
-    """The value above which the law has this much."""
+    """Value with the upper tail probability ``p_value`` (0 to 1), the inverse of ``pearson_tail`` at the same ``skew``."""
     from scipy.special import gammainccinv, gammaincinv, ndtri
 
     if abs(skew) < _NORMAL:

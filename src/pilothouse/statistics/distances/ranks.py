@@ -1,15 +1,16 @@
-"""Where a window's values lie among the reference's, by rank: is the column higher or lower, wider or narrower, or outside?
+"""Rank statistics of a window among its reference: is a column higher or lower, wider or narrower, or outside?
 
-A value's *normal score* is Φ⁻¹ of its rank among the reference's values, a number between 0 and 1; all values of a bin have
-their mean score. That tells whether the level has moved (van der Waerden 1952, Indagationes Mathematicae 14:453), the mean
-square whether the spread has (Klotz 1962, Annals of Mathematical Statistics 33:498). Of normal values both are as good as the
-best tests that know them to be normal; of any others their laws are known all the same, from how the reference fills the bins:
+The *normal score* of a value is Φ⁻¹ of its rank among the reference's values, a number between 0 and 1; all values of
+a bin have their mean score. The mean score shows a shift of the location (van der Waerden 1952, Indagationes
+Mathematicae 14:453), the mean square a change of scale (Klotz 1962, Annals of Mathematical Statistics 33:498). On
+normal data both are asymptotically as powerful as the t and F tests; on any other data their null distributions are
+known too, from how the reference fills the bins.
 
-- ``higher``, ``lower``: the mean score, in standard deviations of a normal column;
-- ``wider``, ``narrower``: by what share the spread of the scores has grown or shrunk. A level that moves changes nothing here;
-- ``outside``: the share of values beyond the reference's largest, or below its smallest, whichever is more.
+- ``higher``, ``lower``: the mean score, in standard deviations of a normal column; - ``wider``, ``narrower``:
+relative growth or loss of the scores' standard deviation, which a shift of location leaves alone; - ``outside``: the
+share of values beyond the reference's largest, or below its smallest, whichever is more.
 
-Each is 0 where the column has moved the other way, so that a name tells the direction.
+Each is 0 where the column has moved the other way, so that its name tells the direction.
 """
 
 import bisect
@@ -22,14 +23,15 @@ from pilothouse.statistics.arrays import Floats, Ints
 from pilothouse.statistics.distances.pearson_type_iii import pearson_at, pearson_tail
 
 _LEAST_SCATTER = 1e-6
-"""Of scores. What is less is rounding."""
+"""Standard deviation of scores below which they count as constant: what is less is rounding."""
 RANKS = ("higher", "lower", "wider", "narrower", "outside")
+"""Names of the rank statistics, in the order in which they are shown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankScores:
-    """Of each bin [..., bins] the mean normal ``score`` and its mean ``square``; 1 for bins that lie ``below`` or ``above`` all
-    of the reference's values, else 0."""
+    """Mean normal ``score`` and mean ``square`` of the scores in each bin, float64[..., bins]; ``below`` and
+    ``above`` are 1 for bins that lie below or above all of the reference's values, else 0."""
 
     score: Floats
     square: Floats
@@ -38,8 +40,10 @@ class RankScores:
 
 
 def rank_scores(reference: Ints) -> RankScores:
-    """The scores of bins by a reference's counts [bins] in them. A bin that it leaves empty has the score of its place; one
-    beyond its values that of the outermost. All are 0 where the reference is empty."""
+    """Normal scores of the bins by a reference's counts int64[bins], each float64[bins]. A bin that the reference
+    leaves empty has the score at its rank, one beyond the reference's values that of the outermost. All are 0 where
+    the reference is empty. The moments of a bin are those of a truncated normal distribution (Johnson, Kotz and
+    Balakrishnan 1994, Continuous Univariate Distributions 1, section 13.10.1)."""
     held = np.flatnonzero(reference)
     places = np.arange(len(reference))
     if not held.size:
@@ -61,7 +65,7 @@ def rank_scores(reference: Ints) -> RankScores:
 
 
 def _normal(levels: Floats) -> tuple[Floats, Floats]:
-    """The normal quantile at each level, and the density there."""
+    """Normal quantile at each level, and the density there."""
     from scipy.special import ndtri
 
     quantile = np.asarray(ndtri(levels), np.float64)
@@ -69,7 +73,8 @@ def _normal(levels: Floats) -> tuple[Floats, Floats]:
 
 
 def rank_statistics(scores: RankScores, share: Floats) -> dict[str, Floats]:
-    """RANKS of windows of whose rows each bin holds a ``share`` [..., bins]; NaN where that is."""
+    """RANKS of windows, float64[...] each, from the share of their rows in each bin, float64[..., bins]; NaN where a
+    share is. Location and scale are those of the module's docstring; 0 stands for a move the other way."""
     level, variance = level_and_spread(scores, share)
     spread = np.sqrt(variance)
     outside = np.maximum(_weighed(share, scores.below), _weighed(share, scores.above))
@@ -83,7 +88,9 @@ def rank_statistics(scores: RankScores, share: Floats) -> dict[str, Floats]:
 
 
 def raw_rank_statistics(reference: Floats, current: Floats) -> dict[str, float]:
-    """RANKS of raw values (float64[n], float64[m], all finite): a bin for each value of the reference and for each gap."""
+    """RANKS of raw values against a reference (float64[n], float64[m], all finite): ``rank_statistics`` with a bin
+    for each distinct value of the reference and for each gap between. An empty ``current`` has a share of 0 in every
+    bin."""
     values = np.unique(reference)
 
     def counts(of: Floats) -> Ints:
@@ -95,7 +102,8 @@ def raw_rank_statistics(reference: Floats, current: Floats) -> dict[str, float]:
 
 
 def level_and_spread(scores: RankScores, share: Floats) -> tuple[Floats, Floats]:
-    """The mean score and the scores' variance."""
+    """Mean and variance of the normal scores of windows, float64[...] each, from the share of their rows in each bin,
+    float64[..., bins]. NaN where a share is."""
     level = _weighed(share, scores.score)
     return level, np.maximum(_weighed(share, scores.square) - level**2, 0.0)
 
@@ -105,14 +113,16 @@ def _weighed(share: Floats, values: Floats) -> Floats:
 
 
 def moved(statistic: str, value: float) -> float:
-    """How far the mean score, or the scores' variance, has moved in the direction of one of RANKS but ``outside``."""
+    """Shift of the mean score, or relative change of the scores' variance, that a value of one of RANKS but
+    ``outside`` stands for; these are means over rows, whose null distribution is known. Inverse of ``statistic_at``."""
     if statistic in ("higher", "lower"):
         return value
     return (1 + value) ** 2 - 1 if statistic == "wider" else 1 - (1 - value) ** 2
 
 
 def statistic_at(statistic: str, move: float) -> float:
-    """The value of the statistic where that has moved so far."""
+    """Value of one of RANKS but ``outside`` at a shift of the mean score, or a relative change of the scores'
+    variance. Inverse of ``moved``."""
     if statistic in ("higher", "lower"):
         return move
     return math.sqrt(1 + move) - 1 if statistic == "wider" else 1 - math.sqrt(max(1 - move, 0.0))
@@ -120,8 +130,8 @@ def statistic_at(statistic: str, move: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """How scores scatter over the reference's rows: their ``deviation``, their ``skew``, and the variance of the level's own,
-    which takes its part from the spread's mean."""
+    """Moments of scores over the reference's rows: ``deviation``, ``skew``, and ``of_level``, the variance of the
+    scores, by which the window's own mean lowers the expected variance about it."""
 
     deviation: float
     skew: float
@@ -129,8 +139,8 @@ class Scatter:
 
 
 def scatter(scores: RankScores, reference: Ints) -> tuple[Scatter, Scatter] | None:
-    """Of the scores and of their squares, over a reference's counts [bins] that is not empty; None where either is the same for
-    all rows (one bin holds them, or two hold half of them each)."""
+    """Moments over a reference's counts int64[bins] (not all 0) of the scores and of their squares; None where either
+    is the same for all rows (one bin holds them all, or two hold half each), so that nothing can be tested."""
     share = reference / float(reference.sum())
     variance = float((share * scores.score**2).sum())
     found = []
@@ -145,8 +155,12 @@ def scatter(scores: RankScores, reference: Ints) -> tuple[Scatter, Scatter] | No
 
 @dataclass(frozen=True, slots=True)
 class RankLaw:
-    """The law of one of RANKS in windows of ``rows`` rows held against a reference of ``against``. ``apart`` is by how much the
-    squares of the reference's own windows exceed chance's."""
+    """Null distribution of one of RANKS in windows of ``rows`` rows compared with a reference of ``against`` rows.
+    ``apart`` is the excess of the squares of the reference's own windows over sampling's (0.2: a fifth more).
+
+    Own construction: location and scale are differences of two means over rows, taken as Pearson type III of the same
+    variance and skewness; ``outside`` follows the distribution of exceedances (``_of_hits``).
+    """
 
     statistic: str
     scatter: Scatter
@@ -155,14 +169,15 @@ class RankLaw:
     apart: float
 
     def p_value(self, value: float) -> float:
-        """How probable a value this large is; one half of 0, for then the column has moved the other way."""
+        """Probability of a value this large or larger while nothing has changed; 0.5 for a value of 0 of all but
+        ``outside``, where the column has moved the other way."""
         if self.statistic == "outside":
             return self._of_hits(round(value * self.rows))
         move = moved(self.statistic, value) - self._shift
         return pearson_tail(max(move, 0.0) / self._error, self._skew) if value > 0 else 0.5
 
     def value_at(self, p_value: float) -> float:
-        """The least value that is no more probable."""
+        """Least value whose p-value is at most ``p_value``; at most 1 for ``outside``, at least 0."""
         if self.statistic == "outside":
             hits = bisect.bisect_left(range(self.rows + 1), -p_value, key=lambda k: -self._of_hits(k))
             return min(hits / self.rows, 1.0)
@@ -171,7 +186,8 @@ class RankLaw:
 
     @property
     def _shift(self) -> float:
-        """The level's own variance takes its part from the scores': it is expected that much narrower."""
+        """Expected change of the scores' variance while nothing has changed: the variance about a window's own mean
+        is smaller."""
         part = self.scatter.of_level * self._sizes
         return {"wider": -part, "narrower": part}.get(self.statistic, 0.0)
 
@@ -185,13 +201,15 @@ class RankLaw:
 
     @property
     def _skew(self) -> float:
-        """Of the difference of two means, of ``rows`` and of ``against`` rows."""
+        """Skewness of the difference of two means, of ``rows`` and of ``against`` rows."""
         sign = -1.0 if self.statistic in ("lower", "narrower") else 1.0
         return float(sign * self.scatter.skew * (self.rows**-2.0 - self.against**-2.0) / self._sizes**1.5)
 
     def _of_hits(self, hits: int) -> float:
-        """Twice (for either side) the chance that so many of a window's values lie beyond all of the reference's: that the
-        largest of all rows are the window's, whatever the distribution."""
+        """Probability that so many of a window's values lie beyond all of the reference's, on either side: twice the
+        probability that the ``hits`` largest of all rows are the window's, n!/(n − k)! · (N − k)!/N! for any
+        continuous distribution (Gumbel and von Schelling 1950, Annals of Mathematical Statistics 21:247).
+        Overdispersion makes a hit count for less."""
         n, both = self.rows, self.rows + self.against
         k = hits / (1 + self.apart)
         log = math.lgamma(n + 1) - math.lgamma(n - k + 1) - math.lgamma(both + 1) + math.lgamma(both - k + 1)

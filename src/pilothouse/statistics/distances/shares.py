@@ -1,4 +1,4 @@
-"""Where a column's rows went: the bins or categories whose share of the rows has changed most."""
+"""Shares of a column's rows by group of values: which have changed most since the reference."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,12 +9,12 @@ from pilothouse.statistics.profiles.profile import Histogram
 from pilothouse.statistics.profiles.specification import CategoricalColumn, Column, NumericColumn
 
 GROUPS = 8
-"""Groups that a number's bins are gathered into, each with about as many of the reference's rows."""
+"""Groups of about equal reference mass into which a number's bins are gathered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A group of values, with its share of the rows that have a value, or of all rows for what is missing."""
+    """Group of values with its share of the rows that have a value, or of all rows for "missing"; 0 to 1."""
 
     label: str
     reference: float
@@ -22,7 +22,8 @@ class Share:
 
 
 def changed_shares(column: Column, reference: Histogram, window: Histogram, most: int = 6) -> list[Share]:
-    """The ``most`` groups whose shares differ most, largest difference first; empty where either side has no row."""
+    """Groups whose shares differ most between a reference and a window, at most ``most`` of them, largest difference
+    first; a group that is empty on both sides is left out. Empty where either side has no row with a value."""
     if not reference.present or not window.present:
         return []
     found = (
@@ -42,7 +43,7 @@ def _of_categories(column: CategoricalColumn, reference: Histogram, window: Hist
 
 
 def _of_numbers(column: NumericColumn, reference: Histogram, window: Histogram) -> list[Share]:
-    """Below the reference's range, groups of bins with about equal shares of it, above its range."""
+    """Shares below the reference's range, in groups of bins of about equal reference mass, and above its range."""
     edges = column.edges
     if edges.size < 2:
         return []

@@ -1,7 +1,7 @@
-"""The drift of all columns of a window at once, from profiles: what ``drift.column_drift`` gives for each, in a fiftieth of
-the calls.
+"""Drift of all columns of a window at once: what ``drift.column_drift`` gives for each, with a fiftieth of the numpy
+calls.
 
-The numeric columns' bins are laid side by side, [columns, bins], each column's overflow bin last and bins of width 0
+The numeric columns' bins lie side by side, [columns, bins], each column's overflow bin last and bins of width 0
 without counts between, so that every statistic of ``distances`` works on all of them together.
 """
 
@@ -24,8 +24,9 @@ from pilothouse.statistics.profiles.specification import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stack:
-    """Numeric columns of about as many bins, [columns, bins]. ``places`` are cells (the dummy after the last where there is
-    none), ``group`` numbers each bin's group through all columns, ``inside`` marks the bins of the reference's range."""
+    """Numeric columns of a similar number of bins, [columns, bins]. ``places`` are numbers of cells (one past the
+    last where a column has no such bin), ``group`` numbers each bin's group through all columns, ``inside`` marks the
+    bins of the reference's range."""
 
     columns: tuple[NumericColumn, ...]
     places: Ints
@@ -52,7 +53,7 @@ class _Categories:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedReference:
-    """A reference profile made ready for many windows."""
+    """Reference profile laid out for comparison with many windows."""
 
     specification: ProfileSpecification
     profile: Profile
@@ -61,13 +62,14 @@ class PreparedReference:
 
 
 def prepare(specification: ProfileSpecification, reference: Profile) -> PreparedReference:
-    """Lay a reference profile out."""
+    """Reference profile laid out for ``window_drift``. Deterministic; an empty profile is legal."""
     numeric = sorted(
         (c for c in specification.columns if isinstance(c, NumericColumn) and c.edges.size),
         key=lambda column: column.bins,
     )
     stacks: list[list[NumericColumn]] = []
     for column in numeric:
+        # bins are padded to the widest of a stack, so a stack takes only columns of up to 30 % more bins than its first
         if not stacks or column.bins > 1.3 * stacks[-1][0].bins + 50:
             stacks.append([])
         stacks[-1].append(column)
@@ -138,14 +140,17 @@ def _dense(specification: ProfileSpecification, profile: Profile) -> tuple[Ints,
 
 
 def _grouped(group: Ints, groups: int, counts: Ints) -> Ints:
-    """Counts [columns, bins] summed over each column's groups, [columns, groups]; groups that it lacks hold 0."""
+    """Counts int64[columns, bins] summed over each column's groups → int64[columns, groups]; groups that a column
+    lacks hold 0."""
     size = len(counts) * groups
     flat = np.bincount(group.ravel(), weights=counts.ravel(), minlength=size)
     return flat.reshape(len(counts), groups).astype(np.int64)
 
 
 def window_drift(reference: PreparedReference, current: Profile) -> dict[str, dict[str, float]]:
-    """Every column's statistics by name, as ``drift.column_drift`` gives them one by one."""
+    """Statistics of every column of a window by name, as ``drift.column_drift`` gives them one by one, in the
+    specification's order. A statistic that is not finite is left out. ``current`` must be of the reference's
+    specification."""
     specification = reference.specification
     dense, moved = _dense(specification, current)
     found: dict[str, dict[str, float]] = {}

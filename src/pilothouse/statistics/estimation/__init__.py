@@ -1,1 +1,1 @@
-"""Performance before outcomes are known."""
+"""Estimated performance, before outcomes are known."""

@@ -1,11 +1,14 @@
-"""A sum of functions, one of each column, over the cells of a profile: fitted on rows, read from histograms.
+"""Additive model: a sum of functions, one of each column, over the cells of a profile; fitted on rows, read from
+histograms.
 
 Of a number the function is linear between knots at the quantiles of the rows it was fitted on and constant beyond the
-outermost, or constant in groups of them; of a category, and of a missing value, it is a number of its own. Because the sum is
-additive over cells, its mean over a window is a dot product with the window's histograms: exact, whatever the number of events.
+outermost, or constant in groups of them; of a category, and of a missing value, it is a number of its own. Because
+the sum is additive over cells, its mean over a window is a dot product with the window's histograms: exact, whatever
+the number of events.
 
-Fitted by penalised least squares: second differences of neighbouring knots (P-splines; Eilers and Marx 1996) bend a function
-only where rows ask for it and let it go on straight into a thin tail, and a ridge draws all values towards 0.
+Fitted by penalised least squares: second differences of neighbouring knots (P-splines; Eilers and Marx 1996,
+Statistical Science 11:89) bend a function only where rows ask for it and let it go on straight into a thin tail; a
+ridge draws all values towards 0.
 """
 
 from dataclasses import dataclass, field
@@ -21,16 +24,18 @@ from pilothouse.statistics.profiles.specification import (
 )
 
 _BEND = (1.0, -2.0, 1.0)
+"""Coefficients of a second difference."""
 _ZERO = np.float64(0.0)
-"""Where a sum begins: from a float of Python's own, ``sum`` rounds otherwise before Python 3.12 than since."""
+"""Start of a sum: from a float of Python's own, ``sum`` rounds otherwise before Python 3.12 than since."""
 CATEGORIES = 24
-"""The most frequent categories of a column get a value of their own, the rest one together."""
+"""Terms of a categorical column: one for each of the most frequent categories, the last for all others together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Basis:
-    """Each cell of a profile stands for term ``first`` (int64[cells]) but for ``share`` (float64[cells]), which is the next
-    term's. ``bends`` (int64[k]) are terms whose second difference with the two after them counts as rough."""
+    """Basis of an additive model over the cells of a profile. A cell stands for term ``first`` (int64[cells]) but for
+    ``share`` (float64[cells]), which is the next term's. ``bends`` (int64[k]) are terms whose second difference with
+    the two after them is penalised."""
 
     first: Ints
     share: Floats
@@ -38,7 +43,8 @@ class Basis:
     bends: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def masses(self, cells: Ints, counts: Ints) -> Floats:
-        """What a histogram (``counts`` int64[k] in ``cells`` int64[k]) holds of each term, float64[terms]."""
+        """Mass of each term in a histogram (``counts`` int64[k] in ``cells`` int64[k]), float64[terms]; all columns
+        count together."""
         share = self.share[cells] * counts
         first = self.first[cells]
         own = np.bincount(first, weights=counts - share, minlength=self.terms)
@@ -47,7 +53,7 @@ class Basis:
         )
 
     def design(self, cells: Ints) -> Floats:
-        """Rows (``cells`` int64[columns, n]) as float64[n, terms]."""
+        """Design matrix of rows (``cells`` int64[columns, n]), float64[n, terms]."""
         n = cells.shape[1]
         found = np.zeros((n, self.terms + 1))
         rows = np.arange(n)
@@ -59,10 +65,9 @@ class Basis:
 
 
 def basis_of(specification: ProfileSpecification, cells: Ints, parts: int, *, steps: bool = False) -> Basis:
-    """The basis for rows that lie in ``cells`` (int64[columns, n], ``profile.cells_of``).
-
-    A number has at most ``parts`` knots; with ``steps`` so many groups of about equal mass, and a function constant in each.
-    """
+    """Basis for rows that lie in ``cells`` (int64[columns, n], ``profile.cells_of``). A number has at most ``parts``
+    knots; with ``steps`` so many groups of about equal mass, and a function constant in each. A column without a
+    value has one term for all its bins and one for missing."""
     first, share = np.zeros(specification.cells, np.int64), np.zeros(specification.cells)
     bends: list[int] = []
     next_term = 0
@@ -84,7 +89,7 @@ def basis_of(specification: ProfileSpecification, cells: Ints, parts: int, *, st
 
 
 def _places(column: NumericColumn, counts: Ints, most: int) -> tuple[Floats, int]:
-    """Where each bin lies among the column's knots, float64[bins] from 0 to knots − 1, and how many knots there are."""
+    """Place of each bin among the column's knots, float64[bins] from 0 to knots − 1, and the number of knots."""
     held = np.flatnonzero(counts)
     if not held.size:
         return np.zeros(column.bins), 1
@@ -95,7 +100,7 @@ def _places(column: NumericColumn, counts: Ints, most: int) -> tuple[Floats, int
 
 
 def _steps(counts: Ints, most: int) -> Floats:
-    """The group of each bin, float64[bins] of whole numbers. Nothing ties a group to the next: there a function may jump."""
+    """Group of each bin, float64[bins] of whole numbers. Nothing ties a group to the next: there a function may jump."""
     centre = np.cumsum(counts) - 0.5 * counts
     cut = np.clip(np.floor(centre / max(counts.sum(), 1) * most), 0, most - 1)
     return np.unique(cut, return_inverse=True)[1].astype(np.float64)
@@ -103,8 +108,9 @@ def _steps(counts: Ints, most: int) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """All that a fit needs of rows: ``size``, sums of the terms (float64[terms]), of their products (float64[terms, terms]),
-    of the outcome with them (float64[terms]), of the outcome, and of its square. They add up."""
+    """Moments of rows that a fit needs: ``size``, sums of the terms (float64[terms]), of their products
+    (float64[terms, terms]), of the outcome with them (float64[terms]), of the outcome, and of its square. Moments of
+    disjoint rows add up."""
 
     size: float
     terms: Floats
@@ -115,7 +121,7 @@ class Moments:
 
 
 def moments_of(design: Floats, outcome: Floats) -> Moments:
-    """Of rows: ``design`` float64[n, terms], ``outcome`` float64[n]."""
+    """Moments of rows: ``design`` float64[n, terms], ``outcome`` float64[n], all finite; n may be 0."""
     return Moments(
         float(len(outcome)), design.sum(axis=0), design.T @ design, design.T @ outcome,
         float(outcome.sum()), float(outcome @ outcome),
@@ -123,7 +129,7 @@ def moments_of(design: Floats, outcome: Floats) -> Moments:
 
 
 def weigh(parts: list[Moments], weights: Floats) -> Moments:
-    """The moments of all parts, each counted ``weights`` (float64[parts]) times."""
+    """Moments of all parts, each counted ``weights`` (float64[parts]) times. At least one weight must differ from 0."""
     held = [(part, float(weight)) for part, weight in zip(parts, weights, strict=True) if weight]
     sums: list[Any] = [
         sum((w * getattr(part, name) for part, w in held), _ZERO) for name in Moments.__slots__
@@ -132,7 +138,10 @@ def weigh(parts: list[Moments], weights: Floats) -> Moments:
 
 
 def fit(basis: Basis, rows: Moments, bending: float, ridge: float) -> tuple[float, Floats]:
-    """The constant and the value of each term (float64[terms]) by penalised least squares; penalties in rows."""
+    """Constant and value of each term (float64[terms]) of a penalised least-squares fit: the normal equations of
+    centred terms with ``bending`` times the squared second differences (P-splines, Eilers and Marx 1996) and
+    ``ridge`` times the squared values (Hoerl and Kennard 1970, Technometrics 12:55) added. Penalties are in rows; a
+    ``ridge`` above 0 makes the system regular."""
     means, centre = rows.terms / rows.size, rows.outcome / rows.size
     products = rows.products - np.outer(means, rows.terms)
     for i, a in enumerate(_BEND):
@@ -144,7 +153,7 @@ def fit(basis: Basis, rows: Moments, bending: float, ridge: float) -> tuple[floa
 
 
 def squared_error(rows: Moments, constant: float, values: Floats) -> float:
-    """The sum of squared residuals of a fit over rows."""
+    """Sum of squared residuals of a fit over rows, from their moments; in the outcome's unit squared."""
     fitted = float(values @ rows.products @ values) + 2 * constant * float(values @ rows.terms)
     cross = float(values @ rows.together) + constant * rows.outcome
     return rows.square - 2 * cross + fitted + constant**2 * rows.size

@@ -1,10 +1,11 @@
-"""Performance of a binary model without truth, from the scores of a window and what held-out days taught about them.
+"""Confidence-based performance estimation: metrics of a window whose outcomes are not known, from its scores and a
+hold-out.
 
-The expected outcome of a score is its calibrated probability; the metrics follow from expected counts (confidence-based
-performance estimation). The band holds two things. The error of what was learnt: a form of calibration is drawn by its
-weight and refitted on held-out days that are drawn again. And the chance in the window's own outcomes: drawn from the
-probabilities, times the dispersion of days, for outcomes of one day hang together. The band covers what truth will show
-while the outcome of a score stays what it was.
+The expected outcome of a score is its calibrated probability; the metrics follow from expected counts. The band holds
+two variances. That of what was learnt: a form of calibration is drawn by its weight and refitted on resampled
+held-out days. And that of the window's own outcomes: drawn from the probabilities, times the overdispersion of days,
+for outcomes of one day are correlated. The band covers the metric from outcomes as long as the probability of a
+positive, given the score, stays as it was.
 """
 
 import math
@@ -23,21 +24,23 @@ from pilothouse.statistics.estimation.probability_calibration import (
 from pilothouse.statistics.performance import intervals
 
 DRAWS = 100
-"""How often the held-out days, and the outcomes of a window, are drawn again."""
+"""Resamples of the held-out days, and draws of a window's outcomes."""
 KNOTS = 128
 """Points along the score at which the draws of the calibration are kept."""
 LARGEST_DRAW = 7.5
-"""Log-odds by which a draw of the calibration differs at most."""
+"""Largest difference of a draw of the calibration, in log-odds: within what ``performance_estimation`` stores."""
 _STEP = 1e-4
-"""Of a day's residuals, how much is added to a window to learn what a day does to a metric."""
+"""Part of a day's residuals that is added to a window to learn a day's effect on a metric: small, for a derivative."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreEstimator:
-    """What held-out days say about scores: ``scores`` float64[bins] stands for each bin, ``calibrated`` its probability.
+    """Calibration of scores learnt from held-out days: ``scores`` float64[bins] stands for each bin, ``calibrated``
+    its probability.
 
-    ``knots`` (float64[k]) are scores at which ``draws`` (float64[DRAWS, k]) say by how much the log-odds of each refitted
-    calibration differ. ``rows`` and ``positives`` (int64[days, bins]) are the held-out days.
+    ``knots`` (float64[k]) are scores at which ``draws`` (float64[DRAWS, k], no rows for fewer than two days) hold the
+    difference of each refitted calibration in log-odds. ``rows`` and ``positives`` (int64[days, bins]) are the
+    held-out days.
     """
 
     scores: Floats
@@ -49,7 +52,10 @@ class ScoreEstimator:
 
 
 def learn_from_scores(scores: Floats, rows: Ints, positives: Ints, *, seed: int = 0) -> ScoreEstimator:
-    """Calibrate on held-out days: ``scores`` float64[bins], ``rows`` and ``positives`` int64[days, bins]."""
+    """Estimator learnt from held-out days: ``scores`` float64[bins] within 0 to 1, ``rows`` and ``positives``
+    int64[days, bins]. Deterministic for a ``seed``. Forms and weights are those of ``calibrate_scores``; their error
+    is that of a bootstrap of whole days (Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 6),
+    without draws for fewer than two days."""
     calibrated = calibrate_scores(scores, rows, positives)
     held = np.flatnonzero(rows.sum(axis=0))
     some = held[np.unique(np.linspace(0, len(held) - 1, KNOTS).astype(np.int64))] if len(held) else held
@@ -79,9 +85,14 @@ def estimate_from_scores(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> MetricValue:
-    """The metric of a window whose scores lie as ``counts`` (int64[bins]), with its band; NaN where it is not defined.
+    """Estimated value of a metric in a window whose scores lie as ``counts`` (int64[bins]), with its band at
+    ``confidence``; NaN where it is not defined (no rows, no expected positive). ``rows_a_day`` is the size of the
+    window's days as a row sees it (Σn²/Σn): the larger, the more outcomes are correlated. Raises KeyError for a
+    metric that is not in EXPECTED.
 
-    ``rows_a_day`` is the size of the window's days as a row sees it (Σn²/Σn): the larger, the more outcomes hang together.
+    Own construction: variance = binomial variance of the outcomes × overdispersion of days + variance over refitted
+    calibrations; bounds are Student's t times its root, with as many degrees as held-out days less one, on the logit
+    scale for shares.
     """
     form = EXPECTED[metric]
     n = counts.astype(np.float64)
@@ -101,23 +112,24 @@ def estimate_from_scores(
 
 
 def _learnt_variance(estimator: ScoreEstimator, form: Expected, n: Floats) -> float:
-    """How much the metric varies over the refitted calibrations."""
+    """Variance of the metric over the refitted calibrations; 0 for fewer than two days."""
     if not len(estimator.draws):
         return 0.0
     base = _odds(estimator.calibrated.probabilities)
     moved = np.array([np.interp(estimator.scores, estimator.knots, draw) for draw in estimator.draws])
     values = form(estimator.scores, n, n / (1 + np.exp(-base - moved)))
     days = len(estimator.rows)
-    return _variance(values) * days / (days - 1)
+    return _variance(values) * days / (days - 1)  # a bootstrap of D units is too narrow by (D − 1)/D
 
 
 def _dispersion(
     estimator: ScoreEstimator, form: Expected, n: Floats, rows_a_day: float, chance: np.random.Generator
 ) -> float:
-    """How many times a window of such days varies more in this metric than independent outcomes would, at least 1.
+    """Factor by which a window of such days varies more in this metric than independent outcomes would, at least 1.
 
-    What each held-out day's residuals do to the metric of the window, against what residuals drawn by chance do. Outcomes
-    that hang together by ρ give 1 + (m − 1)ρ for days of m rows, by which other sizes of days are told.
+    It is the mean square of each held-out day's effect on the window's metric over that of effects drawn from the
+    binomial distribution. Outcomes with the correlation ρ within a day give 1 + (m − 1)ρ for days of m rows, by which
+    the factor is carried over to other sizes of days.
     """
     days = estimator.rows
     if len(days) < 2:

@@ -1,7 +1,8 @@
-"""The metrics of a binary model from expected counts: how many of each score's rows are positive, on the average.
+"""Metrics of a binary model from expected counts: how many of each score's rows are positive on average.
 
-Everything is by score: ``positives`` and ``rows`` are float64[..., bins], ``scores`` float64[bins] by increasing score; the
-answer is float64[...]. The model answers with the positive class where its score is above one half.
+Everything is by score: ``positives`` and ``rows`` are float64[..., bins], ``scores`` float64[bins] by increasing
+score; the result is float64[...], NaN where the metric is not defined (0 for F1). The model answers with the positive
+class where its score is above one half.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from pilothouse.statistics.profiles.outcome_profile import SMALLEST_PROBABILITY
 Expected = Callable[[Floats, Floats, Floats], Floats]
 
 THRESHOLD = 0.5
-"""Above this score the answer is the positive class: the winner of two probabilities."""
+"""Score above which the answer is the positive class: the winner of two probabilities."""
 
 
 def _auc(scores: Floats, rows: Floats, positives: Floats) -> Floats:
@@ -75,8 +76,8 @@ EXPECTED: dict[str, Expected] = {
     "log_loss": _log_loss,
     "hits": _hits,
 }
-"""Each metric as a function of scores, rows and expected positives. ``hits`` is the share of positives: the accuracy of several
-classes, where a positive is a row whose winning class is right."""
+"""Each metric as a function of scores, rows and expected positives. ``hits`` is the share of positives: the accuracy
+of several classes, where a positive is a row whose winning class is right."""
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:

@@ -1,7 +1,8 @@
-"""A regression's losses without truth: E[loss | row] as a sum of functions of each column, learnt from held-out rows.
+"""Direct loss estimation for a regression: E[loss | row] as a sum of functions of each column, learnt from held-out
+rows.
 
-Its mean over a window is read from the window's histograms (``additive_model``). Blocks of days left out in turn choose how
-smooth the functions are; where nothing can be foretold, the estimate is the hold-out's own loss (direct loss estimation).
+Its mean over a window is read from the window's histograms (``additive_model``). Blocks of days left out in turn
+choose how smooth the functions are; where no column predicts the loss, the estimate is the hold-out's own loss.
 """
 
 import math
@@ -28,28 +29,33 @@ from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 
 METRICS = ("mae", "rmse")
-"""Their losses are the absolute and the squared error."""
+"""Metrics whose loss is the absolute and the squared error."""
 BENDING = (3.0, 30.0, 300.0, 3_000.0)
-"""Penalties of a bend that are tried, in rows."""
+"""Penalties of a second difference that are tried, in rows."""
 KNOTS, STEPS = 6, 16
-"""Of a number's function, at the most: few knots carry it far into a thin tail, and steps follow where it jumps."""
+"""Knots of a number's linear function, and steps of its step function, at most: few knots carry it far into a thin tail, and
+steps follow where it jumps."""
 RIDGES = (1.0, 10.0, 100.0)
 """Penalties of each value that are tried, in rows."""
 BLOCKS = 5
+"""Blocks of consecutive days that are left out in turn."""
 DRAWS = 40
-"""How often the held-out days are drawn again."""
+"""Resamples of the held-out days."""
 MOST_ROWS = 10_000
-"""Of more held-out rows a sample is taken."""
+"""Held-out rows above which a random sample of so many is taken."""
 FEWEST_ROWS = 100
+"""Held-out rows below which nothing is learnt."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LossFunction:
-    """``tables`` gives the value of each of the basis's terms, float64[1 + draws, terms], the first from all days;
-    ``constants`` float64[1 + draws] is added. In units of the specification's scale, for ``rmse`` of its square.
+    """Expected loss as a function of a row. ``tables`` gives the value of each of the basis's terms, float64[1 +
+    draws, terms], the first from all days; ``constants`` float64[1 + draws] is added. In units of the specification's
+    scale, for ``rmse`` of its square.
 
-    ``skill`` is the share of the left-out losses' variance that is explained (0: a constant alone), ``spread`` the deviation
-    of a row's loss about the function, ``dispersion`` how many times days vary more than their rows would.
+    ``skill`` is the share of the left-out losses' variance that is explained (0: a constant alone), ``spread`` the
+    standard deviation of a row's loss about the function, ``dispersion`` the factor by which days vary more than
+    independent rows would (1 or more).
     """
 
     basis: Basis
@@ -62,7 +68,7 @@ class LossFunction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LossModel:
-    """The function of each of METRICS, learnt from ``days`` of ``rows_a_day`` rows."""
+    """Loss functions of each of METRICS, learnt from ``days`` days of ``rows_a_day`` rows (Σn²/Σn)."""
 
     functions: dict[str, LossFunction]
     rows_a_day: float
@@ -72,8 +78,12 @@ class LossModel:
 def learn_losses(
     specification: ProfileSpecification, days: Ints, cells: Ints, errors: Floats, *, seed: int = 0
 ) -> LossModel | None:
-    """Fit on held-out rows: ``days`` int64[n], ``cells`` int64[columns, n] (``profile.cells_of``), ``errors`` float64[n] of
-    prediction minus truth. None with fewer than FEWEST_ROWS usable rows or two days.
+    """Loss model fitted on held-out rows: ``days`` int64[n], ``cells`` int64[columns, n] (``profile.cells_of``),
+    ``errors`` float64[n] of prediction minus outcome, in the outcome's unit. Errors that are not finite are left out;
+    None for fewer than FEWEST_ROWS usable rows or two days. Deterministic for a ``seed``.
+
+    Penalties are chosen by the squared error of the loss on left-out blocks of days; the fit's error is that of a
+    bootstrap of days.
     """
     chance = np.random.default_rng(seed)
     usable = np.flatnonzero(np.isfinite(errors))
@@ -97,13 +107,14 @@ def learn_losses(
 
 
 Penalties = tuple[float, float] | None
-"""Of bends and of values; None for a constant alone."""
+"""Penalties of second differences and of values; None for a constant alone."""
 
 
 def _learn(
     bases: list[Basis], designs: list[Floats], loss: Floats, sizes: Ints, weights: Floats
 ) -> LossFunction:
-    """The basis and the penalties that foretell left-out blocks of days best, fitted as often as the days are drawn."""
+    """Loss function with the basis and the penalties that predict left-out blocks of days best, fitted on each
+    resample of the days."""
     splits = np.split(np.arange(len(loss)), np.cumsum(sizes)[:-1])
     parts = [[moments_of(design[rows], loss[rows]) for rows in splits] for design in designs]
     tried: list[tuple[int, Penalties]] = [
@@ -117,6 +128,8 @@ def _learn(
     fits = [_fit(basis, weigh(own, drawn), penalties) for drawn in weights]
     left_out = _left_out(basis, own, penalties, designs[best[0]], loss)
     about = left_out - left_out.mean()
+    # squared sums of days over the sum of squares: 1 for independent rows, more where errors of one day are
+    # correlated
     together = np.add.reduceat(about, np.cumsum(sizes) - sizes)
     return LossFunction(
         basis,
@@ -135,7 +148,7 @@ def _fit(basis: Basis, rows: Moments, penalties: Penalties) -> tuple[float, Floa
 
 
 def _blocks(days: int) -> list[AnyArray]:
-    """For each block of days, which are in it, bool[days]."""
+    """Masks bool[days] of each block of days."""
     block = np.arange(days) * min(BLOCKS, days) // days
     return [block == i for i in range(int(block[-1]) + 1)]
 
@@ -150,7 +163,7 @@ def _left_out_error(basis: Basis, parts: list[Moments], penalties: Penalties) ->
 def _left_out(
     basis: Basis, parts: list[Moments], penalties: Penalties, design: Floats, loss: Floats
 ) -> Floats:
-    """Each row's residual where its block of days was left out, float64[n]."""
+    """Residual of each row where its block of days was left out, float64[n]."""
     residuals, first = np.empty(len(loss)), 0
     for out in _blocks(len(parts)):
         constant, table = _fit(basis, weigh(parts, ~out), penalties)
@@ -168,7 +181,13 @@ def estimate_loss(
     rows_a_day: float,
     confidence: float = 0.95,
 ) -> MetricValue:
-    """MAE or RMSE of a window, with its band; NaN without rows. ``rows_a_day`` as for ``estimate_from_scores``."""
+    """Estimated MAE or RMSE of a window in the outcome's unit, with its band at ``confidence``; NaN without rows.
+    ``rows_a_day`` is as for ``estimate_from_scores``.
+
+    Own construction: variance = variance over the resampled fits + spread² × overdispersion of days / rows; bounds
+    are Student's t times its root with ``model.days`` − 1 degrees, for RMSE the roots of the bounds of the mean
+    square.
+    """
     if not window.rows:
         return MetricValue(metric, math.nan, math.nan, math.nan, 0)
     function = model.functions[metric]
@@ -187,7 +206,7 @@ def estimate_loss(
 
 
 def encode(model: LossModel) -> bytes:
-    """Compact bytes of what was learnt."""
+    """Bytes of a loss model (kind "L"); tables are rounded to float32."""
     of = model.functions
     header = {
         "skill": {metric: of[metric].skill for metric in METRICS},
@@ -205,7 +224,8 @@ def encode(model: LossModel) -> bytes:
 
 
 def decode(specification: ProfileSpecification, data: bytes) -> LossModel:
-    """Read what ``encode`` wrote, also before cells lay between two terms. Raises IntegrityError."""
+    """Loss model from the bytes that ``encode`` wrote, also before a cell could lie between two terms. Raises
+    IntegrityError for damaged bytes or another number of cells than the specification's."""
     header, arrays = unpack("L", data)
     try:
         functions = {}

@@ -1,10 +1,11 @@
-"""From a model's score to the probability that the positive class is true, learnt from held-out days.
+"""Calibration of scores: the probability of the positive class given the score, learnt from held-out days.
 
-No single form of calibration is best for every model, so several are fitted: none at all, a shift of the log-odds, Platt's
-line (Platt 1999), the beta calibration (Kull, Silva Filho and Flach 2017) and centred isotonic regression (Oron and
-Flournoy 2017). Blocks of consecutive days left out in turn say how well each predicts, and the probabilities are averaged
-with weights exp(−ΔL/T) of the left-out log loss L. Days hang together and the window that is to be estimated is not the
-hold-out, so that evidence counts for less than its rows: the temperature T is the dispersion of the days times ``CAUTION``.
+No single form of calibration is best for every model, so several are fitted: none at all, a shift of the log-odds,
+Platt's line (Platt 1999), the beta calibration (Kull, Silva Filho and Flach 2017) and centred isotonic regression
+(Oron and Flournoy 2017). Blocks of consecutive days left out in turn show how well each predicts, and the
+probabilities are averaged with weights exp(−ΔL/T) of the left-out log loss L. Days are correlated and the window to
+be estimated is not the hold-out, so that evidence counts for less than its rows: the temperature T is the
+overdispersion of the days times ``CAUTION``.
 """
 
 import math
@@ -18,19 +19,20 @@ from pilothouse.statistics.arrays import Floats, Ints, frozen
 BLOCKS = 5
 """Parts into which the held-out days are cut, in time, to compare the forms."""
 CAUTION = 10.0
-"""Evidence from this many rows counts as one: the left-out days are of the hold-out, the window is not."""
+"""Rows whose evidence counts as one: the left-out days are of the hold-out, the window is not."""
 _CLOSEST = 1e-6
-"""Probabilities are kept this far from 0 and 1."""
+"""Least distance of a probability from 0 and 1."""
 _PRIOR = 1.0
 """Precision of the normal prior of each slope about that of an uncalibrated score."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibratedScores:
-    """``probabilities`` float64[bins]: the chance of the positive class in each bin of the score.
+    """Calibrated probability of the positive class in each bin of the score, ``probabilities`` float64[bins], within
+    1e-6 of 0 and 1.
 
-    ``weights``: what each form counts, by its name. ``dispersion``: how many times the days' sums of residuals vary more
-    than independent rows would (1 or more).
+    ``weights`` are those of each form by its name, with sum 1. ``dispersion`` is the factor by which the days' sums
+    of residuals vary more than independent rows would (1 or more).
     """
 
     probabilities: Floats
@@ -39,13 +41,15 @@ class CalibratedScores:
 
 
 Form = Callable[[Floats, Floats, Floats], Floats]
-"""Scores, rows and positives, each float64[bins], to probabilities, float64[bins]."""
+"""Form of calibration: scores, rows and positives, each float64[bins], to probabilities, float64[bins]."""
 
 
 def calibrate_scores(scores: Floats, rows: Ints, positives: Ints) -> CalibratedScores:
-    """Fit on days: ``scores`` float64[bins] stands for each bin; ``rows`` and ``positives`` are int64[days, bins].
+    """Probabilities fitted on days: ``scores`` float64[bins] stands for each bin; ``rows`` and ``positives`` are
+    int64[days, bins]. With fewer than two days, or rows of one class alone, the scores are taken as they are.
 
-    With fewer than two days, or one class alone, the scores are taken as they are.
+    Own construction (see the module): a mean of the forms weighted by exp(−ΔL/T), an Akaike-like weight of the
+    left-out log loss.
     """
     n, k = rows.astype(np.float64), positives.astype(np.float64)
     scores = np.clip(scores, _CLOSEST, 1 - _CLOSEST)
@@ -64,20 +68,23 @@ def calibrate_scores(scores: Floats, rows: Ints, positives: Ints) -> CalibratedS
 
 
 def refit(name: str, scores: Floats, rows: Floats, positives: Floats) -> Floats:
-    """One form fitted on other rows (a resample of the days), float64[bins] each."""
+    """Probabilities of one form fitted on other rows (a resample of the days), float64[bins]; ``scores``, ``rows``
+    and ``positives`` are float64[bins]. Raises KeyError for a name that is not in FORMS."""
     fitted = FORMS[name](np.clip(scores, _CLOSEST, 1 - _CLOSEST), rows, positives)
     return np.asarray(np.clip(fitted, _CLOSEST, 1 - _CLOSEST), np.float64)
 
 
 def day_dispersion(probabilities: Floats, rows: Floats, positives: Floats) -> float:
-    """The variance of the days' sums of residuals over that of independent rows (the quasi-binomial factor), at least 1."""
+    """Variance of the days' sums of residuals over that of independent rows, at least 1: the quasi-binomial
+    dispersion factor (McCullagh and Nelder 1989, Generalized Linear Models, section 4.5). ``probabilities``
+    float64[bins], ``rows`` and ``positives`` float64[days, bins]."""
     residuals = positives.sum(axis=1) - rows @ probabilities
     by_chance = rows @ (probabilities * (1 - probabilities))
     return max(1.0, float(np.sum(residuals**2) / max(np.sum(by_chance), _CLOSEST)))
 
 
 def _left_out_losses(scores: Floats, rows: Floats, positives: Floats) -> dict[str, float]:
-    """The log loss of each form over all days, each block of days predicted from the others."""
+    """Log loss of each form over all days, each block of days predicted from the others."""
     days = len(rows)
     block = np.arange(days) * min(BLOCKS, days) // days
     losses = dict.fromkeys(FORMS, 0.0)
@@ -114,7 +121,7 @@ def _beta(scores: Floats, rows: Floats, positives: Floats) -> Floats:
 
 
 def _isotonic(scores: Floats, rows: Floats, positives: Floats) -> Floats:
-    """Isotonic regression, linear between the centres of its steps instead of flat."""
+    """Centred isotonic regression (Oron and Flournoy 2017): linear between the centres of its steps in place of flat."""
     from scipy.optimize import isotonic_regression
 
     held = rows > 0
@@ -137,8 +144,9 @@ FORMS: dict[str, Form] = {
 def _logistic_fit(
     design: Floats, offset: Floats, precision: Floats, rows: Floats, positives: Floats, steps: int = 25
 ) -> Floats:
-    """Logistic regression of counts about an offset, by Newton's method: ``design`` is [terms, bins], the prior of each
-    coefficient normal about 0 with ``precision`` [terms]."""
+    """Probabilities of a logistic regression of counts about an offset, by Newton's method: ``design`` is [terms,
+    bins], the prior of each coefficient normal about 0 with ``precision`` [terms]. A step is bounded by 2 in each
+    coefficient."""
     used = rows > 0
     part, start, n, k = design[:, used], offset[used], rows[used], positives[used]
     found = np.zeros(len(design))

@@ -1,1 +1,1 @@
-"""Metrics of scored rows with their intervals, and verdicts on them."""
+"""Performance of scored rows: metrics with confidence intervals, comparisons, verdicts."""

@@ -1,4 +1,4 @@
-"""Two models on the same rows: the paired bootstrap of the difference of a metric."""
+"""Comparison of two models on the same rows: the paired bootstrap of the difference of a metric."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pilothouse.statistics.performance.metrics import losses, needs_probabilitie
 from pilothouse.statistics.profiles.scored_rows import ScoredRows, check_task, scored_rows
 
 Weighted = Callable[[Floats], Floats]
-"""Weights of the rows, [repeats, n], to the metric of the rows so weighted, [repeats]."""
+"""Metric of weighted rows: weights float64[repeats, n] to values float64[repeats]."""
 
 _CHUNK = 1_000_000
 """Weights held in memory at once."""
@@ -21,10 +21,8 @@ _CHUNK = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How much better B is than A: ``difference`` > 0 is better for B whichever way the metric points.
-
-    ``low`` and ``high`` bound it at ``confidence``; ``value_a`` and ``value_b`` are the metric itself.
-    """
+    """Difference of a metric between two models: ``difference`` > 0 means that B is better than A, whichever way the
+    metric points. ``low`` and ``high`` bound it at ``confidence``; ``value_a`` and ``value_b`` are the metric itself."""
 
     metric: str
     difference: float
@@ -53,11 +51,14 @@ def paired_bootstrap(
     probabilities_a: Floats | None = None,
     probabilities_b: Floats | None = None,
 ) -> Comparison:
-    """Resample rows (whole ``blocks`` where given: one label a row, e.g. its day), measure both models on each
-    resample, and take the percentiles of the difference. Deterministic for a seed.
+    """Difference of ``metric`` between two models on the same n rows, with its percentile interval over resamples of
+    rows, or of whole ``blocks`` where given (a label a row, such as its day) (Efron and Tibshirani 1993, An
+    Introduction to the Bootstrap, chapter 13). Deterministic for a ``seed``; resamples that do not define the metric
+    are left out.
 
-    Arguments as for ``metrics.compute_metrics``; without ``classes`` they are found in truth and labels. Raises
-    InvalidInputError for wrong input, or rows that do not define the metric.
+    ``truth``, labels and scores are as for ``metrics.compute_metrics``; without ``classes`` those that occur are
+    taken. Raises InvalidInputError for input that ``scored_rows`` refuses, no rows, or rows that do not define the
+    metric.
     """
     task = task or task_of(metric, truth, [*labels_a, *labels_b], classes)
     check_task(metric, task)
@@ -95,7 +96,9 @@ def paired_bootstrap(
 
 
 def weighted_metric(metric: str, rows: ScoredRows) -> Weighted:
-    """The metric as a function of the rows' weights; everything that the weights do not change is computed once."""
+    """Metric as a function of the rows' weights float64[repeats, n] → float64[repeats], NaN where they leave it
+    undefined. What the weights do not change is computed once. Raises InvalidInputError for a multiclass metric that
+    needs ``probabilities`` without them."""
     if needs_probabilities(metric, rows.task) and rows.probabilities is None:
         raise InvalidInputError(
             f"metric {metric!r} of a multiclass model needs the probabilities of all classes"
@@ -196,7 +199,7 @@ def _weighted_calibration(rows: ScoredRows) -> Weighted:
 def _resamples(
     rows: int, blocks: AnyArray | None, repeats: int, rng: np.random.Generator
 ) -> Iterator[Floats]:
-    """Weights [chunk, rows] of rows drawn with replacement, ``repeats`` of them in all."""
+    """Weights float64[chunk, rows] of rows drawn with replacement, ``repeats`` of them in all."""
     if blocks is None:
         units, member = rows, None
     else:

@@ -1,4 +1,4 @@
-"""Confidence intervals of the metrics, each by the formula that its docstring names. NaN where there is nothing to say."""
+"""Confidence intervals of the metrics, each by the formula that its docstring names; (NaN, NaN) where none is defined."""
 
 import math
 from collections.abc import Mapping
@@ -10,13 +10,15 @@ from pilothouse.statistics.arrays import Floats, Ints
 
 Interval = tuple[float, float]
 NOWHERE: Interval = (math.nan, math.nan)
+"""Interval of a value that is not defined."""
 
 _FEW = 200
-"""Up to this many observations Student's t takes the place of the normal distribution."""
+"""Observations up to which Student's t takes the place of the normal distribution."""
 
 
 def quantile(confidence: float, observations: float = math.inf) -> float:
-    """The two-sided quantile of the normal distribution, or of Student's t with ``observations`` − 1 degrees."""
+    """Two-sided quantile at ``confidence`` (0 to 1) of Student's t with ``observations`` − 1 degrees of freedom, at
+    least one; of the normal distribution beyond 200 observations."""
     upper = 0.5 + confidence / 2
     if observations > _FEW:
         return NormalDist().inv_cdf(upper)
@@ -26,7 +28,9 @@ def quantile(confidence: float, observations: float = math.inf) -> float:
 
 
 def on_logit_scale(value: float, error: float, factor: float) -> Interval:
-    """``value`` ± ``factor`` standard errors on the logit scale (delta method): stays between 0 and 1."""
+    """Interval of ``factor`` standard errors about ``value`` on the logit scale, by the delta method (Agresti 2013,
+    Categorical Data Analysis, section 16.1): it stays between 0 and 1. NOWHERE unless the value lies within 0 and 1
+    and the error is finite."""
     if not (0 < value < 1) or not math.isfinite(error):
         return NOWHERE
     centre, width = math.log(value / (1 - value)), factor * error / (value * (1 - value))
@@ -38,7 +42,10 @@ def _logistic(x: float) -> float:
 
 
 def auc_interval(value: float, error: float, smaller_class: float, confidence: float) -> Interval:
-    """DeLong's error on the logit scale. A perfect or fully wrong ranking: the exact one-sided bound α^(1/n)."""
+    """Interval of an AUROC from its standard error (DeLong's), on the logit scale (Pepe 2003, The Statistical
+    Evaluation of Medical Tests, chapter 5). A perfect or fully wrong ranking has no such error and gets a one-sided
+    bound α^(1/n), n being the rows of the ``smaller_class`` and α half of 1 − ``confidence``: own construction, the
+    exact bound of a share of n hits in n. NOWHERE where the value is NaN."""
     if value in (0.0, 1.0) and smaller_class > 0:
         bound = ((1 - confidence) / 2) ** (1 / smaller_class)
         return (bound, 1.0) if value == 1.0 else (0.0, 1 - bound)
@@ -46,7 +53,8 @@ def auc_interval(value: float, error: float, smaller_class: float, confidence: f
 
 
 def share_interval(hits: float, rows: float, confidence: float) -> Interval:
-    """Wilson's score interval of a share."""
+    """Wilson's score interval of a share of ``hits`` in ``rows`` (Wilson 1927, J. American Statistical Association
+    22:209); NOWHERE without rows."""
     if rows <= 0:
         return NOWHERE
     z, share = quantile(confidence), hits / rows
@@ -56,7 +64,9 @@ def share_interval(hits: float, rows: float, confidence: float) -> Interval:
 
 
 def average_precision_interval(value: float, positives: float, confidence: float) -> Interval:
-    """The logit interval of Boyd, Eng and Page (2013): error √(v(1−v)/positives)."""
+    """Logit interval of an average precision, with the error √(v(1 − v)/positives) (Boyd, Eng and Page 2013, ECML
+    PKDD). Near 0 and 1 value and error are kept half a positive away, so that the interval has a width. NOWHERE
+    without positives."""
     if positives <= 0:
         return NOWHERE
     error = math.sqrt(max(value * (1 - value), 0.0) / positives)
@@ -66,7 +76,8 @@ def average_precision_interval(value: float, positives: float, confidence: float
 
 
 def mean_interval(mean: float, mean_square: float, rows: float, confidence: float) -> Interval:
-    """The mean of non-negative losses ± Student's t times its standard error, not below 0."""
+    """Interval of the mean of non-negative losses: ± Student's t times its standard error, not below 0.
+    ``mean_square`` is the mean of the squared losses, in their unit squared. NOWHERE for fewer than two rows."""
     if rows < 2:
         return NOWHERE
     deviation = math.sqrt(max(mean_square - mean * mean, 0.0) * rows / (rows - 1))
@@ -77,14 +88,13 @@ def mean_interval(mean: float, mean_square: float, rows: float, confidence: floa
 OF_CONFUSION = ("precision", "recall", "f1")
 """Metrics that a confusion matrix gives, of one class or averaged over classes."""
 CALIBRATION_BINS = 16
-"""Bins of equal width over 0 to 1 in which calibration error compares the mean score with the share that came true."""
+"""Bins of equal width over 0 to 1 in which calibration error compares the mean score with the share of positives."""
 
 
 def by_class(metric: str, confusion: Floats | Ints) -> Floats:
-    """``precision``, ``recall`` or ``f1`` of each class of confusion matrices [..., true, predicted] → [..., classes].
-
-    A class without a row and without a prediction counts 0, as scikit-learn has it by default.
-    """
+    """Precision, recall or F1 of each class of confusion matrices [..., true, predicted], float64[..., classes]. A
+    class without a row and without a prediction counts 0, as scikit-learn has it by default. Raises KeyError for
+    another metric."""
     right = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
     rows, taken = confusion.sum(axis=-1), confusion.sum(axis=-2)
     above = 2 * right if metric == "f1" else right
@@ -93,23 +103,26 @@ def by_class(metric: str, confusion: Floats | Ints) -> Floats:
 
 
 def of_confusion(metric: str, confusion: Floats | Ints) -> Floats:
-    """The metric of confusion matrices [..., true, predicted] → [...]: of the last class for two, macro-averaged for more."""
+    """Precision, recall or F1 of confusion matrices [..., true, predicted], float64[...]: that of the last class for
+    two, the mean over classes (macro average) for more. Classes without rows count 0."""
     each = by_class(metric, confusion)
     return np.asarray(each[..., -1] if confusion.shape[-1] == 2 else each.mean(axis=-1), np.float64)
 
 
 def f1(confusion: Floats | Ints) -> Floats:
-    """``of_confusion`` of F1."""
+    """F1 of confusion matrices [..., true, predicted], float64[...], as ``of_confusion`` gives it."""
     return of_confusion("f1", confusion)
 
 
 def class_interval(metric: str, confusion: Floats | Ints, k: int, confidence: float) -> Interval:
-    """One class's interval: Wilson's for precision and recall, for F1 the delta method on the logit scale (counts are
-    multinomial)."""
+    """Interval of class ``k``'s precision, recall or F1 from one confusion matrix [true, predicted]: Wilson's for
+    precision and recall; for F1 the delta method on the logit scale with multinomial counts, Wilson's where it is 0
+    or 1. NOWHERE where the class has neither rows nor predictions."""
     hits = float(confusion[k, k])
     rows, taken = float(confusion[k].sum()), float(confusion[:, k].sum())
     if metric != "f1":
         return share_interval(hits, taken if metric == "precision" else rows, confidence)
+    # F1 = 2h/(2h + f) is a function of the counts of hits and faults alone; its delta-method error follows below
     faults = rows + taken - 2 * hits
     if hits == 0 or faults == 0:
         return share_interval(hits, hits + faults, confidence) if hits + faults else NOWHERE
@@ -118,7 +131,9 @@ def class_interval(metric: str, confusion: Floats | Ints, k: int, confidence: fl
 
 
 def confusion_interval(metric: str, confusion: Floats | Ints, confidence: float, seed: int = 0) -> Interval:
-    """Of ``of_confusion``: two classes as ``class_interval`` has it; more: 1,000 multinomial resamples."""
+    """Interval of ``of_confusion``: of two classes that of ``class_interval``; of more the percentiles of 1,000
+    multinomial resamples of the matrix (Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13),
+    deterministic for a ``seed``. NOWHERE for fewer than two rows."""
     rows = float(confusion.sum())
     if rows < 2:
         return NOWHERE
@@ -132,10 +147,9 @@ def confusion_interval(metric: str, confusion: Floats | Ints, confidence: float,
 
 
 def calibration_error(rows: Floats | Ints, scores: Floats, positives: Floats | Ints) -> Floats:
-    """Expected calibration error Σ rows·|mean score − share of positives| / Σ rows of bins [..., CALIBRATION_BINS] → [...].
-
-    ``scores`` are sums of scores. (Naeini, Cooper and Hauskrecht 2015, with bins of equal width.)
-    """
+    """Expected calibration error Σ rows·|mean score − share of positives| / Σ rows, [..., CALIBRATION_BINS] →
+    float64[...]; ``scores`` are sums of scores a bin (Naeini, Cooper and Hauskrecht 2015, AAAI, with bins of equal
+    width). NaN without rows."""
     total = rows.sum(axis=-1)
     apart = np.abs(scores - positives).sum(axis=-1)
     return np.asarray(np.divide(apart, total, out=np.full_like(apart, np.nan), where=total > 0), np.float64)
@@ -144,8 +158,9 @@ def calibration_error(rows: Floats | Ints, scores: Floats, positives: Floats | I
 def calibration_interval(
     rows: Floats | Ints, scores: Floats, positives: Floats | Ints, confidence: float, seed: int = 0
 ) -> Interval:
-    """1,000 draws of each bin's positives. The error of a sample is too large by chance (it adds up sizes); by as much as
-    the draws exceed it, the lower bound is moved down."""
+    """Interval of a calibration error from its bins, by 1,000 binomial draws of each bin's positives; NOWHERE for
+    fewer than two rows. Own construction: a sample's error is biased upwards, since it adds up absolute differences;
+    by as much as the draws exceed it on average, the lower bound is moved down. Deterministic for a ``seed``."""
     if rows.sum() < 2:
         return NOWHERE
     value = float(calibration_error(rows, scores, positives))
@@ -157,7 +172,8 @@ def calibration_interval(
 
 
 def regression_value(metric: str, means: Mapping[str, float]) -> float:
-    """``mae``, ``rmse``, ``r2`` or ``bias`` from the mean sums of outcome_profile.REGRESSION_SUMS."""
+    """MAE, RMSE, R² or bias from the mean sums of outcome_profile.REGRESSION_SUMS by name, in the unit of the errors;
+    R² without a unit, NaN for constant outcomes."""
     if metric == "mae":
         return means["|e|"]
     if metric == "bias":
@@ -169,7 +185,9 @@ def regression_value(metric: str, means: Mapping[str, float]) -> float:
 
 
 def regression_interval(metric: str, means: Mapping[str, float], rows: float, confidence: float) -> Interval:
-    """MAE and bias: of a mean. RMSE: the root of the interval of the mean square. R²: the delta method for a ratio."""
+    """Interval of MAE, RMSE, R² or bias from mean sums of outcome_profile.REGRESSION_SUMS by name. MAE and bias: that
+    of a mean. RMSE: the roots of the bounds of the mean square. R²: the delta method for the ratio of mean squared
+    error and variance. NOWHERE for fewer than two rows, for R² three, or where the value is not defined."""
     if metric == "bias":
         if rows < 2:
             return NOWHERE

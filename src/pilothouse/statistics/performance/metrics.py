@@ -1,9 +1,9 @@
-"""Metrics of scored rows, each with its confidence interval.
+"""Metrics of scored rows, each with its confidence interval. Rows are taken as independent.
 
 Sources of the intervals: AUROC DeLong et al. 1988 (multiclass: the same influences averaged over one-against-the-rest
-curves); average precision Boyd et al. 2013; accuracy, precision and recall Wilson 1927; F1 delta method; averages over more
-classes multinomial resamples; calibration error resamples of its bins; log loss, Brier, MAE and RMSE of a mean; R² delta
-method for a ratio. Rows are taken as independent.
+curves); average precision Boyd et al. 2013; accuracy, precision and recall Wilson 1927; F1 delta method; averages
+over more classes multinomial resamples; calibration error resamples of its bins; log loss, Brier, MAE and RMSE of a
+mean; R² delta method for a ratio. ``intervals`` gives each formula.
 """
 
 import math
@@ -33,12 +33,12 @@ def compute_metrics(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> list[MetricValue]:
-    """Every metric of the task that these rows define, in the order of METRICS.
+    """Every metric of the task that these n rows define, in the order of METRICS, with intervals at ``confidence``.
 
-    ``truth`` and ``labels`` are classes as text or number (values for a regression, ``labels`` empty); ``scores`` float64[n]
-    is the positive class's probability, the winning class's, or the predicted value. A multiclass model's AUROC and log
-    loss need ``probabilities`` (float64[n, classes]). A metric that is not defined on the rows (one class alone) is left
-    out. Raises InvalidInputError as ``scored_rows`` does.
+    ``truth`` and ``labels`` are classes as text or number (values for a regression, ``labels`` empty); ``scores``
+    float64[n] is the positive class's probability, the winning class's, or the predicted value. A multiclass model's
+    AUROC and log loss need ``probabilities`` (float64[n, classes]). A metric that is not defined on the rows (one
+    class alone) is left out, so that no rows give an empty list. Raises InvalidInputError as ``scored_rows`` does.
     """
     rows = scored_rows(task, truth, scores, labels, classes, probabilities)
     found = []
@@ -62,7 +62,9 @@ def measure(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> MetricValue:
-    """One metric with its interval; value and bounds are NaN where the rows do not define it. Raises InvalidInputError."""
+    """One metric of n rows with its interval at ``confidence``; value and bounds are NaN where the rows do not define
+    it. Arguments are those of ``compute_metrics``. Raises InvalidInputError as ``scored_rows`` does, for a metric of
+    another task, and where ``probabilities`` are needed and missing."""
     check_task(metric, task)
     rows = scored_rows(task, truth, scores, labels, classes, probabilities)
     if needs_probabilities(metric, task) and rows.probabilities is None:
@@ -82,7 +84,8 @@ def metric_value(
     *,
     probabilities: Floats | None = None,
 ) -> float:
-    """The metric alone; NaN where the rows do not define it. The task follows from the metric and the classes."""
+    """Value of one metric, without an interval; NaN where the rows do not define it. The task follows from the metric
+    and the classes (``task_of``). Arguments and errors are those of ``measure``."""
     task = task_of(metric, truth, labels, classes)
     return measure(metric, task, truth, scores, labels, classes, probabilities=probabilities).value
 
@@ -93,7 +96,8 @@ def task_of(
     labels: Sequence[object] | AnyArray,
     classes: Sequence[str],
 ) -> Task:
-    """Regression by the metric; else binary with two classes and multiclass with more. Raises InvalidInputError."""
+    """Task that a metric and classes imply: a regression by the metric; else binary with up to two classes (those
+    given, or those that occur) and multiclass with more. Raises InvalidInputError for an unknown metric."""
     if metric not in METRICS:
         raise InvalidInputError(f"metric {metric!r} is not known; expected one of {', '.join(METRICS)}")
     if "regression" in METRICS[metric][1]:
@@ -103,12 +107,13 @@ def task_of(
 
 
 def needs_probabilities(metric: str, task: Task) -> bool:
-    """True where the winning class's probability does not suffice."""
+    """True where the winning class's probability does not suffice: AUROC and log loss of several classes."""
     return task == "multiclass" and metric in ("auc", "log_loss")
 
 
 def losses(metric: str, rows: ScoredRows) -> Floats:
-    """Each row's loss, float64[n], for the metrics that are means: brier, log_loss, mae, and accuracy as hits."""
+    """Loss of each row, float64[n], for the metrics that are means: brier, log_loss (nats), mae, and accuracy as 1
+    for a hit. Probabilities are kept 1e-15 away from 0."""
     if metric == "accuracy":
         return np.asarray(rows.truth == rows.labels, np.float64)
     if metric == "mae":
@@ -157,7 +162,8 @@ def _measure(metric: str, rows: ScoredRows, confidence: float, seed: int) -> Mea
 
 
 def by_score(scores: Floats, positive: AnyArray) -> tuple[Ints, Ints]:
-    """Counts of the negative and the positive rows at each distinct score, by increasing score."""
+    """Counts of the negative and the positive rows at each distinct score, by increasing score, each int64[k].
+    ``scores`` float64[n], ``positive`` bool[n]."""
     distinct, place = np.unique(scores, return_inverse=True)
     both = np.bincount(place, minlength=len(distinct))
     positives = np.bincount(place[positive], minlength=len(distinct))
@@ -165,7 +171,8 @@ def by_score(scores: Floats, positive: AnyArray) -> tuple[Ints, Ints]:
 
 
 def calibration_bins(scores: Floats, positive: AnyArray) -> tuple[AnyArray, AnyArray, AnyArray]:
-    """Rows, summed scores and positives of each of CALIBRATION_BINS bins over 0 to 1."""
+    """Rows (int64), summed scores (float64) and positives (int64) of each of CALIBRATION_BINS bins of equal width
+    over 0 to 1, each [bins]. ``scores`` float64[n], ``positive`` bool[n]."""
     bins = intervals.CALIBRATION_BINS
     place = np.clip((scores * bins).astype(np.int64), 0, bins - 1)
     return (
@@ -176,13 +183,13 @@ def calibration_bins(scores: Floats, positive: AnyArray) -> tuple[AnyArray, AnyA
 
 
 def confusion_of(rows: ScoredRows) -> Ints:
-    """int64[classes, classes], true class by predicted class."""
+    """Confusion matrix of classified rows, int64[classes, classes], true class by predicted class."""
     k = len(rows.classes)
     return np.bincount(rows.truth.astype(np.int64) * k + rows.labels, minlength=k * k).reshape(k, k)
 
 
 def _auc_of_many(rows: ScoredRows, confidence: float) -> Measured:
-    """The mean of the one-against-the-rest AUROCs of the classes that occur, and its error by the rows' influences."""
+    """Mean of the one-against-the-rest AUROCs of the classes that occur, and its interval by the rows' influences."""
     assert rows.probabilities is not None
     influence, values = np.zeros(rows.rows), []
     for k in range(len(rows.classes)):

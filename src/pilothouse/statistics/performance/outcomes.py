@@ -1,7 +1,7 @@
-"""Realised performance of windows, from outcome profiles: a value and its interval.
+"""Performance of windows from outcome profiles: a value and its interval.
 
-``realised`` takes rows as independent; ``realised_over_days`` takes days as the unit that repeats (weather, strikes and
-holidays move whole days), which is what a verdict about a window needs.
+``realised`` takes rows as independent; ``realised_over_days`` takes days as the unit that repeats (weather, strikes
+and holidays move whole days), which is what a verdict about a window needs.
 """
 
 import math
@@ -41,17 +41,18 @@ __all__ = [
 ]
 
 Statistic = Callable[[Floats], Floats]
-"""Weights of the days, shape [repeats, days], to the metric of the rows so weighted, shape [repeats]."""
+"""Metric of weighted days: weights float64[repeats, days] to values float64[repeats]."""
 
 
 def realised(
     specification: ProfileSpecification, profile: OutcomeProfile, metric: str, confidence: float = 0.95
 ) -> MetricValue:
-    """The metric of a window and its interval, rows taken as independent; NaN where it is not defined (no rows, one class).
+    """Metric of a window from outcomes, with its interval, rows taken as independent; NaN where it is not defined (no
+    rows, one class). Errors are in the outcome's unit.
 
-    AUROC is off by at most half the mass of the pairs that share a bin (``binning_error``, 0.001 where scores lie as the
-    reference's do), by which its interval is widened; the other metrics are exact to rounding.
-    Raises InvalidInputError for a metric that the task does not have or telemetry does not carry.
+    AUROC is off by at most half the mass of the pairs that share a bin (``binning_error``, 0.001 where scores lie as
+    the reference's do), by which its interval is widened; the other metrics are exact to rounding. Formulas are those
+    of ``intervals``. Raises InvalidInputError for a metric that the task does not have or telemetry does not carry.
     """
     check_metric(specification, metric)
     rows = profile.rows
@@ -102,11 +103,13 @@ def realised_over_days(
     repeats: int = 1000,
     seed: int = 0,
 ) -> MetricValue:
-    """The metric of a window of days, with the interval of a bootstrap that draws whole days.
+    """Metric of a window of days from outcomes, with the interval of a bootstrap that draws whole days ``repeats``
+    times.
 
-    Student's t with days − 1 degrees times the bootstrap's standard error (and √(D/(D−1)) for its bias), on the logit scale
-    for shares; never narrower than the interval of ``realised``. Days without rows are left out; a single day gives
-    ``realised``. Raises InvalidInputError as that does.
+    Own construction: Student's t with days − 1 degrees times the bootstrap's standard error times √(D/(D − 1)), by
+    which a bootstrap of D units is too narrow; on the logit scale for shares; never narrower than the interval of
+    ``realised``. Days without rows are left out; a single day, or more than half of the resamples undefined, gives
+    ``realised``. Deterministic for a ``seed``. Raises InvalidInputError as ``realised`` does.
     """
     check_metric(specification, metric)
     kept = [day for day in days if day.rows]
@@ -135,7 +138,8 @@ def realised_over_days(
 def day_statistic(
     specification: ProfileSpecification, days: Sequence[OutcomeProfile], metric: str
 ) -> Statistic:
-    """The metric as a function of the days' weights, for bootstraps of any number of repeats."""
+    """Metric as a function of the days' weights float64[repeats, days] → float64[repeats], for bootstraps of any
+    number of repeats; NaN where the weights leave it undefined. All days must be of the specification."""
     if metric in ("auc", "average_precision"):
         pairs = [by_class(specification, day) for day in days]
         negatives = np.array([pair[0] for pair in pairs])
@@ -176,7 +180,7 @@ def day_statistic(
 
 
 def metrics_of(task: Task) -> tuple[str, ...]:
-    """Every metric that outcome profiles of a task give, in the order in which they are shown."""
+    """Names of all metrics that outcome profiles of a task give, in the order in which they are shown."""
     named = [name for name, (_, tasks) in METRICS.items() if task in tasks and name not in NOT_WATCHED[task]]
     return (*named, *SHOWN_ONLY[task])
 
@@ -184,7 +188,8 @@ def metrics_of(task: Task) -> tuple[str, ...]:
 def of_classes(
     specification: ProfileSpecification, profile: OutcomeProfile, confidence: float = 0.95
 ) -> list[tuple[str, list[MetricValue]]]:
-    """(class, its precision, recall and F1 with intervals, rows as independent) of each class; nothing for a regression."""
+    """(class, its precision, recall and F1 with intervals at ``confidence``) of each class, rows taken as
+    independent; an empty list for a regression. The rows of each value are those of the true class."""
     confusion, found = profile.confusion, []
     for k, name in enumerate(specification.classes):
         values = []
@@ -197,7 +202,9 @@ def of_classes(
 
 
 def binning_error(specification: ProfileSpecification, negatives: Ints, positives: Ints) -> float:
-    """By how much AUROC may be off: half the share of pairs whose two scores share a bin that holds more than one value."""
+    """Largest error of an AUROC from binned scores: half the share of pairs whose two scores share a bin that holds
+    more than one value. ``negatives`` and ``positives`` are int64[bins]; 0 where a class is absent. Own construction:
+    such a pair counts half, where it should count 0 or 1."""
     score = specification.score
     single = np.zeros(score.bins, np.bool_)
     single[1:-1] = score.units[1:-1] == 0
@@ -209,10 +216,8 @@ def binning_error(specification: ProfileSpecification, negatives: Ints, positive
 def calibration_bins(
     specification: ProfileSpecification, days: Sequence[OutcomeProfile]
 ) -> tuple[Floats, Floats, Floats]:
-    """Rows, summed scores and positives of each day, each float64[days, CALIBRATION_BINS].
-
-    A fine bin's scores are taken as its middle: within 1/1024 of the exact calibration error, where scores fill 0 to 1.
-    """
+    """Rows, summed scores and positives of each day by calibration bin, each float64[days, CALIBRATION_BINS]. A fine
+    bin's scores are taken as its middle: within 1/1024 of the exact calibration error, where scores fill 0 to 1."""
     bins, edges = intervals.CALIBRATION_BINS, specification.score.edges
     ends = np.clip(np.concatenate((edges[:1], edges, edges[-1:])), 0.0, 1.0)
     middle = np.where(np.isin(ends[:-1], specification.score.atoms), ends[:-1], (ends[:-1] + ends[1:]) / 2)
@@ -225,7 +230,8 @@ def calibration_bins(
 
 
 def check_metric(specification: ProfileSpecification, metric: str) -> None:
-    """Raise InvalidInputError unless outcome profiles of this task carry the metric."""
+    """Check that outcome profiles of the specification's task carry a metric. Raises InvalidInputError where they do
+    not."""
     task = specification.task
     if metric not in SHOWN_ONLY[task] and (metric not in METRICS or task not in METRICS[metric][1]):
         known = ", ".join(name for name, (_, tasks) in METRICS.items() if task in tasks)

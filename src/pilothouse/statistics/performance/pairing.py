@@ -1,4 +1,4 @@
-"""Which rows of two tables are the same row, so that what two models say of it can be held against each other."""
+"""Pairing of the rows of two tables, so that two models' predictions of the same row can be compared."""
 
 from collections import defaultdict, deque
 from collections.abc import Hashable, Sequence
@@ -9,10 +9,10 @@ from pilothouse.statistics.arrays import Ints
 
 
 def paired_places(first: Sequence[Hashable], second: Sequence[Hashable], *, whole: bool) -> tuple[Ints, Ints]:
-    """Places (int64[pairs]) in ``first`` and in ``second`` of rows with equal keys, in the order of ``first``.
+    """Places (int64[pairs] each) in ``first`` and in ``second`` of rows with equal keys, in the order of ``first``.
 
-    Where the keys are ``whole`` rows, rows that occur several times are paired one by one: a model says the same of each.
-    Where they are parts of rows, a key that occurs more than once on either side says nothing, and is left out.
+    Where the keys are ``whole`` rows, rows that occur several times are paired one by one: a model predicts the same
+    for each. Where they are parts of rows, a key that occurs more than once on either side is ambiguous and left out.
     """
     places: dict[Hashable, deque[int]] = defaultdict(deque)
     for place, key in enumerate(second):

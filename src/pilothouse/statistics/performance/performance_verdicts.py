@@ -1,4 +1,4 @@
-"""Verdicts on realised performance: has the model become worse?"""
+"""Verdicts on performance from outcomes: is the model worse than on its reference?"""
 
 import math
 
@@ -7,29 +7,29 @@ from pilothouse.domain.model_spec import Direction
 from pilothouse.statistics.performance.intervals import quantile
 
 SMALLEST_LOSS = 0.01
-"""A metric that is better when higher must fall by this much to be worth a word."""
+"""Least fall of a metric that is better when higher that counts."""
 SMALLEST_RISE = 0.03
-"""A loss must rise by this share of its reference value to be worth a word."""
+"""Least rise of a loss that counts, as a share of its reference value."""
 SPEAKS = 10.0
-"""Of windows in which nothing has changed so many times the false alarm rate speak by chance; the rate itself is that of losses
-that are certain without a second window."""
+"""Multiple of the false alarm rate in which unchanged windows are found significantly worse; the rate itself is that
+of losses that need no second window."""
 
 
 def speaking_share(rate: float) -> float:
-    """The share of quiet windows that speak by chance."""
+    """Share of unchanged windows that are found significantly worse, at a false alarm ``rate``; at most 0.5."""
     return min(SPEAKS * rate, 0.5)
 
 
 def performance_speaks(
     reading: MetricValue, reference: MetricValue, direction: Direction, rate: float
 ) -> bool:
-    """True where a window is worse than its reference by more than chance and worth a word.
+    """True where a window is significantly worse than its reference, and by at least SMALLEST_LOSS or SMALLEST_RISE.
+    False where a value or the window's interval is NaN.
 
-    Chance does it, one-sided, in SPEAKS times the false alarm ``rate`` of windows. Both carry 95 % intervals over days
-    (``outcomes.realised_over_days``, ``TargetReference.performance``): days differ more than their rows tell. The level is lax:
-    two weeks held out and four weeks watched are each known to some 0.05 of AUROC, and a strict one finds no decay that
-    matters. One window is not yet an alarm: ask for k of the last n. False where a value or the window's interval is not
-    known.
+    One-sided z test of the difference, with both errors from their 95 % intervals over days
+    (``outcomes.realised_over_days``, ``TargetReference.performance``), at ``speaking_share(rate)``. The level is lax:
+    two weeks held out and four weeks watched are each known to some 0.05 of AUROC, and a strict one finds no decay
+    that matters. One window is not yet an alarm: ask for k of the last n.
     """
     return _is_worse(reading, reference, direction, speaking_share(rate))
 
@@ -45,14 +45,14 @@ def _is_worse(reading: MetricValue, reference: MetricValue, direction: Direction
 def performance_is_certain(
     reading: MetricValue, reference: MetricValue, direction: Direction, rate: float
 ) -> bool:
-    """True where the loss is so large that one window is enough: chance does it in a share of ``rate`` of them."""
+    """True where the loss needs no second window: the test of ``performance_speaks`` at the false alarm ``rate`` itself."""
     return _is_worse(reading, reference, direction, min(rate, 0.5))
 
 
 def performance_bound(
     reading: MetricValue, reference: MetricValue, direction: Direction, rate: float
 ) -> float:
-    """The value beyond which ``performance_speaks`` calls the window worse; NaN where it cannot be said."""
+    """Value beyond which ``performance_speaks`` calls the window worse; NaN where the window's interval is not known."""
     allowed = max(_let_pass(reading, reference, direction, speaking_share(rate)))
     return reference.value - allowed * (1 if direction == "higher" else -1)
 
@@ -60,7 +60,8 @@ def performance_bound(
 def _let_pass(
     reading: MetricValue, reference: MetricValue, direction: Direction, share: float
 ) -> tuple[float, float]:
-    """The smallest loss worth a word, and the loss that chance makes; that is NaN where the window's error is not known."""
+    """Smallest loss that counts, and the largest that sampling makes at this share; the latter is NaN where the
+    window's error is not known."""
     least = SMALLEST_LOSS if direction == "higher" else SMALLEST_RISE * abs(reference.value)
     known = _error(reference)
     chance = math.hypot(_error(reading), known if math.isfinite(known) else 0.0)

@@ -1,1 +1,1 @@
-"""What a window of rows is summed up as: counts under a specification, scores, latencies."""
+"""Mergeable summaries of windows of rows: counts under a specification, outcomes, latencies."""

@@ -1,4 +1,4 @@
-"""A column of texts by dictionary: coded once, where it arrives, and never spelt out again on the way to its counts."""
+"""Dictionary-coded column of texts: coded once, where it arrives, and counted without being spelt out again."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,16 @@ from pilothouse.statistics.arrays import AnyArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CodedColumn:
-    """Row i holds ``vocabulary[codes[i]]``; None is a missing value. ``codes``: unsigned[n]."""
+    """Column in which row i holds ``vocabulary[codes[i]]``; None is a missing value. ``codes`` is unsigned[n], 1, 2
+    or 4 bytes wide."""
 
     vocabulary: Sequence[str | None]
     codes: AnyArray
 
     @staticmethod
     def of(values: "Sequence[str | None] | CodedTexts | CodedColumn") -> "CodedColumn":
-        """The column of plain texts, or of what the wire brings. Raises ValueError for codes beyond the vocabulary."""
+        """Column of plain texts, of what the wire brings, or the given column itself. Raises ValueError for codes
+        beyond the vocabulary."""
         if isinstance(values, CodedColumn):
             return values
         coded = values if isinstance(values, CodedTexts) else code_texts(values)
@@ -35,21 +37,23 @@ class CodedColumn:
         return iter(self.texts())
 
     def texts(self) -> list[str | None]:
-        """Spelt out, one a row."""
+        """Texts of all rows, a new list of n; None where missing."""
         return [self.vocabulary[code] for code in self.codes.tolist()]
 
     def take(self, rows: AnyArray | slice) -> "CodedColumn":
-        """Some rows, under the same vocabulary."""
+        """Column of some rows (a mask bool[n], row numbers or a slice), under the same vocabulary."""
         return CodedColumn(self.vocabulary, self.codes[rows])
 
     def mapped(self, numbers: dict[str | None, int], other: int) -> AnyArray:
-        """The number of each row's text, ``other`` where it has none: int64[n]."""
+        """Number of each row's text by ``numbers``, int64[n]; ``other`` where it has none. None (missing) is looked
+        up like a text."""
         table = np.fromiter(map(numbers.get, self.vocabulary, repeat(other)), np.int64, len(self.vocabulary))
         return table[self.codes] if table.size else np.empty(0, np.int64)
 
 
 def concatenate(columns: Sequence[CodedColumn]) -> CodedColumn:
-    """The rows of all, one column after another, under one vocabulary in its narrowest codes."""
+    """Column of all rows, one column after another, under one vocabulary in the narrowest codes that hold it. No
+    columns give an empty one."""
     if len(columns) == 1:
         return columns[0]
     places: dict[str | None, int] = {}

@@ -1,8 +1,9 @@
-"""Many values into a column's bins at once: a grid over the edges instead of a search for every value.
+"""Bins of many values at once: a grid over the edges in place of a search for every value.
 
-The grid's cells are even over the middle of the edges. A value's cell says which edges lie surely below it; one comparison
-settles the edge that shares its cell, and only where more edges share one, a search is made. The arithmetic that
-finds the cell never decreases with the value, so that the bin is the one that a search finds, to the last bit.
+The cells of the grid are of equal width over the middle of the edges. A value's cell says how many edges lie surely
+below it; one comparison settles the edge that shares its cell, and only where several edges share one, a search is
+made. The arithmetic that finds the cell never decreases with the value, so that the bin is the one that a search
+finds, to the last bit.
 """
 
 from collections.abc import Mapping
@@ -21,20 +22,25 @@ from pilothouse.statistics.profiles.specification import (
 _CHUNK = 25_000
 """Values at a time: their intermediate arrays stay in the processor's cache."""
 _CELLS = 1 << 15
+"""Cells of a grid."""
 _STRETCHES = ((0.0, 1.0), (0.02, 0.98), (0.1, 0.9), (0.0, 0.8), (0.2, 1.0), (0.0, 0.6), (0.4, 1.0))
-"""Shares of the edges between which a grid may be laid."""
+"""Quantiles of the edges between which a grid may be laid; the best of them is taken."""
 _FARTHEST = float(1 << 32)
+"""Steps at which a position saturates, as in ``placement``."""
 _ROOM = 38
+"""Bits of a bin's sum of positions in one chunk; the counts lie above them."""
 _ONE = float(1 << _ROOM)
-"""What counts a value in the sum of its bin's positions, above their bits: a chunk's sum stays exact, below 2⁵³."""
+"""Value added to each position, so that one sum holds a bin's count above its positions. A chunk's sum stays exact,
+below 2⁵³."""
 _NEAR = _ONE / _CHUNK / 2
-"""Units beyond the outer anchors up to which a chunk's positions stay below those bits."""
+"""Steps beyond the outer anchors up to which a chunk's positions stay below _ROOM bits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """``below`` (int64[cells]) edges lie in earlier cells, −1 where more than one edge lies in the cell itself.
-    ``next_edge`` (float64[bins + 1]) is the edge that ends each bin, ∞ after the last."""
+    """Grid over a column's edges. ``below`` (int64[cells]) is how many edges lie in earlier cells, −1 where more than
+    one edge lies in the cell itself. ``next_edge`` (float64[bins + 1]) is the edge that ends each bin, ∞ after the
+    last."""
 
     low: float
     scale: float
@@ -42,7 +48,8 @@ class Grid:
     next_edge: Floats
 
     def bins_of(self, edges: Floats, values: Floats) -> Ints:
-        """The bin of each value, int64[n]; of NaN anything between the first and the last."""
+        """Bin of each value (float64[n]), int64[n], equal to a search among ``edges``; of NaN any bin, which the
+        caller must overwrite."""
         bins = self.below.take(_cells(values, self.low, self.scale), mode="clip")
         bins += self.next_edge.take(bins) <= values  # never of −1: the last edge is ∞
         if bins.min(initial=0) < 0:
@@ -52,7 +59,7 @@ class Grid:
 
 
 def _cells(values: Floats, low: float, scale: float) -> Ints:
-    """The cell of each value; before the first anything below 0 (and of NaN anything at all), after the last the last."""
+    """Cell of each value: below 0 or 0 before the first (of NaN any), the last one after the last."""
     places = values - low
     places *= scale
     np.minimum(places, _CELLS - 1, out=places)
@@ -60,7 +67,8 @@ def _cells(values: Floats, low: float, scale: float) -> Ints:
 
 
 def grid_of(column: NumericColumn) -> Grid | None:
-    """The grid of a column's edges, made once and kept with it; None where the edges leave nothing to divide."""
+    """Grid of a column's edges, made once and kept with the column; None where the edges leave nothing to divide
+    (fewer than two, or a range that overflows). Two threads may both make one: they are equal."""
     kept = column.__dict__.get("_grid", False)
     if kept is False:
         kept = column.__dict__["_grid"] = _make(column.edges)
@@ -68,7 +76,7 @@ def grid_of(column: NumericColumn) -> Grid | None:
 
 
 def _make(edges: Floats) -> Grid | None:
-    """The grid, over that stretch of the edges which leaves the fewest of them sharing a cell: tails are sparse and long."""
+    """Grid over that stretch of the edges which leaves the fewest of them sharing a cell: tails are sparse and long."""
     best: tuple[int, Grid] | None = None
     for first, last in _STRETCHES:
         if len(edges) < 2:
@@ -94,7 +102,8 @@ def _make(edges: Floats) -> Grid | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Folded:
-    """One column's values: ``counts`` int64[bins + 1] (the last: missing), ``positions`` int64[bins + 1], extremes."""
+    """Counts and positions of one column's values: ``counts`` int64[bins + 1] (the last: missing), ``positions``
+    int64[bins + 1], and the extremes ``low`` and ``high``, NaN without a finite value."""
 
     counts: Ints
     positions: Ints
@@ -104,15 +113,16 @@ class Folded:
 
 @np.errstate(over="ignore", invalid="ignore")
 def fold(column: NumericColumn, values: Floats) -> Folded:
-    """Count values (float64[n]) and sum their positions, as ``profile.profile_rows`` does for many."""
+    """Counts and summed positions of one column's values (float64[n]); NaN and infinities count as missing. Equal to
+    what ``profile.profile_rows`` counts, to the bit."""
     counts = np.zeros(column.bins + 1, np.int64)
     positions = np.zeros(column.bins + 1, np.int64)
     low = high = np.nan
     grid = grid_of(column)
     anchors = np.append(column.anchors, 0.0)
     units = np.append(column.units, 0.0)
-    units[units == 0] = np.inf  # what is divided by it is 0
-    endless = column.span > 1e300
+    units[units == 0] = np.inf  # a bin of a single value: its position becomes 0
+    endless = column.span > 1e300  # differences of such values may overflow to ∞, and ∞/∞ to NaN
     near = anchors[0] - _NEAR * units[0], anchors[-2] + _NEAR * units[-2]
     missing = 0
     for first in range(0, len(values), _CHUNK):
@@ -135,6 +145,7 @@ def fold(column: NumericColumn, values: Floats) -> Folded:
         np.abs(moved, out=moved)
         moved /= units.take(bins)
         np.rint(moved, out=moved)
+        # one bincount for both: every position adds _ONE, so the high bits of a bin's sum are its count
         if near[0] < least and most < near[1] and not endless:
             moved += _ONE
             both = np.bincount(bins, weights=moved, minlength=column.bins + 1).astype(np.int64)
@@ -157,8 +168,9 @@ def profile_columns(
     coded: Mapping[str, Ints],
     scores: Floats,
 ) -> Profile:
-    """The profile of many rows whose categories are coded already: int64[n], a category's place in the specification's
-    column, ``len(categories)`` for any other, one more for missing. A column that is not given counts as missing.
+    """Profile of many rows whose categories are coded already: int64[n], a category's place in the specification's
+    column, ``len(categories)`` for any other, one more for missing. ``numeric`` and ``scores`` are float64[n]. A
+    column that is not given counts as missing. Lengths are not checked.
 
     Equal to ``profile.profile_rows`` of the same rows, to the bit.
     """

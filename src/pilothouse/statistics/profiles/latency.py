@@ -1,4 +1,5 @@
-"""How long requests took: counts in buckets that grow by 1.9 %, so that any percentile is within 1 % of the exact one."""
+"""Latency profiles: requests counted in buckets that grow by 1.9 %, so that any percentile is within 1 % of the exact
+one."""
 
 import math
 import struct
@@ -14,21 +15,24 @@ from pilothouse.statistics.encoding import unpack
 
 _GROWTH = math.log(1.019)
 _BUCKETS = math.ceil(math.log(86_400e6) / _GROWTH) + 1
-"""From 1 µs to a day; what is shorter or longer is counted in the first or the last bucket."""
+"""Number of the last bucket. Buckets reach from 1 µs to a day; what is shorter or longer counts in the first or the
+last one."""
 _MIDDLES_US = frozen(np.exp(np.arange(_BUCKETS + 1) * _GROWTH))
-"""One table for all readers: exp of one number and exp of many may differ in the last bit, by processor."""
+"""Latency in µs that each bucket stands for. One table for all readers: exp of one number and exp of many may differ
+in the last bit, by processor."""
 
 _TOGETHER = 128
 """Profiles whose counts are summed at once: what that takes stays in the processor's cache."""
 
 _MAGIC = b"PHSL\x02"
 _FRAME = struct.Struct("<5sBHqqqq")
-"""Magic, bytes of a count, first bucket, requests, rows, total and longest; then the counts from the first bucket on."""
+"""Head of an encoded profile: magic, bytes of a count, first bucket, requests, rows, total and longest; counts follow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LatencyProfile:
-    """``counts`` (int64[k]) requests in ``buckets`` (increasing, int64[k]); ``total_us`` is their exact sum."""
+    """Counts of requests by latency: ``counts`` (int64[k], above 0) in ``buckets`` (int64[k], increasing).
+    ``total_us`` and ``longest_us`` are microseconds, the total exact to the rounding of each request."""
 
     requests: int
     rows: int
@@ -42,14 +46,15 @@ _EMPTY = LatencyProfile(0, 0, 0, 0, *[frozen(np.empty(0, np.int64))] * 2)
 
 
 def empty_latencies() -> LatencyProfile:
-    """The profile of no requests."""
+    """Latency profile of no requests, read-only and shared."""
     return _EMPTY
 
 
 def profile_latencies(
     latencies_us: Sequence[int] | Ints | Floats, rows: Sequence[int] | Ints
 ) -> LatencyProfile:
-    """Count requests by latency (microseconds, one a request); ``rows`` is how many rows each one carried."""
+    """Latency profile of requests: ``latencies_us`` (microseconds, one a request) and how many ``rows`` each carried.
+    A latency below 1 µs or NaN counts as 1 µs, one beyond a day as a day."""
     micros = np.fmin(np.fmax(np.asarray(latencies_us, dtype=np.float64), 1.0), 86_400e6)  # NaN: the shortest
     counts = np.bincount(np.rint(np.log(micros) / _GROWTH).astype(np.int64), minlength=1)
     total = int(np.rint(micros).sum())
@@ -58,12 +63,12 @@ def profile_latencies(
 
 
 def merge(first: LatencyProfile, second: LatencyProfile) -> LatencyProfile:
-    """The profile of the requests of both. Exact and associative."""
+    """Latency profile of the requests of both. Exact and associative."""
     return merge_all((first, second))
 
 
 def merge_all(profiles: Iterable[LatencyProfile]) -> LatencyProfile:
-    """The profile of all the requests. Exact and associative."""
+    """Latency profile of all the requests; of no profiles the empty one. Exact and associative."""
     parts = list(profiles)
     counts = np.zeros(_BUCKETS + 1, np.int64)
     for part in parts:
@@ -78,25 +83,26 @@ def merge_all(profiles: Iterable[LatencyProfile]) -> LatencyProfile:
 
 
 def percentile_ms(profile: LatencyProfile, percent: float) -> float:
-    """The latency in milliseconds that ``percent`` (0 to 100) of the requests did not exceed; NaN without requests.
-
-    The nearest-rank percentile, within 1 % of the exact one.
-    """
+    """Latency in milliseconds that ``percent`` (0 to 100) of the requests did not exceed, within 1 % of the exact
+    nearest-rank percentile (Hyndman and Fan 1996, American Statistician 50:361, definition 1); at most the longest.
+    NaN without requests."""
     if not profile.requests:
         return math.nan
-    rank = max(1, math.ceil(percent / 100 * profile.requests - 1e-9))
+    rank = max(
+        1, math.ceil(percent / 100 * profile.requests - 1e-9)
+    )  # 1e-9: rounding must not lift a whole rank
     bucket = int(profile.buckets[np.searchsorted(np.cumsum(profile.counts), rank)])
     return min(float(_MIDDLES_US[bucket]), float(profile.longest_us)) / 1000
 
 
 def mean_ms(profile: LatencyProfile) -> float:
-    """The mean latency in milliseconds; NaN without requests."""
+    """Mean latency in milliseconds; NaN without requests."""
     return profile.total_us / profile.requests / 1000 if profile.requests else math.nan
 
 
 def encode(profile: LatencyProfile) -> bytes:
-    """Compact bytes of a latency profile: counts of all buckets from the first to the last, raw, so that a day's 1,440
-    minutes are read in milliseconds."""
+    """Bytes of a latency profile: counts of all buckets from the first to the last in their narrowest type, raw. They
+    are not compressed, so that a day's 1,440 minutes are read in milliseconds."""
     first = int(profile.buckets[0]) if profile.buckets.size else 0
     counts = np.zeros(int(profile.buckets[-1]) - first + 1 if profile.buckets.size else 0, np.int64)
     counts[profile.buckets - first] = profile.counts
@@ -107,7 +113,8 @@ def encode(profile: LatencyProfile) -> bytes:
 
 
 def decode(data: bytes) -> LatencyProfile:
-    """Read what ``encode`` wrote. Raises IntegrityError."""
+    """Latency profile from the bytes that ``encode`` wrote, also of the first format. Raises IntegrityError for
+    damaged bytes."""
     try:
         if not data.startswith(_MAGIC):
             return _decode_first_format(data)
@@ -128,10 +135,8 @@ def decode(data: bytes) -> LatencyProfile:
 
 
 def percentiles_ms(stored: Sequence[bytes | None], percents: Sequence[float]) -> Floats:
-    """``percentile_ms`` of many encoded profiles at once: float64[profiles, percents]; NaN for those without requests.
-
-    Raises IntegrityError.
-    """
+    """Percentiles of many encoded profiles at once, float64[profiles, percents] in milliseconds, as ``percentile_ms``
+    gives them; NaN for None and for profiles without requests. Raises IntegrityError for damaged bytes."""
     answer = np.full((len(stored), len(percents)), np.nan)
     by_width: dict[int, list[int]] = {}
     for i, data in enumerate(stored):
@@ -156,7 +161,8 @@ def percentiles_ms(stored: Sequence[bytes | None], percents: Sequence[float]) ->
 
 
 def _percentiles_of_frames(stored: Sequence[bytes], kind: np.dtype[Any], percents: Sequence[float]) -> Floats:
-    """All frames' counts end to end, summed once: a rank is searched among the sums, beyond those of the frames before."""
+    """Percentiles of frames of one width. All frames' counts lie end to end and are summed once; a rank is searched
+    among the sums, beyond those of the frames before."""
     frames = np.array([_FRAME.unpack_from(data)[2:] for data in stored], np.int64)
     first, requests, longest = frames[:, 0], frames[:, 1], frames[:, 4]
     sizes = np.array([len(data) for data in stored]) - _FRAME.size

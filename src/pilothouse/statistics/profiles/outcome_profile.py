@@ -1,6 +1,8 @@
-"""What became known of a window's predictions, as sums: score counts by true class, confusion, sums of errors.
+"""Outcome profiles: what a window's predictions met, as sums. Score counts by class, confusion matrix, sums of
+errors.
 
-Every sum is an integer (fixed point, 2^-20), so that merging is exact and associative; Python's integers do not overflow.
+Every sum is an integer (fixed point, 2⁻²⁰), so that merging is exact and associative; Python's integers do not
+overflow.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,24 +18,28 @@ from pilothouse.statistics.profiles.placement import place
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 
 POINT = 1 << 20
-"""Sums are in units of 1 / POINT."""
+"""Fixed-point units of a sum in 1."""
 _LARGEST = float(1 << 40)
-"""One row's contribution saturates here, so that a batch of eight million rows fits in 64 bits."""
+"""Units at which one row's contribution saturates, so that a batch of eight million rows fits in 64 bits."""
 SMALLEST_PROBABILITY = 1e-15
-"""Probabilities are kept this far from 0 and 1 where their logarithm is taken."""
+"""Least distance of a probability from 0 and 1 where its logarithm is taken."""
 
 CLASSIFICATION_SUMS = ("brier", "brier²", "log_loss", "log_loss²")
+"""Names of a binary task's sums."""
 REGRESSION_SUMS = ("e", "|e|", "e²", "e⁴", "y", "y²", "y³", "y⁴", "e²y", "e²y²")
-"""e is prediction minus truth, y truth minus the specification's centre, both in units of its scale."""
+"""Names of a regression's sums: e is prediction minus outcome, y outcome minus the specification's centre, both in
+units of its scale. Interval formulas need the fourth powers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeProfile:
-    """``rows`` with a usable truth and score; ``unusable`` had an unknown class, or no number.
+    """Sums over the rows of a window whose outcomes are known: ``rows`` with a usable outcome and score; ``unusable``
+    had an unknown class, or no number.
 
-    ``cells`` and ``counts`` (int64[k], sparse) hold the score's histogram: for a binary task the negatives' bins and,
-    ``bins`` further on, the positives'; empty for other tasks. ``confusion`` is int64[classes, classes], true class by
-    predicted class; ``sums`` are in the order of CLASSIFICATION_SUMS (binary alone) or REGRESSION_SUMS.
+    ``cells`` and ``counts`` (int64[k], sparse, increasing cells) hold the score's histogram: for a binary task the
+    negatives' bins and, ``bins`` further on, the positives'; empty for other tasks. ``confusion`` is int64[classes,
+    classes], true class by predicted class; ``sums`` are in units of 1 / POINT, in the order of CLASSIFICATION_SUMS
+    (binary alone) or REGRESSION_SUMS.
     """
 
     rows: int
@@ -45,7 +51,7 @@ class OutcomeProfile:
 
 
 def empty_outcomes(specification: ProfileSpecification) -> OutcomeProfile:
-    """The profile of no outcomes."""
+    """Outcome profile of no rows: merging it changes nothing."""
     none = frozen(np.empty(0, np.int64))
     classes = len(specification.classes)
     return OutcomeProfile(
@@ -59,10 +65,10 @@ def profile_outcomes(
     labels: Sequence[object] | AnyArray,
     truth: Sequence[object] | AnyArray,
 ) -> OutcomeProfile:
-    """Sum rows up: ``scores`` float64[n], ``labels`` the predicted classes (empty for a regression), ``truth`` the
-    true classes as text or number (1, 1.0 and "1" are one class) or the true values. Raises InvalidInputError where
-    the lengths differ.
-    """
+    """Outcome profile of rows: ``scores`` float64[n], ``labels`` the predicted classes (empty for a regression),
+    ``truth`` the true classes as text or number (1, 1.0 and "1" are one class) or the true values. A row whose score
+    is not finite, or whose class or value is missing or unknown, counts as unusable. Raises InvalidInputError where
+    the lengths differ."""
     return profile_outcome_groups(specification, scores, labels, truth, np.zeros(len(scores), np.int64), 1)[0]
 
 
@@ -74,7 +80,9 @@ def profile_outcome_groups(
     groups: Ints,
     count: int,
 ) -> list[OutcomeProfile]:
-    """``profile_outcomes`` of each of ``count`` groups of rows: ``groups`` (int64[n]) says to which each row belongs."""
+    """Outcome profile of each of ``count`` groups of rows, in order: ``groups`` (int64[n], 0 to count − 1) says to
+    which each row belongs. The other arguments and errors are those of ``profile_outcomes``; a group without rows has
+    an empty profile."""
     scores = np.asarray(scores, dtype=np.float64)
     if len(truth) != len(scores) or (specification.classes and len(labels) != len(scores)):
         raise InvalidInputError(
@@ -148,7 +156,7 @@ def _regression(specification: ProfileSpecification, scores: Floats, truth: Floa
 
 
 def _fixed(*columns: Floats) -> Ints:
-    """Each row's contributions in fixed point, int64[columns, n]."""
+    """Contributions of each row in fixed point, int64[columns, n]."""
     with np.errstate(over="ignore"):
         scaled = np.nan_to_num(np.array(columns)) * POINT
     return np.asarray(np.rint(np.clip(scaled, -_LARGEST, _LARGEST)).astype(np.int64))
@@ -171,12 +179,12 @@ def _as_number(value: object) -> float:
 def merge(
     specification: ProfileSpecification, first: OutcomeProfile, second: OutcomeProfile
 ) -> OutcomeProfile:
-    """The profile of the outcomes of both. Exact, associative, commutative."""
+    """Outcome profile of the rows of both. Exact, associative, commutative."""
     return merge_all(specification, (first, second))
 
 
 def merge_all(specification: ProfileSpecification, profiles: Iterable[OutcomeProfile]) -> OutcomeProfile:
-    """The profile of all the outcomes (none: the empty profile)."""
+    """Outcome profile of the rows of all; of no profiles the empty one. Exact, whatever the order."""
     parts = list(profiles)
     if len(parts) == 1:
         return parts[0]
@@ -198,7 +206,7 @@ def merge_all(specification: ProfileSpecification, profiles: Iterable[OutcomePro
 
 
 def by_class(specification: ProfileSpecification, profile: OutcomeProfile) -> tuple[Ints, Ints]:
-    """The score's histogram of the negatives and of the positives (binary), each int64[bins]."""
+    """Score histograms of the negatives and of the positives of a binary task, each int64[bins]; all 0 for other tasks."""
     bins = specification.score.bins
     dense = np.zeros(2 * bins, np.int64)
     dense[profile.cells] = profile.counts
@@ -212,7 +220,7 @@ def _sum_count(specification: ProfileSpecification) -> int:
 
 
 def encode(specification: ProfileSpecification, profile: OutcomeProfile) -> bytes:
-    """Compact bytes of an outcome profile, marked with its specification."""
+    """Bytes of an outcome profile (kind "O"), marked with the first 16 digits of its specification's digest."""
     header = {
         "of": specification.digest[:16],
         "rows": profile.rows,
@@ -228,7 +236,7 @@ def encode(specification: ProfileSpecification, profile: OutcomeProfile) -> byte
 
 
 def encode_parts(specification: ProfileSpecification, parts: Mapping[str, OutcomeProfile]) -> bytes:
-    """Several named outcome profiles in one frame: far fewer bytes and far less work than a frame each."""
+    """Bytes of several named outcome profiles in one frame (kind "Q"): far fewer, and far less work, than a frame each."""
     header = {
         "of": specification.digest[:16],
         "names": list(parts),
@@ -247,7 +255,8 @@ def encode_parts(specification: ProfileSpecification, parts: Mapping[str, Outcom
 
 
 def decode_parts(specification: ProfileSpecification, data: bytes) -> dict[str, OutcomeProfile]:
-    """Read what ``encode_parts`` wrote. Raises IntegrityError for damage, or profiles of another specification."""
+    """Outcome profiles by name from the bytes that ``encode_parts`` wrote. Raises IntegrityError for damaged bytes,
+    or profiles of another specification."""
     header, arrays = unpack("Q", data)
     if header.get("of") != specification.digest[:16]:
         raise IntegrityError(
@@ -287,7 +296,8 @@ def decode_parts(specification: ProfileSpecification, data: bytes) -> dict[str, 
 
 
 def decode(specification: ProfileSpecification, data: bytes) -> OutcomeProfile:
-    """Read what ``encode`` wrote. Raises IntegrityError for damage, or a profile of another specification."""
+    """Outcome profile from the bytes that ``encode`` wrote. Raises IntegrityError for damaged bytes, or a profile of
+    another specification."""
     header, arrays = unpack("O", data)
     if header.get("of") != specification.digest[:16]:
         raise IntegrityError(

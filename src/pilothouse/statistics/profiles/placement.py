@@ -1,4 +1,5 @@
-"""Values to the cells of a specification, and how far each lies from its bin's anchor: what every profile counts."""
+"""Placement of values in the cells of a specification, and their distance from their bin's anchor: what every profile
+counts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,18 +18,19 @@ from pilothouse.statistics.profiles.specification import (
 )
 
 _FARTHEST = float(1 << 32)
-"""Positions saturate here: 65,536 times the reference's range beyond it."""
+"""Steps at which a position saturates: 65,536 times the reference's range beyond it."""
 
 Texts = Sequence[object] | CodedColumn
+"""Values of a categorical column: one a row, or dictionary-coded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tables:
-    """What placing needs of a specification.
+    """Tables of a specification that placement looks values up in.
 
     ``order`` (int64[columns]) are the places of the numeric columns, then of the categorical ones. ``starts`` and
-    ``missing`` (int64[numeric]) are the first cells of the numeric columns and their cells of missing values; ``anchors``
-    and ``units`` (float64, one a cell) are the columns' own, the unit infinite where a bin is a single value.
+    ``missing`` (int64[numeric]) are the first cells of the numeric columns and their cells of missing values;
+    ``anchors`` and ``units`` (float64[cells]) are the columns' own, the unit infinite where a bin is a single value.
     """
 
     numeric: list[NumericColumn]
@@ -42,7 +44,7 @@ class Tables:
 
 @lru_cache(maxsize=64)
 def tables_of(specification: ProfileSpecification) -> Tables:
-    """The tables of a specification, made once."""
+    """Tables of a specification, made once for each and cached."""
     anchors, units = np.zeros(specification.cells), np.full(specification.cells, np.inf)
     columns = list(enumerate(specification.columns))
     numeric = [(i, column) for i, column in columns if isinstance(column, NumericColumn)]
@@ -64,15 +66,16 @@ def tables_of(specification: ProfileSpecification) -> Tables:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedRows:
-    """Rows in their cells: ``cells`` int64[columns, rows], the numeric columns first; of these ``positions`` and ``values``,
-    float64[numeric, rows]; NaN where a value is missing."""
+    """Rows in their cells: ``cells`` int64[columns, n], the numeric columns first; of these ``positions`` (whole
+    steps) and ``values``, float64[numeric, n]. A missing value has the column's missing cell, position 0 and value
+    NaN."""
 
     cells: Ints
     positions: Floats
     values: Floats
 
     def take(self, rows: Flags | slice) -> "PlacedRows":
-        """Some of the rows."""
+        """Some of the rows, by a mask bool[n] or a slice."""
         return PlacedRows(self.cells[:, rows], self.positions[:, rows], self.values[:, rows])
 
 
@@ -82,7 +85,8 @@ def place_rows(
     categorical: Mapping[str, Texts],
     scores: Floats,
 ) -> PlacedRows:
-    """Find each row's cells. Raises InvalidInputError where a column's length or type is wrong."""
+    """Cells, positions and values of rows. ``scores`` is float64[n]; each column has n values, one that is not given
+    counts as missing. Raises InvalidInputError where a column's length or type is wrong."""
     scores = np.asarray(scores, dtype=np.float64)
     rows, tables = len(scores), tables_of(specification)
     numbers = numeric_matrix(specification, numeric, scores)
@@ -99,7 +103,8 @@ def place_rows(
 def numeric_matrix(
     specification: ProfileSpecification, numeric: Mapping[str, Floats], scores: Floats
 ) -> Floats:
-    """The numeric columns, float64[numeric, rows], NaN where a value is missing or not finite."""
+    """Numeric columns as float64[numeric, n], the score last, NaN where a value is missing, infinite or the column is
+    not given. Raises InvalidInputError for a column of another length, or that holds something that is not a number."""
     columns = tables_of(specification).numeric
     numbers = np.empty((len(columns), len(scores)))
     for i, column in enumerate(columns):
@@ -110,7 +115,8 @@ def numeric_matrix(
 
 
 def cells_of_numbers(tables: Tables, values: Floats, bounds: Ints) -> Ints:
-    """The cell of each value (float64[n]); those of the i-th numeric column lie from ``bounds[i]`` to ``bounds[i + 1]``."""
+    """Cell of each value (float64[n]), int64[n]; NaN gets its column's missing cell. The values of the i-th numeric
+    column lie from ``bounds[i]`` to ``bounds[i + 1]`` (int64[numeric + 1])."""
     cells = np.empty(len(values), np.int64)
     for column, first, end in zip(tables.numeric, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         cells[first:end] = column.edges.searchsorted(values[first:end], side="right")
@@ -121,7 +127,8 @@ def cells_of_numbers(tables: Tables, values: Floats, bounds: Ints) -> Ints:
 
 
 def positions_of(tables: Tables, cells: Ints, numbers: Floats) -> Floats:
-    """How far each value lies from its bin's anchor, in whole steps; 0 where it is missing or has a bin of its own."""
+    """Distance of each value from its bin's anchor in whole steps, float64 of the shape of ``numbers``, at most 2³²;
+    0 where the value is missing or has a bin of its own."""
     with np.errstate(over="ignore", invalid="ignore"):
         steps = numbers - tables.anchors.take(cells)
         np.abs(steps, out=steps)
@@ -132,14 +139,15 @@ def positions_of(tables: Tables, cells: Ints, numbers: Floats) -> Floats:
 
 
 def over_all_columns(tables: Tables, of_numeric: Floats) -> Floats:
-    """Values of the numeric columns at their places among all columns; NaN for the categorical ones."""
+    """Values of the numeric columns (float64[numeric, ...]) at their places among all columns, float64[columns, ...];
+    NaN for the categorical ones."""
     spread = np.full((len(tables.order), *of_numeric.shape[1:]), np.nan)
     spread[tables.order[: len(of_numeric)]] = of_numeric
     return spread
 
 
 def place(column: NumericColumn, values: Floats) -> Ints:
-    """The bin of each value, int64[n]; ``column.bins`` where it is missing or not finite."""
+    """Bin of each value (float64[n]) in a column, int64[n]; ``column.bins`` where it is missing or not finite."""
     bins = np.searchsorted(column.edges, values, side="right")
     bins[~np.isfinite(values)] = column.bins
     return bins
@@ -158,7 +166,8 @@ def _numbers(column: NumericColumn, values: Floats, rows: int) -> Floats:
 
 
 def category_codes(column: CategoricalColumn, values: Texts | None, rows: int) -> Ints:
-    """The place of each row's category in its column, int64[rows]. Raises InvalidInputError for another length."""
+    """Place of each row's category in its column, int64[n]: ``len(categories)`` for any other, one more for missing
+    (all rows, where ``values`` is None). Raises InvalidInputError for another number of values than ``rows``."""
     if values is None:
         return np.full(rows, column.bins)
     if len(values) != rows:

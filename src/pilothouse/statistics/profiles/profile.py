@@ -1,4 +1,4 @@
-"""A profile: the mergeable summary of a window's rows under one specification.
+"""Profile: the mergeable summary of a window's rows under one specification.
 
 Counts are integers and so are the summed positions of values within their bins (steps of 1/256 of the bin), so that
 ``merge`` is exact and associative: an hour is the sum of its minutes to the bit, in whatever order they are added.
@@ -24,15 +24,18 @@ from pilothouse.statistics.profiles.placement import (
 from pilothouse.statistics.profiles.specification import Cells, NumericColumn, ProfileSpecification
 
 _POSITION_BITS = 33
+"""Bits of one row's position, which is at most 2³²."""
 _SORTED_BITS = 63 - _POSITION_BITS
+"""Bits left beside a position for the number of a group and a cell in one signed 64-bit key."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """Sparse: ``cells`` (increasing cell numbers, int64[k]) hold ``counts`` rows each; the other cells hold none.
+    """Sparse counts: ``cells`` (int64[k], increasing) hold ``counts`` (int64[k]) rows each; the other cells hold
+    none.
 
     ``positions`` (int64[k]) is the sum of the values' positions in their bins; ``low`` and ``high`` (float64, one a
-    column, the score last) are the extremes, NaN for categorical and empty columns.
+    column, the score last) are the extremes, NaN for categorical and empty columns. All arrays are read-only.
     """
 
     rows: int
@@ -45,7 +48,8 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Histogram:
-    """One column of a profile, dense: ``counts`` and ``positions`` are int64[bins]."""
+    """One column of a profile, dense: ``counts`` and ``positions`` are int64[bins]; ``missing`` rows are not among
+    them. ``low`` and ``high`` are NaN for a categorical or an empty column."""
 
     counts: Ints
     positions: Ints
@@ -55,17 +59,17 @@ class Histogram:
 
     @property
     def present(self) -> int:
-        """Rows that are not missing."""
+        """Number of rows with a value."""
         return int(self.counts.sum())
 
     @property
     def rows(self) -> int:
-        """All rows."""
+        """Number of rows, with and without a value."""
         return self.present + self.missing
 
 
 def empty_profile(specification: ProfileSpecification) -> Profile:
-    """The profile of no rows: adding it changes nothing."""
+    """Profile of no rows: merging it changes nothing."""
     none = frozen(np.empty(0, np.int64))
     unknown = frozen(np.full(len(specification.columns), np.nan))
     return Profile(0, none, none, none, unknown, unknown)
@@ -77,9 +81,9 @@ def profile_rows(
     categorical: Mapping[str, Texts],
     scores: Floats,
 ) -> Profile:
-    """Count rows. ``scores`` is float64[n]; each column has n values. A column that is not given counts as missing,
-    one that the specification does not know is left out. Raises InvalidInputError where a length or a type is wrong.
-    """
+    """Profile of rows. ``scores`` is float64[n]; each column has n values. NaN and infinities count as missing, and
+    so does a column that is not given; one that the specification does not know is left out. Raises InvalidInputError
+    where a column's length or type is wrong."""
     scores = np.asarray(scores, dtype=np.float64)
     tables, rows = tables_of(specification), len(scores)
     numbers = numeric_matrix(specification, numeric, scores)
@@ -112,14 +116,14 @@ def profile_rows(
 
 
 def _begins(array: AnyArray) -> Ints:
-    """The places, in the flat array, of values that differ from the one before them in their row."""
+    """Places, in the flat array, of values that differ from the one before them in their row."""
     new = np.ones(array.shape, np.bool_)
     np.not_equal(array[..., 1:], array[..., :-1], out=new[..., 1:])
     return new.ravel().nonzero()[0]
 
 
 def _lengths(starts: Ints, end: int) -> Ints:
-    """How far it is from each start to the next, from the last one to the end."""
+    """Distance from each start to the next, from the last one to the end."""
     lengths = np.empty_like(starts)
     np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
     lengths[-1:] = end - starts[-1:]
@@ -127,7 +131,7 @@ def _lengths(starts: Ints, end: int) -> Ints:
 
 
 def _sums(numbers: Ints, starts: Ints) -> Ints:
-    """The sum from each start up to the next. Exact even where the running sum overflows: it does so both ways."""
+    """Sums from each start up to the next. Exact even where the running sum overflows: subtracting wraps around again."""
     running, sums = numbers.cumsum(), np.empty_like(starts)
     sums[:-1] = running[starts[1:] - 1]
     sums[-1:] = running[-1:]
@@ -142,9 +146,10 @@ def profile_groups(
     scores: Floats,
     groups: Ints,
 ) -> list[tuple[int, Profile]]:
-    """The profile of each group of rows, by increasing group: ``groups`` (int64[n]) says to which each row belongs.
+    """(group, profile) of each group of rows, by increasing group: ``groups`` (int64[n]) says to which each row
+    belongs. The other arguments and errors are those of ``profile_rows``; no rows give an empty list.
 
-    The same as ``profile_rows`` of each group's rows, at little more than the cost of one call for all.
+    Equal to ``profile_rows`` of each group's rows, at little more than the cost of one call for all.
     """
     if len(groups) and groups.min() == groups.max():
         return [(int(groups[0]), profile_rows(specification, numeric, categorical, scores))]
@@ -163,7 +168,8 @@ def profile_groups(
 def _count_groups(
     specification: ProfileSpecification, placed: PlacedRows, distinct: Ints, members: Ints
 ) -> list[tuple[int, Profile]]:
-    """All groups by one sort of (group, cell, position) packed into 63 bits: few rows a group cost no pass over all cells."""
+    """Profiles of all groups by one sort of (group, cell, position) packed into 63 bits: groups of few rows need no
+    pass over all cells each."""
     tables = tables_of(specification)
     packed = placed.cells + members * specification.cells
     packed <<= _POSITION_BITS
@@ -206,19 +212,20 @@ def cells_of(
     categorical: Mapping[str, Sequence[object]],
     scores: Floats,
 ) -> Ints:
-    """The cell of each row in each column, int64[columns, n], for what is learnt from rows to be told of profiles."""
+    """Cell of each row in each column, int64[columns, n] in the specification's order: a model learnt on it applies
+    to profiles too. Raises InvalidInputError where a column's length or type is wrong."""
     cells = np.empty((len(specification.columns), len(scores)), np.int64)
     cells[tables_of(specification).order] = place_rows(specification, numeric, categorical, scores).cells
     return cells
 
 
 def merge(specification: ProfileSpecification, first: Profile, second: Profile) -> Profile:
-    """The profile of the rows of both. Exact, associative, commutative."""
+    """Profile of the rows of both. Exact, associative, commutative."""
     return merge_all(specification, (first, second))
 
 
 def merge_all(specification: ProfileSpecification, profiles: Iterable[Profile]) -> Profile:
-    """The profile of the rows of all (none: the empty profile)."""
+    """Profile of the rows of all; of no profiles the empty one. Exact, whatever the order."""
     parts = list(profiles)
     if not parts:
         return empty_profile(specification)
@@ -245,7 +252,7 @@ def merge_all(specification: ProfileSpecification, profiles: Iterable[Profile]) 
 
 
 def _sum_of_two(first: Profile, second: Profile) -> Profile:
-    """What a batch does to its window: no pass over all cells."""
+    """Profile of the rows of both without a pass over all cells: what adding a batch to its window takes."""
     if first.cells.size < second.cells.size:
         first, second = second, first
     at = first.cells.searchsorted(second.cells)
@@ -272,7 +279,7 @@ def _sum_of_two(first: Profile, second: Profile) -> Profile:
 
 
 def present_rows(specification: ProfileSpecification, profile: Profile) -> dict[str, int]:
-    """How many rows of each column (the score as "score") are not missing."""
+    """Number of rows with a value by column (the score as "score")."""
     cells = [specification.layout[column.name] for column in specification.columns]
     bounds = np.searchsorted(profile.cells, [(c.start, c.missing) for c in cells])
     below = np.concatenate(([0], np.cumsum(profile.counts)))
@@ -281,7 +288,8 @@ def present_rows(specification: ProfileSpecification, profile: Profile) -> dict[
 
 
 def histogram(specification: ProfileSpecification, profile: Profile, feature: str) -> Histogram:
-    """One column of a profile, dense."""
+    """One column of a profile (the score as "score"), dense. Raises KeyError for a column that the specification does
+    not have."""
     where: Cells = specification.layout[feature]
     first, last = np.searchsorted(profile.cells, (where.start, where.missing + 1))
     inside = profile.cells[first:last] - where.start
@@ -295,7 +303,8 @@ def histogram(specification: ProfileSpecification, profile: Profile, feature: st
 
 
 def with_score_of(specification: ProfileSpecification, features: Profile, score: Profile) -> Profile:
-    """The features of one profile beside the score of another (of other rows: the hold-out's)."""
+    """Profile with the features and rows of one profile and the score of another, whose rows may be others (the
+    hold-out's)."""
     start = specification.layout[specification.score.name].start
     a, b = features.cells < start, score.cells >= start
     low, high = features.low.copy(), features.high.copy()
@@ -311,7 +320,8 @@ def with_score_of(specification: ProfileSpecification, features: Profile, score:
 
 
 def bin_means(column: NumericColumn, of: Histogram) -> Floats:
-    """The mean of each bin's values, float64[bins]; where a bin is empty, the point its positions start from."""
+    """Mean of each bin's values, float64[bins], in the column's unit; the bin's anchor where it is empty. Exact to
+    half a step (1/512 of the bin's width) a value; means beyond the largest float are clipped to it."""
     moved = of.positions / np.maximum(of.counts, 1) * column.units
     moved[0] = -moved[0]  # the underflow bin measures downwards
     with np.errstate(over="ignore"):  # values that lie as far apart as floats reach
@@ -321,7 +331,8 @@ def bin_means(column: NumericColumn, of: Histogram) -> Floats:
 
 
 def moments_in_spans(column: NumericColumn, of: Histogram) -> tuple[float, float]:
-    """``moments`` measured from the first edge in units of the column's span, which no huge value overflows."""
+    """Mean and standard deviation as ``moments`` gives them, but measured from the first edge in units of the
+    column's span, so that huge values do not overflow; NaN where the column is empty."""
     present = of.present
     if not present:
         return np.nan, np.nan
@@ -331,9 +342,8 @@ def moments_in_spans(column: NumericColumn, of: Histogram) -> tuple[float, float
 
 
 def moments(column: NumericColumn, of: Histogram) -> tuple[float, float]:
-    """Mean and standard deviation (n in the denominator) of a column; NaN where it is empty.
-
-    The mean is exact to half a step (1/512 of a bin's width); the deviation leaves out the spread inside a bin.
-    """
+    """Mean and standard deviation (n in the denominator) of a column, in its own unit; NaN where it is empty. The
+    mean is exact to half a step (1/512 of a bin's width); the deviation is that of the bins' means, without the
+    spread inside a bin."""
     mean, deviation = moments_in_spans(column, of)
     return float(column.anchors[0]) + mean * column.span, deviation * column.span

@@ -1,4 +1,4 @@
-"""A profile as bytes and back: increasing cells as their gaps, counts and positions, packed."""
+"""Profiles as bytes: gaps between increasing cells, counts and positions, packed."""
 
 from functools import lru_cache
 
@@ -11,10 +11,11 @@ from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.statistics.profiles.specification import NumericColumn, ProfileSpecification
 
 _LARGEST_GAP = 0xFFFF_FFFF
+"""Largest gap between cells that a sound profile can have; below it the running sum of gaps cannot overflow."""
 
 
 def encode(specification: ProfileSpecification, profile: Profile) -> bytes:
-    """Compact bytes of a profile, marked with the specification that it was made under."""
+    """Bytes of a profile (kind "P", format 2), marked with the first 60 bits of its specification's digest."""
     mark, numeric = _mark_and_numeric(specification)
     gaps = profile.cells.copy()
     gaps[1:] -= profile.cells[:-1]
@@ -27,13 +28,14 @@ def encode(specification: ProfileSpecification, profile: Profile) -> bytes:
 
 @lru_cache(maxsize=64)
 def _mark_and_numeric(specification: ProfileSpecification) -> tuple[int, Ints]:
-    """The first 60 bits of a specification's digest, and the places of its numeric columns."""
+    """First 60 bits of a specification's digest, and places of its numeric columns."""
     numeric = [i for i, column in enumerate(specification.columns) if isinstance(column, NumericColumn)]
     return int(specification.digest[:15], 16), np.array(numeric, np.int64)
 
 
 def decode(specification: ProfileSpecification, data: bytes) -> Profile:
-    """Read what ``encode`` wrote. Raises IntegrityError for damage, or a profile of another specification."""
+    """Profile from the bytes that ``encode`` or the first release wrote. Raises IntegrityError for damaged bytes, or
+    a profile of another specification."""
     own_mark, numeric = _mark_and_numeric(specification)
     if is_plain(data):
         numbers, arrays = unpack_plain("P", data)
@@ -63,9 +65,8 @@ def decode(specification: ProfileSpecification, data: bytes) -> Profile:
     try:
         cells = gaps.cumsum(dtype=np.int64)
         low[numeric], high[numeric] = lows, highs
-        bits = int(
-            np.bitwise_or.reduce(gaps)
-        )  # of all gaps: none is negative, and their sum does not overflow
+        # OR of all gaps: within 0 and _LARGEST_GAP none is negative, and their sum does not overflow
+        bits = int(np.bitwise_or.reduce(gaps))
     except (TypeError, ValueError) as error:
         raise IntegrityError(f"a stored profile is damaged: {error!r}; restore it from a backup") from None
     if not len(cells) == len(counts) == len(positions) or (

@@ -1,4 +1,4 @@
-"""One column's raw values, outside of any profile: numbers, or categories as codes."""
+"""Samples: one column's raw values, outside of any profile, as numbers or as coded categories."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,29 +10,30 @@ from pilothouse.statistics.arrays import Floats, Ints
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Numbers:
-    """``values`` float64[n], NaN where missing; ``integers`` where the source holds whole numbers and none is missing."""
+    """Numeric sample: ``values`` float64[n], NaN where missing; ``integers`` where the source holds whole numbers and
+    none is missing."""
 
     values: Floats
     integers: bool = False
 
     @property
     def rows(self) -> int:
-        """All rows, missing ones too."""
+        """Number of rows, missing ones too."""
         return len(self.values)
 
     @property
     def finite(self) -> Floats:
-        """The values that are numbers, in their order."""
+        """Values that are finite, float64[k], in their order."""
         return self.values[np.isfinite(self.values)]
 
     def part(self, rows: slice) -> "Numbers":
-        """Some of the rows."""
+        """Sample of a slice of the rows."""
         return Numbers(self.values[rows], self.integers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Categories:
-    """``codes`` int64[n] are places in ``names`` (each name once), −1 where missing."""
+    """Categorical sample: ``codes`` int64[n] are places in ``names`` (each name once), −1 where missing."""
 
     codes: Ints
     names: tuple[str, ...]
@@ -40,11 +41,11 @@ class Categories:
 
     @property
     def rows(self) -> int:
-        """All rows, missing ones too."""
+        """Number of rows, missing ones too."""
         return len(self.codes)
 
     def part(self, rows: slice) -> "Categories":
-        """Some of the rows."""
+        """Sample of a slice of the rows, under the same names."""
         return Categories(self.codes[rows], self.names, self.kind)
 
 
@@ -52,30 +53,31 @@ Sample = Numbers | Categories
 
 
 def kind_of(sample: Sample) -> str:
-    """What the values are, in a word."""
+    """Kind of a sample's values: "number", "text" or "boolean"."""
     return "number" if isinstance(sample, Numbers) else sample.kind
 
 
 def same_kind(first: Sample, second: Sample) -> bool:
-    """True where the two can be compared."""
+    """True where two samples can be compared: both numbers, both texts or both booleans."""
     return kind_of(first) == kind_of(second)
 
 
 def present(sample: Sample) -> int:
-    """Rows with a usable value."""
+    """Number of rows with a usable value: finite, or not missing."""
     if isinstance(sample, Numbers):
         return int(np.isfinite(sample.values).sum())
     return int((sample.codes >= 0).sum())
 
 
 def missing_share(sample: Sample) -> float:
-    """Rows without a usable value, 0 to 1; 0 where there are no rows."""
+    """Share of rows without a usable value, 0 to 1; 0 where there are no rows."""
     return 1 - present(sample) / sample.rows if sample.rows else 0.0
 
 
 def value_counts(reference: Sample, current: Sample) -> tuple[Ints, Ints]:
-    """How often each value occurs in either, over the values of both, each int64[k]; of texts in the reference's order
-    with new ones last. Both must be of one kind."""
+    """Counts of each distinct value in either sample, over the values that occur in one of them, each int64[k]:
+    numbers in increasing order, texts in the reference's order with new ones last. Missing and infinite values are
+    left out. Both samples must be of one kind."""
     if isinstance(reference, Numbers) and isinstance(current, Numbers):
         first, second = reference.finite, current.finite
         distinct, place = np.unique(np.concatenate((first, second)), return_inverse=True)
@@ -100,7 +102,8 @@ def value_counts(reference: Sample, current: Sample) -> tuple[Ints, Ints]:
 
 
 def unseen_share(reference: Sample, current: Sample) -> float:
-    """Rows of current outside the reference's range, or of categories that it does not hold, 0 to 1."""
+    """Share of current's rows that lie outside the reference's range, or in categories that it does not hold, 0 to 1;
+    0 where current has no rows or the reference no value."""
     if not current.rows or not present(reference):
         return 0.0
     if isinstance(reference, Numbers) and isinstance(current, Numbers):

@@ -1,4 +1,4 @@
-"""Rows that a model has scored beside their truth, checked and coded once for every metric."""
+"""Scored rows: predictions beside their outcomes, checked and coded once for every metric."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from pilothouse.statistics.profiles.classes import class_codes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredRows:
-    """``truth`` and ``labels`` are codes among ``classes`` (int64[n]; a binary task's positive class is 1); for a
-    regression ``truth`` is float64[n] and ``labels`` is empty. ``scores`` as in a prediction batch, float64[n].
-    ``probabilities`` is float64[n, classes] or None."""
+    """Predictions and outcomes of n rows. ``truth`` and ``labels`` are codes among ``classes`` (int64[n]; a binary
+    task's positive class is 1); for a regression ``truth`` is float64[n] and ``labels`` is empty. ``scores``
+    float64[n] are as in a prediction batch; ``probabilities`` is float64[n, classes] or None."""
 
     task: Task
     classes: tuple[str, ...]
@@ -27,7 +27,7 @@ class ScoredRows:
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return len(self.scores)
 
 
@@ -39,10 +39,10 @@ def scored_rows(
     classes: Sequence[str],
     probabilities: Floats | None = None,
 ) -> ScoredRows:
-    """Check and code rows. A true class of a multiclass task that the model does not know becomes one more class, which
-    it cannot get right. Raises InvalidInputError where lengths differ, a score or truth is missing or not finite, or a
-    binary truth is neither class.
-    """
+    """Rows checked and coded. ``truth`` and ``labels`` are classes as text or number, or values (then ``labels`` is
+    unused); ``scores`` float64[n]. Without ``classes`` those that occur are taken. A true class of a multiclass task
+    that the model does not know becomes one more class, with probability 0. Raises InvalidInputError where lengths or
+    shapes differ, a score, outcome or probability is missing or not finite, or a binary outcome is neither class."""
     scores = np.asarray(scores, dtype=np.float64)
     classifies = task != "regression"
     if len(truth) != len(scores) or (classifies and len(labels) != len(scores)):
@@ -69,7 +69,7 @@ def scored_rows(
 
 
 def check_task(metric: str, task: Task) -> None:
-    """Raise InvalidInputError unless the metric is defined for the task."""
+    """Check that a metric is defined for a task. Raises InvalidInputError where it is not."""
     if metric not in METRICS or task not in METRICS[metric][1]:
         known = ", ".join(name for name, (_, tasks) in METRICS.items() if task in tasks)
         raise InvalidInputError(
@@ -86,7 +86,8 @@ def _check_finite(what: str, values: Floats) -> None:
 
 
 def classes_of(*columns: Sequence[object] | AnyArray) -> tuple[str, ...]:
-    """The classes that occur, as text; numbers by value before texts by letter, as scikit-learn orders either kind."""
+    """Classes that occur in any of the columns, as text without missing values: numbers by value, then texts by
+    letter, as scikit-learn orders either kind."""
     found: set[str] = set()
     for column in columns:
         values = np.unique(column).tolist() if isinstance(column, np.ndarray) else column

@@ -1,10 +1,10 @@
-"""What a profile counts: the bins of each feature and of the score, laid out as one row of numbered cells.
+"""Specification of profiles: the bins of each feature and of the score, laid out as one row of numbered cells.
 
-A numeric column has bins between edges, half open on the right, an underflow bin before the first edge and an overflow
-bin from the last on, then one cell for what is missing or not finite. A frequent value (an *atom*) is a bin of its own:
-the edges hold it and the next larger float. A categorical column has one cell a category, one for every other, one for
-what is missing. Edges lie on quantiles of the reference (they bound the error of KS by a bin's mass) and, for a quarter
-of them, evenly over its range (they show shape where the reference is thin).
+A numeric column has bins between edges, half open on the right, an underflow bin before the first edge and an
+overflow bin from the last on, then one cell for what is missing or not finite. A frequent value (an *atom*) is a bin
+of its own: the edges hold it and the next larger float. A categorical column has one cell a category, one for every
+other, one for what is missing. Edges lie on quantiles of the reference (they bound the error of KS by a bin's mass)
+and, for a quarter of them, evenly over its range (they show shape where the reference is thin).
 """
 
 import hashlib
@@ -22,26 +22,27 @@ from pilothouse.statistics.arrays import AnyArray, Floats, frozen
 from pilothouse.statistics.encoding import pack, unpack
 
 SCORE = "score"
-"""The name under which the model's score appears beside the features."""
+"""Name under which the model's score appears beside the features."""
 WIDE_GAP = 1 / 32
-"""A stretch without a reference value that is wider than this share of the range gets edges towards both its ends."""
+"""Share of the range: a wider stretch without a reference value gets edges towards both its ends."""
 GAP_PARTS = 32
 """Parts of the way from one atom to the next in a column of few distinct values, as far as ``bins`` reach."""
 HALVINGS = 12
-"""How often a tail, or a wide gap, is halved towards the values beside it …"""
+"""Number of times that a tail, or a wide gap, is halved towards the values beside it."""
 HALVING_STEPS = 8
-"""… and in how many steps each time: values that lie together in a bin may be anywhere in it, so it must be narrow."""
+"""Edges for each halving. Values that lie together in a bin may be anywhere in it, so it must be narrow."""
 CATEGORY_CAP = 512
-"""The most frequent categories that get a cell of their own; the rest go to "other"."""
+"""Most frequent categories that get a cell of their own; the rest count as "other"."""
 OFFSET_UNITS = 256
-"""Steps into which a bin's width is divided where the position of its values is summed."""
+"""Steps into which a bin's width is divided where the positions of its values are summed."""
 OUTSIDE_UNITS = 65_536
-"""The same for the under- and overflow bins, where the width is that of the whole range."""
+"""Steps into which the whole range is divided for positions in the under- and overflow bins."""
 
 
 @dataclass(frozen=True, eq=False)
 class NumericColumn:
-    """Strictly increasing ``edges`` (float64[e], may be empty) give e + 1 bins; ``atoms`` are the values with their own."""
+    """Bins of a numeric column: strictly increasing ``edges`` (float64[e], may be empty) give e + 1 bins; ``atoms``
+    (float64[a], among the edges) are the values with a bin of their own."""
 
     name: str
     edges: Floats
@@ -49,19 +50,20 @@ class NumericColumn:
 
     @property
     def bins(self) -> int:
-        """Cells that hold values: under- and overflow included, missing not."""
+        """Number of cells that hold values: under- and overflow included, missing not."""
         return len(self.edges) + 1
 
     @cached_property
     def anchors(self) -> Floats:
-        """float64[bins]: the point from which positions in a bin are measured (its edge nearest to the range)."""
+        """Point from which positions in each bin are measured, float64[bins]: its edge nearest to the reference's range."""
         if not self.edges.size:
             return frozen(np.zeros(1))
         return frozen(np.concatenate((self.edges[:1], self.edges)))
 
     @cached_property
     def span(self) -> float:
-        """The width of the reference's range; of a constant column its size, at least 1."""
+        """Width of the reference's range, at most the largest float; of a constant column its absolute value, at
+        least 1."""
         if not self.edges.size:
             return 1.0
         first, last = float(self.edges[0]), float(self.edges[-1])
@@ -71,7 +73,7 @@ class NumericColumn:
 
     @cached_property
     def units(self) -> Floats:
-        """float64[bins]: the length of one step of position, 0 where a bin is a single value."""
+        """Length of one step of position in each bin, float64[bins], 0 where a bin is a single value."""
         if not self.edges.size:
             return frozen(np.zeros(1))
         inner = np.diff(self.edges / 2) / OFFSET_UNITS * 2  # in this order nothing overflows
@@ -82,19 +84,19 @@ class NumericColumn:
 
 @dataclass(frozen=True, eq=False)
 class CategoricalColumn:
-    """``categories`` most frequent first; what is not among them is counted as "other"."""
+    """Cells of a categorical column: ``categories``, most frequent first; what is not among them counts as "other"."""
 
     name: str
     categories: tuple[str, ...]
 
     @property
     def bins(self) -> int:
-        """One cell a category and one for "other"; missing not included."""
+        """Number of cells that hold values: one a category and one for "other", missing not included."""
         return len(self.categories) + 1
 
     @cached_property
     def codes(self) -> dict[str | None, int]:
-        """Category to its cell within the column; None (missing) is the cell after "other"."""
+        """Cell of each category within the column; None (missing) is the cell after "other"."""
         codes: dict[str | None, int] = {name: i for i, name in enumerate(self.categories)}
         codes[None] = len(self.categories) + 1
         return codes
@@ -105,24 +107,24 @@ Column = NumericColumn | CategoricalColumn
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Where a column's cells lie: ``start`` … ``start + bins - 1`` hold values, ``missing`` is the next one."""
+    """Cells of a column: ``start`` … ``start + bins - 1`` hold values, ``missing`` is the next one."""
 
     start: int
     bins: int
 
     @property
     def missing(self) -> int:
-        """The cell of missing values."""
+        """Number of the cell of missing values."""
         return self.start + self.bins
 
 
 @dataclass(frozen=True, eq=False)
 class ProfileSpecification:
-    """The shape of every profile of one model version. Two are the same where their ``digest`` is.
+    """Shape of every profile of one model version. Two are the same where their ``digest`` is.
 
     ``classes`` are the texts of the classes (the positive one last for a binary task), empty for a regression.
-    ``scale`` is the deviation and ``centre`` the mean of the reference's scores: errors of a regression are summed in
-    these units.
+    ``scale`` is the standard deviation and ``centre`` the mean of the reference's scores: errors of a regression are
+    summed in these units.
     """
 
     task: Task
@@ -134,12 +136,12 @@ class ProfileSpecification:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """The features, then the score."""
+        """Features in order, then the score."""
         return (*self.features, self.score)
 
     @cached_property
     def layout(self) -> dict[str, Cells]:
-        """Each column's cells by name."""
+        """Cells of each column by name."""
         layout: dict[str, Cells] = {}
         start = 0
         for column in self.columns:
@@ -149,13 +151,13 @@ class ProfileSpecification:
 
     @cached_property
     def cells(self) -> int:
-        """How many cells a profile has."""
+        """Number of cells of a profile."""
         last = self.layout[self.score.name]
         return last.missing + 1
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
-        """Each column by its name."""
+        """Columns by name, the score as "score"."""
         return {column.name: column for column in self.columns}
 
     @cached_property
@@ -164,7 +166,7 @@ class ProfileSpecification:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def to_bytes(self) -> bytes:
-        """Encode; equal specifications give equal bytes with one release of zstd."""
+        """Bytes of the specification (kind "S"); equal specifications give equal bytes with one release of zstd."""
         return self._bytes
 
     @cached_property
@@ -191,7 +193,7 @@ class ProfileSpecification:
 
     @staticmethod
     def from_bytes(data: bytes) -> "ProfileSpecification":
-        """Read what ``to_bytes`` wrote. Raises IntegrityError."""
+        """Specification from the bytes that ``to_bytes`` wrote. Raises IntegrityError for damaged bytes."""
         header, arrays = unpack("S", data)
         try:
             columns = [_column(plain, i, arrays) for i, plain in enumerate(header["columns"])]
@@ -208,9 +210,8 @@ class ProfileSpecification:
             )
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise IntegrityError(f"a stored profile specification is damaged: {error!r}") from None
-        specification.__dict__["_bytes"] = (
-            data  # the digest is that of the stored bytes, whatever zstd wrote them
-        )
+        # the digest is that of the stored bytes: another release of zstd would encode the same content otherwise
+        specification.__dict__["_bytes"] = data
         return specification
 
 
@@ -228,10 +229,12 @@ def build_specification(
     classes: tuple[str, ...],
     bins: int = 1024,
 ) -> ProfileSpecification:
-    """Derive the bins from reference rows: float64[n] a numeric column, texts (None: missing) a categorical one.
+    """Specification derived from reference rows: float64[n] a numeric column, texts (None: missing) a categorical
+    one, ``scores`` float64[n], ``bins`` the target number of bins of a feature.
 
-    The score gets twice the bins (its counts by true class carry the AUROC), a quarter of them even over 0 to 1 for a
-    classification. A column without one usable value is legal. Raises InvalidInputError for a feature named "score".
+    The score gets twice the bins (its counts by class carry the AUROC), a quarter of them even over 0 to 1 for a
+    classification. Missing and infinite values are left out; a column without a usable value is legal. Raises
+    InvalidInputError for a feature named "score".
     """
     if SCORE in numeric or SCORE in categorical:
         raise InvalidInputError(
@@ -257,12 +260,14 @@ def build_specification(
 def numeric_column(
     name: str, values: Floats, bins: int, span: tuple[float, float] | None = None
 ) -> NumericColumn:
-    """Edges and atoms for the values of a column (float64[n]; NaN and infinities are left out).
+    """Edges and atoms for the values of a column (float64[n]; NaN and infinities are left out; no value gives no
+    edges).
 
-    Up to ``bins / 2`` distinct values: each is an atom, with edges between for what arrives there later. Up to ``bins``: each
-    begins a bin. Beyond, three quarters of ``bins`` are quantiles and a quarter even over the range (or ``span``). A value
-    is an atom from half a quantile's mass on, so that no bin but an atom's holds more than 1.5 quantiles' mass of the
-    reference. More edges halve the way into what the reference leaves thin or empty (``_halved``).
+    Up to ``bins / 2`` distinct values: each is an atom, with edges between for what arrives there later. Up to
+    ``bins``: each begins a bin. Beyond, three quarters of ``bins`` are quantiles and a quarter even over the range
+    (or ``span``). A value is an atom from half a quantile's mass on, so that no bin but an atom's holds more than 1.5
+    quantiles' mass of the reference. More edges halve the way into what the reference leaves thin or empty
+    (``_halved``).
     """
     finite = _finite(values)
     if not finite.size:
@@ -294,8 +299,8 @@ def numeric_column(
 
 
 def _halved(near: Floats, far: Floats) -> Floats:
-    """Points between each ``near`` and ``far``, HALVING_STEPS to each halving of the way from far to near: a value between is
-    then in a bin no wider than a tenth of its distance from near, whose position is kept to 1/512 of that."""
+    """Points between each ``near`` and ``far``, HALVING_STEPS to each halving of the way from far to near. A value
+    between is then in a bin no wider than a tenth of its distance from near, whose position is kept to 1/512 of that."""
     share = 0.5 ** (np.arange(1, HALVING_STEPS * HALVINGS + 1) / HALVING_STEPS)
     return np.asarray((near[:, None] * (1 - share) + far[:, None] * share).ravel(), np.float64)
 
