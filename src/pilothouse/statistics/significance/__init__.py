@@ -1,1 +1,1 @@
-"""Whether a distance is more than chance: null distributions, calibration, thresholds, verdicts."""
+"""Significance of distances: null distributions, calibration, multiplicity, thresholds and verdicts."""

@@ -1,7 +1,8 @@
-"""What a statistic between 0 and 1 does while nothing has changed, from its values on windows of the reference itself.
+"""Null distribution of a statistic between 0 and 1, from its values on windows of the reference itself.
 
-The same reasoning as for single columns (``calibration``): on the logit scale the values of m independent windows are taken as
-normal with unknown mean and deviation, so a new window's follows Student's t with m − 1 degrees, scaled by √(1 + 1/m).
+As for single columns (``calibration``): on the logit scale the values of m independent windows are taken as normal
+with unknown mean and deviation, so that a new window's value follows Student's t with m − 1 degrees of freedom,
+scaled by √(1 + 1/m).
 """
 
 import math
@@ -11,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 _LEAST_SPREAD = 0.1
-"""The least deviation on the logit scale that a handful of windows may claim."""
+"""Least standard deviation on the logit scale that a handful of windows may claim."""
 _EDGE = 1e-4
+"""Least distance from 0 and 1 of a value whose logit is taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockNull:
-    """Mean and deviation on the logit scale, from ``windows`` independent windows' worth of evidence (two or more)."""
+    """Mean and standard deviation on the logit scale, from ``windows`` independent windows' worth of evidence (two or
+    more)."""
 
     mean: float
     deviation: float
@@ -25,17 +28,18 @@ class BlockNull:
 
     @property
     def usual(self) -> float:
-        """The value that is usual while nothing has changed."""
+        """Median of the statistic while nothing has changed, 0 to 1."""
         return 1 / (1 + math.exp(-self.mean))
 
     def p_value(self, value: float) -> float:
-        """How probable a value this large is while nothing has changed."""
+        """Probability of a value this large or larger while nothing has changed: the upper tail of Student's
+        prediction distribution of a new normal observation (Geisser 1993, Predictive Inference). NaN for NaN."""
         from scipy.special import stdtr
 
         return float(stdtr(self.windows - 1, (self.mean - _logit(value)) / self._spread))
 
     def value_at(self, p_value: float) -> float:
-        """The value that has this p-value."""
+        """Value with this p-value, 0 to 1; the inverse of ``p_value``."""
         from scipy.special import stdtrit
 
         return 1 / (1 + math.exp(-(self.mean - float(stdtrit(self.windows - 1, p_value)) * self._spread)))
@@ -46,7 +50,8 @@ class BlockNull:
 
 
 def block_null(values: Sequence[float], independent: float) -> BlockNull | None:
-    """The null of these values; None where there are fewer than two windows' worth."""
+    """Null of a statistic with these ``values`` (0 to 1) on windows of the reference, which overlap and are worth
+    ``independent`` ones; None where that is fewer than two."""
     windows = min(independent, len(values))
     if windows < 2:
         return None

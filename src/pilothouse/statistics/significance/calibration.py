@@ -1,18 +1,19 @@
-"""What each column's statistics do while nothing has changed, learnt from the reference's own days.
+"""Null distributions of each column's statistics, learnt from the reference's own days.
 
 Two comparisons are learnt (``null_windows``): a window with the rest of the reference, and a window with the days just
-before it. A statistic is put on the scale (v/(1 − v))^0.4 (v^0.4 for Wasserstein, which has no upper bound): near to a square
-root, which makes distances near to normal, whether chance or wandering moves them. Of a half-normal distance (a level that
-wanders) the 0.999 quantile so found is 24 % too large, where the logarithm makes it five times too large; of
-Kolmogorov–Smirnov's D under chance it is 4 % too small. On that scale the values of m independent windows are taken as normal
-with unknown mean and deviation, so that a new window's value follows Student's t with m − 1 degrees, scaled by √(1 + 1/m).
-This parametric tail is needed: ninety days are thirteen weeks, and no empirical quantile of thirteen values reaches one in a
-thousand. Few weeks widen it by themselves. It is kept for windows of fewer rows too, where chance alone makes statistics large.
+before it. A statistic is put on the scale (v/(1 − v))^0.4 (v^0.4 for Wasserstein, which has no upper bound): near to a
+square root, on which distances are near to normal, whether sampling or overdispersion moves them. Of a half-normal distance
+(an overdispersed location) the 0.999 quantile so found is 24 % too large, where the logarithm makes it five times too large;
+of Kolmogorov–Smirnov's D under sampling it is 4 % too small. On that scale the values of m independent windows are taken as
+normal with unknown mean and deviation, so that a new window's value follows Student's t with m − 1 degrees, scaled by √(1 +
+1/m). This parametric tail is needed: ninety days are thirteen weeks, and no empirical quantile of thirteen values reaches
+one in a thousand.
 
-A *steady* column, whose windows are no farther apart than samples of its rows would be, is judged by the law of chance
-(``chance``): nothing has to be learnt from thirteen weeks. Between that and wandering the deviation is moderated (Smyth 2004,
-Statistical Applications in Genetics and Molecular Biology 3:3): the windows' own and that of chance, each with its degrees of
-freedom. Chance has PRIOR of them for windows that lie as chance has them, and the fewer the farther apart they lie.
+A *stationary* column, whose windows are no farther apart than samples of its rows would be, is judged by the sampling null
+(``sampling_null``): nothing has to be learnt from thirteen weeks. Between that and an *overdispersed* column the deviation
+is moderated (Smyth 2004, Statistical Applications in Genetics and Molecular Biology 3:3): the windows' own and that of
+sampling are pooled, each with its degrees of freedom. Sampling has PRIOR of them where windows lie as sampling has them,
+fewer the farther apart.
 """
 
 import math
@@ -62,34 +63,38 @@ EFFECT = {
     "missing": 0.02,
     "unseen": 0.01,
 }
-"""A smaller drift is not worth a word, however certain. Wasserstein is in deviations (Evidently's bound), and so is a level by
-ranks; missing and unseen are rises of the share of rows."""
+"""Least drift that counts, however significant. Wasserstein is in standard deviations (Evidently's bound), and so is a shift
+by ranks; missing and unseen are rises of the share of rows."""
 _POWER = 0.4
-"""Between the square root, which suits wandering, and the logarithm, which suits chance."""
+"""Exponent of the root scale: the square root would suit overdispersion, the logarithm sampling."""
 _LEAST_DEVIATION = 0.02
+"""Least deviation on the root scale that a reference may claim for itself."""
 _LEAST_VARIATION = 0.08
-"""The least deviation on the root scale that a reference may claim for itself, also as a share of its mean: chance alone
-gives KS 0.15 of its mean."""
+"""Least deviation on the root scale as a share of its mean: sampling alone gives KS 0.15 of its mean."""
 _FEWEST_WORTH = 4.0
+"""Independent windows' worth of evidence that neighbours' resemblance leaves at least."""
 PRIOR = 60.0
-"""Degrees of freedom of chance's deviation where the windows are as far apart as chance has them."""
+"""Degrees of freedom of the sampling null's deviation where the windows are as far apart as sampling has them."""
 _FADES = 8
-"""How fast chance's degrees of freedom go with the distance of the windows over that of samples."""
+"""Exponent by which the sampling null's degrees of freedom fall with the distance of the windows over that of samples."""
 WANDERS = 1.2
-"""Windows so many times as far apart as chance has them wander: they are compared with the recent past too."""
+"""Distance of the windows over that of samples above which a column is overdispersed, and compared with the recent past too."""
 FORM = 5
-"""The form of a stored calibration; part of the key under which one is kept."""
+"""Version of a stored calibration's form; part of the key under which one is kept."""
 FEWEST_ROWS = 5
-"""Fewer usable values than this are no sample."""
+"""Usable values below which nothing is tested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Null:
-    """One statistic of one column while nothing has changed: mean, deviation (both on the root scale) and degrees of
-    ``freedom`` of the deviation by rows (increasing; the last entry also stands for more rows), how many ``windows`` worth of
-    evidence lie behind them, and whether windows were compared with the ``recent`` past or with the reference. ``chance`` is
-    the law of a steady column's statistic and ``wander`` that of a part of a column that wanders; either stands for all of
-    them (and they are empty where it needs none)."""
+    """Null distribution of one statistic of one column: mean, deviation (both on the root scale) and degrees of ``freedom``
+    of the deviation by ``rows`` of a window (increasing; the last entry also stands for more rows).
+
+    ``windows`` is how many independent windows' worth of evidence lie behind them; ``recent`` says that windows were
+    compared with the recent past in place of the reference. ``chance`` is the sampling null of a stationary column's
+    statistic and ``wander`` the law of a part of an overdispersed column; either replaces the tuples, which may then be
+    empty.
+    """
 
     statistic: str
     rows: tuple[int, ...]
@@ -102,7 +107,8 @@ class Null:
     wander: Wander | None = None
 
     def p_value(self, value: float, rows: int) -> float:
-        """How probable a value this large is in a window of ``rows`` rows while nothing has changed."""
+        """Probability of a value this large or larger in a window of ``rows`` rows while nothing has changed: Student's t on
+        the root scale, or the law of ``chance`` or ``wander``. NaN for NaN."""
         law = self.chance or self.wander
         if law is not None:
             return law.p_value(self.statistic, value, rows)
@@ -112,7 +118,8 @@ class Null:
         return float(stdtr(freedom, (mean - _root(self.statistic, value)) / deviation))
 
     def value_at(self, p_value: float, rows: int) -> float:
-        """The value that has this p-value."""
+        """Value that has this p-value in a window of ``rows`` rows; the inverse of ``p_value``, in the statistic's
+        own unit."""
         law = self.chance or self.wander
         if law is not None:
             return law.value_at(self.statistic, p_value, rows)
@@ -122,14 +129,16 @@ class Null:
         return _unrooted(self.statistic, mean - float(stdtrit(freedom, p_value)) * deviation)
 
     def usual(self, rows: int) -> float:
-        """The value in the middle of those that windows of ``rows`` rows have while nothing has changed."""
+        """Median of the statistic over windows of ``rows`` rows while nothing has changed, in its own unit."""
         if not self.rows:
             return self.value_at(0.5, rows)
         return _unrooted(self.statistic, self._at(rows)[0])
 
     @property
     def wanders(self) -> bool:
-        """The reference's windows are farther apart than chance has them."""
+        """True where the reference's windows are more than WANDERS times as far apart as sampling has them (an overdispersed
+        column)."""
+        # freedom is that of the windows plus PRIOR·ratio^-_FADES: what is left beside the windows' tells the ratio
         return bool(self.freedom) and self.freedom[-1] - max(self.windows - 1, 1.0) < PRIOR * WANDERS**-_FADES
 
     def _at(self, rows: int) -> tuple[float, float, float]:
@@ -141,8 +150,8 @@ class Null:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Each column's nulls by name (the score as "score"): of its drift statistics, of ``missing``, and for categories of
-    ``unseen``. A column that is not in it had too few days or values."""
+    """Null distributions of each column by name (the score as "score") for windows of ``window_days`` days: of its drift
+    statistics, of ``missing``, and for categories of ``unseen``. A column that is not in it had too few days or values."""
 
     window_days: int
     columns: dict[str, tuple[Null, ...]] = field(default_factory=dict)
@@ -157,9 +166,12 @@ def calibrate(
     score_days: int | None = None,
     seed: int = 0,
 ) -> Calibration:
-    """Learn from the reference's days (in order, one profile each; days without rows are left out) what windows of
-    ``window_days`` days do by themselves. ``features``: the columns to learn, all by default. ``score_days``: the score's real
-    reference is only that many days long (the hold-out's), and so its windows are compared with as few. Deterministic.
+    """Null distributions for windows of ``window_days`` days, learnt from the reference's days (in order, one profile each;
+    days without rows are left out). Empty for fewer than two days; a window is at most half of the reference. Deterministic
+    for a ``seed``.
+
+    ``features`` are the columns to learn, all by default. ``score_days``: the score's real reference is only that many days
+    long (the hold-out's), and so its windows are compared with as few.
     """
     days = null_windows.dense_days(specification, [day for day in daily if day.rows])
     count = len(days.counts)
@@ -199,12 +211,14 @@ def _drift_nulls(
     recent: bool,
     whole_reference: bool = True,
 ) -> tuple[Null, ...]:
+    """Nulls of a column's drift statistics; empty where the median window has fewer than FEWEST_ROWS values."""
     held = days.counts[:, cells.start : cells.missing].sum(axis=1)
     rows = int(np.median(null_windows.sums(windows.members, held))) if len(windows.members) else 0
     if rows < FEWEST_ROWS:
         return ()
     sizes = []
     size = null_windows.SMALLEST_SAMPLE
+    # sizes grow by a factor of 3, between which a null is interpolated over the logarithm of the rows (``at_rows``)
     while size < 0.7 * rows:
         sizes.append(size)
         size *= 3
@@ -219,10 +233,10 @@ def _drift_nulls(
         ]
     else:
         chance = null_windows.chance_values(column, whole, [*sizes, rows], seed, compared)
-    # Of m windows that resemble their neighbours with ρ, as many as m(1 − ρ)/(1 + ρ) independent ones are worth as much.
+    # m windows with the autocorrelation ρ are worth m(1 − ρ)/(1 + ρ) independent ones (Bayley and Hammersley 1946).
     alike = 0.0 if recent else null_windows.likeness(column, cells, days, windows.length, seed)
     worth = max(windows.independent * (1 - alike) / (1 + alike), min(windows.independent, _FEWEST_WORTH))
-    # It is the column that wanders, not a statistic of it: the one that shows it most speaks for all.
+    # It is the column that is overdispersed, not a statistic of it: the one that shows it most counts for all.
     apart = np.max(
         [
             [_apart(name, v, drawn[name], worth) for v, drawn in zip(of_sizes, chance, strict=True)]
@@ -262,7 +276,7 @@ def _drift_nulls(
 
 
 def _wander_nulls(column: Column, sides: null_windows.Sides, worth: float, against: int) -> list[Null]:
-    """Nulls of the parts of a column that wanders."""
+    """Nulls of the parts of an overdispersed column: its categories' shares, or its location and scale."""
     if isinstance(column, CategoricalColumn):
         of_shares = wander_of_categories(sides, worth, against)
         parts = {SHARE: of_shares} if of_shares is not None else {}
@@ -272,8 +286,8 @@ def _wander_nulls(column: Column, sides: null_windows.Sides, worth: float, again
 
 
 def _with_ranks(nulls: Sequence[Null], ranks: Mapping[str, Chance]) -> tuple[Null, ...]:
-    """Nulls by chance alone. What goes beyond the reference's range is told by ranks, so that Wasserstein's distance is taken
-    within it, where its law is known: that of samples of the reference, which lie there."""
+    """Nulls of a stationary column with those of its ranks, which tell what goes beyond the reference's range. So
+    Wasserstein's distance is taken within it, where its null is known: that of samples of the reference, which lie there."""
     worth = nulls[0].windows
     own = [replace(n, statistic="within") if n.statistic == "wasserstein" else n for n in nulls]
     return (*own, *(Null(name, (), (), (), (), worth, chance=law) for name, law in ranks.items()))
@@ -282,6 +296,7 @@ def _with_ranks(nulls: Sequence[Null], ranks: Mapping[str, Chance]) -> tuple[Nul
 def _quality_nulls(
     column: Column, cells: Cells, days: null_windows.Days, windows: null_windows.Windows
 ) -> tuple[Null, ...]:
+    """Nulls of a column's missing share, and of its unseen categories."""
     current = null_windows.sums(windows.members, days.counts[:, cells.start : cells.missing + 1])
     rows = np.maximum(current.sum(axis=1), 1)
     shares = {"missing": current[:, -1] / rows}
@@ -303,7 +318,8 @@ def _quality_nulls(
 
 
 def nulls_by_chance(column: Column, reference: Histogram, rows: int, seed: int = 0) -> tuple[Null, ...]:
-    """Nulls of samples of ``rows`` rows out of a reference without days: chance alone, as classical tests have it."""
+    """Sampling nulls of a column's statistics in windows of ``rows`` rows, for a reference without days to learn from, as in
+    classical two-sample tests. Empty where either side has fewer than FEWEST_ROWS values. Deterministic for a ``seed``."""
     if reference.present < FEWEST_ROWS or rows < FEWEST_ROWS:
         return ()
     (values,) = null_windows.chance_values(column, reference, [rows], seed)
@@ -321,10 +337,10 @@ def nulls_by_chance(column: Column, reference: Histogram, rows: int, seed: int =
 
 
 def _apart(statistic: str, windows: Floats, chance: Floats, worth: float) -> float:
-    """How many times farther apart the windows lie than samples do, in mean or deviation; 1 where they do not."""
+    """Ratio of the windows' distance to that of samples, in mean or deviation, whichever is larger; at least 1."""
     (mean, deviation), (by_chance, spread) = (_moments(statistic, values) for values in (windows, chance))
     own = max(worth - 1, 1.0)
-    # The deviation of m windows is known to some 1/√(2m): it counts as wandering where it is beyond 1.5 of those.
+    # The deviation of m windows has a standard error of about 1/√(2m) of itself: only what exceeds 1.5 of those counts.
     allowed = (1 + 1.5 / math.sqrt(2 * own)) / math.sqrt(1 + 1 / own)
     return max(mean / max(by_chance, 1e-9), deviation / max(spread, 1e-9) / allowed, 1.0)
 
@@ -339,19 +355,19 @@ def _null(
     *,
     recent: bool = False,
 ) -> Null:
-    """``values`` of the windows by rows, and of ``chance`` alone; ``apart`` as ``_apart`` says."""
+    """Null of a statistic from its ``values`` on the windows by rows, and from those under sampling alone (``chance``),
+    whose variances are pooled by their degrees of freedom (Smyth 2004); ``apart`` is what ``_apart`` gives."""
     means, deviations, freedoms = [], [], []
     own = max(windows - 1, 1.0)
     for of_size, drawn, ratio in zip(values, chance, apart, strict=True):
         mean, deviation = _moments(statistic, of_size)
-        deviation *= math.sqrt(1 + 1 / own)  # windows that overlap are no more than so many
+        deviation *= math.sqrt(1 + 1 / own)  # Bessel's correction for as many windows as are independent
         by_chance, spread = _moments(statistic, drawn)
         prior, expected = PRIOR * ratio**-_FADES, spread * mean / max(by_chance, 1e-9)
         pooled = math.sqrt((own * deviation**2 + prior * expected**2) / (own + prior))
         means.append(mean)
-        least = (
-            0.0 if statistic in ("missing", "unseen") else _LEAST_VARIATION * mean
-        )  # a share may well be steady
+        # a share of rows may well not vary at all, so it has no least variation
+        least = 0.0 if statistic in ("missing", "unseen") else _LEAST_VARIATION * mean
         deviations.append(max(pooled, _LEAST_DEVIATION, least))
         freedoms.append(float(own + prior))
     return Null(statistic, rows, tuple(means), tuple(deviations), tuple(freedoms), windows, recent)

@@ -10,7 +10,7 @@ from pilothouse.statistics.significance.sampling_null import Chance
 
 
 def encode(calibration: Calibration) -> bytes:
-    """Compact bytes of a calibration."""
+    """Bytes of a calibration (kind "C")."""
     columns = {
         name: [
             [
@@ -32,7 +32,7 @@ def encode(calibration: Calibration) -> bytes:
 
 
 def decode(data: bytes) -> Calibration:
-    """Read what ``encode`` wrote. Raises IntegrityError."""
+    """Calibration from the bytes that ``encode`` wrote. Raises IntegrityError for damaged bytes."""
     header, _ = unpack("C", data)
     try:
         columns = {

@@ -1,8 +1,10 @@
-"""What a statistic does while nothing has changed: windows of the reference's days against the rest of the reference.
+"""Null windows: windows of the reference's days compared with the rest of the reference, for what statistics do
+without a change.
 
-Consecutive days form the windows, so that weather and weekdays that hang together stay together. Where the reference
-is shorter than FEWEST windows, a window is put together from shorter runs of days (a block bootstrap). Each window
-is also thinned to fewer rows, since a statistic of few rows is larger by chance.
+Consecutive days form the windows, so that correlated days (weather, weekdays) stay together. Where the reference is
+shorter than FEWEST windows, a window is put together from shorter runs of days (a block bootstrap: Künsch 1989,
+Annals of Statistics 17:1217). Each window is also thinned to fewer rows, since statistics of few rows are larger by
+sampling.
 
 ``recent_windows`` are the same windows against the days just before each: how far the data move from week to week.
 """
@@ -25,23 +27,24 @@ from pilothouse.statistics.profiles.specification import (
 )
 
 FEWEST = 6
-"""Windows that must fit into the reference without overlap, or shorter runs of days are joined."""
+"""Windows that must fit into the reference without overlap; with fewer, shorter runs of days are joined."""
 MOST = 64
-"""Windows looked at, however long the reference is: the cost of a calibration does not grow with it."""
+"""Windows that are compared at most: the cost of a calibration does not grow with the reference."""
 SMALLEST_SAMPLE = 50
 """Rows down to which windows are thinned."""
 RECENT = 3
-"""The recent past of a window: so many windows' days just before it."""
+"""Length of the recent past of a window, in windows just before it."""
 _PAIRS = 300
+"""Pairs of distant windows that are compared at most in ``likeness``."""
 DRAWS = 100
-"""Windows put together where consecutive ones are too few; samples drawn to see what chance alone does."""
+"""Windows put together where consecutive ones are too few; samples drawn for a sampling null."""
 CATEGORY_DRAWS = 400
-"""Samples drawn of a category, whose few cells cost little."""
+"""Samples drawn for the sampling null of a categorical column, whose few cells cost little."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Days:
-    """Daily profiles, dense: int64[days, cells]."""
+    """Daily profiles, dense: ``counts`` and ``positions`` int64[days, cells]."""
 
     counts: Ints
     positions: Ints
@@ -49,10 +52,9 @@ class Days:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
-    """``members`` [windows, days] is how often each window holds each day, ``others`` which days it is compared with.
-
-    ``independent`` is how many windows' worth of evidence there is.
-    """
+    """Windows of the reference and what each is compared with, over its days: ``members`` int64[windows, days] is how
+    often each window holds each day, ``others`` int64[windows, days] which days it is compared with. ``independent``
+    is how many windows' worth of evidence they are."""
 
     members: Ints
     others: Ints
@@ -63,8 +65,8 @@ class Windows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sides:
-    """A column's counts: of the whole ``reference`` [bins], of its ``windows`` and of the ``others`` that each is compared with
-    [windows, bins]."""
+    """Counts of a column's values in the two sides of each comparison: of the whole ``reference`` int64[bins], of its
+    ``windows`` and of the ``others`` that each is compared with, int64[windows, bins]."""
 
     reference: Ints
     windows: Ints
@@ -72,23 +74,24 @@ class Sides:
 
     @property
     def rows(self) -> tuple[Floats, Floats]:
-        """Of each window, and of what it is compared with."""
+        """Rows of each window, and of what it is compared with, float64[windows] each."""
         return self.windows.sum(axis=1, dtype=np.float64), self.others.sum(axis=1, dtype=np.float64)
 
     @property
     def shares(self) -> tuple[Floats, Floats]:
-        """Each bin's share of the rows of each window, and of what it is compared with."""
+        """Share of each bin in the rows of each window, and of what it is compared with, float64[windows, bins] each;
+        NaN without rows."""
         return distances.shares(self.windows), distances.shares(self.others)
 
 
 def sides_of(cells: Cells, days: Days, windows: Windows) -> Sides:
-    """The counts of a column's values in the reference's windows."""
+    """Counts of a column's values (missing ones left out) in the windows and in what each is compared with."""
     counts = days.counts[:, cells.start : cells.missing]
     return Sides(counts.sum(axis=0), sums(windows.members, counts), sums(windows.others, counts))
 
 
 def dense_days(specification: ProfileSpecification, daily: Sequence[Profile]) -> Days:
-    """Put daily profiles side by side."""
+    """Daily profiles side by side, dense."""
     counts = np.zeros((len(daily), specification.cells), np.int64)
     positions = np.zeros_like(counts)
     for i, day in enumerate(daily):
@@ -98,14 +101,18 @@ def dense_days(specification: ProfileSpecification, daily: Sequence[Profile]) ->
 
 
 def null_windows(days: int, window: int, against: int | None, seed: int) -> Windows:
-    """Windows of ``window`` days out of ``days`` and what each is compared with: all its other days, or ``against`` of them
-    (a run of that length, elsewhere), as many as the real reference has.
+    """Windows of ``window`` days out of ``days``, and what each is compared with: all its other days, or ``against``
+    of them (a run of that length, elsewhere), as many as the real reference has. Deterministic for a ``seed``.
+    Windows with nothing to be compared with are left out.
+
+    Own construction: runs of consecutive days where FEWEST of them fit, else windows joined from shorter runs; days
+    next to a window are left out of its comparison where the reference is long enough (``_apart``).
     """
     rng = np.random.default_rng(seed)
     independent = days / window
     if independent >= FEWEST:
         last = days - window
-        # Windows that overlap say little new: MOST of them, evenly spread, carry what all would.
+        # Windows that overlap share most of their days: MOST of them, evenly spread, carry what all would.
         starts = np.unique(np.linspace(0, last, min(MOST, last + 1)).round().astype(np.int64))
         members = _runs(starts, window, days)
     else:
@@ -122,8 +129,8 @@ def null_windows(days: int, window: int, against: int | None, seed: int) -> Wind
 
 
 def recent_windows(days: int, window: int) -> Windows:
-    """Windows of ``window`` days out of ``days``, each against the RECENT windows' days before it. None where the reference
-    is too short for FEWEST of them: a week-to-week movement is not learnt from one or two."""
+    """Windows of ``window`` days out of ``days``, each against the RECENT windows' days before it. No windows where
+    fewer than FEWEST of them fit: a week-to-week movement is not learnt from one or two."""
     past = RECENT * window
     fit = (days - past) / window
     if fit < FEWEST:
@@ -140,8 +147,9 @@ def _runs(starts: Ints, length: int, days: int) -> Ints:
 
 
 def _apart(members: Ints, gap: int) -> Ints:
-    """The days that a window is compared with: those more than ``gap`` days from any of its own, since its neighbours
-    resemble it more than the reference will a window of later (h-block cross-validation: Racine 2000, J. Econometrics 99)."""
+    """Days that a window is compared with, int64[windows, days]: those more than ``gap`` days from any of its own,
+    since its neighbours resemble it more than the reference will a later window (h-block cross-validation: Racine
+    2000, J. Econometrics 99:39)."""
     days = members.shape[1]
     reach = np.abs(np.subtract.outer(np.arange(days), np.arange(days))) <= gap
     apart: Ints = (sums(members, reach.astype(np.int64)) == 0).astype(np.int64)
@@ -149,8 +157,10 @@ def _apart(members: Ints, gap: int) -> Ints:
 
 
 def likeness(column: Column, cells: Cells, days: Days, window: int, seed: int) -> float:
-    """How much a window resembles the next, 0 (no more than any other) to 1: 1 − the mean squared distance of neighbours over
-    that of windows three or more apart. It plays the part of an autocorrelation, for columns of any kind."""
+    """Resemblance of a window to the next, 0 (no more than to any other) to 1: 1 − the mean squared distance of
+    neighbours over that of windows three or more apart. Own construction in place of an autocorrelation, for columns
+    of any kind; the distance is KS of numbers, Jensen–Shannon of categories. 0 for fewer than FEWEST windows with
+    values. Deterministic for a ``seed``."""
     part = slice(cells.start, cells.missing)
     starts = np.arange(0, len(days.counts) - window + 1, window)
     members = _runs(starts, window, len(days.counts))
@@ -183,7 +193,8 @@ def _elsewhere(members: Ints, length: int, rng: np.random.Generator) -> tuple[In
 
 
 def statistics_for(column: Column) -> tuple[str, ...]:
-    """What a column is judged by: numbers by shape (KS) and distance (Wasserstein), categories by Jensen–Shannon."""
+    """Names of the distances that a column is judged by: KS (shape) and Wasserstein (distance) of numbers,
+    Jensen–Shannon of categories."""
     return ("js",) if isinstance(column, CategoricalColumn) else ("ks", "wasserstein")
 
 
@@ -193,12 +204,14 @@ def measure(
     current: tuple[Ints, Ints],
     scale: float,
 ) -> dict[str, Floats]:
-    """The statistics of ``statistics_for`` on (counts, positions) [..., bins]; ``scale`` as drift.scale_of gives it."""
+    """Distances of ``statistics_for`` between two sides (counts, positions), each int64[..., bins] → float64[...];
+    ``scale`` is as ``drift.scale_of`` gives it. NaN where a side is empty; Wasserstein's also for a column without
+    edges."""
     return _between(column, _side(column, reference), _side(column, current), scale)
 
 
 def _side(column: Column, sample: tuple[Ints, Ints]) -> Any:
-    """One side of a comparison, ready for any number of others: laid out where the column has edges, else the counts."""
+    """One side of a comparison, prepared for any number of others: laid out where the column has edges, else its counts."""
     if isinstance(column, NumericColumn) and column.edges.size:
         return distances.lay(*distances.bin_sizes(column), *sample)
     return sample[0]
@@ -227,8 +240,9 @@ def null_values(
     *,
     thin_both: bool = False,
 ) -> dict[str, list[Floats]]:
-    """Each statistic over the windows, thinned to each of ``sizes`` rows (0: as they are); ``thin_both``: what they are
-    compared with to RECENT times as many, as the recent past of a window of that size has."""
+    """Values of each distance over the windows, float64[windows], for windows thinned to each of ``sizes`` rows (0:
+    as they are). ``thin_both`` thins what they are compared with to RECENT times as many, as the recent past of a
+    window of that size has. NaN where a side is empty. Deterministic for a ``seed``."""
     rng = np.random.default_rng(seed)
     part = slice(cells.start, cells.missing)
     counts, positions = days.counts[:, part], days.positions[:, part]
@@ -251,7 +265,9 @@ def null_values(
 
 
 def sums(members: Ints, of_days: Ints) -> Ints:
-    """``members @ of_days``. In floating point, for which there is a fast routine; exact below 2**53."""
+    """Sums over each window's days: ``members`` int64[windows, days] @ ``of_days`` int64[days, ...] → int64[windows,
+    ...]."""
+    # Products of floats have a fast routine (BLAS), those of integers have none; floats are exact below 2**53.
     if int(of_days.sum()) * int(members.max(initial=1)) >= 1 << 53:
         return members @ of_days
     product: Ints = (members.astype(np.float64) @ of_days.astype(np.float64)).astype(np.int64)
@@ -261,8 +277,9 @@ def sums(members: Ints, of_days: Ints) -> Ints:
 def chance_values(
     column: Column, reference: Histogram, rows: Sequence[int], seed: int, against: int | None = None
 ) -> list[dict[str, Floats]]:
-    """For each number of ``rows`` each statistic of DRAWS samples (of categories CATEGORY_DRAWS) of so many rows against the
-    same of ``against`` rows (all: the reference's size), all drawn from the reference."""
+    """Values of each distance under sampling alone, for each number of ``rows``: float64[draws] of samples of so many
+    rows against samples of ``against`` rows (the reference's size by default), all drawn with replacement from the
+    reference, which must have values. DRAWS of them, CATEGORY_DRAWS for categories. Deterministic for a ``seed``."""
     rng = np.random.default_rng(seed)
     draws = CATEGORY_DRAWS if isinstance(column, CategoricalColumn) else DRAWS
     share = reference.counts / reference.present
@@ -283,7 +300,7 @@ def chance_values(
 
 
 def _multinomial(rng: np.random.Generator, rows: int, share: Floats, draws: int) -> Ints:
-    """Counts [draws, bins] of samples of ``rows`` rows; row by row where that is cheaper than bin by bin."""
+    """Counts int64[draws, bins] of samples of ``rows`` rows; row by row where that is cheaper than bin by bin."""
     bins = len(share)
     if rows > bins:
         return rng.multinomial(rows, share, size=draws)
@@ -294,7 +311,7 @@ def _multinomial(rng: np.random.Generator, rows: int, share: Floats, draws: int)
 
 
 def _thinned(current: tuple[Ints, Ints], size: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Each window with each row kept by chance, ``size`` of them on average; positions keep their bin's mean."""
+    """Windows with each row kept at random, ``size`` of them on average; positions keep their bin's mean."""
     counts, positions = current
     total = counts.sum(axis=-1, keepdims=True)
     share = np.minimum(size / np.maximum(total, 1), 1.0)

@@ -1,9 +1,10 @@
-"""How far a column's parts move by themselves from window to window: each category's share, numbers' level and spread.
+"""Overdispersion of a column's parts from window to window: each category's share, a number's location and scale.
 
-A distance between distributions forgets where the move went. A share, a mean score and its square (``ranks``) are means over a
-window's rows: near to normal, with chance's variance and that of what wanders. The latter is learnt from the reference's
-windows, so that a new window's move over the root of both follows Student's t. So a category that has kept its share for a
-year is told when it grows, though others take so much from each other that the distance is no larger than usual.
+A distance between distributions forgets where the move went. A share, a mean score and its square (``ranks``) are
+means over a window's rows: near to normal, with the variance of sampling and that between windows. The latter is
+learnt from the reference's windows, so that a new window's move over the root of both follows Student's t. So a
+category that has kept its share for a year is found when it grows, though others exchange so much that the distance
+is no larger than usual.
 """
 
 import math
@@ -18,21 +19,28 @@ from pilothouse.statistics.distances.ranks import level_and_spread, moved, rank_
 from pilothouse.statistics.significance.null_windows import Sides
 
 FEWEST_HITS = 5
-"""Rows of a category in the usual window; a rarer one's share is no normal number."""
+"""Rows of a category in the median window; the share of a rarer one is not near to normal."""
 MOST_CATEGORIES = 12
+"""Categories whose shares are tested at most: the most frequent ones."""
 SMALLEST_MOVE = 0.02
-"""A category's share must have moved by this to be worth a word."""
+"""Least move of a category's share that counts."""
 SHARE = "share"
-"""How far the share of one category has moved, in the deviations that are usual for it: of that one which is farthest."""
+"""Statistic of categories: the move of one category's share in its usual deviations, of that category where it is
+largest."""
 _LEAST_VARIANCE = 1e-12
+"""Least variance of a move, so that nothing is divided by 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wander:
-    """Of each part the ``mean``, the ``variance`` of a single row, and that of what ``wanders``. For categories, whose ``bins``
-    are named, the mean is their share in the reference; for a level or a spread how far windows lie from the reference as a
-    rule: a week of a level that wanders is narrower than a year. ``windows``: how many windows' worth of evidence;
-    ``against``: the reference's rows."""
+    """Law of the moves of an overdispersed column's parts. Of each part: the ``mean``, the ``variance`` of a single
+    row, and ``wanders``, the variance between windows beyond that of sampling.
+
+    For categories, whose ``bins`` are named, the mean is their share in the reference; for a location or a scale,
+    with no bins, how far windows lie from the reference on average: a week of an overdispersed location is narrower
+    than a year. ``windows`` is how many independent windows' worth of evidence there is, ``against`` the reference's
+    rows.
+    """
 
     bins: tuple[int, ...]
     mean: tuple[float, ...]
@@ -42,7 +50,8 @@ class Wander:
     against: int
 
     def share(self, counts: Ints) -> float:
-        """SHARE of a window, from its counts [bins]; 0 where no share has moved by SMALLEST_MOVE."""
+        """Value of SHARE for a window, from its counts int64[bins]; 0 where no share has moved by SMALLEST_MOVE, or
+        without rows."""
         rows = int(counts.sum())
         if not rows:
             return 0.0
@@ -51,7 +60,9 @@ class Wander:
         return float(np.max(np.abs(move) / usual, where=np.abs(move) >= SMALLEST_MOVE, initial=0.0))
 
     def p_value(self, statistic: str, value: float, rows: int) -> float:
-        """How probable a value this large is in a window of ``rows`` rows while nothing has changed."""
+        """Probability of a value this large or larger in a window of ``rows`` rows while nothing has changed:
+        Student's t with windows − 1 degrees of freedom, for SHARE two-sided and times the number of categories
+        (Bonferroni). 1 for a value of 0."""
         from scipy.special import stdtr
 
         if value <= 0:
@@ -62,7 +73,7 @@ class Wander:
         return float(stdtr(self._freedom, -beyond / self._usual(0, rows) / self._widened))
 
     def value_at(self, statistic: str, p_value: float, rows: int) -> float:
-        """The value that has this p-value."""
+        """Value that has this p-value in a window of ``rows`` rows; the inverse of ``p_value``, at least 0."""
         from scipy.special import stdtrit
 
         if statistic == SHARE:
@@ -72,11 +83,13 @@ class Wander:
         return max(statistic_at(statistic, max(move, 0.0)), 0.0)
 
     def _as_a_rule(self, statistic: str) -> float:
+        """Mean move in the statistic's direction."""
         return self.mean[0] if statistic in ("higher", "wider") else -self.mean[0]
 
     @classmethod
     def of_plain(cls, fields: Sequence[Any]) -> "Wander":
-        """What ``dataclasses.astuple`` gave, lists for tuples. Raises TypeError or ValueError."""
+        """Law from the fields that ``dataclasses.astuple`` gave, lists for tuples. Raises TypeError or ValueError for
+        others."""
         bins, mean, variance, wanders, windows, against = fields
         return cls(tuple(bins), tuple(mean), tuple(variance), tuple(wanders), float(windows), int(against))
 
@@ -86,17 +99,23 @@ class Wander:
 
     @property
     def _widened(self) -> float:
-        """The deviation is known from so many windows."""
+        """Factor of a prediction's error over the deviation's: √(1 + 1/windows)."""
         return math.sqrt(1 + 1 / self.windows)
 
     def _usual(self, part: int, rows: int) -> float:
+        """Standard deviation of a part's move in windows of ``rows`` rows."""
         chance = self.variance[part] * (1 / rows + 1 / self.against)
         return math.sqrt(max(self.wanders[part] + chance, _LEAST_VARIANCE))
 
 
 def wander_of_numbers(sides: Sides, worth: float, against: int) -> dict[str, Wander]:
-    """How level and spread wander, for the statistics that tell of them; empty where ``scatter`` gives none. The reference's
-    windows are ``worth`` so many independent ones; ``against``: rows that new windows are held against."""
+    """Law of location ("higher", "lower") and scale ("wider", "narrower") of an overdispersed number, by statistic;
+    empty where ``scatter`` gives none. The reference's windows are ``worth`` so many independent ones; new windows
+    are compared with ``against`` rows.
+
+    The variance between windows is found by the method of moments: the mean square of their moves less the sampling
+    variance.
+    """
     scores = rank_scores(sides.reference)
     laws = scatter(scores, sides.reference)
     if laws is None:
@@ -114,7 +133,8 @@ def wander_of_numbers(sides: Sides, worth: float, against: int) -> dict[str, Wan
 
 
 def wander_of_categories(sides: Sides, worth: float, against: int) -> Wander | None:
-    """How the shares of the most frequent categories wander; None where there are not two of FEWEST_HITS rows a window."""
+    """Law of the shares of the most frequent categories of an overdispersed column; None where fewer than two have
+    FEWEST_HITS rows in the median window. ``worth``, ``against`` and the method are those of ``wander_of_numbers``."""
     share = sides.reference / sides.reference.sum()
     rows = float(np.median(sides.rows[0]))
     frequent = np.argsort(share, kind="stable")[::-1][:MOST_CATEGORIES]
@@ -129,7 +149,8 @@ def wander_of_categories(sides: Sides, worth: float, against: int) -> Wander | N
 
 
 def _beyond_chance(moves: Floats, variance: Floats, sides: Sides) -> Floats:
-    """The mean square of moves [windows, ...] less what chance makes of rows of this ``variance`` [...]."""
+    """Mean square of moves float64[windows, ...] less the sampling variance for rows of this ``variance``
+    float64[...], at least 0."""
     rows, held = sides.rows
     by_chance = np.multiply.outer(1 / rows + 1 / held, variance)
     return np.asarray(np.maximum((moves**2 - by_chance).mean(axis=0), 0.0), np.float64)

@@ -36,7 +36,7 @@ class QualityJudgement:
 
 @dataclass(frozen=True, slots=True)
 class _Count:
-    """Hits among rows, what the reference makes probable, and how probable so many are."""
+    """Hits among rows, their null distribution, and the p-value of so many."""
 
     hits: int
     rows: int
@@ -50,8 +50,8 @@ class _Count:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """A share as looked at: ``count`` is what says most, of ``made`` tests, ``others`` the p-values of those that say the same;
-    ``certain`` the p-value that opens an alert."""
+    """Tests of one share: ``count`` is the deciding test of ``made``, ``others`` the p-values of those that test the
+    same; ``certain`` is the p-value that opens an alert."""
 
     feature: str
     fault: str
@@ -65,7 +65,7 @@ class _Looked:
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """Of ``count`` and of the others."""
+        """Weights of ``count`` and of the others in the harmonic mean."""
         if self.made == 1:
             return (1.0,)
         return (1 - LASTS,) if self.together == 1 else (LASTS, 1 - LASTS)
@@ -76,7 +76,7 @@ class _Looked:
 
     @property
     def heavy(self) -> float:
-        """The p-value where the rise is worth a word, else 1."""
+        """The p-value where the rise reaches its EFFECT, else 1."""
         return self.p_value if self.count.share - self.reference >= EFFECT[self.fault] else 1.0
 
 
@@ -90,12 +90,14 @@ def judge_quality(
     false_alarm_rate: float = 0.01,
     ignore: Collection[str] = (),
 ) -> list[QualityJudgement]:
-    """Judge each feature's missing rows, and each categorical feature's unseen categories.
+    """Verdicts on each feature's share of missing rows, and on each categorical feature's share of unseen categories,
+    in the specification's order. Shares are of all rows, 0 to 1. Features in ``ignore``, with fewer than FEWEST_ROWS
+    rows now, or without a reference row are left out.
 
-    A share speaks where it has risen by EFFECT, is beyond chance by Fisher's exact test, and beyond what the reference's
-    windows show, Benjamini–Hochberg over all looked at. A share of missing rows that has scattered as chance has it is held
-    against chance alone, and over the last LASTING windows together (``lasting``) too. Numbers out of range are drift and not
-    judged here.
+    A share is significant where it has risen by EFFECT, by Fisher's exact test, and beyond what the reference's
+    windows show; Benjamini–Hochberg over all tested shares at ``false_alarm_rate``. A share of missing rows that is
+    stationary is tested against sampling alone, and over the last LASTING windows together (``lasting``) too. Numbers
+    out of range are drift and not judged here.
     """
     counted = []
     for column in specification.features:

@@ -1,11 +1,13 @@
-"""What chance alone makes of a statistic, for columns whose reference windows lie no farther apart than chance has them.
+"""Sampling nulls: what sampling alone makes of a statistic, for columns whose reference windows lie no farther apart
+than that.
 
-There nothing has to be learnt from thirteen weeks: the law is known, and its tail too. Kolmogorov–Smirnov's D follows
-Kolmogorov's law (conservative where values repeat), and what is told by ranks (``ranks``) laws of its own. The square of the
-Jensen–Shannon distance is a weighted sum of chi-squares and follows a gamma law of the same mean and variance (Satterthwaite
-1946, Biometrics Bulletin 2:110). Wasserstein's distance within the reference's range, to the power 0.4, follows a Pearson III
-law of the same three moments, so that its tail is as heavy as the column makes it. The moments come from samples drawn from
-the reference; these never go beyond its range, and so what does is left to the ranks.
+There nothing has to be learnt from thirteen weeks: the distribution is known, and its tail too. Kolmogorov–Smirnov's
+D follows Kolmogorov's law (conservative where values repeat), and the rank statistics (``ranks``) laws of their own.
+The square of the Jensen–Shannon distance is a weighted sum of chi-squares and follows a gamma law of the same mean
+and variance (Satterthwaite 1946, Biometrics Bulletin 2:110). Wasserstein's distance within the reference's range, to
+the power 0.4, follows a Pearson III law of the same three moments, so that its tail is as heavy as the column makes
+it. The moments come from samples drawn from the reference; these never go beyond its range, and so what does is left
+to the ranks.
 
 All shrink with the root of the rows, so that what was drawn for one number of rows serves larger ones.
 """
@@ -34,16 +36,20 @@ from pilothouse.statistics.significance.null_windows import Sides
 DRAWN = ("js", "wasserstein")
 """Statistics whose law takes samples; that of ``ks`` is known without."""
 _POWER = 0.4
+"""Exponent under which Wasserstein's distance is taken as Pearson III."""
 _STEADY = 2.0
-"""Windows that lie farther apart than chance has them by more than so many standard errors are not steady."""
+"""Standard errors by which windows may lie farther apart than sampling has them and still count as stationary."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """The law of one statistic v under chance. ``against`` is the reference's rows; ``rows`` (increasing) are those of samples
-    with the ``mean`` and ``deviation`` of v²·n (js) or (v·√n)^0.4 (Wasserstein's), n being ``_worth`` rows; ``skew`` of all of
-    them. Of RANKS they are the scores' (``ranks.Scatter``, the mean that of the level's variance), whatever the rows.
-    ``beyond`` is by how much the squares of the reference's windows, of ``at`` rows, exceed chance's: 0.2 says a fifth.
+    """Sampling null of one statistic v. ``against`` is the reference's rows; ``rows`` (increasing) are those of
+    samples with the ``mean`` and ``deviation`` of v²·n (js) or (v·√n)^0.4 (Wasserstein's), n being ``_worth`` rows;
+    ``skew`` is that of all of them.
+
+    Of RANKS mean, deviation and skew are the scores' (``ranks.Scatter``, the mean that of the location's variance),
+    whatever the rows. ``beyond`` is the excess of the squares of the reference's windows, of ``at`` rows, over
+    sampling's: 0.2 is a fifth.
     """
 
     against: int
@@ -55,7 +61,9 @@ class Chance:
     at: int = 1
 
     def p_value(self, statistic: str, value: float, rows: int) -> float:
-        """How probable a value this large is in a window of ``rows`` rows."""
+        """Probability of a value this large or larger in a window of ``rows`` rows while nothing has changed, by the
+        law of the statistic that the module names. For ``ks`` with Stephens's correction (1970, J. Royal Statistical
+        Society B 32:115)."""
         from scipy.special import gammaincc, kolmogorov
 
         if statistic in RANKS:
@@ -70,7 +78,8 @@ class Chance:
         return pearson_tail(((v * math.sqrt(size)) ** _POWER - mean) / deviation, max(self.skew, 0.0))
 
     def value_at(self, statistic: str, p_value: float, rows: int) -> float:
-        """The value that has this p-value."""
+        """Value that has this p-value in a window of ``rows`` rows; the inverse of ``p_value``, in the statistic's
+        own unit."""
         from scipy.special import gammainccinv, kolmogi
 
         if statistic in RANKS:
@@ -87,7 +96,8 @@ class Chance:
 
     @classmethod
     def of_plain(cls, fields: Sequence[Any]) -> "Chance":
-        """What ``dataclasses.astuple`` gave, lists for tuples. Raises TypeError or ValueError."""
+        """Sampling null from the fields that ``dataclasses.astuple`` gave, lists for tuples. Raises TypeError or
+        ValueError for others."""
         against, rows, mean, deviation, skew, beyond, at = fields
         return cls(
             int(against), tuple(rows), tuple(mean), tuple(deviation), float(skew), float(beyond), int(at)
@@ -101,7 +111,8 @@ class Chance:
         return at_rows(self.rows, rows, self.mean), at_rows(self.rows, rows, self.deviation)
 
     def _spread(self, rows: int) -> float:
-        """What moves the windows beside chance does not shrink with their rows: its share of the variance grows with them."""
+        """Factor on distances for overdispersion: a variance between windows does not shrink with their rows, so its
+        share grows with them."""
         return math.sqrt(1 + self.beyond * rows / self.at)
 
 
@@ -115,10 +126,14 @@ def chance_of(
     compared: int,
     against: int,
 ) -> Chance | None:
-    """The law of a statistic, where its values on the reference's ``windows`` (``independent`` of them) are no larger than
-    those ``drawn`` by chance and neighbours are not ``alike`` (``null_windows.likeness``); else None. A timetable's weeks may
-    lie closer together than chance has them and still move on from month to month. ``drawn`` has samples for each of
-    ``rows``, the last being the windows', against ``compared`` rows; the law is for windows held against ``against`` rows.
+    """Sampling null of a statistic, where its values on the reference's ``windows`` float64[windows] (``independent``
+    of them) are no larger than those ``drawn`` by sampling and neighbours do not resemble each other (``alike``, from
+    ``null_windows.likeness``); else None. The weeks of a timetable may lie closer together than samples do and still
+    move on from month to month.
+
+    ``drawn`` has samples float64[draws] for each of ``rows``, the last being the windows', against ``compared`` rows;
+    the law is for windows compared with ``against`` rows. Values that are not finite are left out. Own construction:
+    both tests allow _STEADY standard errors.
     """
     own, by_chance = (v[np.isfinite(v)] ** 2 for v in (windows, drawn[-1]))
     expected = float(by_chance.mean()) if by_chance.size else 0.0
@@ -136,7 +151,8 @@ def chance_of(
 def law_of(
     statistic: str, drawn: Sequence[Floats], rows: Sequence[int], compared: int, against: int
 ) -> Chance | None:
-    """The law of a statistic from samples ``drawn`` of each of ``rows``; None where they are all the same."""
+    """Sampling null of a statistic from samples ``drawn`` (float64[draws]) of each of ``rows``, by the moments that
+    the module names; None where all samples are the same. ``compared`` and ``against`` are as for ``chance_of``."""
     if statistic not in DRAWN:
         return Chance(against)
     means, deviations, cubes = [], [], []
@@ -155,8 +171,8 @@ def law_of(
 
 
 def rank_laws(scores: RankScores, reference: Ints, against: int) -> dict[str, Chance]:
-    """The laws of RANKS in a column, from its reference's counts [bins]; empty where ``scatter`` gives none. For windows held
-    against ``against`` rows."""
+    """Sampling nulls of RANKS in a column by name, from its reference's counts int64[bins], which must not all be 0,
+    for windows compared with ``against`` rows; empty where ``scatter`` gives none."""
     scattered = scatter(scores, reference)
     if scattered is None:
         return {}
@@ -175,8 +191,9 @@ def rank_laws(scores: RankScores, reference: Ints, against: int) -> dict[str, Ch
 
 
 def rank_laws_of_windows(sides: Sides, independent: float, against: int) -> dict[str, Chance] | None:
-    """The same, where the reference's windows (``independent`` of them) lie no farther from what they are compared with than
-    chance has it, in level and in spread; else None."""
+    """Sampling nulls of RANKS, where the reference's windows (``independent`` of them) lie no farther from what they
+    are compared with than sampling has it, in location and in scale, within _STEADY standard errors of a mean of
+    squares; else None. Empty where ``scatter`` gives none."""
     scores = rank_scores(sides.reference)
     laws = rank_laws(scores, sides.reference, against)
     if not laws:
@@ -198,8 +215,9 @@ def rank_laws_of_windows(sides: Sides, independent: float, against: int) -> dict
 
 
 def chance_of_share(shares: Floats, rows: Ints, independent: float) -> Chance | None:
-    """The law of a share of rows, from those of the reference's windows [windows] of so many ``rows``; None where they scatter
-    more than the binomial law has them."""
+    """Sampling null of a share of rows, from the ``shares`` float64[windows] of the reference's windows with ``rows``
+    int64[windows]; None where they scatter more than the binomial distribution has it, by more than _STEADY standard
+    errors of Pearson's dispersion. A share of 0 or 1 throughout, or no windows, counts as stationary."""
     total = float(rows.sum())
     share = float((shares * rows).sum()) / total if total else 0.0
     at = max(int(np.median(rows)), 1) if rows.size else 1
@@ -212,8 +230,8 @@ def chance_of_share(shares: Floats, rows: Ints, independent: float) -> Chance | 
 
 
 def at_rows(known: Sequence[int], rows: int, values: Sequence[float]) -> float:
-    """The value for a number of rows: ``values`` belong to the ``known`` ones (increasing), between which the logarithm of the
-    rows is gone along; beyond them the outermost hold."""
+    """Value for a number of rows: ``values`` belong to the ``known`` numbers (increasing, not empty), between which
+    it is interpolated over the logarithm of the rows; beyond them the outermost hold."""
     i = bisect.bisect_right(known, rows)
     if i in (0, len(known)):
         return values[max(i - 1, 0)]
@@ -222,8 +240,8 @@ def at_rows(known: Sequence[int], rows: int, values: Sequence[float]) -> float:
 
 
 def _smooth(rows: Sequence[int], values: Sequence[float]) -> list[float]:
-    """Values that hardly depend on the rows, by a straight line over the logarithm of these: of each number of rows there are
-    few samples."""
+    """Values by a straight line over the logarithm of the rows, on which they hardly depend: there are few samples of
+    each number of rows."""
     if len(values) < 3:
         return [float(np.mean(values))] * len(values)
     place = np.log(rows)
@@ -232,13 +250,15 @@ def _smooth(rows: Sequence[int], values: Sequence[float]) -> list[float]:
 
 
 def _worth(rows: int, against: int) -> float:
-    """Rows of a sample held against a known law that scatter as much as ``rows`` held against a sample of ``against``."""
+    """Effective rows n·m/(n + m): a sample of so many, compared with a known distribution, scatters as ``rows``
+    compared with a sample of ``against`` do."""
     return rows * against / (rows + against)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShareTail:
-    """How probable at least so many hits are: ``tail`` [k] of ``first`` hits, one more, … in ``rows`` rows."""
+    """Upper tail of a number of hits in ``rows`` rows: ``tail`` float64[k] is the probability of at least ``first``
+    hits, one more, and so on. ``beyond`` is the overdispersion, by which hits and rows count for less."""
 
     rows: float
     first: int
@@ -246,14 +266,16 @@ class ShareTail:
     beyond: float
 
     def p_value(self, hits: int) -> float:
-        """Of at least so many hits; 1 where that is less than expected."""
+        """Probability of at least so many hits; 1 up to the expected number. Between whole numbers the logarithm is
+        interpolated."""
         place = hits / (1 + self.beyond) - self.first
         if place <= 0 or not len(self.tail):
             return 1.0
         return float(np.exp(np.interp(place, np.arange(len(self.tail)), np.log(self.tail))))
 
     def share_at(self, p_value: float) -> float:
-        """The least share of rows whose p-value is no larger: of a whole number of rows."""
+        """Least share of the rows, of a whole number of hits, whose p-value is at most ``p_value``; at most 1, and 1
+        without rows."""
         places = np.arange(len(self.tail))
         place = np.interp(-math.log(p_value), -np.log(self.tail), places) if len(self.tail) else 0.0
         hits = math.ceil((self.first + float(place)) * (1 + self.beyond) - 1e-9)
@@ -262,11 +284,12 @@ class ShareTail:
 
 
 def share_tail(before: int, of_before: int, rows: int, beyond: float = 0.0) -> ShareTail:
-    """What ``rows`` rows hold by chance where a reference had ``before`` hits in ``of_before`` rows.
+    """Upper tail of the hits in ``rows`` rows where a reference had ``before`` hits in ``of_before`` rows, while
+    nothing has changed.
 
-    The beta-binomial law whose tail is Fisher's exact test, one-sided (Altham 1969, Journal of the Royal Statistical Society B
-    31:261). ``beyond`` is by how much the variance of the reference's own windows exceeds chance's: each row counts for that
-    much less.
+    The beta-binomial law whose tail is Fisher's exact test, one-sided (Altham 1969, Journal of the Royal Statistical
+    Society B 31:261). ``beyond`` is the excess of the variance of the reference's own windows over sampling's: each
+    row counts for that much less. An empty tail (p-value 1) where every row of the reference was a hit.
     """
     from scipy.special import gammaln
 
@@ -275,6 +298,7 @@ def share_tail(before: int, of_before: int, rows: int, beyond: float = 0.0) -> S
         return ShareTail(n, 0, np.zeros(0), beyond)
     share = a / (a + b)
     deviation = math.sqrt(n * share * (1 - share) * (a + b + n) / (a + b + 1))
+    # the tail is kept from the mean on, up to 12 deviations and 20 hits beyond it
     first = math.floor(n * share)
     hits = np.arange(first, min(first + math.ceil(12 * deviation) + 20, math.floor(n)) + 1, dtype=np.float64)
     weights = gammaln(n + 1) - gammaln(hits + 1) - gammaln(n - hits + 1)

@@ -1,12 +1,13 @@
-"""Verdicts on windows: is this drift?
+"""Verdicts on windows: which columns drift?
 
-A column speaks where its drift is larger than the reference's own days make it (``calibration``) and large enough to be
-worth a word, measured against the reference or against the days just before the window. A column's p-value is the smallest
-of its tests', each over its weight; Benjamini–Hochberg over the columns keeps the rate at which a window gives a false alarm.
+A column's drift is significant where it is larger than the reference's own days make it (``calibration``), measured
+against the reference or against the days just before the window, and where it reaches its EFFECT. A column's p-value
+is the smallest of its tests', each over its weight; Benjamini–Hochberg over the columns keeps the rate at which a
+window gives a false alarm.
 
-A *steady* column (one that lies as chance has it: ``chance``) is judged by ranks too (``ranks``), and its p-value is the tests'
-weighted harmonic mean. It is also judged over its last LASTING windows together, for what is too weak for one: a *lasting
-change*. Its tests reuse rows of windows before, so it speaks only where it is certain.
+A *stationary* column (``sampling_null``) is judged by ranks too (``ranks``), and its p-value is the tests' weighted
+harmonic mean. It is also judged over its last LASTING windows together, for what is too weak for one: a *lasting
+change*. Its tests reuse rows of windows before, so it is significant only where it would open an alert by itself.
 """
 
 import math
@@ -47,12 +48,13 @@ __all__ = [
 ]
 
 _DRIFTED = 0.01
-"""A recent past so improbable against the reference has drifted itself."""
+"""p-value of the recent past against the reference from which that past has drifted itself."""
 RECENT_PREFIX = "recent_"
-"""Begins the name of a statistic that is measured against the days just before the window."""
+"""Prefix of the name of a statistic that is measured against the days just before the window."""
 LASTING_PREFIX = "lasting_"
-"""Begins the name of a statistic of the last windows together."""
+"""Prefix of the name of a statistic of the last windows together."""
 _DISTANCES = ("ks", "wasserstein", "within", "js")
+"""Statistics without a direction, which a chart shows for windows without a finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class DriftJudgement:
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """One statistic of a column against one thing that it is compared with."""
+    """Test of one statistic of a column against one thing that it is compared with."""
 
     null: Null
     value: float
@@ -91,11 +93,11 @@ class _Test:
     by_chance: bool
     lasting: bool = False
     weight: float = 1.0
-    """Its part of the column's chance to err."""
+    """Share of the column's level."""
 
     @property
     def name(self) -> str:
-        """The statistic's, as it is shown."""
+        """Name of the statistic as it is shown."""
         prefix = LASTING_PREFIX if self.lasting else RECENT_PREFIX if self.null.recent else ""
         return f"{prefix}{self.null.statistic}"
 
@@ -106,24 +108,26 @@ class _Test:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """A column as looked at: the ``tests`` that count, how many were ``made``, and below which p-value it is ``certain``."""
+    """Tests of a column: the ``tests`` that count, how many were ``made``, and the p-value up to which it is
+    ``certain``."""
 
     tests: list[_Test]
     made: int
     by_chance: bool
-    """The law of every test is known far into its tail."""
+    """Every test has a sampling null, which is known far into its tail."""
     certain: float
 
     @property
     def p_value(self) -> float:
-        """The column's: its tests' smallest, over its weight (Bonferroni), or their harmonic mean where all laws are known."""
+        """p-value of the column: its tests' smallest over its weight (Bonferroni), or their harmonic mean where all
+        have sampling nulls."""
         worth = _worth(self.tests)
         if self.by_chance:
             return harmonic([t.p_value for t in worth], [t.weight for t in worth])
         return min(1.0, *(t.p_value / t.weight for t in worth))
 
     def value_needed(self, test: _Test, level: float) -> float:
-        """The value of a test at which the column's p-value is ``level``."""
+        """Value of a test at which the column's p-value is ``level``."""
         if not self.by_chance:
             return test.null.value_at(level * test.weight, test.rows)
         others = [t for t in _worth(self.tests) if t is not test]
@@ -139,8 +143,8 @@ class _Looked:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """What is judged: ``rows`` with a value by column, ``rows_together`` those of the last windows and their statistics
-    ``together``; empty where these are not looked at."""
+    """Window that is judged: ``rows`` with a value by column, ``rows_together`` those of the last windows and their
+    statistics ``together``; empty where these are not looked at."""
 
     specification: ProfileSpecification
     reference: Profile
@@ -162,11 +166,13 @@ def judge(
     false_alarm_rate: float = 0.01,
     ignore: Collection[str] = (),
 ) -> list[DriftJudgement]:
-    """Judge every column and the score of a window, in the specification's order.
+    """Verdicts on the drift of every column and the score of a window, in the specification's order.
 
-    ``reference`` holds the training rows' features and the hold-out's score (``TargetReference.profile``); ``recent`` the
-    ``null_windows.RECENT`` windows just before, and ``lasting`` the last LASTING windows with this one, where the stream has
-    them. Columns in ``ignore`` are measured, never speak, and do not count among those looked at.
+    ``reference`` holds the training rows' features and the hold-out's score (``TargetReference.profile``); ``recent``
+    the ``null_windows.RECENT`` windows just before, and ``lasting`` the last LASTING windows with this one, where the
+    stream has them. Columns in ``ignore`` are measured, never significant, and not counted among the tested. A column
+    with fewer than FEWEST_ROWS values has an empty ``statistic`` and is not significant. The rules are those of the
+    module, at ``false_alarm_rate``.
     """
     prepared = _prepared(specification, reference)
     shown = window_drift(prepared, current)
@@ -188,7 +194,7 @@ def judge(
         certain = certain_level(steady, false_alarm_rate, looked_at)
         found.append((column.name, _look_at(window, column, nulls, shown[column.name], certain)))
     p_values = {name: look.p_value for name, look in found if look.tests and name not in ignore}
-    # A trifle that is certain with many rows must not ease the bound of the others: it counts among them as quiet.
+    # A small drift that is certain with many rows must not ease the bound of the others: it counts among them with p = 1.
     heavy = {name for name, look in found if look.large}
     critical = benjamini_hochberg(
         [p if name in heavy else 1.0 for name, p in p_values.items()], false_alarm_rate
@@ -200,7 +206,7 @@ def judge(
 def _look_at(
     window: _Window, column: Column, nulls: Sequence[Null], statistics: dict[str, float], certain: float
 ) -> _Looked:
-    """Make all tests of a column; what they measure beside the reference is added to its ``statistics``."""
+    """Tests of a column; values that are measured beside those against the reference are added to its ``statistics``."""
     statistics |= _shares(window, column, nulls)
     tests = _against_reference(window, column, nulls, statistics)
     if window.recent is not None:
@@ -231,6 +237,7 @@ def _any_steady(calibration: Calibration) -> bool:
 def _against_reference(
     window: _Window, column: Column, nulls: Sequence[Null], statistics: Mapping[str, float]
 ) -> list[_Test]:
+    """Tests of a window against the reference; by sampling alone where the calibration has no null of the column."""
     rows = window.rows[column.name]
     own = [n for n in nulls if n.statistic not in FAULTS and not n.recent]
     by_chance = not own
@@ -245,7 +252,8 @@ def _against_reference(
 
 
 def _shares(window: _Window, column: Column, nulls: Sequence[Null]) -> dict[str, float]:
-    """How far the share of one category has moved, where the column has wandered and so it is known what is usual."""
+    """Value of SHARE where the column is overdispersed, so that the usual deviation of each share is known; else
+    nothing."""
     parts = [null.wander for null in nulls if null.statistic == SHARE]
     if not parts or parts[0] is None:
         return {}
@@ -259,7 +267,8 @@ def _against_recent(
     recent: Profile,
     against_reference: Sequence[_Test],
 ) -> list[_Test]:
-    """A sudden change is one away from the reference: coming back to it after a time of drift has a p-value of 1."""
+    """Tests of a window against its recent past. A sudden change is one away from the reference: coming back to it
+    after a time of drift has a p-value of 1."""
     own = [n for n in nulls if n.recent]
     sides = (window.reference, recent, window.current)
     base, before, now = (histogram(window.specification, side, column.name) for side in sides)
@@ -275,7 +284,8 @@ def _against_recent(
         if t.null.statistic in then
     ]
     comes_back = min(drifted, default=1.0) < min(_DRIFTED, *(t.p_value for t in against_reference), 1.0)
-    # The null knows a past of RECENT times the window's rows; with another one chance is that of so many rows.
+    # The null knows a past of RECENT times the window's rows. With a past of another size the sampling variance, 1/n + 1/m, is
+    # that of a window of so many rows with such a past.
     share = 1 + 1 / null_windows.RECENT
     rows = max(1, round(share / (1 / now.present + 1 / before.present)))
     values = [(n, float(measured[n.statistic])) for n in own]
@@ -292,8 +302,8 @@ def _lasting(
     statistics: Mapping[str, float],
     tests: Sequence[_Test],
 ) -> list[_Test]:
-    """The tests of a steady column's last windows together. While the newest does not lean to the same change they have a
-    p-value of 1, so that one window does not speak again in those after it."""
+    """Tests of a stationary column's last windows together. While the newest window has no p-value up to LEANS for
+    the same statistic they have a p-value of 1, so that one window is not significant again in those after it."""
     leaning = {t.null.statistic for t in tests if t.p_value <= LEANS}
     return [
         _Test(
@@ -310,13 +320,13 @@ def _lasting(
 
 
 def _weighed(tests: Sequence[_Test], weights: Mapping[str, float], share: float) -> list[_Test]:
-    """Tests with their part of a ``share``."""
+    """Tests with their part of a ``share`` of the column's level, by ``weights``."""
     whole = math.fsum(weights[t.null.statistic] for t in tests)
     return [replace(t, weight=share * weights[t.null.statistic] / whole) for t in tests]
 
 
 def _worth(tests: Sequence[_Test]) -> Sequence[_Test]:
-    """Tests of a change too small to be worth a word are left out where another is large."""
+    """Tests that count for the column's p-value: those whose value reaches its EFFECT, or all where none does."""
     return [t for t in tests if t.large] or tests
 
 
