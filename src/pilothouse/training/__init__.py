@@ -1,4 +1,4 @@
-"""What happens inside job processes: sources, snapshots, data checks, fitting, judging, reproducing.
+"""Steps that run inside job processes: snapshots, data checks, fitting, evaluation, reproduction.
 
-No other part imports this package: each step is a module of ``steps`` that the launcher starts by its name.
+No other package imports this one: each step is a module of ``steps`` that the launcher starts by its name.
 """

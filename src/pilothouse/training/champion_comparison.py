@@ -1,4 +1,4 @@
-"""Holding a candidate against every version that is live, on rows that neither was trained on."""
+"""Comparison of a candidate with every live version, on rows that neither was trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ from pilothouse.training.scoring import Scored, load_predictor, score
 
 @dataclass(frozen=True, slots=True)
 class Incumbent:
-    """A live version: the targets on which it runs, and the time of the newest row that it was trained on."""
+    """Live version: the targets on which it runs, and the time of the newest row that it was trained on (µs since 1970,
+    UTC)."""
 
     number: int
     targets: tuple[str, ...]
@@ -28,7 +29,7 @@ class Incumbent:
 def compare_with_live(
     spec: ModelSpec, incumbents: Sequence[Incumbent], holdout: Rows, candidate: Scored, seed: int
 ) -> list[GateResult]:
-    """One verdict for each incumbent, on the hold-out's rows of its targets; none where the gate is switched off."""
+    """Gate result for each incumbent, on the hold-out's rows of its targets; none where the gate is switched off."""
     if spec.gates.comparison is None:
         return []
     if not incumbents:

@@ -1,4 +1,4 @@
-"""Checks on the rows themselves: how many, what is missing, what is there twice, and which feature gives the answer away."""
+"""Checks on the rows themselves: their number, missing values, duplicates, and features that leak the outcome."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,14 @@ from pilothouse.inference.columns import categories, numbers
 from pilothouse.training.sources import class_order
 
 LEAKAGE_ROWS = 40_000
-"""Leaks are looked for in this many rows, evenly spread over time; a leak is no subtle thing."""
+"""Rows that are searched for leaks, evenly spread over time: a leak shows in far fewer."""
 
 Floats = npt.NDArray[np.float64]
 
 
 def check_columns(table: pa.Table, spec: ModelSpec) -> None:
-    """Raise InvalidInputError where the source lacks a column that the model file names, or has it in another type."""
+    """Check that the source has every column that the model file names, in a type that fits. Raises InvalidInputError
+    where it has not."""
     data = spec.data
     matched = {column: f"targets.match of {t.name}" for t in spec.targets for column in t.match}
     named = {data.target: "data.target", data.timestamp: "data.timestamp"}
@@ -56,16 +57,16 @@ def _check_target(table: pa.Table, spec: ModelSpec) -> None:
         return
     if len(pc.unique(column)) > 1_000:
         raise InvalidInputError(f"data.target: {spec.data.target!r} has over 1000 values; expected classes")
-    found = class_order(column)
-    if spec.task == "binary" and len(found) > 2:
-        shown = ", ".join(repr(value) for value in found[:5])
+    classes = class_order(column)
+    if spec.task == "binary" and len(classes) > 2:
+        shown = ", ".join(repr(value) for value in classes[:5])
         raise InvalidInputError(
-            f"data.target: {spec.data.target!r} has {len(found)} values ({shown}); expected two for a binary task"
+            f"data.target: {spec.data.target!r} has {len(classes)} values ({shown}); expected two for a binary task"
         )
 
 
 def duplicate_rows(table: pa.Table) -> int:
-    """How many rows are equal, in every column, to a row before them."""
+    """Number of rows that are equal, in every column, to a row before them. Rows are compared by a 64-bit hash."""
     keys = np.zeros(table.num_rows, dtype=np.uint64)
     for name in table.column_names:
         column = table.column(name)
@@ -75,35 +76,37 @@ def duplicate_rows(table: pa.Table) -> int:
             else column.to_pandas().astype("category")
         )
         keys = (
+            # FNV-1a's prime, so that the order of the columns counts; uint64 wraps around
             keys * np.uint64(1_099_511_628_211) + pd.util.hash_pandas_object(values, index=False).to_numpy()
         )
     return int(table.num_rows - pd.unique(keys).size)
 
 
 def single_feature_scores(table: pa.Table, spec: ModelSpec) -> dict[str, float]:
-    """How well each feature alone tells the target: AUC either way round (the best class's), or |Spearman|.
+    """Score of each feature alone against the outcome: AUC in whichever direction is higher (of the best class), or
+    |Spearman|.
 
     A category is scored by its mean outcome in the other half of the rows, so that a column of ids is not taken for a
-    leak. Whether a number is missing is looked at too. 0.5 (AUC) or 0 (Spearman) is no information.
+    leak. Whether a number is missing is scored too. 0.5 (AUC) or 0 (Spearman) is no information.
     """
     step = max(1, table.num_rows // LEAKAGE_ROWS)
     rows = table.take(pa.array(np.arange(0, table.num_rows, step)))
     outcomes = _outcomes(rows.column(spec.data.target), spec)
     score = _spearman if spec.task == "regression" else _auc_either_way
-    found = {}
+    scores = {}
     for name in spec.data.features:
         values = rows.column(name).to_pandas()
         if name in spec.data.categoricals:
             codes = pd.factorize(pd.Series(categories(list(values)), dtype=object), use_na_sentinel=False)[0]
-            found[name] = max((score(_mean_outcome(codes, y), y) for y in outcomes), default=0.0)
+            scores[name] = max((score(_mean_outcome(codes, y), y) for y in outcomes), default=0.0)
         else:
             feature = numbers(name, values.to_numpy(dtype=object, na_value=None))
             missing = np.isnan(feature)
-            found[name] = max(
+            scores[name] = max(
                 max(score(feature[~missing], y[~missing]), score(missing.astype(np.float64), y))
                 for y in outcomes
             )
-    return found
+    return scores
 
 
 def data_gates(
@@ -114,7 +117,7 @@ def data_gates(
     duplicates: int,
     leakage: dict[str, float],
 ) -> list[GateResult]:
-    """The verdicts on the rows, each with its figures."""
+    """Gate results on the rows, each with its figures."""
     share = duplicates / rows if rows else 0.0
     missing = {c.name: c.missing / rows for c in columns if c.name in spec.data.features and rows}
     worst = max(missing, key=lambda name: missing[name], default="")
@@ -170,7 +173,7 @@ def _verdict(gate: str, passed: bool, reason: str, figures: dict[str, float], bo
 
 
 def _outcomes(target: pa.ChunkedArray, spec: ModelSpec) -> list[Floats]:
-    """The target as numbers: itself for a regression, else one 0/1 array a class (one in all for two classes)."""
+    """Outcomes as numbers: themselves for a regression, else a 0/1 array for each class (a single one for two classes)."""
     if spec.task == "regression":
         return [numbers(spec.data.target, target.to_numpy())]
     texts = np.asarray(categories(target.to_pylist()), dtype=object)
@@ -180,15 +183,15 @@ def _outcomes(target: pa.ChunkedArray, spec: ModelSpec) -> list[Floats]:
 
 def _mean_outcome(codes: npt.NDArray[np.int64], outcome: Floats) -> Floats:
     halves = np.arange(len(codes)) % 2
-    found = np.empty(len(codes))
+    means_of_rows = np.empty(len(codes))
     for half in (0, 1):
         other = halves != half
         sums = np.bincount(codes[other], outcome[other], minlength=codes.max() + 1)
         counts = np.bincount(codes[other], minlength=codes.max() + 1)
         overall = outcome[other].mean() if other.any() else 0.0
         means = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
-        found[~other] = means[codes[~other]]
-    return found
+        means_of_rows[~other] = means[codes[~other]]
+    return means_of_rows
 
 
 def _auc_either_way(feature: Floats, outcome: Floats) -> float:

@@ -1,4 +1,4 @@
-"""The digest of rows: of their names, types and values, whatever file they are in and however it was written."""
+"""Digest of rows: of their names, types and values, whatever file they are in and however it was written."""
 
 import hashlib
 import json
@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 
 def content_digest(table: pa.Table) -> str:
-    """The sha256 over the rows in their order.
+    """sha256 of the rows in their order, in hex.
 
     A header names each column and its type; then, column by column, which values are present (a bit a row), and the
-    values: little-endian numbers, UTF-8 text with its lengths. A missing value and NaN are the same thing. The columns are
+    values: little-endian numbers, UTF-8 text with its lengths. A missing value and NaN count as the same. Columns are
     taken in the order of their names.
     """
     names = sorted(table.column_names)

@@ -1,9 +1,10 @@
 """Multivariate drift by a domain classifier: can a model tell the rows of a window from those of the reference?
 
-An AUROC of 0.5 says that it cannot, whatever the single columns say; a flipped correlation, which no single column shows, it
-finds. Two things keep it honest. Folds are blocks of time: rows of one day share their weather, and a classifier that has seen
-other rows of the held-out day would recognise the day. And what it is held against is not 0.5 but what the same procedure
-yields for windows of the reference against the rest of it: any week is unlike the year around it.
+An AUROC of 0.5 means that it cannot, whatever the single columns show; it finds a flipped correlation, which no single
+column shows. Two things keep the estimate unbiased. Folds are blocks of time: rows of one day share their weather, and a
+classifier that has seen other rows of the held-out day would recognise the day. And the AUROC is not compared with 0.5
+but with what the same procedure yields for windows of the reference against the rest of it: any week differs from the
+year around it.
 """
 
 import math
@@ -23,38 +24,43 @@ Matrix = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 FOLDS = 4
+"""Parts that are held out in turn."""
 MOST_WINDOW_ROWS, MOST_REFERENCE_ROWS = 2_000, 4_000
 NULL_WINDOWS = 12
-"""Windows of the reference that are looked at: the cost does not grow with the reference."""
+"""Windows of the reference that are compared at most: the cost does not grow with the reference."""
 FEWEST_ROWS = 100
-"""Fewer rows on either side are no sample."""
+"""Rows on either side below which nothing is tested."""
 EFFECT = 0.55
-"""A smaller AUROC is not worth a word, however certain."""
+"""Least AUROC that counts, however significant."""
 MOST_CATEGORIES = 120
+"""Codes of one categorical feature, the shared last one included."""
 SHUFFLES = 2
+"""Permutations of a feature in each fold."""
 DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Rows of one side, by time: ``values`` float64[rows, features] (categories as codes, NaN where missing)."""
+    """Rows of one side by time: ``values`` float64[rows, features] (categories as codes, NaN where missing), ``times``
+    int64[rows] in µs."""
 
     values: Matrix
     times: Ints
 
     @property
     def count(self) -> int:
-        """How many rows."""
+        """Number of rows."""
         return len(self.times)
 
     def where(self, rows: npt.NDArray[np.bool_] | Ints) -> "Side":
-        """Some of the rows."""
+        """Rows selected by a mask or by numbers."""
         return Side(self.values[rows], self.times[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class GiveAway:
-    """A feature: by how much the AUROC falls when it is shuffled in held-out rows, and the AUROC of it ``alone``."""
+    """Contribution of a feature: ``drop`` of the AUROC when it is shuffled in held-out rows, and the AUROC of it
+    ``alone``."""
 
     feature: str
     drop: float
@@ -63,8 +69,9 @@ class GiveAway:
 
 @dataclass(frozen=True, slots=True)
 class Separation:
-    """How well the window can be told from the reference. ``usual``, ``threshold`` and ``p_value`` are None where the
-    reference has too few days for windows of its own; ``speaks`` is False then."""
+    """AUROC of the window against the reference, with its 95 % interval. ``usual``, ``threshold`` and ``p_value`` are
+    None where the reference has too few days for windows of its own; ``speaks`` (the result is significant) is False
+    then."""
 
     auc: float
     low: float
@@ -82,7 +89,8 @@ class Separation:
 def encode(
     names: Sequence[str], first: InputColumns, second: InputColumns
 ) -> tuple[Matrix, Matrix, list[bool]]:
-    """Both sides' features in the order of ``names`` as numbers, and which of them are categories.
+    """Features of both sides in the order of ``names`` as numbers, float64[rows, features] each, and which of them are
+    categories.
 
     A category's code is its rank by frequency in ``first``; rarer ones than MOST_CATEGORIES share the last code.
     """
@@ -121,7 +129,7 @@ def _codes(
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What windows of the reference do against the rest of it, with so many rows on either side."""
+    """Null distribution from windows of the reference against the rest of it, for so many rows on either side."""
 
     null: BlockNull | None
     window_rows: int
@@ -130,10 +138,12 @@ class Learnt:
 
 
 def learn(categorical: Sequence[bool], reference: Side, window: Side, *, length_us: int, seed: int) -> Learnt:
-    """Windows of the reference, ``length_us`` long and with as many rows as ``window``, against the rest of the reference."""
+    """Null distribution of the AUROC from windows of the reference, ``length_us`` long and with as many rows as
+    ``window``, against the rest of the reference. Deterministic for a ``seed``."""
     chance = np.random.default_rng(seed)
     unit = max(1, min(DAY_US, length_us))
     blocks = np.unique(reference.times // unit, return_inverse=True)[1]
+    # a window long after the reference is compared with windows as far from theirs
     away = max(0, int(window.times.min() - reference.times.max()) // unit)
     pairs, independent = _null_pairs(blocks, max(1, round(length_us / unit)), away, seed)
     inside, others = (
@@ -147,8 +157,8 @@ def learn(categorical: Sequence[bool], reference: Side, window: Side, *, length_
     for members, rest in pairs:
         first = _sample(reference.where(rest), reference_rows, chance)
         second = _sample(reference.where(members), window_rows, chance)
-        found = _Folds(first, second, categorical, length_us, seed).auc
-        values += [found] if math.isfinite(found) else []
+        auc = _Folds(first, second, categorical, length_us, seed).auc
+        values += [auc] if math.isfinite(auc) else []
     return Learnt(block_null(values, independent), window_rows, reference_rows, len(values))
 
 
@@ -163,10 +173,11 @@ def separate(
     seed: int,
     learnt: Learnt | None = None,
 ) -> Separation | None:
-    """Judge a window of ``length_us`` against the reference; None where either has fewer than FEWEST_ROWS rows.
+    """Separation of a window of ``length_us`` from the reference; None where either has fewer than FEWEST_ROWS rows.
 
-    Deterministic by ``seed``. At most NULL_WINDOWS + 1 times FOLDS classifiers of MOST_WINDOW_ROWS + MOST_REFERENCE_ROWS
-    rows; of the first none where what was ``learnt`` for a window of as many rows is handed in.
+    Deterministic for a ``seed``. It fits at most NULL_WINDOWS + 1 times FOLDS classifiers of MOST_WINDOW_ROWS +
+    MOST_REFERENCE_ROWS rows, and only FOLDS where a null distribution is handed in that was ``learnt`` for a window of as
+    many rows.
     """
     if min(window.count, reference.count) < FEWEST_ROWS or not names:
         return None
@@ -195,7 +206,8 @@ def separate(
 def _null_pairs(
     blocks: Ints, length: int, away: int, seed: int
 ) -> tuple[list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]], float]:
-    """(rows of a window of the reference, rows that it is compared with), as masks, and the windows' worth of evidence.
+    """Masks (rows of a window of the reference, rows that it is compared with), and how many independent windows they are
+    worth.
 
     The real window lies ``away`` blocks behind the reference: days as near to a window are left out (an eighth of the
     reference at most), for they resemble it more than the real reference can.
@@ -218,14 +230,14 @@ def _null_pairs(
 
 
 def _sample(side: Side, rows: int, chance: np.random.Generator) -> Side:
-    """So many rows by chance, in the order of time."""
+    """Random sample of at most ``rows`` rows, in the order of time."""
     if side.count > rows:
         side = side.where(np.sort(chance.choice(side.count, rows, replace=False)))
     return side.where(np.argsort(side.times, kind="stable"))
 
 
 class _Folds:
-    """Classifiers fitted on all blocks of time but those held out, and how they rank the rows held out."""
+    """Classifiers fitted on all blocks of time but those held out, and their ranking of the rows held out."""
 
     def __init__(
         self, reference: Side, window: Side, categorical: Sequence[bool], length_us: int, seed: int
@@ -250,7 +262,7 @@ class _Folds:
         self.auc = float(np.mean([value for value, _ in self._ranked])) if self._ranked else math.nan
 
     def interval(self) -> tuple[float, float]:
-        """95 %, on the logit scale: DeLong's error over the folds, or the spread of the folds where that is wider."""
+        """95 % interval on the logit scale: DeLong's error over the folds, or the spread of the folds where that is wider."""
         if len(self._ranked) < 2:
             return math.nan, math.nan
         values, errors = (np.array(column) for column in zip(*self._ranked, strict=True))
@@ -261,8 +273,8 @@ class _Folds:
         return intervals.on_logit_scale(self.auc, max(delong, folds), 1.0)
 
     def give_away(self, names: Sequence[str], chance: np.random.Generator) -> list[GiveAway]:
-        """Each feature, the one that gives most away first."""
-        found = []
+        """Contribution of each feature, largest drop first."""
+        contributions = []
         for i, name in enumerate(names):
             drops = []
             for (held, model), (whole, _) in zip(self._parts, self._ranked, strict=True):
@@ -270,11 +282,11 @@ class _Folds:
                     values = self._values[held].copy()
                     values[:, i] = chance.permutation(values[:, i])
                     drops.append(whole - _auc(self._labels[held], self._scores(model, values))[0])
-            found.append(GiveAway(name, float(np.mean(drops)) if drops else 0.0, self._alone(i)))
-        return sorted(found, key=lambda one: (-one.drop, one.feature))
+            contributions.append(GiveAway(name, float(np.mean(drops)) if drops else 0.0, self._alone(i)))
+        return sorted(contributions, key=lambda one: (-one.drop, one.feature))
 
     def _alone(self, i: int) -> float:
-        """How well the column by itself ranks the rows, either way round; missing values are ranked last."""
+        """AUROC of the column by itself, in whichever direction is higher; missing values are ranked last."""
         column = self._values[:, i]
         filled = np.where(np.isnan(column), np.inf, column)
         value, _ = _auc(self._labels, filled)

@@ -1,4 +1,4 @@
-"""What a training ran on: Python, platform, the exact version of every package, the libraries' threads."""
+"""Environment of a training: Python, platform, the exact version of every package, the libraries' threads."""
 
 import platform
 import sys
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def environment() -> dict[str, Any]:
-    """Plain data: ``python``, ``platform``, ``packages`` {name: version}, ``threads`` {library: threads}."""
+    """Plain data for the record: ``python``, ``platform``, ``packages`` {name: version}, ``threads`` {library: threads}."""
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-    # Each look at a name or a version reads the file again: once for both.
+    # ``Distribution.metadata`` reads its file at every access: once is enough for name and version.
     facts = [found.metadata for found in metadata.distributions()]
     packages = {
         str(fact["Name"]).lower().replace("_", "-"): fact["Version"] for fact in facts if fact["Name"]

@@ -1,8 +1,8 @@
-"""An estimator of scikit-learn by its dotted name, behind the encoding that suits it.
+"""scikit-learn estimators by their dotted name, behind the encoding that suits them.
 
-The rule: an estimator that takes missing values itself (trees and forests, histogram gradient boosting) gets categories as
-ordinal codes, unknown and missing ones as NaN, and numbers as they are. Every other (linear models, neighbours, networks)
-gets one-hot categories, and numbers with the median where missing, scaled to unit variance.
+The rule: an estimator that takes missing values itself (trees and forests, histogram gradient boosting) gets categories
+as ordinal codes, unknown and missing ones as NaN, and numbers as they are. Every other (linear models, neighbours,
+networks) gets one-hot categories, and numbers with the median where missing, scaled to unit variance.
 
 Ordinal codes are plain numbers to the trees: native categorical splits would need a function inside the model file, which
 the safe format does not take.
@@ -19,11 +19,12 @@ from pilothouse.domain.model_spec import Scalar, Task
 from pilothouse.inference.schema import InputSchema
 
 MAXIMUM_CATEGORIES = 200
-"""One-hot columns of one feature; rarer categories share one."""
+"""One-hot columns of one feature at most; rarer categories share one."""
 
 
 def estimator_class(name: str) -> type[Any]:
-    """The class at ``name``, e.g. ``sklearn.linear_model.Ridge``. Raises InvalidInputError: nothing else is imported."""
+    """Estimator class at ``name``, e.g. ``sklearn.linear_model.Ridge``. Raises InvalidInputError for anything outside of
+    scikit-learn, which is not imported, and for what is no estimator."""
     from sklearn.base import BaseEstimator
 
     module_name, _, class_name = name.rpartition(".")
@@ -52,7 +53,7 @@ def estimator_class(name: str) -> type[Any]:
 def build_pipeline(
     name: str, parameters: dict[str, Scalar], schema: InputSchema, *, seed: int, threads: int
 ) -> Any:
-    """An unfitted pipeline: encoding, then the estimator with ``parameters``, ``random_state`` and (ensembles) ``n_jobs``.
+    """Unfitted pipeline: encoding, then the estimator with ``parameters``, ``random_state`` and (ensembles) ``n_jobs``.
 
     Raises InvalidInputError for a parameter that the estimator does not have, or a task that it is not made for.
     """

@@ -1,4 +1,4 @@
-"""Fitting: the estimator or the user's function, once or in a search over time-ordered folds."""
+"""Fitting of the estimator or the user's function, once or in a search over time-ordered folds."""
 
 import warnings
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ from pilothouse.training.estimators import build_pipeline
 from pilothouse.training.user_code import call, load_function
 
 Fit = Callable[[pd.DataFrame, "pd.Series[Any]", dict[str, Scalar]], Any]
-"""``fit(X, y, parameters) -> fitted estimator``."""
+"""Function ``fit(X, y, parameters)`` that returns a fitted estimator."""
 
 SCORERS = {
     "auc": "roc_auc_ovr_weighted",
@@ -34,13 +34,13 @@ SCORERS = {
     "rmse": "neg_root_mean_squared_error",
     "r2": "r2",
 }
-"""scikit-learn's scorer of each metric, greater is better; they rank the candidates of a search and are no figures
-that a version is judged by."""
+"""scikit-learn's scorer of each metric, greater is better. They rank the candidates of a search; a version is not judged
+by them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One candidate of a search: its parameters and its score on each fold (in the metric's own units)."""
+    """Candidate of a search: its parameters and its score on each fold (in the metric's own units)."""
 
     parameters: dict[str, Scalar]
     scores: list[float]
@@ -48,7 +48,8 @@ class Trial:
 
 
 def fitter(spec: ModelSpec, schema: InputSchema, folder: Path, seed: int, threads: int) -> Fit:
-    """The function that fits one estimator. Raises InvalidInputError where it cannot be had."""
+    """Function that fits one estimator. Raises InvalidInputError where the user's function or the estimator cannot be
+    loaded."""
     training = spec.training
     if training.function is not None:
         function = load_function(folder, training.function)
@@ -76,17 +77,18 @@ def search(
     seed: int,
     report: Callable[[float, str, dict[str, float]], None],
 ) -> list[Trial]:
-    """Score candidates drawn by ``seed`` on folds in time: each trains on all that is older than what it is scored on.
+    """Scores of candidates drawn by ``seed`` on folds in time, each trained on all that is older than what it is scored
+    on.
 
     ``rows`` are in the order of time. Best first; ties in the order in which they were drawn. A fold that lacks a class
-    is left out; InvalidInputError where none is left.
+    is left out; raises InvalidInputError where none is left.
     """
     sign = 1.0 if METRICS[metric][0] == "higher" else -1.0
     trials = []
     drawn = draw(spec, seed)
     for i, candidate in enumerate(drawn):
-        found = score_on_folds(spec.folds, range(spec.folds), metric, fit, {**fixed, **candidate}, rows)
-        scores = [score for score in found.values() if score is not None]
+        by_fold = score_on_folds(spec.folds, range(spec.folds), metric, fit, {**fixed, **candidate}, rows)
+        scores = [score for score in by_fold.values() if score is not None]
         if not scores:
             raise InvalidInputError(
                 "training.search.folds: no fold in time holds every class; expected fewer folds"
@@ -105,7 +107,7 @@ def score_on_folds(
     parameters: dict[str, Scalar],
     rows: tuple[pd.DataFrame, "pd.Series[Any]"],
 ) -> dict[int, float | None]:
-    """The score, in the metric's own units, on the ``wanted`` of ``count`` folds in time (0 is the oldest).
+    """Score, in the metric's own units, on each of the ``wanted`` of ``count`` folds in time (0 is the oldest).
 
     Each trains on all rows that are older than what it is scored on. None for a fold that lacks a class.
     """

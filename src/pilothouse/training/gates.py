@@ -1,4 +1,4 @@
-"""The gates that a version must pass: each gives its figures, its bound and a reason in words."""
+"""Gates that a version must pass: each result has its figures, its bound and a reason in a sentence."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ REPEATS = 500
 
 
 def metric_gate(bound: MetricBound, metrics: Sequence[MetricValue]) -> GateResult:
-    """One bound on the hold-out, over all rows or over each value of a slice."""
+    """Result of one bound on the hold-out's metrics, over all rows or over each value of a slice."""
     limits = _limits(bound)
     if bound.slice is None:
         found = [m for m in metrics if m.metric == bound.metric and not m.slice]
@@ -61,11 +61,11 @@ def comparison_gate(
     where: str,
     seed: int,
 ) -> GateResult:
-    """Is the candidate worse than version ``number`` on rows (the same in both) that neither was trained on?
+    """Result of the comparison with version ``number`` on rows (the same in both) that neither was trained on.
 
     A paired bootstrap over the rows gives the interval of the difference, positive where the candidate is better. It
     fails where the whole interval lies beyond the margin on the worse side. Rows of one day resemble each other, so the
-    interval speaks of these rows and not of every fortnight to come.
+    interval covers these rows and not every fortnight to come.
     """
     name = f"comparison.v{number}"
     bound = f"not worse than v{number} by more than {gate.margin:g} {metric} ({gate.confidence:.0%} interval)"
@@ -108,12 +108,12 @@ def comparison_gate(
 
 
 def nothing_to_compare() -> GateResult:
-    """What the comparison says where nothing is live."""
+    """Result of the comparison where no version is live."""
     return GateResult("comparison", GateOutcome.NOT_COMPARABLE, "no version is live on the model's targets")
 
 
 def latency_gate(gate: LatencyGate, times_us: Sequence[int]) -> GateResult:
-    """The 95th percentile of single-row predictions against the budget."""
+    """Result of the 95th percentile of single-row predictions against the budget."""
     p50, p95 = (float(value) / 1_000 for value in np.percentile(times_us, [50, 95]))
     reason = (
         f"one row takes {p95:.2f} ms at the 95th percentile of {len(times_us)} calls (median {p50:.2f} ms)"
@@ -128,7 +128,7 @@ def latency_gate(gate: LatencyGate, times_us: Sequence[int]) -> GateResult:
 
 
 def size_gate(maximum_mb: float, model_bytes: int) -> GateResult:
-    """The size of the model's file, in millions of bytes."""
+    """Result of the size of the model's file, in millions of bytes, against its maximum."""
     size = model_bytes / 1e6
     return GateResult(
         "model_size",
@@ -140,7 +140,7 @@ def size_gate(maximum_mb: float, model_bytes: int) -> GateResult:
 
 
 def function_gate(name: str, passed: bool, reason: str) -> GateResult:
-    """What the user's own function said."""
+    """Result of the user's own gate function."""
     return GateResult("function", _outcome(passed), f"{name}: {' '.join(reason.split())[:500]}")
 
 

@@ -1,7 +1,7 @@
-"""How much each feature carries: permutation importance on held-out rows (Breiman 2001, "Random Forests", section 10).
+"""Permutation importance of each feature on held-out rows (Breiman 2001, "Random Forests", section 10).
 
-A feature's values are shuffled between rows and the primary metric is measured again; what is lost is its importance. Features
-that say the same thing share it, or hide each other: it ranks alerts, and judges nothing.
+A feature's values are shuffled between rows and the primary metric is measured again; the loss is its importance.
+Correlated features share it, or hide each other: it ranks alerts, and judges nothing.
 """
 
 import math
@@ -15,16 +15,19 @@ from pilothouse.training.rows import Rows
 from pilothouse.training.scoring import measure, score
 
 MOST_ROWS = 1_500
+"""Held-out rows that are shuffled at most."""
 MOST_PREDICTIONS = 150_000
-"""Rows times features times repeats: a second or two for a forest, whatever the number of features."""
+"""Rows times features times repeats at most: a second or two for a forest, whatever the number of features."""
 MOST_REPEATS = 3
+"""Permutations of a feature at most."""
 FEWEST_ROWS = 100
+"""Rows below which no importance is given."""
 
 
 def permutation_importance(predictor: Predictor, rows: Rows, metric: str, seed: int) -> dict[str, float]:
-    """Feature to the loss of ``metric`` when its values are shuffled: in the metric's units, worse positive, mean of repeats.
+    """Loss of ``metric`` by feature when its values are shuffled: in the metric's units, worse positive, mean of repeats.
 
-    Deterministic by ``seed``. Empty where the rows are too few, or the metric is not defined on them.
+    Deterministic for a ``seed``. Empty where the rows are too few, or the metric is not defined on them.
     """
     features = [column.name for column in predictor.schema.columns]
     count = min(rows.count, MOST_ROWS, MOST_PREDICTIONS // max(len(features), 1))
@@ -38,7 +41,7 @@ def permutation_importance(predictor: Predictor, rows: Rows, metric: str, seed: 
         return {}
     repeats = max(1, min(MOST_REPEATS, MOST_PREDICTIONS // (count * len(features))))
     better = 1 if METRICS[metric][0] == "higher" else -1
-    found = {}
+    importance = {}
     for name in features:
         place = sample.table.column_names.index(name)
         losses = []
@@ -48,8 +51,8 @@ def permutation_importance(predictor: Predictor, rows: Rows, metric: str, seed: 
             losses.append(
                 better * (whole - _value(predictor, Rows(table, sample.times, sample.truth), metric))
             )
-        found[name] = float(np.mean(losses))
-    return found if all(map(math.isfinite, found.values())) else {}
+        importance[name] = float(np.mean(losses))
+    return importance if all(map(math.isfinite, importance.values())) else {}
 
 
 def _value(predictor: Predictor, rows: Rows, metric: str) -> float:

@@ -1,4 +1,4 @@
-"""The reference that a version is watched against: one specification, and profiles of each target and of all pooled."""
+"""Reference that a version is monitored against: one specification, and profiles of each target and of all pooled."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ DAY = 86_400 * SECOND
 
 
 def specify(schema: InputSchema, train: DatedRows, holdout: DatedRows) -> ProfileSpecification:
-    """The bins: of the features by the training rows, of the score by training and hold-out."""
+    """Specification of the profiles: bins of the features by the training rows, of the score by training and hold-out."""
     return build_specification(
         schema.task,
         dict(train.numeric),
@@ -30,7 +30,8 @@ def refer(
     rows: tuple[Rows, Rows],
     dated: tuple[DatedRows, DatedRows],
 ) -> Reference:
-    """Profiles of training rows and hold-out (the pairs in that order), by day: pooled, and for each target with a match."""
+    """Reference from profiles of training rows and hold-out (the pairs in that order), by day: pooled, and for each
+    target with a match."""
     train, holdout = rows
     masks = {
         target.name: (train.matching(target.match), holdout.matching(target.match))

@@ -1,4 +1,4 @@
-"""Snapshot rows as a model and its judges take them."""
+"""Snapshot rows with times, inputs and outcomes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,8 @@ from pilothouse.training.times import Micros, micros
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows with times, inputs and truth. ``truth`` is float64 (regression) or class names (object array of str)."""
+    """Rows of a snapshot. ``times`` are int64 µs; ``truth`` are the outcomes, float64 (regression) or class names (object
+    array of str)."""
 
     table: pa.Table
     times: Micros
@@ -30,15 +31,15 @@ class Rows:
 
     @property
     def count(self) -> int:
-        """How many rows."""
+        """Number of rows."""
         return int(self.table.num_rows)
 
     def columns(self, schema: InputSchema) -> InputColumns:
-        """The features that ``schema`` names. Raises InvalidInputError where one is not among the columns."""
+        """Features that ``schema`` names. Raises InvalidInputError where one is not among the columns."""
         return input_columns(schema, _values(self.table, schema), self.count)
 
     def column_text(self, name: str) -> Any:
-        """A column as an object array of texts, None where missing: for slices and targets."""
+        """Column as an object array of texts, None where missing: for slices and targets."""
         column = self.table.column(name).combine_chunks().dictionary_encode()
         if isinstance(column, pa.ChunkedArray):
             column = column.combine_chunks()
@@ -47,25 +48,25 @@ class Rows:
         return names[codes]
 
     def matching(self, match: dict[str, Scalar]) -> Any:
-        """bool[rows]: which rows have all the values of ``match`` (all rows where it is empty)."""
+        """Mask bool[rows] of the rows that have all the values of ``match`` (all rows where it is empty)."""
         chosen = np.ones(self.count, dtype=bool)
         for name, value in match.items():
             chosen &= self.column_text(name) == category_text(value)
         return chosen
 
     def where(self, chosen: Any) -> "Rows":
-        """The rows where ``chosen`` (bool[rows]) is true."""
+        """Rows where ``chosen`` (bool[rows]) is true."""
         return Rows(self.table.filter(pa.array(chosen)), self.times[chosen], self.truth[chosen])
 
 
 def read_rows(path: Path, spec: ModelSpec) -> Rows:
-    """The rows of a file that the snapshot step wrote."""
+    """Rows of a file that the snapshot step wrote."""
     table = pq.read_table(path)
     return Rows(table, micros(table, spec.data.timestamp), truth_of(table.column(spec.data.target), spec))
 
 
 def truth_of(column: pa.ChunkedArray, spec: ModelSpec) -> Any:
-    """The target column as float64 (regression) or as an object array of class names."""
+    """Outcomes from the target column, as float64 (regression) or as an object array of class names."""
     if spec.task == "regression":
         return numbers(spec.data.target, column.to_numpy())
     encoded = column.combine_chunks().dictionary_encode()
@@ -74,7 +75,7 @@ def truth_of(column: pa.ChunkedArray, spec: ModelSpec) -> Any:
 
 
 def schema_of(rows: Rows, spec: ModelSpec) -> InputSchema:
-    """The schema of a model trained on ``rows``. Raises InvalidInputError where there are too few classes."""
+    """Input schema of a model trained on ``rows``. Raises InvalidInputError where there are too few classes."""
     data = spec.data
     classes = () if spec.task == "regression" else class_order(rows.table.column(data.target))
     if spec.task != "regression" and len(classes) < 2:

@@ -1,4 +1,4 @@
-"""A model's answers on rows whose truth is known, and the metrics of them."""
+"""Predictions of a model on rows whose outcomes are known, and their metrics."""
 
 import math
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from pilothouse.training.rows import Rows
 from pilothouse.training.times import Micros
 
 BLOCK_ROWS = 50_000
-"""Rows that are encoded at once."""
+"""Rows that are encoded at once, which bounds the memory."""
 
 MAXIMUM_SLICES = 30
 """Values of a slice column that are measured; the rarer ones are left out."""
@@ -28,7 +28,7 @@ MAXIMUM_SLICES = 30
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Answers and truth, row by row. ``truth`` and ``labels`` are object arrays of class names (classification);
+    """Predictions and outcomes, row by row. ``truth`` and ``labels`` are object arrays of class names (classification);
     for a regression ``truth`` is float64 and ``labels`` is empty. ``probabilities`` is float64[n, classes] or None."""
 
     task: Task
@@ -41,11 +41,11 @@ class Scored:
 
     @property
     def count(self) -> int:
-        """How many rows."""
+        """Number of rows."""
         return len(self.scores)
 
     def where(self, chosen: Any) -> "Scored":
-        """The rows where ``chosen`` (bool[rows]) is true."""
+        """Rows where ``chosen`` (bool[rows]) is true."""
         return replace(
             self,
             times=self.times[chosen],
@@ -57,12 +57,12 @@ class Scored:
 
 
 def load_predictor(model: Path, schema: Path) -> Predictor:
-    """The model and its schema from their files, each read once."""
+    """Predictor from the files of the model and its schema, each read once."""
     return Predictor(model.read_bytes(), InputSchema.from_bytes(schema.read_bytes()))
 
 
 def score(predictor: Predictor, rows: Rows) -> Scored:
-    """The model's answers on ``rows``. Raises IntegrityError where one of them is not finite."""
+    """Predictions of the model on ``rows``. Raises IntegrityError where one of them is not finite."""
     schema = predictor.schema
     parts = []
     for start in range(0, rows.count, BLOCK_ROWS):
@@ -76,7 +76,7 @@ def score(predictor: Predictor, rows: Rows) -> Scored:
             f"{schema.model}: the model answers {bad} of {len(scores)} rows with no finite number"
         )
     labels = np.array([label for part in parts for label in part.labels], dtype=object)
-    found = [part.probabilities for part in parts if part.probabilities is not None]
+    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
     return Scored(
         schema.task,
         schema.classes,
@@ -84,12 +84,12 @@ def score(predictor: Predictor, rows: Rows) -> Scored:
         rows.truth,
         scores,
         labels,
-        np.concatenate(found) if found else None,
+        np.concatenate(probabilities) if probabilities else None,
     )
 
 
 def measure(scored: Scored, slice_: str = "") -> list[MetricValue]:
-    """The metrics that the rows define, with 95 % intervals. ``slice_`` is how they name the rows."""
+    """Metrics that the rows define, with 95 % intervals. ``slice_`` is the name under which they are recorded."""
     if not scored.count:
         return []
     values = compute_metrics(
@@ -108,7 +108,7 @@ def measure(scored: Scored, slice_: str = "") -> list[MetricValue]:
 
 
 def measure_slices(scored: Scored, rows: Rows, column: str) -> list[MetricValue]:
-    """The metrics of each value of ``column``, named ``column=value``, most frequent first."""
+    """Metrics of each value of ``column``, named ``column=value``, most frequent first."""
     values = rows.column_text(column)
     names, counts = np.unique([value for value in values if value is not None], return_counts=True)
     ranked = sorted(zip(counts, names, strict=True), key=lambda pair: (-pair[0], pair[1]))[:MAXIMUM_SLICES]
@@ -118,7 +118,7 @@ def measure_slices(scored: Scored, rows: Rows, column: str) -> list[MetricValue]
 
 
 def write_predictions(path: Path, scored: Scored) -> None:
-    """Keep the answers exactly: parquet with ``event_time``, ``truth``, ``score``, ``label`` and, for classes, one
+    """Write the predictions exactly: parquet with ``event_time``, ``truth``, ``score``, ``label`` and, for classes, one
     ``probability_CLASS`` each, all float64."""
     texts = scored.task != "regression"
     columns: dict[str, Any] = {

@@ -1,9 +1,9 @@
-"""Reading the rows that a model file names, and the digest of the files that they come from.
+"""Rows of the source that a model file names, and the digest of its files.
 
 Parquet, csv, csv.gz, a folder of them (read in the order of their names), or one SELECT on a SQLite file. Every column is
-brought to one of a few types, so that a number is the same number whatever file it came from:
-``int64``, ``double``, ``bool``, ``string`` and ``timestamp[us]`` with or without a zone. In csv a field that is empty, ``NA``,
-``NaN``, ``nan`` or ``null`` is missing.
+brought to one of a few types, so that a number is the same number whatever file it came from: ``int64``, ``double``,
+``bool``, ``string`` and ``timestamp[us]`` with or without a zone. In csv a field that is empty, ``NA``, ``NaN``, ``nan``
+or ``null`` is missing.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ def read_source(path: Path, data: DataSpec) -> pa.Table:
 
 
 def source_files(path: Path) -> list[Path]:
-    """The files that the source consists of, sorted by name. Raises NotFoundError where there are none."""
+    """Files that the source consists of, sorted by name. Raises NotFoundError where there are none."""
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -57,7 +57,7 @@ def source_files(path: Path) -> list[Path]:
 
 
 def source_digest(path: Path) -> str:
-    """The sha256 of the file's bytes; of a folder, of its files' names and digests."""
+    """sha256 of the file's bytes, in hex; of a folder, of its files' names and digests."""
     _refuse_state(path)
     files = source_files(path)
     if files == [path]:
@@ -69,7 +69,7 @@ def source_digest(path: Path) -> str:
 
 
 def normalise(table: pa.Table, file: Path) -> pa.Table:
-    """The same rows with the few types that the rest knows. Raises InvalidInputError for lists and structures."""
+    """Rows with the few types that the module names. Raises InvalidInputError for lists and structures."""
     columns = {}
     for name in table.column_names:
         if name in columns:
@@ -121,7 +121,7 @@ def _read_file(file: Path) -> pa.Table:
 
 
 def _refuse_state(path: Path) -> None:
-    """A workspace's own databases and artifacts are no data source, however the path is written."""
+    """Refuse a workspace's own databases and artifacts as a source, however the path is written."""
     resolved = path.resolve()
     for folder in resolved.parents:
         if folder.name == "state" and (
@@ -133,7 +133,7 @@ def _refuse_state(path: Path) -> None:
 
 
 def class_order(values: pa.ChunkedArray) -> tuple[str, ...]:
-    """The distinct classes as text: in the order of numbers where all are numbers, else of the alphabet."""
+    """Distinct classes as text: in the order of numbers where all are numbers, else of the alphabet."""
     texts = {text for value in pc.unique(values).to_pylist() if (text := category_text(value)) is not None}
     try:
         return tuple(sorted(texts, key=float))

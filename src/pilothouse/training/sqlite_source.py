@@ -1,4 +1,4 @@
-"""Rows from one SELECT on a SQLite file, opened so that nothing can be written and no other file opened."""
+"""Rows of one SELECT on a SQLite file, opened so that nothing can be written and no other file opened."""
 
 import sqlite3
 from pathlib import Path
@@ -9,12 +9,13 @@ import pyarrow as pa
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 
 _ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+"""Actions that the authorizer lets a query take: reading alone, no ATTACH, no PRAGMA."""
 
 
 def read_query(path: Path, query: str) -> pa.Table:
-    """The rows of ``query`` on the database at ``path``. Raises InvalidInputError, NotFoundError.
+    """Rows of ``query`` on the database at ``path``. Raises InvalidInputError, NotFoundError.
 
-    The file is opened read-only and immutable (so no lock file is made beside it); a write-ahead log that still holds
+    The file is opened read-only and immutable, so that no lock file is made beside it. A write-ahead log that still holds
     changes would not be seen then, so such a file is refused rather than read without them.
     """
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""What each column of a snapshot looks like, in a line: for the record, and for whoever reads it later."""
+"""Summary of each column of a snapshot, for the record."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.evaluation import ColumnSummary
 
 FREQUENT = 10
-"""How many of a categorical column's values are named."""
+"""Most frequent values of a categorical column that are named."""
 
 
 def summarise(table: pa.Table, categoricals: tuple[str, ...]) -> list[ColumnSummary]:
-    """One summary a column. Times have minimum and maximum in microseconds since 1970."""
+    """Summary of each column. Times have minimum and maximum in microseconds since 1970."""
     return [_summary(name, table.column(name), name in categoricals) for name in table.column_names]
 
 

@@ -1,4 +1,4 @@
-"""Time in a source: to UTC, what is known at a moment, and the split into training and hold-out.
+"""Times of a source: to UTC, the rows known at a moment, and the split into training and hold-out.
 
 Naive times need the zone of ``data.timezone``. Twice a year that is not enough, and the rules are fixed: a time in the
 hour that is skipped in spring is read as if the clock had not been moved (02:30 is 03:30 summer time), and a time in the
@@ -23,7 +23,7 @@ Micros = npt.NDArray[np.int64]
 
 
 def with_utc_times(table: pa.Table, data: DataSpec) -> pa.Table:
-    """The table with its timestamp column as ``timestamp[us, UTC]``. Raises InvalidInputError naming the fault."""
+    """Table with its timestamp column as ``timestamp[us, UTC]``. Raises InvalidInputError naming the fault."""
     name = data.timestamp
     column = table.column(name)
     if column.null_count:
@@ -42,7 +42,7 @@ def with_utc_times(table: pa.Table, data: DataSpec) -> pa.Table:
 
 
 def micros(table: pa.Table, timestamp: str) -> Micros:
-    """The rows' times as int64 microseconds, whatever unit the column counts in."""
+    """Times of the rows as int64 microseconds, whatever unit the column counts in."""
     column = table.column(timestamp)
     values: Micros = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64()).to_numpy()
     return values
@@ -50,15 +50,15 @@ def micros(table: pa.Table, timestamp: str) -> Micros:
 
 @dataclass(frozen=True, slots=True)
 class KnownRows:
-    """The rows that a training may know, oldest first."""
+    """Rows that a training may know, oldest first."""
 
     table: pa.Table
     unlabelled: int
-    """Rows left out since they have no outcome."""
+    """Number of rows left out since they have no outcome."""
 
 
 def known_rows(table: pa.Table, data: DataSpec, as_of_us: int | None) -> KnownRows:
-    """Sort by time and keep what is known at ``as_of_us`` (microseconds; None: all that is there).
+    """Rows sorted by time that are known at ``as_of_us`` (microseconds; None: all that are there).
 
     A row counts as known when its time plus ``truth_delay`` is not after ``as_of_us``. ``lookback`` keeps the rows whose
     time is at most that long before ``as_of_us``, or before the newest row where there is none.
@@ -77,7 +77,7 @@ def known_rows(table: pa.Table, data: DataSpec, as_of_us: int | None) -> KnownRo
 
 
 def holdout_start(times: Micros, holdout_s: int) -> int:
-    """How many rows are for training: those more than ``holdout_s`` older than the newest. ``times`` is sorted."""
+    """Number of rows for training: those more than ``holdout_s`` older than the newest. ``times`` is sorted."""
     return int(np.searchsorted(times, times[-1] - holdout_s * SECOND, side="left"))
 
 

@@ -1,4 +1,5 @@
-"""The user's own functions: ``train.py:fit`` and ``gate.py:check``. Imported in the fit and gate steps alone."""
+"""Calls of the user's own functions, ``train.py:fit`` and ``gate.py:check``. Imported in the fit, trial and gate steps
+alone."""
 
 import importlib.util
 import sys
@@ -11,7 +12,7 @@ from pilothouse.domain.errors import InvalidInputError, UserCodeError
 
 
 def load_function(folder: Path, name: str) -> Callable[..., Any]:
-    """The function that ``FILE.py:FUNCTION`` names in the model's folder. Raises InvalidInputError in one line."""
+    """Function that ``FILE.py:FUNCTION`` names in the model's folder. Raises InvalidInputError in one line."""
     file_name, _, function_name = name.partition(":")
     file = folder / file_name
     if not file.is_file():
@@ -22,6 +23,7 @@ def load_function(folder: Path, name: str) -> Callable[..., Any]:
     if specification is None or specification.loader is None:
         raise InvalidInputError(f"{file_name}: is not a Python file")
     module = importlib.util.module_from_spec(specification)
+    # the user's file may import its neighbours, and leaves no __pycache__ in the model's folder
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True
     sys.modules[file.stem] = module
@@ -35,7 +37,8 @@ def load_function(folder: Path, name: str) -> Callable[..., Any]:
 
 
 def call(folder: Path, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call the user's code. What it raises becomes a UserCodeError, one line with the file, the line and the exception.
+    """Result of the user's code. What it raises becomes a UserCodeError, one line with the file, the line and the
+    exception.
 
     MemoryError is let through; the whole traceback goes to the log.
     """
@@ -49,7 +52,7 @@ def call(folder: Path, function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _place(folder: Path, error: BaseException) -> str:
-    """``train.py line 12 in fit: `` for the deepest line of the user's own files."""
+    """Prefix ``train.py line 12 in fit: `` for the deepest line of the user's own files."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{Path(error.filename).name} line {error.lineno}: "
     own = [

@@ -1,4 +1,4 @@
-"""``backtest``: several versions score the same labelled rows, in the past of the telemetry or of a file.
+"""``backtest`` step: several versions score the same rows with outcomes, in the past of the telemetry or of a file.
 
 Inputs: ``rows`` (parquet: the features, ``truth``, ``event_time``, any slice columns) and ``version_N_model`` with
 ``version_N_schema`` for each version. Options: ``slice_by`` (a column, or none). Record: ``metrics`` {N: [MetricValue]},

@@ -1,4 +1,4 @@
-"""What every step shares: its report, its error in one line, and reading its spec."""
+"""Parts that every step shares: its report, its error in one line, its spec and its paths."""
 
 import functools
 import sys
@@ -13,13 +13,13 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
 
 Report = Callable[[float, str, dict[str, float]], None]
-"""``report(fraction of this step, message, figures)``."""
+"""Progress report ``report(fraction of this step, message, figures)``."""
 
 Step = Callable[[StepRequest, Report], StepResult]
 
 
 def step(run: Step) -> Step:
-    """Make a step whose every fault becomes ``StepResult.error``, one line; the traceback goes to the log.
+    """Decorator under which every fault of a step becomes ``StepResult.error``, one line; the traceback goes to the log.
 
     MemoryError is let through: the launcher tells it from other faults.
     """
@@ -41,17 +41,17 @@ def step(run: Step) -> Step:
 
 
 def spec_of(request: StepRequest) -> ModelSpec:
-    """The model's spec as the request carries it."""
+    """Model spec that the request carries."""
     return spec_from_plain(request.spec, "model.toml")
 
 
 def input_path(request: StepRequest, name: str) -> Path:
-    """The file or folder that the request names ``name``."""
+    """Path of the file or folder that the request names ``name``."""
     return Path(request.inputs[name])
 
 
 def output_path(request: StepRequest, file: str) -> Path:
-    """Where a file of this step goes."""
+    """Path of a file that this step writes."""
     return Path(request.folder) / file
 
 

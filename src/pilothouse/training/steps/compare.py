@@ -1,12 +1,12 @@
-"""``compare``: is the model that was just trained again the recorded one?
+"""``compare`` step: is the model that was just trained again the recorded one?
 
 Identical means: the same rows, parameters and inputs, and on every row of hold-out and training the same predictions, bit
-for bit. The files themselves differ always (they hold times and memory addresses).
+for bit. The files themselves always differ (they hold times and memory addresses).
 
 Inputs: ``train``, ``holdout``, ``model``, ``schema`` (trained again), ``recorded_model``, ``recorded_schema``,
 ``recorded_predictions``. Options: ``recorded`` {parameters, packages, python, platform, train_digest, holdout_digest;
 what is absent is not compared} and ``retrained`` (the fit step's record). Record: ``identical``, ``differences``,
-``environment`` (what differs in packages, Python and platform, which alone does not make a model another).
+``environment`` (differences of packages, Python and platform, which alone do not make a model another).
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ from pilothouse.training.steps.common import Report, input_path, output_path, sp
 
 @step
 def run(request: StepRequest, report: Report) -> StepResult:
-    """Compare data, parameters, inputs and predictions; say exactly what differs."""
+    """Compare data, parameters, inputs and predictions, and record each difference."""
     spec = spec_of(request)
     recorded: dict[str, Any] = request.options.get("recorded") or {}
     retrained: dict[str, Any] = request.options.get("retrained") or {}
@@ -81,6 +81,7 @@ def _answers(
 ) -> list[str]:
     if len(old) != len(new):
         return [f"{what}: {len(old)} recorded, {len(new)} now"]
+    # as bits: NaN equals itself, and 0.0 differs from -0.0
     unequal = old.view(np.int64) != new.view(np.int64)
     if unequal.any():
         largest = float(np.abs(old - new).max())

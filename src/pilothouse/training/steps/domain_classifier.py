@@ -1,9 +1,9 @@
-"""``domain_classifier``: can the rows of a window be told from the version's training rows, all features together?
+"""``domain_classifier`` step: can the rows of a window be told from the version's training rows, all features together?
 
 Inputs: ``window`` (parquet: the features and ``event_time``), ``train`` (the training rows of the version's snapshot) and
 ``schema``. Options: ``match`` (the target's column values; those rows are the reference where there are enough),
-``start_us`` and ``end_us`` of the window, ``ignore`` (features left out). Record: ``separation`` (see domain_classifier.py
-in training), ``reference`` (``target`` or ``pooled``). Runs no user code and loads no model.
+``start_us`` and ``end_us`` of the window, ``ignore`` (features left out). Record: ``separation`` (see
+domain_classifier.py in training), ``reference`` (``target`` or ``pooled``). Runs no user code and loads no model.
 """
 
 from dataclasses import asdict
@@ -23,12 +23,12 @@ from pilothouse.training.steps.common import Report, input_path, spec_of, step
 from pilothouse.training.times import micros
 
 MOST_ROWS = 60_000
-"""Training rows that are looked at, drawn by chance: windows of the reference are made of these."""
+"""Training rows in the random sample of which windows of the reference are made."""
 
 
 @step
 def run(request: StepRequest, report: Report) -> StepResult:
-    """Read, sample, classify, judge."""
+    """Read the rows, sample them, classify and judge."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     spec = spec_of(request)
@@ -47,7 +47,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
     reference_values, window_values, categorical = classifier.encode(names, before, now)
     report(0.1, f"telling {window.count} rows from {train.count}", {})
     with threadpool_limits(1):  # small fits: threads that wait for each other cost more than they give
-        found = classifier.separate(
+        separation = classifier.separate(
             names,
             categorical,
             Side(reference_values, train.times),
@@ -56,12 +56,12 @@ def run(request: StepRequest, report: Report) -> StepResult:
             length_us=max(1, int(options["end_us"]) - int(options["start_us"])),
             seed=request.seed,
         )
-    if found is None:
+    if separation is None:
         raise InvalidInputError(
             f"domain_classifier: {window.count} rows in the window and {train.count} training rows; "
             f"expected {classifier.FEWEST_ROWS} of each"
         )
-    return StepResult(ok=True, record={"separation": asdict(found), "reference": kind})
+    return StepResult(ok=True, record={"separation": asdict(separation), "reference": kind})
 
 
 def _rows(request: StepRequest, name: str, timestamp: str) -> Rows:
@@ -70,7 +70,7 @@ def _rows(request: StepRequest, name: str, timestamp: str) -> Rows:
 
 
 def _reference(train: Rows, match: dict[str, str | int | float | bool]) -> tuple[Rows, str]:
-    """The target's own rows where there are enough of them, else all: as for single columns."""
+    """The target's own rows where there are enough of them, else all, as for single columns."""
     if not match:
         return train, "pooled"
     chosen = train.matching(match)

@@ -1,11 +1,11 @@
-"""``evaluate``: a fresh process scores the hold-out, runs the gates and builds the reference. Runs no user code.
+"""``evaluate`` step: a fresh process scores the hold-out, runs the gates and builds the reference. Runs no user code.
 
 Inputs: ``model``, ``schema``, ``train``, ``holdout`` and, for each live version N, ``incumbent_N_model`` and
-``incumbent_N_schema``. Options: ``incumbents`` [{number, targets, trained_until_us}], ``data_gates`` (what the snapshot step
-found). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet, exact float64). Record: ``metrics`` with 95 %
-intervals (all rows, then slices), ``gates``, ``importance`` (feature to the loss of the metric when its values are
-shuffled), ``latency_us`` {p50, p95, p99, calls}, and the environment (python, platform, packages, threads), which
-user code cannot forge here.
+``incumbent_N_schema``. Options: ``incumbents`` [{number, targets, trained_until_us}], ``data_gates`` (what the snapshot
+step found). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet, exact float64). Record: ``metrics`` with
+95 % intervals (all rows, then slices), ``gates``, ``importance`` (feature to the loss of the metric when its values are
+shuffled), ``latency_us`` {p50, p95, p99, calls}, and the environment (python, platform, packages, threads), which user
+code cannot forge here.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ LATENCY_REPEATS = 50
 
 @step
 def run(request: StepRequest, report: Report) -> StepResult:
-    """Score, measure, judge, and build the reference."""
+    """Score the hold-out, measure and judge it, and build the reference."""
     spec = spec_of(request)
     model = input_path(request, "model").read_bytes()
     predictor = Predictor(model, InputSchema.from_bytes(input_path(request, "schema").read_bytes()))

@@ -1,8 +1,9 @@
-"""``fit``: train on the training rows; the only step that runs the user's training code. It never sees the hold-out.
+"""``fit`` step: train on the training rows; the only step beside ``trial`` that runs the user's training code. It never
+sees the hold-out.
 
-Inputs: ``train`` (parquet), ``model_folder``. Options: ``searched``, what a search by jobs of its own has found ({parameters,
-trials}); without it a search that the spec asks for runs here. Outputs: ``model`` (a skops file), ``schema`` (InputSchema),
-``trials`` (JSON, where a search ran). Record: the parameters used, the trials, the environment.
+Inputs: ``train`` (parquet), ``model_folder``. Options: ``searched``, the result of a search by jobs of its own
+({parameters, trials}); without it a search that the spec asks for runs here. Outputs: ``model`` (a skops file),
+``schema`` (InputSchema), ``trials`` (JSON, where a search ran). Record: the parameters used, the trials, the environment.
 """
 
 import json
@@ -22,7 +23,7 @@ from pilothouse.training.steps.common import Report, input_path, output_path, sp
 
 @step
 def run(request: StepRequest, report: Report) -> StepResult:
-    """Fit, write the model safely, and read it back once."""
+    """Fit the model, write it in the safe format, and read it back once."""
     spec = spec_of(request)
     rows = read_rows(input_path(request, "train"), spec)
     schema = schema_of(rows, spec)
@@ -37,6 +38,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
     model = fit(X, y, parameters)
     report(0.8, "writing the model", {})
     data = dump_model(model)
+    # read back, so that a file that cannot be served fails here and not at its deployment
     Predictor(data, schema)
     outputs = {
         "model": _write(request, "model.skops", data),

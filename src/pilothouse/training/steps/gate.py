@@ -1,8 +1,8 @@
-"""``gate``: the user's own function judges, in a process of its own, after the metrics are written.
+"""``gate`` step: the user's own gate function, in a process of its own, after the metrics are written.
 
 ``check(holdout: DataFrame, predictions: DataFrame, metrics: dict) -> (passed: bool, reason: str)``: the hold-out with its
-truth, the predictions row by row (event_time, truth, score, label, probability_…), and the metrics as
-``{"auc": {"value", "low", "high", "rows"}, "origin=JFK": {"auc": …}}``.
+outcomes, the predictions row by row (event_time, truth, score, label, probability_…), and the metrics as ``{"auc":
+{"value", "low", "high", "rows"}, "origin=JFK": {"auc": …}}``.
 
 Inputs: ``holdout``, ``predictions``, ``metrics`` (JSON), ``model_folder``. Record: ``gates`` (one GateResult).
 """
@@ -24,7 +24,7 @@ from pilothouse.training.user_code import call, load_function
 
 @step
 def run(request: StepRequest, report: Report) -> StepResult:
-    """Call the function once and keep what it says."""
+    """Call the function once and record its result."""
     spec = spec_of(request)
     name = spec.gates.function
     if name is None:
@@ -49,9 +49,9 @@ def run(request: StepRequest, report: Report) -> StepResult:
 
 
 def metrics_by_name(plain: list[dict[str, Any]]) -> dict[str, Any]:
-    """``{"auc": {…}}`` for all rows and ``{"origin=JFK": {"auc": {…}}}`` for slices."""
-    found: dict[str, Any] = {}
+    """Metrics as ``{"auc": {…}}`` for all rows and ``{"origin=JFK": {"auc": {…}}}`` for slices."""
+    by_name: dict[str, Any] = {}
     for metric in plain:
-        place = found.setdefault(metric["slice"], {}) if metric["slice"] else found
+        place = by_name.setdefault(metric["slice"], {}) if metric["slice"] else by_name
         place[metric["metric"]] = {key: metric[key] for key in ("value", "low", "high", "rows")}
-    return found
+    return by_name

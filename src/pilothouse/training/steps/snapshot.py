@@ -1,8 +1,8 @@
-"""``snapshot``: the exact rows of a training, cut in time, checked and digested. Runs no user code.
+"""``snapshot`` step: the exact rows of a training, cut in time, checked and digested. Runs no user code.
 
 Inputs: ``source`` (a file or folder). Options: ``as_of_us`` (microseconds or None). Outputs: ``snapshot``, ``train`` and
 ``holdout`` (parquet, sorted by time, without private and excluded columns). Record: the digests of rows and source,
-counts, times in microseconds, the schema, a summary of each column, and what the data checks found.
+counts, times in microseconds, the schema, a summary of each column, and the results of the data checks.
 """
 
 from dataclasses import asdict
@@ -25,7 +25,7 @@ from pilothouse.training.times import holdout_start, known_rows, micros, with_ut
 
 @step
 def run(request: StepRequest, report: Report) -> StepResult:
-    """Read the source, keep what was known, split it, check it, write it."""
+    """Read the source, keep the rows that were known, split, check and write them."""
     spec = spec_of(request)
     source = input_path(request, "source")
     digest = source_digest(source)

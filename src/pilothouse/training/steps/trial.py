@@ -1,7 +1,8 @@
-"""``trial``: one candidate of a search, scored on some folds in time of the training rows. Runs the user's training code.
+"""``trial`` step: one candidate of a search, scored on some folds in time of the training rows. Runs the user's training
+code.
 
-Inputs: ``train`` (parquet), ``model_folder``. Options: ``parameters`` (of the candidate), ``folds`` (which, 0 the oldest).
-Record: ``scores`` {fold: score in the primary metric's units, or None where the fold lacks a class}.
+Inputs: ``train`` (parquet), ``model_folder``. Options: ``parameters`` (of the candidate), ``folds`` (which, 0 the
+oldest). Record: ``scores`` {fold: score in the primary metric's units, or None where the fold lacks a class}.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ from pilothouse.training.steps.common import Report, input_path, spec_of, step
 
 @step
 def run(request: StepRequest, report: Report) -> StepResult:
-    """Fit and score fold after fold."""
+    """Fit and score one fold after another."""
     spec = spec_of(request)
     search = spec.training.search
     assert search is not None
@@ -27,6 +28,6 @@ def run(request: StepRequest, report: Report) -> StepResult:
     scores: dict[str, float | None] = {}
     for i, fold in enumerate(folds):
         report(i / len(folds), f"fold {fold + 1} of {search.folds}", {})
-        found = score_on_folds(search.folds, [fold], spec.primary_metric, fit, parameters, (X, y))
-        scores[str(fold)] = found[fold]
+        by_fold = score_on_folds(search.folds, [fold], spec.primary_metric, fit, parameters, (X, y))
+        scores[str(fold)] = by_fold[fold]
     return StepResult(ok=True, record={"scores": scores})

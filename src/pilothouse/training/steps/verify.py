@@ -1,4 +1,4 @@
-"""``verify``: the source is hashed again. A source that changed while it was used fails the training.
+"""``verify`` step: the source is hashed again. A source that changed while it was used fails the training.
 
 Inputs: ``source``. Options: ``source_digest``, as the snapshot step recorded it.
 """
