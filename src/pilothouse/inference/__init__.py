@@ -1,1 +1,2 @@
-"""A model from its bytes: the safe format, the input schema, encoding and predicting. Shared by serving and training."""
+"""Inference: a model from its bytes. The safe format, the input schema, encoding and predicting; shared by serving and
+training."""

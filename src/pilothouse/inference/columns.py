@@ -1,4 +1,4 @@
-"""Columns from a request, a file or a frame, made into the two kinds that a model knows."""
+"""Input columns from a request, a file or a frame, as the two kinds that a model knows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class InputColumns:
-    """A model's input: ``numeric[name]`` is float64[rows], NaN where missing; ``categorical[name]`` has None there."""
+    """Input of a model: ``numeric[name]`` is float64[rows], NaN where missing; ``categorical[name]`` is text, None where
+    missing."""
 
     rows: int
     numeric: dict[str, Numbers]
@@ -24,7 +25,7 @@ class InputColumns:
 
 
 def input_columns(schema: InputSchema, columns: Mapping[str, Any], rows: int) -> InputColumns:
-    """Pick the schema's features out of ``columns`` (lists or arrays of ``rows`` values); others are left alone.
+    """Features of the schema among ``columns`` (lists or arrays of ``rows`` values); others are left alone.
 
     Raises InvalidInputError naming the column that is absent, of another length, or holds text for a number.
     """

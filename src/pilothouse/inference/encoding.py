@@ -1,4 +1,4 @@
-"""From a model's input to what its estimator takes.
+"""Encoding of a model's input for its estimator.
 
 A pipeline of ours begins with a ColumnTransformer, which spends some 3 ms a call on checks whatever the rows. Where its
 first step is exactly the plain one (ordinal codes, then numbers as they are), the same matrix is built here directly.
@@ -16,7 +16,7 @@ Encode = Callable[[InputColumns], Any]
 
 
 def frame(schema: InputSchema, columns: InputColumns) -> Any:
-    """The input as a DataFrame: float64 columns, and text columns of dtype object; NaN where missing in both.
+    """DataFrame of the input: float64 columns, and text columns of dtype object; NaN where missing in both.
 
     NaN and not None: that alone is what scikit-learn's encoders and imputers take for missing. A column without a single
     value is text still: put in by pandas 2's ``fillna``, the NaN would make it one of numbers.
@@ -39,7 +39,7 @@ def frame(schema: InputSchema, columns: InputColumns) -> Any:
 
 
 def split(model: Any, schema: InputSchema) -> tuple[Encode, Any]:
-    """(a function that encodes the input, the estimator that takes what it gives)."""
+    """Function that encodes the input, and the estimator that takes its result."""
     shortcut = _ordinal_shortcut(model)
     if shortcut is None:
         return (lambda columns: frame(schema, columns)), model
@@ -47,6 +47,7 @@ def split(model: Any, schema: InputSchema) -> tuple[Encode, Any]:
 
 
 def _ordinal_shortcut(model: Any) -> Encode | None:
+    """Encoder of a pipeline whose first step is exactly the plain one; None for any other, which keeps scikit-learn's own."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OrdinalEncoder

@@ -1,4 +1,4 @@
-"""A model that answers: from verified bytes and its schema to scores, labels and probabilities."""
+"""Predictor: from verified bytes of a model and its schema to scores, labels and probabilities."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ from pilothouse.inference.schema import InputSchema
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Answers for n rows and k classes, in the order of the rows.
+    """Predictions for n rows and k classes, in the order of the rows.
 
     ``scores`` float64[n]: the positive class's probability (binary), the winning class's probability (multiclass) or the
-    predicted value (regression). ``labels``: the winning classes, empty for a regression. ``probabilities``
-    float64[n, k] in the order of the schema's classes, None for a regression.
+    predicted value (regression). ``labels``: the winning classes, empty for a regression. ``probabilities`` float64[n, k]
+    in the order of the schema's classes, None for a regression.
     """
 
     scores: Numbers
@@ -30,7 +30,7 @@ class Prediction:
 
 
 class Predictor:
-    """A loaded model. Nothing in it changes after it is made; several threads may ask it at once."""
+    """Loaded model. Nothing in it changes after it is made, so several threads may use it at once."""
 
     def __init__(self, model_bytes: bytes, schema: InputSchema) -> None:
         """Load ``model_bytes``. Raises IntegrityError where the file is not safe or does not fit ``schema``."""
@@ -40,11 +40,11 @@ class Predictor:
         self._encode, self._estimator = split(model, schema)
 
     def predict(self, columns: Mapping[str, Any], rows: int) -> Prediction:
-        """Answer for ``columns``: a list or array of ``rows`` values for each feature. Raises InvalidInputError."""
+        """Predictions for ``columns``: a list or array of ``rows`` values for each feature. Raises InvalidInputError."""
         return self.predict_columns(input_columns(self.schema, columns, rows))
 
     def predict_columns(self, columns: InputColumns) -> Prediction:
-        """Answer for columns that ``input_columns`` has prepared."""
+        """Predictions for columns that ``input_columns`` has prepared."""
         if columns.rows == 0:
             k = len(self.schema.classes)
             return Prediction(np.empty(0), [], np.empty((0, k)) if k else None)
@@ -59,35 +59,35 @@ class Predictor:
         return Prediction(np.ascontiguousarray(scores), labels, probabilities)
 
     def measure_latency_us(self, example: Mapping[str, Sequence[Any]], repeats: int) -> list[int]:
-        """Time ``repeats`` predictions of one row each, in microseconds, going round the rows of ``example``.
+        """Microseconds of ``repeats`` predictions of one row each, going round the rows of ``example``.
 
         A few are made beforehand and not counted, since the first calls of a process are slow.
         """
         total = len(example[self.schema.columns[0].name])
-        one = [
+        single_rows = [
             {name: values[i : i + 1] for name, values in example.items()} for i in range(min(total, repeats))
         ]
-        if not one:
+        if not single_rows:
             raise InvalidInputError(f"{self.schema.model}: no rows to measure the latency with")
-        for row in one[:3]:
+        for row in single_rows[:3]:
             self.predict(row, 1)
         times = []
         for i in range(repeats):
             start = time.perf_counter_ns()
-            self.predict(one[i % len(one)], 1)
+            self.predict(single_rows[i % len(single_rows)], 1)
             times.append((time.perf_counter_ns() - start) // 1_000)
         return times
 
 
 def _one_thread(model: Any) -> Any:
-    """The model with every ``n_jobs`` at 1: a forest that adds up its trees in several threads answers a little otherwise
-    each time, and one row is answered sooner without a pool."""
+    """Model with every ``n_jobs`` at 1: a forest that adds up its trees in several threads gives slightly different sums
+    each time, and one row is predicted sooner without a pool."""
     parallel = [name for name in model.get_params(deep=True) if name.split("__")[-1] == "n_jobs"]
     return model.set_params(**dict.fromkeys(parallel, 1)) if parallel else model
 
 
 def check_answers(model: Any, schema: InputSchema) -> list[int]:
-    """Where each of the model's classes stands in the schema's. Raises IntegrityError where the two do not fit."""
+    """Place of each of the model's classes in the schema's. Raises IntegrityError where the two do not fit."""
     name = type(model.steps[-1][1] if hasattr(model, "steps") else model).__name__
     if schema.task == "regression":
         if not hasattr(model, "predict") or hasattr(model, "predict_proba"):

@@ -1,4 +1,4 @@
-"""Model files: skops with a fixed list of types, never pickle. A type that is not on the list is not loaded.
+"""Model files in skops format with a fixed list of types, never pickle. A type that is not on the list is not loaded.
 
 The list holds what scikit-learn's own classifiers, regressors and transformers are made of, beyond what skops trusts by
 itself. It is never widened by what a file asks for.
@@ -25,16 +25,17 @@ ALLOWED_TYPES: tuple[str, ...] = (
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.tree._tree.Tree",
 )
+"""Types beyond skops's own trusted ones that a model file may hold."""
 
 _MERGED = frozenset({"bool", "bool_"})
-"""Python's and numpy's booleans, by name: numpy is not imported for this."""
+"""Names of Python's and numpy's boolean types: numpy is not imported for this."""
 
 MAXIMUM_UNPACKED_BYTES = 4 * 2**30
-"""A file that claims to unpack to more is refused before anything of it is read."""
+"""Unpacked size above which a file is refused before anything of it is read."""
 
 
 def dump_model(estimator: Any) -> bytes:
-    """A fitted estimator as bytes that ``load_model`` takes. Raises InvalidInputError naming the types it refuses, and
+    """Bytes of a fitted estimator that ``load_model`` takes. Raises InvalidInputError naming the types it refuses, and
     parameters that would come back as others."""
     import skops.io
 
@@ -58,7 +59,7 @@ def dump_model(estimator: Any) -> bytes:
 
 
 def load_model(data: bytes) -> Any:
-    """The estimator in ``data``, the very bytes whose digest was checked. Raises IntegrityError naming refused types."""
+    """Estimator from ``data``, the very bytes whose digest was checked. Raises IntegrityError naming refused types."""
     import skops.io
 
     _check_size(data)
@@ -74,7 +75,7 @@ def load_model(data: bytes) -> Any:
 
 
 def _merged(estimator: Any) -> list[str]:
-    """Parameters with keys that skops (0.16) writes as texts and makes again as ``bool(text)``: all of them True."""
+    """Parameters with keys that skops (0.16) writes as texts and reads back as ``bool(text)``: all of them True."""
     try:
         parameters = estimator.get_params(deep=True)
     except Exception:  # noqa: BLE001 - not an estimator, or one that cannot say: skops tells what is wrong with it

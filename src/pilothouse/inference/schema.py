@@ -1,4 +1,4 @@
-"""What a model takes in: the columns that it needs, their kinds, and the classes that it answers with."""
+"""Input schema of a model: the columns that it needs, their kinds, and its classes."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ ColumnKind = Literal["number", "category"]
 
 @dataclass(frozen=True, slots=True)
 class InputColumn:
-    """One feature. Numbers are float64 with NaN where missing; categories are text with None where missing."""
+    """Feature of a model. Numbers are float64 with NaN where missing; categories are text with None where missing."""
 
     name: str
     kind: ColumnKind
@@ -20,11 +20,11 @@ class InputColumn:
 
 @dataclass(frozen=True, slots=True)
 class InputSchema:
-    """The columns in the order in which the model was trained on them, and its classes in the order of scores.
+    """Columns in the order in which the model was trained on them, and its classes in the order of its probabilities.
 
-    ``classes`` is empty for a regression; of two classes the second is the positive one, whose probability is the
-    score. ``timestamp`` names the column that says when an event happened; it is not a feature. ``private`` columns
-    may arrive with a request and are never kept.
+    ``classes`` is empty for a regression; of two classes the second is the positive one, whose probability is the score.
+    ``timestamp`` names the column that holds the time of an event; it is not a feature. ``private`` columns may arrive
+    with a request and are never kept.
     """
 
     model: str
@@ -36,12 +36,12 @@ class InputSchema:
 
     @property
     def numeric(self) -> tuple[str, ...]:
-        """The names of the numeric features."""
+        """Names of the numeric features."""
         return tuple(column.name for column in self.columns if column.kind == "number")
 
     @property
     def categorical(self) -> tuple[str, ...]:
-        """The names of the categorical features."""
+        """Names of the categorical features."""
         return tuple(column.name for column in self.columns if column.kind == "category")
 
     def to_bytes(self) -> bytes:
@@ -50,7 +50,7 @@ class InputSchema:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "InputSchema":
-        """Read what ``to_bytes`` gave. Raises IntegrityError."""
+        """Schema from the bytes that ``to_bytes`` gave. Raises IntegrityError."""
         try:
             plain = json.loads(data)
             columns = tuple(InputColumn(c["name"], c["kind"]) for c in plain.pop("columns"))
