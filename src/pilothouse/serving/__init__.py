@@ -1,1 +1,1 @@
-"""The serving process of one target: Open Inference Protocol, predictions spooled to disk, versions as the hub says."""
+"""Serving process of one target: Open Inference Protocol, predictions spooled to disk, versions as the hub names them."""

@@ -1,8 +1,8 @@
-"""The Open Inference Protocol v2 over HTTP, as one plain ASGI app.
+"""Open Inference Protocol v2 over HTTP, as one plain ASGI app.
 
-``GET /v2``, ``/v2/health/live``, ``/v2/health/ready``, ``/v2/models/M[/versions/V]`` and its ``/ready``,
-``POST /v2/models/M[/versions/V]/infer``, and ``/v2/repository/index`` (GET or POST). A trailing slash is taken too. Every
-error is ``{"error": "one line"}``: 400 for what was sent, 404 for what is not served, 503 while nothing can be kept.
+``GET /v2``, ``/v2/health/live``, ``/v2/health/ready``, ``/v2/models/M[/versions/V]`` and its ``/ready``, ``POST
+/v2/models/M[/versions/V]/infer``, and ``/v2/repository/index`` (GET or POST). A trailing slash is taken too. Every error
+is ``{"error": "one line"}``: 400 for a bad request, 404 for what is not served, 503 while predictions cannot be spooled.
 """
 
 import asyncio
@@ -42,13 +42,15 @@ from pilothouse.serving.worker import Answer, Work, Worker
 log = logging.getLogger(__name__)
 
 MAXIMUM_WAITING = 1_000
-"""Requests that may wait for an answer at once; the next is asked to come back."""
+"""Requests that may wait for an answer at once; the next is told to come back."""
 _LARGE_BODY_BYTES = 256 * 1_024
+"""Bytes from which a body is parsed in a thread, so that the event loop goes on answering others."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+"""Host names under which a server on the loopback interface answers."""
 
 
 class ServingApp:
-    """The ASGI app of one target. ``roster()`` is the state of this moment."""
+    """ASGI app of one target. ``roster()`` gives the live versions of this moment."""
 
     def __init__(
         self, roster: Callable[[], Roster], worker: Worker, spool: Spool, *, only_loopback: bool
@@ -58,7 +60,7 @@ class ServingApp:
         self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; nothing but its answer leaves here."""
+        """Answer one request. No exception leaves here."""
         try:
             status, body = await self._route(scope, receive)
             headers = None
@@ -105,14 +107,12 @@ class ServingApp:
             return 200, await self._predict(scope, receive, loaded)
         except ClientGoneError:
             raise
-        except (
-            Exception
-        ):  # whatever it was, it was an error to this client; it is counted and goes on its way
+        except Exception:  # any failure is an error to this client: it is counted, and answered further up
             self._spool.count_error(loaded.stream)
             raise
 
     async def _predict(self, scope: Scope, receive: Receive, loaded: LoadedVersion) -> bytes:
-        self._spool.check()
+        self._spool.check()  # before the body is read: a prediction that cannot be kept is not made
         if self._waiting >= MAXIMUM_WAITING:
             raise UnavailableError(f"{MAXIMUM_WAITING} requests wait already; try again")
         if header(scope, b"inference-header-content-length") is not None:
@@ -122,11 +122,11 @@ class ServingApp:
             body = await read_body(scope, receive, MAXIMUM_BODY_BYTES)
             received_ns = time.perf_counter_ns()
             request = await _read(body, loaded)
-            found = await self._answered(loaded, request, received_ns)
+            result = await self._answered(loaded, request, received_ns)
         finally:
             self._waiting -= 1
         version = loaded.version
-        return infer_answer(version.model, version.version, request, found.prediction, found.first)
+        return infer_answer(version.model, version.version, request, result.prediction, result.first)
 
     async def _answered(self, loaded: LoadedVersion, request: Inference, received_ns: int) -> Answer:
         loop = asyncio.get_running_loop()
@@ -151,7 +151,7 @@ class ServingApp:
         return await future
 
     def _check_host(self, scope: Scope) -> None:
-        """A page in a browser on this machine must not reach a loopback server under another name."""
+        """Refuse other names of a loopback server: a page in a browser on this machine must not reach it by DNS rebinding."""
         if not self._only_loopback:
             return
         host = header(scope, b"host")
@@ -187,7 +187,7 @@ def _model_ready(roster: Roster, model: str, version: str | None) -> tuple[int, 
 
 
 def _index(roster: Roster) -> list[dict[str, str]]:
-    """Every live version, and every desired one that is not there yet with the reason."""
+    """Every live version, and every desired one that is not live yet, with the reason."""
     rows = [
         {"name": model, "version": str(loaded.version.version), "state": "READY", "reason": ""}
         for model, loaded in sorted(roster.live.items())

@@ -1,4 +1,4 @@
-"""How fast a version answers on this machine while nobody asks: what its latency is later judged against.
+"""Baseline latency of a version on this machine without traffic: what its latency is later compared with.
 
 Measured like the latency of a real request: from its body to its computed answer, through the same thread.
 """
@@ -17,11 +17,13 @@ from pilothouse.serving.protocol import read_inference
 from pilothouse.serving.worker import Answer, Work
 
 _WARM_UP, _REPEATS = 5, 60
+"""Requests that are not counted, and requests that are."""
 _PATIENCE_S = 60.0
+"""Seconds after which one prediction counts as failed."""
 
 
 def measure_baseline(loaded: LoadedVersion, submit: Callable[[Work], None], stopping: threading.Event) -> int:
-    """p95 (nearest rank) in microseconds over requests of one row, of zeros and missing categories.
+    """95th percentile (nearest rank) in microseconds over requests of one row, of zeros and missing categories.
 
     Raises PilothouseError where the model fails on it, UnavailableError where it takes a minute or the process stops.
     """
@@ -34,10 +36,10 @@ def _one(
     loaded: LoadedVersion, body: bytes, submit: Callable[[Work], None], stopping: threading.Event
 ) -> int:
     done = threading.Event()
-    found: list[tuple[int, Answer | PilothouseError]] = []
+    deliveries: list[tuple[int, Answer | PilothouseError]] = []
 
     def deliver(outcome: Answer | PilothouseError) -> None:
-        found.append((time.perf_counter_ns(), outcome))
+        deliveries.append((time.perf_counter_ns(), outcome))
         done.set()
 
     start = time.perf_counter_ns()
@@ -45,7 +47,7 @@ def _one(
     submit(Work(loaded, request.columns, np.zeros(1, dtype=np.int64), start, deliver, rehearsal=True))
     if stopping.is_set() or not done.wait(_PATIENCE_S):
         raise UnavailableError(f"one prediction takes longer than {_PATIENCE_S:.0f} seconds")
-    end, outcome = found[0]
+    end, outcome = deliveries[0]
     if isinstance(outcome, PilothouseError):
         raise outcome
     return end - start

@@ -1,4 +1,4 @@
-"""Ships sealed segments to the hub in the order in which they were sealed, and lets go of each on its receipt."""
+"""Shipper of sealed segments to the hub, in the order in which they were sealed; each is removed on its receipt."""
 
 import logging
 import random
@@ -14,10 +14,11 @@ from pilothouse.serving.vital_threads import vital_thread
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+"""Seconds before the first retry; the pause doubles up to the longest."""
 
 
 class Shipper:
-    """One thread between the spool and the hub."""
+    """Thread between the spool and the hub."""
 
     def __init__(self, spool: Spool, hub: HubClient) -> None:
         self._spool, self._hub = spool, hub

@@ -1,4 +1,4 @@
-"""For whoever asks a serving process: requests written, answers read. Imports nothing heavy.
+"""Requests and answers of the Open Inference Protocol for clients of a serving process. Imports nothing heavy.
 
 Kinds are those of the input schema: ``number`` (sent as FP64, null where missing) and ``category`` (sent as BYTES).
 """
@@ -20,11 +20,11 @@ def infer_body(
     request_id: str = "",
     outputs: Sequence[str] = (),
 ) -> bytes:
-    """The body of an ``infer`` request for ``rows``, one mapping of column to value each.
+    """Body of an ``infer`` request for ``rows``, one mapping of column to value each.
 
     ``schema_columns`` are InputColumns, or pairs of name and kind. ``timestamp`` names the column with the time of each
-    row (an aware datetime, ISO 8601 text, or microseconds since 1970); empty: the time of arrival counts. A value that
-    is absent, None or NaN is missing. Raises InvalidInputError.
+    row (an aware datetime, ISO 8601 text, or microseconds since 1970); empty: the time of arrival counts. A value that is
+    absent, None or NaN is missing. Raises InvalidInputError.
     """
     inputs = [
         _feature(name, kind, [row.get(name) for row in rows]) for name, kind in map(_pair, schema_columns)
@@ -41,7 +41,7 @@ def infer_body(
 
 
 def columns_of(metadata: Mapping[str, Any]) -> tuple[list[tuple[str, str]], str]:
-    """The columns with their kinds, and the timestamp's name, from a model's metadata (``GET /v2/models/NAME``)."""
+    """Columns with their kinds, and the timestamp's name, from a model's metadata (``GET /v2/models/NAME``)."""
     columns: list[tuple[str, str]] = []
     timestamp = ""
     for tensor in metadata["inputs"]:
@@ -53,23 +53,23 @@ def columns_of(metadata: Mapping[str, Any]) -> tuple[list[tuple[str, str]], str]
 
 
 def read_answer(body: bytes) -> dict[str, list[Any]]:
-    """Output name to its values, one a row (a list of k for ``predict_proba``). Raises UnavailableError."""
+    """Values of each output by its name, one a row (a list of k for ``predict_proba``). Raises UnavailableError."""
     try:
         document = json.loads(body)
-        found: dict[str, list[Any]] = {}
+        outputs: dict[str, list[Any]] = {}
         for tensor in document["outputs"]:
             data, shape = tensor["data"], tensor["shape"]
             wide = len(shape) == 2
-            found[tensor["name"]] = (
+            outputs[tensor["name"]] = (
                 [data[i * shape[1] : (i + 1) * shape[1]] for i in range(shape[0])] if wide else data
             )
-        return found
+        return outputs
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UnavailableError("the server's answer is not an inference response") from None
 
 
 def error_of(body: bytes) -> str:
-    """The message of an error's body; empty where it is none."""
+    """Message of an error's body; empty where it is none."""
     try:
         return str(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -109,7 +109,7 @@ def _time(name: str, value: Any) -> str | int:
 
 
 def _plain(value: Any) -> Any:
-    """numpy's scalars as Python's."""
+    """Python scalar of a numpy one."""
     return value.item() if hasattr(value, "item") else value
 
 

@@ -1,7 +1,7 @@
-"""Follows the desired state: asks the hub, fetches and loads what is new, swaps it in, reports.
+"""Follower of the desired state: asks the hub, fetches and loads new versions, swaps them in, reports.
 
-A version that cannot be fetched or loaded leaves the one before answering and is tried again later. State and artifacts
-are kept in the folder, so that the process starts while the hub is away.
+Where a version cannot be fetched or loaded, the one before goes on answering and the load is tried again later. State and
+artifacts are kept in the folder, so that the process starts while the hub is away.
 """
 
 import contextlib
@@ -31,22 +31,27 @@ from pilothouse.system.files import write_atomically
 log = logging.getLogger(__name__)
 
 POLL_S = 0.3
+"""Seconds between two questions for the desired state."""
 REPORT_S = 1.0
+"""Seconds after which an unchanged report is sent again."""
 _LONGEST_PAUSE_S = 2.0
+"""Longest pause while the hub is away."""
 _LIBRARIES = ("pandas", "skops.io", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline")
+"""Modules that loading a model imports."""
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
+"""Seconds before a version that failed is loaded again; they double up to the longest."""
 
 
 @dataclass(slots=True)
 class _Retry:
-    """When a version that failed is tried again, by the monotonic clock."""
+    """Next try of a version that failed, by the monotonic clock."""
 
     at: float
     pause: float
 
 
 class Follower:
-    """One thread between the hub and the roster. ``roster`` is replaced whole, never changed."""
+    """Thread between the hub and the roster. ``roster`` is replaced whole, never changed, so readers need no lock."""
 
     def __init__(
         self,
@@ -57,7 +62,8 @@ class Follower:
         spooled: Callable[[], int],
         submit: Callable[[Work], None],
     ) -> None:
-        """``spooled`` tells how many segments wait; ``submit`` takes the requests that a new version is measured with."""
+        """Follower of a target. ``spooled`` gives the number of segments that wait; ``submit`` takes the requests that a
+        new version is measured with."""
         self.roster = Roster()
         self._submit = submit
         self._target, self._hub, self._port, self._spooled = target, hub, port, spooled
@@ -75,12 +81,12 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop following; what is live stays."""
+        """Stop following; live versions stay."""
         self._stopping.set()
         self._thread.join(5.0)
 
     def _run(self) -> None:
-        self._recall()
+        self._recall()  # before the hub is asked: it may be away
         _import_libraries()
         pause = POLL_S
         while not self._stopping.is_set():
@@ -97,7 +103,7 @@ class Follower:
         self._hub.close()
 
     def _recall(self) -> None:
-        """Take up the state that was in force when the process last ran."""
+        """Apply the state that was in force when the process last ran."""
         try:
             state = msgspec.msgpack.decode(self._file.read_bytes(), type=DesiredState)
         except FileNotFoundError:
@@ -151,7 +157,7 @@ class Follower:
             self._load(version)
 
     def _load(self, version: DesiredVersion) -> None:
-        """Fetch, load, measure, swap; where that fails, say why and plan the next try."""
+        """Fetch, load, measure and swap in a version; where that fails, note the reason and plan the next try."""
         assert self._state is not None
         try:
             for digest in (version.schema_digest, version.model_digest):
@@ -187,7 +193,7 @@ class Follower:
         self.roster = replace(self.roster, failed={**self.roster.failed, version.model: reason})
 
     def _fetch(self, digest: str) -> None:
-        """Have the artifact in the folder, its bytes verified. Raises PilothouseError."""
+        """Fetch an artifact into the folder, its bytes verified. Raises PilothouseError."""
         try:
             self._artifacts.read(digest)
             return
@@ -203,7 +209,7 @@ class Follower:
         self._artifacts.put_bytes(data)
 
     def _forget_artifacts(self) -> None:
-        """Remove what neither the desired nor the live versions need."""
+        """Remove artifacts that neither the desired nor the live versions need."""
         versions = [*self.roster.desired.values(), *(loaded.version for loaded in self.roster.live.values())]
         needed = {digest for v in versions for digest in (v.model_digest, v.schema_digest)}
         for digest in [digest for digest in self._artifacts.digests() if digest not in needed]:
@@ -235,6 +241,6 @@ def _private(state: DesiredState, model: str) -> tuple[str, ...]:
 
 
 def _import_libraries() -> None:
-    """What loading any model imports, before the first one is wanted: the imports take seconds, a load a fraction."""
+    """Import what loading any model imports, before the first one is wanted: the imports take seconds, a load a fraction."""
     for name in _LIBRARIES:
         importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""The little of HTTP that the ASGI apps need: bodies read within bounds, JSON written."""
+"""HTTP helpers of the ASGI apps: bodies read within bounds, whole answers sent."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -11,10 +11,11 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _BODY_TIMEOUT_S = 30.0
+"""Seconds within which a whole body must arrive: a slow client must not hold its place for ever."""
 
 
 class HttpError(PilothouseError):
-    """An answer that is an error by HTTP's own rules. ``status`` is its code."""
+    """Error by HTTP's own rules, with the ``status`` code and headers of its answer."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -23,11 +24,11 @@ class HttpError(PilothouseError):
 
 
 class ClientGoneError(Exception):
-    """The client went away before its request was complete: there is nobody to answer."""
+    """Client that went away before its request was complete: nobody is there to answer."""
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """The first header of that lower-case name, as text."""
+    """First header of that lower-case name, as text; None where there is none."""
     for key, value in scope["headers"]:
         if key == name:
             text: str = value.decode("latin-1")
@@ -36,11 +37,13 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises HttpError: 413 beyond ``limit`` bytes, 408 where it takes too long, 415 if compressed."""
+    """Whole body of a request. Raises HttpError: 413 beyond ``limit`` bytes, 408 where it takes too long, 415 if
+    compressed."""
     encoding = header(scope, b"content-encoding")
     if encoding not in (None, "identity"):
         raise HttpError(415, "a compressed body is not taken; send it as it is")
     length = header(scope, b"content-length")
+    # refused before it is read; more than 15 digits without int(), which raises for very long numbers
     if length is not None and length.isdecimal() and (len(length) > 15 or int(length) > limit):
         raise _too_long(limit)
     try:
@@ -67,6 +70,7 @@ async def _pieces(receive: Receive, limit: int) -> bytes:
 
 
 def _too_long(limit: int) -> HttpError:
+    """Error for a body beyond the limit. The connection is closed, for the rest of the body still lies on it."""
     return HttpError(413, f"the body is longer than {limit:,} bytes", {"connection": "close"})
 
 
@@ -78,7 +82,7 @@ async def answer(
     headers: Mapping[str, str] | None = None,
 ) -> None:
     """Send one whole answer."""
-    found = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
-    found += [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
-    await send({"type": "http.response.start", "status": status, "headers": found})
+    fields = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    fields += [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+    await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})

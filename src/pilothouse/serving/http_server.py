@@ -8,16 +8,16 @@ import uvicorn
 
 
 class QuietServer(uvicorn.Server):
-    """Signals belong to whoever runs it: set ``should_exit`` to end it."""
+    """uvicorn server without signal handlers: whoever runs it sets ``should_exit`` to end it."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Leave them alone."""
+        """Context without uvicorn's signal handlers."""
         yield
 
 
 def quiet_server(app: Any, *, grace_s: int) -> QuietServer:
-    """A server that logs nothing and at its end gives open requests ``grace_s`` seconds."""
+    """Server that logs nothing and at its end gives open requests ``grace_s`` seconds."""
     return QuietServer(
         uvicorn.Config(
             app,

@@ -1,14 +1,15 @@
-"""Where the hub is."""
+"""Address of the hub."""
 
 from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError
 
 _LONGEST_SOCKET_PATH = 107
+"""Bytes of ``sun_path`` in ``struct sockaddr_un`` on Linux, less the closing 0."""
 
 
 def socket_path(hub: str) -> Path:
-    """The path in ``unix:PATH``. Raises InvalidInputError."""
+    """Path in ``unix:PATH``. Raises InvalidInputError for another form, or a path that is too long for a socket."""
     scheme, _, path = hub.partition(":")
     if scheme != "unix" or not path:
         raise InvalidInputError(f"{hub!r} does not name a hub: expected unix:PATH")

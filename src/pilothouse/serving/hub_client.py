@@ -1,4 +1,4 @@
-"""The serving process's side of the hub: HTTP over a unix socket, bodies in msgpack, one token for one target."""
+"""Client of the hub for a serving process: HTTP over a unix socket, bodies in msgpack, one token for one target."""
 
 import http.client
 import socket
@@ -19,6 +19,7 @@ from pilothouse.domain.wire import BatchReceipt, DesiredState, PredictionBatch, 
 from pilothouse.serving.protocol import shown_line
 
 MAXIMUM_ANSWER_BYTES = 2 * 2**30
+"""Bytes of an answer beyond which the hub is taken to be at fault."""
 _TIMEOUT_S = 30.0
 _ENCODER = msgspec.msgpack.Encoder()
 _T = TypeVar("_T")
@@ -32,10 +33,11 @@ _ERRORS: dict[int, type[PilothouseError]] = {
     413: InvalidInputError,
     422: InvalidInputError,
 }
+"""Errors by the status of the hub's answer; any other status is UnavailableError."""
 
 
 class HubClient:
-    """One connection to the hub, opened when needed and kept. For one thread.
+    """Connection to the hub, opened when needed and kept. For one thread.
 
     Every method raises UnavailableError where the hub is away or in trouble, and NotAllowedError, NotFoundError,
     ConflictError or InvalidInputError where it refuses.
@@ -47,24 +49,24 @@ class HubClient:
         self._connection: _UnixConnection | None = None
 
     def desired(self, revision: str) -> DesiredState | None:
-        """What to serve, or None where that is still ``revision``."""
+        """Desired state, or None where that is still ``revision``."""
         status, body = self._ask("GET", "/v1/desired", headers={"If-None-Match": f'"{revision}"'})
         return None if status == 304 else _decode(body, DesiredState)
 
     def artifact(self, digest: str) -> bytes:
-        """The bytes that the hub has under ``digest``; whoever asks checks them."""
+        """Bytes that the hub has under ``digest``; the caller verifies them."""
         return self._ask("GET", f"/v1/artifacts/{digest}")[1]
 
     def send_batch(self, batch: PredictionBatch) -> BatchReceipt:
-        """Hand in a batch; the receipt says that it is committed."""
+        """Receipt of a batch, which says that it is committed."""
         return _decode(self._ask("POST", "/v1/batches", _ENCODER.encode(batch))[1], BatchReceipt)
 
     def report(self, report: ServingReport) -> None:
-        """Tell the hub how this process is."""
+        """Send the state of this process to the hub."""
         self._ask("POST", "/v1/report", _ENCODER.encode(report))
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -124,7 +126,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        """Connect to the path instead of a host."""
+        """Connect to the path in place of a host."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_TIMEOUT_S)
         self.sock.connect(str(self._path))

@@ -1,4 +1,4 @@
-"""Which version of each model answers now. Swapped whole, so that a request sees one state of it and keeps its version."""
+"""Live version of each model. The roster is swapped whole, so that a request sees one state of it and keeps its version."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,22 +14,22 @@ from pilothouse.serving.spool import Stream
 
 @dataclass(frozen=True, slots=True)
 class LoadedVersion:
-    """A version that can answer. A request that began on it ends on it, whatever is swapped meanwhile."""
+    """Version that can answer. A request that began on it ends on it, whatever is swapped meanwhile."""
 
     version: DesiredVersion
     predictor: Predictor
     private: tuple[str, ...]
     baseline_us: int
-    """p95 of a request of one row in microseconds, measured in this process before the version answered."""
+    """95th percentile of a request of one row in microseconds, measured in this process before the version answered."""
 
     @property
     def schema(self) -> InputSchema:
-        """What it takes in."""
+        """Input schema of the version."""
         return self.predictor.schema
 
     @property
     def stream(self) -> Stream:
-        """Where its predictions are spooled, and which columns of them: private ones never."""
+        """Stream in which its predictions are spooled, with the columns that are kept: private ones never."""
         hidden = {*self.private, *self.schema.private}
         return Stream(
             self.version.model,
@@ -41,23 +41,24 @@ class LoadedVersion:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """One state of the fleet of this process. ``failed``: why a model's desired version could not be loaded."""
+    """Desired and live versions of this process at one moment. ``failed``: why a model's desired version could not be
+    loaded."""
 
     known: bool = False
-    """False until somebody has said what to serve."""
+    """False until the hub, or the kept state, has named the desired versions."""
     desired: Mapping[str, DesiredVersion] = field(default_factory=dict)
     live: Mapping[str, LoadedVersion] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
-        """True while every model that this target should serve is answered for, by whichever version."""
+        """True while every model that this target should serve has a live version, whichever it is."""
         return self.known and all(model in self.live for model in self.desired)
 
     def find(self, model: str, version: str | None) -> LoadedVersion:
-        """The live version of ``model``; of a version that is asked for by number, that one.
+        """Live version of ``model``; with a ``version`` number, that one.
 
-        Raises NotFoundError, or UnavailableError for what is to be served and is not there yet: trying again helps.
+        Raises NotFoundError, or UnavailableError for what is desired and not live yet: trying again helps.
         """
         loaded = self.live.get(model)
         if loaded is None:
@@ -77,7 +78,7 @@ class Roster:
 
 
 def load_predictor(version: DesiredVersion, artifacts: ArtifactStore) -> Predictor:
-    """Load a version whose artifacts are there. Raises IntegrityError, NotFoundError, UnavailableError."""
+    """Predictor of a version whose artifacts are there. Raises IntegrityError, NotFoundError, UnavailableError."""
     schema = InputSchema.from_bytes(artifacts.read(version.schema_digest))
     if schema.model != version.model:
         raise IntegrityError(f"the schema of {version.model} is {shown_line(schema.model, 80)}'s")

@@ -1,8 +1,8 @@
-"""The serving process: ``python -I -m pilothouse.serving.main --target T --hub unix:PATH --folder F --token-file F``.
+"""Serving process: ``python -I -m pilothouse.serving.main --target T --hub unix:PATH --folder F --token-file F``.
 
 It takes its port, gives up every file but its folder and its libraries (Landlock) and every TCP port but that one, and
-only then imports the libraries and loads models. SIGTERM: no new connection, running requests are answered, the spool
-is flushed and offered to the hub, exit 0.
+only then imports the libraries and loads models. SIGTERM: no new connection, running requests are answered, the spool is
+flushed and offered to the hub, exit 0.
 """
 
 import argparse
@@ -30,6 +30,7 @@ log = logging.getLogger("pilothouse.serving")
 Isolation = Literal["require", "warn"]
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""Variables by which BLAS and OpenMP libraries take their number of threads."""
 _BACKLOG = 512
 
 
@@ -58,7 +59,9 @@ def serve(
     folder = folder.absolute()
     token_file = (token_file or folder / "token").absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in _ONE_THREAD:  # two cores serve several targets; and they must be set before numpy is imported
+    for (
+        name
+    ) in _ONE_THREAD:  # the libraries read them when numpy is imported; several targets share the cores
         os.environ[name] = "1"
     with _locked(folder), _listening(host, port) as listener:
         port = listener.getsockname()[1]
@@ -108,7 +111,7 @@ def _give_up_all_but(folder: Path, token_file: Path, port: int, isolation: Isola
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Two processes must not write one spool."""
+    """Lock on the folder: two processes must not write one spool."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -126,7 +129,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         raise InvalidInputError(f"{port} is not a port: expected 0 to 65535")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        # With its protocol said: asyncio sets TCP_NODELAY only where it sees that, and answers take 40 ms without.
+        # With its protocol: asyncio sets TCP_NODELAY only where it sees IPPROTO_TCP, and answers take 40 ms without.
         listener = socket.socket(family, kind, protocol)
     except (OSError, OverflowError) as error:
         raise InvalidInputError(f"{host}:{port} is not an address to listen on: {error}") from None

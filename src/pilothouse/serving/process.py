@@ -1,4 +1,4 @@
-"""The parts of a serving process put together, run, and stopped in order."""
+"""Parts of a serving process put together, run, and stopped in order."""
 
 import asyncio
 import ipaddress
@@ -20,9 +20,11 @@ from pilothouse.serving.worker import Worker
 log = logging.getLogger(__name__)
 
 _GRACE_S = 10
+"""Seconds that running requests have at the end."""
 _LAST_SHIPPING_S = 3.0
+"""Seconds for which sealed segments are still offered to the hub at the end."""
 _SWITCH_INTERVAL_S = 0.001
-"""The event loop gets its turn sooner while a model computes in its thread."""
+"""Interpreter's switch interval: the event loop gets its turn sooner while a model computes in its thread."""
 
 
 def run(
@@ -34,11 +36,10 @@ def run(
     spool_bytes: int,
 ) -> None:
     """Serve on ``listener`` until SIGTERM or SIGINT, then finish, flush and return."""
-    for library in ("uvicorn", "uvicorn.error"):  # it says what we say already
+    for library in ("uvicorn", "uvicorn.error"):  # their messages repeat ours
         logging.getLogger(library).setLevel(logging.WARNING)
-    warnings.filterwarnings(
-        "ignore", ".*joblib will operate in serial mode", UserWarning
-    )  # as it should, here
+    # serial mode is what is wanted here
+    warnings.filterwarnings("ignore", ".*joblib will operate in serial mode", UserWarning)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     spool = Spool(folder / "spool", target, SpoolLimits(total_bytes=spool_bytes))
     worker = Worker(spool)
@@ -56,6 +57,7 @@ def run(
         asyncio.run(_answer_requests(app, listener))
     finally:
         log.info("stopping: flushing the spool")
+        # in the order in which work flows: each part finishes what the one before has handed on
         follower.stop()
         worker.stop()
         spool.close()

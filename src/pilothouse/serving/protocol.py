@@ -1,16 +1,16 @@
-"""The documents of the Open Inference Protocol v2 (REST): requests read, answers and metadata written.
+"""Documents of the Open Inference Protocol v2 (REST): requests read, answers and metadata written.
 
 Inputs: one tensor for each feature of the model, named like its column; numbers as FP*, INT*, UINT* or BOOL, categories
-as BYTES. A tensor named like the model's timestamp column is optional and says when each row happened: ISO 8601 with an
-offset (BYTES) or microseconds since 1970 (INT64); without it, that is the time of arrival. Tensors of private columns
-may be sent and are dropped; any other name is an error.
+as BYTES. A tensor named like the model's timestamp column is optional and holds the time of each row: ISO 8601 with an
+offset (BYTES) or microseconds since 1970 (INT64); without it, that is the time of arrival. Tensors of private columns may
+be sent and are dropped; any other name is an error.
 
 Outputs, each of shape ``[n]`` unless said otherwise:
 
 ``predict``        the answer: the winning class (BYTES), or the predicted value (FP64) for a regression
 ``score``          FP64: the positive class's probability (binary), the winning class's (multiclass), or the value
-``label``          BYTES: the winning class; not there for a regression
-``prediction_id``  BYTES: under this id the true outcome is handed in later
+``label``          BYTES: the winning class; absent for a regression
+``prediction_id``  BYTES: the id under which the outcome is handed in later
 ``predict_proba``  FP64 ``[n, k]``, classes in the order of the model's metadata; only where a request asks for it
 """
 
@@ -33,6 +33,7 @@ from pilothouse.serving.tensors import InputTensor, read_column, read_event_time
 MAXIMUM_BODY_BYTES = 16 * 2**20
 MAXIMUM_ROWS = 10_000
 MAXIMUM_ID = 256
+"""Characters of a request's id."""
 
 
 class RequestedOutput(msgspec.Struct, frozen=True):
@@ -53,12 +54,12 @@ class InferRequest(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """A request that has been checked against a model's schema."""
+    """Request that has been checked against a model's schema."""
 
     id: str | None
     columns: InputColumns
     event_times: npt.NDArray[np.int64] | None
-    """Microseconds since 1970 by row; None where the request does not say."""
+    """Microseconds since 1970 by row; None where the request has no times."""
     outputs: tuple[str, ...]
 
 
@@ -67,7 +68,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def read_inference(body: bytes, schema: InputSchema, private: Sequence[str]) -> Inference:
-    """Read the body of an ``infer`` request. Raises InvalidInputError with one line; nothing else."""
+    """Request from the body of an ``infer`` call. Raises InvalidInputError with one line; nothing else."""
     request = _decode(body)
     if request.id is not None and len(request.id) > MAXIMUM_ID:
         raise InvalidInputError(f"the id is longer than {MAXIMUM_ID} characters")
@@ -99,20 +100,20 @@ def _by_name(
 ) -> dict[str, InputTensor]:
     features = {column.name for column in schema.columns}
     dropped = {*private, *schema.private} - features
-    found: dict[str, InputTensor] = {}
+    tensors: dict[str, InputTensor] = {}
     for tensor in inputs:
         if tensor.name in dropped:
             continue
         if tensor.name not in features and tensor.name != schema.timestamp:
             expected = ", ".join(column.name for column in schema.columns)
             raise InvalidInputError(f"unknown input {shown(tensor.name)}; expected {expected}")
-        if tensor.name in found:
+        if tensor.name in tensors:
             raise InvalidInputError(f"input {shown(tensor.name)} is there twice")
-        found[tensor.name] = tensor
-    missing = [column.name for column in schema.columns if column.name not in found]
+        tensors[tensor.name] = tensor
+    missing = [column.name for column in schema.columns if column.name not in tensors]
     if missing:
         raise InvalidInputError(f"missing input {', '.join(missing)}; expected a tensor for each feature")
-    return found
+    return tensors
 
 
 def _rows(tensors: dict[str, InputTensor], schema: InputSchema) -> int:
@@ -141,7 +142,7 @@ def _requested(outputs: Sequence[RequestedOutput] | None, schema: InputSchema) -
 
 
 def output_names(schema: InputSchema) -> tuple[str, ...]:
-    """The outputs that a model can give, in order."""
+    """Names of the outputs that a model can give, in order."""
     if schema.task == "regression":
         return ("predict", "score", "prediction_id")
     return ("predict", "score", "label", "prediction_id", "predict_proba")
@@ -154,7 +155,7 @@ def infer_answer(
     prediction: Prediction,
     first: PredictionId,
 ) -> bytes:
-    """The body of the answer. ``first`` is the id of the first row; the others count on from it."""
+    """Body of the answer. ``first`` is the id of the first row; the others count on from it."""
     rows = request.columns.rows
     answer: dict[str, Any] = {"model_name": model, "model_version": str(version)}
     if request.id is not None:
@@ -180,12 +181,12 @@ def _tensor(name: str, datatype: str, shape: list[int], data: list[Any]) -> dict
 
 
 def server_metadata() -> dict[str, Any]:
-    """``GET /v2``."""
+    """Document of ``GET /v2``."""
     return {"name": "pilothouse", "version": __version__, "extensions": ["model_repository"]}
 
 
 def model_metadata(schema: InputSchema, version: int) -> dict[str, Any]:
-    """``GET /v2/models/NAME``. −1 is the number of rows."""
+    """Document of ``GET /v2/models/NAME``. A −1 in a shape is the number of rows."""
     inputs: list[dict[str, Any]] = [
         {"name": column.name, "datatype": "FP64" if column.kind == "number" else "BYTES", "shape": [-1]}
         for column in schema.columns
@@ -210,12 +211,12 @@ def model_metadata(schema: InputSchema, version: int) -> dict[str, Any]:
 
 
 def encode(document: Any) -> bytes:
-    """A document as JSON."""
+    """JSON of a document."""
     return _ENCODER.encode(document)
 
 
 def error_document(message: str) -> bytes:
-    """``{"error": …}`` in one line."""
+    """JSON of an error: ``{"error": …}`` in one line."""
     return _ENCODER.encode({"error": " ".join(message.split())})
 
 
@@ -224,7 +225,7 @@ def _line(error: BaseException) -> str:
 
 
 def shown_line(text: str, limit: int = 300) -> str:
-    """Text that may hold what came from outside, as one printable line."""
+    """Text that may hold what came from outside, as one printable line of at most ``limit`` characters."""
     line = " ".join(text.split())
     clean = "".join(char if char.isprintable() else "�" for char in line)
     return clean if len(clean) <= limit else clean[: limit - 3] + "..."

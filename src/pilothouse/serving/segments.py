@@ -1,8 +1,8 @@
 """Segment files of the spool: a header, then one record for each request, appended and never changed.
 
-Each frame is its length and CRC-32 (two little-endian uint32) and a msgpack body. A frame that is short or whose sum
-does not fit ends the file: it was being written when the process or the machine stopped, and nobody was told that it
-is safe. A segment becomes one ``PredictionBatch``; its rows are the batch's, in order.
+Each frame is its length and CRC-32 (two little-endian uint32) and a msgpack body. A frame that is short or whose checksum
+does not fit ends the file: it was being written when the process or the machine stopped, and its request was not
+acknowledged. A segment becomes one ``PredictionBatch``; its rows are the batch's, in order.
 """
 
 import os
@@ -18,11 +18,12 @@ from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.wire import PredictionBatch, RequestTiming, code_texts, pack_timings
 
 _FRAME = struct.Struct("<II")
+"""Head of a frame: length of the body, CRC-32 of the body."""
 _FORMAT = 1
 
 
 class SegmentHeader(msgspec.Struct, frozen=True, array_like=True, tag="segment"):
-    """What all records of a segment share."""
+    """Header of a segment: what all its records share."""
 
     producer: str
     sequence: int
@@ -35,7 +36,7 @@ class SegmentHeader(msgspec.Struct, frozen=True, array_like=True, tag="segment")
 
 
 class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, tag="prediction"):
-    """One request: columns in the header's order, as in PredictionBatch."""
+    """Record of one request: columns in the header's order, as in PredictionBatch."""
 
     rows: int
     event_times: bytes
@@ -48,7 +49,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, tag="predic
 
 
 class ErrorRecord(msgspec.Struct, frozen=True, array_like=True, tag="errors"):
-    """Requests that were answered with an error."""
+    """Record of requests that were answered with an error."""
 
     count: int
 
@@ -62,7 +63,7 @@ _RECORD = msgspec.msgpack.Decoder(Record)
 
 @dataclass(frozen=True, slots=True)
 class SegmentContent:
-    """What is safely in a segment file. ``whole_bytes`` is where its last whole frame ends."""
+    """Whole frames of a segment file. ``whole_bytes`` is where the last of them ends."""
 
     header: SegmentHeader
     records: tuple[Record, ...]
@@ -70,18 +71,18 @@ class SegmentContent:
 
     @property
     def rows(self) -> int:
-        """Predictions in it."""
+        """Number of predictions."""
         return sum(record.rows for record in self.records if isinstance(record, PredictionRecord))
 
 
 def frame(body: SegmentHeader | Record) -> bytes:
-    """A header or record as it stands in the file."""
+    """Bytes of a header or record in the file."""
     data = _ENCODER.encode(body)
     return _FRAME.pack(len(data), zlib.crc32(data)) + data
 
 
 def read_segment(path: Path, size: int | None = None) -> SegmentContent | None:
-    """Everything up to the first frame that is not whole, or up to ``size``; None where not even the header is.
+    """Content up to the first frame that is not whole, or up to ``size``; None where not even the header is.
 
     Raises IntegrityError where a whole frame is none of ours (another format), OSError where it cannot be read.
     """
@@ -100,7 +101,7 @@ def read_segment(path: Path, size: int | None = None) -> SegmentContent | None:
 
 
 def truncate(path: Path, whole_bytes: int) -> None:
-    """Cut the torn tail off, durably."""
+    """Cut a torn tail off, durably."""
     descriptor = os.open(path, os.O_WRONLY)
     try:
         os.ftruncate(descriptor, whole_bytes)
@@ -110,7 +111,7 @@ def truncate(path: Path, whole_bytes: int) -> None:
 
 
 def to_batch(header: SegmentHeader, records: Sequence[Record]) -> PredictionBatch:
-    """The batch that the hub takes."""
+    """Batch of a segment's records, as the hub takes it."""
     predictions = [record for record in records if isinstance(record, PredictionRecord)]
     return PredictionBatch(
         producer=header.producer,

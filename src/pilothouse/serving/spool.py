@@ -1,9 +1,9 @@
-"""The spool: every answered prediction is on disk before its answer leaves, and stays there until the hub has it.
+"""Spool of predictions: each is on disk before its answer leaves, and stays there until the hub has it.
 
-One thread owns the open segments. It takes all records that wait, gives them their ids, writes them, calls fdatasync
-once for each segment touched (group commit), and only then lets the answers go. A segment is sealed by rows, bytes or
-age, handed to the shipper, and removed when the hub has acknowledged it. The spool is bounded: when it or the disk is
-full, records are refused and nothing is dropped.
+One thread owns the open segments. It takes all records that wait, gives them their ids, writes them, calls fdatasync once
+for each segment touched (group commit), and only then lets the answers go. A segment is sealed by rows, bytes or age,
+handed to the shipper, and removed when the hub has acknowledged it. The spool is bounded: when it or the disk is full,
+records are refused and nothing is dropped.
 
 A producer is named at random for each start and each version, and numbers its segments from 0: no sequence has to be
 remembered from one start to the next, so none can be used twice.
@@ -37,24 +37,24 @@ from pilothouse.system.files import sync_folder
 log = logging.getLogger(__name__)
 
 Completion = Callable[[PredictionId | PilothouseError], None]
-"""Called in the spool's thread: the id of the record's first row once it is on disk, or why it is not."""
+"""Function called in the spool's thread with the id of the record's first row once it is on disk, or with the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolLimits:
-    """When a segment is sealed, and how much the spool may hold."""
+    """Bounds at which a segment is sealed, and of the whole spool."""
 
     rows: int = 4_096
     segment_bytes: int = 4 * 2**20
     age_s: float = 1.0
     total_bytes: int = 2**30
     free_bytes: int = 128 * 2**20
-    """Left free on the disk for everybody else."""
+    """Bytes left free on the disk for other programs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What shares segments: one version with the columns that are kept of it."""
+    """Version with the columns that are kept of it; its predictions share segments."""
 
     model: str
     version: int
@@ -64,7 +64,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A segment that will not grow any more."""
+    """Segment that will not grow any more."""
 
     path: Path
     size: int
@@ -72,7 +72,7 @@ class Sealed:
 
 @dataclass(slots=True)
 class _Open:
-    """A segment that grows. ``size`` is what is on disk for certain."""
+    """Segment that grows. ``size`` counts the bytes that are on disk for certain."""
 
     path: Path
     descriptor: int
@@ -88,7 +88,7 @@ class _Open:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A prediction to write, or (without a record) an error to count."""
+    """Prediction to write, or (without a record) an error to count."""
 
     stream: Stream
     record: PredictionRecord | None
@@ -121,7 +121,7 @@ class Spool:
         self._thread.start()
 
     def append(self, stream: Stream, record: PredictionRecord, complete: Completion) -> None:
-        """Have ``record`` written; ``complete`` hears when it is safe, or why it is not."""
+        """Have ``record`` written; ``complete`` is called when it is safe, or with the error."""
         self._entries.put(_Entry(stream, record, complete))
 
     def count_error(self, stream: Stream) -> None:
@@ -134,11 +134,11 @@ class Spool:
 
     @property
     def segments(self) -> int:
-        """Sealed segments that the hub has not acknowledged."""
+        """Number of sealed segments that the hub has not acknowledged."""
         return len(self._sealed)
 
     def next_sealed(self, timeout: float) -> Sealed | None:
-        """The oldest sealed segment, waiting ``timeout`` seconds for one."""
+        """Oldest sealed segment, after waiting up to ``timeout`` seconds for one; None where there is none."""
         with self._changed:
             self._changed.wait_for(lambda: self._sealed, timeout)
             return self._sealed[0] if self._sealed else None
@@ -151,10 +151,11 @@ class Spool:
         self._consider_space(at_once=True)
 
     def set_aside(self, segment: Sealed) -> Path:
-        """Move a segment that the hub will never take into ``refused/``, where somebody can look at it."""
+        """Move a segment that the hub will never take into ``refused/``, for an operator to look at; returns its new path."""
         place = self._folder / "refused" / segment.path.name
         place.parent.mkdir(mode=0o700, exist_ok=True)
         segment.path.rename(place)
+        # both folders: after a power cut the segment must be in one of them
         sync_folder(place.parent)
         sync_folder(self._folder)
         self._take_off(segment)
@@ -220,9 +221,7 @@ class Spool:
             else:
                 self._place(entry.stream, entry.record, entry.complete)
                 taken += entry.record.rows
-            if (
-                taken >= self._limits.rows
-            ):  # a segment becomes one batch, which the hub takes within bounds too
+            if taken >= self._limits.rows:  # a segment becomes one batch, whose rows the hub bounds too
                 break
             try:
                 entry = self._entries.get_nowait()
@@ -254,7 +253,7 @@ class Spool:
         segment.completions.append((complete, place))
 
     def _place_errors(self) -> None:
-        """Errors go with the stream's open segment; while there is no room for one they are counted on."""
+        """Count errors in the stream's open segment; while there is no room for one they go on waiting."""
         for stream, count in list(self._errors.items()):
             try:
                 self._space.check()
@@ -296,7 +295,7 @@ class Spool:
             try:
                 _write_all(segment.descriptor, data)
                 os.fdatasync(segment.descriptor)
-                if segment.size == 0:
+                if segment.size == 0:  # a new file: its name must survive a power cut too
                     sync_folder(self._folder)
             except OSError as error:
                 self._give_up(stream, segment)

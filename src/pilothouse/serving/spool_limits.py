@@ -1,4 +1,4 @@
-"""How much the spool may hold, and how much of the disk it leaves to others."""
+"""Limits of the spool: how much it may hold, and how much of the disk it leaves to others."""
 
 import os
 import time
@@ -7,10 +7,11 @@ from pathlib import Path
 from pilothouse.domain.errors import UnavailableError
 
 _LOOK_EVERY_S = 1.0
+"""Seconds between two looks at the free space."""
 
 
 class Space:
-    """Says whether there is room. ``refusal`` is empty while there is."""
+    """Room for the spool. ``refusal`` is empty while there is some, else the reason why not."""
 
     def __init__(self, folder: Path, total_bytes: int, free_bytes: int) -> None:
         self.refusal = ""
@@ -43,7 +44,7 @@ class Space:
         )
 
     def write_failed(self, error: OSError) -> UnavailableError:
-        """Refuse for a second after a write that failed; returns what to tell those who waited for it."""
+        """Refuse for a second after a write that failed; returns the error for those who waited for it."""
         self._looked = time.monotonic()
         self.refusal = f"the spool cannot be written: {error.strerror} ({self._folder.name}): check the disk"
         return UnavailableError(self.refusal)

@@ -17,11 +17,12 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
 
 MAXIMUM_TEXT = 1_024
-"""Characters of one category or timestamp; a longer one is no category."""
+"""Characters of one category or timestamp."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _EARLIEST_US = -62_135_596_800_000_000
+"""Microseconds of the first moment of the year 1 and, below, the last of the year 9999: what ``datetime`` can hold."""
 _LATEST_US = 253_402_300_799_999_999
 
 _INTEGERS = {
@@ -43,7 +44,7 @@ class InputTensor(msgspec.Struct, frozen=True):
 
 
 def row_count(tensor: InputTensor) -> int:
-    """The number of rows that the tensor's shape says. Raises InvalidInputError."""
+    """Number of rows in the tensor's shape. Raises InvalidInputError."""
     shape = tensor.shape
     if len(shape) not in (1, 2) or shape[0] < 0 or (len(shape) == 2 and shape[1] != 1):
         raise InvalidInputError(
@@ -53,7 +54,7 @@ def row_count(tensor: InputTensor) -> int:
 
 
 def flat_values(tensor: InputTensor) -> list[Any]:
-    """The tensor's values in row-major order, nested or flat, one a row. Raises InvalidInputError."""
+    """Values of the tensor in row-major order, nested or flat, one a row. Raises InvalidInputError."""
     rows, values = row_count(tensor), tensor.data
     if values and type(values[0]) is list:
         if len(tensor.shape) != 2:
@@ -73,7 +74,7 @@ def flat_values(tensor: InputTensor) -> list[Any]:
 
 
 def read_numbers(tensor: InputTensor) -> npt.NDArray[np.float64]:
-    """A numeric feature as float64[n], NaN where null. Raises InvalidInputError naming the first bad value."""
+    """Numeric feature as float64[n], NaN where null. Raises InvalidInputError naming the first bad value."""
     values, datatype = flat_values(tensor), tensor.datatype
     kinds = set(map(type, values))
     if datatype in _FLOATS:
@@ -103,7 +104,7 @@ def read_numbers(tensor: InputTensor) -> npt.NDArray[np.float64]:
 
 
 def read_categories(tensor: InputTensor) -> list[str | None]:
-    """A categorical feature as text, None where null. Whole numbers and BOOL are taken as their text."""
+    """Categorical feature as text, None where null; whole numbers and BOOL become their text. Raises InvalidInputError."""
     values, datatype = flat_values(tensor), tensor.datatype
     kinds = set(map(type, values))
     if datatype == "BYTES":
@@ -125,7 +126,8 @@ def read_categories(tensor: InputTensor) -> list[str | None]:
 
 
 def read_event_times(tensor: InputTensor) -> npt.NDArray[np.int64]:
-    """When each row happened, int64[n] microseconds since 1970, UTC: ISO 8601 with an offset (BYTES), or INT64."""
+    """Time of each row, int64[n] microseconds since 1970, UTC: ISO 8601 with an offset (BYTES), or INT64. Raises
+    InvalidInputError."""
     values, datatype = flat_values(tensor), tensor.datatype
     kinds = set(map(type, values))
     if datatype == "INT64":
@@ -143,12 +145,12 @@ def read_event_times(tensor: InputTensor) -> npt.NDArray[np.int64]:
 
 
 def read_column(kind: str) -> Callable[[InputTensor], Any]:
-    """The reader for a schema's kind of column."""
+    """Reader for a schema's kind of column."""
     return read_numbers if kind == "number" else read_categories
 
 
 def shown(value: object) -> str:
-    """A value from outside for an error line: one line, escaped, 60 characters at most."""
+    """Text of a value from outside for an error line: one line, escaped, 60 characters at most."""
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -8,12 +8,13 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 EXIT_CODE = 70
+"""Exit code of a process whose vital thread failed (EX_SOFTWARE of sysexits.h)."""
 
 
 def vital_thread(target: Callable[[], None], name: str) -> threading.Thread:
-    """A thread whose unexpected end ends the process at once, so that its supervisor starts a sound one.
+    """Thread whose unexpected end ends the process at once, so that its supervisor starts a new one.
 
-    Requests that wait for a dead thread would hang for ever; what was acknowledged is on disk already.
+    Requests that wait for a dead thread would hang for ever; acknowledged predictions are on disk already.
     """
 
     def run() -> None:

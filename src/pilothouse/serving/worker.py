@@ -1,4 +1,4 @@
-"""Predicts: one thread, requests that wait together answered by one call of the model (micro-batching).
+"""Worker: one thread that predicts, with one call of the model for requests that wait together (micro-batching).
 
 A scikit-learn call costs much the same for one row as for a hundred, so requests that arrive while one call runs share
 the next. A prediction's latency runs from the moment its request has been read to the moment its answer is computed:
@@ -27,11 +27,12 @@ from pilothouse.serving.vital_threads import vital_thread
 log = logging.getLogger(__name__)
 
 MAXIMUM_BATCH_ROWS = 4_096
+"""Rows from which no further request joins a call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A prediction that is on disk. ``first`` is the id of its first row."""
+    """Prediction that is on disk. ``first`` is the id of its first row."""
 
     prediction: Prediction
     first: PredictionId
@@ -42,24 +43,24 @@ Deliver = Callable[[Answer | PilothouseError], None]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One request to answer. ``deliver`` is called from another thread, once."""
+    """Request to answer. ``deliver`` is called from another thread, once."""
 
     loaded: LoadedVersion
     columns: InputColumns
     event_times: npt.NDArray[np.int64]
     received_ns: int
-    """When it had been read, by the performance counter."""
+    """Moment at which it had been read, by the performance counter."""
     deliver: Deliver
     rehearsal: bool = False
-    """A measurement: its answer is not spooled."""
+    """True for a measurement, whose answer is not spooled."""
 
 
 class ModelFailedError(PilothouseError):
-    """The model raised an error, or gave an answer that is none."""
+    """Failure of a model: it raised an error, or gave an answer that is not a finite number."""
 
 
 class Worker:
-    """The one thread that predicts, in front of the spool."""
+    """Thread that predicts, in front of the spool."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
@@ -75,7 +76,7 @@ class Worker:
         self._waiting.put(work)
 
     def stop(self) -> None:
-        """Answer what waits, then end."""
+        """Answer waiting requests, then end."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -87,7 +88,8 @@ class Worker:
                 self._answer(group)
 
     def _take(self) -> tuple[list[Work], bool]:
-        """Wait for one request and take those that wait with it, up to a bound of rows. False at the end."""
+        """Requests for one call: waits for the first and takes those that wait with it, up to a bound of rows. False at
+        the end."""
         work = self._waiting.get()
         batch: list[Work] = []
         rows = 0
@@ -154,9 +156,8 @@ def _groups(batch: Sequence[Work]) -> Iterator[list[Work]]:
 def _predict(loaded: LoadedVersion, columns: InputColumns) -> Prediction:
     try:
         prediction = loaded.predictor.predict_columns(columns)
-    except (
-        Exception
-    ) as error:  # estimators raise what they like; the client gets one line and the log the rest
+    except Exception as error:  # estimators raise what they like
+        # the client gets one line, the log the rest
         log.warning("models:/%s/%d failed", loaded.version.model, loaded.version.version, exc_info=True)
         raise ModelFailedError(
             f"the model failed: {type(error).__name__}: {shown_line(str(error))}"
