@@ -1,1 +1,1 @@
-"""What the operating system gives: paths, files, processes, Landlock. Standard library and ctypes only."""
+"""Services of the operating system: paths, files, processes, Landlock. Standard library and ctypes only."""

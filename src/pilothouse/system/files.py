@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and digests of what is really in them."""
+"""Files that are whole or absent, and digests of the bytes that are really in them."""
 
 import contextlib
 import hashlib
@@ -15,14 +15,16 @@ _CHUNK = 1 << 20
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Put ``data`` at ``path``: readers see the old bytes or all of the new ones, also after a power cut."""
+    """Write ``data`` to ``path``: readers see the old bytes or all of the new ones, also after a power cut."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
+            os.fsync(
+                stream.fileno()
+            )  # before the rename: else a power cut may leave the new name with empty bytes
         Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -41,7 +43,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """The digest of the file's bytes, 64 lower-case hex digits, read in pieces of 1 MiB."""
+    """sha256 of the file's bytes, 64 lower-case hex digits. The file is read in pieces of 1 MiB."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while piece := stream.read(_CHUNK):
@@ -50,12 +52,12 @@ def sha256_file(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Parse a JSON file. Raises NotFoundError where there is none, IntegrityError where it is not JSON."""
+    """Content of a JSON file. Raises NotFoundError where there is none, IntegrityError where it is not JSON."""
     return parse_json(read_bytes(path), path)
 
 
 def read_plain_file(path: Path, limit: int) -> bytes:
-    """The bytes of a file that a less trusted process wrote: never through a link, never a device, never too long.
+    """Bytes of a file that a less trusted process wrote: never through a link, never a device, never too long.
 
     Raises NotFoundError where there is none, IntegrityError where it is not a regular file within ``limit`` bytes.
     """
@@ -75,7 +77,7 @@ def read_plain_file(path: Path, limit: int) -> bytes:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file. Raises NotFoundError where there is none."""
+    """Bytes of a file. Raises NotFoundError where there is none."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -83,7 +85,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_json(data: bytes, path: Path) -> Any:
-    """Parse bytes that came from ``path``. Raises IntegrityError."""
+    """Content of JSON bytes that came from ``path``. Raises IntegrityError."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:

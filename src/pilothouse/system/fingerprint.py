@@ -1,4 +1,4 @@
-"""Whether files have changed, by what the file system says of them: cheap, and no byte is read."""
+"""Fingerprints of files from what the file system knows of them: cheap, for no byte is read."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ _MOST_FILES = 100_000
 
 
 def fingerprint(path: Path) -> str | None:
-    """A digest of name, size, times and inode of the file, or of every file in the folder; None where there is nothing.
+    """Digest of name, size, times and inode of the file, or of every file in the folder; None where there is nothing.
 
     A SQLite file's write-ahead log counts with it. Raises OSError where the path cannot be looked at.
     """

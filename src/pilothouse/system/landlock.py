@@ -1,7 +1,7 @@
 """Landlock: a process gives up, for itself and its children, every file but those it names (landlock(7)).
 
-It needs no privilege and cannot be undone. Descriptors that are open already stay usable: close them first. Also given
-up where the kernel can: TCP (ABI 4), signals to and abstract sockets of processes outside (ABI 6).
+It needs no privilege and cannot be undone. Descriptors that are open already stay usable: close them first. Also given up
+where the kernel can: TCP (ABI 4), signals to and abstract sockets of processes outside (ABI 6).
 """
 
 import ctypes
@@ -45,7 +45,7 @@ class _PortRule(ctypes.Structure):
 
 @functools.cache
 def abi() -> int:
-    """The kernel's Landlock version, 0 where there is none."""
+    """Landlock version of the kernel, 0 where there is none."""
     if sys.platform != "linux":
         return 0
     return max(0, int(_libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _CREATE_VERSION)))
@@ -57,12 +57,12 @@ def confines() -> bool:
 
 
 def describe() -> str:
-    """What is in force, in words: ``landlock ABI 7`` or ``none``."""
+    """Isolation in force as text: ``landlock ABI 7`` or ``none``."""
     return f"landlock ABI {abi()}" if abi() else "none"
 
 
 def runtime_paths() -> tuple[list[Path], list[Path]]:
-    """What any Python process needs to read, and the devices that it may write: its interpreter, libraries, clock."""
+    """Paths that any Python process needs to read (its interpreter, libraries, clock), and the devices that it may write."""
     package = Path(__file__).resolve().parents[2]  # where an editable install lives
     python = [Path(p) for p in (sys.prefix, sys.base_prefix, *sys.path) if p]
     system = [Path(p) for p in ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime")]

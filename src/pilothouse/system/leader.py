@@ -1,4 +1,4 @@
-"""One daemon a workspace: the leader holds a lock on a file that names it."""
+"""Leader of a workspace: the one daemon that holds a lock on a file that names it."""
 
 import contextlib
 import fcntl
@@ -14,16 +14,17 @@ from pilothouse.domain.jobs import ProcessName
 from pilothouse.system.processes import is_alive, own_name
 
 _ENDS_WITHIN_S, _POLL_S = 5.0, 0.02
-"""A daemon that was killed is dead before the last of its threads is, and until then the kernel keeps its lock."""
+"""Seconds within which a killed daemon's lock goes. It is dead before the last of its threads is, and until then the
+kernel keeps its lock."""
 
 
 @contextlib.contextmanager
 def leadership(path: Path, wait: Callable[[], bool] | None = None) -> Iterator[bool]:
-    """Hold the workspace while the block runs. Raises ConflictError where another daemon does.
+    """Context in which this daemon leads the workspace. Raises ConflictError where another one does.
 
-    With ``wait`` stand by instead: it is called between two tries, lets some time pass and says whether to go on; the
-    block gets False where it was told not to. The kernel lets go of the lock when the process ends, however it ends.
-    Nothing inherits it.
+    With ``wait`` it stands by instead: ``wait`` is called between two tries, lets some time pass and says whether to go
+    on; the block gets False where it was told not to. The kernel releases the lock when the process ends, however it
+    ends; no child process inherits it.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     until = time.monotonic() + _ENDS_WITHIN_S
@@ -56,7 +57,7 @@ def _locked(descriptor: int) -> bool:
 
 
 def leader(path: Path) -> ProcessName | None:
-    """The daemon that runs, or None."""
+    """Name of the daemon that leads, or None."""
     try:
         name = ProcessName(**json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):

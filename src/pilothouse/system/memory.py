@@ -1,4 +1,4 @@
-"""What the C library keeps of freed memory: enough for what comes again at once, the rest given back to the kernel."""
+"""Limits on the free memory that the C library keeps: enough for the next calculation, the rest goes back to the kernel."""
 
 import ctypes
 import functools
@@ -8,15 +8,15 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT = 32 << 20
 """Free bytes at the heap's end that are kept between two calculations."""
 _LARGE = 4 << 20
-"""An array of so many bytes is the kernel's own, and goes back to it at once."""
+"""Bytes from which an array is a mapping of its own, which goes back to the kernel at once."""
 
 
 def hold() -> None:
-    """Keep the memory of one calculation for the next; nothing where the C library has no mallopt(3).
+    """Keep the memory of one calculation for the next; does nothing where the C library has no mallopt(3).
 
     By default glibc learns its thresholds from what happens to be freed first, and may from then on give every array of a
-    calculation back and ask for it again, page by page: folding 50,000 rows takes 13, 20 or 40 ms by that luck alone. Call it
-    once at the start of a process that calculates again and again, and ``give_back`` where it rests.
+    calculation back and ask for it again, page by page: folding 50,000 rows takes 13, 20 or 40 ms by that luck alone.
+    Call it once at the start of a process that calculates again and again, and ``give_back`` where it rests.
     """
     for parameter, value in ((_MMAP_THRESHOLD, _LARGE), (_TRIM_THRESHOLD, _KEPT)):
         _option()(parameter, value)
@@ -29,7 +29,7 @@ def _option() -> Callable[[int, int], object]:
 
 
 def give_back() -> None:
-    """Return whole free pages to the kernel, in milliseconds; nothing where the C library has no malloc_trim(3).
+    """Return whole free pages to the kernel, in milliseconds; does nothing where the C library has no malloc_trim(3).
 
     Without it glibc keeps for good what the largest calculation has needed: freed memory below what is still in use.
     """

@@ -1,4 +1,4 @@
-"""Processes by a name that no other process can have, and the end of whole families of them.
+"""Processes by names that are never used again, and the end of whole process groups.
 
 Facts come from ``/proc`` (proc(5)): a pid is used again, the pair of pid and start time within one boot is not.
 """
@@ -20,7 +20,7 @@ _POLL_S = 0.01
 
 @dataclass(frozen=True, slots=True)
 class _Stat:
-    """The fields of ``/proc/PID/stat`` that are used here."""
+    """Fields of ``/proc/PID/stat`` that are used here."""
 
     state: str
     parent: int
@@ -28,70 +28,71 @@ class _Stat:
     started: int
     resident_pages: int
     cpu_ticks: int
-    """In user and system mode, of itself and of its children that it has waited for."""
+    """Clock ticks in user and system mode, of itself and of its children that it has waited for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """All that a process has started, down to the last, and what they use together."""
+    """All processes that one has started, directly or through others, and what they use together."""
 
     pids: list[int]
-    """Those that run."""
+    """Pids of those that run."""
     resident_mb: float
-    """A page that several share counts once for each."""
+    """Resident memory in MiB; a page that several share counts once for each."""
     cpu_s: float
-    """Processor time, also of those that have ended."""
+    """Processor time in seconds, also of those that have ended."""
 
 
 @functools.cache
 def boot_id() -> str:
-    """The kernel's random id of this boot."""
+    """Random id of this boot, from the kernel."""
     return (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
 def name_of(pid: int) -> ProcessName | None:
-    """The full name of a running process; None if there is none (or only its zombie)."""
+    """Full name of a running process; None if there is none, or only its zombie."""
     stat = _stat(pid)
     return ProcessName(boot_id(), pid, stat.started) if stat and stat.state not in "ZX" else None
 
 
 def own_name() -> ProcessName:
-    """The name of this process."""
+    """Full name of this process."""
     stat = _stat(os.getpid())
     assert stat is not None
     return ProcessName(boot_id(), os.getpid(), stat.started)
 
 
 def is_alive(name: ProcessName) -> bool:
-    """True while that very process runs; false for a zombie or for another one with its pid."""
+    """True while that very process runs; False for a zombie or another process with its pid."""
     return name_of(name.pid) == name
 
 
 def descendants(pid: int) -> list[int]:
-    """Children, their children and so on, without zombies. A process whose parent died hangs below its reaper."""
+    """Pids of children, their children and so on, without zombies. A process whose parent died hangs below its reaper."""
     return family_below(pid).pids
 
 
 def family_below(pid: int) -> Family:
-    """What runs below a process, and what it uses. A process whose parent died hangs below its reaper."""
+    """Processes that run below one, and what they use. A process whose parent died hangs below its reaper."""
     children: dict[int, list[tuple[int, _Stat]]] = {}
     for other, stat in _processes():
         children.setdefault(stat.parent, []).append((other, stat))
-    found: list[tuple[int, _Stat]] = []
+    family: list[tuple[int, _Stat]] = []
     todo = [pid]
     while todo:
         below = children.pop(todo.pop(), [])
-        found += below
+        family += below
         todo += [child for child, _ in below]
     return Family(
-        [child for child, stat in found if stat.state not in "ZX"],
-        sum(stat.resident_pages for _, stat in found) * os.sysconf("SC_PAGE_SIZE") / 2**20,
-        sum(stat.cpu_ticks for _, stat in found) / os.sysconf("SC_CLK_TCK"),
+        [child for child, stat in family if stat.state not in "ZX"],
+        sum(stat.resident_pages for _, stat in family) * os.sysconf("SC_PAGE_SIZE") / 2**20,
+        sum(stat.cpu_ticks for _, stat in family) / os.sysconf("SC_CLK_TCK"),
     )
 
 
 def kill_group(name: ProcessName, grace_s: float) -> bool:
-    """End the process group that ``name`` leads: SIGTERM, after ``grace_s`` seconds SIGKILL. True if all are gone.
+    """End the process group that ``name`` leads: SIGTERM, after ``grace_s`` seconds SIGKILL. True if all its members are
+    gone.
 
     Does nothing where the leader's pid belongs to another process by now.
     """

@@ -1,6 +1,6 @@
-"""Words to systemd, where it started us: ready, still well, stopping. A datagram; nothing where nobody listens.
+"""Notifications to systemd, where it started the process: ready, alive, stopping.
 
-The protocol is that of sd_notify(3): lines of NAME=VALUE to the unix socket that ``NOTIFY_SOCKET`` names.
+The protocol is that of sd_notify(3): a datagram with lines of NAME=VALUE to the unix socket that ``NOTIFY_SOCKET`` names.
 """
 
 import contextlib
@@ -9,12 +9,12 @@ import socket
 
 
 def notify(*lines: str) -> bool:
-    """Tell the service manager; False where there is none."""
+    """Send lines to the service manager; False where there is none."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return False
     if address.startswith("@"):
-        address = "\0" + address[1:]
+        address = "\0" + address[1:]  # an abstract socket
     with (
         contextlib.suppress(OSError),
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as s,
@@ -25,7 +25,7 @@ def notify(*lines: str) -> bool:
 
 
 def watchdog_every_s() -> float | None:
-    """How often to say that all is well: a third of what the service manager allows; None where it does not ask."""
+    """Seconds between two signs of life: a third of what the service manager allows; None where it asks for none."""
     try:
         allowed = int(os.environ.get("WATCHDOG_USEC", ""))
         ours = int(os.environ.get("WATCHDOG_PID") or os.getpid()) == os.getpid()

@@ -1,4 +1,4 @@
-"""Where the program runs, and what another system lacks."""
+"""Check of the operating system."""
 
 import sys
 

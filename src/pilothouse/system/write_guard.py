@@ -1,4 +1,4 @@
-"""Whether a workspace may be written: a small file in ``state`` says that it may not, why, and what to do.
+"""Write guard of a workspace: a small file in ``state`` that says that nothing may be written, why, and what to do.
 
 It is a file and not a row because it is wanted when no row can be written. Looking for it costs one ``stat``.
 """
@@ -13,9 +13,11 @@ from pilothouse.domain.errors import UnavailableError
 from pilothouse.system.files import write_atomically
 
 Cause = Literal["disk", "check", "person"]
-"""Who lifts it: the daemon when there is room again (disk), or a person (a check that failed, or a person's wish)."""
+"""Cause of a read-only state, which decides who lifts it: the daemon when there is room again (disk), or an operator (a
+check that failed, or an operator's wish)."""
 
 _RESERVE_BYTES = 256 << 10
+"""Bytes held back, so that the guard's file can be written on a full disk."""
 
 _ADVICE: dict[str, str] = {
     "disk": "make room; the daemon then lifts it by itself",
@@ -26,7 +28,7 @@ _ADVICE: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ReadOnly:
-    """Why nothing is written. ``since`` is an ISO time in UTC."""
+    """Reason why nothing is written. ``since`` is an ISO time in UTC."""
 
     cause: Cause
     reason: str
@@ -35,19 +37,19 @@ class ReadOnly:
 
     @property
     def words(self) -> str:
-        """One line: since when, why, what to do."""
+        """Message in one line: since when, why, what to do."""
         return f"the workspace is read-only since {self.since[:16]} UTC: {self.reason}; {_ADVICE[self.cause]}"
 
 
 class WriteGuard:
-    """The mark of one workspace. Every unit of work that writes asks ``check`` first."""
+    """Guard of one workspace. Every unit of work that writes calls ``check`` first."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reserve = path.with_name("reserve")
 
     def state(self) -> ReadOnly | None:
-        """Why nothing may be written, or None."""
+        """Reason why nothing may be written, or None."""
         try:
             plain = json.loads(self._path.read_bytes())
             return ReadOnly(plain["cause"], str(plain["reason"]), str(plain["since"]), str(plain["by"]))
@@ -58,24 +60,24 @@ class WriteGuard:
 
     def check(self) -> None:
         """Raise UnavailableError where nothing may be written."""
-        if self._path.exists() and (found := self.state()) is not None:
-            raise UnavailableError(found.words)
+        if self._path.exists() and (mark := self.state()) is not None:
+            raise UnavailableError(mark.words)
 
     def keep_room(self) -> None:
-        """Hold some room back in a file, so that a full disk can be noted. Nothing where there is none to hold."""
+        """Hold some room back in a file, so that a full disk can be noted. Does nothing where there is no room."""
         if not self._reserve.exists():
             with contextlib.suppress(OSError):
                 write_atomically(self._reserve, bytes(_RESERVE_BYTES))
 
     def take_room(self) -> None:
-        """Give up what ``keep_room`` held."""
+        """Release the room that ``keep_room`` held."""
         self._reserve.unlink(missing_ok=True)
 
     def close(self, mark: ReadOnly) -> None:
-        """Let nothing be written from now on. Raises OSError."""
+        """Forbid all writes from now on. Raises OSError."""
         write_atomically(self._path, json.dumps(asdict(mark)).encode())
 
     def open(self) -> None:
-        """Let everything be written again."""
+        """Allow writes again."""
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
