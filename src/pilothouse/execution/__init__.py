@@ -1,1 +1,1 @@
-"""Getting a job run: the launcher, its client, and the order of steps. Opens no database."""
+"""Execution of jobs: the launcher, its client, and the order of steps. Opens no database."""

@@ -1,11 +1,11 @@
-"""``python -I -m pilothouse.execution.launcher``: a clean parent from which the processes of steps are forked.
+"""Launcher, ``python -I -m pilothouse.execution.launcher``: a clean parent from which the processes of steps are forked.
 
-The daemon has threads and open databases and cannot fork safely; a fresh interpreter pays seconds for its imports. So
-the daemon starts this program once, by exec, with one socket. It imports the libraries, never fits or predicts (a
-process that has once fitted with OpenMP forks children that hang), opens no database, and forks one supervisor a step.
+The daemon has threads and open databases and cannot fork safely; a fresh interpreter pays seconds for its imports. So the
+daemon starts this program once, by exec, with one socket. It imports the libraries, never fits or predicts (a process
+that has once fitted with OpenMP forks children that hang), opens no database, and forks one supervisor a step.
 
-It reads JSON lines ``{"run": ID, "request": {…}, "grace_s": S}`` and ``{"cancel": ID}``, and writes ``{"ready": …}``
-and ``{"exit": ID, …StepExit}``. When the socket ends, every step ends, and so does the launcher.
+It reads JSON lines ``{"run": ID, "request": {…}, "grace_s": S}`` and ``{"cancel": ID}``, and writes ``{"ready": …}`` and
+``{"exit": ID, …StepExit}``. When the socket ends, every step ends, and so does the launcher.
 """
 
 import argparse
@@ -57,8 +57,11 @@ _LIBRARIES = (
     ),
     *("sklearn.tree", "sklearn.experimental.enable_halving_search_cv"),
 )
+"""Modules that steps use, imported once for all of them."""
 _FAREWELL_S = 3.0
+"""Seconds that supervisors have to end their steps before they are killed."""
 EXIT_NO_ISOLATION = 3
+"""Exit code of a launcher that must isolate steps and cannot."""
 
 
 def main() -> int:
@@ -68,7 +71,7 @@ def main() -> int:
     if options.isolation == "require" and not isolated:
         return EXIT_NO_ISOLATION
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, signal.SIG_IGN)  # it ends when its daemon does
+        signal.signal(name, signal.SIG_IGN)  # the launcher ends when its daemon does
     control = socket.socket(fileno=options.control)
     started = time.monotonic()
     sys.path.extend(options.path)
@@ -86,7 +89,7 @@ def main() -> int:
 
 
 class _Launcher:
-    """The control socket, and one channel for each step that runs."""
+    """Control socket, and one channel for each step that runs."""
 
     def __init__(self, control: socket.socket, package: str, *, isolated: bool) -> None:
         self._control = control
@@ -99,11 +102,11 @@ class _Launcher:
         self._selector.register(control, selectors.EVENT_READ, None)
 
     def say(self, message: dict[str, Any]) -> None:
-        """One line to the daemon. Raises OSError when it is gone."""
+        """Send one line to the daemon. Raises OSError when it is gone."""
         self._control.sendall(json.dumps(message).encode() + b"\n")
 
     def serve(self) -> None:
-        """Until the daemon's end of the socket is closed."""
+        """Serve until the daemon's end of the socket is closed."""
         with contextlib.suppress(ConnectionError):
             while True:
                 for key, _ in self._selector.select():
@@ -150,7 +153,7 @@ class _Launcher:
             answer = channel.recv(1 << 16)
         channel.close()
         os.waitpid(pid, 0)
-        if not answer:  # somebody killed the supervisor: its family is ours now
+        if not answer:  # the supervisor was killed: its descendants are this process's now
             self._kill_strays(self._supervisors.values())
             answer = json.dumps(
                 dataclasses.asdict(StepExit(None, int(signal.SIGKILL), 0.0, 0.0, "signalled"))
@@ -171,7 +174,7 @@ class _Launcher:
 def _run_supervisor(
     request: StepRequest, channel: socket.socket, package: str, isolated: bool, grace_s: float
 ) -> None:
-    """In the fork: supervise, answer, and leave without the launcher's clean-up."""
+    """Supervise a step in the fork, answer, and leave without the launcher's clean-up."""
     try:
         exit_ = supervise(request, channel, package, isolated=isolated, grace_s=grace_s)
         with contextlib.suppress(ConnectionError):
@@ -184,7 +187,7 @@ def _run_supervisor(
 
 
 def _import_libraries(package: str) -> None:
-    """Import what steps use, once for all of them. A library that is missing is missed by the step that needs it."""
+    """Import what steps use, once for all of them. A missing library fails only the step that needs it."""
     steps = {step.name for kind in KINDS.values() for step in kind.steps}
     for name in (*_LIBRARIES, package, *(f"{package}.{step}" for step in sorted(steps))):
         with contextlib.suppress(ImportError):

@@ -1,4 +1,4 @@
-"""The daemon's side of the launcher: start it, hand it steps, hear how they ended, start it again if it died."""
+"""Client of the launcher in the daemon: starts it, hands it steps, receives their exits, and starts it again if it died."""
 
 import contextlib
 import dataclasses
@@ -24,14 +24,16 @@ from pilothouse.system.files import write_atomically
 Isolation = Literal["require", "warn"]
 STEPS_PACKAGE = "pilothouse.training.steps"
 _LOOK_EVERY_S = 0.1
+"""Seconds between two looks at a step's progress and cancellation."""
 _LOST = StepExit(None, None, 0.0, 0.0, "signalled")
+"""Exit of a step whose launcher died."""
 
 
 class Launcher:
-    """One launcher process. Start it before any database is opened; ``run_step`` may be called from any thread.
+    """Launcher process. Start it before any database is opened; ``run_step`` may be called from any thread.
 
-    ``closed`` are folders that no step may be given (the workspace's state) but for what lies in ``opened`` (the
-    folders of jobs and artifacts). ``grace_s`` is the time between SIGTERM and SIGKILL.
+    ``closed`` are folders that no step may be given (the workspace's state) but for what lies in ``opened`` (the folders
+    of jobs and artifacts). ``grace_s`` is the time between SIGTERM and SIGKILL.
     """
 
     def __init__(
@@ -63,12 +65,13 @@ class Launcher:
 
     @property
     def pid(self) -> int | None:
-        """The launcher's pid while it runs."""
+        """Pid of the launcher while it runs."""
         connection = self._connection
         return connection.process.pid if connection is not None and connection.alive else None
 
     def start(self) -> None:
-        """Exec the launcher; it imports in the background. Raises UnavailableError where isolation is not to be had."""
+        """Start the launcher; it imports in the background. Raises UnavailableError where isolation is required and not
+        available."""
         if self._isolation == "require" and not landlock.confines():
             raise UnavailableError(
                 f"jobs cannot be isolated here ({landlock.describe()}; expected Landlock ABI 4, Linux 6.7 or later): "
@@ -81,7 +84,7 @@ class Launcher:
             self._live_connection()
 
     def stop(self) -> None:
-        """Close the socket: the launcher ends every step and itself."""
+        """Close the socket, on which the launcher ends every step and itself."""
         with self._lock:
             connection, self._connection = self._connection, None
         if connection is not None:
@@ -148,7 +151,7 @@ class Launcher:
 
 
 class _Connection:
-    """A launcher process with its socket, and a thread that hands each answer to the one who waits for it."""
+    """Launcher process with its socket, and a thread that hands each answer to the caller that waits for it."""
 
     def __init__(self, command: list[str]) -> None:
         ours, theirs = socket.socketpair()
@@ -173,7 +176,8 @@ class _Connection:
     def submit(
         self, request: dict[str, Any], grace_s: float
     ) -> tuple[int, "queue.SimpleQueue[dict[str, Any] | None]"]:
-        """Hand over a step. Its number, and where its exit will come (None if the launcher dies first)."""
+        """Hand over a step. Returns its number, and the queue that its exit will come in (None if the launcher dies
+        first)."""
         answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         with self._lock:
             self._last += 1
@@ -185,7 +189,7 @@ class _Connection:
         return number, answers
 
     def send(self, message: dict[str, Any]) -> None:
-        """One line. A launcher that is gone is noticed by the reader."""
+        """Send one line. A launcher that is gone is noticed by the reader."""
         with contextlib.suppress(OSError), self._lock:
             self._socket.sendall(json.dumps(message).encode() + b"\n")
 
@@ -218,7 +222,7 @@ class _Connection:
 
 
 def _environment() -> dict[str, str]:
-    """What the launcher, and so every step, may know of ours: nothing that could be a secret."""
+    """Environment of the launcher, and so of every step: nothing that could be a secret."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     return {
         "PATH": "/usr/bin:/bin",

@@ -1,4 +1,4 @@
-"""The line of a step's log that matters: what a process that died said last of why."""
+"""Last line of a step's log that matters: why its process died."""
 
 import os
 import re
@@ -8,15 +8,18 @@ from pathlib import Path
 from pilothouse.execution.step_process import LOG_FILE
 
 _TAIL = 1 << 16
+"""Bytes at a log's end that are read."""
 _LONGEST = 300
+"""Characters of a message."""
 _FATAL = re.compile(r"^Fatal Python error: (.+)$")
 _FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+)(?: in (.+))?$')
 
 
 def last_words(folder: Path) -> str:
-    """One line, or empty where the log says nothing. The log is a stranger's: no link is followed, and its end alone is read.
+    """Last message of a step's log in one line; empty where there is none. The log is untrusted: no link is followed, and
+    only its end is read.
 
-    Of a crash that faulthandler has seen it is the cause and the innermost line of Python; else the last line of all,
+    Of a crash that faulthandler reported it is the cause and the innermost line of Python; else the last line of all,
     which for an exception is the exception.
     """
     lines = [

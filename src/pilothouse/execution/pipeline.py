@@ -1,4 +1,4 @@
-"""A job as its steps in order: each one's outputs become inputs of later ones. Knows nothing of the database."""
+"""Pipeline of a job: its steps in order, each one's outputs inputs of later ones. Knows nothing of the database."""
 
 import json
 import signal
@@ -23,26 +23,26 @@ from pilothouse.execution.step_process import LOG_FILE
 from pilothouse.system.files import write_atomically
 
 OnProgress = Callable[[str, float, str], None]
-"""``on_progress(step, fraction of the whole job, message)``; called from the thread that runs the pipeline."""
+"""Callback ``on_progress(step, fraction of the whole job, message)``, called from the thread that runs the pipeline."""
 
 
 class StepRunner(Protocol):
-    """What runs one step: the launcher's client, or later a cluster."""
+    """Runner of steps: the launcher's client, or later a cluster."""
 
     def run_step(
         self, request: StepRequest, cancel: threading.Event, on_progress: Callable[[ProgressLine], None]
     ) -> tuple[StepExit, StepResult | None]:
-        """Run it to its end."""
+        """Run a step to its end."""
 
 
 class Memory(Protocol):
-    """What is known of steps that have run before."""
+    """Memory of steps that have run before."""
 
     def recall(self, request: StepRequest) -> tuple[StepResult, str] | None:
-        """What the step made of the very same inputs, and in which job; None where it has to run."""
+        """Result of the step on the very same inputs, and the job that made it; None where it has to run."""
 
     def keep(self, request: StepRequest, result: StepResult) -> None:
-        """Remember what a step made."""
+        """Remember the result of a step."""
 
 
 class ParkedError(Exception):
@@ -55,7 +55,7 @@ class ParkedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """How a job ended. ``steps`` holds what each finished step said, also the failed one if it said anything."""
+    """End of a job. ``steps`` holds the result of each finished step, also of the failed one if it left any."""
 
     status: JobStatus
     error: str
@@ -66,7 +66,7 @@ class JobOutcome:
     peak_memory_mb: float = 0.0
     cause: Cause = ""
     reused: dict[str, str] = field(default_factory=dict)
-    """Steps that did not run, and whose outputs were used again."""
+    """Steps that did not run, and where their outputs came from."""
 
 
 def run_pipeline(
@@ -78,7 +78,7 @@ def run_pipeline(
     on_progress: OnProgress,
     memory: Memory | None = None,
 ) -> JobOutcome:
-    """Run the steps in order and stop at the first that does not succeed. What ``memory`` knows is not run again.
+    """Run the steps in order and stop at the first that does not succeed. Steps that ``memory`` knows are not run again.
 
     ``requests`` are complete but for what a step of the kind takes from earlier ones; a step that the job does not need
     has none. Raises ParkedError where a step waits for other jobs.
@@ -121,7 +121,7 @@ def run_pipeline(
 
 
 def wire(request: StepRequest, wires: Sequence[Wire], steps: Mapping[str, StepResult]) -> StepRequest:
-    """The request with what it takes from the steps before it."""
+    """Request with what it takes from the steps before it."""
     inputs, options = dict(request.inputs), dict(request.options)
     for item in wires:
         if item.step not in steps:  # a step that this job does not need
@@ -142,60 +142,67 @@ def wire(request: StepRequest, wires: Sequence[Wire], steps: Mapping[str, StepRe
 
 
 def judge(request: StepRequest, exit_: StepExit, result: StepResult | None) -> tuple[JobStatus, str, Cause]:
-    """What the end of a step's process means for the job, one line that says so, and the cause for who may try again."""
+    """Job status that the end of a step's process means, a message in one line, and the cause, by which a retry is
+    decided."""
     step = request.step
     if exit_.reason == "cancelled":
         return JobStatus.CANCELLED, f"cancelled during {step}", ""
     if exit_.reason == "timed out":
-        words = f"{step} ran longer than training.timeout, {request.timeout_s} s: give it more or less to do"
-        return JobStatus.TIMED_OUT, words, ""
+        message = (
+            f"{step} ran longer than training.timeout, {request.timeout_s} s: give it more or less to do"
+        )
+        return JobStatus.TIMED_OUT, message, ""
     if exit_.reason == "out of memory":
-        words = (
+        message = (
             f"{step} needed more than training.memory_mb, {request.memory_mb} MiB (peak {exit_.peak_memory_mb:.0f}): "
             "raise it or use fewer rows"
         )
-        return JobStatus.OUT_OF_MEMORY, words, ""
+        return JobStatus.OUT_OF_MEMORY, message, ""
     if exit_.reason == "out of cpu time":
-        words = f"{step} used more processor time than training.cpu_time, {request.cpu_s} s: raise it or give it less to do"
-        return JobStatus.OUT_OF_CPU_TIME, words, ""
+        message = f"{step} used more processor time than training.cpu_time, {request.cpu_s} s: raise it or give it less to do"
+        return JobStatus.OUT_OF_CPU_TIME, message, ""
     if exit_.reason == "disk full":
         return (
             JobStatus.DISK_FULL,
             f"{step} found no room on the disk of {request.folder}: make some",
             "disk full",
         )
-    said = last_words(Path(request.folder))
+    last_line = last_words(Path(request.folder))
     if exit_.reason == "signalled" and exit_.signal is None:
         return JobStatus.LOST, f"{step} was lost: the launcher of its process died", "lost"
     if exit_.reason == "signalled":
         killed = exit_.signal in _STRANGERS_SIGNALS
-        words = f"{step} died of {signal_name(exit_.signal)}" + (
+        message = f"{step} died of {signal_name(exit_.signal)}" + (
             ", which Pilothouse did not send"
             if killed
-            else f": {said}"
-            if said
+            else f": {last_line}"
+            if last_line
             else ": its log says nothing of why"
         )
-        return JobStatus.CRASHED, words, "killed" if killed else ""
+        return JobStatus.CRASHED, message, "killed" if killed else ""
     if result is None:
-        words = f"{step} ended with code {exit_.exit_code} and left no valid result" + (
-            f": {said}" if said else ""
+        message = f"{step} ended with code {exit_.exit_code} and left no valid result" + (
+            f": {last_line}" if last_line else ""
         )
-        return JobStatus.FAILED, words, ""
+        return JobStatus.FAILED, message, ""
     if not result.ok:
         status = _BY_CAUSE.get(result.cause, JobStatus.FAILED)
-        return status, result.error or said or f"{step} failed and did not say why: see its log", result.cause
+        return (
+            status,
+            result.error or last_line or f"{step} failed and did not say why: see its log",
+            result.cause,
+        )
     return JobStatus.SUCCEEDED, "", ""
 
 
 _NO_CAUSE: Cause = ""
 _BY_CAUSE: dict[Cause, JobStatus] = {"user": JobStatus.USER_EXCEPTION, "disk full": JobStatus.DISK_FULL}
 _STRANGERS_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""A process does not die of these by its own fault."""
+"""Signals of which a process does not die by its own fault."""
 
 
 def signal_name(number: int | None) -> str:
-    """``SIGSEGV`` for 11."""
+    """Name of a signal: ``SIGSEGV`` for 11."""
     if number is None:
         return "an unknown cause"
     try:
@@ -213,7 +220,7 @@ def _reporter(
 def _log_reuse(request: StepRequest, where: str) -> None:
     folder = Path(request.folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    words = (
+    message = (
         f"nothing that {request.step} depends on has changed since {where}: what it made then is used again\n"
     )
-    write_atomically(folder / LOG_FILE, words.encode())
+    write_atomically(folder / LOG_FILE, message.encode())

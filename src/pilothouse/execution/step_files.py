@@ -1,4 +1,4 @@
-"""What passes between a step and the daemon through the step's folder, read as what it is: written by a stranger.
+"""Files that pass between a step and the daemon through the step's folder, read as untrusted.
 
 The step's process may have run a user's code and owned its folder, so nothing in there is followed, trusted or unbounded.
 """
@@ -19,6 +19,7 @@ from pilothouse.execution.step_process import LOG_FILE, PROGRESS_FILE, REQUEST_F
 from pilothouse.system.files import parse_json, read_plain_file
 
 _KEPT = frozenset({LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE})
+"""Files of a step that stay when its folder is emptied."""
 _LARGEST_RESULT = 64 << 20
 _LONGEST_LINE = 8_192
 _LONGEST_READ = 1 << 18
@@ -44,7 +45,7 @@ def check_inputs(paths: Sequence[Path], closed: Sequence[Path], opened: Sequence
 
 
 def read_result(folder: Path) -> StepResult | None:
-    """The step's result with outputs as absolute paths; None where there is none that is valid.
+    """Result of a step with outputs as absolute paths; None where there is none that is valid.
 
     An output is a regular file of the step's own making inside its folder: a link would have the next step, or the
     artifact store, read whatever it points to.
@@ -69,7 +70,7 @@ def read_result(folder: Path) -> StepResult | None:
 
 
 def discard_files(folder: Path) -> None:
-    """Remove what a step left behind, when the artifacts have what is to be kept; its log and messages stay.
+    """Remove what a step left behind, once the artifacts have what is to be kept; its log and messages stay.
 
     Never follows a link. What cannot be removed stays too: it is waste, not a fault.
     """
@@ -84,7 +85,7 @@ def discard_files(folder: Path) -> None:
 
 
 class ProgressTail:
-    """Hands on the lines of ``progress.jsonl`` as they are appended; what is not a progress line is passed over."""
+    """Reader of ``progress.jsonl`` that hands on its lines as they are appended; other lines are skipped."""
 
     def __init__(self, path: Path, on_progress: Callable[[ProgressLine], None]) -> None:
         self._path = path
@@ -93,7 +94,7 @@ class ProgressTail:
         self._rest = b""
 
     def read(self) -> None:
-        """Hand on what is new: of many lines at once the newest alone, for progress is a state and not a log."""
+        """Hand on the newest line; of many new ones the older are skipped, for progress is a state and not a log."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
@@ -138,6 +139,7 @@ def _own_file(folder: Path, value: str) -> Path:
     inside = (
         path.resolve().is_relative_to(real_folder) and path.parent.resolve() / path.name == path.resolve()
     )
+    # one link: a second one could be the name of a file that is not the step's own
     if not (inside and stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1):
         raise IntegrityError(f"{path}: named as an output; expected a regular file inside {folder}")
     return path.resolve()

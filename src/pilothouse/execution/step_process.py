@@ -1,4 +1,4 @@
-"""Inside a step's own process: give up everything that the step does not need, then run its module.
+"""Process of a step: gives up everything that the step does not need, then runs its module.
 
 The order matters. Descriptors first, for Landlock does not revoke open ones; Landlock last, when the log is open and
 limits are set; only then code of a user or bytes of a model.
@@ -33,21 +33,23 @@ RESULT_FILE, PROGRESS_FILE, LOG_FILE, REQUEST_FILE = (
     "request.json",
 )
 EXIT_OUT_OF_MEMORY = 77
-"""The step ran into its memory limit and said so itself."""
+"""Exit code of a step that ran into its memory limit and raised MemoryError."""
 EXIT_DISK_FULL = 78
-"""There was no room left, not even for the result that would say so."""
+"""Exit code of a step that found no room on the disk, not even for its result."""
 
 _PR_SET_PDEATHSIG = 1
 _LONGEST_MESSAGE = 1_000
 _NICENESS = 5
+"""Niceness of a step, behind serving and consoles."""
 HASH_SEED = "0"
-"""What Python hashes texts with in steps, so that a set of names is in the same order in each."""
+"""Seed of Python's text hashes in steps, so that a set of names is in the same order in each."""
 _LARGEST_FILE = 16 << 30
+"""Bytes of the largest file that a step may write."""
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - semaphores of multiprocessing live nowhere else
 
 
 def run_step_here(request: StepRequest, package: str, *, isolated: bool) -> int:
-    """Run the step in this process, a fork that nobody else needs. The answer is its exit code."""
+    """Run the step in this process, a fork that nobody else needs. Returns its exit code."""
     folder = Path(request.folder)
     try:
         _detach(folder)
@@ -134,15 +136,15 @@ def _limit(request: StepRequest) -> None:
     time.tzset()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
-    # What a process may write to, beyond what its parent had: one huge allocation fails at once and in Python's words,
-    # slow growth (also of its children) is watched by the supervisor.
+    # Writable memory beyond what the launcher had. A huge allocation then fails at once, with Python's MemoryError; slow
+    # growth, also of its children, is watched by the supervisor.
     data = _data_bytes() + request.memory_mb * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (data, data))
     _limit_processors(request)
 
 
 def _limit_processors(request: StepRequest) -> None:
-    """As many processors as threads, for the process and all that it starts, and behind whoever serves or types."""
+    """Bind the process and all that it starts to as many processors as threads, behind serving and consoles."""
     processors = sorted(os.sched_getaffinity(0))
     first = request.job * request.threads  # jobs that run side by side take different ones
     chosen = {processors[(first + i) % len(processors)] for i in range(min(request.threads, len(processors)))}
@@ -160,7 +162,7 @@ def _data_bytes() -> int:
 
 
 def _set_threads(threads: int) -> None:
-    """OpenMP read its environment when the launcher imported it, so it is told again."""
+    """Set the number of OpenMP threads again: it read its environment when the launcher imported it."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     threadpool_limits(limits=threads, user_api="openmp")
@@ -191,7 +193,7 @@ def _write_result(folder: Path, result: StepResult) -> None:
 
 
 def _plain_number(value: Any) -> Any:
-    """A numpy scalar as Python's own number. Raises TypeError for anything else that JSON does not know."""
+    """Python number of a numpy scalar. Raises TypeError for anything else that JSON does not know."""
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"a step's record holds a {type(value).__name__}: expected plain data")

@@ -1,4 +1,5 @@
-"""Between launcher and step: one small process a step that watches it and, at its end, all that it has started.
+"""Supervisor between launcher and step: one small process a step that watches it and, at its end, all that it has
+started.
 
 It is its descendants' reaper (PR_SET_CHILD_SUBREAPER), so nothing that a step starts can hide from it, not even in a
 session of its own. Its channel to the launcher carries one byte to cancel; end of file means that the launcher is gone.
@@ -31,7 +32,7 @@ _Reason = Literal["timed out", "cancelled", "out of memory", "out of cpu time", 
 def supervise(
     request: StepRequest, channel: socket.socket, package: str, *, isolated: bool, grace_s: float
 ) -> StepExit:
-    """Fork the step, watch it to its end, leave no process behind."""
+    """Fork the step, watch it to its end, and leave no process behind."""
     close_all_but({0, 1, 2, channel.fileno()})
     os.setsid()
     become_reaper()
@@ -63,12 +64,13 @@ def supervise(
 
 
 def become_reaper() -> None:
-    """Orphans below this process become its children instead of init's."""
+    """Make orphans below this process its children instead of init's."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 class _Watch:
-    """Waits for the first of: the step's end, its time, its memory, its processor time, a cancellation, the launcher's end."""
+    """Watch for the first of: the step's end, its time, memory or processor time used up, a cancellation, the launcher's
+    end."""
 
     def __init__(self, request: StepRequest, child: int, channel: socket.socket) -> None:
         self.peak_mb = 0.0
@@ -79,7 +81,7 @@ class _Watch:
         self._channel = channel
 
     def until_over(self) -> _Reason | None:
-        """Why the step has to end; None where it ended by itself."""
+        """Reason why the step has to end; None where it ended by itself."""
         ended = os.pidfd_open(self._child)
         told = self._channel.fileno()
         try:
@@ -97,7 +99,7 @@ class _Watch:
             os.close(ended)
 
     def _used_up(self) -> _Reason | None:
-        """Memory and processor time of the step and all that it has started, also what it has left as orphans to us."""
+        """Limit that the step, with all that it has started and left as orphans, has exceeded; None where there is none."""
         family = family_below(os.getpid())
         resident = family.resident_mb
         if resident > self._memory_mb:  # pages that the family shares are counted once before it is judged
@@ -109,7 +111,7 @@ class _Watch:
 
 
 def _ask_to_end(child: int, grace_s: float) -> None:
-    """SIGTERM to the step's group, and time to heed it."""
+    """Send SIGTERM to the step's group, and give it time to heed it."""
     try:
         os.killpg(child, signal.SIGTERM)
     except (ProcessLookupError, PermissionError):  # it has not become a leader yet, or is gone
@@ -122,7 +124,7 @@ def _ask_to_end(child: int, grace_s: float) -> None:
 
 
 def _end_family(child: int) -> tuple[int, float]:
-    """Kill and reap until nothing is left. The child's wait status and peak resident memory in MiB."""
+    """Kill and reap until nothing is left. Returns the child's wait status and peak resident memory in MiB."""
     status, peak = 0, 0.0
     while True:
         # While the child is not reaped its pid, and so its group's number, belongs to nobody else.
@@ -140,7 +142,7 @@ def _end_family(child: int) -> tuple[int, float]:
 
 
 def _proportional_mb(pid: int) -> float:
-    """Memory of a process with each shared page divided among those that share it (``Pss`` of proc(5))."""
+    """Memory in MiB of a process with each shared page divided among those that share it (``Pss`` of proc(5))."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
             if line.startswith("Pss:"):
@@ -151,7 +153,7 @@ def _proportional_mb(pid: int) -> float:
 
 
 def _kernel_kills() -> int:
-    """How many processes the kernel has killed for want of memory since boot."""
+    """Number of processes that the kernel has killed for want of memory since boot."""
     for line in Path("/proc/vmstat").read_text("ascii").splitlines():
         if line.startswith("oom_kill "):
             return int(line.split()[1])
@@ -159,6 +161,6 @@ def _kernel_kills() -> int:
 
 
 def _remove_semaphores(child: int) -> None:
-    """Named semaphores of joblib's workers outlive them when all are killed at once."""
+    """Remove named semaphores of joblib's workers, which outlive them when all are killed at once."""
     for path in Path("/dev/shm").glob(f"sem.loky-{child}-*"):  # noqa: S108
         path.unlink(missing_ok=True)
