@@ -1,4 +1,4 @@
-"""Content-addressed files: written once, never changed, verified whenever they are read."""
+"""Artifacts: content-addressed files, written once, never changed, verified whenever they are read."""
 
 from pilothouse.artifacts.artifact_store import ArtifactStore
 

@@ -1,4 +1,4 @@
-"""Files named by the sha256 of their bytes, under ``sha256/ab/…``: read-only, shared by all who refer to them."""
+"""Store of files named by the sha256 of their bytes, under ``sha256/ab/…``: read-only, shared by all who refer to them."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ _CHUNK = 1 << 20
 
 
 class ArtifactStore:
-    """The files of one workspace. Nothing in it is ever changed or removed."""
+    """Files of one workspace. None is ever changed or removed here."""
 
     def __init__(self, root: Path) -> None:
         self._folder = root / "sha256"
@@ -45,7 +45,8 @@ class ArtifactStore:
         return digest.hexdigest()
 
     def read(self, digest: str) -> bytes:
-        """The bytes, hashed after they were read. Raises NotFoundError, or IntegrityError where they have changed."""
+        """Bytes of an artifact, hashed after they were read. Raises NotFoundError, or IntegrityError where they have
+        changed."""
         try:
             data = self.path(digest).read_bytes()
         except OSError as error:
@@ -58,7 +59,7 @@ class ArtifactStore:
         return data
 
     def path(self, digest: str) -> Path:
-        """Where the file lies. Raises InvalidInputError (not a digest) or NotFoundError."""
+        """Path of the file. Raises InvalidInputError (not a digest) or NotFoundError."""
         place = self._place(digest)
         if not place.is_file():
             raise NotFoundError(
@@ -67,11 +68,11 @@ class ArtifactStore:
         return place
 
     def has(self, digest: str) -> bool:
-        """True if the file is there. Raises InvalidInputError."""
+        """True if the file exists. Raises InvalidInputError."""
         return self._place(digest).is_file()
 
     def size(self, digest: str) -> int:
-        """Bytes of the file. Raises InvalidInputError or NotFoundError."""
+        """Size of the file in bytes. Raises InvalidInputError or NotFoundError."""
         return self.path(digest).stat().st_size
 
     def digests(self) -> Iterator[str]:
@@ -84,7 +85,8 @@ class ArtifactStore:
 
 
 class _Incoming:
-    """A temporary file beside its place to be: written, flushed to disk, then renamed; gone if anything fails."""
+    """Temporary file in the store's folder: written, flushed to disk, then renamed to its digest; removed if anything
+    fails."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -111,7 +113,7 @@ class _Incoming:
             os.fsync(self._file.fileno())
             if not place.parent.exists():
                 place.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync_folder(place.parent.parent)
+                _sync_folder(place.parent.parent)  # the new folder's name must survive a power cut too
             self._path.replace(place)
             _sync_folder(place.parent)
         except OSError as error:
