@@ -1,4 +1,4 @@
-"""What both databases stand on: one SQLite library, safe settings, transactions that wait instead of failing."""
+"""SQLite as both databases use it: one library, safe settings, transactions that wait instead of failing."""
 
 from pilothouse.sqlite.connection import Connection, Row, driver
 from pilothouse.sqlite.database import Database

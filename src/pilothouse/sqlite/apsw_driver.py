@@ -1,9 +1,10 @@
-"""What the program uses of ``sqlite3.dbapi2``, over APSW: for machines that ``pysqlite3`` has no wheel for.
+"""Driver with the part of ``sqlite3.dbapi2`` that the program uses, over APSW: for machines that ``pysqlite3`` has no
+wheel for.
 
-Connections are always in autocommit; who wants a transaction begins one. What else a caller could find different:
-``rowcount`` is -1 after ``executemany``, a value that SQLite has no type for is a TypeError, and a name that a mapping of
-parameters lacks is a KeyError. The exceptions are the standard module's own, so that a library which knows only that one
-(sqlite-utils) recognises them.
+Connections are always in autocommit; a caller that wants a transaction begins one. Other differences: ``rowcount`` is -1
+after ``executemany``, a value that SQLite has no type for is a TypeError, and a name that a mapping of parameters lacks
+is a KeyError. The exceptions are the standard module's own, so that a library which knows only that one (sqlite-utils)
+recognises them.
 """
 
 import functools
@@ -64,8 +65,9 @@ Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
 _CACHED_STATEMENTS = 128
 _NOTHING = re.compile(r"(?:[ \t\n\f\r;]|--[^\n]*|/\*.*?(?:\*/|$))*", re.DOTALL)
-"""What may stand behind a statement: SQLite finds no other one in it."""
+"""Text that may stand behind a statement: SQLite finds no other one in it."""
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+"""Statements after which ``rowcount`` is known."""
 
 
 def connect(
@@ -76,8 +78,8 @@ def connect(
     uri: bool = False,
     check_same_thread: bool = True,
 ) -> "Connection":
-    """Open a database. ``isolation_level`` can only be None, and any thread may use the connection, one at a time: both
-    are taken so that a call fits the other drivers too."""
+    """Open a database. ``isolation_level`` can only be None, and any thread may use the connection, one at a time; both
+    parameters are there so that a call fits the other drivers too."""
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | (apsw.SQLITE_OPEN_URI if uri else 0)
     with translated():
         inner = apsw.Connection(os.fspath(database), flags=flags, statementcachesize=_CACHED_STATEMENTS)
@@ -86,7 +88,7 @@ def connect(
 
 
 class Connection:
-    """An open database in autocommit."""
+    """Open database in autocommit."""
 
     def __init__(self, inner: apsw.Connection) -> None:
         self._inner = inner
@@ -97,7 +99,7 @@ class Connection:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction has begun."""
+        """True while a transaction is open."""
         try:
             return self._inner.in_transaction
         except apsw.Error as error:
@@ -105,14 +107,14 @@ class Connection:
 
     @property
     def total_changes(self) -> int:
-        """How many rows have been changed since the connection was opened."""
+        """Number of rows changed since the connection was opened."""
         try:
             return self._inner.total_changes()
         except apsw.Error as error:
             raise as_ours(error) from error
 
     def cursor(self) -> "Cursor":
-        """A new cursor."""
+        """New cursor."""
         try:
             return Cursor(self, self._inner)
         except apsw.Error as error:
@@ -127,24 +129,24 @@ class Connection:
         return self.cursor().executemany(sql, rows)
 
     def executescript(self, script: str) -> "Cursor":
-        """Run the statements of a script, inside the transaction if one has begun."""
+        """Run the statements of a script, inside the transaction if one is open."""
         with translated():
             for _ in self._inner.execute(script):
                 pass
         return self.cursor()
 
     def commit(self) -> None:
-        """End the transaction, if one has begun."""
+        """End the transaction, if one is open."""
         if self.in_transaction:
             self.execute("COMMIT")
 
     def rollback(self) -> None:
-        """Undo the transaction, if one has begun."""
+        """Undo the transaction, if one is open."""
         if self.in_transaction:
             self.execute("ROLLBACK")
 
     def __enter__(self) -> Self:
-        """A block is a transaction; inside another one it is a savepoint of that."""
+        """Begin a transaction for the block; inside another one a savepoint of that."""
         with translated():
             self._inner.__enter__()
         return self
@@ -160,7 +162,7 @@ class Connection:
                 copy.step()
 
     def set_authorizer(self, judge: Callable[..., int] | None) -> None:
-        """Ask ``judge`` before each action of a statement that is prepared: SQLITE_OK or SQLITE_DENY."""
+        """Call ``judge`` before each action of a statement that is prepared; it answers SQLITE_OK or SQLITE_DENY."""
         with translated():
             self._inner.set_authorizer(judge)
 
@@ -170,17 +172,17 @@ class Connection:
             self._inner.set_progress_handler(handler, steps)
 
     def set_trace_callback(self, callback: Callable[[str], object] | None) -> None:
-        """Tell ``callback`` each statement that runs, with the values in it."""
+        """Call ``callback`` with each statement that runs, with the values in it."""
         self.traced = callback
 
     def close(self) -> None:
-        """Close the database and all cursors; any thread may do so. Once more does nothing."""
+        """Close the database and all cursors; any thread may do so. Closing again does nothing."""
         with translated():
             self._inner.close()
 
 
 class Cursor:
-    """One statement at a time, and the rows that it gives."""
+    """One statement at a time, and its rows."""
 
     __slots__ = ("_connection", "_inner", "_names", "_sql", "lastrowid", "row_factory", "rowcount")
 
@@ -192,7 +194,7 @@ class Cursor:
         self.lastrowid: int | None = None
         self.row_factory = connection.row_factory
         self.rowcount = -1
-        """How many rows INSERT, UPDATE, DELETE or REPLACE changed; -1 after any other statement."""
+        """Number of rows that INSERT, UPDATE, DELETE or REPLACE changed; -1 after any other statement."""
 
     @property
     def description(self) -> tuple[tuple[Any, ...], ...] | None:
@@ -207,7 +209,7 @@ class Cursor:
             inner.exec_trace = self._begin
             try:
                 inner.execute(sql, parameters)
-            finally:  # else the two would keep each other alive, and the statement its lock
+            finally:  # else cursor and callback would keep each other alive, and the statement its lock
                 inner.exec_trace = None
             self.lastrowid = opened.last_insert_rowid()
             self.rowcount = opened.changes() if sql.lstrip()[:7].upper().startswith(_WRITES) else -1
@@ -216,7 +218,7 @@ class Cursor:
         return self
 
     def executemany(self, sql: str, rows: Iterable[Parameters]) -> Self:
-        """Run a statement for each of the rows; what it gives is passed over."""
+        """Run a statement for each of the rows; rows that it returns are dropped."""
         inner = self._inner
         self._sql, self._names, self.lastrowid, self.rowcount = sql, (), None, -1
         try:
@@ -232,14 +234,14 @@ class Cursor:
         return self
 
     def fetchone(self) -> Any:
-        """The next row; None after the last."""
+        """Next row; None after the last."""
         try:
             return self._inner.fetchone()
         except FAILURES as error:
             raise as_ours(error) from error
 
     def fetchall(self) -> list[Any]:
-        """All rows that are left."""
+        """All remaining rows."""
         try:
             return self._inner.fetchall()
         except FAILURES as error:
@@ -259,12 +261,13 @@ class Cursor:
             raise as_ours(error) from error
 
     def close(self) -> None:
-        """Give the statement up; the rows that are left are gone."""
+        """Abandon the statement and its remaining rows."""
         with translated():
             self._inner.close(True)
 
     def _begin(self, inner: apsw.Cursor, statement: str, _: Any) -> bool:
-        """A statement is prepared. APSW would run all that a text holds: here nothing has run yet of one that holds two."""
+        """Refuse a text with two statements: APSW would run both. It is called when the first is prepared and nothing has
+        run yet."""
         if self._connection.traced is not None:
             self._connection.traced(inner.expanded_sql)
         sql, self._sql = self._sql, ""

@@ -1,4 +1,4 @@
-"""APSW's errors as the classes and codes of ``sqlite3.dbapi2``."""
+"""Translation of APSW's errors into the classes and codes of ``sqlite3.dbapi2``."""
 
 import contextlib
 import sqlite3
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import apsw
 
 FAILURES = (apsw.Error, UnicodeDecodeError)
-"""What reading rows may raise: a text that is not UTF-8 is no error of APSW's own."""
+"""Errors that reading rows may raise: a text that is not UTF-8 is no error of APSW's own."""
 
 _KINDS: dict[type[Exception], type[Exception]] = {
     apsw.NoMemError: MemoryError,
@@ -26,12 +26,13 @@ _KINDS: dict[type[Exception], type[Exception]] = {
         sqlite3.ProgrammingError,
     ),
 }  # fmt: skip
-"""What is not named here (a damaged file, a refused action) is a DatabaseError."""
+"""Standard class of each APSW error; any other (a damaged file, a refused action) is a DatabaseError."""
 
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Raise what APSW raises in the block as ours. Dear where rows are read one by one: use ``as_ours`` there."""
+    """Context that raises APSW's errors as the standard ones. Too slow where rows are read one by one: use ``as_ours``
+    there."""
     try:
         yield
     except FAILURES as error:
@@ -39,7 +40,7 @@ def translated() -> Iterator[None]:
 
 
 def as_ours(error: Exception) -> Exception:
-    """APSW's error as the interface has it, with the primary code and its name where it comes from SQLite."""
+    """Standard error for one of APSW's, with the primary code and its name where it comes from SQLite."""
     if isinstance(error, UnicodeDecodeError):
         return sqlite3.OperationalError(f"Could not decode to UTF-8: {error}")
     named = _KINDS.get(type(error), sqlite3.DatabaseError)(str(error))

@@ -1,7 +1,7 @@
-"""One connection: which SQLite library, whether it may be used here, and with which settings.
+"""Connections: which SQLite library, whether it may be used here, and with which settings.
 
-``pysqlite3`` and ``apsw`` bring a current SQLite; their exceptions need not be those of the standard module, so everybody
-takes the module from here (``driver``).
+``pysqlite3`` and ``apsw`` bring a current SQLite; their exceptions need not be those of the standard module, so every
+caller takes the module from here (``driver``).
 """
 
 import importlib
@@ -15,12 +15,14 @@ from pilothouse.domain.errors import UnavailableError
 
 Connection: TypeAlias = sqlite3.Connection
 Row: TypeAlias = sqlite3.Row
-"""Both are the driver's own classes at run time; the standard module's have the same interface."""
+"""Row class; like Connection it is the driver's own at run time, and the standard module's has the same interface."""
 
 _DRIVERS = ("pysqlite3.dbapi2", f"{__package__}.apsw_driver", "sqlite3.dbapi2")
-"""pysqlite3 has wheels for x86-64 alone; apsw has them for ARM too, and costs a layer between."""
+"""Modules in the order in which they are tried. pysqlite3 has wheels for x86-64 alone; apsw has them for ARM too, at the
+cost of a layer between."""
 
 BUSY_TIMEOUT_MS = 10_000
+"""Milliseconds that SQLite itself waits for a lock."""
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.", "9p", "afs", "ceph", "glusterfs", "lustre")
 _SETTINGS = (
     "foreign_keys = ON",
@@ -44,7 +46,7 @@ def has_wal_reset_bug(version: tuple[int, int, int]) -> bool:
 
 
 def choose_driver() -> ModuleType:
-    """The first module that is installed and sound; the standard one, which ``check_library`` may refuse, where none is."""
+    """First module that is installed and sound; the standard one, which ``check_library`` may refuse, where none is."""
     for name in _DRIVERS:
         try:
             module = importlib.import_module(name)
@@ -56,7 +58,7 @@ def choose_driver() -> ModuleType:
 
 
 driver: Any = choose_driver()
-"""The module that brings SQLite: its functions and its exceptions."""
+"""Module that brings SQLite: its functions and its exceptions."""
 
 
 def check_library() -> None:
@@ -104,20 +106,20 @@ def connect(path: Path, *, named_rows: bool = False) -> Connection:
 
 
 def enter_wal(connection: Connection) -> None:
-    """Have the file in WAL mode, which lasts. Raises UnavailableError where its place does not allow it."""
+    """Set the file to WAL mode, which lasts. Raises UnavailableError where its file system does not allow it."""
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
         raise UnavailableError("this file system refuses SQLite's WAL: keep the workspace on a local disk")
 
 
 def _file_system_of(path: Path) -> str:
-    """The type of the file system that holds ``path``, as the kernel names it; empty where it does not say."""
+    """Type of the file system that holds ``path``, as the kernel names it; empty where that is not known."""
     mounts = Path("/proc/self/mountinfo")
     if not mounts.exists():
         return ""
-    wanted, best, found = f"{path.resolve()}/", -1, ""
+    wanted, best, kind = f"{path.resolve()}/", -1, ""
     for line in mounts.read_text(errors="replace").splitlines():
         left, _, right = line.partition(" - ")
         point = left.split(" ")[4].replace("\\040", " ").rstrip("/") + "/"
         if wanted.startswith(point) and len(point) >= best:
-            best, found = len(point), right.split(" ")[0]
-    return found
+            best, kind = len(point), right.split(" ")[0]
+    return kind

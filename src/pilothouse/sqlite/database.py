@@ -1,4 +1,4 @@
-"""A database file: one connection a thread, units of work that begin with the write lock, consistent reads."""
+"""Database file: one connection a thread, units of work that begin with the write lock, consistent reads."""
 
 import os
 import threading
@@ -29,20 +29,21 @@ class Database:
     """Connections to one file of a known schema. Safe to share between threads: each gets a connection of its own.
 
     ``with database.transaction() as connection`` writes, ``with database.read() as connection`` reads one consistent
-    state. Keep both short: no prompt, no await, no output inside. A subclass says which ``schema``.
+    state. Keep both short: no prompt, no await, no output inside. A subclass sets ``schema``.
     """
 
     schema: Schema
     named_rows = False
-    """Whether rows are ``Row``, with their columns by name, or plain tuples."""
+    """True for rows with columns by name (``Row``), False for plain tuples."""
     guard: Callable[[], None] | None = None
-    """Asked before each unit of work that writes; raises where nothing may be written now."""
+    """Function called before each unit of work that writes; it raises where nothing may be written now."""
 
     def __init__(self, path: Path, prepare: Callable[[Connection], None] | None = None) -> None:
-        """Open an existing file of the current schema. ``prepare`` is done to each new connection before its first use.
+        """Open an existing file of the current schema. ``prepare`` is applied to each new connection before its first
+        use.
 
-        Raises NotFoundError (no file), UnavailableError (newer or older schema, unsafe SQLite or place, permissions)
-        or IntegrityError (damaged, or another kind of file).
+        Raises NotFoundError (no file), UnavailableError (newer or older schema, unsafe SQLite or file system,
+        permissions) or IntegrityError (damaged, or another kind of file).
         """
         self.path = path
         self._prepare = prepare
@@ -63,7 +64,7 @@ class Database:
     def create(cls, path: Path) -> Self:
         """Make a new, empty file, or open the one that another process made at the same moment.
 
-        Raises UnavailableError where the place or the library is unsafe.
+        Raises UnavailableError where the file system or the library is unsafe.
         """
         create_file(path, cls.schema)
         return cls.upgrade(path)
@@ -76,10 +77,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One unit of work: begins immediate, commits at the end, rolls back on any exception.
+        """Unit of work: begins immediate, commits at the end, rolls back on any exception.
 
-        Inside another one of the same thread it is a savepoint of that. Raises UnavailableError (locked, disk full, closed) or
-        IntegrityError (damaged file).
+        Inside another one of the same thread it is a savepoint of that. Raises UnavailableError (locked, disk full,
+        closed) or IntegrityError (damaged file).
         """
         with self._working() as held:
             connection = held.connection
@@ -102,7 +103,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent state to read; inside a transaction of this thread it is that transaction."""
+        """Consistent state to read; inside a transaction of this thread it is that transaction."""
         with self._working() as held:
             connection = held.connection
             if connection.in_transaction:
@@ -112,7 +113,7 @@ class Database:
                 yield connection
 
     def data_version(self) -> int:
-        """A number that changes when anybody has written; costs microseconds. A checkpoint may move it too."""
+        """Number that changes when any process has written; costs microseconds. A checkpoint may change it too."""
         with self._lock, self._errors():
             self._check_open()
             if self._watcher is None:
@@ -120,14 +121,14 @@ class Database:
             return pragma(self._watcher, "data_version")
 
     def check(self) -> None:
-        """Have SQLite examine the whole file, and whether its definitions are all there. Raises IntegrityError."""
+        """Check the whole file with SQLite, and that its definitions are complete. Raises IntegrityError."""
         with self.read() as connection:
-            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
             definitions = definitions_of(connection)
-        if found != "ok" or orphan:
+        if verdict != "ok" or orphan:
             raise IntegrityError(
-                f"{self.path} is damaged: {found if found != 'ok' else f'a row of {orphan[0]} points nowhere'}; "
+                f"{self.path} is damaged: {verdict if verdict != 'ok' else f'a row of {orphan[0]} points nowhere'}; "
                 "restore a backup into a new folder"
             )
         odd = sorted(definitions ^ expected_definitions(self.schema))
@@ -138,7 +139,7 @@ class Database:
             )
 
     def copy_to(self, path: Path) -> None:
-        """A sound copy of the live database in one new file, by SQLite's backup interface."""
+        """Copy the live database into one new file, by SQLite's backup interface."""
         with errors_named(path):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o600))
             destination = driver.connect(path, isolation_level=None)
@@ -153,7 +154,7 @@ class Database:
                 destination.close()
 
     def close(self) -> None:
-        """Close the connections of all threads, for good. One that is in use is closed by its thread, when it is through.
+        """Close the connections of all threads, for good. One that is in use is closed by its thread when that is done.
 
         SQLite does not survive it when a statement runs on a connection that another thread closes.
         """
@@ -168,7 +169,7 @@ class Database:
             held.close_unless_busy()
 
     def _errors(self) -> AbstractContextManager[None]:
-        """How the library's errors are told; a subclass may say more."""
+        """Context that translates the library's errors; a subclass may add to it."""
         return errors_named(self.path)
 
     @contextmanager
@@ -177,7 +178,7 @@ class Database:
         held = self._held()
         try:
             with held.busy, self._errors():
-                if held.closed:  # between the two lines above
+                if held.closed:  # by another thread, before ``busy`` was taken
                     self._check_open()
                 yield held
         finally:
@@ -187,7 +188,7 @@ class Database:
     def _held(self) -> "_Held":
         held: _Held | None = getattr(self._local, "held", None)
         if held is None or held.process != os.getpid() or not held.at_work:
-            self._check_open()  # what is under way when the database is closed may come to its end
+            self._check_open()  # but a unit of work that was open when the database was closed may finish
         if held is None or held.process != os.getpid():
             with self._errors():
                 held = _Held(connect(self.path, named_rows=self.named_rows), WriteQueue(self.path))
@@ -209,23 +210,23 @@ class Database:
 
 
 class _Held:
-    """A thread's connection; closed when the thread is gone. A forked child leaves its parent's alone."""
+    """Connection of one thread; closed when the thread is gone. A forked child leaves its parent's alone."""
 
     def __init__(self, connection: Connection, queue: WriteQueue) -> None:
         self.connection = connection
         self.queue = queue
         self.busy = threading.RLock()
-        """Held by its thread while it works on the connection."""
+        """Lock that its thread holds while it works on the connection."""
         self.process = os.getpid()
         self.closed = False
 
     @property
     def at_work(self) -> bool:
-        """Whether a unit of work has begun on it. Only its thread may ask, or who holds ``busy``."""
+        """True while a unit of work is open on it. Only its thread may ask, or a holder of ``busy``."""
         return not self.closed and self.connection.in_transaction
 
     def close_unless_busy(self) -> None:
-        """Close it, unless a thread works on it: that one does so when it is through."""
+        """Close it, unless a thread works on it: that one does so when it is done."""
         if self.busy.acquire(blocking=False):
             try:
                 if not self.at_work:
@@ -234,8 +235,8 @@ class _Held:
                 self.busy.release()
 
     def close(self) -> None:
-        """Nothing of it stays open. Once: the end of its thread and the end of its database may come at the same moment, and
-        SQLite does not survive a connection that two threads close."""
+        """Close connection and queue, once: the end of its thread and the end of its database may come at the same
+        moment, and SQLite does not survive a connection that two threads close."""
         with self.busy:
             if self.closed:
                 return

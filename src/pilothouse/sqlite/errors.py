@@ -1,4 +1,4 @@
-"""SQLite's errors as ours, by their codes, each with what to do."""
+"""Translation of SQLite's errors by their codes into the program's own, each with advice."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.sqlite.connection import driver
 
 _NO_COLUMN = "No item with that key"
-"""What a row says that is asked for a column by a name that it does not have."""
+"""Message of a row that is asked for a column by a name that it does not have."""
 
 
 @contextmanager
 def errors_named(path: Path) -> Iterator[None]:
-    """Turn the library's errors into UnavailableError or IntegrityError.
+    """Context that turns the library's errors into UnavailableError or IntegrityError.
 
     A violated constraint stays ``driver.IntegrityError`` for its caller, a misuse of the library stays what it is.
     """
@@ -21,7 +21,7 @@ def errors_named(path: Path) -> Iterator[None]:
         yield
     except driver.IntegrityError:
         raise
-    except UnicodeDecodeError as error:  # so the library says it of a text in a column without a name
+    except UnicodeDecodeError as error:  # the library's error for a bad text in a column without a name
         raise IntegrityError(
             f"{path} is damaged: a text in it is not UTF-8 ({error}): restore a backup into a new folder"
         ) from error
@@ -39,7 +39,8 @@ def errors_named(path: Path) -> Iterator[None]:
 
 
 def _name_error(error: Exception, path: Path) -> Exception | None:
-    """The primary result code is the low byte of SQLite's extended code."""
+    """Error of the program for one of the library, by the primary result code, which is the low byte of SQLite's extended
+    code."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None and str(error).startswith("Could not decode to UTF-8"):
         code = driver.SQLITE_CORRUPT

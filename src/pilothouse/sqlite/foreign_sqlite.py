@@ -1,4 +1,4 @@
-"""A SQLite file that is not ours: the columns of a query on it, read-only, without running it."""
+"""Columns of a query on a SQLite file of the user's: read-only, without running it."""
 
 from pathlib import Path
 from urllib.parse import quote
@@ -6,17 +6,17 @@ from urllib.parse import quote
 from pilothouse.sqlite.connection import driver
 
 _STEPS = 1_000_000
-"""Of SQLite's virtual machine: a query that is only prepared takes a few dozen."""
+"""Steps of SQLite's virtual machine after which the query is stopped: one that is only prepared takes a few dozen."""
 
 
 class QueryError(Exception):
-    """The query is none that a source may have; the message is one line."""
+    """Query that a source may not have; the message is one line."""
 
 
 def query_columns(path: Path, query: str) -> list[str]:
-    """The names of the columns that ``query`` gives on the database at ``path``. Raises QueryError.
+    """Names of the columns that ``query`` returns on the database at ``path``. Raises QueryError.
 
-    The same rules as when the training reads it: one SELECT, nothing written, no other file opened.
+    The rules are those under which the training reads it: one SELECT, nothing written, no other file opened.
     """
     allowed = {driver.SQLITE_SELECT, driver.SQLITE_READ, driver.SQLITE_FUNCTION, driver.SQLITE_RECURSIVE}
     try:
@@ -28,7 +28,7 @@ def query_columns(path: Path, query: str) -> list[str]:
             lambda action, *_: driver.SQLITE_OK if action in allowed else driver.SQLITE_DENY
         )
         connection.set_progress_handler(lambda: 1, _STEPS)
-        # By itself first: two statements, or a bracket that closes ours, must not pass by being put into another one.
+        # Prepared by itself first: two statements, or a bracket that closes ours, must not pass inside the SELECT below.
         connection.execute(f"EXPLAIN {query}").close()
         cursor = connection.execute(f"SELECT * FROM ({query.strip().rstrip(';')}\n) LIMIT 0")  # noqa: S608
         return [column[0] for column in cursor.description]

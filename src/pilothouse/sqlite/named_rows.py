@@ -1,4 +1,4 @@
-"""Rows whose values are found by name too, for a driver that has none of its own."""
+"""Rows with access by name, for a driver that has none of its own."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Columns:
-    """The names of a row's columns, and where each one is, however its letters are written."""
+    """Names of a row's columns, and the place of each, whatever its case."""
 
     __slots__ = ("names", "places")
 
@@ -18,11 +18,11 @@ class Columns:
 
 
 columns_named = functools.lru_cache(maxsize=512)(Columns)
-"""The columns of these names: a statement that runs again has them already."""
+"""Columns of these names, cached: a statement that runs again has them already."""
 
 
 class Row:
-    """A row whose values are found by place and by name. It is no tuple and equals none."""
+    """Row with values by place and by name. It is no tuple and equals none."""
 
     __slots__ = ("_columns", "_values")
 
@@ -42,7 +42,7 @@ class Row:
         return self._values[place]
 
     def keys(self) -> list[str]:
-        """The names of the columns."""
+        """Names of the columns."""
         return list(self._columns.names)
 
     def __len__(self) -> int:

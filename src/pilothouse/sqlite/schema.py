@@ -1,4 +1,4 @@
-"""Which database a file is, and in which form: told by its header, without a library and without its tables."""
+"""Schema of a database file: its kind and version, read from its header, without a library and without its tables."""
 
 import os
 import threading
@@ -22,27 +22,28 @@ from pilothouse.sqlite.transactions import unit_of_work
 
 @dataclass(frozen=True)
 class Schema:
-    """The tables of one of our files. ``migrate`` brings any older form up to date inside the caller's transaction."""
+    """Tables of one kind of file. ``migrate`` brings any older version up to date inside the caller's transaction."""
 
     kind: str
-    """What messages call the file: ``registry``."""
+    """Name of the file in messages: ``registry``."""
     application_id: int
-    """In the file's header: tells it from any other SQLite file."""
+    """Number in the file's header that tells it from any other SQLite file."""
     version: int
-    """What this release reads and writes; in ``PRAGMA user_version``."""
+    """Version that this release reads and writes, in ``PRAGMA user_version``."""
     migrate: Callable[[Connection], None]
     gives_back: bool = False
-    """Whether pages that were freed can be given back to the file system a few at a time."""
+    """True where freed pages can be given back to the file system a few at a time."""
 
 
 def create_file(path: Path, schema: Schema) -> None:
-    """Make an empty database, whole before it has its name; nothing where there is one already.
+    """Make an empty database, complete before it has its name; does nothing where there is one already.
 
-    Raises UnavailableError where the place or the library is unsafe, or the disk refuses.
+    Raises UnavailableError where the file system or the library is unsafe, or the disk refuses.
     """
     check_library()
     check_file_system(path.parent)
-    # Made beside its place and then linked into it: nobody ever opens a database without its tables.
+    # Made under another name and then linked: no process ever opens a database without its tables, and link(2) fails
+    # where another process was first.
     draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with errors_named(path):
@@ -65,7 +66,7 @@ def create_file(path: Path, schema: Schema) -> None:
 
 
 def upgrade_file(path: Path, schema: Schema) -> None:
-    """Bring an older form up to date and the file into WAL. Safe when several processes do so at once."""
+    """Bring an older version up to date and set the file to WAL. Safe when several processes do so at once."""
     check_file(path, schema)
     with errors_named(path):
         connection = connect(path)
@@ -81,7 +82,7 @@ def upgrade_file(path: Path, schema: Schema) -> None:
 
 
 def check_file(path: Path, schema: Schema) -> None:
-    """Raise NotFoundError (no file) or UnavailableError (unsafe place or library, or others may write to it)."""
+    """Raise NotFoundError (no file) or UnavailableError (unsafe file system or library, or others may write to it)."""
     check_library()
     if not path.exists():
         raise NotFoundError(f"{path} does not exist: this is not a workspace; make one with pilothouse init")
@@ -93,28 +94,28 @@ def check_file(path: Path, schema: Schema) -> None:
 
 
 def check_schema(connection: Connection, path: Path, schema: Schema) -> None:
-    """Raise IntegrityError (another kind of file) or UnavailableError (a form of another release)."""
+    """Raise IntegrityError (another kind of file) or UnavailableError (a version of another release)."""
     if pragma(connection, "application_id") != schema.application_id:
         raise IntegrityError(f"{path} is not a {schema.kind} of Pilothouse: name the workspace's own folder")
-    found = pragma(connection, "user_version")
-    if found != schema.version:
+    version = pragma(connection, "user_version")
+    if version != schema.version:
         what = (
             "install a newer Pilothouse"
-            if found > schema.version
+            if version > schema.version
             else "open its workspace once to upgrade it"
         )
         raise UnavailableError(
-            f"{path} has schema {found}, this Pilothouse knows schema {schema.version}: {what}"
+            f"{path} has schema {version}, this Pilothouse knows schema {schema.version}: {what}"
         )
 
 
 def pragma(connection: Connection, name: str) -> int:
-    """A setting that is a whole number."""
+    """Value of a setting that is a whole number."""
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def definitions_of(connection: Connection) -> set[tuple[str, str, str]]:
-    """Kind, name and text of tables, indexes and triggers: what keeps rows from being wrong, or changed."""
+    """Kind, name and text of tables, indexes and triggers, which keep rows from being wrong, or changed."""
     rows = connection.execute(
         "SELECT type, name, coalesce(sql, '') FROM sqlite_schema"
     )  # SQLite's own have no text
@@ -122,7 +123,7 @@ def definitions_of(connection: Connection) -> set[tuple[str, str, str]]:
 
 
 def expected_definitions(schema: Schema) -> set[tuple[str, str, str]]:
-    """``definitions_of`` a file that was made just now."""
+    """Definitions of a file that was made just now."""
     connection = driver.connect(":memory:", isolation_level=None)
     try:
         connection.execute("BEGIN")

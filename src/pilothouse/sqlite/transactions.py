@@ -1,4 +1,4 @@
-"""The frame of a unit of work: it is kept whole, or nothing of it."""
+"""Frame of a unit of work: all of it is kept, or nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,8 @@ from pilothouse.sqlite.connection import Connection
 
 @contextmanager
 def unit_of_work(connection: Connection, begin: str, commit: str, rollback: str) -> Iterator[None]:
-    """Run the block between ``begin`` and ``commit``; on any exception ``rollback`` and let it pass."""
+    """Context that runs the block between ``begin`` and ``commit``; on any exception it runs ``rollback`` and lets it
+    pass."""
     connection.execute(begin)
     try:
         yield
@@ -17,6 +18,6 @@ def unit_of_work(connection: Connection, begin: str, commit: str, rollback: str)
         # SQLite itself has rolled back after some errors, a full disk for one.
         if connection.in_transaction:
             connection.execute(rollback)
-            if commit.startswith("RELEASE"):
+            if commit.startswith("RELEASE"):  # ROLLBACK TO undoes a savepoint but leaves it open
                 connection.execute(commit)
         raise

@@ -1,10 +1,11 @@
 # ruff: noqa: S608 - names of tables and columns are those of the listings; what people type is bound
-"""Long lists as windows by key: filter, order and place are SQL over indexes; no page costs more for lying deep.
+"""Windows of long lists by key: filter, order and place are SQL over indexes, so that no page costs more for lying deep.
 
 A list is described once (``Listing``, beside its tables); ``window`` gives the numbers of its rows, and the noun's own
-module reads the records. The order is always (what is sorted by, number), so it is total, and a window goes on from a
-row's key. What passes a filter is found by one scan of a covering index, and counted by it. Few rows are then ordered as a
-whole; of many, a window's are met along the index of the order. Neither reads more than the index twice, whatever is asked.
+module reads the records. The order is always (sort column, number), so it is total, and a window goes on from a row's
+key. Rows that pass a filter are found, and counted, by one scan of a covering index. Few of them are then ordered as a
+whole; among many, a window's are met along the index of the order. Neither reads more than the index twice, whatever is
+asked.
 """
 
 import json
@@ -21,19 +22,21 @@ from pilothouse.sqlite.connection import Connection
 
 T = TypeVar("T")
 LONGEST_WINDOW = 2_000
+"""Rows of a window at most."""
 _LIKE = "LIKE ? ESCAPE '\\'"
 SHOWN_SIGNS = frozenset("=,{}")
+"""Characters in which the shown form of a long column differs from its stored one."""
 FEW = 5_000
-"""As many rows as pass a filter are ordered as a whole; among more, a window's are looked for in the order of all."""
+"""Passing rows up to which they are ordered as a whole; among more, a window's are looked for in the order of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list. ``table`` is its table with an alias, ``joins`` the tables whose columns it shows, by alias; ``number`` is the
-    integer that is a row's key, ``columns`` what may be sorted and filtered by (SQL expressions by name), ``words`` the
-    text that ``/text`` looks at, ``unhealthy`` the condition under which a row needs somebody. ``named`` are tables that are
-    looked up by an id: column of the table to (alias, table); their ``name`` is part of the text.
-    """
+    """Description of a list. ``table`` is its table with an alias, ``joins`` the tables whose columns it shows, by alias;
+    ``number`` is the integer that is a row's key, ``columns`` what may be sorted and filtered by (SQL expressions by
+    name), ``words`` the text that ``/text`` searches, ``unhealthy`` the condition under which a row needs attention.
+    ``named`` are tables that are looked up by an id: column of the table to (alias, table); their ``name`` is part of the
+    text."""
 
     table: str
     joins: Mapping[str, str]
@@ -43,22 +46,23 @@ class Listing:
     unhealthy: str
     named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
-    """Another FROM for the order by a column, where it lets an index give the order."""
+    """FROM clause for the order by a column, where another one lets an index give the order."""
     always: str = ""
-    """A condition that every row of the list meets; empty: all rows of the table are in it."""
+    """Condition that every row of the list meets; empty: all rows of the table are in it."""
     tests: Mapping[str, str] = field(default_factory=dict)
-    """How a filter asks for a column, ``{}`` being its condition, where that is cheaper than looking at each row's value."""
+    """SQL of a filter on a column, ``{}`` being its condition, where that is cheaper than testing each row's value."""
     elsewhere: tuple[str, str] | None = None
-    """Text of rows of another table that is part of the row's too, and how a test of it (``{}``) reaches the row."""
+    """Text of rows of another table that is part of the row's too, and the SQL by which a test of it (``{}``) reaches the
+    row."""
     also: tuple[str, ...] = ()
     """Columns of ``tests`` that are part of the text too."""
     long: tuple[str, str, str] | None = None
-    """A column of long ASCII JSON that is part of the text too, but not where letters are looked for in their order: those are
-    in any long text. Its name; how it is stored; and as it is shown, which takes four times as long and differs where one of
+    """Column of long ASCII JSON that is part of the text too, but not for a fuzzy filter, whose letters are in any long
+    text. Its name; its stored form; and its form as shown, which takes four times as long and differs where one of
     SHOWN_SIGNS stands."""
 
     def source(self, expressions: Sequence[str], sort: str = "") -> str:
-        """The FROM that has every table that occurs in the expressions."""
+        """FROM clause with every table that occurs in the expressions."""
         text = " ".join(expressions)
         if sort in self.sources:
             return self.sources[sort]
@@ -67,12 +71,14 @@ class Listing:
 
 
 def window(connection: Connection, listing: Listing, query: Query) -> Page[int]:
-    """The numbers of the rows of one window, in order. Raises InvalidInputError (no such column)."""
+    """Numbers of the rows of one window, in order. Raises InvalidInputError (no such column)."""
     name = _column(listing, query.sort) if query.sort else ""
     value = listing.columns[name] if name else listing.number
     order = _Order(
         name,
-        listing.number if value == "''" else value,  # only to filter by
+        listing.number
+        if value == "''"
+        else value,  # a column without a value of its own can only be filtered by
         query.descending if name else not query.descending,
     )
     conditions, values = _conditions(listing, query)
@@ -86,7 +92,7 @@ def window(connection: Connection, listing: Listing, query: Query) -> Page[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """By which expression rows are ordered, and whether the greatest comes first."""
+    """SQL expression by which rows are ordered, and whether the greatest comes first."""
 
     name: str
     value: str
@@ -101,7 +107,7 @@ class _Order:
 
 
 def _passing(connection: Connection, listing: Listing, conditions: list[str], values: list[Any]) -> list[int]:
-    """The numbers of all rows that pass, as one text: rows by the ten thousand would cost more than finding them."""
+    """Numbers of all rows that pass, fetched as one text: fetching ten thousand rows would cost more than finding them."""
     where = _and(listing, conditions)
     (found,) = connection.execute(
         f"SELECT json_group_array({listing.number}) FROM {listing.source([where])} WHERE {where}", values
@@ -133,17 +139,16 @@ def _slice(found: list[int], query: Query) -> Page[int]:
 def _among(
     connection: Connection, listing: Listing, query: Query, order: _Order, passing: set[int]
 ) -> Page[int]:
-    """A window of the rows that pass: they are met in the order of all rows, from the end that is asked for."""
+    """Window of the rows that pass, which are met in the order of all rows, from the end that is asked for."""
     falling = order.falling is not query.from_end
     walk = connection.cursor()
-    walk.row_factory = None  # plain rows: perhaps all of them are walked past
+    walk.row_factory = None  # plain rows: this may walk past all rows of the list
     walk.execute(
         f"SELECT {listing.number} FROM {listing.source([listing.always, order.value], order.name)} "
         f"WHERE {_and(listing)} ORDER BY {order.by(listing.number, falling=falling)}"
     )
-    met = filter(
-        passing.__contains__, chain.from_iterable(walk)
-    )  # a loop of Python's would cost as much as SQLite's
+    # filter and chain, not a loop in Python, which would take as long as SQLite's walk
+    met = filter(passing.__contains__, chain.from_iterable(walk))
     total, wanted = len(passing), min(query.after, LONGEST_WINDOW)
     if query.from_end:
         last = [*islice(met, wanted)][::-1]
@@ -159,7 +164,7 @@ def _among(
 
 
 def _window(connection: Connection, listing: Listing, query: Query, order: _Order) -> Page[int]:
-    """A window of all rows, along the index of the order."""
+    """Window of all rows, along the index of the order."""
     number = listing.number
     source = listing.source([listing.always, order.value], order.name)
     key = order.key(number)
@@ -194,7 +199,7 @@ def _window(connection: Connection, listing: Listing, query: Query, order: _Orde
 
 
 def in_order(numbers: tuple[int, ...], records: Mapping[int, T]) -> tuple[T, ...]:
-    """The records of a window, in its order."""
+    """Records of a window, in its order; numbers without a record are left out."""
     return tuple(records[number] for number in numbers if number in records)
 
 
@@ -204,7 +209,7 @@ def _count(connection: Connection, source: str, where: str, *values: Any) -> int
 
 
 def _and(listing: Listing, conditions: Sequence[str] = ()) -> str:
-    """The condition of rows that are in the list and meet these."""
+    """SQL condition for the rows of a list that match a filter."""
     return " AND ".join([*([listing.always] if listing.always else []), *conditions]) or "1"
 
 
@@ -229,7 +234,7 @@ def _conditions(listing: Listing, query: Query) -> tuple[list[str], list[Any]]:
 
 
 def _test(listing: Listing, name: str, condition: str) -> str:
-    """What another table says of an id is looked for there once, not beside every row."""
+    """SQL test of a column. A column of another table is tested there once, by its id, and not beside every row."""
     if name in listing.tests:
         return listing.tests[name].format(condition)
     expression = listing.columns[name]
@@ -240,7 +245,8 @@ def _test(listing: Listing, name: str, condition: str) -> str:
 
 
 def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values: list[Any]) -> None:
-    """Case is folded in ASCII alone, which is what the names of models, people and states are made of."""
+    """Add the test of ``/text``. Case is folded in ASCII alone, which is what the names of models, people and states are
+    made of."""
     text = row_filter.text
     if not text:
         return
@@ -269,8 +275,8 @@ def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values:
 
 
 def _in_long(long: tuple[str, str, str], sought: str) -> tuple[str, list[str]]:
-    """A test of a long text, and its patterns. Letters beyond ASCII are looked for as JSON spells them: as typed, small,
-    capital, and capital where a word begins, for SQLite folds no others."""
+    """SQL test of a long text, and its patterns. Letters beyond ASCII are searched as JSON escapes them: as typed, small,
+    capital, and capital at the beginning of a word, for SQLite folds no others."""
     _, stored, shown = long
     inside = sought[:1] == sought[-1:] == "*" and not SHOWN_SIGNS & set(sought)
     cases = (sought, sought.lower(), "".join(map(_capital, sought)), sought.title())

@@ -1,15 +1,15 @@
-"""A fair queue before the write lock of a database: who asks first writes first, between processes and threads.
+"""Fair queue before the write lock of a database: who asks first writes first, between processes and threads.
 
-SQLite's own waiting is a lottery. Who finds the lock taken sleeps, longer each time, and looks again; meanwhile those who
-have just come take it, and with a dozen writers the unlucky wait for seconds. So two locks of the kernel stand before it,
-on two bytes of a file beside the database. Who wants to write takes ``next``, waits for ``now`` with it in hand, and lets
-``next`` go. Who waits for ``next`` sleeps in the kernel, which wakes those who want the same bytes one after another, in
-the order in which they came (``__locks_insert_block`` in Linux's fs/locks.c); so only one looks for ``now``, a thousand times
+SQLite's own waiting is a lottery. A writer that finds the lock taken sleeps, longer each time, and looks again; meanwhile
+later ones take it, and with a dozen writers the unlucky wait for seconds. So two locks of the kernel stand before it, on
+two bytes of a file beside the database. A writer takes ``next``, waits for ``now`` with it in hand, and lets ``next`` go.
+One that waits for ``next`` sleeps in the kernel, which wakes the waiters for the same bytes one after another, in the
+order in which they came (``__locks_insert_block`` in Linux's fs/locks.c); so only one looks for ``now``, a thousand times
 a second, and nobody can pass it.
 
-The queue only puts writers in order. What protects the data is SQLite's own lock, so a writer may go without its turn:
-where the kernel or the place has no such locks, and where the one before it takes longer than ``PATIENCE_S``, for it may
-have been stopped. A process that ends, however, gives its place up.
+The queue only puts writers in order. SQLite's own lock protects the data, so a writer may go without its turn: where the
+kernel or the file system has no such locks, and where the one before it takes longer than ``PATIENCE_S``, for it may have
+been stopped. A process that ends gives its place up.
 """
 
 import contextlib
@@ -22,7 +22,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PATIENCE_S = 5.0
+"""Seconds that a writer waits for its turn."""
 _IMPATIENT_S = 60.0
+"""Seconds for which a writer that has waited in vain does not wait again."""
 _LOOK_EVERY_S = 0.001
 _NEXT, _NOW = 0, 1
 _FLOCK = "hhqqi"
@@ -30,13 +32,13 @@ _FLOCK = "hhqqi"
 
 
 class WriteQueue:
-    """One thread's place in the queue of one database. Not to be shared: the locks belong to its open file."""
+    """Place of one thread in the queue of one database. Not to be shared: the locks belong to its open file."""
 
     def __init__(self, database: Path) -> None:
         self._path = queue_file(database)
         self._file: int | None = None
         self._impatient_until = 0.0
-        """Who has waited in vain does not wait again so soon."""
+        """Monotonic time up to which this writer, having waited in vain, does not wait again."""
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
@@ -69,11 +71,8 @@ class WriteQueue:
                 self._impatient_until = time.monotonic() + _IMPATIENT_S
             if self._file is not None:
                 fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, _NEXT))
-        except (
-            OSError,
-            AttributeError,
-            RuntimeError,
-        ):  # a read-only place, another system, the program's end
+        # a read-only folder, a system without such locks, a thread that cannot start while the program ends
+        except (OSError, AttributeError, RuntimeError):
             self.close()
 
     def _wait_for_next(self, patience: float) -> bool:
@@ -91,11 +90,11 @@ class WriteQueue:
 
 
 class _Wait:
-    """Waiting for ``next`` in the kernel, which knows no time-out: so a thread waits, and the writer waits for the thread."""
+    """Wait for ``next`` in the kernel, which has no time-out: so a thread waits, and the writer waits for the thread."""
 
     def __init__(self, file: int) -> None:
         self.over = threading.Event()
-        """Set once the thread waits no more."""
+        """Set once the thread has stopped waiting."""
         self._file = file
         self._lock = threading.Lock()
         self._granted = self._given_up = False
@@ -119,13 +118,13 @@ class _Wait:
 
 
 def queue_file(database: Path) -> Path:
-    """The file whose bytes are locked; it is empty. A file of its own: closing any descriptor of the database or of its
+    """File whose bytes are locked; it is empty. A file of its own: closing any descriptor of the database or of its
     shared memory would drop SQLite's locks."""
     return database.with_name(f"{database.name}-queue")
 
 
 def _locked(file: int, byte: int) -> bool:
-    """Lock a byte; False where somebody else has."""
+    """Lock a byte; False where another writer holds it."""
     try:
         fcntl.fcntl(file, fcntl.F_OFD_SETLK, _lock(fcntl.F_WRLCK, byte))
     except BlockingIOError:
