@@ -1,4 +1,4 @@
-"""telemetry.db: batches in, profiles rolled up, windows out."""
+"""Telemetry store, telemetry.db: batches in, profiles rolled up, windows out."""
 
 from pilothouse.telemetry.admission import Limits, VersionFacts
 from pilothouse.telemetry.store import Lookup, TelemetryStore, from_us, to_us

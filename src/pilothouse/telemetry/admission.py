@@ -1,7 +1,7 @@
-"""Which rows of a batch are taken in, which are not and why, and how the target's event clock moves. Pure.
+"""Admission of a batch: which rows are taken in, which are not and why, and how the target's event clock moves. Pure.
 
-An event's lateness is judged against its target's clock, its being in the future against the wall. A jump beyond a
-bound does not move the clock until enough events agree on it, or the target is a live one and the wall confirms it.
+An event is late by its target's clock, in the future by the wall clock. A jump beyond a bound does not move the clock
+until enough events agree on it, or the target is a live one and the wall clock confirms it.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from pilothouse.statistics.profiles.specification import CategoricalColumn, Prof
 from pilothouse.telemetry.columns import NO_LABELS, NO_REQUESTS, Features, Floats, Ints, Predictions
 
 Reasons = NDArray[np.uint8]
-"""One a row: 0 where it is kept, else the place of its reason in ``_OF_A_ROW``."""
+"""Reason of each row: 0 where it is kept, else its place in ``_OF_A_ROW``."""
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -38,29 +38,30 @@ EXTRA_COLUMN = "unknown column dropped"
 _OF_A_ROW = ("", AHEAD, BEHIND, TAKEN_ID, FUTURE, NO_TIME, NO_SCORE, WRONG_LABEL)
 
 NEVER = 1 << 62
-"""As ``Limits.confirmations``: no number of events moves a clock beyond the bound."""
+"""Value of ``Limits.confirmations`` at which no number of events moves a clock beyond the bound."""
 
 MISSING_TIME = -(1 << 63)
-"""Stands for an event time that a log does not give."""
+"""Event time of a row whose log gives none."""
 
 _EXAMPLE = 200
+"""Characters of an example."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far events may stray. Microseconds; ``confirmations`` is a number of events."""
+    """Bounds of event times, in microseconds; ``confirmations`` is a number of events."""
 
     future_us: int = HOUR_US
     behind_us: int = 90 * DAY_US
     ahead_us: int = 30 * DAY_US
     live_us: int = DAY_US
-    """A target whose newest event was this close to its arrival is a live one."""
+    """Longest delay of a target's newest event with which it counts as live."""
     confirmations: int = 20
 
 
 @dataclass(frozen=True, slots=True)
 class VersionFacts:
-    """What ingest must know of a version. ``private`` columns are never stored, whatever a client sends.
+    """Facts about a version that ingest needs. ``private`` columns are never stored, whatever a client sends.
 
     ``minutes``: the model's windows are no multiples of an hour, so that minute profiles are kept from the first event.
     ``slices`` are features by whose values outcomes are cut too.
@@ -74,7 +75,7 @@ class VersionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The newest event of a target and when something last arrived; ``far`` counts events beyond the bound."""
+    """Event clock of a target: its newest event, and when something last arrived. ``far`` counts events beyond the bound."""
 
     event_us: int
     arrived_us: int
@@ -86,7 +87,7 @@ class Clock:
 class Rejection:
     """Rows that were not taken in; ``kept`` is True where only a column was dropped and the rows stayed.
 
-    ``offsets`` are places in the batch, empty for the whole batch.
+    ``offsets`` are row numbers in the batch, empty for the whole batch.
     """
 
     reason: str
@@ -98,7 +99,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Admission:
-    """The verdict on a batch."""
+    """Result of admitting a batch: the rows that are kept, the clock after it, and the rejections."""
 
     predictions: Predictions | None
     features: Features | None
@@ -107,7 +108,7 @@ class Admission:
 
     @property
     def rejected(self) -> int:
-        """How many rows were not taken in."""
+        """Number of rows that were not taken in."""
         return sum(r.count for r in self.rejections if not r.kept)
 
 
@@ -119,7 +120,7 @@ def admit(
     limits: Limits,
     taken_ids: frozenset[int] = frozenset(),
 ) -> Admission:
-    """Judge a batch. ``taken_ids`` are the offsets of rows whose foreign id is in use already."""
+    """Admission of a batch. ``taken_ids`` are the offsets of rows whose foreign id is in use already."""
     if facts is None:
         return _refuse(batch, clock, UNKNOWN_VERSION, f"{batch.model}/{batch.version} is not registered")
     columns = _read_columns(batch, facts.specification)
@@ -166,7 +167,7 @@ def admit(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Columns:
-    """A batch's columns as arrays, all of its length."""
+    """Columns of a batch as arrays, all of its length."""
 
     features: Features
     labels: CodedColumn
@@ -182,7 +183,7 @@ def _refuse(batch: PredictionBatch, clock: Clock | None, reason: str, example: s
 
 
 def _read_columns(batch: PredictionBatch, specification: ProfileSpecification) -> _Columns | tuple[str, str]:
-    """The columns, or the first fault that spoils every row: (reason, example)."""
+    """Columns of a batch, or the first fault that spoils every row: (reason, example)."""
     rows = batch.rows
     lengths = {"event times": len(batch.event_times) / 8, "scores": len(batch.scores) / 8}
     numeric: dict[str, Floats] = {}
@@ -252,7 +253,7 @@ def _requests_fault(requests: PackedTimings, rows: int) -> str | None:
 def _judge_times(
     times: Ints, reasons: Reasons, clock: Clock | None, now_us: int, limits: Limits
 ) -> Clock | None:
-    """Mark rows whose time is not believable; the answer is the clock after the batch."""
+    """Mark rows whose time is not believable; returns the clock after the batch."""
     _mark(reasons, (times > now_us + limits.future_us) & (reasons == 0), FUTURE)
     usable = reasons == 0
     if not usable.any():
@@ -284,7 +285,7 @@ def _advance(clock: Clock | None, times: Ints, now_us: int) -> Clock | None:
 
 
 def _agreeing(clock: Clock | None, far: Ints, limits: Limits) -> tuple[int, int]:
-    """How many events in a row lie beyond the bound and near each other, and where."""
+    """Number of consecutive events beyond the bound and near each other, and their middle."""
     middle = int(np.median(far))
     together = (
         clock is not None and clock.far_us is not None and abs(middle - clock.far_us) <= limits.ahead_us
@@ -295,7 +296,7 @@ def _agreeing(clock: Clock | None, far: Ints, limits: Limits) -> tuple[int, int]
 def _row_rejections(
     batch: PredictionBatch, reasons: Reasons, times: Ints, scores: Floats, labels: CodedColumn
 ) -> list[Rejection]:
-    found = []
+    rejections = []
     for number in np.unique(reasons[reasons > 0]):
         reason = _OF_A_ROW[number]
         places = np.flatnonzero(reasons == number)
@@ -311,12 +312,12 @@ def _row_rejections(
         else:
             example = f"row {first}: event at {_iso(int(times[first]))}"
         offsets = tuple(int(place) for place in places)
-        found.append(Rejection(reason, len(places), example[:_EXAMPLE], offsets=offsets))
-    return found
+        rejections.append(Rejection(reason, len(places), example[:_EXAMPLE], offsets=offsets))
+    return rejections
 
 
 def _dropped_columns(batch: PredictionBatch, facts: VersionFacts) -> list[Rejection]:
-    """Columns that the version does not know. A private one's name is told, never a value."""
+    """Rejections of columns that the version does not know. A private one is named, its values are never shown."""
     known = set(facts.specification.by_name)
     extra = sorted((set(batch.numeric) | set(batch.categorical)) - known)
     return [

@@ -1,4 +1,4 @@
-"""How rows lie in the database: columns one after another under zstd, never a row per event.
+"""Columns of stored rows: one after another under zstd, never a row per event.
 
 A *segment* holds the rows of one or more batches of a stream. It has two parts, because outcomes need only the first:
 *predictions* (event times, scores, labels, which rows of each batch were kept, foreign ids, requests) and *features*.
@@ -23,13 +23,14 @@ from pilothouse.statistics.profiles.coded import CodedColumn, concatenate
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 AnyTruth = NDArray[Any]
-"""uint16 class numbers, or float64 values."""
+"""Outcomes of rows: uint16 class numbers, or float64 values."""
 
 _LEVEL = 1
-"""Of zstd, for what has just come: level 3 takes twice as long for 3 % fewer bytes."""
+"""zstd level of new segments: level 3 takes twice as long for 3 % fewer bytes."""
 CLOSED_LEVEL = 9
-"""For segments that will not be written again soon."""
+"""zstd level of merged segments, which will not be written again soon."""
 _LARGEST = 1 << 30
+"""Bytes to which a stored part may unpack."""
 _MAGIC = b"PHC2"
 
 NO_LABELS = CodedColumn((), np.empty(0, np.uint8))
@@ -38,9 +39,9 @@ NO_REQUESTS = PackedTimings(b"", b"", b"")
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Rows that were kept. Arrays have one entry a row.
+    """Predictions that were kept. Arrays have one entry a row.
 
-    ``offsets`` are their places in the batch as it was sent; ``coded_labels`` is empty for a regression; ``ids`` is empty
+    ``offsets`` are row numbers in the batch as it was sent; ``coded_labels`` is empty for a regression; ``ids`` is empty
     unless the predictions were made elsewhere.
     """
 
@@ -53,16 +54,16 @@ class Predictions:
 
     @property
     def rows(self) -> int:
-        """How many rows were kept."""
+        """Number of rows."""
         return len(self.times)
 
     @cached_property
     def labels(self) -> list[str]:
-        """The predicted classes, one a row; empty for a regression."""
+        """Predicted classes, one a row; empty for a regression."""
         return [str(text) for text in self.coded_labels.texts()]
 
     def part(self, first: int, rows: int) -> "Predictions":
-        """Some of the rows: those of one batch in a segment. Without the requests."""
+        """Rows of one batch in a segment, without the requests."""
         inside = slice(first, first + rows)
         return Predictions(
             self.times[inside],
@@ -81,7 +82,7 @@ class Features:
     categorical: dict[str, CodedColumn]
 
     def part(self, first: int, rows: int) -> "Features":
-        """Some of the rows: those of one batch in a segment."""
+        """Rows of one batch in a segment."""
         inside = slice(first, first + rows)
         return Features(
             {name: values[inside] for name, values in self.numeric.items()},
@@ -90,7 +91,7 @@ class Features:
 
 
 def join_predictions(parts: Sequence[Predictions]) -> Predictions:
-    """The rows of several batches of a stream, one after another."""
+    """Predictions of several batches of a stream, one after another."""
     if len(parts) == 1:
         return parts[0]
     labelled = [part.coded_labels for part in parts if len(part.coded_labels)]
@@ -110,7 +111,7 @@ def join_predictions(parts: Sequence[Predictions]) -> Predictions:
 
 
 def join_features(parts: Sequence[Features]) -> Features:
-    """The rows of several batches of a stream, one after another; all have the same columns."""
+    """Features of several batches of a stream, one after another; all have the same columns."""
     if len(parts) == 1:
         return parts[0]
     return Features(
@@ -129,7 +130,7 @@ class _Head(msgspec.Struct, array_like=True):
     times: bytes
     scores: bytes
     offsets: bytes
-    """Steps from row to row; empty where every row was kept of a single batch."""
+    """Differences from row to row; empty where every row of a single batch was kept."""
     labels: _CodedTexts
     ids: list[str]
     requests: tuple[bytes, bytes, bytes]
@@ -164,7 +165,7 @@ _FIRST_BODIES = msgspec.msgpack.Decoder(_FirstBody)
 
 
 def encode_predictions(predictions: Predictions, level: int = _LEVEL) -> bytes:
-    """Compact bytes of the predictions of a segment."""
+    """Bytes of the predictions of a segment."""
     whole = np.array_equal(predictions.offsets, np.arange(predictions.rows))
     requests = predictions.requests
     head = _Head(
@@ -179,7 +180,7 @@ def encode_predictions(predictions: Predictions, level: int = _LEVEL) -> bytes:
 
 
 def decode_predictions(data: bytes) -> Predictions:
-    """Read what ``encode_predictions`` wrote, now or in the first release. Raises IntegrityError."""
+    """Predictions from the bytes that ``encode_predictions`` wrote, now or in the first release. Raises IntegrityError."""
     try:
         if not data.startswith(_MAGIC):
             return _first_predictions(_FIRST_HEADS.decode(expand(data, _LARGEST)))
@@ -200,14 +201,14 @@ def decode_predictions(data: bytes) -> Predictions:
 
 
 def encode_features(features: Features, level: int = _LEVEL) -> bytes:
-    """Compact bytes of the feature columns of a segment."""
+    """Bytes of the feature columns of a segment."""
     numbers = b"".join([column.astype("<f8", copy=False).tobytes() for column in features.numeric.values()])
     texts = {name: _coded(column) for name, column in features.categorical.items()}
     return _MAGIC + compress(_ENCODER.encode(_Body(list(features.numeric), numbers, texts)), level)
 
 
 def decode_features(data: bytes) -> Features:
-    """Read what ``encode_features`` wrote, now or in the first release. Raises IntegrityError."""
+    """Features from the bytes that ``encode_features`` wrote, now or in the first release. Raises IntegrityError."""
     try:
         if data.startswith(_MAGIC):
             body = _BODIES.decode(expand(data[len(_MAGIC) :], _LARGEST))
@@ -225,7 +226,7 @@ def decode_features(data: bytes) -> Features:
 
 
 def pack(value: object) -> bytes:
-    """Any plain value under zstd, for what is kept only to be looked at."""
+    """Bytes of any plain value under zstd, for what is kept only to be looked at."""
     return compress(_ENCODER.encode(value), _LEVEL)
 
 

@@ -1,15 +1,16 @@
-"""Places at which a test ends the process, to prove what survives. Nothing happens unless the environment names one."""
+"""Kill points: places at which a test ends the process, to prove what survives. Inactive unless the environment names one."""
 
 import os
 import signal
 
 VARIABLE = "PILOTHOUSE_KILL_AT"
-"""A place, and after a colon how many times it is passed before: ``before the commit of a batch:3``."""
+"""Environment variable with a kill point, and after a colon how many times it is passed before: ``before the commit of a
+batch:3``."""
 _passed: dict[str, int] = {}
 
 
 def reach(place: str) -> None:
-    """Kill this process with SIGKILL if the environment asks for it here."""
+    """Kill this process with SIGKILL if the environment names this kill point."""
     wanted = os.environ.get(VARIABLE)
     if wanted is None:
         return

@@ -1,4 +1,4 @@
-"""What a batch adds to one window of the finest level."""
+"""Increment of one window of the finest level."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from pilothouse.statistics.profiles.profile import Profile
 
 @dataclass(slots=True)
 class Increment:
-    """What a batch adds to one window."""
+    """Counts and profile that a batch adds to one window."""
 
     rows: int = 0
     requests: int = 0

@@ -1,6 +1,6 @@
-"""Several batches in one transaction: each judged by itself, kept together as one segment and one roll-up a stream.
+"""Intake of several batches in one transaction: each is admitted by itself; each stream gets one segment and one roll-up.
 
-What a transaction costs besides its rows (its commit, the windows that it touches) is shared by all batches that
+The costs of a transaction besides its rows (its commit, the windows that it touches) are shared by all batches that
 waited for it. Everything here runs inside the caller's transaction.
 """
 
@@ -40,7 +40,7 @@ from pilothouse.telemetry.write_cache import Place, WriteCache
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Accepted:
-    """A batch of which rows are kept."""
+    """Batch of which rows are kept."""
 
     batch: PredictionBatch
     producer: int
@@ -60,7 +60,7 @@ class _Errors:
 
 @dataclass(slots=True)
 class Intake:
-    """One transaction's batches. ``take`` each, then ``keep`` once."""
+    """Batches of one transaction. Call ``take`` for each, then ``keep`` once."""
 
     connection: Connection
     facts: Mapping[tuple[str, int], VersionFacts | None]
@@ -74,7 +74,7 @@ class Intake:
     _errors: dict[Place, _Errors] = field(default_factory=dict)
 
     def take(self, batch: PredictionBatch, *, trusted_clock: bool) -> BatchReceipt:
-        """Judge a batch; one that was there before counts once."""
+        """Receipt of a batch, after its admission; one that was received before counts once."""
         facts = self.facts[batch.model, batch.version]
         producer = self._producer(batch.producer)
         checksum = _checksum(batch)
@@ -130,7 +130,7 @@ class Intake:
         return admission
 
     def _taken_ids(self, batch: PredictionBatch) -> frozenset[int]:
-        """Places whose foreign id is in use: in the store, earlier in this transaction or in the batch itself."""
+        """Offsets of rows whose foreign id is in use: in the store, earlier in this transaction or in the batch itself."""
         taken, seen = [], set[int]()
         for place, text in enumerate(batch.foreign_ids):
             number = outcome_matching.hash_id(text)
@@ -170,15 +170,15 @@ class Intake:
         if facts is not None and batch.errors:
             errors = self._errors.setdefault(place, _Errors())
             errors.count += batch.errors
-            # they belong to the time that the target's clock shows
+            # a batch without rows has no event time: its errors get that of the target's clock
             errors.time_us = admission.clock.event_us if admission.clock else self.now_us
         return 0
 
     def _keep_stream(self, place: Place, accepted: list[_Accepted], waiting: bool) -> None:
         facts = self.facts[place[:2]]
         assert facts is not None
-        predictions = join_predictions([one.predictions for one in accepted])
-        features = join_features([one.features for one in accepted])
+        predictions = join_predictions([part.predictions for part in accepted])
+        features = join_features([part.features for part in accepted])
         times = predictions.times
         stream = self._advance(place, facts, times, predictions.rows, rollup.is_dense(times))
         segment = self.connection.execute(
@@ -195,7 +195,7 @@ class Intake:
             ),
         ).lastrowid
         assert segment is not None
-        requests = [_requests(one.predictions, one.batch.rows) for one in accepted]
+        requests = [_requests(part.predictions, part.batch.rows) for part in accepted]
         parts = rollup.increments(
             facts.specification,
             predictions,
@@ -203,15 +203,15 @@ class Intake:
             _concatenated(requests),
             stream.minutes_since_us,
         )
-        for one in accepted:
-            if one.batch.errors:  # with the newest window of their batch
-                newest = rollup.finest_window(int(one.predictions.times.max()), stream.minutes_since_us)
-                parts[newest].errors += one.batch.errors
+        for part in accepted:
+            if part.batch.errors:  # with the newest window of their batch
+                newest = rollup.finest_window(int(part.predictions.times.max()), stream.minutes_since_us)
+                parts[newest].errors += part.batch.errors
         rollup.add(self.connection, facts.specification, stream.id, parts, self.known)
         first = 0
-        for one in accepted:
-            self._keep_batch(one, stream, segment, first, facts, waiting)
-            first += one.predictions.rows
+        for part in accepted:
+            self._keep_batch(part, stream, segment, first, facts, waiting)
+            first += part.predictions.rows
 
     def _advance(self, place: Place, facts: VersionFacts, times: Ints, rows: int, dense: bool) -> Stream:
         stream = streams.advance_stream(
@@ -266,7 +266,7 @@ class Intake:
 
 
 def _checksum(batch: PredictionBatch) -> int:
-    """Tells a batch sent again from another under the same number."""
+    """Checksum that tells a batch sent again from another under the same number."""
     value = zlib.crc32(f"{batch.model}/{batch.version}@{batch.target}:{batch.rows}".encode())
     for part in (batch.event_times, batch.scores, *batch.numeric.values()):
         value = zlib.crc32(part, value)
@@ -274,7 +274,8 @@ def _checksum(batch: PredictionBatch) -> int:
 
 
 def _requests(kept: Predictions, rows_sent: int) -> tuple[Ints, Ints, Ints]:
-    """Event time, latency and rows of each request: the time of its first row that was kept, else the batch's last."""
+    """Event time, latency and rows of each request. The time is that of its first row that was kept, else of the batch's
+    last."""
     rows = np.frombuffer(kept.requests.rows, "<i8").astype(np.int64)
     latencies = np.frombuffer(kept.requests.latency_us, "<i8").astype(np.int64)
     first = np.cumsum(rows) - rows

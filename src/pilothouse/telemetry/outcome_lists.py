@@ -1,4 +1,4 @@
-"""Outcomes that wait for their prediction, and outcomes that contradict one that was there: as lists to look through."""
+"""Lists of outcomes that wait for their prediction, and of outcomes that contradict an earlier one."""
 
 import msgspec
 
@@ -38,8 +38,8 @@ CONFLICTS = Listing(
 
 
 def waiting_page(connection: Connection, query: Query) -> Page[WaitingOutcome]:
-    """A window of the outcomes that wait, the newest first unless sorted. Raises InvalidInputError (no such column)."""
-    found = window(connection, WAITING, query)
+    """Window of the outcomes that wait, newest first unless sorted. Raises InvalidInputError (no such column)."""
+    page = window(connection, WAITING, query)
     rows = {
         row[0]: WaitingOutcome(
             row[0], row[1], _outcome_text(msgspec.json.decode(row[2])), row[3], from_us(row[4]),
@@ -48,26 +48,27 @@ def waiting_page(connection: Connection, query: Query) -> Page[WaitingOutcome]:
         for row in connection.execute(
             "SELECT rowid, id, value, target, received, producer, sequence FROM waiting_outcomes WHERE rowid IN "
             "(SELECT value FROM json_each(?))",
-            (msgspec.json.encode(found.rows).decode(),),
+            (msgspec.json.encode(page.rows).decode(),),
         )
     }  # fmt: skip
-    return Page(in_order(found.rows, rows), found.first, found.total)
+    return Page(in_order(page.rows, rows), page.first, page.total)
 
 
 def _outcome_text(value: object) -> str:
-    """As conflicts say it: a file's column of numbers makes ``1.0`` of a 1."""
+    """Text of an outcome as conflicts show it: a file's column of numbers makes ``1.0`` of a 1."""
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def conflicts_page(connection: Connection, query: Query) -> Page[OutcomeConflict]:
-    """A window of the conflicts that are kept one by one, the newest first unless sorted. Raises InvalidInputError."""
-    found = window(connection, CONFLICTS, query)
+    """Window of the conflicts that are kept one by one, newest first unless sorted. Raises InvalidInputError (no such
+    column)."""
+    page = window(connection, CONFLICTS, query)
     rows = {
         row[0]: OutcomeConflict(row[0], row[1], row[2], row[3], row[4], row[5], row[6], from_us(row[7]))
         for row in connection.execute(
             f"SELECT c.rowid, {_BATCH} || '.' || c.offset, s.model, s.version, s.target, c.kept, c.other, c.received "  # noqa: S608 - ours
             f"FROM {CONFLICTS.table} WHERE c.rowid IN (SELECT value FROM json_each(?))",
-            (msgspec.json.encode(found.rows).decode(),),
+            (msgspec.json.encode(page.rows).decode(),),
         )
     }
-    return Page(in_order(found.rows, rows), found.first, found.total)
+    return Page(in_order(page.rows, rows), page.first, page.total)

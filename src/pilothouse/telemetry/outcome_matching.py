@@ -1,4 +1,4 @@
-"""Outcomes: found to their predictions, kept beside them, folded into outcome profiles a day.
+"""Matching of outcomes to their predictions: they are kept beside them and folded into outcome profiles a day.
 
 Everything here runs inside the caller's transaction. A prediction's first outcome stands; another value is a conflict,
 which is kept and shown.
@@ -34,27 +34,27 @@ TOO_MANY_WAIT = "too many outcomes wait"
 NEVER_CAME = "outcome whose prediction never came"
 CONFLICT = "another outcome was there"
 WAITING_AT_MOST = 1_000_000
-"""Outcomes that may wait for their predictions; more are counted and let go."""
+"""Outcomes that may wait for their predictions; more are counted and dropped."""
 _CONFLICTS_AT_MOST = 100_000
 """Conflicts that are kept one by one; more are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """A batch as outcomes need it."""
+    """Batch as the matching of outcomes needs it."""
 
     id: int
     stream_id: int
     predictions: Predictions
     features: Callable[[], Features]
-    """Decoded only where outcomes are cut by them."""
+    """Function that decodes the features, called only where outcomes are cut by them."""
     expired: bool = False
-    """Its rows have been deleted by retention."""
+    """True where retention has deleted its rows."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What became of a list of outcomes. ``faults`` are (reason, example)."""
+    """Counts of what happened to a list of outcomes. ``faults`` are (reason, example)."""
 
     joined: int = 0
     waiting: int = 0
@@ -65,20 +65,20 @@ class Tally:
 
 @dataclass(slots=True)
 class _Fold:
-    """Rows of one stream and day whose truth became known."""
+    """Rows of one stream and day whose outcomes became known."""
 
     scores: list[float] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     truth: list[object] = field(default_factory=list)
     cut: dict[str, list[str]] = field(default_factory=dict)
-    """The slice of each row, by feature."""
+    """Slice of each row, by feature."""
 
 
 Folds = dict[tuple[int, int], _Fold]
 
 
 def hash_id(text: str) -> int:
-    """A foreign id as a signed 64-bit number, the key of the compact index."""
+    """Hash of a foreign id as a signed 64-bit number, the key of the compact index."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
@@ -90,9 +90,9 @@ def join(
     now_us: int,
     target: str | None = None,
 ) -> Tally:
-    """Join outcomes to predictions; those whose prediction is not here wait for it.
+    """Match outcomes to predictions; those whose prediction is not stored wait for it.
 
-    A ``target`` that hands them in speaks of its own predictions alone.
+    A ``target`` that hands them in may do so for its own predictions alone.
     """
     tally, folds = Tally(), defaultdict[tuple[int, int], _Fold](_Fold)
     by_batch = _resolve(connection, listed, tally, now_us, target)
@@ -118,7 +118,7 @@ def join_waiting(
     specification: ProfileSpecification,
     now_us: int,
 ) -> Tally:
-    """Apply the outcomes that waited for this batch."""
+    """Match the outcomes that waited for this batch."""
     own = get_stream(connection, batch.stream_id).target
     rows = connection.execute(
         "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id, value, target",
@@ -145,12 +145,12 @@ def join_waiting(
 
 
 def anything_waits(connection: Connection) -> bool:
-    """Whether any outcome waits for its prediction."""
+    """True where any outcome waits for its prediction."""
     return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM waiting_outcomes)").fetchone()[0])
 
 
 def count_waiting(connection: Connection) -> int:
-    """How many outcomes wait, or where it is far from their bound, no fewer than that."""
+    """Number of outcomes that wait; far from their bound an upper bound of it, which costs no scan."""
     (span,) = connection.execute(
         "SELECT coalesce(max(rowid) - min(rowid) + 1, 0) FROM waiting_outcomes"
     ).fetchone()
@@ -160,13 +160,14 @@ def count_waiting(connection: Connection) -> int:
 
 
 def waiting_outcomes(connection: Connection) -> tuple[int, int | None]:
-    """How many outcomes wait, and when the oldest came."""
+    """Number of outcomes that wait, and when the oldest came."""
     count, oldest = connection.execute("SELECT count(*), min(received) FROM waiting_outcomes").fetchone()
     return int(count), oldest
 
 
 def forget_waiting(connection: Connection, batch: PredictionBatch, now_us: int) -> None:
-    """Outcomes that waited for a batch of which no row was kept will never find their predictions."""
+    """Drop and count the outcomes that waited for a batch of which no row was kept: they will never find their
+    predictions."""
     gone = connection.execute(
         "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id",
         (batch.producer, batch.sequence),
@@ -180,9 +181,9 @@ Wanted = list[tuple[int, str, object]]
 def _resolve(
     connection: Connection, listed: Iterable[Outcome], tally: Tally, now_us: int, target: str | None
 ) -> dict[int, Wanted]:
-    """Each outcome to (batch, offset); what is not found is put to wait."""
+    """Outcomes by batch, with their offsets; those that are not found are put to wait."""
     waiting = count_waiting(connection)
-    found: dict[int, Wanted] = defaultdict(list)
+    by_batch: dict[int, Wanted] = defaultdict(list)
     known: dict[tuple[str, int], int | None] = {}
     for outcome in listed:
         name = parse_prediction_id(outcome.prediction_id)
@@ -193,21 +194,21 @@ def _resolve(
                 known[key] = _batch_of(connection, *key)
             batch_id = known[key]
         if batch_id is not None and name is not None:
-            found[batch_id].append((name.offset, outcome.prediction_id, outcome.value))
+            by_batch[batch_id].append((name.offset, outcome.prediction_id, outcome.value))
             continue
         number = hash_id(outcome.prediction_id)
         row = connection.execute(
             "SELECT batch_id, offset FROM foreign_ids WHERE hash=?", (number,)
         ).fetchone()
         if row is not None:
-            found[row[0]].append((row[1], outcome.prediction_id, outcome.value))
+            by_batch[row[0]].append((row[1], outcome.prediction_id, outcome.value))
             continue
         producer, sequence = (name.producer, name.sequence) if name else ("", -1)
         if waiting + tally.waiting >= WAITING_AT_MOST:
             tally.faults.append((TOO_MANY_WAIT, outcome.prediction_id))
             continue
         _wait(connection, outcome, number, producer, sequence, tally, now_us, target)
-    return found
+    return by_batch
 
 
 def _batch_of(connection: Connection, producer: str, sequence: int) -> int | None:
@@ -254,7 +255,7 @@ def _apply(
     folds: Folds,
     now_us: int,
 ) -> None:
-    """Join outcomes to the rows of one batch and note the rows to fold."""
+    """Match outcomes to the rows of one batch and note the rows to fold."""
     predictions, classes = batch.predictions, specification.classes
     truth = read_truth(connection, batch.id, predictions.rows, bool(classes))
     places = {int(offset): row for row, offset in enumerate(predictions.offsets)}
@@ -303,7 +304,7 @@ def _cut(
     joined: dict[int, list[int]],
     folds: Folds,
 ) -> None:
-    """Note the slices of the rows that were joined, in their order."""
+    """Note the slices of the rows that were matched, in their order."""
     slices = streams.slices_of(connection, batch.stream_id)
     if not slices:
         return
@@ -355,7 +356,7 @@ def _fold(
 
 
 def read_truth(connection: Connection, batch_id: int, rows: int, classes: bool) -> AnyTruth:
-    """What is known of a batch's rows: class numbers (65535 unknown) or values (NaN unknown). Writable."""
+    """Outcomes of a batch's rows: class numbers (65535 unknown) or values (NaN unknown). Writable."""
     row = connection.execute("SELECT data FROM truths WHERE batch_id=?", (batch_id,)).fetchone()
     kind = "<u2" if classes else "<f8"
     if row is not None:
@@ -364,7 +365,7 @@ def read_truth(connection: Connection, batch_id: int, rows: int, classes: bool) 
 
 
 def known_rows(truth: AnyTruth) -> Ints:
-    """The places whose truth is known."""
+    """Numbers of the rows whose outcome is known."""
     return np.flatnonzero(truth != _UNKNOWN_CLASS if truth.dtype.kind == "u" else ~np.isnan(truth))
 
 

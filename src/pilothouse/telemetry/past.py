@@ -1,4 +1,4 @@
-"""Telemetry as it was at a time by the data's clocks, and which wall clock each model's data had then."""
+"""Telemetry as it was at a past time by the data's clocks, and the wall clock that each model's data had then."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,12 +12,13 @@ _COUNTED_ONCE = (
     f"OR w.level = 3600 AND {_UNFOLDED} u.level = 86400 AND u.start = w.start - w.start % 86400000000) "
     f"OR w.level = 60 AND {_UNFOLDED} u.level = 3600 AND u.start = w.start - w.start % 3600000000))"
 )
-"""A coarse window that is not summed yet stands for its finer ones, which are counted instead (see ``rollup``)."""
+"""SQL condition under which no row is counted twice: a coarse window that is not summed yet stands for its finer ones,
+which are counted instead (see ``rollup``)."""
 
 
 def event_of_wall(connection: Connection, model: str, wall_us: int, low_us: int, now_us: int) -> int | None:
-    """The first event time from ``low_us`` on at which the wall clock of a model was ``wall_us`` or later; None where no event
-    time up to now was. The inverse of ``wall_clocks``, which only grows, found by halving."""
+    """First event time from ``low_us`` on at which the wall clock of a model was ``wall_us`` or later; None where no
+    event time up to now was. The inverse of ``wall_clocks``, which only grows, found by halving."""
     high_us = max(now_us, low_us)
     if _wall(connection, model, high_us, now_us) < wall_us:
         return None
@@ -31,41 +32,41 @@ def event_of_wall(connection: Connection, model: str, wall_us: int, low_us: int,
 
 
 def _wall(connection: Connection, model: str, at_us: int, now_us: int) -> int:
-    """A model without data is as live data is: both clocks say the same."""
+    """Wall clock of a model at an event time; for a model without data, as for live data, they are the same."""
     return wall_clocks(connection, at_us, now_us, model).get(model, at_us)
 
 
 def wall_clocks(connection: Connection, at_us: int, now_us: int, model: str | None = None) -> dict[str, int]:
-    """Model (one, or each) to the wall clock (microseconds) at which its data had come to the event time ``at_us``.
+    """Wall clock (microseconds) of one model, or each, at which its data had come to the event time ``at_us``.
 
-    Taken between the batch before and the batch after, in proportion: for live data that is the same time, for a history
-    that is replayed a moment of the replay. Of several targets the one that came there first counts, so that nothing is
-    shown that lay ahead of any; before the first batch the data is taken to have come as late as that one did. After its last
-    batch a model has no clock of its own: the first model whose data goes on says when it was, not before that batch came;
-    where none goes on, as much time has passed since as event time.
+    It is interpolated between the batch before and the batch after: for live data it is the same time, for a history that
+    is replayed a moment of the replay. Of several targets the one that came there first counts, so that nothing is shown
+    that lay ahead of any; before the first batch the data is taken to have come as late as that one did. After its last
+    batch a model has no clock of its own: the first model whose data goes on gives it, not before that batch came; where
+    none goes on, as much time has passed since as event time.
     """
-    found = _own_clocks(connection, at_us, now_us, model)
-    if any(not clock.goes_on for clock in found.values()):
-        others = found if model is None else _own_clocks(connection, at_us, now_us)
+    clocks = _own_clocks(connection, at_us, now_us, model)
+    if any(not clock.goes_on for clock in clocks.values()):
+        others = clocks if model is None else _own_clocks(connection, at_us, now_us)
         going = min((clock.wall_us for clock in others.values() if clock.goes_on), default=now_us)
-        for name, clock in found.items():
+        for name, clock in clocks.items():
             if not clock.goes_on:
-                found[name] = clock._replace(wall_us=max(clock.came_us, min(clock.wall_us, going)))
-    return {name: clock.wall_us for name, clock in found.items()}
+                clocks[name] = clock._replace(wall_us=max(clock.came_us, min(clock.wall_us, going)))
+    return {name: clock.wall_us for name, clock in clocks.items()}
 
 
 class _Clock(NamedTuple):
     wall_us: int
     goes_on: bool
-    """Whether there is data after that event time."""
+    """True where there is data after that event time."""
     came_us: int
-    """When the newest data before it came."""
+    """Time at which the newest data before it came."""
 
 
 def _own_clocks(
     connection: Connection, at_us: int, now_us: int, model: str | None = None
 ) -> dict[str, _Clock]:
-    """Each model's clock by its own batches alone."""
+    """Clock of each model by its own batches alone."""
     places: dict[tuple[str, str], list[int]] = {}
     streams = connection.execute(
         "SELECT id, model, target FROM streams WHERE ? IS NULL OR model = ?", (model, model)
@@ -93,7 +94,7 @@ def _own_clocks(
 def _batch(
     connection: Connection, stream_id: int, at_us: int, comparison: str, order: str
 ) -> tuple[int, int] | None:
-    """(newest event, when it was received) of the rows that came together, next to a time."""
+    """(newest event, time of receipt) of the rows that came together, next to a time."""
     row = connection.execute(
         f"SELECT last_event, received FROM segments WHERE stream_id = ? AND last_event {comparison} ? "  # noqa: S608 - ours
         f"ORDER BY last_event {order} LIMIT 1",
@@ -103,7 +104,7 @@ def _batch(
 
 
 def _between(before: tuple[int, int], after: tuple[int, int] | None, at_us: int, now_us: int) -> int:
-    """The wall clock at an event time from the batches around it; one that arrived late tells nothing."""
+    """Wall clock at an event time from the batches around it; one that arrived late is not used."""
     if after is None:
         return min(now_us, before[1] + at_us - before[0])
     if before[1] >= after[1]:
@@ -112,7 +113,7 @@ def _between(before: tuple[int, int], after: tuple[int, int] | None, at_us: int,
 
 
 def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
-    """What makes a connection see telemetry at a time, and change nothing (see ``store.past``)."""
+    """Function that makes a connection show telemetry as of a time, and change nothing (see ``store.past``)."""
     counted = "(SELECT coalesce(sum(w.rows), 0) FROM main.{table} w WHERE w.stream_id = t.id AND w.start < {at} {where})"
     rows = counted.format(table="windows", at=at_us, where=_COUNTED_ONCE)
     labelled = counted.format(table="outcome_days", at=at_us, where="")

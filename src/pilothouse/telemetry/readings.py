@@ -1,8 +1,8 @@
-"""What monitors found, window by window: written once by a key, read back for charts and for alerts.
+"""Readings: what monitors found, window by window. Written once by a key, read for charts and for alerts.
 
 ``applied`` says whether alerts have been drawn from a reading. The registry is another file and there is no transaction
-over both: a reading is written first, its alerts next, and only then it is marked, so that a restart in between draws
-the same alerts again (they are keyed too) and never another reading.
+over both: a reading is written first, its alerts next, and only then it is marked, so that a restart in between draws the
+same alerts again (they are keyed too) and never another reading.
 """
 
 import math
@@ -62,7 +62,7 @@ class QualityFigure:
 
 @dataclass(frozen=True, slots=True)
 class PerformanceFigure:
-    """The primary metric of a window; None where it is not defined (too few rows, one class)."""
+    """Primary metric of a window; None where it is not defined (too few rows, one class)."""
 
     metric: str
     value: float | None
@@ -75,14 +75,14 @@ class PerformanceFigure:
 
 
 def metric_value(metric: str, value: float | None, low: float | None, high: float | None) -> MetricValue:
-    """Kept figures as a metric with its interval, NaN for what is not known; its rows are not told."""
+    """Metric value with its interval from stored figures, NaN for what is not known; its number of rows is 0."""
     known, least, most = (math.nan if x is None else x for x in (value, low, high))
     return MetricValue(metric, known, least, most, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class EstimateFigure:
-    """The primary metric of a window as estimated without its truth, with its band; None where it cannot be, and ``why``."""
+    """Primary metric of a window as estimated without outcomes, with its band; None where it cannot be, and ``why``."""
 
     metric: str
     value: float | None = None
@@ -110,7 +110,7 @@ class TrafficFigure:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One monitor's finding about one window of a stream. ``data`` is JSON of the monitor's figure or figures."""
+    """Result of one monitor for one window of a stream. ``data`` is JSON of the monitor's figure or figures."""
 
     id: int
     stream_id: int
@@ -125,7 +125,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class GiveAwayFigure:
-    """A feature by which a window can be told from the reference: what shuffling it costs, and the AUROC of it ``alone``."""
+    """Feature by which a window can be told from the reference: what shuffling it costs, and the AUROC of it ``alone``."""
 
     feature: str
     drop: float
@@ -134,8 +134,8 @@ class GiveAwayFigure:
 
 @dataclass(frozen=True, slots=True)
 class MultivariateFigure:
-    """How well a domain classifier tells a window from the reference. ``usual``, ``threshold`` and ``p_value`` are None where
-    the reference has too few days for windows of its own."""
+    """AUROC of a domain classifier that tells a window from the reference. ``usual``, ``threshold`` and ``p_value`` are
+    None where the reference has too few days for windows of its own."""
 
     auc: float
     low: float
@@ -153,18 +153,18 @@ class MultivariateFigure:
 MULTIVARIATE = "multivariate"
 DRIFT, QUALITY, PERFORMANCE, TRAFFIC = "drift", "quality", "performance", "traffic"
 ESTIMATE = "estimate"
-"""Performance without truth: the windows of performance, closed by the event clock at once."""
+"""Monitor of estimated performance: over the windows of performance, closed by the event clock at once."""
 
 _SELECT = "SELECT id, stream_id, monitor, window_start, window_end, rows, judged, speaks, data FROM readings"
 
 
 def figures_of(reading: Reading, kind: type[T]) -> list[T]:
-    """The figures of a drift or quality reading, one a feature."""
+    """Figures of a drift or quality reading, one a feature."""
     return msgspec.json.decode(reading.data, type=list[kind])  # type: ignore[valid-type]
 
 
 def figure_of(reading: Reading, kind: type[T]) -> T:
-    """The figure of a performance or traffic reading."""
+    """Figure of a performance or traffic reading."""
     return msgspec.json.decode(reading.data, type=kind)
 
 
@@ -189,7 +189,7 @@ def write(
     figures: object,
     now_us: int,
 ) -> bool:
-    """Keep a reading; False where this window of this monitor has one already. ``verdict`` is (judged, speaks)."""
+    """Store a reading; False where this window of this monitor has one already. ``verdict`` is (judged, significant)."""
     judged, speaks = verdict
     return bool(
         connection.execute(
@@ -210,8 +210,8 @@ def replace(
     figures: object,
     now_us: int,
 ) -> Literal["new", "changed", "same", "gone"]:
-    """Keep a reading in place of the one that its window has; whether alerts are still to be drawn from that stays. A new
-    one is marked as drawn from. ``gone``: there were rows and now there are none, so what is known stays."""
+    """Store a reading in place of the one that its window has; whether alerts are still to be drawn from that stays. A
+    new one is marked as applied. ``gone``: there were rows and now there are none, so the earlier reading stays."""
     judged, speaks = verdict
     data = msgspec.json.encode(figures).decode()
     before = connection.execute(
@@ -237,7 +237,7 @@ def replace(
 
 
 def closed_spans(connection: Connection, stream_id: int, monitor: str) -> list[Span]:
-    """The closed windows of a monitor, oldest first."""
+    """Closed windows of a monitor, oldest first."""
     rows = connection.execute(
         "SELECT window_start, window_end FROM readings WHERE stream_id=? AND monitor=? AND subject='' ORDER BY window_end",
         (stream_id, monitor),
@@ -260,7 +260,7 @@ def to_apply(connection: Connection) -> list[Reading]:
 
 
 def mark_applied(connection: Connection, reading_id: int) -> None:
-    """Alerts have been drawn from this reading."""
+    """Note that alerts have been drawn from this reading."""
     connection.execute("UPDATE readings SET applied=1 WHERE id=?", (reading_id,))
 
 
@@ -273,7 +273,7 @@ def history(
     limit: int = 10_000,
     judged: bool = False,
 ) -> list[Reading]:
-    """The newest readings of a monitor, oldest first; up to the window that ends at ``until_us``."""
+    """Newest readings of a monitor, oldest first; up to the window that ends at ``until_us``."""
     rows = connection.execute(
         f"{_SELECT} WHERE stream_id=? AND monitor=? AND subject='' AND window_end<=? AND judged>=? "
         "ORDER BY window_end DESC LIMIT ?",
@@ -291,7 +291,7 @@ def history_of_target(
     version: int | None = None,
     limit: int = 1_000,
 ) -> list[Reading]:
-    """The newest readings of a monitor over all versions on a target (or of one), oldest first."""
+    """Newest readings of a monitor over all versions on a target (or of one), oldest first."""
     streams = "SELECT id FROM streams WHERE model=? AND target=? AND (? IS NULL OR version=?)"
     rows = connection.execute(
         f"{_SELECT} WHERE stream_id IN ({streams}) AND monitor=? AND subject='' ORDER BY window_end DESC LIMIT ?",
@@ -301,7 +301,7 @@ def history_of_target(
 
 
 def count_judged(connection: Connection, stream_id: int) -> int:
-    """How many windows of a stream have got a verdict."""
+    """Number of windows of a stream that have a verdict."""
     return int(
         connection.execute(
             "SELECT count(*) FROM readings WHERE stream_id=? AND judged=1", (stream_id,)
@@ -310,19 +310,19 @@ def count_judged(connection: Connection, stream_id: int) -> int:
 
 
 def find_calibration(connection: Connection, key: str) -> bytes | None:
-    """A calibration kept under the digest of what it was computed from."""
+    """Calibration stored under the digest of what it was computed from; None where there is none."""
     row = connection.execute("SELECT data FROM calibrations WHERE key=?", (key,)).fetchone()
     return bytes(row[0]) if row else None
 
 
 def keep_calibration(connection: Connection, key: str, data: bytes) -> None:
-    """Keep a calibration."""
+    """Store a calibration."""
     connection.execute("INSERT OR REPLACE INTO calibrations VALUES (?,?)", (key, data))
 
 
 @dataclass(frozen=True, slots=True)
 class RetrainingNote:
-    """That an alert asked for a retraining because of a window, and what came of it: ``job`` is None where none started.
+    """Note that an alert asked for a retraining because of a window, and the result: ``job`` is None where none started.
 
     ``clock_us`` is the event clock of the target when it asked.
     """
@@ -339,7 +339,7 @@ class RetrainingNote:
 
 
 def note_retraining(connection: Connection, note: RetrainingNote, now_us: int) -> None:
-    """Keep what came of an alert's wish for a retraining; a later answer for the same window replaces the earlier."""
+    """Store the result of an alert's request for a retraining; a later one for the same window replaces the earlier."""
     connection.execute(
         "INSERT INTO retrainings (alert_id, model, version, target, kind, window_end, clock, job_id, reason, recorded) "
         "VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (alert_id, window_end) DO UPDATE SET clock=excluded.clock, "
@@ -360,7 +360,7 @@ def note_retraining(connection: Connection, note: RetrainingNote, now_us: int) -
 
 
 def retraining_notes(connection: Connection, model: str, alert: int | None = None) -> list[RetrainingNote]:
-    """What came of alerts' wishes for a retraining of a model, oldest first."""
+    """Results of alerts' requests for a retraining of a model, oldest first."""
     rows = connection.execute(
         "SELECT alert_id, model, version, target, kind, window_end, clock, job_id, reason FROM retrainings "
         "WHERE model=? AND (? IS NULL OR alert_id=?) ORDER BY id",

@@ -1,7 +1,8 @@
-"""Old rows deleted, small segments merged, space given back: each in transactions so short that ingest does not notice.
+"""Retention: old rows deleted, small segments merged, space given back, in transactions so short that ingest does not
+notice.
 
-What is deleted are rows (segments, their outcomes). The heads of batches stay, so that a batch sent again is still known
-and a late outcome is told that its prediction is gone. Windows, outcome days and readings stay for good.
+Only rows are deleted (segments, their outcomes). The heads of batches stay, so that a batch sent again is still known and
+a late outcome is answered with the deletion of its prediction. Windows, outcome days and readings stay for good.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ LARGE_ROWS = 20_000
 _MERGED_AT_ONCE = 100
 _DELETED_AT_ONCE = 50
 _PAGES_AT_ONCE = 250
-"""A megabyte; moving one page takes some ten microseconds."""
+"""Pages given back at once, a megabyte; moving one takes some ten microseconds."""
 _OUTCOMES_AT_ONCE = 2_000
 _DAY_US = DAY * SECOND_US
 
@@ -41,7 +42,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What was deleted of one stream: its events before ``before_us``, of those received by then."""
+    """Deletion of rows of one stream: its events before ``before_us``, of those received by then."""
 
     id: int
     model: str
@@ -53,7 +54,7 @@ class Deletion:
 
 
 def due(connection: Connection, stream_id: int, received_before_us: int) -> Stored:
-    """What deletion would take of a stream."""
+    """Rows and bytes that deletion would take of a stream."""
     row = connection.execute(
         "SELECT coalesce(sum(rows), 0), coalesce(sum(length(predictions) + length(features)), 0) "
         "FROM segments WHERE stream_id=? AND received<?",
@@ -63,7 +64,7 @@ def due(connection: Connection, stream_id: int, received_before_us: int) -> Stor
 
 
 def stored_rows(connection: Connection, stream_id: int) -> int:
-    """Rows of a stream that are still there."""
+    """Number of rows of a stream that are still stored."""
     (rows,) = connection.execute(
         "SELECT coalesce(sum(rows), 0) FROM segments WHERE stream_id=?", (stream_id,)
     ).fetchone()
@@ -71,15 +72,15 @@ def stored_rows(connection: Connection, stream_id: int) -> int:
 
 
 def delete_some(connection: Connection, stream_id: int, received_before_us: int, now_us: int) -> Stored:
-    """Delete some segments of a stream that came before that time, and note it; nothing where none is left."""
-    found = connection.execute(
+    """Delete some segments of a stream that were received before that time, and note it; nothing where none is left."""
+    segments = connection.execute(
         "SELECT id, rows, last_event, length(predictions) + length(features) FROM segments "
         "WHERE stream_id=? AND received<? ORDER BY last_event LIMIT ?",
         (stream_id, received_before_us, _DELETED_AT_ONCE),
     ).fetchall()
-    if not found:
+    if not segments:
         return Stored()
-    ids = [(number,) for number, *_ in found]
+    ids = [(number,) for number, *_ in segments]
     connection.executemany(
         "DELETE FROM truths WHERE batch_id IN (SELECT id FROM batches WHERE segment_id=?)", ids
     )
@@ -88,8 +89,8 @@ def delete_some(connection: Connection, stream_id: int, received_before_us: int,
     )
     connection.executemany("UPDATE batches SET segment_id=NULL WHERE segment_id=?", ids)
     connection.executemany("DELETE FROM segments WHERE id=?", ids)
-    gone = Stored(sum(row[1] for row in found), sum(row[3] for row in found))
-    before = max(row[2] for row in found) + 1
+    gone = Stored(sum(row[1] for row in segments), sum(row[3] for row in segments))
+    before = max(row[2] for row in segments) + 1
     note = connection.execute(
         "SELECT id FROM deletions WHERE audited=0 AND (model, version, target) = "
         "(SELECT model, version, target FROM streams WHERE id=?)",
@@ -110,7 +111,7 @@ def delete_some(connection: Connection, stream_id: int, received_before_us: int,
 
 
 def to_audit(connection: Connection) -> list[Deletion]:
-    """Deletions of which the audit log does not know yet."""
+    """Deletions that are not in the audit log yet."""
     rows = connection.execute(
         "SELECT id, model, version, target, before, rows, bytes FROM deletions WHERE audited=0 ORDER BY id"
     )
@@ -118,12 +119,12 @@ def to_audit(connection: Connection) -> list[Deletion]:
 
 
 def mark_audited(connection: Connection, number: int) -> None:
-    """The audit log says so."""
+    """Note that a deletion is in the audit log."""
     connection.execute("UPDATE deletions SET audited=1 WHERE id=?", (number,))
 
 
 def deleted_before_us(connection: Connection, model: str, target: str | None) -> int | None:
-    """Of a model (on a target) some events before this time are gone; None where all are there."""
+    """Time before which some events of a model (on a target) have been deleted; None where all are there."""
     (before,) = connection.execute(
         "SELECT max(before) FROM deletions WHERE model=? AND (? IS NULL OR target=?)", (model, target, target)
     ).fetchone()
@@ -156,7 +157,7 @@ def mergeable(connection: Connection) -> Iterator[list[int]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged:
-    """A large segment in the making; ``starts`` are the places of the old ones in it."""
+    """Large segment before it is stored; ``starts`` are the places of the old ones in it."""
 
     old: list[int]
     starts: list[int]
@@ -166,7 +167,7 @@ class Merged:
 
 
 def merge_segments(connection: Connection, numbers: list[int]) -> Merged | None:
-    """Read segments and encode them as one, in the caller's read; None where fewer than two are there."""
+    """Segments read and encoded as one, in the caller's read; None where fewer than two are there."""
     rows = [
         row
         for number in numbers
@@ -192,8 +193,8 @@ def merge_segments(connection: Connection, numbers: list[int]) -> Merged | None:
 
 
 def put_merged(connection: Connection, merged: Merged) -> bool:
-    """Put a merged segment in the place of the old ones; ids of predictions go on meaning the same. False where one of
-    the old ones has gone meanwhile."""
+    """Replace the old segments by the merged one; ids of predictions keep their meaning. False where one of the old ones
+    has gone meanwhile."""
     there = sum(
         connection.execute("SELECT count(*) FROM segments WHERE id=?", (number,)).fetchone()[0]
         for number in merged.old
@@ -214,7 +215,7 @@ def put_merged(connection: Connection, merged: Merged) -> bool:
 
 
 def expire_waiting(connection: Connection, received_before_us: int, now_us: int) -> int:
-    """Let go of some outcomes whose prediction has not come since then; counted as rejected."""
+    """Drop some outcomes whose prediction has not come since then; counted as rejected."""
     gone = connection.execute(
         "DELETE FROM waiting_outcomes WHERE id IN (SELECT id FROM waiting_outcomes WHERE received<? LIMIT ?) "
         "RETURNING id",
@@ -225,8 +226,8 @@ def expire_waiting(connection: Connection, received_before_us: int, now_us: int)
 
 
 def give_back_pages(connection: Connection) -> int:
-    """Return some free pages to the file system: bytes; 0 where none is free, or the file is of the first release (it
-    uses its free pages again)."""
+    """Return some free pages to the file system; returns the bytes. 0 where none is free, or the file is of the first
+    release, which reuses its free pages."""
     free = connection.execute("PRAGMA freelist_count").fetchone()[0]
     connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
     left = connection.execute("PRAGMA freelist_count").fetchone()[0]

@@ -1,4 +1,4 @@
-"""Windows rolled up from batches: a profile, latencies, requests and errors for each hour and day (and minute).
+"""Roll-up of batches into windows: a profile, latencies, requests and errors for each hour and day (and minute).
 
 The finest level that a stream keeps is written in the transaction of its batch. A coarser window is the exact sum of the
 finer ones: while it is open, or an event came late, it is marked *unfolded* and summed at each reading; ``fold`` writes
@@ -23,12 +23,12 @@ SECOND_US = 1_000_000
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 _FINER = {HOUR: MINUTE, DAY: HOUR}
 DENSE_ROWS_A_MINUTE = 200
-"""From this traffic on a minute's profile weighs less than its events, and minutes are kept."""
+"""Rows a minute from which a minute's profile is smaller than its events, and minutes are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window as read back. ``start_us`` to ``start_us + level`` seconds."""
+    """Window as it is read, from ``start_us`` to ``start_us + level`` seconds."""
 
     start_us: int
     rows: int
@@ -54,7 +54,7 @@ def is_dense(times: Ints) -> bool:
 
 
 def floor_to(level: int, us: int) -> int:
-    """The start of the window of ``level`` seconds that holds the time."""
+    """Start of the window of ``level`` seconds that holds the time."""
     return us - us % (level * SECOND_US)
 
 
@@ -65,30 +65,30 @@ def increments(
     requests: tuple[Ints, Ints, Ints],
     minutes_since_us: int | None,
 ) -> dict[tuple[int, int], Increment]:
-    """What rows add to the windows of the finest level, by (level, start).
+    """Increments of the windows of the finest level from rows, by (level, start).
 
     ``requests`` are event times, latencies in µs and rows, one a request. Minutes are kept of events from
     ``minutes_since_us`` on, where it is given.
     """
-    found: dict[tuple[int, int], Increment] = {}
+    by_window: dict[tuple[int, int], Increment] = {}
     keys = _finest(predictions.times, minutes_since_us)
     for key, content in profile.profile_groups(
         specification, features.numeric, features.categorical, predictions.scores, keys
     ):
-        found[_level_of(key)] = Increment(content.rows, profile=content)
+        by_window[_level_of(key)] = Increment(content.rows, profile=content)
     times, micros, rows = requests
     keys = _finest(times, minutes_since_us)
     distinct = dict.fromkeys(keys.tolist())
     for key in distinct:
         mine = slice(None) if len(distinct) == 1 else np.flatnonzero(keys == key)
-        part = found.setdefault(_level_of(key), Increment())
+        part = by_window.setdefault(_level_of(key), Increment())
         part.latencies = latency.profile_latencies(micros[mine], rows[mine])
         part.requests = part.latencies.requests
-    return found
+    return by_window
 
 
 def _finest(times: Ints, minutes_since_us: int | None) -> Ints:
-    """The start of each event's window of the finest level; of a minute's one more, to tell it from the hour's."""
+    """Start of each event's window of the finest level; of a minute's one more, to tell it from the hour's."""
     if not times.size:
         return times
     first, last = (_finest_of_one(int(time), minutes_since_us) for time in (times.min(), times.max()))
@@ -122,7 +122,7 @@ def add(
     parts: dict[tuple[int, int], Increment],
     known: WriteCache,
 ) -> None:
-    """Add increments to the stored windows of their levels; the coarser windows around them are unfolded now."""
+    """Add increments to the stored windows of their levels, and mark the coarser windows around them as unfolded."""
     rows = []
     unfolded: set[Key] = set()
     for (level, start), part in parts.items():
@@ -170,12 +170,12 @@ def read(
     start_us: int,
     end_us: int,
 ) -> list[Window]:
-    """The windows of one level whose start lies in [start, end), oldest first; windows without traffic are absent."""
-    found = []
+    """Windows of one level whose start lies in [start, end), oldest first; windows without traffic are absent."""
+    windows = []
     for start, part in _read(connection, specification, stream_id, level, start_us, end_us):
         content = part.profile if part.profile is not None else profile.empty_profile(specification)
-        found.append(Window(start, part.rows, part.requests, part.errors, part.latencies, content))
-    return found
+        windows.append(Window(start, part.rows, part.requests, part.errors, part.latencies, content))
+    return windows
 
 
 def latency_windows(
@@ -196,7 +196,7 @@ def latency_windows(
 
 
 def newest_latencies(connection: Connection, stream_id: int, level: int) -> LatencyProfile:
-    """The latencies of a stream's newest window with requests; empty before its first."""
+    """Latencies of a stream's newest window with requests; empty before its first."""
     starts = connection.execute(
         "SELECT start FROM unfolded_windows WHERE stream_id=? AND level=? "
         "UNION SELECT * FROM (SELECT start FROM windows WHERE stream_id=? AND level=? AND requests>0 "
@@ -210,7 +210,7 @@ def newest_latencies(connection: Connection, stream_id: int, level: int) -> Late
 
 
 def count_rows(connection: Connection, stream_id: int, level: int, start_us: int, end_us: int) -> int:
-    """Rows of the windows of one level that start in [start, end)."""
+    """Number of rows in the windows of one level that start in [start, end)."""
     unfolded = _unfolded(connection, stream_id, level, start_us, end_us)
     (rows,) = connection.execute(
         "SELECT coalesce(sum(rows), 0) FROM windows w WHERE stream_id=? AND level=? AND start>=? AND start<? "
@@ -269,16 +269,16 @@ def _read(
         "WHERE stream_id=? AND level=? AND start>=? AND start<? ORDER BY start",
         bounds,
     )
-    found = [(int(row[5]), _stored(specification, row[:5])) for row in rows if row[5] not in unfolded]
+    windows = [(int(row[5]), _stored(specification, row[:5])) for row in rows if row[5] not in unfolded]
     for start in unfolded:
-        found.append(
+        windows.append(
             (start, _sum(specification, _finer(connection, specification, (stream_id, level, start))))
         )
-    return sorted(found, key=lambda window: window[0])
+    return sorted(windows, key=lambda window: window[0])
 
 
 def _finer(connection: Connection, specification: ProfileSpecification, key: Key) -> list[Increment]:
-    """The finer windows of which a coarser one is the sum."""
+    """Finer windows of which a coarser one is the sum."""
     stream_id, level, start = key
     end = start + level * SECOND_US
     return [part for _, part in _read(connection, specification, stream_id, _FINER[level], start, end)]

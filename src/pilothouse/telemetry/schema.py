@@ -1,4 +1,4 @@
-"""The tables of telemetry.db, and bringing a file to the current ones.
+"""Tables of telemetry.db, and the migration of a file to the current ones.
 
 All times are microseconds since 1970, UTC. A *stream* is one version of one model on one target; everything that is
 rolled up belongs to a stream, so that windows never mix versions.
@@ -255,7 +255,7 @@ CREATE TABLE outcome_slices (
 """
 
 MIGRATIONS = (_FIRST, _SEGMENTS, _SLICES)
-"""Each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
+"""Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 
 
 def _migrate(connection: Connection) -> None:
@@ -267,7 +267,7 @@ def _migrate(connection: Connection) -> None:
 
 
 class TelemetryFile(Database):
-    """``telemetry.db``."""
+    """Database file ``telemetry.db``."""
 
     schema = Schema("telemetry store", int.from_bytes(b"PHT1"), len(MIGRATIONS), _migrate, gives_back=True)
 

@@ -1,7 +1,7 @@
-"""Outcomes cut by the values of features: an outcome profile for each value, a feature and day in one row of a stream.
+"""Slices of outcomes by the values of features: an outcome profile for each value, in one row a stream, feature and day.
 
-How many values a feature has is bounded: its most frequent ones in the reference are kept apart, every other is pooled.
-Everything here runs inside the caller's transaction.
+The number of values of a feature is bounded: its most frequent ones in the reference are kept apart, every other is
+pooled. Everything here runs inside the caller's transaction.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,12 +20,12 @@ from pilothouse.telemetry.columns import Features, Ints
 LARGEST = 20
 """Values of a feature that are kept apart."""
 OTHER = ""
-"""Stands for every other value, and for a missing one."""
+"""Slice of every other value, and of a missing one."""
 
 
 @lru_cache(maxsize=256)
 def values_of(specification: ProfileSpecification, feature: str) -> frozenset[str]:
-    """The values of a feature that are kept apart; none for a feature with more numbers than LARGEST."""
+    """Values of a feature that are kept apart; none for a feature with more numbers than LARGEST."""
     column = specification.by_name.get(feature)
     if isinstance(column, CategoricalColumn):
         return frozenset(column.categories[:LARGEST])
@@ -37,8 +37,8 @@ def values_of(specification: ProfileSpecification, feature: str) -> frozenset[st
 def texts_of(
     specification: ProfileSpecification, slices: Iterable[str], features: Features, rows: Ints
 ) -> dict[str, list[str]]:
-    """The slice of each of the rows, for every feature that can be cut."""
-    found: dict[str, list[str]] = {}
+    """Slice of each of the rows, for every feature that can be cut."""
+    by_feature: dict[str, list[str]] = {}
     for name in slices:
         kept = values_of(specification, name)
         if not kept:
@@ -50,8 +50,8 @@ def texts_of(
             texts = [category_text(float(numbers[row])) for row in rows]
         else:
             continue
-        found[name] = [text if text in kept else OTHER for text in texts]
-    return found
+        by_feature[name] = [text if text in kept else OTHER for text in texts]
+    return by_feature
 
 
 def fold(
@@ -62,7 +62,7 @@ def fold(
     cut: Mapping[str, list[str]],
     rows: tuple[list[float], list[str], list[object]],
 ) -> None:
-    """Add a day's rows (scores, labels, truths) to the profiles of their slices."""
+    """Add a day's rows (scores, labels, outcomes) to the profiles of their slices."""
     scores, labels, truth = rows
     for feature, texts in cut.items():
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
@@ -95,12 +95,12 @@ def _add(
 def read(
     connection: Connection, specification: ProfileSpecification, stream_id: int, start_us: int, end_us: int
 ) -> dict[tuple[str, str], list[OutcomeProfile]]:
-    """The days that start in [start, end) of each (feature, value), oldest first."""
-    found: dict[tuple[str, str], list[OutcomeProfile]] = {}
+    """Outcome profiles of the days that start in [start, end) of each (feature, value), oldest first."""
+    profiles: dict[tuple[str, str], list[OutcomeProfile]] = {}
     for feature, data in connection.execute(
         "SELECT feature, data FROM outcome_slices WHERE stream_id=? AND start>=? AND start<? ORDER BY feature, start",
         (stream_id, start_us, end_us),
     ):
         for value, part in outcome_profile.decode_parts(specification, data).items():
-            found.setdefault((feature, value), []).append(part)
-    return dict(sorted(found.items(), key=lambda item: (item[0][0], item[0][1] == OTHER, item[0][1])))
+            profiles.setdefault((feature, value), []).append(part)
+    return dict(sorted(profiles.items(), key=lambda item: (item[0][0], item[0][1] == OTHER, item[0][1])))

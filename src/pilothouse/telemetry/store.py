@@ -1,4 +1,4 @@
-"""The store of telemetry: batches and outcomes in, windows out. One writer a file; every call is one transaction."""
+"""Telemetry store: batches and outcomes in, windows out. One writer a file; every call is one transaction."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -25,27 +25,28 @@ from pilothouse.telemetry.streams import Stream
 from pilothouse.telemetry.write_cache import WriteCache
 
 Lookup = Callable[[str, int], VersionFacts | None]
-"""Model and version number to what ingest must know of it; None for a version that is not registered."""
+"""Function from model and version number to what ingest must know of it; None for a version that is not registered."""
 
 _OUTCOMES_A_COMMIT = 5_000
 _SEGMENTS_OPEN = 8
 _FOLDED_A_COMMIT = 8
-"""An hour of minutes takes some milliseconds; ingest waits no longer than for these."""
+"""Windows folded in one transaction: an hour of minutes takes some milliseconds, and ingest waits no longer than for
+these."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_us(time: datetime) -> int:
-    """An aware time as microseconds since 1970."""
+    """Microseconds since 1970 of an aware time."""
     return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_us(us: int) -> datetime:
-    """Microseconds since 1970 as an aware time in UTC."""
+    """Aware time in UTC of microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=us)
 
 
 class TelemetryStore:
-    """telemetry.db, made where it is absent. May be used from any thread."""
+    """Store in telemetry.db, made where it is absent. May be used from any thread."""
 
     def __init__(
         self,
@@ -53,19 +54,20 @@ class TelemetryStore:
         limits: Limits | None = None,
         prepare: Callable[[Connection], None] | None = None,
     ) -> None:
-        """``prepare`` is done to each new connection of an existing file, which is then not brought up to date."""
+        """Open the store. ``prepare`` is applied to each new connection of an existing file, which is then not brought up
+        to date."""
         self.path = path
         self.limits = limits or Limits()
         self._database = open_database(path) if prepare is None else TelemetryFile(path, prepare)
         self._specifications: dict[int, ProfileSpecification] = {}
         self._write_cache = WriteCache()
         self.known_versions: dict[tuple[str, int], tuple[int, VersionFacts | None]] = {}
-        """What the caller of ``append`` has looked up, with the data version of where it looked; kept for it."""
+        """Results of the lookups of ``append``'s caller, with the data version of where it looked; kept here for it."""
         self.calibrated: set[tuple[str, int, str, int]] = set()
-        """(model, version, target, days) whose calibration is known to be kept; remembered for the monitor."""
+        """(model, version, target, days) whose calibration is known to be stored; remembered for the monitor."""
 
     def guard_writes(self, check: Callable[[], None]) -> None:
-        """Have ``check`` asked before each unit of work that writes."""
+        """Set a function that is called before each unit of work that writes."""
         self._database.guard = check
 
     def close(self) -> None:
@@ -73,23 +75,23 @@ class TelemetryStore:
         self._database.close()
 
     def read(self) -> AbstractContextManager[Connection]:
-        """A consistent view for several reads."""
+        """Context of a consistent view for several reads."""
         return self._database.read()
 
     def transaction(self) -> AbstractContextManager[Connection]:
-        """A unit of work."""
+        """Context of a unit of work."""
         return self._database.transaction()
 
     def data_version(self) -> int:
-        """Changes when anybody commits to the file."""
+        """Number that changes when any process commits to the file."""
         return self._database.data_version()
 
     def check(self) -> None:
-        """Have SQLite examine the whole file. Raises IntegrityError with its first finding."""
+        """Check the whole file with SQLite. Raises IntegrityError with its first finding."""
         self._database.check()
 
     def copy_to(self, path: Path) -> None:
-        """A sound copy of the live database in one file. Raises UnavailableError where that file exists."""
+        """Copy the live database into one file. Raises UnavailableError where that file exists."""
         self._database.copy_to(path)
 
     def append(
@@ -104,7 +106,7 @@ class TelemetryStore:
     def append_many(
         self, batches: Sequence[PredictionBatch], lookup: Lookup, now_us: int, *, trusted_clock: bool = True
     ) -> list[BatchReceipt]:
-        """Take in batches, all in one transaction: its commit and its windows cost once. In the order given."""
+        """Take in batches in the order given, all in one transaction: its commit and its windows cost once."""
         facts = {
             (model, version): lookup(model, version)
             for model, version in {(batch.model, batch.version) for batch in batches}
@@ -126,7 +128,7 @@ class TelemetryStore:
         return receipts
 
     def fold_windows(self, at_most: int = 200) -> int:
-        """Write the sums of hours and days that have passed, in short transactions. The answer is how many.
+        """Write the sums of hours and days that have passed, in short transactions. Returns how many.
 
         A window that is damaged stops no other; raises its IntegrityError at the end.
         """
@@ -151,7 +153,7 @@ class TelemetryStore:
             streams.write_refusal(connection, rows, example, now_us)
 
     def add_outcomes(self, listed: Sequence[Outcome], now_us: int, target: str | None = None) -> LabelReceipt:
-        """Join outcomes to their predictions; commits every few thousand. Handing one in twice changes nothing.
+        """Match outcomes to their predictions; commits every few thousand. Handing one in twice changes nothing.
 
         With a ``target`` only to predictions of that target.
         """
@@ -175,7 +177,7 @@ class TelemetryStore:
         return LabelReceipt(total.joined, total.waiting, total.conflicts, total.duplicates)
 
     def specification(self, connection: Connection, stream_id: int) -> ProfileSpecification:
-        """The profile specification of a stream."""
+        """Profile specification of a stream."""
         (number,) = connection.execute(
             "SELECT specification_id FROM streams WHERE id=?", (stream_id,)
         ).fetchone()
@@ -185,7 +187,7 @@ class TelemetryStore:
         return self._specifications[number]
 
     def clock(self, target: str, model: str | None = None) -> datetime | None:
-        """The newest event of a model on a target, of any model where none is named, or None before its first."""
+        """Newest event of a model on a target, of any model where none is named, or None before its first."""
         with self.read() as connection:
             if model is None:
                 newest = streams.newest_clock_us(connection, target)
@@ -197,7 +199,7 @@ class TelemetryStore:
     def windows(
         self, model: str, version: int, target: str, level: int, start_us: int, end_us: int
     ) -> list[Window]:
-        """The windows of one level (60, 3600 or 86400 seconds) that start in [start, end), oldest first."""
+        """Windows of one level (60, 3600 or 86400 seconds) that start in [start, end), oldest first."""
         with self.read() as connection:
             stream = streams.find_stream(connection, model, version, target)
             if stream is None:
@@ -238,8 +240,8 @@ class TelemetryStore:
     def labelled_batches(
         self, model: str, target: str | None, since_us: int, until_us: int
     ) -> Iterator[tuple[Stream, Predictions, Features, Ints, list[object]]]:
-        """Batches with at least one known truth in [since, until): stream, predictions, features, the places of the
-        rows that qualify, and their truth (a class, or a value)."""
+        """Batches with at least one known outcome in [since, until): stream, predictions, features, the numbers of the
+        rows that qualify, and their outcomes (a class, or a value)."""
         with self.read() as connection:
             for stream in streams.list_streams(connection, model, target):
                 classes = self.specification(connection, stream.id).classes
@@ -277,7 +279,7 @@ def read_outcome_days(
 
 
 def truth_share(connection: Connection, stream_id: int, start_us: int, end_us: int) -> float:
-    """The share of predictions of the days that start in [start, end) whose outcome is known; 1 where there are none."""
+    """Share of predictions of the days that start in [start, end) whose outcome is known; 1 where there are none."""
     bounds = (stream_id, start_us, end_us)
     rows = rollup.count_rows(connection, stream_id, DAY, start_us, end_us)
     (known,) = connection.execute(
@@ -295,7 +297,7 @@ def read_segment(connection: Connection, segment_id: int) -> tuple[Predictions, 
 
 
 def loader(connection: Connection) -> Callable[[int], StoredBatch]:
-    """Reads batches by their number, as outcomes need them; those of one segment decode it once."""
+    """Function that reads batches by their number, for outcomes; those of one segment decode it once."""
     opened: dict[int, Predictions] = {}
 
     @lru_cache(maxsize=_SEGMENTS_OPEN)

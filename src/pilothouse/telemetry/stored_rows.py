@@ -1,4 +1,4 @@
-"""Rows as they were served, read back: a bounded sample of a stream's window."""
+"""Stored rows as they were served: a bounded sample of a stream's window."""
 
 from collections.abc import Iterator
 
@@ -8,14 +8,14 @@ from pilothouse.sqlite import Connection
 from pilothouse.telemetry.columns import Features, Ints, Predictions, decode_features, decode_predictions
 
 _ROWS_READ = 20_000_000
-"""Rows in segments beyond which not even every segment is opened."""
+"""Rows in segments beyond which segments are skipped too."""
 
 
 def sampled_rows(
     connection: Connection, stream_id: int, start_us: int, end_us: int, most: int
 ) -> Iterator[tuple[Predictions, Features, Ints]]:
-    """Segments of a stream with the places of rows with start <= event time < end, ``most`` rows or a few more in all, evenly
-    spread over the window. Rows that retention has deleted are left out."""
+    """Segments of a stream with the numbers of rows with start <= event time < end, ``most`` rows or a few more in all,
+    evenly spread over the window. Rows that retention has deleted are left out."""
     bounds = (stream_id, start_us, end_us)
     where = "FROM segments WHERE stream_id=? AND last_event>=? AND first_event<?"
     (total,) = connection.execute(f"SELECT coalesce(sum(rows), 0) {where}", bounds).fetchone()

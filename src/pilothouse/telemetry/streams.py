@@ -1,4 +1,4 @@
-"""What the tables say of streams, clocks and rejected events. Functions take a connection."""
+"""Streams, clocks and rejected events in the tables. Functions take a connection."""
 
 import json
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from pilothouse.telemetry.admission import HOUR_US, UNREADABLE, Clock, Rejection
 from pilothouse.telemetry.columns import Ints, pack
 
 EXAMPLES_A_REASON = 100
-"""Rejections of a reason that are kept to be looked at; all are counted."""
+"""Rejections of a reason that are kept as examples; all are counted."""
 _ROWS_AN_EXAMPLE = 100
 _EXAMPLE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One version of one model on one target. Times are microseconds; ``last_arrival_us`` is by the wall clock."""
+    """Stream of one version of one model on one target. Times are microseconds; ``last_arrival_us`` is by the wall clock."""
 
     id: int
     model: str
@@ -36,7 +36,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class RejectedCount:
-    """Events of one reason that were not taken in."""
+    """Count of events that were not taken in, for one reason."""
 
     reason: str
     count: int
@@ -51,7 +51,7 @@ _STREAM = (
 
 
 def find_stream(connection: Connection, model: str, version: int, target: str) -> Stream | None:
-    """The stream, or None where nothing has arrived."""
+    """Stream, or None where nothing has arrived."""
     row = connection.execute(
         f"{_STREAM} WHERE model=? AND version=? AND target=?", (model, version, target)
     ).fetchone()
@@ -59,12 +59,12 @@ def find_stream(connection: Connection, model: str, version: int, target: str) -
 
 
 def get_stream(connection: Connection, stream_id: int) -> Stream:
-    """The stream of that id, which exists."""
+    """Stream of that id, which exists."""
     return Stream(*connection.execute(f"{_STREAM} WHERE id=?", (stream_id,)).fetchone())
 
 
 def slices_of(connection: Connection, stream_id: int) -> tuple[str, ...]:
-    """The features by which a stream's outcomes are cut, as they were at its first event."""
+    """Features by which a stream's outcomes are cut, as they were at its first event."""
     (listed,) = connection.execute("SELECT slices FROM streams WHERE id=?", (stream_id,)).fetchone()
     return tuple(json.loads(listed))
 
@@ -79,7 +79,7 @@ def list_streams(connection: Connection, model: str | None = None, target: str |
 
 
 def arrivals_after(connection: Connection, stream_id: int, event_us: int, arrived_us: int) -> list[int]:
-    """When rows with events after ``event_us`` arrived, those after ``arrived_us`` by the wall clock, in order."""
+    """Wall-clock times, in order and after ``arrived_us``, at which rows with events after ``event_us`` arrived."""
     rows = connection.execute(
         "SELECT received FROM segments WHERE stream_id=? AND last_event>? AND received>? ORDER BY received",
         (stream_id, event_us, arrived_us),
@@ -124,7 +124,7 @@ def advance_stream(
         return made
     since = found.minutes_since_us
     if since is None and dense:
-        # Minutes are kept from an hour on that nothing can have reached before: an hour is the sum of its minutes.
+        # From the first hour without an event yet: an hour is the sum of its minutes, so none may have rows of its own.
         since = -(-max(first, found.last_event_us + 1) // HOUR_US) * HOUR_US
     now = replace(
         found,
@@ -156,7 +156,7 @@ def _specification_id(connection: Connection, specification: ProfileSpecificatio
 
 
 def producer_id(connection: Connection, name: str) -> int:
-    """The number of a producer, given out at its first batch."""
+    """Number of a producer, given out at its first batch."""
     row = connection.execute("SELECT id FROM producers WHERE name=?", (name,)).fetchone()
     if row is not None:
         return int(row[0])
@@ -166,7 +166,7 @@ def producer_id(connection: Connection, name: str) -> int:
 
 
 def read_clock(connection: Connection, model: str, target: str) -> Clock | None:
-    """The event clock of a model on a target, or None before its first event there."""
+    """Event clock of a model on a target, or None before its first event there."""
     row = connection.execute(
         "SELECT event, arrived, far, far_count FROM clocks WHERE model=? AND target=?", (model, target)
     ).fetchone()
@@ -174,13 +174,13 @@ def read_clock(connection: Connection, model: str, target: str) -> Clock | None:
 
 
 def newest_clock_us(connection: Connection, target: str) -> int | None:
-    """The newest event of any model on a target, or None before its first."""
+    """Newest event of any model on a target, or None before its first."""
     (event,) = connection.execute("SELECT max(event) FROM clocks WHERE target=?", (target,)).fetchone()
     return None if event is None else int(event)
 
 
 def write_clock(connection: Connection, model: str, target: str, clock: Clock) -> None:
-    """Keep the clock of a model on a target."""
+    """Store the clock of a model on a target."""
     connection.execute(
         "INSERT INTO clocks VALUES (?,?,?,?,?,?) ON CONFLICT (model, target) DO UPDATE SET event = excluded.event, "
         "arrived = excluded.arrived, far = excluded.far, far_count = excluded.far_count",
@@ -195,8 +195,8 @@ def write_rejections(
     facts: VersionFacts | None,
     now_us: int,
 ) -> None:
-    """Count what was not taken in, for good, and keep some of the newest rows of each reason; never a column that the
-    version does not know."""
+    """Count what was not taken in, for good, and keep some of the newest rows of each reason as examples; never a column
+    that the version does not know."""
     for rejection in rejections:
         _count_rejected(connection, rejection.reason, rejection.count, rejection.example, now_us)
         connection.execute(
@@ -219,7 +219,7 @@ def write_rejections(
 
 
 def write_refusal(connection: Connection, rows: int, example: str, now_us: int) -> None:
-    """Count rows that could not be read as a batch, and keep what was wrong with the newest."""
+    """Count rows that could not be read as a batch, with the newest fault as example."""
     connection.execute(
         "INSERT INTO rejected (received, reason, count, model, version, target, producer, sequence, example) "
         "VALUES (?,?,?,'',0,'','',0,?)",
@@ -230,7 +230,7 @@ def write_refusal(connection: Connection, rows: int, example: str, now_us: int) 
 
 
 def write_faults(connection: Connection, faults: list[tuple[str, str]], now_us: int) -> None:
-    """Count outcomes that could not be used, and keep some: (reason, example)."""
+    """Count outcomes that could not be used, and keep some as examples: (reason, example)."""
     for reason in sorted({reason for reason, _ in faults}):
         examples = [example[:200] for named, example in faults if named == reason]
         _count_rejected(connection, reason, len(examples), examples[-1], now_us)
@@ -259,7 +259,7 @@ def _drop_old_examples(connection: Connection, reason: str) -> None:
 
 
 def count_received(connection: Connection) -> int:
-    """Rows received so far, taken in or not; a batch that came twice counts once."""
+    """Number of rows received so far, taken in or not; a batch that came twice counts once."""
     (taken,) = connection.execute("SELECT coalesce(sum(rows), 0) FROM streams").fetchone()
     (refused,) = connection.execute(
         "SELECT coalesce(sum(rejected), 0) FROM batches WHERE rejected > 0"
@@ -278,7 +278,7 @@ def rejected_counts(connection: Connection) -> list[RejectedCount]:
 def _rows_as_they_came(
     batch: PredictionBatch, rejection: Rejection, facts: VersionFacts | None
 ) -> bytes | None:
-    """At most some rows of the columns that the version knows; None where even those are too long to keep."""
+    """Some rows of the columns that the version knows, for an example; None where even those are too long to keep."""
     known = set(facts.specification.by_name) if facts else set()
     places = list(rejection.offsets or range(max(batch.rows, 0)))[:_ROWS_AN_EXAMPLE]
     plain = {
@@ -299,7 +299,7 @@ def _pick(data: bytes, places: list[int]) -> bytes:
 
 
 def _pick_texts(column: Sequence[str | None] | CodedTexts, places: list[int]) -> list[str | None]:
-    """The texts at these places, as far as there are any: the column may be cut, or no column at all."""
+    """Texts of these rows, as far as there are any: the column may be cut, or no column at all."""
     try:
         texts = CodedColumn.of(column)
         return [texts.vocabulary[texts.codes[i]] for i in places if i < len(texts)]
