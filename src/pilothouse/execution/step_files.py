@@ -21,8 +21,11 @@ from pilothouse.system.files import parse_json, read_plain_file
 _KEPT = frozenset({LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE})
 """Files of a step that stay when its folder is emptied."""
 _LARGEST_RESULT = 64 << 20
+"""Bytes of a result file at most."""
 _LONGEST_LINE = 8_192
+"""Bytes of a progress line at most."""
 _LONGEST_READ = 1 << 18
+"""Bytes of the progress file that are read at once; older lines are skipped."""
 
 
 def check_inputs(paths: Sequence[Path], closed: Sequence[Path], opened: Sequence[Path]) -> None:

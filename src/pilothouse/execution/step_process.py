@@ -39,6 +39,7 @@ EXIT_DISK_FULL = 78
 
 _PR_SET_PDEATHSIG = 1
 _LONGEST_MESSAGE = 1_000
+"""Characters of a message."""
 _NICENESS = 5
 """Niceness of a step, behind serving and consoles."""
 HASH_SEED = "0"

@@ -26,6 +26,7 @@ from pilothouse.system.processes import descendants, family_below
 CANCEL = b"c"
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_EVERY_S = 0.1
+"""Seconds between two looks at the memory and processor time of a step."""
 _Reason = Literal["timed out", "cancelled", "out of memory", "out of cpu time", "disk full"]
 
 

@@ -1,8 +1,9 @@
 """Open Inference Protocol v2 over HTTP, as one plain ASGI app.
 
-``GET /v2``, ``/v2/health/live``, ``/v2/health/ready``, ``/v2/models/M[/versions/V]`` and its ``/ready``, ``POST
-/v2/models/M[/versions/V]/infer``, and ``/v2/repository/index`` (GET or POST). A trailing slash is taken too. Every error
-is ``{"error": "one line"}``: 400 for a bad request, 404 for what is not served, 503 while predictions cannot be spooled.
+``GET /v2``, ``/v2/health/live``, ``/v2/health/ready``, ``/v2/models/M[/versions/V]`` and its ``/ready``, the inference
+``POST /v2/models/M[/versions/V]/infer``, and ``/v2/repository/index`` (GET or POST). A trailing slash is taken too. Every
+error is ``{"error": "one line"}``: 400 for a bad request, 404 for what is not served, 503 while predictions cannot be
+spooled.
 """
 
 import asyncio

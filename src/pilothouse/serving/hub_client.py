@@ -21,6 +21,7 @@ from pilothouse.serving.protocol import shown_line
 MAXIMUM_ANSWER_BYTES = 2 * 2**30
 """Bytes of an answer beyond which the hub is taken to be at fault."""
 _TIMEOUT_S = 30.0
+"""Seconds for the connection, and for each read and write."""
 _ENCODER = msgspec.msgpack.Encoder()
 _T = TypeVar("_T")
 

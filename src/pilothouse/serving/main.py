@@ -32,6 +32,7 @@ Isolation = Literal["require", "warn"]
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Variables by which BLAS and OpenMP libraries take their number of threads."""
 _BACKLOG = 512
+"""Connections that may wait to be accepted."""
 
 
 def serve(

@@ -31,7 +31,9 @@ from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.tensors import InputTensor, read_column, read_event_times, row_count, shown
 
 MAXIMUM_BODY_BYTES = 16 * 2**20
+"""Bytes of a request's body at most."""
 MAXIMUM_ROWS = 10_000
+"""Rows of a request at most."""
 MAXIMUM_ID = 256
 """Characters of a request's id."""
 

@@ -64,6 +64,7 @@ sqlite_version_info = tuple(int(part) for part in sqlite_version.split("."))
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
 _CACHED_STATEMENTS = 128
+"""Prepared statements that a connection keeps."""
 _NOTHING = re.compile(r"(?:[ \t\n\f\r;]|--[^\n]*|/\*.*?(?:\*/|$))*", re.DOTALL)
 """Text that may stand behind a statement: SQLite finds no other one in it."""
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")

@@ -26,7 +26,9 @@ PATIENCE_S = 5.0
 _IMPATIENT_S = 60.0
 """Seconds for which a writer that has waited in vain does not wait again."""
 _LOOK_EVERY_S = 0.001
+"""Seconds between two looks at ``now``."""
 _NEXT, _NOW = 0, 1
+"""Bytes of the queue's file that are locked."""
 _FLOCK = "hhqqi"
 """``struct flock`` of fcntl(2): type, whence, start, length, pid (0 for a lock of an open file description)."""
 

@@ -62,6 +62,7 @@ def read_plain_file(path: Path, limit: int) -> bytes:
     Raises NotFoundError where there is none, IntegrityError where it is not a regular file within ``limit`` bytes.
     """
     try:
+        # O_NONBLOCK: opening a FIFO would otherwise wait for a writer
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise NotFoundError(f"{path}: no such file") from None

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 _MOST_FILES = 100_000
+"""Files above which a folder is refused."""
 
 
 def fingerprint(path: Path) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from pilothouse.domain.errors import UnavailableError
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+"""Numbers of the system calls, the same on x86-64 and ARM64."""
 _CREATE_VERSION = 1
 _RULE_PATH, _RULE_PORT = 1, 2
 _PR_SET_NO_NEW_PRIVS = 38
@@ -22,6 +23,7 @@ _RESTRICT_ALL_THREADS = 1 << 3  # since ABI 8
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _FIRST_ABI = (1 << 13) - 1
+"""All rights of ABI 1, bits 0 to 12. A kernel refuses rights of a later ABI than its own."""
 _REFER, _TRUNCATE, _IOCTL_DEVICE = 1 << 13, 1 << 14, 1 << 15
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEVICE

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""``M_TRIM_THRESHOLD`` and ``M_MMAP_THRESHOLD`` of mallopt(3)."""
 _KEPT = 32 << 20
 """Free bytes at the heap's end that are kept between two calculations."""
 _LARGE = 4 << 20

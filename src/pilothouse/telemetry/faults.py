@@ -4,8 +4,8 @@ import os
 import signal
 
 VARIABLE = "PILOTHOUSE_KILL_AT"
-"""Environment variable with a kill point, and after a colon how many times it is passed before: ``before the commit of a
-batch:3``."""
+"""Environment variable that names a kill point, and after a colon how many times it is passed before:
+``before the commit of a batch:3``."""
 _passed: dict[str, int] = {}
 
 

@@ -26,6 +26,7 @@ from pilothouse.telemetry.rollup import DAY, floor_to
 from pilothouse.telemetry.streams import get_stream, write_faults
 
 _UNKNOWN_CLASS = 0xFFFF
+"""Class number of a row without a known outcome."""
 NOT_AN_OUTCOME = "outcome of a wrong kind"
 NO_SUCH_ROW = "outcome of a prediction that was rejected"
 EXPIRED = "outcome of a prediction that was deleted"

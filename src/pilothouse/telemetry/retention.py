@@ -25,10 +25,13 @@ from pilothouse.telemetry.streams import write_faults
 LARGE_ROWS = 20_000
 """Rows at which a segment is large enough."""
 _MERGED_AT_ONCE = 100
+"""Segments that are merged into one at most."""
 _DELETED_AT_ONCE = 50
+"""Segments that are deleted in one transaction."""
 _PAGES_AT_ONCE = 250
 """Pages given back at once, a megabyte; moving one takes some ten microseconds."""
 _OUTCOMES_AT_ONCE = 2_000
+"""Waiting outcomes that are dropped in one transaction."""
 _DAY_US = DAY * SECOND_US
 
 

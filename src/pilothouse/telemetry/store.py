@@ -28,7 +28,9 @@ Lookup = Callable[[str, int], VersionFacts | None]
 """Function from model and version number to what ingest must know of it; None for a version that is not registered."""
 
 _OUTCOMES_A_COMMIT = 5_000
+"""Outcomes that are matched in one transaction."""
 _SEGMENTS_OPEN = 8
+"""Decoded segments that a loader keeps."""
 _FOLDED_A_COMMIT = 8
 """Windows folded in one transaction: an hour of minutes takes some milliseconds, and ingest waits no longer than for
 these."""

@@ -14,7 +14,9 @@ from pilothouse.telemetry.columns import Ints, pack
 EXAMPLES_A_REASON = 100
 """Rejections of a reason that are kept as examples; all are counted."""
 _ROWS_AN_EXAMPLE = 100
+"""Rows of an example at most."""
 _EXAMPLE_BYTES = 64 * 1024
+"""Bytes of an example at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ Key = tuple[int, int, int]
 _WINDOWS_AT_MOST = 128
 """Windows that are kept decoded; one of 25 features takes up to a megabyte."""
 _NAMES_AT_MOST = 10_000
+"""Entries beside the windows above which the cache is emptied."""
 
 
 class WriteCache:

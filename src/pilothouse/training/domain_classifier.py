@@ -26,6 +26,7 @@ Ints = npt.NDArray[np.int64]
 FOLDS = 4
 """Parts that are held out in turn."""
 MOST_WINDOW_ROWS, MOST_REFERENCE_ROWS = 2_000, 4_000
+"""Rows of the window, and of the reference, that a classifier is fitted on at most."""
 NULL_WINDOWS = 12
 """Windows of the reference that are compared at most: the cost does not grow with the reference."""
 FEWEST_ROWS = 100

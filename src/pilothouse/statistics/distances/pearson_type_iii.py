@@ -19,7 +19,7 @@ def pearson_tail(z: float, skew: float) -> float:
 
     if abs(skew) < _NORMAL:
         return float(ndtr(-z))
-    shape = 4 / skew**2
+    shape = 4 / skew**2  # Z = (G − shape)/√shape of a gamma variable G; mirrored for negative skewness
     if skew > 0:
         return float(gammaincc(shape, max(shape + z * math.sqrt(shape), 0.0)))
     return float(gammainc(shape, max(shape - z * math.sqrt(shape), 0.0)))

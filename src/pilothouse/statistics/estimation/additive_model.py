@@ -76,6 +76,7 @@ def basis_of(specification: ProfileSpecification, cells: Ints, parts: int, *, st
         own = slice(where.start, where.start + where.bins)
         counts = np.bincount(cells[i] - where.start, minlength=where.bins + 1)[: where.bins]
         if isinstance(column, CategoricalColumn):
+            # rank of each category by frequency, 0 for the most frequent
             rank = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")
             places, held = np.minimum(rank, CATEGORIES - 1).astype(np.float64), 0
         else:

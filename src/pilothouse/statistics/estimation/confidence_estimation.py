@@ -151,6 +151,8 @@ def _dispersion(
 
 
 def _band(metric: str, value: float, error: float, factor: float) -> intervals.Interval:
+    """Interval of ``factor`` errors: about losses not below 0, about shares on the logit scale; the value itself where
+    that has none."""
     if metric in ("brier", "log_loss"):
         return max(value - factor * error, 0.0), value + factor * error
     low, high = intervals.on_logit_scale(value, error, factor)
@@ -158,9 +160,11 @@ def _band(metric: str, value: float, error: float, factor: float) -> intervals.I
 
 
 def _variance(values: Floats) -> float:
+    """Variance of the finite values; 0 for fewer than two."""
     finite = values[np.isfinite(values)]
     return float(np.var(finite)) if len(finite) > 1 else 0.0
 
 
 def _odds(p: Floats) -> Floats:
+    """Log-odds of probabilities."""
     return np.asarray(np.log(p / (1 - p)), np.float64)

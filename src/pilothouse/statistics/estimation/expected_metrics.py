@@ -20,30 +20,36 @@ THRESHOLD = 0.5
 
 
 def _auc(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Expected AUROC: Σ positives·(negatives of lower scores + half of those of the same) / (Σ positives · Σ negatives)."""
     negatives = rows - positives
     below = np.cumsum(negatives, axis=-1) - 0.5 * negatives
     return _ratio((positives * below).sum(axis=-1), positives.sum(axis=-1) * negatives.sum(axis=-1))
 
 
 def _average_precision(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Average precision of the expected counts."""
     return ranking.average_precision(rows - positives, positives)
 
 
 def _accuracy(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Share of expected right answers: positives above the threshold, negatives up to it."""
     right = np.where(scores > THRESHOLD, positives, rows - positives)
     return _ratio(right.sum(axis=-1), rows.sum(axis=-1))
 
 
 def _precision(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Share of expected positives among the rows above the threshold."""
     answered = scores > THRESHOLD
     return _ratio(positives[..., answered].sum(axis=-1), rows[..., answered].sum(axis=-1))
 
 
 def _recall(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Share of the expected positives that lie above the threshold."""
     return _ratio(positives[..., scores > THRESHOLD].sum(axis=-1), positives.sum(axis=-1))
 
 
 def _f1(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """F1 of the expected counts, 2·hits / (answered + positives); 0 where both are 0."""
     answered = scores > THRESHOLD
     both = rows[..., answered].sum(axis=-1) + positives.sum(axis=-1)
     hits = 2 * positives[..., answered].sum(axis=-1)
@@ -51,17 +57,20 @@ def _f1(scores: Floats, rows: Floats, positives: Floats) -> Floats:
 
 
 def _brier(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Mean expected squared difference of score and outcome."""
     each = positives * (1 - scores) ** 2 + (rows - positives) * scores**2
     return _ratio(each.sum(axis=-1), rows.sum(axis=-1))
 
 
 def _log_loss(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Mean expected negative log likelihood, in nats."""
     yes = -np.log(np.clip(scores, SMALLEST_PROBABILITY, 1.0))
     no = -np.log(np.clip(1 - scores, SMALLEST_PROBABILITY, 1.0))
     return _ratio((positives * yes + (rows - positives) * no).sum(axis=-1), rows.sum(axis=-1))
 
 
 def _hits(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Share of expected positives."""
     return _ratio(positives.sum(axis=-1), rows.sum(axis=-1))
 
 
@@ -81,5 +90,6 @@ of several classes, where a positive is a row whose winning class is right."""
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
+    """Quotient, NaN where the divisor is 0."""
     above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
     return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)

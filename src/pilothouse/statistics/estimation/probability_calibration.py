@@ -99,15 +99,19 @@ def _left_out_losses(scores: Floats, rows: Floats, positives: Floats) -> dict[st
 
 
 def _uncalibrated(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """The scores themselves."""
     return scores
 
 
 def _shifted(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Log-odds of the score shifted by one fitted constant."""
     odds = np.log(scores / (1 - scores))
     return _logistic_fit(np.ones((1, len(scores))), odds, np.zeros(1), rows, positives)
 
 
 def _platt(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Platt's line on the log-odds of the score (Platt 1999, Advances in Large Margin Classifiers), with a normal prior
+    of its slope about 1."""
     odds = np.log(scores / (1 - scores))
     centred = odds - np.average(odds, weights=rows)
     design = np.stack((np.ones_like(odds), centred))
@@ -115,13 +119,16 @@ def _platt(scores: Floats, rows: Floats, positives: Floats) -> Floats:
 
 
 def _beta(scores: Floats, rows: Floats, positives: Floats) -> Floats:
+    """Beta calibration, a line in ln s and −ln(1 − s) (Kull, Silva Filho and Flach 2017, AISTATS), with normal priors of
+    both slopes about 1."""
     low, high = np.log(scores), -np.log1p(-scores)
     design = np.stack((np.ones_like(low), low, high))
     return _logistic_fit(design, low + high, np.array([0.0, _PRIOR, _PRIOR]), rows, positives)
 
 
 def _isotonic(scores: Floats, rows: Floats, positives: Floats) -> Floats:
-    """Centred isotonic regression (Oron and Flournoy 2017): linear between the centres of its steps in place of flat."""
+    """Centred isotonic regression (Oron and Flournoy 2017, Statistics in Biopharmaceutical Research 9:258): linear
+    between the centres of its steps in place of flat."""
     from scipy.optimize import isotonic_regression
 
     held = rows > 0
@@ -150,7 +157,7 @@ def _logistic_fit(
     used = rows > 0
     part, start, n, k = design[:, used], offset[used], rows[used], positives[used]
     found = np.zeros(len(design))
-    ridge = np.diag(precision + 1e-9)
+    ridge = np.diag(precision + 1e-9)  # keeps the matrix regular where a coefficient has no prior
     for _ in range(steps):
         p = _logistic(start + found @ part)
         slope = part @ (k - n * p) - precision * found

@@ -136,6 +136,7 @@ def weighted_metric(metric: str, rows: ScoredRows) -> Weighted:
 
 
 def _weighted_auc(scores: Floats, positive: AnyArray) -> Weighted:
+    """AUROC of weighted rows: a positive's wins are the weights of negatives of lower score and half of those of the same."""
     order = np.argsort(scores, kind="stable")
     ranked, up = scores[order], positive[order]
     hits, misses = order[up], order[~up]
@@ -154,6 +155,7 @@ def _weighted_auc(scores: Floats, positive: AnyArray) -> Weighted:
 
 
 def _weighted_average_precision(scores: Floats, positive: AnyArray) -> Weighted:
+    """Average precision of weighted rows, by the distinct scores."""
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
     up = positive[order].astype(np.float64)
@@ -168,6 +170,7 @@ def _weighted_average_precision(scores: Floats, positive: AnyArray) -> Weighted:
 
 
 def _weighted_of_classes(metric: str, rows: ScoredRows) -> Weighted:
+    """Precision, recall or F1 of weighted rows: of the positive class for two classes, the mean over classes for more."""
     counted = [1] if rows.task == "binary" else range(len(rows.classes))
     masks = [((rows.truth == k).astype(float), (rows.labels == k).astype(float)) for k in counted]
 
@@ -184,6 +187,7 @@ def _weighted_of_classes(metric: str, rows: ScoredRows) -> Weighted:
 
 
 def _weighted_calibration(rows: ScoredRows) -> Weighted:
+    """Calibration error of weighted rows over CALIBRATION_BINS bins."""
     bins = intervals.CALIBRATION_BINS
     place = np.clip((rows.scores * bins).astype(np.int64), 0, bins - 1)
     members = np.eye(bins)[place]

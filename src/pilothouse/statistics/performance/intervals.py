@@ -207,6 +207,7 @@ def regression_interval(metric: str, means: Mapping[str, float], rows: float, co
         return value, value
     fourth = means["y⁴"] - 4 * mean * means["y³"] + 6 * mean**2 * means["y²"] - 3 * mean**4
     shared = means["e²y²"] - 2 * mean * means["e²y"] + mean**2 * square
+    # relative variance of the ratio a/b for one row: Var(a)/a² + Var(b)/b² − 2·Cov(a, b)/(a·b)
     relative = (
         (means["e⁴"] - square**2) / square**2
         + (fourth - spread**2) / spread**2

@@ -204,6 +204,7 @@ def _auc_of_many(rows: ScoredRows, confidence: float) -> Measured:
         above = 1 - (np.cumsum(positives) - 0.5 * positives)[place] / p
         value = float(below[positive].mean())
         values.append(value)
+        # influence of each row on the AUROC; the sum of their squares is its variance
         influence += np.where(positive, (below - value) / p, (above - value) / n)
     if not values:
         return math.nan, intervals.NOWHERE

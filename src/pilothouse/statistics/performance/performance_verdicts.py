@@ -69,4 +69,5 @@ def _let_pass(
 
 
 def _error(value: MetricValue) -> float:
+    """Standard error of a value, from its 95 % interval."""
     return (value.high - value.low) / (2 * quantile(0.95))

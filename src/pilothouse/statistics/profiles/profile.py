@@ -260,6 +260,7 @@ def _sum_of_two(first: Profile, second: Profile) -> Profile:
     cells, counts, positions = first.cells, first.counts.copy(), first.positions.copy()
     if new.any():
         before = new.cumsum()
+        # each cell that is new moves those after it by one place
         at += before - new
         own = np.ones(len(first.cells) + int(before[-1]), np.bool_)
         own[at[new]] = False

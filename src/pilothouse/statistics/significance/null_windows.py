@@ -85,13 +85,14 @@ class Sides:
 
 
 def sides_of(cells: Cells, days: Days, windows: Windows) -> Sides:
-    """Counts of a column's values (missing ones left out) in the windows and in what each is compared with."""
+    """Counts of a column's values (missing ones left out), int64[windows, bins], in the windows and in what each is
+    compared with."""
     counts = days.counts[:, cells.start : cells.missing]
     return Sides(counts.sum(axis=0), sums(windows.members, counts), sums(windows.others, counts))
 
 
 def dense_days(specification: ProfileSpecification, daily: Sequence[Profile]) -> Days:
-    """Daily profiles side by side, dense."""
+    """Daily profiles side by side, as dense counts and positions int64[days, cells]."""
     counts = np.zeros((len(daily), specification.cells), np.int64)
     positions = np.zeros_like(counts)
     for i, day in enumerate(daily):

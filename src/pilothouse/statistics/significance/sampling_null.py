@@ -301,6 +301,7 @@ def share_tail(before: int, of_before: int, rows: int, beyond: float = 0.0) -> S
     # the tail is kept from the mean on, up to 12 deviations and 20 hits beyond it
     first = math.floor(n * share)
     hits = np.arange(first, min(first + math.ceil(12 * deviation) + 20, math.floor(n)) + 1, dtype=np.float64)
+    # logarithm of the beta-binomial probability: C(n, hits)·B(hits + a, n − hits + b)/B(a, b)
     weights = gammaln(n + 1) - gammaln(hits + 1) - gammaln(n - hits + 1)
     weights += gammaln(hits + a) + gammaln(n - hits + b) - gammaln(n + a + b)
     weights += gammaln(a + b) - gammaln(a) - gammaln(b)

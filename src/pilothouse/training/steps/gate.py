@@ -1,8 +1,8 @@
 """``gate`` step: the user's own gate function, in a process of its own, after the metrics are written.
 
 ``check(holdout: DataFrame, predictions: DataFrame, metrics: dict) -> (passed: bool, reason: str)``: the hold-out with its
-outcomes, the predictions row by row (event_time, truth, score, label, probability_…), and the metrics as ``{"auc":
-{"value", "low", "high", "rows"}, "origin=JFK": {"auc": …}}``.
+outcomes, the predictions row by row (event_time, truth, score, label, probability_…), and the metrics by name and slice:
+``{"auc": {"value", "low", "high", "rows"}, "origin=JFK": {"auc": …}}``.
 
 Inputs: ``holdout``, ``predictions``, ``metrics`` (JSON), ``model_folder``. Record: ``gates`` (one GateResult).
 """
