@@ -1,1 +1,1 @@
-"""All SQL on the registry: connection, migrations, one repository for each noun, the chained audit log."""
+"""SQL on the registry: connection, migrations, one repository for each noun, the chained audit log."""

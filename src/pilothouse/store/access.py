@@ -1,4 +1,4 @@
-"""Who holds which role."""
+"""Role grants."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from pilothouse.store.values import to_us
 
 
 def grants_of(connection: Connection, actor: str) -> tuple[Grant, ...]:
-    """The roles that an actor holds now."""
+    """Roles that an actor has now."""
     rows = connection.execute(
         "SELECT role, model FROM grants WHERE actor = ? AND revoked_at IS NULL ORDER BY role, model", (actor,)
     )
@@ -16,17 +16,17 @@ def grants_of(connection: Connection, actor: str) -> tuple[Grant, ...]:
 
 
 def all_grants(connection: Connection) -> dict[str, tuple[Grant, ...]]:
-    """Every actor with the roles held now, by name."""
-    found: dict[str, tuple[Grant, ...]] = {}
+    """Roles that every actor has now, by name."""
+    by_actor: dict[str, tuple[Grant, ...]] = {}
     for row in connection.execute(
         "SELECT actor, role, model FROM grants WHERE revoked_at IS NULL ORDER BY actor, role, model"
     ):
-        found[row["actor"]] = (*found.get(row["actor"], ()), Grant(Role(row["role"]), row["model"]))
-    return found
+        by_actor[row["actor"]] = (*by_actor.get(row["actor"], ()), Grant(Role(row["role"]), row["model"]))
+    return by_actor
 
 
 def add_grant(connection: Connection, actor: str, grant: Grant, *, by: str, at: datetime) -> None:
-    """Record a role from now on. The caller has looked that it is not held yet."""
+    """Record a role from now on. The caller has checked that the actor does not have it yet."""
     connection.execute(
         "INSERT INTO grants (actor, role, model, granted_by, recorded_at) VALUES (?, ?, ?, ?, ?)",
         (actor, str(grant.role), grant.model, by, to_us(at)),
@@ -34,7 +34,7 @@ def add_grant(connection: Connection, actor: str, grant: Grant, *, by: str, at: 
 
 
 def end_grant(connection: Connection, actor: str, grant: Grant, *, by: str, at: datetime) -> bool:
-    """Record that a role is held no longer; False where it was not held."""
+    """Record that an actor no longer has a role; False where it did not have it."""
     changed = connection.execute(
         "UPDATE grants SET revoked_at = ?, revoked_by = ? "
         "WHERE actor = ? AND role = ? AND model = ? AND revoked_at IS NULL",
@@ -44,7 +44,7 @@ def end_grant(connection: Connection, actor: str, grant: Grant, *, by: str, at: 
 
 
 def count_holders(connection: Connection, role: Role) -> int:
-    """How many actors hold a role for all models."""
+    """Number of actors that have a role for all models."""
     row = connection.execute(
         "SELECT count(DISTINCT actor) AS n FROM grants WHERE role = ? AND model = '' AND revoked_at IS NULL",
         (str(role),),

@@ -1,4 +1,4 @@
-"""Alerts: what monitors found, who took care of it, which training it started."""
+"""Alerts: what monitors found, who handled it, which training it started."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class NewAlert:
 
 
 def find(connection: Connection, alert_id: int) -> Alert | None:
-    """One alert, or None."""
+    """Alert of that number, or None."""
     row = connection.execute(_SELECT + "WHERE a.id = ?", (alert_id,)).fetchone()
     return _alert(row) if row else None
 
@@ -70,30 +70,30 @@ def listed(
 def newest_resolved(
     connection: Connection, model: str | None = None, *, limit: int = 200
 ) -> dict[tuple[str, str], tuple[int, str, datetime, datetime]]:
-    """(model, target) to the alert there that is resolved and newest: its number, who handled it, when it was resolved (wall
-    clock) and when it was about (event time). Looked for among the ``limit`` newest that are resolved."""
+    """Newest resolved alert by (model, target): its number, who handled it, when it was resolved (wall clock) and the
+    event time of its window. Only the ``limit`` newest that are resolved are searched."""
     rows = connection.execute(
         "SELECT m.name, t.name, a.id, a.handled_by, a.resolved_at, a.effective_at FROM alerts a "
         "JOIN models m ON m.id = a.model_id JOIN targets t ON t.id = a.target_id "
         "WHERE a.status = 'resolved' AND (? IS NULL OR m.name = ?) ORDER BY a.id DESC LIMIT ?",
         (model, model, limit),
     )
-    found: dict[tuple[str, str], tuple[int, str, datetime, datetime]] = {}
+    newest: dict[tuple[str, str], tuple[int, str, datetime, datetime]] = {}
     for name, target, number, by, resolved, effective in map(tuple, rows):
-        found.setdefault((name, target), (number, by, from_us(resolved), from_us(effective)))
-    return found
+        newest.setdefault((name, target), (number, by, from_us(resolved), from_us(effective)))
+    return newest
 
 
 def of_incidents(connection: Connection, incidents: Iterable[int]) -> dict[int, list[Alert]]:
-    """The alerts of each of these incidents, in the order in which they opened."""
+    """Alerts of each of these incidents, in the order in which they opened."""
     rows = connection.execute(
         _SELECT + "JOIN json_each(?) wanted ON wanted.value = a.incident_id ORDER BY a.id",
         (canonical_json(list(incidents)),),
     )
-    found: dict[int, list[Alert]] = {}
+    by_incident: dict[int, list[Alert]] = {}
     for row in rows:
-        found.setdefault(row["incident_id"], []).append(_alert(row))
-    return found
+        by_incident.setdefault(row["incident_id"], []).append(_alert(row))
+    return by_incident
 
 
 def without_incident(connection: Connection) -> list[Alert]:
@@ -102,14 +102,14 @@ def without_incident(connection: Connection) -> list[Alert]:
 
 
 def put_into_incident(connection: Connection, alert_id: int, incident: int, because: str) -> None:
-    """An alert has its place, for good."""
+    """Record the incident of an alert, for good."""
     connection.execute(
         "UPDATE alerts SET incident_id = ?, joined_because = ? WHERE id = ?", (incident, because, alert_id)
     )
 
 
 def same_finding(connection: Connection, alert: NewAlert) -> Alert | None:
-    """The alert that already says this: one that is not resolved, or one of the same window."""
+    """Alert that already records this finding: one that is not resolved, or one of the same window."""
     row = connection.execute(
         _SELECT + "WHERE m.name = ? AND v.number = ? AND t.name = ? AND a.kind = ? AND a.subject = ? "
         "AND (a.status <> 'resolved' OR a.effective_at = ?) ORDER BY a.status = 'resolved', a.id DESC LIMIT 1",
@@ -160,7 +160,7 @@ def set_status(
 
 
 def set_retrain_job(connection: Connection, alert_id: int, job_id: int) -> None:
-    """Remember the training that the alert started."""
+    """Record the training that the alert started."""
     connection.execute("UPDATE alerts SET retrain_job = ? WHERE id = ?", (job_id, alert_id))
 
 

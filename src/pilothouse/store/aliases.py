@@ -1,4 +1,4 @@
-"""Names for versions: ``@champion``, ``@challenger`` and others. Their history is in the audit log."""
+"""Aliases of versions: ``@champion``, ``@challenger`` and others. Their history is in the audit log."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from pilothouse.store.values import to_us
 
 
 def aliases_of(connection: Connection, model: str) -> dict[str, int]:
-    """Alias to version number."""
+    """Version number of each alias of a model."""
     rows = connection.execute(
         "SELECT a.alias, v.number FROM aliases a JOIN versions v ON v.id = a.version_id JOIN models m ON m.id = a.model_id "
         "WHERE m.name = ? ORDER BY a.alias",
@@ -19,7 +19,7 @@ def aliases_of(connection: Connection, model: str) -> dict[str, int]:
 def move_alias(
     connection: Connection, model: str, alias: str, version: int, *, by: str, at: datetime
 ) -> int | None:
-    """Let an alias mean a version; returns the number that it meant before, None where it is new."""
+    """Point an alias to a version; returns the number that it pointed to before, None where it is new."""
     before = aliases_of(connection, model).get(alias)
     if before != version:
         connection.execute(
@@ -34,7 +34,7 @@ def move_alias(
 
 
 def drop_alias(connection: Connection, model: str, alias: str) -> int | None:
-    """Take an alias away; returns the number that it meant, None where there was none."""
+    """Remove an alias; returns the number that it pointed to, None where there was none."""
     before = aliases_of(connection, model).get(alias)
     connection.execute(
         "DELETE FROM aliases WHERE alias = ? AND model_id = (SELECT id FROM models WHERE name = ?)",

@@ -1,4 +1,4 @@
-"""The audit log: append-only, each row hashed together with the hash of the row before it."""
+"""Audit log: append-only, each row hashed together with the hash of the row before it."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,7 +12,7 @@ from pilothouse.store.listing import marks
 from pilothouse.store.values import from_json, from_us, to_us
 
 FIRST_PREVIOUS = "0" * 64
-"""What the first row has for the hash of the row before."""
+"""Previous hash of the first row."""
 
 _SELECT = "SELECT seq, recorded_at, actor, action, subject, detail, previous, hash FROM audit "
 
@@ -53,7 +53,7 @@ def entry_hash(
 
 
 def head(connection: Connection) -> AuditHead:
-    """How many rows there are, and the hash of the last."""
+    """Number of rows, and the hash of the last."""
     row = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     return AuditHead(row["seq"], row["hash"]) if row else AuditHead(0, FIRST_PREVIOUS)
 
@@ -61,7 +61,7 @@ def head(connection: Connection) -> AuditHead:
 def entries(
     connection: Connection, *, limit: int, before: int | None = None, text: str = ""
 ) -> list[AuditEntry]:
-    """The newest rows first; ``before`` pages backwards by seq, ``text`` must occur in actor, action or subject."""
+    """Newest rows first; ``before`` pages backwards by seq, ``text`` must occur in actor, action or subject."""
     rows = connection.execute(
         _SELECT
         + "WHERE seq < ? AND (? = '' OR instr(lower(actor || ' ' || action || ' ' || subject), ?) > 0) "
@@ -72,13 +72,13 @@ def entries(
 
 
 def newest_time(connection: Connection) -> datetime | None:
-    """The latest time that the log holds; None of an empty one."""
+    """Latest time in the log; None for an empty one."""
     (newest,) = connection.execute("SELECT max(recorded_at) FROM audit").fetchone()
     return from_us(newest) if newest is not None else None
 
 
 def newest_of(connection: Connection, action: str) -> AuditEntry | None:
-    """The newest entry of one action, or None."""
+    """Newest entry of one action, or None."""
     row = connection.execute(
         "SELECT * FROM audit WHERE action = ? ORDER BY seq DESC LIMIT 1", (action,)
     ).fetchone()
@@ -86,7 +86,8 @@ def newest_of(connection: Connection, action: str) -> AuditEntry | None:
 
 
 def says(connection: Connection, action: str, subject: str, detail: dict[str, Any]) -> bool:
-    """Whether there is an entry of just that (and maybe more): for what is recorded after it was done, in another database."""
+    """True where there is an entry with at least this detail: for changes in another database, which are recorded after
+    they are made."""
     rows = connection.execute(
         "SELECT detail FROM audit WHERE action = ? AND subject = ? ORDER BY seq DESC", (action, subject)
     )
@@ -106,7 +107,7 @@ def iterate(connection: Connection) -> Iterator[AuditEntry]:
 
 
 def verify(connection: Connection, anchor: AuditHead | None = None) -> AuditHead:
-    """Compute the whole chain again. Raises IntegrityError that names the first wrong row.
+    """Head of the chain, after computing it again. Raises IntegrityError that names the first wrong row.
 
     ``anchor`` is a head that was kept elsewhere: with it a log that was cut or recomputed is found out.
     """
@@ -156,5 +157,5 @@ def _entry(row: Row) -> AuditEntry:
 
 
 def recorded_us(entry: AuditEntry) -> int:
-    """The recorded time as it is hashed: microseconds since 1970, UTC."""
+    """Recorded time as it is hashed: microseconds since 1970, UTC."""
     return to_us(entry.recorded_at)

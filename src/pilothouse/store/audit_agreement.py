@@ -1,4 +1,4 @@
-"""Whether the registry's rows still say what the audit log says: somebody who owns the file can change rows past triggers.
+"""Agreement of the registry's rows with the audit log: an owner of the file can change rows past the triggers.
 
 The log is the measure (its chain is verified by itself): grants, versions, requests with their evidence, decisions and
 deployments are compared with the entries that were written in the transactions of their changes.
@@ -19,7 +19,7 @@ _VERDICTS = {"request.approved": "approve", "request.refused": "reject"}
 
 
 def disagreements(connection: Connection) -> Iterator[str]:
-    """One line for each row that differs from the log, in the caller's read; none where all agree."""
+    """Lines that each name a row that differs from the log, in the caller's read; none where all agree."""
     entries = list(audit.iterate(connection))
     yield from _settings(connection, entries)
     yield from _grants(connection, entries)
@@ -31,7 +31,7 @@ def disagreements(connection: Connection) -> Iterator[str]:
 
 
 def _settings(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
-    """The settings that decide who may do what, and for how long rows are kept."""
+    """Settings that decide who may do what, and for how long rows are kept, where they differ."""
     said: dict[str, str] = {}
     wrappers: set[str] = set()
     for entry in entries:

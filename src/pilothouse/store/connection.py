@@ -1,4 +1,4 @@
-"""The registry's file."""
+"""File of the registry."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from pilothouse.store.migrations import SCHEMA
 
 
 class Registry(Database):
-    """``registry.db``. A change that one of its constraints refuses is a ConflictError."""
+    """Database ``registry.db``. A change that one of its constraints refuses is a ConflictError."""
 
     schema = SCHEMA
     named_rows = True

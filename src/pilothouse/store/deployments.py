@@ -1,4 +1,4 @@
-"""What runs where, what ran where, and which models are held back from automatic deployment."""
+"""Deployments, live and ended, and holds that keep models from automatic deployment."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,7 +30,7 @@ class NewDeployment:
 
 
 def live(connection: Connection, *, model: str | None = None, target: str | None = None) -> list[Deployment]:
-    """What is live now, by model and target."""
+    """Live deployments, by model and target."""
     return _select(
         connection,
         "WHERE d.ended_at IS NULL AND (? IS NULL OR m.name = ?) AND (? IS NULL OR t.name = ?) ORDER BY m.name, t.name",
@@ -55,7 +55,7 @@ def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, De
 
 
 def recorded_at_time(connection: Connection, at: datetime) -> list[Deployment]:
-    """What was live at a time by the wall clock."""
+    """Deployments that were live at a time by the wall clock."""
     return _select(
         connection,
         "WHERE d.recorded_at <= ? AND (d.ended_at IS NULL OR d.ended_at > ?) ORDER BY m.name, t.name",
@@ -64,7 +64,8 @@ def recorded_at_time(connection: Connection, at: datetime) -> list[Deployment]:
 
 
 def effective_at_time(connection: Connection, at: datetime) -> list[Deployment]:
-    """What was live at a time by the targets' event clocks: the last one recorded where a clock has gone back."""
+    """Deployments that were live at a time by the targets' event clocks: the last one recorded where a clock has gone
+    back."""
     return _select(
         connection,
         "WHERE d.id IN (SELECT max(id) FROM deployments WHERE effective_at <= ? "
@@ -75,9 +76,9 @@ def effective_at_time(connection: Connection, at: datetime) -> list[Deployment]:
 
 
 def version_before(connection: Connection, model: str, target: str) -> int | None:
-    """The version that a roll-back goes to: the one that the live version took the place of.
+    """Version that a roll-back goes to: the one that the live version replaced.
 
-    Following a roll-back it is not the version rolled back from, but the one before the one that is live again.
+    After a roll-back it is not the version rolled back from, but the one before the version that is live again.
     """
     rows = connection.execute(
         "SELECT v.number, d.kind FROM deployments d JOIN models m ON m.id = d.model_id "
@@ -123,7 +124,7 @@ def deploy(connection: Connection, new: NewDeployment, *, at: datetime) -> int |
 
 
 def holds(connection: Connection, model: str | None = None) -> list[Hold]:
-    """The holds in force."""
+    """Holds in force."""
     rows = connection.execute(
         "SELECT h.id, m.name, h.reason, h.set_by, h.recorded_at FROM holds h JOIN models m ON m.id = h.model_id "
         "WHERE h.lifted_at IS NULL AND (? IS NULL OR m.name = ?) ORDER BY m.name",
@@ -136,7 +137,7 @@ def holds(connection: Connection, model: str | None = None) -> list[Hold]:
 
 
 def set_hold(connection: Connection, model: str, *, reason: str, by: str, at: datetime) -> None:
-    """Hold a model back; a hold that is in force stays as it is."""
+    """Hold a model back; a hold in force stays as it is."""
     connection.execute(
         "INSERT INTO holds (model_id, reason, set_by, recorded_at) SELECT id, ?, ?, ? FROM models m WHERE name = ? "
         "AND NOT EXISTS (SELECT 1 FROM holds WHERE model_id = m.id AND lifted_at IS NULL)",

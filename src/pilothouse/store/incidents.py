@@ -1,7 +1,8 @@
-"""Incidents: which there are, who has taken one on, how each was judged. Their state is that of their alerts.
+"""Incidents: their assignees and judgements. Their state is that of their alerts.
 
-What the list of all shows of the alerts lies beside each incident; triggers keep it (``incident_standings`` is its one
-definition). What it cost rests on telemetry, so it is judged and kept here (``set_judgement``).
+What the list of all incidents shows of their alerts is stored with each incident; triggers maintain it
+(``incident_standings`` is its one definition). The cost rests on telemetry, so it is judged and stored here
+(``set_judgement``).
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ _GOING_ON = "i.state <> 'resolved'"
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """An incident as it is stored. ``most`` is the most that it was judged to cost, ``cause`` what it was judged to be."""
+    """Incident as it is stored. ``most`` is the highest cost that it was judged to have, ``cause`` its judged cause."""
 
     id: int
     model: str
@@ -30,13 +31,13 @@ class IncidentRow:
     assignee: str
     merged_into: int | None
     judged: bool
-    """Whether it was judged since its alerts changed last."""
+    """True where it was judged since its alerts changed last."""
     cause: str
     most: Cost | None
 
 
 def add(connection: Connection, model: str, at: datetime) -> int:
-    """A new incident of a model that exists; returns its number."""
+    """Record a new incident of a model that exists; returns its number."""
     added = connection.execute(
         "INSERT INTO incidents (model_id, recorded_at) SELECT id, ? FROM models WHERE name = ?",
         (to_us(at), model),
@@ -46,7 +47,7 @@ def add(connection: Connection, model: str, at: datetime) -> int:
 
 
 def find(connection: Connection, number: int) -> IncidentRow | None:
-    """One incident, or None."""
+    """Incident of that number, or None."""
     row = connection.execute(_SELECT + "WHERE i.id = ?", (number,)).fetchone()
     return _incident(row) if row else None
 
@@ -54,8 +55,9 @@ def find(connection: Connection, number: int) -> IncidentRow | None:
 def listed(
     connection: Connection, *, unresolved: bool = False, model: str | None = None, limit: int = 500
 ) -> list[IncidentRow]:
-    """Incidents, newest first; of those that go on first what has cost the most."""
-    dearest = f"+({DEARNESS}) DESC, " if unresolved else ""  # not along the index of all that there ever were
+    """Incidents, newest first; with ``unresolved`` those that have cost the most first."""
+    # unary plus: SQLite shall sort the few unresolved ones, not walk the index of all incidents by cost
+    dearest = f"+({DEARNESS}) DESC, " if unresolved else ""
     rows = connection.execute(
         _SELECT
         + f"WHERE i.merged_into IS NULL AND {_GOING_ON if unresolved else '1'} AND (? IS NULL OR m.name = ?) "
@@ -72,7 +74,7 @@ def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, In
 
 
 def to_judge(connection: Connection, limit: int, *, going_on: bool) -> list[IncidentRow]:
-    """Incidents whose alerts have changed since they were judged, and (``going_on``) those that are not over."""
+    """Incidents whose alerts have changed since they were judged, and (``going_on``) those that are not resolved."""
     rows = connection.execute(
         _SELECT + "WHERE i.merged_into IS NULL AND i.judged_at IS NULL "
         f"UNION {_SELECT} WHERE ? AND i.merged_into IS NULL AND i.state <> 'resolved' ORDER BY 1 LIMIT ?",
@@ -82,7 +84,7 @@ def to_judge(connection: Connection, limit: int, *, going_on: bool) -> list[Inci
 
 
 def set_judgement(connection: Connection, number: int, cause: str, most: Cost, at: datetime) -> None:
-    """How an incident was judged."""
+    """Record the judgement of an incident."""
     connection.execute(
         "UPDATE incidents SET judged_at = ?, cause = ?, cost_tier = ?, cost_weight = ?, cost_words = ? WHERE id = ?",
         (to_us(at), cause, most.tier, most.weight, most.words, number),
@@ -90,7 +92,7 @@ def set_judgement(connection: Connection, number: int, cause: str, most: Cost, a
 
 
 def unlike_their_alerts(connection: Connection) -> list[int]:
-    """Incidents that the list shows otherwise than their alerts stand: somebody changed the database past Pilothouse."""
+    """Incidents whose stored state differs from that of their alerts: the database was changed past Pilothouse."""
     rows = connection.execute(
         "SELECT i.id FROM incidents i JOIN incident_standings s ON s.id = i.id WHERE i.merged_into IS NULL AND "
         "(i.state, i.severity, i.since, i.inside, i.place) IS NOT (s.state, s.severity, s.since, s.inside, s.place) "
@@ -110,7 +112,7 @@ def judged(connection: Connection, after: int, limit: int) -> list[IncidentRow]:
 
 
 def open_at(connection: Connection, model: str, at: datetime) -> list[int]:
-    """The incidents of a model that were going on at a time by the wall clock, oldest first."""
+    """Incidents of a model that were open at a time by the wall clock, oldest first."""
     rows = connection.execute(
         "SELECT DISTINCT a.incident_id AS id FROM alerts a JOIN models m ON m.id = a.model_id WHERE m.name = ? "
         "AND a.incident_id IS NOT NULL AND a.recorded_at <= ? AND (a.resolved_at IS NULL OR a.resolved_at > ?) "
@@ -121,8 +123,8 @@ def open_at(connection: Connection, model: str, at: datetime) -> list[int]:
 
 
 def merge(connection: Connection, number: int, into: int) -> None:
-    """An incident has turned out to be part of an older one, to which its alerts have gone; who looked after it goes too,
-    and what it cost where that was dearer."""
+    """Merge an incident into an older one, to which its alerts have gone. Its assignee goes along where the other has
+    none, and its cost where that is higher."""
     connection.execute(
         "UPDATE incidents SET assignee = (SELECT assignee FROM incidents WHERE id = ?) WHERE id = ? AND assignee = ''",
         (number, into),
@@ -137,7 +139,7 @@ def merge(connection: Connection, number: int, into: int) -> None:
 
 
 def set_assignee(connection: Connection, number: int, name: str) -> None:
-    """Somebody has taken it on; empty: nobody has."""
+    """Record the assignee; empty: nobody."""
     connection.execute("UPDATE incidents SET assignee = ? WHERE id = ?", (name, number))
 
 

@@ -1,4 +1,4 @@
-"""The queue of jobs: which may start, leases with a fencing token, and what becomes of attempts."""
+"""Queue of jobs: which may start, leases with a fencing token, and the end of attempts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from pilothouse.store.jobs import find, selected
 from pilothouse.store.values import from_us, to_us
 
 DEFAULT_CONCURRENCY = 4
-"""Of models whose file was applied before the key ``training.concurrency`` was there."""
+"""Concurrent jobs of a model whose file was applied before the key ``training.concurrency`` existed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +45,10 @@ _CLAIM = (
 
 
 def claim_next(connection: Connection, *, owner: str, at: datetime, lease_until: datetime) -> Job | None:
-    """Give the first waiting job that may start to ``owner`` as a new attempt; None where there is none.
+    """First waiting job that may start, given to ``owner`` as a new attempt; None where there is none.
 
-    First comes the highest priority, then the oldest. One may start when its back-off is over, what it waits for has come
-    to pass, and its model runs fewer jobs than its file allows.
+    First comes the highest priority, then the oldest. A job may start when its back-off is over, the jobs that it waits
+    for have ended as it needs, and its model runs fewer jobs than its file allows.
     """
     row = connection.execute(
         _CLAIM,
@@ -58,7 +58,7 @@ def claim_next(connection: Connection, *, owner: str, at: datetime, lease_until:
 
 
 def next_start(connection: Connection, after: datetime) -> datetime | None:
-    """When the first back-off that is not over ends; None where none is."""
+    """End of the first back-off that is not over; None where there is none."""
     row = connection.execute(
         "SELECT min(not_before) AS at FROM jobs WHERE status = 'queued' AND not_before > ?", (to_us(after),)
     ).fetchone()
@@ -96,7 +96,7 @@ def is_held(connection: Connection, job_id: int, attempt: int, owner: str) -> bo
 
 
 def extend_lease(connection: Connection, job_id: int, attempt: int, owner: str, until: datetime) -> bool:
-    """Prolong the lease; False where the attempt holds the job no more."""
+    """Extend the lease; False where the attempt holds the job no more."""
     changed = connection.execute(
         "UPDATE jobs SET lease_until = ? WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
         (to_us(until), job_id, attempt, owner),
@@ -107,7 +107,7 @@ def extend_lease(connection: Connection, job_id: int, attempt: int, owner: str, 
 def set_progress(
     connection: Connection, job_id: int, attempt: int, owner: str, step: str, progress: float, message: str
 ) -> bool:
-    """Say how far the attempt is; False where it holds the job no more."""
+    """Record the progress of an attempt; False where it holds the job no more."""
     changed = connection.execute(
         "UPDATE jobs SET step = ?, progress = ?, message = ? "
         "WHERE id = ? AND attempt = ? AND lease_owner = ? AND status = 'running'",
@@ -140,14 +140,14 @@ def finish(
 
 
 def expired(connection: Connection, at: datetime) -> list[Job]:
-    """Running jobs whose lease has run out."""
+    """Running jobs whose lease has expired."""
     return selected(
         connection, "WHERE j.status = 'running' AND j.lease_until <= ? ORDER BY j.id", (to_us(at),)
     )
 
 
 def running_of_others(connection: Connection, owner: str) -> list[Job]:
-    """Running jobs that somebody other than ``owner`` claimed."""
+    """Running jobs that another than ``owner`` claimed."""
     return selected(connection, "WHERE j.status = 'running' AND j.lease_owner <> ? ORDER BY j.id", (owner,))
 
 
@@ -161,7 +161,7 @@ def put_back(
     not_before: datetime | None = None,
     error: str = "",
 ) -> bool:
-    """Let an attempt's job wait for another one, counted as a failure or not; False where it has moved on."""
+    """Queue an attempt's job again, counted as a failure or not; False where it has moved on."""
     changed = connection.execute(
         "UPDATE jobs SET status = 'queued', lease_owner = NULL, lease_until = NULL, step = '', message = ?, "
         "failures = failures + ?, not_before = ?, error = ?, progress = CASE WHEN ? THEN 0 ELSE progress END "
@@ -174,7 +174,7 @@ def put_back(
 def end_lost(
     connection: Connection, job_id: int, attempt: int, status: JobStatus, error: str, *, at: datetime
 ) -> bool:
-    """End the job of an attempt that nobody answers for; False where it has moved on."""
+    """End the job of an attempt without an owner; False where it has moved on."""
     changed = connection.execute(
         "UPDATE jobs SET status = ?, error = ?, message = '', ended_at = ?, lease_owner = NULL, lease_until = NULL "
         "WHERE id = ? AND attempt = ? AND status = 'running'",

@@ -1,4 +1,4 @@
-"""Jobs as records: asked for, found, cancelled, and how each process of an attempt ended. Who runs them is ``job_queue``'s."""
+"""Job records: queued, found, cancelled, and the exits of an attempt's processes. Claims are ``job_queue``'s."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,17 +43,17 @@ class NewJob:
 
 
 def selected(connection: Connection, where: str, values: Sequence[object] = ()) -> list[Job]:
-    """The jobs that a clause chooses, in which ``j`` is the job and ``m`` its model."""
+    """Jobs that a clause selects, in which ``j`` is the job and ``m`` its model."""
     return [_job(row) for row in connection.execute(_SELECT + where, values)]
 
 
 def find(connection: Connection, job_id: int) -> Job | None:
-    """One job, or None."""
+    """Job of that number, or None."""
     return next(iter(selected(connection, "WHERE j.id = ?", (job_id,))), None)
 
 
 def count_unfinished(connection: Connection, model: str) -> int:
-    """How many jobs of a model are queued or running."""
+    """Number of jobs of a model that are queued or running."""
     (count,) = connection.execute(
         "SELECT count(*) FROM jobs j JOIN models m ON m.id = j.model_id "
         "WHERE m.name = ? AND j.status IN ('queued', 'running')",
@@ -81,18 +81,18 @@ def listed(
 
 
 def children(connection: Connection, parent: int) -> list[Job]:
-    """The trials of a training, oldest first."""
+    """Trials of a training, oldest first."""
     return selected(connection, "WHERE j.parent_id = ? ORDER BY j.id", (parent,))
 
 
 def newest_with_trials(connection: Connection) -> int | None:
-    """The newest training that has trials, or None."""
+    """Number of the newest training that has trials, or None."""
     (number,) = connection.execute("SELECT max(parent_id) FROM jobs WHERE parent_id IS NOT NULL").fetchone()
     return None if number is None else int(number)
 
 
 def queued_by(connection: Connection, person: str, *, model: str | None, limit: int) -> list[Job]:
-    """What somebody has queued, newest first, without the trials of searches."""
+    """Jobs that a person has queued, newest first, without the trials of searches."""
     rows = connection.execute(
         _SELECT
         + "WHERE j.created_by = ? AND j.parent_id IS NULL AND (? IS NULL OR m.name = ?) ORDER BY j.id DESC LIMIT ?",
@@ -102,7 +102,7 @@ def queued_by(connection: Connection, person: str, *, model: str | None, limit: 
 
 
 def started_by_since(connection: Connection, model: str, kind: str, created_by: str, since: datetime) -> int:
-    """How many jobs of a kind somebody has queued for a model since then."""
+    """Number of jobs of a kind that a person has queued for a model since then."""
     (count,) = connection.execute(
         "SELECT count(*) FROM jobs j JOIN models m ON m.id = j.model_id "
         "WHERE m.name = ? AND j.kind = ? AND j.created_by = ? AND j.created_at > ?",
@@ -117,7 +117,7 @@ def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Jo
 
 
 def find_by_trigger(connection: Connection, model: str, trigger_key: str) -> Job | None:
-    """The job of a model that was started with this key, or None."""
+    """Job of a model that was started with this key, or None."""
     found = selected(
         connection, "WHERE m.name = ? AND j.trigger_key = ? AND j.trigger_key <> ''", (model, trigger_key)
     )
@@ -125,12 +125,12 @@ def find_by_trigger(connection: Connection, model: str, trigger_key: str) -> Job
 
 
 def of_alert(connection: Connection, alert_id: int) -> list[Job]:
-    """The jobs that an alert started, oldest first."""
+    """Jobs that an alert started, oldest first."""
     return selected(connection, "WHERE j.alert_id = ? ORDER BY j.id", (alert_id,))
 
 
 def about_version(connection: Connection, version_id: int) -> list[Job]:
-    """The reproductions of a version, oldest first."""
+    """Reproductions of a version, oldest first."""
     return selected(
         connection, "WHERE j.version_id = ? AND j.kind = 'reproduce' ORDER BY j.id", (version_id,)
     )
@@ -177,7 +177,7 @@ def wait_for(
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a job was queued for: keys of its model, its specification, its alert and the version that it is about."""
+    """Keys behind a job: of its model, its specification, its alert and the version that it is about."""
 
     model_id: int
     spec_id: int
@@ -186,7 +186,7 @@ class Origin:
 
 
 def origin_of(connection: Connection, job_id: int) -> Origin:
-    """The keys behind a job."""
+    """Keys behind a job."""
     row = connection.execute(
         "SELECT model_id, spec_id, alert_id, version_id FROM jobs WHERE id = ?", (job_id,)
     ).fetchone()
@@ -194,13 +194,13 @@ def origin_of(connection: Connection, job_id: int) -> Origin:
 
 
 def cancel_requested(connection: Connection, job_id: int) -> bool:
-    """True once somebody has asked for the end of a running job."""
+    """True once the end of a running job has been requested."""
     row = connection.execute("SELECT cancel_requested_at FROM jobs WHERE id = ?", (job_id,)).fetchone()
     return row is not None and row["cancel_requested_at"] is not None
 
 
 def request_cancel(connection: Connection, job_id: int, *, by: str, at: datetime) -> None:
-    """Ask for the end of a running job; the first who asks stays on record."""
+    """Request the end of a running job; the first request stays on record."""
     connection.execute(
         "UPDATE jobs SET cancel_requested_at = ?, cancel_requested_by = ? "
         "WHERE id = ? AND status = 'running' AND cancel_requested_at IS NULL",
@@ -209,7 +209,7 @@ def request_cancel(connection: Connection, job_id: int, *, by: str, at: datetime
 
 
 def end_waiting(connection: Connection, job_id: int, status: JobStatus, error: str, *, at: datetime) -> bool:
-    """End a job that nobody runs; False where somebody has claimed it meanwhile."""
+    """End a queued job; False where it has been claimed meanwhile."""
     changed = connection.execute(
         "UPDATE jobs SET status = ?, error = ?, message = '', ended_at = ? WHERE id = ? AND status = 'queued'",
         (str(status), error, to_us(at), job_id),
@@ -224,7 +224,7 @@ def add_steps(
     exits: Mapping[str, StepExit],
     results: Mapping[str, StepResult],
 ) -> None:
-    """Record how each process of an attempt ended."""
+    """Record the exit of each process of an attempt."""
     connection.executemany(
         "INSERT INTO job_steps (job_id, attempt, position, step, ok, reason, exit_code, signal, seconds, peak_memory_mb, "
         "error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -248,7 +248,7 @@ def add_steps(
 
 
 def steps_of(connection: Connection, job_id: int) -> list[tuple[int, str, StepExit]]:
-    """(attempt, step, how it ended) of every process of a job, in order."""
+    """(attempt, step, exit) of every process of a job, in order."""
     rows = connection.execute(
         "SELECT * FROM job_steps WHERE job_id = ? ORDER BY attempt, position", (job_id,)
     )

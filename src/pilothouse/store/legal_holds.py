@@ -8,7 +8,7 @@ from pilothouse.store.values import from_us, to_us
 
 
 def place(connection: Connection, *, model: str, target: str, reason: str, by: str, at: datetime) -> int:
-    """Keep a new hold; its number."""
+    """Record a new hold; returns its number."""
     number = connection.execute(
         "INSERT INTO legal_holds (model, target, reason, placed_by, placed_at) VALUES (?, ?, ?, ?, ?)",
         (model, target, reason, by, to_us(at)),
@@ -18,7 +18,7 @@ def place(connection: Connection, *, model: str, target: str, reason: str, by: s
 
 
 def lift(connection: Connection, number: int, *, reason: str, by: str, at: datetime) -> bool:
-    """End a hold that stands; False where there is none of that number."""
+    """End a hold in force; False where there is none of that number."""
     return bool(
         connection.execute(
             "UPDATE legal_holds SET lifted_by = ?, lifted_at = ?, lift_reason = ? WHERE id = ? AND lifted_at IS NULL",
@@ -28,7 +28,7 @@ def lift(connection: Connection, number: int, *, reason: str, by: str, at: datet
 
 
 def all_holds(connection: Connection) -> list[LegalHold]:
-    """Every hold, oldest first; those that were lifted too."""
+    """Every hold, oldest first, lifted ones too."""
     return [
         LegalHold(
             row["id"],

@@ -1,4 +1,4 @@
-"""The registry's long lists: what each may be filtered and sorted by (see ``sqlite.windows``)."""
+"""Long lists of the registry: the columns that each may be filtered and sorted by (see ``sqlite.windows``)."""
 
 from pilothouse.domain.incidents import DATA, SERVING
 from pilothouse.sqlite.windows import Listing, in_order, window
@@ -50,7 +50,7 @@ VERSIONS = Listing(
     {"v.model_id": _MODELS},
 )
 DEARNESS = "i.cost_weight - 1e15 * i.cost_tier"
-"""What an incident cost as one number, for an index: no weight comes near what lies between two tiers."""
+"""Cost of an incident as one number, for an index: no weight comes near the distance of two tiers."""
 _IF_ALERT = "i.id IN (SELECT a.incident_id FROM alerts a WHERE {})"
 _ON_TARGET = _IF_ALERT.format("a.target_id IN (SELECT id FROM targets WHERE COLUMN {})")
 _KINDS = ", ".join(f"('{kind}')" for kind in sorted(DATA | SERVING))
@@ -99,7 +99,7 @@ DEPLOYMENTS = Listing(
     },
 )  # fmt: skip
 _DETAIL = """replace(replace(e.detail, '":', '='), '"', '')"""
-"""``{alert=9,reason=a storm}``: as the log shows it, from canonical JSON."""
+"""Detail as the log shows it, from canonical JSON: ``{alert=9,reason=a storm}``."""
 AUDIT = Listing(
     "audit e",
     {},
@@ -119,5 +119,5 @@ AUDIT = Listing(
 
 
 def marks(numbers: tuple[int, ...]) -> str:
-    """``(?, ?, ?)`` for an IN."""
+    """Placeholders for an IN: ``(?, ?, ?)``."""
     return f"({', '.join('?' * len(numbers))})"

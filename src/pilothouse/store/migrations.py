@@ -1,4 +1,4 @@
-"""The registry's schema and the way to it. Alone in the store it imports sqlite-utils, and only to migrate."""
+"""Schema of the registry and its migrations. The only module of the store that imports sqlite-utils, and only to migrate."""
 
 import functools
 import importlib
@@ -29,7 +29,7 @@ APPEND_ONLY = (
     "schedule_fires",
     "latency_baselines",
 )
-"""Tables of the first form whose rows never change and never go."""
+"""Tables of the first version whose rows never change and are never deleted."""
 
 NEVER_DELETED = (
     "grants",
@@ -43,27 +43,27 @@ NEVER_DELETED = (
     "alerts",
     "schedules",
 )
-"""Tables whose rows go through states and never go away."""
+"""Tables of the first version whose rows go through states and are never deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step from a form of the registry to the next: SQL files in order, then ``change``, then the triggers of new
-    tables. A step that has been released never changes; the next one is added below it."""
+    """Step from one version of the registry to the next: SQL files in order, then ``change``, then the triggers of new
+    tables. A released step never changes; the next one is added below it."""
 
     parts: tuple[str, ...] = ()
     change: Callable[[Connection], None] | None = None
     append_only: tuple[str, ...] = ()
-    """New tables whose rows never change and never go."""
+    """New tables whose rows never change and are never deleted."""
     never_deleted: tuple[str, ...] = ()
-    """New tables whose rows go through states and never go away."""
+    """New tables whose rows go through states and are never deleted."""
 
 
 def _open_kinds(connection: Connection) -> None:
-    """Kinds of jobs and actions of schedules are the program's to check: a new one must not need another table.
+    """Remove the CHECKs of job kinds and schedule actions: the program checks them, so that a new one needs no new table.
 
-    Taking a CHECK away changes no row, so the table's text may be edited in place (SQLite's own advice, under "Making
-    Other Kinds Of Table Schema Changes").
+    Removing a CHECK changes no row, so the table's text may be edited in place (SQLite's own advice, under "Making Other
+    Kinds Of Table Schema Changes").
     """
     for table, column, kinds in (
         ("jobs", "kind", "'train', 'reproduce', 'backtest'"),
@@ -73,7 +73,7 @@ def _open_kinds(connection: Connection) -> None:
 
 
 def rewrite_table(connection: Connection, table: str, old: str, new: str) -> None:
-    """Replace a piece of a table's definition; rows are not looked at, so ``new`` must hold for all that there are."""
+    """Replace a piece of a table's definition; rows are not checked, so ``new`` must hold for all that there are."""
     connection.execute("PRAGMA writable_schema=ON")
     changed = connection.execute(
         "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE type = 'table' AND name = ? AND instr(sql, ?) > 0",
@@ -87,7 +87,7 @@ def rewrite_table(connection: Connection, table: str, old: str, new: str) -> Non
 
 
 def _name_more_ends_of_jobs(connection: Connection) -> None:
-    """More ways for a job to end, one more way for a schedule to say when; every row that there is fits them too."""
+    """Allow more statuses of jobs, and schedules that fire once; every stored row fits these CHECKs too."""
     rewrite_table(
         connection, "jobs", "'cancelled', 'lost')", "'cancelled', 'lost', 'user exception', 'disk full')"
     )
@@ -100,7 +100,7 @@ def _name_more_ends_of_jobs(connection: Connection) -> None:
 
 
 def _name_the_end_of_cpu_time(connection: Connection) -> None:
-    """One more way for a job to end."""
+    """Allow the job status ``out of cpu time``."""
     rewrite_table(
         connection,
         "jobs",
@@ -129,7 +129,7 @@ MIGRATIONS: dict[str, Migration] = {
     "registry_8": Migration(parts=("0008_lists.sql",)),
     "registry_9": Migration(parts=("0009_incident_lists.sql",)),
 }
-"""Each brings the schema from its index to the next."""
+"""Migrations by name, in order."""
 
 
 def apply_migrations(connection: Connection) -> None:
@@ -175,7 +175,8 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def _import_without_pandas() -> Any:
-    """sqlite-utils imports pandas wherever that is installed, which costs a third of a second and serves nothing here."""
+    """Import sqlite-utils without pandas, which it would import where that is installed: a third of a second for nothing
+    used here."""
     if "pandas" in sys.modules or "sqlite_utils" in sys.modules:
         return importlib.import_module("sqlite_utils")
     sys.modules["pandas"] = None  # type: ignore[assignment]

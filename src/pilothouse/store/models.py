@@ -20,7 +20,7 @@ _SELECT_SPEC = "SELECT s.*, m.name AS model FROM model_specs s JOIN models m ON 
 
 @dataclass(frozen=True, slots=True)
 class StoredSpec:
-    """A specification as it was applied. ``spec`` is plain data; ``source`` the text of the file."""
+    """Specification as it was applied. ``spec`` is plain data; ``source`` the text of the file."""
 
     id: int
     model_id: int
@@ -29,7 +29,7 @@ class StoredSpec:
     spec: dict[str, Any]
     source: str
     folder: str
-    """Relative to the workspace where it lies inside, else absolute."""
+    """Folder of the model, relative to the workspace where it lies inside, else absolute."""
     loosened: tuple[str, ...]
     applied_by: str
     recorded_at: datetime
@@ -49,7 +49,7 @@ class NewSpec:
 
 
 def find(connection: Connection, name: str) -> Model | None:
-    """The model as it is in force, or None."""
+    """Model with its specification in force, or None."""
     row = connection.execute(_SELECT_MODEL + "WHERE m.name = ?", (name,)).fetchone()
     return _model(connection, row) if row else None
 
@@ -61,7 +61,7 @@ def listed(connection: Connection) -> list[Model]:
 
 
 def names(connection: Connection) -> list[str]:
-    """The names of all models."""
+    """Names of all models."""
     return [row["name"] for row in connection.execute("SELECT name FROM models ORDER BY name")]
 
 
@@ -98,13 +98,13 @@ def add_spec(connection: Connection, new: NewSpec, *, at: datetime) -> int:
 
 
 def spec_in_force(connection: Connection, name: str) -> StoredSpec | None:
-    """The newest specification of a model, or None."""
+    """Newest specification of a model, or None."""
     row = connection.execute(_SELECT_SPEC + "WHERE m.name = ? ORDER BY s.id DESC LIMIT 1", (name,)).fetchone()
     return _spec(row) if row else None
 
 
 def spec_by_id(connection: Connection, spec_id: int) -> StoredSpec | None:
-    """One specification, in force or not, or None."""
+    """Specification of that key, in force or not, or None."""
     row = connection.execute(_SELECT_SPEC + "WHERE s.id = ?", (spec_id,)).fetchone()
     return _spec(row) if row else None
 

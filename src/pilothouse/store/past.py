@@ -1,8 +1,8 @@
-"""The registry as it was: temporary views that stand before the tables, so that every query sees them instead.
+"""Registry as it was: temporary views that stand before the tables, so that every query sees them instead.
 
 SQLite looks a bare name up among a connection's temporary views before it looks in the file ("Name Resolution" in its
-documentation), so no query needs to know. What has a time by its target's data counts by that; all else counts by the wall
-clock, at the moment when the model's data had come so far.
+documentation), so no query needs to know. Rows with a time by their target's data are shown by that; all others by the
+wall clock, at the moment when the model's data had come so far.
 """
 
 import json
@@ -22,16 +22,18 @@ _OF_REQUEST = (
     "WHERE r.id = t.request_id)"
 )
 _AS_THEY_ARE = frozenset({"settings", "grants", "targets", "target_tokens", "snapshots"})
-"""Who may look, where there are targets, and what is reached only through something that is dated itself."""
+"""Tables that are shown as they are: who may look, which targets exist, and what is reached only through a row that is
+dated itself."""
 
 
 _UNJUDGED = {"judged_at": "NULL", "cause": "''", "cost_tier": "3", "cost_weight": "0.0", "cost_words": "''"}
-"""An incident that was judged again later: what it had cost until then is looked up anew."""
+"""Columns of an incident that was judged again later: its cost until then is computed anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """``at_us`` is event time. ``walls`` gives each model's wall clock then; ``wall_us`` the earliest of them."""
+    """Past moment. ``at_us`` is event time. ``walls`` gives each model's wall clock then; ``wall_us`` the earliest of
+    them."""
 
     at_us: int
     walls: Mapping[str, int]
@@ -40,27 +42,27 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """Which rows of a table ``t`` were there, and columns that said something else then."""
+    """Condition of the rows of a table ``t`` that existed, and SQL of the columns that had another value then."""
 
     where: str = "1"
     columns: Mapping[str, str] = None  # type: ignore[assignment]
 
 
 class PastRegistry(Registry):
-    """The registry at a moment. Nothing can be changed in it."""
+    """Registry at a past moment. Nothing can be changed in it."""
 
     def __init__(self, path: Path, moment: Moment) -> None:
         super().__init__(path, showing(moment))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Raises ConflictError."""
+        """Raise ConflictError."""
         raise ConflictError("this is the past, which nobody changes: return to the present first")
         yield  # type: ignore[unreachable]
 
 
 def showing(moment: Moment) -> Callable[[Connection], None]:
-    """What makes a connection see the registry at a moment, and change nothing."""
+    """Function that makes a connection show the registry at a moment, and change nothing."""
 
     def prepare(connection: Connection) -> None:
         connection.execute(
@@ -88,7 +90,7 @@ def showing(moment: Moment) -> Callable[[Connection], None]:
 
 
 def _stand_by_their_alerts(connection: Connection) -> None:
-    """How incidents stood: the schema's own definition, over the alerts as they were."""
+    """Create the state of incidents by the schema's own definition, over the alerts as they were."""
     (text,) = connection.execute(
         "SELECT sql FROM main.sqlite_schema WHERE type = 'view' AND name = 'incident_standings'"
     ).fetchone()
@@ -102,7 +104,7 @@ def _create(connection: Connection, name: str, columns: list[str], view: _View) 
 
 
 def _plain(columns: list[str]) -> _View | None:
-    """A table of a model whose rows are recorded once; any other is seen as it is."""
+    """View of a model's table whose rows are recorded once; None for any other, which is shown as it is."""
     made = next((name for name in ("recorded_at", "created_at") if name in columns), None)
     if "model_id" not in columns or made is None:
         return None
@@ -213,7 +215,7 @@ def _views(moment: Moment) -> dict[str, _View]:
 
 
 def _aliases(connection: Connection, moment: Moment) -> None:
-    """What each alias meant, from the log of their changes."""
+    """Create the aliases as they were, from the log of their changes."""
     connection.execute("CREATE TEMP TABLE aliases AS SELECT * FROM main.aliases WHERE 0")
     meaning: dict[tuple[str, str], tuple[int, str, int] | None] = {}
     for row in connection.execute(
@@ -240,20 +242,20 @@ _NAMED = 3
 
 
 def neighbours(connection: Connection, at_us: int) -> tuple[tuple[int, str] | None, tuple[int, str] | None]:
-    """(event time, words) of the deployments and alerts before and after a time, by the data's clocks."""
-    found: list[tuple[int, str] | None] = []
+    """(event time, description) of the deployments and alerts before and after a time, by the data's clocks."""
+    nearest_two: list[tuple[int, str] | None] = []
     for comparison, nearest in (("<", "max"), (">", "min")):
         (time,) = connection.execute(
             f"SELECT {nearest}(t) FROM (SELECT {nearest}(effective_at) AS t FROM deployments WHERE effective_at {comparison} ? "  # noqa: S608 - ours
             f"UNION ALL SELECT {nearest}(effective_at) FROM alerts WHERE effective_at {comparison} ?)",
             (at_us, at_us),
         ).fetchone()
-        found.append(None if time is None else (time, _words_at(connection, time)))
-    return found[0], found[1]
+        nearest_two.append(None if time is None else (time, _words_at(connection, time)))
+    return nearest_two[0], nearest_two[1]
 
 
 def _words_at(connection: Connection, time_us: int) -> str:
-    words = [
+    descriptions = [
         row[0]
         for row in connection.execute(
             "SELECT d.kind || ' of ' || m.name || '/' || v.number || ' on ' || t.name FROM deployments d "
@@ -263,14 +265,14 @@ def _words_at(connection: Connection, time_us: int) -> str:
             (time_us, time_us),
         )
     ]
-    more = f"; and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
-    return "; ".join(words[:_NAMED]) + more
+    more = f"; and {len(descriptions) - _NAMED} more" if len(descriptions) > _NAMED else ""
+    return "; ".join(descriptions[:_NAMED]) + more
 
 
 def signed_near(
     connection: Connection, model: str, wall_us: int, *, later: bool, limit: int
 ) -> list[tuple[int, str]]:
-    """(wall clock, words) of the requests and decisions about a model after a time, or up to it, the nearest first."""
+    """(wall clock, description) of the requests and decisions about a model after a time, or up to it, nearest first."""
     comparison, order = (">", "ASC") if later else ("<=", "DESC")
     verb = "CASE d.verdict WHEN 'approve' THEN ' approves' ELSE ' rejects' END"
     rows = connection.execute(

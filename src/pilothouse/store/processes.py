@@ -1,4 +1,4 @@
-"""What the daemon and the serving processes last said of themselves."""
+"""Records of the daemon and the serving processes, as they last reported themselves."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from pilothouse.store.values import from_json, from_us, to_us
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
-    """One process as it last said of itself. ``name`` is ``daemon`` or ``serving:TARGET``."""
+    """Process as it last reported itself. ``name`` is ``daemon`` or ``serving:TARGET``."""
 
     name: str
     process: ProcessName
@@ -25,7 +25,7 @@ class ProcessRecord:
 
 @dataclass(frozen=True, slots=True)
 class ServingRecord:
-    """The last report of a target's serving process, and when it came."""
+    """Last report of a target's serving process, and when it came."""
 
     report: ServingReport
     received_at: datetime
@@ -40,7 +40,7 @@ def put_process(
     at: datetime,
     detail: dict[str, Any],
 ) -> None:
-    """Record a process that has started, in the place of the one before it."""
+    """Record a process that has started, in place of the one before it."""
     connection.execute(
         "INSERT INTO processes (name, boot_id, pid, started_ticks, started_at, heartbeat_at, detail) "
         "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET boot_id = excluded.boot_id, pid = excluded.pid, "
@@ -59,7 +59,7 @@ def put_process(
 
 
 def beat(connection: Connection, name: str, process: ProcessName, *, at: datetime) -> bool:
-    """Record that a process is alive; False where another has taken its place."""
+    """Record that a process is alive; False where another has replaced it."""
     changed = connection.execute(
         "UPDATE processes SET heartbeat_at = ? WHERE name = ? AND boot_id = ? AND pid = ? AND started_ticks = ?",
         (to_us(at), name, process.boot_id, process.pid, process.started),
@@ -68,18 +68,18 @@ def beat(connection: Connection, name: str, process: ProcessName, *, at: datetim
 
 
 def set_stopped(connection: Connection, name: str, *, at: datetime) -> None:
-    """Record that a process has ended in good order."""
+    """Record that a process has ended properly."""
     connection.execute("UPDATE processes SET stopped_at = ? WHERE name = ?", (to_us(at), name))
 
 
 def find_process(connection: Connection, name: str) -> ProcessRecord | None:
-    """The process of that name, or None."""
+    """Process of that name, or None."""
     row = connection.execute("SELECT * FROM processes WHERE name = ?", (name,)).fetchone()
     return _process(row) if row else None
 
 
 def put_report(connection: Connection, report: ServingReport, *, at: datetime) -> None:
-    """Keep the last report of a target, and the first latency baseline of each version that answers there."""
+    """Store the last report of a target, and the first latency baseline of each version that is live there."""
     connection.execute(
         "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, spooled_batches) "
         "SELECT id, ?, ?, ?, ?, ?, ? FROM targets WHERE name = ? "
@@ -105,7 +105,7 @@ def put_report(connection: Connection, report: ServingReport, *, at: datetime) -
 
 
 def reports(connection: Connection) -> dict[str, ServingRecord]:
-    """The last report of each target that has ever reported."""
+    """Last report of each target that has ever reported."""
     rows = connection.execute(
         "SELECT r.*, t.name AS target FROM serving_reports r JOIN targets t ON t.id = r.target_id"
     )
@@ -126,7 +126,7 @@ def reports(connection: Connection) -> dict[str, ServingRecord]:
 
 
 def baseline_p95_us(connection: Connection, model: str, version: int, target: str) -> int | None:
-    """The p95 of one row, in microseconds, measured on the machine that serves; None before it was."""
+    """95th percentile of one row in microseconds, measured on the machine that serves; None before it was."""
     row = connection.execute(
         "SELECT b.p95_us FROM latency_baselines b JOIN versions v ON v.id = b.version_id JOIN models m ON m.id = v.model_id "
         "JOIN targets t ON t.id = b.target_id WHERE m.name = ? AND v.number = ? AND t.name = ?",

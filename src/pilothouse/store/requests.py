@@ -34,13 +34,13 @@ class NewRequest:
 
 
 def find(connection: Connection, request_id: int) -> PromotionRequest | None:
-    """One request, complete, or None."""
-    found = _select(connection, "WHERE r.id = ?", (request_id,), remarks=True)
-    return found[0] if found else None
+    """Request of that number with its comments, or None."""
+    requests = _select(connection, "WHERE r.id = ?", (request_id,), remarks=True)
+    return requests[0] if requests else None
 
 
 def model_of(connection: Connection, request_id: int) -> str | None:
-    """The model that a request is about, or None where there is no such request."""
+    """Model that a request is about, or None where there is no such request."""
     row = connection.execute(
         "SELECT m.name FROM promotion_requests r JOIN models m ON m.id = r.model_id WHERE r.id = ?",
         (request_id,),
@@ -49,7 +49,7 @@ def model_of(connection: Connection, request_id: int) -> str | None:
 
 
 def count_open(connection: Connection, model: str) -> int:
-    """How many requests of a model are open."""
+    """Number of open requests of a model."""
     (count,) = connection.execute(
         "SELECT count(*) FROM promotion_requests r JOIN models m ON m.id = r.model_id "
         "WHERE m.name = ? AND r.status = 'open'",
@@ -61,7 +61,7 @@ def count_open(connection: Connection, model: str) -> int:
 def listed(
     connection: Connection, *, status: RequestStatus | None = None, model: str | None = None, limit: int = 500
 ) -> list[PromotionRequest]:
-    """Requests, newest first, without the remarks on them, which may be many."""
+    """Requests, newest first, without their comments, which may be many."""
     return _select(
         connection,
         "WHERE (? IS NULL OR r.status = ?) AND (? IS NULL OR m.name = ?) ORDER BY r.id DESC LIMIT ?",
@@ -70,7 +70,7 @@ def listed(
 
 
 def open_for(connection: Connection, model: str, targets: Sequence[str]) -> list[PromotionRequest]:
-    """The open requests of a model that ask for any of ``targets``."""
+    """Open requests of a model for any of ``targets``."""
     return [
         request
         for request in listed(connection, status=RequestStatus.OPEN, model=model)
@@ -79,12 +79,12 @@ def open_for(connection: Connection, model: str, targets: Sequence[str]) -> list
 
 
 def expired(connection: Connection, at: datetime) -> list[PromotionRequest]:
-    """The open requests whose time has run out."""
+    """Open requests whose time has expired."""
     return _select(connection, "WHERE r.status = 'open' AND r.expires_at <= ? ORDER BY r.id", (to_us(at),))
 
 
 def add(connection: Connection, request: NewRequest, *, at: datetime, supersedes: Sequence[int] = ()) -> int:
-    """Record an open request, closing those that it takes the place of; returns its number."""
+    """Record an open request, closing those that it supersedes; returns its number."""
     added = connection.execute(
         "INSERT INTO promotion_requests (model_id, version_id, requested_by, trained_by, reason, recorded_at, expires_at, "
         "policy, policy_digest, evidence, evidence_digest) "
@@ -152,7 +152,7 @@ def add_decision(connection: Connection, request_id: int, decision: Decision) ->
 
 
 def add_comment(connection: Connection, request_id: int, comment: Comment) -> None:
-    """Record a remark."""
+    """Record a comment."""
     connection.execute(
         "INSERT INTO comments (request_id, actor, text, recorded_at) VALUES (?, ?, ?, ?)",
         (request_id, comment.actor, comment.text, to_us(comment.recorded_at)),

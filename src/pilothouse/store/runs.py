@@ -1,4 +1,4 @@
-"""Runs: one training and everything that it takes to do it again, with its snapshot and its files."""
+"""Runs: one training with its snapshot, its files and everything that is needed to repeat it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ _SELECT = (
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run to record. ``spec`` is the specification as it ran, with the overrides of this run."""
+    """Run to record. ``spec`` is the specification as it ran, with the overrides of this run."""
 
     model_id: int
     job_id: int
@@ -45,7 +45,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
-    """A file of a run beside those of its version: ``train``, ``holdout``, ``model_folder``, ``code_diff``…"""
+    """File of a run beside those of its version: ``train``, ``holdout``, ``model_folder``, ``code_diff``…"""
 
     name: str
     digest: str
@@ -118,13 +118,13 @@ def add(connection: Connection, run: NewRun, files: Mapping[str, RunFile], *, at
 
 
 def find(connection: Connection, run_id: int) -> Run | None:
-    """One run with its snapshot, or None."""
+    """Run of that number with its snapshot, or None."""
     row = connection.execute(_SELECT + "WHERE r.id = ?", (run_id,)).fetchone()
     return _run(row) if row else None
 
 
 def files_of(connection: Connection, run_id: int) -> dict[str, RunFile]:
-    """The files of a run by name."""
+    """Files of a run by name."""
     rows = connection.execute(
         "SELECT name, digest, bytes FROM run_artifacts WHERE run_id = ? ORDER BY name", (run_id,)
     )
@@ -132,20 +132,20 @@ def files_of(connection: Connection, run_id: int) -> dict[str, RunFile]:
 
 
 def spec_of(connection: Connection, run_id: int) -> dict[str, Any]:
-    """The specification as the run had it, with its overrides, as plain data."""
+    """Specification as the run had it, with its overrides, as plain data."""
     return dict(
         from_json(connection.execute("SELECT spec FROM runs WHERE id = ?", (run_id,)).fetchone()["spec"])
     )
 
 
 def record_of(connection: Connection, run_id: int) -> dict[str, Any]:
-    """What else the steps of the run reported: leakage, trials, latency …"""
+    """Other reports of the run's steps: leakage, trials, latency and more."""
     row = connection.execute("SELECT record FROM runs WHERE id = ?", (run_id,)).fetchone()
     return dict(from_json(row["record"]))
 
 
 def schema_of(connection: Connection, run_id: int) -> dict[str, str]:
-    """Column to type of the snapshot, in the order of its columns."""
+    """Type of each column of the snapshot, in the order of its columns."""
     row = connection.execute(
         "SELECT s.schema FROM snapshots s JOIN runs r ON r.snapshot_id = s.id WHERE r.id = ?", (run_id,)
     ).fetchone()

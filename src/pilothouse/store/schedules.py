@@ -22,17 +22,17 @@ _SELECT = (
 )
 
 Decision = Literal["past", "run", "merged", "skipped"]
-"""What was decided about a nominal time; ``past``: before decisions were kept."""
+"""Decision about a nominal time; ``past``: made before decisions were recorded."""
 
 
 def find(connection: Connection, schedule_id: int) -> Schedule | None:
-    """One schedule, or None."""
+    """Schedule of that number, or None."""
     row = connection.execute(_SELECT + "WHERE s.id = ?", (schedule_id,)).fetchone()
     return _schedule(row) if row else None
 
 
 def listed(connection: Connection, model: str | None = None) -> list[Schedule]:
-    """The schedules that the model files in force name."""
+    """Schedules of the model files in force."""
     rows = connection.execute(
         _SELECT + "WHERE s.active = 1 AND (? IS NULL OR m.name = ?) ORDER BY m.name, s.name", (model, model)
     )
@@ -41,9 +41,10 @@ def listed(connection: Connection, model: str | None = None) -> list[Schedule]:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When a schedule fires: ``cron`` in ``timezone``, every ``every_s`` seconds from ``since`` on, or once at ``once``.
+    """Rule of a schedule's firings: ``cron`` in ``timezone``, every ``every_s`` seconds from ``since`` on, or once at
+    ``once``.
 
-    ``since``: as it is now since then; earlier nominal times are not caught up.
+    ``since`` is when the rule took its present form; earlier nominal times are not caught up.
     """
 
     cron: str | None
@@ -54,11 +55,11 @@ class Rule:
     jitter_s: int = 0
     catch_up: Literal["all", "once", "skip"] = "once"
     key: int = 0
-    """What makes the jitter of two schedules different: the schedule's number."""
+    """Number of the schedule, which makes the jitter of two schedules different."""
 
 
 def rule_of(connection: Connection, schedule_id: int) -> Rule:
-    """The rule of a schedule that exists."""
+    """Rule of a schedule that exists."""
     row = connection.execute("SELECT * FROM schedules WHERE id = ?", (schedule_id,)).fetchone()
     return Rule(
         row["cron"],
@@ -75,7 +76,7 @@ def rule_of(connection: Connection, schedule_id: int) -> Rule:
 def set_schedules(
     connection: Connection, model_id: int, specs: Sequence[ScheduleSpec], *, at: datetime
 ) -> None:
-    """Bring a model's schedules up to its file. One that is gone stays in the record and fires no more."""
+    """Bring a model's schedules up to its file. One that is no longer named stays on record and does not fire."""
     connection.execute("UPDATE schedules SET active = 0 WHERE model_id = ?", (model_id,))
     for spec in specs:
         connection.execute(
@@ -103,7 +104,7 @@ def set_schedules(
 
 
 def set_paused(connection: Connection, schedule_id: int, paused: bool, *, at: datetime) -> None:
-    """Pause or resume. What would have fired during the pause is not caught up."""
+    """Pause or resume a schedule. Firings during the pause are not caught up."""
     connection.execute(
         "UPDATE schedules SET paused = ?, recorded_at = ? WHERE id = ?", (int(paused), to_us(at), schedule_id)
     )
@@ -111,7 +112,7 @@ def set_paused(connection: Connection, schedule_id: int, paused: bool, *, at: da
 
 @dataclass(frozen=True, slots=True)
 class Fire:
-    """One nominal time with what was decided, and what came of it."""
+    """Nominal time with its decision and its outcome."""
 
     nominal: datetime
     decision: Decision
@@ -129,7 +130,7 @@ def add_fires(
     *,
     at: datetime,
 ) -> None:
-    """Record what was decided about nominal times: (nominal, decision, reason, merged into).
+    """Record decisions about nominal times: (nominal, decision, reason, merged into).
 
     Raises the database's IntegrityError where one has been decided before.
     """
@@ -150,7 +151,7 @@ def add_fires(
 def add_outcome(
     connection: Connection, schedule_id: int, nominal: datetime, outcome: str, *, at: datetime
 ) -> bool:
-    """Record what came of a run; False where that was recorded before."""
+    """Record the outcome of a run; False where that was recorded before."""
     row = connection.execute(
         "DELETE FROM schedule_open_runs WHERE fire_id = "
         "(SELECT id FROM schedule_fires WHERE schedule_id = ? AND nominal_at = ?) RETURNING fire_id",
@@ -171,12 +172,12 @@ def open_runs(connection: Connection) -> list[tuple[Schedule, datetime]]:
         "SELECT f.schedule_id, f.nominal_at FROM schedule_open_runs r JOIN schedule_fires f ON f.id = r.fire_id "
         "ORDER BY f.nominal_at, f.id"
     ).fetchall()
-    found = [(find(connection, row["schedule_id"]), from_us(row["nominal_at"])) for row in rows]
-    return [(schedule, nominal) for schedule, nominal in found if schedule is not None]
+    runs = [(find(connection, row["schedule_id"]), from_us(row["nominal_at"])) for row in rows]
+    return [(schedule, nominal) for schedule, nominal in runs if schedule is not None]
 
 
 def fires(connection: Connection, schedule_id: int, limit: int) -> list[Fire]:
-    """The newest nominal times of a schedule with what became of each."""
+    """Newest nominal times of a schedule with decision and outcome."""
     rows = connection.execute(
         _FIRES + "WHERE f.schedule_id = ? ORDER BY f.nominal_at DESC LIMIT ?", (schedule_id, limit)
     )
@@ -184,19 +185,19 @@ def fires(connection: Connection, schedule_id: int, limit: int) -> list[Fire]:
 
 
 def fires_lately(connection: Connection, model: str | None, limit: int) -> list[tuple[Schedule, Fire]]:
-    """The newest decisions of all schedules, by when they were made, newest first."""
+    """Newest decisions of all schedules, newest first."""
     rows = connection.execute(
         "SELECT f.id, f.schedule_id FROM schedule_fires f JOIN schedules s ON s.id = f.schedule_id "
         "JOIN models m ON m.id = s.model_id WHERE ? IS NULL OR m.name = ? ORDER BY f.id DESC LIMIT ?",
         (model, model, limit),
     ).fetchall()
     numbers = [row["id"] for row in rows]
-    found = {
+    by_number = {
         row["id"]: _fire(row)
         for row in connection.execute(_FIRES + "WHERE f.id IN " + marks(tuple(numbers)), numbers)
     }
     by_schedule = {row["schedule_id"]: find(connection, row["schedule_id"]) for row in rows}
-    pairs = ((by_schedule[row["schedule_id"]], found[row["id"]]) for row in rows)
+    pairs = ((by_schedule[row["schedule_id"]], by_number[row["id"]]) for row in rows)
     return [(schedule, fire) for schedule, fire in pairs if schedule is not None]
 
 
@@ -215,7 +216,7 @@ def _fire(row: Row) -> Fire:
 
 
 def has_fired(connection: Connection, schedule_id: int, nominal: datetime) -> bool:
-    """True if this nominal time has been dealt with."""
+    """True where this nominal time has been decided."""
     row = connection.execute(
         "SELECT 1 FROM schedule_fires WHERE schedule_id = ? AND nominal_at = ?", (schedule_id, to_us(nominal))
     ).fetchone()

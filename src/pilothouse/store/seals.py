@@ -1,8 +1,8 @@
-"""A digest of all that never changes in the registry's tables, as far as they reached when they were examined last.
+"""Seal of the registry: a digest of everything in its tables that never changes, as of the last examination.
 
-SQLite finds a damaged page, not a changed letter. A seal is put into the audit log, whose chain keeps it; whatever was there
-then must still be there to the byte: whole rows of tables that only grow, and of rows that go through states and never go
-away the columns that are written once.
+SQLite finds a damaged page, not a changed letter. A seal is written to the audit log, whose chain protects it; whatever
+was stored then must still be there to the byte: whole rows of append-only tables, and of rows that go through states the
+columns that are written once.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store.migrations import MIGRATIONS
 
 ACTION = "workspace.examined"
-"""The audit row that carries a seal: ``{"tables": {name: {"rows", "last", "digest"}}}``."""
+"""Action of the audit row that carries a seal: ``{"tables": {name: {"rows", "last", "digest"}}}``."""
 
 
 _WITH_THEIR_PARENT = {
@@ -43,14 +43,14 @@ _WRITTEN_AGAIN = {
     "sessions": ("closed_at", "ending"),
     "target_tokens": ("revoked_at",),
 }  # fmt: skip
-"""Of tables whose rows go through states: the columns that do."""
+"""Columns that change, of tables whose rows go through states."""
 
 _OF_THE_LIBRARY = ("_sqlite_migrations",)
-"""sqlite-utils' own record of what brought the schema here; it only grows."""
+"""Table in which sqlite-utils records the applied migrations; it only grows."""
 
 
 def sealed_tables(connection: Connection) -> dict[str, str]:
-    """The tables of which something never changes, and the column by which each grows; the audit log has its own chain."""
+    """Tables of which something never changes, and the column by which each grows; the audit log has its own chain."""
     names = {name for migration in MIGRATIONS.values() for name in migration.append_only} - {"audit"}
     names |= {*_WRITTEN_AGAIN, *_OF_THE_LIBRARY}
     rows = connection.execute(
@@ -61,7 +61,7 @@ def sealed_tables(connection: Connection) -> dict[str, str]:
 
 
 def take(connection: Connection) -> dict[str, dict[str, Any]]:
-    """The seal of all tables now."""
+    """Seal of all tables now."""
     seal = {}
     for table, grows in sealed_tables(connection).items():
         columns = [
@@ -75,16 +75,16 @@ def take(connection: Connection) -> dict[str, dict[str, Any]]:
 
 
 def check(connection: Connection, seal: dict[str, dict[str, Any]]) -> int:
-    """How many rows are as they were sealed. Raises IntegrityError that names the first table that is not."""
+    """Number of rows that are as they were sealed. Raises IntegrityError that names the first table that is not."""
     total = 0
     for table, grows in sealed_tables(connection).items():
-        said = seal.get(table)
-        if said is None:
+        sealed = seal.get(table)
+        if sealed is None:
             continue  # made by a newer release than the seal
-        found = _digest(connection, table, grows, int(said["last"]), said.get("columns"))
-        if found != said:
+        found = _digest(connection, table, grows, int(sealed["last"]), sealed.get("columns"))
+        if found != sealed:
             raise IntegrityError(
-                f"the table {table} is not what it was when it was examined ({found['rows']} of {said['rows']} rows, "
+                f"the table {table} is not what it was when it was examined ({found['rows']} of {sealed['rows']} rows, "
                 "another digest): restore a backup, or find the row by comparing with one"
             )
         total += found["rows"]
@@ -94,7 +94,8 @@ def check(connection: Connection, seal: dict[str, dict[str, Any]]) -> int:
 def _digest(
     connection: Connection, table: str, grows: str, last: int, columns: Sequence[str] | None
 ) -> dict[str, Any]:
-    """``columns``: by name, for a later release may add one; None: all (a seal of an older release did not say)."""
+    """Digest of a table's rows up to ``last``. ``columns`` are named, for a later release may add one; None: all (a seal
+    of an older release has no names)."""
     order = "rowid" if grows == "rowid" else "1, 2, 3"
     names = ", ".join(f'"{name}"' for name in columns) if columns is not None else "*"
     digest, rows = hashlib.sha256(), 0

@@ -1,4 +1,4 @@
-"""Who had a console open, from when to when, and how it ended."""
+"""Console sessions: who had one open, from when to when, and how it ended."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ def add(
 
 
 def end(connection: Connection, number: int, actor: str, ending: str, *, at: datetime) -> bool:
-    """Record how it ended; False where that is on record already, or where it is somebody else's."""
+    """Record the end of a session; False where that is on record already, or where the session is another actor's."""
     changed = connection.execute(
         "UPDATE sessions SET closed_at = ?, ending = ? WHERE id = ? AND actor = ? AND closed_at IS NULL",
         (to_us(at), ending, number, actor),

@@ -1,4 +1,4 @@
-"""What steps made, by the digest of everything that they depend on: a step whose key is here need not run again."""
+"""Results of steps by the digest of everything that they depend on: a step whose key is here need not run again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pilothouse.store.values import from_json, to_us
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file that a step made: its digest, and where it lay in the folder of its job."""
+    """File that a step made: its digest, and its path in the folder of its job."""
 
     digest: str
     file: str
@@ -20,7 +20,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class CachedStep:
-    """A step of an earlier attempt or job."""
+    """Step of an earlier attempt or job."""
 
     job: int
     attempt: int
@@ -40,7 +40,7 @@ def add(
     outputs: Mapping[str, Output],
     at: datetime,
 ) -> None:
-    """Keep what a step made. Nothing changes where this job has kept the same before."""
+    """Store the result of a step. Nothing changes where this job has stored the same before."""
     plain = {name: {"digest": output.digest, "file": output.file} for name, output in outputs.items()}
     connection.execute(
         "INSERT OR IGNORE INTO step_results (key, job_id, attempt, step, record, outputs, recorded_at) "
@@ -50,7 +50,7 @@ def add(
 
 
 def by_key(connection: Connection, key: str, limit: int = 20) -> list[CachedStep]:
-    """What is known for a key, newest first."""
+    """Results for a key, newest first."""
     rows = connection.execute(
         "SELECT * FROM step_results WHERE key = ? ORDER BY id DESC LIMIT ?", (key, limit)
     )

@@ -1,4 +1,4 @@
-"""Targets, which models name them, and the digests of their tokens."""
+"""Targets, which models name, and the digests of their tokens."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,13 +15,13 @@ def all_targets(connection: Connection) -> list[Target]:
 
 
 def target_id(connection: Connection, name: str) -> int | None:
-    """The key of a target, or None."""
+    """Key of a target, or None."""
     row = connection.execute("SELECT id FROM targets WHERE name = ?", (name,)).fetchone()
     return row["id"] if row else None
 
 
 def targets_of(connection: Connection, model: str) -> tuple[str, ...]:
-    """The targets that the model file in force names, in its order."""
+    """Targets that the model file in force names, in its order."""
     rows = connection.execute(
         "SELECT t.name FROM model_targets mt JOIN targets t ON t.id = mt.target_id JOIN models m ON m.id = mt.model_id "
         "WHERE m.name = ? ORDER BY mt.position",
@@ -65,7 +65,7 @@ def replace_token(connection: Connection, target: int, digest: str, *, by: str, 
 
 
 def target_of_token(connection: Connection, digest: str) -> str | None:
-    """The target whose token in force has this digest, or None."""
+    """Target whose token in force has this digest, or None."""
     row = connection.execute(
         "SELECT t.name FROM target_tokens k JOIN targets t ON t.id = k.target_id "
         "WHERE k.digest = ? AND k.revoked_at IS NULL",

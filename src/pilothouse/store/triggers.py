@@ -1,4 +1,5 @@
-"""Triggers: how far each has looked, and what set it off, with the job that it started or why none has started."""
+"""Triggers: how far each has looked, and the events that set it off, each with the job that it started or why none has
+started."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ Status = Literal["waiting", "started", "superseded"]
 
 @dataclass(frozen=True, slots=True)
 class TriggerEvent:
-    """Something that set a trigger off; one row a key."""
+    """Event that set a trigger off; one row a key."""
 
     id: int
     model: str
@@ -22,14 +23,14 @@ class TriggerEvent:
     what: str
     status: Status
     reason: str
-    """Why no job has started yet, or what came instead."""
+    """Reason why no job has started yet, or the event that superseded it."""
     job: int | None
     seen_at: datetime
     recorded_at: datetime
 
 
 def cursor(connection: Connection, model: str, trigger: str) -> dict[str, Any] | None:
-    """How far a trigger has looked; None where it has never looked."""
+    """Position up to which a trigger has looked; None where it has never looked."""
     row = connection.execute(
         "SELECT c.cursor FROM trigger_cursors c JOIN models m ON m.id = c.model_id WHERE m.name = ? AND c.trigger = ?",
         (model, trigger),
@@ -41,7 +42,7 @@ def cursor(connection: Connection, model: str, trigger: str) -> dict[str, Any] |
 def set_cursor(
     connection: Connection, model: str, trigger: str, cursor: dict[str, Any], *, at: datetime
 ) -> None:
-    """Remember how far a trigger has looked."""
+    """Record the position up to which a trigger has looked."""
     connection.execute(
         "INSERT INTO trigger_cursors (model_id, trigger, cursor, recorded_at) "
         "SELECT id, ?, ?, ? FROM models WHERE name = ? "
@@ -51,8 +52,8 @@ def set_cursor(
 
 
 def set_off(connection: Connection, model: str, trigger: str, key: str, what: str, *, at: datetime) -> None:
-    """Record that something set a trigger off; nothing changes where the key is known. Older ones that wait for the same
-    give way to it."""
+    """Record an event that set a trigger off; nothing changes where the key is known. Older events of the trigger that
+    still wait are superseded by it."""
     connection.execute(
         "UPDATE trigger_events SET status = 'superseded', reason = 'something newer set it off', recorded_at = ? "
         "WHERE model_id = (SELECT id FROM models WHERE name = ?) AND trigger = ? AND key <> ? AND status = 'waiting'",
@@ -66,13 +67,13 @@ def set_off(connection: Connection, model: str, trigger: str, key: str, what: st
 
 
 def waiting(connection: Connection, model: str) -> list[TriggerEvent]:
-    """What set triggers of a model off and has no job yet, oldest first."""
+    """Events of a model's triggers that have no job yet, oldest first."""
     rows = connection.execute(_SELECT + "WHERE m.name = ? AND e.status = 'waiting' ORDER BY e.id", (model,))
     return [_event(row) for row in rows]
 
 
 def listed(connection: Connection, model: str | None, limit: int) -> list[TriggerEvent]:
-    """The newest events, newest first."""
+    """Newest events, newest first."""
     rows = connection.execute(
         _SELECT + "WHERE ? IS NULL OR m.name = ? ORDER BY e.id DESC LIMIT ?", (model, model, limit)
     )
@@ -80,7 +81,7 @@ def listed(connection: Connection, model: str | None, limit: int) -> list[Trigge
 
 
 def last_start(connection: Connection, model: str, trigger: str) -> datetime | None:
-    """When a trigger started something last."""
+    """Time at which a trigger started a job last, or None."""
     row = connection.execute(
         "SELECT max(e.recorded_at) AS at FROM trigger_events e JOIN models m ON m.id = e.model_id "
         "WHERE m.name = ? AND e.trigger = ? AND e.status = 'started'",
@@ -91,7 +92,7 @@ def last_start(connection: Connection, model: str, trigger: str) -> datetime | N
 
 
 def note(connection: Connection, event_id: int, reason: str, *, at: datetime) -> bool:
-    """Why no job has started; False where that is what is recorded already."""
+    """Record why no job has started; False where that is on record already."""
     changed = connection.execute(
         "UPDATE trigger_events SET reason = ?, recorded_at = ? WHERE id = ? AND status = 'waiting' AND reason <> ?",
         (reason, to_us(at), event_id, reason),
@@ -100,7 +101,7 @@ def note(connection: Connection, event_id: int, reason: str, *, at: datetime) ->
 
 
 def started(connection: Connection, event_id: int, job: int, *, at: datetime) -> bool:
-    """A job has started; False where one had started before."""
+    """Record that a job has started; False where one had started before."""
     changed = connection.execute(
         "UPDATE trigger_events SET status = 'started', job_id = ?, reason = '', recorded_at = ? "
         "WHERE id = ? AND status = 'waiting'",
@@ -110,7 +111,7 @@ def started(connection: Connection, event_id: int, job: int, *, at: datetime) ->
 
 
 def automatic_starts(connection: Connection, model: str, since: datetime) -> list[int]:
-    """When alerts and triggers started trainings of a model, in microseconds; schedules are not counted."""
+    """Times (microseconds) at which alerts and triggers started trainings of a model; schedules are not counted."""
     rows = connection.execute(
         "SELECT j.created_at FROM jobs j JOIN models m ON m.id = j.model_id WHERE m.name = ? AND j.kind = 'train' "
         "AND j.created_by = 'daemon' AND j.created_at > ? AND j.trigger_key NOT LIKE 'schedule:%' ORDER BY j.id",
@@ -122,7 +123,7 @@ def automatic_starts(connection: Connection, model: str, since: datetime) -> lis
 def newest_version_event(
     connection: Connection, model: str, state: str, after: int
 ) -> tuple[int, int, str] | None:
-    """(number to go on from, version, target or empty) of the newest version that reached a state after ``after``."""
+    """(number to continue from, version, target or empty) of the newest version that reached a state after ``after``."""
     if state == "deployed":
         row = connection.execute(
             "SELECT d.id, v.number, t.name AS target FROM deployments d JOIN models m ON m.id = d.model_id "

@@ -1,4 +1,4 @@
-"""Between Python values and columns: times are integer microseconds since 1970 UTC, structures are canonical JSON."""
+"""Conversion between Python values and columns: times are integer microseconds since 1970 UTC, structures canonical JSON."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ def to_us(time: datetime) -> int: ...
 @overload
 def to_us(time: None) -> None: ...
 def to_us(time: datetime | None) -> int | None:
-    """An aware time as microseconds, exactly. Raises ValueError for a naive one."""
+    """Microseconds of an aware time, exactly. Raises ValueError for a naive one."""
     if time is None:
         return None
     if time.tzinfo is None:
@@ -28,12 +28,12 @@ def from_us(us: int) -> datetime: ...
 @overload
 def from_us(us: None) -> None: ...
 def from_us(us: int | None) -> datetime | None:
-    """Microseconds as an aware time in UTC, exactly."""
+    """Aware time in UTC of microseconds, exactly."""
     return None if us is None else _EPOCH + timedelta(microseconds=us)
 
 
 def from_json(text: str) -> Any:
-    """Read a JSON column. Raises IntegrityError where it is none any more."""
+    """Content of a JSON column. Raises IntegrityError where it is not JSON any more."""
     try:
         return json.loads(text)
     except ValueError as error:

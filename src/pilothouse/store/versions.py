@@ -1,4 +1,4 @@
-"""Versions with what judged them: metrics and gates. A version never changes."""
+"""Versions with the metrics and gates that judged them. A version never changes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class NewVersion:
 
 
 def find(connection: Connection, reference: VersionReference) -> Version | None:
-    """The version with that number or alias, or the newest where the reference names neither; None without one."""
+    """Version with that number or alias, or the newest where the reference has neither; None without one."""
     if reference.alias is not None:
         number = aliases_of(connection, reference.model).get(reference.alias)
         if number is None:
@@ -49,13 +49,13 @@ def find(connection: Connection, reference: VersionReference) -> Version | None:
 
 
 def find_by_id(connection: Connection, version_id: int) -> Version | None:
-    """The version with that key, or None."""
+    """Version with that key, or None."""
     row = connection.execute(_SELECT + "WHERE v.id = ?", (version_id,)).fetchone()
     return _version(connection, row) if row else None
 
 
 def listed(connection: Connection, model: str, *, limit: int = 10_000) -> list[Version]:
-    """A model's versions, newest first."""
+    """Versions of a model, newest first."""
     rows = connection.execute(
         _SELECT + "WHERE m.name = ? ORDER BY v.number DESC LIMIT ?", (model, limit)
     ).fetchall()
@@ -69,7 +69,7 @@ def of_numbers(connection: Connection, keys: tuple[int, ...]) -> dict[int, Versi
 
 
 def of_snapshot(connection: Connection, content_digest: str) -> list[Version]:
-    """The versions, of whatever model, that were trained on exactly these rows."""
+    """Versions, of whatever model, that were trained on exactly these rows."""
     rows = connection.execute(
         _SELECT + "JOIN runs r ON r.id = v.run_id JOIN snapshots s ON s.id = r.snapshot_id "
         "WHERE s.content_digest = ? ORDER BY v.id",
@@ -87,22 +87,22 @@ _SHARED = {
 
 
 def sharing(connection: Connection, prefix: str) -> list[tuple[Version, tuple[str, ...]]]:
-    """Versions of whatever model whose rows, source, commit or code folder begins with ``prefix`` (hexadecimal digits), and
-    which of them does."""
+    """Versions of whatever model whose rows, source, commit or code folder begins with ``prefix`` (hexadecimal digits),
+    and which of them do."""
     tests = ", ".join(f"{column} LIKE ? AS '{name}'" for name, column in _SHARED.items())
     rows = connection.execute(
         f"SELECT * FROM (SELECT v.id, {tests} FROM versions v JOIN runs r ON r.id = v.run_id "  # noqa: S608 - our own names
         'JOIN snapshots s ON s.id = r.snapshot_id) WHERE rows OR source OR "commit" OR "code folder" ORDER BY id',
         [f"{prefix}%"] * len(_SHARED),
     ).fetchall()
-    found = [
+    versions = [
         (find_by_id(connection, row["id"]), tuple(name for name in _SHARED if row[name])) for row in rows
     ]
-    return [(version, how) for version, how in found if version is not None]
+    return [(version, how) for version, how in versions if version is not None]
 
 
 def next_number(connection: Connection, model_id: int) -> int:
-    """The number that the next version of a model takes."""
+    """Number of the next version of a model."""
     row = connection.execute(
         "SELECT coalesce(max(number), 0) + 1 AS number FROM versions WHERE model_id = ?", (model_id,)
     ).fetchone()
@@ -148,7 +148,7 @@ def add(connection: Connection, version: NewVersion, *, at: datetime) -> int:
 
 
 def artifact_digests(connection: Connection) -> Iterator[str]:
-    """Every artifact that something in the registry refers to."""
+    """Digest of every artifact that the registry refers to."""
     rows = connection.execute(
         "SELECT model_digest AS digest FROM versions UNION SELECT schema_digest FROM versions "
         "UNION SELECT profile_spec_digest FROM versions UNION SELECT reference_digest FROM versions "

@@ -1,4 +1,4 @@
-"""The workspace's own settings, its policy, and whether automation runs."""
+"""Settings of the workspace, its policy, and the state of automation."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from pilothouse.store.values import from_us, to_us
 
 
 def setting(connection: Connection, name: str) -> str | None:
-    """A setting, or None where it was never set."""
+    """Value of a setting, or None where it was never set."""
     row = connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
     return row["value"] if row else None
 
@@ -22,7 +22,7 @@ def set_setting(connection: Connection, name: str, value: str) -> None:
 
 
 def policy(connection: Connection) -> WorkspacePolicy:
-    """The policy in force; the weakest where none was set."""
+    """Policy in force; the weakest where none was set."""
     row = connection.execute("SELECT * FROM workspace_policies ORDER BY id DESC LIMIT 1").fetchone()
     if row is None:
         return WorkspacePolicy()
@@ -47,7 +47,7 @@ def add_policy(
 
 
 def automation(connection: Connection) -> Automation:
-    """Whether automation is paused, since when and why."""
+    """State of automation: paused or not, since when and why."""
     row = connection.execute("SELECT * FROM automation_changes ORDER BY id DESC LIMIT 1").fetchone()
     if row is None:
         return Automation(paused=False)
