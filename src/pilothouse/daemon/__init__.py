@@ -1,1 +1,1 @@
-"""The process that runs jobs, watches, schedules and keeps serving processes up, day and night."""
+"""Daemon: the process that runs jobs, monitors, schedules and keeps serving processes running."""

@@ -1,4 +1,4 @@
-"""The daemon from outside: is it there, start it, stop it."""
+"""Control of the daemon from outside: is it running, start it, stop it."""
 
 import contextlib
 import http.client
@@ -31,7 +31,7 @@ def start_in_background(
     standby: bool = False,
     timeout_s: float = 30.0,
 ) -> ProcessName:
-    """Start a daemon that nobody's terminal holds, and wait until its hub answers. Its full name.
+    """Start a daemon that is independent of this terminal, and wait until its hub answers. Returns its full name.
 
     With ``standby`` one that waits for the end of the daemon that runs; where none runs it leads at once. Raises
     NotFoundError (no workspace), ConflictError (one runs already) or UnavailableError, which says why it ended or that it
@@ -76,8 +76,8 @@ def start_in_background(
 def stop(root: Path, *, drain: bool = False, timeout_s: float = 30.0) -> bool:
     """Ask the daemon to stop and wait for its end; False where none ran. Serving processes go on.
 
-    Jobs that run are left to the next daemon, which runs them again; with ``drain`` they first go on to their end, and none
-    is begun any more. Raises UnavailableError where it is still there after ``timeout_s``.
+    Running jobs are left to the next daemon, which runs them again; with ``drain`` they first go on to their end, and no
+    job is started any more. Raises UnavailableError where the daemon is still running after ``timeout_s``.
     """
     name = leader(WorkspacePaths(root.resolve()).daemon_lock)
     if name is None:
@@ -96,7 +96,8 @@ def stop(root: Path, *, drain: bool = False, timeout_s: float = 30.0) -> bool:
 
 
 def stop_serving(root: Path, *, grace_s: float = 10.0) -> list[str]:
-    """Stop the workspace's serving processes (the daemon first, else it starts them again); the targets' names."""
+    """Stop the workspace's serving processes; returns the targets' names. Stop the daemon first, else it starts them
+    again."""
     servers = running_servers(WorkspacePaths(root.resolve()))
     for server in servers.values():
         with contextlib.suppress(ProcessLookupError):
@@ -107,7 +108,7 @@ def stop_serving(root: Path, *, grace_s: float = 10.0) -> list[str]:
 
 
 def hub_answers(path: Path, timeout_s: float = 1.0) -> bool:
-    """True if somebody answers on the hub's socket (with whatever status: the question carries no token)."""
+    """True if the hub's socket answers, with whatever status: the request carries no token."""
     connection = http.client.HTTPConnection("hub", timeout=timeout_s)
     connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -1,4 +1,4 @@
-"""The hub: what serving processes ask and tell, over the daemon's unix socket. One plain ASGI app.
+"""Hub: what serving processes ask and report, over the daemon's unix socket. One plain ASGI app.
 
 ==========================  =========================================  ==========================================
 ``GET /v1/desired``         what the target should serve               DesiredState; 304 while ``If-None-Match`` holds
@@ -8,9 +8,9 @@
 ``POST /v1/report``         ServingReport                              empty map
 ==========================  =========================================  ==========================================
 
-Bodies are msgpack of ``domain.wire``; errors are ``{"error": "one line"}`` in JSON. Every request needs
-``Authorization: Bearer`` with the token of a target, whatever its path, and speaks for that target alone. All work on
-the stores is done in threads of the hub's own.
+Bodies are msgpack of ``domain.wire``; errors are ``{"error": "one line"}`` in JSON. Every request needs the header
+``Authorization: Bearer`` with the token of a target, whatever its path, and acts for that target alone. All work on the
+stores is done in threads of the hub's own.
 """
 
 import asyncio
@@ -66,7 +66,9 @@ MAXIMUM_BATCH_BYTES = 64 * 2**20
 MAXIMUM_LABEL_BYTES = 16 * 2**20
 MAXIMUM_REPORT_BYTES = 256 * 2**10
 _THREADS = 4
+"""Threads that read, check and query; writing has one of its own (``hub_writer``)."""
 _LONGEST_TOKEN = 256
+"""Bytes of an Authorization header at most."""
 
 _ENCODER = msgspec.msgpack.Encoder()
 _STATUS: tuple[tuple[type[PilothouseError], int], ...] = (
@@ -82,7 +84,7 @@ _Answer = tuple[int, bytes, dict[str, str]]
 
 
 def hub_app(services: Services, pulse: Pulse) -> App:
-    """The hub of a workspace; reports go to ``pulse``. It answers from threads of its own, which end with the process."""
+    """Hub of a workspace; reports go to ``pulse``. It answers from threads of its own, which end with the process."""
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hub")
     writer = BatchWriter(services)
 
@@ -144,11 +146,11 @@ async def _answered(
 
 
 def _bearer(scope: Scope) -> str:
-    """The token, empty where there is none or where the header comes more than once."""
-    found = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(found) != 1 or len(found[0]) > _LONGEST_TOKEN:
+    """Token of a request, empty where there is none or where the header comes more than once."""
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(values) != 1 or len(values[0]) > _LONGEST_TOKEN:
         return ""
-    scheme, _, token = found[0].decode("latin-1").partition(" ")
+    scheme, _, token = values[0].decode("latin-1").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
@@ -161,7 +163,7 @@ def _desired(services: Services, target: str, held: str) -> _Answer:
 
 
 def _artifact(services: Services, target: str, digest: str) -> _Answer:
-    """Only what the target is to serve: a token opens no other file of the workspace."""
+    """Artifact that the target is to serve: a token opens no other file of the workspace."""
     versions = deployments.desired_state(services, target).versions
     if not any(digest in (version.model_digest, version.schema_digest) for version in versions):
         raise NotFoundError("the target's versions have no such artifact")
@@ -175,7 +177,7 @@ def _batch(services: Services, target: str, body: bytes) -> PredictionBatch:
         if batch.target == target:
             check_batch(batch)
     except InvalidInputError as error:
-        # what it says of its rows is not to be believed beyond what a batch may have
+        # the batch's own number of rows is not believed beyond what a batch may have
         rows = batch.rows if batch is not None and 1 <= batch.rows <= MAXIMUM_BATCH_ROWS else 1
         ingest.count_refused(services, target, rows, str(error))
         raise

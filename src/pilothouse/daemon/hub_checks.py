@@ -1,6 +1,6 @@
-"""What the hub refuses before any store sees it: numbers out of range, lengths that do not fit, texts without end.
+"""Checks of the hub before any store sees a body: numbers in range, lengths that fit, texts of bounded length.
 
-``msgspec`` has checked the types already. A batch of the right shape may still hold rows that cannot be believed; those
+``msgspec`` has checked the types already. A batch of the right shape may still hold rows that are not believable; those
 are judged, and counted, where telemetry is stored.
 """
 
@@ -15,13 +15,16 @@ from pilothouse.domain.wire import CodedTexts, Outcome, PredictionBatch, Serving
 MAXIMUM_BATCH_ROWS = 200_000
 MAXIMUM_OUTCOMES = 100_000
 _MAXIMUM_TEXT = 1_024
+"""Characters of one text."""
 _MAXIMUM_NAMES = 4_096
+"""Names in one body, of columns or of models."""
 _LARGEST = 2**63 - 1
+"""Largest integer that SQLite stores."""
 _PRODUCER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def check_batch(batch: PredictionBatch) -> None:
-    """Raises InvalidInputError naming what does not fit."""
+    """Check a batch. Raises InvalidInputError naming what does not fit."""
     check_name(batch.model, "model")
     if not _PRODUCER.fullmatch(batch.producer):
         raise InvalidInputError(
@@ -65,7 +68,7 @@ def _distinct(name: str, column: Sequence[str | None] | CodedTexts) -> set[str]:
 
 
 def check_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Raises InvalidInputError naming what does not fit."""
+    """Check a list of outcomes. Raises InvalidInputError naming what does not fit."""
     if len(outcomes) > MAXIMUM_OUTCOMES:
         raise InvalidInputError(f"{len(outcomes)} outcomes at once; expected {MAXIMUM_OUTCOMES} at most")
     _check_texts("prediction_id", [outcome.prediction_id for outcome in outcomes])
@@ -79,7 +82,7 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 
 def check_report(report: ServingReport) -> None:
-    """Raises InvalidInputError naming what does not fit."""
+    """Check a report. Raises InvalidInputError naming what does not fit."""
     _check_range("port", report.port, 65_535)
     _check_range("pid", report.pid, 2**31 - 1)
     _check_range("spooled_batches", report.spooled_batches, _LARGEST)

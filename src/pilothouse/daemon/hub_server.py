@@ -1,4 +1,4 @@
-"""The hub's listener: uvicorn in a thread of its own, on a unix socket that only this user can open."""
+"""Listener of the hub: uvicorn in a thread of its own, on a unix socket that only this user can open."""
 
 import asyncio
 import os
@@ -9,17 +9,21 @@ from typing import Any
 from pilothouse.serving.http_server import quiet_server
 
 _GRACE_S = 3
+"""Seconds that open requests have at the end."""
 
 
 class HubServer:
-    """``run`` answers until ``stop``. The socket is bound at once, so that a client that connects early only waits."""
+    """Server whose ``run`` answers until ``stop``. The socket is bound at once, so that a client that connects early only
+    waits."""
 
     def __init__(self, app: Any, path: Path) -> None:
-        """Take the path over: whoever leads the workspace is the only one who may. Raises OSError."""
+        """Bind the path, removing an old socket: only the leader of the workspace does so. Raises OSError."""
         self._path = path
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
+        before = os.umask(
+            0o177
+        )  # bind(2) creates the socket: it must never be open to others, not even for a moment
         try:
             self._listener.bind(str(path))
         finally:
@@ -32,10 +36,10 @@ class HubServer:
         asyncio.run(self._server.serve(sockets=[self._listener]))
 
     def stop(self) -> None:
-        """Let ``run`` finish what it answers and return."""
+        """Let ``run`` finish open requests and return."""
         self._server.should_exit = True
 
     def close(self) -> None:
-        """Take the socket away."""
+        """Remove the socket."""
         self._listener.close()
         self._path.unlink(missing_ok=True)

@@ -1,7 +1,8 @@
-"""Runs jobs: claims one, prepares its inputs, has the launcher run its steps, commits its result, once.
+"""Supervisor of jobs: claims one, prepares its inputs, has the launcher run its steps, commits its result, once.
 
-Each slot is a thread. Beside a running job a second thread keeps its lease and listens for a cancellation. When the daemon
-stops, running jobs are handed over: they are queued again, and the next daemon goes on after the last step that is whole.
+Each slot is a thread. Beside a running job a second thread keeps its lease and listens for a cancellation. When the
+daemon stops, running jobs are handed over: they are queued again, and the next daemon continues after the last complete
+step.
 """
 
 import logging
@@ -30,11 +31,17 @@ from pilothouse.store import job_queue
 log = logging.getLogger(__name__)
 
 LEASE_S = 30.0
+"""Seconds for which a lease holds without being extended."""
 _BEAT_EVERY_S = 0.25
+"""Seconds between two looks at cancellation, deadline and stop."""
 _LEASE_EVERY_S = 5.0
+"""Seconds between two extensions of the lease."""
 _REPORT_EVERY_S = 0.2
+"""Seconds between two stored reports of progress."""
 _LOOK_AT_LEAST_EVERY_S = 5.0
+"""Seconds after which a slot looks at the queue without being woken."""
 _AGAIN_AFTER_S = 2.0
+"""Seconds after which a result that could not be recorded is tried again."""
 
 _INTERNAL = "internal error: state/daemon.log has the traceback; please report it"
 
@@ -46,7 +53,7 @@ def run_slot(
     wakeup: Wakeup,
     draining: threading.Event | None = None,
 ) -> None:
-    """Run one job after the other until the daemon stops; none is begun any more once ``draining`` is set."""
+    """Run one job after the other until the daemon stops; none is started once ``draining`` is set."""
 
     def empty_queue() -> float | None:
         while not wakeup.stop.is_set() and _something_waits(services):
@@ -62,13 +69,13 @@ def run_slot(
 
 
 def _something_waits(services: Services) -> bool:
-    """A look without the write lock, for most changes of the registry queue nothing."""
+    """True if any job is queued. Read without the write lock, for most changes of the registry queue nothing."""
     with services.registry.read() as connection:
         return job_queue.something_waits(connection)
 
 
 def _until_next_start(services: Services) -> float | None:
-    """Seconds until the first back-off is over; None where none waits for that."""
+    """Seconds until the first back-off is over; None where there is none."""
     now = services.now()
     with services.registry.read() as connection:
         at = job_queue.next_start(connection, now)
@@ -77,7 +84,7 @@ def _until_next_start(services: Services) -> float | None:
 
 @dataclass(frozen=True)
 class _Steps:
-    """Runs steps: those that are processes by the launcher, the search by jobs of its own."""
+    """Runner of steps: processes by the launcher, the search by jobs of its own."""
 
     services: Services
     launcher: Launcher
@@ -121,14 +128,16 @@ def _run(services: Services, launcher: Launcher, claim: ClaimedJob, stop: thread
 
 
 def _by_deadline(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> JobOutcome:
-    """A job that was ended because its deadline had come says so."""
+    """Outcome of a job, as timed out where it was ended because its deadline had come."""
     deadline = claim.job.deadline
     if outcome.status is not JobStatus.CANCELLED or deadline is None or services.now() < deadline:
         return outcome
     if jobs.cancel_wanted(services, claim):
         return outcome
-    words = f"its deadline, {deadline:%Y-%m-%d %H:%M} UTC, passed {outcome.error.removeprefix('cancelled ')}"
-    return replace(outcome, status=JobStatus.TIMED_OUT, error=words)
+    message = (
+        f"its deadline, {deadline:%Y-%m-%d %H:%M} UTC, passed {outcome.error.removeprefix('cancelled ')}"
+    )
+    return replace(outcome, status=JobStatus.TIMED_OUT, error=message)
 
 
 def _outcome(
@@ -145,9 +154,8 @@ def _outcome(
                 jobs.report_progress(services, claim, step, fraction, message)
             except StaleAttemptError:
                 cancel.set()
-            except (
-                UnavailableError
-            ) as error:  # progress is a courtesy; a step must not be left running for want of it
+            except UnavailableError as error:  # progress is a courtesy
+                # an exception here would leave the step's process running
                 log.error("progress of job %d: %s", claim.job.id, error)
 
     try:
@@ -164,13 +172,15 @@ def _outcome(
         raise
     except (PilothouseError, OSError) as error:
         return _failed(error)
-    except Exception:  # a mistake of ours in one job is no reason to stop all others; the log has it whole
+    except (
+        Exception
+    ):  # an error of the program in one job must not stop the others; the log has the traceback
         log.exception("job %d could not be run", claim.job.id)
         return JobOutcome(JobStatus.FAILED, _INTERNAL)
 
 
 def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: threading.Event) -> None:
-    """Record what came of it."""
+    """Record the outcome of a job."""
     job = claim.job
     if outcome.status is JobStatus.SUCCEEDED:
         try:
@@ -202,7 +212,7 @@ def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: th
 
 
 def _discard_failed_step(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> None:
-    """What the step that failed has written is of no use; where it filled the disk, the record needs the room."""
+    """Remove what a failed step has written; where it filled the disk, the record needs the room."""
     folder = job_inputs.attempt_folder(services, claim)
     for step in outcome.exits:
         if step not in outcome.steps or not outcome.steps[step].ok:
@@ -211,7 +221,8 @@ def _discard_failed_step(services: Services, claim: ClaimedJob, outcome: JobOutc
 
 
 def _settle(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: threading.Event) -> Job:
-    """Also when the registry cannot be written for a while: a full disk must not turn one kind of failure into another."""
+    """Settle a failed job, also when the registry cannot be written for a while: a full disk must not turn one kind of
+    failure into another."""
     while True:
         try:
             return job_attempts.settle(services, claim, outcome)
@@ -222,7 +233,7 @@ def _settle(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: th
 
 
 def _failed(error: Exception) -> JobOutcome:
-    """What an error before or after the steps means for the job."""
+    """Outcome of a job for an error before or after its steps."""
     cause = cause_of(error)
     if cause == "disk full":
         return JobOutcome(JobStatus.DISK_FULL, str(error), cause=cause)
@@ -236,7 +247,7 @@ def _keep_lease(
     over: threading.Event,
     stop: threading.Event,
 ) -> None:
-    """Prolong the lease; pass on a cancellation, the loss of the lease and the daemon's stop as ``cancel``."""
+    """Extend the lease; pass on a cancellation, the loss of the lease and the daemon's stop as ``cancel``."""
     beaten = time.monotonic()
     while not over.wait(_BEAT_EVERY_S):
         if stop.is_set():
@@ -252,7 +263,7 @@ def _keep_lease(
             cancel.set()
         except PilothouseError as error:  # the lease outlasts a short trouble; the commit is fenced anyway
             log.error("lease of job %d: %s", claim.job.id, error)
-            beaten = time.monotonic() - _LEASE_EVERY_S + 1.0  # again in a second, and no flood of words
+            beaten = time.monotonic() - _LEASE_EVERY_S + 1.0  # again in a second, not at every beat
 
 
 def _is_overdue(services: Services, claim: ClaimedJob) -> bool:

@@ -1,4 +1,4 @@
-"""The daemon's log: one JSON object a line, rotated, readable by its owner alone."""
+"""Log of the daemon: one JSON object a line, rotated, readable by its owner alone."""
 
 import json
 import logging
@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 _LARGEST_BYTES = 10 << 20
+"""Bytes at which the log is rotated."""
 _KEPT = 5
+"""Rotated logs that are kept."""
 _LOGGERS = ("pilothouse", "apscheduler", "uvicorn")
 
 
 def open_log(path: Path) -> logging.Handler:
-    """Send the records of this process to ``path``, and as words to stderr where that is a terminal."""
+    """Send the records of this process to ``path``, and as text to stderr where that is a terminal."""
     path.touch(mode=0o600)
     handler: logging.Handler = logging.handlers.RotatingFileHandler(
         path, maxBytes=_LARGEST_BYTES, backupCount=_KEPT, encoding="utf-8"
@@ -37,7 +39,7 @@ def open_log(path: Path) -> logging.Handler:
 
 
 def close_log(handler: logging.Handler) -> None:
-    """Let go of the log."""
+    """Close the log."""
     for name in _LOGGERS:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
@@ -45,7 +47,7 @@ def close_log(handler: logging.Handler) -> None:
 
 
 def say(logger: logging.Logger, level: int, message: str, **facts: Any) -> None:
-    """One line: words for people, facts for programs."""
+    """Log one line: a message for people, facts for programs."""
     logger.log(level, message, extra={"facts": facts})
 
 

@@ -1,4 +1,4 @@
-"""``run_daemon``: everything that happens in a workspace without somebody at a terminal.
+"""Main function of the daemon, ``run_daemon``: everything that happens in a workspace without a user at a terminal.
 
 The order of the start is a rule: the lock first, then the launcher by exec, then databases, then threads.
 """
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("pilothouse.daemon.main")  # by name: run with -m this module is called __main__
 
 EXIT_DEAD_THREAD = 70
+"""Exit code of a daemon of which a thread died (EX_SOFTWARE of sysexits.h)."""
 _PATIENCE_S = 10.0
+"""Seconds that threads have to end."""
 _LOOK_EVERY_S = 0.25
 _STANDBY_LOOKS_EVERY_S = 0.05
 DRAIN = signal.SIGUSR1
-"""Asks the daemon to begin no job any more and to end when those that run have ended."""
+"""Signal on which the daemon starts no further job and ends when the running ones have ended."""
 
 
 def run_daemon(
@@ -47,10 +49,11 @@ def run_daemon(
     standby: bool = False,
     stop: threading.Event | None = None,
 ) -> int:
-    """Run until SIGTERM or SIGINT (or ``stop`` is set); the exit code: 0, or 70 where a part of the daemon died.
+    """Run until SIGTERM or SIGINT (or ``stop`` is set); returns the exit code: 0, or 70 where a part of the daemon died.
 
-    With ``standby`` wait, all libraries imported, until the daemon that leads has gone, then lead. Raises NotFoundError (no
-    workspace), ConflictError (another daemon leads) or UnavailableError (no isolation, a database that cannot be opened).
+    With ``standby`` wait, all libraries imported, until the daemon that leads has gone, then lead. Raises NotFoundError
+    (no workspace), ConflictError (another daemon leads) or UnavailableError (no isolation, a database that cannot be
+    opened).
     """
     paths = WorkspacePaths(root.resolve())
     if not paths.registry.exists():
@@ -93,9 +96,12 @@ def _lead(
     stop: threading.Event,
     stop_pipe: socket.socket,
 ) -> int:
-    for library in ("OMP", "OPENBLAS"):  # before numpy is imported: our matrices are too small to share out
+    for library in (
+        "OMP",
+        "OPENBLAS",
+    ):  # before numpy is imported: the matrices are too small to be shared out
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    # Only now, with the launcher exec'd: what these open, no step can inherit.
+    # Only now, after the launcher's exec: no step can inherit what these open.
     from pilothouse.composition import open_workspace
     from pilothouse.daemon.threads import DaemonThreads
     from pilothouse.operations.fleet import processes
@@ -103,7 +109,9 @@ def _lead(
     services = open_workspace(paths.root)
     left: list[str] = []
     try:
-        _ = services.telemetry  # damaged or without room: told before anybody is told that the daemon runs
+        _ = (
+            services.telemetry
+        )  # opened here, so that a damaged file is reported before the daemon counts as running
         in_force = landlock.describe() if landlock.confines() else "none"
         name = processes.announce_daemon(services, in_force)
         say(log, logging.INFO, "the daemon starts", root=str(paths.root), pid=name.pid, isolation=in_force)
@@ -125,12 +133,12 @@ def _lead(
         say(log, logging.INFO, "the daemon has stopped", failed=failed)
         return EXIT_DEAD_THREAD if failed else 0
     finally:
-        if not left:  # a connection that is closed under a busy thread takes the whole process with it
+        if not left:  # closing a connection that a busy thread uses would crash the process
             services.close()
 
 
 def _wait_for_the_end(threads: "DaemonThreads", stop: threading.Event, stop_pipe: socket.socket) -> None:
-    """Until it is asked to stop, or has drained; meanwhile the service manager hears that no part is stuck."""
+    """Wait until the daemon is asked to stop, or has drained; meanwhile tell the service manager that no part is stuck."""
     every_s = service_manager.watchdog_every_s()
     said_at = 0.0
     stuck_before: list[str] = []
@@ -158,7 +166,7 @@ def _wait_for_the_end(threads: "DaemonThreads", stop: threading.Event, stop_pipe
 
 
 def _read(stop_pipe: socket.socket, timeout_s: float) -> bytes:
-    """What a signal has said within that time: ``s`` stop, ``d`` drain, empty nothing."""
+    """Byte that a signal has sent within that time: ``s`` stop, ``d`` drain; empty for none."""
     return stop_pipe.recv(1) if select.select([stop_pipe], [], [], timeout_s)[0] else b""
 
 
@@ -173,7 +181,7 @@ def _logging(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """A socket from which a byte can be read for each signal. In a thread of a test signals are left alone.
+    """Socket from which a byte can be read for each signal. Outside of the main thread (in tests) signals are left alone.
 
     A handler must not touch locks, also not those of a threading.Event: the main thread may hold it just then.
     """
@@ -197,7 +205,7 @@ def _signals() -> Iterator[socket.socket]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """``python -I -m pilothouse.daemon.main``, as a daemon in the background is started."""
+    """Command line ``python -I -m pilothouse.daemon.main``, as a daemon in the background is started."""
     parser = argparse.ArgumentParser(prog="pilothouse-daemon")
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--isolation", choices=("require", "warn"), default="require")

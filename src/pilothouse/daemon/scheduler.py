@@ -1,7 +1,7 @@
-"""Schedules: APScheduler wakes us, our own table says what is due.
+"""Scheduler: APScheduler wakes the thread, the schedules' own table says what is due.
 
-APScheduler drops late runs, doubles those of shared stores and forgets one-shot jobs when the clock jumps. So it is an
-alarm clock here, no more: at each alarm, and at least every half minute, ``operations.schedules.due`` decides from the table
+APScheduler drops late runs, doubles those of shared stores and forgets one-shot jobs when the clock jumps. So it is only
+an alarm clock here: at each alarm, and at least every half minute, ``operations.schedules.due`` decides from the table
 about the nominal times that have come, each once (UNIQUE(schedule, nominal)), and ``fire`` does what was decided.
 """
 
@@ -28,11 +28,13 @@ from pilothouse.operations.workspace import backups, retention
 log = logging.getLogger(__name__)
 
 _LOOK_AT_LEAST_EVERY_S = 30.0
+"""Seconds after which the table is looked at without an alarm."""
 _BACKUPS_KEPT = 7
+"""Backups of a schedule that are kept."""
 
 
 class ScheduleKeeper:
-    """One thread that fires what is due; ``monitor`` is woken by schedules of the action ``monitor``."""
+    """Thread that fires what is due; ``monitor`` is woken by schedules of the action ``monitor``."""
 
     def __init__(self, services: Services, monitor: Wakeup) -> None:
         self._services = services
@@ -62,7 +64,7 @@ class ScheduleKeeper:
         self._set_alarms(clock, wakeup)
 
     def _set_alarms(self, clock: Any, wakeup: Wakeup) -> None:
-        """One alarm a schedule, at its next start."""
+        """Set one alarm a schedule, at its next start."""
         wanted = {schedule.id: start for schedule, start in schedules.next_starts(self._services)}
         for number in [number for number, time in self._alarms.items() if wanted.get(number) != time]:
             del self._alarms[number]
@@ -95,7 +97,7 @@ class ScheduleKeeper:
 
 @dataclass(frozen=True, slots=True)
 class ActionContext:
-    """What an action is given: the schedule, the nominal time, and the wakeup that wakes the monitor."""
+    """Context of an action: the schedule, the nominal time, and the wakeup of the monitor."""
 
     services: Services
     schedule: Schedule
@@ -153,5 +155,5 @@ ACTIONS: dict[str, Callable[[ActionContext], str]] = {
     "retention": _delete_old,
     "multivariate": _compare_jointly,
 }
-"""What a schedule can do. Each does the same thing once however often it is called for one nominal time: the trigger key,
-or the name of the file, sees to it."""
+"""Actions of schedules. Each has the same effect however often it is called for one nominal time, by the trigger key or
+the name of the file."""

@@ -1,4 +1,5 @@
-"""One serving process for each target that has a deployment: found again, started, started anew when it died.
+"""Supervisor of serving processes, one for each target that has a deployment: found again, started, restarted when it
+died.
 
 They outlive the daemon. Each leaves ``process.json`` with its full name (boot, pid, start time), by which the next daemon
 knows it.
@@ -29,14 +30,18 @@ from pilothouse.system.processes import is_alive
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 30.0
+"""Seconds before the first restart; the pause doubles up to the longest."""
 _SETTLED_AFTER_S = 30.0
+"""Seconds of running after which the pause begins anew."""
 _LARGEST_LOG = 5 << 20
+"""Bytes at which the log of a serving process is rotated."""
 _LARGEST_FILE = 1 << 16
+"""Bytes of a process file or a token file at most."""
 
 
 @dataclass(slots=True)
 class _Care:
-    """What is known of one target's process. Times are of the monotonic clock."""
+    """State of one target's process. Times are of the monotonic clock."""
 
     child: subprocess.Popen[bytes] | None = None
     known: ProcessName | None = None
@@ -48,14 +53,14 @@ class _Care:
 
 @dataclass(frozen=True, slots=True)
 class ServingProcess:
-    """``process.json``: who serves a target, and where."""
+    """Content of ``process.json``: the process that serves a target, and its port."""
 
     process: ProcessName
     port: int
 
 
 def read_process_file(folder: Path) -> ServingProcess | None:
-    """What the target's last serving process said of itself; None where there is nothing that is valid."""
+    """Process file that the target's last serving process wrote; None where there is none that is valid."""
     try:
         plain = json.loads(read_plain_file(folder / "process.json", _LARGEST_FILE))
         return ServingProcess(ProcessName(**plain["process"]), int(plain["port"]))
@@ -64,15 +69,15 @@ def read_process_file(folder: Path) -> ServingProcess | None:
 
 
 def running_servers(paths: WorkspacePaths) -> dict[str, ServingProcess]:
-    """The serving processes of a workspace that are alive, by target."""
+    """Serving processes of a workspace that are alive, by target."""
     if not paths.serving.is_dir():
         return {}
-    found = {folder.name: read_process_file(folder) for folder in sorted(paths.serving.iterdir())}
-    return {target: server for target, server in found.items() if server and is_alive(server.process)}
+    servers = {folder.name: read_process_file(folder) for folder in sorted(paths.serving.iterdir())}
+    return {target: server for target, server in servers.items() if server and is_alive(server.process)}
 
 
 class ServingSupervisor:
-    """Call ``look`` often: it costs one query and one ``/proc`` file a target."""
+    """Supervisor whose ``look`` is called often: it costs one query and one ``/proc`` file a target."""
 
     def __init__(
         self,
@@ -86,10 +91,10 @@ class ServingSupervisor:
         self._cared: dict[str, _Care] = {}
 
     def look(self) -> float:
-        """Start what is missing. Seconds until it should look again at the latest."""
+        """Start missing processes. Returns the seconds until the next look at the latest."""
         with self._services.registry.read() as connection:
             wanted = {deployment.target for deployment in deployments.live(connection)}
-            # What may be approved at any moment is made ready, so that the approval is all that is waited for.
+            # Targets of open requests too: their process is running by the time of the approval.
             for request in requests.listed(connection, status=RequestStatus.OPEN):
                 wanted.update(request.targets)
         waits = [self._look_at(target, self._cared.setdefault(target, _Care())) for target in sorted(wanted)]
@@ -120,7 +125,7 @@ class ServingSupervisor:
         elif care.known is not None:
             self._note_end(target, care, None)
         if server is not None and not care.port:
-            care.port = server.port  # clients of a server that was killed find the next one at the same place
+            care.port = server.port  # clients of a server that was killed find the next one at the same port
         if self._clock() >= care.not_before:
             self._start(target, folder, care)
         return max(0.05, care.not_before - self._clock())

@@ -1,4 +1,4 @@
-"""The daemon's threads: started by name, woken when something changed, and none may die unnoticed."""
+"""Threads of the daemon: started by name, woken when something changed; none may die unnoticed."""
 
 import logging
 import math
@@ -12,7 +12,9 @@ from pilothouse.domain.errors import PilothouseError
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.1
+"""Seconds between two looks at the databases' data versions."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
+"""Seconds before the first retry; the pause doubles up to the longest."""
 
 
 class ThreadGroup:
@@ -21,12 +23,12 @@ class ThreadGroup:
     def __init__(self, stop: threading.Event | None = None) -> None:
         self.stop = stop or threading.Event()
         self.failed = ""
-        """The name of the thread that ended unexpectedly."""
+        """Name of the thread that ended unexpectedly."""
         self._threads: list[threading.Thread] = []
         self._wakeups: list[Wakeup] = []
 
     def wakeup(self, name: str = "", patience_s: float = math.inf) -> "Wakeup":
-        """A wakeup that also wakes when the daemon stops. Its part counts as stuck when a turn takes over ``patience_s``."""
+        """Wakeup that also wakes when the daemon stops. Its thread counts as stuck when a turn takes over ``patience_s``."""
         made = Wakeup(self.stop, name, patience_s)
         self._wakeups.append(made)
         return made
@@ -38,12 +40,12 @@ class ThreadGroup:
         thread.start()
 
     def stuck(self) -> list[str]:
-        """The parts that have not come round for longer than is ever right."""
+        """Names of the threads whose turn takes longer than their patience."""
         now = time.monotonic()
         return [wakeup.name for wakeup in self._wakeups if now - wakeup.turned > wakeup.patience_s]
 
     def join(self, patience_s: float) -> list[str]:
-        """Wait for all threads together that long, once ``stop`` is set; the names of those that still run."""
+        """Wait for all threads together that long, once ``stop`` is set; returns the names of those that still run."""
         for wakeup in self._wakeups:
             wakeup.wake()
         deadline = time.monotonic() + patience_s
@@ -66,21 +68,21 @@ class ThreadGroup:
 
 @dataclass
 class Wakeup:
-    """Wakes one thread. Several wakes that come while it works are one."""
+    """Wakeup of one thread. Several wakes that come while it works are one."""
 
     stop: threading.Event
     name: str = ""
     patience_s: float = math.inf
     turned: float = field(default_factory=time.monotonic)
-    """When its part last came round."""
+    """Monotonic time at which the thread's last turn began."""
     _woken: threading.Event = field(default_factory=threading.Event)
 
     def wake(self) -> None:
-        """Something may have changed."""
+        """Wake the thread: something may have changed."""
         self._woken.set()
 
     def wait(self, timeout_s: float) -> None:
-        """Until it wakes, or that long."""
+        """Wait for a wake, or that long."""
         self._woken.wait(timeout_s)
         self._woken.clear()
 
@@ -90,9 +92,9 @@ def repeat(
 ) -> None:
     """Do ``work`` at every wake, and without one after ``at_least_every_s``, until the daemon stops.
 
-    ``work`` may answer in how many seconds it wants to be called again. After each turn it rests ``rest_s`` or as long as
-    the turn took, whichever is more, so that a stream of changes leaves time to others. A PilothouseError (a full disk, a
-    lock) is logged and tried again with back-off; anything else is a mistake in the program and ends the thread.
+    ``work`` may return the seconds after which it wants to be called again. After each turn it rests ``rest_s`` or as
+    long as the turn took, whichever is more, so that a stream of changes leaves time to others. A PilothouseError (a full
+    disk, a lock) is logged and tried again with back-off; anything else is an error of the program and ends the thread.
     """
     pause = 0.0
     while not wakeup.stop.is_set():
@@ -111,17 +113,17 @@ def repeat(
 
 
 def watch(stop: threading.Event, versions: dict[Callable[[], int], list[Wakeup]]) -> None:
-    """Wake the threads of each database that has changed, ten looks a second; a look costs microseconds."""
+    """Wake the threads of each database that has changed, with ten looks a second; a look costs microseconds."""
     known = dict.fromkeys(versions, -1)
     while not stop.wait(LOOK_EVERY_S):
         for version, wakeups in versions.items():
             try:
-                found = version()
+                current = version()
             except PilothouseError as error:
                 log.error("%s", error)
                 stop.wait(_FIRST_PAUSE_S)
                 continue
-            if found != known[version]:
-                known[version] = found
+            if current != known[version]:
+                known[version] = current
                 for wakeup in wakeups:
                     wakeup.wake()

@@ -1,4 +1,4 @@
-"""The daemon's parts put together: which threads there are, and what wakes each."""
+"""Parts of the daemon put together: its threads, and what wakes each."""
 
 import functools
 import logging
@@ -25,10 +25,13 @@ from pilothouse.system import memory
 
 _SERVING_AT_LEAST_EVERY_S = 1.0
 _MONITOR_RESTS_S = 0.2
+"""Least rest of the monitor after a turn."""
 _MONITOR_AT_LEAST_EVERY_S = 10.0
 _HOUSEKEEPING_EVERY_S = 5.0
 _EXAMINE_EVERY_S = 86_400.0
+"""Seconds between two examinations of registry and audit log."""
 _EXAMINE_FIRST_AFTER_S = 60.0
+"""Seconds from the start to the first examination."""
 _PATIENCE_S = {
     "serving": 120.0,
     "monitor": 1_800.0,
@@ -36,13 +39,13 @@ _PATIENCE_S = {
     "housekeeping": 120.0,
     "heartbeat": 60.0,
 }
-"""A turn that takes longer has stuck. The monitor may have years to catch up with, a schedule a backup to make."""
+"""Seconds after which a turn counts as stuck. The monitor may have years to catch up with, a schedule a backup to make."""
 
 log = logging.getLogger(__name__)
 
 
 class DaemonThreads:
-    """All threads of one daemon. ``start``, then ``end`` when ``stop`` is set."""
+    """Threads of one daemon. ``start``, then ``end`` when ``stop`` is set."""
 
     def __init__(
         self,
@@ -70,7 +73,7 @@ class DaemonThreads:
 
     @property
     def failed(self) -> str:
-        """The name of the thread that died, or empty."""
+        """Name of the thread that died, or empty."""
         return self._threads.failed
 
     def _wakeup(self, name: str) -> Wakeup:
@@ -78,11 +81,11 @@ class DaemonThreads:
 
     @property
     def stuck(self) -> list[str]:
-        """The parts whose turn takes longer than is ever right."""
+        """Names of the threads whose turn takes longer than their patience."""
         return self._threads.stuck()
 
     def drain(self) -> None:
-        """Begin no job any more; those that run go on to their end."""
+        """Start no job any more; running ones go on to their end."""
         self._draining.set()
 
     @property
@@ -100,9 +103,8 @@ class DaemonThreads:
     def start(self) -> None:
         """Put lost jobs back, then start every thread."""
         services, parts = self._services, self._threads
-        job_attempts.requeue_lost(
-            services, leader=self._owner
-        )  # we lead: whatever runs by the record runs no more
+        # this daemon leads now: jobs that are recorded as running have lost their process
+        job_attempts.requeue_lost(services, leader=self._owner)
         registry_wakeups: list[Wakeup] = []
         telemetry_wakeups: list[Wakeup] = [self._monitor_wakeup]
 
@@ -130,7 +132,7 @@ class DaemonThreads:
         parts.start("watch", functools.partial(watch, parts.stop, versions))
 
     def end(self, patience_s: float) -> list[str]:
-        """Stop every thread; the names of those that are still busy after ``patience_s``."""
+        """Stop every thread; returns the names of those that are still busy after ``patience_s``."""
         self._threads.stop.set()
         self._hub.stop()
         left = self._threads.join(patience_s)
@@ -142,7 +144,7 @@ class DaemonThreads:
         repeat(wakeup, self._supervisor.look, at_least_every_s=_SERVING_AT_LEAST_EVERY_S)
 
     def _monitor(self) -> None:
-        # what verdicts need: neither the first window waits for it, nor does memory grow with it
+        # Verdicts need them: imported here, so that neither the first window waits for it nor memory grows with it
         import scipy.optimize
         import scipy.special  # noqa: F401
 
@@ -172,7 +174,7 @@ class DaemonThreads:
         repeat(self._wakeup("heartbeat"), work, at_least_every_s=BEAT_EVERY_S)
 
     def _examine(self) -> None:
-        """Once a day: are registry and chain sound? A workspace that is not may not be written any more."""
+        """Examine registry and audit chain once a day. A workspace that is damaged may not be written any more."""
 
         def work() -> None:
             log.info("examined: %s", write_state.verify(self._services))

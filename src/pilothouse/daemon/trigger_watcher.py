@@ -1,4 +1,4 @@
-"""Looks at what triggers wait for: new data, versions that reached a state."""
+"""Watcher of triggers: new data, and versions that reached a state."""
 
 import functools
 import logging
@@ -12,6 +12,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_AT_LEAST_EVERY_S = 10.0
 _RESTS_S = 1.0
+"""Least rest after a turn."""
 
 
 def keep_triggers(services: Services, wakeup: Wakeup) -> None:
