@@ -60,9 +60,8 @@ def serve(
     folder = folder.absolute()
     token_file = (token_file or folder / "token").absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for (
-        name
-    ) in _ONE_THREAD:  # the libraries read them when numpy is imported; several targets share the cores
+    # several targets share the cores; the libraries read these variables when numpy is imported
+    for name in _ONE_THREAD:
         os.environ[name] = "1"
     with _locked(folder), _listening(host, port) as listener:
         port = listener.getsockname()[1]

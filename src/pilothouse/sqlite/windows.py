@@ -76,9 +76,8 @@ def window(connection: Connection, listing: Listing, query: Query) -> Page[int]:
     value = listing.columns[name] if name else listing.number
     order = _Order(
         name,
-        listing.number
-        if value == "''"
-        else value,  # a column without a value of its own can only be filtered by
+        # a column without a value of its own can only be filtered by
+        listing.number if value == "''" else value,
         query.descending if name else not query.descending,
     )
     conditions, values = _conditions(listing, query)

@@ -22,9 +22,8 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
             stream.write(data)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
-            os.fsync(
-                stream.fileno()
-            )  # before the rename: else a power cut may leave the new name with empty bytes
+            # before the rename: else a power cut may leave the new name with empty bytes
+            os.fsync(stream.fileno())
         Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

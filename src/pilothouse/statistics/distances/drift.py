@@ -67,7 +67,7 @@ def group_starts(column: Column, reference: Ints) -> Ints:
     counts = reference.astype(np.float64)
     middle = (np.cumsum(counts) - counts / 2) / counts.sum()
     group = np.minimum((middle * GROUPS).astype(np.int64), GROUPS - 1)
-    # under- and overflow stay apart, however little mass they hold: what arrives there is news
+    # under- and overflow are groups of their own, however little mass the reference has there
     group[0], group[-1] = -1, GROUPS
     return np.flatnonzero(np.diff(group, prepend=-2))
 

@@ -88,9 +88,8 @@ def percentile_ms(profile: LatencyProfile, percent: float) -> float:
     NaN without requests."""
     if not profile.requests:
         return math.nan
-    rank = max(
-        1, math.ceil(percent / 100 * profile.requests - 1e-9)
-    )  # 1e-9: rounding must not lift a whole rank
+    # 1e-9: rounding must not lift a whole rank to the next
+    rank = max(1, math.ceil(percent / 100 * profile.requests - 1e-9))
     bucket = int(profile.buckets[np.searchsorted(np.cumsum(profile.counts), rank)])
     return min(float(_MIDDLES_US[bucket]), float(profile.longest_us)) / 1000
 
