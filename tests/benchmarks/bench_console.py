@@ -93,7 +93,8 @@ def console(root: Path, *view: str) -> list[str]:
     """The command that opens a console on a workspace as ``pat``."""
     code = (
         "import sys; from pathlib import Path; from pilothouse.console.launch import launch; "
-        "sys.exit(launch(Path(sys.argv[1]), 'ada', 'pat', start=' '.join(sys.argv[2:]) or 'overview', lean=False))"
+        "from pilothouse.console.session.options import ConsoleOptions; start = ' '.join(sys.argv[2:]) or 'overview'; "
+        "sys.exit(launch(Path(sys.argv[1]), ConsoleOptions(user='ada', as_name='pat', start=start, lean=False)))"
     )
     return [sys.executable, "-c", code, str(root), *view]
 
@@ -124,6 +125,7 @@ def _long_list(root: Path) -> None:
 async def _open_and_scroll(root: Path) -> tuple[float, float, float]:
     from pilothouse.console.app import Console
     from pilothouse.console.screenshots import settle
+    from pilothouse.console.session.options import ConsoleOptions
     from pilothouse.console.widgets.grid import Grid
 
     def opener() -> object:
@@ -131,7 +133,7 @@ async def _open_and_scroll(root: Path) -> tuple[float, float, float]:
 
         return open_workspace(root)
 
-    app = Console(opener, "ada", "pat", start="models", watching=False)  # type: ignore[arg-type]
+    app = Console(opener, ConsoleOptions(user="ada", as_name="pat", start="models"), watching=False)  # type: ignore[arg-type]
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         opened = []

@@ -54,13 +54,14 @@ def _many_workspaces(root: Path) -> None:
 async def _a_week(root: Path) -> None:
     from pilothouse.console.app import Console
     from pilothouse.console.screenshots import settle
+    from pilothouse.console.session.options import ConsoleOptions
 
     def opener() -> Services:
         services = open_workspace(root)
         services.now = lambda: example.NOW
         return services
 
-    app = Console(opener, "ada", "pat", watching=False)
+    app = Console(opener, ConsoleOptions(user="ada", as_name="pat"), watching=False)
     held: list[tuple[int, int, int]] = []
     with example.opened(root) as elsewhere:
         sam = example.person(elsewhere, "sam")

@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from pilothouse.composition import open_workspace
 from pilothouse.console.app import Console
+from pilothouse.console.session.config import ConsoleConfig
+from pilothouse.console.session.options import ConsoleOptions
 from pilothouse.operations.services import Services
 from support import example
 
@@ -63,15 +65,22 @@ def make_console(workspace: Path) -> Iterator[MakeConsole]:
     made: list[Console] = []
 
     def make(
-        name: str = "pat", *, start: str = "overview", watching: bool = False, **options: Any
+        name: str = "pat",
+        *,
+        watching: bool = False,
+        config: ConsoleConfig | None = None,
+        fault: str = "",
+        **wanted: Any,
     ) -> Console:
+        options = ConsoleOptions(user="ada", as_name=name, **wanted)
+
         def opener() -> Services:
             services = open_workspace(workspace)
             services.now = lambda: example.NOW
-            services.read_only = bool(options.get("read_only"))
+            services.read_only = options.read_only
             return services
 
-        made.append(Console(opener, "ada", name, start=start, watching=watching, **options))
+        made.append(Console(opener, options, watching=watching, config=config, fault=fault))
         return made[-1]
 
     yield make

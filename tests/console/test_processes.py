@@ -22,8 +22,9 @@ import asyncio, sys
 from pathlib import Path
 from pilothouse.composition import open_workspace
 from pilothouse.console.app import Console
+from pilothouse.console.session.options import ConsoleOptions
 async def main():
-    app = Console(lambda: open_workspace(Path(sys.argv[1])), "ada", "pat", start="jobs")
+    app = Console(lambda: open_workspace(Path(sys.argv[1])), ConsoleOptions(user="ada", as_name="pat", start="jobs"))
     async with app.run_test(size=(80, 24)) as pilot:
         while app.current_mode == "opening" or not app.view.settled:
             await pilot.pause(0.02)

@@ -17,7 +17,8 @@ RUN = """
 import sys
 from pathlib import Path
 from pilothouse.console.launch import launch
-sys.exit(launch(Path(sys.argv[1]), "ada", "pat", start=" ".join(sys.argv[2:]) or "overview"))
+from pilothouse.console.session.options import ConsoleOptions
+sys.exit(launch(Path(sys.argv[1]), ConsoleOptions(user="ada", as_name="pat", start=" ".join(sys.argv[2:]) or "overview")))
 """
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pilothouse.cli import failures
-from pilothouse.cli.session import Session, open_console
+from pilothouse.cli.session import find_workspace, os_user
 from pilothouse.system.supported import check_system
 
 _OPTIONS = {"-w": "workspace", "--workspace": "workspace", "--as": "as_name", "--at": "at"}
@@ -36,7 +36,11 @@ def run(arguments: Sequence[str]) -> object:
         return group.run(arguments)
     check_system()
     workspace = Path(options["workspace"]) if "workspace" in options else None
-    return open_console(Session(workspace, options.get("as_name"), False, options.get("at")))
+    from pilothouse.console.launch import launch
+    from pilothouse.console.session.options import ConsoleOptions
+
+    wanted = ConsoleOptions(user=os_user(), as_name=options.get("as_name"), at=options.get("at", ""))
+    return launch(find_workspace(workspace), wanted)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -81,28 +81,3 @@ class Session:
         for name in ("services", "_present"):
             if name in self.__dict__:
                 self.__dict__[name].close()
-
-
-def open_console(
-    session: Session,
-    *,
-    config: Path | None = None,
-    read_only: bool = False,
-    plugins: bool = True,
-    lean: bool | None = None,
-    start: str = "overview",
-) -> int:
-    """Open the console on the session's workspace. Returns the exit code; 2, at once, where there is no terminal."""
-    from pilothouse.console.launch import launch
-
-    return launch(
-        session.root,
-        os_user(),
-        session.as_name,
-        config=config,
-        read_only=read_only,
-        plugins=plugins,
-        lean=lean,
-        start=start,
-        at=session.at or "",
-    )

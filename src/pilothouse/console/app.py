@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from textual.driver import Driver
 
     from pilothouse.console.session.config import ConsoleConfig
+    from pilothouse.console.session.options import ConsoleOptions
     from pilothouse.operations.services import Services
 
 
@@ -53,32 +54,22 @@ class Console(ConsoleApp):
     def __init__(
         self,
         opener: "Callable[[], Services]",
-        user: str,
-        as_name: str | None = None,
+        options: "ConsoleOptions",
         *,
-        start: str = "overview",
-        at: str = "",
         watching: bool = True,
         config: "ConsoleConfig | None" = None,
         fault: str = "",
         commands: CommandHistory | None = None,
-        read_only: bool = False,
-        plugins: bool = True,
-        lean: bool = False,
-        terminal: str = "",
         opened: Callable[[], object] = lambda: None,
     ) -> None:
-        """``at`` is a time to begin with, as after ``:at``; ``fault`` what is wrong with the configuration; ``terminal`` is put
-        on record (nothing: no record is made); ``opened`` is called once, with the first view on the screen. Whoever makes a
-        console closes its ``session``."""
+        """``fault`` is what is wrong with the configuration; ``opened`` is called once, with the first view on the screen.
+        Whoever makes a console closes its ``session``."""
         super().__init__(ansi_color=True, watch_css=False)
         self.stylesheet = Stylesheet(variables=self.get_css_variables())
-        self.session = Session(opener, user, as_name)
+        self.session = Session(opener, options)
         if config is not None:
             self.session.config = config
         settings = self.session.config
-        self.session.read_only, self.session.plugins = read_only, plugins
-        self.session.lean, self.session.terminal = lean, terminal
         self.theme = "ansi-light" if settings.skin == "light" else "ansi-dark"
         self.animation_level = "none"
         use_skin(settings.tones)
@@ -91,8 +82,6 @@ class Console(ConsoleApp):
         self.time_travel = TimeTravel(self)
         self._sanitiser = Sanitiser()
         self._typed = TypeAhead(self, super().on_event, self._takes_keys)
-        self._start = start
-        self._at = at
         self._opened = opened
         self._watching = watching
         self._looking = False
@@ -202,26 +191,27 @@ class Console(ConsoleApp):
 
     async def _begin(self) -> None:
         """The first view. A console whose reader has a terminal is put on record, behind the first frame."""
+        options = self.session.options
         try:
-            first = self._parsed(self._start)
+            first = self._parsed(options.start)
         except InvalidInputError as error:
             await navigation.go(self, Destination("overview"))
             self.view.say(str(error), "warn")
         else:
             await self._follow(first)
-        if self._at:
-            self.time_travel.command(f"at {self._at}")
+        if options.at:
+            self.time_travel.command(f"at {options.at}")
         self._opened()
-        if self.session.terminal and self.session.number is None:
+        if options.terminal and self.session.number is None:
             self.run_worker(self._record_session, thread=True, exit_on_error=False, group="record")
 
     def _record_session(self) -> None:
         from pilothouse.operations.workspace import sessions
 
-        services = self.session.services
+        services, options = self.session.services, self.session.options
         if services is not None:
             self.session.number = sessions.open_session(
-                services, self.session.actor, self.session.terminal, read_only=self.session.read_only
+                services, self.session.actor, options.terminal, read_only=options.read_only
             )
 
     @property

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from pilothouse.console.session import config as configuration
 from pilothouse.domain.errors import InvalidInputError, PilothouseError
 
 if TYPE_CHECKING:
+    from pilothouse.console.session.options import ConsoleOptions
     from pilothouse.operations.services import Services
 
 _TERMINAL_S = 0.5
@@ -34,18 +36,7 @@ _STILL_WORKS = (
 _ENDINGS = {128 + signal.SIGHUP: "hung up", 128 + signal.SIGTERM: "terminated"}
 
 
-def launch(
-    root: Path,
-    user: str,
-    as_name: str | None,
-    *,
-    config: Path | None = None,
-    read_only: bool = False,
-    plugins: bool = True,
-    lean: bool | None = None,
-    start: str = "overview",
-    at: str = "",
-) -> int:
+def launch(root: Path, options: "ConsoleOptions") -> int:
     """Run the console until its reader leaves. 2 where stdin or stdout is no terminal or it cannot be drawn on."""
     problem = terminal_problem()
     if problem:
@@ -53,7 +44,7 @@ def launch(
         return 2
     settings, fault = configuration.ConsoleConfig(), ""
     try:
-        settings = configuration.load(config)
+        settings = configuration.load(options.config_path)
     except InvalidInputError as error:
         fault = str(error)
 
@@ -61,16 +52,22 @@ def launch(
         from pilothouse.composition import open_workspace
 
         services = open_workspace(root)
-        services.read_only = read_only
+        services.read_only = options.read_only
         return services
 
-    wanted = settings.lean if lean is None else lean
+    lean = settings.lean if options.lean is None else options.lean
     app = Console(
-        opener, user, as_name, start=start, at=at, config=settings, fault=fault, read_only=read_only, plugins=plugins,
+        opener,
+        replace(
+            options,
+            lean=over_ssh(os.environ) if lean is None else lean,
+            terminal=terminal_name(os.environ),
+        ),
+        config=settings,
+        fault=fault,
         commands=command_history.CommandHistory(command_history.default_path()),
-        lean=over_ssh(os.environ) if wanted is None else wanted, terminal=terminal_name(os.environ),
         opened=gc.freeze,  # what was imported stays: the collector need not look at it again
-    )  # fmt: skip
+    )
     for exported in ("COLUMNS", "LINES"):  # a shell's, from before the last resize: the terminal knows better
         os.environ.pop(exported, None)
     sys.setswitchinterval(_SWITCH_S)

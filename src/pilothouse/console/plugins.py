@@ -43,9 +43,9 @@ def named(plugins: tuple[Plugin, ...], action: str) -> Plugin | None:
 def refusal(plugin: Plugin, view: "ViewLike") -> str:
     """Why it cannot be run now; empty if it can."""
     session = view.session
-    if session.read_only:
+    if session.options.read_only:
         return "this console is read-only"
-    if not session.plugins:
+    if not session.options.plugins:
         return "this console was started without plugins"
     if session.status is None or not session.status.plugins:
         return "the workspace does not allow plugins (pilothouse plugins)"

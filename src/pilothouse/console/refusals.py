@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def why_not(view: "ViewLike", action: Action) -> str:
     """A console to look only, the past, the role, then the state. Empty if the action is allowed."""
     session = view.session
-    if action.writes and session.read_only:
+    if action.writes and session.options.read_only:
         return "this console is read-only"
     if action.writes and session.past is not None:
         return "this is the past, which nobody changes; :now returns to the present"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.pilot import Pilot
 
 from pilothouse.console.app import Console
+from pilothouse.console.session.options import ConsoleOptions
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.domain.errors import UnavailableError
 
@@ -39,7 +40,7 @@ def save_svg(
 
         return open_workspace(root)
 
-    app = Console(opener, user or actor, actor, start=view, watching=False)
+    app = Console(opener, ConsoleOptions(user=user or actor, as_name=actor, start=view), watching=False)
     try:
         path.write_text(asyncio.run(_picture(app, view, size, keys)))
     finally:

@@ -15,6 +15,7 @@ def show(
 ) -> int:
     """Start the demo, then the replay in the background and open the console on it, as the approver."""
     from pilothouse.console.launch import launch
+    from pilothouse.console.session.options import ConsoleOptions
     from pilothouse.demo import scenario
 
     try:
@@ -37,7 +38,7 @@ def show(
         try:
             progress.say(f"opening the console as {actor or workspace.APPROVER}; the months replay behind it")
             demo.services.close()
-            return launch(root, workspace.os_user(), actor or workspace.APPROVER)
+            return launch(root, ConsoleOptions(user=workspace.os_user(), as_name=actor or workspace.APPROVER))
         finally:
             if replay.poll():  # nobody else would say it: to the console it is a day without traffic
                 progress.say(

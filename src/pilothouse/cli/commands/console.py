@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.session import Session, open_console
+from pilothouse.cli.session import Session, os_user
 
 
 @click.command()
@@ -33,12 +33,17 @@ def console(
     lean: bool | None = None,
 ) -> int:
     """Open the console, at a VIEW with its arguments where one is named (as after the colon)."""
-    session.as_name = as_name or session.as_name
-    return open_console(
-        session,
-        config=config,
+    from pilothouse.console.launch import launch
+    from pilothouse.console.session.options import ConsoleOptions
+
+    options = ConsoleOptions(
+        user=os_user(),
+        as_name=as_name or session.as_name,
+        start=" ".join(view) or "overview",
+        at=session.at or "",
         read_only=read_only,
         plugins=not no_plugins,
         lean=lean,
-        start=" ".join(view) or "overview",
+        config_path=config,
     )
+    return launch(session.root, options)

@@ -75,7 +75,7 @@ class Watcher:
             self._wait(said)
 
     def _wait(self, said: Looked) -> None:
-        pace = LEAN_INTERVAL_S if self._session.lean else INTERVAL_S
+        pace = LEAN_INTERVAL_S if self._session.options.lean else INTERVAL_S
         self._ended.wait(pace if said.status is not None else TROUBLE_S)
 
 
@@ -114,10 +114,10 @@ def _status(session: Session, services: "Services") -> Status:
     if before is not None and before.versions == versions:
         same = before.daemon == daemon and before.frozen == frozen
         return before if same else replace(before, daemon=daemon, frozen=frozen)
-    actor = workspaces.identify(services, session.user, session.as_name)
+    actor = workspaces.identify(services, session.options.user, session.options.as_name)
     session.models, session.targets = _names(services, actor)
     plugins = not session.config.plugins or workspaces.plugins_allowed(
-        services, handed_over=session.as_name not in (None, session.user)
+        services, handed_over=session.options.as_name not in (None, session.options.user)
     )
     return Status(
         actor,

@@ -56,7 +56,7 @@ def export(session: Session, view: MonitorView, charts: Sequence[Chart], other: 
 
 def shared_account(session: Session) -> bool:
     """True where a wrapper hands over a name to an account that is not its bearer's own, over SSH."""
-    acts_for_another = session.as_name is not None and session.as_name != session.user
+    acts_for_another = session.options.as_name is not None and session.options.as_name != session.options.user
     return acts_for_another and bool(os.environ.get("SSH_CONNECTION"))
 
 

@@ -9,6 +9,7 @@ from pilothouse.domain.roles import Actor
 
 if TYPE_CHECKING:
     from pilothouse.console.session.config import ConsoleConfig
+    from pilothouse.console.session.options import ConsoleOptions
     from pilothouse.domain.monitoring import DaemonState
     from pilothouse.domain.records import Automation
     from pilothouse.operations.services import Services
@@ -38,28 +39,16 @@ class Status:
 
 @dataclass
 class Session:
-    """One operator's session. ``opener`` opens the workspace; it is called in a thread and may be called again.
-
-    ``user`` is who the system says it is; ``as_name`` the name that a trusted wrapper (or a demo) hands over.
-    """
+    """One operator's session. ``opener`` opens the workspace; it is called in a thread and may be called again."""
 
     opener: "Callable[[], Services]"
-    user: str
-    as_name: str | None = None
+    options: "ConsoleOptions"
     services: "Services | None" = None
     status: Status | None = None
     models: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     """Names, for completion."""
     config: "ConsoleConfig" = field(default_factory=_defaults)
-    read_only: bool = False
-    """No action that changes the workspace can be reached, and the operations refuse one."""
-    plugins: bool = True
-    """Whether this console may run the reader's own commands."""
-    lean: bool = False
-    """A slow link: the screen follows changes once a second."""
-    terminal: str = ""
-    """What is put on record of the terminal."""
     number: int | None = None
     """Under which this console is on record."""
     past: "Services | None" = None
@@ -78,7 +67,7 @@ class Session:
     @property
     def actor(self) -> Actor:
         """The actor with the grants last read."""
-        return self.status.actor if self.status else Actor(self.as_name or self.user)
+        return self.status.actor if self.status else Actor(self.options.as_name or self.options.user)
 
     def close(self) -> None:
         """Close what was opened: the workspace, and the past where one is looked at."""

@@ -35,7 +35,7 @@ class Header(Static):
         """Show another place or person."""
         width = max(20, self.app.size.width)  # its own size may still be that before a resize
         demo = session.status is not None and session.status.demo
-        shown = (tuple(crumbs), view, width, session.actor, session.read_only, demo)
+        shown = (tuple(crumbs), view, width, session.actor, session.options.read_only, demo)
         if shown != self._shown:
             self._shown = shown
             text = Text("\n").join([self._place(crumbs, session, width), self._views(view, width)])
@@ -48,11 +48,11 @@ class Header(Static):
             right, tone = f"{DEMO}{who}", "warn"
         else:
             right, tone = f"{who} ({safe(session.actor.role_names)})", "dim"
-        if session.read_only:
+        if session.options.read_only:
             right, tone = f"READ-ONLY  {right}", "warn"
         needed = display_width(" " + " › ".join(safe(crumb) for crumb in crumbs))
         if needed + display_width(right) + 3 > width and status and status.demo:
-            right = f"{'READ-ONLY  ' if session.read_only else ''}DEMO, not verified: {who}"
+            right = f"{'READ-ONLY  ' if session.options.read_only else ''}DEMO, not verified: {who}"
         right = right if display_width(right) < width - 12 else clip(right, max(1, width - 12)).rstrip()
         left = clip(
             " " + " › ".join(safe(crumb) for crumb in crumbs), max(1, width - display_width(right) - 2)
