@@ -7,6 +7,7 @@ from bench import median_s, show
 from pilothouse.statistics.performance.comparison import paired_bootstrap
 from pilothouse.statistics.performance.metrics import compute_metrics
 from pilothouse.statistics.profiles.profile import profile_rows
+from pilothouse.statistics.profiles.scored_rows import ScoredRows, scored_rows
 
 
 def run() -> None:
@@ -15,15 +16,14 @@ def run() -> None:
     scores = chance.random(40_000)
     truth = (chance.random(40_000) < scores).astype(int).astype(str).tolist()
     labels = (scores > 0.5).astype(int).astype(str).tolist()
-    taken = median_s(lambda: compute_metrics("binary", truth, scores, labels, ("0", "1")), 5)
+    taken = median_s(lambda: compute_metrics(scored_rows("binary", truth, scores, labels, ("0", "1"))), 5)
     show("metrics: all of a binary task with intervals, 40,000 rows", f"{taken * 1000:.0f} ms")
     half, other = 20_000, np.clip(scores + chance.normal(0, 0.1, 40_000), 0, 1)
-    taken = median_s(
-        lambda: paired_bootstrap(
-            "auc", truth[:half], scores[:half], other[:half], labels[:half], labels[:half], classes=("0", "1")
-        ),
-        3,
-    )
+
+    def scored(by: np.ndarray) -> ScoredRows:
+        return scored_rows("binary", truth[:half], by[:half], labels[:half], ("0", "1"))
+
+    taken = median_s(lambda: paired_bootstrap("auc", scored(scores), scored(other)), 3)
     show("comparison: paired AUC, 20,000 rows, 500 resamples", f"{taken * 1000:.0f} ms")
     rows = flights.flights().head(50_000)
     numeric, categorical = flights.columns_of(rows)

@@ -13,6 +13,7 @@ from pilothouse.artifacts import ArtifactStore
 from pilothouse.operations.models.paired_predictions import Sides, compare_pairs
 from pilothouse.statistics.performance.comparison import Comparison, paired_bootstrap
 from pilothouse.statistics.performance.pairing import paired_places
+from pilothouse.statistics.profiles.scored_rows import ScoredRows, scored_rows
 
 ROWS = 400
 CHANCE = np.random.default_rng(3)
@@ -52,6 +53,12 @@ def said(artifacts: ArtifactStore, scores: Any, rows: slice) -> str:
     )
 
 
+def scored(scores: Any, rows: slice) -> ScoredRows:
+    """What ``said`` puts on record."""
+    labels = np.where(scores > 0.5, "1", "0")
+    return scored_rows("binary", TRUTH[rows], scores[rows], labels[rows], ("0", "1"))
+
+
 def sides(predictions: tuple[str, str], rows: tuple[str, str]) -> Sides:
     return Sides("auc", "binary", predictions, rows)
 
@@ -62,15 +69,7 @@ def test_on_the_same_hold_out_it_is_the_test_of_the_gate(artifacts: ArtifactStor
     found = compare_pairs(
         artifacts, sides((said(artifacts, POOR, whole), said(artifacts, GOOD, whole)), (rows, rows))
     )
-    wanted = paired_bootstrap(
-        "auc",
-        TRUTH,
-        POOR,
-        GOOD,
-        np.where(POOR > 0.5, "1", "0"),
-        np.where(GOOD > 0.5, "1", "0"),
-        task="binary",
-    )
+    wanted = paired_bootstrap("auc", scored(POOR, whole), scored(GOOD, whole))
     assert found == wanted
     assert isinstance(found, Comparison)
     assert found.low > 0
@@ -88,10 +87,7 @@ def test_of_two_hold_outs_the_rows_in_both_count_wherever_they_stand(artifacts: 
     both = slice(150, 300)
     assert isinstance(found, Comparison)
     assert found.rows == 150
-    wanted = paired_bootstrap(
-        "auc", TRUTH[both], POOR[both], GOOD[both],
-        np.where(POOR > 0.5, "1", "0")[both], np.where(GOOD > 0.5, "1", "0")[both], task="binary",
-    )  # fmt: skip
+    wanted = paired_bootstrap("auc", scored(POOR, both), scored(GOOD, both))
     assert found == wanted
 
 

@@ -6,8 +6,8 @@ from statistics_rows import outcomes
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.statistics.performance.comparison import paired_bootstrap, weighted_metric
-from pilothouse.statistics.performance.metrics import metric_value
-from pilothouse.statistics.profiles.scored_rows import scored_rows
+from pilothouse.statistics.performance.metrics import measure
+from pilothouse.statistics.profiles.scored_rows import ScoredRows, scored_rows
 
 
 def two_models(rows: int, noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -18,20 +18,37 @@ def two_models(rows: int, noise: float, seed: int = 0) -> tuple[np.ndarray, np.n
     return truth, np.clip(good + rng.normal(0, noise, rows), 0, 1), good
 
 
+def binary(truth: np.ndarray, scores: np.ndarray, label: str = "0") -> ScoredRows:
+    """Every row with one label."""
+    return scored_rows("binary", truth, scores, [label] * len(truth), ("0", "1"))
+
+
+def multiclass(truth: np.ndarray, probabilities: np.ndarray) -> ScoredRows:
+    """The likeliest class is the label."""
+    scores, labels = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    return scored_rows("multiclass", truth, scores, labels, ("0", "1", "2"), probabilities)
+
+
+def regression(truth: np.ndarray, scores: np.ndarray) -> ScoredRows:
+    """Predicted values."""
+    return scored_rows("regression", truth, scores, [], ())
+
+
 @pytest.mark.parametrize("metric", ["auc", "average_precision", "log_loss", "brier"])
 def test_the_better_model_shows_whichever_way_the_metric_points(metric: str):
     truth, bad, good = two_models(4000, 0.15)
-    found = paired_bootstrap(metric, truth, bad, good, ["0"] * 4000, ["0"] * 4000, seed=1, classes=("0", "1"))
+    first, second = (binary(truth, scores) for scores in (bad, good))
+    found = paired_bootstrap(metric, first, second, seed=1)
     assert 0 < found.low < found.difference < found.high
-    back = paired_bootstrap(metric, truth, good, bad, ["0"] * 4000, ["0"] * 4000, seed=1, classes=("0", "1"))
+    back = paired_bootstrap(metric, second, first, seed=1)
     assert back.difference == pytest.approx(-found.difference)
     assert back.high < 0
-    assert found.value_b == pytest.approx(metric_value(metric, truth, good, ["0"] * 4000, ("0", "1")))
+    assert found.value_b == pytest.approx(measure(metric, second).value)
 
 
 def test_a_model_against_itself_makes_no_difference():
     truth, _, good = two_models(500, 0.1)
-    found = paired_bootstrap("auc", truth, good, good, ["0"] * 500, ["1"] * 500)
+    found = paired_bootstrap("auc", binary(truth, good), binary(truth, good, "1"))
     assert (found.difference, found.low, found.high) == (0, 0, 0)
 
 
@@ -49,7 +66,7 @@ def test_weights_are_repeated_rows(metric: str):
     given = [] if task == "regression" else labels
     evaluate = weighted_metric(metric, scored_rows(task, truth, scores, given, names))
     taken = [given[i] for i in rows] if given else []
-    exact = metric_value(metric, truth[rows], scores[rows], taken, names)
+    exact = measure(metric, scored_rows(task, truth[rows], scores[rows], taken, names)).value
     assert evaluate(repeats[None, :].astype(float))[0] == pytest.approx(exact, abs=1e-12)
 
 
@@ -59,38 +76,29 @@ def test_multiclass_models_are_compared_by_their_probabilities():
     truth = np.array([rng.choice(3, p=p) for p in good])
     bad = 0.5 * good + 0.5 * rng.dirichlet((1, 2, 3), 800)
     for metric in ("auc", "log_loss", "accuracy", "f1"):
-        found = paired_bootstrap(
-            metric,
-            truth,
-            bad.max(axis=1),
-            good.max(axis=1),
-            bad.argmax(axis=1),
-            good.argmax(axis=1),
-            classes=("0", "1", "2"),
-            probabilities_a=bad,
-            probabilities_b=good,
-        )
+        found = paired_bootstrap(metric, *(multiclass(truth, by) for by in (bad, good)))
         assert found.difference > 0
+    rows = scored_rows("multiclass", truth, truth * 0.1, truth, ("0", "1", "2"))
     with pytest.raises(InvalidInputError, match="probabilities"):
-        paired_bootstrap("auc", truth, truth * 0.1, truth * 0.1, truth, truth, classes=("0", "1", "2"))
+        paired_bootstrap("auc", rows, rows)
 
 
 def test_blocks_widen_the_interval_where_rows_of_a_block_are_alike():
     rng = np.random.default_rng(5)
     blocks = np.repeat(np.arange(30), 50)
     truth = rng.normal(0, 1, 1500)
-    a = truth + rng.normal(0, 1, 1500)
-    b = truth + np.repeat(rng.normal(0, 1, 30), 50)
-    by_row = paired_bootstrap("mae", truth, a, b, [], [], seed=1)
-    by_block = paired_bootstrap("mae", truth, a, b, [], [], seed=1, blocks=blocks)
+    a = regression(truth, truth + rng.normal(0, 1, 1500))
+    b = regression(truth, truth + np.repeat(rng.normal(0, 1, 30), 50))
+    by_row = paired_bootstrap("mae", a, b, seed=1)
+    by_block = paired_bootstrap("mae", a, b, seed=1, blocks=blocks)
     assert by_block.high - by_block.low > 2 * (by_row.high - by_row.low)
-    assert paired_bootstrap("mae", truth, a, b, [], [], seed=1, blocks=blocks) == by_block
+    assert paired_bootstrap("mae", a, b, seed=1, blocks=blocks) == by_block
 
 
 def test_rows_that_define_nothing_are_refused_in_a_line():
     with pytest.raises(InvalidInputError, match="do not define it"):
-        paired_bootstrap("auc", [0, 0], np.zeros(2), np.zeros(2), [0, 0], [0, 0], classes=("0", "1"))
+        paired_bootstrap("auc", *[binary(np.zeros(2, int), np.zeros(2))] * 2)
     with pytest.raises(InvalidInputError, match="no rows"):
-        paired_bootstrap("mae", [], np.empty(0), np.empty(0), [], [])
+        paired_bootstrap("mae", *[regression(np.empty(0), np.empty(0))] * 2)
     with pytest.raises(InvalidInputError, match="3 block labels"):
-        paired_bootstrap("mae", np.zeros(2), np.zeros(2), np.zeros(2), [], [], blocks=np.arange(3))
+        paired_bootstrap("mae", *[regression(np.zeros(2), np.zeros(2))] * 2, blocks=np.arange(3))

@@ -11,11 +11,12 @@ from statistics_rows import outcomes
 
 from pilothouse.statistics.distances import distances
 from pilothouse.statistics.distances.drift import column_drift
-from pilothouse.statistics.performance.metrics import metric_value
+from pilothouse.statistics.performance.metrics import measure
 from pilothouse.statistics.performance.outcomes import profile_outcomes, realised
 from pilothouse.statistics.profiles import latency
 from pilothouse.statistics.profiles.profile import profile_rows
 from pilothouse.statistics.profiles.samples import Numbers
+from pilothouse.statistics.profiles.scored_rows import scored_rows
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.statistics.table_drift import sample_statistics
 
@@ -140,4 +141,6 @@ def test_auroc_is_within_a_thousandth(seed, shape, decimals, tilt):
     if truth.min() == truth.max():
         truth[0] = 1 - truth[0]
     found = realised(specification, profile_outcomes(specification, scores, labels, truth), "auc")
-    assert found.value == pytest.approx(metric_value("auc", truth, scores, labels, ("0", "1")), abs=0.001)
+    assert found.value == pytest.approx(
+        measure("auc", scored_rows("binary", truth, scores, labels, ("0", "1"))).value, abs=0.001
+    )

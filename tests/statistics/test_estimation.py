@@ -12,8 +12,9 @@ from pilothouse.statistics.estimation import loss_estimation
 from pilothouse.statistics.estimation.confidence_estimation import estimate_from_scores, learn_from_scores
 from pilothouse.statistics.estimation.expected_metrics import EXPECTED
 from pilothouse.statistics.estimation.probability_calibration import FORMS, calibrate_scores
-from pilothouse.statistics.performance.metrics import metric_value
+from pilothouse.statistics.performance.metrics import measure
 from pilothouse.statistics.profiles.profile import cells_of, profile_rows
+from pilothouse.statistics.profiles.scored_rows import scored_rows
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.statistics.reference import DatedRows
 
@@ -74,7 +75,7 @@ def test_expected_metrics_of_certain_outcomes_are_the_metrics_themselves(metric)
     scores = np.repeat(np.concatenate((BINS, BINS)), np.concatenate((rows - positives, positives)))
     truth = np.repeat(["0", "1"], [int((rows - positives).sum()), int(positives.sum())])
     labels = np.where(scores > 0.5, "1", "0")
-    exact = metric_value(metric, truth, scores, labels, ("0", "1"))
+    exact = measure(metric, scored_rows("binary", truth, scores, labels, ("0", "1"))).value
     assert float(EXPECTED[metric](BINS, rows.astype(float), positives.astype(float))) == pytest.approx(
         exact, abs=1e-9
     )

@@ -8,7 +8,8 @@ from sklearn import metrics
 from statistics_rows import outcomes
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.statistics.performance.metrics import compute_metrics, measure, metric_value
+from pilothouse.statistics.performance.metrics import compute_metrics, measure
+from pilothouse.statistics.profiles.scored_rows import scored_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -24,7 +25,8 @@ def test_binary_metrics_equal_scikit_learns():
     scores = np.round(np.random.default_rng(0).beta(2, 5, 3000), 2)  # many ties
     labels, truth = outcomes(scores)
     predicted = np.array(labels).astype(int)
-    found = {m.metric: m for m in compute_metrics("binary", truth, scores, labels, ("0", "1"))}
+    rows = scored_rows("binary", truth, scores, labels, ("0", "1"))
+    found = {m.metric: m for m in compute_metrics(rows)}
     exact = {
         "auc": metrics.roc_auc_score(truth, scores),
         "average_precision": metrics.average_precision_score(truth, scores),
@@ -40,7 +42,7 @@ def test_binary_metrics_equal_scikit_learns():
     for name, value in exact.items():
         assert found[name].value == pytest.approx(value, abs=1e-12), name
         assert found[name].low < value < found[name].high
-        assert metric_value(name, truth, scores, labels) == pytest.approx(value, abs=1e-12)
+        assert measure(name, rows).value == pytest.approx(value, abs=1e-12)
 
 
 def test_multiclass_metrics_equal_scikit_learns():
@@ -51,12 +53,14 @@ def test_multiclass_metrics_equal_scikit_learns():
     found = {
         m.metric: m
         for m in compute_metrics(
-            "multiclass",
-            truth,
-            probabilities.max(axis=1),
-            labels,
-            ("0", "1", "2"),
-            probabilities=probabilities,
+            scored_rows(
+                "multiclass",
+                truth,
+                probabilities.max(axis=1),
+                labels,
+                ("0", "1", "2"),
+                probabilities=probabilities,
+            )
         )
     }
     exact = {
@@ -71,7 +75,9 @@ def test_multiclass_metrics_equal_scikit_learns():
     for name, value in exact.items():
         assert found[name].value == pytest.approx(value, abs=1e-12), name
         assert found[name].low < value < found[name].high
-    without = compute_metrics("multiclass", truth, probabilities.max(axis=1), labels, ("0", "1", "2"))
+    without = compute_metrics(
+        scored_rows("multiclass", truth, probabilities.max(axis=1), labels, ("0", "1", "2"))
+    )
     assert {m.metric for m in without} == {"accuracy", "precision", "recall", "f1"}
 
 
@@ -80,12 +86,14 @@ def test_a_class_that_the_model_never_saw_counts_as_wrong():
     found = {
         m.metric: m.value
         for m in compute_metrics(
-            "multiclass",
-            ["a", "b", "c", "b"],
-            probabilities.max(axis=1),
-            ["a", "b", "a", "b"],
-            ("a", "b"),
-            probabilities=probabilities,
+            scored_rows(
+                "multiclass",
+                ["a", "b", "c", "b"],
+                probabilities.max(axis=1),
+                ["a", "b", "a", "b"],
+                ("a", "b"),
+                probabilities=probabilities,
+            )
         )
     }
     assert found["accuracy"] == 0.75
@@ -97,7 +105,7 @@ def test_regression_metrics_equal_scikit_learns_at_any_size(size: float):
     rng = np.random.default_rng(2)
     truth = size * rng.gamma(2, 70, 1000)
     scores = truth * 0.9 + size * rng.normal(0, 20, 1000)
-    found = {m.metric: m for m in compute_metrics("regression", truth, scores, [], ())}
+    found = {m.metric: m for m in compute_metrics(scored_rows("regression", truth, scores, [], ()))}
     exact = {
         "mae": metrics.mean_absolute_error(truth, scores),
         "rmse": metrics.root_mean_squared_error(truth, scores),
@@ -113,7 +121,7 @@ def test_the_auc_interval_is_delongs():
     normal, abnormal = (33, 6, 6, 11, 2), (3, 2, 2, 11, 33)
     scores = np.repeat(np.tile(np.arange(1.0, 6.0), 2), normal + abnormal)
     truth = np.repeat([0, 1], [sum(normal), sum(abnormal)])
-    found = measure("auc", "binary", truth, scores / 10, ["0"] * len(truth), ("0", "1"), confidence=0.95)
+    found = measure("auc", scored_rows("binary", truth, scores / 10, ["0"] * len(truth), ("0", "1")))
     assert found.value == pytest.approx(0.8932, abs=5e-5)
     width = math.log(found.high / (1 - found.high)) - math.log(found.low / (1 - found.low))
     error = width / (2 * 1.96) * found.value * (1 - found.value)
@@ -121,12 +129,17 @@ def test_the_auc_interval_is_delongs():
 
 
 def test_what_rows_do_not_define_is_left_out():
-    found = {m.metric for m in compute_metrics("binary", [0, 0], np.array([0.1, 0.2]), [0, 0], ("0", "1"))}
+    found = {
+        m.metric
+        for m in compute_metrics(scored_rows("binary", [0, 0], np.array([0.1, 0.2]), [0, 0], ("0", "1")))
+    }
     assert "auc" not in found
     assert "accuracy" in found
-    assert compute_metrics("binary", [], np.empty(0), [], ("0", "1")) == []
-    assert math.isnan(metric_value("r2", np.ones(4), np.ones(4), []))
-    perfect = measure("auc", "binary", [0, 1, 1], np.array([0.1, 0.8, 0.9]), [0, 1, 1], ("0", "1"))
+    assert compute_metrics(scored_rows("binary", [], np.empty(0), [], ("0", "1"))) == []
+    assert math.isnan(measure("r2", scored_rows("regression", np.ones(4), np.ones(4), [], ())).value)
+    perfect = measure(
+        "auc", scored_rows("binary", [0, 1, 1], np.array([0.1, 0.8, 0.9]), [0, 1, 1], ("0", "1"))
+    )
     assert perfect.value == 1.0
     assert perfect.low < 0.1
 
@@ -134,10 +147,10 @@ def test_what_rows_do_not_define_is_left_out():
 def test_wrong_rows_are_refused_in_a_line():
     scores = np.array([0.2, np.nan])
     with pytest.raises(InvalidInputError, match="1 of 2 scores"):
-        compute_metrics("binary", [0, 1], scores, [0, 1], ("0", "1"))
+        compute_metrics(scored_rows("binary", [0, 1], scores, [0, 1], ("0", "1")))
     with pytest.raises(InvalidInputError, match="row 1 has truth 2"):
-        compute_metrics("binary", [0, 2], np.zeros(2), [0, 1], ("0", "1"))
+        compute_metrics(scored_rows("binary", [0, 2], np.zeros(2), [0, 1], ("0", "1")))
     with pytest.raises(InvalidInputError, match="1 truths, 2 scores"):
-        compute_metrics("regression", [0], np.zeros(2), [], ())
+        compute_metrics(scored_rows("regression", [0], np.zeros(2), [], ()))
     with pytest.raises(InvalidInputError, match="not defined for a regression"):
-        measure("auc", "regression", [0], np.zeros(1), [], ())
+        measure("auc", scored_rows("regression", [0], np.zeros(1), [], ()))

@@ -14,6 +14,7 @@ from pilothouse.statistics.profiles.outcome_profile import (
     encode_parts,
     profile_outcome_groups,
 )
+from pilothouse.statistics.profiles.scored_rows import scored_rows
 from pilothouse.statistics.profiles.specification import build_specification
 
 WINDOWS, ROWS = 200, 600
@@ -81,7 +82,7 @@ def test_the_figures_of_profiles_are_those_of_the_rows():
     scores, labels, truth = binary(rng, 5_000)
     specification = build_specification("binary", {}, {}, scores, ("0", "1"))
     profile = profile_outcomes(specification, scores, labels, truth)
-    for exact in compute_metrics("binary", truth, scores, labels, ("0", "1")):
+    for exact in compute_metrics(scored_rows("binary", truth, scores, labels, ("0", "1"))):
         found = realised(specification, profile, exact.metric)
         assert found.value == pytest.approx(exact.value, abs=0.001), exact.metric
         assert found.low == pytest.approx(exact.low, abs=0.003), exact.metric

@@ -76,18 +76,11 @@ def comparison_gate(
     try:
         found = paired_bootstrap(
             metric,
-            candidate.truth,
-            incumbent.scores,
-            candidate.scores,
-            incumbent.labels,
-            candidate.labels,
+            incumbent.coded(),
+            candidate.coded(),
             repeats=REPEATS,
             seed=seed,
             confidence=gate.confidence,
-            classes=candidate.classes,
-            task=candidate.task,
-            probabilities_a=incumbent.probabilities if candidate.task == "multiclass" else None,
-            probabilities_b=candidate.probabilities if candidate.task == "multiclass" else None,
         )
     except InvalidInputError as error:
         return GateResult(name, GateOutcome.NOT_COMPARABLE, str(error), {"rows": float(rows)}, bound)

@@ -16,6 +16,7 @@ from pilothouse.inference.columns import Numbers
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics.performance.metrics import compute_metrics
+from pilothouse.statistics.profiles.scored_rows import ScoredRows, scored_rows
 from pilothouse.training.rows import Rows
 from pilothouse.training.times import Micros
 
@@ -43,6 +44,11 @@ class Scored:
     def count(self) -> int:
         """Number of rows."""
         return len(self.scores)
+
+    def coded(self) -> ScoredRows:
+        """The rows as metrics take them. Raises InvalidInputError where the truth is no class that the model knows."""
+        probabilities = self.probabilities if self.task == "multiclass" else None
+        return scored_rows(self.task, self.truth, self.scores, self.labels, self.classes, probabilities)
 
     def where(self, chosen: Any) -> "Scored":
         """Rows where ``chosen`` (bool[rows]) is true."""
@@ -92,17 +98,9 @@ def measure(scored: Scored, slice_: str = "") -> list[MetricValue]:
     """Metrics that the rows define, with 95 % intervals. ``slice_`` is the name under which they are recorded."""
     if not scored.count:
         return []
-    values = compute_metrics(
-        scored.task,
-        scored.truth,
-        scored.scores,
-        scored.labels,
-        scored.classes,
-        probabilities=scored.probabilities if scored.task == "multiclass" else None,
-    )
     return [
         replace(value, slice=slice_)
-        for value in values
+        for value in compute_metrics(scored.coded())
         if math.isfinite(value.low) and math.isfinite(value.high)
     ]
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from pilothouse.statistics.performance.comparison import Comparison
+    from pilothouse.statistics.profiles.scored_rows import ScoredRows
 
 FEWEST_ROWS = 30
 """With fewer pairs a bootstrap says nothing."""
@@ -93,23 +94,24 @@ def _tested(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
         return f"{rows or 'no'} row{'' if rows == 1 else 's'} of their hold-outs are the same; {FEWEST_ROWS} are needed"
     a, b = (table.take(place) for table, place in zip(said, places, strict=True))
     classifies = sides.task != "regression"
-    truth = _column(a, "truth", classifies)
-    if not np.array_equal(truth, _column(b, "truth", classifies)):
+    if not np.array_equal(_column(a, "truth", classifies), _column(b, "truth", classifies)):
         return "their records do not agree on what was true of the same rows"
-    classes = [_classes(table) for table in (a, b)]
-    if classes[0] != classes[1]:
+    if _classes(a) != _classes(b):
         return "they know different classes"
-    return paired_bootstrap(
-        sides.metric,
-        truth,
-        _column(a, "score", False),
-        _column(b, "score", False),
-        _column(a, "label", True) if classifies else (),
-        _column(b, "label", True) if classifies else (),
-        classes=classes[0],
-        task=sides.task,
-        probabilities_a=_probabilities(a, classes[0]) if sides.task == "multiclass" else None,
-        probabilities_b=_probabilities(b, classes[1]) if sides.task == "multiclass" else None,
+    return paired_bootstrap(sides.metric, _scored(a, sides.task), _scored(b, sides.task))
+
+
+def _scored(table: "pa.Table", task: Task) -> "ScoredRows":
+    from pilothouse.statistics.profiles.scored_rows import scored_rows
+
+    classes, classifies = _classes(table), task != "regression"
+    return scored_rows(
+        task,
+        _column(table, "truth", classifies),
+        _column(table, "score", False),
+        _column(table, "label", True) if classifies else (),
+        classes,
+        _probabilities(table, classes) if task == "multiclass" else None,
     )
 
 

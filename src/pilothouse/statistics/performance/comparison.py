@@ -1,16 +1,16 @@
 """Comparison of two models on the same rows: the paired bootstrap of the difference of a metric."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import METRICS, Task
+from pilothouse.domain.model_spec import METRICS
 from pilothouse.statistics.arrays import AnyArray, Floats
 from pilothouse.statistics.performance import intervals, ranking
-from pilothouse.statistics.performance.metrics import losses, needs_probabilities, task_of
-from pilothouse.statistics.profiles.scored_rows import ScoredRows, check_task, scored_rows
+from pilothouse.statistics.performance.metrics import losses, needs_probabilities
+from pilothouse.statistics.profiles.scored_rows import ScoredRows, check_task
 
 Weighted = Callable[[Floats], Floats]
 """Metric of weighted rows: weights float64[repeats, n] to values float64[repeats]."""
@@ -36,38 +36,27 @@ class Comparison:
 
 def paired_bootstrap(
     metric: str,
-    truth: Sequence[object] | AnyArray,
-    scores_a: Floats,
-    scores_b: Floats,
-    labels_a: Sequence[object] | AnyArray,
-    labels_b: Sequence[object] | AnyArray,
+    first: ScoredRows,
+    second: ScoredRows,
     *,
     repeats: int = 500,
     seed: int = 0,
     confidence: float = 0.95,
     blocks: AnyArray | None = None,
-    classes: Sequence[str] = (),
-    task: Task | None = None,
-    probabilities_a: Floats | None = None,
-    probabilities_b: Floats | None = None,
 ) -> Comparison:
     """Difference of ``metric`` between two models on the same n rows, with its percentile interval over resamples of
     rows, or of whole ``blocks`` where given (a label a row, such as its day) (Efron and Tibshirani 1993, An
     Introduction to the Bootstrap, chapter 13). Deterministic for a ``seed``; resamples that do not define the metric
     are left out.
 
-    ``truth``, labels and scores are as for ``metrics.compute_metrics``; without ``classes`` those that occur are
-    taken. Raises InvalidInputError for input that ``scored_rows`` refuses, no rows, or rows that do not define the
-    metric.
+    ``first`` (A) and ``second`` (B) are the same rows with the same outcomes. Raises InvalidInputError for a metric of another
+    task, no rows, or rows that do not define the metric.
     """
-    task = task or task_of(metric, truth, [*labels_a, *labels_b], classes)
-    check_task(metric, task)
-    if not len(truth):
+    check_task(metric, first.task)
+    if not first.rows:
         raise InvalidInputError(
             f"comparison by {metric}: there are no rows; expected some that both models scored"
         )
-    first = scored_rows(task, truth, scores_a, labels_a, classes, probabilities_a)
-    second = scored_rows(task, truth, scores_b, labels_b, classes, probabilities_b)
     evaluate_a, evaluate_b = weighted_metric(metric, first), weighted_metric(metric, second)
     ones = np.ones((1, first.rows))
     value_a, value_b = float(evaluate_a(ones)[0]), float(evaluate_b(ones)[0])

@@ -7,7 +7,6 @@ mean; R² delta method for a ratio. ``intervals`` gives each formula.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,93 +16,37 @@ from pilothouse.domain.model_spec import METRICS, Task
 from pilothouse.statistics.arrays import AnyArray, Floats, Ints
 from pilothouse.statistics.performance import intervals, ranking
 from pilothouse.statistics.profiles.outcome_profile import REGRESSION_SUMS, SMALLEST_PROBABILITY
-from pilothouse.statistics.profiles.scored_rows import ScoredRows, check_task, classes_of, scored_rows
+from pilothouse.statistics.profiles.scored_rows import ScoredRows, check_task
 
 Measured = tuple[float, intervals.Interval]
 
 
-def compute_metrics(
-    task: Task,
-    truth: Sequence[object] | AnyArray,
-    scores: Floats,
-    labels: Sequence[object] | AnyArray,
-    classes: Sequence[str],
-    *,
-    probabilities: Floats | None = None,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> list[MetricValue]:
-    """Every metric of the task that these n rows define, in the order of METRICS, with intervals at ``confidence``.
+def compute_metrics(rows: ScoredRows, *, confidence: float = 0.95, seed: int = 0) -> list[MetricValue]:
+    """Every metric of the task that these rows define, in the order of METRICS, with intervals at ``confidence``.
 
-    ``truth`` and ``labels`` are classes as text or number (values for a regression, ``labels`` empty); ``scores``
-    float64[n] is the positive class's probability, the winning class's, or the predicted value. A multiclass model's
-    AUROC and log loss need ``probabilities`` (float64[n, classes]). A metric that is not defined on the rows (one
-    class alone) is left out, so that no rows give an empty list. Raises InvalidInputError as ``scored_rows`` does.
+    A multiclass model's AUROC and log loss need ``probabilities``. A metric that is not defined on the rows (one class
+    alone) is left out, so that no rows give an empty list.
     """
-    rows = scored_rows(task, truth, scores, labels, classes, probabilities)
-    found = []
-    for metric, (_, tasks) in METRICS.items():
-        if task in tasks and not (needs_probabilities(metric, task) and rows.probabilities is None):
-            value, (low, high) = _measure(metric, rows, confidence, seed)
-            if math.isfinite(value):
-                found.append(MetricValue(metric, value, low, high, rows.rows))
-    return found
+    task = rows.task
+    known = [
+        metric
+        for metric, (_, tasks) in METRICS.items()
+        if task in tasks and not (needs_probabilities(metric, task) and rows.probabilities is None)
+    ]
+    values = [measure(metric, rows, confidence=confidence, seed=seed) for metric in known]
+    return [value for value in values if math.isfinite(value.value)]
 
 
-def measure(
-    metric: str,
-    task: Task,
-    truth: Sequence[object] | AnyArray,
-    scores: Floats,
-    labels: Sequence[object] | AnyArray,
-    classes: Sequence[str],
-    *,
-    probabilities: Floats | None = None,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> MetricValue:
-    """One metric of n rows with its interval at ``confidence``; value and bounds are NaN where the rows do not define
-    it. Arguments are those of ``compute_metrics``. Raises InvalidInputError as ``scored_rows`` does, for a metric of
-    another task, and where ``probabilities`` are needed and missing."""
-    check_task(metric, task)
-    rows = scored_rows(task, truth, scores, labels, classes, probabilities)
-    if needs_probabilities(metric, task) and rows.probabilities is None:
+def measure(metric: str, rows: ScoredRows, *, confidence: float = 0.95, seed: int = 0) -> MetricValue:
+    """One metric with its interval at ``confidence``; value and bounds are NaN where the rows do not define it. Raises
+    InvalidInputError for a metric of another task, and where ``probabilities`` are needed and missing."""
+    check_task(metric, rows.task)
+    if needs_probabilities(metric, rows.task) and rows.probabilities is None:
         raise InvalidInputError(
             f"metric {metric!r} of a multiclass model needs the probabilities of all classes"
         )
     value, (low, high) = _measure(metric, rows, confidence, seed)
     return MetricValue(metric, value, low, high, rows.rows)
-
-
-def metric_value(
-    metric: str,
-    truth: Sequence[object] | AnyArray,
-    scores: Floats,
-    labels: Sequence[object] | AnyArray,
-    classes: Sequence[str] = (),
-    *,
-    probabilities: Floats | None = None,
-) -> float:
-    """Value of one metric, without an interval; NaN where the rows do not define it. The task follows from the metric
-    and the classes (``task_of``). Arguments and errors are those of ``measure``."""
-    task = task_of(metric, truth, labels, classes)
-    return measure(metric, task, truth, scores, labels, classes, probabilities=probabilities).value
-
-
-def task_of(
-    metric: str,
-    truth: Sequence[object] | AnyArray,
-    labels: Sequence[object] | AnyArray,
-    classes: Sequence[str],
-) -> Task:
-    """Task that a metric and classes imply: a regression by the metric; else binary with up to two classes (those
-    given, or those that occur) and multiclass with more. Raises InvalidInputError for an unknown metric."""
-    if metric not in METRICS:
-        raise InvalidInputError(f"metric {metric!r} is not known; expected one of {', '.join(METRICS)}")
-    if "regression" in METRICS[metric][1]:
-        return "regression"
-    found = len(classes) or len(classes_of(truth, labels))
-    return "multiclass" if found > 2 else "binary"
 
 
 def needs_probabilities(metric: str, task: Task) -> bool:

@@ -56,20 +56,7 @@ def _compared(
 ) -> dict[str, Any]:
     a, b = scored[first], scored[other]
     try:
-        found = paired_bootstrap(
-            spec.primary_metric,
-            a.truth,
-            a.scores,
-            b.scores,
-            a.labels,
-            b.labels,
-            repeats=REPEATS,
-            seed=seed,
-            classes=a.classes,
-            task=spec.task,
-            probabilities_a=a.probabilities if spec.task == "multiclass" else None,
-            probabilities_b=b.probabilities if spec.task == "multiclass" else None,
-        )
+        found = paired_bootstrap(spec.primary_metric, a.coded(), b.coded(), repeats=REPEATS, seed=seed)
     except InvalidInputError as error:
         return {"version": other, "against": first, "error": str(error)}
     return {"version": other, "against": first, **asdict(found)}
