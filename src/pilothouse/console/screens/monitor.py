@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Container
 
 from pilothouse.console.frame import past_words
 from pilothouse.console.screens.base import View
+from pilothouse.console.screens.monitor_pictures import MonitorPictures
 from pilothouse.console.screens.monitor_reading import (
     Watched,
     meant,
@@ -18,31 +18,15 @@ from pilothouse.console.screens.monitor_reading import (
     read_watched,
 )
 from pilothouse.console.session import exporting
-from pilothouse.console.widgets.chart import ChartView
-from pilothouse.console.widgets.frame_parts import OneLine
-from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.charts.braille import SMALLEST
-from pilothouse.presentation.charts.chart import Chart, Point, marks_of, times_of
-from pilothouse.presentation.charts.monitor_charts import (
-    PANELS,
-    distribution_picture,
-    heat_map,
-    monitor_charts,
-    whole_span,
-)
-from pilothouse.presentation.charts.monitor_lines import facts_line, legend_line
-from pilothouse.presentation.charts.monitor_span import Axis, steady
-from pilothouse.presentation.pages.work_pages import feature_table
+from pilothouse.presentation.charts.monitor_charts import PANELS, whole_span
+from pilothouse.presentation.charts.monitor_span import Axis
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
-
-_TOGETHER = 4
-"""Charts that stand on one screen; the others are seen alone."""
 
 
 class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is what it shows
@@ -58,29 +42,14 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self.axis = Axis()
         self._places: tuple[tuple[str, str], ...] = ()
         """(model, target) of every place there is, in order."""
-        self._times: list[float] = []
-        """Every window's end, in order."""
-        self.zoomed = 0
-        """0 shows the first four; then each of PANELS by itself."""
-        self._charts: list[ChartView] = []
-        self._made: tuple[Watched | None, Point, dict[str | None, tuple[Chart, ...]]] = (None, (0.0, 0.0), {})
-        self.layout_ = "charts"
-        """``charts``, ``features``, ``heat`` or ``distribution``."""
+        self.pictures = MonitorPictures()
 
     def body(self) -> ComposeResult:
-        """One line of facts; charts, heat map, distribution or the list of features; what the lines mean."""
-        yield OneLine(markup=False, id="facts", classes="line")
-        with Container(id="charts"):
-            for number in range(len(PANELS)):
-                yield ChartView(self.app.drawings, id=f"chart{number}")
-        yield ChartView(self.app.drawings, id="heat")
-        yield ChartView(self.app.drawings, id="distribution")
-        yield Grid(id="features")
-        yield OneLine(markup=False, id="legend", classes="line")
+        """The pictures."""
+        yield from self.pictures.compose(self.app.drawings)
 
     def on_mount(self) -> None:
-        """Find the pictures once."""
-        self._charts = list(self.query(ChartView))
+        """Show those of the layout."""
         self._arrange()
 
     def crumbs(self) -> Sequence[str]:
@@ -95,7 +64,8 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self.feature, self.data, self.axis, self._times = None, None, Axis(), []
+        self.feature, self.data, self.axis = None, None, Axis()
+        self.pictures.forget()
         self.ask_anew()
 
     def load(self, services: "Services", actor: Actor) -> Watched:
@@ -104,7 +74,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         if not self._places:
             return Watched(None)
         found = read_watched(services, actor, meant(self.place, self._places), self.beside)
-        if found.view is None or self.layout_ != "distribution":
+        if found.view is None or self.pictures.layout != "distribution":
             return found
         feature = self.feature if self.feature in found.view.drift else next(iter(found.view.drift), None)
         if feature is None:
@@ -114,105 +84,32 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         )
 
     def show(self, data: Watched) -> None:
-        """Put the pictures; those that are equal are not drawn again."""
+        """Put the pictures, or what to do where there is nothing to watch."""
         view = data.view
         if view is None:
             words = "no models yet: write models/NAME/model.toml and run pilothouse apply"
-            self.query_one("#facts", OneLine).put(Cell(f" {past_words(self.session.at) or words}", "dim"))
+            self.pictures.facts.put(Cell(f" {past_words(self.session.at) or words}", "dim"))
             return
         self.place = (view.model, view.target)
         if self.feature not in view.drift:
             self.feature = next(iter(view.drift), None)
-        whole = whole_span(view)
-        span = self.axis.span(whole)
-        if self.axis.following:
-            span = steady(span)
-        self.query_one("#facts", OneLine).put(*facts_line(view, self.axis, span))
-        charts = self._pictures(data, view, span)
-        self._times = times_of(charts)
-        for number, chart in enumerate(charts):
-            self.query_one(f"#chart{number}", ChartView).put(chart)
-        if self.layout_ == "heat":
-            self.query_one("#heat", ChartView).put(heat_map(view, self.feature, span))
-        elif self.layout_ == "distribution":
-            picture = distribution_picture(data.distribution, self.feature or "")
-            self.query_one("#distribution", ChartView).put(picture)
-        elif self.layout_ == "features":
-            self.query_one("#features", Grid).put(feature_table(view))
-        self._put_cursor()
+        self.pictures.put(data, view, self.feature, self.axis)
         self.refresh_chrome()
-
-    def _pictures(self, data: Watched, view: MonitorView, span: Point) -> tuple[Chart, ...]:
-        """The charts of the feature; made once for the same figures on the same axis."""
-        if self._made[0] is not data or self._made[1] != span:
-            self._made = (data, span, {})
-        made = self._made[2]
-        if self.feature not in made:
-            made[self.feature] = monitor_charts(view, self.feature, data.other, span)
-        return made[self.feature]
-
-    def _put_cursor(self) -> None:
-        for chart in self._charts:
-            chart.put_cursor(self.axis.cursor)
-        self._put_legend()
-
-    @property
-    def _stops(self) -> list[float]:
-        """Where the cursor stands: the windows of what is looked at. On the screen of four these are those of performance and
-        drift, since the others have many more."""
-        charts = self._made[2].get(self.feature, ())
-        if self.layout_ != "charts":
-            charts = charts[1:2]
-        elif self.zoomed:
-            charts = charts[self.zoomed - 1 : self.zoomed]
-        else:
-            charts = charts[:2]
-        return times_of(charts) or self._times
 
     def on_resize(self, event: events.Resize) -> None:
         """Four charts have room, or one."""
         self.call_after_refresh(self._arrange_charts)
 
-    @property
-    def _alone(self) -> bool:
-        """Whether a quarter of the screen is too small for a chart, so that one is shown alone."""
-        width, height = self.frame.body.size
-        return bool(height) and (width // 2 < SMALLEST[0] or (height - 2) // 2 < SMALLEST[1] + 1)
-
     def _arrange_charts(self) -> None:
-        shown = self.zoomed or (1 if self._alone else 0)
-        self.query_one("#charts", Container).set_class(shown > 0, "zoomed")
-        for number, chart in enumerate(self._charts[: len(PANELS)]):
-            chart.display = shown == number + 1 if shown else number < _TOGETHER
+        self.pictures.arrange_charts(self.frame.body.size)
 
     def _arrange(self) -> None:
-        charts = self.query_one("#charts", Container)
-        charts.display = self.layout_ == "charts"
-        grid = self.query_one("#features", Grid)
-        grid.display = self.layout_ == "features"
-        for name in ("heat", "distribution"):
-            self.query_one(f"#{name}", ChartView).display = self.layout_ == name
-        self._arrange_charts()
-        self._put_legend()
+        self.pictures.arrange(self.feature, self.place[1], self.axis, self.frame.body.size)
         self.focus_body()
-
-    def _put_legend(self) -> None:
-        single, cursor, stops = self.zoomed == 1, self.axis.cursor, self._stops
-        marks = charts[0].marks if (charts := self._made[2].get(self.feature, ())) else ()
-        here = marks_of(marks, stops, cursor) if cursor is not None and stops else ()
-        self.query_one("#legend", OneLine).put(
-            *legend_line(
-                self.layout_, self.feature, self.place[1], self._other_name, single=single, here=here
-            )
-        )
-
-    @property
-    def _other_name(self) -> str:
-        return self.data.other.name if self.data is not None and self.data.other is not None else ""
 
     def take_keys(self) -> None:
         """Keys go to the view itself, or to the list of features."""
-        grid = self.query_one("#features", Grid)
+        grid = self.pictures.features
         if grid.display:
             grid.focus()
         else:
@@ -238,7 +135,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
             return "there is no model yet"
         if (
             action.name in ("earlier", "later", "closer", "wider", "pan_back", "pan_on", "export")
-            and not self._times
+            and not self.pictures.times
         ):
             return "there is no window yet"
         if action.name in ("distribution", "heat", "features") and not self.data.view.drift:
@@ -260,16 +157,16 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         moved = axis.cursor != self.axis.cursor
         same_span = (axis.shown, axis.following) == (self.axis.shown, self.axis.following)
         self.axis = axis
-        if moved and self.layout_ == "distribution":
+        if moved and self.pictures.layout == "distribution":
             self.reload()
         if same_span:
-            self._put_cursor()
+            self.pictures.put_cursor(self.feature, self.place[1], self.axis)
         elif self.data is not None:
             self.show(self.data)
 
     def do_later(self, steps: int = 1) -> None:
         """The cursor, a window on."""
-        self._look(self.axis.stepped(self._stops, whole_span(self._view), steps))
+        self._look(self.axis.stepped(self.pictures.stops(self.feature), whole_span(self._view), steps))
 
     def do_earlier(self) -> None:
         """A window back."""
@@ -303,8 +200,8 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
     def on_key(self, event: events.Key) -> None:
         """Enter in the list of features shows that one."""
         super().on_key(event)
-        if self.layout_ == "features" and event.key == "enter":
-            self.feature = self.query_one("#features", Grid).key or self.feature
+        if self.pictures.layout == "features" and event.key == "enter":
+            self.feature = self.pictures.features.key or self.feature
 
     def do_next_target(self, steps: int = 1) -> None:
         """The model's next target."""
@@ -327,7 +224,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         features = list(self.data.view.drift)
         position = features.index(self.feature) if self.feature in features else 0
         self.feature = features[(position + steps) % len(features)]
-        if self.layout_ == "distribution":
+        if self.pictures.layout == "distribution":
             self.ask_anew()
         else:
             self.show(self.data)
@@ -353,8 +250,8 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def do_zoom(self) -> None:
         """Each chart in turn on the whole screen, then all again."""
-        self.layout_ = "charts"
-        self.zoomed = (self.zoomed + 1) % (len(PANELS) + 1)
+        self.pictures.layout = "charts"
+        self.pictures.zoomed = (self.pictures.zoomed + 1) % (len(PANELS) + 1)
         self._arrange()
 
     def do_features(self) -> None:
@@ -370,9 +267,9 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self._toggle("distribution")
 
     def _toggle(self, layout: str) -> None:
-        self.layout_ = "charts" if self.layout_ == layout else layout
+        self.pictures.layout = "charts" if self.pictures.layout == layout else layout
         self._arrange()
-        if self.layout_ == "distribution":
+        if self.pictures.layout == "distribution":
             self.ask_anew()
         if self.data:
             self.show(self.data)
@@ -381,8 +278,8 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         """Out of the list, the map or the zoom, then from the cursor, then away."""
         if self.frame.prompt.display:
             super().do_back()
-        elif self.layout_ != "charts" or self.zoomed:
-            self.layout_, self.zoomed = "charts", 0
+        elif self.pictures.layout != "charts" or self.pictures.zoomed:
+            self.pictures.layout, self.pictures.zoomed = "charts", 0
             self._arrange()
         elif self.axis.cursor is not None:
             self._look(replace(self.axis, cursor=None))
@@ -399,11 +296,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
 
     def do_export(self) -> None:
         """Series and pictures, to where this console may write."""
-        charts = [
-            c
-            for c in (self.query_one(f"#chart{n}", ChartView).picture for n in range(len(PANELS)))
-            if isinstance(c, Chart)
-        ]
+        charts = self.pictures.drawn()
         view, other, session = self._view, self.data.other if self.data else None, self.session
 
         def operation(_services: "Services", _actor: Actor) -> str:

@@ -1,0 +1,140 @@
+"""The monitor's pictures: charts on one time axis, a heat map, distributions, the list of features, and words about them."""
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.geometry import Size
+
+from pilothouse.console.screens.monitor_reading import Watched
+from pilothouse.console.session.drawing import Drawings
+from pilothouse.console.widgets.chart import ChartView
+from pilothouse.console.widgets.frame_parts import OneLine
+from pilothouse.console.widgets.grid import Grid
+from pilothouse.domain.monitoring import MonitorView
+from pilothouse.presentation.charts.braille import SMALLEST
+from pilothouse.presentation.charts.chart import Chart, Point, marks_of, times_of
+from pilothouse.presentation.charts.monitor_charts import (
+    PANELS,
+    distribution_picture,
+    heat_map,
+    monitor_charts,
+    whole_span,
+)
+from pilothouse.presentation.charts.monitor_lines import facts_line, legend_line
+from pilothouse.presentation.charts.monitor_span import Axis, steady
+from pilothouse.presentation.pages.work_pages import feature_table
+
+_TOGETHER = 4
+"""Charts that stand on one screen; the others are seen alone."""
+
+
+class MonitorPictures:
+    """The widgets of the monitor's body. Which place, feature and time they show is the view's to say."""
+
+    def __init__(self) -> None:
+        self.facts = OneLine(markup=False, id="facts", classes="line")
+        self.features = Grid(id="features")
+        self._together = Container(id="charts")
+        self._legend = OneLine(markup=False, id="legend", classes="line")
+        self._charts: list[ChartView] = []
+        self._alone: dict[str, ChartView] = {}
+        """The pictures that take the whole body, by the layout that shows them."""
+        self.layout = "charts"
+        """``charts``, ``features``, ``heat`` or ``distribution``."""
+        self.zoomed = 0
+        """0 shows the first four; then each of PANELS by itself."""
+        self.times: list[float] = []
+        """Every window's end, in order."""
+        self._made: tuple[Watched | None, Point, dict[str | None, tuple[Chart, ...]]] = (None, (0.0, 0.0), {})
+
+    def compose(self, drawings: Drawings) -> ComposeResult:
+        """One line of facts; charts, heat map, distribution or the list of features; what the lines mean."""
+        self._charts = [ChartView(drawings, id=f"chart{number}") for number in range(len(PANELS))]
+        self._alone = {name: ChartView(drawings, id=name) for name in ("heat", "distribution")}
+        yield self.facts
+        with self._together:
+            yield from self._charts
+        yield from self._alone.values()
+        yield self.features
+        yield self._legend
+
+    def forget(self) -> None:
+        """Another place is asked for: nothing of the one before counts."""
+        self.times, self._made = [], (None, (0.0, 0.0), {})
+
+    def put(self, data: Watched, view: MonitorView, feature: str | None, axis: Axis) -> None:
+        """Put the pictures; those that are equal are not drawn again."""
+        span = axis.span(whole_span(view))
+        if axis.following:
+            span = steady(span)
+        self.facts.put(*facts_line(view, axis, span))
+        charts = self._made_of(data, view, feature, span)
+        self.times = times_of(charts)
+        for widget, chart in zip(self._charts, charts, strict=False):
+            widget.put(chart)
+        if self.layout == "heat":
+            self._alone["heat"].put(heat_map(view, feature, span))
+        elif self.layout == "distribution":
+            self._alone["distribution"].put(distribution_picture(data.distribution, feature or ""))
+        elif self.layout == "features":
+            self.features.put(feature_table(view))
+        self.put_cursor(feature, view.target, axis)
+
+    def _made_of(
+        self, data: Watched, view: MonitorView, feature: str | None, span: Point
+    ) -> tuple[Chart, ...]:
+        """The charts of the feature; made once for the same figures on the same axis."""
+        if self._made[0] is not data or self._made[1] != span:
+            self._made = (data, span, {})
+        made = self._made[2]
+        if feature not in made:
+            made[feature] = monitor_charts(view, feature, data.other, span)
+        return made[feature]
+
+    def put_cursor(self, feature: str | None, target: str, axis: Axis) -> None:
+        """The cursor in every picture, and what happened there."""
+        for chart in (*self._charts, *self._alone.values()):
+            chart.put_cursor(axis.cursor)
+        self._put_legend(feature, target, axis)
+
+    def stops(self, feature: str | None) -> list[float]:
+        """Where the cursor stands: the windows of what is looked at. On the screen of four these are those of performance and
+        drift, since the others have many more."""
+        charts = self._made[2].get(feature, ())
+        if self.layout != "charts":
+            charts = charts[1:2]
+        elif self.zoomed:
+            charts = charts[self.zoomed - 1 : self.zoomed]
+        else:
+            charts = charts[:2]
+        return times_of(charts) or self.times
+
+    def arrange(self, feature: str | None, target: str, axis: Axis, size: Size) -> None:
+        """Show the layout's widgets alone in a body of ``size``."""
+        self._together.display = self.layout == "charts"
+        self.features.display = self.layout == "features"
+        for name, widget in self._alone.items():
+            widget.display = self.layout == name
+        self.arrange_charts(size)
+        self._put_legend(feature, target, axis)
+
+    def arrange_charts(self, size: Size) -> None:
+        """All of them, or one where a quarter of the body is too small for a chart."""
+        small = bool(size.height) and (
+            size.width // 2 < SMALLEST[0] or (size.height - 2) // 2 < SMALLEST[1] + 1
+        )
+        shown = self.zoomed or (1 if small else 0)
+        self._together.set_class(shown > 0, "zoomed")
+        for number, chart in enumerate(self._charts):
+            chart.display = shown == number + 1 if shown else number < _TOGETHER
+
+    def drawn(self) -> list[Chart]:
+        """The charts that were put."""
+        return [widget.picture for widget in self._charts if isinstance(widget.picture, Chart)]
+
+    def _put_legend(self, feature: str | None, target: str, axis: Axis) -> None:
+        data, stops = self._made[0], self.stops(feature)
+        marks = charts[0].marks if (charts := self._made[2].get(feature, ())) else ()
+        here = marks_of(marks, stops, axis.cursor) if axis.cursor is not None and stops else ()
+        other = data.other.name if data is not None and data.other is not None else ""
+        single = self.zoomed == 1
+        self._legend.put(*legend_line(self.layout, feature, target, other, single=single, here=here))
