@@ -7,7 +7,6 @@ view's to ask for (``Sorted``), and ``Edge`` asks for the rows beyond the window
 from dataclasses import replace
 from textwrap import wrap
 
-from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding
@@ -16,13 +15,19 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from pilothouse.console.widgets.tones import CURSOR, HEADER, SORTABLE, SORTED, STYLES
+from pilothouse.console.widgets.grid_lines import (
+    GAP,
+    from_column,
+    row_line,
+    title_of,
+    titles_line,
+    words_line,
+)
+from pilothouse.console.widgets.tones import CURSOR
 from pilothouse.domain.listing import RowFilter, parse_filter
 from pilothouse.presentation.tables.sorting import column_name, empty_words, passing_rows, sort_letters
-from pilothouse.presentation.tables.table import Column, Row, Table, fit_columns
-from pilothouse.presentation.width import clip
+from pilothouse.presentation.tables.table import Row, Table, fit_columns
 
-_GAP = 2
 _MARGIN = 60
 """Rows before the end of a window at which the next one is asked for."""
 _WIDEST = 120
@@ -229,10 +234,13 @@ class Grid(ScrollView, can_focus=True):
         if self._table is None:
             return
         width = max(1, self.size.width - 2)
-        columns = tuple(replace(column, title=self._title(column)) for column in self._table.columns)
+        columns = tuple(
+            replace(column, title=title_of(column, self.sort, descending=self.descending))
+            for column in self._table.columns
+        )
         shown = Table(columns, self._rows, self._table.empty)
-        self._columns = fit_columns(shown, _WIDEST * len(shown.columns) if self.wide else width, gap=_GAP)
-        across = sum(w for _, w in self._columns) + _GAP * len(self._columns) if self.wide else 0
+        self._columns = fit_columns(shown, _WIDEST * len(shown.columns) if self.wide else width, gap=GAP)
+        across = sum(w for _, w in self._columns) + GAP * len(self._columns) if self.wide else 0
         self.virtual_size = Size(max(self.size.width, across), self._total + 1)
         self.refresh()
 
@@ -324,9 +332,13 @@ class Grid(ScrollView, can_focus=True):
             return Strip.blank(width)
         if not self._rows:
             words = wrap(self._nothing(), max(10, width - 2))
-            return self._strip([(words[y - 1] if 0 < y <= len(words) else "", STYLES["dim"])], width)
+            return self._seen(words_line(words[y - 1] if 0 < y <= len(words) else ""))
         if y == 0:
-            return self._titles(width)
+            letters = {i: letter for letter, i in self.sort_letters().items()} if self.has_focus else {}
+            columns = self._table.columns
+            return self._seen(
+                titles_line(columns, self._columns, letters, self.sort, descending=self.descending)
+            )
         index = int(self.scroll_offset.y) + y - 1 - self._first
         if not 0 <= index < len(self._rows):
             return Strip.blank(width)
@@ -334,19 +346,13 @@ class Grid(ScrollView, can_focus=True):
         marked = self._rows[index].key in self.marked
         drawn = (index, current, marked, int(self.scroll_offset.x))
         if drawn not in self._strips:
-            self._strips[drawn] = self._row(self._rows[index], width, current=current, marked=marked)
+            row = self._rows[index]
+            line = row_line(self._table.columns, self._columns, row, current=current, marked=marked)
+            self._strips[drawn] = self._seen(line, CURSOR if current else None)
         return self._strips[drawn]
 
-    def _row(self, row: Row, width: int, *, current: bool, marked: bool) -> Strip:
-        assert self._table is not None
-        cells = [
-            (
-                clip(row.cells[i].text, w, self._table.columns[i].align),
-                CURSOR if current else STYLES[row.cells[i].tone],
-            )
-            for i, w in self._columns
-        ]
-        return self._strip(cells, width, CURSOR if current else None, marked=marked)
+    def _seen(self, line: Strip, style: Style | None = None) -> Strip:
+        return from_column(line, int(self.scroll_offset.x), self.size.width, style)
 
     def _nothing(self) -> str:
         assert self._table is not None
@@ -361,50 +367,6 @@ class Grid(ScrollView, can_focus=True):
         if words != self.in_past:
             self.in_past = words
             self.refresh()
-
-    def _title(self, column: Column) -> str:
-        """With an arrow where the rows are sorted by it."""
-        arrow = "↓" if self.descending else "↑"
-        return f"{column.title}{arrow}" if self.sort and column.title == self.sort else column.title
-
-    def _titles(self, width: int) -> Strip:
-        """The titles; the letter that sorts is underlined, and an arrow stands at the column that the rows are sorted by."""
-        assert self._table is not None
-        letters = {index: letter for letter, index in self.sort_letters().items()}
-        segments = [Segment(" ")]
-        for place, (i, w) in enumerate(self._columns):
-            column = self._table.columns[i]
-            text = clip(self._title(column), w, column.align)
-            style = SORTED if column.title == self.sort else HEADER
-            at = text.upper().find(letters[i]) if i in letters and self.has_focus else -1
-            if place:
-                segments.append(Segment(" " * _GAP))
-            if at < 0:
-                segments.append(Segment(text, style))
-            else:
-                segments += [
-                    Segment(text[:at], style), Segment(text[at], SORTABLE), Segment(text[at + 1 :], style),
-                ]  # fmt: skip
-        return self._sideways(Strip(segments), width, None)
-
-    def _strip(
-        self,
-        cells: list[tuple[str, Style]],
-        width: int,
-        gap_style: Style | None = None,
-        *,
-        marked: bool = False,
-    ) -> Strip:
-        segments = [Segment("*" if marked else " ", gap_style or (STYLES["strong"] if marked else None))]
-        for i, (text, style) in enumerate(cells):
-            if i:
-                segments.append(Segment(" " * _GAP, gap_style))
-            segments.append(Segment(text, style))
-        return self._sideways(Strip(segments), width, gap_style)
-
-    def _sideways(self, strip: Strip, width: int, style: Style | None) -> Strip:
-        start = int(self.scroll_offset.x)
-        return (strip.crop(start, start + width) if start else strip).adjust_cell_length(width, style)
 
     def on_focus(self) -> None:
         """The cursor shows where keys go."""
