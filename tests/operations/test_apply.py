@@ -85,6 +85,23 @@ def test_an_update_names_each_difference(services: Services) -> None:
     assert (spec.training.seed, spec.data.holdout) == (8, 21 * 86_400)
 
 
+def test_a_schedule_with_a_day_of_the_month_and_a_weekday_is_named(services: Services) -> None:
+    either, weekly = (
+        f'\n[[automation.schedule]]\nname = "{name}"\ncron = "{cron}"\n'
+        for name, cron in (("odd", "0 0 13 * fri"), ("weekly", "0 3 * * mon"))
+    )
+    write_model(services.paths.root, MODEL + either + weekly)
+
+    made, again = (apply_models.apply(services, actor(services, SCIENTIST))[0] for _ in range(2))
+
+    assert (made.action, again.action) == ("create", "unchanged")
+    assert made.notes == again.notes
+    assert made.notes == (
+        "schedule odd: '0 0 13 * fri' fires on the day of the month 13 and on the weekday fri, either "
+        "(both had to fit before)",
+    )
+
+
 def test_a_fault_in_one_file_applies_none(services: Services) -> None:
     other = MODEL.replace('name = "demo"', 'name = "other"').replace("distance", "distnace")
     write_model(services.paths.root, other, "other")

@@ -1,7 +1,7 @@
 """Nominal times where clocks are moved: minute by minute against an enumeration that knows nothing of how they are computed."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -34,6 +34,27 @@ def test_a_number_of_a_weekday_is_crons_own() -> None:
     for wrong in ("8", "5-2", "1-9", "*/0", "tues"):
         with pytest.raises(InvalidInputError, match="is not valid"):
             check_rule(f"0 3 * * {wrong}", "UTC")
+
+
+def test_a_day_of_the_month_and_a_weekday_are_either_enough() -> None:
+    since = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    year = [since.replace(hour=0) + timedelta(days=day) for day in range(1, 1_000)]
+
+    def midnights(cron: str) -> list[datetime]:
+        return list(
+            takewhile(lambda time: time <= year[-1], nominal_times(Rule(cron, None, "UTC", since), since))
+        )
+
+    assert midnights("0 0 13 * fri") == [day for day in year if day.day == 13 or day.weekday() == 4]
+    assert midnights("0 0 13 2 fri") == [
+        day for day in year if day.month == 2 and (day.day == 13 or day.weekday() == 4)
+    ]
+    assert midnights("0 0 30 2 fri") == [day for day in year if day.month == 2 and day.weekday() == 4]
+    # A star in one of the two, with a step too, leaves both to fit.
+    assert midnights("0 0 */10 * fri") == [
+        day for day in year if day.day in (1, 11, 21, 31) and day.weekday() == 4
+    ]
+    assert midnights("0 0 13 * */3") == [day for day in year if day.day == 13 and day.weekday() in (2, 5, 6)]
 
 
 def test_once_is_once() -> None:

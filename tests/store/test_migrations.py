@@ -1,5 +1,6 @@
 """A registry of every released form is brought to the current one, with all that is in it."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,28 @@ def test_incidents_of_an_older_form_are_listed_by_their_alerts(
         assert tuple(row) == ("acknowledged", "warning", 50, 2, "ewr", None)
         assert [row.id for row in incidents.to_judge(connection, 10, going_on=False)] == [1]
     registry.close()
+
+
+def test_cron_lines_that_fire_on_more_days_than_they_did_catch_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_form(tmp_path / "old.db", 9, monkeypatch)
+    connection = driver.connect(str(tmp_path / "old.db"))
+    lines = ("0 0 13 * fri", "0 0 * * fri", "0 0 13 * *", "0 0 */2 * fri", None)
+    with connection:
+        connection.executemany(
+            "INSERT INTO schedules (model_id, name, action, cron, every_s, timezone, recorded_at) "
+            "VALUES (1, ?, 'train', ?, ?, 'UTC', 7)",
+            [(str(line), line, None if line else 60) for line in lines],
+        )
+    connection.close()
+    begun = time.time_ns() // 1_000
+    registry = Registry.upgrade(tmp_path / "old.db")
+    with registry.read() as connection:
+        since = [row[0] for row in connection.execute("SELECT recorded_at FROM schedules ORDER BY id")]
+    registry.close()
+    assert begun <= since[0] <= time.time_ns() // 1_000
+    assert since[1:] == [7] * 4
 
 
 @pytest.mark.parametrize("count", range(1, SCHEMA.version))

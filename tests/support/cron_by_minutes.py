@@ -19,6 +19,17 @@ CRONS = {
     "15 2 * * 0,6": ((15,), (2,), (6, 5)),
     "10 23 * * 1-5": ((10,), (23,), (0, 1, 2, 3, 4)),
     "45 12 * * mon": ((45,), (12,), (0,)),
+    "0 0 13 * fri": ((0,), (0,), None),
+    "40 2 25-31 * sun,tue": ((40,), (2,), None),
+    "20 1 */2 * sat,sun": ((20,), (1,), (5, 6)),
+    "50 0 29-31 * *": ((50,), (0,), None),
+}
+DAYS = {
+    # what decides whether a day fits, where it is more than its weekday
+    "0 0 13 * fri": lambda day: day.day == 13 or day.weekday() == 4,
+    "40 2 25-31 * sun,tue": lambda day: day.day >= 25 or day.weekday() in (6, 1),
+    "20 1 */2 * sat,sun": lambda day: day.day % 2 == 1,
+    "50 0 29-31 * *": lambda day: day.day >= 29,
 }
 ZONES = (
     ("Europe/Berlin", 2026),
@@ -37,6 +48,7 @@ def fits(cron: str, wall: datetime) -> bool:
         wall.minute in minutes
         and (hours is None or wall.hour in hours)
         and (days is None or wall.weekday() in days)
+        and (cron not in DAYS or DAYS[cron](wall))
     )
 
 

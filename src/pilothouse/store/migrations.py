@@ -3,6 +3,7 @@
 import functools
 import importlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -109,6 +110,18 @@ def _name_the_end_of_cpu_time(connection: Connection) -> None:
     )
 
 
+def _begin_either_day(connection: Connection) -> None:
+    """Cron with a day of the month and a weekday fires on more days than it did: from now on, and nothing is caught up."""
+    rows = connection.execute("SELECT id, cron FROM schedules WHERE cron IS NOT NULL").fetchall()
+    for number, cron in rows:
+        fields = cron.split()
+        if len(fields) == 5 and "*" not in fields[2] and "*" not in fields[4]:
+            connection.execute(
+                "UPDATE schedules SET recorded_at = max(recorded_at, ?) WHERE id = ?",
+                (time.time_ns() // 1_000, number),
+            )
+
+
 MIGRATIONS: dict[str, Migration] = {
     "registry_1": Migration(
         parts=("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"),
@@ -128,6 +141,7 @@ MIGRATIONS: dict[str, Migration] = {
     "registry_7": Migration(change=_name_the_end_of_cpu_time),
     "registry_8": Migration(parts=("0008_lists.sql",)),
     "registry_9": Migration(parts=("0009_incident_lists.sql",)),
+    "registry_10": Migration(change=_begin_either_day),
 }
 """Migrations by name, in order."""
 

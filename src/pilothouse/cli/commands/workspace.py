@@ -40,7 +40,7 @@ def apply(session: Session, plan: bool) -> None:
         return
     for change in changes:
         click.echo(texts.safe(f"{change.model}: {change.action}", limit=400))
-        for line in change.differences:
+        for line in (*change.differences, *change.notes):
             click.echo(texts.safe(f"  {line}", limit=400))
         for line in change.loosens:
             click.echo(texts.safe(f"  loosens {line} (needs an admin)", limit=400))

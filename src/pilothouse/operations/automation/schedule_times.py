@@ -7,13 +7,14 @@ Clocks that are moved. Cron speaks of the time on the wall, so:
 - a time that the clocks repeat fires at its first pass, but for schedules whose hour begins with ``*``: those follow the
   hours that pass, and fire in both.
 
-Weekdays by number are cron's own (0 and 7 are Sunday). With a day and a weekday given, both must fit.
+Weekdays by number are cron's own (0 and 7 are Sunday). With a day of the month and a weekday given, either is enough; with
+a ``*`` in one of the two fields, both must fit (cron(5)).
 """
 
 import hashlib
 import heapq
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -61,7 +62,7 @@ def due_times(rule: Rule, after: datetime, now: datetime) -> list[datetime]:
 def check_rule(cron: str | None, timezone: str) -> None:
     """Raise InvalidInputError where a cron expression or a time zone is not one."""
     if cron is not None:
-        _trigger(cron, timezone)
+        _triggers(cron, timezone)
     if not is_zone(timezone):
         raise InvalidInputError(
             f"timezone {timezone!r} is not one; expected an IANA name such as Europe/Berlin"
@@ -77,6 +78,12 @@ def is_zone(name: str) -> bool:
     return True
 
 
+def gives_either_day(cron: str) -> bool:
+    """True where an expression names days of the month and weekdays, so that it fires on the ones and on the others."""
+    fields = cron.split()
+    return "*" not in fields[2] and "*" not in fields[4]
+
+
 def _cron_times(cron: str, timezone: str, after: datetime) -> Iterator[datetime]:
     """Times on the wall, one after the other, each where the zone's clocks put it.
 
@@ -90,7 +97,7 @@ def _cron_times(cron: str, timezone: str, after: datetime) -> Iterator[datetime]
     start = latest.astimezone(zone).replace(tzinfo=None)
     if not _is_calm(start, zone):  # an earlier time on the wall may come later
         start -= _A_DAY_AND_MORE
-    for wall in _walls(_trigger(cron, timezone), start):
+    for wall in _walls(_triggers(cron, timezone), start):
         for time in _moments(wall, zone, follows_hours):
             heapq.heappush(waiting, time)
         ripe = (
@@ -109,8 +116,16 @@ def _cron_times(cron: str, timezone: str, after: datetime) -> Iterator[datetime]
             yield time
 
 
-def _walls(trigger: Any, after: datetime) -> Iterator[datetime]:
-    """Naive wall times that the expression names, from ``after`` on, as if no clock were ever moved."""
+def _walls(triggers: Sequence[Any], after: datetime) -> Iterator[datetime]:
+    """Naive wall times that one trigger or another names, from ``after`` on, each once, as if no clock were ever moved."""
+    previous = None
+    for wall in heapq.merge(*(_walls_of(trigger, after) for trigger in triggers)):
+        if wall != previous:
+            previous = wall
+            yield wall
+
+
+def _walls_of(trigger: Any, after: datetime) -> Iterator[datetime]:
     start = after.replace(tzinfo=UTC)
     while (time := trigger.get_next_fire_time(None, start)) is not None:
         yield time.replace(tzinfo=None)
@@ -139,7 +154,8 @@ def _is_calm(wall: datetime, zone: ZoneInfo) -> bool:
     return here == _offset(wall - _A_DAY_AND_MORE, zone) == _offset(wall + _A_DAY_AND_MORE, zone)
 
 
-def _trigger(cron: str, timezone: str) -> Any:
+def _triggers(cron: str, timezone: str) -> list[Any]:
+    """APScheduler's triggers whose times together are the expression's. One of them fires where all of its fields fit."""
     # Not at the top: the import takes a tenth of a second that the first screen does not have.
     from apscheduler.triggers.cron import CronTrigger
 
@@ -147,10 +163,13 @@ def _trigger(cron: str, timezone: str) -> Any:
         minute, hour, day, month, weekday = cron.split()
         if not is_zone(timezone):
             raise ValueError("no such time zone")
+        weekday = _weekdays(weekday)
+        days = [(day, "*"), ("*", weekday)] if gives_either_day(cron) else [(day, weekday)]
         # In UTC, which has no changes: what the zone's clocks do to a wall time is decided here and not there.
-        return CronTrigger(
-            minute=minute, hour=hour, day=day, month=month, day_of_week=_weekdays(weekday), timezone=UTC
-        )
+        return [
+            CronTrigger(minute=minute, hour=hour, day=day, month=month, day_of_week=weekday, timezone=UTC)
+            for day, weekday in days
+        ]
     except (ValueError, LookupError) as error:
         raise InvalidInputError(
             f"cron {cron!r} in the time zone {timezone!r} is not valid: {error}; expected e.g. "

@@ -17,7 +17,7 @@ from pilothouse.domain.records import Target
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.time_parsing import moment
 from pilothouse.operations.authorisation import Change, authorise, changing, check, reading
-from pilothouse.operations.automation.schedule_times import check_rule, is_zone
+from pilothouse.operations.automation.schedule_times import check_rule, gives_either_day, is_zone
 from pilothouse.operations.models.source_columns import source_problems
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -37,12 +37,14 @@ class PlannedChange:
 
     ``action``: ``create``, ``update``, ``unchanged``, or ``missing`` for a model whose file is gone; that one stays in
     the registry as it is. ``differences`` are lines such as ``training.seed: 7 → 8``. ``loosens`` needs an admin.
+    ``notes`` name what the file says otherwise than it might be read.
     """
 
     model: str
     action: str
     differences: tuple[str, ...] = ()
     loosens: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +158,26 @@ def _planned_one(connection: Connection, name: str, file: _ReadFile | None) -> P
         gone = f"its {MODEL_FILE} is gone; the model, its versions and deployments stay as they are"
         return PlannedChange(name, "missing", (gone,))
     plain = spec_to_plain(file.spec)
+    notes = tuple(_notes(file.spec))
     if before is None:
-        return PlannedChange(name, "create", tuple(_summary(file.spec)))
+        return PlannedChange(name, "create", tuple(_summary(file.spec)), notes=notes)
     differences = list(_differences(before.spec, plain, ""))
     if before.folder != file.folder:
         differences.append(f"folder: {before.folder} → {file.folder}")
     if not differences:
-        return PlannedChange(name, "unchanged")
-    return PlannedChange(
-        name, "update", tuple(differences), tuple(loosened(spec_from_plain(before.spec), file.spec))
-    )
+        return PlannedChange(name, "unchanged", notes=notes)
+    loosens = tuple(loosened(spec_from_plain(before.spec), file.spec))
+    return PlannedChange(name, "update", tuple(differences), loosens, notes)
+
+
+def _notes(spec: ModelSpec) -> Iterator[str]:
+    for schedule in spec.automation.schedule:
+        if schedule.cron is not None and gives_either_day(schedule.cron):
+            _, _, day, _, weekday = schedule.cron.split()
+            yield (
+                f"schedule {schedule.name}: {schedule.cron!r} fires on the day of the month {day} and on the weekday "
+                f"{weekday}, either (both had to fit before)"
+            )
 
 
 def _summary(spec: ModelSpec) -> Iterator[str]:
