@@ -164,6 +164,29 @@ def test_paused_automation_starts_nothing_and_says_so_until_it_is_resumed(servic
     assert len([note for note in notes if note.job is not None]) == 1
 
 
+@pytest.mark.parametrize(("seconds_ago", "is_over"), [(86_399, True), (86_400, False)])
+def test_an_alert_starts_no_training_beyond_the_days_budget(
+    services: Services, seconds_ago: int, is_over: bool
+) -> None:
+    now = services.now()
+    services.now = lambda: now
+    write_model(services.paths.root, MODEL + "budget_per_day = 1\n")
+    apply_models.apply(services, admin(services))
+    with services.registry.transaction() as connection:
+        connection.execute(
+            "INSERT INTO jobs (kind, model_id, spec_id, status, created_by, reason, trigger_key, created_at, ended_at) "
+            "SELECT 'train', model_id, spec_id, 'failed', 'daemon', 'new data', 'trigger:1', ?, 1 FROM jobs LIMIT 1",
+            (to_us(now) - seconds_ago * 1_000_000,),
+        )
+    send(services, "ewr", 0, 16, wrong_truth=True)
+    monitoring_round.evaluate_windows(services)
+    notes = retrainings(services, admin(services), "flight-delay")
+    assert notes
+    reasons = {note.reason for note in notes if note.job is None}
+    assert ("the budget of 1 trainings in 24 hours is used up" in reasons) == is_over
+    assert any(note.job is not None for note in notes) != is_over
+
+
 def test_a_new_version_resolves_the_alerts_of_the_old_one_and_gets_windows_of_its_own(
     services: Services,
 ) -> None:

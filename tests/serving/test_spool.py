@@ -94,6 +94,38 @@ def test_an_acknowledged_record_is_on_disk_under_its_id(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_no_answer_leaves_before_its_record_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: dict[int, int] = {}
+    unsafe: list[str] = []
+    answers: list[Path] = []
+    real = os.fdatasync
+
+    def fdatasync(descriptor: int) -> None:
+        real(descriptor)
+        file = os.fstat(descriptor)
+        synced[file.st_ino] = file.st_size
+
+    def answer(outcome: PredictionId | PilothouseError) -> None:
+        assert isinstance(outcome, PredictionId)
+        (path,) = tmp_path.glob(f"*-{outcome.producer}-{outcome.sequence}.segment")
+        content = read_segment(path, synced.get(path.stat().st_ino, 0))
+        if content is None or content.rows <= outcome.offset:
+            unsafe.append(str(outcome))
+        answers.append(path)
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    spool = Spool(tmp_path, "ewr", SpoolLimits(rows=4, age_s=3_600, free_bytes=0))
+    spool.start()
+    for count, stream in enumerate((STREAM, STREAM, OTHER, STREAM), 1):
+        spool.append(stream, record(), answer)
+        wait_until(lambda count=count: len(answers) + len(unsafe) >= count)
+    spool.close()
+    assert unsafe == []
+    assert len(set(answers)) == 3
+
+
 def test_segments_are_sealed_by_rows_and_numbered_in_order(tmp_path: Path) -> None:
     heard = write(tmp_path, 6, SpoolLimits(rows=4, age_s=3_600, free_bytes=0))
     assert [(i.sequence, i.offset) for i in heard.ids] == [(0, 0), (0, 2), (1, 0), (1, 2), (2, 0), (2, 2)]

@@ -132,6 +132,46 @@ def test_a_stray_event_is_kept_apart_and_does_not_move_the_clock(
     assert reasons(store) == {reason: 1}
 
 
+@pytest.mark.parametrize(("from_clock_us", "way"), [(30 * DAY_US, 1), (-90 * DAY_US, -1)])
+def test_an_event_may_stray_from_the_clock_by_the_bound_and_no_further(
+    store: TelemetryStore, from_clock_us: int, way: int
+) -> None:
+    rows = april(3)
+    append(store, batch_of(rows.iloc[:1], 1))
+    clock_us = int(rows["at_us"].iloc[0])
+    beyond, within = (rows.iloc[1:2].assign(at_us=clock_us + from_clock_us + further) for further in (way, 0))
+    assert append(store, batch_of(beyond, 2)) == BatchReceipt(0, 1)
+    assert store.clock("ewr") == from_us(clock_us)
+    assert append(store, batch_of(within, 3)) == BatchReceipt(1, 0)
+    assert store.clock("ewr") == from_us(max(clock_us, clock_us + from_clock_us))
+
+
+def test_an_event_may_be_an_hour_ahead_of_the_wall_and_no_more(store: TelemetryStore) -> None:
+    row = april(1)
+    assert append(store, batch_of(row.assign(at_us=NOW_US + HOUR_US + 1), 1)) == BatchReceipt(0, 1)
+    assert store.clock("ewr") is None
+    assert append(store, batch_of(row.assign(at_us=NOW_US + HOUR_US), 2)) == BatchReceipt(1, 0)
+
+
+def test_the_twentieth_event_beyond_the_bound_moves_the_clock(store: TelemetryStore) -> None:
+    rows = april(21)
+    append(store, batch_of(rows.iloc[:1], 1))
+    far = rows.iloc[1:].assign(at_us=int(rows["at_us"].iloc[0]) + 60 * DAY_US)
+    assert append(store, batch_of(far.iloc[:19], 2)) == BatchReceipt(0, 19)
+    assert append(store, batch_of(far.iloc[19:], 3)) == BatchReceipt(1, 0)
+
+
+@pytest.mark.parametrize(("late_us", "accepted"), [(DAY_US, 1), (DAY_US + 1, 0)])
+def test_a_target_is_live_while_its_newest_event_was_a_day_from_its_arrival(
+    store: TelemetryStore, late_us: int, accepted: int
+) -> None:
+    rows = april(2)
+    start = int(rows["at_us"].iloc[0])
+    store.append(batch_of(rows.iloc[:1], 1), lambda m, v: facts(), start + late_us)
+    back = rows.iloc[1:].assign(at_us=start + 50 * DAY_US)
+    assert store.append(batch_of(back, 2), lambda m, v: facts(), start + 50 * DAY_US).accepted == accepted
+
+
 def test_a_stray_first_row_does_not_set_the_clock(store: TelemetryStore) -> None:
     rows = april(17).copy()
     rows.iloc[0, rows.columns.get_loc("at_us")] = NOW_US - HOUR_US
