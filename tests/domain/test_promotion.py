@@ -1,6 +1,7 @@
 """The pure rules of promotion."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from fixtures.registries import plain_spec
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, PromotionSpec
-from pilothouse.domain.promotion import effective_policy, loosened
-from pilothouse.domain.records import WorkspacePolicy
+from pilothouse.domain.promotion import Obstacle, RequestAct, effective_policy, loosened, obstacle_to
+from pilothouse.domain.records import Decision, PromotionRequest, RequestStatus, WorkspacePolicy
+from pilothouse.domain.roles import Actor, Grant, Role
 
 GATES: dict[str, Any] = {
     "metric": [{"metric": "auc", "minimum": 0.7}, {"metric": "auc", "minimum": 0.6, "slice": "wind"}],
@@ -124,3 +126,38 @@ def test_a_comparison_that_follows_the_primary_metric_is_loosened_with_it() -> N
     after = spec(monitoring={"metric": "accuracy"})
 
     assert loosened(before, after) == ["gates.comparison.metric: auc → accuracy"]
+
+
+_AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+REQUEST = PromotionRequest(
+    7, "delay", 3, ("ewr",), RequestStatus.OPEN, "olga", "sam", "", _AT, _AT + timedelta(minutes=1), None,
+    policy={"approvals": 2, "four_eyes": True, "automatic": False, "expires": 60}, policy_digest="p",
+    evidence={}, evidence_digest="e", decisions=(Decision("pia", "approve", "", "e", "p", _AT),),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("who", "fields", "approve", "reject", "withdraw"),
+    [
+        ("pat", {}, None, None, Obstacle.OF_ANOTHER),
+        ("olga", {}, Obstacle.REQUESTED, None, None),
+        ("sam", {}, Obstacle.TRAINED, None, Obstacle.OF_ANOTHER),
+        ("ada", {}, None, None, None),
+        ("pia", {}, Obstacle.DECIDED, Obstacle.DECIDED, Obstacle.OF_ANOTHER),
+        ("olga", {"status": RequestStatus.REJECTED}, *[Obstacle.CLOSED] * 3),
+        ("olga", {"expires_at": _AT}, *[Obstacle.EXPIRED] * 3),
+    ],
+)
+def test_what_stands_against_each_act(
+    who: str,
+    fields: dict[str, Any],
+    approve: Obstacle | None,
+    reject: Obstacle | None,
+    withdraw: Obstacle | None,
+) -> None:
+    request = replace(REQUEST, **fields)
+    actor = Actor(who, (Grant(Role.ADMIN if who == "ada" else Role.APPROVER),))
+    found = [obstacle_to(act, request, actor, _AT) for act in RequestAct]
+    assert found == [approve, reject, withdraw]

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.model_spec import GatesSpec, MetricBound, ModelSpec, PromotionSpec
-from pilothouse.domain.records import PromotionRequest, WorkspacePolicy
+from pilothouse.domain.records import PromotionRequest, RequestStatus, WorkspacePolicy
+from pilothouse.domain.roles import Actor, Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +57,46 @@ def approvals_needed(policy: dict[str, Any]) -> int:
     return max(1, int(policy["approvals"]))
 
 
-def why_not_approve(request: PromotionRequest, actor: str) -> str | None:
-    """Why ``actor`` may not approve this request under its frozen policy, or None if nothing stands against it."""
-    if any(decision.actor == actor for decision in request.decisions):
-        return f"{actor} has decided on request {request.id} already: another person's approval is needed"
-    if request.policy["four_eyes"]:
-        for part, name in (("requested", request.requested_by), ("trained", request.trained_by)):
-            if name == actor:
-                return (
-                    f"{actor} {part} {request.model}/{request.version}, and the policy says four eyes: "
-                    "somebody else must approve"
-                )
+class RequestAct(StrEnum):
+    """What is done to an open request."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    WITHDRAW = "withdraw"
+
+
+class Obstacle(StrEnum):
+    """What stands against an act on a request."""
+
+    CLOSED = "closed"
+    EXPIRED = "expired"
+    DECIDED = "decided"
+    """The actor has approved or rejected it before."""
+    REQUESTED = "requested"
+    """Four eyes: the actor asked for it."""
+    TRAINED = "trained"
+    """Four eyes: the actor trained the version."""
+    OF_ANOTHER = "of another"
+    """The actor neither asked for it nor is an admin."""
+
+
+def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: datetime) -> Obstacle | None:
+    """What stands against ``actor``'s act under the frozen policy, or None. That the role carries the act is another matter."""
+    if request.status is not RequestStatus.OPEN:
+        return Obstacle.CLOSED
+    if request.expires_at <= now:
+        return Obstacle.EXPIRED
+    if act is RequestAct.WITHDRAW:
+        is_theirs = request.requested_by == actor.name or actor.allows(Permission.SET_POLICY, request.model)
+        return None if is_theirs else Obstacle.OF_ANOTHER
+    if any(decision.actor == actor.name for decision in request.decisions):
+        return Obstacle.DECIDED
+    if act is RequestAct.APPROVE and request.policy["four_eyes"]:
+        if request.requested_by == actor.name:
+            return Obstacle.REQUESTED
+        if request.trained_by == actor.name:
+            return Obstacle.TRAINED
     return None
-
-
-def may_approve(request: PromotionRequest, actor: str) -> bool:
-    """True if the frozen policy lets ``actor`` approve; the role is another matter."""
-    return why_not_approve(request, actor) is None
 
 
 def loosened(before: ModelSpec, after: ModelSpec) -> list[str]:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.page import PageView
-from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.domain.promotion import RequestAct, obstacle_to
+from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.pages.request_page import request_page
+from pilothouse.presentation.pages.request_page import obstacle_text, request_page
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action
@@ -47,21 +48,16 @@ class EvidenceView(PageView[PromotionRequest]):
         return self.data.model if self.data else ""
 
     def refusal(self, action: "Action") -> str:
-        """Only open requests are decided; four eyes are said beforehand."""
+        """What the rule of promotion says of the act, beforehand."""
         request = self.data
         if request is None:
             return "the request is not there"
-        if action.name in ("version", "comment"):
+        services = self.session.services
+        if action.name not in set(RequestAct) or services is None:
             return ""
-        if request.status is not RequestStatus.OPEN:
-            return f"the request is {request.status}"
-        if action.name == "approve" and request.policy.get("four_eyes"):
-            me = self.session.actor.name
-            if me == request.requested_by:
-                return "four eyes: you requested it"
-            if me == request.trained_by:
-                return "four eyes: you trained it"
-        return ""
+        act = RequestAct(action.name)
+        obstacle = obstacle_to(act, request, self.session.actor, services.now())
+        return obstacle_text(obstacle, request) if obstacle else ""
 
     def do_approve(self) -> None:
         """Sign what is on the screen."""

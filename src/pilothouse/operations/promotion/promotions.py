@@ -4,10 +4,17 @@ from collections.abc import Sequence
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError
 from pilothouse.domain.identifiers import parse_reference, version_uri
-from pilothouse.domain.promotion import approvals_needed, may_approve, why_not_approve
+from pilothouse.domain.promotion import Obstacle, RequestAct, approvals_needed, obstacle_to
 from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
 from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.operations.authorisation import Change, changing, check, clean_text, reading, reason_given
+from pilothouse.operations.authorisation import (
+    Change,
+    changing,
+    clean_text,
+    grants_in_force,
+    reading,
+    reason_given,
+)
 from pilothouse.operations.catalogue import require_request, require_version
 from pilothouse.operations.promotion.activation import deploy_request, drop_challenger_of
 from pilothouse.operations.promotion.evidence import incumbents
@@ -48,14 +55,11 @@ def approve(
     """
     words = clean_text(reason, "the reason")
     with changing(services, actor, Permission.DECIDE, _model_of(services, request_id)) as change:
-        request = _open_request(change, request_id)
+        request = _open_request(change, request_id, RequestAct.APPROVE)
         if evidence_digest != request.evidence_digest:
             raise ConflictError(
                 f"request {request_id}: the evidence shown is not the one on file: read it again and approve that"
             )
-        obstacle = why_not_approve(request, actor.name)
-        if obstacle:
-            raise NotAllowedError(obstacle)
         _check_incumbents(change.connection, request)
         _decide(change, request, "approve", words)
         needed = approvals_needed(request.policy)
@@ -71,9 +75,7 @@ def reject(services: Services, actor: Actor, request_id: int, reason: str) -> Pr
     """Reject and close a request. Raises NotFoundError, NotAllowedError, ConflictError or InvalidInputError (no reason)."""
     words = reason_given(reason, "rejecting a request")
     with changing(services, actor, Permission.DECIDE, _model_of(services, request_id)) as change:
-        request = _open_request(change, request_id)
-        if any(decision.actor == actor.name for decision in request.decisions):
-            raise NotAllowedError(f"{actor.name} has decided on request {request_id} already")
+        request = _open_request(change, request_id, RequestAct.REJECT)
         _decide(change, request, "reject", words)
         _close(change, request, RequestStatus.REJECTED, words)
         return require_request(change.connection, request_id)
@@ -83,13 +85,7 @@ def withdraw(services: Services, actor: Actor, request_id: int, reason: str = ""
     """Take a request back: whoever made it, or an admin. Raises NotFoundError, NotAllowedError or ConflictError."""
     words = clean_text(reason, "the reason")
     with changing(services, actor, Permission.REQUEST, _model_of(services, request_id)) as change:
-        request = _open_request(change, request_id)
-        if request.requested_by != actor.name and not _holds(
-            change.connection, actor, Permission.SET_POLICY, request.model
-        ):
-            raise NotAllowedError(
-                f"{actor.name} may not withdraw request {request_id}: only {request.requested_by}, who made it, or an admin"
-            )
+        request = _open_request(change, request_id, RequestAct.WITHDRAW)
         _close(change, request, RequestStatus.WITHDRAWN, words)
         return require_request(change.connection, request_id)
 
@@ -126,13 +122,12 @@ def waiting_for(services: Services, actor: Actor) -> list[PromotionRequest]:
     """The open requests that this actor could decide now, oldest first."""
     with reading(services, actor) as connection:
         found = requests.listed(connection, status=RequestStatus.OPEN)
-        now = services.now()
+        now, current = services.now(), _current(connection, actor)
         return [
             request
             for request in reversed(found)
-            if request.expires_at > now
-            and _holds(connection, actor, Permission.DECIDE, request.model)
-            and may_approve(request, actor.name)
+            if current.allows(Permission.DECIDE, request.model)
+            and obstacle_to(RequestAct.APPROVE, request, current, now) is None
         ]
 
 
@@ -184,15 +179,36 @@ def _close(change: Change, request: PromotionRequest, status: RequestStatus, rea
     change.record(f"request.{status}", f"request {request.id}", {"reason": reason})
 
 
-def _open_request(change: Change, request_id: int) -> PromotionRequest:
+def _open_request(change: Change, request_id: int, act: RequestAct) -> PromotionRequest:
+    """The request, if nothing stands against the act. Raises NotFoundError, ConflictError or NotAllowedError."""
     request = require_request(change.connection, request_id)
-    if request.status is not RequestStatus.OPEN:
-        raise ConflictError(f"request {request_id} is {request.status} already: nothing can be decided on it")
-    if request.expires_at <= change.at:
-        raise ConflictError(
-            f"request {request_id} expired at {request.expires_at:%Y-%m-%d %H:%M} UTC: request the promotion again"
-        )
-    return request
+    obstacle = obstacle_to(act, request, _current(change.connection, change.actor), change.at)
+    if obstacle is None:
+        return request
+    words = _refusal(obstacle, act, request, change.actor.name)
+    if obstacle in (Obstacle.CLOSED, Obstacle.EXPIRED):
+        raise ConflictError(words)
+    raise NotAllowedError(words)
+
+
+def _refusal(obstacle: Obstacle, act: RequestAct, request: PromotionRequest, actor: str) -> str:
+    number = request.id
+    match obstacle:
+        case Obstacle.CLOSED:
+            return f"request {number} is {request.status} already: nothing can be decided on it"
+        case Obstacle.EXPIRED:
+            return f"request {number} expired at {request.expires_at:%Y-%m-%d %H:%M} UTC: request the promotion again"
+        case Obstacle.OF_ANOTHER:
+            return f"{actor} may not withdraw request {number}: only {request.requested_by}, who made it, or an admin"
+        case Obstacle.DECIDED:
+            another = ": another person's approval is needed" if act is RequestAct.APPROVE else ""
+            return f"{actor} has decided on request {number} already{another}"
+        case Obstacle.REQUESTED | Obstacle.TRAINED:
+            did = "requested" if obstacle is Obstacle.REQUESTED else "trained"
+            return (
+                f"{actor} {did} {request.model}/{request.version}, and the policy says four eyes: "
+                "somebody else must approve"
+            )
 
 
 def _model_of(services: Services, request_id: int) -> str:
@@ -200,9 +216,6 @@ def _model_of(services: Services, request_id: int) -> str:
         return requests.model_of(connection, request_id) or require_request(connection, request_id).model
 
 
-def _holds(connection: Connection, actor: Actor, permission: Permission, model: str) -> bool:
-    try:
-        check(connection, actor, permission, model)
-    except NotAllowedError:
-        return False
-    return True
+def _current(connection: Connection, actor: Actor) -> Actor:
+    """The actor with the grants that are in force now."""
+    return Actor(actor.name, grants_in_force(connection, actor.name))

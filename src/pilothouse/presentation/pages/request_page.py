@@ -1,5 +1,6 @@
 """A promotion request as a text to read before signing: who asks for what, under which policy, on which evidence."""
 
+from pilothouse.domain.promotion import Obstacle
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.presentation.cells import Cell, Tone, request_cell
 from pilothouse.presentation.documents import Line, aligned, pairs, section
@@ -37,6 +38,23 @@ def request_page(request: PromotionRequest) -> list[Line]:
     ):
         lines += section(title, aligned([_evidence_cells(row) for row in rows], widest=26))
     return lines
+
+
+def obstacle_text(obstacle: Obstacle, request: PromotionRequest) -> str:
+    """What stands against an act of the reader, in words for the reader."""
+    match obstacle:
+        case Obstacle.CLOSED:
+            return f"the request is {request.status}"
+        case Obstacle.EXPIRED:
+            return f"the request expired at {time_text(request.expires_at)}"
+        case Obstacle.DECIDED:
+            return "you have decided on it already"
+        case Obstacle.REQUESTED:
+            return "four eyes: you requested it"
+        case Obstacle.TRAINED:
+            return "four eyes: you trained it"
+        case Obstacle.OF_ANOTHER:
+            return f"only {safe(request.requested_by)}, who made it, or an admin withdraws it"
 
 
 def _replaced(request: PromotionRequest) -> str:
