@@ -1,5 +1,6 @@
 """The pure rules of promotion."""
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,10 +8,17 @@ from typing import Any
 import pytest
 
 from fixtures.registries import plain_spec
+from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, PromotionSpec
 from pilothouse.domain.promotion import Obstacle, RequestAct, effective_policy, loosened, obstacle_to
-from pilothouse.domain.records import Decision, PromotionRequest, RequestStatus, WorkspacePolicy
+from pilothouse.domain.records import (
+    Decision,
+    EffectivePolicy,
+    PromotionRequest,
+    RequestStatus,
+    WorkspacePolicy,
+)
 from pilothouse.domain.roles import Actor, Grant, Role
 
 GATES: dict[str, Any] = {
@@ -45,7 +53,30 @@ def test_the_floor_tightens_and_never_loosens(
     found = effective_policy(PromotionSpec(*model), WorkspacePolicy(*floor))
 
     assert (found.approvals, found.four_eyes, found.automatic) == expected
-    assert found.expires == timedelta(days=7)
+    assert found.expires == timedelta(days=7).total_seconds()
+
+
+def test_a_policy_is_stored_and_hashed_as_ever() -> None:
+    policy = EffectivePolicy(approvals=2, four_eyes=True, automatic=False, expires=604_800)
+    text = '{"approvals":2,"automatic":false,"expires":604800,"four_eyes":true}'
+
+    assert canonical_json(policy.to_plain()) == text
+    assert policy.digest == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("approvals", "status", "signed", "needed"),
+    [
+        (2, RequestStatus.OPEN, False, 2),
+        (0, RequestStatus.OPEN, False, 1),  # automatic, and held back
+        (0, RequestStatus.DEPLOYED, False, 0),
+        (0, RequestStatus.DEPLOYED, True, 1),
+    ],
+)
+def test_approvals_needed(approvals: int, status: RequestStatus, signed: bool, needed: int) -> None:
+    policy = EffectivePolicy(approvals=approvals, four_eyes=False, automatic=approvals == 0, expires=60)
+    decisions = REQUEST.decisions if signed else ()
+    assert replace(REQUEST, policy=policy, status=status, decisions=decisions).approvals_needed == needed
 
 
 def test_two_equal_policies_have_one_digest() -> None:
@@ -133,7 +164,7 @@ _AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 REQUEST = PromotionRequest(
     7, "delay", 3, ("ewr",), RequestStatus.OPEN, "olga", "sam", "", _AT, _AT + timedelta(minutes=1), None,
-    policy={"approvals": 2, "four_eyes": True, "automatic": False, "expires": 60}, policy_digest="p",
+    policy=EffectivePolicy(approvals=2, four_eyes=True, automatic=False, expires=60), policy_digest="p",
     evidence={}, evidence_digest="e", decisions=(Decision("pia", "approve", "", "e", "p", _AT),),
 )  # fmt: skip
 

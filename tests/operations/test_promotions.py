@@ -166,7 +166,7 @@ def test_the_workspace_policy_is_a_floor(example: Example) -> None:
 
     policy = ask(example).policy
 
-    assert (policy["approvals"], policy["four_eyes"], policy["automatic"]) == (2, True, False)
+    assert (policy.approvals, policy.four_eyes, policy.automatic) == (2, True, False)
 
 
 def test_a_rejection_needs_a_reason_and_closes(example: Example) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilothouse.domain.records import EffectivePolicy
 from pilothouse.presentation.pages.evidence import evidence_lines
 from pilothouse.presentation.pages.raw import MOST_LINES, describe, to_json, to_toml
 from pilothouse.presentation.texts import (
@@ -93,7 +94,7 @@ def test_records_in_words() -> None:
     )
     assert code_text({"folder_digest": "b" * 64}) == "no git; folder bbbbbbbbbbbb"
     assert (
-        policy_text({"approvals": 2, "four_eyes": False, "expires": 604_800})
+        policy_text(EffectivePolicy(approvals=2, automatic=False, expires=604_800, four_eyes=False))
         == "2 approvals, expires after 1w"
     )
 

@@ -381,7 +381,7 @@ print(*done)
         done += [int(number) for number in out.split()]
 
     for request in requests:
-        assert done.count(request.id) == request.policy["approvals"]
+        assert done.count(request.id) == request.policy.approvals
         assert (
             promotions.get_request(example.services, example.actor("vera"), request.id).status == "deployed"
         )

@@ -1,39 +1,12 @@
 """The rules of promotion, pure: which policy is in force, who may approve, and what loosens a model file."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.model_spec import GatesSpec, MetricBound, ModelSpec, PromotionSpec
-from pilothouse.domain.records import PromotionRequest, RequestStatus, WorkspacePolicy
+from pilothouse.domain.records import EffectivePolicy, PromotionRequest, RequestStatus, WorkspacePolicy
 from pilothouse.domain.roles import Actor, Permission
-
-
-@dataclass(frozen=True, slots=True)
-class EffectivePolicy:
-    """A model's policy tightened by the workspace's floor. It is frozen into each request."""
-
-    approvals: int
-    four_eyes: bool
-    automatic: bool
-    expires: timedelta
-
-    def to_plain(self) -> dict[str, Any]:
-        """As it is stored in a request and shown; ``expires`` in seconds."""
-        return {
-            "approvals": self.approvals,
-            "four_eyes": self.four_eyes,
-            "automatic": self.automatic,
-            "expires": int(self.expires.total_seconds()),
-        }
-
-    @property
-    def digest(self) -> str:
-        """What a decision binds to."""
-        return canonical_digest(self.to_plain())
 
 
 def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectivePolicy:
@@ -48,13 +21,8 @@ def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectiveP
         approvals=approvals if automatic else max(1, approvals),
         four_eyes=model.four_eyes or floor.four_eyes,
         automatic=automatic,
-        expires=timedelta(seconds=model.expires),
+        expires=model.expires,
     )
-
-
-def approvals_needed(policy: dict[str, Any]) -> int:
-    """The approvals that a request needs that was not deployed automatically: at least one."""
-    return max(1, int(policy["approvals"]))
 
 
 class RequestAct(StrEnum):
@@ -91,7 +59,7 @@ def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: d
         return None if is_theirs else Obstacle.OF_ANOTHER
     if any(decision.actor == actor.name for decision in request.decisions):
         return Obstacle.DECIDED
-    if act is RequestAct.APPROVE and request.policy["four_eyes"]:
+    if act is RequestAct.APPROVE and request.policy.four_eyes:
         if request.requested_by == actor.name:
             return Obstacle.REQUESTED
         if request.trained_by == actor.name:

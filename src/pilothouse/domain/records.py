@@ -1,10 +1,11 @@
 """What the registry holds, as frozen values that screens and commands show. Times are aware datetimes in UTC."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
 from pilothouse.domain.jobs import JobStatus
 
@@ -155,6 +156,26 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
+class EffectivePolicy:
+    """A model's policy tightened by the workspace's floor. It is frozen into each request."""
+
+    approvals: int
+    automatic: bool
+    expires: int
+    """Seconds from the request on."""
+    four_eyes: bool
+
+    def to_plain(self) -> dict[str, Any]:
+        """As it is stored in a request, and hashed."""
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """What a decision binds to."""
+        return canonical_digest(self.to_plain())
+
+
+@dataclass(frozen=True, slots=True)
 class PromotionRequest:
     """A request with its frozen evidence and policy."""
 
@@ -169,7 +190,7 @@ class PromotionRequest:
     recorded_at: datetime
     expires_at: datetime
     closed_at: datetime | None
-    policy: dict[str, Any]
+    policy: EffectivePolicy
     policy_digest: str
     evidence: dict[str, Any]
     evidence_digest: str
@@ -180,6 +201,12 @@ class PromotionRequest:
     def approvals(self) -> int:
         """Approvals so far."""
         return sum(d.verdict == "approve" for d in self.decisions)
+
+    @property
+    def approvals_needed(self) -> int:
+        """Approvals that deploy it: at least one, unless it went live without any."""
+        went_live_alone = self.status is RequestStatus.DEPLOYED and not self.decisions
+        return self.policy.approvals if went_live_alone else max(1, self.policy.approvals)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pilothouse.domain.job_kinds import KINDS
 
 if TYPE_CHECKING:
     from pilothouse.domain.monitoring import EstimateReading, PerformanceReading
-    from pilothouse.domain.records import Job
+    from pilothouse.domain.records import EffectivePolicy, Job
 
 CELL_LIMIT = 256
 LINE_LIMIT = 4_096
@@ -173,18 +173,17 @@ def code_text(code: Mapping[str, Any]) -> str:
     return f"commit {str(commit)[:12]}{branch}{', uncommitted changes' if code.get('dirty') else ''}"
 
 
-def policy_text(policy: Mapping[str, Any]) -> str:
+def policy_text(policy: "EffectivePolicy") -> str:
     """``2 approvals, four eyes, expires after 1w``."""
     from pilothouse.domain.dataclass_reader import format_duration
 
-    approvals = int(policy.get("approvals", 0))
-    parts = [f"{approvals} approval{'' if approvals == 1 else 's'}"]
-    if policy.get("four_eyes"):
+    parts = [f"{policy.approvals} approval{'' if policy.approvals == 1 else 's'}"]
+    if policy.four_eyes:
         parts.append("four eyes (the approver is neither requester nor trainer)")
-    if policy.get("automatic"):
+    if policy.automatic:
         parts.append("a version that passes every gate deploys by itself")
-    if policy.get("expires"):
-        parts.append(f"expires after {format_duration(int(policy['expires']))}")
+    if policy.expires:
+        parts.append(f"expires after {format_duration(policy.expires)}")
     return ", ".join(parts)
 
 

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
+from pilothouse.domain.dataclass_reader import read_dataclass
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.records import Comment, Decision, EffectivePolicy, PromotionRequest, RequestStatus
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.values import from_json, from_us, to_us
 
@@ -27,8 +29,7 @@ class NewRequest:
     trained_by: str
     reason: str
     expires_at: datetime
-    policy: dict[str, Any]
-    policy_digest: str
+    policy: EffectivePolicy
     evidence: dict[str, Any]
     evidence_digest: str
 
@@ -96,8 +97,8 @@ def add(connection: Connection, request: NewRequest, *, at: datetime, supersedes
             request.reason,
             to_us(at),
             to_us(request.expires_at),
-            canonical_json(request.policy),
-            request.policy_digest,
+            canonical_json(request.policy.to_plain()),
+            request.policy.digest,
             canonical_json(request.evidence),
             request.evidence_digest,
             request.model,
@@ -189,7 +190,7 @@ def _request(connection: Connection, row: Row, comments: tuple[Comment, ...]) ->
         recorded_at=from_us(row["recorded_at"]),
         expires_at=from_us(row["expires_at"]),
         closed_at=from_us(row["closed_at"]),
-        policy=from_json(row["policy"]),
+        policy=_policy(row),
         policy_digest=row["policy_digest"],
         evidence=from_json(row["evidence"]),
         evidence_digest=row["evidence_digest"],
@@ -206,3 +207,13 @@ def _request(connection: Connection, row: Row, comments: tuple[Comment, ...]) ->
         ),
         comments=comments,
     )
+
+
+def _policy(row: Row) -> EffectivePolicy:
+    problems: list[str] = []
+    policy = read_dataclass(EffectivePolicy, from_json(row["policy"]), "policy", problems)
+    if policy is None:
+        raise IntegrityError(
+            f"the registry is damaged: request {row['id']}: {problems[0]}: restore a backup into a new folder"
+        )
+    return policy

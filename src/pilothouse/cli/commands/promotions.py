@@ -54,7 +54,7 @@ def requests(session: Session, status: str | None) -> None:
                 version_uri(r.model, r.version),
                 " ".join(r.targets),
                 r.status,
-                f"{r.approvals}/{r.policy['approvals']}",
+                f"{r.approvals}/{r.approvals_needed}",
                 r.requested_by,
                 texts.time_text(r.recorded_at),
                 r.reason,
@@ -108,7 +108,7 @@ def approve(session: Session, number: int, digest: str, reason: str) -> None:
     if session.as_json:
         show_json(found)
         return
-    say(f"request {number} is {found.status}: {found.approvals} of {found.policy['approvals']} approvals")
+    say(f"request {number} is {found.status}: {found.approvals} of {found.approvals_needed} approvals")
 
 
 @click.command()

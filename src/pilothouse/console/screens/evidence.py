@@ -64,7 +64,7 @@ class EvidenceView(PageView[PromotionRequest]):
         if self.data is None:
             return
         request = self.data
-        needed = int(request.policy.get("approvals", 1))
+        needed = request.approvals_needed
         last = request.approvals + 1 >= needed
         places = " ".join(request.targets)
         effect = (
@@ -140,8 +140,8 @@ class EvidenceView(PageView[PromotionRequest]):
                 else:
                     found = promotions.comment(services, actor, request.id, text)
                     return f"comment kept with request {found.id}"
-                needed = found.policy.get("approvals", "?")
-                return f"request {found.id} is {found.status}: {found.approvals} of {needed} signatures"
+                signed = f"{found.approvals} of {found.approvals_needed} signatures"
+                return f"request {found.id} is {found.status}: {signed}"
 
             self.perform("done", operation)
 

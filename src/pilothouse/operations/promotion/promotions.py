@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError
 from pilothouse.domain.identifiers import parse_reference, version_uri
-from pilothouse.domain.promotion import Obstacle, RequestAct, approvals_needed, obstacle_to
+from pilothouse.domain.promotion import Obstacle, RequestAct, obstacle_to
 from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import (
@@ -62,8 +62,7 @@ def approve(
             )
         _check_incumbents(change.connection, request)
         _decide(change, request, "approve", words)
-        needed = approvals_needed(request.policy)
-        if request.approvals + 1 >= needed:
+        if request.approvals + 1 >= request.approvals_needed:
             version = require_version(change.connection, version_uri(request.model, request.version))
             deploy_request(
                 services, change, request, version, kind="promotion", reason=words or request.reason
@@ -168,7 +167,7 @@ def _decide(change: Change, request: PromotionRequest, verdict: str, reason: str
             "evidence_digest": request.evidence_digest,
             "policy_digest": request.policy_digest,
             "approvals": request.approvals + (verdict == "approve"),
-            "needed": approvals_needed(request.policy),
+            "needed": request.approvals_needed,
         },
     )
 

@@ -1,13 +1,14 @@
 """Filing a promotion request: may it be made, what is frozen in it, and where it goes live without hands."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError
 from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.promotion import EffectivePolicy, effective_policy
-from pilothouse.domain.records import PromotionRequest, Version, VersionStatus
+from pilothouse.domain.promotion import effective_policy
+from pilothouse.domain.records import EffectivePolicy, PromotionRequest, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.catalogue import require_request, require_run, spec_of_model
@@ -74,9 +75,8 @@ def file_request(
         requested_by=change.actor.name,
         trained_by=require_run(connection, version).started_by,
         reason=reason,
-        expires_at=change.at + policy.expires,
-        policy=policy.to_plain(),
-        policy_digest=policy.digest,
+        expires_at=change.at + timedelta(seconds=policy.expires),
+        policy=policy,
         evidence=evidence,
         evidence_digest=canonical_digest(evidence),
     )
@@ -90,8 +90,8 @@ def file_request(
             "version": version_uri(version.model, version.number),
             "targets": list(new.targets),
             "reason": reason,
-            "policy": new.policy,
-            "policy_digest": new.policy_digest,
+            "policy": policy.to_plain(),
+            "policy_digest": policy.digest,
             "evidence_digest": new.evidence_digest,
         },
     )

@@ -13,7 +13,6 @@ _OUTCOMES: dict[str, Tone] = {"●": "good", "✖": "bad", "◌": "dim"}
 def request_page(request: PromotionRequest) -> list[Line]:
     """Everything about the request; gates and metrics stand high, digests low."""
     is_open = request.status is RequestStatus.OPEN
-    needed = int(request.policy.get("approvals", 0))
     until = (
         f"expires {time_text(request.expires_at)}" if is_open else f"closed {time_text(request.closed_at)}"
     )
@@ -22,7 +21,7 @@ def request_page(request: PromotionRequest) -> list[Line]:
         ("why", request.reason or "no reason given"),
         ("asked by", f"{request.requested_by} on {time_text(request.recorded_at)}{trained}"),
         ("replaces", _replaced(request)),
-        ("signatures", f"{request.approvals} of {needed}, {until}"),
+        ("signatures", f"{request.approvals} of {request.approvals_needed}, {until}"),
         ("policy", policy_text(request.policy)),
         ("evidence", request.evidence_digest),
     ]

@@ -51,7 +51,7 @@ def request_table(requests: Sequence[PromotionRequest], mine: frozenset[int], no
                 cell(f"{r.model}/{r.version}", "strong"),
                 cell(" ".join(r.targets)),
                 request_cell(r.status),
-                cell(f"{r.approvals}/{r.policy.get('approvals', '?')}"),
+                cell(f"{r.approvals}/{r.approvals_needed}"),
                 cell(r.requested_by),
                 cell(age_text(r.recorded_at, now)),
                 cell(ago_text(r.expires_at, now) if r.status == "open" else ""),
