@@ -17,6 +17,7 @@ from pilothouse.domain.alert_rules import (
     worst_health,
 )
 from pilothouse.domain.monitoring import Health
+from pilothouse.domain.triggers import Hindrance
 
 US_DAY = DAY * 1_000_000
 
@@ -81,19 +82,25 @@ def state(
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "hindrance", "words"),
     [
-        (state(paused="holidays"), "automation is paused: holidays"),
-        (state(running=7), "training job 7"),
-        (state(request=3), "promotion request 3"),
-        (state(earlier=(90,)), "10.0 days of event time ago; the cool-down is 14 days"),
-        (state(earlier=(71, 85, 86)), "budget of 3 retrainings in 30 days"),
+        (state(paused="holidays"), Hindrance.PAUSED, "automation is paused: holidays"),
+        (state(paused=""), Hindrance.PAUSED, "automation is paused"),
+        (state(running=7), Hindrance.RUNNING, "training job 7"),
+        (state(request=3), Hindrance.UNDECIDED, "promotion request 3"),
+        (
+            state(earlier=(90,)),
+            Hindrance.COOLING_DOWN,
+            "10.0 days of event time ago; the cool-down is 14 days",
+        ),
+        (state(earlier=(71, 85, 86)), Hindrance.OVER_BUDGET, "budget of 3 retrainings in 30 days"),
     ],
 )
-def test_why_no_retraining_starts_is_said(given: RetrainingState, words: str) -> None:
-    reason = why_not_retrain(given, 100 * US_DAY, 14 * DAY, 3)
-    assert reason is not None
-    assert words in reason
+def test_why_no_retraining_starts_is_said(given: RetrainingState, hindrance: Hindrance, words: str) -> None:
+    refusal = why_not_retrain(given, 100 * US_DAY, 14 * DAY, 3)
+    assert refusal is not None
+    assert refusal.hindrance is hindrance
+    assert words in refusal.text
 
 
 def test_a_retraining_starts_after_cool_down_and_within_budget() -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.domain.errors import ConflictError
 from pilothouse.sqlite import driver
-from pilothouse.store import incidents, migrations
+from pilothouse.store import incidents, migrations, schedules
 from pilothouse.store.connection import Registry
 from pilothouse.store.migrations import MIGRATIONS, SCHEMA
+from pilothouse.store.schedules import RunState
 
 
 def schema_of(registry: Registry) -> dict[str, str]:
@@ -80,6 +82,39 @@ def test_cron_lines_that_fire_on_more_days_than_they_did_catch_nothing_up(
     registry.close()
     assert begun <= since[0] <= time.time_ns() // 1_000
     assert since[1:] == [7] * 4
+
+
+def test_runs_of_an_older_form_that_failed_are_told_from_those_that_did_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_form(tmp_path / "old.db", 10, monkeypatch)
+    connection = driver.connect(str(tmp_path / "old.db"))
+    said = ("job 3", "failed: the disk is full", "failed", "windows are evaluated")
+    with connection:
+        connection.execute(
+            "INSERT INTO schedules (id, model_id, name, action, every_s, timezone, recorded_at) "
+            "VALUES (1, 1, 'often', 'train', 60, 'UTC', 1)"
+        )
+        for number, outcome in enumerate(said, 1):
+            connection.execute(
+                "INSERT INTO schedule_fires (id, schedule_id, nominal_at, decision, outcome, recorded_at) "
+                "VALUES (?, 1, ?, 'run', 'on time', 1)",
+                (number, number),
+            )
+            connection.execute(
+                "INSERT INTO schedule_outcomes (fire_id, outcome, recorded_at) VALUES (?, ?, 1)",
+                (number, outcome),
+            )
+    connection.close()
+    registry = Registry.upgrade(tmp_path / "old.db")
+    with registry.read() as connection:
+        fires = schedules.fires(connection, 1, 10)
+    assert [(fire.outcome, fire.ended) for fire in reversed(fires)] == [
+        (outcome, RunState.FAILED if outcome.startswith("failed: ") else RunState.DONE) for outcome in said
+    ]
+    with pytest.raises(ConflictError, match="permanent"), registry.transaction() as connection:
+        connection.execute("UPDATE schedule_outcomes SET state = 'done'")
+    registry.close()
 
 
 @pytest.mark.parametrize("count", range(1, SCHEMA.version))

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pilothouse.domain.triggers import Hindrance
 from pilothouse.domain.wire import (
     CodedTexts,
     Outcome,
@@ -23,7 +24,7 @@ from pilothouse.domain.wire import (
     code_texts,
     pack_timings,
 )
-from pilothouse.telemetry import TelemetryStore, VersionFacts, outcome_matching, streams
+from pilothouse.telemetry import TelemetryStore, VersionFacts, outcome_matching, readings, streams
 from pilothouse.telemetry.schema import _FIRST
 from pilothouse.telemetry.streams import EXAMPLES_A_REASON, rejected_counts
 from support.flight_batches import NOW_US, batch_of, batches, flights, specification
@@ -162,6 +163,21 @@ def test_outcomes_wait_in_bounds(store: TelemetryStore, monkeypatch: pytest.Monk
     assert shown(store) == {"too many outcomes wait": 3}
 
 
+SAID = {
+    "automation is paused": Hindrance.PAUSED,
+    "automation is paused: audit week": Hindrance.PAUSED,
+    "automation is paused by olga: audit week": Hindrance.PAUSED,
+    "training job 7 of this model has not ended yet": Hindrance.RUNNING,
+    "promotion request 3 of this model waits for a decision": Hindrance.UNDECIDED,
+    "a retraining started 3.0 days of event time ago; the cool-down is 28 days": Hindrance.COOLING_DOWN,
+    "the budget of 2 retrainings in 30 days of event time is used up": Hindrance.OVER_BUDGET,
+    "the budget of 6 trainings in 24 hours is used up": Hindrance.OVER_BUDGET,
+    "models/flight-delay/model.toml: cannot be read: gone": Hindrance.REFUSED,
+    "training job 7 started as of 2013-05-01 00:00": None,
+}
+"""What the first releases said of a wish for a retraining, and what it means."""
+
+
 def test_a_file_of_the_first_release_is_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pilothouse.sqlite import driver
     from pilothouse.statistics.encoding import pack as first_frame
@@ -199,6 +215,10 @@ def test_a_file_of_the_first_release_is_read_on(tmp_path: Path, monkeypatch: pyt
     )
     connection.execute("INSERT INTO clocks VALUES ('ewr',?,?,NULL,0)", (last, NOW_US))
     connection.execute("INSERT INTO rejected VALUES (1,5,'why',3,'m',1,'ewr','p',1,'e',NULL)")
+    connection.executemany(
+        "INSERT INTO retrainings VALUES (NULL,?,'flight-delay',1,'ewr','performance',9,9,?,?,9)",
+        [(number, None if found else 7, words) for number, (words, found) in enumerate(SAID.items())],
+    )
     empty = first_frame(
         "L", {"requests": 0, "rows": 0, "total": 0, "longest": 0}, {"buckets": times[:0], "counts": times[:0]}
     )
@@ -214,6 +234,9 @@ def test_a_file_of_the_first_release_is_read_on(tmp_path: Path, monkeypatch: pyt
     assert (places.tolist(), truth) == ([3], ["1"])
     assert shown(store) == {"why": 3}
     assert store.clock("ewr", "flight-delay") == store.clock("ewr")
+    with store.read() as connection:
+        notes = readings.retraining_notes(connection, "flight-delay")
+    assert {note.reason: note.hindrance for note in notes} == SAID
     store.check()
     store.close()
 

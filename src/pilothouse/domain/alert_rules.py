@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pilothouse.domain.monitoring import Health
+from pilothouse.domain.triggers import Hindrance, Refusal, training_goes_on
 
 SECOND_US = 1_000_000
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -75,25 +76,25 @@ class RetrainingState:
     """Event times at which alerts started trainings of this model."""
 
 
-def why_not_retrain(state: RetrainingState, event_us: int, cooldown: int, budget: int) -> str | None:
-    """Why no retraining starts now, in words; None where one may start."""
+def why_not_retrain(state: RetrainingState, event_us: int, cooldown: int, budget: int) -> Refusal | None:
+    """Why no retraining starts now; None where one may start."""
     if state.paused_because is not None:
-        return (
-            f"automation is paused: {state.paused_because}"
-            if state.paused_because
-            else "automation is paused"
-        )
+        because = f": {state.paused_because}" if state.paused_because else ""
+        return Refusal(Hindrance.PAUSED, f"automation is paused{because}")
     if state.running_job is not None:
-        return f"training job {state.running_job} of this model has not ended yet"
+        return training_goes_on(state.running_job)
     if state.open_request is not None:
-        return f"promotion request {state.open_request} of this model waits for a decision"
+        words = f"promotion request {state.open_request} of this model waits for a decision"
+        return Refusal(Hindrance.UNDECIDED, words)
     newest = max(state.earlier_us, default=None)
     if newest is not None and event_us - newest < cooldown * SECOND_US:
         days = (event_us - newest) / (DAY * SECOND_US)
-        return f"a retraining started {days:.1f} days of event time ago; the cool-down is {cooldown / DAY:g} days"
+        words = f"a retraining started {days:.1f} days of event time ago; the cool-down is {cooldown / DAY:g} days"
+        return Refusal(Hindrance.COOLING_DOWN, words)
     recent = sum(event_us - BUDGET_PERIOD * SECOND_US < earlier <= event_us for earlier in state.earlier_us)
     if recent >= budget:
-        return f"the budget of {budget} retrainings in 30 days of event time is used up"
+        words = f"the budget of {budget} retrainings in 30 days of event time is used up"
+        return Refusal(Hindrance.OVER_BUDGET, words)
     return None
 
 

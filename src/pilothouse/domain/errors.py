@@ -7,6 +7,7 @@ PilothouseError            exit code 1
 ├── NotFoundError          exit code 3   no such model, version, job, target …
 ├── NotAllowedError        exit code 4   the role or the policy forbids it
 ├── ConflictError          exit code 5   the state has moved on: already closed, superseded, live, held
+│   └── AutomationPausedError             automation asked while all of it is paused
 ├── IntegrityError         exit code 6   bytes, chain or database are not what was recorded
 ├── UnavailableError       exit code 7   the daemon, the hub, a lock, a disk: try again, or start it
 └── StaleAttemptError      exit code 5   a worker whose lease passed to another tries to commit
@@ -59,6 +60,10 @@ class ConflictError(PilothouseError):
 
 class StaleAttemptError(ConflictError):
     """A worker whose lease has passed to another attempt tried to commit its result."""
+
+
+class AutomationPausedError(ConflictError):
+    """Automation asked for something while all of it is paused."""
 
 
 class IntegrityError(PilothouseError):

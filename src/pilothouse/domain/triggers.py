@@ -3,9 +3,63 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
+
+
+class Hindrance(StrEnum):
+    """What keeps an alert or a trigger from starting a training."""
+
+    PAUSED = "paused"
+    """All automation is; asked again when it is not."""
+    RUNNING = "running"
+    """A training of the model is under way."""
+    UNDECIDED = "undecided"
+    """A promotion request of the model is open."""
+    COOLING_DOWN = "cooling down"
+    OVER_BUDGET = "over budget"
+    NO_RULE = "no rule"
+    """The model file in force has no such trigger."""
+    REFUSED = "refused"
+    """The training itself could not be queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why no training starts. ``words`` are for people and are read back by nobody; ``moment`` holds what the next look finds
+    changed, such as the seconds that are left."""
+
+    hindrance: Hindrance
+    words: str
+    moment: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return f"{self.words}: {self.moment}" if self.moment else self.words
+
+
+class EventStatus(StrEnum):
+    """Where something stands that set a trigger off."""
+
+    WAITING = "waiting"
+    STARTED = "started"
+    SUPERSEDED = "superseded"
+    REFUSED = "refused"
+    """Of an alert: it is not asked again but where automation was paused."""
+
+
+class ActivityState(StrEnum):
+    """Where something stands that automation did or left undone."""
+
+    DONE = "done"
+    GOING_ON = "going on"
+    WAITS = "waits"
+    NOTHING = "nothing"
+    """Left undone."""
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +74,30 @@ class TriggerState:
     """When alerts and triggers started trainings of this model in the last day."""
 
 
-def why_not_start(state: TriggerState, now_us: int, cooldown_s: int, budget_per_day: int) -> str | None:
-    """Why no training starts now, in words; None where one may start."""
+def why_not_start(state: TriggerState, now_us: int, cooldown_s: int, budget_per_day: int) -> Refusal | None:
+    """Why no training starts now; None where one may start."""
     if state.paused_because is not None:
-        return f"automation is paused: {state.paused_because}"
+        return Refusal(Hindrance.PAUSED, f"automation is paused: {state.paused_because}")
     if state.running_job is not None:
-        return f"training job {state.running_job} of this model has not ended yet"
+        return training_goes_on(state.running_job)
     if state.last_start_us is not None and now_us - state.last_start_us < cooldown_s * SECOND_US:
         left = cooldown_s - (now_us - state.last_start_us) // SECOND_US
-        return f"the cool-down of {cooldown_s} s is not over: {left} s are left"
+        words = f"the cool-down of {cooldown_s} s is not over"
+        return Refusal(Hindrance.COOLING_DOWN, words, f"{left} s are left")
     return why_over_budget(state.started_us, now_us, budget_per_day)
 
 
-def why_over_budget(started_us: Sequence[int], now_us: int, budget_per_day: int) -> str | None:
-    """The day's budget in words where it is used up; None where it is not."""
+def training_goes_on(job: int) -> Refusal:
+    """A training of the model has not ended."""
+    return Refusal(Hindrance.RUNNING, f"training job {job} of this model has not ended yet")
+
+
+def why_over_budget(started_us: Sequence[int], now_us: int, budget_per_day: int) -> Refusal | None:
+    """The day's budget where it is used up; None where it is not."""
     recent = sum(now_us - DAY_US < started <= now_us for started in started_us)
     if recent >= budget_per_day:
-        return f"the budget of {budget_per_day} trainings in 24 hours is used up"
+        words = f"the budget of {budget_per_day} trainings in 24 hours is used up"
+        return Refusal(Hindrance.OVER_BUDGET, words)
     return None
 
 
@@ -47,8 +108,7 @@ class Firing:
     at: datetime
     what: str
     key: str
-    status: str
-    """``started``, ``waiting``, ``superseded`` or ``refused``."""
+    status: EventStatus
     reason: str
     job: int | None
 
@@ -88,6 +148,5 @@ class ActivityEntry:
     what: str
     why: str
     next: str
-    state: str
-    """``done``, ``going on``, ``waits``, ``nothing`` (left undone) or ``failed``."""
+    state: ActivityState
     job: int | None = None

@@ -122,6 +122,16 @@ def _begin_either_day(connection: Connection) -> None:
             )
 
 
+def _say_which_runs_failed(connection: Connection) -> None:
+    """Whether a scheduled run failed stood in the first word of its outcome alone."""
+    connection.execute("DROP TRIGGER schedule_outcomes_refuses_update")
+    connection.execute(
+        "ALTER TABLE schedule_outcomes ADD COLUMN state TEXT NOT NULL DEFAULT 'done' CHECK (state IN ('done', 'failed'))"
+    )
+    connection.execute("UPDATE schedule_outcomes SET state = 'failed' WHERE outcome LIKE 'failed: %'")
+    _refuse(connection, "schedule_outcomes", "UPDATE")
+
+
 MIGRATIONS: dict[str, Migration] = {
     "registry_1": Migration(
         parts=("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"),
@@ -142,6 +152,7 @@ MIGRATIONS: dict[str, Migration] = {
     "registry_8": Migration(parts=("0008_lists.sql",)),
     "registry_9": Migration(parts=("0009_incident_lists.sql",)),
     "registry_10": Migration(change=_begin_either_day),
+    "registry_11": Migration(change=_say_which_runs_failed),
 }
 """Migrations by name, in order."""
 

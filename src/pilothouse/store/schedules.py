@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 from pilothouse.domain.dataclass_reader import format_duration
@@ -23,6 +24,13 @@ _SELECT = (
 
 Decision = Literal["past", "run", "merged", "skipped"]
 """Decision about a nominal time; ``past``: made before decisions were recorded."""
+
+
+class RunState(StrEnum):
+    """How a run of a schedule ended."""
+
+    DONE = "done"
+    FAILED = "failed"
 
 
 def find(connection: Connection, schedule_id: int) -> Schedule | None:
@@ -120,7 +128,9 @@ class Fire:
     merged_into: datetime | None
     recorded_at: datetime
     outcome: str
-    """Empty while a run has none yet."""
+    """In words; empty while a run has none yet."""
+    ended: RunState | None = None
+    """None while a run has not ended, and where nothing was run."""
 
 
 def add_fires(
@@ -149,7 +159,13 @@ def add_fires(
 
 
 def add_outcome(
-    connection: Connection, schedule_id: int, nominal: datetime, outcome: str, *, at: datetime
+    connection: Connection,
+    schedule_id: int,
+    nominal: datetime,
+    state: RunState,
+    outcome: str,
+    *,
+    at: datetime,
 ) -> bool:
     """Record the outcome of a run; False where that was recorded before."""
     row = connection.execute(
@@ -160,8 +176,8 @@ def add_outcome(
     if row is None:
         return False
     connection.execute(
-        "INSERT INTO schedule_outcomes (fire_id, outcome, recorded_at) VALUES (?, ?, ?)",
-        (row["fire_id"], outcome, to_us(at)),
+        "INSERT INTO schedule_outcomes (fire_id, state, outcome, recorded_at) VALUES (?, ?, ?, ?)",
+        (row["fire_id"], str(state), outcome, to_us(at)),
     )
     return True
 
@@ -201,7 +217,10 @@ def fires_lately(connection: Connection, model: str | None, limit: int) -> list[
     return [(schedule, fire) for schedule, fire in pairs if schedule is not None]
 
 
-_FIRES = "SELECT f.*, o.outcome AS came_of_it FROM schedule_fires f LEFT JOIN schedule_outcomes o ON o.fire_id = f.id "
+_FIRES = (
+    "SELECT f.*, o.outcome AS came_of_it, o.state AS ended "
+    "FROM schedule_fires f LEFT JOIN schedule_outcomes o ON o.fire_id = f.id "
+)
 
 
 def _fire(row: Row) -> Fire:
@@ -212,6 +231,7 @@ def _fire(row: Row) -> Fire:
         from_us(row["merged_into"]),
         from_us(row["recorded_at"]),
         row["came_of_it"] or ("" if row["decision"] == "run" else row["outcome"]),
+        RunState(row["ended"]) if row["ended"] else None,
     )
 
 

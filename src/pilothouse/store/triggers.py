@@ -3,13 +3,12 @@ started."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.triggers import EventStatus
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.values import from_json, from_us, to_us
-
-Status = Literal["waiting", "started", "superseded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class TriggerEvent:
     trigger: str
     key: str
     what: str
-    status: Status
+    status: EventStatus
     reason: str
     """Reason why no job has started yet, or the event that superseded it."""
     job: int | None
@@ -150,7 +149,7 @@ def _event(row: Row) -> TriggerEvent:
         row["trigger"],
         row["key"],
         row["what"],
-        row["status"],
+        EventStatus(row["status"]),
         row["reason"],
         row["job_id"],
         from_us(row["seen_at"]),

@@ -5,6 +5,7 @@ over both: a reading is written first, its alerts next, and only then it is mark
 same alerts again (they are keyed too) and never another reading.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -14,6 +15,7 @@ import msgspec
 from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.figure_context import Grounds
+from pilothouse.domain.triggers import Hindrance
 from pilothouse.sqlite import Connection
 
 T = TypeVar("T")
@@ -336,14 +338,18 @@ class RetrainingNote:
     clock_us: int
     job: int | None
     reason: str
+    """In words, for people."""
+    hindrance: Hindrance | None = None
+    """What stood against one; None where there is a job."""
 
 
 def note_retraining(connection: Connection, note: RetrainingNote, now_us: int) -> None:
     """Store the result of an alert's request for a retraining; a later one for the same window replaces the earlier."""
     connection.execute(
-        "INSERT INTO retrainings (alert_id, model, version, target, kind, window_end, clock, job_id, reason, recorded) "
-        "VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (alert_id, window_end) DO UPDATE SET clock=excluded.clock, "
-        "job_id=excluded.job_id, reason=excluded.reason, recorded=excluded.recorded",
+        "INSERT INTO retrainings "
+        "(alert_id, model, version, target, kind, window_end, clock, job_id, reason, hindrance, recorded) "
+        "VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (alert_id, window_end) DO UPDATE SET clock=excluded.clock, "
+        "job_id=excluded.job_id, reason=excluded.reason, hindrance=excluded.hindrance, recorded=excluded.recorded",
         (
             note.alert,
             note.model,
@@ -354,6 +360,7 @@ def note_retraining(connection: Connection, note: RetrainingNote, now_us: int) -
             note.clock_us,
             note.job,
             note.reason,
+            note.hindrance and str(note.hindrance),
             now_us,
         ),
     )
@@ -362,11 +369,12 @@ def note_retraining(connection: Connection, note: RetrainingNote, now_us: int) -
 def retraining_notes(connection: Connection, model: str, alert: int | None = None) -> list[RetrainingNote]:
     """Results of alerts' requests for a retraining of a model, oldest first."""
     rows = connection.execute(
-        "SELECT alert_id, model, version, target, kind, window_end, clock, job_id, reason FROM retrainings "
+        "SELECT alert_id, model, version, target, kind, window_end, clock, job_id, reason, hindrance FROM retrainings "
         "WHERE model=? AND (? IS NULL OR alert_id=?) ORDER BY id",
         (model, alert, alert),
     )
-    return [RetrainingNote(*row) for row in rows]
+    found = ((RetrainingNote(*rest), hindrance) for *rest, hindrance in rows)
+    return [dataclasses.replace(note, hindrance=Hindrance(code)) if code else note for note, code in found]
 
 
 def _reading(row: tuple[int, int, str, int, int, int, int, int, str]) -> Reading:

@@ -254,7 +254,20 @@ CREATE TABLE outcome_slices (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS = (_FIRST, _SEGMENTS, _SLICES)
+_HINDRANCES = """
+-- What stood against a training: a word of the program's, NULL where one started
+ALTER TABLE retrainings ADD COLUMN hindrance TEXT;
+UPDATE retrainings SET hindrance = CASE
+    WHEN reason LIKE 'automation is paused%' THEN 'paused'
+    WHEN reason LIKE 'training job % has not ended yet' THEN 'running'
+    WHEN reason LIKE 'promotion request % waits for a decision' THEN 'undecided'
+    WHEN reason LIKE 'a retraining started %; the cool-down is %' THEN 'cooling down'
+    WHEN reason LIKE 'the budget of % is used up' THEN 'over budget'
+    ELSE 'refused' END
+  WHERE job_id IS NULL;
+"""
+
+MIGRATIONS = (_FIRST, _SEGMENTS, _SLICES, _HINDRANCES)
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 
 

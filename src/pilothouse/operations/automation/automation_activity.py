@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
+from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.records import Automation, Job, RequestStatus, Schedule
 from pilothouse.domain.roles import DAEMON, Actor
-from pilothouse.domain.triggers import ActivityEntry, Firing, Starter
+from pilothouse.domain.triggers import ActivityEntry, ActivityState, EventStatus, Firing, Refusal, Starter
 from pilothouse.operations.alerts.retraining_notes import retrainings
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.automation import retraining
@@ -14,7 +15,7 @@ from pilothouse.operations.automation.triggers import waits_for, why_not_now
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import jobs, models, requests, schedules, triggers, workspace
-from pilothouse.store.schedules import Fire
+from pilothouse.store.schedules import Fire, RunState
 from pilothouse.store.triggers import TriggerEvent
 from pilothouse.telemetry import from_us
 
@@ -83,7 +84,7 @@ def _of_trigger(
     spec: ModelSpec,
     trigger: TriggerSpec,
     used: int,
-    obstacle: str | None,
+    obstacle: Refusal | None,
     automation: Automation,
     event: TriggerEvent | None,
 ) -> Starter:
@@ -98,7 +99,7 @@ def _of_trigger(
         trigger.cooldown,
         used,
         spec.automation.budget_per_day,
-        obstacle or "",
+        obstacle.text if obstacle else "",
         automation.paused,
         newest,
     )
@@ -111,9 +112,10 @@ def _of_alerts(
     newest = None
     if notes:
         last = notes[-1]
-        status = "started" if last.job is not None else "refused"
+        status = EventStatus.STARTED if last.job is not None else EventStatus.REFUSED
         what = f"alert {last.alert}: {last.kind.replace('_', ' ')} of version {last.version} on {last.target}"
         newest = Firing(from_us(last.clock_us), what, f"alert {last.alert}", status, last.reason, last.job)
+    obstacle = retraining.why_not_now(services, spec)
     kinds = ", ".join(kind.replace("_", " ") for kind in spec.automation.retrain_on)
     return Starter(
         spec.name,
@@ -123,7 +125,7 @@ def _of_alerts(
         spec.automation.cooldown,
         used,
         spec.automation.budget_per_day,
-        retraining.why_not_now(services, spec) or "",
+        obstacle.text if obstacle else "",
         automation.paused,
         newest,
     )
@@ -137,14 +139,16 @@ def _job_entry(connection: Connection, job: Job) -> ActivityEntry:
             if job.started_at
             else f"{job.status}: {job.message or 'for a slot'}"
         )
-        return ActivityEntry(job.created_at, job.model, what, job.reason, words, "going on", job.id)
-    if job.status != "succeeded":
-        state = "nothing" if job.status == "cancelled" else "failed"
+        return ActivityEntry(
+            job.created_at, job.model, what, job.reason, words, ActivityState.GOING_ON, job.id
+        )
+    if job.status is not JobStatus.SUCCEEDED:
+        state = ActivityState.NOTHING if job.status is JobStatus.CANCELLED else ActivityState.FAILED
         return ActivityEntry(
             job.created_at, job.model, what, job.reason, f"{job.status}: {job.error}", state, job.id
         )
     return ActivityEntry(
-        job.created_at, job.model, what, job.reason, _came_of(connection, job), "done", job.id
+        job.created_at, job.model, what, job.reason, _came_of(connection, job), ActivityState.DONE, job.id
     )
 
 
@@ -166,7 +170,7 @@ def _came_of(connection: Connection, job: Job) -> str:
 
 
 def _event_entry(event: TriggerEvent) -> ActivityEntry:
-    state = "waits" if event.status == "waiting" else "nothing"
+    state = ActivityState.WAITS if event.status is EventStatus.WAITING else ActivityState.NOTHING
     return ActivityEntry(
         event.seen_at,
         event.model,
@@ -177,20 +181,19 @@ def _event_entry(event: TriggerEvent) -> ActivityEntry:
     )
 
 
+_ENDS = {
+    None: ActivityState.GOING_ON,
+    RunState.DONE: ActivityState.DONE,
+    RunState.FAILED: ActivityState.FAILED,
+}
+
+
 def _fired_entry(schedule: Schedule, fire: Fire) -> ActivityEntry | None:
     """What a nominal time came to where there is no job of it; None where there is one, or nothing to tell yet."""
-    failed = fire.outcome.startswith("failed")
+    failed = fire.ended is RunState.FAILED
     if fire.decision == "past" or (fire.decision == "run" and schedule.action == "train" and not failed):
         return None
-    state = (
-        "nothing"
-        if fire.decision != "run"
-        else "failed"
-        if failed
-        else "done"
-        if fire.outcome
-        else "going on"
-    )
+    state = _ENDS[fire.ended] if fire.decision == "run" else ActivityState.NOTHING
     why = f"schedule {schedule.name}, {fire.nominal:%Y-%m-%d %H:%M} UTC"
     return ActivityEntry(
         fire.recorded_at, schedule.model, f"{schedule.action}: {fire.decision}", why, fire.outcome, state

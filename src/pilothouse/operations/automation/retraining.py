@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from pilothouse.domain.alert_rules import RetrainingState, why_not_retrain
-from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.errors import AutomationPausedError, PilothouseError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Alert, AlertStatus, RequestStatus
 from pilothouse.domain.roles import DAEMON
-from pilothouse.domain.triggers import why_over_budget
+from pilothouse.domain.triggers import Hindrance, Refusal, why_over_budget
 from pilothouse.operations.alerts.alerts import note_retraining
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.services import Services
@@ -16,8 +16,6 @@ from pilothouse.store import alerts as alert_store
 from pilothouse.store import jobs, requests, triggers, workspace
 from pilothouse.telemetry import from_us, readings, to_us
 from pilothouse.telemetry.readings import RetrainingNote
-
-_PAUSED = "automation is paused"
 
 
 def consider(
@@ -45,7 +43,7 @@ def consider(
     if refusal is None:
         refusal = _over_budget(services, spec)
     if refusal is not None:
-        return _note(services, alert, window_end, clock, None, refusal)
+        return _note(services, alert, window_end, clock, refusal)
     reason = (
         f"alert {alert.id} on {alert.target}: {alert.summary} "
         f"({version_uri(alert.model, alert.version)}, window until {window_end:%Y-%m-%d %H:%M})"
@@ -53,20 +51,16 @@ def consider(
     try:
         options = TrainingOptions(as_of=clock, trigger_key=key, alert=alert.id)
         job = start_training(services, DAEMON, alert.model, options, reason=reason)
-    except PilothouseError as error:  # automation paused just now, a model file that cannot be read …
-        return _note(services, alert, window_end, clock, None, str(error))
-    return _note(
-        services,
-        alert,
-        window_end,
-        clock,
-        job.id,
-        f"training job {job.id} started as of {clock:%Y-%m-%d %H:%M}",
-    )
+    except AutomationPausedError as error:  # just now
+        return _note(services, alert, window_end, clock, Refusal(Hindrance.PAUSED, str(error)))
+    except PilothouseError as error:  # a model file that cannot be read …
+        return _note(services, alert, window_end, clock, Refusal(Hindrance.REFUSED, str(error)))
+    started_words = f"training job {job.id} started as of {clock:%Y-%m-%d %H:%M}"
+    return _note(services, alert, window_end, clock, None, job.id, started_words)
 
 
-def why_not_now(services: Services, spec: ModelSpec) -> str | None:
-    """Why an alert of the newest event would start no retraining, in words; None where it would."""
+def why_not_now(services: Services, spec: ModelSpec) -> Refusal | None:
+    """Why an alert of the newest event would start no retraining; None where it would."""
     clocks = [services.event_clock(target.name, spec.name) for target in spec.targets]
     clock = max((clock for clock in clocks if clock is not None), default=services.now())
     refusal = why_not_retrain(
@@ -75,7 +69,7 @@ def why_not_now(services: Services, spec: ModelSpec) -> str | None:
     return refusal or _over_budget(services, spec)
 
 
-def _over_budget(services: Services, spec: ModelSpec) -> str | None:
+def _over_budget(services: Services, spec: ModelSpec) -> Refusal | None:
     """By the wall clock, with what triggers started: a noisy model must not train all night."""
     now = services.now()
     with services.registry.read() as connection:
@@ -88,7 +82,7 @@ def consider_again(services: Services, spec: ModelSpec) -> list[RetrainingNote]:
     with services.telemetry.read() as connection:
         notes = readings.retraining_notes(connection, spec.name)
     newest = {note.alert: note for note in notes}
-    waiting = [note for note in newest.values() if note.job is None and note.reason.startswith(_PAUSED)]
+    waiting = [note for note in newest.values() if note.hindrance is Hindrance.PAUSED]
     if not waiting:
         return []
     with services.registry.read() as connection:
@@ -136,14 +130,20 @@ def _joined(
 ) -> RetrainingNote:
     if alert.retrain_job != job:
         note_retraining(services, alert.id, job)
-    return _note(
-        services, alert, window_end, clock, job, f"training job {job} was started for this window already"
-    )
+    words = f"training job {job} was started for this window already"
+    return _note(services, alert, window_end, clock, None, job, words)
 
 
 def _note(
-    services: Services, alert: Alert, window_end: datetime, clock: datetime, job: int | None, reason: str
+    services: Services,
+    alert: Alert,
+    window_end: datetime,
+    clock: datetime,
+    refusal: Refusal | None,
+    job: int | None = None,
+    reason: str = "",
 ) -> RetrainingNote:
+    """Keep what came of it: why not, or the job and what is to be said of it."""
     note = RetrainingNote(
         alert.id,
         alert.model,
@@ -153,7 +153,8 @@ def _note(
         to_us(window_end),
         to_us(clock),
         job,
-        reason,
+        refusal.text if refusal else reason,
+        refusal.hindrance if refusal else None,
     )
     with services.telemetry.transaction() as connection:
         readings.note_retraining(connection, note, to_us(services.now()))

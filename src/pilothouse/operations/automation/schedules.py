@@ -17,7 +17,7 @@ from pilothouse.operations.automation.schedule_times import due_times, nominal_t
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import schedules, workspace
-from pilothouse.store.schedules import Decision, Fire, Rule
+from pilothouse.store.schedules import Decision, Fire, Rule, RunState
 
 LATE_AFTER = timedelta(seconds=90)
 """A run that starts later than this after its time was missed: nothing ran, or the machine slept."""
@@ -116,10 +116,12 @@ def fire(services: Services, item: Due, act: Callable[[Schedule], str]) -> str |
     must do the same thing once however often it is called for one nominal time: after a crash before the record the
     schedule is due again. A PilothouseError that it raises is the outcome.
     """
-    outcome = _outcome(item.schedule, act)
+    state, outcome = _run(item.schedule, act)
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         schedule = item.schedule
-        if not schedules.add_outcome(change.connection, schedule.id, item.nominal, outcome, at=change.at):
+        if not schedules.add_outcome(
+            change.connection, schedule.id, item.nominal, state, outcome, at=change.at
+        ):
             return None
         change.record(
             "schedule.fired",
@@ -205,11 +207,11 @@ def trigger_key(schedule: Schedule, nominal: datetime) -> str:
     return f"schedule:{schedule.id}:{nominal.isoformat()}"
 
 
-def _outcome(schedule: Schedule, act: Callable[[Schedule], str]) -> str:
+def _run(schedule: Schedule, act: Callable[[Schedule], str]) -> tuple[RunState, str]:
     try:
-        return act(schedule)
+        return RunState.DONE, act(schedule)
     except PilothouseError as error:
-        return f"failed: {error}"
+        return RunState.FAILED, f"failed: {error}"
 
 
 def _switch(services: Services, actor: Actor, schedule_id: int, *, paused: bool, reason: str) -> Schedule:

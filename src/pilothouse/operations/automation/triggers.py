@@ -14,7 +14,7 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.domain.triggers import TriggerState, why_not_start
+from pilothouse.domain.triggers import Hindrance, Refusal, TriggerState, why_not_start
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.models.source_columns import source_path
@@ -191,31 +191,25 @@ def _start(
             options, reason = TrainingOptions(trigger_key=key), f"trigger {event.trigger}: {event.what}"
             job = start_training(services, DAEMON, spec.name, options, reason=reason).id
         except PilothouseError as error:  # automation paused just now, a model file that cannot be read …
-            refusal = str(error)
+            refusal = Refusal(Hindrance.REFUSED, str(error))
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         subject = f"{spec.name} {event.trigger}"
         if job is not None and triggers.started(change.connection, event.id, job, at=change.at):
             change.record("trigger.started", subject, {"what": event.what, "job": job})
-        elif job is None and triggers.note(
-            change.connection, event.id, _settled(refusal or ""), at=change.at
-        ):
-            change.record("trigger.waits", subject, {"what": event.what, "reason": refusal})
+        elif refusal is not None and triggers.note(change.connection, event.id, refusal.words, at=change.at):
+            # The words alone: with the seconds that are left the same reason would be news at every look.
+            change.record("trigger.waits", subject, {"what": event.what, "reason": refusal.text})
         else:
             return None
         return next(e for e in triggers.listed(change.connection, spec.name, 1_000) if e.id == event.id)
 
 
-def _settled(reason: str) -> str:
-    """Without the seconds that are left: else the same reason would be news at every look."""
-    return reason.partition(": ")[0] if reason.startswith("the cool-down") else reason
-
-
 def why_not_now(
     connection: Connection, spec: ModelSpec, trigger: TriggerSpec | None, now: datetime
-) -> str | None:
-    """Why a trigger would start nothing now, in words; None where it would."""
+) -> Refusal | None:
+    """Why a trigger would start nothing now; None where it would."""
     if trigger is None:
-        return "the model file in force has no such trigger any more"
+        return Refusal(Hindrance.NO_RULE, "the model file in force has no such trigger any more")
     automation = workspace.automation(connection)
     running = next(
         (job.id for job in jobs.listed(connection, model=spec.name, limit=100, trials=False)

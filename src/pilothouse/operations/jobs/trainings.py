@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.errors import (
-    ConflictError,
+    AutomationPausedError,
     InvalidInputError,
     ModelFileError,
     NotFoundError,
@@ -271,7 +271,7 @@ def _check_order(change: Change, options: TrainingOptions) -> None:
 def _check_not_paused(change: Change) -> None:
     state = workspace.automation(change.connection)
     if change.actor.name == DAEMON.name and state.paused:
-        raise ConflictError(f"automation is paused by {state.actor}: {state.reason}")
+        raise AutomationPausedError(f"automation is paused by {state.actor}: {state.reason}")
 
 
 def queue(change: Change, new: NewJob, facts: Mapping[str, Any] | None = None) -> Job:

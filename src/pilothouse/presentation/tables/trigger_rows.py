@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pilothouse.domain.dataclass_reader import format_duration
-from pilothouse.domain.triggers import ActivityEntry, Starter
+from pilothouse.domain.triggers import ActivityEntry, ActivityState, EventStatus, Starter
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.documents import Line, pairs
 from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import ABSENT, ago_text, safe, time_text
 
-_STATES: Mapping[str, tuple[str, Tone]] = {
-    "done": ("●", "good"),
-    "going on": ("▶", "info"),
-    "waits": ("○", "warn"),
-    "nothing": ("◌", "dim"),
-    "failed": ("✖", "bad"),
+_STATES: Mapping[ActivityState, tuple[str, Tone]] = {
+    ActivityState.DONE: ("●", "good"),
+    ActivityState.GOING_ON: ("▶", "info"),
+    ActivityState.WAITS: ("○", "warn"),
+    ActivityState.NOTHING: ("◌", "dim"),
+    ActivityState.FAILED: ("✖", "bad"),
 }
 
 
@@ -82,7 +82,8 @@ def _outcome(starter: Starter) -> Cell:
     if newest.job is not None:
         return Cell(f"job {newest.job}", "good")
     return Cell(
-        f"{safe(newest.status)}: {safe(newest.reason)}", "warn" if newest.status == "waiting" else "dim"
+        f"{safe(newest.status)}: {safe(newest.reason)}",
+        "warn" if newest.status is EventStatus.WAITING else "dim",
     )
 
 
@@ -120,7 +121,7 @@ def activity_lines(entry: ActivityEntry) -> list[Line]:
             ("why", entry.why or ABSENT),
             ("next", entry.next or ABSENT),
         ],
-        {"next": "bad" if entry.state == "failed" else ""},
+        {"next": "bad" if entry.state is ActivityState.FAILED else ""},
     )
 
 
@@ -138,7 +139,7 @@ def activity_table(entries: Sequence[ActivityEntry], now: datetime) -> Table:
                     cell(d.model),
                     Cell(f"{glyph} {safe(d.what)}", tone),
                     cell(d.why),
-                    cell(d.next, "bad" if d.state == "failed" else ""),
+                    cell(d.next, "bad" if d.state is ActivityState.FAILED else ""),
                 ),
             )
         )
