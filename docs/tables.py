@@ -188,7 +188,7 @@ def _rooms(package: str) -> list[tuple[str, str]]:
     found = []
     for path in sorted((PACKAGE / package).glob("*/__init__.py")) if package in _ROOMS else []:
         words = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-        found.append((f"`{package}/{path.parent.name}`", words.partition("\n")[0]))
+        found.append((f"`{package}/{path.parent.name}`", words.partition("\n")[0].replace("``", "`")))
     return found
 
 
