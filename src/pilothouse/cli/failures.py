@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 
 from pilothouse.domain.errors import PilothouseError, UnavailableError
-from pilothouse.presentation.texts import safe
+from pilothouse.domain.safe_text import safe
 
 INTERNAL_ERROR = 70
 _OF_THE_MACHINE = frozenset(

@@ -9,6 +9,7 @@ import click
 from pilothouse import __version__
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.safe_text import LINE_LIMIT, one_line
 from pilothouse.system.supported import check_system
 
 _COMMANDS = {
@@ -162,4 +163,4 @@ def run(arguments: Sequence[str] | None) -> object:
         click.echo(error.format_message(), err=True)
         return error.exit_code
     except click.ClickException as error:
-        raise InvalidInputError(f"{' '.join(error.format_message().split())} (try --help)") from error
+        raise InvalidInputError(f"{one_line(error.format_message(), LINE_LIMIT)} (try --help)") from error

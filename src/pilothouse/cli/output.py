@@ -12,9 +12,9 @@ import click
 
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.safe_text import safe, safe_json
 from pilothouse.presentation.cells import cell
 from pilothouse.presentation.tables.table import Column, Row, Table, plain_lines
-from pilothouse.presentation.texts import safe, safe_json
 
 _WIDE = 10_000
 """Lines are not cut: what is piped on must be whole."""

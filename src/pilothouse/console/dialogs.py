@@ -15,9 +15,9 @@ from pilothouse.console.session.actions import EVERYWHERE, MOVEMENT, Action, act
 from pilothouse.console.widgets.field import TextField
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import BLANK, Line, aligned, heading, section, text_line
-from pilothouse.presentation.texts import safe
 from pilothouse.presentation.width import clip, display_width
 
 _AROUND = 4

@@ -11,7 +11,8 @@ from pilothouse.console.widgets.frame_parts import Banner, Footer, Header
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.console.widgets.tones import STYLES
-from pilothouse.presentation.texts import safe, safe_block, time_text
+from pilothouse.domain.safe_text import safe, safe_block
+from pilothouse.presentation.texts import time_text
 
 if TYPE_CHECKING:
     from pilothouse.console.contract import ViewLike

@@ -12,9 +12,9 @@ from pilothouse.console.contract import ConsoleApp
 from pilothouse.console.session.clipboard import copied
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import Line
-from pilothouse.presentation.texts import safe
 
 
 class Reader(ModalScreen[None]):

@@ -33,6 +33,7 @@ from pilothouse.domain.errors import (
     UnavailableError,
 )
 from pilothouse.domain.identifiers import check_digest
+from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.fleet.processes import Pulse
@@ -210,7 +211,7 @@ def _decode(body: bytes, kind: Any, name: str) -> Any:
     try:
         return msgspec.msgpack.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInputError(f"the body is not {name} in msgpack: {_one_line(str(error))}") from None
+        raise InvalidInputError(f"the body is not {name} in msgpack: {one_line(str(error), 500)}") from None
 
 
 def _status(error: PilothouseError) -> int:
@@ -220,8 +221,4 @@ def _status(error: PilothouseError) -> int:
 
 
 def _error(message: str) -> bytes:
-    return msgspec.json.encode({"error": _one_line(message)})
-
-
-def _one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else "�" for char in " ".join(text.split()))[:500]
+    return msgspec.json.encode({"error": one_line(message, 500)})

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from pilothouse.presentation.texts import safe
+from pilothouse.domain.safe_text import safe
 
 
 class Progress:

@@ -5,6 +5,7 @@ import re
 import stat
 from pathlib import Path
 
+from pilothouse.domain.safe_text import one_line
 from pilothouse.execution.step_process import LOG_FILE
 
 _TAIL = 1 << 16
@@ -29,12 +30,12 @@ def last_words(folder: Path) -> str:
     ]
     fatal = next((i for i in range(len(lines) - 1, -1, -1) if _FATAL.match(lines[i])), None)
     if fatal is None:
-        return lines[-1].strip()[:_LONGEST] if lines else ""
+        return one_line(lines[-1], _LONGEST) if lines else ""
     found = _FATAL.match(lines[fatal])
     assert found is not None
     frame = next((match for line in lines[fatal + 1 :] if (match := _FRAME.match(line))), None)
     where = f" in {Path(frame[1]).name} line {frame[2]}" if frame else ""
-    return f"{found[1]}{where}"[:_LONGEST]
+    return one_line(f"{found[1]}{where}", _LONGEST)
 
 
 def _tail(path: Path) -> bytes:

@@ -23,6 +23,7 @@ from typing import Any
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.failures import cause_of, is_disk_full
 from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.safe_text import one_line
 from pilothouse.system import landlock
 from pilothouse.system.files import write_atomically
 
@@ -202,7 +203,7 @@ def _plain_number(value: Any) -> Any:
 
 def _in_one_line(error: BaseException) -> str:
     if isinstance(error, PilothouseError):
-        return " ".join(str(error).split())[:_LONGEST_MESSAGE]
+        return one_line(str(error), _LONGEST_MESSAGE)
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_MESSAGE] + where
+    return one_line(f"{type(error).__name__}: {error}", _LONGEST_MESSAGE) + where

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pilothouse.presentation.texts import ABSENT, safe
+from pilothouse.domain.safe_text import safe
+from pilothouse.presentation.texts import ABSENT
 
 Tone = Literal["", "good", "warn", "bad", "info", "dim", "strong"]
 

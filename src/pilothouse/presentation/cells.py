@@ -6,8 +6,9 @@ from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import AlertStatus, RequestStatus, VersionStatus
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cell import Cell, Tone, cell
-from pilothouse.presentation.texts import ABSENT, figure, safe
+from pilothouse.presentation.texts import ABSENT, figure
 
 __all__ = [
     "HEALTH", "Cell", "Tone", "against_reference", "alert_cell", "cell", "gate_cell", "gate_glyph", "health_cell", "job_cell",

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cell import Cell, Tone
-from pilothouse.presentation.texts import LINE_LIMIT, safe
 from pilothouse.presentation.width import clip, display_width
 
 

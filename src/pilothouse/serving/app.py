@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError, UnavailableError
+from pilothouse.domain.safe_text import one_line
 from pilothouse.serving.http import (
     ClientGoneError,
     HttpError,
@@ -35,7 +36,6 @@ from pilothouse.serving.protocol import (
     model_metadata,
     read_inference,
     server_metadata,
-    shown_line,
 )
 from pilothouse.serving.spool import Spool
 from pilothouse.serving.worker import Answer, Work, Worker
@@ -101,7 +101,7 @@ class ServingApp:
                     case ["infer"]:
                         _allow(method, "POST")
                         return await self._infer(scope, receive, roster.find(model, version))
-        raise NotFoundError(f"there is nothing at {shown_line(scope['path'], 120)}; see GET /v2")
+        raise NotFoundError(f"there is nothing at {one_line(scope['path'], 120)}; see GET /v2")
 
     async def _infer(self, scope: Scope, receive: Receive, loaded: LoadedVersion) -> tuple[int, bytes]:
         try:
@@ -158,7 +158,7 @@ class ServingApp:
         host = header(scope, b"host")
         name = host if host is None or host.endswith("]") else host.rpartition(":")[0] or host
         if name is not None and name not in _LOOPBACK:
-            raise HttpError(403, f"host {shown_line(name, 80)} is not served here; use 127.0.0.1")
+            raise HttpError(403, f"host {one_line(name, 80)} is not served here; use 127.0.0.1")
 
 
 async def _read(body: bytes, loaded: LoadedVersion) -> Inference:
@@ -176,7 +176,7 @@ def _allow(method: str, *allowed: str) -> None:
     if method not in allowed:
         expected = ", ".join(allowed)
         raise HttpError(
-            405, f"{shown_line(method, 20)} is not taken here; expected {expected}", {"allow": expected}
+            405, f"{one_line(method, 20)} is not taken here; expected {expected}", {"allow": expected}
         )
 
 

@@ -19,11 +19,11 @@ import msgspec
 
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseError
+from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.wire import DesiredState, DesiredVersion, ServingReport
 from pilothouse.serving.baseline import measure_baseline
 from pilothouse.serving.hub_client import HubClient
 from pilothouse.serving.live_versions import LoadedVersion, Roster, load_predictor
-from pilothouse.serving.protocol import shown_line
 from pilothouse.serving.vital_threads import vital_thread
 from pilothouse.serving.worker import Work
 from pilothouse.system.files import write_atomically
@@ -109,7 +109,7 @@ class Follower:
         except FileNotFoundError:
             return
         except (OSError, msgspec.DecodeError) as error:
-            log.warning("the kept state cannot be read; waiting for the hub: %s", shown_line(str(error)))
+            log.warning("the kept state cannot be read; waiting for the hub: %s", one_line(str(error)))
             return
         self._apply(state)
 
@@ -119,7 +119,7 @@ class Follower:
             return
         if state.target != self._target:
             raise IntegrityError(
-                f"the hub answers for target {shown_line(state.target, 80)}; check the token file"
+                f"the hub answers for target {one_line(state.target, 80)}; check the token file"
             )
         try:
             write_atomically(self._file, msgspec.msgpack.encode(state))
@@ -187,9 +187,9 @@ class Follower:
         before = self._retries.get(version)
         pause = min(before.pause * 2, _LONGEST_RETRY_S) if before else _FIRST_RETRY_S
         self._retries[version] = _Retry(time.monotonic() + pause, pause)
-        reason = f"version {version.version}: {shown_line(why)}"
+        reason = f"version {version.version}: {one_line(why)}"
         if self.roster.failed.get(version.model) != reason:
-            log.error("models:/%s/%d cannot be loaded: %s", version.model, version.version, shown_line(why))
+            log.error("models:/%s/%d cannot be loaded: %s", version.model, version.version, one_line(why))
         self.roster = replace(self.roster, failed={**self.roster.failed, version.model: reason})
 
     def _fetch(self, digest: str) -> None:

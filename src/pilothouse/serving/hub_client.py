@@ -15,8 +15,8 @@ from pilothouse.domain.errors import (
     PilothouseError,
     UnavailableError,
 )
+from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.wire import BatchReceipt, DesiredState, PredictionBatch, ServingReport
-from pilothouse.serving.protocol import shown_line
 
 MAXIMUM_ANSWER_BYTES = 2 * 2**30
 """Bytes of an answer beyond which the hub is taken to be at fault."""
@@ -143,7 +143,7 @@ def _decode(body: bytes, kind: type[_T]) -> _T:
 def _reason(answer: bytes) -> str:
     try:
         found: Any = msgspec.json.decode(answer[:4_096])
-        return shown_line(str(found["error"]))
+        return one_line(str(found["error"]))
     except (msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError, RecursionError):
         return "no reason given"
 

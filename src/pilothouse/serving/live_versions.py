@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
+from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.wire import DesiredVersion
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
-from pilothouse.serving.protocol import shown_line
 from pilothouse.serving.spool import Stream
 
 
@@ -66,12 +66,12 @@ class Roster:
                 raise UnavailableError("what is served here is not known yet; try again")
             if model in self.desired:
                 why = self.failed.get(model, "it is being loaded; try again")
-                raise UnavailableError(f"model {shown_line(model, 80)} is not loaded: {why}")
+                raise UnavailableError(f"model {one_line(model, 80)} is not loaded: {why}")
             known = ", ".join(sorted(self.desired)) or "none"
-            raise NotFoundError(f"there is no model {shown_line(model, 80)} here; served: {known}")
+            raise NotFoundError(f"there is no model {one_line(model, 80)} here; served: {known}")
         if version is not None and version != str(loaded.version.version):
             raise NotFoundError(
-                f"version {shown_line(version, 40)} of {model} is not loaded; version "
+                f"version {one_line(version, 40)} of {model} is not loaded; version "
                 f"{loaded.version.version} is live"
             )
         return loaded
@@ -81,5 +81,5 @@ def load_predictor(version: DesiredVersion, artifacts: ArtifactStore) -> Predict
     """Predictor of a version whose artifacts are there. Raises IntegrityError, NotFoundError, UnavailableError."""
     schema = InputSchema.from_bytes(artifacts.read(version.schema_digest))
     if schema.model != version.model:
-        raise IntegrityError(f"the schema of {version.model} is {shown_line(schema.model, 80)}'s")
+        raise IntegrityError(f"the schema of {version.model} is {one_line(schema.model, 80)}'s")
     return Predictor(artifacts.read(version.model_digest), schema)

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from pilothouse import __version__
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import PredictionId
+from pilothouse.domain.safe_text import LINE_LIMIT, one_line
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
@@ -92,9 +93,9 @@ def _decode(body: bytes) -> InferRequest:
     try:
         return _DECODER.decode(body)
     except msgspec.ValidationError as error:
-        raise InvalidInputError(f"the request is not an inference request: {_line(error)}") from None
+        raise InvalidInputError(f"the request is not an inference request: {one_line(str(error))}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InvalidInputError(f"the request is not JSON: {_line(error)}") from None
+        raise InvalidInputError(f"the request is not JSON: {one_line(str(error))}") from None
 
 
 def _by_name(
@@ -219,15 +220,4 @@ def encode(document: Any) -> bytes:
 
 def error_document(message: str) -> bytes:
     """JSON of an error: ``{"error": …}`` in one line."""
-    return _ENCODER.encode({"error": " ".join(message.split())})
-
-
-def _line(error: BaseException) -> str:
-    return shown_line(str(error))
-
-
-def shown_line(text: str, limit: int = 300) -> str:
-    """Text that may hold what came from outside, as one printable line of at most ``limit`` characters."""
-    line = " ".join(text.split())
-    clean = "".join(char if char.isprintable() else "�" for char in line)
-    return clean if len(clean) <= limit else clean[: limit - 3] + "..."
+    return _ENCODER.encode({"error": one_line(message, LINE_LIMIT)})

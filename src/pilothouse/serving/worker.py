@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.identifiers import PredictionId
+from pilothouse.domain.safe_text import one_line
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.predictor import Prediction
 from pilothouse.serving.live_versions import LoadedVersion
-from pilothouse.serving.protocol import shown_line
 from pilothouse.serving.segments import PredictionRecord
 from pilothouse.serving.spool import Spool
 from pilothouse.serving.vital_threads import vital_thread
@@ -159,9 +159,7 @@ def _predict(loaded: LoadedVersion, columns: InputColumns) -> Prediction:
     except Exception as error:  # estimators raise what they like
         # the client gets one line, the log the rest
         log.warning("models:/%s/%d failed", loaded.version.model, loaded.version.version, exc_info=True)
-        raise ModelFailedError(
-            f"the model failed: {type(error).__name__}: {shown_line(str(error))}"
-        ) from None
+        raise ModelFailedError(f"the model failed: {type(error).__name__}: {one_line(str(error))}") from None
     if prediction.scores.shape != (columns.rows,) or not np.isfinite(prediction.scores).all():
         raise ModelFailedError("the model gave no number for a row")
     return prediction

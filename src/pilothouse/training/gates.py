@@ -7,6 +7,7 @@ import numpy as np
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.evaluation import GateOutcome, GateResult, MetricValue
 from pilothouse.domain.model_spec import ComparisonGate, LatencyGate, MetricBound
+from pilothouse.domain.safe_text import one_line
 from pilothouse.statistics.performance.comparison import paired_bootstrap
 from pilothouse.training.scoring import Scored
 
@@ -134,7 +135,7 @@ def size_gate(maximum_mb: float, model_bytes: int) -> GateResult:
 
 def function_gate(name: str, passed: bool, reason: str) -> GateResult:
     """Result of the user's own gate function."""
-    return GateResult("function", _outcome(passed), f"{name}: {' '.join(reason.split())[:500]}")
+    return GateResult("function", _outcome(passed), f"{name}: {one_line(reason, 500)}")
 
 
 def _holds(bound: MetricBound, value: MetricValue) -> bool:

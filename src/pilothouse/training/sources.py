@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.model_spec import DataSpec
+from pilothouse.domain.safe_text import one_line
 from pilothouse.system.files import sha256_file
 from pilothouse.training.sqlite_source import read_query
 
@@ -40,7 +41,7 @@ def read_source(path: Path, data: DataSpec) -> pa.Table:
         return pa.concat_tables([table.select(columns) for _, table in tables], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InvalidInputError(
-            f"{path}: its files do not agree on a column's type: {_line(error)}"
+            f"{path}: its files do not agree on a column's type: {one_line(str(error))}"
         ) from None
 
 
@@ -79,7 +80,7 @@ def normalise(table: pa.Table, file: Path) -> pa.Table:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             kind = table.column(name).type
             raise InvalidInputError(
-                f"{file}: column {name!r} of type {kind} cannot be read: {_line(error)}"
+                f"{file}: column {name!r} of type {kind} cannot be read: {one_line(str(error))}"
             ) from None
     return pa.table(columns)
 
@@ -116,7 +117,7 @@ def _read_file(file: Path) -> pa.Table:
             )
             return pyarrow.csv.read_csv(file, convert_options=options)
     except (pa.ArrowInvalid, pa.ArrowException, OSError) as error:
-        raise InvalidInputError(f"{file}: cannot be read: {_line(error)}") from None
+        raise InvalidInputError(f"{file}: cannot be read: {one_line(str(error))}") from None
     raise InvalidInputError(f"data.source: {file.name!r} is none of {', '.join(SUFFIXES)}")
 
 
@@ -139,7 +140,3 @@ def class_order(values: pa.ChunkedArray) -> tuple[str, ...]:
         return tuple(sorted(texts, key=float))
     except ValueError:
         return tuple(sorted(texts))
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

@@ -18,6 +18,7 @@ from pilothouse.cli.session import Session
 from pilothouse.domain.dataclass_reader import parse_duration
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job
+from pilothouse.domain.safe_text import safe_block
 from pilothouse.presentation import texts
 
 _POLL_S = 0.3
@@ -139,7 +140,7 @@ def logs(session: Session, number: int, follow: bool) -> None:
     while True:
         ended = operation.get_job(session.services, session.actor, number).status.ended
         text, offset = operation.read_log(session.services, session.actor, number, offset=offset)
-        click.echo(texts.safe_block(text), nl=False)
+        click.echo(safe_block(text), nl=False)
         if not text:
             if ended or not follow:
                 return

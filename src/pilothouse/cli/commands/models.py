@@ -5,6 +5,7 @@ import click
 from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation import cells, texts
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
 
@@ -122,7 +123,7 @@ def compare(session: Session, first: str, second: str, everything: bool, code: b
             show_json(found.code)
             return
         for line in found.code:
-            click.echo(texts.safe(line.expandtabs(8), texts.LINE_LIMIT))
+            click.echo(safe(line.expandtabs(8), LINE_LIMIT))
         if not found.code:
             say(found.code_note)
         return

@@ -13,6 +13,7 @@ from pilothouse.cli.output import json_option, parse_time, say, show_json, show_
 from pilothouse.cli.session import Session
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.records import AlertStatus
+from pilothouse.domain.safe_text import safe_block
 from pilothouse.presentation import texts
 from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import monitor_charts
@@ -44,7 +45,7 @@ def monitor(
         show_json(view)
         return
     if as_csv:
-        click.echo(texts.safe_block(series_csv(view)), nl=False)
+        click.echo(safe_block(series_csv(view)), nl=False)
         return
     if charts:
         _draw(view)

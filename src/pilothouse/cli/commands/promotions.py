@@ -7,6 +7,7 @@ from pilothouse.cli.session import Session
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation import texts
 from pilothouse.presentation.pages.evidence import evidence_lines
 
@@ -164,6 +165,6 @@ def _show(found: PromotionRequest) -> None:
         click.echo(line)
     for decision in found.decisions:
         words = f"{decision.verdict} by {decision.actor} at {texts.time_text(decision.recorded_at)}"
-        click.echo(texts.safe(f"{words}: {decision.reason}" if decision.reason else words))
+        click.echo(safe(f"{words}: {decision.reason}" if decision.reason else words))
     for remark in found.comments:
-        click.echo(texts.safe(f"{remark.actor} at {texts.time_text(remark.recorded_at)}: {remark.text}"))
+        click.echo(safe(f"{remark.actor} at {texts.time_text(remark.recorded_at)}: {remark.text}"))

@@ -7,6 +7,7 @@ import click
 from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.monitoring import Health
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation import texts
 
 EXIT_DEGRADED, EXIT_CRITICAL = 10, 20
@@ -39,11 +40,11 @@ def apply(session: Session, plan: bool) -> None:
         show_json(changes)
         return
     for change in changes:
-        click.echo(texts.safe(f"{change.model}: {change.action}", limit=400))
+        click.echo(safe(f"{change.model}: {change.action}", limit=400))
         for line in (*change.differences, *change.notes):
-            click.echo(texts.safe(f"  {line}", limit=400))
+            click.echo(safe(f"  {line}", limit=400))
         for line in change.loosens:
-            click.echo(texts.safe(f"  loosens {line} (needs an admin)", limit=400))
+            click.echo(safe(f"  loosens {line} (needs an admin)", limit=400))
     if not changes:
         say("no model files: write models/NAME/model.toml")
     elif plan and any(change.action != "unchanged" for change in changes):

@@ -11,9 +11,9 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.lineage import Affected
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
-from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action

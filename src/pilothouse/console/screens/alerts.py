@@ -14,10 +14,10 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.incidents import incident_table, member_table
 from pilothouse.presentation.tables.table import Table
-from pilothouse.presentation.texts import LINE_LIMIT, safe
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action

@@ -210,7 +210,7 @@ class View(ReadingScreen[T]):
     def say(self, text: str, tone: Tone = "") -> None:
         """One line at the bottom until the next key."""
         if self.frame.footer.is_mounted:
-            self.frame.footer.say(" ".join(text.split()), tone)
+            self.frame.footer.say(text, tone)
         else:
             self.call_after_refresh(self.say, text, tone)  # opened a moment ago
 

@@ -15,10 +15,10 @@ from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.documents import Line
 from pilothouse.presentation.pages.work_pages import job_facts
-from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action

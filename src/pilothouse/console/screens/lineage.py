@@ -12,6 +12,7 @@ from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.lineage import LineageNode
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.documents import text_line
 from pilothouse.presentation.tables.lineage_rows import (
@@ -23,7 +24,7 @@ from pilothouse.presentation.tables.lineage_rows import (
     tree_table,
     walk,
 )
-from pilothouse.presentation.texts import LINE_LIMIT, safe, tree_lines
+from pilothouse.presentation.texts import tree_lines
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action

@@ -9,8 +9,8 @@ from textual.widgets import Static
 
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.tones import line
+from pilothouse.domain.safe_text import safe, safe_block
 from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.texts import safe, safe_block
 
 
 class OpeningView(View[None]):

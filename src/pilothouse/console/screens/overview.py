@@ -11,11 +11,11 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import Health, ModelOverview
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import HEALTH, Cell, Tone
 from pilothouse.presentation.pages.feed import feed_table, waiting_text
 from pilothouse.presentation.tables.registry_rows import overview_table, target_table
 from pilothouse.presentation.tables.table import Table
-from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action

@@ -11,9 +11,9 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import RejectedEvents
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.rejected_rows import CONFLICT_REASON, rejected_table, rejection_meaning
-from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services

@@ -16,8 +16,8 @@ from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.field import TextField
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.pages.training_form import Field, fields_of, read_fields
-from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action

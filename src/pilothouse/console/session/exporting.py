@@ -13,10 +13,10 @@ from pathlib import Path
 from pilothouse.console.session.session import Session
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.monitoring import MonitorView
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.charts.chart import Chart
 from pilothouse.presentation.charts.monitor_charts import Other
 from pilothouse.presentation.charts.series_csv import series_csv
-from pilothouse.presentation.texts import safe
 
 FOLDER = "pilothouse-exports"
 CLIPBOARD_BYTES = 74_000

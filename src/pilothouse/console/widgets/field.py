@@ -2,7 +2,7 @@
 
 from textual.widgets import Input
 
-from pilothouse.presentation.texts import safe
+from pilothouse.domain.safe_text import safe
 
 LONGEST = 4_000
 

@@ -8,9 +8,10 @@ from textual.widgets import Static
 from pilothouse.console.session.actions import Action
 from pilothouse.console.session.session import Session
 from pilothouse.console.widgets.tones import line
+from pilothouse.domain.safe_text import one_line, safe
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import text_line, wrap
-from pilothouse.presentation.texts import safe, time_text
+from pilothouse.presentation.texts import time_text
 from pilothouse.presentation.width import clip, display_width
 
 VIEWS = (
@@ -139,7 +140,7 @@ class Footer(Static):
 
     def say(self, text: str, tone: Tone = "") -> None:
         """Say what happened, in place of the keys."""
-        self.said = safe(text, 2_000)
+        self.said = one_line(text, 2_000)
         self._message = Cell(self.said, tone)
         self._show()
 

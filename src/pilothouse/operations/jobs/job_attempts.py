@@ -12,13 +12,13 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import TrainingSpec
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Permission
+from pilothouse.domain.safe_text import one_line
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.jobs.jobs import (
     ClaimedJob,
     Outcome,
     discard_files_of,
     finish_in,
-    one_line,
     require_job,
     stale,
 )

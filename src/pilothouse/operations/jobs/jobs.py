@@ -15,6 +15,7 @@ from pilothouse.domain.job_kinds import KINDS
 from pilothouse.domain.jobs import Cause, JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.domain.safe_text import one_line
 from pilothouse.execution.step_files import discard_files
 from pilothouse.operations.authorisation import Change, authorise, changing, clean_text, reading
 from pilothouse.operations.jobs.job_logs import LOG_LIMIT, read_steps
@@ -266,9 +267,3 @@ def discard_files_of(services: Services, number: int) -> None:
         for step in attempt.glob("[0-9][0-9]-*"):
             discard_files(step)
         (attempt / "rows.parquet").unlink(missing_ok=True)
-
-
-def one_line(text: str, limit: int) -> str:
-    """``text`` without line breaks, cut at ``limit`` characters, valid Unicode."""
-    words = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
-    return words if len(words) <= limit else words[: limit - 1] + "…"

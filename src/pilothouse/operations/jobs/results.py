@@ -11,11 +11,12 @@ from pilothouse.domain.jobs import StepResult
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Permission
+from pilothouse.domain.safe_text import one_line
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.jobs.code_facts import pack_folder
 from pilothouse.operations.jobs.job_inputs import Prepared, code_diff, model_copy, read_prepared
 from pilothouse.operations.jobs.job_logs import read_bytes
-from pilothouse.operations.jobs.jobs import ClaimedJob, Outcome, check_held, finish_in, one_line
+from pilothouse.operations.jobs.jobs import ClaimedJob, Outcome, check_held, finish_in
 from pilothouse.operations.jobs.step_records import finite, gates_in, metrics_in, snapshot_in
 from pilothouse.operations.promotion.request_filing import advance_automatically
 from pilothouse.operations.services import Services

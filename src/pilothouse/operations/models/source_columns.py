@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.safe_text import one_line
 from pilothouse.sqlite.foreign_sqlite import QueryError, query_columns
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
@@ -92,7 +93,7 @@ def _parquet_columns(file: Path) -> dict[str, str]:
     try:
         schema = pq.read_schema(file)
     except (pa.ArrowInvalid, OSError) as error:
-        raise _UnreadableError(f"{file} is not a parquet file: {_line(error)}") from None
+        raise _UnreadableError(f"{file} is not a parquet file: {one_line(str(error), 200)}") from None
     return {field.name: str(getattr(field.type, "value_type", field.type)) for field in schema}
 
 
@@ -102,7 +103,7 @@ def _csv_columns(file: Path) -> list[str]:
             head = stream.read(_HEADER_BYTES).decode("utf-8-sig", "replace")
         names = next(csv.reader(io.StringIO(head)), [])
     except (OSError, EOFError, csv.Error) as error:
-        raise _UnreadableError(f"{file} cannot be read: {_line(error)}") from None
+        raise _UnreadableError(f"{file} cannot be read: {one_line(str(error), 200)}") from None
     if not names:
         raise _UnreadableError(f"{file} is empty; expected a first line with the names of the columns")
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -142,7 +143,3 @@ def _wrong_types(spec: ModelSpec, found: SourceColumns) -> Iterator[str]:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

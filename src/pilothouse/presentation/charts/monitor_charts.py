@@ -16,6 +16,7 @@ from pilothouse.domain.monitoring import (
     PerformanceReading,
     TimelineMark,
 )
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone
 from pilothouse.presentation.charts.chart import (
     MARK_GLYPHS,
@@ -30,7 +31,7 @@ from pilothouse.presentation.charts.chart import (
     Point,
     Series,
 )
-from pilothouse.presentation.texts import ABSENT, count_text, figure, safe, window_text
+from pilothouse.presentation.texts import ABSENT, count_text, figure, window_text
 
 PANELS = ("performance", "drift", "latency", "volume", "quality")
 """The charts of the monitor in the order in which they are zoomed; the first four stand on one screen."""

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pilothouse.domain.monitoring import MonitorView
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.charts.chart import MARK_LEGEND, Mark, Point, time_labels
 from pilothouse.presentation.charts.monitor_charts import HEAT_LEGEND, LINE_LEGEND
 from pilothouse.presentation.charts.monitor_span import Axis
-from pilothouse.presentation.texts import count_text, safe, time_text
+from pilothouse.presentation.texts import count_text, time_text
 
 MARK_WORDS = {"D": "deployed ", "B": "back to ", "!": "alert of ", "R": "retraining, "}
 """What stands before a mark's label in a sentence."""

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 
 from pilothouse.domain.alert_explanation import AlertExplanation, BinShare, FeatureVerdict, WindowVerdict
 from pilothouse.domain.records import Alert, Deployment
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, alert_cell
 from pilothouse.presentation.documents import BLANK, Line, aligned, pairs, section, text_line
-from pilothouse.presentation.texts import LINE_LIMIT, figure, safe, time_text, window_text
+from pilothouse.presentation.texts import figure, time_text, window_text
 
 _BAR = 24
 """Columns of a bar, its bound's mark included."""

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import gate_glyph
-from pilothouse.presentation.texts import LINE_LIMIT, count_text, figure, flatten, safe, value_text
+from pilothouse.presentation.texts import count_text, figure, flatten, value_text
 
 Section = tuple[str, list[list[str]]]
 

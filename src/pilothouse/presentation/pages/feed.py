@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.records import AuditEntry, PromotionRequest
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.tables.table import Row, Table, read_columns
-from pilothouse.presentation.texts import age_text, safe
+from pilothouse.presentation.texts import age_text
 
 Words = tuple[str, Tone]
 

@@ -9,9 +9,9 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
+from pilothouse.domain.safe_text import LINE_LIMIT, safe, safe_block
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import BLANK, Line, heading, text_line
-from pilothouse.presentation.texts import LINE_LIMIT, safe, safe_block
 from pilothouse.presentation.width import clip
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")

@@ -2,10 +2,11 @@
 
 from pilothouse.domain.promotion import Obstacle
 from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone, request_cell
 from pilothouse.presentation.documents import Line, aligned, pairs, section
 from pilothouse.presentation.pages.evidence import evidence_sections
-from pilothouse.presentation.texts import policy_text, safe, time_text
+from pilothouse.presentation.texts import policy_text, time_text
 
 _OUTCOMES: dict[str, Tone] = {"●": "good", "✖": "bad", "◌": "dim"}
 

@@ -5,17 +5,16 @@ from typing import Protocol
 
 from pilothouse.domain.evaluation import ColumnSummary, MetricValue
 from pilothouse.domain.records import Run, Version
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, cell, gate_cell, metric_cells
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
 from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import (
     ABSENT,
-    LINE_LIMIT,
     code_text,
     count_text,
     figure,
     flatten,
-    safe,
     size_text,
     time_text,
     value_text,

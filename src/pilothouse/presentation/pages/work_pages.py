@@ -4,16 +4,15 @@ from datetime import datetime
 
 from pilothouse.domain.monitoring import DriftReading, MonitorView
 from pilothouse.domain.records import AuditEntry, Job
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, pairs, section, text_line
 from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import (
     ABSENT,
-    LINE_LIMIT,
     figure,
     flatten,
     result_lines,
-    safe,
     span_text,
     time_text,
     value_text,

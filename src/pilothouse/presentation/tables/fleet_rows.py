@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.monitoring import Fleet, Health, TargetState
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import HEALTH, Cell, cell
 from pilothouse.presentation.tables.table import Column, Row, Table
-from pilothouse.presentation.texts import safe, span_text
+from pilothouse.presentation.texts import span_text
 
 GROUPINGS = ("region", "product", "business unit", "nothing")
 CELL_WIDTH = 24

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from pilothouse.domain.incidents import SERVING, Incident
 from pilothouse.domain.records import AlertStatus, Job, Target
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, alert_cell, cell, job_cell
 from pilothouse.presentation.documents import Line, pairs, section, text_line
 from pilothouse.presentation.tables.table import Row, Table, read_columns
-from pilothouse.presentation.texts import LINE_LIMIT, safe, time_text
+from pilothouse.presentation.texts import time_text
 
 
 def incident_table(

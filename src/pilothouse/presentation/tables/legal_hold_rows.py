@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.retention import LegalHold
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, cell
 from pilothouse.presentation.tables.table import Row, Table, read_columns
-from pilothouse.presentation.texts import LINE_LIMIT, ago_text, safe, time_text
+from pilothouse.presentation.texts import ago_text, time_text
 
 
 def hold_table(holds: Sequence[LegalHold], now: datetime) -> Table:

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterator
 
 from pilothouse.domain.lineage import Affected, LineageNode
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.tables.table import Row, Table, read_columns
-from pilothouse.presentation.texts import LINE_LIMIT, day_text, safe
+from pilothouse.presentation.texts import day_text
 
 _TONES: dict[str, Tone] = {
     "version": "strong",

@@ -9,6 +9,7 @@ from pilothouse.domain.records import (
     Model,
     Version,
 )
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import (
     HEALTH,
     Cell,
@@ -20,12 +21,7 @@ from pilothouse.presentation.cells import (
     version_cell,
 )
 from pilothouse.presentation.tables.table import Row, Table, read_columns, without_order
-from pilothouse.presentation.texts import (
-    ABSENT,
-    figure,
-    safe,
-    time_text,
-)
+from pilothouse.presentation.texts import ABSENT, figure, time_text
 
 
 def higher_is_better(metric: str) -> bool:

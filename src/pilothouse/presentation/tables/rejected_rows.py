@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.monitoring import OutcomeConflict, RejectedEvents, WaitingOutcome
+from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import cell
 from pilothouse.presentation.tables.table import Row, Table, read_columns
-from pilothouse.presentation.texts import ago_text, safe, time_text
+from pilothouse.presentation.texts import ago_text, time_text
 
 CONFLICT_REASON = "another outcome was there"
 _MEANINGS = {

@@ -5,19 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from pilothouse.domain.model_spec import SearchSpec
 from pilothouse.domain.records import Job
+from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.search import TrialLine
 from pilothouse.presentation.cells import Cell, Tone, cell, job_cell
 from pilothouse.presentation.documents import Line, aligned, section, text_line
 from pilothouse.presentation.tables.table import Row, Table, read_columns
-from pilothouse.presentation.texts import (
-    ABSENT,
-    LINE_LIMIT,
-    figure,
-    parameters_text,
-    safe,
-    span_text,
-    value_text,
-)
+from pilothouse.presentation.texts import ABSENT, figure, parameters_text, span_text, value_text
 
 _STATES: Mapping[str, tuple[str, Tone]] = {
     "best": ("● best", "good"),

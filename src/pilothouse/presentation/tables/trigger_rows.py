@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pilothouse.domain.dataclass_reader import format_duration
+from pilothouse.domain.safe_text import safe
 from pilothouse.domain.triggers import ActivityEntry, ActivityState, EventStatus, Starter
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.documents import Line, pairs
 from pilothouse.presentation.tables.table import Row, Table, read_columns
-from pilothouse.presentation.texts import ABSENT, ago_text, safe, time_text
+from pilothouse.presentation.texts import ABSENT, ago_text, time_text
 
 _STATES: Mapping[ActivityState, tuple[str, Tone]] = {
     ActivityState.DONE: ("●", "good"),

@@ -18,13 +18,7 @@ from pilothouse.presentation.cells import (
     request_cell,
 )
 from pilothouse.presentation.tables.table import Row, Table, read_columns, without_order
-from pilothouse.presentation.texts import (
-    age_text,
-    ago_text,
-    flatten,
-    time_text,
-    value_text,
-)
+from pilothouse.presentation.texts import age_text, ago_text, flatten, time_text, value_text
 
 
 def request_table(requests: Sequence[PromotionRequest], mine: frozenset[int], now: datetime) -> Table:

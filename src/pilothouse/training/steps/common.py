@@ -11,6 +11,9 @@ from pilothouse.domain.failures import cause_of
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.safe_text import one_line
+
+_LONGEST = 2_000
 
 Report = Callable[[float, str, dict[str, float]], None]
 """Progress report ``report(fraction of this step, message, figures)``."""
@@ -31,10 +34,12 @@ def step(run: Step) -> Step:
         except MemoryError:
             raise
         except PilothouseError as error:
-            return StepResult(ok=False, error=one_line(str(error)), cause=cause_of(error, request.step))
+            return StepResult(
+                ok=False, error=one_line(str(error), _LONGEST), cause=cause_of(error, request.step)
+            )
         except Exception as error:  # noqa: BLE001 - whatever broke, the log keeps where and the job says what
             traceback.print_exc(file=sys.stderr)
-            said = one_line(f"{request.step}: {type(error).__name__}: {error}")
+            said = one_line(f"{request.step}: {type(error).__name__}: {error}", _LONGEST)
             return StepResult(ok=False, error=said, cause=cause_of(error, request.step))
 
     return guarded
@@ -53,8 +58,3 @@ def input_path(request: StepRequest, name: str) -> Path:
 def output_path(request: StepRequest, file: str) -> Path:
     """Path of a file that this step writes."""
     return Path(request.folder) / file
-
-
-def one_line(text: str) -> str:
-    """``text`` without line breaks, cut at 2,000 characters."""
-    return " ".join(text.split())[:2_000]
