@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pilothouse.domain.records import EffectivePolicy
-from pilothouse.presentation.pages.evidence import evidence_lines
+from pilothouse.presentation.pages.evidence import evidence_sections
 from pilothouse.presentation.pages.raw import MOST_LINES, describe, to_json, to_toml
 from pilothouse.presentation.texts import (
     age_text,
@@ -72,7 +72,7 @@ def test_trees_are_drawn_with_lines() -> None:
 
 
 def test_evidence_hides_nothing_and_puts_gates_first() -> None:
-    lines = evidence_lines(
+    sections = evidence_sections(
         {
             "odd": {"nested": {"key": 7}},
             "metrics": [
@@ -82,10 +82,11 @@ def test_evidence_hides_nothing_and_puts_gates_first() -> None:
             "note": "kept",
         }
     )
-    assert lines[:2] == ["Gates", "  ✖ failed  latency  p95 80 ms, budget 50 ms"]
-    assert "  auc  0.700  0.680 to 0.720  1,200 rows" in lines
-    assert "  nested.key  7" in lines
-    assert "  Note  kept" in lines
+    assert sections[0] == ("Gates", [["✖ failed", "latency", "p95 80 ms, budget 50 ms"]])
+    rows = [row for _, rows in sections for row in rows]
+    assert ["auc", "0.700", "0.680 to 0.720", "1,200 rows"] in rows
+    assert ["nested.key", "7"] in rows
+    assert ["Note", "kept"] in rows
 
 
 def test_a_record_with_very_long_texts_is_described_in_part_and_says_so() -> None:

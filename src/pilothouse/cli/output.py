@@ -14,9 +14,10 @@ from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.safe_text import safe, safe_json
 from pilothouse.presentation.cells import cell
+from pilothouse.presentation.documents import Line, wrap
 from pilothouse.presentation.tables.table import Column, Row, Table, plain_lines
 
-_WIDE = 10_000
+WIDE = 10_000
 """Lines are not cut: what is piped on must be whole."""
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,16 +49,32 @@ def show_json(value: Any) -> None:
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Aligned columns on stdout; ``empty`` (what to do next) on stderr where there is no row."""
     body = tuple(Row(str(number), tuple(cell(value) for value in row)) for number, row in enumerate(rows))
-    if not body:
-        say(empty)
-        return
     right = [all(_numeric(row.cells[i].text) for row in body) for i in range(len(headers))]
     columns = tuple(
         Column(header.upper(), "right" if number else "left")
         for header, number in zip(headers, right, strict=True)
     )
-    for line in plain_lines(Table(columns, body), _WIDE):
+    show_rows(Table(columns, body), empty=empty)
+
+
+def show_rows(table: Table, *, empty: str, key: str = "") -> None:
+    """A table of the console, whole; with ``key``, what its rows are named by is a column of that title before the others."""
+    if not table.rows:
+        say(empty)
+        return
+    if key:
+        rows = tuple(dataclasses.replace(row, cells=(cell(row.key), *row.cells)) for row in table.rows)
+        table = dataclasses.replace(table, columns=(Column(key, "right"), *table.columns), rows=rows)
+    for line in plain_lines(table, WIDE):
         click.echo(line)
+
+
+def show_lines(lines: Iterable[Line], width: int = WIDE) -> None:
+    """A text of the console, wrapped at ``width``, without the blank lines at its end."""
+    shown = [
+        "".join(cell.text for cell in part.cells).rstrip() for line in lines for part in wrap(line, width)
+    ]
+    click.echo("\n".join(shown).rstrip("\n"))
 
 
 def show_pairs(pairs: Iterable[tuple[str, object]]) -> None:

@@ -1,13 +1,12 @@
 """The audit log: show, verify, export, head."""
 
-import json
 from typing import IO
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_table
+from pilothouse.cli.output import json_option, say, show_json, show_rows
 from pilothouse.cli.session import Session
-from pilothouse.presentation import texts
+from pilothouse.presentation.tables.work_rows import audit_table
 
 
 @click.group()
@@ -27,21 +26,7 @@ def show(session: Session, limit: int) -> None:
     if session.as_json:
         show_json(found)
         return
-    show_table(
-        ("seq", "recorded", "actor", "action", "subject", "detail"),
-        (
-            (
-                e.seq,
-                texts.time_text(e.recorded_at),
-                e.actor,
-                e.action,
-                e.subject,
-                json.dumps(e.detail, ensure_ascii=False),
-            )
-            for e in found
-        ),
-        empty="the audit log is empty",
-    )
+    show_rows(audit_table(found), empty="the audit log is empty")
 
 
 @audit.command()

@@ -2,10 +2,11 @@
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_rows, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.presentation import texts
+from pilothouse.presentation.tables.work_rows import schedule_table
 
 
 @click.command()
@@ -19,16 +20,9 @@ def schedules(session: Session) -> None:
     if session.as_json:
         show_json(found)
         return
-    show_table(
-        ("schedule", "model", "name", "does", "when", "zone", "state", "last", "next"),
-        (
-            (s.id, s.model, s.name, s.action, s.expression, s.timezone, "paused" if s.paused else "on",
-             f"{texts.time_text(s.last_nominal)} {s.last_outcome}" if s.last_nominal else "–",
-             texts.time_text(s.next_times[0]) if s.next_times else "–")
-            for s in found
-        ),
-        empty="no schedules: add [[automation.schedule]] to a model.toml",
-    )  # fmt: skip
+    show_rows(
+        schedule_table(found), key="NUMBER", empty="no schedules: add [[automation.schedule]] to a model.toml"
+    )
 
 
 @click.group()

@@ -2,10 +2,10 @@
 
 import click
 
-from pilothouse.cli.output import json_option, parse_time, say, show_json, show_table
+from pilothouse.cli.output import json_option, parse_time, say, show_json, show_rows, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.records import Deployment
-from pilothouse.presentation import texts
+from pilothouse.presentation.tables.registry_rows import deployment_history_table
 
 
 @click.command()
@@ -132,13 +132,4 @@ def _show(session: Session, found: tuple[Deployment, ...] | list[Deployment], em
     if session.as_json:
         show_json(found)
         return
-    show_table(
-        ("model", "target", "version", "since (data)", "until (data)", "recorded", "kind", "by", "reason"),
-        (
-            (d.model, d.target, d.version, texts.time_text(d.effective_at),
-             texts.time_text(d.ended_effective_at) if d.ended_effective_at else "live",
-             texts.time_text(d.recorded_at), d.kind, d.actor, d.reason)
-            for d in found
-        ),
-        empty=empty,
-    )  # fmt: skip
+    show_rows(deployment_history_table(found), empty=empty)

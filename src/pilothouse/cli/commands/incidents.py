@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.output import json_option, say, show_json, show_lines, show_rows, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.records import Job
-from pilothouse.presentation import texts
 
 
 @click.command()
@@ -20,21 +19,16 @@ from pilothouse.presentation import texts
 def incidents(session: Session, model: str | None, everything: bool) -> None:
     """List incidents: alerts with one cause are one row, the dearest first."""
     from pilothouse.operations.alerts import incidents as operation
-    from pilothouse.presentation.tables.incidents import alerts_text, where_text
+    from pilothouse.presentation.tables.incidents import incident_table
 
     found = operation.list_incidents(session.services, session.actor, unresolved=not everything, model=model)
     if session.as_json:
         show_json([_plain(incident) for incident in found])
         return
-    show_table(
-        ("incident", "state", "severity", "model", "where", "cause", "cost", "since (data)", "alerts", "assigned"),
-        (
-            (i.id, i.status, i.severity, i.model, where_text(i), i.cause, i.cost.words, texts.time_text(i.since),
-             alerts_text(i), i.assignee or "–")
-            for i in found
-        ),
+    show_rows(
+        incident_table(found, everything=everything),
         empty="no incidents" if everything else "no incidents: nothing has left its reference",
-    )  # fmt: skip
+    )
 
 
 @click.command()
@@ -75,20 +69,10 @@ def incident(
 
 
 def _show(found: Incident, jobs: Sequence[Job]) -> None:
-    from pilothouse.presentation.tables.incidents import next_steps, where_text
+    from pilothouse.presentation.tables.incidents import incident_head, incident_story
 
-    show_pairs(
-        (
-            ("incident", f"{found.id} ({found.status}, {found.severity})"),
-            ("cause", found.cause),
-            ("cost", found.cost.words),
-            ("where", f"{found.model} on {where_text(found)}"),
-            ("since (data)", texts.time_text(found.since)),
-            ("assigned", found.assignee or "–"),
-            *(("retraining", f"job {job.id}: {job.status}") for job in jobs),
-            *(("next", words) for words in next_steps(found, jobs, keys=False)),
-        )
-    )
+    click.echo(f"incident {found.id}")
+    show_lines(incident_head(found))
     click.echo()
     show_table(
         ("alert", "status", "severity", "target", "kind", "summary", "in it because"),
@@ -98,6 +82,8 @@ def _show(found: Incident, jobs: Sequence[Job]) -> None:
         ),
         empty="no alerts",
     )  # fmt: skip
+    click.echo()
+    show_lines(incident_story(found, jobs, keys=False))
 
 
 def _plain(found: Incident) -> dict[str, object]:

@@ -11,7 +11,9 @@ from pilothouse.cli.output import (
     parse_time,
     say,
     show_json,
+    show_lines,
     show_pairs,
+    show_rows,
     show_table,
 )
 from pilothouse.cli.session import Session
@@ -20,6 +22,8 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job
 from pilothouse.domain.safe_text import safe_block
 from pilothouse.presentation import texts
+from pilothouse.presentation.pages.work_pages import job_facts
+from pilothouse.presentation.tables.work_rows import job_table
 
 _POLL_S = 0.3
 
@@ -102,15 +106,10 @@ def jobs(session: Session, status: str | None, model: str | None, limit: int, tr
     if session.as_json:
         show_json(found)
         return
-    show_table(
-        ("job", "kind", "model", "status", "step", "done", "by", "created", "what"),
-        (
-            (j.id, j.kind, j.model, j.status, j.step, f"{j.progress:.0%}", j.created_by, texts.time_text(j.created_at),
-             j.error or j.message)
-            for j in found
-        ),
+    show_rows(
+        job_table(found, session.services.now(), exact=True),
         empty="no jobs: start one with pilothouse train MODEL",
-    )  # fmt: skip
+    )
 
 
 @click.command()
@@ -125,7 +124,7 @@ def job(session: Session, number: int) -> None:
     if session.as_json:
         show_json(found)
         return
-    _show(found)
+    _show(found, session.services.now())
 
 
 @click.command()
@@ -312,33 +311,19 @@ def started(session: Session, job: Job, wait: bool) -> int:
     if session.as_json:
         show_json(job)
     else:
-        _show(job)
+        _show(job, session.services.now())
     well = job.result.get("identical", True) and not job.result.get("speaks", False)
     return 0 if job.status is JobStatus.SUCCEEDED and well else 1
 
 
-def _show(job: Job) -> None:
+def _show(job: Job, now: datetime) -> None:
     show_pairs(
-        [
+        (
             ("job", job.id),
             ("kind", job.kind),
             ("model", job.model),
-            ("status", job.status),
-            ("step", f"{job.step} {job.progress:.0%}"),
             ("version", job.version or "–"),
-            ("started by", f"{job.created_by}: {job.reason or 'no reason given'}"),
-            ("created", texts.time_text(job.created_at)),
             ("ended", texts.time_text(job.ended_at) if job.ended_at else "–"),
-            ("attempt", f"{job.attempt}" + (f", {job.failures} failed" if job.failures else "")),
-            *([("priority", job.priority)] if job.priority else []),
-            *([("deadline", texts.time_text(job.deadline))] if job.deadline else []),
-            *([("after jobs", " ".join(map(str, job.after)))] if job.after else []),
-            *([("trial of job", job.parent)] if job.parent else []),
-            *([("not before", texts.time_text(job.not_before))] if job.not_before else []),
-            *([("says", job.message)] if job.message else []),
-            ("options", texts.parameters_text(job.options)),
-            *([("error", job.error)] if job.error else []),
-        ]
+        )
     )
-    for line in texts.result_lines(job):
-        click.echo(line)
+    show_lines(job_facts(job, now))

@@ -2,12 +2,14 @@
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_rows, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation import cells, texts
+from pilothouse.presentation.pages.version_pages import comparison_table
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
+from pilothouse.presentation.tables.registry_rows import model_table, version_table
 
 
 @click.command()
@@ -16,17 +18,15 @@ from pilothouse.presentation.tables.lineage_rows import affected_line, affected_
 def models(session: Session) -> None:
     """List the models with their champion and targets."""
     from pilothouse.operations import catalogue
+    from pilothouse.operations.fleet import health
 
     found = catalogue.list_models(session.services, session.actor)
     if session.as_json:
         show_json(found)
         return
-    show_table(
-        ("model", "task", "owner", "champion", "targets", "description"),
-        (
-            (m.name, m.task, m.owner, m.aliases.get("champion", "–"), " ".join(m.targets), m.description)
-            for m in found
-        ),
+    healths = {row.model: row.health for row in health.overview(session.services, session.actor)}
+    show_rows(
+        model_table(found, healths),
         empty="no models yet: write models/NAME/model.toml and run pilothouse apply",
     )
 
@@ -44,20 +44,8 @@ def versions(session: Session, model: str) -> None:
         show_json(found)
         return
     metric = catalogue.primary_metric(session.services, session.actor, model)
-    show_table(
-        ("version", "status", metric, "interval", "live on", "aliases", "created"),
-        (
-            (
-                v.number,
-                v.status,
-                *cells.metric_cells(v.metric(metric)),
-                " ".join(v.live_on),
-                " ".join(v.aliases),
-                texts.time_text(v.created_at),
-            )
-            for v in found
-        ),
-        empty=f"{model} has no versions yet: run pilothouse train {model}",
+    show_rows(
+        version_table(found, metric), empty=f"{model} has no versions yet: run pilothouse train {model}"
     )
 
 
@@ -131,11 +119,7 @@ def compare(session: Session, first: str, second: str, everything: bool, code: b
     if session.as_json:
         show_json(rows)
         return
-    show_table(
-        ("", "what", first, second),
-        ((row.group, row.name, row.a, row.b) for row in rows),
-        empty="no difference",
-    )
+    show_rows(comparison_table(rows, first, second), empty="no difference")
 
 
 @click.command()
@@ -159,8 +143,7 @@ def lineage(session: Session, reference: str, bad: bool) -> None:
             show_json(found)
             return
         table = affected_table(found)
-        rows = [[cell.text for cell in row.cells] for row in table.rows]
-        show_table([column.title.lower() for column in table.columns], rows, empty=table.empty)
+        show_rows(table, empty=table.empty)
         say(affected_line(found).text.strip())
         return
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pilothouse.cli.output import json_option, parse_time, say, show_json, show_table
+from pilothouse.cli.output import json_option, parse_time, say, show_json, show_lines, show_rows, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.records import AlertStatus
@@ -18,6 +18,7 @@ from pilothouse.presentation import texts
 from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import monitor_charts
 from pilothouse.presentation.charts.series_csv import series_csv
+from pilothouse.presentation.tables.rejected_rows import rejected_table
 
 if TYPE_CHECKING:
     from pilothouse.domain.evaluation import MetricValue
@@ -234,16 +235,13 @@ def alerts(session: Session, status: str | None, model: str | None) -> None:
 def alert(session: Session, number: int) -> None:
     """Why alert NUMBER fired: its windows against their bound, what moved, what was around it."""
     from pilothouse.operations.alerts import alert_explanation as operation
-    from pilothouse.presentation.documents import wrap
     from pilothouse.presentation.pages.alert_page import why_page
 
     found = operation.why(session.services, session.actor, number)
     if session.as_json:
         show_json({"alert": found.alert, "retraining": found.retraining, "why": found})
         return
-    for line in why_page(found):
-        for part in wrap(line, _COLUMNS):
-            click.echo("".join(cell.text for cell in part.cells).rstrip())
+    show_lines(why_page(found), _COLUMNS)
 
 
 @click.command()
@@ -281,11 +279,7 @@ def rejected(session: Session) -> None:
     if session.as_json:
         show_json(found)
         return
-    show_table(
-        ("reason", "count", "last", "example"),
-        ((r.reason, r.count, texts.time_text(r.last_at), r.example) for r in found),
-        empty="nothing was rejected",
-    )
+    show_rows(rejected_table(found), empty="nothing was rejected")
     waiting = operation.waiting(session.services, session.actor)
     if waiting.oldest is not None:
         since = texts.time_text(waiting.oldest)

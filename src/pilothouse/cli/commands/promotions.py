@@ -2,14 +2,12 @@
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.output import WIDE, json_option, say, show_json, show_lines, show_rows
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import ConflictError
-from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.safe_text import safe
-from pilothouse.presentation import texts
-from pilothouse.presentation.pages.evidence import evidence_lines
+from pilothouse.domain.records import RequestStatus
+from pilothouse.presentation.pages.request_page import request_page
+from pilothouse.presentation.tables.work_rows import request_table
 
 
 @click.command()
@@ -47,21 +45,9 @@ def requests(session: Session, status: str | None) -> None:
     if session.as_json:
         show_json(found)
         return
-    show_table(
-        ("request", "version", "targets", "status", "approvals", "by", "created", "reason"),
-        (
-            (
-                r.id,
-                version_uri(r.model, r.version),
-                " ".join(r.targets),
-                r.status,
-                f"{r.approvals}/{r.approvals_needed}",
-                r.requested_by,
-                texts.time_text(r.recorded_at),
-                r.reason,
-            )
-            for r in found
-        ),
+    mine = frozenset(request.id for request in promotions.waiting_for(session.services, session.actor))
+    show_rows(
+        request_table(found, mine, session.services.now(), exact=True),
         empty="no requests: ask for a promotion with pilothouse request models:/NAME/NUMBER",
     )
 
@@ -78,7 +64,8 @@ def evidence(session: Session, number: int) -> None:
     if session.as_json:
         show_json(found)
         return
-    _show(found)
+    click.echo(f"request {found.id}")
+    show_lines(request_page(found, widest=WIDE))
 
 
 @click.command()
@@ -146,25 +133,3 @@ def comment(session: Session, number: int, text: str) -> None:
 
     promotions.comment(session.services, session.actor, number, text)
     say(f"remark kept with request {number}")
-
-
-def _show(found: PromotionRequest) -> None:
-    show_pairs(
-        (
-            ("request", f"{found.id} ({found.status})"),
-            ("version", version_uri(found.model, found.version)),
-            ("targets", " ".join(found.targets)),
-            ("requested by", f"{found.requested_by}: {found.reason or 'no reason given'}"),
-            ("trained by", found.trained_by),
-            ("policy", texts.policy_text(found.policy)),
-            ("expires", texts.time_text(found.expires_at)),
-            ("evidence", found.evidence_digest),
-        )
-    )
-    for line in evidence_lines(found.evidence):
-        click.echo(line)
-    for decision in found.decisions:
-        words = f"{decision.verdict} by {decision.actor} at {texts.time_text(decision.recorded_at)}"
-        click.echo(safe(f"{words}: {decision.reason}" if decision.reason else words))
-    for remark in found.comments:
-        click.echo(safe(f"{remark.actor} at {texts.time_text(remark.recorded_at)}: {remark.text}"))

@@ -2,9 +2,9 @@
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_table
+from pilothouse.cli.output import json_option, say, show_json, show_rows, show_table
 from pilothouse.cli.session import Session
-from pilothouse.presentation import texts
+from pilothouse.presentation.tables.legal_hold_rows import hold_table
 
 _DAY = 86_400
 
@@ -65,15 +65,7 @@ def list_(session: Session) -> None:
     if session.as_json:
         show_json(found)
         return
-    show_table(
-        ("hold", "on", "placed", "by", "reason", "lifted", "by", "why"),
-        (
-            (h.id, h.scope, texts.time_text(h.placed_at), h.placed_by, h.reason,
-             texts.time_text(h.lifted_at) if h.lifted_at else "", h.lifted_by, h.lift_reason)
-            for h in found
-        ),
-        empty="no legal hold was ever placed",
-    )  # fmt: skip
+    show_rows(hold_table(found, session.services.now()), empty="no legal hold was ever placed")
 
 
 @legal_hold.command()

@@ -78,15 +78,3 @@ def _number(value: object) -> float | None:
 def _title(key: str) -> str:
     words = safe(key).replace("_", " ")
     return words[:1].upper() + words[1:]
-
-
-def evidence_lines(evidence: Mapping[str, Any]) -> list[str]:
-    """The frozen evidence of a request: metrics with intervals, gates with reasons, then every other fact."""
-    lines: list[str] = []
-    for title, rows in evidence_sections(evidence):
-        lines.append(title)
-        widths = [max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(8)]
-        for row in rows:
-            cells = [cell.ljust(widths[i]) if i < len(row) - 1 else cell for i, cell in enumerate(row)]
-            lines.append("  " + "  ".join(cells).rstrip())
-    return lines

@@ -11,8 +11,8 @@ from pilothouse.presentation.texts import policy_text, time_text
 _OUTCOMES: dict[str, Tone] = {"●": "good", "✖": "bad", "◌": "dim"}
 
 
-def request_page(request: PromotionRequest) -> list[Line]:
-    """Everything about the request; gates and metrics stand high, digests low."""
+def request_page(request: PromotionRequest, *, widest: int = 26) -> list[Line]:
+    """Everything about the request; gates and metrics stand high, digests low. ``widest``: a column of the evidence."""
     is_open = request.status is RequestStatus.OPEN
     until = (
         f"expires {time_text(request.expires_at)}" if is_open else f"closed {time_text(request.closed_at)}"
@@ -36,7 +36,7 @@ def request_page(request: PromotionRequest) -> list[Line]:
     for title, rows in evidence_sections(
         request.evidence, shown=("model", "version", "targets", "incumbents")
     ):
-        lines += section(title, aligned([_evidence_cells(row) for row in rows], widest=26))
+        lines += section(title, aligned([_evidence_cells(row) for row in rows], widest=widest))
     return lines
 
 

@@ -135,11 +135,12 @@ def incident_head(incident: Incident) -> list[Line]:
     ]
 
 
-def incident_story(incident: Incident, jobs: Sequence[Job]) -> list[Line]:
-    """What to do next, and what happened so far."""
+def incident_story(incident: Incident, jobs: Sequence[Job], *, keys: bool = True) -> list[Line]:
+    """What to do next (with ``keys`` also which ones do it in the console), and what happened so far."""
     return [
         *section(
-            "What to do next", (text_line(f"· {words}", hang=2) for words in next_steps(incident, jobs))
+            "What to do next",
+            (text_line(f"· {words}", hang=2) for words in next_steps(incident, jobs, keys=keys)),
         ),
         *section("What happened", _timeline(incident)),
         *section("Retraining", (_job_line(job) for job in jobs)),

@@ -21,8 +21,10 @@ from pilothouse.presentation.tables.table import Row, Table, read_columns, witho
 from pilothouse.presentation.texts import age_text, ago_text, flatten, time_text, value_text
 
 
-def request_table(requests: Sequence[PromotionRequest], mine: frozenset[int], now: datetime) -> Table:
-    """The inbox: what waits for the reader first."""
+def request_table(
+    requests: Sequence[PromotionRequest], mine: frozenset[int], now: datetime, *, exact: bool = False
+) -> Table:
+    """The inbox: what waits for the reader first. ``exact``: times of the clock and not how long ago."""
     columns = read_columns(
         "",
         ">REQUEST",
@@ -47,8 +49,8 @@ def request_table(requests: Sequence[PromotionRequest], mine: frozenset[int], no
                 request_cell(r.status),
                 cell(f"{r.approvals}/{r.approvals_needed}"),
                 cell(r.requested_by),
-                cell(age_text(r.recorded_at, now)),
-                cell(ago_text(r.expires_at, now) if r.status == "open" else ""),
+                cell(time_text(r.recorded_at) if exact else age_text(r.recorded_at, now)),
+                cell(_expiry(r, now, exact)),
                 cell(r.reason),
             ),
         )
@@ -59,8 +61,8 @@ def request_table(requests: Sequence[PromotionRequest], mine: frozenset[int], no
     )
 
 
-def job_table(jobs: Sequence[Job], now: datetime) -> Table:
-    """Jobs, newest first."""
+def job_table(jobs: Sequence[Job], now: datetime, *, exact: bool = False) -> Table:
+    """Jobs, newest first. ``exact``: times of the clock and not how long ago."""
     columns = read_columns(
         ">JOB",
         "KIND",
@@ -91,7 +93,7 @@ def job_table(jobs: Sequence[Job], now: datetime) -> Table:
                     cell(j.step),
                     cell(j.created_by),
                     cell(_took(j, now)),
-                    cell(age_text(j.created_at, now)),
+                    cell(time_text(j.created_at) if exact else age_text(j.created_at, now)),
                     cell(j.error or j.message or j.reason, "bad" if j.error else ""),
                 ),
             )
@@ -162,6 +164,12 @@ def audit_table(entries: Sequence[AuditEntry]) -> Table:
         for e in entries
     ]
     return Table(columns, tuple(rows), "the audit log is empty")
+
+
+def _expiry(request: PromotionRequest, now: datetime, exact: bool) -> str:
+    if request.status != "open":
+        return ""
+    return time_text(request.expires_at) if exact else ago_text(request.expires_at, now)
 
 
 def _took(job: Job, now: datetime) -> str:
