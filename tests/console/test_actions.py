@@ -94,10 +94,10 @@ def test_wrong_commands_say_what_is_expected(typed: str, words: str) -> None:
 
 def test_commands_complete_views_models_and_targets() -> None:
     names = (("bike-demand", "flight-delay"), ("ewr", "jfk"))
-    assert views.complete("mon", *names) == "monitor"
-    assert views.complete("monitor fl", *names) == "monitor flight-delay"
-    assert views.complete("monitor flight-delay j", *names) == "monitor flight-delay jfk"
-    assert views.complete("audit x", *names) is None
+    assert views.completions("mon", *names)[0] == "monitor"
+    assert views.completions("monitor fl", *names)[0] == "monitor flight-delay"
+    assert views.completions("monitor flight-delay j", *names)[0] == "monitor flight-delay jfk"
+    assert views.completions("audit x", *names) == []
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,6 @@ async def test_a_faulty_configuration_gets_a_screen_and_enter_goes_on_without(ma
 async def test_a_skin_changes_tones_and_mono_has_no_colour(make_console) -> None:
     try:
         app = make_console("pat", config=ConsoleConfig(skin="mono", tones=tones.SKINS["mono"]))
-        assert not app.coloured
         assert all(style.color is None for style in tones.STYLES.values())
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)

@@ -14,8 +14,8 @@ from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.frame_parts import OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.operations.workspace import workspaces, write_state
-from pilothouse.presentation.charts.braille import plain_text
 from support import example
+from support.drawings import plain_text
 
 SIZE = (80, 24)
 

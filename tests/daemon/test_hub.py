@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from pilothouse.daemon.hub import ROUTES, hub_app
+from pilothouse.daemon.hub import hub_app
 from pilothouse.daemon.hub_server import HubServer
 from pilothouse.domain.records import Snapshot, VersionStatus
 from pilothouse.domain.wire import (
@@ -191,6 +191,15 @@ def batch(rows: int = 4, **changes: Any) -> PredictionBatch:
         requests=[RequestTiming(rows, 900, 1_740_000_000_000_000)] if rows else [],
     )
     return replace(made, **changes)
+
+
+ROUTES = (
+    ("GET", "/v1/desired"),
+    ("GET", "/v1/artifacts/"),
+    ("POST", "/v1/batches"),
+    ("POST", "/v1/labels"),
+    ("POST", "/v1/report"),
+)
 
 
 @pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/"), ("GET", "/v1"), ("POST", "/v2/infer")])

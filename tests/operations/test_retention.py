@@ -12,7 +12,7 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import exports
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, retention, workspaces
-from support.flight_batches import batch_of
+from support.flight_batches import batch_of, outcome_days
 from support.monitored_flights import admin, make_watched, traffic
 
 DAY_US = 86_400_000_000
@@ -112,9 +112,7 @@ def test_small_segments_of_past_days_become_one_and_ids_mean_the_same(services: 
         wanted = str(table["late"].iloc[row])
         receipt = ingest.ingest_outcomes(services, [Outcome(f"ewr-1.{row // 17}.{row % 17}", wanted)])
         assert receipt.joined + receipt.duplicates == 1
-    assert (
-        sum(day.rows for _, day in services.telemetry.outcome_days("flight-delay", 1, "ewr", 0, 1 << 62)) > 3
-    )
+    assert sum(day.rows for _, day in outcome_days(services.telemetry)) > 3
     services.telemetry.check()
     assert retention.apply(services, DAEMON).merged == 0
 

@@ -41,6 +41,7 @@ from pilothouse.presentation.charts.series_csv import COLUMNS, series_csv
 from pilothouse.presentation.charts.vector import svg
 from pilothouse.presentation.pages.work_pages import feature_table
 from pilothouse.presentation.width import display_width
+from support.drawings import plain_text
 
 SIZES = [(38, 7), (60, 16), (118, 30)]
 
@@ -77,14 +78,14 @@ def test_before_the_first_outcome_the_estimate_stands_alone_and_says_so() -> Non
 
 
 def test_lines_are_told_apart_without_colour() -> None:
-    lines = braille.plain_text(braille.draw(performance_chart(replace(estimated_view(), marks=())), 60, 14))
+    lines = plain_text(braille.draw(performance_chart(replace(estimated_view(), marks=())), 60, 14))
     tags = [line[-4:].strip() for line in lines if line[-4:].strip() in ("real", "est", "ref")]
     assert sorted(tags) == ["est", "real", "ref"]
     drawn = {}
     for style in ("line", "dashed", "dotted"):
         points = tuple((float(i), 1.0) for i in range(0, 100, 10))
         chart = Chart("x", Cell(""), (Series("x", points, style=style),), start=0.0, end=90.0)
-        drawn[style] = "".join(braille.plain_text(braille.draw(chart, 60, 6)))
+        drawn[style] = "".join(plain_text(braille.draw(chart, 60, 6)))
     dots = {
         style: sum(bin(ord(c) - 0x2800).count("1") for c in text if 0x2800 <= ord(c) < 0x2900)
         for style, text in drawn.items()
@@ -98,7 +99,7 @@ def test_a_wide_interval_does_not_flatten_its_line() -> None:
     wide = replace(view, performance=(replace(first, low=-40.0, high=40.0), *others))
     chart = performance_chart(wide)
     drawing = braille.draw(chart, 60, 12)
-    assert "−40" not in "".join(braille.plain_text(drawing))
+    assert "−40" not in "".join(plain_text(drawing))
 
 
 def test_drift_shows_the_calibrated_threshold() -> None:
@@ -158,9 +159,9 @@ def test_braille_has_exactly_the_size_asked_for(width: int, height: int) -> None
 
 def test_nothing_is_drawn_where_there_is_no_room_or_no_figure() -> None:
     chart = drift_chart(monitor_view(), "wind")
-    assert "".join(braille.plain_text(braille.draw(chart, 24, 3))).strip() == "no room for a chart"
+    assert "".join(plain_text(braille.draw(chart, 24, 3))).strip() == "no room for a chart"
     assert "once a whole window" in "\n".join(
-        braille.plain_text(braille.draw(drift_chart(monitor_view(0), "wind"), 60, 8))
+        plain_text(braille.draw(drift_chart(monitor_view(0), "wind"), 60, 8))
     )
 
 
@@ -204,7 +205,7 @@ def test_every_panel_has_its_chart() -> None:
 
 def test_heat_map_shades_by_the_share_of_the_threshold() -> None:
     view = monitor_view()
-    lines = braille.plain_text(braille.draw(heat_map(view, "wind"), 60, 8))
+    lines = plain_text(braille.draw(heat_map(view, "wind"), 60, 8))
     row = next(line for line in lines if line.startswith("▶wind"))
     assert re.search("·+.*░+.*▒+.*█+", row), "calm first, then nearing, then drifting"
     assert "█" not in next(line for line in lines if "score" in line)
@@ -214,7 +215,7 @@ def test_heat_map_shades_by_the_share_of_the_threshold() -> None:
 def test_heat_map_keeps_the_selected_feature_in_sight() -> None:
     view = monitor_view()
     many = replace(view, drift={f"f{i:02}": view.drift["wind"] for i in range(60)})
-    lines = braille.plain_text(braille.draw(heat_map(many, "f47"), 60, 12))
+    lines = plain_text(braille.draw(heat_map(many, "f47"), 60, 12))
     assert any(line.startswith("▶f47") for line in lines)
 
 
@@ -245,7 +246,7 @@ def distribution() -> FeatureDistribution:
 
 
 def test_two_distributions_stand_beside_each_other_on_one_scale() -> None:
-    lines = braille.plain_text(braille.draw(distribution_picture(distribution(), "carrier"), 78, 10))
+    lines = plain_text(braille.draw(distribution_picture(distribution(), "carrier"), 78, 10))
     by_label = {label: line for line in lines for label in ("UA", "B6", "DL") if label in line}
     left, _, right = by_label["UA"].partition("UA")
     assert left.count("█") > right.count("█")
@@ -283,7 +284,7 @@ def test_gaps_of_a_day_do_not_hide_a_single_window() -> None:
     drawing = braille.draw(
         replace(chart, start=START.timestamp(), end=(START + timedelta(days=9)).timestamp()), 40, 8
     )
-    assert any(0x2800 < ord(c) < 0x2900 for line in braille.plain_text(drawing) for c in line)
+    assert any(0x2800 < ord(c) < 0x2900 for line in plain_text(drawing) for c in line)
 
 
 def test_drawings_hold_colours_and_no_other_escape() -> None:

@@ -21,7 +21,6 @@ from pilothouse.serving.protocol import (
     model_metadata,
     read_inference,
 )
-from pilothouse.serving.tensors import DATATYPES
 
 SCHEMA = schema("flight-delay")
 
@@ -49,7 +48,15 @@ def test_flat_and_nested_data_say_the_same() -> None:
         np.testing.assert_array_equal(found.columns.numeric["temp"], [1.5, np.nan, -2.0])
 
 
-@pytest.mark.parametrize("datatype", [d for d in DATATYPES if d not in ("BYTES", "BOOL")])
+@pytest.mark.parametrize(
+    "datatype",
+    [
+        f"{kind}{bits}"
+        for kind in ("INT", "UINT", "FP")
+        for bits in (8, 16, 32, 64)
+        if (kind, bits) != ("FP", 8)
+    ],
+)
 def test_numbers_come_in_every_numeric_datatype(datatype: str) -> None:
     found = read(temp={"datatype": datatype, "data": [1, 2, 100]})
     np.testing.assert_array_equal(found.columns.numeric["temp"], [1.0, 2.0, 100.0])

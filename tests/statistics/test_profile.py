@@ -14,9 +14,8 @@ from pilothouse.statistics.profiles.profile import (
     bin_means,
     empty_profile,
     histogram,
-    merge,
     merge_all,
-    moments,
+    moments_in_spans,
     profile_rows,
     with_score_of,
 )
@@ -66,10 +65,10 @@ def test_an_hour_is_the_sum_of_its_minutes_to_the_bit():
     ]
     assert same(merge_all(specification, parts), whole)
     assert same(merge_all(specification, parts[::-1]), whole)
-    left = merge(specification, merge(specification, parts[0], parts[2]), parts[4])
-    right = merge(specification, parts[0], merge(specification, parts[2], parts[4]))
+    left = merge_all(specification, [merge_all(specification, [parts[0], parts[2]]), parts[4]])
+    right = merge_all(specification, [parts[0], merge_all(specification, [parts[2], parts[4]])])
     assert same(left, right)
-    assert same(merge(specification, whole, empty_profile(specification)), whole)
+    assert same(merge_all(specification, [whole, empty_profile(specification)]), whole)
 
 
 def test_a_profile_comes_back_from_its_bytes():
@@ -196,7 +195,9 @@ def test_the_moments_are_those_of_the_rows():
     columns, texts, scores = draw(4000, 8)
     profile = profile_rows(specification, columns, texts, scores)
     for name in ("amount", "level", "weekday", "rain"):
-        mean, deviation = moments(numeric(specification, name), histogram(specification, profile, name))
+        column = numeric(specification, name)
+        mean, deviation = moments_in_spans(column, histogram(specification, profile, name))
+        mean, deviation = column.anchors[0] + mean * column.span, deviation * column.span
         assert mean == pytest.approx(np.mean(columns[name]), abs=2e-3 * np.std(columns[name]))
         assert deviation == pytest.approx(np.std(columns[name]), rel=0.01)
 
@@ -237,6 +238,6 @@ def test_any_floats_merge_exactly_and_survive_storage(reference, first, second):
         return profile_rows(specification, {"x": np.array(values)}, {}, np.zeros(len(values)))
 
     whole = of(first + second)
-    assert same(merge(specification, of(first), of(second)), whole)
+    assert same(merge_all(specification, [of(first), of(second)]), whole)
     assert same(decode(specification, encode(specification, whole)), whole)
     assert histogram(specification, whole, "x").missing == np.sum(~np.isfinite(np.array(first + second)))

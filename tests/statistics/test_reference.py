@@ -57,7 +57,7 @@ def test_the_score_is_that_of_the_holdout_and_the_features_are_those_of_training
     assert own.performance.low < own.performance.value < own.performance.high
     assert len(own.training) == len(own.training_days) == 60
     assert len(own.holdout) == len(own.outcomes) == 14
-    assert own.outcome_profile(specification).rows == 1500
+    assert sum(day.rows for day in own.outcomes) == 1500
     alone = target_reference(specification, "auc", training, holdout.where(np.zeros(1500, bool)))
     assert histogram(specification, alone.profile(specification), "score").rows == 6000
     assert set(own.calibrate(specification, 7).columns) == {c.name for c in specification.columns}

@@ -8,7 +8,12 @@ import numpy as np
 import pandas as pd
 
 from pilothouse.domain.wire import PredictionBatch, RequestTiming
+from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
+from pilothouse.telemetry import TelemetryStore
+from pilothouse.telemetry.store import read_outcome_days
+from pilothouse.telemetry.streams import find_stream
 
 NUMERIC = (
     "distance",
@@ -87,3 +92,14 @@ def batches(rows: pd.DataFrame, size: int, **options: object) -> Iterator[Predic
     """The rows cut into batches of ``size``, numbered from 1."""
     for number, first in enumerate(range(0, len(rows), size), start=1):
         yield batch_of(rows.iloc[first : first + size], number, **options)  # type: ignore[arg-type]
+
+
+def outcome_days(store: TelemetryStore) -> list[tuple[int, OutcomeProfile]]:
+    """Start and outcome profile of every day that version 1 of ``flight-delay`` has on ``ewr``, oldest first."""
+    with store.read() as connection:
+        stream = find_stream(connection, "flight-delay", 1, "ewr")
+        if stream is None:
+            return []
+        known = store.specification(connection, stream.id)
+        days = read_outcome_days(connection, stream.id, 0, 1 << 62)
+        return [(start, outcomes.decode(known, data)) for start, data in days]

@@ -10,7 +10,7 @@ from pilothouse.domain.wire import LabelReceipt, Outcome
 from pilothouse.statistics.performance import outcomes
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from pilothouse.telemetry.streams import rejected_counts
-from support.flight_batches import NOW_US, batch_of, batches, flights, specification
+from support.flight_batches import NOW_US, batch_of, batches, flights, outcome_days, specification
 
 APRIL = 1_364_774_400_000_000
 
@@ -40,7 +40,7 @@ def test_outcomes_are_folded_into_the_days_of_their_predictions(store: Telemetry
     for batch in batches(rows, 17):
         store.append(batch, lookup, NOW_US)
     assert store.add_outcomes(outcomes_of(rows, 17), NOW_US) == LabelReceipt(3_000, 0, 0)
-    days = store.outcome_days("flight-delay", 1, "ewr", 0, NOW_US)
+    days = outcome_days(store)
     by_day = rows.groupby(rows["at_us"] // 86_400_000_000).size()
     assert [day.rows for _, day in days] == by_day.tolist()
     whole = outcomes.profile_outcomes(
@@ -58,7 +58,7 @@ def test_outcomes_wait_for_their_prediction_and_count_once(store: TelemetryStore
     assert store.add_outcomes(known, NOW_US) == LabelReceipt(17, 17, 0)
     assert store.add_outcomes(known, NOW_US) == LabelReceipt(0, 0, 0, 34)
     store.append(second, lookup, NOW_US)
-    assert sum(day.rows for _, day in store.outcome_days("flight-delay", 1, "ewr", 0, NOW_US)) == 34
+    assert sum(day.rows for _, day in outcome_days(store)) == 34
     assert store.add_outcomes(known, NOW_US) == LabelReceipt(0, 0, 0, 34)
 
 
@@ -66,7 +66,7 @@ def test_another_outcome_is_a_conflict_and_the_first_stands(store: TelemetryStor
     store.append(batch_of(april(17), 1), lookup, NOW_US)
     store.add_outcomes([Outcome("ewr-1.1.4", "1")], NOW_US)
     assert store.add_outcomes([Outcome("ewr-1.1.4", 0.0)], NOW_US) == LabelReceipt(0, 0, 1)
-    ((_, day),) = store.outcome_days("flight-delay", 1, "ewr", 0, NOW_US)
+    ((_, day),) = outcome_days(store)
     assert day.confusion.sum(axis=1).tolist() == [0, 1]
     with store.read() as connection:
         (shown,) = rejected_counts(connection)
@@ -82,7 +82,7 @@ def test_foreign_ids_are_found_through_the_index_before_and_after(store: Telemet
     store.append(dataclasses.replace(batch_of(april(17), 1), foreign_ids=ids), lookup, NOW_US)
     late = store.add_outcomes([Outcome(name, 0.0) for name in ids[:16]], NOW_US)
     assert (early.waiting, late.joined) == (1, 16)
-    ((_, day),) = store.outcome_days("flight-delay", 1, "ewr", 0, NOW_US)
+    ((_, day),) = outcome_days(store)
     assert day.rows == 17
 
 

@@ -27,7 +27,7 @@ from pilothouse.domain.wire import (
 from pilothouse.telemetry import TelemetryStore, VersionFacts, outcome_matching, readings, streams
 from pilothouse.telemetry.schema import _FIRST
 from pilothouse.telemetry.streams import EXAMPLES_A_REASON, rejected_counts
-from support.flight_batches import NOW_US, batch_of, batches, flights, specification
+from support.flight_batches import NOW_US, batch_of, batches, flights, outcome_days, specification
 from support.templates import copy_of
 
 TESTS = str(Path(__file__).resolve().parent.parent)
@@ -363,7 +363,7 @@ def check_whole(path: Path, acknowledged: int) -> None:
     reference = TelemetryStore(path.with_suffix(".reference"))
     append(reference, *sent)
     assert content(store) == content(reference)
-    assert sum(day.rows for _, day in store.outcome_days("flight-delay", 1, "ewr", 0, NOW_US)) == len(sent)
+    assert sum(day.rows for _, day in outcome_days(store)) == len(sent)
     with store.read() as connection:
         assert streams.find_stream(connection, "flight-delay", 1, "ewr").rows == 4_000
     store.check()

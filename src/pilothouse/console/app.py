@@ -89,11 +89,6 @@ class Console(ConsoleApp):
         self.watcher: change_watcher.Watcher | None = None
 
     @property
-    def coloured(self) -> bool:
-        """False where the reader asked for no colour."""
-        return not self.no_color and self.session.config.skin != "mono"
-
-    @property
     def may_copy(self) -> bool:
         """Whether text may be handed to the terminal."""
         return self.session.config.clipboard

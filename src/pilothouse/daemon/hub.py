@@ -56,13 +56,6 @@ log = logging.getLogger(__name__)
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _T = TypeVar("_T")
 
-ROUTES = (
-    ("GET", "/v1/desired"),
-    ("GET", "/v1/artifacts/"),
-    ("POST", "/v1/batches"),
-    ("POST", "/v1/labels"),
-    ("POST", "/v1/report"),
-)
 MAXIMUM_BATCH_BYTES = 64 * 2**20
 MAXIMUM_LABEL_BYTES = 16 * 2**20
 MAXIMUM_REPORT_BYTES = 256 * 2**10

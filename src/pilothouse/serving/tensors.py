@@ -30,7 +30,6 @@ _INTEGERS = {
     **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
 }
 _FLOATS = {"FP16": 65_504.0, "FP32": 3.4028234663852886e38, "FP64": 1.7976931348623157e308}
-DATATYPES = ("BOOL", *_INTEGERS, *_FLOATS, "BYTES")
 
 
 class InputTensor(msgspec.Struct, frozen=True):

@@ -95,10 +95,6 @@ class TargetReference:
             return training
         return with_score_of(specification, training, merge_all(specification, self.holdout))
 
-    def outcome_profile(self, specification: ProfileSpecification) -> OutcomeProfile:
-        """Outcome profile of the whole hold-out; the empty profile where there is none."""
-        return outcome_profile.merge_all(specification, self.outcomes)
-
     def calibrate(
         self, specification: ProfileSpecification, window_days: int, *, seed: int = 0
     ) -> Calibration:

@@ -101,16 +101,6 @@ def queued_by(connection: Connection, person: str, *, model: str | None, limit: 
     return [_job(row) for row in rows]
 
 
-def started_by_since(connection: Connection, model: str, kind: str, created_by: str, since: datetime) -> int:
-    """Number of jobs of a kind that a person has queued for a model since then."""
-    (count,) = connection.execute(
-        "SELECT count(*) FROM jobs j JOIN models m ON m.id = j.model_id "
-        "WHERE m.name = ? AND j.kind = ? AND j.created_by = ? AND j.created_at > ?",
-        (model, kind, created_by, to_us(since)),
-    ).fetchone()
-    return int(count)
-
-
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Job]:
     """Jobs by their numbers."""
     return {job.id: job for job in selected(connection, "WHERE j.id IN " + marks(numbers), numbers)}

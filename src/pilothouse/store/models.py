@@ -109,12 +109,6 @@ def spec_by_id(connection: Connection, spec_id: int) -> StoredSpec | None:
     return _spec(row) if row else None
 
 
-def specs_of(connection: Connection, name: str) -> list[StoredSpec]:
-    """Every specification that a model has had, newest first."""
-    rows = connection.execute(_SELECT_SPEC + "WHERE m.name = ? ORDER BY s.id DESC", (name,))
-    return [_spec(row) for row in rows]
-
-
 def _model(connection: Connection, row: Row) -> Model:
     return Model(
         id=row["id"],

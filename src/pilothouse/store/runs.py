@@ -144,14 +144,6 @@ def record_of(connection: Connection, run_id: int) -> dict[str, Any]:
     return dict(from_json(row["record"]))
 
 
-def schema_of(connection: Connection, run_id: int) -> dict[str, str]:
-    """Type of each column of the snapshot, in the order of its columns."""
-    row = connection.execute(
-        "SELECT s.schema FROM snapshots s JOIN runs r ON r.snapshot_id = s.id WHERE r.id = ?", (run_id,)
-    ).fetchone()
-    return dict(from_json(row["schema"]))
-
-
 def _run(row: Row) -> Run:
     return Run(
         id=row["id"],

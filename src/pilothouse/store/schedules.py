@@ -235,14 +235,6 @@ def _fire(row: Row) -> Fire:
     )
 
 
-def has_fired(connection: Connection, schedule_id: int, nominal: datetime) -> bool:
-    """True where this nominal time has been decided."""
-    row = connection.execute(
-        "SELECT 1 FROM schedule_fires WHERE schedule_id = ? AND nominal_at = ?", (schedule_id, to_us(nominal))
-    ).fetchone()
-    return row is not None
-
-
 def _schedule(row: Row) -> Schedule:
     return Schedule(
         id=row["id"],

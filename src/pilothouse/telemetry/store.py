@@ -11,8 +11,6 @@ import numpy as np
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.performance import outcomes
-from pilothouse.statistics.performance.outcomes import OutcomeProfile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry import faults, outcome_matching, rollup, streams
 from pilothouse.telemetry.admission import Clock, Limits, VersionFacts
@@ -224,20 +222,6 @@ class TelemetryStore:
             stream = streams.find_stream(connection, model, version, target)
             number = stream.id if stream else -1
             return rollup.latency_windows(connection, number, level, start_us, end_us, percents)
-
-    def outcome_days(
-        self, model: str, version: int, target: str, start_us: int, end_us: int
-    ) -> list[tuple[int, OutcomeProfile]]:
-        """(start of day, outcome profile) of the days that start in [start, end), by event time, oldest first."""
-        with self.read() as connection:
-            stream = streams.find_stream(connection, model, version, target)
-            if stream is None:
-                return []
-            specification = self.specification(connection, stream.id)
-            return [
-                (start, outcomes.decode(specification, data))
-                for start, data in read_outcome_days(connection, stream.id, start_us, end_us)
-            ]
 
     def labelled_batches(
         self, model: str, target: str | None, since_us: int, until_us: int

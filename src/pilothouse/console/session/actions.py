@@ -261,8 +261,3 @@ def bindings_of(scope: str) -> list[Binding | tuple[str, str] | tuple[str, str, 
         for action in ACTIONS
         if action.scope == scope
     ]
-
-
-def find(scope: str, name: str) -> Action | None:
-    """The action of that name in a view."""
-    return next((action for action in actions_of(scope) if action.name == name), None)

@@ -181,8 +181,3 @@ def completions(
     options = _options(models, targets).get(names[position], ())
     found = (option for option in options if option.startswith(last) and option != last)
     return [" ".join([*before, option]) for option in found]
-
-
-def complete(text: str, models: tuple[str, ...], targets: tuple[str, ...]) -> str | None:
-    """The first whole command that ``text`` is the beginning of, or None."""
-    return next(iter(completions(text, models, targets)), None)

@@ -361,8 +361,3 @@ def _wrapped(text: str, width: int) -> list[str]:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return lines
-
-
-def plain_text(drawing: Drawing) -> list[str]:
-    """The lines without tones."""
-    return ["".join(cell.text for cell in line).rstrip() for line in drawing.lines]

@@ -62,11 +62,6 @@ def profile_latencies(
     return _sparse(len(micros), int(np.sum(rows)), total, longest, counts)
 
 
-def merge(first: LatencyProfile, second: LatencyProfile) -> LatencyProfile:
-    """Latency profile of the requests of both. Exact and associative."""
-    return merge_all((first, second))
-
-
 def merge_all(profiles: Iterable[LatencyProfile]) -> LatencyProfile:
     """Latency profile of all the requests; of no profiles the empty one. Exact and associative."""
     parts = list(profiles)
@@ -92,11 +87,6 @@ def percentile_ms(profile: LatencyProfile, percent: float) -> float:
     rank = max(1, math.ceil(percent / 100 * profile.requests - 1e-9))
     bucket = int(profile.buckets[np.searchsorted(np.cumsum(profile.counts), rank)])
     return min(float(_MIDDLES_US[bucket]), float(profile.longest_us)) / 1000
-
-
-def mean_ms(profile: LatencyProfile) -> float:
-    """Mean latency in milliseconds; NaN without requests."""
-    return profile.total_us / profile.requests / 1000 if profile.requests else math.nan
 
 
 def encode(profile: LatencyProfile) -> bytes:

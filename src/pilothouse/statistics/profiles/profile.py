@@ -219,11 +219,6 @@ def cells_of(
     return cells
 
 
-def merge(specification: ProfileSpecification, first: Profile, second: Profile) -> Profile:
-    """Profile of the rows of both. Exact, associative, commutative."""
-    return merge_all(specification, (first, second))
-
-
 def merge_all(specification: ProfileSpecification, profiles: Iterable[Profile]) -> Profile:
     """Profile of the rows of all; of no profiles the empty one. Exact, whatever the order."""
     parts = list(profiles)
@@ -332,19 +327,12 @@ def bin_means(column: NumericColumn, of: Histogram) -> Floats:
 
 
 def moments_in_spans(column: NumericColumn, of: Histogram) -> tuple[float, float]:
-    """Mean and standard deviation as ``moments`` gives them, but measured from the first edge in units of the
-    column's span, so that huge values do not overflow; NaN where the column is empty."""
+    """Mean and standard deviation (n in the denominator) of a column, measured from its first edge in units of its span,
+    so that huge values do not overflow; NaN where it is empty. The mean is exact to half a step (1/512 of a bin's width);
+    the deviation is that of the bins' means, without the spread inside a bin."""
     present = of.present
     if not present:
         return np.nan, np.nan
     places = (bin_means(column, of) / 2 - column.anchors[0] / 2) / (column.span / 2)
     mean = float(np.dot(of.counts, places) / present)
     return mean, float(np.sqrt(np.dot(of.counts, (places - mean) ** 2) / present))
-
-
-def moments(column: NumericColumn, of: Histogram) -> tuple[float, float]:
-    """Mean and standard deviation (n in the denominator) of a column, in its own unit; NaN where it is empty. The
-    mean is exact to half a step (1/512 of a bin's width); the deviation is that of the bins' means, without the
-    spread inside a bin."""
-    mean, deviation = moments_in_spans(column, of)
-    return float(column.anchors[0]) + mean * column.span, deviation * column.span
