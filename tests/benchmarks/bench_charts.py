@@ -6,6 +6,7 @@ Both run in one process at 80×24 with the same figures, table and theme; what T
 import asyncio
 import statistics
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bench import median_s, show
@@ -19,12 +20,14 @@ from textual.widgets import Static
 from pilothouse.console.session.drawing import Drawings
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.grid import Grid
-from pilothouse.domain.monitoring import DriftReading, MonitorView, PerformanceReading, TrafficReading
+from pilothouse.domain.findings import Window, WindowFinding
+from pilothouse.domain.monitoring import MonitorView
 from pilothouse.presentation.charts import braille, plotting
 from pilothouse.presentation.charts.chart import Chart
 from pilothouse.presentation.charts.monitor_charts import monitor_charts, whole_span
 from pilothouse.presentation.charts.monitor_span import steady
 from pilothouse.presentation.pages.work_pages import feature_table
+from presentation.values import drift, performance, traffic
 
 START = datetime(2013, 6, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -39,7 +42,10 @@ Grid { height: 6; background: ansi_default; }
 
 def view(newest: int) -> MonitorView:
     """The last 200 windows up to ``newest``."""
-    spans = [(i, START + HOUR * i, START + HOUR * (i + 1)) for i in range(newest - WINDOWS, newest)]
+    windows = [
+        (i, Window(start=START + HOUR * i, end=START + HOUR * (i + 1), rows=2_900, judged=True))
+        for i in range(newest - WINDOWS, newest)
+    ]
 
     def wave(i: int, size: float, turn: float) -> float:
         return size * (((i * 7919) % 101) / 101 - 0.5) + size * ((i % turn) / turn)
@@ -47,20 +53,21 @@ def view(newest: int) -> MonitorView:
     return MonitorView(
         "flight-delay", "jfk", 1, "auc", None, 5.8,
         performance=tuple(
-            PerformanceReading("auc", a, b, 2_900, v := 0.7 + wave(i, 0.05, 60), v - 0.03, v + 0.03, 0.71, False)
-            for i, a, b in spans
+            WindowFinding(window=w, finding=performance(0.7 + wave(i, 0.05, 60))) for i, w in windows
         ),
         drift={
             name: tuple(
-                DriftReading(name, a, b, 2_900, "psi", abs(wave(i, 0.1, 40 + k)), 0.12, 0.3, False) for i, a, b in spans
+                WindowFinding(window=w, finding=drift(name, "psi", abs(wave(i, 0.1, 40 + k)), 0.12, p_value=0.3))
+                for i, w in windows
             )
             for k, name in enumerate(("wind", "hour", "carrier", "score"))
         },
         traffic=tuple(
-            TrafficReading(
-                a, b, 2_900 + int(wave(i, 400, 24)), 170, 0, 4 + wave(i, 1, 30), 6 + wave(i, 2, 30), 9 + wave(i, 4, 30)
+            WindowFinding(
+                window=replace(w, rows=w.rows + int(wave(i, 400, 24))),
+                finding=traffic(4 + wave(i, 1, 30), 6 + wave(i, 2, 30), 9 + wave(i, 4, 30)),
             )
-            for i, a, b in spans
+            for i, w in windows
         ),
     )  # fmt: skip
 

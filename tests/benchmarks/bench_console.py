@@ -17,10 +17,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from bench import show
 
+from pilothouse.domain.findings import ClosedWindow, PerformanceFinding, Window
 from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.operations import listings
 from pilothouse.operations.jobs import trainings
@@ -241,14 +243,21 @@ def _writing_every_second(root: Path) -> Iterator[None]:
                 with services.telemetry.transaction() as connection:
                     stream = find_stream(connection, "flight-delay", 1, "jfk")
                     assert stream is not None
-                    now = to_us(example.NOW)
-                    span = (now - 7 * 86_400_000_000, now)
-                    figure = readings.PerformanceFigure(
-                        "auc", level, level - 0.02, level + 0.02, 0.71, 0.7, 0.72, 1.0
+                    ended_at = example.NOW
+                    window = Window(start=ended_at - timedelta(days=7), end=ended_at, rows=3_000, judged=True)
+                    finding = PerformanceFinding(
+                        metric="auc",
+                        value=level,
+                        low=level - 0.02,
+                        high=level + 0.02,
+                        reference=0.71,
+                        reference_low=0.7,
+                        reference_high=0.72,
+                        labelled_share=1.0,
+                        significant=True,
                     )
-                    readings.write(
-                        connection, stream.id, readings.PERFORMANCE, span, 3_000, (True, True), figure, now
-                    )
+                    closed = ClosedWindow(window=window, findings=(finding,))
+                    readings.write(connection, stream.id, readings.PERFORMANCE, closed, to_us(example.NOW))
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -52,7 +52,7 @@ def rows(
 
 
 def judged(reference: Side, windows: list[Side]) -> tuple[list[tuple[float, bool]], float]:
-    """(AUROC, speaks) of each window and the processor's seconds of a job: learning from the reference and one window."""
+    """(AUROC, significant) of each window and the processor's seconds of a job: learning from the reference and one window."""
     found = []
     names, numbers = [f"f{i}" for i in range(6)], [False] * 6
     with threadpool_limits(1):
@@ -71,7 +71,7 @@ def judged(reference: Side, windows: list[Side]) -> tuple[list[tuple[float, bool
                 learnt=learnt,
             )
             assert one is not None
-            found.append((one.auc, one.speaks))
+            found.append((one.auc, one.significant))
     judging = (time.process_time() - began - learning) / len(windows)
     return found, learning + judging
 
@@ -117,4 +117,4 @@ def _mean(found: list[tuple[float, bool]]) -> float:
 
 
 def _called(found: list[tuple[float, bool]]) -> int:
-    return sum(speaks for _, speaks in found)
+    return sum(significant for _, significant in found)

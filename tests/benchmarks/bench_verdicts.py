@@ -149,7 +149,7 @@ def false_alarms(results: dict[str, dict[str, Outcome]]) -> None:
     print("|---|---|---|---|---|---|---|")
     for title, found in results.items():
         own = found["pilothouse"]
-        cells = [f"{1000 * n / own.looked_at:.2f}" for n in (own.spoke, own.alerts)]
+        cells = [f"{1000 * n / own.looked_at:.2f}" for n in (own.significant, own.alerts)]
         for name in PEERS:
             scores = np.array(found[name].quiet) if name in found else np.array([])
             cells.append(f"{1000 * (scores > DEFAULT[name]).mean():.1f}" if scores.size else "not run")
@@ -182,12 +182,12 @@ def alarms_by_feature(study: Study, ready: Ready) -> dict[str, list[bool]]:
     outcome = Outcome()
     pilothouse(study, ready, {DEFAULT_RATE: outcome})
     found = {}
-    for subject, (spoke, certain) in outcome.verdicts.items():
+    for subject, (significant, certain) in outcome.verdicts.items():
         is_open, states = False, []
-        for i in range(len(spoke)):
-            change = turn(spoke[: i + 1], is_open, FIRE, OF, certain=certain[i])
+        for i in range(len(significant)):
+            change = turn(significant[: i + 1], is_open, FIRE, OF, certain=certain[i])
             is_open = (is_open or change is Turn.OPEN) and change is not Turn.RESOLVE
-            states.append(is_open and spoke[i])
+            states.append(is_open and significant[i])
         if ":" not in subject and subject != SCORE:
             found[subject] = states
     return found

@@ -26,7 +26,7 @@ class Outcome:
     """What one method made of one kind of data, ``rate`` being the false alarm rate it was asked for. ``quiet``: scores of
     unchanged feature-windows (peers), ``waits``: windows until each shift was found, infinite where it was not."""
 
-    spoke: int = 0
+    significant: int = 0
     alerts: int = 0
     looked_at: int = 0
     quiet: list[float] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Outcome:
     shifted: dict[str, list[Array]] = field(default_factory=lambda: defaultdict(list))
     rate: float = DEFAULT_RATE
     verdicts: dict[str, tuple[list[bool], list[bool]]] = field(default_factory=dict)
-    """Of the last quiet run: whether each window spoke, and was certain, by subject."""
+    """Of the last quiet run: whether each window was significant, and certain, by subject."""
 
 
 def numbers_and_texts(study: Study, rows: dict[str, Array]) -> tuple[dict, dict, Array]:
@@ -51,11 +51,11 @@ def reference_of(study: Study) -> tuple[ProfileSpecification, list[Profile]]:
     return specification, [p for _, p in profile_groups(specification, numeric, texts, scores, study.days)]
 
 
-def run_of_alerts(spoke: list[bool], certain: list[bool]) -> tuple[int, float]:
+def run_of_alerts(significant: list[bool], certain: list[bool]) -> tuple[int, float]:
     """How many alerts a run of windows opens (windows before LEAD do not count), and the windows until the first."""
     is_open, opened, first = False, 0, math.inf
-    for i in range(len(spoke)):
-        change = turn(spoke[: i + 1], is_open, FIRE, OF, certain=certain[i])
+    for i in range(len(significant)):
+        change = turn(significant[: i + 1], is_open, FIRE, OF, certain=certain[i])
         if change is Turn.OPEN and i >= LEAD:
             opened += 1
             first = min(first, i - LEAD + 1)
@@ -113,7 +113,7 @@ class Series:
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
-        self.spoke: dict[str, list[bool]] = defaultdict(list)
+        self.significant: dict[str, list[bool]] = defaultdict(list)
         self.certain: dict[str, list[bool]] = defaultdict(list)
 
     def judge(self, ready: Ready, past: list[Profile], now: Profile) -> None:
@@ -126,19 +126,21 @@ class Series:
         quality = judge_quality(*given, lasting=last, false_alarm_rate=self.rate)
         found = [(j.feature, j) for j in drift] + [(f"{j.fault}:{j.feature}", j) for j in quality]
         for subject, j in found:
-            self.spoke[subject].append(j.speaks)
+            self.significant[subject].append(j.significant)
             self.certain[subject].append(j.grounds.certain)
 
     def first(self, subject: str) -> float:
         """Windows until the first alert."""
-        return run_of_alerts(self.spoke[subject], self.certain[subject])[1]
+        return run_of_alerts(self.significant[subject], self.certain[subject])[1]
 
     def count(self, outcome: Outcome) -> None:
         """What a quiet run adds."""
-        outcome.verdicts = {s: (self.spoke[s], self.certain[s]) for s in self.spoke}
-        outcome.looked_at += sum(len(s) - LEAD for s in self.spoke.values())
-        outcome.spoke += sum(sum(s[LEAD:]) for s in self.spoke.values())
-        outcome.alerts += sum(run_of_alerts(self.spoke[s], self.certain[s])[0] for s in self.spoke)
+        outcome.verdicts = {s: (self.significant[s], self.certain[s]) for s in self.significant}
+        outcome.looked_at += sum(len(s) - LEAD for s in self.significant.values())
+        outcome.significant += sum(sum(s[LEAD:]) for s in self.significant.values())
+        outcome.alerts += sum(
+            run_of_alerts(self.significant[s], self.certain[s])[0] for s in self.significant
+        )
 
 
 def ours(pairs: list[list[Study]]) -> dict[str, Outcome]:

@@ -14,7 +14,10 @@ from verdict_ours import DEFAULT_RATE, GOAL, run_of_alerts
 
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.statistics.performance.outcomes import OutcomeProfile, profile_outcomes, realised_over_days
-from pilothouse.statistics.performance.performance_verdicts import performance_is_certain, performance_speaks
+from pilothouse.statistics.performance.performance_verdicts import (
+    is_significantly_worse,
+    performance_is_certain,
+)
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 
 Array = np.ndarray
@@ -92,10 +95,10 @@ def measured(study: Truths) -> tuple[MetricValue, dict[str, list[list[MetricValu
 
 
 def alerts(base: MetricValue, run: list[MetricValue], rate: float) -> tuple[list[bool], int, float]:
-    """Which windows of a run speak with this rate of false alarms, how many alerts open, and windows until the first."""
-    spoke = [False] * LEAD + [performance_speaks(w, base, "higher", rate) for w in run]
+    """Which windows of a run are significant at a rate of false alarms, how many alerts open, and windows until the first."""
+    significant = [False] * LEAD + [is_significantly_worse(w, base, "higher", rate) for w in run]
     sure = [False] * LEAD + [performance_is_certain(w, base, "higher", rate) for w in run]
-    return spoke[LEAD:], *run_of_alerts(spoke, sure)
+    return significant[LEAD:], *run_of_alerts(significant, sure)
 
 
 @dataclass
@@ -119,9 +122,9 @@ def performance(short: bool, times: int) -> None:
             for rate, of in found.setdefault(rows, {rate: Flipped() for rate in LOSS_RATES}).items():
                 for name, runs in windows.items():
                     for run in runs:
-                        spoke, opened, first = alerts(base, run, rate)
+                        significant, opened, first = alerts(base, run, rate)
                         if name == "quiet":
-                            of.quiet += spoke
+                            of.quiet += significant
                             of.alerts += opened
                         else:
                             of.waits[name].append(first)

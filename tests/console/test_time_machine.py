@@ -83,7 +83,7 @@ def test_alerts_and_figures_end_with_their_windows(at, pat) -> None:
     )
     view = monitor_views.monitor_view(past, pat, "flight-delay", "jfk")
     moment = example.NOW - timedelta(days=4, hours=12)
-    ends = [p.window_end for p in view.performance] + [d.window_end for r in view.drift.values() for d in r]
+    ends = [p.window.end for p in view.performance] + [d.window.end for r in view.drift.values() for d in r]
     assert ends
     assert max(ends) <= moment
     whole = monitor_views.monitor_view(at(timedelta(0)), pat, "flight-delay", "jfk")

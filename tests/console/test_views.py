@@ -359,8 +359,8 @@ async def test_the_cursor_goes_through_the_windows_of_what_is_looked_at(make_con
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         view = app.view.data.view
-        ends = {p.window_end.timestamp() for p in view.performance}
-        ends |= {r.window_end.timestamp() for readings in view.drift.values() for r in readings}
+        ends = {p.window.end.timestamp() for p in view.performance}
+        ends |= {r.window.end.timestamp() for readings in view.drift.values() for r in readings}
         seen = set()
         for _ in range(len(ends)):
             await press(pilot, "left")
@@ -373,7 +373,7 @@ async def test_the_cursor_goes_through_the_windows_of_what_is_looked_at(make_con
             legends.add("".join(cell.text for cell in app.view.query_one("#legend", OneLine)._cells))
         assert any("alert of" in words for words in legends)
         await press(pilot, "z", "z", "z", "z", "left")
-        volume = {t.window_end.timestamp() for t in view.traffic}
+        volume = {t.window.end.timestamp() for t in view.traffic}
         assert app.view.axis.cursor in volume
         await press(pilot, "escape", "enter")
         assert app.view.data.distribution is not None

@@ -9,7 +9,7 @@ from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
 from pilothouse.operations.alerts import alerting, silence
 from pilothouse.operations.monitoring import window_closing
 from pilothouse.statistics import reference
-from pilothouse.statistics.performance import performance_verdicts
+from pilothouse.statistics.performance import performance_verdicts, traffic_verdicts
 from pilothouse.statistics.significance import calibration, multiplicity, null_windows, overdispersion
 from pilothouse.telemetry import admission, outcome_matching, rollup
 
@@ -53,8 +53,8 @@ def test_bounds_are_those_in_force():
         f"at least {performance_verdicts.SMALLEST_LOSS:g} for a metric",
         f"or {performance_verdicts.SMALLEST_RISE * 100:g} % of the reference for a loss",
         f"{window_closing.ENOUGH_TRUTH * 100:g} % of the outcomes",
-        f"at least {window_closing.FEWEST_REQUESTS} requests",
-        f"certainly above {window_closing.ERROR_SHARE * 100:g} %",
+        f"at least {traffic_verdicts.FEWEST_REQUESTS} requests",
+        f"certainly above {traffic_verdicts.ERROR_SHARE * 100:g} %",
         f"from {rollup.DENSE_ROWS_A_MINUTE} rows a minute",
         f"more than {limits.behind_us // admission.DAY_US} days behind",
         f"more than {limits.ahead_us // admission.DAY_US} days ahead",
@@ -67,7 +67,7 @@ def test_bounds_are_those_in_force():
     assert "the three windows just before it" in TEXT
     assert multiplicity.CERTAIN == 0.1
     assert "a p-value ten times smaller" in TEXT
-    assert multiplicity.CERTAIN_OF_STEADY == 1
+    assert multiplicity.CERTAIN_OF_STATIONARY == 1
     assert multiplicity.PROMISE * defaults.false_alarm_rate == 1 / 1_000
     assert "at most one in 1,000" in TEXT
     assert multiplicity.LASTING == 3
@@ -81,7 +81,7 @@ def test_bounds_are_those_in_force():
     )
     assert (overdispersion.MOST_CATEGORIES, overdispersion.FEWEST_HITS) == (12, 5)
     assert "the twelve most frequent with five rows or more" in TEXT
-    assert performance_verdicts.speaking_share(defaults.false_alarm_rate) == 1 / 10
+    assert performance_verdicts.single_window_rate(defaults.false_alarm_rate) == 1 / 10
     assert "nine of ten windows" in TEXT
     assert "99 windows of 100" in TEXT
     assert "among the quarter" in TEXT

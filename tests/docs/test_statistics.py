@@ -26,7 +26,7 @@ def test_no_row_of_a_table_of_constants_is_passed_over():
 
 
 def test_weights_and_penalties_are_those_in_force():
-    found = multiplicity.WEIGHTS, multiplicity.WANDER_WEIGHTS
+    found = multiplicity.WEIGHTS, multiplicity.OVERDISPERSED_WEIGHTS
     for weights, names in zip(
         found, ("ks higher wider within js", "ks wasserstein higher wider js share"), strict=True
     ):

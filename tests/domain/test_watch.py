@@ -46,7 +46,7 @@ def test_the_level_is_the_coarsest_that_divides_all(durations: tuple[int, ...], 
 
 
 @pytest.mark.parametrize(
-    ("spoke", "is_open", "expected"),
+    ("significant", "is_open", "expected"),
     [
         ([], False, Turn.STAY),
         ([True], False, Turn.STAY),
@@ -60,14 +60,16 @@ def test_the_level_is_the_coarsest_that_divides_all(durations: tuple[int, ...], 
     ],
 )
 def test_two_of_three_open_and_three_quiet_ones_resolve(
-    spoke: list[bool], is_open: bool, expected: Turn
+    significant: list[bool], is_open: bool, expected: Turn
 ) -> None:
-    assert turn(spoke, is_open, 2, 3) is expected
+    assert turn(significant, is_open, 2, 3) is expected
 
 
 def test_a_window_that_is_certain_by_itself_opens_alone_and_keeps_open_like_any_other() -> None:
     assert turn([False, True], False, 2, 3, certain=True) is Turn.OPEN
-    assert turn([True, False], False, 2, 3, certain=True) is Turn.STAY  # what does not speak opens nothing
+    assert (
+        turn([True, False], False, 2, 3, certain=True) is Turn.STAY
+    )  # what is not significant opens nothing
     assert turn([True, False, False], True, 2, 3, certain=False) is Turn.STAY
     assert turn([True, False, False, False], True, 2, 3, certain=False) is Turn.RESOLVE
 

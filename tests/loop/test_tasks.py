@@ -184,11 +184,11 @@ def test_every_task_goes_all_the_way_round(example) -> None:
         version = catalogue.get_version(shop.services, shop.scientist, f"{model}/1")
         reference = version.metric(metric)
         newest = view.performance[-1]
-        assert (newest.metric, view.metric) == (metric, metric)
-        assert newest.rows > 100
+        assert (newest.finding.metric, view.metric) == (metric, metric)
+        assert newest.window.rows > 100
         assert reference is not None
-        assert newest.value == pytest.approx(reference.value, rel=0.25), (model, newest)
+        assert newest.finding.value == pytest.approx(reference.value, rel=0.25), (model, newest)
         assert view.labels_joined == view.events == 24 * (DAYS - 60)
         assert {"wind", "load", "port", "score"} <= set(view.drift)
-        assert not [one for found in view.drift.values() for one in found if one.speaks]
+        assert not [one for found in view.drift.values() for one in found if one.finding.significant]
         assert not view.alerts

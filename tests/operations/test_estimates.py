@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.change_diagnosis import Change
+from pilothouse.domain.findings import EstimateFinding
 from pilothouse.operations.alerts import alerts, change_evidence
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health
@@ -12,7 +13,7 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.monitoring.baselines import estimator_of
 from pilothouse.operations.services import Services
 from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import ESTIMATE, PERFORMANCE, EstimateFigure, figure_of
+from pilothouse.telemetry.readings import ESTIMATE, PERFORMANCE, finding_of
 from pilothouse.telemetry.streams import find_stream
 from support.flight_batches import CATEGORICAL, NUMERIC, batches
 from support.monitored_flights import MODEL, admin, calibrate_ahead, make_watched, on_day, send, traffic
@@ -20,7 +21,7 @@ from support.monitored_flights import MODEL, admin, calibrate_ahead, make_watche
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace without traffic, to be copied. Of its features humidity alone may speak, for real ones move by themselves."""
+    """A workspace without traffic, to be copied. Of its features humidity alone is judged, for real ones move by themselves."""
     root = tmp_path_factory.mktemp("estimated")
     others = [name for name in (*NUMERIC, *CATEGORICAL) if name != "humid"]
     services = make_watched(root, MODEL.replace('ignore = ["hour"]', f"ignore = {others}"))
@@ -45,8 +46,8 @@ def test_an_estimate_is_there_as_soon_as_the_window_is_over_and_truth_is_not(ser
         stream = find_stream(connection, "flight-delay", 1, "ewr")
         (reading,) = readings.history(connection, stream.id, ESTIMATE)
         assert readings.history(connection, stream.id, PERFORMANCE) == []
-    figure = figure_of(reading, EstimateFigure)
-    assert (reading.judged, reading.speaks, reading.rows) == (True, False, len(traffic("ewr", 0, 7)))
+    figure = finding_of(reading, EstimateFinding)
+    assert (reading.judged, reading.significant, reading.rows) == (True, False, len(traffic("ewr", 0, 7)))
     assert figure.metric == "auc"
     assert 0.5 < figure.low < figure.value < figure.high < 1
     assert figure.reference == pytest.approx(0.66, abs=0.1)
@@ -56,15 +57,18 @@ def test_the_estimate_lies_beside_the_realised_figure_of_the_same_window(service
     send(services, "ewr", 0, 30)
     monitoring_round.evaluate_windows(services)
     view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
-    realised = {(p.window_start, p.window_end): p for p in view.performance}
+    realised = {(p.window.start, p.window.end): p for p in view.performance}
     beside = [
-        (e, realised[e.window_start, e.window_end])
+        (e, realised[e.window.start, e.window.end])
         for e in view.estimated
-        if (e.window_start, e.window_end) in realised
+        if (e.window.start, e.window.end) in realised
     ]
     assert len(beside) == len(realised) >= 3
-    assert {e.rows for e, _ in beside} == {p.rows for _, p in beside}
-    assert sum(e.low <= p.value <= e.high for e, p in beside) >= len(beside) - 1
+    assert {e.window.rows for e, _ in beside} == {p.window.rows for _, p in beside}
+    assert (
+        sum(e.low <= p.value <= e.high for e, p in ((e.finding, p.finding) for e, p in beside))
+        >= len(beside) - 1
+    )
 
 
 def test_what_is_kept_is_what_was_learnt(services):

@@ -2,52 +2,76 @@
 
 from dataclasses import replace
 
-from pilothouse.domain.figure_context import Grounds
+from pilothouse.domain.findings import DriftFinding, Grounds, PerformanceFinding, QualityFinding
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.operations.alerts import explanations
 from pilothouse.operations.alerts.explanations import Occasion
 from pilothouse.operations.monitoring.statistic_names import MEASURES, measure_name, measured_words
 from pilothouse.statistics.significance.calibration import EFFECT
-from pilothouse.statistics.significance.multiplicity import FAULTS, WANDER_WEIGHTS, WEIGHTS
-from pilothouse.telemetry.readings import DriftFigure, PerformanceFigure, QualityFigure
+from pilothouse.statistics.significance.multiplicity import FAULTS, OVERDISPERSED_WEIGHTS, WEIGHTS
 
 WEEK_US = 7 * 86_400_000_000
-OCCASION = Occasion("jfk", 3 * WEEK_US, 4 * WEEK_US, 100, 1, 3, MonitoringSpec(), "certain by itself")
+OCCASION = Occasion(
+    target="jfk",
+    start_us=3 * WEEK_US,
+    end_us=4 * WEEK_US,
+    rows=100,
+    significant_windows=1,
+    judged_windows=3,
+    rules=MonitoringSpec(),
+    enough="certain by itself",
+)
 LASTING = Grounds(tests=4, certain=True, together=3)
+AGE = DriftFinding(
+    feature="age",
+    statistic="ks",
+    value=0.2,
+    threshold=0.15,
+    p_value=0.0002,
+    significant=True,
+    grounds=replace(LASTING, together=1),
+)
 
 
 def test_a_lasting_change_says_over_which_windows_it_was_found() -> None:
-    figure = DriftFigure("age", "lasting_ks", 0.2, 0.15, 0.0002, True, grounds=LASTING)
-    said = explanations.data_drift([figure], {"age"}, OCCASION)
+    finding = replace(AGE, statistic="lasting_ks", grounds=LASTING)
+    said = explanations.data_drift([finding], {"age"}, OCCASION)
     assert said.explanation.startswith(
         "Over the last 3 windows together (since 1970-01-08: a lasting change)"
     )
     assert "held against chance alone" in said.explanation
     assert "1 of the last 3 windows" in said.explanation
-    missing = QualityFigure("age", "missing", 0.1, 0.05, 0.08, 0.0002, True, grounds=LASTING)
+    missing = QualityFinding(
+        feature="age",
+        fault="missing",
+        value=0.1,
+        reference=0.05,
+        threshold=0.08,
+        p_value=0.0002,
+        significant=True,
+        grounds=LASTING,
+    )
     assert (
         "Over the last 3 windows together"
         in explanations.data_quality([missing], {"age"}, OCCASION).explanation
     )
 
 
-def test_a_column_that_wanders_says_that_its_own_windows_were_learnt_from() -> None:
-    figure = DriftFigure(
-        "age", "ks", 0.2, 0.15, 0.0002, True, grounds=replace(LASTING, blocks=9.0, together=1)
-    )
-    said = explanations.data_drift([figure], {"age"}, OCCASION)
+def test_an_overdispersed_column_says_that_its_own_windows_were_learnt_from() -> None:
+    finding = replace(AGE, grounds=replace(LASTING, blocks=9.0, together=1))
+    said = explanations.data_drift([finding], {"age"}, OCCASION)
     assert said.explanation.startswith("From 1970-01-22 to 1970-01-29 (100 rows)")
     assert "learnt from windows of the reference's own days" in said.explanation
 
 
 def test_a_reading_of_an_earlier_release_is_told_without_what_it_does_not_hold() -> None:
-    said = explanations.data_drift([DriftFigure("age", "ks", 0.2, 0.15, 0.0002, True)], {"age"}, OCCASION)
+    said = explanations.data_drift([replace(AGE, grounds=Grounds())], {"age"}, OCCASION)
     assert "held against" not in said.explanation
     assert "learnt from" not in said.explanation
 
 
 def test_ranks_tell_the_direction_in_a_unit_of_their_own() -> None:
-    wider = DriftFigure("age", "wider", 0.31, 0.18, 0.0002, True, grounds=replace(LASTING, together=1))
+    wider = replace(AGE, statistic="wider", value=0.31, threshold=0.18)
     said = explanations.data_drift([wider], {"age"}, OCCASION).explanation
     assert "age was spread 31.0% wider than in the reference (by ranks); 18.0% is the threshold" in said
     lower = replace(wider, statistic="lasting_lower")
@@ -66,25 +90,25 @@ def test_ranks_tell_the_direction_in_a_unit_of_their_own() -> None:
 
 def test_a_distance_is_followed_by_the_way_that_the_column_went() -> None:
     moved = {"ks": 0.2, "higher": 0.41, "lower": 0.0, "wider": 0.02, "narrower": 0.0}
-    figure = DriftFigure("age", "ks", 0.2, 0.15, 0.0002, True, moved, grounds=replace(LASTING, together=1))
-    said = explanations.data_drift([figure], {"age"}, OCCASION).explanation
+    finding = replace(AGE, statistics=moved)
+    said = explanations.data_drift([finding], {"age"}, OCCASION).explanation
     assert "By ranks it lies 0.41 standard deviations higher than the reference." in said
     assert (
-        explanations.data_drift([figure], {"age"}, OCCASION).summary
+        explanations.data_drift([finding], {"age"}, OCCASION).summary
         == "1 of 1 features drift on jfk: age higher"
     )
-    both = replace(figure, statistics=moved | {"wider": 0.3})
+    both = replace(finding, statistics=moved | {"wider": 0.3})
     said = explanations.data_drift([both], {"age"}, OCCASION).explanation
     assert "it lies 0.41 standard deviations higher and is spread 30.0% wider than" in said
     assert (
         "By ranks"
-        not in explanations.data_drift([replace(figure, statistics={})], {"age"}, OCCASION).explanation
+        not in explanations.data_drift([replace(finding, statistics={})], {"age"}, OCCASION).explanation
     )
 
 
 def test_every_statistic_that_judges_has_words() -> None:
     assert set(EFFECT) - set(FAULTS) <= set(MEASURES)
-    assert {*WEIGHTS, *WANDER_WEIGHTS} == set(EFFECT) - set(FAULTS)
+    assert {*WEIGHTS, *OVERDISPERSED_WEIGHTS} == set(EFFECT) - set(FAULTS)
     for name in MEASURES:
         for statistic in (name, f"recent_{name}", f"lasting_{name}"):
             said, threshold = measured_words(statistic, "age", "the reference", 0.2, 0.1)
@@ -95,8 +119,17 @@ def test_every_statistic_that_judges_has_words() -> None:
 
 
 def test_a_loss_says_how_rarely_chance_makes_one_as_large() -> None:
-    figure = PerformanceFigure("auc", 0.61, 0.57, 0.65, 0.70, 0.68, 0.72, 1.0)
-    said = explanations.performance(figure, replace(OCCASION, enough="")).explanation
+    finding = PerformanceFinding(
+        metric="auc",
+        value=0.61,
+        low=0.57,
+        high=0.65,
+        reference=0.70,
+        reference_low=0.68,
+        reference_high=0.72,
+        labelled_share=1.0,
+    )
+    said = explanations.performance(finding, replace(OCCASION, enough="")).explanation
     assert "larger than chance makes it in all but 10 % of windows" in said
     strict = replace(OCCASION, rules=replace(MonitoringSpec(), false_alarm_rate=0.001))
-    assert "all but 1 % of windows" in explanations.performance(figure, strict).explanation
+    assert "all but 1 % of windows" in explanations.performance(finding, strict).explanation

@@ -126,7 +126,7 @@ def test_the_monitor_shows_every_version_in_turn_with_its_marks(services: Servic
     assert view.events == len(traffic("ewr", 0, 50))
     assert view.labels_joined == view.events
     assert view.event_clock == from_us(int(traffic("ewr", 0, 50)["at_us"].max()))
-    assert [r.window_start for r in view.drift["temp"]] == [on_day(7 * week) for week in range(7)]
+    assert [r.window.start for r in view.drift["temp"]] == [on_day(7 * week) for week in range(7)]
     assert len(view.traffic) == 49
     assert {"alert", "rollback"} <= {mark.kind for mark in view.marks}
     assert [m.at for m in view.marks] == sorted(m.at for m in view.marks)
@@ -137,7 +137,8 @@ def test_the_monitor_shows_every_version_in_turn_with_its_marks(services: Servic
 
 def test_the_most_drifted_feature_comes_first(services: Services) -> None:
     view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
-    ratios = [r[-1].value / r[-1].threshold for r in view.drift.values() if r[-1].speaks]
+    newest = [found[-1].finding for found in view.drift.values()]
+    ratios = [one.times_threshold for one in newest if one.significant]
     assert ratios == sorted(ratios, reverse=True)
 
 
@@ -164,7 +165,7 @@ def test_an_alert_that_was_resolved_does_not_hide_what_the_last_window_says(serv
     before = next(s for s in health.target_states(services, admin(services)) if s.target == "jfk")
     assert before.open_alerts
     assert before.performance is not None
-    assert before.performance.speaks
+    assert before.performance.finding.significant
     for incident in incidents.list_incidents(services, admin(services), unresolved=True):
         incidents.resolve(services, admin(services), incident.id, "handed over")
     after = next(s for s in health.target_states(services, admin(services)) if s.target == "jfk")

@@ -12,6 +12,7 @@ import pytest
 
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.findings import DriftFinding
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations import automation_switch
@@ -107,11 +108,11 @@ def test_a_drifting_target_gets_one_alert_that_names_the_features_and_says_why(s
     assert "carrier unseen" in quality.summary
 
 
-def test_steady_features_are_judged_over_the_last_three_windows_together(services: Services) -> None:
+def test_stationary_features_are_judged_over_the_last_three_windows_together(services: Services) -> None:
     send(services, "ewr", 0, 29)
     monitoring_round.evaluate_windows(services)
     windows = [
-        {name for f in readings.figures_of(r, readings.DriftFigure) for name in f.statistics}
+        {name for f in readings.findings_of(r, DriftFinding) for name in f.statistics}
         for r in sorted(closed(services, DRIFT), key=lambda r: r.end_us)
     ]
     assert ["lasting_ks" in names for names in windows] == [False, False, True, True]
@@ -125,9 +126,9 @@ def test_ignored_features_are_measured_and_never_alert(services: Services) -> No
     monitoring_round.evaluate_windows(services)
     assert all("wind_speed" not in alert.explanation for alert in found(services, "data_drift"))
     figures = [
-        f for r in closed(services, DRIFT, target="jfk") for f in readings.figures_of(r, readings.DriftFigure)
+        f for r in closed(services, DRIFT, target="jfk") for f in readings.findings_of(r, DriftFinding)
     ]
-    assert {f.speaks for f in figures if f.feature == "wind_speed"} == {False}
+    assert {f.significant for f in figures if f.feature == "wind_speed"} == {False}
 
 
 def test_lost_performance_opens_one_critical_alert_and_starts_one_training_for_all_targets(
@@ -234,7 +235,7 @@ def test_latency_is_judged_against_the_baseline_of_the_machine(services: Service
     (alert,) = found(services, "latency")
     assert alert.subject == "p95"
     assert alert.figures["factor"] == pytest.approx(4.5, rel=0.02)
-    assert [r.speaks for r in closed(services, TRAFFIC)] == [True] * 4
+    assert [r.significant for r in closed(services, TRAFFIC)] == [True] * 4
 
 
 def test_damage_in_one_stream_stops_no_other(services: Services) -> None:
@@ -276,7 +277,7 @@ def everything(root: Path) -> tuple[list[tuple[object, ...]], list[tuple[object,
     with services.telemetry.read() as connection:
         kept = list(
             connection.execute(
-                "SELECT stream_id, monitor, window_start, window_end, rows, judged, speaks, applied, data FROM readings "
+                "SELECT stream_id, monitor, window_start, window_end, rows, judged, significant, applied, data FROM readings "
                 "ORDER BY stream_id, monitor, window_end"
             )
         )

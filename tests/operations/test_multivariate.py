@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, NotFoundError
+from pilothouse.domain.findings import GiveAway
 from pilothouse.domain.jobs import JobStatus, StepResult
 from pilothouse.domain.records import Alert
 from pilothouse.execution.pipeline import JobOutcome
@@ -32,7 +33,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def separation(auc: float = 0.82, *, speaks: bool = True, **other: object) -> dict[str, object]:
+def separation(auc: float = 0.82, *, significant: bool = True, **other: object) -> dict[str, object]:
     features = [
         {"feature": "wind_speed", "drop": 0.21, "alone": 0.52},
         {"feature": "temp", "drop": 0.2, "alone": 0.51},
@@ -40,7 +41,8 @@ def separation(auc: float = 0.82, *, speaks: bool = True, **other: object) -> di
     ]
     return {
         "auc": auc, "low": auc - 0.03, "high": auc + 0.03, "usual": 0.55, "threshold": 0.68, "p_value": 0.0004,
-        "speaks": speaks, "features": features, "window_rows": 2_000, "reference_rows": 4_000, "null_windows": 12, **other,
+        "significant": significant, "features": features, "window_rows": 2_000, "reference_rows": 4_000,
+        "null_windows": 12, **other,
     }  # fmt: skip
 
 
@@ -69,15 +71,15 @@ def test_two_windows_of_three_open_an_alert_that_names_what_gives_it_away(servic
     assert "None of them shows it alone" in alert.explanation
     told = alert_explanation.why(services, admin(services), alert.id)
     assert [w.value for w in told.windows] == [0.82, 0.85]
-    assert told.telling[0] == ("wind_speed", 0.21, 0.52)
+    assert told.telling[0] == GiveAway(feature="wind_speed", drop=0.21, alone=0.52)
     view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
-    assert [(m.auc, m.speaks) for m in view.multivariate] == [(0.82, True), (0.85, True)]
+    assert [(m.finding.auc, m.finding.significant) for m in view.multivariate] == [(0.82, True), (0.85, True)]
 
 
 def test_quiet_windows_open_nothing_and_single_columns_are_judged_apart(services: Services) -> None:
     before = {a.id for a in alerts.list_alerts(services, admin(services), unresolved=True)}
     for week in range(3):
-        run(services, week, separation(0.6, speaks=False))
+        run(services, week, separation(0.6, significant=False))
     assert joint(services) == []
     assert {a.id for a in alerts.list_alerts(services, admin(services), unresolved=True)} == before
 
@@ -87,7 +89,7 @@ def test_a_reference_too_short_gives_a_figure_and_no_verdict(services: Services)
         run(services, week, separation(0.95, usual=None, threshold=None, p_value=None))
     assert joint(services) == []
     (job, _) = jobs.list_jobs(services, admin(services), limit=2)
-    assert job.result["speaks"] is False
+    assert job.result["significant"] is False
 
 
 def test_the_newest_closed_window_is_taken_and_only_once(services: Services) -> None:

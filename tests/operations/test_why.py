@@ -32,10 +32,10 @@ def told(services: Services, kind: str) -> AlertExplanation:
 def test_a_drift_shows_its_windows_features_and_where_the_rows_went(services: Services) -> None:
     found = told(services, "data_drift")
     (fired,) = [w for w in found.windows if w.fired]
-    assert fired.end == on_day(7)  # a drift that is certain needs no second window
-    assert [w.end for w in found.windows] == [on_day(7), on_day(14), on_day(21)]
+    assert fired.window.end == on_day(7)  # a drift that is certain needs no second window
+    assert [w.window.end for w in found.windows] == [on_day(7), on_day(14), on_day(21)]
     assert fired.value > fired.bound
-    assert {f.feature for f in found.features} >= {"wind_speed", "carrier"}
+    assert {f.finding.feature for f in found.features} >= {"wind_speed", "carrier"}
     assert found.looked_at > len(found.features)
     moved = {share.label: share for share in found.shares}
     label = "any other" if found.shares_of == "carrier" else next(iter(moved))
@@ -47,7 +47,7 @@ def test_a_drift_shows_its_windows_features_and_where_the_rows_went(services: Se
 
 def test_performance_is_held_against_the_reference_less_chance(services: Services) -> None:
     found = told(services, "performance")
-    assert not found.higher_speaks
+    assert not found.higher_is_significant
     (fired,) = [w for w in found.windows if w.fired]
     assert fired.value < fired.bound < found.alert.figures["reference"]
     assert "job" in found.retraining

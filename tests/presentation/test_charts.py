@@ -6,15 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from values import START, WEEK, monitor_view
+from values import START, WEEK, drift, monitor_view
 
-from pilothouse.domain.monitoring import (
-    DistributionBin,
-    EstimateReading,
-    FeatureDistribution,
-    MonitorView,
-    TimelineMark,
-)
+from pilothouse.domain.findings import EstimateFinding, Window, WindowFinding
+from pilothouse.domain.monitoring import DistributionBin, FeatureDistribution, MonitorView, TimelineMark
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.charts import braille
 from pilothouse.presentation.charts.chart import (
@@ -49,12 +44,20 @@ SIZES = [(38, 7), (60, 16), (118, 30)]
 def estimated_view() -> MonitorView:
     """The view with estimates, two windows further than outcomes are known."""
     view = monitor_view()
-    spans = [(START + WEEK * i, START + WEEK * (i + 1)) for i in range(10)]
     return replace(
         view,
         estimated=tuple(
-            EstimateReading("auc", a, b, 2_900, 0.69 - 0.008 * i, 0.66 - 0.008 * i, 0.72 - 0.008 * i, 0.71)
-            for i, (a, b) in enumerate(spans)
+            WindowFinding(
+                window=Window(start=START + WEEK * i, end=START + WEEK * (i + 1), rows=2_900, judged=True),
+                finding=EstimateFinding(
+                    metric="auc",
+                    value=0.69 - 0.008 * i,
+                    low=0.66 - 0.008 * i,
+                    high=0.72 - 0.008 * i,
+                    reference=0.71,
+                ),
+            )
+            for i in range(10)
         ),
     )
 
@@ -96,8 +99,8 @@ def test_lines_are_told_apart_without_colour() -> None:
 def test_a_wide_interval_does_not_flatten_its_line() -> None:
     view = monitor_view()
     first, *others = view.performance
-    wide = replace(view, performance=(replace(first, low=-40.0, high=40.0), *others))
-    chart = performance_chart(wide)
+    wide = replace(first, finding=replace(first.finding, low=-40.0, high=40.0))
+    chart = performance_chart(replace(view, performance=(wide, *others)))
     drawing = braille.draw(chart, 60, 12)
     assert "−40" not in "".join(plain_text(drawing))
 
@@ -113,18 +116,21 @@ def test_drift_is_drawn_in_one_statistic_though_windows_were_judged_by_several()
     *older, last = view.drift["wind"]
     others = [
         replace(
-            r,
-            statistic="wasserstein",
-            value=2.5,
-            threshold=9.0,
-            statistics={last.statistic: 0.1, "wasserstein": 2.5},
+            one,
+            finding=replace(
+                one.finding,
+                statistic="wasserstein",
+                value=2.5,
+                threshold=9.0,
+                statistics={last.finding.statistic: 0.1, "wasserstein": 2.5},
+            ),
         )
-        for r in older
+        for one in older
     ]
     chart = drift_chart(replace(view, drift={"wind": (*others, last)}), "wind")
     assert len(chart.series[0].points) == len(others) + 1
     assert max(value for _, value in chart.series[0].points) < 1
-    assert [level.value for level in chart.levels] == [last.threshold]
+    assert [level.value for level in chart.levels] == [last.finding.threshold]
 
 
 def test_marks_outside_the_axis_are_left_out_and_all_charts_share_it() -> None:
@@ -227,21 +233,17 @@ def distribution() -> FeatureDistribution:
         DistributionBin("DL", 0.2, 0.3),
     )
     return FeatureDistribution(
-        "flight-delay",
-        "jfk",
-        1,
-        "carrier",
-        START,
-        START + WEEK,
-        bins,
-        60_000,
-        2_900,
-        0.0,
-        0.01,
-        "js",
-        0.2,
-        0.1,
-        True,
+        model="flight-delay",
+        target="jfk",
+        version=1,
+        feature="carrier",
+        window=Window(start=START, end=START + WEEK, rows=2_900, judged=True),
+        bins=bins,
+        reference_rows=60_000,
+        window_rows=2_900,
+        reference_missing=0.0,
+        window_missing=0.01,
+        finding=drift("carrier", "js", 0.2, 0.1, p_value=0.001, significant=True),
     )
 
 
@@ -263,7 +265,7 @@ def test_export_has_every_figure_once_and_opens_in_a_spreadsheet() -> None:
     assert tuple(rows[0]) == COLUMNS
     assert {row["model"] for row in rows} == {"'=HYPERLINK(1)"}, "no spreadsheet takes it for a formula"
     realised = [row for row in rows if row["series"] == "auc"]
-    assert [float(row["value"]) for row in realised] == [p.value for p in view.performance]
+    assert [float(row["value"]) for row in realised] == [p.finding.value for p in view.performance]
     assert sum(row["series"] == "auc estimated" for row in rows) == 10
     assert sum(row["series"] == "drift psi of wind" for row in rows) == 8
 

@@ -1,4 +1,4 @@
-"""Verdicts on columns that nobody expects: they speak where their value has reached its threshold, and never raise."""
+"""Verdicts on columns that nobody expects: significant where their value has reached its threshold, and they never raise."""
 
 import math
 from collections.abc import Callable
@@ -60,8 +60,8 @@ def test_awkward_columns_are_judged_by_what_is_shown(seed: int):
         for one in (*drift, *quality):
             assert math.isfinite(one.threshold)
             assert 0 <= one.p_value <= 1
-            assert not one.speaks or one.value >= one.threshold * (1 - 1e-9), one
+            assert not one.significant or one.value >= one.threshold * (1 - 1e-9), one
         for one in drift:
             assert all(math.isfinite(value) for value in one.statistics.values())
-            quiet = not one.speaks and one.statistic and one.grounds.rank
+            quiet = not one.significant and one.statistic and one.grounds.rank
             assert not quiet or one.value < one.threshold * (1 + 1e-9), one

@@ -1,4 +1,4 @@
-"""Parts of a column that wander: a move is told where it goes another way than the column is used to."""
+"""Parts of an overdispersed column: a move is told where it goes another way than the column is used to."""
 
 import math
 from dataclasses import astuple
@@ -6,10 +6,11 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
+from pilothouse.domain.findings import DriftFinding
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
-from pilothouse.statistics.significance.overdispersion import SHARE, Wander
-from pilothouse.statistics.significance.thresholds import Calibration, DriftJudgement, calibrate, judge
+from pilothouse.statistics.significance.overdispersion import SHARE, Overdispersion
+from pilothouse.statistics.significance.thresholds import Calibration, calibrate, judge
 
 DAYS, A_DAY = 7 * 52, 60
 Day = tuple[dict[str, np.ndarray], dict[str, list[str]], np.ndarray]
@@ -44,7 +45,7 @@ def year() -> tuple[ProfileSpecification, Profile, Calibration]:
     return specification, merge_all(specification, daily), calibrate(specification, daily, 7)
 
 
-def verdict(year, days: list[Day], column: str) -> DriftJudgement:
+def verdict(year, days: list[Day], column: str) -> DriftFinding:
     specification, whole, calibration = year
     week = merge_all(specification, [profile_rows(specification, *day) for day in days])
     return next(j for j in judge(specification, calibration, whole, week) if j.feature == column)
@@ -63,53 +64,53 @@ def shaken(days: list[Day]) -> list[Day]:
     return [({"weather": 2 * n["weather"] - n["weather"].mean()}, t, s) for n, t, s in days]
 
 
-def test_both_columns_wander(year):
+def test_both_columns_are_overdispersed(year):
     calibration = year[2]
     for column, parts in (("mix", {SHARE}), ("weather", {"higher", "lower", "wider", "narrower"})):
         nulls = calibration.columns[column]
-        assert not any(null.chance for null in nulls if null.statistic != "missing")
-        assert {null.statistic for null in nulls if null.wander} == parts
+        assert not any(null.sampling for null in nulls if null.statistic != "missing")
+        assert {null.statistic for null in nulls if null.overdispersion} == parts
 
 
 def test_weeks_as_usual_are_quiet(year):
-    spoke = [
-        verdict(year, stream(seed, 7), column).speaks
+    significant = [
+        verdict(year, stream(seed, 7), column).significant
         for seed in range(100, 160)
         for column in ("mix", "weather")
     ]
-    assert sum(spoke) <= 1
+    assert sum(significant) <= 1
 
 
 def test_a_category_that_kept_its_share_is_told_when_it_grows(year):
     for seed in (11, 12, 13):
         found = verdict(year, grown(stream(seed, 7)), "mix")
-        assert found.speaks
+        assert found.significant
         assert found.statistic == SHARE
         assert found.value >= found.threshold == found.grounds.calibrated > 1
         assert found.statistics["js"] < 1.5 * found.threshold  # the distance by itself is nothing unusual
         assert found.grounds.set_by == "calibration"
 
 
-def test_more_noise_about_a_level_that_wanders_is_told(year):
+def test_more_noise_about_an_overdispersed_level_is_told(year):
     found = [verdict(year, shaken(stream(seed, 7)), "weather") for seed in range(21, 27)]
-    assert sum(j.speaks for j in found) >= 4
-    assert {j.statistic for j in found if j.speaks} == {"wider"}
+    assert sum(j.significant for j in found) >= 4
+    assert {j.statistic for j in found if j.significant} == {"wider"}
 
 
 def test_a_share_that_moved_too_little_is_not_worth_a_word():
-    steady = Wander((0, 1), (0.5, 0.5), (0.25, 0.25), (0.0, 0.0), 50.0, 10**9)
-    assert steady.share(np.array([5_100_000, 4_900_000])) == 0.0
-    assert steady.share(np.array([5_300_000, 4_700_000])) > 100
-    assert steady.share(np.array([0, 0])) == 0.0
+    stationary = Overdispersion((0, 1), (0.5, 0.5), (0.25, 0.25), (0.0, 0.0), 50.0, 10**9)
+    assert stationary.share(np.array([5_100_000, 4_900_000])) == 0.0
+    assert stationary.share(np.array([5_300_000, 4_700_000])) > 100
+    assert stationary.share(np.array([0, 0])) == 0.0
 
 
 @pytest.mark.parametrize("name", [SHARE, "higher", "lower", "wider", "narrower"])
 def test_a_threshold_has_the_p_value_that_it_was_asked_for(name: str):
     bins = (0, 1, 2) if name == SHARE else ()
-    law = Wander(bins, (0.02, 0.3, 0.5), (0.16, 0.21, 0.25), (0.01, 0.0, 0.02), 13.0, 5_000)
+    law = Overdispersion(bins, (0.02, 0.3, 0.5), (0.16, 0.21, 0.25), (0.01, 0.0, 0.02), 13.0, 5_000)
     for p_value in (0.1, 0.001, 1e-5):
         value = law.value_at(name, p_value, 300)
         if 0 < value < 1 or name != "narrower":
             assert law.p_value(name, value, 300) == pytest.approx(p_value, rel=1e-6)
     assert law.p_value(name, 0.0, 300) == 1.0
-    assert Wander.of_plain([list(x) if isinstance(x, tuple) else x for x in astuple(law)]) == law
+    assert Overdispersion.of_plain([list(x) if isinstance(x, tuple) else x for x in astuple(law)]) == law

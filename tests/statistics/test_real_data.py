@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pilothouse.domain.findings import DriftFinding
 from pilothouse.statistics.performance.outcomes import profile_outcomes, realised_over_days
-from pilothouse.statistics.performance.performance_verdicts import performance_speaks
+from pilothouse.statistics.performance.performance_verdicts import is_significantly_worse
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.statistics.reference import DatedRows, target_reference
-from pilothouse.statistics.significance.thresholds import DriftJudgement, judge
+from pilothouse.statistics.significance.thresholds import judge
 
 WEATHER = ("temp", "dewp", "humid", "wind_speed", "pressure", "visib")
 PLANNED = ("distance", "hour", "weekday", "seats", "plane_year")
@@ -31,7 +32,7 @@ def rows_of(frame: pd.DataFrame, numeric: tuple[str, ...], texts: tuple[str, ...
 
 
 @pytest.fixture(scope="module")
-def la_guardia(sample_data: Path) -> dict[str, list[DriftJudgement]]:
+def la_guardia(sample_data: Path) -> dict[str, list[DriftFinding]]:
     """Verdicts on each week after the hold-out, by the week's first day; the score is how late that hour was in winter."""
     frame = pd.read_parquet(sample_data / "flights.parquet")
     frame = frame[frame["origin"] == "LGA"].copy()
@@ -69,26 +70,28 @@ def la_guardia(sample_data: Path) -> dict[str, list[DriftJudgement]]:
     return found
 
 
-def spoken(verdicts: dict[str, list[DriftJudgement]], since: str, until: str) -> list[set[str]]:
+def significant_by_week(verdicts: dict[str, list[DriftFinding]], since: str, until: str) -> list[set[str]]:
     return [
-        {j.feature for j in found if j.speaks} for week, found in verdicts.items() if since <= week < until
+        {j.feature for j in found if j.significant}
+        for week, found in verdicts.items()
+        if since <= week < until
     ]
 
 
 def test_april_is_quiet(la_guardia):
-    assert not set().union(*spoken(la_guardia, "2013-04-01", "2013-04-29"))
+    assert not set().union(*significant_by_week(la_guardia, "2013-04-01", "2013-04-29"))
 
 
 def test_summer_heat_is_found_every_week(la_guardia):
-    weeks = spoken(la_guardia, "2013-06-10", "2013-09-01")
+    weeks = significant_by_week(la_guardia, "2013-06-10", "2013-09-01")
     assert all("temp" in week for week in weeks)
     assert sum("dewp" in week for week in weeks) >= len(weeks) - 2
     assert not any({"pressure", "wind_speed", "visib", "weekday"} & week for week in weeks)
 
 
 def test_the_new_schedule_of_september_is_found(la_guardia):
-    before = spoken(la_guardia, "2013-06-10", "2013-08-31")
-    after = spoken(la_guardia, "2013-09-02", "2013-10-20")
+    before = significant_by_week(la_guardia, "2013-06-10", "2013-08-31")
+    after = significant_by_week(la_guardia, "2013-09-02", "2013-10-20")
     assert sum("carrier" in week for week in before) <= len(before) // 3
     assert all({"carrier", "dest", "seats", "plane_year"} <= week for week in after)
 
@@ -107,16 +110,16 @@ def test_a_winter_model_of_bikes_is_found_out_in_may(sample_data: Path):
     specification = build_specification("regression", training.numeric, weather, holdout.scores, ())
     reference = target_reference(specification, "mae", training, holdout)
 
-    def speaks(first: int) -> bool:
+    def is_significant(first: int) -> bool:
         part = frame[frame["day"].between(first, first + 13)]
         days = [
             profile_outcomes(specification, day.scores, [], day.truth)
             for _, day in rows_of(part, numeric, texts).by_day()
         ]
-        return performance_speaks(
+        return is_significantly_worse(
             realised_over_days(specification, days, "mae"), reference.performance, "lower", 0.01
         )
 
-    assert not speaks(72)
-    assert all(speaks(first) for first in range(120, 151, 7))
+    assert not is_significant(72)
+    assert all(is_significant(first) for first in range(120, 151, 7))
     assert np.isfinite(reference.performance.low)

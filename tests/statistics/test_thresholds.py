@@ -1,4 +1,4 @@
-"""Verdicts keep quiet while nothing has changed, and speak when something has."""
+"""Verdicts keep quiet while nothing has changed, and are significant when something has."""
 
 import math
 
@@ -8,9 +8,9 @@ import pytest
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.statistics.performance.performance_verdicts import (
+    is_significantly_worse,
     performance_bound,
     performance_is_certain,
-    performance_speaks,
 )
 from pilothouse.statistics.profiles.profile import Profile, empty_profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
@@ -69,12 +69,12 @@ def changed(seed: int, **changes: object) -> list[Columns]:
 def test_weeks_like_the_reference_are_quiet(reference):
     specification, daily, calibration_ = reference
     whole = merge_all(specification, daily)
-    spoken = 0
+    significant = 0
     for seed in range(100, 140):
         week = merge_all(specification, profiles(specification, season(seed, 7)))
-        spoken += sum(j.speaks for j in judge(specification, calibration_, whole, week))
-        spoken += sum(j.speaks for j in judge_quality(specification, calibration_, whole, week))
-    assert spoken <= 1
+        significant += sum(j.significant for j in judge(specification, calibration_, whole, week))
+        significant += sum(j.significant for j in judge_quality(specification, calibration_, whole, week))
+    assert significant <= 1
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3])
@@ -82,15 +82,15 @@ def test_weeks_with_few_rows_are_quiet_too(reference, share: float):
     specification, daily, calibration_ = reference
     whole = merge_all(specification, daily)
     kept = int(A_DAY * share)
-    spoken = 0
+    significant = 0
     for seed in range(200, 230):
         days = [
             ({k: v[:kept] for k, v in n.items()}, {k: v[:kept] for k, v in t.items()}, s[:kept])
             for n, t, s in season(seed, 7)
         ]
         week = merge_all(specification, profiles(specification, days))
-        spoken += sum(j.speaks for j in judge(specification, calibration_, whole, week))
-    assert spoken <= 1
+        significant += sum(j.significant for j in judge(specification, calibration_, whole, week))
+    assert significant <= 1
 
 
 def test_a_change_is_found_in_its_column_alone(reference):
@@ -105,11 +105,11 @@ def test_a_change_is_found_in_its_column_alone(reference):
     for name, change in cases.items():
         week = merge_all(specification, profiles(specification, changed(7, **{name: change})))
         found = judge(specification, calibration_, whole, week)
-        assert [j.feature for j in found if j.speaks] == [name]
-        spoken = next(j for j in found if j.speaks)
-        assert spoken.value >= spoken.threshold > 0
-        assert spoken.p_value < 0.01
-        assert spoken.statistics[spoken.statistic] == spoken.value
+        assert [j.feature for j in found if j.significant] == [name]
+        significant = next(j for j in found if j.significant)
+        assert significant.value >= significant.threshold > 0
+        assert significant.p_value < 0.01
+        assert significant.statistics[significant.statistic] == significant.value
 
 
 def test_the_score_is_judged_like_a_column(reference):
@@ -119,11 +119,11 @@ def test_the_score_is_judged_like_a_column(reference):
         profiles(specification, [(n, t, np.clip(s + 0.3, 0, 1)) for n, t, s in season(7, 7)]),
     )
     found = judge(specification, calibration_, merge_all(specification, daily), week)
-    assert [j.feature for j in found if j.speaks] == ["score"]
+    assert [j.feature for j in found if j.significant] == ["score"]
     assert [j.feature for j in found] == [c.name for c in specification.columns]
 
 
-def test_the_same_shift_is_drift_in_a_steady_column_and_weather_in_a_wandering_one(reference):
+def test_the_same_shift_is_drift_in_a_stationary_column_and_weather_in_an_overdispersed_one(reference):
     specification, daily, calibration_ = reference
     whole = merge_all(specification, daily)
     week = merge_all(
@@ -131,12 +131,12 @@ def test_the_same_shift_is_drift_in_a_steady_column_and_weather_in_a_wandering_o
         profiles(specification, changed(8, steady=lambda v: v + 1.0, weather=lambda v: v + 1.0)),
     )
     found = {j.feature: j for j in judge(specification, calibration_, whole, week)}
-    assert found["steady"].speaks
-    assert not found["weather"].speaks
+    assert found["steady"].significant
+    assert not found["weather"].significant
     assert found["weather"].threshold > found["steady"].threshold
 
 
-def test_ignored_and_empty_columns_are_shown_and_do_not_speak(reference):
+def test_ignored_and_empty_columns_are_shown_and_never_significant(reference):
     specification, daily, calibration_ = reference
     whole = merge_all(specification, daily)
     nothing = np.full(A_DAY, np.nan)
@@ -146,11 +146,11 @@ def test_ignored_and_empty_columns_are_shown_and_do_not_speak(reference):
     )
     found = {j.feature: j for j in judge(specification, calibration_, whole, week, ignore=("steady",))}
     assert found["steady"].value > found["steady"].threshold
-    assert not any(j.speaks for j in found.values())
+    assert not any(j.significant for j in found.values())
     assert (found["weather"].statistic, found["weather"].missing) == ("", 1.0)
     empty = judge(specification, calibration_, whole, empty_profile(specification))
     assert len(empty) == len(specification.columns)
-    assert not any(j.speaks for j in empty)
+    assert not any(j.significant for j in empty)
 
 
 def test_an_empty_column_changes_no_verdict_on_the_others(reference):
@@ -162,8 +162,8 @@ def test_an_empty_column_changes_no_verdict_on_the_others(reference):
         judge(specification, calibration_, whole, merge_all(specification, profiles(specification, days)))
         for days in (week, emptied)
     )
-    assert [(j.feature, j.speaks, j.value) for j in full if j.feature != "weather"] == [
-        (j.feature, j.speaks, j.value) for j in without if j.feature != "weather"
+    assert [(j.feature, j.significant, j.value) for j in full if j.feature != "weather"] == [
+        (j.feature, j.significant, j.value) for j in without if j.feature != "weather"
     ]
 
 
@@ -175,17 +175,17 @@ def test_a_verdict_carries_its_grounds(reference):
     for j in found:
         assert j.threshold == pytest.approx(max(j.grounds.effect, j.grounds.calibrated))
         learnt = (
-            "calibration" if j.feature == "weather" else "chance"
-        )  # what does not wander follows a known law
+            "calibration" if j.feature == "weather" else "sampling"
+        )  # what is stationary follows a known law
         assert j.grounds.set_by == ("effect" if j.threshold == j.grounds.effect else learnt)
         assert 0 <= j.grounds.usual < j.threshold
         assert j.grounds.looked_at == len(specification.columns)
-        assert j.speaks == (j.p_value <= j.grounds.level and j.value >= j.threshold)
+        assert j.significant == (j.p_value <= j.grounds.level and j.value >= j.threshold)
     assert sorted(j.grounds.rank for j in found) == list(range(1, len(found) + 1))
-    (spoken,) = [j for j in found if j.speaks]
-    assert spoken.grounds.rank == 1
-    assert spoken.grounds.certain
-    assert spoken.grounds.together == 1
+    (significant,) = [j for j in found if j.significant]
+    assert significant.grounds.rank == 1
+    assert significant.grounds.certain
+    assert significant.grounds.together == 1
     assert 2 <= next(j for j in found if j.feature == "weather").grounds.blocks <= 12
 
 
@@ -227,26 +227,26 @@ def weather_of(year, shift: float, first: int, recent_shift: float = 0.0):
     return next(j for j in found if j.feature == "weather")
 
 
-def test_a_sudden_change_of_a_wandering_column_is_found_against_the_days_before(year):
+def test_a_sudden_change_of_an_overdispersed_column_is_found_against_the_days_before(year):
     quiet = [weather_of(year, 0.0, first) for first in (21, 28, 35, 42, 49)]
-    assert not any(j.speaks for j in quiet)
+    assert not any(j.significant for j in quiet)
     assert all(j.compared_with == "reference" and "recent_ks" in j.statistics for j in quiet)
     found = weather_of(year, 14.0, 28)
-    assert found.speaks
+    assert found.significant
     assert found.compared_with == "recent"
     assert found.statistics[found.statistic] == found.value >= found.threshold
 
 
 def test_coming_back_to_the_reference_is_no_sudden_change(year):
     back = weather_of(year, 0.0, 28, recent_shift=60.0)
-    assert not back.speaks
+    assert not back.significant
     assert back.statistics["recent_ks"] == pytest.approx(1.0, abs=0.01)
 
 
 @pytest.mark.parametrize(
     ("rows", "trifle", "change"), [(100, 0.1, 1.0), (1_000, 0.05, 0.5), (100_000, 0.05, 0.2)]
 )
-def test_neither_few_rows_nor_many_make_a_trifle_speak(rows: int, trifle: float, change: float):
+def test_neither_few_rows_nor_many_make_a_trifle_significant(rows: int, trifle: float, change: float):
     rng = np.random.default_rng(rows)
     values = rng.normal(0, 1, 13 * rows)
     specification = build_specification(
@@ -257,12 +257,12 @@ def test_neither_few_rows_nor_many_make_a_trifle_speak(rows: int, trifle: float,
     calibration_ = calibrate(specification, daily, 7, features=("x",))
     whole = merge_all(specification, daily)
 
-    def speaks(shift: float) -> bool:
+    def is_significant(shift: float) -> bool:
         now = profile_rows(specification, {"x": rng.normal(shift, 1, rows)}, {}, rng.random(rows))
-        return any(j.speaks for j in judge(specification, calibration_, whole, now) if j.feature == "x")
+        return any(j.significant for j in judge(specification, calibration_, whole, now) if j.feature == "x")
 
-    assert not any(speaks(trifle) for _ in range(5))
-    assert all(speaks(change) for _ in range(5))
+    assert not any(is_significant(trifle) for _ in range(5))
+    assert all(is_significant(change) for _ in range(5))
 
 
 def test_trifles_that_are_certain_ease_nothing_for_the_others(reference):
@@ -271,7 +271,7 @@ def test_trifles_that_are_certain_ease_nothing_for_the_others(reference):
     week = merge_all(specification, profiles(specification, season(301, 7)))
     found = judge(specification, calibration_, whole, week)
     least = 0.01 / len(found)
-    assert all(j.grounds.level == pytest.approx(least) for j in found if not j.speaks)
+    assert all(j.grounds.level == pytest.approx(least) for j in found if not j.significant)
 
 
 def test_rising_missing_and_new_categories_are_broken_data(reference):
@@ -289,7 +289,10 @@ def test_rising_missing_and_new_categories_are_broken_data(reference):
         ),
     )
     found = judge_quality(specification, calibration_, whole, week)
-    assert {(j.feature, j.fault) for j in found if j.speaks} == {("sparse", "missing"), ("mix", "unseen")}
+    assert {(j.feature, j.fault) for j in found if j.significant} == {
+        ("sparse", "missing"),
+        ("mix", "unseen"),
+    }
     sparse = next(j for j in found if j.feature == "sparse")
     assert sparse.value == pytest.approx(0.55, abs=0.05)
     assert sparse.reference == pytest.approx(0.1, abs=0.02)
@@ -330,7 +333,7 @@ def test_what_is_too_weak_for_one_window_is_found_in_three_together(reference):
     for found, before in ((drift["steady"], alone["steady"]), (quality["sparse"], unbroken["sparse"])):
         assert not before.grounds.certain
         assert before.grounds.together == 1
-        assert found.speaks
+        assert found.significant
         assert found.grounds.certain
         assert found.grounds.together == 3
         assert found.value >= found.threshold
@@ -339,7 +342,7 @@ def test_what_is_too_weak_for_one_window_is_found_in_three_together(reference):
     assert not any(name.startswith("lasting_") for name in drift["weather"].statistics)
 
 
-def test_one_loud_window_does_not_speak_again_in_those_after_it(reference):
+def test_one_loud_window_is_not_significant_again_in_those_after_it(reference):
     nothing = np.full(A_DAY, np.nan)
     loud = few(31, steady=lambda v: v + 3.0, sparse=lambda v: nothing)
     calm = next(
@@ -349,10 +352,10 @@ def test_one_loud_window_does_not_speak_again_in_those_after_it(reference):
     )
     drift, _ = three_weeks(reference, [loud, calm, calm])
     assert drift["steady"].statistics["lasting_within"] > 0.5
-    assert not drift["steady"].speaks
+    assert not drift["steady"].significant
 
 
-def test_a_reference_without_days_is_judged_by_chance(reference):
+def test_a_reference_without_days_is_judged_by_the_sampling_null(reference):
     specification, daily, _ = reference
     whole = merge_all(specification, daily)
     none = calibrate(specification, [whole], 7)
@@ -363,9 +366,9 @@ def test_a_reference_without_days_is_judged_by_chance(reference):
         numeric = {"steady": rng.normal(shift, 1, n), "constant": np.full(n, 3.0)}
         return profile_rows(specification, numeric, {}, 1 / (1 + np.exp(-rng.normal(0, 1, n))))
 
-    quiet = sum(j.speaks for _ in range(30) for j in judge(specification, none, whole, rows(0.0)))
+    quiet = sum(j.significant for _ in range(30) for j in judge(specification, none, whole, rows(0.0)))
     assert quiet <= 1
-    assert [j.feature for j in judge(specification, none, whole, rows(0.5)) if j.speaks] == ["steady"]
+    assert [j.feature for j in judge(specification, none, whole, rows(0.5)) if j.significant] == ["steady"]
 
 
 @pytest.mark.parametrize(("days", "window"), [(1, 7), (2, 7), (3, 28), (10, 7), (40, 28)])
@@ -375,7 +378,7 @@ def test_a_short_reference_calibrates_without_crying_wolf(reference, days: int, 
     whole = merge_all(specification, daily[:days])
     week = merge_all(specification, profiles(specification, season(301, 7)))
     found = {j.feature: j for j in judge(specification, short, whole, week)}
-    assert days == 1 or not found["steady"].speaks
+    assert days == 1 or not found["steady"].significant
     assert all(math.isfinite(j.threshold) and 0 <= j.p_value <= 1 for j in found.values())
 
 
@@ -395,11 +398,11 @@ def metric(value: float, half_width: float) -> MetricValue:
 
 def test_a_lower_rate_of_false_alarms_lets_larger_losses_pass():
     reference, reading = metric(0.70, 0.03), metric(0.65, 0.03)
-    assert performance_speaks(reading, reference, "higher", 0.01)
+    assert is_significantly_worse(reading, reference, "higher", 0.01)
     assert not performance_is_certain(reading, reference, "higher", 0.01)
     assert performance_is_certain(metric(0.60, 0.03), reference, "higher", 0.01)
     assert not performance_is_certain(metric(0.60, 0.03), reference, "higher", 1e-9)
-    assert not performance_speaks(reading, reference, "higher", 1e-5)
+    assert not is_significantly_worse(reading, reference, "higher", 1e-5)
     bounds = [performance_bound(reading, reference, "higher", rate) for rate in (0.2, 0.05, 0.01, 0.001)]
     assert bounds == sorted(bounds, reverse=True)
     assert bounds[0] == pytest.approx(
@@ -407,19 +410,19 @@ def test_a_lower_rate_of_false_alarms_lets_larger_losses_pass():
     )  # the least that is worth a word: half of all windows would do by chance
 
 
-def test_performance_speaks_only_beyond_chance_and_only_to_the_worse():
+def test_performance_is_significant_only_beyond_chance_and_only_to_the_worse():
     reference = metric(0.70, 0.05)
-    assert performance_speaks(metric(0.64, 0.045), reference, "higher", 0.01)  # four weeks of April
-    assert not performance_speaks(metric(0.71, 0.035), reference, "higher", 0.01)  # June
-    assert not performance_speaks(metric(0.62, 0.16), reference, "higher", 0.01)  # a week of one airport
-    assert not performance_speaks(metric(0.80, 0.01), reference, "higher", 0.01)
-    assert performance_speaks(metric(0.80, 0.01), reference, "lower", 0.01)
-    assert not performance_speaks(metric(0.695, 0.0001), metric(0.70, 0.0001), "higher", 0.01)
-    assert performance_speaks(metric(0.66, 0.01), metric(0.70, 0.03), "higher", 0.01)
-    assert not performance_speaks(metric(0.66, 0.01), metric(0.70, 0.10), "higher", 0.01)
+    assert is_significantly_worse(metric(0.64, 0.045), reference, "higher", 0.01)  # four weeks of April
+    assert not is_significantly_worse(metric(0.71, 0.035), reference, "higher", 0.01)  # June
+    assert not is_significantly_worse(metric(0.62, 0.16), reference, "higher", 0.01)  # a week of one airport
+    assert not is_significantly_worse(metric(0.80, 0.01), reference, "higher", 0.01)
+    assert is_significantly_worse(metric(0.80, 0.01), reference, "lower", 0.01)
+    assert not is_significantly_worse(metric(0.695, 0.0001), metric(0.70, 0.0001), "higher", 0.01)
+    assert is_significantly_worse(metric(0.66, 0.01), metric(0.70, 0.03), "higher", 0.01)
+    assert not is_significantly_worse(metric(0.66, 0.01), metric(0.70, 0.10), "higher", 0.01)
     nan = MetricValue("auc", math.nan, math.nan, math.nan, 0)
-    assert not performance_speaks(nan, reference, "higher", 0.01)
-    assert not performance_speaks(metric(0.5, 0.01), nan, "higher", 0.01)
+    assert not is_significantly_worse(nan, reference, "higher", 0.01)
+    assert not is_significantly_worse(metric(0.5, 0.01), nan, "higher", 0.01)
     error = MetricValue("mae", 40.0, 36.0, 44.0, 300)
-    assert performance_speaks(MetricValue("mae", 94.0, 80.0, 108.0, 300), error, "lower", 0.01)
-    assert not performance_speaks(MetricValue("mae", 30.0, 29.0, 31.0, 300), error, "lower", 0.01)
+    assert is_significantly_worse(MetricValue("mae", 94.0, 80.0, 108.0, 300), error, "lower", 0.01)
+    assert not is_significantly_worse(MetricValue("mae", 30.0, 29.0, 31.0, 300), error, "lower", 0.01)

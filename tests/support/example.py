@@ -205,7 +205,7 @@ def _populate(services: Services) -> None:
     alerts.open_alert(services, NewAlert(
         model="flight-delay", version=1, target="jfk", kind="data_drift", subject="features", severity="warning",
         effective_at=NOW - 5 * day, summary="2 of 3 features drift on jfk: wind, hour",
-        explanation="psi 0.29, threshold 0.12. It spoke in 2 of the last 3 windows.",
+        explanation="psi 0.29, threshold 0.12. It was significant in 2 of the last 3 windows.",
         figures={"wind psi": 0.29, "wind threshold": 0.12}, features=("wind", "hour"),
     ))  # fmt: skip
     alerts.open_alert(services, NewAlert(

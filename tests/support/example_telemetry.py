@@ -5,6 +5,14 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from pilothouse.domain.findings import (
+    ClosedWindow,
+    DriftFinding,
+    Finding,
+    PerformanceFinding,
+    TrafficFinding,
+    Window,
+)
 from pilothouse.domain.wire import PredictionBatch, RequestTiming
 from pilothouse.operations.ingest.ingest import ingest_batch
 from pilothouse.operations.services import Services
@@ -66,52 +74,59 @@ def observe(
         assert stream is not None
         for week in range(WEEKS):
             end = now - timedelta(days=7 * (WEEKS - 1 - week) + 1)
-            span = (to_us(end - timedelta(days=7)), to_us(end))
             wave = math.sin(week * 1.3)
-            value = level + decay * week + 0.006 * abs(level) * wave
-            figures = [
+            rows = 2_900 + int(260 * wave)
+            window = Window(start=end - timedelta(days=7), end=end, rows=rows, judged=True)
+            drift = (
                 _drift("wind", 0.04 + 0.034 * week + 0.01 * wave, 0.12),
                 _drift("hour", 0.03 + 0.006 * wave, 0.09),
                 _drift("score", 0.05 + 0.008 * week, 0.14),
-            ]
-            rows = 2_900 + int(260 * wave)
-            at = to_us(now)
-            readings.write(
-                connection,
-                stream.id,
-                readings.DRIFT,
-                span,
-                rows,
-                (True, any(f.speaks for f in figures)),
-                figures,
-                at,
             )
-            worse = abs(decay * week) > 0.03 * abs(level)
-            performance = readings.PerformanceFigure(
-                metric,
-                value,
-                value - 0.03 * abs(level),
-                value + 0.03 * abs(level),
-                level,
-                level * 0.985,
-                level * 1.015,
-                1.0,
-            )
-            readings.write(
-                connection, stream.id, readings.PERFORMANCE, span, rows, (True, worse), performance, at
+            value = level + decay * week + 0.006 * abs(level) * wave
+            performance = PerformanceFinding(
+                metric=metric,
+                value=value,
+                low=value - 0.03 * abs(level),
+                high=value + 0.03 * abs(level),
+                reference=level,
+                reference_low=level * 0.985,
+                reference_high=level * 1.015,
+                labelled_share=1.0,
+                significant=abs(decay * week) > 0.03 * abs(level),
             )
             p95 = 6.2 + 0.5 * wave
-            traffic = readings.TrafficFigure(
-                rows // 17, 2 if week == 5 else 0, p95 * 0.7, p95, p95 * 1.6, 5.8, False, False
+            traffic = TrafficFinding(
+                requests=rows // 17,
+                errors=2 if week == 5 else 0,
+                p50_ms=p95 * 0.7,
+                p95_ms=p95,
+                p99_ms=p95 * 1.6,
+                baseline_p95_ms=5.8,
+                latency_significant=False,
+                errors_significant=False,
             )
-            readings.write(connection, stream.id, readings.TRAFFIC, span, rows, (True, False), traffic, at)
+            found: dict[str, tuple[Finding, ...]] = {
+                readings.DRIFT: drift,
+                readings.PERFORMANCE: (performance,),
+                readings.TRAFFIC: (traffic,),
+            }
+            for monitor, findings in found.items():
+                closed = ClosedWindow(window=window, findings=findings)
+                readings.write(connection, stream.id, monitor, closed, to_us(now))
 
 
-def _drift(feature: str, value: float, threshold: float) -> readings.DriftFigure:
-    speaks = value > threshold
-    figures = {"psi": value, "js": value / 2, "ks": value / 3}
-    return readings.DriftFigure(
-        feature, "psi", value, threshold, 0.0004 if speaks else 0.4, speaks, figures, 0.002, 0.0
+def _drift(feature: str, value: float, threshold: float) -> DriftFinding:
+    significant = value > threshold
+    return DriftFinding(
+        feature=feature,
+        statistic="psi",
+        value=value,
+        threshold=threshold,
+        p_value=0.0004 if significant else 0.4,
+        significant=significant,
+        statistics={"psi": value, "js": value / 2, "ks": value / 3},
+        missing=0.002,
+        unseen=0.0,
     )
 
 

@@ -1,6 +1,35 @@
-"""Readings of earlier releases stay readable: what they did not know has a plain default."""
+"""Readings of earlier releases stay readable: fields have other names there, and what they did not know has a plain default."""
 
-from pilothouse.telemetry.readings import DRIFT, DriftFigure, QualityFigure, Reading, figures_of
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pilothouse.domain.findings import (
+    ClosedWindow,
+    DriftFinding,
+    Finding,
+    GiveAway,
+    Grounds,
+    MultivariateFinding,
+    PerformanceFinding,
+    QualityFinding,
+    TrafficFinding,
+    Window,
+)
+from pilothouse.sqlite import driver
+from pilothouse.telemetry import TelemetryStore, readings, schema, to_us
+from pilothouse.telemetry.readings import (
+    DRIFT,
+    MULTIVARIATE,
+    PERFORMANCE,
+    QUALITY,
+    TRAFFIC,
+    Reading,
+    finding_of,
+    findings_of,
+)
 
 OLD_DRIFT = (
     '[{"feature":"temp","statistic":"ks","value":0.4,"threshold":0.3,"p_value":0.001,"speaks":true,'
@@ -10,16 +39,190 @@ OLD_QUALITY = (
     '[{"feature":"seats","fault":"missing","value":0.4,"reference":0.1,"threshold":0.3,'
     '"p_value":0.001,"speaks":true}]'
 )
+OLD = {
+    DRIFT: (
+        '[{"feature":"say \\"speaks\\":","statistic":"ks","value":0.4,"threshold":0.3,"p_value":0.001,"speaks":true,'
+        '"statistics":{"ks":0.4},"missing":0.0,"unseen":0.1,"compared_with":"recent","since_us":5,"until_us":9,"spoke":2,'
+        '"windows":3,"grounds":{"effect":0.1,"calibrated":0.3,"usual":0.2,"blocks":9.0,"tests":4,"level":0.01,"rank":1,'
+        '"looked_at":7,"certain":true,"together":1}}]'
+    ),
+    QUALITY: (
+        '[{"feature":"seats","fault":"missing","value":0.4,"reference":0.1,"threshold":0.3,"p_value":0.001,"speaks":true,'
+        '"spoke":1,"windows":2,"grounds":{"effect":0.02,"calibrated":0.3,"usual":0.1,"blocks":0.0,"tests":1,"level":0.01,'
+        '"rank":1,"looked_at":7,"certain":false,"together":1}}]'
+    ),
+    PERFORMANCE: (
+        '{"metric":"auc","value":0.61,"low":0.57,"high":0.65,"reference":0.7,"reference_low":0.68,"reference_high":0.72,'
+        '"labelled_share":1.0}'
+    ),
+    TRAFFIC: (
+        '{"requests":170,"errors":3,"p50_ms":4.2,"p95_ms":61.0,"p99_ms":94.0,"baseline_p95_ms":5.8,"latency_speaks":true,'
+        '"errors_speak":false}'
+    ),
+    MULTIVARIATE: (
+        '{"auc":0.8,"low":0.7,"high":0.9,"usual":0.55,"threshold":0.6,"p_value":0.001,'
+        '"features":[{"feature":"wind","drop":0.2,"alone":0.52}],"window_rows":2000,"reference_rows":4000,"null_windows":12,'
+        '"reference":"pooled"}'
+    ),
+}
+"""As the release before wrote them."""
+NOW: dict[str, Finding] = {
+    DRIFT: DriftFinding(
+        feature='say "speaks":',
+        statistic="ks",
+        value=0.4,
+        threshold=0.3,
+        p_value=0.001,
+        significant=True,
+        statistics={"ks": 0.4},
+        missing=0.0,
+        unseen=0.1,
+        compared_with="recent",
+        since_us=5,
+        until_us=9,
+        significant_windows=2,
+        judged_windows=3,
+        grounds=Grounds(
+            effect=0.1,
+            calibrated=0.3,
+            usual=0.2,
+            blocks=9.0,
+            tests=4,
+            level=0.01,
+            rank=1,
+            looked_at=7,
+            certain=True,
+        ),
+    ),
+    QUALITY: QualityFinding(
+        feature="seats",
+        fault="missing",
+        value=0.4,
+        reference=0.1,
+        threshold=0.3,
+        p_value=0.001,
+        significant=True,
+        significant_windows=1,
+        judged_windows=2,
+        grounds=Grounds(
+            effect=0.02, calibrated=0.3, usual=0.1, tests=1, level=0.01, rank=1, looked_at=7, certain=False
+        ),
+    ),
+    PERFORMANCE: PerformanceFinding(
+        metric="auc",
+        value=0.61,
+        low=0.57,
+        high=0.65,
+        reference=0.7,
+        reference_low=0.68,
+        reference_high=0.72,
+        labelled_share=1.0,
+        significant=True,
+    ),
+    TRAFFIC: TrafficFinding(
+        requests=170,
+        errors=3,
+        p50_ms=4.2,
+        p95_ms=61.0,
+        p99_ms=94.0,
+        baseline_p95_ms=5.8,
+        latency_significant=True,
+        errors_significant=False,
+    ),
+    MULTIVARIATE: MultivariateFinding(
+        auc=0.8,
+        low=0.7,
+        high=0.9,
+        usual=0.55,
+        threshold=0.6,
+        p_value=0.001,
+        features=(GiveAway(feature="wind", drop=0.2, alone=0.52),),
+        window_rows=2000,
+        reference_rows=4000,
+        null_windows=12,
+        reference="pooled",
+        significant=True,
+    ),
+}
+"""The same, as this release knows them."""
+WINDOW = Window(
+    start=datetime(2013, 6, 3, tzinfo=UTC), end=datetime(2013, 6, 10, tzinfo=UTC), rows=500, judged=True
+)
 
 
 def reading(data: str) -> Reading:
-    return Reading(1, 1, DRIFT, 0, 1, 500, True, True, data)
+    return Reading(
+        id=1,
+        stream_id=1,
+        monitor=DRIFT,
+        start_us=0,
+        end_us=1,
+        rows=500,
+        judged=True,
+        significant=True,
+        data=data,
+    )
 
 
 def test_a_reading_without_grounds_is_read() -> None:
-    (drift,) = figures_of(reading(OLD_DRIFT), DriftFigure)
+    (drift,) = findings_of(reading(OLD_DRIFT), DriftFinding)
     assert (drift.feature, drift.unseen, drift.compared_with) == ("temp", 0.1, "reference")
     assert not drift.grounds.certain
-    assert (drift.spoke, drift.windows, drift.grounds.looked_at) == (0, 0, 0)
-    (quality,) = figures_of(reading(OLD_QUALITY), QualityFigure)
+    assert (drift.significant_windows, drift.judged_windows, drift.grounds.looked_at) == (0, 0, 0)
+    (quality,) = findings_of(reading(OLD_QUALITY), QualityFinding)
     assert (quality.fault, quality.grounds.blocks) == ("missing", 0.0)
+
+
+@pytest.fixture
+def older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of the form before, with a reading of each monitor."""
+    path = tmp_path / "telemetry.db"
+    form = schema.MIGRATIONS[:4]
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", form)
+        patch.setattr(schema.TelemetryFile, "schema", replace(schema.TelemetryFile.schema, version=len(form)))
+        schema.TelemetryFile.create(path).close()
+    connection = driver.connect(str(path), isolation_level=None)
+    connection.execute("INSERT INTO specifications VALUES (1, 'x', x'00')")
+    connection.execute(
+        "INSERT INTO streams (id, model, version, target, specification_id, first_event, last_event, last_arrival) "
+        "VALUES (1, 'm', 1, 'ewr', 1, 0, 1, 1)"
+    )
+    for monitor, data in OLD.items():
+        connection.execute(
+            "INSERT INTO readings (stream_id, monitor, window_start, window_end, rows, judged, speaks, recorded, data) "
+            "VALUES (1, ?, ?, ?, 500, 1, 1, 1, ?)",
+            (monitor, to_us(WINDOW.start), to_us(WINDOW.end), data),
+        )
+    connection.close()
+    return path
+
+
+def test_readings_of_the_form_before_are_the_findings_of_this_one(older: Path) -> None:
+    store = TelemetryStore(older)
+    store.check()
+    with store.read() as connection:
+        for monitor, expected in NOW.items():
+            (stored,) = readings.history(connection, 1, monitor)
+            assert (stored.window, stored.significant) == (WINDOW, True)
+            if monitor in (DRIFT, QUALITY):
+                assert findings_of(stored, type(expected)) == [expected]
+                assert readings.count_significant(stored) == 1
+            else:
+                assert finding_of(stored, type(expected)) == expected
+    store.close()
+
+
+def test_computing_such_a_window_again_finds_the_same(older: Path) -> None:
+    store = TelemetryStore(older)
+    with store.transaction() as connection:
+        for monitor, finding in NOW.items():
+            closed = ClosedWindow(window=WINDOW, findings=(finding,))
+            assert readings.replace(connection, 1, monitor, closed, 2) == "same"
+        other = replace(WINDOW, rows=501)
+        closed = ClosedWindow(window=other, findings=(NOW[DRIFT],))
+        assert readings.replace(connection, 1, DRIFT, closed, 2) == "changed"
+        (stored,) = readings.history(connection, 1, DRIFT)
+    assert '"significant_windows":2' in stored.data
+    assert findings_of(stored, DriftFinding) == [NOW[DRIFT]]
+    store.close()

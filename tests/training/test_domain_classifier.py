@@ -11,10 +11,11 @@ import pytest
 from steps_support import Bench, rows, spec
 from threadpoolctl import threadpool_limits
 
+from pilothouse.domain.findings import MultivariateFinding
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.training import domain_classifier as classifier
-from pilothouse.training.domain_classifier import DAY_US, Separation, Side
+from pilothouse.training.domain_classifier import DAY_US, Side
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -49,7 +50,7 @@ def side(
     return Side(values, times)
 
 
-def judged(window: Side, *, season: float = 0.0, seed: int = 0) -> Separation:
+def judged(window: Side, *, season: float = 0.0, seed: int = 0) -> MultivariateFinding:
     reference = side(6_000, 0, 120, seed + 50, season=season)
     found = classifier.separate(
         NAMES, [False] * 4, reference, window, false_alarm_rate=0.01, length_us=7 * DAY_US, seed=seed
@@ -60,7 +61,7 @@ def judged(window: Side, *, season: float = 0.0, seed: int = 0) -> Separation:
 
 def test_a_correlation_that_flips_is_found_though_no_column_shows_it() -> None:
     found = judged(side(400, 134, 7, 1, correlation=-0.9))
-    assert found.speaks
+    assert found.significant
     assert found.auc > 0.85
     assert {f.feature for f in found.features[:2]} == {"a", "b"}
     assert max(f.alone for f in found.features) < 0.6
@@ -68,7 +69,7 @@ def test_a_correlation_that_flips_is_found_though_no_column_shows_it() -> None:
 
 def test_no_shift_is_about_one_half_and_quiet() -> None:
     found = judged(side(400, 134, 7, 2))
-    assert not found.speaks
+    assert not found.significant
     assert found.low < 0.52
     assert abs(found.auc - 0.5) < 0.06
     assert found.p_value is not None
@@ -77,7 +78,7 @@ def test_no_shift_is_about_one_half_and_quiet() -> None:
 
 def test_one_shifted_feature_is_named() -> None:
     found = judged(side(400, 134, 7, 3, shift=1.0))
-    assert found.speaks
+    assert found.significant
     assert found.features[0].feature == "c"
     assert found.features[0].alone > 0.7
     assert found.features[0].drop > 5 * max(f.drop for f in found.features[1:])
@@ -88,7 +89,7 @@ def test_weather_that_every_week_has_of_its_own_is_quiet_where_it_would_be_loud_
     assert found.usual is not None
     assert found.usual > 0.55, "weeks of the reference differ from each other too"
     assert found.low > 0.5, "against one half it would have fired"
-    assert not found.speaks
+    assert not found.significant
 
 
 def test_the_same_seed_gives_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +110,7 @@ def test_few_days_give_a_figure_and_no_verdict() -> None:
     )
     assert found is not None
     assert found.auc > 0.9
-    assert (found.threshold, found.speaks) == (None, False)
+    assert (found.threshold, found.significant) == (None, False)
 
 
 def test_too_few_rows_are_no_sample() -> None:
@@ -171,9 +172,9 @@ def test_the_step_compares_with_the_targets_own_rows(bench: Bench) -> None:
     assert result.ok, result.error
     found = result.record["separation"]
     assert result.record["reference"] == "target"
-    assert not found["speaks"]
+    assert not found["significant"]
     shifted = asked(bench, served(port="N", wind=25.0))
-    assert shifted.record["separation"]["speaks"]
+    assert shifted.record["separation"]["significant"]
     assert shifted.record["separation"]["features"][0]["feature"] == "wind"
 
 
@@ -181,7 +182,7 @@ def test_what_the_file_ignores_is_left_out(bench: Bench) -> None:
     result = asked(bench, served(port="N", wind=25.0), ignore=["wind"])
     assert result.ok, result.error
     assert "wind" not in {f["feature"] for f in result.record["separation"]["features"]}
-    assert not result.record["separation"]["speaks"]
+    assert not result.record["separation"]["significant"]
     nothing = asked(bench, served(), ignore=["wind", "rain", "port"])
     assert (
         nothing.error

@@ -1,35 +1,27 @@
-"""Why an alert fired, as values: the windows that spoke, what they were measured against, and what happened around them."""
+"""Why an alert fired, as values: the significant windows, what they were measured against, and what happened around them."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
+from pilothouse.domain.findings import DriftFinding, GiveAway, QualityFinding, Window
 from pilothouse.domain.records import Alert, Deployment
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowVerdict:
     """One window of the figure that fired. ``bound`` is what it was held against; ``fired`` marks the alert's own window."""
 
-    start: datetime
-    end: datetime
-    rows: int
+    window: Window
     value: float
     bound: float
-    speaks: bool
-    judged: bool
+    significant: bool
     fired: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureVerdict:
-    """One feature in the window that fired; ``importance`` is its share, None where it was not measured."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedFeature:
+    """What was found about a feature in the window that fired; ``importance`` is its share, None where it was not measured."""
 
-    feature: str
-    statistic: str
-    value: float
-    threshold: float
-    p_value: float
-    speaks: bool
+    finding: DriftFinding | QualityFinding
     importance: float | None = None
     threshold_from: str = ""
     """What set the threshold, where that was kept."""
@@ -54,11 +46,11 @@ class AlertExplanation:
     bound: str
     """What the bound is, in words."""
     windows: tuple[WindowVerdict, ...] = ()
-    higher_speaks: bool = True
-    """Whether a value above the bound speaks; False for a metric that is better when higher."""
-    features: tuple[FeatureVerdict, ...] = ()
-    telling: tuple[tuple[str, float, float], ...] = ()
-    """For a drift of all features together: (feature, loss of AUROC when it is shuffled, AUROC of it alone)."""
+    higher_is_significant: bool = True
+    """Whether a value above the bound is significant; False for a metric that is better when higher."""
+    features: tuple[ExplainedFeature, ...] = ()
+    telling: tuple[GiveAway, ...] = ()
+    """For a drift of all features together: what gives it away."""
     looked_at: int = 0
     """Features judged together, over which the rate of false alarms is kept."""
     compared_with: str = ""

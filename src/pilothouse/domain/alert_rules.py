@@ -53,13 +53,13 @@ class Turn(Enum):
     STAY = "stay"
 
 
-def turn(spoke: Sequence[bool], is_open: bool, fire: int, of: int, *, certain: bool = False) -> Turn:
+def turn(significant: Sequence[bool], is_open: bool, fire: int, of: int, *, certain: bool = False) -> Turn:
     """Judge the verdicts of the windows so far, newest last (windows without a verdict are left out).
 
-    Opens when the newest window speaks and ``fire`` of the last ``of`` do, or at once where the newest is ``certain`` by
-    itself; resolves after ``of`` quiet ones in a row. Between the two nothing changes, so that an alert does not flutter.
+    Opens when the newest window is significant and ``fire`` of the last ``of`` are, or at once where the newest is ``certain``
+    by itself; resolves after ``of`` quiet ones in a row. Between the two nothing changes, so that an alert does not flutter.
     """
-    last = spoke[-of:]
+    last = significant[-of:]
     if not is_open:
         return Turn.OPEN if last and last[-1] and (certain or sum(last) >= fire) else Turn.STAY
     return Turn.RESOLVE if len(last) == of and not any(last) else Turn.STAY

@@ -65,6 +65,11 @@ def _reproduction_words(result: Mapping[str, Any], _: int | None) -> list[str]:
     return ["not identical:", *(f"  {line}" for line in result.get("differences", ()))]
 
 
+def is_significant(result: Mapping[str, Any]) -> bool:
+    """Whether a job found the features to drift. Results of earlier releases, which never change, call it ``speaks``."""
+    return bool(result.get("significant", result.get("speaks", False)))
+
+
 def _separation_words(result: Mapping[str, Any], _: int | None) -> list[str]:
     """``AUROC 0.71 (0.66 to 0.75), threshold 0.64: drifts, given away by temp, dewp``."""
     if "auc" not in result:
@@ -73,7 +78,9 @@ def _separation_words(result: Mapping[str, Any], _: int | None) -> list[str]:
     if threshold is None:
         verdict = "no verdict: the reference has too few days for windows of its own"
     else:
-        verdict = f"threshold {threshold:.3f}: {'drifts' if result.get('speaks') else 'within its reference'}"
+        verdict = (
+            f"threshold {threshold:.3f}: {'drifts' if is_significant(result) else 'within its reference'}"
+        )
     named = ", ".join(map(str, result.get("features", [])[:3]))
     return [
         f"AUROC {result['auc']:.3f} ({result['low']:.3f} to {result['high']:.3f}), {verdict}, most telling {named}"

@@ -185,7 +185,7 @@ class TargetSpec:
 
 @dataclass(frozen=True, slots=True)
 class MonitoringSpec:
-    """``[monitoring]``: windows on event time, and how often they must speak before an alert opens."""
+    """``[monitoring]``: windows on event time, and how often they must be significant before an alert opens."""
 
     window: Duration = Duration(7 * 86_400)
     step: Duration = Duration(7 * 86_400)
@@ -195,7 +195,7 @@ class MonitoringSpec:
     minimum_rows: int = 300
     fire: int = 2
     of: int = 3
-    """An alert opens when ``fire`` of the last ``of`` windows speak; it resolves after ``of`` quiet ones."""
+    """An alert opens when ``fire`` of the last ``of`` windows are significant; it resolves after ``of`` quiet ones."""
     false_alarm_rate: float = 0.01
     latency_factor: float = 3.0
     """p95 beyond this multiple of the baseline measured on the same machine."""

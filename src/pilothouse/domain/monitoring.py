@@ -1,10 +1,19 @@
-"""What monitoring yields for screens: health, readings over time, the state of a target."""
+"""What monitoring yields for screens: health, findings over time, the state of a target."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.findings import (
+    DriftFinding,
+    EstimateFinding,
+    MultivariateFinding,
+    PerformanceFinding,
+    TrafficFinding,
+    Window,
+    WindowFinding,
+)
 from pilothouse.domain.records import Alert, Deployment
 
 
@@ -26,96 +35,6 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class DriftReading:
-    """Drift of one feature (or ``score``) in one window against the reference.
-
-    ``statistics`` holds ``psi``, ``js`` (base-2 distance, 0 to 1), ``ks``, ``wasserstein`` (in units of the
-    reference's standard deviation) or ``chi2_p`` as fits the column; ``missing`` and ``unseen`` are shares of rows.
-    ``speaks`` is the verdict of this window alone (effect and significance); ``threshold`` belongs to ``statistic``.
-    """
-
-    feature: str
-    window_start: datetime
-    window_end: datetime
-    rows: int
-    statistic: str
-    value: float
-    threshold: float
-    p_value: float
-    speaks: bool
-    statistics: dict[str, float] = field(default_factory=dict)
-    missing: float = 0.0
-    unseen: float = 0.0
-    compared_with: str = "reference"
-    """"recent" where the days just before the window say more: a sudden change."""
-
-
-@dataclass(frozen=True, slots=True)
-class PerformanceReading:
-    """Realised performance of one window, once truth is in. ``low``/``high`` are its 95 % interval."""
-
-    metric: str
-    window_start: datetime
-    window_end: datetime
-    rows: int
-    value: float
-    low: float
-    high: float
-    reference: float
-    speaks: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EstimateReading:
-    """Performance of one window as estimated without its truth. ``low``/``high`` are its band; ``reference`` as for the
-    realised figure."""
-
-    metric: str
-    window_start: datetime
-    window_end: datetime
-    rows: int
-    value: float
-    low: float
-    high: float
-    reference: float
-
-
-@dataclass(frozen=True, slots=True)
-class TrafficReading:
-    """Volume, errors and latency of one window."""
-
-    window_start: datetime
-    window_end: datetime
-    rows: int
-    requests: int
-    errors: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class MultivariateReading:
-    """All features of one window together against the reference: AUROC of a domain classifier, 0.5 where nothing differs.
-
-    ``threshold`` is what windows of the reference itself do not exceed, ``usual`` what they have on average; None where it
-    has too few days. ``features`` are (feature, loss of AUROC when it is shuffled, AUROC of it alone), the most telling first.
-    """
-
-    window_start: datetime
-    window_end: datetime
-    rows: int
-    auc: float
-    low: float
-    high: float
-    usual: float | None
-    threshold: float | None
-    p_value: float | None
-    speaks: bool
-    features: tuple[tuple[str, float, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class TimelineMark:
     """Something to draw on the time axis: a deployment, a roll-back, an alert, a retraining."""
 
@@ -134,18 +53,19 @@ class MonitorView:
     metric: str
     reference: MetricValue | None
     baseline_p95_ms: float | None
-    performance: tuple[PerformanceReading, ...] = ()
-    estimated: tuple[EstimateReading, ...] = ()
+    performance: tuple[WindowFinding[PerformanceFinding], ...] = ()
+    """Of the windows in which the metric is defined."""
+    estimated: tuple[WindowFinding[EstimateFinding], ...] = ()
     """The same metric estimated without truth: also of windows whose outcomes are not known yet."""
-    drift: dict[str, tuple[DriftReading, ...]] = field(default_factory=dict)
-    """Feature (and ``score``) to its readings, oldest first; most drifted feature first."""
-    traffic: tuple[TrafficReading, ...] = ()
+    drift: dict[str, tuple[WindowFinding[DriftFinding], ...]] = field(default_factory=dict)
+    """Feature (and ``score``) to its findings, oldest first; most drifted feature first."""
+    traffic: tuple[WindowFinding[TrafficFinding], ...] = ()
     marks: tuple[TimelineMark, ...] = ()
     alerts: tuple[Alert, ...] = ()
     event_clock: datetime | None = None
     labels_joined: int = 0
     events: int = 0
-    multivariate: tuple[MultivariateReading, ...] = ()
+    multivariate: tuple[WindowFinding[MultivariateFinding], ...] = ()
     """Where the job was run, oldest first."""
 
 
@@ -165,7 +85,7 @@ class TargetState:
     health: Health
     why: str
     port: int | None
-    performance: PerformanceReading | None
+    performance: WindowFinding[PerformanceFinding] | None
     drifted: int
     features: int
     p95_ms: float | None
@@ -266,23 +186,19 @@ class DistributionBin:
 
 @dataclass(frozen=True, slots=True)
 class FeatureDistribution:
-    """One feature in one window beside its reference, with the verdict on that window."""
+    """One feature in one window beside its reference, with what was found about it there."""
 
     model: str
     target: str
     version: int
     feature: str
-    window_start: datetime
-    window_end: datetime
+    window: Window
     bins: tuple[DistributionBin, ...]
     reference_rows: int
     window_rows: int
     reference_missing: float
     window_missing: float
-    statistic: str
-    value: float
-    threshold: float
-    speaks: bool
+    finding: DriftFinding | None
 
 
 @dataclass(frozen=True, slots=True)

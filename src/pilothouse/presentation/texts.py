@@ -8,7 +8,7 @@ from pilothouse.domain.job_kinds import KINDS
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 
 if TYPE_CHECKING:
-    from pilothouse.domain.monitoring import EstimateReading, PerformanceReading
+    from pilothouse.domain.findings import EstimateFinding, PerformanceFinding
     from pilothouse.domain.records import EffectivePolicy, Job
 
 ABSENT = "–"
@@ -24,12 +24,13 @@ def day_text(time: datetime | None) -> str:
     return time.strftime("%Y-%m-%d") if time else ABSENT
 
 
-def beside_estimate(estimate: "EstimateReading", realised: "PerformanceReading | None") -> tuple[str, str]:
+def beside_estimate(estimate: "EstimateFinding", realised: "PerformanceFinding | None") -> tuple[str, str]:
     """The realised figure of an estimate's window, and whether it lies in the band."""
     if realised is None:
         return ABSENT, "no truth yet"
-    inside = estimate.low <= realised.value <= estimate.high
-    return f"{realised.value:.3f}", "in the band" if inside else "outside the band"
+    band, value = estimate.measured, realised.measured.value
+    inside = band.low <= value <= band.high
+    return f"{value:.3f}", "in the band" if inside else "outside the band"
 
 
 def window_text(start: datetime, end: datetime) -> str:

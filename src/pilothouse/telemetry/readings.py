@@ -6,113 +6,48 @@ same alerts again (they are keyed too) and never another reading.
 """
 
 import dataclasses
-import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import msgspec
 
 from pilothouse.domain.alert_rules import Span
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.figure_context import Grounds
+from pilothouse.domain.findings import (
+    ClosedWindow,
+    Finding,
+    MultivariateFinding,
+    PerformanceFinding,
+    Window,
+)
 from pilothouse.domain.triggers import Hindrance
 from pilothouse.sqlite import Connection
+from pilothouse.telemetry.store import from_us, to_us
 
 T = TypeVar("T")
 
+MULTIVARIATE = "multivariate"
+DRIFT, QUALITY, PERFORMANCE, TRAFFIC = "drift", "quality", "performance", "traffic"
+ESTIMATE = "estimate"
+"""Performance without truth: the windows of performance, closed by the event clock at once."""
+_OF_MANY = (DRIFT, QUALITY)
+"""Monitors whose reading is a list of findings; that of another is one finding."""
 
-@dataclass(frozen=True, slots=True)
-class DriftFigure:
-    """One feature (or ``score``) in a window; fields with a default are missing in readings of earlier releases.
-
-    ``compared_with`` is "reference" or "recent": the data from ``since_us`` to ``until_us`` (0: not known). It spoke in
-    ``spoke`` of the last ``windows`` judged windows, this one included.
-    """
-
-    feature: str
-    statistic: str
-    value: float
-    threshold: float
-    p_value: float
-    speaks: bool
-    statistics: dict[str, float] = field(default_factory=dict)
-    missing: float = 0.0
-    unseen: float = 0.0
-    compared_with: str = "reference"
-    since_us: int = 0
-    until_us: int = 0
-    spoke: int = 0
-    windows: int = 0
-    grounds: Grounds = field(default_factory=Grounds)
+_RENAMED = (
+    ('"speaks":', '"significant":'),
+    ('"spoke":', '"significant_windows":'),
+    ('"windows":', '"judged_windows":'),
+    ('"latency_speaks":', '"latency_significant":'),
+    ('"errors_speak":', '"errors_significant":'),
+)
+"""Fields of findings as earlier releases wrote them, and as they are called now. Readings of these releases keep their text:
+to rewrite millions of them in one migration would hold the write lock for minutes and fill the WAL with a copy of all of them.
+In JSON a quotation mark inside of a text is escaped, so none of these pieces can be part of a name or value."""
 
 
-@dataclass(frozen=True, slots=True)
-class QualityFigure:
-    """The share of rows of a window in which a feature is ``missing``, or its category ``unseen`` in the reference."""
-
-    feature: str
-    fault: str
-    value: float
-    reference: float
-    threshold: float
-    p_value: float
-    speaks: bool
-    spoke: int = 0
-    windows: int = 0
-    grounds: Grounds = field(default_factory=Grounds)
-
-
-@dataclass(frozen=True, slots=True)
-class PerformanceFigure:
-    """Primary metric of a window; None where it is not defined (too few rows, one class)."""
-
-    metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    reference: float | None
-    reference_low: float | None
-    reference_high: float | None
-    labelled_share: float
-
-
-def metric_value(metric: str, value: float | None, low: float | None, high: float | None) -> MetricValue:
-    """Metric value with its interval from stored figures, NaN for what is not known; its number of rows is 0."""
-    known, least, most = (math.nan if x is None else x for x in (value, low, high))
-    return MetricValue(metric, known, least, most, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class EstimateFigure:
-    """Primary metric of a window as estimated without outcomes, with its band; None where it cannot be, and ``why``."""
-
-    metric: str
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    reference: float | None = None
-    reference_low: float | None = None
-    reference_high: float | None = None
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TrafficFigure:
-    """Requests of a window. Percentiles are None without requests, the baseline before it was measured."""
-
-    requests: int
-    errors: int
-    p50_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
-    baseline_p95_ms: float | None
-    latency_speaks: bool
-    errors_speak: bool
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Result of one monitor for one window of a stream. ``data`` is JSON of the monitor's figure or figures."""
+    """Findings of one monitor about one window of a stream, as they are stored. ``data`` is their JSON."""
 
     id: int
     stream_id: int
@@ -121,121 +56,129 @@ class Reading:
     end_us: int
     rows: int
     judged: bool
-    speaks: bool
+    significant: bool
     data: str
 
-
-@dataclass(frozen=True, slots=True)
-class GiveAwayFigure:
-    """Feature by which a window can be told from the reference: what shuffling it costs, and the AUROC of it ``alone``."""
-
-    feature: str
-    drop: float
-    alone: float
+    @property
+    def window(self) -> Window:
+        """Window that it is about."""
+        return Window(
+            start=from_us(self.start_us), end=from_us(self.end_us), rows=self.rows, judged=self.judged
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class MultivariateFigure:
-    """AUROC of a domain classifier that tells a window from the reference. ``usual``, ``threshold`` and ``p_value`` are
-    None where the reference has too few days for windows of its own."""
-
-    auc: float
-    low: float
-    high: float
-    usual: float | None
-    threshold: float | None
-    p_value: float | None
-    features: list[GiveAwayFigure]
-    window_rows: int
-    reference_rows: int
-    null_windows: int
-    reference: str
+_SELECT = (
+    "SELECT id, stream_id, monitor, window_start, window_end, rows, judged, significant, data FROM readings"
+)
 
 
-MULTIVARIATE = "multivariate"
-DRIFT, QUALITY, PERFORMANCE, TRAFFIC = "drift", "quality", "performance", "traffic"
-ESTIMATE = "estimate"
-"""Monitor of estimated performance: over the windows of performance, closed by the event clock at once."""
-
-_SELECT = "SELECT id, stream_id, monitor, window_start, window_end, rows, judged, speaks, data FROM readings"
+def findings_of(reading: Reading, kind: type[T]) -> list[T]:
+    """Findings of a drift or quality reading, one a feature or fault."""
+    return msgspec.json.decode(_current(reading.data), type=list[kind])  # type: ignore[valid-type]
 
 
-def figures_of(reading: Reading, kind: type[T]) -> list[T]:
-    """Figures of a drift or quality reading, one a feature."""
-    return msgspec.json.decode(reading.data, type=list[kind])  # type: ignore[valid-type]
+def finding_of(reading: Reading, kind: type[T]) -> T:
+    """Finding of a reading of any other monitor."""
+    found = msgspec.json.decode(_current(reading.data), type=kind)
+    if isinstance(found, PerformanceFinding | MultivariateFinding):
+        # earlier releases kept it in the column alone
+        return dataclasses.replace(found, significant=reading.significant)
+    return found
 
 
-def figure_of(reading: Reading, kind: type[T]) -> T:
-    """Figure of a performance or traffic reading."""
-    return msgspec.json.decode(reading.data, type=kind)
+def _current(data: str) -> str:
+    """Stored findings with the names that fields have now."""
+    for old, new in _RENAMED:
+        data = data.replace(old, new)
+    return data
 
 
 class _Verdict(msgspec.Struct):
-    """The part of a figure that says whether it spoke; the rest is not read."""
+    """The part of a finding that says whether it is significant; the rest is not read."""
 
-    speaks: bool
+    significant: bool
 
 
-def count_speaking(reading: Reading) -> int:
-    """How many figures of a drift or quality reading spoke."""
-    return sum(verdict.speaks for verdict in msgspec.json.decode(reading.data, type=list[_Verdict]))
+def count_significant(reading: Reading) -> int:
+    """How many findings of a drift or quality reading are significant."""
+    verdicts = msgspec.json.decode(_current(reading.data), type=list[_Verdict])
+    return sum(verdict.significant for verdict in verdicts)
 
 
 def write(
-    connection: Connection,
-    stream_id: int,
-    monitor: str,
-    span: tuple[int, int],
-    rows: int,
-    verdict: tuple[bool, bool],
-    figures: object,
-    now_us: int,
+    connection: Connection, stream_id: int, monitor: str, closed: ClosedWindow[Finding], now_us: int
 ) -> bool:
-    """Store a reading; False where this window of this monitor has one already. ``verdict`` is (judged, significant)."""
-    judged, speaks = verdict
-    return bool(
-        connection.execute(
-            "INSERT OR IGNORE INTO readings (stream_id, monitor, window_start, window_end, rows, judged, speaks, "
-            "recorded, data) VALUES (?,?,?,?,?,?,?,?,?)",
-            (stream_id, monitor, *span, rows, judged, speaks, now_us, msgspec.json.encode(figures).decode()),
-        ).rowcount
-    )
+    """Store a reading; False where this window of this monitor has one already."""
+    return bool(_insert(connection, stream_id, monitor, closed, now_us, applied=False))
 
 
 def replace(
-    connection: Connection,
-    stream_id: int,
-    monitor: str,
-    span: tuple[int, int],
-    rows: int,
-    verdict: tuple[bool, bool],
-    figures: object,
-    now_us: int,
+    connection: Connection, stream_id: int, monitor: str, closed: ClosedWindow[Finding], now_us: int
 ) -> Literal["new", "changed", "same", "gone"]:
     """Store a reading in place of the one that its window has; whether alerts are still to be drawn from that stays. A
     new one is marked as applied. ``gone``: there were rows and now there are none, so the earlier reading stays."""
-    judged, speaks = verdict
-    data = msgspec.json.encode(figures).decode()
-    before = connection.execute(
-        "SELECT id, rows, judged, speaks, data FROM readings WHERE stream_id=? AND monitor=? AND subject='' AND window_end=?",
-        (stream_id, monitor, span[1]),
+    row = connection.execute(
+        f"{_SELECT} WHERE stream_id=? AND monitor=? AND subject='' AND window_end=?",
+        (stream_id, monitor, to_us(closed.window.end)),
     ).fetchone()
-    if before is None:
-        connection.execute(
-            "INSERT INTO readings (stream_id, monitor, window_start, window_end, rows, judged, speaks, applied, "
-            "recorded, data) VALUES (?,?,?,?,?,?,?,1,?,?)",
-            (stream_id, monitor, *span, rows, judged, speaks, now_us, data),
-        )
+    if row is None:
+        _insert(connection, stream_id, monitor, closed, now_us, applied=True)
         return "new"
-    if before[1:] == (rows, judged, speaks, data):
+    before = _reading(row)
+    window, significant = closed.window, closed.significant
+    if (before.rows, before.judged, before.significant) == (window.rows, window.judged, significant) and (
+        _holds(before, closed.findings)
+    ):
         return "same"
-    if before[1] and not rows:
+    if before.rows and not window.rows:
         return "gone"
     connection.execute(
-        "UPDATE readings SET rows=?, judged=?, speaks=?, recorded=?, data=? WHERE id=?",
-        (rows, judged, speaks, now_us, data, before[0]),
+        "UPDATE readings SET rows=?, judged=?, significant=?, recorded=?, data=? WHERE id=?",
+        (window.rows, window.judged, significant, now_us, _encode(monitor, closed.findings), before.id),
     )
     return "changed"
+
+
+def _insert(
+    connection: Connection,
+    stream_id: int,
+    monitor: str,
+    closed: ClosedWindow[Finding],
+    now_us: int,
+    *,
+    applied: bool,
+) -> int:
+    window = closed.window
+    return connection.execute(
+        "INSERT OR IGNORE INTO readings (stream_id, monitor, window_start, window_end, rows, judged, significant, applied, "
+        "recorded, data) VALUES (?,?,?,?,?,?,?,?,?,?)",
+        (
+            stream_id,
+            monitor,
+            to_us(window.start),
+            to_us(window.end),
+            window.rows,
+            window.judged,
+            closed.significant,
+            applied,
+            now_us,
+            _encode(monitor, closed.findings),
+        ),
+    ).rowcount
+
+
+def _encode(monitor: str, findings: Sequence[Finding]) -> str:
+    return msgspec.json.encode(findings if monitor in _OF_MANY else findings[0]).decode()
+
+
+def _holds(reading: Reading, findings: Sequence[Finding]) -> bool:
+    """Whether a reading, under whatever names, holds these findings."""
+    if not findings:
+        return reading.data == _encode(reading.monitor, findings)
+    kind = type(findings[0])
+    if reading.monitor in _OF_MANY:
+        return findings_of(reading, kind) == list(findings)
+    return finding_of(reading, kind) == findings[0]
 
 
 def closed_spans(connection: Connection, stream_id: int, monitor: str) -> list[Span]:
@@ -378,5 +321,15 @@ def retraining_notes(connection: Connection, model: str, alert: int | None = Non
 
 
 def _reading(row: tuple[int, int, str, int, int, int, int, int, str]) -> Reading:
-    number, stream_id, monitor, start, end, rows, judged, speaks, data = row
-    return Reading(number, stream_id, monitor, start, end, rows, bool(judged), bool(speaks), data)
+    number, stream_id, monitor, start_us, end_us, rows, judged, significant, data = row
+    return Reading(
+        id=number,
+        stream_id=stream_id,
+        monitor=monitor,
+        start_us=start_us,
+        end_us=end_us,
+        rows=rows,
+        judged=bool(judged),
+        significant=bool(significant),
+        data=data,
+    )

@@ -267,7 +267,12 @@ UPDATE retrainings SET hindrance = CASE
   WHERE job_id IS NULL;
 """
 
-MIGRATIONS = (_FIRST, _SEGMENTS, _SLICES, _HINDRANCES)
+_SIGNIFICANT = """
+-- The findings in data keep the names of their time: see readings.py
+ALTER TABLE readings RENAME COLUMN speaks TO significant;
+"""
+
+MIGRATIONS = (_FIRST, _SEGMENTS, _SLICES, _HINDRANCES, _SIGNIFICANT)
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 
 

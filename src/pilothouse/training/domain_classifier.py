@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from pilothouse.domain.findings import GiveAway, MultivariateFinding
 from pilothouse.inference.columns import InputColumns
 from pilothouse.statistics.performance import intervals, ranking
 from pilothouse.statistics.significance.block_null import BlockNull, block_null
@@ -56,35 +57,6 @@ class Side:
     def where(self, rows: npt.NDArray[np.bool_] | Ints) -> "Side":
         """Rows selected by a mask or by numbers."""
         return Side(self.values[rows], self.times[rows])
-
-
-@dataclass(frozen=True, slots=True)
-class GiveAway:
-    """Contribution of a feature: ``drop`` of the AUROC when it is shuffled in held-out rows, and the AUROC of it
-    ``alone``."""
-
-    feature: str
-    drop: float
-    alone: float
-
-
-@dataclass(frozen=True, slots=True)
-class Separation:
-    """AUROC of the window against the reference, with its 95 % interval. ``usual``, ``threshold`` and ``p_value`` are
-    None where the reference has too few days for windows of its own; ``speaks`` (the result is significant) is False
-    then."""
-
-    auc: float
-    low: float
-    high: float
-    usual: float | None
-    threshold: float | None
-    p_value: float | None
-    speaks: bool
-    features: tuple[GiveAway, ...]
-    window_rows: int
-    reference_rows: int
-    null_windows: int
 
 
 def encode(
@@ -173,7 +145,7 @@ def separate(
     length_us: int,
     seed: int,
     learnt: Learnt | None = None,
-) -> Separation | None:
+) -> MultivariateFinding | None:
     """Separation of a window of ``length_us`` from the reference; None where either has fewer than FEWEST_ROWS rows.
 
     Deterministic for a ``seed``. It fits at most NULL_WINDOWS + 1 times FOLDS classifiers of MOST_WINDOW_ROWS +
@@ -189,18 +161,18 @@ def separate(
     low, high = folds.interval()
     null = known.null
     threshold = max(null.value_at(false_alarm_rate), EFFECT) if null else None
-    return Separation(
-        folds.auc,
-        low,
-        high,
-        null.usual if null else None,
-        threshold,
-        null.p_value(folds.auc) if null else None,
-        threshold is not None and folds.auc >= threshold and low > 0.5,
-        tuple(folds.give_away(names, chance)),
-        known.window_rows,
-        known.reference_rows,
-        known.windows,
+    return MultivariateFinding(
+        auc=folds.auc,
+        low=low,
+        high=high,
+        usual=null.usual if null else None,
+        threshold=threshold,
+        p_value=null.p_value(folds.auc) if null else None,
+        features=tuple(folds.give_away(names, chance)),
+        window_rows=known.window_rows,
+        reference_rows=known.reference_rows,
+        null_windows=known.windows,
+        significant=threshold is not None and folds.auc >= threshold and low > 0.5,
     )
 
 
@@ -283,7 +255,8 @@ class _Folds:
                     values = self._values[held].copy()
                     values[:, i] = chance.permutation(values[:, i])
                     drops.append(whole - _auc(self._labels[held], self._scores(model, values))[0])
-            contributions.append(GiveAway(name, float(np.mean(drops)) if drops else 0.0, self._alone(i)))
+            drop = float(np.mean(drops)) if drops else 0.0
+            contributions.append(GiveAway(feature=name, drop=drop, alone=self._alone(i)))
         return sorted(contributions, key=lambda one: (-one.drop, one.feature))
 
     def _alone(self, i: int) -> float:

@@ -18,6 +18,7 @@ from pilothouse.cli.output import (
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.dataclass_reader import parse_duration
+from pilothouse.domain.job_kinds import is_significant
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job
 from pilothouse.domain.safe_text import safe_block
@@ -312,7 +313,7 @@ def started(session: Session, job: Job, wait: bool) -> int:
         show_json(job)
     else:
         _show(job, session.services.now())
-    well = job.result.get("identical", True) and not job.result.get("speaks", False)
+    well = job.result.get("identical", True) and not is_significant(job.result)
     return 0 if job.status is JobStatus.SUCCEEDED and well else 1
 
 

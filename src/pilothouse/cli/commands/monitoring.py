@@ -11,6 +11,7 @@ import click
 
 from pilothouse.cli.output import json_option, parse_time, say, show_json, show_lines, show_rows, show_table
 from pilothouse.cli.session import Session
+from pilothouse.domain.findings import known
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.records import AlertStatus
 from pilothouse.domain.safe_text import safe_block
@@ -54,20 +55,22 @@ def monitor(
     show_table(
         ("window", f"{view.metric} realised", "95 % interval", "outcomes", "reference", "verdict"),
         (
-            (texts.window_text(p.window_start, p.window_end), f"{p.value:.3f}", f"{p.low:.3f} to {p.high:.3f}",
-             p.rows, f"{p.reference:.3f}", "worse" if p.speaks else "")
+            (texts.window_text(p.window.start, p.window.end), f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}",
+             p.window.rows, f"{p.finding.expected.value:.3f}", "worse" if p.finding.significant else "")
             for p in view.performance
+            for m in [p.finding.measured]
         ),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",
     )  # fmt: skip
     click.echo()
-    realised = {(p.window_start, p.window_end): p for p in view.performance}
+    realised = {(p.window.start, p.window.end): p.finding for p in view.performance}
     show_table(
         ("window", f"{view.metric} estimated", "95 % band", "rows", "realised", ""),
         (
-            (texts.window_text(e.window_start, e.window_end), f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}",
-             e.rows, *texts.beside_estimate(e, realised.get((e.window_start, e.window_end))))
+            (texts.window_text(e.window.start, e.window.end), f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}",
+             e.window.rows, *texts.beside_estimate(e.finding, realised.get((e.window.start, e.window.end))))
             for e in view.estimated
+            for m in [e.finding.measured]
         ),
         empty="no estimate: none is made yet, or the metric cannot be known without truth",
     )  # fmt: skip
@@ -75,10 +78,10 @@ def monitor(
     show_table(
         ("feature", "window", "statistic", "value", "threshold", "verdict", "missing", "unseen"),
         (
-            (feature, texts.window_text(d.window_start, d.window_end), d.statistic, f"{d.value:.3f}",
-             f"{d.threshold:.3f}", "drifts" if d.speaks else "", f"{d.missing:.1%}", f"{d.unseen:.1%}")
-            for feature, readings in view.drift.items()
-            for d in readings[-1:]
+            (feature, texts.window_text(w.start, w.end), d.statistic, f"{d.value:.3f}",
+             f"{d.threshold:.3f}", "drifts" if d.significant else "", f"{d.missing:.1%}", f"{d.unseen:.1%}")
+            for feature, found in view.drift.items()
+            for w, d in [(one.window, one.finding) for one in found[-1:]]
         ),
         empty="no drift figures yet: they are made once a whole window has passed",
     )  # fmt: skip
@@ -87,10 +90,10 @@ def monitor(
         show_table(
             ("window", "all features", "95 % interval", "usual", "threshold", "verdict", "given away by"),
             (
-                (texts.window_text(m.window_start, m.window_end), f"{m.auc:.3f}", f"{m.low:.3f} to {m.high:.3f}",
-                 texts.figure(m.usual), texts.figure(m.threshold), "drifts" if m.speaks else "",
-                 ", ".join(name for name, drop, _ in m.features[:3] if drop > 0))
-                for m in view.multivariate
+                (texts.window_text(w.start, w.end), f"{m.auc:.3f}", f"{m.low:.3f} to {m.high:.3f}",
+                 texts.figure(m.usual), texts.figure(m.threshold), "drifts" if m.significant else "",
+                 ", ".join(one.feature for one in m.features[:3] if one.drop > 0))
+                for w, m in [(one.window, one.finding) for one in view.multivariate]
             ),
             empty="",
         )  # fmt: skip
@@ -98,9 +101,9 @@ def monitor(
     show_table(
         ("window", "rows", "requests", "errors", "p50 ms", "p95 ms", "p99 ms"),
         (
-            (texts.window_text(t.window_start, t.window_end), t.rows, t.requests, t.errors,
-             f"{t.p50_ms:.1f}", f"{t.p95_ms:.1f}", f"{t.p99_ms:.1f}")
-            for t in view.traffic
+            (texts.window_text(w.start, w.end), w.rows, t.requests, t.errors,
+             *(f"{known(ms):.1f}" for ms in (t.p50_ms, t.p95_ms, t.p99_ms)))
+            for w, t in [(one.window, one.finding) for one in view.traffic]
         ),
         empty="no traffic yet",
     )  # fmt: skip

@@ -43,7 +43,7 @@ def resolve(view: View[Any], alert: Alert) -> None:
     """Ask for the reason, then close it."""
     question = Ask(
         f"Resolve alert {alert.id}?",
-        [alert.summary, "It opens again if its monitor still speaks."],
+        [alert.summary, "It opens again if its monitor still finds it significant."],
         field="reason",
         required=True,
         confirm="resolve",

@@ -55,7 +55,7 @@ def resolve(view: View[Any], chosen: Sequence[Incident]) -> None:
         f"Resolve {_named(chosen)}?",
         [
             *_each(chosen, [a.summary for i in chosen for a in i.unresolved]),
-            "A new one opens if their monitors still speak.",
+            "A new one opens if their monitors still find them significant.",
         ],
         field="reason",
         required=True,

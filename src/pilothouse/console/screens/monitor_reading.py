@@ -58,7 +58,7 @@ def read_distribution(
     """The feature's two distributions, of the window that a chart shows at the cursor; of the newest without one."""
     from pilothouse.operations.monitoring import distributions
 
-    ends = [reading.window_end for reading in view.drift[feature]]
+    ends = [one.window.end for one in view.drift[feature]]
     end: datetime | None = (
         ends[window_at([end.timestamp() for end in ends], cursor)] if cursor is not None else None
     )

@@ -1,11 +1,18 @@
 """*Why did this fire?* What is stored about one alert, put together: windows, features, shares, what was around it."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from pilothouse.domain.alert_explanation import AlertExplanation, BinShare, FeatureVerdict, WindowVerdict
+from pilothouse.domain.alert_explanation import AlertExplanation, BinShare, ExplainedFeature, WindowVerdict
+from pilothouse.domain.findings import (
+    DriftFinding,
+    MultivariateFinding,
+    PerformanceFinding,
+    QualityFinding,
+    TrafficFinding,
+    known,
+)
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.records import Alert, Deployment
@@ -17,30 +24,25 @@ from pilothouse.operations.alerts.retraining_notes import what_followed
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import reference_profile, spec_in_force
 from pilothouse.operations.monitoring.statistic_names import measure_name
-from pilothouse.operations.monitoring.window_closing import ERROR_SHARE, grids
+from pilothouse.operations.monitoring.window_closing import grids
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.distances.shares import changed_shares
-from pilothouse.statistics.performance.performance_verdicts import performance_bound, speaking_share
+from pilothouse.statistics.performance.performance_verdicts import performance_bound, single_window_rate
+from pilothouse.statistics.performance.traffic_verdicts import ERROR_SHARE
 from pilothouse.statistics.profiles.profile import histogram, merge_all
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import deployments
-from pilothouse.telemetry import Stream, from_us, readings, rollup, to_us
+from pilothouse.telemetry import Stream, readings, rollup, to_us
 from pilothouse.telemetry.readings import (
     DRIFT,
     MULTIVARIATE,
     PERFORMANCE,
     QUALITY,
     TRAFFIC,
-    DriftFigure,
-    MultivariateFigure,
-    PerformanceFigure,
-    QualityFigure,
     Reading,
-    TrafficFigure,
-    figure_of,
-    figures_of,
-    metric_value,
+    finding_of,
+    findings_of,
 )
 from pilothouse.telemetry.streams import find_stream
 
@@ -115,17 +117,14 @@ def _fired(around: Sequence[Reading], alert: Alert) -> Reading | None:
 
 
 def _verdict(
-    reading_: Reading, alert: Alert, value: float | None, bound: float | None, speaks: bool
+    reading_: Reading, alert: Alert, value: float | None, bound: float | None, significant: bool
 ) -> WindowVerdict:
     return WindowVerdict(
-        from_us(reading_.start_us),
-        from_us(reading_.end_us),
-        reading_.rows,
-        math.nan if value is None else value,
-        math.nan if bound is None else bound,
-        speaks,
-        reading_.judged,
-        reading_.end_us <= to_us(alert.effective_at),
+        window=reading_.window,
+        value=known(value),
+        bound=known(bound),
+        significant=significant,
+        fired=reading_.end_us <= to_us(alert.effective_at),
     )
 
 
@@ -141,19 +140,19 @@ def _joint(
     fired = _fired(around, found.alert)
     if fired is None:
         return found
-    figure = figure_of(fired, MultivariateFigure)
+    finding = finding_of(fired, MultivariateFinding)
     windows = []
     for one in around:
-        other = figure_of(one, MultivariateFigure)
-        windows.append(_verdict(one, found.alert, other.auc, other.threshold, one.speaks))
-    kind = "all targets' training rows" if figure.reference == "pooled" else "the target's training rows"
+        other = finding_of(one, MultivariateFinding)
+        windows.append(_verdict(one, found.alert, other.auc, other.threshold, one.significant))
+    kind = "all targets' training rows" if finding.reference == "pooled" else "the target's training rows"
     return replace(
         found,
         figure="all features together: AUROC of a domain classifier",
-        bound=f"threshold, learnt from {figure.null_windows} windows of the reference against the rest of it",
+        bound=f"threshold, learnt from {finding.null_windows} windows of the reference against the rest of it",
         windows=_mark(windows),
-        telling=tuple((f.feature, f.drop, f.alone) for f in figure.features),
-        compared_with=f"{kind}, {figure.reference_rows:,} of them against {figure.window_rows:,} of the window",
+        telling=finding.features,
+        compared_with=f"{kind}, {finding.reference_rows:,} of them against {finding.window_rows:,} of the window",
     )
 
 
@@ -169,45 +168,45 @@ def _drift(
         return _joint(found, telemetry, stream, spec, importance)
     around = _around(telemetry, stream, DRIFT, alert)
     fired = _fired(around, alert)
-    figures = figures_of(fired, DriftFigure) if fired else []
+    findings = findings_of(fired, DriftFinding) if fired else []
     named = (SCORE,) if alert.kind == "score_drift" else alert.features
-    judged = [f for f in figures if f.feature not in spec.monitoring.ignore]
-    spoke = sorted(
-        (f for f in judged if f.feature in named or (not named and f.speaks and f.feature != SCORE)),
-        key=lambda f: -f.value / f.threshold if f.threshold else 0.0,
+    judged = [f for f in findings if f.feature not in spec.monitoring.ignore]
+    moved = sorted(
+        (f for f in judged if f.feature in named or (not named and f.significant and f.feature != SCORE)),
+        key=lambda f: -f.times_threshold,
     )
-    if not spoke:
+    if not moved:
         return found
-    worst = spoke[0]
+    worst = moved[0]
     windows = []
     for one in around:
-        figure = next((f for f in figures_of(one, DriftFigure) if f.feature == worst.feature), None)
-        if figure is None:
+        finding = next((f for f in findings_of(one, DriftFinding) if f.feature == worst.feature), None)
+        if finding is None:
             continue
         value = (
-            figure.value if figure.statistic == worst.statistic else figure.statistics.get(worst.statistic)
+            finding.value if finding.statistic == worst.statistic else finding.statistics.get(worst.statistic)
         )
-        bound = figure.threshold if figure.statistic == worst.statistic else None
-        windows.append(_verdict(one, alert, value, bound, figure.speaks))
+        bound = finding.threshold if finding.statistic == worst.statistic else None
+        windows.append(_verdict(one, alert, value, bound, finding.significant))
     return replace(
         found,
         figure=f"{worst.feature}: {measure_name(worst.statistic)}{_together(worst)}",
         bound=f"threshold, {_learnt_from(worst)}; {spec.monitoring.false_alarm_rate:g} false alarms a window",
         windows=_mark(windows),
-        features=tuple(_feature(f, f.statistic, importance) for f in spoke),
+        features=tuple(_feature(f, importance) for f in moved),
         looked_at=len(judged),
         compared_with="the hold-out of its training" if worst.feature == SCORE else "the training rows",
         shares_of=worst.feature,
     )
 
 
-def _together(figure: DriftFigure) -> str:
-    windows = figure.grounds.together
+def _together(finding: DriftFinding) -> str:
+    windows = finding.grounds.together
     return f", the last {windows} windows together" if windows > 1 else ""
 
 
-def _learnt_from(figure: DriftFigure) -> str:
-    if figure.grounds.tests and not figure.grounds.blocks:
+def _learnt_from(finding: DriftFinding) -> str:
+    if finding.grounds.tests and not finding.grounds.blocks:
         return "from what chance alone does"
     return "learnt from the reference's own windows"
 
@@ -215,18 +214,17 @@ def _learnt_from(figure: DriftFigure) -> str:
 _SET_BY = {
     "effect": "least worth a word",
     "calibration": "reference's windows",
-    "chance": "chance alone",
+    "sampling": "chance alone",
 }
 
 
-def _feature(
-    figure: DriftFigure | QualityFigure, measured: str, importance: Importance | None
-) -> FeatureVerdict:
-    """A feature that spoke. Which part set its threshold is said where the reading carries the grounds of its verdict."""
-    return FeatureVerdict(
-        figure.feature, measured, figure.value, figure.threshold, figure.p_value, figure.speaks,
-        (importance or {}).get(figure.feature), _SET_BY.get(figure.grounds.set_by, ""),
-    )  # fmt: skip
+def _feature(finding: DriftFinding | QualityFinding, importance: Importance | None) -> ExplainedFeature:
+    """A feature that moved. Which part set its threshold is said where the finding carries the grounds of its verdict."""
+    return ExplainedFeature(
+        finding=finding,
+        importance=(importance or {}).get(finding.feature),
+        threshold_from=_SET_BY.get(finding.grounds.set_by, ""),
+    )
 
 
 def _quality(
@@ -239,22 +237,22 @@ def _quality(
     alert = found.alert
     around = _around(telemetry, stream, QUALITY, alert)
     fired = _fired(around, alert)
-    spoke = [f for f in figures_of(fired, QualityFigure) if f.speaks] if fired else []
-    if not spoke:
+    faulty = [f for f in findings_of(fired, QualityFinding) if f.significant] if fired else []
+    if not faulty:
         return found
-    worst = max(spoke, key=lambda f: f.value - f.reference)
+    worst = max(faulty, key=lambda f: f.value - f.reference)
     windows = []
     for one in around:
-        for figure in figures_of(one, QualityFigure):
-            if (figure.feature, figure.fault) == (worst.feature, worst.fault):
-                windows.append(_verdict(one, alert, figure.value, figure.threshold, figure.speaks))
+        for finding in findings_of(one, QualityFinding):
+            if (finding.feature, finding.fault) == (worst.feature, worst.fault):
+                windows.append(_verdict(one, alert, finding.value, finding.threshold, finding.significant))
     return replace(
         found,
         figure=f"{worst.feature}: share of rows {worst.fault}",
         bound=f"what is let pass; in the reference {worst.reference:.1%}",
         windows=_mark(windows),
-        features=tuple(_feature(f, f.fault, importance) for f in spoke),
-        looked_at=len(figures_of(fired, QualityFigure)) if fired else 0,
+        features=tuple(_feature(f, importance) for f in faulty),
+        looked_at=len(findings_of(fired, QualityFinding)) if fired else 0,
         compared_with="the training rows",
         shares_of=worst.feature,
     )
@@ -270,24 +268,21 @@ def _performance(
     windows = []
     higher = True
     for one in _around(telemetry, stream, PERFORMANCE, found.alert):
-        figure = figure_of(one, PerformanceFigure)
-        direction = METRICS[figure.metric][0]
+        finding = finding_of(one, PerformanceFinding)
+        direction = METRICS[finding.metric][0]
         higher = direction == "higher"
         bound = performance_bound(
-            metric_value(figure.metric, figure.value, figure.low, figure.high),
-            metric_value(figure.metric, figure.reference, figure.reference_low, figure.reference_high),
-            direction,
-            spec.monitoring.false_alarm_rate,
+            finding.measured, finding.expected, direction, spec.monitoring.false_alarm_rate
         )
-        windows.append(_verdict(one, found.alert, figure.value, bound, one.speaks))
-    by_chance = speaking_share(spec.monitoring.false_alarm_rate)
+        windows.append(_verdict(one, found.alert, finding.value, bound, one.significant))
+    by_chance = single_window_rate(spec.monitoring.false_alarm_rate)
     return replace(
         found,
         figure=f"{found.alert.subject}, realised",
         bound=f"the reference less what chance makes in all but {100 * by_chance:.3g} % of windows, at least the smallest loss "
         "worth a word",
         windows=_mark(windows),
-        higher_speaks=not higher,
+        higher_is_significant=not higher,
         compared_with="the hold-out of its training",
     )
 
@@ -301,10 +296,10 @@ def _latency(
 ) -> AlertExplanation:
     windows = []
     for one in _around(telemetry, stream, TRAFFIC, found.alert):
-        figure = figure_of(one, TrafficFigure)
-        base = figure.baseline_p95_ms
+        finding = finding_of(one, TrafficFinding)
+        base = finding.baseline_p95_ms
         bound = None if base is None else base * spec.monitoring.latency_factor
-        windows.append(_verdict(one, found.alert, figure.p95_ms, bound, figure.latency_speaks))
+        windows.append(_verdict(one, found.alert, finding.p95_ms, bound, finding.latency_significant))
     return replace(
         found,
         figure="p95 of requests, ms",
@@ -323,10 +318,10 @@ def _errors(
 ) -> AlertExplanation:
     windows = []
     for one in _around(telemetry, stream, TRAFFIC, found.alert):
-        figure = figure_of(one, TrafficFigure)
-        total = figure.requests + figure.errors
-        share = figure.errors / total if total else None
-        windows.append(_verdict(one, found.alert, share, ERROR_SHARE, figure.errors_speak))
+        finding = finding_of(one, TrafficFinding)
+        total = finding.requests + finding.errors
+        share = finding.errors / total if total else None
+        windows.append(_verdict(one, found.alert, share, ERROR_SHARE, finding.errors_significant))
     return replace(
         found,
         figure="share of requests answered with an error",
@@ -347,15 +342,15 @@ _TELLERS = {
 
 def _mark(windows: Sequence[WindowVerdict]) -> tuple[WindowVerdict, ...]:
     """Only the newest window that had ended by the alert's time is the one that fired."""
-    ended = [w.end for w in windows if w.fired]
-    return tuple(replace(w, fired=bool(ended) and w.end == ended[-1]) for w in windows)
+    ended = [w.window.end for w in windows if w.fired]
+    return tuple(replace(w, fired=bool(ended) and w.window.end == ended[-1]) for w in windows)
 
 
 def _with_shares(
     services: Services, found: AlertExplanation, stream: Stream, spec: ModelSpec
 ) -> AlertExplanation:
     """The shares of the column's bins in the window that fired, from stored profiles."""
-    fired = next((window for window in found.windows if window.fired), None)
+    fired = next((one.window for one in found.windows if one.fired), None)
     if not found.shares_of or fired is None:
         return found
     base = reference_profile(services, stream.model, stream.version, stream.target)

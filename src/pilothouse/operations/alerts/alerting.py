@@ -9,6 +9,13 @@ from dataclasses import dataclass, replace
 
 from pilothouse.domain.alert_rules import Turn, turn
 from pilothouse.domain.errors import ConflictError
+from pilothouse.domain.findings import (
+    DriftFinding,
+    MultivariateFinding,
+    PerformanceFinding,
+    QualityFinding,
+    TrafficFinding,
+)
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
@@ -28,14 +35,9 @@ from pilothouse.telemetry.readings import (
     PERFORMANCE,
     QUALITY,
     TRAFFIC,
-    DriftFigure,
-    MultivariateFigure,
-    PerformanceFigure,
-    QualityFigure,
     Reading,
-    TrafficFigure,
-    figure_of,
-    figures_of,
+    finding_of,
+    findings_of,
 )
 
 
@@ -43,7 +45,7 @@ from pilothouse.telemetry.readings import (
 class Rule:
     """How alerts of one kind are drawn from a monitor's readings.
 
-    ``subjects``: what speaks in a reading, each counted by itself. ``words``: the alert's text, from the
+    ``subjects``: what is significant in a reading, each counted by itself. ``words``: the alert's text, from the
     newest reading, what fires and when.
     """
 
@@ -51,7 +53,7 @@ class Rule:
     subjects: Callable[[Reading], set[str]]
     words: Callable[[Reading, set[str], Occasion], Words]
     certain: Callable[[Reading, MonitoringSpec], set[str]] = lambda *_: set()
-    """What speaks so loudly in a reading that one window is enough."""
+    """What is so far beyond its threshold in a reading that one window is enough."""
     enough: str = "certain by itself"
     """What one window must be to be certain, ``{percent}`` being the rate of false alarms."""
     subject: str = ""
@@ -60,7 +62,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What drawing from a reading changed. ``asking`` are alerts, new or old, whose newest window speaks."""
+    """What drawing from a reading changed. ``asking`` are alerts, new or old, whose newest window is significant."""
 
     opened: tuple[Alert, ...] = ()
     resolved: tuple[Alert, ...] = ()
@@ -68,20 +70,17 @@ class Drawn:
 
 
 def _drifted(reading: Reading) -> set[str]:
-    return {f.feature for f in figures_of(reading, DriftFigure) if f.speaks}
+    return {f.feature for f in findings_of(reading, DriftFinding) if f.significant}
 
 
-def _certain(reading: Reading, kind: type[DriftFigure] | type[QualityFigure]) -> set[str]:
-    return {f.feature for f in figures_of(reading, kind) if f.speaks and f.grounds.certain}
+def _certain(reading: Reading, kind: type[DriftFinding] | type[QualityFinding]) -> set[str]:
+    return {f.feature for f in findings_of(reading, kind) if f.significant and f.grounds.certain}
 
 
 def _surely_worse(reading: Reading, rules: MonitoringSpec) -> bool:
-    figure = figure_of(reading, PerformanceFigure)
+    finding = finding_of(reading, PerformanceFinding)
     return performance_is_certain(
-        readings.metric_value(figure.metric, figure.value, figure.low, figure.high),
-        readings.metric_value(figure.metric, figure.reference, figure.reference_low, figure.reference_high),
-        METRICS[figure.metric][0],
-        rules.false_alarm_rate,
+        finding.measured, finding.expected, METRICS[finding.metric][0], rules.false_alarm_rate
     )
 
 
@@ -91,26 +90,26 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "data_drift",
             lambda reading: _drifted(reading) - {SCORE},
             lambda reading, firing, occasion: explanations.data_drift(
-                figures_of(reading, DriftFigure), firing, occasion
+                findings_of(reading, DriftFinding), firing, occasion
             ),
-            lambda reading, _: _certain(reading, DriftFigure) - {SCORE},
+            lambda reading, _: _certain(reading, DriftFinding) - {SCORE},
             subject=explanations.FEATURES,
         ),
         Rule(
             "score_drift",
             lambda reading: _drifted(reading) & {SCORE},
             lambda reading, _, occasion: explanations.score_drift(
-                next(f for f in figures_of(reading, DriftFigure) if f.feature == SCORE), occasion
+                next(f for f in findings_of(reading, DriftFinding) if f.feature == SCORE), occasion
             ),
-            lambda reading, _: _certain(reading, DriftFigure) & {SCORE},
+            lambda reading, _: _certain(reading, DriftFinding) & {SCORE},
         ),
     ),
     MULTIVARIATE: (
         Rule(
             "data_drift",
-            lambda reading: {JOINT} if reading.speaks else set(),
+            lambda reading: {JOINT} if reading.significant else set(),
             lambda reading, _, occasion: explanations.joint_drift(
-                figure_of(reading, MultivariateFigure), occasion
+                finding_of(reading, MultivariateFinding), occasion
             ),
             subject=JOINT,
         ),
@@ -118,19 +117,19 @@ RULES: dict[str, tuple[Rule, ...]] = {
     QUALITY: (
         Rule(
             "data_quality",
-            lambda reading: {f.feature for f in figures_of(reading, QualityFigure) if f.speaks},
+            lambda reading: {f.feature for f in findings_of(reading, QualityFinding) if f.significant},
             lambda reading, firing, occasion: explanations.data_quality(
-                figures_of(reading, QualityFigure), firing, occasion
+                findings_of(reading, QualityFinding), firing, occasion
             ),
-            lambda reading, _: _certain(reading, QualityFigure),
+            lambda reading, _: _certain(reading, QualityFinding),
         ),
     ),
     PERFORMANCE: (
         Rule(
             "performance",
-            lambda reading: {PERFORMANCE} if reading.speaks else set(),
+            lambda reading: {PERFORMANCE} if reading.significant else set(),
             lambda reading, _, occasion: explanations.performance(
-                figure_of(reading, PerformanceFigure), occasion
+                finding_of(reading, PerformanceFinding), occasion
             ),
             lambda reading, rules: {PERFORMANCE} if _surely_worse(reading, rules) else set(),
             enough="larger than chance makes it in all but {percent:.3g} % of windows",
@@ -139,13 +138,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
     TRAFFIC: (
         Rule(
             "latency",
-            lambda reading: {"p95"} if figure_of(reading, TrafficFigure).latency_speaks else set(),
-            lambda reading, _, occasion: explanations.latency(figure_of(reading, TrafficFigure), occasion),
+            lambda reading: {"p95"} if finding_of(reading, TrafficFinding).latency_significant else set(),
+            lambda reading, _, occasion: explanations.latency(finding_of(reading, TrafficFinding), occasion),
         ),
         Rule(
             "errors",
-            lambda reading: {"errors"} if figure_of(reading, TrafficFigure).errors_speak else set(),
-            lambda reading, _, occasion: explanations.errors(figure_of(reading, TrafficFigure), occasion),
+            lambda reading: {"errors"} if finding_of(reading, TrafficFinding).errors_significant else set(),
+            lambda reading, _, occasion: explanations.errors(finding_of(reading, TrafficFinding), occasion),
         ),
     ),
 }
@@ -164,33 +163,33 @@ def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) 
         unresolved = alert_store.listed(connection, unresolved=True, model=stream.model, target=stream.target)
     opened, resolved, asking = [], [], []
     for rule in RULES.get(reading.monitor, ()):
-        spoken = [rule.subjects(one) for one in last]
+        significant = [rule.subjects(one) for one in last]
         open_now = [
             a
             for a in unresolved
             if a.kind == rule.kind and a.version == stream.version and rule.subject in ("", a.subject)
         ]
         certain = rule.certain(reading, rules)
-        firing = _firing(spoken, certain, rules)
-        if open_now and turn([bool(s) for s in spoken], True, rules.fire, rules.of) is Turn.RESOLVE:
+        firing = _firing(significant, certain, rules)
+        if open_now and turn([bool(s) for s in significant], True, rules.fire, rules.of) is Turn.RESOLVE:
             words = f"{rules.of} windows in a row have been quiet, the last until {from_us(reading.end_us):%Y-%m-%d %H:%M}"
             resolved += [a for a in open_now if resolve_quietly(services, a, words)]
-        elif open_now and spoken[-1]:
+        elif open_now and significant[-1]:
             asking += open_now
         elif firing:
-            alert, new = _open(services, stream, rule, reading, firing, certain, spoken, rules)
+            alert, new = _open(services, stream, rule, reading, firing, certain, significant, rules)
             opened += [alert] if new else []
             asking += [alert] if alert.status is not AlertStatus.RESOLVED else []
     return Drawn(tuple(opened), tuple(resolved), tuple(asking))
 
 
-def _firing(spoken: Sequence[set[str]], certain: set[str], rules: MonitoringSpec) -> set[str]:
-    """The subjects that have spoken often enough, or loudly enough, each counted by itself."""
-    every = set().union(*spoken) if spoken else set()
+def _firing(significant: Sequence[set[str]], certain: set[str], rules: MonitoringSpec) -> set[str]:
+    """The subjects that were significant often enough, or are certain, each counted by itself."""
+    every = set().union(*significant)
     return {
         subject
         for subject in every
-        if turn([subject in s for s in spoken], False, rules.fire, rules.of, certain=subject in certain)
+        if turn([subject in s for s in significant], False, rules.fire, rules.of, certain=subject in certain)
         is Turn.OPEN
     }
 
@@ -202,18 +201,18 @@ def _open(
     reading: Reading,
     firing: set[str],
     certain: set[str],
-    spoken: Sequence[set[str]],
+    significant: Sequence[set[str]],
     rules: MonitoringSpec,
 ) -> tuple[Alert, bool]:
-    times = max(sum(subject in s for s in spoken) for subject in firing)
+    times = max(sum(subject in s for s in significant) for subject in firing)
     occasion = Occasion(
-        stream.target,
-        reading.start_us,
-        reading.end_us,
-        reading.rows,
-        times,
-        len(spoken),
-        rules,
+        target=stream.target,
+        start_us=reading.start_us,
+        end_us=reading.end_us,
+        rows=reading.rows,
+        significant_windows=times,
+        judged_windows=len(significant),
+        rules=rules,
         enough=rule.enough.format(percent=100 * rules.false_alarm_rate)
         if times < rules.fire and certain
         else "",

@@ -10,6 +10,7 @@ from statistics import median
 from typing import TypeVar
 
 from pilothouse.domain.change_diagnosis import Diagnosis, Evidence, Measured, diagnose
+from pilothouse.domain.findings import DriftFinding, EstimateFinding, PerformanceFinding, QualityFinding
 from pilothouse.domain.records import Alert
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -20,13 +21,9 @@ from pilothouse.telemetry.readings import (
     ESTIMATE,
     PERFORMANCE,
     QUALITY,
-    DriftFigure,
-    EstimateFigure,
-    PerformanceFigure,
-    QualityFigure,
     Reading,
-    figure_of,
-    figures_of,
+    finding_of,
+    findings_of,
 )
 from pilothouse.telemetry.streams import find_stream
 
@@ -71,24 +68,24 @@ def evidence_at(connection: Connection, stream_id: int, end_us: int) -> Evidence
     until = max(end_us, of_truth.end_us if of_truth is not None else end_us)
     drift = [one for one in ending(DRIFT, since, until) if one.judged]
     quality = [one for one in ending(QUALITY, since, until) if one.judged]
-    realised = figure_of(outcome, PerformanceFigure) if outcome is not None and outcome.judged else None
-    estimated = figure_of(estimate, EstimateFigure) if estimate is not None and estimate.judged else None
-    spoken = [{f.feature for f in figures_of(one, DriftFigure) if f.speaks} for one in drift]
-    speaking = _often(spoken)
+    realised = finding_of(outcome, PerformanceFinding) if outcome is not None and outcome.judged else None
+    estimated = finding_of(estimate, EstimateFinding) if estimate is not None and estimate.judged else None
+    significant = [{f.feature for f in findings_of(one, DriftFinding) if f.significant} for one in drift]
+    drifting = _often(significant)
     faults = _often(
-        [{(f.feature, f.fault) for f in figures_of(one, QualityFigure) if f.speaks} for one in quality]
+        [{(f.feature, f.fault) for f in findings_of(one, QualityFinding) if f.significant} for one in quality]
     )
     known = realised or estimated
     return Evidence(
         known.metric if known is not None else "performance",
-        sorted(speaking - {SCORE}),
-        SCORE in speaking,
+        sorted(drifting - {SCORE}),
+        SCORE in drifting,
         sorted(faults),
         _volume(readings.history(connection, stream_id, DRIFT, until_us=end_us, limit=_USUAL + 1)),
         _measured(realised),
         _measured(estimated),
         known.reference if known is not None else None,
-        sorted(set().union(*spoken) - speaking - {SCORE}),
+        sorted(set().union(*significant) - drifting - {SCORE}),
     )
 
 
@@ -97,10 +94,10 @@ def _around(found: Sequence[Reading], end_us: int) -> list[Reading]:
     return [one for one in found if one.start_us < end_us <= one.end_us]
 
 
-def _often(spoken: Sequence[set[T]]) -> set[T]:
-    """What spoke in at least half of the windows."""
-    counts = Counter(subject for found in spoken for subject in found)
-    return {subject for subject, count in counts.items() if 2 * count >= len(spoken)}
+def _often(significant: Sequence[set[T]]) -> set[T]:
+    """What was significant in at least half of the windows."""
+    counts = Counter(subject for found in significant for subject in found)
+    return {subject for subject, count in counts.items() if 2 * count >= len(significant)}
 
 
 def _volume(windows: Sequence[Reading]) -> float | None:
@@ -115,7 +112,7 @@ def _volume(windows: Sequence[Reading]) -> float | None:
     return newest.rows / usual if usual else None
 
 
-def _measured(figure: PerformanceFigure | EstimateFigure | None) -> Measured | None:
-    if figure is None or figure.value is None or figure.low is None or figure.high is None:
+def _measured(finding: PerformanceFinding | EstimateFinding | None) -> Measured | None:
+    if finding is None or finding.value is None or finding.low is None or finding.high is None:
         return None
-    return Measured(figure.value, figure.low, figure.high)
+    return Measured(finding.value, finding.low, finding.high)

@@ -1,23 +1,23 @@
-"""Why an alert fired, in words: what was measured, what it was compared with, what chance would do, how often it spoke."""
+"""Why an alert fired, in words: what was measured, against what, what chance would do, how often it was significant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pilothouse.domain.alert_rules import Flow
 from pilothouse.domain.dataclass_reader import format_duration
+from pilothouse.domain.findings import (
+    DriftFinding,
+    MultivariateFinding,
+    PerformanceFinding,
+    QualityFinding,
+    TrafficFinding,
+)
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.operations.monitoring.statistic_names import measured_words, moved_words, way_of
-from pilothouse.statistics.performance.performance_verdicts import speaking_share
+from pilothouse.statistics.performance.performance_verdicts import single_window_rate
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.telemetry import from_us
-from pilothouse.telemetry.readings import (
-    DriftFigure,
-    MultivariateFigure,
-    PerformanceFigure,
-    QualityFigure,
-    TrafficFigure,
-)
 
 FEATURES = "features"
 """The subject of alerts about single columns."""
@@ -40,16 +40,16 @@ class Words:
     """The features that it names, the farthest from its threshold first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
-    """The newest window and how often windows have spoken."""
+    """The newest window and how many of the last were significant."""
 
     target: str
     start_us: int
     end_us: int
     rows: int
-    spoke: int
-    windows: int
+    significant_windows: int
+    judged_windows: int
     rules: MonitoringSpec
     enough: str = ""
     """What the newest window is, where it was enough by itself."""
@@ -73,19 +73,21 @@ class Occasion:
         """The rule of k of n, and how it was met."""
         if self.enough:
             return (
-                f"It spoke in {self.spoke} of the last {self.windows} windows. An alert takes {self.rules.fire} of "
-                f"{self.rules.of}, or one that is {self.enough}, as this is."
+                f"It was significant in {self.significant_windows} of the last {self.judged_windows} windows. An alert takes "
+                f"{self.rules.fire} of {self.rules.of}, or one that is {self.enough}, as this is."
             )
         return (
-            f"It spoke in {self.spoke} of the last {self.windows} windows; "
+            f"It was significant in {self.significant_windows} of the last {self.judged_windows} windows; "
             f"an alert takes {self.rules.fire} of {self.rules.of}, the newest among them."
         )
 
 
-def data_drift(figures: Sequence[DriftFigure], firing: set[str], occasion: Occasion) -> Words:
+def data_drift(findings: Sequence[DriftFinding], firing: set[str], occasion: Occasion) -> Words:
     """One alert for all features that drift on a target, the farthest from their thresholds first."""
-    looked_at = [f for f in figures if f.feature != SCORE and f.feature not in occasion.rules.ignore]
-    ranked = sorted((f for f in looked_at if f.feature in firing), key=_excess, reverse=True)
+    looked_at = [f for f in findings if f.feature != SCORE and f.feature not in occasion.rules.ignore]
+    ranked = sorted(
+        (f for f in looked_at if f.feature in firing), key=lambda f: f.times_threshold, reverse=True
+    )
     named = ", ".join(f"{f.feature} {way_of(f.statistic, f.statistics)}".rstrip() for f in ranked[:_NAMED])
     worst = ranked[0]
     return Words(
@@ -103,12 +105,12 @@ def data_drift(figures: Sequence[DriftFigure], firing: set[str], occasion: Occas
     )
 
 
-def joint_drift(figure: MultivariateFigure, occasion: Occasion) -> Words:
+def joint_drift(finding: MultivariateFinding, occasion: Occasion) -> Words:
     """All features together: a classifier tells the window's rows from the reference's."""
-    assert figure.threshold is not None
-    assert figure.usual is not None
-    telling = [f for f in figure.features if f.drop > _TELLING * max(figure.auc - 0.5, 0.0)][:_NAMED]
-    telling = telling or figure.features[:1]
+    assert finding.threshold is not None
+    assert finding.usual is not None
+    telling = [f for f in finding.features if f.drop > _TELLING * max(finding.auc - 0.5, 0.0)][:_NAMED]
+    telling = telling or [*finding.features[:1]]
     named = ", ".join(f.feature for f in telling)
     alone = max((f.alone for f in telling), default=0.5)
     single = (
@@ -116,21 +118,21 @@ def joint_drift(figure: MultivariateFigure, occasion: Occasion) -> Words:
         if alone < _SHOWS_ALONE
         else f"Alone, the most telling of them separates with {alone:.2f}."
     )
-    pooled = "all targets' training rows" if figure.reference == "pooled" else "the target's training rows"
+    pooled = "all targets' training rows" if finding.reference == "pooled" else "the target's training rows"
     return Words(
         JOINT,
         "warning",
-        f"the features together drift on {occasion.target}: AUROC {figure.auc:.2f} (threshold {figure.threshold:.2f})",
-        f"From {occasion.dates} a classifier tells the window's rows from {pooled} with an AUROC of {figure.auc:.3f} "
-        f"(95 % interval {figure.low:.3f} to {figure.high:.3f}) on days that it had not seen; 0.5 would be no difference. "
-        f"{figure.null_windows} windows of the reference itself reach {figure.usual:.3f} on average; {figure.threshold:.3f} "
-        f"is the threshold (p {figure.p_value or 0:.1g}). What gives it away: {named}. {single} {occasion.repeated}",
+        f"the features together drift on {occasion.target}: AUROC {finding.auc:.2f} (threshold {finding.threshold:.2f})",
+        f"From {occasion.dates} a classifier tells the window's rows from {pooled} with an AUROC of {finding.auc:.3f} "
+        f"(95 % interval {finding.low:.3f} to {finding.high:.3f}) on days that it had not seen; 0.5 would be no difference. "
+        f"{finding.null_windows} windows of the reference itself reach {finding.usual:.3f} on average; {finding.threshold:.3f} "
+        f"is the threshold (p {finding.p_value or 0:.1g}). What gives it away: {named}. {single} {occasion.repeated}",
         {
-            "auc": figure.auc,
-            "low": figure.low,
-            "high": figure.high,
-            "usual": figure.usual,
-            "threshold": figure.threshold,
+            "auc": finding.auc,
+            "low": finding.low,
+            "high": finding.high,
+            "usual": finding.usual,
+            "threshold": finding.threshold,
         }
         | {f"{f.feature} shuffled costs": f.drop for f in telling}
         | {f"{f.feature} alone": f.alone for f in telling},
@@ -138,23 +140,23 @@ def joint_drift(figure: MultivariateFigure, occasion: Occasion) -> Words:
     )
 
 
-def score_drift(figure: DriftFigure, occasion: Occasion) -> Words:
+def score_drift(finding: DriftFinding, occasion: Occasion) -> Words:
     """The model's own scores are distributed otherwise than on its hold-out."""
     return Words(
         SCORE,
         "warning",
-        f"the scores drift on {occasion.target}: {figure.statistic} {figure.value:.3g} "
-        f"(threshold {figure.threshold:.3g})",
-        f"{_drift_sentence(figure, occasion)} The reference is the model's hold-out: rows that it was not trained on. "
+        f"the scores drift on {occasion.target}: {finding.statistic} {finding.value:.3g} "
+        f"(threshold {finding.threshold:.3g})",
+        f"{_drift_sentence(finding, occasion)} The reference is the model's hold-out: rows that it was not trained on. "
         f"{occasion.repeated}",
-        _drift_figures(figure, occasion),
+        _drift_figures(finding, occasion),
     )
 
 
-def data_quality(figures: Sequence[QualityFigure], firing: set[str], occasion: Occasion) -> Words:
+def data_quality(findings: Sequence[QualityFinding], firing: set[str], occasion: Occasion) -> Words:
     """Values are missing, or categories appear that the reference does not hold."""
     ranked = sorted(
-        (f for f in figures if f.feature in firing and f.speaks),
+        (f for f in findings if f.feature in firing and f.significant),
         key=lambda f: f.value - f.reference,
         reverse=True,
     )
@@ -173,65 +175,65 @@ def data_quality(figures: Sequence[QualityFigure], firing: set[str], occasion: O
     )
 
 
-def performance(figure: PerformanceFigure, occasion: Occasion) -> Words:
+def performance(finding: PerformanceFinding, occasion: Occasion) -> Words:
     """Realised performance is worse than the hold-out's by more than chance."""
-    value, low, high = figure.value, figure.low, figure.high
+    value, low, high = finding.value, finding.low, finding.high
     assert value is not None
     assert low is not None
     assert high is not None
-    assert figure.reference is not None
+    assert finding.reference is not None
     return Words(
-        figure.metric,
+        finding.metric,
         "critical",
-        f"{figure.metric} {value:.3g} on {occasion.target}, reference {figure.reference:.3g}",
-        f"From {occasion.dates} the realised {figure.metric} of {occasion.rows:,} predictions with known outcome was "
+        f"{finding.metric} {value:.3g} on {occasion.target}, reference {finding.reference:.3g}",
+        f"From {occasion.dates} the realised {finding.metric} of {occasion.rows:,} predictions with known outcome was "
         f"{value:.4g} (95 % interval {low:.4g} to {high:.4g}, whole days drawn); on the hold-out it "
-        f"was {figure.reference:.4g}. The loss is larger than chance makes it in all but "
-        f"{100 * speaking_share(occasion.rules.false_alarm_rate):.3g} % of windows. "
+        f"was {finding.reference:.4g}. The loss is larger than chance makes it in all but "
+        f"{100 * single_window_rate(occasion.rules.false_alarm_rate):.3g} % of windows. "
         f"{occasion.repeated}",
         {
             "value": value,
             "low": low,
             "high": high,
-            "reference": figure.reference,
+            "reference": finding.reference,
             "rows": float(occasion.rows),
-            "truth known": figure.labelled_share,
+            "truth known": finding.labelled_share,
         },
     )
 
 
-def latency(figure: TrafficFigure, occasion: Occasion) -> Words:
+def latency(finding: TrafficFinding, occasion: Occasion) -> Words:
     """Requests take much longer than one row did on the same machine."""
-    assert figure.p95_ms is not None
-    assert figure.baseline_p95_ms is not None
-    factor = figure.p95_ms / figure.baseline_p95_ms if figure.baseline_p95_ms else 0.0
+    assert finding.p95_ms is not None
+    assert finding.baseline_p95_ms is not None
+    factor = finding.p95_ms / finding.baseline_p95_ms if finding.baseline_p95_ms else 0.0
     return Words(
         "p95",
         "warning",
-        f"p95 {figure.p95_ms:.3g} ms on {occasion.target}, {factor:.1f} times its baseline",
-        f"From {occasion.dates}, 95 % of {figure.requests:,} requests took up to {figure.p95_ms:.4g} ms. When the version "
-        f"was loaded on this machine, one row took {figure.baseline_p95_ms:.4g} ms at the same percentile; "
+        f"p95 {finding.p95_ms:.3g} ms on {occasion.target}, {factor:.1f} times its baseline",
+        f"From {occasion.dates}, 95 % of {finding.requests:,} requests took up to {finding.p95_ms:.4g} ms. When the version "
+        f"was loaded on this machine, one row took {finding.baseline_p95_ms:.4g} ms at the same percentile; "
         f"{occasion.rules.latency_factor:g} times that is let pass. {occasion.repeated}",
         {
-            "p95_ms": figure.p95_ms,
-            "baseline_p95_ms": figure.baseline_p95_ms,
+            "p95_ms": finding.p95_ms,
+            "baseline_p95_ms": finding.baseline_p95_ms,
             "factor": factor,
-            "requests": float(figure.requests),
+            "requests": float(finding.requests),
         },
     )
 
 
-def errors(figure: TrafficFigure, occasion: Occasion) -> Words:
+def errors(finding: TrafficFinding, occasion: Occasion) -> Words:
     """Requests are answered with errors."""
-    total = figure.requests + figure.errors
-    share = figure.errors / total
+    total = finding.requests + finding.errors
+    share = finding.errors / total
     return Words(
         "error rate",
         "critical",
         f"{share:.1%} of requests fail on {occasion.target}",
-        f"From {occasion.dates}, {figure.errors:,} of {total:,} requests were answered with an error ({share:.2%}); for "
+        f"From {occasion.dates}, {finding.errors:,} of {total:,} requests were answered with an error ({share:.2%}); for "
         f"certain more than 1 %. {occasion.repeated}",
-        {"errors": float(figure.errors), "requests": float(total), "share": share},
+        {"errors": float(finding.errors), "requests": float(total), "share": share},
     )
 
 
@@ -255,37 +257,35 @@ def _rounded(seconds: int) -> int:
     return max(seconds // unit, 1) * unit
 
 
-def _drift_sentence(figure: DriftFigure, occasion: Occasion) -> str:
+def _drift_sentence(finding: DriftFinding, occasion: Occasion) -> str:
     other = "the reference"
-    if figure.compared_with == "recent":
-        other = f"the days before (since {from_us(figure.since_us):%Y-%m-%d}: a sudden change)"
-    said, threshold = measured_words(figure.statistic, figure.feature, other, figure.value, figure.threshold)
+    if finding.compared_with == "recent":
+        other = f"the days before (since {from_us(finding.since_us):%Y-%m-%d}: a sudden change)"
+    said, threshold = measured_words(
+        finding.statistic, finding.feature, other, finding.value, finding.threshold
+    )
     return (
-        f"{occasion.over(figure.grounds.together)} {said}; {threshold} is the threshold (p {figure.p_value:.1g})."
-        f"{moved_words(figure.statistic, figure.statistics)}"
+        f"{occasion.over(finding.grounds.together)} {said}; {threshold} is the threshold (p {finding.p_value:.1g})."
+        f"{moved_words(finding.statistic, finding.statistics)}"
     )
 
 
-def _law(figure: DriftFigure) -> str:
+def _law(finding: DriftFinding) -> str:
     """What a window was held against, where the reading carries the grounds of its verdict."""
-    if not figure.grounds.tests:
+    if not finding.grounds.tests:
         return ""
-    if figure.grounds.blocks:
+    if finding.grounds.blocks:
         return "What is usual is learnt from windows of the reference's own days. "
     return (
-        f"It is held against chance alone: the reference's own windows of {figure.feature} lie no farther apart, or are too "
+        f"It is held against chance alone: the reference's own windows of {finding.feature} lie no farther apart, or are too "
         "few to tell. "
     )
 
 
-def _drift_figures(figure: DriftFigure, occasion: Occasion) -> dict[str, float]:
+def _drift_figures(finding: DriftFinding, occasion: Occasion) -> dict[str, float]:
     return {
-        figure.statistic: figure.value,
-        "threshold": figure.threshold,
-        "p_value": figure.p_value,
+        finding.statistic: finding.value,
+        "threshold": finding.threshold,
+        "p_value": finding.p_value,
         "rows": float(occasion.rows),
     }
-
-
-def _excess(figure: DriftFigure) -> float:
-    return figure.value / figure.threshold if figure.threshold else 0.0

@@ -4,6 +4,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pilothouse.domain.findings import (
+    DriftFinding,
+    EstimateFinding,
+    PerformanceFinding,
+    QualityFinding,
+    TrafficFinding,
+)
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.incident_cost import Drifting, Evidence, PerformanceLoss, Slow, Unanswered
 from pilothouse.domain.incidents import DATA
@@ -14,31 +21,17 @@ from pilothouse.store import runs, versions
 from pilothouse.telemetry import Stream, readings, to_us
 from pilothouse.telemetry.readings import (
     DRIFT,
+    ESTIMATE,
     PERFORMANCE,
     QUALITY,
     TRAFFIC,
-    DriftFigure,
-    QualityFigure,
     Reading,
-    TrafficFigure,
-    figure_of,
-    figures_of,
+    finding_of,
+    findings_of,
 )
 from pilothouse.telemetry.streams import find_stream
 
 WEEK_US = 7 * 86_400_000_000
-
-ESTIMATE = "estimate"
-"""The monitor of performance without truth."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """What realised and estimated figures have in common."""
-
-    metric: str
-    value: float | None = None
-    reference: float | None = None
 
 
 Importance = dict[str, float]
@@ -132,9 +125,13 @@ def _loss(
         history = readings.history(telemetry, stream.id, monitor, limit=1, judged=monitor == PERFORMANCE)
         if not history or history[0].end_us < since:
             continue
-        figure = figure_of(history[0], _Measured)
-        if figure.value is not None and figure.reference is not None:
-            known = figure.metric, figure.value, figure.reference
+        finding: PerformanceFinding | EstimateFinding = (
+            finding_of(history[0], PerformanceFinding)
+            if monitor == PERFORMANCE
+            else finding_of(history[0], EstimateFinding)
+        )
+        if finding.value is not None and finding.reference is not None:
+            known = finding.metric, finding.value, finding.reference
             return PerformanceLoss(stream.target, *known, weekly, estimated=monitor == ESTIMATE)
     return None
 
@@ -146,41 +143,42 @@ def _drifting(
     weekly: float,
     importance: Importance | None,
 ) -> Drifting:
-    """What speaks in the newest window, or did when the first alert fired where that one is quiet."""
+    """What is significant in the newest window, or was when the first alert fired where that one is quiet."""
     since = min(to_us(alert.effective_at) for alert in alerts)
     excess: dict[str, float] = {}
     features = 1
     for until in (None, since):
         for monitor in (DRIFT, QUALITY):
             history = readings.history(telemetry, stream.id, monitor, until_us=until, judged=True, limit=1)
-            for name, over, speaks in _beyond(history):
-                if speaks:
-                    excess[name] = max(over, excess.get(name, 0.0))
+            for name, over in _significant(history):
+                excess[name] = max(over, excess.get(name, 0.0))
             if monitor == DRIFT and history:
-                features = sum(f.feature != SCORE for f in figures_of(history[0], DriftFigure)) or 1
+                features = sum(f.feature != SCORE for f in findings_of(history[0], DriftFinding)) or 1
         if excess:
             break
     return Drifting(stream.target, excess, weekly, importance, features)
 
 
-def _beyond(history: Sequence[Reading]) -> list[tuple[str, float, bool]]:
-    """(feature, value over threshold less one, whether it speaks) of a drift or quality reading."""
-    found: list[tuple[str, float, bool]] = []
+def _significant(history: Sequence[Reading]) -> list[tuple[str, float]]:
+    """(feature, value over threshold less one) of what is significant in drift or quality readings."""
+    found: list[tuple[str, float]] = []
     for reading in history:
-        figures: list[DriftFigure] | list[QualityFigure] = (
-            figures_of(reading, DriftFigure)
+        findings: list[DriftFinding] | list[QualityFinding] = (
+            findings_of(reading, DriftFinding)
             if reading.monitor == DRIFT
-            else figures_of(reading, QualityFigure)
+            else findings_of(reading, QualityFinding)
         )
         found += [
-            (f.feature, f.value / f.threshold - 1 if f.threshold > 0 else 0.0, f.speaks) for f in figures
+            (f.feature, f.value / f.threshold - 1 if f.threshold > 0 else 0.0)
+            for f in findings
+            if f.significant
         ]
     return found
 
 
 def _errors(traffic: Reading | None, alerts: Sequence[Alert], target: str) -> list[Unanswered]:
-    figure = figure_of(traffic, TrafficFigure) if traffic is not None else None
-    if traffic is not None and figure is not None and figure.errors_speak:
+    figure = finding_of(traffic, TrafficFinding) if traffic is not None else None
+    if traffic is not None and figure is not None and figure.errors_significant:
         errors, total = figure.errors, figure.requests + figure.errors
         weekly = total * WEEK_US / max(traffic.end_us - traffic.start_us, 1)
     else:
@@ -200,8 +198,8 @@ def _slow(traffic: Reading | None, alerts: Sequence[Alert], target: str) -> list
     figures = next(alert.figures for alert in alerts if alert.kind == "latency")
     p95, base = figures.get("p95_ms", 0.0), figures.get("baseline_p95_ms", 0.0)
     weekly = figures.get("requests", 0.0)
-    figure = figure_of(traffic, TrafficFigure) if traffic is not None else None
-    if traffic is not None and figure is not None and figure.latency_speaks:
+    figure = finding_of(traffic, TrafficFinding) if traffic is not None else None
+    if traffic is not None and figure is not None and figure.latency_significant:
         p95, base = figure.p95_ms or p95, figure.baseline_p95_ms or base
         weekly = figure.requests * WEEK_US / max(traffic.end_us - traffic.start_us, 1)
     return [Slow(target, p95, p95 / base, weekly)] if base else []

@@ -21,7 +21,7 @@ from pilothouse.telemetry.readings import RetrainingNote
 def consider(
     services: Services, spec: ModelSpec, alert: Alert, window_end: datetime
 ) -> RetrainingNote | None:
-    """Start a retraining for an alert whose newest window speaks, or keep why not; None where the file asks for none.
+    """Start a retraining for an alert whose newest window is significant, or keep why not; None where the file asks for none.
 
     One training a (version, kind, window) over all targets: later targets join it. The training knows what was known
     at the target's event clock. Asking again for the same window gives the same answer.

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pilothouse.domain.alert_rules import Flow, health_of_target, silent_for, worst_health
+from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.findings import PerformanceFinding, TrafficFinding, WindowFinding
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.monitoring import Health, ModelOverview, PerformanceReading, TargetState
+from pilothouse.domain.monitoring import Health, ModelOverview, TargetState
 from pilothouse.domain.records import Alert, Deployment, PromotionRequest, Target
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
@@ -15,7 +17,7 @@ from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.monitoring.monitor_views import monitor_view
 from pilothouse.operations.monitoring.stream_figures import (
     StreamFigures,
-    performance_reading,
+    performance_in,
     stream_figures,
 )
 from pilothouse.operations.promotion.promotions import waiting_for
@@ -25,7 +27,7 @@ from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments, jobs, models, processes, requests, targets, versions
 from pilothouse.store.processes import ServingRecord
 from pilothouse.telemetry import readings, to_us
-from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC, Reading, TrafficFigure, figure_of
+from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC, Reading, finding_of
 from pilothouse.telemetry.streams import find_stream
 
 __all__ = ["fleet_health", "monitor_view", "overview", "target_states"]
@@ -158,8 +160,8 @@ def _state(services: Services, scene: _Scene, figures: _Figures, model: str, nam
 
 
 def _beyond(own: StreamFigures) -> Iterator[str]:
-    if own.performance is not None and own.performance.speaks:
-        yield f"{own.performance.metric} worse than its reference"
+    if own.performance is not None and own.performance.finding.significant:
+        yield f"{own.performance.finding.metric} worse than its reference"
     if own.drifted:
         yield f"{own.drifted} of {own.features} features drifted"
 
@@ -241,8 +243,8 @@ def _model_row(
         health=health,
         why=why,
         targets=states,
-        performance=_mean(measured, lambda p: p.value),
-        reference=_mean(measured, lambda p: p.reference),
+        performance=_mean(measured, lambda p: p.measured),
+        reference=_mean(measured, lambda p: p.expected),
         drifted=max((s.drifted for s in deployed), default=0),
         features=max((s.features for s in deployed), default=0),
         p95_ms=max(p95s, default=None),
@@ -258,27 +260,28 @@ def _model_row(
 
 
 def _mean(
-    measured: Sequence[PerformanceReading], value: Callable[[PerformanceReading], float]
+    measured: Sequence[WindowFinding[PerformanceFinding]],
+    metric: Callable[[PerformanceFinding], MetricValue],
 ) -> float | None:
     """Over targets, each by its rows."""
-    rows = sum(p.rows for p in measured)
-    return math.fsum(value(p) * p.rows for p in measured) / rows if rows else None
+    rows = sum(p.window.rows for p in measured)
+    return math.fsum(metric(p.finding).value * p.window.rows for p in measured) / rows if rows else None
 
 
 def _history(services: Services, states: Sequence[TargetState]) -> tuple[float, ...]:
     """The metric of the last windows over all targets, versions one after another."""
     if not states or not services.paths.telemetry.exists():
         return ()
-    by_end: dict[datetime, list[PerformanceReading]] = {}
+    by_end: dict[datetime, list[WindowFinding[PerformanceFinding]]] = {}
     with services.telemetry.read() as connection:
         for state in states:
             for found in readings.history_of_target(
                 connection, state.model, state.target, PERFORMANCE, limit=_HISTORY
             ):
-                one = performance_reading(found)
+                one = performance_in(found)
                 if one is not None:
-                    by_end.setdefault(one.window_end, []).append(one)
-    means = [_mean(by_end[end], lambda p: p.value) for end in sorted(by_end)[-_HISTORY:]]
+                    by_end.setdefault(one.window.end, []).append(one)
+    means = [_mean(by_end[end], lambda p: p.measured) for end in sorted(by_end)[-_HISTORY:]]
     return tuple(value for value in means if value is not None)
 
 
@@ -301,8 +304,8 @@ def _worst(
 
 
 def _drifted(one: Reading) -> float:
-    return float(readings.count_speaking(one))
+    return float(readings.count_significant(one))
 
 
 def _p95(one: Reading) -> float | None:
-    return figure_of(one, TrafficFigure).p95_ms
+    return finding_of(one, TrafficFinding).p95_ms

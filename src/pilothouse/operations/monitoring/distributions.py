@@ -1,12 +1,12 @@
 """A feature's two distributions, of a window and of the reference: from stored profiles, whatever the number of events."""
 
 import itertools
-import math
 from datetime import datetime
 
 import numpy as np
 
 from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.findings import DriftFinding
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.monitoring import DistributionBin, FeatureDistribution
 from pilothouse.domain.roles import Actor
@@ -20,8 +20,8 @@ from pilothouse.statistics.profiles import profile
 from pilothouse.statistics.profiles.profile import Histogram
 from pilothouse.statistics.profiles.specification import NumericColumn, ProfileSpecification
 from pilothouse.store import versions
-from pilothouse.telemetry import from_us, readings, rollup, to_us
-from pilothouse.telemetry.readings import DRIFT, DriftFigure, Reading, figures_of
+from pilothouse.telemetry import readings, rollup, to_us
+from pilothouse.telemetry.readings import DRIFT, Reading, findings_of
 from pilothouse.telemetry.streams import Stream, get_stream
 
 _BINS = 15
@@ -65,23 +65,18 @@ def feature_distribution(
     if known is None:
         return None
     reference = profile.histogram(specification, profile_judged_against(services, known, target), feature)
-    figure = next((f for f in figures_of(found, DriftFigure) if f.feature == feature), None)
     return FeatureDistribution(
         model,
         target,
         stream.version,
         feature,
-        from_us(found.start_us),
-        from_us(found.end_us),
+        found.window,
         _bins(specification, feature, reference, window, bins),
         reference.rows,
         window.rows,
         drift.missing_share(reference) if reference.rows else 0.0,
         drift.missing_share(window) if window.rows else 0.0,
-        figure.statistic if figure else "",
-        figure.value if figure else math.nan,
-        figure.threshold if figure else math.nan,
-        bool(figure and figure.speaks),
+        next((one for one in findings_of(found, DriftFinding) if one.feature == feature), None),
     )
 
 

@@ -62,7 +62,7 @@ def backfill_monitoring(
     reason: str = "",
 ) -> list[BackfilledMonitor]:
     """Compute the closed windows of a model that lie between ``since`` and ``until`` again, of one version or target where
-    it is named. A window keeps its bounds also where the model file now speaks of others.
+    it is named. A window keeps its bounds also where the model file now names others.
 
     Raises NotFoundError, NotAllowedError or InvalidInputError (a range that is empty or holds too many windows).
     """
@@ -129,19 +129,10 @@ def _do(services: Services, spec: ModelSpec, task: _Task) -> BackfilledMonitor:
         own = replace(
             grid, level=min(grid.level, level_of(length, offset))
         )  # closed under another model file
-        figures = window_closing.figures_of(services, task.stream, spec, task.monitor, own, span)
-        for name, (rows, verdict, content) in figures.items():
+        found = window_closing.closed_windows(services, task.stream, spec, task.monitor, own, span)
+        for name, closed in found.items():
             with services.telemetry.transaction() as connection:
-                outcome = readings.replace(
-                    connection,
-                    task.stream.id,
-                    name,
-                    (span.start_us, span.end_us),
-                    rows,
-                    verdict,
-                    content,
-                    to_us(services.now()),
-                )
+                outcome = readings.replace(connection, task.stream.id, name, closed, to_us(services.now()))
             if name == task.monitor:
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
     return BackfilledMonitor(

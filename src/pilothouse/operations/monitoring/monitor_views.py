@@ -3,17 +3,18 @@
 from datetime import datetime
 
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.monitoring import DriftReading, MonitorView, TimelineMark
+from pilothouse.domain.findings import DriftFinding, WindowFinding
+from pilothouse.domain.monitoring import MonitorView, TimelineMark
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import baseline_p95_ms, reference_performance, spec_in_force
 from pilothouse.operations.monitoring.stream_figures import (
-    drift_readings,
-    estimate_reading,
-    multivariate_reading,
-    performance_reading,
-    traffic_reading,
+    drift_in,
+    estimate_in,
+    multivariate_in,
+    performance_in,
+    traffic_in,
 )
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -77,8 +78,8 @@ def _filled(
     streams = [s for s in list_streams(connection, view.model, view.target) if version in (None, s.version)]
     clock = read_clock(connection, view.model, view.target)
     notes = [n for n in readings.retraining_notes(connection, view.model) if n.target == view.target]
-    measured = [performance_reading(one) for one in stored(PERFORMANCE)]
-    estimated = [estimate_reading(one) for one in stored(ESTIMATE)]
+    measured = [performance_in(one) for one in stored(PERFORMANCE)]
+    estimated = [estimate_in(one) for one in stored(ESTIMATE)]
     return MonitorView(
         view.model,
         view.target,
@@ -88,9 +89,9 @@ def _filled(
         view.baseline_p95_ms,
         performance=tuple(one for one in measured if one is not None),
         estimated=tuple(one for one in estimated if one is not None),
-        multivariate=tuple(multivariate_reading(one) for one in stored(MULTIVARIATE)),
-        drift=_by_feature([one for found in stored(DRIFT) for one in drift_readings(found)]),
-        traffic=tuple(traffic_reading(one) for one in stored(TRAFFIC)),
+        multivariate=tuple(multivariate_in(one) for one in stored(MULTIVARIATE)),
+        drift=_by_feature([one for found in stored(DRIFT) for one in drift_in(found)]),
+        traffic=tuple(traffic_in(one) for one in stored(TRAFFIC)),
         marks=_marks(history, alerts, notes),
         alerts=tuple(alerts),
         event_clock=from_us(clock.event_us) if clock else None,
@@ -99,17 +100,19 @@ def _filled(
     )
 
 
-def _by_feature(found: list[DriftReading]) -> dict[str, tuple[DriftReading, ...]]:
-    """Each feature's readings, oldest first; the feature that is farthest beyond its threshold now comes first."""
-    groups: dict[str, list[DriftReading]] = {}
+def _by_feature(
+    found: list[WindowFinding[DriftFinding]],
+) -> dict[str, tuple[WindowFinding[DriftFinding], ...]]:
+    """Each feature's findings, oldest first; the feature that is farthest beyond its threshold now comes first."""
+    groups: dict[str, list[WindowFinding[DriftFinding]]] = {}
     for one in found:
-        groups.setdefault(one.feature, []).append(one)
-    ordered = sorted(groups.items(), key=lambda item: (not item[1][-1].speaks, -_excess(item[1][-1])))
-    return {feature: tuple(readings_) for feature, readings_ in ordered}
+        groups.setdefault(one.finding.feature, []).append(one)
+    return {feature: tuple(findings) for feature, findings in sorted(groups.items(), key=_by_excess)}
 
 
-def _excess(one: DriftReading) -> float:
-    return one.value / one.threshold if one.threshold else 0.0
+def _by_excess(group: tuple[str, list[WindowFinding[DriftFinding]]]) -> tuple[bool, float]:
+    newest = group[1][-1].finding
+    return not newest.significant, -newest.times_threshold
 
 
 def _marks(

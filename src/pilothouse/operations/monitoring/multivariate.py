@@ -1,6 +1,7 @@
 """Multivariate drift as a job: queueing it for a window, on request or by schedule, and keeping its answer as a reading."""
 
 import math
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pilothouse.domain.errors import (
     NotFoundError,
     PilothouseError,
 )
+from pilothouse.domain.findings import ClosedWindow, GiveAway, MultivariateFinding, Window
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Job
@@ -34,7 +36,7 @@ from pilothouse.operations.services import Services
 from pilothouse.store import deployments, jobs, models, runs
 from pilothouse.system.files import write_atomically
 from pilothouse.telemetry import Stream, from_us, readings, to_us
-from pilothouse.telemetry.readings import DRIFT, MULTIVARIATE, GiveAwayFigure, MultivariateFigure
+from pilothouse.telemetry.readings import DRIFT, MULTIVARIATE
 from pilothouse.telemetry.streams import find_stream
 
 KIND = "domain_classifier"
@@ -139,35 +141,29 @@ def record(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
     """End the job; its answer is a reading of the window, from which the monitor draws alerts. Raises StaleAttemptError,
     IntegrityError (the step's record is not valid) or NotFoundError."""
     options = claim.job.options
-    figure, speaks = _figure(outcome.steps[STEP].record if STEP in outcome.steps else {})
+    found = _finding(outcome.steps[STEP].record if STEP in outcome.steps else {})
     start_us, end_us = _window_us(claim)
     stream = _stream(services, claim.job.model, int(options["version"]), options["target"])
     with services.registry.read() as connection:
         check_held(connection, claim)
         spec = spec_in_force(connection, claim.job.model)
-    rows = _rows_of(services, stream, start_us, end_us, figure.window_rows)
-    judged = figure.threshold is not None and spec is not None and rows >= spec.monitoring.minimum_rows
+    rows = _rows_of(services, stream, start_us, end_us, found.window_rows)
+    judged = found.threshold is not None and spec is not None and rows >= spec.monitoring.minimum_rows
+    finding = replace(found, significant=found.significant and judged)
+    window = Window(start=from_us(start_us), end=from_us(end_us), rows=rows, judged=judged)
+    closed = ClosedWindow(window=window, findings=(finding,))
     with (
         services.telemetry.transaction() as telemetry
     ):  # first: it is keyed, and a second time changes nothing
-        readings.write(
-            telemetry,
-            stream.id,
-            MULTIVARIATE,
-            (start_us, end_us),
-            rows,
-            (judged, speaks and judged),
-            figure,
-            to_us(services.now()),
-        )
+        readings.write(telemetry, stream.id, MULTIVARIATE, closed, to_us(services.now()))
     result = finite(
         {
-            "auc": figure.auc,
-            "low": figure.low,
-            "high": figure.high,
-            "threshold": figure.threshold,
-            "speaks": speaks and judged,
-            "features": [f.feature for f in figure.features[:5]],
+            "auc": finding.auc,
+            "low": finding.low,
+            "high": finding.high,
+            "threshold": finding.threshold,
+            "significant": finding.significant,
+            "features": [f.feature for f in finding.features[:5]],
         }
     )
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
@@ -226,17 +222,17 @@ def _rows_of(services: Services, stream: Stream, start_us: int, end_us: int, sam
     return sampled
 
 
-def _figure(record_: dict[str, Any]) -> tuple[MultivariateFigure, bool]:
+def _finding(record_: dict[str, Any]) -> MultivariateFinding:
     """The step's answer, checked. Raises IntegrityError."""
     plain = record_.get("separation")
     if not isinstance(plain, dict):
         raise IntegrityError(f"{STEP}: its record holds no separation")
     try:
-        features = [
-            GiveAwayFigure(str(f["feature"])[:200], _number(f["drop"]), _number(f["alone"]))
+        features = tuple(
+            GiveAway(feature=str(f["feature"])[:200], drop=_number(f["drop"]), alone=_number(f["alone"]))
             for f in plain["features"][:_FEATURES_KEPT]
-        ]
-        figure = MultivariateFigure(
+        )
+        return MultivariateFinding(
             auc=_number(plain["auc"]),
             low=_number(plain["low"]),
             high=_number(plain["high"]),
@@ -248,10 +244,11 @@ def _figure(record_: dict[str, Any]) -> tuple[MultivariateFigure, bool]:
             reference_rows=int(plain["reference_rows"]),
             null_windows=int(plain["null_windows"]),
             reference=str(record_.get("reference"))[:20],
+            # a step of an earlier release, recorded by this one, has the name of its time
+            significant=plain.get("significant", plain.get("speaks")) is True,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise IntegrityError(f"{STEP}: its record holds no valid separation ({error!r})") from None
-    return figure, plain.get("speaks") is True
 
 
 def _number(value: Any) -> float:

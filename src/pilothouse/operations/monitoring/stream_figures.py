@@ -1,39 +1,29 @@
 """Stored readings as the screens' values, and the newest figures of one stream."""
 
-import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.monitoring import (
-    DriftReading,
-    EstimateReading,
-    MultivariateReading,
-    PerformanceReading,
-    TrafficReading,
+from pilothouse.domain.findings import (
+    DriftFinding,
+    EstimateFinding,
+    MultivariateFinding,
+    PerformanceFinding,
+    TrafficFinding,
+    WindowFinding,
 )
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import latency
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.telemetry import Stream, from_us, readings, rollup
-from pilothouse.telemetry.readings import (
-    DRIFT,
-    PERFORMANCE,
-    DriftFigure,
-    EstimateFigure,
-    MultivariateFigure,
-    PerformanceFigure,
-    Reading,
-    TrafficFigure,
-    figure_of,
-    figures_of,
-)
+from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, Reading, finding_of, findings_of
 
 
 @dataclass(frozen=True, slots=True)
 class StreamFigures:
-    """What is known of a version on a target now. ``drifted`` of ``features`` spoke in the newest judged window."""
+    """What is known of a version on a target now. ``drifted`` of ``features`` were significant in the newest
+    judged window."""
 
-    performance: PerformanceReading | None = None
+    performance: WindowFinding[PerformanceFinding] | None = None
     drifted: int = 0
     features: int = 0
     p95_ms: float | None = None
@@ -47,12 +37,12 @@ def stream_figures(connection: Connection, stream: Stream) -> StreamFigures:
     """The newest figures of a stream: a handful of indexed reads."""
     drift = readings.history(connection, stream.id, DRIFT, limit=1)
     performance = readings.history(connection, stream.id, PERFORMANCE, judged=True, limit=1)
-    figures = [f for f in figures_of(drift[0], DriftFigure) if f.feature != SCORE] if drift else []
+    findings = [f for f in findings_of(drift[0], DriftFinding) if f.feature != SCORE] if drift else []
     latencies = rollup.newest_latencies(connection, stream.id, rollup.DAY)
     return StreamFigures(
-        performance=performance_reading(performance[0]) if performance else None,
-        drifted=sum(f.speaks for f in figures),
-        features=len(figures),
+        performance=performance_in(performance[0]) if performance else None,
+        drifted=sum(f.significant for f in findings),
+        features=len(findings),
         p95_ms=latency.percentile_ms(latencies, 95) if latencies.requests else None,
         rows_last_window=drift[0].rows if drift else 0,
         judged=readings.count_judged(connection, stream.id),
@@ -61,98 +51,29 @@ def stream_figures(connection: Connection, stream: Stream) -> StreamFigures:
     )
 
 
-def performance_reading(stored: Reading) -> PerformanceReading | None:
+def performance_in(stored: Reading) -> WindowFinding[PerformanceFinding] | None:
     """A performance reading as screens take it; None where the metric was not defined."""
-    figure = figure_of(stored, PerformanceFigure)
-    if figure.value is None:
-        return None
-    return PerformanceReading(
-        figure.metric,
-        from_us(stored.start_us),
-        from_us(stored.end_us),
-        stored.rows,
-        figure.value,
-        figure.low if figure.low is not None else math.nan,
-        figure.high if figure.high is not None else math.nan,
-        figure.reference if figure.reference is not None else math.nan,
-        stored.speaks,
-    )
+    finding = finding_of(stored, PerformanceFinding)
+    return WindowFinding(window=stored.window, finding=finding) if finding.value is not None else None
 
 
-def estimate_reading(stored: Reading) -> EstimateReading | None:
+def estimate_in(stored: Reading) -> WindowFinding[EstimateFinding] | None:
     """An estimate as screens take it; None where there is none."""
-    figure = figure_of(stored, EstimateFigure)
-    if figure.value is None:
-        return None
-    low, high, reference = (
-        math.nan if value is None else value for value in (figure.low, figure.high, figure.reference)
-    )
-    return EstimateReading(
-        figure.metric,
-        from_us(stored.start_us),
-        from_us(stored.end_us),
-        stored.rows,
-        figure.value,
-        low,
-        high,
-        reference,
-    )
+    finding = finding_of(stored, EstimateFinding)
+    return WindowFinding(window=stored.window, finding=finding) if finding.value is not None else None
 
 
-def drift_readings(stored: Reading) -> list[DriftReading]:
+def drift_in(stored: Reading) -> list[WindowFinding[DriftFinding]]:
     """A drift reading as screens take it, one a feature (and the score)."""
-    start, end = from_us(stored.start_us), from_us(stored.end_us)
-    return [
-        DriftReading(
-            f.feature,
-            start,
-            end,
-            stored.rows,
-            f.statistic,
-            f.value,
-            f.threshold,
-            f.p_value,
-            f.speaks,
-            f.statistics,
-            f.missing,
-            f.unseen,
-            f.compared_with,
-        )
-        for f in figures_of(stored, DriftFigure)
-    ]
+    window = stored.window
+    return [WindowFinding(window=window, finding=one) for one in findings_of(stored, DriftFinding)]
 
 
-def multivariate_reading(stored: Reading) -> MultivariateReading:
+def multivariate_in(stored: Reading) -> WindowFinding[MultivariateFinding]:
     """A domain classifier's reading as screens take it."""
-    figure = figure_of(stored, MultivariateFigure)
-    return MultivariateReading(
-        from_us(stored.start_us),
-        from_us(stored.end_us),
-        stored.rows,
-        figure.auc,
-        figure.low,
-        figure.high,
-        figure.usual,
-        figure.threshold,
-        figure.p_value,
-        stored.speaks,
-        tuple((f.feature, f.drop, f.alone) for f in figure.features),
-    )
+    return WindowFinding(window=stored.window, finding=finding_of(stored, MultivariateFinding))
 
 
-def traffic_reading(stored: Reading) -> TrafficReading:
-    """A traffic reading as screens take it; percentiles are NaN without requests."""
-    figure = figure_of(stored, TrafficFigure)
-    p50, p95, p99 = (
-        value if value is not None else math.nan for value in (figure.p50_ms, figure.p95_ms, figure.p99_ms)
-    )
-    return TrafficReading(
-        from_us(stored.start_us),
-        from_us(stored.end_us),
-        stored.rows,
-        figure.requests,
-        figure.errors,
-        p50,
-        p95,
-        p99,
-    )
+def traffic_in(stored: Reading) -> WindowFinding[TrafficFinding]:
+    """A traffic reading as screens take it."""
+    return WindowFinding(window=stored.window, finding=finding_of(stored, TrafficFinding))

@@ -6,38 +6,40 @@ by the event clock; performance waits for the truth, and a little longer where m
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from pilothouse.domain.alert_rules import DAY, SECOND_US, Span, due_spans, level_of
+from pilothouse.domain.findings import (
+    ClosedWindow,
+    DriftFinding,
+    Finding,
+    PerformanceFinding,
+    QualityFinding,
+    TrafficFinding,
+    Window,
+)
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.operations.monitoring import window_estimates
 from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, baseline_p95_ms
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.performance import intervals, outcomes
-from pilothouse.statistics.performance.performance_verdicts import performance_speaks
+from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.performance.performance_verdicts import judge_performance
+from pilothouse.statistics.performance.traffic_verdicts import judge_traffic
 from pilothouse.statistics.profiles import latency
 from pilothouse.statistics.profiles.profile import Profile, merge_all
 from pilothouse.statistics.significance import null_windows, thresholds
 from pilothouse.statistics.significance.multiplicity import LASTING
-from pilothouse.telemetry import Stream, readings, to_us
+from pilothouse.telemetry import Stream, from_us, readings, to_us
 from pilothouse.telemetry import rollup as rolled
-from pilothouse.telemetry.readings import (
-    DRIFT,
-    ESTIMATE,
-    PERFORMANCE,
-    QUALITY,
-    TRAFFIC,
-    DriftFigure,
-    QualityFigure,
-)
+from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, findings_of
 from pilothouse.telemetry.store import read_outcome_days, truth_share
 
 ENOUGH_TRUTH = 0.995
 """With this share of a window's outcomes known it is closed at once; else a grace later, with what there is."""
-FEWEST_REQUESTS = 20
-"""Fewer requests give no verdict on latency."""
-ERROR_SHARE = 0.01
-"""Errors speak where their share lies above this for certain."""
+
+
+F = TypeVar("F", bound=Finding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,30 +88,34 @@ def due(
 
 def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, span: Span) -> list[str]:
     """Compute, judge and keep a window's readings; the answer names the monitors that were written here."""
-    figures = figures_of(services, stream, spec, monitor, grids(spec)[monitor], span)
+    found = closed_windows(services, stream, spec, monitor, grids(spec)[monitor], span)
     now_us = to_us(services.now())
     with services.telemetry.transaction() as connection:
         return [
             name
-            for name, (rows, verdict, content) in figures.items()
-            if readings.write(
-                connection, stream.id, name, (span.start_us, span.end_us), rows, verdict, content, now_us
-            )
+            for name, closed in found.items()
+            if readings.write(connection, stream.id, name, closed, now_us)
         ]
 
 
-def figures_of(
+def closed_windows(
     services: Services, stream: Stream, spec: ModelSpec, monitor: str, grid: Grid, span: Span
-) -> dict[str, tuple[int, tuple[bool, bool], object]]:
-    """A window's figures by the monitor that keeps them: rows, (judged, speaks), content."""
+) -> dict[str, ClosedWindow[Finding]]:
+    """What is found about a window, by the monitor that keeps it."""
     if monitor == DRIFT:
         return _inputs(services, stream, spec, grid, span)
     if monitor == PERFORMANCE:
-        return {PERFORMANCE: _performance(services, stream, spec, grid, span)}
+        return {PERFORMANCE: _performance(services, stream, spec, span)}
     if monitor == ESTIMATE:
         days = [window.profile for window in _windows(services, stream, grid.level, span)]
-        return {ESTIMATE: window_estimates.estimate_window(services, stream, spec, days)}
+        finding, rows, judged = window_estimates.estimate_window(services, stream, spec, days)
+        return {ESTIMATE: _closed(span, rows, judged, finding)}
     return {TRAFFIC: _traffic(services, stream, spec, grid, span)}
+
+
+def _closed(span: Span, rows: int, judged: bool, *findings: F) -> ClosedWindow[F]:
+    window = Window(start=from_us(span.start_us), end=from_us(span.end_us), rows=rows, judged=judged)
+    return ClosedWindow(window=window, findings=findings)
 
 
 def _windows(services: Services, stream: Stream, level: int, span: Span) -> list[rolled.Window]:
@@ -129,17 +135,18 @@ def _baseline(services: Services, stream: Stream, spec: ModelSpec) -> Baseline:
 
 def _inputs(
     services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span
-) -> dict[str, tuple[int, tuple[bool, bool], object]]:
+) -> dict[str, ClosedWindow[Finding]]:
     parts = [window.profile for window in _windows(services, stream, grid.level, span)]
     rows = sum(part.rows for part in parts)
     if not rows:
-        return {DRIFT: (0, (False, False), []), QUALITY: (0, (False, False), [])}
+        nothing: ClosedWindow[Finding] = _closed(span, 0, False)
+        return {DRIFT: nothing, QUALITY: nothing}
     base = _baseline(services, stream, spec)
     current = merge_all(base.specification, parts)
     watched = spec.monitoring
     judged = rows >= watched.minimum_rows
     recent, lasting = _before(services, stream, spec, grid, span, base, current)
-    drifted, broken = _spoke_before(services, stream, span, watched.of - 1)
+    drifted, broken = _significant_before(services, stream, span, watched.of - 1)
     first, last = (day * DAY * SECOND_US for day in base.training_days)
     compared = {
         "reference": (first, last + DAY * SECOND_US),
@@ -147,31 +154,38 @@ def _inputs(
     }
     against = (base.specification, base.calibration, base.profile, current)
     drift = [
-        DriftFigure(
-            j.feature, j.statistic, j.value, j.threshold, j.p_value, j.speaks and judged, j.statistics, j.missing,
-            j.unseen, j.compared_with, *compared[j.compared_with],
-            (j.speaks and judged) + sum(j.feature in one for one in drifted), judged + len(drifted), j.grounds,
+        replace(
+            one,
+            significant=one.significant and judged,
+            since_us=compared[one.compared_with][0],
+            until_us=compared[one.compared_with][1],
+            significant_windows=(one.significant and judged) + sum(one.feature in names for names in drifted),
+            judged_windows=judged + len(drifted),
         )
-        for j in thresholds.judge(
-            *against, recent=recent, lasting=lasting, false_alarm_rate=watched.false_alarm_rate, ignore=watched.ignore
+        for one in thresholds.judge(
+            *against,
+            recent=recent,
+            lasting=lasting,
+            false_alarm_rate=watched.false_alarm_rate,
+            ignore=watched.ignore,
         )
-    ]  # fmt: skip
+    ]
     quality = [
-        QualityFigure(
-            j.feature, j.fault, j.value, j.reference, j.threshold, j.p_value, j.speaks and judged,
-            (j.speaks and judged) + sum((j.feature, j.fault) in one for one in broken), judged + len(broken), j.grounds,
+        replace(
+            one,
+            significant=one.significant and judged,
+            significant_windows=(one.significant and judged)
+            + sum((one.feature, one.fault) in faults for faults in broken),
+            judged_windows=judged + len(broken),
         )
-        for j in thresholds.judge_quality(
+        for one in thresholds.judge_quality(
             *against, lasting=lasting, false_alarm_rate=watched.false_alarm_rate, ignore=watched.ignore
         )
-    ]  # fmt: skip
-    return {
-        DRIFT: (rows, (judged, any(f.speaks for f in drift)), drift),
-        QUALITY: (rows, (judged, any(f.speaks for f in quality)), quality),
-    }
+    ]
+    return {DRIFT: _closed(span, rows, judged, *drift), QUALITY: _closed(span, rows, judged, *quality)}
 
 
-def _spoke_before(
+def _significant_before(
     services: Services, stream: Stream, span: Span, limit: int
 ) -> tuple[list[set[str]], list[set[tuple[str, str]]]]:
     """For each of the last judged windows before one: the features that drifted, and those that were faulty with the fault."""
@@ -183,8 +197,8 @@ def _spoke_before(
             for monitor in (DRIFT, QUALITY)
         )
     return (
-        [{f.feature for f in readings.figures_of(r, DriftFigure) if f.speaks} for r in drift],
-        [{(f.feature, f.fault) for f in readings.figures_of(r, QualityFigure) if f.speaks} for r in quality],
+        [{f.feature for f in findings_of(r, DriftFinding) if f.significant} for r in drift],
+        [{(f.feature, f.fault) for f in findings_of(r, QualityFinding) if f.significant} for r in quality],
     )
 
 
@@ -221,8 +235,8 @@ def _before(
 
 
 def _performance(
-    services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span
-) -> tuple[int, tuple[bool, bool], object]:
+    services: Services, stream: Stream, spec: ModelSpec, span: Span
+) -> ClosedWindow[PerformanceFinding]:
     metric = spec.primary_metric
     with services.telemetry.read() as connection:
         specification = services.telemetry.specification(connection, stream.id)
@@ -231,52 +245,30 @@ def _performance(
     days = [outcomes.decode(specification, data) for _, data in encoded]
     value = outcomes.realised_over_days(specification, days, metric)
     reference = _baseline(services, stream, spec).performance
-    if (
-        reference.metric != metric
-    ):  # the model file now speaks of another metric than the version was accepted by
+    if reference.metric != metric:  # the model file now names another metric than the version was accepted by
         reference = replace(reference, metric=metric, value=math.nan, low=math.nan, high=math.nan)
-    judged = (
-        value.rows >= spec.monitoring.minimum_rows
-        and math.isfinite(value.value)
-        and math.isfinite(reference.value)
+    finding, judged = judge_performance(
+        value,
+        reference,
+        METRICS[metric][0],
+        false_alarm_rate=spec.monitoring.false_alarm_rate,
+        minimum_rows=spec.monitoring.minimum_rows,
+        labelled_share=known,
     )
-    speaks = judged and performance_speaks(
-        value, reference, METRICS[metric][0], spec.monitoring.false_alarm_rate
-    )
-    figure = readings.PerformanceFigure(
-        metric,
-        _finite(value.value),
-        _finite(value.low),
-        _finite(value.high),
-        _finite(reference.value),
-        _finite(reference.low),
-        _finite(reference.high),
-        known,
-    )
-    return value.rows, (judged, speaks), figure
+    return _closed(span, value.rows, judged, finding)
 
 
 def _traffic(
     services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span
-) -> tuple[int, tuple[bool, bool], object]:
+) -> ClosedWindow[TrafficFinding]:
     windows = _windows(services, stream, grid.level, span)
-    whole = latency.merge_all(window.latencies for window in windows)
-    requests, errors = sum(w.requests for w in windows), sum(w.errors for w in windows)
     with services.registry.read() as connection:
         base = baseline_p95_ms(connection, stream.model, stream.version, stream.target)
-    p50, p95, p99 = (_finite(latency.percentile_ms(whole, percent)) for percent in (50, 95, 99))
-    slow = (
-        base is not None
-        and p95 is not None
-        and requests >= FEWEST_REQUESTS
-        and p95 > spec.monitoring.latency_factor * base
+    finding, judged = judge_traffic(
+        latency.merge_all(window.latencies for window in windows),
+        sum(w.requests for w in windows),
+        sum(w.errors for w in windows),
+        baseline_p95_ms=base,
+        factor=spec.monitoring.latency_factor,
     )
-    low, _ = intervals.share_interval(errors, requests + errors, 0.95)
-    failing = math.isfinite(low) and low > ERROR_SHARE
-    figure = readings.TrafficFigure(requests, errors, p50, p95, p99, base, slow, failing)
-    judged = requests + errors >= FEWEST_REQUESTS
-    return sum(w.rows for w in windows), (judged, judged and (slow or failing)), figure
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return _closed(span, sum(w.rows for w in windows), judged, finding)

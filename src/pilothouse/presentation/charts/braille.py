@@ -280,10 +280,10 @@ def _heat_row(
     worst: list[tuple[bool, float] | None] = [None] * columns
     edges = [round((stop - start) / (end - start) * (columns - 1)) for _, stop, _, _ in windows]
     before = edges[0] - max(1, _narrowest(edges)) if edges else 0
-    for (_, _, share, speaks), edge in zip(windows, edges, strict=True):
+    for (_, _, share, significant), edge in zip(windows, edges, strict=True):
         for column in range(max(0, before + 1 if before < edge else edge), min(columns - 1, edge) + 1):
             found = worst[column]
-            worst[column] = (speaks, share) if found is None else max(found, (speaks, share))
+            worst[column] = (significant, share) if found is None else max(found, (significant, share))
         before = edge
     return [_shade(cell) for cell in worst]
 
@@ -291,8 +291,8 @@ def _heat_row(
 def _shade(cell: tuple[bool, float] | None) -> tuple[str, Tone]:
     if cell is None:
         return " ", ""
-    speaks, share = cell
-    if speaks:
+    significant, share = cell
+    if significant:
         return "█", "warn"
     place = 3 if share >= 1 else 2 if share >= 0.75 else 1 if share >= 0.5 else 0
     return _SHADES[place], "info" if place == 3 else "dim"

@@ -109,7 +109,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class HeatRow:
-    """One feature: (start, end, share of its threshold, speaks) of each window, in time order."""
+    """One feature: (start, end, multiple of its threshold, significant) of each window, in time order."""
 
     name: str
     windows: tuple[tuple[float, float, float, bool], ...]

@@ -1,21 +1,16 @@
-"""The monitor's pictures, made from a target's readings: performance, drift, latency, volume, data quality, heat map,
-distributions; on one time axis, that a reader may narrow; beside another target or version where one is named."""
+"""The monitor's pictures, made from what was found about a target's windows: performance, drift, latency, volume, data
+quality, heat map, distributions; on one time axis, that a reader may narrow; beside another target or version where one is
+named."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypedDict
 
+from pilothouse.domain.findings import DriftFinding, EstimateFinding, PerformanceFinding, WindowFinding
 from pilothouse.domain.model_spec import METRICS
-from pilothouse.domain.monitoring import (
-    DriftReading,
-    EstimateReading,
-    FeatureDistribution,
-    MonitorView,
-    PerformanceReading,
-    TimelineMark,
-)
+from pilothouse.domain.monitoring import FeatureDistribution, MonitorView, TimelineMark
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone
 from pilothouse.presentation.charts.chart import (
@@ -72,33 +67,32 @@ def monitor_charts(
 
 def performance_chart(view: MonitorView, other: Other | None = None) -> Chart:
     """Realised performance with its 95 % band, the estimate with its own, and the reference on the hold-out."""
-    readings, estimates = view.performance, view.estimated
+    realised, estimates = view.performance, view.estimated
     direction = METRICS.get(view.metric, ("higher", ()))[0]
     headline = Cell(ABSENT, "dim")
-    if readings:
-        last = readings[-1]
-        verdict = "✖ worse" if last.speaks else "● fine"
+    if realised:
+        last, window = realised[-1].finding, realised[-1].window
+        verdict = "✖ worse" if last.significant else "● fine"
         text = f"{verdict} {figure(last.value)} [{figure(last.low)} {figure(last.high)}]"
-        if estimates and estimates[-1].window_end > last.window_end:
-            text += f" ≈{figure(estimates[-1].value)}"
-        headline = Cell(text, "bad" if last.speaks else "good")
+        if estimates and estimates[-1].window.end > window.end:
+            text += f" ≈{figure(estimates[-1].finding.value)}"
+        headline = Cell(text, "bad" if last.significant else "good")
     elif estimates:
-        headline = Cell(f"≈ {figure(estimates[-1].value)} estimated, no outcome yet", "info")
-    references = {e.window_end: e.reference for e in estimates} | {
-        r.window_end: r.reference for r in readings
+        headline = Cell(f"≈ {figure(estimates[-1].finding.value)} estimated, no outcome yet", "info")
+    references = {e.window.end: e.finding.reference for e in estimates} | {
+        r.window.end: r.finding.reference for r in realised
     }
     series = [Series("reference", _points(sorted(references.items())), "good", "dotted", "ref")]
-    bands = [Band("realised", _edges(readings))]
+    bands = [Band("realised", _edges(realised))]
     if other is None:
-        estimate = _points((e.window_end, e.value) for e in estimates)
+        estimate = _points((e.window.end, e.finding.value) for e in estimates)
         series.append(Series("estimated", estimate, "warn", "dashed", "est"))
         bands.append(Band("estimated", _edges(estimates), "dim", filled=False))
     else:
-        points = _points((r.window_end, r.value) for r in other.view.performance)
+        points = _points((r.window.end, r.finding.value) for r in other.view.performance)
         series.append(Series(other.name, points, "warn", "dashed", other.tag))
-    series.append(
-        Series("realised", _points((r.window_end, r.value) for r in readings), "info", "line", "real")
-    )
+    points = _points((r.window.end, r.finding.value) for r in realised)
+    series.append(Series("realised", points, "info", "line", "real"))
     reference = view.reference
     levels = (Level("reference", reference.value, "good", "ref"),) if reference and not references else ()
     return Chart(
@@ -117,19 +111,20 @@ def drift_chart(view: MonitorView, feature: str, other: Other | None = None) -> 
 
     Older windows may have been judged by another, whose values are in other units.
     """
-    readings: Sequence[DriftReading] = view.drift.get(feature, ())
+    found = view.drift.get(feature, ())
     headline = Cell(ABSENT, "dim")
     levels: tuple[Level, ...] = ()
     statistic = ""
-    if readings:
-        last = readings[-1]
+    if found:
+        last = found[-1].finding
         statistic = last.statistic
-        verdict = "▲ drifts" if last.speaks else "● quiet"
+        verdict = "▲ drifts" if last.significant else "● quiet"
         headline = Cell(
-            f"{verdict} {figure(last.value)} of {figure(last.threshold)}", "warn" if last.speaks else "good"
+            f"{verdict} {figure(last.value)} of {figure(last.threshold)}",
+            "warn" if last.significant else "good",
         )
         levels = (Level("threshold", last.threshold, "warn", "max"),)
-    series = [Series(feature, _drift_points(readings, statistic), "info", "line", "now" if other else "")]
+    series = [Series(feature, _drift_points(found, statistic), "info", "line", "now" if other else "")]
     if other is not None:
         theirs = _drift_points(other.view.drift.get(feature, ()), statistic)
         series.insert(0, Series(other.name, theirs, "warn", "dashed", other.tag))
@@ -146,25 +141,24 @@ def drift_chart(view: MonitorView, feature: str, other: Other | None = None) -> 
 
 def latency_chart(view: MonitorView, other: Other | None = None) -> Chart:
     """p50, p95 and p99 in milliseconds, with the p95 measured on this machine as the base line."""
-    readings = [r for r in view.traffic if r.requests]
+    found = [t for t in view.traffic if t.finding.requests]
     headline = Cell(ABSENT, "dim")
-    if readings:
-        last = readings[-1]
+    if found:
+        last = found[-1].finding
         headline = Cell(
             f"p50 {figure(last.p50_ms, 1)} p95 {figure(last.p95_ms, 1)} p99 {figure(last.p99_ms, 1)}",
             "info",
         )
-    p95 = _points((r.window_end, r.p95_ms) for r in readings)
+    p95 = _points((t.window.end, t.finding.p95_ms) for t in found)
     if other is None:
-        p99, p50 = (
-            [(r.window_end, x) for r in readings for x in [getattr(r, name)]] for name in ("p99_ms", "p50_ms")
-        )
+        p99 = _points((t.window.end, t.finding.p99_ms) for t in found)
+        p50 = _points((t.window.end, t.finding.p50_ms) for t in found)
         series = [
-            Series("p99", _points(p99), "dim", "dotted", "p99"),
-            Series("p50", _points(p50), "info", "dashed", "p50"),
+            Series("p99", p99, "dim", "dotted", "p99"),
+            Series("p50", p50, "info", "dashed", "p50"),
         ]
     else:
-        theirs = _points((r.window_end, r.p95_ms) for r in other.view.traffic if r.requests)
+        theirs = _points((t.window.end, t.finding.p95_ms) for t in other.view.traffic if t.finding.requests)
         series = [Series(other.name, theirs, "info", "dashed", other.tag)]
     base = view.baseline_p95_ms
     return Chart(
@@ -181,20 +175,19 @@ def latency_chart(view: MonitorView, other: Other | None = None) -> Chart:
 
 def volume_chart(view: MonitorView, other: Other | None = None) -> Chart:
     """Predictions a window as bars, and errors where there were any."""
-    readings = view.traffic
+    found = view.traffic
     headline = Cell(ABSENT, "dim")
-    if readings:
-        last = readings[-1]
-        text = f"{count_text(last.rows)} rows, {count_text(last.errors)} errors"
-        headline = Cell(text, "bad" if last.errors else "info")
-    series = [
-        Series("rows", _points((r.window_end, float(r.rows)) for r in readings), "info", "bars", "rows")
-    ]
+    if found:
+        last = found[-1]
+        text = f"{count_text(last.window.rows)} rows, {count_text(last.finding.errors)} errors"
+        headline = Cell(text, "bad" if last.finding.errors else "info")
+    rows = _points((t.window.end, float(t.window.rows)) for t in found)
+    series = [Series("rows", rows, "info", "bars", "rows")]
     if other is not None:
-        theirs = _points((r.window_end, float(r.rows)) for r in other.view.traffic)
+        theirs = _points((t.window.end, float(t.window.rows)) for t in other.view.traffic)
         series.append(Series(other.name, theirs, "warn", "dashed", other.tag))
-    if any(r.errors for r in readings):
-        errors = _points((r.window_end, float(r.errors)) for r in readings if r.errors)
+    if any(t.finding.errors for t in found):
+        errors = _points((t.window.end, float(t.finding.errors)) for t in found if t.finding.errors)
         series.append(Series("errors", errors, "bad", "bars", "err"))
     return Chart(
         title="volume",
@@ -209,22 +202,20 @@ def volume_chart(view: MonitorView, other: Other | None = None) -> Chart:
 
 def quality_chart(view: MonitorView, feature: str) -> Chart:
     """The share of a feature's rows that are missing, or of a category that the reference does not hold, in percent."""
-    readings: Sequence[DriftReading] = view.drift.get(feature, ())
+    found = view.drift.get(feature, ())
     headline = Cell(ABSENT, "dim")
-    if readings:
-        last = readings[-1]
+    if found:
+        last = found[-1].finding
         bad = last.missing > 0 or last.unseen > 0
         headline = Cell(f"missing {last.missing:.1%} unseen {last.unseen:.1%}", "warn" if bad else "good")
+    unseen = _points((d.window.end, 100 * d.finding.unseen) for d in found)
+    missing = _points((d.window.end, 100 * d.finding.missing) for d in found)
     return Chart(
         title=f"{safe(feature, 24)} quality %",
         headline=headline,
         series=(
-            Series(
-                "unseen", _points((r.window_end, 100 * r.unseen) for r in readings), "warn", "dashed", "new"
-            ),
-            Series(
-                "missing", _points((r.window_end, 100 * r.missing) for r in readings), "info", "line", "miss"
-            ),
+            Series("unseen", unseen, "warn", "dashed", "new"),
+            Series("missing", missing, "info", "line", "miss"),
         ),
         from_zero=True,
         empty="no figures of data quality yet: they are made once a whole window has passed",
@@ -239,14 +230,19 @@ def heat_map(view: MonitorView, selected: str | None, span: Point | None = None)
         HeatRow(
             safe(feature, 64),
             tuple(
-                (r.window_start.timestamp(), r.window_end.timestamp(), r.value / r.threshold, r.speaks)
-                for r in readings
-                if r.threshold
+                (
+                    d.window.start.timestamp(),
+                    d.window.end.timestamp(),
+                    d.finding.times_threshold,
+                    d.finding.significant,
+                )
+                for d in found
+                if d.finding.threshold
             ),
         )
-        for feature, readings in view.drift.items()
+        for feature, found in view.drift.items()
     )
-    drifting = sum(readings[-1].speaks for readings in view.drift.values() if readings)
+    drifting = sum(found[-1].finding.significant for found in view.drift.values() if found)
     start, end = span or whole_span(view)
     return HeatMap(
         title="drift, features × time",
@@ -266,14 +262,18 @@ def distribution_picture(found: FeatureDistribution | None, feature: str) -> Dis
     """A feature in one window beside its reference, bin by bin."""
     if found is None:
         return Distribution(f"{safe(feature, 24)}", Cell(ABSENT, "dim"), ())
-    verdict = "▲ drifts" if found.speaks else "● quiet"
+    drift = found.finding
+    drifts = drift is not None and drift.significant
+    statistic, value, threshold = (
+        (drift.statistic, drift.value, drift.threshold) if drift else ("", None, None)
+    )
     headline = Cell(
-        f"{verdict} {safe(found.statistic)} {figure(found.value)} of {figure(found.threshold)}",
-        "warn" if found.speaks else "good",
+        f"{'▲ drifts' if drifts else '● quiet'} {safe(statistic)} {figure(value)} of {figure(threshold)}",
+        "warn" if drifts else "good",
     )
     bins = tuple(Bin(safe(b.label, 40), b.reference, b.window) for b in found.bins)
     rows, missing = count_text(found.reference_rows), f"{found.reference_missing:.1%}"
-    window = window_text(found.window_start, found.window_end)
+    window = window_text(found.window.start, found.window.end)
     notes = (
         Cell(f"reference: version {found.version}, {rows} rows, {missing} missing", "dim"),
         Cell(
@@ -286,9 +286,9 @@ def distribution_picture(found: FeatureDistribution | None, feature: str) -> Dis
 
 def whole_span(view: MonitorView) -> Point:
     """First and last time of any figure of a view; (0, 0) without one."""
-    times = [p.window_end for p in view.performance] + [e.window_end for e in view.estimated]
-    times += [t.window_end for t in view.traffic]
-    times += [r.window_end for readings in view.drift.values() for r in readings]
+    times = [p.window.end for p in view.performance] + [e.window.end for e in view.estimated]
+    times += [t.window.end for t in view.traffic]
+    times += [d.window.end for found in view.drift.values() for d in found]
     return (min(times).timestamp(), max(times).timestamp()) if times else (0.0, 0.0)
 
 
@@ -304,25 +304,31 @@ def _axis(view: MonitorView) -> _Axis:
     return {"marks": _marks(view, start, end), "start": start, "end": end}
 
 
-def _points(pairs: Iterable[tuple[datetime, float]]) -> tuple[Point, ...]:
-    """Pairs of time and value as points, without those that are not numbers."""
-    return tuple((at.timestamp(), value) for at, value in pairs if math.isfinite(value))
+def _points(pairs: Iterable[tuple[datetime, float | None]]) -> tuple[Point, ...]:
+    """Pairs of time and value as points, without those whose value is not known."""
+    return tuple((at.timestamp(), value) for at, value in pairs if value is not None and math.isfinite(value))
 
 
 def _edges(
-    readings: Iterable[PerformanceReading | EstimateReading],
+    found: Iterable[WindowFinding[PerformanceFinding | EstimateFinding]],
 ) -> tuple[tuple[float, float, float], ...]:
+    bands = ((one.window.end.timestamp(), one.finding.measured) for one in found)
     return tuple(
-        (r.window_end.timestamp(), r.low, r.high)
-        for r in readings
-        if math.isfinite(r.low) and math.isfinite(r.high)
+        (at, band.low, band.high)
+        for at, band in bands
+        if math.isfinite(band.low) and math.isfinite(band.high)
     )
 
 
-def _drift_points(readings: Sequence[DriftReading], statistic: str) -> tuple[Point, ...]:
+def _drift_points(found: Iterable[WindowFinding[DriftFinding]], statistic: str) -> tuple[Point, ...]:
     return _points(
-        (r.window_end, r.value if r.statistic == statistic else r.statistics.get(statistic, math.nan))
-        for r in readings
+        (
+            one.window.end,
+            one.finding.value
+            if one.finding.statistic == statistic
+            else one.finding.statistics.get(statistic),
+        )
+        for one in found
     )
 
 

@@ -4,18 +4,18 @@ import csv
 import io
 import math
 from collections.abc import Iterator
-from datetime import datetime
 
+from pilothouse.domain.findings import EstimateFinding, PerformanceFinding, Window
 from pilothouse.domain.monitoring import MonitorView
 
 COLUMNS = (
-    "model", "target", "series", "window_start", "window_end", "rows", "value", "low", "high", "reference", "speaks",
+    "model", "target", "series", "window_start", "window_end", "rows", "value", "low", "high", "reference", "significant",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def series_csv(*views: MonitorView) -> str:
-    """Every reading of the views. Times are UTC (ISO 8601); a figure that is not there is empty.
+    """Every finding of the views. Times are UTC (ISO 8601); a figure that is not there is empty.
 
     A name that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, "CSV Injection").
     """
@@ -31,33 +31,36 @@ def series_csv(*views: MonitorView) -> str:
 
 def _rows(view: MonitorView) -> Iterator[list[object]]:
     for p in view.performance:
-        figures = map(_number, (p.value, p.low, p.high, p.reference))
-        yield [_text(p.metric), *_span(p.window_start, p.window_end), p.rows, *figures, int(p.speaks)]
+        figures = _figures(p.finding)
+        yield [_text(p.finding.metric), *_window(p.window), *figures, int(p.finding.significant)]
     for e in view.estimated:
-        figures = map(_number, (e.value, e.low, e.high, e.reference))
-        yield [f"{_text(e.metric)} estimated", *_span(e.window_start, e.window_end), e.rows, *figures, ""]
-    for feature, readings in view.drift.items():
-        for d in readings:
-            span = _span(d.window_start, d.window_end)
-            name = f"drift {d.statistic} of {feature}"
-            yield [name, *span, d.rows, _number(d.value), "", _number(d.threshold), "", int(d.speaks)]
-            yield [f"missing share of {feature}", *span, d.rows, _number(d.missing), "", "", "", ""]
-            yield [f"unseen share of {feature}", *span, d.rows, _number(d.unseen), "", "", "", ""]
+        yield [f"{_text(e.finding.metric)} estimated", *_window(e.window), *_figures(e.finding), ""]
+    for feature, found in view.drift.items():
+        for d in found:
+            window, drift = _window(d.window), d.finding
+            name = f"drift {drift.statistic} of {feature}"
+            verdict = int(drift.significant)
+            yield [name, *window, _number(drift.value), "", _number(drift.threshold), "", verdict]
+            yield [f"missing share of {feature}", *window, _number(drift.missing), "", "", "", ""]
+            yield [f"unseen share of {feature}", *window, _number(drift.unseen), "", "", "", ""]
     for t in view.traffic:
-        span = _span(t.window_start, t.window_end)
         for name, value in (
-            ("predictions", t.rows), ("requests", t.requests), ("errors", t.errors),
-            ("p50_ms", t.p50_ms), ("p95_ms", t.p95_ms), ("p99_ms", t.p99_ms),
+            ("predictions", t.window.rows), ("requests", t.finding.requests), ("errors", t.finding.errors),
+            ("p50_ms", t.finding.p50_ms), ("p95_ms", t.finding.p95_ms), ("p99_ms", t.finding.p99_ms),
         ):  # fmt: skip
-            yield [name, *span, t.rows, _number(value), "", "", "", ""]
+            yield [name, *_window(t.window), _number(value), "", "", "", ""]
 
 
-def _span(start: datetime, end: datetime) -> tuple[str, str]:
-    return start.isoformat(), end.isoformat()
+def _window(window: Window) -> tuple[str, str, int]:
+    return window.start.isoformat(), window.end.isoformat(), window.rows
 
 
-def _number(value: float) -> object:
-    return value if math.isfinite(value) else ""
+def _figures(finding: PerformanceFinding | EstimateFinding) -> list[object]:
+    return [_number(x) for x in (finding.value, finding.low, finding.high, finding.reference)]
+
+
+def _number(value: float | None) -> object:
+    return value if value is not None and math.isfinite(value) else ""
 
 
 def _text(text: str) -> str:

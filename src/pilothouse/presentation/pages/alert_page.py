@@ -3,14 +3,15 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from pilothouse.domain.alert_explanation import AlertExplanation, BinShare, FeatureVerdict, WindowVerdict
+from pilothouse.domain.alert_explanation import AlertExplanation, BinShare, ExplainedFeature, WindowVerdict
+from pilothouse.domain.findings import GiveAway
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, alert_cell
 from pilothouse.presentation.documents import BLANK, Line, aligned, pairs, section, text_line
 from pilothouse.presentation.texts import figure, time_text, window_text
 
-_BAR = 24
+_BAR = 18
 """Columns of a bar, its bound's mark included."""
 _SHARE_BAR = 12
 _FEATURES = 12
@@ -71,7 +72,9 @@ def _windows(why: AlertExplanation) -> list[Line]:
         return []
     known = [x for w in why.windows for x in (w.value, w.bound) if math.isfinite(x)]
     low, high = (min(0.0, *known), max(known)) if known else (0.0, 1.0)
-    if not why.higher_speaks and low >= 0:  # a metric near its reference: bars from zero would all look alike
+    if (
+        not why.higher_is_significant and low >= 0
+    ):  # a metric near its reference: bars from zero would all look alike
         low = max(0.0, min(known) - (high - min(known)))
     lines = [_window(w, low, high, why.fire) for w in why.windows]
     rule = (
@@ -83,15 +86,15 @@ def _windows(why: AlertExplanation) -> list[Line]:
 
 
 def _window(window: WindowVerdict, low: float, high: float, fire: int) -> Line:
-    if window.speaks:
-        verdict, tone = "▲ spoke", "warn"
-    elif not window.judged:
+    if window.significant:
+        verdict, tone = "▲ significant", "warn"
+    elif not window.window.judged:
         verdict, tone = "○ too few rows", "dim"
     else:
         verdict, tone = "● quiet", "good"
     mark = " ◀ fired" if window.fired else ""
     cells = (
-        Cell(f"{window_text(window.start, window.end):<20} ", "dim"),
+        Cell(f"{window_text(window.window.start, window.window.end):<20} ", "dim"),
         Cell(bar(window.value, window.bound, low, high, _BAR), _tone(tone)),
         Cell(f" {figure(window.value):>7}"),
         Cell(f" / {figure(window.bound):<6} ", "dim"),
@@ -119,8 +122,8 @@ def bar(value: float, bound: float, low: float, high: float, width: int) -> str:
     return "".join(drawn)
 
 
-def _features(features: Sequence[FeatureVerdict], looked_at: int) -> list[Line]:
-    """The features that speak, with what each carries."""
+def _features(features: Sequence[ExplainedFeature], looked_at: int) -> list[Line]:
+    """The features that are significant, with what each carries."""
     if not features:
         return []
     rows = [
@@ -129,9 +132,10 @@ def _features(features: Sequence[FeatureVerdict], looked_at: int) -> list[Line]:
             for t in ("feature", "statistic", "value", "threshold", "times", "p", "importance", "")
         ]
     ]
-    for f in features[:_FEATURES]:
+    for feature in features[:_FEATURES]:
+        f = feature.finding
         times = f"{f.value / f.threshold:.1f}×" if f.threshold else "–"
-        carried = f"{f.importance:.0%}" if f.importance is not None else "–"
+        carried = f"{feature.importance:.0%}" if feature.importance is not None else "–"
         rows.append(
             [
                 Cell(safe(f.feature), "strong"),
@@ -146,7 +150,7 @@ def _features(features: Sequence[FeatureVerdict], looked_at: int) -> list[Line]:
                         carried,
                     )
                 ),
-                Cell(safe(f.threshold_from), "dim"),
+                Cell(safe(feature.threshold_from), "dim"),
             ]
         )
     lines = aligned(rows, widest=18)
@@ -156,17 +160,16 @@ def _features(features: Sequence[FeatureVerdict], looked_at: int) -> list[Line]:
     return section("What moved", [*lines, text_line(words, "dim", hang=2)])
 
 
-def _telling(telling: Sequence[tuple[str, float, float]]) -> list[Line]:
+def _telling(telling: Sequence[GiveAway]) -> list[Line]:
     """What gives a drift of all features together away."""
     if not telling:
         return []
     rows = [[Cell(t, "dim") for t in ("feature", "shuffled costs", "alone", "")]]
-    most = max(max(drop for _, drop, _ in telling), 1e-9)
-    for name, drop, alone in telling[:_FEATURES]:
-        filled = round(max(drop, 0.0) / most * _SHARE_BAR)
-        rows.append(
-            [Cell(safe(name), "strong"), Cell(figure(drop)), Cell(figure(alone)), Cell("█" * filled, "info")]
-        )
+    most = max(max(one.drop for one in telling), 1e-9)
+    for one in telling[:_FEATURES]:
+        filled = round(max(one.drop, 0.0) / most * _SHARE_BAR)
+        figures = Cell(figure(one.drop)), Cell(figure(one.alone))
+        rows.append([Cell(safe(one.feature), "strong"), *figures, Cell("█" * filled, "info")])
     return section("What gives it away", aligned(rows, widest=22))
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pilothouse.domain.monitoring import DriftReading, MonitorView
+from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.records import AuditEntry, Job
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, sparkline
@@ -80,11 +80,6 @@ def audit_page(entry: AuditEntry) -> list[Line]:
     return [*section(f"Entry {entry.seq}", pairs(facts)), *section("Detail", detail)]
 
 
-def _of_threshold(reading: DriftReading) -> float:
-    """Windows may be judged by statistics of different units: their trend is that of the share of the threshold."""
-    return reading.value / reading.threshold if reading.threshold else 0.0
-
-
 def feature_table(view: MonitorView) -> Table:
     """Every feature with its newest drift, most drifted first."""
     columns = read_columns(
@@ -102,23 +97,24 @@ def feature_table(view: MonitorView) -> Table:
         ">KS !7",
     )
     rows = []
-    for feature, readings in view.drift.items():
-        if not readings:
+    for feature, found in view.drift.items():
+        if not found:
             continue
-        last = readings[-1]
+        last = found[-1].finding
         rows.append(
             Row(
                 feature,
                 (
                     cell(feature, "strong"),
-                    Cell("▲ drifts", "warn") if last.speaks else Cell("● quiet", "good"),
+                    Cell("▲ drifts", "warn") if last.significant else Cell("● quiet", "good"),
                     cell(last.statistic),
                     cell(figure(last.value)),
                     cell(figure(last.threshold), "dim"),
-                    Cell(sparkline([_of_threshold(r) for r in readings], 12), "info"),
+                    # windows may be judged by statistics of different units
+                    Cell(sparkline([one.finding.times_threshold for one in found], 12), "info"),
                     cell(f"{last.missing:.1%}", "warn" if last.missing else "dim"),
                     cell(f"{last.unseen:.1%}", "warn" if last.unseen else "dim"),
-                    cell(f"{last.rows:,}"),
+                    cell(f"{found[-1].window.rows:,}"),
                     *(cell(figure(last.statistics.get(name))) for name in ("psi", "js", "ks")),
                 ),
             )

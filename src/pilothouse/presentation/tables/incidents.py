@@ -150,7 +150,7 @@ def incident_story(incident: Incident, jobs: Sequence[Job], *, keys: bool = True
 def next_steps(incident: Incident, jobs: Sequence[Job], *, keys: bool = True) -> Iterator[str]:
     """What an operator does about it, the most useful first; with ``keys`` also which ones do it in the console."""
     if incident.status is AlertStatus.RESOLVED:
-        yield "Nothing: it is over. It opens anew if its monitors speak again."
+        yield "Nothing: it is over. It opens anew if its monitors find something significant again."
         return
     kinds = {alert.kind for alert in incident.telling}
     ended = [job for job in jobs if job.status.ended]

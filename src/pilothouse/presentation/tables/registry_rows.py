@@ -97,7 +97,7 @@ def target_table(states: Sequence[TargetState]) -> Table:
                 health_cell(s.health),
                 _live(s),
                 serving_cell(s),
-                cell(figure(s.performance.value) if s.performance else ""),
+                cell(figure(s.performance.finding.value) if s.performance else ""),
                 cell(f"{s.drifted}/{s.features}" if s.features else "", "warn" if s.drifted else ""),
                 cell(figure(s.p95_ms, 1)),
                 cell(f"{s.rows_last_window:,}" if s.rows_last_window else ""),

@@ -3,6 +3,7 @@
 import math
 
 from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.findings import PerformanceFinding, finite_or_none
 from pilothouse.domain.model_spec import Direction
 from pilothouse.statistics.performance.intervals import quantile
 
@@ -10,28 +11,53 @@ SMALLEST_LOSS = 0.01
 """Least fall of a metric that is better when higher that counts."""
 SMALLEST_RISE = 0.03
 """Least rise of a loss that counts, as a share of its reference value."""
-SPEAKS = 10.0
+SINGLE_WINDOW = 10.0
 """Multiple of the false alarm rate in which unchanged windows are found significantly worse; the rate itself is that
 of losses that need no second window."""
 
 
-def speaking_share(rate: float) -> float:
+def single_window_rate(rate: float) -> float:
     """Share of unchanged windows that are found significantly worse, at a false alarm ``rate``; at most 0.5."""
-    return min(SPEAKS * rate, 0.5)
+    return min(SINGLE_WINDOW * rate, 0.5)
 
 
-def performance_speaks(
+def judge_performance(
+    value: MetricValue,
+    reference: MetricValue,
+    direction: Direction,
+    *,
+    false_alarm_rate: float,
+    minimum_rows: int,
+    labelled_share: float,
+) -> tuple[PerformanceFinding, bool]:
+    """Finding about a window whose metric by outcomes is ``value``, and whether there is enough for a verdict."""
+    judged = value.rows >= minimum_rows and math.isfinite(value.value) and math.isfinite(reference.value)
+    finding = PerformanceFinding(
+        metric=value.metric,
+        value=finite_or_none(value.value),
+        low=finite_or_none(value.low),
+        high=finite_or_none(value.high),
+        reference=finite_or_none(reference.value),
+        reference_low=finite_or_none(reference.low),
+        reference_high=finite_or_none(reference.high),
+        labelled_share=labelled_share,
+        significant=judged and is_significantly_worse(value, reference, direction, false_alarm_rate),
+    )
+    return finding, judged
+
+
+def is_significantly_worse(
     reading: MetricValue, reference: MetricValue, direction: Direction, rate: float
 ) -> bool:
     """True where a window is significantly worse than its reference, and by at least SMALLEST_LOSS or SMALLEST_RISE.
     False where a value or the window's interval is NaN.
 
     One-sided z test of the difference, with both errors from their 95 % intervals over days
-    (``outcomes.realised_over_days``, ``TargetReference.performance``), at ``speaking_share(rate)``. The level is lax:
+    (``outcomes.realised_over_days``, ``TargetReference.performance``), at ``single_window_rate(rate)``. The level is lax:
     two weeks held out and four weeks watched are each known to some 0.05 of AUROC, and a strict one finds no decay
     that matters. One window is not yet an alarm: ask for k of the last n.
     """
-    return _is_worse(reading, reference, direction, speaking_share(rate))
+    return _is_worse(reading, reference, direction, single_window_rate(rate))
 
 
 def _is_worse(reading: MetricValue, reference: MetricValue, direction: Direction, share: float) -> bool:
@@ -45,15 +71,15 @@ def _is_worse(reading: MetricValue, reference: MetricValue, direction: Direction
 def performance_is_certain(
     reading: MetricValue, reference: MetricValue, direction: Direction, rate: float
 ) -> bool:
-    """True where the loss needs no second window: the test of ``performance_speaks`` at the false alarm ``rate`` itself."""
+    """True where the loss needs no second window: the test of ``is_significantly_worse`` at the false alarm ``rate`` itself."""
     return _is_worse(reading, reference, direction, min(rate, 0.5))
 
 
 def performance_bound(
     reading: MetricValue, reference: MetricValue, direction: Direction, rate: float
 ) -> float:
-    """Value beyond which ``performance_speaks`` calls the window worse; NaN where the window's interval is not known."""
-    allowed = max(_let_pass(reading, reference, direction, speaking_share(rate)))
+    """Value beyond which ``is_significantly_worse`` calls the window worse; NaN where the window's interval is not known."""
+    allowed = max(_let_pass(reading, reference, direction, single_window_rate(rate)))
     return reference.value - allowed * (1 if direction == "higher" else -1)
 
 

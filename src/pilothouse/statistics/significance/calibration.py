@@ -35,18 +35,18 @@ from pilothouse.statistics.profiles.specification import (
 from pilothouse.statistics.significance import null_windows
 from pilothouse.statistics.significance.overdispersion import (
     SHARE,
-    Wander,
-    wander_of_categories,
-    wander_of_numbers,
+    Overdispersion,
+    overdispersion_of_categories,
+    overdispersion_of_numbers,
 )
 from pilothouse.statistics.significance.sampling_null import (
-    Chance,
+    SamplingNull,
     at_rows,
-    chance_of,
-    chance_of_share,
     law_of,
     rank_laws,
     rank_laws_of_windows,
+    sampling_null_of,
+    sampling_null_of_share,
 )
 
 EFFECT = {
@@ -77,7 +77,7 @@ PRIOR = 60.0
 """Degrees of freedom of the sampling null's deviation where the windows are as far apart as sampling has them."""
 _FADES = 8
 """Exponent by which the sampling null's degrees of freedom fall with the distance of the windows over that of samples."""
-WANDERS = 1.2
+OVERDISPERSED = 1.2
 """Distance of the windows over that of samples above which a column is overdispersed, and compared with the recent past too."""
 FORM = 5
 """Version of a stored calibration's form; part of the key under which one is kept."""
@@ -91,8 +91,8 @@ class Null:
     of the deviation by ``rows`` of a window (increasing; the last entry also stands for more rows).
 
     ``windows`` is how many independent windows' worth of evidence lie behind them; ``recent`` says that windows were
-    compared with the recent past in place of the reference. ``chance`` is the sampling null of a stationary column's
-    statistic and ``wander`` the law of a part of an overdispersed column; either replaces the tuples, which may then be
+    compared with the recent past in place of the reference. ``sampling`` is the sampling null of a stationary column's
+    statistic and ``overdispersion`` the law of a part of an overdispersed column; either replaces the tuples, which may then be
     empty.
     """
 
@@ -103,13 +103,13 @@ class Null:
     freedom: tuple[float, ...]
     windows: float
     recent: bool = False
-    chance: Chance | None = None
-    wander: Wander | None = None
+    sampling: SamplingNull | None = None
+    overdispersion: Overdispersion | None = None
 
     def p_value(self, value: float, rows: int) -> float:
         """Probability of a value this large or larger in a window of ``rows`` rows while nothing has changed: Student's t on
-        the root scale, or the law of ``chance`` or ``wander``. NaN for NaN."""
-        law = self.chance or self.wander
+        the root scale, or the law of ``sampling`` or ``overdispersion``. NaN for NaN."""
+        law = self.sampling or self.overdispersion
         if law is not None:
             return law.p_value(self.statistic, value, rows)
         from scipy.special import stdtr
@@ -120,7 +120,7 @@ class Null:
     def value_at(self, p_value: float, rows: int) -> float:
         """Value that has this p-value in a window of ``rows`` rows; the inverse of ``p_value``, in the statistic's
         own unit."""
-        law = self.chance or self.wander
+        law = self.sampling or self.overdispersion
         if law is not None:
             return law.value_at(self.statistic, p_value, rows)
         from scipy.special import stdtrit
@@ -135,11 +135,13 @@ class Null:
         return _unrooted(self.statistic, self._at(rows)[0])
 
     @property
-    def wanders(self) -> bool:
-        """True where the reference's windows are more than WANDERS times as far apart as sampling has them (an overdispersed
-        column)."""
+    def overdispersed(self) -> bool:
+        """True where the reference's windows are more than OVERDISPERSED times as far apart as sampling has them."""
         # freedom is that of the windows plus PRIOR·ratio^-_FADES: what is left beside the windows' tells the ratio
-        return bool(self.freedom) and self.freedom[-1] - max(self.windows - 1, 1.0) < PRIOR * WANDERS**-_FADES
+        return (
+            bool(self.freedom)
+            and self.freedom[-1] - max(self.windows - 1, 1.0) < PRIOR * OVERDISPERSED**-_FADES
+        )
 
     def _at(self, rows: int) -> tuple[float, float, float]:
         mean, deviation, freedom = (
@@ -189,9 +191,9 @@ def calibrate(
             against_reference = _drift_nulls(
                 column, cells, days, windows, seed + i, recent=False, whole_reference=windows is whole
             )
-            wanders = any(null.wanders for null in against_reference)
+            overdispersed = any(null.overdispersed for null in against_reference)
             against_recent = (
-                _drift_nulls(column, cells, days, recent, seed + i, recent=True) if wanders else ()
+                _drift_nulls(column, cells, days, recent, seed + i, recent=True) if overdispersed else ()
             )
             columns[column.name] = (
                 *against_reference,
@@ -227,37 +229,37 @@ def _drift_nulls(
     whole = Histogram(days.counts[:, part].sum(axis=0), days.positions[:, part].sum(axis=0), 0, 0.0, 0.0)
     compared = int(np.median(null_windows.sums(windows.others, held)))
     if recent:
-        chance = [
-            null_windows.chance_values(column, whole, [size], seed, null_windows.RECENT * size)[0]
+        sampled = [
+            null_windows.sampled_values(column, whole, [size], seed, null_windows.RECENT * size)[0]
             for size in (*sizes, rows)
         ]
     else:
-        chance = null_windows.chance_values(column, whole, [*sizes, rows], seed, compared)
+        sampled = null_windows.sampled_values(column, whole, [*sizes, rows], seed, compared)
     # m windows with the autocorrelation ρ are worth m(1 − ρ)/(1 + ρ) independent ones (Bayley and Hammersley 1946).
     alike = 0.0 if recent else null_windows.likeness(column, cells, days, windows.length, seed)
     worth = max(windows.independent * (1 - alike) / (1 + alike), min(windows.independent, _FEWEST_WORTH))
     # It is the column that is overdispersed, not a statistic of it: the one that shows it most counts for all.
     apart = np.max(
         [
-            [_apart(name, v, drawn[name], worth) for v, drawn in zip(of_sizes, chance, strict=True)]
+            [_apart(name, v, drawn[name], worth) for v, drawn in zip(of_sizes, sampled, strict=True)]
             for name, of_sizes in values.items()
         ],
         axis=0,
     )
     nulls = tuple(
-        _null(name, (*sizes, rows), of_sizes, worth, [drawn[name] for drawn in chance], apart, recent=recent)
+        _null(name, (*sizes, rows), of_sizes, worth, [drawn[name] for drawn in sampled], apart, recent=recent)
         for name, of_sizes in values.items()
     )
     if recent or windows.independent <= null_windows.FEWEST:
         return nulls
     against = whole.present if whole_reference else compared
     laws = [
-        chance_of(
+        sampling_null_of(
             name,
             of_sizes[-1],
             windows.independent,
             alike,
-            [drawn[name] for drawn in chance],
+            [drawn[name] for drawn in sampled],
             (*sizes, rows),
             compared,
             against,
@@ -266,31 +268,31 @@ def _drift_nulls(
     ]
     sides = null_windows.sides_of(cells, days, windows)
     if all(law is not None for law in laws):
-        steady = [replace(null, chance=law) for null, law in zip(nulls, laws, strict=True)]
+        stationary = [replace(null, sampling=law) for null, law in zip(nulls, laws, strict=True)]
         if isinstance(column, CategoricalColumn):
-            return tuple(steady)
+            return tuple(stationary)
         ranks = rank_laws_of_windows(sides, windows.independent, against)
         if ranks is not None:
-            return _with_ranks(steady, ranks)
-    return *nulls, *_wander_nulls(column, sides, worth, against)
+            return _with_ranks(stationary, ranks)
+    return *nulls, *_overdispersed_nulls(column, sides, worth, against)
 
 
-def _wander_nulls(column: Column, sides: null_windows.Sides, worth: float, against: int) -> list[Null]:
+def _overdispersed_nulls(column: Column, sides: null_windows.Sides, worth: float, against: int) -> list[Null]:
     """Nulls of the parts of an overdispersed column: its categories' shares, or its location and scale."""
     if isinstance(column, CategoricalColumn):
-        of_shares = wander_of_categories(sides, worth, against)
+        of_shares = overdispersion_of_categories(sides, worth, against)
         parts = {SHARE: of_shares} if of_shares is not None else {}
     else:
-        parts = wander_of_numbers(sides, worth, against)
-    return [Null(name, (), (), (), (), worth, wander=part) for name, part in parts.items()]
+        parts = overdispersion_of_numbers(sides, worth, against)
+    return [Null(name, (), (), (), (), worth, overdispersion=part) for name, part in parts.items()]
 
 
-def _with_ranks(nulls: Sequence[Null], ranks: Mapping[str, Chance]) -> tuple[Null, ...]:
+def _with_ranks(nulls: Sequence[Null], ranks: Mapping[str, SamplingNull]) -> tuple[Null, ...]:
     """Nulls of a stationary column with those of its ranks, which tell what goes beyond the reference's range. So
     Wasserstein's distance is taken within it, where its null is known: that of samples of the reference, which lie there."""
     worth = nulls[0].windows
     own = [replace(n, statistic="within") if n.statistic == "wasserstein" else n for n in nulls]
-    return (*own, *(Null(name, (), (), (), (), worth, chance=law) for name, law in ranks.items()))
+    return (*own, *(Null(name, (), (), (), (), worth, sampling=law) for name, law in ranks.items()))
 
 
 def _quality_nulls(
@@ -312,37 +314,37 @@ def _quality_nulls(
         apart = _apart(name, share, drawn / size[0], windows.independent)
         null = _null(name, size, [share], windows.independent, [drawn / size[0]], [apart])
         if name == "missing" and windows.independent > null_windows.FEWEST:
-            null = replace(null, chance=chance_of_share(share, rows, windows.independent))
+            null = replace(null, sampling=sampling_null_of_share(share, rows, windows.independent))
         found.append(null)
     return tuple(found)
 
 
-def nulls_by_chance(column: Column, reference: Histogram, rows: int, seed: int = 0) -> tuple[Null, ...]:
+def sampling_nulls(column: Column, reference: Histogram, rows: int, seed: int = 0) -> tuple[Null, ...]:
     """Sampling nulls of a column's statistics in windows of ``rows`` rows, for a reference without days to learn from, as in
     classical two-sample tests. Empty where either side has fewer than FEWEST_ROWS values. Deterministic for a ``seed``."""
     if reference.present < FEWEST_ROWS or rows < FEWEST_ROWS:
         return ()
-    (values,) = null_windows.chance_values(column, reference, [rows], seed)
+    (values,) = null_windows.sampled_values(column, reference, [rows], seed)
     held = reference.present
     nulls = [
         replace(
             _null(name, (rows,), [drawn], float(null_windows.DRAWS), [drawn], [1.0]),
-            chance=law_of(name, [drawn], [rows], held, held),
+            sampling=law_of(name, [drawn], [rows], held, held),
         )
         for name, drawn in values.items()
     ]
-    if isinstance(column, CategoricalColumn) or any(null.chance is None for null in nulls):
+    if isinstance(column, CategoricalColumn) or any(null.sampling is None for null in nulls):
         return tuple(nulls)
     return _with_ranks(nulls, rank_laws(rank_scores(reference.counts), reference.counts, held))
 
 
-def _apart(statistic: str, windows: Floats, chance: Floats, worth: float) -> float:
+def _apart(statistic: str, windows: Floats, sampled: Floats, worth: float) -> float:
     """Ratio of the windows' distance to that of samples, in mean or deviation, whichever is larger; at least 1."""
-    (mean, deviation), (by_chance, spread) = (_moments(statistic, values) for values in (windows, chance))
+    (mean, deviation), (of_samples, spread) = (_moments(statistic, values) for values in (windows, sampled))
     own = max(worth - 1, 1.0)
     # The deviation of m windows has a standard error of about 1/√(2m) of itself: only what exceeds 1.5 of those counts.
     allowed = (1 + 1.5 / math.sqrt(2 * own)) / math.sqrt(1 + 1 / own)
-    return max(mean / max(by_chance, 1e-9), deviation / max(spread, 1e-9) / allowed, 1.0)
+    return max(mean / max(of_samples, 1e-9), deviation / max(spread, 1e-9) / allowed, 1.0)
 
 
 def _null(
@@ -350,20 +352,20 @@ def _null(
     rows: tuple[int, ...],
     values: Sequence[Floats],
     windows: float,
-    chance: Sequence[Floats],
+    sampled: Sequence[Floats],
     apart: Sequence[float],
     *,
     recent: bool = False,
 ) -> Null:
-    """Null of a statistic from its ``values`` on the windows by rows, and from those under sampling alone (``chance``),
+    """Null of a statistic from its ``values`` on the windows by rows, and from those under sampling alone (``sampled``),
     whose variances are pooled by their degrees of freedom (Smyth 2004); ``apart`` is what ``_apart`` gives."""
     means, deviations, freedoms = [], [], []
     own = max(windows - 1, 1.0)
-    for of_size, drawn, ratio in zip(values, chance, apart, strict=True):
+    for of_size, drawn, ratio in zip(values, sampled, apart, strict=True):
         mean, deviation = _moments(statistic, of_size)
         deviation *= math.sqrt(1 + 1 / own)  # Bessel's correction for as many windows as are independent
-        by_chance, spread = _moments(statistic, drawn)
-        prior, expected = PRIOR * ratio**-_FADES, spread * mean / max(by_chance, 1e-9)
+        of_samples, spread = _moments(statistic, drawn)
+        prior, expected = PRIOR * ratio**-_FADES, spread * mean / max(of_samples, 1e-9)
         pooled = math.sqrt((own * deviation**2 + prior * expected**2) / (own + prior))
         means.append(mean)
         # a share of rows may well not vary at all, so it has no least variation

@@ -5,8 +5,8 @@ from dataclasses import astuple
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.statistics.encoding import pack, unpack
 from pilothouse.statistics.significance.calibration import Calibration, Null
-from pilothouse.statistics.significance.overdispersion import Wander
-from pilothouse.statistics.significance.sampling_null import Chance
+from pilothouse.statistics.significance.overdispersion import Overdispersion
+from pilothouse.statistics.significance.sampling_null import SamplingNull
 
 
 def encode(calibration: Calibration) -> bytes:
@@ -21,8 +21,8 @@ def encode(calibration: Calibration) -> bytes:
                 null.freedom,
                 null.windows,
                 null.recent,
-                None if null.chance is None else astuple(null.chance),
-                None if null.wander is None else astuple(null.wander),
+                None if null.sampling is None else astuple(null.sampling),
+                None if null.overdispersion is None else astuple(null.overdispersion),
             ]
             for null in nulls
         ]
@@ -45,10 +45,10 @@ def decode(data: bytes) -> Calibration:
                     tuple(freedom),
                     float(windows),
                     bool(recent),
-                    None if chance is None else Chance.of_plain(chance),
-                    None if wander is None else Wander.of_plain(wander),
+                    None if sampling is None else SamplingNull.of_plain(sampling),
+                    None if overdispersion is None else Overdispersion.of_plain(overdispersion),
                 )
-                for name, rows, mean, spread, freedom, windows, recent, chance, wander in nulls
+                for name, rows, mean, spread, freedom, windows, recent, sampling, overdispersion in nulls
             )
             for column, nulls in header["columns"].items()
         }

@@ -23,7 +23,7 @@ WEIGHTS = {
     "js": 1.0,
 }
 """Weights of a stationary column's statistics in the rest of its level: a location shifts more often than anything else."""
-WANDER_WEIGHTS = WEIGHTS | {
+OVERDISPERSED_WEIGHTS = WEIGHTS | {
     "wasserstein": 2.0,
     "higher": 1.0,
     "lower": 1.0,
@@ -35,18 +35,18 @@ WANDER_WEIGHTS = WEIGHTS | {
 """Weights of the statistics of an overdispersed column, or of one that is judged by its recent past too."""
 CERTAIN = 0.1
 """Share of Bonferroni's bound up to which one window opens an alert by itself."""
-CERTAIN_OF_STEADY = 1.0
+CERTAIN_OF_STATIONARY = 1.0
 """The same share for a stationary column, whose null is known without extrapolation."""
 PROMISE = 0.1
 """Largest share of the rate at which one window opens an alert, however few columns there are: by default one false
 alert in 1,000 feature-windows."""
 
 
-def certain_level(steady: bool, rate: float, looked_at: int) -> float:
+def certain_level(stationary: bool, rate: float, looked_at: int) -> float:
     """p-value up to which one window opens an alert by itself, at a false alarm ``rate`` and with ``looked_at``
-    columns tested: Bonferroni's bound times CERTAIN (of a stationary column CERTAIN_OF_STEADY), at most PROMISE times
+    columns tested: Bonferroni's bound times CERTAIN (of a stationary column CERTAIN_OF_STATIONARY), at most PROMISE times
     the rate."""
-    return rate * min((CERTAIN_OF_STEADY if steady else CERTAIN) / max(looked_at, 1), PROMISE)
+    return rate * min((CERTAIN_OF_STATIONARY if stationary else CERTAIN) / max(looked_at, 1), PROMISE)
 
 
 def benjamini_hochberg(p_values: Sequence[float], rate: float) -> float:

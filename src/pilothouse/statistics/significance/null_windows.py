@@ -275,7 +275,7 @@ def sums(members: Ints, of_days: Ints) -> Ints:
     return product
 
 
-def chance_values(
+def sampled_values(
     column: Column, reference: Histogram, rows: Sequence[int], seed: int, against: int | None = None
 ) -> list[dict[str, Floats]]:
     """Values of each distance under sampling alone, for each number of ``rows``: float64[draws] of samples of so many

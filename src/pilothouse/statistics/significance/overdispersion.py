@@ -32,9 +32,9 @@ _LEAST_VARIANCE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Wander:
+class Overdispersion:
     """Law of the moves of an overdispersed column's parts. Of each part: the ``mean``, the ``variance`` of a single
-    row, and ``wanders``, the variance between windows beyond that of sampling.
+    row, and ``excess``, the variance between windows beyond that of sampling.
 
     For categories, whose ``bins`` are named, the mean is their share in the reference; for a location or a scale,
     with no bins, how far windows lie from the reference on average: a week of an overdispersed location is narrower
@@ -45,7 +45,7 @@ class Wander:
     bins: tuple[int, ...]
     mean: tuple[float, ...]
     variance: tuple[float, ...]
-    wanders: tuple[float, ...]
+    excess: tuple[float, ...]
     windows: float
     against: int
 
@@ -87,11 +87,11 @@ class Wander:
         return self.mean[0] if statistic in ("higher", "wider") else -self.mean[0]
 
     @classmethod
-    def of_plain(cls, fields: Sequence[Any]) -> "Wander":
+    def of_plain(cls, fields: Sequence[Any]) -> "Overdispersion":
         """Law from the fields that ``dataclasses.astuple`` gave, lists for tuples. Raises TypeError or ValueError for
         others."""
-        bins, mean, variance, wanders, windows, against = fields
-        return cls(tuple(bins), tuple(mean), tuple(variance), tuple(wanders), float(windows), int(against))
+        bins, mean, variance, excess, windows, against = fields
+        return cls(tuple(bins), tuple(mean), tuple(variance), tuple(excess), float(windows), int(against))
 
     @property
     def _freedom(self) -> float:
@@ -104,11 +104,11 @@ class Wander:
 
     def _usual(self, part: int, rows: int) -> float:
         """Standard deviation of a part's move in windows of ``rows`` rows."""
-        chance = self.variance[part] * (1 / rows + 1 / self.against)
-        return math.sqrt(max(self.wanders[part] + chance, _LEAST_VARIANCE))
+        sampling = self.variance[part] * (1 / rows + 1 / self.against)
+        return math.sqrt(max(self.excess[part] + sampling, _LEAST_VARIANCE))
 
 
-def wander_of_numbers(sides: Sides, worth: float, against: int) -> dict[str, Wander]:
+def overdispersion_of_numbers(sides: Sides, worth: float, against: int) -> dict[str, Overdispersion]:
     """Law of location ("higher", "lower") and scale ("wider", "narrower") of an overdispersed number, by statistic;
     empty where ``scatter`` gives none. The reference's windows are ``worth`` so many independent ones; new windows
     are compared with ``against`` rows.
@@ -121,20 +121,20 @@ def wander_of_numbers(sides: Sides, worth: float, against: int) -> dict[str, Wan
     if laws is None:
         return {}
     here, there = (level_and_spread(scores, share) for share in sides.shares)
-    found: dict[str, Wander] = {}
+    found: dict[str, Overdispersion] = {}
     for i, names in enumerate((("higher", "lower"), ("wider", "narrower"))):
         variance = laws[i].deviation ** 2
         moves = here[i] - there[i]
         rule = float(moves.mean())
-        by_itself = float(_beyond_chance(moves - rule, np.array(variance), sides))
-        one = Wander((), (rule,), (variance,), (by_itself,), worth, against)
+        by_itself = float(_beyond_sampling(moves - rule, np.array(variance), sides))
+        one = Overdispersion((), (rule,), (variance,), (by_itself,), worth, against)
         found |= dict.fromkeys(names, one)
     return found
 
 
-def wander_of_categories(sides: Sides, worth: float, against: int) -> Wander | None:
+def overdispersion_of_categories(sides: Sides, worth: float, against: int) -> Overdispersion | None:
     """Law of the shares of the most frequent categories of an overdispersed column; None where fewer than two have
-    FEWEST_HITS rows in the median window. ``worth``, ``against`` and the method are those of ``wander_of_numbers``."""
+    FEWEST_HITS rows in the median window. ``worth``, ``against`` and the method are those of ``overdispersion_of_numbers``."""
     share = sides.reference / sides.reference.sum()
     rows = float(np.median(sides.rows[0]))
     frequent = np.argsort(share, kind="stable")[::-1][:MOST_CATEGORIES]
@@ -143,14 +143,14 @@ def wander_of_categories(sides: Sides, worth: float, against: int) -> Wander | N
         return None
     here, there = (side[:, bins] for side in sides.shares)
     variance = share[bins] * (1 - share[bins])
-    by_itself = _beyond_chance(here - there, variance, sides)
-    mean, of_rows, wanders = (tuple(map(float, values)) for values in (share[bins], variance, by_itself))
-    return Wander(tuple(map(int, bins)), mean, of_rows, wanders, worth, against)
+    by_itself = _beyond_sampling(here - there, variance, sides)
+    mean, of_rows, excess = (tuple(map(float, values)) for values in (share[bins], variance, by_itself))
+    return Overdispersion(tuple(map(int, bins)), mean, of_rows, excess, worth, against)
 
 
-def _beyond_chance(moves: Floats, variance: Floats, sides: Sides) -> Floats:
+def _beyond_sampling(moves: Floats, variance: Floats, sides: Sides) -> Floats:
     """Mean square of moves float64[windows, ...] less the sampling variance for rows of this ``variance``
     float64[...], at least 0."""
     rows, held = sides.rows
-    by_chance = np.multiply.outer(1 / rows + 1 / held, variance)
-    return np.asarray(np.maximum((moves**2 - by_chance).mean(axis=0), 0.0), np.float64)
+    by_sampling = np.multiply.outer(1 / rows + 1 / held, variance)
+    return np.asarray(np.maximum((moves**2 - by_sampling).mean(axis=0), 0.0), np.float64)

@@ -1,9 +1,9 @@
 """Verdicts on a window's data quality: rows that are missing, categories that the reference does not hold."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from pilothouse.domain.figure_context import Grounds
+from pilothouse.domain.findings import Grounds, QualityFinding
 from pilothouse.statistics.profiles.profile import Histogram, Profile, histogram
 from pilothouse.statistics.profiles.specification import CategoricalColumn, Column, ProfileSpecification
 from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS, Calibration, Null
@@ -17,21 +17,6 @@ from pilothouse.statistics.significance.multiplicity import (
     needed,
 )
 from pilothouse.statistics.significance.sampling_null import ShareTail, share_tail
-
-
-@dataclass(frozen=True, slots=True)
-class QualityJudgement:
-    """The verdict on the share of rows of one window that are ``missing``, or of categories ``unseen`` in the reference; of its
-    last windows together where ``grounds.together`` says so."""
-
-    feature: str
-    fault: str
-    value: float
-    reference: float
-    threshold: float
-    p_value: float
-    speaks: bool
-    grounds: Grounds = field(default_factory=Grounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +74,7 @@ def judge_quality(
     lasting: Profile | None = None,
     false_alarm_rate: float = 0.01,
     ignore: Collection[str] = (),
-) -> list[QualityJudgement]:
+) -> list[QualityFinding]:
     """Verdicts on each feature's share of missing rows, and on each categorical feature's share of unseen categories,
     in the specification's order. Shares are of all rows, 0 to 1. Features in ``ignore``, with fewer than FEWEST_ROWS
     rows now, or without a reference row are left out.
@@ -111,15 +96,15 @@ def judge_quality(
             for fault, before, after in _faults(column, base, now)
         ]
     found = [
-        _look(*one, certain_level(_is_steady(one[-1]), false_alarm_rate, len(counted))) for one in counted
+        _look(*one, certain_level(_is_stationary(one[-1]), false_alarm_rate, len(counted))) for one in counted
     ]
     critical = benjamini_hochberg([look.heavy for look in found], false_alarm_rate)
     ranked = sorted(look.heavy for look in found)
     return [_judged(look, critical, 1 + ranked.index(look.heavy), len(found)) for look in found]
 
 
-def _is_steady(null: Null | None) -> bool:
-    return null is not None and null.chance is not None
+def _is_stationary(null: Null | None) -> bool:
+    return null is not None and null.sampling is not None
 
 
 def _look(
@@ -133,7 +118,7 @@ def _look(
 ) -> _Looked:
     share = before[0] / before[1]
     now = _count(before, after, null)
-    if last is None or not _is_steady(null):
+    if last is None or not _is_stationary(null):
         return _Looked(feature, fault, share, null, now, 1, 1, (), certain)
     together = _count(before, (last.missing, last.rows), null)
     lasts = together.share - share >= EFFECT[fault] and now.p_value <= LEANS
@@ -146,7 +131,7 @@ def _look(
 
 def _count(before: tuple[int, int], after: tuple[int, int], null: Null | None) -> _Count:
     hits, rows = after
-    law = null.chance if null is not None else None
+    law = null.sampling if null is not None else None
     tail = share_tail(*before, rows, law.beyond * rows / law.at if law is not None else 0.0)
     p_value = tail.p_value(hits)
     if null is not None and law is None:
@@ -154,29 +139,35 @@ def _count(before: tuple[int, int], after: tuple[int, int], null: Null | None) -
     return _Count(hits, rows, tail, p_value)
 
 
-def _judged(look: _Looked, critical: float, rank: int, looked_at: int) -> QualityJudgement:
+def _judged(look: _Looked, critical: float, rank: int, looked_at: int) -> QualityFinding:
     level = critical if look.together == 1 else min(critical, look.certain)
     level = needed(level, look.weights[0], look.others, look.weights[1:])
     null, count = look.null, look.count
     calibrated = count.law.share_at(level)
-    if null is not None and null.chance is None:
+    if null is not None and null.sampling is None:
         calibrated = max(calibrated, null.value_at(level, count.rows))
     threshold = max(look.reference + EFFECT[look.fault], calibrated)
-    speaks = look.heavy <= critical
-    grounds = Grounds(
-        EFFECT[look.fault],
-        calibrated,
-        null.usual(null.rows[-1]) if null is not None else look.reference,
-        null.windows if null is not None and null.chance is None else 0.0,
-        look.made,
-        critical,
-        rank,
-        looked_at,
-        speaks and look.p_value <= look.certain,
-        look.together,
-    )
-    return QualityJudgement(
-        look.feature, look.fault, count.share, look.reference, threshold, look.p_value, speaks, grounds
+    significant = look.heavy <= critical
+    return QualityFinding(
+        feature=look.feature,
+        fault=look.fault,
+        value=count.share,
+        reference=look.reference,
+        threshold=threshold,
+        p_value=look.p_value,
+        significant=significant,
+        grounds=Grounds(
+            effect=EFFECT[look.fault],
+            calibrated=calibrated,
+            usual=null.usual(null.rows[-1]) if null is not None else look.reference,
+            blocks=null.windows if null is not None and null.sampling is None else 0.0,
+            tests=look.made,
+            level=critical,
+            rank=rank,
+            looked_at=looked_at,
+            certain=significant and look.p_value <= look.certain,
+            together=look.together,
+        ),
     )
 
 

@@ -37,12 +37,12 @@ DRAWN = ("js", "wasserstein")
 """Statistics whose law takes samples; that of ``ks`` is known without."""
 _POWER = 0.4
 """Exponent under which Wasserstein's distance is taken as Pearson III."""
-_STEADY = 2.0
+_STATIONARY = 2.0
 """Standard errors by which windows may lie farther apart than sampling has them and still count as stationary."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
+class SamplingNull:
     """Sampling null of one statistic v. ``against`` is the reference's rows; ``rows`` (increasing) are those of
     samples with the ``mean`` and ``deviation`` of v²·n (js) or (v·√n)^0.4 (Wasserstein's), n being ``_worth`` rows;
     ``skew`` is that of all of them.
@@ -95,7 +95,7 @@ class Chance:
         return float(spread * max(mean + z * deviation, 0.0) ** (1 / _POWER) / math.sqrt(size))
 
     @classmethod
-    def of_plain(cls, fields: Sequence[Any]) -> "Chance":
+    def of_plain(cls, fields: Sequence[Any]) -> "SamplingNull":
         """Sampling null from the fields that ``dataclasses.astuple`` gave, lists for tuples. Raises TypeError or
         ValueError for others."""
         against, rows, mean, deviation, skew, beyond, at = fields
@@ -116,7 +116,7 @@ class Chance:
         return math.sqrt(1 + self.beyond * rows / self.at)
 
 
-def chance_of(
+def sampling_null_of(
     statistic: str,
     windows: Floats,
     independent: float,
@@ -125,7 +125,7 @@ def chance_of(
     rows: Sequence[int],
     compared: int,
     against: int,
-) -> Chance | None:
+) -> SamplingNull | None:
     """Sampling null of a statistic, where its values on the reference's ``windows`` float64[windows] (``independent``
     of them) are no larger than those ``drawn`` by sampling and neighbours do not resemble each other (``alike``, from
     ``null_windows.likeness``); else None. The weeks of a timetable may lie closer together than samples do and still
@@ -133,16 +133,16 @@ def chance_of(
 
     ``drawn`` has samples float64[draws] for each of ``rows``, the last being the windows', against ``compared`` rows;
     the law is for windows compared with ``against`` rows. Values that are not finite are left out. Own construction:
-    both tests allow _STEADY standard errors.
+    both tests allow _STATIONARY standard errors.
     """
-    own, by_chance = (v[np.isfinite(v)] ** 2 for v in (windows, drawn[-1]))
-    expected = float(by_chance.mean()) if by_chance.size else 0.0
+    own, of_samples = (v[np.isfinite(v)] ** 2 for v in (windows, drawn[-1]))
+    expected = float(of_samples.mean()) if of_samples.size else 0.0
     if not own.size or expected <= 0:
         return None
     beyond = float(own.mean()) / expected - 1
-    variation = float(by_chance.std()) / expected
-    error = variation * math.sqrt(1 / independent + 1 / by_chance.size)
-    if beyond > _STEADY * error or alike > _STEADY * variation / math.sqrt(independent - 1):
+    variation = float(of_samples.std()) / expected
+    error = variation * math.sqrt(1 / independent + 1 / of_samples.size)
+    if beyond > _STATIONARY * error or alike > _STATIONARY * variation / math.sqrt(independent - 1):
         return None
     law = law_of(statistic, drawn, rows, compared, against)
     return None if law is None else replace(law, beyond=max(beyond, 0.0), at=rows[-1])
@@ -150,11 +150,11 @@ def chance_of(
 
 def law_of(
     statistic: str, drawn: Sequence[Floats], rows: Sequence[int], compared: int, against: int
-) -> Chance | None:
+) -> SamplingNull | None:
     """Sampling null of a statistic from samples ``drawn`` (float64[draws]) of each of ``rows``, by the moments that
-    the module names; None where all samples are the same. ``compared`` and ``against`` are as for ``chance_of``."""
+    the module names; None where all samples are the same. ``compared`` and ``against`` are as for ``sampling_null_of``."""
     if statistic not in DRAWN:
-        return Chance(against)
+        return SamplingNull(against)
     means, deviations, cubes = [], [], []
     for size, values in zip(rows, drawn, strict=True):
         n = _worth(size, compared)
@@ -167,18 +167,18 @@ def law_of(
         cubes.append(float((((scaled - mean) / deviation) ** 3).mean()))
     skew = float(np.mean(cubes)) if statistic == "wasserstein" else 0.0
     means, deviations = _smooth(rows, means), _smooth(rows, deviations)
-    return Chance(against, tuple(rows), tuple(means), tuple(deviations), skew)
+    return SamplingNull(against, tuple(rows), tuple(means), tuple(deviations), skew)
 
 
-def rank_laws(scores: RankScores, reference: Ints, against: int) -> dict[str, Chance]:
+def rank_laws(scores: RankScores, reference: Ints, against: int) -> dict[str, SamplingNull]:
     """Sampling nulls of RANKS in a column by name, from its reference's counts int64[bins], which must not all be 0,
     for windows compared with ``against`` rows; empty where ``scatter`` gives none."""
     scattered = scatter(scores, reference)
     if scattered is None:
         return {}
 
-    def law(of: Scatter) -> Chance:
-        return Chance(against, (1,), (of.of_level,), (of.deviation,), of.skew)
+    def law(of: Scatter) -> SamplingNull:
+        return SamplingNull(against, (1,), (of.of_level,), (of.deviation,), of.skew)
 
     level, spread = map(law, scattered)
     return {
@@ -186,13 +186,13 @@ def rank_laws(scores: RankScores, reference: Ints, against: int) -> dict[str, Ch
         "lower": level,
         "wider": spread,
         "narrower": spread,
-        "outside": Chance(against, (1,), (0.0,), (0.0,)),
+        "outside": SamplingNull(against, (1,), (0.0,), (0.0,)),
     }
 
 
-def rank_laws_of_windows(sides: Sides, independent: float, against: int) -> dict[str, Chance] | None:
+def rank_laws_of_windows(sides: Sides, independent: float, against: int) -> dict[str, SamplingNull] | None:
     """Sampling nulls of RANKS, where the reference's windows (``independent`` of them) lie no farther from what they
-    are compared with than sampling has it, in location and in scale, within _STEADY standard errors of a mean of
+    are compared with than sampling has it, in location and in scale, within _STATIONARY standard errors of a mean of
     squares; else None. Empty where ``scatter`` gives none."""
     scores = rank_scores(sides.reference)
     laws = rank_laws(scores, sides.reference, against)
@@ -204,7 +204,7 @@ def rank_laws_of_windows(sides: Sides, independent: float, against: int) -> dict
     for i, name in enumerate(("higher", "wider")):
         expected = laws[name].deviation[0] ** 2 * (1 / rows + 1 / held)
         beyond.append(float(np.mean((here[i] - there[i]) ** 2 / expected)) - 1)
-        if beyond[-1] > _STEADY * math.sqrt(2 / independent):
+        if beyond[-1] > _STATIONARY * math.sqrt(2 / independent):
             return None
     of_level, of_spread = (max(x, 0.0) for x in beyond)
     at = max(int(np.median(rows)), 1)
@@ -214,19 +214,19 @@ def rank_laws_of_windows(sides: Sides, independent: float, against: int) -> dict
     }
 
 
-def chance_of_share(shares: Floats, rows: Ints, independent: float) -> Chance | None:
+def sampling_null_of_share(shares: Floats, rows: Ints, independent: float) -> SamplingNull | None:
     """Sampling null of a share of rows, from the ``shares`` float64[windows] of the reference's windows with ``rows``
-    int64[windows]; None where they scatter more than the binomial distribution has it, by more than _STEADY standard
+    int64[windows]; None where they scatter more than the binomial distribution has it, by more than _STATIONARY standard
     errors of Pearson's dispersion. A share of 0 or 1 throughout, or no windows, counts as stationary."""
     total = float(rows.sum())
     share = float((shares * rows).sum()) / total if total else 0.0
     at = max(int(np.median(rows)), 1) if rows.size else 1
     if not rows.size or not 0 < share < 1:
-        return Chance(0, at=at)
+        return SamplingNull(0, at=at)
     squares = (shares - share) ** 2 * rows / (share * (1 - share))
     beyond = float(squares.mean()) * independent / (independent - 1) - 1
     error = math.sqrt(2 / (independent - 1))
-    return Chance(0, beyond=max(beyond, 0.0), at=at) if beyond <= _STEADY * error else None
+    return SamplingNull(0, beyond=max(beyond, 0.0), at=at) if beyond <= _STATIONARY * error else None
 
 
 def at_rows(known: Sequence[int], rows: int, values: Sequence[float]) -> float:

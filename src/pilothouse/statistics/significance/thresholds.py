@@ -12,10 +12,10 @@ change*. Its tests reuse rows of windows before, so it is significant only where
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pilothouse.domain.figure_context import Grounds
+from pilothouse.domain.findings import DriftFinding, Grounds
 from pilothouse.statistics.distances import drift
 from pilothouse.statistics.distances.window_drift import PreparedReference, prepare, window_drift
 from pilothouse.statistics.profiles.profile import Profile, histogram, present_rows
@@ -28,7 +28,7 @@ from pilothouse.statistics.significance.multiplicity import (
     LASTING,
     LASTS,
     LEANS,
-    WANDER_WEIGHTS,
+    OVERDISPERSED_WEIGHTS,
     WEIGHTS,
     benjamini_hochberg,
     certain_level,
@@ -36,12 +36,10 @@ from pilothouse.statistics.significance.multiplicity import (
     needed,
 )
 from pilothouse.statistics.significance.overdispersion import SHARE
-from pilothouse.statistics.significance.quality import QualityJudgement, judge_quality
+from pilothouse.statistics.significance.quality import judge_quality
 
 __all__ = [
     "Calibration",
-    "DriftJudgement",
-    "QualityJudgement",
     "calibrate",
     "judge",
     "judge_quality",
@@ -58,30 +56,6 @@ _DISTANCES = ("ks", "wasserstein", "within", "js")
 
 
 @dataclass(frozen=True, slots=True)
-class DriftJudgement:
-    """The verdict on one column (or "score") of one window.
-
-    ``statistic``, ``value`` and ``threshold`` are of the test that says most; ``p_value`` counts all of the column's.
-    ``speaks``: the value reached the threshold, which Benjamini–Hochberg sets over all columns together. A column without
-    usable rows has an empty ``statistic``, does not speak, and shows in ``missing``. ``compared_with`` is "reference" or
-    "recent" (the days just before the window: a sudden change), where the statistic's name begins with RECENT_PREFIX. A name
-    that begins with LASTING_PREFIX is of the last windows together.
-    """
-
-    feature: str
-    statistic: str
-    value: float
-    threshold: float
-    p_value: float
-    speaks: bool
-    statistics: dict[str, float]
-    missing: float
-    unseen: float
-    compared_with: str = "reference"
-    grounds: Grounds = field(default_factory=Grounds)
-
-
-@dataclass(frozen=True, slots=True)
 class _Test:
     """Test of one statistic of a column against one thing that it is compared with."""
 
@@ -90,7 +64,8 @@ class _Test:
     rows: int
     """Rows by which the null is read: those of the window, or fewer where the recent past is short of rows."""
     p_value: float
-    by_chance: bool
+    sampled: bool
+    """The reference has no days to learn from: its null is the sampling null alone."""
     lasting: bool = False
     weight: float = 1.0
     """Share of the column's level."""
@@ -113,7 +88,7 @@ class _Looked:
 
     tests: list[_Test]
     made: int
-    by_chance: bool
+    laws_known: bool
     """Every test has a sampling null, which is known far into its tail."""
     certain: float
 
@@ -122,17 +97,17 @@ class _Looked:
         """p-value of the column: its tests' smallest over its weight (Bonferroni), or their harmonic mean where all
         have sampling nulls."""
         worth = _worth(self.tests)
-        if self.by_chance:
+        if self.laws_known:
             return harmonic([t.p_value for t in worth], [t.weight for t in worth])
         return min(1.0, *(t.p_value / t.weight for t in worth))
 
     def value_needed(self, test: _Test, level: float) -> float:
         """Value of a test at which the column's p-value is ``level``."""
-        if not self.by_chance:
+        if not self.laws_known:
             return test.null.value_at(level * test.weight, test.rows)
         others = [t for t in _worth(self.tests) if t is not test]
         p_value = needed(level, test.weight, [t.p_value for t in others], [t.weight for t in others])
-        if self.p_value <= level:  # several tests that are less than certain may speak together
+        if self.p_value <= level:  # several tests that are less than certain may be significant together
             p_value = max(p_value, test.p_value)
         return test.null.value_at(p_value, test.rows)
 
@@ -165,7 +140,7 @@ def judge(
     lasting: Profile | None = None,
     false_alarm_rate: float = 0.01,
     ignore: Collection[str] = (),
-) -> list[DriftJudgement]:
+) -> list[DriftFinding]:
     """Verdicts on the drift of every column and the score of a window, in the specification's order.
 
     ``reference`` holds the training rows' features and the hold-out's score (``TargetReference.profile``); ``recent``
@@ -176,7 +151,7 @@ def judge(
     """
     prepared = _prepared(specification, reference)
     shown = window_drift(prepared, current)
-    together = window_drift(prepared, lasting) if lasting is not None and _any_steady(calibration) else {}
+    together = window_drift(prepared, lasting) if lasting is not None and _any_stationary(calibration) else {}
     window = _Window(
         specification,
         reference,
@@ -190,8 +165,8 @@ def judge(
     found: list[tuple[str, _Looked]] = []
     for column in specification.columns:
         nulls = calibration.columns.get(column.name, ())
-        steady = any(null.chance is not None for null in nulls if null.statistic not in FAULTS)
-        certain = certain_level(steady, false_alarm_rate, looked_at)
+        stationary = any(null.sampling is not None for null in nulls if null.statistic not in FAULTS)
+        certain = certain_level(stationary, false_alarm_rate, looked_at)
         found.append((column.name, _look_at(window, column, nulls, shown[column.name], certain)))
     p_values = {name: look.p_value for name, look in found if look.tests and name not in ignore}
     # A small drift that is certain with many rows must not ease the bound of the others: it counts among them with p = 1.
@@ -217,10 +192,10 @@ def _look_at(
     if window.together:
         last = _lasting(nulls, window.rows_together[column.name], window.together[column.name], tests)
         statistics |= {test.name: test.value for test in last}
-    by_chance = all(t.null.chance is not None for t in tests)
-    weights = WEIGHTS if by_chance else WANDER_WEIGHTS
+    laws_known = all(t.null.sampling is not None for t in tests)
+    weights = WEIGHTS if laws_known else OVERDISPERSED_WEIGHTS
     tests, last = _weighed(tests, weights, 1 - LASTS if last else 1.0), _weighed(last, weights, LASTS)
-    look = _Looked(tests, len(tests) + len(last), by_chance, certain)
+    look = _Looked(tests, len(tests) + len(last), laws_known, certain)
     with_last = replace(look, tests=[*tests, *last])
     return with_last if any(t.large for t in last) and with_last.p_value <= certain else look
 
@@ -230,8 +205,8 @@ def _prepared(specification: ProfileSpecification, reference: Profile) -> Prepar
     return prepare(specification, reference)
 
 
-def _any_steady(calibration: Calibration) -> bool:
-    return any(null.chance is not None for nulls in calibration.columns.values() for null in nulls)
+def _any_stationary(calibration: Calibration) -> bool:
+    return any(null.sampling is not None for nulls in calibration.columns.values() for null in nulls)
 
 
 def _against_reference(
@@ -240,12 +215,12 @@ def _against_reference(
     """Tests of a window against the reference; by sampling alone where the calibration has no null of the column."""
     rows = window.rows[column.name]
     own = [n for n in nulls if n.statistic not in FAULTS and not n.recent]
-    by_chance = not own
-    if by_chance:
+    sampled = not own
+    if sampled:
         base = histogram(window.specification, window.reference, column.name)
-        own = list(calibrations.nulls_by_chance(column, base, rows))
+        own = list(calibrations.sampling_nulls(column, base, rows))
     return [
-        _Test(n, statistics[n.statistic], rows, n.p_value(statistics[n.statistic], rows), by_chance)
+        _Test(n, statistics[n.statistic], rows, n.p_value(statistics[n.statistic], rows), sampled)
         for n in own
         if n.statistic in statistics and rows >= FEWEST_ROWS
     ]
@@ -254,7 +229,7 @@ def _against_reference(
 def _shares(window: _Window, column: Column, nulls: Sequence[Null]) -> dict[str, float]:
     """Value of SHARE where the column is overdispersed, so that the usual deviation of each share is known; else
     nothing."""
-    parts = [null.wander for null in nulls if null.statistic == SHARE]
+    parts = [null.overdispersion for null in nulls if null.statistic == SHARE]
     if not parts or parts[0] is None:
         return {}
     return {SHARE: parts[0].share(histogram(window.specification, window.current, column.name).counts)}
@@ -315,7 +290,7 @@ def _lasting(
             True,
         )
         for n in nulls
-        if n.chance is not None and n.statistic in statistics and n.statistic not in FAULTS
+        if n.sampling is not None and n.statistic in statistics and n.statistic not in FAULTS
     ]
 
 
@@ -336,45 +311,54 @@ def _judgement(
     look: _Looked,
     critical: float,
     ranks: Mapping[str, int],
-) -> DriftJudgement:
+) -> DriftFinding:
     missing, unseen = statistics["missing"], statistics["unseen"]
     shown = {k: v for k, v in statistics.items() if k not in FAULTS}
     tests = look.tests
     if not tests:
-        return DriftJudgement(name, "", 0.0, 0.0, 1.0, False, shown, missing, unseen)
+        return DriftFinding(
+            feature=name,
+            statistic="",
+            value=0.0,
+            threshold=0.0,
+            p_value=1.0,
+            significant=False,
+            statistics=shown,
+            missing=missing,
+            unseen=unseen,
+        )
     p_value = look.p_value
-    speaks = name in ranks and p_value <= critical and look.large
+    significant = name in ranks and p_value <= critical and look.large
     said = _worth(tests)
-    if not speaks:  # a chart of quiet windows stays with one comparison, and a figure that has no direction
+    if (
+        not significant
+    ):  # a chart of quiet windows stays with one comparison, and a figure that has no direction
         of_reference = [t for t in tests if not t.null.recent]
         said = [t for t in of_reference if t.null.statistic in _DISTANCES] or of_reference or said
     test = min(said, key=lambda t: t.p_value / t.weight)
     effect = EFFECT[test.null.statistic]
     calibrated = look.value_needed(test, min(critical, look.certain) if test.lasting else critical)
-    grounds = Grounds(
-        effect,
-        calibrated,
-        test.null.usual(test.rows),
-        0.0 if test.by_chance or test.null.chance is not None else test.null.windows,
-        look.made,
-        critical,
-        ranks.get(name, 0),
-        max(len(ranks), 1),
-        speaks and p_value <= look.certain,
-        LASTING if test.lasting else 1,
-    )
-    compared_with = "recent" if test.null.recent else "reference"
-    threshold = max(calibrated, effect)
-    return DriftJudgement(
-        name,
-        test.name,
-        test.value,
-        threshold,
-        p_value,
-        speaks,
-        shown,
-        missing,
-        unseen,
-        compared_with,
-        grounds,
+    return DriftFinding(
+        feature=name,
+        statistic=test.name,
+        value=test.value,
+        threshold=max(calibrated, effect),
+        p_value=p_value,
+        significant=significant,
+        statistics=shown,
+        missing=missing,
+        unseen=unseen,
+        compared_with="recent" if test.null.recent else "reference",
+        grounds=Grounds(
+            effect=effect,
+            calibrated=calibrated,
+            usual=test.null.usual(test.rows),
+            blocks=0.0 if test.sampled or test.null.sampling is not None else test.null.windows,
+            tests=look.made,
+            level=critical,
+            rank=ranks.get(name, 0),
+            looked_at=max(len(ranks), 1),
+            certain=significant and p_value <= look.certain,
+            together=LASTING if test.lasting else 1,
+        ),
     )

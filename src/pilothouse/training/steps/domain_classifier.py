@@ -2,11 +2,11 @@
 
 Inputs: ``window`` (parquet: the features and ``event_time``), ``train`` (the training rows of the version's snapshot) and
 ``schema``. Options: ``match`` (the target's column values; those rows are the reference where there are enough),
-``start_us`` and ``end_us`` of the window, ``ignore`` (features left out). Record: ``separation`` (see
-domain_classifier.py in training), ``reference`` (``target`` or ``pooled``). Runs no user code and loads no model.
+``start_us`` and ``end_us`` of the window, ``ignore`` (features left out). Record: ``separation`` (the
+fields of a MultivariateFinding), ``reference`` (``target`` or ``pooled``). Runs no user code and loads no model.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +61,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
             f"domain_classifier: {window.count} rows in the window and {train.count} training rows; "
             f"expected {classifier.FEWEST_ROWS} of each"
         )
+    separation = replace(separation, reference=kind)
     return StepResult(ok=True, record={"separation": asdict(separation), "reference": kind})
 
 

@@ -1,4 +1,4 @@
-"""The laws of chance hold far into their tails, for columns of any shape."""
+"""The sampling nulls hold far into their tails, for columns of any shape."""
 
 from dataclasses import astuple
 
@@ -16,10 +16,10 @@ from pilothouse.statistics.profiles.specification import (
 )
 from pilothouse.statistics.significance import null_windows
 from pilothouse.statistics.significance.sampling_null import (
-    Chance,
-    chance_of,
-    chance_of_share,
+    SamplingNull,
     law_of,
+    sampling_null_of,
+    sampling_null_of_share,
     share_tail,
 )
 
@@ -60,10 +60,10 @@ def samples(column: Column, held: Histogram, rows: int, seed: int) -> dict[str, 
 
 @pytest.mark.parametrize("kind", ["normal", "skewed", "whole", "three", "twelve"])
 @pytest.mark.parametrize("rows", [ROWS, 3 * ROWS])
-def test_chance_goes_beyond_its_bounds_no_more_often_than_said(kind: str, rows: int):
+def test_samples_go_beyond_their_bounds_no_more_often_than_said(kind: str, rows: int):
     column, held = column_of(kind)
     sizes = [50, 150, 400]
-    drawn = null_windows.chance_values(column, held, sizes, 0, held.present)
+    drawn = null_windows.sampled_values(column, held, sizes, 0, held.present)
     actual = samples(column, held, rows, 2)
     for name in null_windows.statistics_for(column):
         law = law_of(name, [d[name] for d in drawn], sizes, held.present, held.present)
@@ -76,16 +76,16 @@ def test_chance_goes_beyond_its_bounds_no_more_often_than_said(kind: str, rows: 
             assert np.mean(actual[name] >= law.value_at(name, 0.01, rows)) >= 0.004
 
 
-def test_windows_that_wander_have_no_law_of_chance():
+def test_overdispersed_windows_have_no_sampling_null():
     column, held = column_of("three")
-    drawn = [null_windows.chance_values(column, held, [ROWS], 0, held.present)[0]["js"]]
+    drawn = [null_windows.sampled_values(column, held, [ROWS], 0, held.present)[0]["js"]]
     windows = np.quantile(samples(column, held, ROWS, 3)["js"], (np.arange(13) + 0.5) / 13)
-    law = chance_of("js", windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present)
+    law = sampling_null_of("js", windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present)
     assert law is not None
-    assert chance_of("js", 2 * windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present) is None
-    assert Chance.of_plain([list(x) if isinstance(x, tuple) else x for x in astuple(law)]) == law
-    assert chance_of("js", windows, 13.0, 0.7, drawn, [ROWS], held.present, held.present) is None
-    apart = chance_of("js", 1.15 * windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present)
+    assert sampling_null_of("js", 2 * windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present) is None
+    assert SamplingNull.of_plain([list(x) if isinstance(x, tuple) else x for x in astuple(law)]) == law
+    assert sampling_null_of("js", windows, 13.0, 0.7, drawn, [ROWS], held.present, held.present) is None
+    apart = sampling_null_of("js", 1.15 * windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present)
     assert apart is not None
     assert apart.beyond > law.beyond
     assert apart.p_value("js", 0.2, ROWS) > law.p_value("js", 0.2, ROWS)
@@ -104,12 +104,12 @@ def test_the_tail_of_a_share_is_fishers_exact_test(before: int, of_before: int, 
     assert tail.p_value(round(tail.share_at(0.001) * rows) - 1) > 0.001
 
 
-def test_a_share_that_scatters_more_than_chance_takes_more_to_be_believed():
+def test_a_share_that_scatters_more_than_samples_takes_more_to_be_believed():
     rng = np.random.default_rng(4)
     rows = np.full(13, 200)
-    steady = chance_of_share(rng.binomial(200, 0.1, 13) / 200, rows, 13.0)
-    assert steady is not None
-    assert chance_of_share(np.linspace(0.0, 0.3, 13), rows, 13.0) is None
+    stationary = sampling_null_of_share(rng.binomial(200, 0.1, 13) / 200, rows, 13.0)
+    assert stationary is not None
+    assert sampling_null_of_share(np.linspace(0.0, 0.3, 13), rows, 13.0) is None
     assert share_tail(260, 2_600, 200, 0.5).p_value(40) > share_tail(260, 2_600, 200).p_value(40)
-    assert chance_of_share(np.zeros(13), rows, 13.0) is not None
+    assert sampling_null_of_share(np.zeros(13), rows, 13.0) is not None
     assert share_tail(50, 50, 20).p_value(20) == 1.0

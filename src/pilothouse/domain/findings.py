@@ -1,0 +1,264 @@
+"""What monitors find about a window: one type for each kind of finding. Statistics makes it, telemetry stores it as JSON,
+presentation draws it; whatever is told beside it refers to it.
+
+Fields with a default are missing in what earlier releases have stored. A figure that is not known is None: JSON has no NaN.
+"""
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from pilothouse.domain.evaluation import MetricValue
+
+
+class Finding(Protocol):
+    """What every finding has: whether it lies beyond its threshold."""
+
+    @property
+    def significant(self) -> bool: ...
+
+
+F_co = TypeVar("F_co", bound=Finding, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A window that was closed, by the event clock: ``end`` is not in it. ``judged``: it has enough rows for a verdict."""
+
+    start: datetime
+    end: datetime
+    rows: int
+    judged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedWindow(Generic[F_co]):
+    """A window with all that one monitor found about it: a finding for each feature (drift), each fault (quality), or one."""
+
+    window: Window
+    findings: tuple[F_co, ...]
+
+    @property
+    def significant(self) -> bool:
+        """Whether anything lies beyond its threshold in a window that has a verdict."""
+        return self.window.judged and any(one.significant for one in self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowFinding(Generic[F_co]):
+    """One finding with the window that it is about, as charts and tables take it."""
+
+    window: Window
+    finding: F_co
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """Enough to explain a verdict without computing anything again.
+
+    The p-value was held against ``level``, the largest at which a figure of this window is significant (Benjamini–Hochberg):
+    it was the ``rank``-th smallest of ``looked_at`` (rank 0: not looked at). ``tests``: how many of the column's own it counts.
+    ``usual`` is the value in the middle of what windows of as many rows show while nothing has changed, learnt from
+    ``blocks`` independent windows' worth of the reference's days (0: from the sampling null alone). ``calibrated`` is the
+    threshold that follows at that level, ``effect`` the change below which none is worth a word; the larger of the two is the
+    threshold. ``certain``: strong enough to open an alert without a second window. ``together``: how many windows were judged
+    as one, the newest last.
+    """
+
+    effect: float = 0.0
+    calibrated: float = 0.0
+    usual: float = 0.0
+    blocks: float = 0.0
+    tests: int = 0
+    level: float = 0.0
+    rank: int = 0
+    looked_at: int = 0
+    certain: bool = False
+    together: int = 1
+
+    @property
+    def set_by(self) -> str:
+        """Which part set the threshold: ``effect``, ``calibration`` (the reference's own windows) or ``sampling``."""
+        if self.effect >= self.calibrated:
+            return "effect"
+        return "calibration" if self.blocks else "sampling"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftFinding:
+    """Drift of one feature (or ``score``) in a window.
+
+    ``statistic``, ``value`` and ``threshold`` are of the test that says most; ``p_value`` counts all of the column's.
+    ``significant``: the value reached the threshold, which Benjamini–Hochberg sets over all columns together. A column without
+    usable rows has an empty ``statistic``, is not significant, and shows in ``missing``. ``statistics`` holds all that were
+    measured: ``psi``, ``js`` (base-2 distance, 0 to 1), ``ks``, ``wasserstein`` (in units of the reference's standard
+    deviation) or ``chi2_p`` as fits the column; ``missing`` and ``unseen`` are shares of rows.
+
+    ``compared_with`` is "reference" or "recent" (the days just before the window: a sudden change), the data from
+    ``since_us`` to ``until_us`` (0: not known). It was significant in ``significant_windows`` of the last ``judged_windows``,
+    this one included.
+    """
+
+    feature: str
+    statistic: str
+    value: float
+    threshold: float
+    p_value: float
+    significant: bool
+    statistics: dict[str, float] = field(default_factory=dict)
+    missing: float = 0.0
+    unseen: float = 0.0
+    compared_with: str = "reference"
+    since_us: int = 0
+    until_us: int = 0
+    significant_windows: int = 0
+    judged_windows: int = 0
+    grounds: Grounds = field(default_factory=Grounds)
+
+    @property
+    def times_threshold(self) -> float:
+        """The value as a multiple of its threshold; 0 where there is none."""
+        return self.value / self.threshold if self.threshold else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityFinding:
+    """The share of rows of a window in which a feature is ``missing``, or its category ``unseen`` in the reference; of the last
+    windows together where ``grounds.together`` says so."""
+
+    feature: str
+    fault: str
+    value: float
+    reference: float
+    threshold: float
+    p_value: float
+    significant: bool
+    significant_windows: int = 0
+    judged_windows: int = 0
+    grounds: Grounds = field(default_factory=Grounds)
+
+    @property
+    def statistic(self) -> str:
+        """What was measured: the fault."""
+        return self.fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceFinding:
+    """The primary metric of a window, once truth is in, with its 95 % interval; None where it is not defined (too few rows, one
+    class). ``labelled_share``: of the window's rows, those whose outcome is known."""
+
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    reference: float | None
+    reference_low: float | None
+    reference_high: float | None
+    labelled_share: float
+    significant: bool = False
+
+    @property
+    def measured(self) -> MetricValue:
+        """The metric in the window, NaN for what is not known; its rows are not told."""
+        return _metric_value(self.metric, self.value, self.low, self.high)
+
+    @property
+    def expected(self) -> MetricValue:
+        """The metric in the reference, NaN for what is not known; its rows are not told."""
+        return _metric_value(self.metric, self.reference, self.reference_low, self.reference_high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimateFinding:
+    """The primary metric of a window as estimated without its truth, with its band; None where it cannot be, and ``why``."""
+
+    metric: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reference: float | None = None
+    reference_low: float | None = None
+    reference_high: float | None = None
+    why: str = ""
+
+    @property
+    def significant(self) -> bool:
+        """Never: an estimate is no evidence that truth has moved, and where inputs have moved drift says so."""
+        return False
+
+    @property
+    def measured(self) -> MetricValue:
+        """The estimate, NaN for what is not known; its rows are not told."""
+        return _metric_value(self.metric, self.value, self.low, self.high)
+
+    @property
+    def expected(self) -> MetricValue:
+        """The metric in the reference, NaN for what is not known; its rows are not told."""
+        return _metric_value(self.metric, self.reference, self.reference_low, self.reference_high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficFinding:
+    """Requests of a window. Percentiles are None without requests, the baseline before it was measured."""
+
+    requests: int
+    errors: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    baseline_p95_ms: float | None
+    latency_significant: bool
+    errors_significant: bool
+
+    @property
+    def significant(self) -> bool:
+        """Whether latency or errors lie beyond their threshold."""
+        return self.latency_significant or self.errors_significant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveAway:
+    """A feature by which a window can be told from the reference: what shuffling it costs, and the AUROC of it ``alone``."""
+
+    feature: str
+    drop: float
+    alone: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultivariateFinding:
+    """How well a domain classifier tells a window from the reference: AUROC, 0.5 where nothing differs.
+
+    ``threshold`` is what windows of the reference itself do not exceed, ``usual`` what they have on average; these and
+    ``p_value`` are None where the reference has too few days for windows of its own, and nothing is significant then.
+    ``features``: the most telling first. ``reference``: the ``target``'s training rows, or all targets' ``pooled``.
+    """
+
+    auc: float
+    low: float
+    high: float
+    usual: float | None
+    threshold: float | None
+    p_value: float | None
+    features: tuple[GiveAway, ...]
+    window_rows: int
+    reference_rows: int
+    null_windows: int
+    reference: str = ""
+    significant: bool = False
+
+
+def known(value: float | None) -> float:
+    """A figure to calculate with: NaN where it is not known."""
+    return math.nan if value is None else value
+
+
+def finite_or_none(value: float) -> float | None:
+    """A figure to keep: None where it is not known."""
+    return value if math.isfinite(value) else None
+
+
+def _metric_value(metric: str, value: float | None, low: float | None, high: float | None) -> MetricValue:
+    return MetricValue(metric, known(value), known(low), known(high), 0)

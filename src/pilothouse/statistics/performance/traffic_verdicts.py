@@ -1,0 +1,39 @@
+"""Verdicts on a window's requests: are they slow, do they fail?"""
+
+import math
+
+from pilothouse.domain.findings import TrafficFinding, finite_or_none
+from pilothouse.statistics.performance import intervals
+from pilothouse.statistics.profiles import latency
+from pilothouse.statistics.profiles.latency import LatencyProfile
+
+FEWEST_REQUESTS = 20
+"""Fewer requests give no verdict."""
+ERROR_SHARE = 0.01
+"""Errors are significant where their share lies above this for certain."""
+
+
+def judge_traffic(
+    latencies: LatencyProfile, requests: int, errors: int, *, baseline_p95_ms: float | None, factor: float
+) -> tuple[TrafficFinding, bool]:
+    """The finding about a window's requests, and whether there are enough for a verdict. They are slow where their p95 is
+    beyond ``factor`` times the baseline."""
+    p50, p95, p99 = (finite_or_none(latency.percentile_ms(latencies, percent)) for percent in (50, 95, 99))
+    slow = (
+        baseline_p95_ms is not None
+        and p95 is not None
+        and requests >= FEWEST_REQUESTS
+        and p95 > factor * baseline_p95_ms
+    )
+    low, _ = intervals.share_interval(errors, requests + errors, 0.95)
+    finding = TrafficFinding(
+        requests=requests,
+        errors=errors,
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+        baseline_p95_ms=baseline_p95_ms,
+        latency_significant=slow,
+        errors_significant=math.isfinite(low) and low > ERROR_SHARE,
+    )
+    return finding, requests + errors >= FEWEST_REQUESTS

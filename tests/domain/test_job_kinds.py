@@ -1,0 +1,18 @@
+"""What a job found is told in words, also what a job of an earlier release found."""
+
+import pytest
+
+from pilothouse.domain.job_kinds import KINDS, is_significant
+
+
+@pytest.mark.parametrize("name", ["significant", "speaks"])
+def test_a_separation_is_told_whatever_its_release_called_it(name: str) -> None:
+    result = {"auc": 0.8, "low": 0.7, "high": 0.9, "threshold": 0.6, "features": ["wind"]}
+    words = KINDS["domain_classifier"].words
+    assert words is not None
+    assert is_significant(result | {name: True})
+    assert words(result | {name: True}, None) == [
+        "AUROC 0.800 (0.700 to 0.900), threshold 0.600: drifts, most telling wind"
+    ]
+    assert not is_significant(result | {name: False})
+    assert "within its reference" in words(result | {name: False}, None)[0]
