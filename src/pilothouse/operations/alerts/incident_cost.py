@@ -78,8 +78,8 @@ def _judgements(
     members, known = alerts.of_incidents(connection, [row.id for row in rows]), Known()
     for row in rows:
         if found := members.get(row.id):
-            speaking = telling(found)
-            yield row, cause_words(speaking), cost_of(gather_evidence(connection, telemetry, speaking, known))
+            told = telling(found)
+            yield row, cause_words(told), cost_of(gather_evidence(connection, telemetry, told, known))
 
 
 def misjudged(connection: Connection) -> Iterator[int]:

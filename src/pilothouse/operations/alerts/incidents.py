@@ -144,12 +144,12 @@ def _whole(
         alerts = members.get(row.id, [])
         if not alerts:
             continue
-        speaking = telling(alerts)
-        over = speaking[0].status is AlertStatus.RESOLVED
+        told = telling(alerts)
+        over = told[0].status is AlertStatus.RESOLVED
         if over or (row.most is not None and not newest):
             cost = row.most or _UNKNOWN
         else:
-            cost = cost_of(gather_evidence(connection, telemetry, speaking, known))
+            cost = cost_of(gather_evidence(connection, telemetry, told, known))
         found.append(Incident(row.id, row.model, row.recorded_at, row.assignee, tuple(alerts), cost))
     return found
 
