@@ -7,6 +7,7 @@ import pytest
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError
 from pilothouse.domain.listing import Query, parse_filter
+from pilothouse.domain.monitoring import ServingState
 from pilothouse.domain.records import AlertStatus, JobStatus, RequestStatus
 from pilothouse.operations import automation_switch, catalogue
 from pilothouse.operations.alerts import alerts, incidents
@@ -124,7 +125,7 @@ def test_all_incidents_are_listed_as_they_stood(at, pat, example_services) -> No
 
 def test_health_is_judged_by_what_was_known_and_says_that_processes_are_not_on_record(at, pat) -> None:
     states = health.target_states(at(40 * DAY), pat, "flight-delay")
-    assert {state.serving for state in states} == {health.NOT_RECORDED}
+    assert {state.serving for state in states} == {ServingState.NOT_RECORDED}
     assert {state.open_alerts for state in states} == {0}
     assert len(health.overview(at(timedelta(0)), pat)) == 2
 

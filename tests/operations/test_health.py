@@ -8,13 +8,14 @@ import pytest
 
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.monitoring import Health, ServingState
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.alerts import incidents
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
+from pilothouse.presentation.tables.registry_rows import serving_text
 from pilothouse.store import processes
 from pilothouse.telemetry import from_us, to_us
 from support.flight_batches import batch_of
@@ -96,7 +97,8 @@ def test_a_version_that_cannot_be_loaded_and_a_silent_process_are_seen(services:
     report(services, "ewr", 2, {"flight-delay": "no memory"})
     report(services, "jfk", 1)
     states = {s.target: s for s in health.target_states(services, admin(services))}
-    assert states["ewr"].serving == "failed: no memory"
+    assert serving_text(states["ewr"]) == "failed: no memory"
+    assert (states["ewr"].serving, states["ewr"].serving_error) == (ServingState.FAILED, "no memory")
     assert states["ewr"].health is Health.DEGRADED
     later = services.now() + timedelta(minutes=1)
     services.now = lambda: later

@@ -7,6 +7,7 @@ from fixtures.registries import Example
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.promotion import promotions
+from pilothouse.presentation.tables.registry_rows import serving_text
 from pilothouse.store import processes as stored
 from pilothouse.system.leader import leadership
 
@@ -24,7 +25,8 @@ def deploy(example: Example) -> processes.Pulse:
 
 def serving(example: Example) -> dict[str, str]:
     return {
-        state.target: state.serving for state in health.target_states(example.services, example.actor("vera"))
+        state.target: serving_text(state)
+        for state in health.target_states(example.services, example.actor("vera"))
     }
 
 

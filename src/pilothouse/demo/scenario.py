@@ -13,6 +13,7 @@ from pilothouse.demo.progress import Progress
 from pilothouse.demo.replay import Lane, Tally, replay
 from pilothouse.demo.steps import Demo
 from pilothouse.demo.traffic import Stream, read_streams
+from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import VersionStatus
 from pilothouse.operations import catalogue
@@ -153,7 +154,7 @@ def _train(
     demo.progress.say(f"{version_uri(model, version.number)} ({why}): {figure}, {version.status}")
     if version.status is VersionStatus.REFUSED:
         for gate in version.gates:
-            if gate.outcome == "failed":
+            if gate.outcome is GateOutcome.FAILED:
                 demo.progress.say(f"  gate {gate.gate}: {gate.reason}")
     return version_uri(model, version.number)
 

@@ -69,6 +69,20 @@ class MonitorView:
     """Where the job was run, oldest first."""
 
 
+class ServingState(StrEnum):
+    """What a target's serving process does with the version that is deployed there."""
+
+    ANSWERING = "answering"
+    LOADING = "loading"
+    FAILED = "failed"
+    DOWN = "down"
+    """It does not report."""
+    REMOTE = "remote"
+    """It is somebody else's, and sends its events."""
+    NOT_RECORDED = "not recorded"
+    """Of the past: which process answered is known of the present alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class TargetState:
     """One model on one target, now."""
@@ -79,8 +93,9 @@ class TargetState:
     product: str
     business_unit: str
     deployment: Deployment | None
-    serving: str
-    """``answering``, ``loading``, ``failed: …``, ``down`` or ``remote``."""
+    serving: ServingState
+    serving_error: str
+    """Why the version could not be loaded; empty where nothing failed."""
     serving_version: int | None
     health: Health
     why: str

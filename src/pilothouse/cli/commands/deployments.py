@@ -94,6 +94,7 @@ def deployed(session: Session, time: str, clock: str) -> None:
 def targets(session: Session) -> None:
     """Each model on each target: what should answer, what does, and how it is."""
     from pilothouse.operations.fleet import health
+    from pilothouse.presentation.tables.registry_rows import serving_text
 
     found = health.target_states(session.services, session.actor)
     if session.as_json:
@@ -103,7 +104,7 @@ def targets(session: Session) -> None:
         ("target", "region", "product", "unit", "model", "version", "serving", "health", "why"),
         (
             (s.target, s.region, s.product, s.business_unit, s.model,
-             s.deployment.version if s.deployment else "–", s.serving, s.health, s.why)
+             s.deployment.version if s.deployment else "–", serving_text(s), s.health, s.why)
             for s in found
         ),
         empty="no targets: name them in models/NAME/model.toml under [[targets]]",

@@ -4,6 +4,7 @@ from typing import Any
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
+from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.records import Version, VersionStatus
 
 
@@ -12,7 +13,7 @@ def refusal(version: Version | None) -> str:
     if version is None:
         return "there is no version yet"
     if version.status is VersionStatus.REFUSED:
-        failed = ", ".join(gate.gate for gate in version.gates if gate.outcome == "failed")
+        failed = ", ".join(gate.gate for gate in version.gates if gate.outcome is GateOutcome.FAILED)
         return f"version {version.number} was refused by its gates ({failed})"
     return ""
 

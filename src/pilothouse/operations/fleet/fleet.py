@@ -3,7 +3,7 @@ answering everywhere yet."""
 
 from collections.abc import Sequence
 
-from pilothouse.domain.monitoring import Fleet, RollOut, TargetState
+from pilothouse.domain.monitoring import Fleet, RollOut, ServingState, TargetState
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
@@ -42,7 +42,7 @@ def _on_their_way(newest: Sequence[PromotionRequest], states: Sequence[TargetSta
         failed = tuple(t for t in there if _has_failed(by_place[request.model, t]))
         under_way = tuple(t for t in there if t not in failed and _is_under_way(by_place[request.model, t]))
         # A process that went down on a version that had long been everywhere is no roll-out.
-        refused = any(by_place[request.model, t].serving != "down" for t in failed)
+        refused = any(by_place[request.model, t].serving is not ServingState.DOWN for t in failed)
         if waits or (
             request.status is RequestStatus.DEPLOYED and there and (to_come or under_way or refused)
         ):
@@ -62,11 +62,11 @@ def _has_moved_on(state: TargetState | None, request: PromotionRequest) -> bool:
 
 def _is_under_way(state: TargetState) -> bool:
     """Deployed, and its serving process has yet to take it up."""
-    if state.serving == "loading":
+    if state.serving is ServingState.LOADING:
         return True
     live = state.deployment.version if state.deployment else None
-    return state.serving == "answering" and state.serving_version != live
+    return state.serving is ServingState.ANSWERING and state.serving_version != live
 
 
 def _has_failed(state: TargetState) -> bool:
-    return state.serving == "down" or state.serving.startswith("failed")
+    return state.serving in (ServingState.DOWN, ServingState.FAILED)

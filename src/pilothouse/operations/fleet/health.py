@@ -9,7 +9,7 @@ from pilothouse.domain.alert_rules import Flow, health_of_target, silent_for, wo
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.findings import PerformanceFinding, TrafficFinding, WindowFinding
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.monitoring import Health, ModelOverview, TargetState
+from pilothouse.domain.monitoring import Health, ModelOverview, ServingState, TargetState
 from pilothouse.domain.records import Alert, Deployment, PromotionRequest, Target
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
@@ -32,8 +32,6 @@ from pilothouse.telemetry.streams import find_stream
 
 __all__ = ["fleet_health", "monitor_view", "overview", "target_states"]
 
-NOT_RECORDED = "not recorded"
-"""Which process answered is known of the present alone."""
 _REPORT_IS_OLD = timedelta(seconds=10)
 _HISTORY = 24
 
@@ -124,12 +122,15 @@ def _state(services: Services, scene: _Scene, figures: _Figures, model: str, nam
     deployment = scene.live.get((model, name))
     own = figures.get((model, name)) or StreamFigures()
     record = scene.reports.get(name)
-    serving = NOT_RECORDED if services.at else _serving(record, services.now(), model, deployment, own)
+    serving = (
+        ServingState.NOT_RECORDED if services.at else _serving(record, services.now(), model, deployment, own)
+    )
+    error = record.report.failed[model] if record and serving is ServingState.FAILED else ""
     alerts = scene.alerts.get((model, name), [])
     silence = scene.specs[model].monitoring.silence if model in scene.specs else 0
     health, why = health_of_target(
         deployed=deployment is not None,
-        serving_fault=_fault(serving),
+        serving_fault=_fault(serving, error),
         stale_for=_stale_for(services.now(), own, deployment, silence),
         severities=[alert.severity for alert in alerts if alert.kind != "silence"],  # that is stale
         alerts=sum(alert.kind != "silence" for alert in alerts),
@@ -145,6 +146,7 @@ def _state(services: Services, scene: _Scene, figures: _Figures, model: str, nam
         business_unit=target.business_unit,
         deployment=deployment,
         serving=serving,
+        serving_error=error,
         serving_version=record.report.loaded.get(model) if record else None,
         health=health,
         why=_why(why, alerts) if health is not Health.STALE else why,
@@ -188,22 +190,22 @@ def _serving(
     model: str,
     deployment: Deployment | None,
     own: StreamFigures,
-) -> str:
+) -> ServingState:
     if record is None:
-        return "remote" if own.event_clock is not None else "down"
+        return ServingState.REMOTE if own.event_clock is not None else ServingState.DOWN
     if now - record.received_at > _REPORT_IS_OLD:
-        return "down"
+        return ServingState.DOWN
     if model in record.report.failed:
-        return f"failed: {record.report.failed[model]}"
+        return ServingState.FAILED
     if deployment is not None and record.report.loaded.get(model) != deployment.version:
-        return "loading"
-    return "answering"
+        return ServingState.LOADING
+    return ServingState.ANSWERING
 
 
-def _fault(serving: str) -> str:
-    if serving == "down":
+def _fault(serving: ServingState, error: str) -> str:
+    if serving is ServingState.DOWN:
         return "its serving process does not report"
-    return serving if serving.startswith("failed") else ""
+    return f"failed: {error}" if serving is ServingState.FAILED else ""
 
 
 def _stale_for(now: datetime, own: StreamFigures, deployment: Deployment | None, silence: int) -> str:

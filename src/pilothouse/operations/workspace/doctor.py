@@ -9,6 +9,7 @@ from pathlib import Path
 from pilothouse.domain.doctor import Finding
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.monitoring import ServingState
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.alerts import incident_cost
 from pilothouse.operations.authorisation import reading
@@ -191,9 +192,9 @@ def _serving(services: Services, actor: Actor) -> str:
     """Raises UnavailableError that names what does not answer as it should."""
     states = [state for state in health.target_states(services, actor) if state.deployment is not None]
     wrong = [
-        f"{state.model} on {state.target} is {state.serving}"
+        f"{state.model} on {state.target} is {state.serving}{f': {state.serving_error}' if state.serving_error else ''}"
         for state in states
-        if state.serving == "down" or state.serving.startswith("failed")
+        if state.serving in (ServingState.DOWN, ServingState.FAILED)
     ]
     if wrong:
         raise UnavailableError(f"{'; '.join(wrong)}: see state/serving/TARGET/serving.log")

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.model_spec import METRICS
-from pilothouse.domain.monitoring import Health, ModelOverview, TargetState
+from pilothouse.domain.monitoring import Health, ModelOverview, ServingState, TargetState
 from pilothouse.domain.records import (
     Deployment,
     Model,
@@ -13,6 +14,7 @@ from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import (
     HEALTH,
     Cell,
+    Tone,
     against_reference,
     cell,
     health_cell,
@@ -21,7 +23,7 @@ from pilothouse.presentation.cells import (
     version_cell,
 )
 from pilothouse.presentation.tables.table import Row, Table, read_columns, without_order
-from pilothouse.presentation.texts import ABSENT, figure, time_text
+from pilothouse.presentation.texts import figure, time_text
 
 
 def higher_is_better(metric: str) -> bool:
@@ -229,7 +231,7 @@ def version_table(versions: Sequence[Version], metric: str) -> Table:
     rows = []
     for v in versions:
         value, interval = metric_cells(v.metric(metric))
-        failed = ", ".join(g.gate for g in v.gates if g.outcome == "failed")
+        failed = ", ".join(g.gate for g in v.gates if g.outcome is GateOutcome.FAILED)
         rows.append(
             Row(
                 str(v.number),
@@ -248,20 +250,31 @@ def version_table(versions: Sequence[Version], metric: str) -> Table:
     return Table(columns, tuple(rows), "no versions yet: press t to train one")
 
 
+_SERVING: dict[ServingState, tuple[str, Tone]] = {
+    ServingState.ANSWERING: ("●", "good"),
+    ServingState.REMOTE: ("◇", "info"),
+    ServingState.LOADING: ("○", "info"),
+    ServingState.DOWN: ("✖", "bad"),
+    ServingState.FAILED: ("✖", "bad"),
+    ServingState.NOT_RECORDED: ("◌", "dim"),
+}
+
+
+def serving_text(state: TargetState) -> str:
+    """``answering``, or ``failed: why``."""
+    return f"{state.serving}: {state.serving_error}" if state.serving_error else str(state.serving)
+
+
 def serving_cell(state: TargetState) -> Cell:
     """What answers on the target; another version than the one deployed stands out."""
-    text = safe(state.serving)
-    if (
-        state.serving == "answering"
-        and state.deployment
-        and state.serving_version != state.deployment.version
-    ):
+    text = safe(serving_text(state))
+    live = state.deployment
+    if state.serving is ServingState.ANSWERING and live and state.serving_version != live.version:
         return Cell(f"▲ still v{state.serving_version}", "warn")
-    tones = {"answering": "good", "remote": "info", "loading": "info", "down": "bad", "not recorded": "dim"}
-    glyphs = {"answering": "●", "remote": "◇", "loading": "○", "down": "✖", "not recorded": "◌"}
-    if not state.deployment and state.serving not in tones:
-        return Cell(text or ABSENT, "dim")
-    return Cell(f"{glyphs.get(state.serving, '✖')} {text}", tones.get(state.serving, "bad"))  # type: ignore[arg-type]
+    if not live and state.serving is ServingState.FAILED:
+        return Cell(text, "dim")
+    glyph, tone = _SERVING[state.serving]
+    return Cell(f"{glyph} {text}", tone)
 
 
 def _live(state: TargetState) -> Cell:
