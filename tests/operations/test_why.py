@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.alert_explanation import AlertExplanation
-from pilothouse.operations.alerts import alert_explanation, alerts, incidents
+from pilothouse.operations.alerts import alert_explanation, alerts, change_evidence, incidents
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.services import Services
 from pilothouse.presentation.documents import wrap
 from pilothouse.presentation.pages.alert_page import bar, why_page
+from pilothouse.store.alerts import diagnosis_of
 from support.monitored_flights import admin, calibrate_ahead, make_watched, on_day, send
 
 
@@ -57,6 +58,20 @@ def test_quality_names_the_share(services: Services) -> None:
     found = told(services, "data_quality")
     assert found.figure == "carrier: share of rows unseen"
     assert found.windows[-1].value > 0.99
+
+
+@pytest.mark.parametrize("kind", ["data_drift", "performance", "data_quality"])
+def test_what_changed_is_said_anew_only_where_it_is_not_what_was_said_then(
+    services: Services, kind: str
+) -> None:
+    found = told(services, kind)
+    with services.registry.read() as connection:
+        said = diagnosis_of(connection, found.alert.id)
+    now = change_evidence.diagnose_alert(services, found.alert)
+    assert said is not None
+    assert now is not None
+    assert said.sentence in found.alert.explanation
+    assert found.changed == ("" if now.sentence in found.alert.explanation else now.sentence)
 
 
 def test_everything_about_one_version_on_one_target_is_one_incident(services: Services) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.domain.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.errors import ConflictError
 from pilothouse.sqlite import driver
-from pilothouse.store import incidents, migrations, schedules
+from pilothouse.store import alerts, incidents, migrations, schedules
 from pilothouse.store.connection import Registry
 from pilothouse.store.migrations import MIGRATIONS, SCHEMA
 from pilothouse.store.schedules import RunState
@@ -115,6 +116,35 @@ def test_runs_of_an_older_form_that_failed_are_told_from_those_that_did_not(
     with pytest.raises(ConflictError, match="permanent"), registry.transaction() as connection:
         connection.execute("UPDATE schedule_outcomes SET state = 'done'")
     registry.close()
+
+
+def test_what_the_explanation_of_an_older_alert_said_had_changed_is_its_diagnosis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_form(tmp_path / "old.db", 11, monkeypatch)
+    connection = driver.connect(str(tmp_path / "old.db"))
+    said = [Diagnosis(change, "Inputs drift (wind). No truth has come: 0.7.") for change in Change]
+    explanations = [f"psi 0.3, threshold 0.1. {one.sentence}" for one in said] + [
+        "psi 0.3",
+        "What changed: all.",
+    ]
+    with connection:
+        connection.executescript(
+            "INSERT INTO targets (id, name, created_at) VALUES (1, 'ewr', 1);"
+            "INSERT INTO incidents (id, model_id, recorded_at, merged_into) VALUES (1, 1, 1, NULL);"
+        )
+        connection.executemany(
+            "INSERT INTO alerts (model_id, version_id, target_id, kind, subject, severity, status, effective_at, recorded_at, "
+            "summary, explanation, figures, incident_id) "
+            "VALUES (1, 1, 1, 'data_drift', ?, 'warning', 'open', 1, 1, '', ?, '{}', 1)",
+            [(str(i), text) for i, text in enumerate(explanations)],
+        )
+    connection.close()
+    registry = Registry.upgrade(tmp_path / "old.db")
+    with registry.read() as connection:
+        found = [alerts.diagnosis_of(connection, number) for number in range(1, len(explanations) + 2)]
+    registry.close()
+    assert found == [*said, None, None, None]
 
 
 @pytest.mark.parametrize("count", range(1, SCHEMA.version))

@@ -1,11 +1,12 @@
 """Alerts: what monitors found, who handled it, which training it started."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.values import from_json, from_us, to_us
@@ -32,6 +33,8 @@ class NewAlert:
     figures: dict[str, float]
     features: tuple[str, ...] = ()
     """Those that it names, the farthest from its threshold first."""
+    diagnosis: Diagnosis | None = None
+    """What had changed by then; None for kinds of which that cannot be said."""
 
 
 def find(connection: Connection, alert_id: int) -> Alert | None:
@@ -122,7 +125,7 @@ def add(connection: Connection, alert: NewAlert, *, at: datetime) -> int | None:
     """Record an open alert; returns its number, or None where the version or the target does not exist."""
     added = connection.execute(
         "INSERT INTO alerts (model_id, version_id, target_id, kind, subject, severity, effective_at, recorded_at, summary, "
-        "explanation, figures, features) SELECT m.id, v.id, t.id, ?, ?, ?, ?, ?, ?, ?, ?, ? "
+        "explanation, figures, features, diagnosis) SELECT m.id, v.id, t.id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? "
         "FROM models m JOIN versions v ON v.model_id = m.id, targets t WHERE m.name = ? AND v.number = ? AND t.name = ?",
         (
             alert.kind,
@@ -134,12 +137,22 @@ def add(connection: Connection, alert: NewAlert, *, at: datetime) -> int | None:
             alert.explanation,
             canonical_json(alert.figures),
             canonical_json(list(alert.features)),
+            canonical_json(asdict(alert.diagnosis)) if alert.diagnosis else None,
             alert.model,
             alert.version,
             alert.target,
         ),
     )
     return added.lastrowid if added.rowcount == 1 else None
+
+
+def diagnosis_of(connection: Connection, alert_id: int) -> Diagnosis | None:
+    """What had changed when the alert opened; None where that was not said."""
+    row = connection.execute("SELECT diagnosis FROM alerts WHERE id = ?", (alert_id,)).fetchone()
+    if row is None or row["diagnosis"] is None:
+        return None
+    said = from_json(row["diagnosis"])
+    return Diagnosis(Change(said["change"]), said["evidence"])
 
 
 def set_status(

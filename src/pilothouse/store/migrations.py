@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.sqlite import Connection, Schema, driver
 
@@ -132,6 +133,32 @@ def _say_which_runs_failed(connection: Connection) -> None:
     _refuse(connection, "schedule_outcomes", "UPDATE")
 
 
+_CHANGES = (
+    "inputs moved",
+    "truth moved",
+    "both: inputs and truth moved",
+    "only volume or quality",
+    "not enough evidence",
+)
+"""What a diagnosis could say when it stood in the alert's explanation alone."""
+
+
+def _keep_diagnoses(connection: Connection) -> None:
+    """What had changed when an alert opened stood at the end of its explanation: ``What changed: inputs moved. …``."""
+    connection.execute("ALTER TABLE alerts ADD COLUMN diagnosis TEXT CHECK (json_valid(diagnosis))")
+    rows = connection.execute(
+        "SELECT id, explanation FROM alerts WHERE instr(explanation, 'What changed: ') > 0"
+    ).fetchall()
+    for number, explanation in rows:
+        said = explanation.rpartition("What changed: ")[2]
+        change = next((change for change in _CHANGES if said.startswith(f"{change}. ")), None)
+        if change is not None:
+            diagnosis = {"change": change, "evidence": said.removeprefix(f"{change}. ")}
+            connection.execute(
+                "UPDATE alerts SET diagnosis = ? WHERE id = ?", (canonical_json(diagnosis), number)
+            )
+
+
 MIGRATIONS: dict[str, Migration] = {
     "registry_1": Migration(
         parts=("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"),
@@ -153,6 +180,7 @@ MIGRATIONS: dict[str, Migration] = {
     "registry_9": Migration(parts=("0009_incident_lists.sql",)),
     "registry_10": Migration(change=_begin_either_day),
     "registry_11": Migration(change=_say_which_runs_failed),
+    "registry_12": Migration(change=_keep_diagnoses),
 }
 """Migrations by name, in order."""
 

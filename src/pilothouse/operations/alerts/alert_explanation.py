@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pilothouse.domain.alert_explanation import AlertExplanation, BinShare, ExplainedFeature, WindowVerdict
+from pilothouse.domain.change_diagnosis import Diagnosis
 from pilothouse.domain.findings import (
     DriftFinding,
     MultivariateFinding,
@@ -32,7 +33,7 @@ from pilothouse.statistics.performance.performance_verdicts import performance_b
 from pilothouse.statistics.performance.traffic_verdicts import ERROR_SHARE
 from pilothouse.statistics.profiles.profile import histogram, merge_all
 from pilothouse.statistics.profiles.specification import SCORE
-from pilothouse.store import deployments
+from pilothouse.store import alerts, deployments
 from pilothouse.telemetry import Stream, readings, rollup, to_us
 from pilothouse.telemetry.readings import (
     DRIFT,
@@ -58,12 +59,13 @@ def why(services: Services, actor: Actor, alert_id: int) -> AlertExplanation:
     with reading(services, actor) as connection:
         spec = spec_in_force(connection, alert.model)
         importance = importance_of(connection, alert.model, alert.version)
+        said = alerts.diagnosis_of(connection, alert.id)
         near = _near(deployments.history(connection, model=alert.model, target=alert.target), alert)
     found = AlertExplanation(
         alert,
         "",
         "",
-        changed=_changed(services, alert),
+        changed=_changed(services, alert, said),
         retraining=what_followed(services, actor, alert),
         deployments=near,
     )
@@ -78,10 +80,10 @@ def why(services: Services, actor: Actor, alert_id: int) -> AlertExplanation:
     return _with_shares(services, found, stream, spec)
 
 
-def _changed(services: Services, alert: Alert) -> str:
-    """Judged anew: truth that has come since may have settled it."""
+def _changed(services: Services, alert: Alert, said: Diagnosis | None) -> str:
+    """Judged anew: truth that has come since may have settled it. Empty where it is what was ``said`` then."""
     found = change_evidence.diagnose_alert(services, alert)
-    return "" if found is None or found.sentence in alert.explanation else found.sentence
+    return "" if found is None or found == said else found.sentence
 
 
 def _near(history: Sequence[Deployment], alert: Alert) -> tuple[Deployment, ...]:

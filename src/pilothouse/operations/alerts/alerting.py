@@ -218,6 +218,7 @@ def _open(
         else "",
     )
     words = rule.words(reading, firing, occasion)
+    diagnosis = None
     if rule.kind in change_evidence.EXPLAINED:
         diagnosis = change_evidence.diagnose_window(services, stream.id, reading.end_us)
         words = replace(words, explanation=f"{words.explanation} {diagnosis.sentence}")
@@ -233,6 +234,7 @@ def _open(
         explanation=words.explanation,
         figures=words.figures,
         features=words.features,
+        diagnosis=diagnosis,
     )
     return open_alert(services, new)
 
