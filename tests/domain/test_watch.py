@@ -139,8 +139,9 @@ def test_a_window_that_is_no_alert_yet_is_not_called_within_its_reference() -> N
         "mae worse than its reference in the last window, though alert 9 was resolved by petra",
     )
     assert health(resolved="alert 9 was resolved by petra") == health(), "the window is within its reference"
-    parts = [(*health(), "ewr"), (*found, "jfk")]
+    parts = [(*health(), ""), (*found, "jfk")]
     assert worst_health(parts) == (Health.HEALTHY, f"jfk: {found[1]}")
+    assert worst_health(parts[:1]) == health(), "no place stands before what is the same everywhere"
 
 
 def test_a_fleet_is_as_healthy_as_its_sickest_part() -> None:

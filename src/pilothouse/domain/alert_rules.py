@@ -135,9 +135,6 @@ def flowing_since(arrivals_us: Sequence[int], now_us: int, silence: int) -> int 
     return since if now_us - since >= allowed else None
 
 
-_WITHIN = "within its reference"
-
-
 def health_of_target(
     *,
     deployed: bool,
@@ -172,14 +169,15 @@ def health_of_target(
     if beyond:
         found = f"{' and '.join(beyond)} in the last window"
         return Health.HEALTHY, f"{found}, though {resolved}" if resolved else f"no alert yet: {found}"
-    return Health.HEALTHY, _WITHIN
+    return Health.HEALTHY, "within its reference"
 
 
 def worst_health(parts: Iterable[tuple[Health, str, str]]) -> tuple[Health, str]:
     """The worst of (health, why, where): a fleet is as healthy as its sickest part. Places without a deployment do not
-    count unless there is nothing else."""
-    found = sorted(parts, key=lambda part: (part[0].rank, part[1] == _WITHIN))
+    count unless there is nothing else. ``where`` is empty for a part of which there is nothing to tell, and comes last among
+    its equals."""
+    found = sorted(parts, key=lambda part: (part[0].rank, not part[2]))
     if not found:
         return Health.NOT_DEPLOYED, "nothing is deployed"
     health, why, where = found[0]
-    return health, f"{where}: {why}" if where and why != _WITHIN else why
+    return health, f"{where}: {why}" if where else why

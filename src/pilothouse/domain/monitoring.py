@@ -108,6 +108,12 @@ class TargetState:
     open_alerts: int
     event_clock: datetime | None
 
+    @property
+    def is_unremarkable(self) -> bool:
+        """Healthy, without an alert, and nothing in the last windows lies beyond its reference."""
+        is_beyond = bool(self.drifted) or (self.performance is not None and self.performance.speaks)
+        return self.health is Health.HEALTHY and not self.open_alerts and not is_beyond
+
 
 @dataclass(frozen=True, slots=True)
 class ModelOverview:

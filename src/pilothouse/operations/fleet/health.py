@@ -230,7 +230,9 @@ def _model_row(
 ) -> ModelOverview:
     states = tuple(_state(services, scene, figures, model, target) for target in _targets_of(scene, model))
     deployed = [s for s in states if s.deployment is not None]
-    health, why = worst_health((s.health, s.why, s.target) for s in deployed or states)
+    health, why = worst_health(
+        (s.health, s.why, "" if s.is_unremarkable else s.target) for s in deployed or states
+    )
     in_force = models.find(connection, model)
     latest = versions.next_number(connection, in_force.id) - 1 if in_force else 0
     spec = scene.specs[model]
