@@ -146,11 +146,38 @@ class ModelOverview:
     """The slowest target's p95 in milliseconds over the last windows."""
 
 
+class RejectionReason(StrEnum):
+    """Why an event or an outcome was not taken in, or what was left out of it. The values are on record in telemetry."""
+
+    UNKNOWN_VERSION = "unknown version"
+    WRONG_COLUMNS = "wrong columns"
+    CUT_BATCH = "cut batch"
+    UNREADABLE = "not a batch"
+    FUTURE = "in the future"
+    BEHIND = "far behind its target's clock"
+    AHEAD = "far ahead of its target's clock"
+    NO_TIME = "no event time"
+    NO_SCORE = "no usable score"
+    WRONG_LABEL = "unknown label"
+    TAKEN_ID = "id already taken"
+    TAKEN_SEQUENCE = "sequence already taken by another batch"
+    PRIVATE_COLUMN = "private column dropped"
+    EXTRA_COLUMN = "unknown column dropped"
+    NOT_AN_OUTCOME = "outcome of a wrong kind"
+    NO_SUCH_ROW = "outcome of a prediction that was rejected"
+    EXPIRED = "outcome of a prediction that was deleted"
+    NOT_ITS_OWN = "outcome from another target"
+    TOO_MANY_WAIT = "too many outcomes wait"
+    NEVER_CAME = "outcome whose prediction never came"
+    CONFLICT = "another outcome was there"
+
+
 @dataclass(frozen=True, slots=True)
 class RejectedEvents:
     """Events that the hub did not take, counted by reason."""
 
     reason: str
+    """A RejectionReason; another word where another release counted it."""
     count: int
     last_at: datetime
     example: str

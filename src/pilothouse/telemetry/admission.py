@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.wire import PackedTimings, PredictionBatch, code_width, pack_timings
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
@@ -20,22 +21,16 @@ Reasons = NDArray[np.uint8]
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 
-UNKNOWN_VERSION = "unknown version"
-WRONG_COLUMNS = "wrong columns"
-CUT_BATCH = "cut batch"
-UNREADABLE = "not a batch"
-FUTURE = "in the future"
-BEHIND = "far behind its target's clock"
-AHEAD = "far ahead of its target's clock"
-NO_TIME = "no event time"
-NO_SCORE = "no usable score"
-WRONG_LABEL = "unknown label"
-TAKEN_ID = "id already taken"
-TAKEN_SEQUENCE = "sequence already taken by another batch"
-PRIVATE_COLUMN = "private column dropped"
-EXTRA_COLUMN = "unknown column dropped"
-
-_OF_A_ROW = ("", AHEAD, BEHIND, TAKEN_ID, FUTURE, NO_TIME, NO_SCORE, WRONG_LABEL)
+_OF_A_ROW = (
+    None,
+    RejectionReason.AHEAD,
+    RejectionReason.BEHIND,
+    RejectionReason.TAKEN_ID,
+    RejectionReason.FUTURE,
+    RejectionReason.NO_TIME,
+    RejectionReason.NO_SCORE,
+    RejectionReason.WRONG_LABEL,
+)
 
 NEVER = 1 << 62
 """Value of ``Limits.confirmations`` at which no number of events moves a clock beyond the bound."""
@@ -90,7 +85,7 @@ class Rejection:
     ``offsets`` are row numbers in the batch, empty for the whole batch.
     """
 
-    reason: str
+    reason: RejectionReason
     count: int
     example: str
     kept: bool = False
@@ -122,21 +117,23 @@ def admit(
 ) -> Admission:
     """Admission of a batch. ``taken_ids`` are the offsets of rows whose foreign id is in use already."""
     if facts is None:
-        return _refuse(batch, clock, UNKNOWN_VERSION, f"{batch.model}/{batch.version} is not registered")
+        return _refuse(
+            batch, clock, RejectionReason.UNKNOWN_VERSION, f"{batch.model}/{batch.version} is not registered"
+        )
     columns = _read_columns(batch, facts.specification)
     if isinstance(columns, tuple):
         return _refuse(batch, clock, *columns)
     times = np.frombuffer(batch.event_times, "<i8").astype(np.int64, copy=False)
     scores = np.frombuffer(batch.scores, "<f8").astype(np.float64, copy=False)
     reasons = np.zeros(batch.rows, np.uint8)
-    _mark(reasons, ~np.isfinite(scores), NO_SCORE)
-    _mark(reasons, times == MISSING_TIME, NO_TIME)
+    _mark(reasons, ~np.isfinite(scores), RejectionReason.NO_SCORE)
+    _mark(reasons, times == MISSING_TIME, RejectionReason.NO_TIME)
     classes = facts.specification.classes
     codes = columns.labels.mapped({name: i for i, name in enumerate(classes)}, len(classes))
     if classes:
-        _mark(reasons, codes == len(classes), WRONG_LABEL)
+        _mark(reasons, codes == len(classes), RejectionReason.WRONG_LABEL)
     if taken_ids:
-        reasons[list(taken_ids)] = _OF_A_ROW.index(TAKEN_ID)
+        reasons[list(taken_ids)] = _OF_A_ROW.index(RejectionReason.TAKEN_ID)
     moved = _judge_times(times, reasons, clock, now_us, limits)
     whole = not reasons.any()
     rejections = [] if whole else _row_rejections(batch, reasons, times, scores, columns.labels)
@@ -174,15 +171,17 @@ class _Columns:
     requests: PackedTimings
 
 
-def _mark(reasons: Reasons, rows: NDArray[np.bool_], reason: str) -> None:
+def _mark(reasons: Reasons, rows: NDArray[np.bool_], reason: RejectionReason) -> None:
     reasons[rows] = _OF_A_ROW.index(reason)
 
 
-def _refuse(batch: PredictionBatch, clock: Clock | None, reason: str, example: str) -> Admission:
+def _refuse(batch: PredictionBatch, clock: Clock | None, reason: RejectionReason, example: str) -> Admission:
     return Admission(None, None, clock, [Rejection(reason, max(batch.rows, 0), example[:_EXAMPLE])])
 
 
-def _read_columns(batch: PredictionBatch, specification: ProfileSpecification) -> _Columns | tuple[str, str]:
+def _read_columns(
+    batch: PredictionBatch, specification: ProfileSpecification
+) -> _Columns | tuple[RejectionReason, str]:
     """Columns of a batch, or the first fault that spoils every row: (reason, example)."""
     rows = batch.rows
     lengths = {"event times": len(batch.event_times) / 8, "scores": len(batch.scores) / 8}
@@ -193,7 +192,7 @@ def _read_columns(batch: PredictionBatch, specification: ProfileSpecification) -
         try:
             labels = CodedColumn.of(batch.labels)
         except (TypeError, ValueError) as error:
-            return WRONG_COLUMNS, f"labels: {error}"
+            return RejectionReason.WRONG_COLUMNS, f"labels: {error}"
         lengths["labels"] = len(labels)
     if batch.foreign_ids:
         lengths["ids"] = len(batch.foreign_ids)
@@ -201,31 +200,31 @@ def _read_columns(batch: PredictionBatch, specification: ProfileSpecification) -
         if isinstance(column, CategoricalColumn):
             if column.name not in batch.categorical:
                 wrong = "holds numbers; expected texts" if column.name in batch.numeric else "is missing"
-                return WRONG_COLUMNS, f"column {column.name} {wrong}"
+                return RejectionReason.WRONG_COLUMNS, f"column {column.name} {wrong}"
             texts = _texts(batch, column.name)
             if texts is None:
-                return WRONG_COLUMNS, f"column {column.name} holds something that is not text"
+                return RejectionReason.WRONG_COLUMNS, f"column {column.name} holds something that is not text"
             categorical[column.name] = texts
             lengths[column.name] = len(texts)
         else:
             if column.name not in batch.numeric:
                 wrong = "holds texts; expected numbers" if column.name in batch.categorical else "is missing"
-                return WRONG_COLUMNS, f"column {column.name} {wrong}"
+                return RejectionReason.WRONG_COLUMNS, f"column {column.name} {wrong}"
             packed = batch.numeric[column.name]
             lengths[column.name] = len(packed) / 8
             if len(packed) % 8 == 0:
                 numeric[column.name] = np.frombuffer(packed, "<f8").astype(np.float64, copy=False)
     for name, length in lengths.items():
         if length != rows:
-            return CUT_BATCH, f"{name}: {length:g} values for {rows} rows"
+            return RejectionReason.CUT_BATCH, f"{name}: {length:g} values for {rows} rows"
     requests = batch.requests if isinstance(batch.requests, PackedTimings) else None
     try:
         requests = requests or (pack_timings(batch.requests) if batch.requests else NO_REQUESTS)  # type: ignore[arg-type]
     except (OverflowError, TypeError) as error:
-        return WRONG_COLUMNS, f"requests: {error}"
+        return RejectionReason.WRONG_COLUMNS, f"requests: {error}"
     fault = _requests_fault(requests, rows)
     if fault is not None:
-        return CUT_BATCH, fault
+        return RejectionReason.CUT_BATCH, fault
     return _Columns(Features(numeric, categorical), labels, requests)
 
 
@@ -254,7 +253,7 @@ def _judge_times(
     times: Ints, reasons: Reasons, clock: Clock | None, now_us: int, limits: Limits
 ) -> Clock | None:
     """Mark rows whose time is not believable; returns the clock after the batch."""
-    _mark(reasons, (times > now_us + limits.future_us) & (reasons == 0), FUTURE)
+    _mark(reasons, (times > now_us + limits.future_us) & (reasons == 0), RejectionReason.FUTURE)
     usable = reasons == 0
     if not usable.any():
         return clock
@@ -263,7 +262,7 @@ def _judge_times(
     behind = usable & (times < event - limits.behind_us)
     far = usable & (times > event + limits.ahead_us)
     taken = usable & ~behind & ~far
-    _mark(reasons, behind, BEHIND)
+    _mark(reasons, behind, RejectionReason.BEHIND)
     if not far.any():
         return _advance(clock, times[taken], now_us)
     count, place = (0, None) if taken.any() else _agreeing(clock, times[far], limits)
@@ -271,7 +270,7 @@ def _judge_times(
         taken |= far
     elif clock is not None and abs(clock.arrived_us - clock.event_us) <= limits.live_us:
         taken |= far & (times >= now_us - limits.live_us)
-    _mark(reasons, far & ~taken, AHEAD)
+    _mark(reasons, far & ~taken, RejectionReason.AHEAD)
     if not taken.any() and clock is not None:
         return replace(clock, far_us=place, far_count=count)
     return _advance(clock, times[taken], now_us)
@@ -299,15 +298,16 @@ def _row_rejections(
     rejections = []
     for number in np.unique(reasons[reasons > 0]):
         reason = _OF_A_ROW[number]
+        assert reason is not None
         places = np.flatnonzero(reasons == number)
         first = int(places[0])
-        if reason == NO_SCORE:
+        if reason is RejectionReason.NO_SCORE:
             example = f"row {first}: score {scores[first]}"
-        elif reason == WRONG_LABEL:
+        elif reason is RejectionReason.WRONG_LABEL:
             example = f"row {first}: label {labels.vocabulary[labels.codes[first]]!r}"
-        elif reason == NO_TIME:
+        elif reason is RejectionReason.NO_TIME:
             example = f"row {first}"
-        elif reason == TAKEN_ID:
+        elif reason is RejectionReason.TAKEN_ID:
             example = f"row {first}: id {batch.foreign_ids[first]!r}"
         else:
             example = f"row {first}: event at {_iso(int(times[first]))}"
@@ -322,7 +322,7 @@ def _dropped_columns(batch: PredictionBatch, facts: VersionFacts) -> list[Reject
     extra = sorted((set(batch.numeric) | set(batch.categorical)) - known)
     return [
         Rejection(
-            PRIVATE_COLUMN if name in facts.private else EXTRA_COLUMN,
+            RejectionReason.PRIVATE_COLUMN if name in facts.private else RejectionReason.EXTRA_COLUMN,
             batch.rows,
             f"column {name}"[:_EXAMPLE],
             kept=True,

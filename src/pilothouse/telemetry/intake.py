@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry import outcome_matching, rollup, streams
 from pilothouse.telemetry.admission import (
     NEVER,
-    TAKEN_SEQUENCE,
     Admission,
     Clock,
     Limits,
@@ -82,7 +82,9 @@ class Intake:
         if seen is not None and seen[0] == checksum:
             return BatchReceipt(seen[1], seen[2], duplicate=True)
         if seen is not None:
-            refused = Rejection(TAKEN_SEQUENCE, max(batch.rows, 0), f"{batch.producer}.{batch.sequence}")
+            refused = Rejection(
+                RejectionReason.TAKEN_SEQUENCE, max(batch.rows, 0), f"{batch.producer}.{batch.sequence}"
+            )
             streams.write_rejections(self.connection, batch, [refused], facts, self.now_us)
             return BatchReceipt(0, refused.count)
         admission = self._judge(batch, facts, trusted_clock)

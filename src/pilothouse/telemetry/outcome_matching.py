@@ -15,6 +15,7 @@ import numpy as np
 
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.identifiers import parse_prediction_id
+from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.wire import Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance import outcomes
@@ -27,13 +28,6 @@ from pilothouse.telemetry.streams import get_stream, write_faults
 
 _UNKNOWN_CLASS = 0xFFFF
 """Class number of a row without a known outcome."""
-NOT_AN_OUTCOME = "outcome of a wrong kind"
-NO_SUCH_ROW = "outcome of a prediction that was rejected"
-EXPIRED = "outcome of a prediction that was deleted"
-NOT_ITS_OWN = "outcome from another target"
-TOO_MANY_WAIT = "too many outcomes wait"
-NEVER_CAME = "outcome whose prediction never came"
-CONFLICT = "another outcome was there"
 WAITING_AT_MOST = 1_000_000
 """Outcomes that may wait for their predictions; more are counted and dropped."""
 _CONFLICTS_AT_MOST = 100_000
@@ -61,7 +55,7 @@ class Tally:
     waiting: int = 0
     conflicts: int = 0
     duplicates: int = 0
-    faults: list[tuple[str, str]] = field(default_factory=list)
+    faults: list[tuple[RejectionReason, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -100,11 +94,11 @@ def join(
     for batch_id, wanted in by_batch.items():
         batch = load(batch_id)
         if not batch.predictions.rows:
-            reason = EXPIRED if batch.expired else NO_SUCH_ROW
+            reason = RejectionReason.EXPIRED if batch.expired else RejectionReason.NO_SUCH_ROW
             tally.faults += [(reason, text) for _, text, _ in wanted]
             continue
         if target is not None and get_stream(connection, batch.stream_id).target != target:
-            tally.faults += [(NOT_ITS_OWN, f"{text}, from {target}") for _, text, _ in wanted]
+            tally.faults += [(RejectionReason.NOT_ITS_OWN, f"{text}, from {target}") for _, text, _ in wanted]
             continue
         _apply(connection, batch, specification_of(batch.stream_id), wanted, tally, folds, now_us)
     _fold(connection, specification_of, folds)
@@ -130,7 +124,7 @@ def join_waiting(
         if target in ("", own):
             wanted.append((_offset(text), text, msgspec.json.decode(value)))
         else:
-            foreign.append((NOT_ITS_OWN, f"{text}, from {target}"))
+            foreign.append((RejectionReason.NOT_ITS_OWN, f"{text}, from {target}"))
     for offset, text in zip(batch.predictions.offsets, batch.predictions.ids, strict=False):
         row = connection.execute(
             "DELETE FROM waiting_outcomes WHERE hash=? AND id=? AND target IN ('', ?) RETURNING value",
@@ -173,7 +167,7 @@ def forget_waiting(connection: Connection, batch: PredictionBatch, now_us: int) 
         "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id",
         (batch.producer, batch.sequence),
     ).fetchall()
-    write_faults(connection, [(NO_SUCH_ROW, text) for (text,) in gone], now_us)
+    write_faults(connection, [(RejectionReason.NO_SUCH_ROW, text) for (text,) in gone], now_us)
 
 
 Wanted = list[tuple[int, str, object]]
@@ -206,7 +200,7 @@ def _resolve(
             continue
         producer, sequence = (name.producer, name.sequence) if name else ("", -1)
         if waiting + tally.waiting >= WAITING_AT_MOST:
-            tally.faults.append((TOO_MANY_WAIT, outcome.prediction_id))
+            tally.faults.append((RejectionReason.TOO_MANY_WAIT, outcome.prediction_id))
             continue
         _wait(connection, outcome, number, producer, sequence, tally, now_us, target)
     return by_batch
@@ -244,7 +238,9 @@ def _wait(
         tally.duplicates += 1
     else:
         tally.conflicts += 1
-        tally.faults.append((CONFLICT, f"{outcome.prediction_id}: {row[0]} is waiting, then {value} came"))
+        tally.faults.append(
+            (RejectionReason.CONFLICT, f"{outcome.prediction_id}: {row[0]} is waiting, then {value} came")
+        )
 
 
 def _apply(
@@ -269,10 +265,10 @@ def _apply(
             _as_number(value) if not classes else codes.get(category_text(value) or "")
         )
         if row is None:
-            tally.faults.append((NO_SUCH_ROW, text))
+            tally.faults.append((RejectionReason.NO_SUCH_ROW, text))
         elif known is None:
             expected = f"one of {', '.join(classes)}" if classes else "a number"
-            tally.faults.append((NOT_AN_OUTCOME, f"{text}: {value!r}; expected {expected}"))
+            tally.faults.append((RejectionReason.NOT_AN_OUTCOME, f"{text}: {value!r}; expected {expected}"))
         elif _is_unknown(truth[row]):
             truth[row] = known
             changed += 1
@@ -333,7 +329,7 @@ def _conflict(
     ).rowcount
     tally.conflicts += 1
     if added:
-        tally.faults.append((CONFLICT, f"{text}: {kept} was there, then {other} came"))
+        tally.faults.append((RejectionReason.CONFLICT, f"{text}: {kept} was there, then {other} came"))
 
 
 def _fold(

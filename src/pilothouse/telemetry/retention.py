@@ -8,8 +8,8 @@ a late outcome is answered with the deletion of its prediction. Windows, outcome
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import outcome_matching
 from pilothouse.telemetry.columns import (
     CLOSED_LEVEL,
     decode_features,
@@ -224,7 +224,7 @@ def expire_waiting(connection: Connection, received_before_us: int, now_us: int)
         "RETURNING id",
         (received_before_us, _OUTCOMES_AT_ONCE),
     ).fetchall()
-    write_faults(connection, [(outcome_matching.NEVER_CAME, text) for (text,) in gone], now_us)
+    write_faults(connection, [(RejectionReason.NEVER_CAME, text) for (text,) in gone], now_us)
     return len(gone)
 
 

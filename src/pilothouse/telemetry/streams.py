@@ -4,11 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.wire import CodedTexts, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-from pilothouse.telemetry.admission import HOUR_US, UNREADABLE, Clock, Rejection, VersionFacts
+from pilothouse.telemetry.admission import HOUR_US, Clock, Rejection, VersionFacts
 from pilothouse.telemetry.columns import Ints, pack
 
 EXAMPLES_A_REASON = 100
@@ -206,7 +207,7 @@ def write_rejections(
             "VALUES (?,?,?,?,?,?,?,?,?,?)",
             (
                 now_us,
-                rejection.reason,
+                str(rejection.reason),
                 rejection.count,
                 batch.model,
                 batch.version,
@@ -225,13 +226,13 @@ def write_refusal(connection: Connection, rows: int, example: str, now_us: int) 
     connection.execute(
         "INSERT INTO rejected (received, reason, count, model, version, target, producer, sequence, example) "
         "VALUES (?,?,?,'',0,'','',0,?)",
-        (now_us, UNREADABLE, rows, example[:200]),
+        (now_us, str(RejectionReason.UNREADABLE), rows, example[:200]),
     )
-    _count_rejected(connection, UNREADABLE, rows, example[:200], now_us)
-    _drop_old_examples(connection, UNREADABLE)
+    _count_rejected(connection, RejectionReason.UNREADABLE, rows, example[:200], now_us)
+    _drop_old_examples(connection, RejectionReason.UNREADABLE)
 
 
-def write_faults(connection: Connection, faults: list[tuple[str, str]], now_us: int) -> None:
+def write_faults(connection: Connection, faults: list[tuple[RejectionReason, str]], now_us: int) -> None:
     """Count outcomes that could not be used, and keep some as examples: (reason, example)."""
     for reason in sorted({reason for reason, _ in faults}):
         examples = [example[:200] for named, example in faults if named == reason]
@@ -239,24 +240,26 @@ def write_faults(connection: Connection, faults: list[tuple[str, str]], now_us: 
         connection.executemany(
             "INSERT INTO rejected (received, reason, count, model, version, target, producer, sequence, example) "
             "VALUES (?,?,1,'',0,'','',0,?)",
-            [(now_us, reason, example) for example in examples[-EXAMPLES_A_REASON:]],
+            [(now_us, str(reason), example) for example in examples[-EXAMPLES_A_REASON:]],
         )
         _drop_old_examples(connection, reason)
 
 
-def _count_rejected(connection: Connection, reason: str, count: int, example: str, now_us: int) -> None:
+def _count_rejected(
+    connection: Connection, reason: RejectionReason, count: int, example: str, now_us: int
+) -> None:
     connection.execute(
         "INSERT INTO rejected_totals VALUES (?,?,?,?) ON CONFLICT (reason) DO UPDATE SET "
         "count = count + excluded.count, last = excluded.last, example = excluded.example",
-        (reason, count, now_us, example),
+        (str(reason), count, now_us, example),
     )
 
 
-def _drop_old_examples(connection: Connection, reason: str) -> None:
+def _drop_old_examples(connection: Connection, reason: RejectionReason) -> None:
     connection.execute(
         "DELETE FROM rejected WHERE reason=?1 AND id <= "
         "(SELECT id FROM rejected WHERE reason=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-        (reason, EXAMPLES_A_REASON),
+        (str(reason), EXAMPLES_A_REASON),
     )
 
 

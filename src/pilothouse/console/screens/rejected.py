@@ -9,11 +9,12 @@ from textual.widgets import Static
 from pilothouse.console.screens.lists import Listed, TableView
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.monitoring import RejectedEvents
+from pilothouse.domain.monitoring import RejectedEvents, RejectionReason
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell
-from pilothouse.presentation.tables.rejected_rows import CONFLICT_REASON, rejected_table, rejection_meaning
+from pilothouse.presentation.tables.rejected_rows import rejected_table, rejection_meaning
+from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services
@@ -69,5 +70,5 @@ class RejectedView(TableView[RejectedEvents]):
 
     def do_outcomes(self) -> None:
         """Outcomes that wait, or contradict another; those, where the cursor is on their reason."""
-        conflict = self.record is not None and self.record.reason == CONFLICT_REASON
+        conflict = self.record is not None and self.record.reason == RejectionReason.CONFLICT
         self.open_view("outcomes", *(["conflicts"] if conflict else []))

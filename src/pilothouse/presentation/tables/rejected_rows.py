@@ -3,30 +3,31 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pilothouse.domain.monitoring import OutcomeConflict, RejectedEvents, WaitingOutcome
+from pilothouse.domain.monitoring import OutcomeConflict, RejectedEvents, RejectionReason, WaitingOutcome
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import cell
 from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import ago_text, time_text
 
-CONFLICT_REASON = "another outcome was there"
-_MEANINGS = {
-    "unknown version": "The version is not registered here: train or import it, or correct the version that the target sends.",
-    "wrong columns": "A feature is missing, or texts stand where numbers are expected: see the version's data page.",
-    "cut batch": "Columns of different lengths: the sender made the batch wrongly; send it again whole.",
-    "in the future": "More than an hour ahead of the wall clock: check the sender's clock and time zone.",
-    "far behind its target's clock": "More than 90 days behind: ingest a history before live traffic, or elsewhere.",
-    "far ahead of its target's clock": "More than 30 days ahead, one stray event: twenty of them near each other are believed.",
-    "no event time": "A row without a time: name its column for pilothouse ingest.",
-    "no usable score": "Not a finite number: look at the model's output on that row.",
-    "unknown label": "Not one of the model's classes.",
-    "id already taken": "Another prediction has this id: outcomes could not tell them apart.",
-    "sequence already taken by another batch": "Two senders use one producer name: give each its own.",
-    "private column dropped": "The rows were kept; the column is private and never stored.",
-    "unknown column dropped": "The rows were kept; the version does not know the column.",
-    "outcome of a wrong kind": "Not a class of the model, or no number for a regression.",
-    "outcome of a prediction that was rejected": "Its prediction was not taken in; see that one's reason.",
-    CONFLICT_REASON: "The first outcome stands; o lists both of each.",
+_MEANINGS: dict[str, str] = {
+    RejectionReason.UNKNOWN_VERSION: "The version is not registered here: train or import it, or correct the version that the "
+    "target sends.",
+    RejectionReason.WRONG_COLUMNS: "A feature is missing, or texts stand where numbers are expected: see the version's data "
+    "page.",
+    RejectionReason.CUT_BATCH: "Columns of different lengths: the sender made the batch wrongly; send it again whole.",
+    RejectionReason.FUTURE: "More than an hour ahead of the wall clock: check the sender's clock and time zone.",
+    RejectionReason.BEHIND: "More than 90 days behind: ingest a history before live traffic, or elsewhere.",
+    RejectionReason.AHEAD: "More than 30 days ahead, one stray event: twenty of them near each other are believed.",
+    RejectionReason.NO_TIME: "A row without a time: name its column for pilothouse ingest.",
+    RejectionReason.NO_SCORE: "Not a finite number: look at the model's output on that row.",
+    RejectionReason.WRONG_LABEL: "Not one of the model's classes.",
+    RejectionReason.TAKEN_ID: "Another prediction has this id: outcomes could not tell them apart.",
+    RejectionReason.TAKEN_SEQUENCE: "Two senders use one producer name: give each its own.",
+    RejectionReason.PRIVATE_COLUMN: "The rows were kept; the column is private and never stored.",
+    RejectionReason.EXTRA_COLUMN: "The rows were kept; the version does not know the column.",
+    RejectionReason.NOT_AN_OUTCOME: "Not a class of the model, or no number for a regression.",
+    RejectionReason.NO_SUCH_ROW: "Its prediction was not taken in; see that one's reason.",
+    RejectionReason.CONFLICT: "The first outcome stands; o lists both of each.",
 }
 """What a reason means and what to do; the same as in docs/monitoring.md."""
 
