@@ -9,7 +9,9 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
+from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.model_spec import Scalar, SearchSpec
 
 Scores = Mapping[tuple[int, int], float | None]
@@ -33,6 +35,16 @@ class Step:
     ranked: tuple[int, ...]
 
 
+class TrialState(StrEnum):
+    """Where a candidate of a search stands while nothing has gone wrong with it."""
+
+    WAITING = "waiting"
+    TRIED = "tried"
+    BEST = "best"
+    DROPPED = "dropped"
+    """The better half went on without it."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrialLine:
     """One candidate of a search, over all the trials that it had."""
@@ -45,8 +57,8 @@ class TrialLine:
     rung: int
     """How far it came; one trial a rung."""
     jobs: tuple[int, ...]
-    state: str
-    """``best``, ``dropped``, ``tried``, ``waiting`` or what became of its last trial."""
+    state: TrialState | JobStatus
+    """A job's state where the last trial runs, or ended otherwise than well."""
     seconds: float | None = None
     """What its trials took together, those that run so far as they are; None before the first has started."""
     error: str = ""

@@ -14,7 +14,7 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import METRICS, Scalar, SearchSpec
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.domain.search import Ask, TrialLine, draw, mean, next_step
+from pilothouse.domain.search import Ask, TrialLine, TrialState, draw, mean, next_step
 from pilothouse.execution.pipeline import ParkedError
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.jobs.job_inputs import model_copy, read_prepared
@@ -141,10 +141,10 @@ def _judged(lines: list[TrialLine], parent: Job) -> list[TrialLine]:
     found = []
     for i, line in enumerate(lines):
         state = line.state
-        if state == "tried" and over and i == 0 and line.mean is not None:
-            state = "best"
-        elif state == "tried" and line.rung < top:
-            state = "dropped"
+        if state is TrialState.TRIED and over and i == 0 and line.mean is not None:
+            state = TrialState.BEST
+        elif state is TrialState.TRIED and line.rung < top:
+            state = TrialState.DROPPED
         found.append(replace(line, state=state))
     return found
 
@@ -154,7 +154,7 @@ def _line(
 ) -> TrialLine:
     own = {fold: score for (other, fold), score in scores.items() if other == candidate}
     last = trials[-1]
-    state = {JobStatus.SUCCEEDED: "tried", JobStatus.QUEUED: "waiting"}.get(last.status, str(last.status))
+    well = {JobStatus.SUCCEEDED: TrialState.TRIED, JobStatus.QUEUED: TrialState.WAITING}
     return TrialLine(
         candidate,
         last.options["parameters"],
@@ -162,7 +162,7 @@ def _line(
         mean(candidate, sorted(own), scores),
         max(int(job.options["rung"]) for job in trials),
         tuple(job.id for job in trials),
-        state,
+        well.get(last.status, last.status),
         math.fsum(took) if (took := [_seconds(job, now) for job in trials if job.started_at]) else None,
         last.error,
     )

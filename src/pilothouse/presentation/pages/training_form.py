@@ -2,12 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec, Scalar
 
 AS_OF, REASON = "as_of", "reason"
+
+
+class FieldKind(StrEnum):
+    """How the text of a field is read back; the values are the words of its hint."""
+
+    TEXT = "text"
+    DURATION = "duration"
+    WHOLE_NUMBER = "whole number"
+    NUMBER = "number"
+    YES_OR_NO = "yes or no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +29,7 @@ class Field:
     label: str
     value: str
     hint: str
-    kind: str
+    kind: FieldKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +47,15 @@ def fields_of(spec: ModelSpec) -> tuple[Field, ...]:
     training = spec.training
     lookback = format_duration(spec.data.lookback) if spec.data.lookback else ""
     fields = [
-        Field(REASON, "reason", "", "why, for the record", "text"),
-        Field(AS_OF, "as of", "", "now; or 2013-07-04: only what was known then", "text"),
-        Field("data.lookback", "data.lookback", lookback, "all rows; or e.g. 90d", "duration"),
+        Field(REASON, "reason", "", "why, for the record", FieldKind.TEXT),
+        Field(AS_OF, "as of", "", "now; or 2013-07-04: only what was known then", FieldKind.TEXT),
+        Field("data.lookback", "data.lookback", lookback, "all rows; or e.g. 90d", FieldKind.DURATION),
     ]
     for name, value in training.parameters.items():
         key = f"training.parameters.{name}"
         fields.append(Field(key, name, _text(value), f"a {_kind(value)}", _kind(value)))
     fields.append(
-        Field("training.seed", "training.seed", str(training.seed), "a whole number", "whole number")
+        Field("training.seed", "training.seed", str(training.seed), "a whole number", FieldKind.WHOLE_NUMBER)
     )
     if training.search is not None:
         fields += [
@@ -80,11 +91,11 @@ def read_fields(fields: tuple[Field, ...], typed: Mapping[str, str]) -> Training
 
 def _read(field: Field, text: str) -> Scalar:
     try:
-        if field.kind == "whole number":
+        if field.kind is FieldKind.WHOLE_NUMBER:
             return int(text)
-        if field.kind == "number":
+        if field.kind is FieldKind.NUMBER:
             return float(text)
-        if field.kind == "yes or no":
+        if field.kind is FieldKind.YES_OR_NO:
             return {"true": True, "yes": True, "false": False, "no": False}[text.casefold()]
     except (ValueError, KeyError):
         raise InvalidInputError(f"{field.label}: found {text!r}; expected a {field.kind}") from None
@@ -93,10 +104,10 @@ def _read(field: Field, text: str) -> Scalar:
     return text
 
 
-def _kind(value: Scalar) -> str:
+def _kind(value: Scalar) -> FieldKind:
     if isinstance(value, bool):
-        return "yes or no"
-    return {int: "whole number", float: "number"}.get(type(value), "text")
+        return FieldKind.YES_OR_NO
+    return {int: FieldKind.WHOLE_NUMBER, float: FieldKind.NUMBER}.get(type(value), FieldKind.TEXT)
 
 
 def _text(value: Scalar) -> str:

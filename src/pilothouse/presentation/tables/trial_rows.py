@@ -3,22 +3,23 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.model_spec import SearchSpec
 from pilothouse.domain.records import Job
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
-from pilothouse.domain.search import TrialLine
+from pilothouse.domain.search import TrialLine, TrialState
 from pilothouse.presentation.cells import Cell, Tone, cell, job_cell
 from pilothouse.presentation.documents import Line, aligned, section, text_line
 from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import ABSENT, figure, parameters_text, span_text, value_text
 
-_STATES: Mapping[str, tuple[str, Tone]] = {
-    "best": ("● best", "good"),
-    "tried": ("● tried", ""),
-    "dropped": ("◌ stopped early", "dim"),
-    "waiting": ("○ waiting", "dim"),
-    "running": ("▶ running", "info"),
-    "cancelled": ("◌ cancelled", "dim"),
+_STATES: Mapping[TrialState | JobStatus, tuple[str, Tone]] = {
+    TrialState.BEST: ("● best", "good"),
+    TrialState.TRIED: ("● tried", ""),
+    TrialState.DROPPED: ("◌ stopped early", "dim"),
+    TrialState.WAITING: ("○ waiting", "dim"),
+    JobStatus.RUNNING: ("▶ running", "info"),
+    JobStatus.CANCELLED: ("◌ cancelled", "dim"),
 }
 
 
