@@ -14,7 +14,6 @@ from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.rejected_rows import rejected_table, rejection_meaning
-from pilothouse.presentation.texts import safe
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services
