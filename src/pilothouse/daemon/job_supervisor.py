@@ -112,6 +112,7 @@ def _run(services: Services, launcher: Launcher, claim: ClaimedJob, stop: thread
     keeper.start()
     try:
         outcome = _outcome(services, launcher, claim, cancel)
+        # the daemon's stop has ended the step: that is no failure of the job
         if stop.is_set() and outcome.status is not JobStatus.SUCCEEDED:
             job_attempts.hand_over(services, claim)
             say(log, logging.INFO, f"job {job.id} is left to the next daemon", **facts)

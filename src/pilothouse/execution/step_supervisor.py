@@ -38,6 +38,7 @@ def supervise(
     os.setsid()
     become_reaper()
     started = time.monotonic()
+    # a SIGKILL during which the kernel's count of OOM kills rises was for want of memory
     kills_before = _kernel_kills()
     child = os.fork()
     if not child:

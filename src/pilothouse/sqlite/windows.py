@@ -167,6 +167,7 @@ def _window(connection: Connection, listing: Listing, query: Query, order: _Orde
     number = listing.number
     source = listing.source([listing.always, order.value], order.name)
     key = order.key(number)
+    # row values: (sort column, number) compared with those of the anchor, along the index
     of_anchor = f"({key}) {{}} (SELECT {key} FROM {listing.source([order.value])} WHERE {number} = ?)"
 
     def read(limit: int, *, forward: bool, anchored: str = "") -> list[int]:

@@ -21,7 +21,8 @@ Method = Literal["jensen_shannon", "hellinger", "kolmogorov_smirnov", "wasserste
 OF_NUMBERS: tuple[Method, ...] = ("jensen_shannon", "hellinger", "kolmogorov_smirnov", "wasserstein")
 OF_CATEGORIES: tuple[Method, ...] = ("jensen_shannon", "hellinger", "chi2", "l_infinity")
 CHUNKS = 10
-"""Parts of equal size into which rows are cut; the remainder is one more chunk."""
+"""Share of the rows in a chunk, as a divisor: rows are cut into tenths (rounded down), and what remains into further
+chunks."""
 EXACT_BELOW = 10_000
 """Reference rows from which KS and Wasserstein are taken over as many bins of equal width."""
 DEVIATIONS = 3
@@ -80,8 +81,8 @@ def column_drift(
 
 
 def chunks(sample: Sample) -> Iterator[Sample]:
-    """Parts of a sample in row order: CHUNKS of equal size, then the remainder. Fewer than ten rows, which NannyML
-    refuses, give one chunk a row; no rows give none."""
+    """Parts of a sample in row order: of a tenth of its rows each (rounded down, at least one row, where NannyML
+    refuses), what remains in further parts of which the last may be smaller. No rows give none."""
     size = max(sample.rows // CHUNKS, 1)
     for first in range(0, sample.rows, size):
         yield sample.part(slice(first, first + size))

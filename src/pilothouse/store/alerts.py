@@ -19,7 +19,7 @@ _SELECT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAlert:
-    """An alert to record: what was found, where, and in which window (``effective_at`` is its end)."""
+    """Alert to record: what was found, where, and in which window (``effective_at`` is its end)."""
 
     model: str
     version: int

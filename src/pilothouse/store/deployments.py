@@ -17,7 +17,7 @@ _SELECT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDeployment:
-    """A deployment to record: the version that goes live on a target, by whom and why."""
+    """Deployment to record: the version that goes live on a target, by whom and why."""
 
     model: str
     version: int

@@ -21,7 +21,7 @@ _SELECT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job to queue. ``version_id``: the version that it is about; ``parent``: the training whose trial it is."""
+    """Job to queue. ``version_id``: the version that it is about; ``parent``: the training whose trial it is."""
 
     kind: str
     model_id: int
@@ -30,7 +30,7 @@ class NewJob:
     reason: str
     options: dict[str, Any]
     trigger_key: str = ""
-    """There is one job a key; empty: none was given."""
+    """Key of which there is one job at most; empty: none."""
     alert_id: int | None = None
     retry_of: int | None = None
     version_id: int | None = None

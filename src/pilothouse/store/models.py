@@ -37,7 +37,7 @@ class StoredSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSpec:
-    """A specification to put in force; its fields are those of ``StoredSpec``."""
+    """Specification to put in force; its fields are those of ``StoredSpec``."""
 
     model_id: int
     digest: str

@@ -20,7 +20,7 @@ _SELECT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRequest:
-    """A request to record, with the evidence and the policy that hold for it."""
+    """Request to record, with the evidence and the policy that hold for it."""
 
     model: str
     version: int

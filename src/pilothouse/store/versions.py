@@ -18,7 +18,7 @@ _SELECT = "SELECT v.*, m.name AS model FROM versions v JOIN models m ON m.id = v
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
-    """A version to record, with its metrics and gates."""
+    """Version to record, with its metrics and gates."""
 
     model_id: int
     number: int

@@ -41,6 +41,7 @@ def leadership(path: Path, wait: Callable[[], bool] | None = None) -> Iterator[b
             if not wait():
                 yield False
                 return
+        # only the holder of the lock writes, so the file names the leader, or one that has ended
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(asdict(own_name())).encode(), 0)
         yield True

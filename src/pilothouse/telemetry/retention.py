@@ -94,6 +94,7 @@ def delete_some(connection: Connection, stream_id: int, received_before_us: int,
     connection.executemany("DELETE FROM segments WHERE id=?", ids)
     gone = Stored(sum(row[1] for row in segments), sum(row[3] for row in segments))
     before = max(row[2] for row in segments) + 1
+    # one note a stream until the audit log has it: a deletion takes many short transactions
     note = connection.execute(
         "SELECT id FROM deletions WHERE audited=0 AND (model, version, target) = "
         "(SELECT model, version, target FROM streams WHERE id=?)",

@@ -259,6 +259,7 @@ def _crossing_area(
     gaps = left + rises[0] - rises[1]
     u, v = gaps[:-1], gaps[1:]
     both = np.abs(u) + np.abs(v)
+    # two triangles of heights |u| and |v| over a stretch of width 1, where the difference changes its sign
     crossed = np.divide(u * u + v * v, 2 * both, out=np.zeros_like(both), where=both > 0)
     heights = np.where(u * v < 0, crossed, both / 2)
     return np.asarray((heights * np.diff(points, axis=0)).sum(axis=0), np.float64)

@@ -103,6 +103,7 @@ def _stack(
     below, above = np.zeros(shape), np.zeros(shape)
     for i, column in enumerate(columns):
         held = histogram(specification, reference, column.name)
+        # the overflow bin in the last place, where ``lay`` expects what lies beyond the last edge
         order = np.append(np.arange(column.bins - 1), bins - 1)
         places[i, order] = specification.layout[column.name].start + np.arange(column.bins)
         starts = group_starts(column, held.counts)
@@ -114,6 +115,7 @@ def _stack(
         score[i, order], square[i, order] = ranks.score, ranks.square
         below[i, order], above[i, order] = ranks.below, ranks.above
     groups = int(group.max(initial=0)) + 1
+    # numbered through all columns, so that one bincount sums the groups of all
     group += groups * np.arange(len(columns))[:, None]
     dense, moved = _dense(specification, reference)
     counts = dense[places]

@@ -135,6 +135,7 @@ def _dispersion(
     if len(days) < 2:
         return 1.0
     p = estimator.calibrated.probabilities
+    # residuals of a held-out day, scaled to a small part of the window; the ratio below is free of the scale
     scale = _STEP * n.sum() / days.sum()
     centre = form(estimator.scores, n, n * p)
 

@@ -92,6 +92,7 @@ def learn_losses(
     dates, day = np.unique(days[usable], return_inverse=True)
     if len(usable) < FEWEST_ROWS or len(dates) < 2:
         return None
+    # by day, so that a day, and a block of days, is a slice of the rows
     order = np.argsort(day, kind="stable")
     placed, error = cells[:, usable[order]], errors[usable[order]] / specification.scale
     sizes = np.bincount(day)

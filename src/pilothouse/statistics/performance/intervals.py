@@ -116,8 +116,8 @@ def f1(confusion: Floats | Ints) -> Floats:
 
 def class_interval(metric: str, confusion: Floats | Ints, k: int, confidence: float) -> Interval:
     """Interval of class ``k``'s precision, recall or F1 from one confusion matrix [true, predicted]: Wilson's for
-    precision and recall; for F1 the delta method on the logit scale with multinomial counts, Wilson's where it is 0
-    or 1. NOWHERE where the class has neither rows nor predictions."""
+    precision and recall; for F1 the delta method on the logit scale with multinomial counts, Wilson's where it is 0 or 1.
+    NOWHERE where the metric's denominator is 0."""
     hits = float(confusion[k, k])
     rows, taken = float(confusion[k].sum()), float(confusion[:, k].sum())
     if metric != "f1":

@@ -146,6 +146,8 @@ def day_statistic(
         positives = np.array([pair[1] for pair in pairs])
         if metric == "average_precision":
             return lambda weights: ranking.average_precision(weights @ negatives, weights @ positives)
+        # the AUROC of weighted days is w·wins·w over the weighted class totals: no resample needs a pass over the
+        # bins
         wins = ranking.pairs_between(negatives, positives)
         n, p = negatives.sum(axis=1).astype(float), positives.sum(axis=1).astype(float)
         return lambda weights: _ratio(((weights @ wins) * weights).sum(axis=1), (weights @ n) * (weights @ p))

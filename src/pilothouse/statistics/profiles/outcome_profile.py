@@ -102,6 +102,7 @@ def profile_outcome_groups(
         )
         usable = (true >= 0) & (predicted >= 0) & np.isfinite(scores)
         true, predicted, member = true[usable], predicted[usable], groups[usable]
+        # one bincount for the confusion matrices of all groups
         confusion = np.bincount(
             (member * classes + true) * classes + predicted, minlength=count * classes * classes
         ).reshape(count, classes, classes)

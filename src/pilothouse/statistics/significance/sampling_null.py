@@ -141,6 +141,7 @@ def sampling_null_of(
         return None
     beyond = float(own.mean()) / expected - 1
     variation = float(of_samples.std()) / expected
+    # standard error of the ratio of the two mean squares
     error = variation * math.sqrt(1 / independent + 1 / of_samples.size)
     if beyond > _STATIONARY * error or alike > _STATIONARY * variation / math.sqrt(independent - 1):
         return None
