@@ -51,10 +51,10 @@ class ArtifactStore:
             data = self.path(digest).read_bytes()
         except OSError as error:
             raise UnavailableError(f"artifact {digest} cannot be read: {error.strerror}") from error
-        found = hashlib.sha256(data).hexdigest()
-        if found != digest:
+        actual = hashlib.sha256(data).hexdigest()
+        if actual != digest:
             raise IntegrityError(
-                f"artifact {digest} is damaged: its bytes have the digest {found}; restore it from a backup"
+                f"artifact {digest} is damaged: its bytes have the digest {actual}; restore it from a backup"
             )
         return data
 

@@ -107,6 +107,7 @@ async def _answered(
     scope: Scope,
     receive: Receive,
 ) -> _Answer:
+    """Answer to one request: the token is checked first, then the route; the work is done in the hub's threads."""
     loop = asyncio.get_running_loop()
 
     def in_thread(work: Callable[[], _T]) -> Awaitable[_T]:
@@ -120,8 +121,8 @@ async def _answered(
         )
     method, path = scope["method"], scope["path"]
     if (method, path) == ("GET", "/v1/desired"):
-        held = (header(scope, b"if-none-match") or "").strip().strip('"')
-        return await in_thread(lambda: _desired(services, target, held))
+        revision = (header(scope, b"if-none-match") or "").strip().strip('"')
+        return await in_thread(lambda: _desired(services, target, revision))
     if method == "GET" and path.startswith("/v1/artifacts/"):
         digest = check_digest(path.removeprefix("/v1/artifacts/"))
         return await in_thread(lambda: _artifact(services, target, digest))

@@ -32,7 +32,6 @@ class HubServer:
         self._server = quiet_server(app, grace_s=_GRACE_S)
 
     def run(self) -> None:
-        """Answer until ``stop``."""
         asyncio.run(self._server.serve(sockets=[self._listener]))
 
     def stop(self) -> None:

@@ -99,6 +99,7 @@ class _Steps:
 
 
 def _run(services: Services, launcher: Launcher, claim: ClaimedJob, stop: threading.Event) -> None:
+    """Run a claimed job to its end, beside a thread that keeps its lease."""
     job = claim.job
     facts = {"job": job.id, "attempt": job.attempt, "model": job.model, "kind": job.kind}
     say(log, logging.INFO, f"job {job.id} ({job.kind} {job.model}) starts", **facts)

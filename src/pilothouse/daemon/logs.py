@@ -27,9 +27,9 @@ def open_log(path: Path) -> logging.Handler:
     handler.setFormatter(_JsonLines())
     handlers = [handler]
     if sys.stderr is not None and sys.stderr.isatty():
-        words = logging.StreamHandler()
-        words.setFormatter(_Words())
-        handlers.append(words)
+        terminal = logging.StreamHandler()
+        terminal.setFormatter(_Words())
+        handlers.append(terminal)
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO if name == "pilothouse" else logging.WARNING)
@@ -39,7 +39,6 @@ def open_log(path: Path) -> logging.Handler:
 
 
 def close_log(handler: logging.Handler) -> None:
-    """Close the log."""
     for name in _LOGGERS:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True

@@ -105,11 +105,11 @@ class ServingSupervisor:
         server = read_process_file(folder)
         if server is not None and is_alive(server.process):
             if care.known != server.process:
-                words = "started" if care.child is not None else "found running"
+                state = "started" if care.child is not None else "found running"
                 say(
                     log,
                     logging.INFO,
-                    f"serving of {target} {words}",
+                    f"serving of {target} {state}",
                     pid=server.process.pid,
                     port=server.port,
                 )

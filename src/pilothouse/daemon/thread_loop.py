@@ -29,9 +29,9 @@ class ThreadGroup:
 
     def wakeup(self, name: str = "", patience_s: float = math.inf) -> "Wakeup":
         """Wakeup that also wakes when the daemon stops. Its thread counts as stuck when a turn takes over ``patience_s``."""
-        made = Wakeup(self.stop, name, patience_s)
-        self._wakeups.append(made)
-        return made
+        wakeup = Wakeup(self.stop, name, patience_s)
+        self._wakeups.append(wakeup)
+        return wakeup
 
     def start(self, name: str, run: Callable[[], None]) -> None:
         """Run a thread until ``stop`` is set."""

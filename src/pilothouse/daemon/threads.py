@@ -109,9 +109,9 @@ class DaemonThreads:
         telemetry_wakeups: list[Wakeup] = [self._monitor_wakeup]
 
         def wakeup(name: str = "") -> Wakeup:
-            made = self._wakeup(name) if name else parts.wakeup()
-            registry_wakeups.append(made)
-            return made
+            new = self._wakeup(name) if name else parts.wakeup()
+            registry_wakeups.append(new)
+            return new
 
         parts.start("hub", self._hub.run)
         if self._supervisor is not None:

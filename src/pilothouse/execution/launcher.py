@@ -137,6 +137,7 @@ class _Launcher:
         return bool(data)
 
     def _start(self, number: int, request: StepRequest, grace_s: float) -> None:
+        """Fork the supervisor of a step, with a channel to it."""
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if not pid:
@@ -146,6 +147,7 @@ class _Launcher:
         self._selector.register(ours, selectors.EVENT_READ, number)
 
     def _step_ended(self, number: int) -> None:
+        """Reap a supervisor and pass its answer on to the daemon."""
         channel, pid = self._channels.pop(number), self._supervisors.pop(number)
         self._selector.unregister(channel)
         answer = b""
@@ -161,6 +163,7 @@ class _Launcher:
         self.say({"exit": number, **json.loads(answer)})
 
     def _kill_strays(self, spared: Any) -> None:
+        """Kill and reap every descendant that belongs to no supervisor in ``spared``."""
         kept = {pid for supervisor in spared for pid in (supervisor, *descendants(supervisor))}
         while strays := [pid for pid in descendants(os.getpid()) if pid not in kept]:
             for pid in strays:

@@ -31,11 +31,11 @@ def last_words(folder: Path) -> str:
     fatal = next((i for i in range(len(lines) - 1, -1, -1) if _FATAL.match(lines[i])), None)
     if fatal is None:
         return one_line(lines[-1], _LONGEST) if lines else ""
-    found = _FATAL.match(lines[fatal])
-    assert found is not None
+    cause = _FATAL.match(lines[fatal])
+    assert cause is not None
     frame = next((match for line in lines[fatal + 1 :] if (match := _FRAME.match(line))), None)
     where = f" in {Path(frame[1]).name} line {frame[2]}" if frame else ""
-    return one_line(f"{found[1]}{where}", _LONGEST)
+    return one_line(f"{cause[1]}{where}", _LONGEST)
 
 
 def _tail(path: Path) -> bytes:

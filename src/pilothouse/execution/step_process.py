@@ -96,6 +96,7 @@ def die_with_parent(number: int = signal.SIGKILL) -> None:
 
 
 def _detach(folder: Path) -> None:
+    """Make the process a session of its own with default signals, its log as output, and no other descriptor."""
     os.setsid()
     die_with_parent()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
@@ -117,6 +118,7 @@ def _detach(folder: Path) -> None:
 
 
 def _limit(request: StepRequest) -> None:
+    """Set the step's environment, temporary folder and resource limits."""
     temporary = Path(request.folder) / "tmp"
     temporary.mkdir(mode=0o700, exist_ok=True)
     os.environ.clear()

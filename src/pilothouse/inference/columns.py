@@ -34,9 +34,9 @@ def input_columns(schema: InputSchema, columns: Mapping[str, Any], rows: int) ->
             raise InvalidInputError(
                 f"{schema.model}: the input {column.name!r} is missing; expected a {column.kind} for each row"
             )
-        found = len(columns[column.name])
-        if found != rows:
-            raise InvalidInputError(f"{schema.model}: {column.name!r} has {found} values; expected {rows}")
+        length = len(columns[column.name])
+        if length != rows:
+            raise InvalidInputError(f"{schema.model}: {column.name!r} has {length} values; expected {rows}")
     return InputColumns(
         rows,
         {name: numbers(name, columns[name]) for name in schema.numeric},

@@ -94,10 +94,10 @@ def _refused(data: bytes) -> list[str]:
     import skops.io
 
     try:
-        found: list[str] = skops.io.get_untrusted_types(data=data)
+        untrusted: list[str] = skops.io.get_untrusted_types(data=data)
     except Exception as error:  # the audit itself walks the file: whatever breaks there, the file is bad
         raise IntegrityError(f"the model file cannot be read: {_words(error)}") from error
-    return sorted(set(found) - set(ALLOWED_TYPES))
+    return sorted(set(untrusted) - set(ALLOWED_TYPES))
 
 
 def _check_size(data: bytes) -> None:

@@ -76,6 +76,7 @@ class ServingApp:
         await answer(send, status, body, headers=headers)
 
     async def _route(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        """Status and body of the answer to one request."""
         self._check_host(scope)
         method, path = scope["method"], scope["path"].rstrip("/").split("/")[1:]
         roster = self._roster()
@@ -104,6 +105,7 @@ class ServingApp:
         raise NotFoundError(f"there is nothing at {one_line(scope['path'], 120)}; see GET /v2")
 
     async def _infer(self, scope: Scope, receive: Receive, loaded: LoadedVersion) -> tuple[int, bytes]:
+        """Answer to an inference request; every failure but the client's departure is counted as an error of the version."""
         try:
             return 200, await self._predict(scope, receive, loaded)
         except ClientGoneError:

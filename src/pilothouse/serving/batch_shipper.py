@@ -27,7 +27,6 @@ class Shipper:
         self._thread = vital_thread(self._run, "shipper")
 
     def start(self) -> None:
-        """Begin to ship."""
         self._thread.start()
 
     def stop(self, patience_s: float) -> None:

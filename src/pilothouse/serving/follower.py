@@ -77,7 +77,6 @@ class Follower:
         self._thread = vital_thread(self._run, "follower")
 
     def start(self) -> None:
-        """Begin to follow."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -203,9 +202,9 @@ class Follower:
             log.warning("%s; fetching it again", error)
             self._artifacts.path(digest).unlink(missing_ok=True)
         data = self._hub.artifact(digest)
-        found = hashlib.sha256(data).hexdigest()
-        if found != digest:
-            raise IntegrityError(f"the hub sent {found} for artifact {digest}; not loaded")
+        actual = hashlib.sha256(data).hexdigest()
+        if actual != digest:
+            raise IntegrityError(f"the hub sent {actual} for artifact {digest}; not loaded")
         self._artifacts.put_bytes(data)
 
     def _forget_artifacts(self) -> None:

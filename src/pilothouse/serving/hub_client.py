@@ -67,7 +67,6 @@ class HubClient:
         self._ask("POST", "/v1/report", _ENCODER.encode(report))
 
     def close(self) -> None:
-        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -142,8 +141,8 @@ def _decode(body: bytes, kind: type[_T]) -> _T:
 
 def _reason(answer: bytes) -> str:
     try:
-        found: Any = msgspec.json.decode(answer[:4_096])
-        return one_line(str(found["error"]))
+        document: Any = msgspec.json.decode(answer[:4_096])
+        return one_line(str(document["error"]))
     except (msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError, RecursionError):
         return "no reason given"
 

@@ -117,7 +117,6 @@ class Spool:
         self._thread = vital_thread(self._run, "spool")
 
     def start(self) -> None:
-        """Begin to write."""
         self._thread.start()
 
     def append(self, stream: Stream, record: PredictionRecord, complete: Completion) -> None:

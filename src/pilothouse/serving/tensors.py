@@ -175,8 +175,8 @@ def _refuse_other(
 ) -> None:
     if not kinds <= allowed:
         row, bad = next((i, value) for i, value in enumerate(values) if type(value) not in allowed)
-        found = "null" if bad is None else shown(bad)
-        raise InvalidInputError(f"input {shown(tensor.name)}, row {row}: found {found}; expected {expected}")
+        text = "null" if bad is None else shown(bad)
+        raise InvalidInputError(f"input {shown(tensor.name)}, row {row}: found {text}; expected {expected}")
 
 
 def _wrong_datatype(tensor: InputTensor, expected: str) -> InvalidInputError:

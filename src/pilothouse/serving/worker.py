@@ -68,7 +68,6 @@ class Worker:
         self._thread = vital_thread(self._run, "worker")
 
     def start(self) -> None:
-        """Begin to predict."""
         self._thread.start()
 
     def submit(self, work: Work) -> None:
@@ -139,8 +138,8 @@ class Worker:
         )
 
         def complete(outcome: PredictionId | PilothouseError) -> None:
-            found = outcome if isinstance(outcome, PilothouseError) else Answer(prediction, outcome)
-            work.deliver(found)
+            answer = outcome if isinstance(outcome, PilothouseError) else Answer(prediction, outcome)
+            work.deliver(answer)
 
         self._spool.append(stream, record, complete)
 

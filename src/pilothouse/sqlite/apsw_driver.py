@@ -115,7 +115,6 @@ class Connection:
             raise as_ours(error) from error
 
     def cursor(self) -> "Cursor":
-        """New cursor."""
         try:
             return Cursor(self, self._inner)
         except apsw.Error as error:

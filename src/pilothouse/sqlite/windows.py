@@ -108,10 +108,10 @@ class _Order:
 def _passing(connection: Connection, listing: Listing, conditions: list[str], values: list[Any]) -> list[int]:
     """Numbers of all rows that pass, fetched as one text: fetching ten thousand rows would cost more than finding them."""
     where = _and(listing, conditions)
-    (found,) = connection.execute(
+    (numbers,) = connection.execute(
         f"SELECT json_group_array({listing.number}) FROM {listing.source([where])} WHERE {where}", values
     ).fetchone()
-    return json.loads(found)  # type: ignore[no-any-return]
+    return json.loads(numbers)  # type: ignore[no-any-return]
 
 
 def _ordered(connection: Connection, listing: Listing, order: _Order, found: list[int]) -> list[int]:
@@ -294,7 +294,7 @@ def _capital(letter: str) -> str:
 
 def _column(listing: Listing, typed: str) -> str:
     names = tuple(listing.columns)
-    found = find_column(typed, names)
-    if found is None:
+    name = find_column(typed, names)
+    if name is None:
         raise InvalidInputError(unknown_column(typed, names))
-    return found
+    return name

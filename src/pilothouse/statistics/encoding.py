@@ -125,7 +125,7 @@ def unpack_plain(kind: str, data: bytes) -> tuple[tuple[int, ...], list[AnyArray
         magic, _, compressed, numbers, count = _HEAD.unpack_from(data)
         if magic != _MAGIC + kind.encode("ascii"):
             raise ValueError(f"they start with {magic!r}")
-        found = struct.unpack_from(f"<{numbers}q", data, _HEAD.size)
+        values = struct.unpack_from(f"<{numbers}q", data, _HEAD.size)
         at = _HEAD.size + 8 * numbers
         shapes = struct.unpack_from(f"<{'BI' * count}", data, at)
         codes, sizes = shapes[::2], shapes[1::2]
@@ -140,16 +140,16 @@ def unpack_plain(kind: str, data: bytes) -> tuple[tuple[int, ...], list[AnyArray
             at += size
     except (struct.error, zstandard.ZstdError, IndexError, ValueError) as error:
         raise IntegrityError(f"stored statistics are damaged: {error}; restore them from a backup") from None
-    return found, arrays
+    return values, arrays
 
 
 def compress(data: bytes, level: int) -> bytes:
     """zstd frame of ``data`` at ``level``. Each thread keeps its compressors, since making one costs more than
     compressing a small frame, and a compressor must not be used by two threads at once."""
-    made: dict[int, zstandard.ZstdCompressor] = _local.__dict__.setdefault("compressors", {})
-    if level not in made:
-        made[level] = zstandard.ZstdCompressor(level=level)
-    return made[level].compress(data)
+    compressors: dict[int, zstandard.ZstdCompressor] = _local.__dict__.setdefault("compressors", {})
+    if level not in compressors:
+        compressors[level] = zstandard.ZstdCompressor(level=level)
+    return compressors[level].compress(data)
 
 
 def expand(data: bytes, largest: int) -> bytes:

@@ -59,17 +59,19 @@ def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift
     """Drift of one column by Evidently's rules: statistic, value, threshold and verdict, or a ``fault`` where it is
     missing, empty, of another type, or free text (for which Evidently trains a classifier, which is not reproduced).
     ``statistics`` is empty where the value is NaN or infinite."""
-    said = describe(name, reference, current)
+    description = describe(name, reference, current)
     before, now = reference.get(name), current.get(name)
-    if said.fault or before is None or now is None:
-        return said
+    if description.fault or before is None or now is None:
+        return description
     if _is_free_text(now):
-        return replace(said, fault="is free text, for which Evidently trains a classifier: not reproduced")
+        return replace(
+            description, fault="is free text, for which Evidently trains a classifier: not reproduced"
+        )
     categorical = is_category(now)
     method = choose(before, now, categorical)
     value = measure(method, before, now, categorical)
     return replace(
-        said,
+        description,
         kind="category" if categorical else "number",
         statistic=method,
         value=value,
@@ -90,8 +92,8 @@ def _is_free_text(sample: Sample) -> bool:
     """True for texts of which more than half of the present rows are distinct."""
     if not isinstance(sample, Categories) or sample.kind != "text":
         return False
-    held = sample.codes[sample.codes >= 0]
-    return len(np.unique(held)) > len(held) * 0.5
+    codes = sample.codes[sample.codes >= 0]
+    return len(np.unique(codes)) > len(codes) * 0.5
 
 
 def choose(reference: Sample, current: Sample, categorical: bool) -> Method:

@@ -58,18 +58,18 @@ def column_drift(
     """Drift of one column by NannyML's rules: ``value`` is the largest of current's chunks (NaN where none has usable
     values), ``chunks`` are all of them, and it drifts where any alerts. ``fault`` says why where the column is
     missing, empty, of another type, or not measured by ``method``."""
-    said = describe(name, reference, current)
+    description = describe(name, reference, current)
     before, now = reference.get(name), current.get(name)
-    if said.fault or before is None or now is None:
-        return said
+    if description.fault or before is None or now is None:
+        return description
     if method not in (OF_NUMBERS if isinstance(before, Numbers) else OF_CATEGORIES):
-        return replace(said, fault=f"is not measured by {method}")
+        return replace(description, fault=f"is not measured by {method}")
     fitted = fit(before, method)
     measured = [fitted.measure(part) for part in chunks(now)]
     parts = tuple((value, fitted.alerts(value, p)) for value, p in measured)
     values = [value for value, _ in parts if math.isfinite(value)]
     return replace(
-        said,
+        description,
         kind="number" if isinstance(before, Numbers) else "category",
         statistic=method,
         value=max(values, default=math.nan),
@@ -136,8 +136,8 @@ def _over_doane_bins(reference: Numbers, method: str) -> Callable[[Floats], floa
             edges = np.histogram_bin_edges(x, bins="doane")
     except (ValueError, FloatingPointError):  # a range too wide to be divided
         edges = np.array([-np.inf, np.inf])
-    held = np.histogram(x, bins=edges)[0] / len(x)
-    return lambda y: _apart(method, held, np.histogram(y, bins=edges)[0] / len(y))
+    shares = np.histogram(x, bins=edges)[0] / len(x)
+    return lambda y: _apart(method, shares, np.histogram(y, bins=edges)[0] / len(y))
 
 
 def _apart(method: str, reference: Floats, current: Floats) -> float:
@@ -196,15 +196,15 @@ def _mean_gap(values: Floats, edge: float) -> float:
 
 def _of_categories(reference: Categories, method: Method) -> Callable[[Sample], tuple[float, float]]:
     base = np.bincount(reference.codes[reference.codes >= 0], minlength=len(reference.names))
-    held = np.flatnonzero(base)
+    categories = np.flatnonzero(base)
 
     def counts_of(part: Categories) -> tuple[Ints, Ints]:
         """Counts over the reference's categories, and of those that it does not hold."""
-        places = {reference.names[code]: i for i, code in enumerate(held)}
+        places = {reference.names[code]: i for i, code in enumerate(categories)}
         moved = np.array([places.get(name, -1) for name in part.names], np.int64)
         codes = part.codes[part.codes >= 0]
         target = moved[codes] if len(moved) else codes
-        known = np.bincount(target[target >= 0], minlength=len(held))
+        known = np.bincount(target[target >= 0], minlength=len(categories))
         return known, np.unique(codes[target < 0], return_counts=True)[1]
 
     def measure(part: Sample) -> tuple[float, float]:
@@ -213,7 +213,7 @@ def _of_categories(reference: Categories, method: Method) -> Callable[[Sample], 
         if not rows:
             return math.nan, math.nan
         known, new = counts_of(part)
-        return _category_distance(method, base[held], known, new, rows)
+        return _category_distance(method, base[categories], known, new, rows)
 
     return measure
 

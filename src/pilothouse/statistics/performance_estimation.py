@@ -101,10 +101,10 @@ def estimate(
     if estimator.by_score is not None:
         counts = profile.histogram(specification, whole, specification.score.name).counts
         form = "hits" if specification.task == "multiclass" else metric
-        found = estimate_from_scores(
+        estimated = estimate_from_scores(
             estimator.by_score, counts, form, rows_a_day=rows_a_day, confidence=confidence
         )
-        return MetricValue(metric, found.value, found.low, found.high, found.rows)
+        return MetricValue(metric, estimated.value, estimated.low, estimated.high, estimated.rows)
     assert estimator.by_columns is not None
     return estimate_loss(
         specification, estimator.by_columns, whole, metric, rows_a_day=rows_a_day, confidence=confidence
@@ -128,8 +128,8 @@ def _score_of_bins(specification: ProfileSpecification, reference: TargetReferen
     """Mean score of each bin on the hold-out, float64[bins] within 0 to 1 and never decreasing; an empty bin has its
     middle."""
     column = specification.score
-    held = profile.merge_all(specification, reference.holdout)
-    of = profile.histogram(specification, held, column.name)
+    holdout = profile.merge_all(specification, reference.holdout)
+    of = profile.histogram(specification, holdout, column.name)
     middles = column.anchors + column.units * (OFFSET_UNITS / 2)
     middles[[0, -1]] = column.anchors[[0, -1]]
     scores = np.where(of.counts > 0, profile.bin_means(column, of), middles)

@@ -130,19 +130,19 @@ def target_reference(
     not carry, and where lengths or types of columns are wrong."""
     check_metric(specification, metric)
     days = [(day, _profile(specification, rows)) for day, rows in training.by_day()]
-    held = [(day, rows, _profile(specification, rows)) for day, rows in holdout.by_day()]
+    holdout_days = [(day, rows, _profile(specification, rows)) for day, rows in holdout.by_day()]
     outcomes = tuple(
         outcome_profile.profile_outcomes(specification, rows.scores, rows.labels, rows.truth)
-        for _, rows, _ in held
+        for _, rows, _ in holdout_days
     )
     return TargetReference(
         tuple(day for day, _ in days),
         tuple(profile for _, profile in days),
-        tuple(day for day, _, _ in held),
-        tuple(profile for _, _, profile in held),
+        tuple(day for day, _, _ in holdout_days),
+        tuple(profile for _, _, profile in holdout_days),
         outcomes,
         realised_over_days(specification, outcomes, metric),
-        _hits(specification, [rows for _, rows, _ in held]),
+        _hits(specification, [rows for _, rows, _ in holdout_days]),
         _losses(specification, holdout),
     )
 

@@ -66,8 +66,8 @@ Columns = Mapping[str, Sample | None]
 def table_drift(reference: Columns, current: Columns) -> list[ColumnDrift]:
     """Drift of every column by Pilothouse's own rules, judged together (``judged``), in the reference's order with
     columns that only current has last. Raises nothing: what cannot be compared has a ``fault``."""
-    found = [column_drift(name, reference, current) for name in column_names(reference, current)]
-    return judged(found)
+    columns = [column_drift(name, reference, current) for name in column_names(reference, current)]
+    return judged(columns)
 
 
 def column_names(reference: Columns, current: Columns) -> list[str]:
@@ -88,7 +88,7 @@ def describe(name: str, reference: Columns, current: Columns) -> ColumnDrift:
     if before is None or now is None or not same_kind(before, now):
         kinds = [kind_of(sample) if sample else "of another type" for sample in (before, now)]
         return ColumnDrift(name, kinds[0], fault=f"changed its type: it was {kinds[0]}, now it is {kinds[1]}")
-    said = ColumnDrift(
+    description = ColumnDrift(
         name,
         kind_of(before),
         reference_rows=before.rows,
@@ -97,11 +97,11 @@ def describe(name: str, reference: Columns, current: Columns) -> ColumnDrift:
         missing=missing_share(now),
         unseen=unseen_share(before, now),
     )
-    said = replace(said, worse=_worse(said))
+    description = replace(description, worse=_worse(description))
     for sample, where in ((before, "the reference"), (now, "current")):
         if not present(sample):
-            return replace(said, fault=f"is empty in {where}")
-    return said
+            return replace(description, fault=f"is empty in {where}")
+    return description
 
 
 def _worse(said: ColumnDrift) -> tuple[str, ...]:
@@ -125,15 +125,15 @@ def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift
     """Exact statistics of one column, without a verdict: ``statistic`` is the one among ks, wasserstein and js that
     is largest in units of its EFFECT, ``threshold`` that EFFECT. A ``fault`` replaces them where the column cannot be
     compared."""
-    said = describe(name, reference, current)
+    description = describe(name, reference, current)
     before, now = reference.get(name), current.get(name)
-    if said.fault or before is None or now is None:
-        return said
+    if description.fault or before is None or now is None:
+        return description
     statistics = sample_statistics(before, now)
     worth = [name for name in ("ks", "wasserstein", "js") if name in statistics and name in _judges(before)]
     statistic = max(worth, key=lambda name: statistics[name] / EFFECT[name])
     return replace(
-        said,
+        description,
         statistic=statistic,
         value=statistics[statistic],
         threshold=EFFECT[statistic],

@@ -32,47 +32,47 @@ def disagreements(connection: Connection) -> Iterator[str]:
 
 def _settings(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
     """Settings that decide who may do what, and for how long rows are kept, where they differ."""
-    said: dict[str, str] = {}
+    logged: dict[str, str] = {}
     wrappers: set[str] = set()
     for entry in entries:
         detail = entry.detail
         match entry.action:
             case "workspace.created":
-                said |= {
+                logged |= {
                     "created_by": detail["admin"],
                     "demo": "yes" if detail["demo"] else "no",
                     "open_reading": "yes" if detail["open_reading"] else "no",
                 }
             case "reading.opened" | "reading.closed":
-                said["open_reading"] = "yes" if entry.action == "reading.opened" else "no"
+                logged["open_reading"] = "yes" if entry.action == "reading.opened" else "no"
             case "plugins.allowed" | "plugins.forbidden":
-                said["console_plugins"] = "yes" if entry.action == "plugins.allowed" else "no"
+                logged["console_plugins"] = "yes" if entry.action == "plugins.allowed" else "no"
             case "retention.set":
-                said["keep_rows_days"] = "" if detail["days"] is None else str(detail["days"])
+                logged["keep_rows_days"] = "" if detail["days"] is None else str(detail["days"])
             case "wrapper.trusted" | "wrapper.distrusted":
                 wrappers = {*detail["before"], entry.subject}
                 if entry.action == "wrapper.distrusted":
                     wrappers.discard(entry.subject)
-                said["trusted_wrappers"] = "\n".join(sorted(wrappers))
-    found = {row["name"]: row["value"] for row in connection.execute("SELECT name, value FROM settings")}
+                logged["trusted_wrappers"] = "\n".join(sorted(wrappers))
+    stored = {row["name"]: row["value"] for row in connection.execute("SELECT name, value FROM settings")}
     known = ("created_by", "demo", "open_reading", "console_plugins", "keep_rows_days", "trusted_wrappers")
     for name in known:
-        if found.get(name) != said.get(name):
+        if stored.get(name) != logged.get(name):
             yield f"the setting {name}"
 
 
 def _grants(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
-    said: Counter[tuple[str, ...]] = Counter()
+    logged: Counter[tuple[str, ...]] = Counter()
     for entry in entries:
         detail = entry.detail
         if entry.action == "workspace.created":
-            said[detail["admin"], "admin", ""] += 1
+            logged[detail["admin"], "admin", ""] += 1
         elif entry.action in ("role.granted", "role.revoked"):
             change = 1 if entry.action == "role.granted" else -1
-            said[entry.subject, detail["role"], detail["model"]] += change
+            logged[entry.subject, detail["role"], detail["model"]] += change
     rows = connection.execute("SELECT actor, role, model FROM grants WHERE revoked_at IS NULL")
-    found = Counter((row["actor"], row["role"], row["model"] or "") for row in rows)
-    for name, role, model in sorted(_differing(said, found)):
+    stored = Counter((row["actor"], row["role"], row["model"] or "") for row in rows)
+    for name, role, model in sorted(_differing(logged, stored)):
         yield f"the role {role} of {name} for {model or 'all models'}"
 
 
@@ -82,14 +82,14 @@ def _versions(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator
         "version_gates g WHERE g.version_id = v.id AND g.outcome = 'failed') AS failed "
         "FROM versions v JOIN models m ON m.id = v.model_id"
     )
-    found = {
+    stored = {
         version_uri(row["name"], row["number"]): (row["model_digest"], sorted(from_json(row["failed"])))
         for row in rows
     }
     for entry in entries:
         if entry.action == "version.registered":
-            said = (entry.detail["model_digest"], sorted(entry.detail["failed_gates"]))
-            if found.get(entry.subject) != said:
+            logged = (entry.detail["model_digest"], sorted(entry.detail["failed_gates"]))
+            if stored.get(entry.subject) != logged:
                 yield f"{entry.subject}: its model file or its failed gates"
 
 
@@ -97,10 +97,10 @@ def _requests(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator
     rows = connection.execute(
         "SELECT id, evidence, evidence_digest, policy, policy_digest FROM promotion_requests"
     )
-    found = {f"request {row['id']}": row for row in rows}
-    said = {entry.subject: entry.detail for entry in entries if entry.action == "request.made"}
-    for subject in sorted(found.keys() | said.keys()):
-        row, detail = found.get(subject), said.get(subject)
+    stored = {f"request {row['id']}": row for row in rows}
+    logged = {entry.subject: entry.detail for entry in entries if entry.action == "request.made"}
+    for subject in sorted(stored.keys() | logged.keys()):
+        row, detail = stored.get(subject), logged.get(subject)
         if row is None or detail is None:
             yield f"{subject} itself"
         else:
@@ -112,15 +112,15 @@ def _requests(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator
 
 def _decisions(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
     rows = connection.execute("SELECT request_id, actor, verdict, evidence_digest FROM decisions")
-    found = Counter(
+    stored = Counter(
         (f"request {row['request_id']}", row["actor"], row["verdict"], row["evidence_digest"]) for row in rows
     )
-    said = Counter(
+    logged = Counter(
         (entry.subject, entry.actor, _VERDICTS[entry.action], entry.detail["evidence_digest"])
         for entry in entries
         if entry.action in _VERDICTS
     )
-    for subject, actor, verdict, _ in sorted(_differing(said, found)):
+    for subject, actor, verdict, _ in sorted(_differing(logged, stored)):
         yield f"{subject}: the decision of {actor} to {verdict}"
 
 
@@ -130,42 +130,42 @@ def _deployments(connection: Connection, entries: Iterable[AuditEntry]) -> Itera
         "d.ended_at IS NULL AS live FROM deployments d JOIN versions v ON v.id = d.version_id "
         "JOIN models m ON m.id = d.model_id JOIN targets t ON t.id = d.target_id ORDER BY d.id"
     )
-    found: dict[tuple[str, str], list[Any]] = {}
+    stored: dict[tuple[str, str], list[Any]] = {}
     live: dict[tuple[str, str], list[bool]] = {}
     for row in rows:
         place = (row["model"], row["target"])
-        found.setdefault(place, []).append((row["number"], row["model_digest"], row["actor"], row["kind"]))
+        stored.setdefault(place, []).append((row["number"], row["model_digest"], row["actor"], row["kind"]))
         live.setdefault(place, []).append(bool(row["live"]))
-    said: dict[tuple[str, str], list[Any]] = {}
+    logged: dict[tuple[str, str], list[Any]] = {}
     for entry in entries:
         if entry.action in ("deployment.made", "deployment.rolled_back"):
             detail = entry.detail
             model = entry.subject.removeprefix("models:/").partition("/")[0]
-            said.setdefault((model, detail["target"]), []).append(
+            logged.setdefault((model, detail["target"]), []).append(
                 (detail["version"], detail["model_digest"], entry.actor, detail["kind"])
             )
-    for place in sorted(found.keys() | said.keys()):
+    for place in sorted(stored.keys() | logged.keys()):
         newest_alone = live.get(place, []) == [*[False] * (len(live.get(place, [])) - 1), True]
-        if found.get(place) != said.get(place) or not newest_alone:
+        if stored.get(place) != logged.get(place) or not newest_alone:
             yield f"what was live of {place[0]} on {place[1]}"
 
 
 def _aliases(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
-    said: dict[str, tuple[int, str, int]] = {}
+    logged: dict[str, tuple[int, str, int]] = {}
     for entry in entries:
         if entry.action == "alias.moved":
-            said[entry.subject] = (entry.detail["after"], entry.actor, audit.recorded_us(entry))
+            logged[entry.subject] = (entry.detail["after"], entry.actor, audit.recorded_us(entry))
         elif entry.action == "alias.dropped":
-            said.pop(entry.subject, None)
+            logged.pop(entry.subject, None)
     rows = connection.execute(
         "SELECT m.name, a.alias, v.number, a.set_by, a.recorded_at FROM aliases a JOIN models m ON m.id = a.model_id "
         "JOIN versions v ON v.id = a.version_id"
     )
-    found = {
+    stored = {
         f"{row['name']}@{row['alias']}": (row["number"], row["set_by"], row["recorded_at"]) for row in rows
     }
-    for subject in sorted(said.keys() | found.keys()):
-        if said.get(subject) != found.get(subject):
+    for subject in sorted(logged.keys() | stored.keys()):
+        if logged.get(subject) != stored.get(subject):
             yield f"the alias {subject}"
 
 

@@ -108,10 +108,10 @@ def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Jo
 
 def find_by_trigger(connection: Connection, model: str, trigger_key: str) -> Job | None:
     """Job of a model that was started with this key, or None."""
-    found = selected(
+    matching = selected(
         connection, "WHERE m.name = ? AND j.trigger_key = ? AND j.trigger_key <> ''", (model, trigger_key)
     )
-    return found[0] if found else None
+    return matching[0] if matching else None
 
 
 def of_alert(connection: Connection, alert_id: int) -> list[Job]:

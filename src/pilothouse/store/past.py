@@ -105,10 +105,10 @@ def _create(connection: Connection, name: str, columns: list[str], view: _View) 
 
 def _plain(columns: list[str]) -> _View | None:
     """View of a model's table whose rows are recorded once; None for any other, which is shown as it is."""
-    made = next((name for name in ("recorded_at", "created_at") if name in columns), None)
-    if "model_id" not in columns or made is None:
+    time_column = next((name for name in ("recorded_at", "created_at") if name in columns), None)
+    if "model_id" not in columns or time_column is None:
         return None
-    return _View(f"t.{made} <= {_OF_MODEL}")
+    return _View(f"t.{time_column} <= {_OF_MODEL}")
 
 
 def _views(moment: Moment) -> dict[str, _View]:
@@ -227,9 +227,9 @@ def _aliases(connection: Connection, moment: Moment) -> None:
         if recorded <= moment.walls.get(model, moment.wall_us):
             after = json.loads(detail).get("after") if action == "alias.moved" else None
             meaning[model, alias] = (after, actor, recorded) if after is not None else None
-    for (model, alias), found in meaning.items():
-        if found is not None:
-            number, actor, recorded = found
+    for (model, alias), target in meaning.items():
+        if target is not None:
+            number, actor, recorded = target
             connection.execute(
                 "INSERT INTO temp.aliases (model_id, alias, version_id, set_by, recorded_at) SELECT m.id, ?, v.id, ?, ? "
                 "FROM main.models m JOIN main.versions v ON v.model_id = m.id WHERE m.name = ? AND v.number = ?",

@@ -81,13 +81,13 @@ def check(connection: Connection, seal: dict[str, dict[str, Any]]) -> int:
         sealed = seal.get(table)
         if sealed is None:
             continue  # made by a newer release than the seal
-        found = _digest(connection, table, grows, int(sealed["last"]), sealed.get("columns"))
-        if found != sealed:
+        current = _digest(connection, table, grows, int(sealed["last"]), sealed.get("columns"))
+        if current != sealed:
             raise IntegrityError(
-                f"the table {table} is not what it was when it was examined ({found['rows']} of {sealed['rows']} rows, "
+                f"the table {table} is not what it was when it was examined ({current['rows']} of {sealed['rows']} rows, "
                 "another digest): restore a backup, or find the row by comparing with one"
             )
-        total += found["rows"]
+        total += current["rows"]
     return total
 
 
@@ -103,5 +103,5 @@ def _digest(
     for row in connection.execute(query, (last,)):
         digest.update(repr(tuple(row)).encode())
         rows += 1
-    found = {"rows": rows, "last": last, "digest": digest.hexdigest()}
-    return found if columns is None else {**found, "columns": list(columns)}
+    seal = {"rows": rows, "last": last, "digest": digest.hexdigest()}
+    return seal if columns is None else {**seal, "columns": list(columns)}

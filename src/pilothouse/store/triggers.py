@@ -34,8 +34,8 @@ def cursor(connection: Connection, model: str, trigger: str) -> dict[str, Any] |
         "SELECT c.cursor FROM trigger_cursors c JOIN models m ON m.id = c.model_id WHERE m.name = ? AND c.trigger = ?",
         (model, trigger),
     ).fetchone()
-    found: dict[str, Any] | None = from_json(row["cursor"]) if row else None
-    return found
+    position: dict[str, Any] | None = from_json(row["cursor"]) if row else None
+    return position
 
 
 def set_cursor(

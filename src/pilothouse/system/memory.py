@@ -25,8 +25,8 @@ def hold() -> None:
 
 @functools.cache
 def _option() -> Callable[[int, int], object]:
-    found: Callable[[int, int], object] | None = getattr(ctypes.CDLL(None), "mallopt", None)
-    return found or (lambda parameter, value: None)
+    mallopt: Callable[[int, int], object] | None = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt or (lambda parameter, value: None)
 
 
 def give_back() -> None:
@@ -39,5 +39,5 @@ def give_back() -> None:
 
 @functools.cache
 def _trim() -> Callable[[int], object]:
-    found: Callable[[int], object] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    return found or (lambda pad: None)
+    malloc_trim: Callable[[int], object] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return malloc_trim or (lambda pad: None)

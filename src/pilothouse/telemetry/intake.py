@@ -114,11 +114,11 @@ class Intake:
         """Checksum, rows and rejected rows of the batch of that number."""
         if (producer, sequence) in self._heads:
             return self._heads[producer, sequence]
-        found: tuple[int, int, int] | None = self.connection.execute(
+        row: tuple[int, int, int] | None = self.connection.execute(
             "SELECT checksum, rows, rejected FROM batches WHERE producer_id=? AND sequence=?",
             (producer, sequence),
         ).fetchone()
-        return found
+        return row
 
     def _judge(self, batch: PredictionBatch, facts: VersionFacts | None, trusted_clock: bool) -> Admission:
         place = batch.model, batch.target
@@ -177,6 +177,7 @@ class Intake:
         return 0
 
     def _keep_stream(self, place: Place, accepted: list[_Accepted], waiting: bool) -> None:
+        """Store the batches of one stream as one segment, and add them to its windows."""
         facts = self.facts[place[:2]]
         assert facts is not None
         predictions = join_predictions([part.predictions for part in accepted])
@@ -225,6 +226,7 @@ class Intake:
     def _keep_batch(
         self, one: _Accepted, stream: Stream, segment: int, first: int, facts: VersionFacts, waiting: bool
     ) -> None:
+        """Store the head of one batch of a segment, its foreign ids, and the outcomes that waited for it."""
         batch, predictions = one.batch, one.predictions
         batch_id = self.connection.execute(
             "INSERT INTO batches (producer_id, sequence, stream_id, checksum, rows, rejected, received, segment_id, "

@@ -83,12 +83,12 @@ def _own_clocks(
             reached.setdefault(name, []).append(_Clock(wall_us, after is not None, before[1]))
         elif after is not None:
             to_come.setdefault(name, []).append(_Clock(after[1] - (after[0] - at_us), True, 0))
-    found = {}
+    by_model = {}
     for name in {*reached, *to_come}:
         clocks = reached.get(name) or to_come[name]
         goes_on = any(clock.goes_on for clock in (*reached.get(name, ()), *to_come.get(name, ())))
-        found[name] = _Clock(min(clocks).wall_us, goes_on, max(clock.came_us for clock in clocks))
-    return found
+        by_model[name] = _Clock(min(clocks).wall_us, goes_on, max(clock.came_us for clock in clocks))
+    return by_model
 
 
 def _batch(

@@ -71,7 +71,6 @@ class TelemetryStore:
         self._database.guard = check
 
     def close(self) -> None:
-        """Close all connections."""
         self._database.close()
 
     def read(self) -> AbstractContextManager[Connection]:

@@ -122,9 +122,9 @@ def advance_stream(
                 json.dumps(facts.slices),
             ),
         )
-        made = find_stream(connection, *place)
-        assert made is not None
-        return made
+        new = find_stream(connection, *place)
+        assert new is not None
+        return new
     since = found.minutes_since_us
     if since is None and dense:
         # From the first hour without an event yet: an hour is the sum of its minutes, so none may have rows of its own.

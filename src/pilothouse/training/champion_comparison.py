@@ -40,6 +40,7 @@ def compare_with_live(
 def _verdict(
     spec: ModelSpec, incumbent: Incumbent, holdout: Rows, candidate: Scored, seed: int
 ) -> GateResult:
+    """Gate result for one incumbent, on rows of its targets that are newer than its training."""
     gate = spec.gates.comparison
     assert gate is not None
     chosen = holdout.times > incumbent.trained_until_us

@@ -194,9 +194,9 @@ def _null_pairs(
     gap = min(away, count // 8)
     pairs = []
     for place in chosen:
-        held = windows.members[place] > 0
-        near = np.convolve(held, np.ones(2 * gap + 1), "same") > 0
-        members, rest = held[blocks], ~near[blocks]
+        is_member = windows.members[place] > 0
+        near = np.convolve(is_member, np.ones(2 * gap + 1), "same") > 0
+        members, rest = is_member[blocks], ~near[blocks]
         if members.sum() >= FEWEST_ROWS and rest.sum() >= FEWEST_ROWS:
             pairs.append((members, rest))
     return pairs, windows.independent

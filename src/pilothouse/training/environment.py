@@ -11,7 +11,7 @@ def environment() -> dict[str, Any]:
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
     # ``Distribution.metadata`` reads its file at every access: once is enough for name and version.
-    facts = [found.metadata for found in metadata.distributions()]
+    facts = [distribution.metadata for distribution in metadata.distributions()]
     packages = {
         str(fact["Name"]).lower().replace("_", "-"): fact["Version"] for fact in facts if fact["Name"]
     }

@@ -34,19 +34,19 @@ def estimator_class(name: str) -> type[Any]:
         module = importlib.import_module(module_name)
     except ImportError:
         raise InvalidInputError(f"training.estimator: scikit-learn has no module {module_name!r}") from None
-    found = getattr(module, class_name, None)
-    if found is None:
+    candidate = getattr(module, class_name, None)
+    if candidate is None:
         close = difflib.get_close_matches(class_name, dir(module), 1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise InvalidInputError(f"training.estimator: {module_name} has no {class_name!r}{hint}")
     own = (
-        isinstance(found, type)
-        and issubclass(found, BaseEstimator)
-        and found.__module__.startswith("sklearn.")
+        isinstance(candidate, type)
+        and issubclass(candidate, BaseEstimator)
+        and candidate.__module__.startswith("sklearn.")
     )
-    if not own or not hasattr(found, "predict"):
+    if not own or not hasattr(candidate, "predict"):
         raise InvalidInputError(f"training.estimator: {name!r} is not an estimator that predicts")
-    kind: type[Any] = found
+    kind: type[Any] = candidate
     return kind
 
 

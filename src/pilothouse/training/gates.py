@@ -19,8 +19,8 @@ def metric_gate(bound: MetricBound, metrics: Sequence[MetricValue]) -> GateResul
     """Result of one bound on the hold-out's metrics, over all rows or over each value of a slice."""
     limits = _limits(bound)
     if bound.slice is None:
-        found = [m for m in metrics if m.metric == bound.metric and not m.slice]
-        if not found:
+        matching = [m for m in metrics if m.metric == bound.metric and not m.slice]
+        if not matching:
             return GateResult(
                 f"metric.{bound.metric}",
                 GateOutcome.FAILED,
@@ -28,7 +28,7 @@ def metric_gate(bound: MetricBound, metrics: Sequence[MetricValue]) -> GateResul
                 {},
                 limits,
             )
-        value = found[0]
+        value = matching[0]
         reason = (
             f"{bound.metric} {value.value:.4g} ({value.low:.4g} to {value.high:.4g}) on {value.rows} rows"
         )
@@ -75,7 +75,7 @@ def comparison_gate(
         reason = f"{rows} rows {where} are newer than what v{number} was trained on; {gate.minimum_rows} are needed"
         return GateResult(name, GateOutcome.NOT_COMPARABLE, reason, {"rows": float(rows)}, bound)
     try:
-        found = paired_bootstrap(
+        comparison = paired_bootstrap(
             metric,
             incumbent.coded(),
             candidate.coded(),
@@ -85,17 +85,17 @@ def comparison_gate(
         )
     except InvalidInputError as error:
         return GateResult(name, GateOutcome.NOT_COMPARABLE, str(error), {"rows": float(rows)}, bound)
-    worse = found.high < -gate.margin
+    worse = comparison.high < -gate.margin
     reason = (
-        f"{metric} {found.value_b:.4g} against {found.value_a:.4g} of v{number} on the same {rows} rows {where}: "
-        f"{'worse' if worse else 'not worse'}, paired difference {found.low:+.4g} to {found.high:+.4g}"
+        f"{metric} {comparison.value_b:.4g} against {comparison.value_a:.4g} of v{number} on the same {rows} rows {where}: "
+        f"{'worse' if worse else 'not worse'}, paired difference {comparison.low:+.4g} to {comparison.high:+.4g}"
     )
     figures = {
-        "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "candidate": found.value_b,
-        "incumbent": found.value_a,
+        "difference": comparison.difference,
+        "low": comparison.low,
+        "high": comparison.high,
+        "candidate": comparison.value_b,
+        "incumbent": comparison.value_a,
         "rows": float(rows),
     }
     return GateResult(name, _outcome(not worse), reason, figures, bound)

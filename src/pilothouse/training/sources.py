@@ -51,10 +51,10 @@ def source_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise NotFoundError(f"data.source: {path} does not exist; expected a file or a folder of dated files")
-    found = sorted(file for file in path.iterdir() if file.is_file() and file.name.lower().endswith(SUFFIXES))
-    if not found:
+    files = sorted(file for file in path.iterdir() if file.is_file() and file.name.lower().endswith(SUFFIXES))
+    if not files:
         raise NotFoundError(f"data.source: {path} holds no {', '.join(SUFFIXES)} file")
-    return found
+    return files
 
 
 def source_digest(path: Path) -> str:

@@ -98,23 +98,23 @@ def column_drift(
     r, c = (histogram(specification, profile, feature) for profile in (reference, current))
     starts = group_starts(column, r.counts)
     groups = grouped(r.counts, starts), grouped(c.counts, starts)
-    found = {"psi": float(psi(*groups)), "js": float(jensen_shannon(*groups))}
+    values = {"psi": float(psi(*groups)), "js": float(jensen_shannon(*groups))}
     if isinstance(column, NumericColumn):
         d = float(ks_of_counts(r.counts, c.counts))
         distance = wasserstein_of_counts(column, (r.counts, r.positions), (c.counts, c.positions))
-        found |= {
+        values |= {
             "ks": d,
             "ks_p": ks_p_value(d, r.present, c.present),
             "wasserstein": float(distance) / scale_of(column, r),
             "within": _within(column, r, c),
         }
         ranks = rank_statistics(rank_scores(r.counts), shares(c.counts))
-        found |= {name: float(value) for name, value in ranks.items()}
+        values |= {name: float(value) for name, value in ranks.items()}
     else:
-        found["l_infinity"] = float(l_infinity(r.counts, c.counts))
-        found["chi2"], found["chi2_p"] = map(float, chi_square(r.counts, c.counts))
-    found = {name: value for name, value in found.items() if math.isfinite(value)}
-    return found | {"missing": missing_share(c), "unseen": unseen_share(column, r, c)}
+        values["l_infinity"] = float(l_infinity(r.counts, c.counts))
+        values["chi2"], values["chi2_p"] = map(float, chi_square(r.counts, c.counts))
+    values = {name: value for name, value in values.items() if math.isfinite(value)}
+    return values | {"missing": missing_share(c), "unseen": unseen_share(column, r, c)}
 
 
 def _within(column: NumericColumn, reference: Histogram, current: Histogram) -> float:
@@ -131,10 +131,10 @@ def _within(column: NumericColumn, reference: Histogram, current: Histogram) -> 
 def inside(reference: Ints) -> Floats:
     """Marks, float64[bins]: 1 from the first to the last bin that a reference's counts int64[bins] fill, else 0; all
     0 where it is empty."""
-    held = np.flatnonzero(reference)
+    filled = np.flatnonzero(reference)
     marks = np.zeros(len(reference))
-    if held.size:
-        marks[held[0] : held[-1] + 1] = 1.0
+    if filled.size:
+        marks[filled[0] : filled[-1] + 1] = 1.0
     return marks
 
 
@@ -150,6 +150,6 @@ def unseen_share(column: Column, reference: Histogram, current: Histogram) -> fl
         return 0.0
     if isinstance(column, CategoricalColumn):
         return float(current.counts[reference.counts == 0].sum()) / current.rows
-    held = np.flatnonzero(reference.counts)
-    outside = current.counts[: held[0]].sum() + current.counts[held[-1] + 1 :].sum()
+    filled = np.flatnonzero(reference.counts)
+    outside = current.counts[: filled[0]].sum() + current.counts[filled[-1] + 1 :].sum()
     return float(outside) / current.rows

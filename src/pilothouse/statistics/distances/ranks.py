@@ -44,23 +44,23 @@ def rank_scores(reference: Ints) -> RankScores:
     leaves empty has the score at its rank, one beyond the reference's values that of the outermost. All are 0 where
     the reference is empty. The moments of a bin are those of a truncated normal distribution (Johnson, Kotz and
     Balakrishnan 1994, Continuous Univariate Distributions 1, section 13.10.1)."""
-    held = np.flatnonzero(reference)
+    filled = np.flatnonzero(reference)
     places = np.arange(len(reference))
-    if not held.size:
+    if not filled.size:
         nothing = np.zeros(len(reference))
         return RankScores(nothing, nothing, nothing, nothing)
     total = float(reference.sum())
     level = np.cumsum(reference) / total
     share = reference / total
     at = np.concatenate(([0.0], level))
-    at[held[-1] + 1 :] = 1.0  # rounding must not leave a sliver above the largest
+    at[filled[-1] + 1 :] = 1.0  # rounding must not leave a sliver above the largest
     quantile, density = _normal(at)
     with np.errstate(invalid="ignore", divide="ignore"):
         score = np.where(share > 0, (density[:-1] - density[1:]) / share, quantile[1:])
         weighed = np.where(np.isfinite(quantile), quantile, 0.0) * density
         square = np.where(share > 0, 1 + (weighed[:-1] - weighed[1:]) / share, quantile[1:] ** 2)
-    inner = np.clip(places, held[0], held[-1])
-    below, above = (np.asarray(marks, np.float64) for marks in (places < held[0], places > held[-1]))
+    inner = np.clip(places, filled[0], filled[-1])
+    below, above = (np.asarray(marks, np.float64) for marks in (places < filled[0], places > filled[-1]))
     return RankScores(score[inner], square[inner], below, above)
 
 
@@ -143,14 +143,14 @@ def scatter(scores: RankScores, reference: Ints) -> tuple[Scatter, Scatter] | No
     is the same for all rows (one bin holds them all, or two hold half each), so that nothing can be tested."""
     share = reference / float(reference.sum())
     variance = float((share * scores.score**2).sum())
-    found = []
+    scatters = []
     for values, mean in ((scores.score, 0.0), (scores.square, 1.0)):
         deviation = math.sqrt(float((share * (values - mean) ** 2).sum()))
         if deviation <= _LEAST_SCATTER:
             return None
         third = float((share * (values - mean) ** 3).sum())
-        found.append(Scatter(deviation, third / deviation**3, variance))
-    return found[0], found[1]
+        scatters.append(Scatter(deviation, third / deviation**3, variance))
+    return scatters[0], scatters[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,14 @@ def changed_shares(column: Column, reference: Histogram, window: Histogram, most
     first; a group that is empty on both sides is left out. Empty where either side has no row with a value."""
     if not reference.present or not window.present:
         return []
-    found = (
+    shares = (
         _of_categories(column, reference, window)
         if isinstance(column, CategoricalColumn)
         else _of_numbers(column, reference, window)
     )
-    found.append(Share("missing", reference.missing / reference.rows, window.missing / window.rows))
-    found = [share for share in found if share.reference or share.window]
-    return sorted(found, key=lambda s: -abs(s.window - s.reference))[:most]
+    shares.append(Share("missing", reference.missing / reference.rows, window.missing / window.rows))
+    shares = [share for share in shares if share.reference or share.window]
+    return sorted(shares, key=lambda s: -abs(s.window - s.reference))[:most]
 
 
 def _of_categories(column: CategoricalColumn, reference: Histogram, window: Histogram) -> list[Share]:
@@ -51,11 +51,11 @@ def _of_numbers(column: NumericColumn, reference: Histogram, window: Histogram) 
     places = np.searchsorted(np.cumsum(inner), np.arange(1, GROUPS) * inner.sum() / GROUPS) + 1
     cuts = np.unique(np.concatenate(([0], places, [len(inner)])))
     before, after = reference.counts / reference.present, window.counts / window.present
-    found = [Share(f"below {edges[0]:.4g}", float(before[0]), float(after[0]))]
+    groups = [Share(f"below {edges[0]:.4g}", float(before[0]), float(after[0]))]
     for first, last in pairwise(cuts):
         low, high = float(edges[first]), float(edges[last])
         label = f"{low:.4g}" if f"{low:.4g}" == f"{high:.4g}" else f"{low:.4g} to {high:.4g}"
-        found.append(
+        groups.append(
             Share(label, float(before[first + 1 : last + 1].sum()), float(after[first + 1 : last + 1].sum()))
         )
-    return [*found, Share(f"{edges[-1]:.4g} or more", float(before[-1]), float(after[-1]))]
+    return [*groups, Share(f"{edges[-1]:.4g} or more", float(before[-1]), float(after[-1]))]

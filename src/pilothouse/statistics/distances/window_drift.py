@@ -93,6 +93,7 @@ def _categories(specification: ProfileSpecification, reference: Profile) -> _Cat
 def _stack(
     specification: ProfileSpecification, reference: Profile, columns: tuple[NumericColumn, ...]
 ) -> _Stack:
+    """Layout of numeric columns side by side, with the reference's side of each comparison."""
     bins = max(column.bins for column in columns)
     shape = len(columns), bins
     places = np.full(shape, specification.cells, np.int64)
@@ -102,16 +103,16 @@ def _stack(
     score, square = np.zeros(shape), np.zeros(shape)
     below, above = np.zeros(shape), np.zeros(shape)
     for i, column in enumerate(columns):
-        held = histogram(specification, reference, column.name)
+        of_reference = histogram(specification, reference, column.name)
         # the overflow bin in the last place, where ``lay`` expects what lies beyond the last edge
         order = np.append(np.arange(column.bins - 1), bins - 1)
         places[i, order] = specification.layout[column.name].start + np.arange(column.bins)
-        starts = group_starts(column, held.counts)
+        starts = group_starts(column, of_reference.counts)
         group[i, order] = np.searchsorted(starts, np.arange(column.bins), side="right") - 1
         width[i, : column.bins - 2], unit[i, order] = distances.bin_sizes(column)
-        scale[i] = scale_of(column, held)
-        within[i, order] = inside(held.counts)
-        ranks = rank_scores(held.counts)
+        scale[i] = scale_of(column, of_reference)
+        within[i, order] = inside(of_reference.counts)
+        ranks = rank_scores(of_reference.counts)
         score[i, order], square[i, order] = ranks.score, ranks.square
         below[i, order], above[i, order] = ranks.below, ranks.above
     groups = int(group.max(initial=0)) + 1
@@ -136,6 +137,7 @@ def _stack(
 
 
 def _dense(specification: ProfileSpecification, profile: Profile) -> tuple[Ints, Ints]:
+    """Counts and positions of a profile in all cells, int64[cells + 1] each; the last cell is a dummy that holds none."""
     counts, positions = (np.zeros(specification.cells + 1, np.int64) for _ in range(2))
     counts[profile.cells], positions[profile.cells] = profile.counts, profile.positions
     return counts, positions
@@ -155,20 +157,22 @@ def window_drift(reference: PreparedReference, current: Profile) -> dict[str, di
     specification."""
     specification = reference.specification
     dense, moved = _dense(specification, current)
-    found: dict[str, dict[str, float]] = {}
+    by_column: dict[str, dict[str, float]] = {}
     for stack in reference.numeric:
-        found |= _numbers(specification, stack, dense, moved)
+        by_column |= _numbers(specification, stack, dense, moved)
     if reference.categorical.columns:
-        found |= _texts(specification, reference.categorical, dense)
+        by_column |= _texts(specification, reference.categorical, dense)
     for name in specification.by_name:
-        if name not in found:  # the reference had no value to put an edge at
-            found[name] = column_drift(specification, name, reference.profile, current)
-    return {name: found[name] for name in specification.by_name}
+        if name not in by_column:  # the reference had no value to put an edge at
+            by_column[name] = column_drift(specification, name, reference.profile, current)
+    return {name: by_column[name] for name in specification.by_name}
 
 
 def _numbers(
     specification: ProfileSpecification, stack: _Stack, dense: Ints, moved: Ints
 ) -> dict[str, dict[str, float]]:
+    """Statistics of a stack's columns in a window, by column and name; ``dense`` and ``moved`` are its counts and
+    positions a cell."""
     counts = dense[stack.places]
     rows = counts.sum(axis=1)
     laid = distances.lay(stack.width, stack.unit, counts, moved[stack.places])
@@ -180,11 +184,11 @@ def _numbers(
     groups = stack.grouped, _grouped(stack.group, stack.groups, counts)
     psi, js = distances.psi(*groups), distances.jensen_shannon(*groups)
     outside = rows - (counts * stack.inside).sum(axis=1)
-    found = {}
+    by_column = {}
     for i, column in enumerate(stack.columns):
         missing = int(dense[specification.layout[column.name].missing])
         total = int(rows[i]) + missing
-        found[column.name] = _finite(
+        by_column[column.name] = _finite(
             psi=float(psi[i]),
             js=float(js[i]),
             ks=float(d[i]),
@@ -196,23 +200,24 @@ def _numbers(
             "missing": missing / total if total else 0.0,
             "unseen": float(outside[i]) / total if total and stack.rows[i] else 0.0,
         }
-    return found
+    return by_column
 
 
 def _texts(
     specification: ProfileSpecification, stack: _Categories, dense: Ints
 ) -> dict[str, dict[str, float]]:
+    """Statistics of the categorical columns in a window, by column and name; ``dense`` are its counts a cell."""
     before, now = stack.counts, dense[stack.places]
     psi, js = distances.psi(before, now), distances.jensen_shannon(before, now)
     farthest = distances.l_infinity(before, now)
     chi2, chi2_p = distances.chi_square(before, now)
-    present, held = now.sum(axis=1), before.sum(axis=1)
+    present, reference_rows = now.sum(axis=1), before.sum(axis=1)
     unseen = (now * (before == 0)).sum(axis=1)
-    found = {}
+    by_column = {}
     for i, column in enumerate(stack.columns):
         missing = int(dense[specification.layout[column.name].missing])
         total = int(present[i]) + missing
-        found[column.name] = _finite(
+        by_column[column.name] = _finite(
             psi=float(psi[i]),
             js=float(js[i]),
             l_infinity=float(farthest[i]),
@@ -220,9 +225,9 @@ def _texts(
             chi2_p=float(chi2_p[i]),
         ) | {
             "missing": missing / total if total else 0.0,
-            "unseen": float(unseen[i]) / total if total and held[i] else 0.0,
+            "unseen": float(unseen[i]) / total if total and reference_rows[i] else 0.0,
         }
-    return found
+    return by_column
 
 
 def _finite(**values: float) -> dict[str, float]:

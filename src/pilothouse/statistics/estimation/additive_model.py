@@ -55,13 +55,13 @@ class Basis:
     def design(self, cells: Ints) -> Floats:
         """Design matrix of rows (``cells`` int64[columns, n]), float64[n, terms]."""
         n = cells.shape[1]
-        found = np.zeros((n, self.terms + 1))
+        matrix = np.zeros((n, self.terms + 1))
         rows = np.arange(n)
         for column in cells:
             share = self.share[column]
-            found[rows, self.first[column]] = 1.0 - share
-            found[rows, self.first[column] + 1] += share
-        return found[:, :-1]
+            matrix[rows, self.first[column]] = 1.0 - share
+            matrix[rows, self.first[column] + 1] += share
+        return matrix[:, :-1]
 
 
 def basis_of(specification: ProfileSpecification, cells: Ints, parts: int, *, steps: bool = False) -> Basis:
@@ -78,12 +78,12 @@ def basis_of(specification: ProfileSpecification, cells: Ints, parts: int, *, st
         if isinstance(column, CategoricalColumn):
             # rank of each category by frequency, 0 for the most frequent
             rank = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")
-            places, held = np.minimum(rank, CATEGORIES - 1).astype(np.float64), 0
+            places, knots = np.minimum(rank, CATEGORIES - 1).astype(np.float64), 0
         else:
-            places, held = (_steps(counts, parts), 0) if steps else _places(column, counts, parts)
+            places, knots = (_steps(counts, parts), 0) if steps else _places(column, counts, parts)
         whole = np.floor(places).astype(np.int64)
         first[own], share[own] = next_term + whole, places - whole
-        bends += range(next_term, next_term + held - 2)
+        bends += range(next_term, next_term + knots - 2)
         first[where.missing] = next_term + int(np.ceil(places.max(initial=0.0))) + 1
         next_term = int(first[where.missing]) + 1
     return Basis(frozen(first), frozen(share), next_term, frozen(np.array(bends, np.int64)))
@@ -91,11 +91,11 @@ def basis_of(specification: ProfileSpecification, cells: Ints, parts: int, *, st
 
 def _places(column: NumericColumn, counts: Ints, most: int) -> tuple[Floats, int]:
     """Place of each bin among the column's knots, float64[bins] from 0 to knots − 1, and the number of knots."""
-    held = np.flatnonzero(counts)
-    if not held.size:
+    filled = np.flatnonzero(counts)
+    if not filled.size:
         return np.zeros(column.bins), 1
-    shares = np.cumsum(counts[held]) / counts.sum()
-    at = held[np.minimum(np.searchsorted(shares, np.linspace(0.0, 1.0, most)), len(held) - 1)]
+    shares = np.cumsum(counts[filled]) / counts.sum()
+    at = filled[np.minimum(np.searchsorted(shares, np.linspace(0.0, 1.0, most)), len(filled) - 1)]
     knots = np.unique(column.anchors[at])
     return np.interp(column.anchors, knots, np.arange(len(knots), dtype=np.float64)), len(knots)
 
@@ -131,9 +131,9 @@ def moments_of(design: Floats, outcome: Floats) -> Moments:
 
 def weigh(parts: list[Moments], weights: Floats) -> Moments:
     """Moments of all parts, each counted ``weights`` (float64[parts]) times. At least one weight must differ from 0."""
-    held = [(part, float(weight)) for part, weight in zip(parts, weights, strict=True) if weight]
+    counted = [(part, float(weight)) for part, weight in zip(parts, weights, strict=True) if weight]
     sums: list[Any] = [
-        sum((w * getattr(part, name) for part, w in held), _ZERO) for name in Moments.__slots__
+        sum((w * getattr(part, name) for part, w in counted), _ZERO) for name in Moments.__slots__
     ]
     return Moments(*sums)
 

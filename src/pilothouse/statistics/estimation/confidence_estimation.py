@@ -57,8 +57,10 @@ def learn_from_scores(scores: Floats, rows: Ints, positives: Ints, *, seed: int 
     is that of a bootstrap of whole days (Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 6),
     without draws for fewer than two days."""
     calibrated = calibrate_scores(scores, rows, positives)
-    held = np.flatnonzero(rows.sum(axis=0))
-    some = held[np.unique(np.linspace(0, len(held) - 1, KNOTS).astype(np.int64))] if len(held) else held
+    filled = np.flatnonzero(rows.sum(axis=0))
+    some = (
+        filled[np.unique(np.linspace(0, len(filled) - 1, KNOTS).astype(np.int64))] if len(filled) else filled
+    )
     knots = scores[some]
     days = len(rows)
     if days < 2 or not len(some):
@@ -142,13 +144,13 @@ def _dispersion(
     def effects(positives: Ints) -> Floats:
         return form(estimator.scores, n, n * p + scale * (positives - days * p)) - centre
 
-    found = float(np.mean(effects(estimator.positives) ** 2))
+    observed = float(np.mean(effects(estimator.positives) ** 2))
     expected = float(np.mean([effects(chance.binomial(days, p)) ** 2 for _ in range(5)]))
-    if not expected > 0 or not math.isfinite(found):
+    if not expected > 0 or not math.isfinite(observed):
         return 1.0
     sizes = days.sum(axis=1).astype(np.float64)
-    held = float((sizes**2).sum() / sizes.sum())
-    return 1.0 + max(found / expected - 1.0, 0.0) * rows_a_day / held
+    rows_a_held_out_day = float((sizes**2).sum() / sizes.sum())
+    return 1.0 + max(observed / expected - 1.0, 0.0) * rows_a_day / rows_a_held_out_day
 
 
 def _band(metric: str, value: float, error: float, factor: float) -> intervals.Interval:

@@ -131,12 +131,12 @@ def _isotonic(scores: Floats, rows: Floats, positives: Floats) -> Floats:
     between the centres of its steps in place of flat."""
     from scipy.optimize import isotonic_regression
 
-    held = rows > 0
-    n, x = rows[held], scores[held]
-    found = isotonic_regression(positives[held] / n, weights=n)
-    starts = found.blocks[:-1]
+    used = rows > 0
+    n, x = rows[used], scores[used]
+    steps = isotonic_regression(positives[used] / n, weights=n)
+    starts = steps.blocks[:-1]
     centres = np.add.reduceat(x * n, starts) / np.add.reduceat(n, starts)
-    return np.asarray(np.interp(scores, centres, found.x[starts]), np.float64)
+    return np.asarray(np.interp(scores, centres, steps.x[starts]), np.float64)
 
 
 FORMS: dict[str, Form] = {
@@ -156,17 +156,17 @@ def _logistic_fit(
     coefficient."""
     used = rows > 0
     part, start, n, k = design[:, used], offset[used], rows[used], positives[used]
-    found = np.zeros(len(design))
+    coefficients = np.zeros(len(design))
     ridge = np.diag(precision + 1e-9)  # keeps the matrix regular where a coefficient has no prior
     for _ in range(steps):
-        p = _logistic(start + found @ part)
-        slope = part @ (k - n * p) - precision * found
+        p = _logistic(start + coefficients @ part)
+        slope = part @ (k - n * p) - precision * coefficients
         curve = (part * (n * p * (1 - p))) @ part.T + ridge
         step = np.clip(np.linalg.solve(curve, slope), -2.0, 2.0)
-        found += step
+        coefficients += step
         if float(np.abs(step).max()) < 1e-7:
             break
-    return _logistic(offset + found @ design)
+    return _logistic(offset + coefficients @ design)
 
 
 def _logistic(odds: Floats) -> Floats:

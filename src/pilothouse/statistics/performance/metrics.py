@@ -71,6 +71,7 @@ def losses(metric: str, rows: ScoredRows) -> Floats:
 
 
 def _measure(metric: str, rows: ScoredRows, confidence: float, seed: int) -> Measured:
+    """Value and interval of a metric; NaN and NOWHERE where the rows do not define it."""
     n = rows.rows
     if not n:
         return math.nan, intervals.NOWHERE
@@ -157,6 +158,7 @@ def _auc_of_many(rows: ScoredRows, confidence: float) -> Measured:
 
 
 def _regression(metric: str, rows: ScoredRows, confidence: float) -> Measured:
+    """Value and interval of a regression's metric, in the outcome's unit."""
     spread = float(np.std(rows.truth)) or 1.0  # in these units fourth powers of large values stay finite
     error, value = (rows.scores - rows.truth) / spread, (rows.truth - rows.truth.mean()) / spread
     powers = (

@@ -192,15 +192,15 @@ def of_classes(
 ) -> list[tuple[str, list[MetricValue]]]:
     """(class, its precision, recall and F1 with intervals at ``confidence``) of each class, rows taken as
     independent; an empty list for a regression. The rows of each value are those of the true class."""
-    confusion, found = profile.confusion, []
+    confusion, by_class_name = profile.confusion, []
     for k, name in enumerate(specification.classes):
         values = []
         for metric in intervals.OF_CONFUSION:
             low, high = intervals.class_interval(metric, confusion, k, confidence)
             value = float(intervals.by_class(metric, confusion)[k])
             values.append(MetricValue(metric, value, low, high, int(confusion[k].sum())))
-        found.append((name, values))
-    return found
+        by_class_name.append((name, values))
+    return by_class_name
 
 
 def binning_error(specification: ProfileSpecification, negatives: Ints, positives: Ints) -> float:

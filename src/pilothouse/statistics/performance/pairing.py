@@ -21,14 +21,14 @@ def paired_places(first: Sequence[Hashable], second: Sequence[Hashable], *, whol
     if not whole:
         for key in first:
             counts[key] += 1
-    found: list[tuple[int, int]] = []
+    matches: list[tuple[int, int]] = []
     for place, key in enumerate(first):
         there = places.get(key)
         if not there:
             continue
         if whole:
-            found.append((place, there.popleft()))
+            matches.append((place, there.popleft()))
         elif len(there) == 1 and counts[key] == 1:
-            found.append((place, there[0]))
-    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+            matches.append((place, there[0]))
+    pairs = np.array(matches, dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]

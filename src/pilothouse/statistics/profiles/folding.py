@@ -87,14 +87,17 @@ def _make(edges: Floats) -> Grid | None:
         if not 0 < scale < np.inf:
             continue
         with np.errstate(over="ignore"):
-            held = np.bincount(np.maximum(_cells(edges, float(low), scale), 0), minlength=_CELLS)
-        sharing = int(held[held > 1].sum())
+            edges_in_cell = np.bincount(np.maximum(_cells(edges, float(low), scale), 0), minlength=_CELLS)
+        sharing = int(edges_in_cell[edges_in_cell > 1].sum())
         if best is None or sharing < best[0]:
-            below = np.cumsum(held) - held
+            below = np.cumsum(edges_in_cell) - edges_in_cell
             best = (
                 sharing,
                 Grid(
-                    float(low), scale, frozen(np.where(held > 1, -1, below)), frozen(np.append(edges, np.inf))
+                    float(low),
+                    scale,
+                    frozen(np.where(edges_in_cell > 1, -1, below)),
+                    frozen(np.append(edges, np.inf)),
                 ),
             )
     return best[1] if best else None
@@ -193,7 +196,7 @@ def profile_columns(
                 low[i], high[i] = folded.low, folded.high
         if not counts[cells].any():
             counts[where.missing] = rows
-    held = np.flatnonzero(counts)
+    filled = np.flatnonzero(counts)
     return Profile(
-        rows, frozen(held), frozen(counts[held]), frozen(positions[held]), frozen(low), frozen(high)
+        rows, frozen(filled), frozen(counts[filled]), frozen(positions[filled]), frozen(low), frozen(high)
     )

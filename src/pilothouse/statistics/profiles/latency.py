@@ -137,9 +137,9 @@ def percentiles_ms(stored: Sequence[bytes | None], percents: Sequence[float]) ->
             profile = decode(data)
             answer[i] = [percentile_ms(profile, percent) for percent in percents]
     try:
-        for width, held in by_width.items():
-            for first in range(0, len(held), _TOGETHER):
-                places = held[first : first + _TOGETHER]
+        for width, numbers in by_width.items():
+            for first in range(0, len(numbers), _TOGETHER):
+                places = numbers[first : first + _TOGETHER]
                 frames = [stored[i] or b"" for i in places]
                 answer[places] = _percentiles_of_frames(frames, np.dtype(f"<u{width}"), percents)
     except (TypeError, ValueError, struct.error) as error:
@@ -167,8 +167,8 @@ def _percentiles_of_frames(stored: Sequence[bytes], kind: np.dtype[Any], percent
     ranks = np.maximum(1, np.ceil(np.asarray(percents) / 100 * requests[:, None] - 1e-9)).astype(np.int64)
     buckets = np.searchsorted(summed[1:], before[:, None] + ranks) - starts[:, None] + first[:, None]
     middles = _MIDDLES_US.take(buckets, mode="clip")  # without requests a rank lies anywhere
-    found = np.minimum(middles, longest[:, None]) / 1000
-    return np.where(requests[:, None] > 0, found, np.nan)
+    percentiles = np.minimum(middles, longest[:, None]) / 1000
+    return np.where(requests[:, None] > 0, percentiles, np.nan)
 
 
 def _decode_first_format(data: bytes) -> LatencyProfile:

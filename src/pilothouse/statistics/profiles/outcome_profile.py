@@ -114,21 +114,23 @@ def profile_outcome_groups(
     unusable = np.bincount(groups[~usable], minlength=count)
     order = np.argsort(member, kind="stable") if count > 1 else np.arange(len(member))
     ends = np.cumsum(rows)
-    found = []
+    profiles = []
     for k in range(count):
         own = order[ends[k] - rows[k] : ends[k]]
-        held = (np.empty(0, np.int64),) * 2 if cells is None else np.unique(cells[own], return_counts=True)
-        found.append(
+        histogram = (
+            (np.empty(0, np.int64),) * 2 if cells is None else np.unique(cells[own], return_counts=True)
+        )
+        profiles.append(
             OutcomeProfile(
                 int(rows[k]),
                 int(unusable[k]),
-                frozen(held[0]),
-                frozen(held[1].astype(np.int64)),
+                frozen(histogram[0]),
+                frozen(histogram[1].astype(np.int64)),
                 frozen(np.zeros((0, 0), np.int64) if confusion is None else confusion[k]),
                 tuple(sums[:, own].sum(axis=1).tolist()),
             )
         )
-    return found
+    return profiles
 
 
 def _binary(scores: Floats, true: Ints) -> Ints:
@@ -275,13 +277,13 @@ def decode_parts(specification: ProfileSpecification, data: bytes) -> dict[str, 
             or len(arrays["counts"]) != sum(arrays["sizes"])
         ):
             raise ValueError("sizes do not agree")
-        found = {}
+        profiles = {}
         for k, name in enumerate(names):
             own = slice(int(ends[k] - arrays["sizes"][k]), int(ends[k]))
             cells = np.cumsum(arrays["gaps"][own], dtype=np.int64)
             if cells.size and not 0 <= int(cells.min()) <= int(cells.max()) < 2 * specification.score.bins:
                 raise ValueError("cells out of range")
-            found[str(name)] = OutcomeProfile(
+            profiles[str(name)] = OutcomeProfile(
                 int(header["rows"][k]),
                 int(header["unusable"][k]),
                 frozen(cells),
@@ -293,7 +295,7 @@ def decode_parts(specification: ProfileSpecification, data: bytes) -> dict[str, 
         raise IntegrityError(
             f"stored outcome profiles are damaged: {error!r}; restore them from a backup"
         ) from None
-    return found
+    return profiles
 
 
 def decode(specification: ProfileSpecification, data: bytes) -> OutcomeProfile:

@@ -91,13 +91,13 @@ def place_rows(
     rows, tables = len(scores), tables_of(specification)
     numbers = numeric_matrix(specification, numeric, scores)
     cells = np.empty((len(specification.columns), rows), np.int64)
-    held, coded = cells[: len(numbers)], cells[len(numbers) :]
+    numeric_cells, coded = cells[: len(numbers)], cells[len(numbers) :]
     bounds = np.arange(len(numbers) + 1) * rows
-    held[:] = cells_of_numbers(tables, numbers.ravel(), bounds).reshape(numbers.shape)
+    numeric_cells[:] = cells_of_numbers(tables, numbers.ravel(), bounds).reshape(numbers.shape)
     for i, column in enumerate(tables.categorical):
         coded[i] = category_codes(column, categorical.get(column.name), rows)
         coded[i] += specification.layout[column.name].start
-    return PlacedRows(cells, positions_of(tables, held, numbers), numbers)
+    return PlacedRows(cells, positions_of(tables, numeric_cells, numbers), numbers)
 
 
 def numeric_matrix(

@@ -98,11 +98,11 @@ def profile_rows(
     ]
     for column in tables.categorical:  # in order too, so that each lies between two columns' cells
         counts = np.bincount(category_codes(column, categorical.get(column.name), rows))
-        held, start = counts.nonzero()[0], specification.layout[column.name].start
+        filled, start = counts.nonzero()[0], specification.layout[column.name].start
         rest = parts.pop()
         place = rest[0].searchsorted(start)
         before, after = (tuple(array[part] for array in rest) for part in (slice(place), slice(place, None)))
-        parts += [before, (held + start, counts[held], np.zeros_like(held)), after]
+        parts += [before, (filled + start, counts[filled], np.zeros_like(filled)), after]
     cells, counts, positions = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     low, high = (by.reduce(numbers, axis=1, initial=np.nan) for by in (np.fmin, np.fmax))
     return Profile(
@@ -156,13 +156,13 @@ def profile_groups(
     placed = place_rows(specification, numeric, categorical, scores)
     distinct, members = np.unique(groups, return_inverse=True)
     at_once = max(1, (1 << _SORTED_BITS) // specification.cells)
-    found = []
+    profiles = []
     for first in range(0, len(distinct), at_once):
         inside = slice(None) if len(distinct) <= at_once else members // at_once == first // at_once
-        found += _count_groups(
+        profiles += _count_groups(
             specification, placed.take(inside), distinct[first : first + at_once], members[inside] - first
         )
-    return found
+    return profiles
 
 
 def _count_groups(
@@ -191,7 +191,7 @@ def _count_groups(
         for by in (np.fmin, np.fmax)
     )
     rows = np.bincount(members)
-    found = []
+    profiles = []
     for i, group in enumerate(distinct.tolist()):
         part = slice(bounds[i], bounds[i + 1])
         content = Profile(
@@ -202,8 +202,8 @@ def _count_groups(
             frozen(low[i].copy()),
             frozen(high[i].copy()),
         )
-        found.append((group, content))
-    return found
+        profiles.append((group, content))
+    return profiles
 
 
 def cells_of(
@@ -235,12 +235,12 @@ def merge_all(specification: ProfileSpecification, profiles: Iterable[Profile]) 
     np.add.at(positions, cells, np.concatenate([part.positions for part in parts]))
     low = np.fmin.reduce([part.low for part in parts])
     high = np.fmax.reduce([part.high for part in parts])
-    held = np.flatnonzero(counts != 0)
+    filled = np.flatnonzero(counts != 0)
     return Profile(
         sum(part.rows for part in parts),
-        frozen(held),
-        frozen(counts[held]),
-        frozen(positions[held]),
+        frozen(filled),
+        frozen(counts[filled]),
+        frozen(positions[filled]),
         frozen(low),
         frozen(high),
     )
@@ -292,8 +292,8 @@ def histogram(specification: ProfileSpecification, profile: Profile, feature: st
     counts = np.zeros(where.bins + 1, np.int64)
     positions = np.zeros(where.bins, np.int64)
     counts[inside] = profile.counts[first:last]
-    held = inside < where.bins
-    positions[inside[held]] = profile.positions[first:last][held]
+    has_value = inside < where.bins
+    positions[inside[has_value]] = profile.positions[first:last][has_value]
     i = next(i for i, column in enumerate(specification.columns) if column.name == feature)
     return Histogram(counts[:-1], positions, int(counts[-1]), float(profile.low[i]), float(profile.high[i]))
 

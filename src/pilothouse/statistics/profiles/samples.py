@@ -97,8 +97,8 @@ def value_counts(reference: Sample, current: Sample) -> tuple[Ints, Ints]:
         if len(moved)
         else np.zeros(len(places), np.int64),
     )
-    held = (counts[0] + counts[1]) > 0
-    return counts[0][held], counts[1][held]
+    occurs = (counts[0] + counts[1]) > 0
+    return counts[0][occurs], counts[1][occurs]
 
 
 def unseen_share(reference: Sample, current: Sample) -> float:

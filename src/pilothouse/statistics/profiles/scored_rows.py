@@ -88,11 +88,11 @@ def _check_finite(what: str, values: Floats) -> None:
 def classes_of(*columns: Sequence[object] | AnyArray) -> tuple[str, ...]:
     """Classes that occur in any of the columns, as text without missing values: numbers by value, then texts by
     letter, as scikit-learn orders either kind."""
-    found: set[str] = set()
+    texts: set[str] = set()
     for column in columns:
         values = np.unique(column).tolist() if isinstance(column, np.ndarray) else column
-        found.update(text for text in map(category_text, values) if text is not None)
-    return tuple(sorted(found, key=_natural))
+        texts.update(text for text in map(category_text, values) if text is not None)
+    return tuple(sorted(texts, key=_natural))
 
 
 def _natural(text: str) -> tuple[float, str]:

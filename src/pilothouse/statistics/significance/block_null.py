@@ -33,7 +33,7 @@ class BlockNull:
 
     def p_value(self, value: float) -> float:
         """Probability of a value this large or larger while nothing has changed: the upper tail of Student's
-        prediction distribution of a new normal observation. NaN for NaN."""
+        prediction distribution of a new normal observation (Geisser 1993, Predictive Inference). NaN for NaN."""
         from scipy.special import stdtr
 
         return float(stdtr(self.windows - 1, (self.mean - _logit(value)) / self._spread))

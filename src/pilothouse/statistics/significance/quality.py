@@ -116,6 +116,7 @@ def _look(
     null: Null | None,
     certain: float,
 ) -> _Looked:
+    """Tests of one share in the window, and over the last windows together where it is stationary."""
     share = before[0] / before[1]
     now = _count(before, after, null)
     if last is None or not _is_stationary(null):
@@ -130,6 +131,8 @@ def _look(
 
 
 def _count(before: tuple[int, int], after: tuple[int, int], null: Null | None) -> _Count:
+    """Test of the hits among the rows ``after`` against those ``before``: Fisher's exact test, and the share's null where
+    it is overdispersed."""
     hits, rows = after
     law = null.sampling if null is not None else None
     tail = share_tail(*before, rows, law.beyond * rows / law.at if law is not None else 0.0)

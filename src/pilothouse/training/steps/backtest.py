@@ -56,7 +56,7 @@ def _compared(
 ) -> dict[str, Any]:
     a, b = scored[first], scored[other]
     try:
-        found = paired_bootstrap(spec.primary_metric, a.coded(), b.coded(), repeats=REPEATS, seed=seed)
+        comparison = paired_bootstrap(spec.primary_metric, a.coded(), b.coded(), repeats=REPEATS, seed=seed)
     except InvalidInputError as error:
         return {"version": other, "against": first, "error": str(error)}
-    return {"version": other, "against": first, **asdict(found)}
+    return {"version": other, "against": first, **asdict(comparison)}

@@ -39,8 +39,8 @@ def step(run: Step) -> Step:
             )
         except Exception as error:  # noqa: BLE001 - whatever broke, the log keeps where and the job says what
             traceback.print_exc(file=sys.stderr)
-            said = one_line(f"{request.step}: {type(error).__name__}: {error}", _LONGEST)
-            return StepResult(ok=False, error=said, cause=cause_of(error, request.step))
+            message = one_line(f"{request.step}: {type(error).__name__}: {error}", _LONGEST)
+            return StepResult(ok=False, error=message, cause=cause_of(error, request.step))
 
     return guarded
 

@@ -58,12 +58,12 @@ def run(request: StepRequest, report: Report) -> StepResult:
 
 
 def _digests(request: StepRequest, recorded: dict[str, Any]) -> list[str]:
-    found = []
+    differences = []
     for name in ("train", "holdout"):
         wanted, path = recorded.get(f"{name}_digest"), input_path(request, name)
         if wanted and wanted != (digest := content_digest(normalise(pq.read_table(path), path))):
-            found.append(f"the {name} rows differ: sha256 {wanted[:12]}… recorded, {digest[:12]}… now")
-    return found
+            differences.append(f"the {name} rows differ: sha256 {wanted[:12]}… recorded, {digest[:12]}… now")
+    return differences
 
 
 def _values(what: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> list[str]:

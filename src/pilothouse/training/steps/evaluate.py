@@ -41,21 +41,21 @@ def run(request: StepRequest, report: Report) -> StepResult:
     predictor = Predictor(model, InputSchema.from_bytes(input_path(request, "schema").read_bytes()))
     train, holdout = (read_rows(input_path(request, name), spec) for name in ("train", "holdout"))
     report(0.1, f"scoring {holdout.count} held-out rows", {})
-    held = score(predictor, holdout)
-    metrics = measure(held)
+    scored = score(predictor, holdout)
+    metrics = measure(scored)
     for column in spec.data.slices:
-        metrics += measure_slices(held, holdout, column)
+        metrics += measure_slices(scored, holdout, column)
     report(0.3, "measured", {metric.metric: metric.value for metric in metrics if not metric.slice})
     times = time_calls(
         predictor, holdout, spec.gates.latency.repeats if spec.gates.latency else LATENCY_REPEATS
     )
     gates = _gates(spec, metrics, times, len(model))
     report(0.4, "comparing with what is live", {})
-    gates += compare_with_live(spec, _incumbents(request), holdout, held, request.seed)
+    gates += compare_with_live(spec, _incumbents(request), holdout, scored, request.seed)
     report(0.6, "building the reference", {})
-    outputs = _reference(request, spec, predictor, (train, holdout), held)
+    outputs = _reference(request, spec, predictor, (train, holdout), scored)
     predictions = output_path(request, "predictions.parquet")
-    write_predictions(predictions, held)
+    write_predictions(predictions, scored)
     p50, p95, p99 = (int(value) for value in np.percentile(times, [50, 95, 99]))
     report(0.9, "measuring what each feature carries", {})
     record = {

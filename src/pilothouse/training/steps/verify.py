@@ -14,10 +14,10 @@ def run(request: StepRequest, report: Report) -> StepResult:
     """Compare the source's digest with the recorded one."""
     source = input_path(request, "source")
     report(0.0, f"hashing {source.name} again", {})
-    found, recorded = source_digest(source), str(request.options["source_digest"])
-    if found != recorded:
+    digest, recorded = source_digest(source), str(request.options["source_digest"])
+    if digest != recorded:
         raise IntegrityError(
-            f"data.source: {source} changed during the training (sha256 {recorded[:12]}… before, {found[:12]}… after); "
+            f"data.source: {source} changed during the training (sha256 {recorded[:12]}… before, {digest[:12]}… after); "
             "train again when nothing writes to it"
         )
-    return StepResult(ok=True, record={"source_digest": found})
+    return StepResult(ok=True, record={"source_digest": digest})
