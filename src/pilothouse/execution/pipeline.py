@@ -46,7 +46,7 @@ class Memory(Protocol):
 
 
 class ParkedError(Exception):
-    """A step can go on only when other jobs have ended: the job gives its slot back and waits for them."""
+    """Step that can go on only when other jobs have ended: the job gives its slot back and waits for them."""
 
     def __init__(self, jobs: Sequence[int], message: str) -> None:
         super().__init__(message)

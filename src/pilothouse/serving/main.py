@@ -144,7 +144,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line of the process. Errors are one line on stderr and the error's exit code."""
+    """Command line of the process. Errors are one line on stderr and the error's exit code."""
     parser = argparse.ArgumentParser(prog="pilothouse.serving", description="Serve one target.")
     parser.add_argument("--target", required=True)
     parser.add_argument("--hub", required=True, help="unix:PATH")

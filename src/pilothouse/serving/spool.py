@@ -96,7 +96,7 @@ class _Entry:
 
 
 class Spool:
-    """The spool of one serving process. ``append`` may be called from any thread."""
+    """Spool of one serving process. ``append`` may be called from any thread."""
 
     def __init__(self, folder: Path, target: str, limits: SpoolLimits | None = None) -> None:
         """Open ``folder``, cut torn tails, and queue what an earlier process left. Raises OSError."""

@@ -198,7 +198,7 @@ class Cursor:
 
     @property
     def description(self) -> tuple[tuple[Any, ...], ...] | None:
-        """A tuple for each column of the rows, which begins with its name; None where the statement gives no rows."""
+        """Tuple for each column of the rows, which begins with its name; None where the statement returns no rows."""
         return tuple((name, None, None, None, None, None, None) for name in self._names) or None
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Self:

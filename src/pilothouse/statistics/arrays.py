@@ -13,7 +13,7 @@ Array = TypeVar("Array", bound=AnyArray)
 
 
 def frozen(array: Array) -> Array:
-    """The same array with its write flag cleared, any shape and dtype; not a copy. Profiles are shared between
-    threads and caches, so nobody may change one in place."""
+    """Same array with its write flag cleared, any shape and dtype; not a copy. Profiles are shared between threads and
+    caches, so nobody may change one in place."""
     array.setflags(write=False)
     return array

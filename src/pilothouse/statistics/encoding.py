@@ -27,7 +27,7 @@ _TYPES = frozenset({"|u1", "<u2", "<u4", "<u8", "<i8", "<f8"})
 """Array types that a frame of format 1 may name."""
 _PLAIN_FORMAT = 2
 _DTYPES = tuple(np.dtype(name) for name in ("|u1", "<u2", "<u4", "<u8", "<i8", "<f8"))
-"""The types of a frame of format 2 by their code."""
+"""Types of a frame of format 2 by their code."""
 _CODE_OF = {dtype: code for code, dtype in enumerate(_DTYPES)}
 _WIDE = {dtype: np.dtype(np.float64 if dtype.kind == "f" else np.int64) for dtype in _DTYPES}
 _NARROW = tuple(zip(_DTYPES, (0xFF, 0xFFFF, 0xFFFF_FFFF), strict=False))
@@ -165,7 +165,7 @@ def expand(data: bytes, largest: int) -> bytes:
 
 
 def _narrow(array: AnyArray) -> AnyArray:
-    """The array in the narrowest little-endian type that holds it."""
+    """Array in the narrowest little-endian type that holds it."""
     if array.dtype.kind == "f":
         return np.ascontiguousarray(array, dtype="<f8")
     if not array.size:

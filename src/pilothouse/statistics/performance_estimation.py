@@ -46,8 +46,8 @@ _MIDDLE = 1 << 15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimator:
-    """What was learnt from a hold-out: ``by_score`` for a classification, ``by_columns`` for a regression; the other
-    is None."""
+    """Knowledge learnt from a hold-out: ``by_score`` for a classification, ``by_columns`` for a regression; the other is
+    None."""
 
     by_score: ScoreEstimator | None = None
     by_columns: LossModel | None = None

@@ -188,10 +188,10 @@ def _deviation(values: Floats) -> float:
 
 
 def judged(columns: Sequence[ColumnDrift], rate: float = FALSE_ALARM_RATE) -> list[ColumnDrift]:
-    """The same columns with ``drifts`` set: ``value`` is at least ``threshold``, and the p-value (of ks or
-    chi-square) is at most Benjamini and Hochberg's bound at ``rate`` over all columns that have one (1995, J. Royal
-    Statistical Society B 57:289). A column with a fault or fewer than ``calibration.FEWEST_ROWS`` usable rows does
-    not drift and is not counted."""
+    """Columns with ``drifts`` set: ``value`` is at least ``threshold``, and the p-value (of ks or chi-square) is at most
+    Benjamini and Hochberg's bound at ``rate`` over all columns that have one (1995, J. Royal Statistical Society B
+    57:289). A column with a fault or fewer than ``calibration.FEWEST_ROWS`` usable rows does not drift and is not
+    counted."""
     p_values = [p for column in columns if (p := _p_value(column)) is not None]
     critical = max(
         (

@@ -17,7 +17,7 @@ DEFAULT_CONCURRENCY = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnd:
-    """How a job ended. ``version_id``: the version that it made; None leaves the one that it is about."""
+    """End of a job. ``version_id``: the version that it made; None leaves the one that it is about."""
 
     status: JobStatus
     error: str

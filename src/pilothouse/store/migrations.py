@@ -124,7 +124,7 @@ def _begin_either_day(connection: Connection) -> None:
 
 
 def _say_which_runs_failed(connection: Connection) -> None:
-    """Whether a scheduled run failed stood in the first word of its outcome alone."""
+    """Add the state of a scheduled run's outcome, which until then stood in the first word of its text alone."""
     connection.execute("DROP TRIGGER schedule_outcomes_refuses_update")
     connection.execute(
         "ALTER TABLE schedule_outcomes ADD COLUMN state TEXT NOT NULL DEFAULT 'done' CHECK (state IN ('done', 'failed'))"

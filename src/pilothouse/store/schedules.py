@@ -27,7 +27,7 @@ Decision = Literal["past", "run", "merged", "skipped"]
 
 
 class RunState(StrEnum):
-    """How a run of a schedule ended."""
+    """End of a schedule's run."""
 
     DONE = "done"
     FAILED = "failed"
@@ -128,7 +128,7 @@ class Fire:
     merged_into: datetime | None
     recorded_at: datetime
     outcome: str
-    """In words; empty while a run has none yet."""
+    """Message; empty while a run has none yet."""
     ended: RunState | None = None
     """None while a run has not ended, and where nothing was run."""
 

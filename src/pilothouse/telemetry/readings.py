@@ -281,9 +281,9 @@ class RetrainingNote:
     clock_us: int
     job: int | None
     reason: str
-    """In words, for people."""
+    """Message for people."""
     hindrance: Hindrance | None = None
-    """What stood against one; None where there is a job."""
+    """Reason why none started; None where there is a job."""
 
 
 def note_retraining(connection: Connection, note: RetrainingNote, now_us: int) -> None:

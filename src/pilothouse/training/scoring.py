@@ -46,7 +46,8 @@ class Scored:
         return len(self.scores)
 
     def coded(self) -> ScoredRows:
-        """The rows as metrics take them. Raises InvalidInputError where the truth is no class that the model knows."""
+        """Rows checked and coded for the metrics. Raises InvalidInputError where an outcome is no class that the model
+        knows."""
         probabilities = self.probabilities if self.task == "multiclass" else None
         return scored_rows(self.task, self.truth, self.scores, self.labels, self.classes, probabilities)
 
