@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _CHANGES = ("os.rename", "os.link", "os.remove", "os.mkdir", "os.truncate")
+_PROOFS = ("killed_writers", "contention", "workers_killed")
 NEVER = 1 << 62
 
 
@@ -56,7 +57,7 @@ class Cutter:
 def context() -> BaseContext:
     """Where children come from: a clean process that has imported everything and opened nothing."""
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["soak.scenarios", "soak.test_killed_writers", "soak.test_contention"])
+    made.set_forkserver_preload(["soak.scenarios", *(f"soak.test_{name}" for name in _PROOFS)])
     if forkserver._forkserver._forkserver_pid is None:  # it is told our sys.path and does not take it
         before = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path, before or ""])

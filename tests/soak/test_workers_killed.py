@@ -1,12 +1,13 @@
 """Workers that are killed, or stopped until their lease is over and let go on: every job has one result all the same."""
 
+import contextlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from fixtures.registries import make_example
@@ -17,14 +18,15 @@ from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.jobs import job_attempts, jobs, trainings
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits
+from soak import cut
 from support.soak_plan import seeded, size
 
 LEASE_S = 0.4
 WORKERS = 4
 
 
-def work(root: Path, name: str, seed: int) -> None:
-    """Claim, hold the lease for a moment, finish; what a stale attempt is told goes to standard output."""
+def work(root: Path, name: str, seed: int, told: Connection) -> None:
+    """Claim, hold the lease for a moment, finish; tell when a stale attempt was refused."""
     services, chance = open_workspace(root), random.Random(seed)
     while True:
         claim = jobs.claim_job(services, name, LEASE_S)
@@ -39,20 +41,20 @@ def work(root: Path, name: str, seed: int) -> None:
             made = {"by": f"{name} attempt {claim.attempt}"}
             jobs.finish_job(services, claim, JobOutcome(JobStatus.SUCCEEDED, ""), result=made)
         except StaleAttemptError:
-            print("stale", flush=True)
+            told.send("stale")
 
 
-def start(root: Path, number: int, seed: int) -> subprocess.Popen[str]:
-    command = [sys.executable, __file__, str(root), f"worker-{number}", str(seed)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": os.pathsep.join(sys.path)}
-    )
-
-
-def pause(worker: subprocess.Popen[str]) -> None:
+def pause(worker: BaseProcess) -> None:
     """Stop it until its lease is over. From a timer: where it is stopped within a transaction, we wait for it ourselves."""
+    assert worker.pid is not None
     os.kill(worker.pid, signal.SIGSTOP)
-    threading.Timer(LEASE_S * 1.5, lambda: worker.send_signal(signal.SIGCONT)).start()
+    threading.Timer(LEASE_S * 1.5, go_on, (worker.pid,)).start()
+
+
+def go_on(pid: int) -> None:
+    """Let it run again, where nobody has killed it meanwhile."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def holders(services: Services) -> set[str]:
@@ -77,20 +79,26 @@ def test_each_job_has_one_result_however_often_its_workers_are_killed_or_stopped
     example.services.close()
     services = example.services = open_workspace(tmp_path / "w")  # by the wall's clock
     sam = example.actor("sam")
-    workers: dict[str, subprocess.Popen[str]] = {}
+    here = cut.context()
+    workers: dict[str, BaseProcess] = {}
     heard: list[str] = []
     readers: list[threading.Thread] = []
 
-    def listen(worker: subprocess.Popen[str]) -> None:
-        assert worker.stdout is not None
-        reader = threading.Thread(target=lambda: heard.extend(worker.stdout))  # type: ignore[arg-type]
-        reader.start()
-        readers.append(reader)
+    def listen(mine: Connection) -> None:
+        with mine, contextlib.suppress(EOFError, OSError):  # it was killed
+            while True:
+                heard.append(mine.recv())
 
     def hire() -> None:
-        number = kills + len(workers)
-        workers[f"worker-{number}"] = worker = start(tmp_path / "w", number, chance.randrange(2**31))
-        listen(worker)
+        name = f"worker-{kills + len(workers)}"
+        mine, theirs = here.Pipe(duplex=False)
+        workers[name] = here.Process(
+            target=work, args=(tmp_path / "w", name, chance.randrange(2**31), theirs)
+        )
+        workers[name].start()
+        theirs.close()
+        readers.append(threading.Thread(target=listen, args=(mine,)))
+        readers[-1].start()
 
     kills = pauses = queued = 0
     stopped: dict[str, float] = {}
@@ -113,7 +121,7 @@ def test_each_job_has_one_result_however_often_its_workers_are_killed_or_stopped
             if chance.random() < 0.6:
                 worker = workers.pop(victim)
                 worker.kill()
-                worker.wait()
+                worker.join()
                 kills += 1
             else:
                 pause(workers[victim])
@@ -129,11 +137,11 @@ def test_each_job_has_one_result_however_often_its_workers_are_killed_or_stopped
     finally:
         for worker in workers.values():
             worker.kill()
-            worker.wait()
+            worker.join()
         for reader in readers:
             reader.join(10)
     statuses = all_jobs(services)
-    stale = sum("stale" in line for line in heard)
+    stale = len(heard)
     print(f"{queued} jobs, {kills} kills, {pauses} pauses: {stale} stale writes refused")
     assert statuses == [JobStatus.SUCCEEDED] * queued
     with services.registry.read() as connection:
@@ -146,7 +154,3 @@ def test_each_job_has_one_result_however_often_its_workers_are_killed_or_stopped
     assert len(ends) == queued
     audits.verify(services, example.actor("aud"))
     services.close()
-
-
-if __name__ == "__main__":
-    work(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
