@@ -35,6 +35,7 @@ class Story:
 
     def __init__(self, folder: Path, sample_data: Path) -> None:
         self.folder, self.sample_data = folder, sample_data
+        self._snapshots: dict[tuple[str, str, int | None], StepResult] = {}
 
     def train(
         self,
@@ -51,9 +52,12 @@ class Story:
         name = f"{model}-{as_of}-{lookback}-{len(parameters)}"
         bench = Bench(self.folder / name)
         bench.folder.mkdir()
-        source = shutil.copy(self.sample_data / FILES[model], bench.folder)
-        options = {"as_of_us": int(pd.Timestamp(as_of, tz="UTC").timestamp() * 1e6)}
-        snapshot = bench.run("snapshot", plain, {"source": source}, options)
+        key = model, as_of, lookback  # a snapshot does not depend on the training's parameters
+        if key not in self._snapshots:
+            source = shutil.copy(self.sample_data / FILES[model], bench.folder)
+            options = {"as_of_us": int(pd.Timestamp(as_of, tz="UTC").timestamp() * 1e6)}
+            self._snapshots[key] = bench.run("snapshot", plain, {"source": source}, options)
+        snapshot = self._snapshots[key]
         assert snapshot.ok, snapshot.error
         fit = bench.run(
             "fit", plain, {"train": snapshot.outputs["train"], "model_folder": MODELS / model}, seed=7

@@ -19,9 +19,9 @@ def gate(steps: dict[str, StepResult], name: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StepResult]:
+def steps(usual: dict[str, StepResult]) -> dict[str, StepResult]:
     """One training, for the tests that look at what it left."""
-    return Bench(tmp_path_factory.mktemp("evaluated")).evaluated()
+    return usual
 
 
 def test_metrics_are_those_of_the_hold_out_overall_and_by_slice(steps: dict[str, StepResult]) -> None:
@@ -85,22 +85,24 @@ def test_bounds_on_metrics_slices_size_and_latency_refuse(bench: Bench) -> None:
     assert gate(steps, "latency")["outcome"] == "failed"
 
 
-def test_a_worse_candidate_is_refused_by_comparison_and_a_like_one_is_not(bench: Bench) -> None:
-    live = bench.trained(name="live")
-    like = bench.evaluated(name="like", incumbents={7: (live, ["north", "south"])})
+def test_a_worse_candidate_is_refused_by_comparison_and_a_like_one_is_not(
+    bench: Bench, usual: dict[str, StepResult]
+) -> None:
+    like = bench.evaluated(name="like", incumbents={7: (usual, ["north", "south"])})
     assert gate(like, "comparison.v7")["outcome"] == "passed"
     assert gate(like, "comparison.v7")["figures"]["difference"] == 0
     lazy = spec(training__parameters={"max_iter": 1, "max_leaf_nodes": 2, "early_stopping": False})
-    worse = bench.evaluated(lazy, name="lazy", incumbents={7: (live, ["north", "south"])})
+    worse = bench.evaluated(lazy, name="lazy", incumbents={7: (usual, ["north", "south"])})
     found = gate(worse, "comparison.v7")
     assert found["outcome"] == "failed"
     assert found["figures"]["low"] < found["figures"]["high"] < -0.005
     assert "of v7 on the same" in found["reason"]
 
 
-def test_a_live_version_is_compared_on_its_own_targets_rows_alone(bench: Bench) -> None:
-    live = bench.trained(name="live")
-    steps = bench.evaluated(name="new", incumbents={2: (live, ["south"]), 3: (live, ["north", "south"])})
+def test_a_live_version_is_compared_on_its_own_targets_rows_alone(
+    bench: Bench, usual: dict[str, StepResult]
+) -> None:
+    steps = bench.evaluated(name="new", incumbents={2: (usual, ["south"]), 3: (usual, ["north", "south"])})
     held = pq.read_table(steps["snapshot"].outputs["holdout"]).to_pandas()
     found = gate(steps, "comparison.v2")
     assert found["outcome"] in ("passed", "not comparable")
@@ -108,15 +110,16 @@ def test_a_live_version_is_compared_on_its_own_targets_rows_alone(bench: Bench) 
     assert gate(steps, "comparison.v3")["figures"]["rows"] == len(held)
 
 
-def test_rows_that_the_live_version_was_trained_on_do_not_count(bench: Bench) -> None:
+def test_rows_that_the_live_version_was_trained_on_do_not_count(
+    bench: Bench, usual: dict[str, StepResult]
+) -> None:
     day_us, end = 86_400_000_000, int(pd.Timestamp("2024-02-29", tz="UTC").timestamp() * 1e6)
-    newer = bench.trained(name="newer")
     steps = bench.evaluated(
-        name="older", incumbents={4: (newer, ["north", "south"])}, as_of_us=end - 7 * day_us
+        name="older", incumbents={4: (usual, ["north", "south"])}, as_of_us=end - 7 * day_us
     )
     held = pq.read_table(steps["snapshot"].outputs["holdout"]).to_pandas()
     fresh = (
-        held["at"] > pd.Timestamp(newer["snapshot"].record["trained_until_us"], unit="us", tz="UTC")
+        held["at"] > pd.Timestamp(usual["snapshot"].record["trained_until_us"], unit="us", tz="UTC")
     ).sum()
     found = gate(steps, "comparison.v4")
     assert found["outcome"] == "not comparable"
@@ -186,8 +189,7 @@ def test_three_classes_and_one_that_only_the_hold_out_has(bench: Bench) -> None:
     assert gate(steps, "comparison.v1")["outcome"] == "passed"
 
 
-def test_a_model_file_with_foreign_types_is_not_scored(bench: Bench) -> None:
-    steps = bench.trained()
+def test_a_model_file_with_foreign_types_is_not_scored(bench: Bench, steps: dict[str, StepResult]) -> None:
     hostile = bench.folder / "hostile.skops"
     hostile.write_bytes(b"PK not a model")
     inputs = {name: steps["snapshot"].outputs[name] for name in ("train", "holdout")}

@@ -78,15 +78,14 @@ def test_a_gate_function_that_fails_says_where(
     assert said in result.error
 
 
-def test_a_backtest_scores_versions_on_the_same_rows(bench: Bench) -> None:
-    good = bench.trained(name="good")
+def test_a_backtest_scores_versions_on_the_same_rows(bench: Bench, usual: dict[str, StepResult]) -> None:
     lazy = spec(training__parameters={"max_iter": 1, "max_leaf_nodes": 2, "early_stopping": False})
     poor = bench.trained(lazy, name="poor")
     frame = rows(days=20, seed=9).rename(columns={"late": "truth", "at": "event_time"})
     path = bench.folder / "labelled.parquet"
     frame.drop(columns=["delay", "passenger"]).to_parquet(path)
     inputs = {"rows": path}
-    for number, steps in ((1, poor), (2, good)):
+    for number, steps in ((1, poor), (2, usual)):
         inputs |= {f"version_{number}_{key}": steps["fit"].outputs[key] for key in ("model", "schema")}
     result = bench.run("backtest", spec(), inputs, {"slice_by": "port"})
     assert result.ok, result.error
@@ -131,30 +130,26 @@ def again(
     return result.record
 
 
-def test_training_again_from_the_record_is_identical(bench: Bench) -> None:
-    recorded = bench.evaluated()
-    inputs = {"train": recorded["snapshot"].outputs["train"], "model_folder": bench.folder}
+def test_training_again_from_the_record_is_identical(bench: Bench, usual: dict[str, StepResult]) -> None:
+    inputs = {"train": usual["snapshot"].outputs["train"], "model_folder": bench.folder}
     retrained = bench.run("fit", spec(), inputs, name="again")
-    assert (
-        Path(retrained.outputs["model"]).read_bytes() != Path(recorded["fit"].outputs["model"]).read_bytes()
-    )
-    assert again(bench, recorded, retrained) == {"identical": True, "differences": [], "environment": []}
-    packages = {**recorded["fit"].record["packages"], "numpy": "1.0"}
-    elsewhere = again(bench, recorded, retrained, packages=packages)
+    assert Path(retrained.outputs["model"]).read_bytes() != Path(usual["fit"].outputs["model"]).read_bytes()
+    assert again(bench, usual, retrained) == {"identical": True, "differences": [], "environment": []}
+    packages = {**usual["fit"].record["packages"], "numpy": "1.0"}
+    elsewhere = again(bench, usual, retrained, packages=packages)
     assert elsewhere["identical"]
     assert elsewhere["environment"] == [f"environment numpy: 1.0 recorded, {np.__version__} now"]
 
 
-def test_what_differs_is_named_exactly(bench: Bench) -> None:
-    recorded = bench.evaluated()
-    inputs = {"train": recorded["snapshot"].outputs["train"], "model_folder": bench.folder}
+def test_what_differs_is_named_exactly(bench: Bench, usual: dict[str, StepResult]) -> None:
+    inputs = {"train": usual["snapshot"].outputs["train"], "model_folder": bench.folder}
     parameters = {"max_iter": 21, "early_stopping": False}
     retrained = bench.run("fit", spec(training__parameters=parameters), inputs, name="again")
-    other = pd.read_parquet(recorded["snapshot"].outputs["holdout"])
+    other = pd.read_parquet(usual["snapshot"].outputs["holdout"])
     other["rain"] += 1
     changed = bench.folder / "changed.parquet"
     other.to_parquet(changed, index=False)
-    found = again(bench, recorded, retrained, holdout=changed)
+    found = again(bench, usual, retrained, holdout=changed)
     assert not found["identical"]
     text = "\n".join(found["differences"])
     assert "the holdout rows differ: sha256" in text
