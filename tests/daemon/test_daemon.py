@@ -45,6 +45,25 @@ def small_workspace(tmp_path: Path) -> Iterator[SmallWorkspace]:
         made.services.close()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWorkspace]:
+    """A workspace and its daemon, for tests that leave both in order: half the time of such a test goes into a start."""
+    made = make_small_workspace(tmp_path_factory.mktemp("shared") / "w")
+    try:
+        control.start_in_background(made.root, serve_targets=False)
+        yield made
+    finally:
+        control.stop(made.root)
+        made.services.close()
+
+
+@pytest.fixture
+def running(shared: SmallWorkspace) -> SmallWorkspace:
+    """The shared workspace, with data on which no other test has trained."""
+    shared.renew()
+    return shared
+
+
 def test_a_daemon_starts_is_known_refuses_a_second_and_stops(small_workspace: SmallWorkspace) -> None:
     assert not processes.daemon_state(small_workspace.services).running
     name = control.start_in_background(small_workspace.root)
@@ -86,11 +105,10 @@ def test_damaged_telemetry_is_told_by_the_start_and_not_after_it(small_workspace
     assert not processes.daemon_state(small_workspace.services).running
 
 
-def test_each_way_that_a_job_ends_is_told(small_workspace: SmallWorkspace) -> None:
-    control.start_in_background(small_workspace.root)
-    good = small_workspace.ended(small_workspace.train().id)
+def test_each_way_that_a_job_ends_is_told(running: SmallWorkspace) -> None:
+    good = running.ended(running.train().id)
     assert (good.status, good.error, good.version) == (JobStatus.SUCCEEDED, "", 1)
-    folder = small_workspace.services.paths.step_folder(good.id, 1, 1, "fit")
+    folder = running.services.paths.step_folder(good.id, 1, 1, "fit")
     messages = {"log.txt", "progress.jsonl", "request.json", "result.json"}
     wait_until(lambda: {entry.name for entry in folder.iterdir()} == messages)
     head = "import os, signal, time\n\ndef fit(X, y, parameters, seed):\n"
@@ -108,33 +126,32 @@ def test_each_way_that_a_job_ends_is_told(small_workspace: SmallWorkspace) -> No
     }
     for body, (status, words) in bodies.items():
         limits = 'function = "train.py:fit"\nmemory_mb = 2000'
-        small_workspace.write_model(limits, code=f"{head}    print('on it')\n    {body}\n")
-        path = small_workspace.root / "models" / "delay" / "model.toml"
+        running.write_model(limits, code=f"{head}    print('on it')\n    {body}\n")
+        path = running.root / "models" / "delay" / "model.toml"
         if status is JobStatus.TIMED_OUT:
             path.write_text(path.read_text().replace('"60s"', '"2s"'))
             from pilothouse.operations.workspace import apply_models
 
-            apply_models.apply(small_workspace.services, small_workspace.admin)
-        job = small_workspace.ended(small_workspace.train().id)
+            apply_models.apply(running.services, running.admin)
+        job = running.ended(running.train().id)
         assert job.status is status, job.error
         assert words in job.error
-        assert "on it" in jobs.read_log(small_workspace.services, small_workspace.scientist, job.id)[0]
+        assert "on it" in jobs.read_log(running.services, running.scientist, job.id)[0]
         for step in ("00-snapshot", "01-fit"):  # no row of a failed attempt stays
-            left = small_workspace.services.paths.job_folder(job.id) / "1" / step
+            left = running.services.paths.job_folder(job.id) / "1" / step
             wait_until(lambda left=left: {entry.name for entry in left.iterdir()} <= messages)
 
 
-def test_a_running_job_is_cancelled_within_a_moment(small_workspace: SmallWorkspace) -> None:
+def test_a_running_job_is_cancelled_within_a_moment(running: SmallWorkspace) -> None:
     code = "import time\n\ndef fit(X, y, parameters, seed):\n    print('sleeps')\n    time.sleep(60)\n"
-    small_workspace.write_model('function = "train.py:fit"', code=code)
-    control.start_in_background(small_workspace.root)
-    job = small_workspace.train()
+    running.write_model('function = "train.py:fit"', code=code)
+    job = running.train()
     wait_until(
-        lambda: "sleeps" in jobs.read_log(small_workspace.services, small_workspace.scientist, job.id)[0],
+        lambda: "sleeps" in jobs.read_log(running.services, running.scientist, job.id)[0],
         timeout=30,
     )
-    jobs.cancel_job(small_workspace.services, small_workspace.scientist, job.id)
-    assert small_workspace.ended(job.id, timeout=5).status is JobStatus.CANCELLED
+    jobs.cancel_job(running.services, running.scientist, job.id)
+    assert running.ended(job.id, timeout=5).status is JobStatus.CANCELLED
 
 
 @pytest.mark.parametrize("end", ["killed", "stopped"])
@@ -148,7 +165,7 @@ def test_a_job_of_a_daemon_that_ends_leaves_no_orphan_and_is_run_by_the_next(
         "    return HistGradientBoostingClassifier(max_iter=8).fit(X, y)\n"
     )
     small_workspace.write_model('function = "train.py:fit"', code=code)
-    daemon = control.start_in_background(small_workspace.root)
+    daemon = control.start_in_background(small_workspace.root, serve_targets=False)
     job = small_workspace.train()
     wait_until(
         lambda: "sleeps" in jobs.read_log(small_workspace.services, small_workspace.scientist, job.id)[0],
@@ -163,7 +180,7 @@ def test_a_job_of_a_daemon_that_ends_leaves_no_orphan_and_is_run_by_the_next(
     assert not processes.daemon_state(small_workspace.services).running
     handed_over = JobStatus.RUNNING if end == "killed" else JobStatus.QUEUED
     assert small_workspace.job(job.id).status is handed_over
-    control.start_in_background(small_workspace.root)
+    control.start_in_background(small_workspace.root, serve_targets=False)
     again = small_workspace.ended(job.id, timeout=30)
     assert (again.status, again.attempt, again.version) == (JobStatus.SUCCEEDED, 2, 1)
     assert again.failures == (1 if end == "killed" else 0)
@@ -239,8 +256,8 @@ def test_serving_follows_an_approval_outlives_the_daemon_and_is_started_again_wh
 
 def test_a_standby_takes_over_after_a_kill(small_workspace: SmallWorkspace) -> None:
     paths = small_workspace.services.paths
-    first = control.start_in_background(small_workspace.root)
-    second = control.start_in_background(small_workspace.root, standby=True)
+    first = control.start_in_background(small_workspace.root, serve_targets=False)
+    second = control.start_in_background(small_workspace.root, serve_targets=False, standby=True)
     try:
         assert leader(paths.daemon_lock) == first
         wait_until(lambda: len(descendants(second.pid)) > 0)  # its launcher: it is warm
@@ -250,12 +267,11 @@ def test_a_standby_takes_over_after_a_kill(small_workspace: SmallWorkspace) -> N
         kill_group(second, 5.0)
 
 
-def test_a_standby_that_is_told_to_stop_goes_without_having_led(small_workspace: SmallWorkspace) -> None:
-    control.start_in_background(small_workspace.root)
-    second = control.start_in_background(small_workspace.root, standby=True)
+def test_a_standby_that_is_told_to_stop_goes_without_having_led(running: SmallWorkspace) -> None:
+    second = control.start_in_background(running.root, standby=True)
     os.kill(second.pid, signal.SIGTERM)
     wait_until(lambda: not is_alive(second))
-    actions = [entry.action for entry in audits.show(small_workspace.services, small_workspace.admin)]
+    actions = [entry.action for entry in audits.show(running.services, running.admin)]
     assert actions.count("daemon.started") == 1
 
 
@@ -267,7 +283,7 @@ def test_a_daemon_that_drains_lets_the_job_end_and_begins_no_other(small_workspa
         "    return HistGradientBoostingClassifier(max_iter=8).fit(X, y)\n"
     )
     small_workspace.write_model('function = "train.py:fit"', code=code)
-    daemon = control.start_in_background(small_workspace.root)
+    daemon = control.start_in_background(small_workspace.root, serve_targets=False)
     first = small_workspace.train()
 
     def log() -> str:
@@ -293,7 +309,7 @@ def test_a_service_manager_hears_that_it_is_ready_well_and_stopping(
         manager.settimeout(20)
         environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1500000"}
         command = [sys.executable, "-I", "-m", "pilothouse.daemon.main", "--root", str(small_workspace.root)]
-        child = subprocess.Popen(command, env=environment)
+        child = subprocess.Popen([*command, "--no-serving"], env=environment)
         try:
             said = [manager.recv(200).decode().splitlines()[0] for _ in range(3)]
             child.terminate()

@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -29,18 +28,27 @@ FIT = (
 OWN = 'function = "train.py:fit"\nretry_after = "1s"'
 
 
-@pytest.fixture
-def small_workspace(tmp_path: Path) -> Iterator[SmallWorkspace]:
-    made = make_small_workspace(tmp_path / "w")
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SmallWorkspace, int]]:
+    """A workspace and the pid of its daemon, for all tests: half the time of such a test goes into a daemon's start."""
+    made = make_small_workspace(tmp_path_factory.mktemp("unattended") / "w")
     try:
-        yield made
+        yield made, control.start_in_background(made.root, serve_targets=False, slots=2).pid
     finally:
         control.stop(made.root)
         made.services.close()
 
 
-def start(small_workspace: SmallWorkspace, slots: int = 1) -> int:
-    return control.start_in_background(small_workspace.root, serve_targets=False, slots=slots).pid
+@pytest.fixture
+def daemon(shared: tuple[SmallWorkspace, int]) -> int:
+    return shared[1]
+
+
+@pytest.fixture
+def small_workspace(shared: tuple[SmallWorkspace, int]) -> SmallWorkspace:
+    """The workspace, with data on which no other test has trained."""
+    shared[0].renew()
+    return shared[0]
 
 
 def log_of(small_workspace: SmallWorkspace, job: Job) -> str:
@@ -61,7 +69,6 @@ def test_a_worker_that_somebody_kills_is_tried_again_after_its_snapshot(
         "    if os.path.basename(os.path.dirname(os.getcwd())) == '1':\n        time.sleep(60)\n"
     )
     small_workspace.write_model(OWN, code=FIT.format(body=body))
-    start(small_workspace)
     job = small_workspace.train()
     os.kill(trainer(small_workspace, job), signal.SIGKILL)
     wait_until(lambda: small_workspace.job(job.id).status is JobStatus.QUEUED, timeout=10)
@@ -74,7 +81,6 @@ def test_a_worker_that_somebody_kills_is_tried_again_after_its_snapshot(
 
 
 def test_a_step_of_which_nothing_has_changed_is_not_run_again(small_workspace: SmallWorkspace) -> None:
-    start(small_workspace)
     first = small_workspace.ended(small_workspace.train().id)
     as_of = first.options["as_of"]
     from datetime import datetime
@@ -90,13 +96,12 @@ def test_a_step_of_which_nothing_has_changed_is_not_run_again(small_workspace: S
 
     second = again()
     assert second.status is JobStatus.SUCCEEDED, second.error
-    assert second.result["reused"] == dict.fromkeys(("snapshot", "fit", "evaluate"), "job 1")
-    assert "nothing that fit depends on has changed since job 1" in log_of(small_workspace, second)
+    assert second.result["reused"] == dict.fromkeys(("snapshot", "fit", "evaluate"), f"job {first.id}")
+    assert f"nothing that fit depends on has changed since job {first.id}" in log_of(small_workspace, second)
     other_seed = again(overrides={"training.seed": 5})
-    assert other_seed.result["reused"] == {"snapshot": "job 1"}
+    assert other_seed.result["reused"] == {"snapshot": f"job {first.id}"}
     assert "reused" not in again(fresh=True).result
-    source = small_workspace.root / "data" / "rows.csv"
-    source.write_text(source.read_text() + "2025-03-05 00:00:00,9.000,0.5000,0\n")
+    small_workspace.renew()
     assert "reused" not in again().result
 
 
@@ -108,7 +113,6 @@ def test_a_search_is_jobs_of_its_own_and_the_best_goes_on(small_workspace: Small
     from pilothouse.operations.workspace import apply_models
 
     apply_models.apply(small_workspace.services, small_workspace.admin)
-    start(small_workspace, slots=2)
     job = small_workspace.ended(small_workspace.train().id, timeout=120)
     assert (job.status, job.failures) == (JobStatus.SUCCEEDED, 0), job.error
     lines = searches.list_trials(small_workspace.services, small_workspace.scientist, job.id)
@@ -119,20 +123,21 @@ def test_a_search_is_jobs_of_its_own_and_the_best_goes_on(small_workspace: Small
         ("dropped", 0),
     ]
     assert len(lines[0].scores) == 3
-    assert [other.id for other in jobs.list_jobs(small_workspace.services, small_workspace.scientist)] == [
-        job.id
-    ]
-    assert (
-        len(jobs.list_jobs(small_workspace.services, small_workspace.scientist, trials=True)) == 1 + 4 + 2 + 1
-    )
+
+    def since(**options: bool) -> list[int]:
+        listed = jobs.list_jobs(small_workspace.services, small_workspace.scientist, **options)
+        return [other.id for other in listed if other.id >= job.id]
+
+    assert since() == [job.id]
+    assert len(since(trials=True)) == 1 + 4 + 2 + 1
     again = trainings.start_reproduction(
-        small_workspace.services, small_workspace.scientist, "models:/delay/1"
+        small_workspace.services, small_workspace.scientist, f"models:/delay/{job.version}"
     )
     assert small_workspace.ended(again.id).result["identical"] is True
 
 
 def test_no_process_is_left_of_a_trainer_that_ignores_the_signal_with_four_workers(
-    small_workspace: SmallWorkspace,
+    small_workspace: SmallWorkspace, daemon: int
 ) -> None:
     body = (
         "    import os, signal, time\n    from joblib import Parallel, delayed\n"
@@ -144,7 +149,6 @@ def test_no_process_is_left_of_a_trainer_that_ignores_the_signal_with_four_worke
         "    print('pid=%d' % os.getpid())\n    time.sleep(120)\n"
     )
     small_workspace.write_model(OWN, code=FIT.format(body=body))
-    daemon = start(small_workspace)
     job = small_workspace.train()
     trainer(small_workspace, job)
     family = [pid for pid in descendants(daemon) if name_of(pid)]
