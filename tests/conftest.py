@@ -20,6 +20,7 @@ from support.templates import clear_away
 # Before numpy and scikit-learn load: a worker a core, and on a busy machine threads must not spin.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # steps and serving processes set their own
 # Rewriting the asserts and compiling the program takes a third of a minute, and the suite starts some hundred processes.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -27,6 +28,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).resolve().parent.parent
 MEMORY = leftovers.SHARED_MEMORY
+_SELDOM = 100
+"""So many collections of younger objects before one of all: ten times Python's own."""
 _DEAD_BEFORE: set[str] = set()
 """What others had left in shared memory before this run."""
 IN_MEMORY = ("artifacts", "cli", "console", "docs", "operations", "sqlite", "store", "telemetry")
@@ -87,6 +90,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=turn)
 
 
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*gc.get_threshold()[:2], _SELDOM)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left_behind_by_the_run() -> Iterator[None]:
     """As ``nothing_left_behind``, for what fixtures of modules and of the run hold."""
@@ -118,7 +128,8 @@ def _check_left_behind(before: leftovers.Held, shared: Path | None = None, own: 
     def left() -> list[str]:
         return leftovers.held().since(before, shared, own)
 
-    if left():  # a process or a thread may be about to end
+    if left():  # a process or a thread may be about to end, or only garbage holds a file
+        gc.collect()
         wait_for_nothing(left, PATIENCE_S)
 
 
