@@ -19,6 +19,7 @@ from support.monitored_flights import (
     DAY_US,
     MODEL,
     admin,
+    calibrate_ahead,
     make_watched,
     on_day,
     send,
@@ -32,8 +33,7 @@ from support.monitored_flights import (
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("watched")
     services = make_watched(root)
-    for _ in range(2):  # calibrated once for all tests
-        monitoring_round.evaluate_windows(services)
+    calibrate_ahead(services)
     services.close()
     return root
 
