@@ -1,4 +1,4 @@
-"""Performance without truth: how far estimates lie from what was realised, against NannyML's on the same windows.
+"""Performance without truth: how far estimates lie from what was measured, against NannyML's on the same windows.
 
 ``python tests/benchmarks/bench.py estimation``. NannyML runs in ``.peers/nannyml`` (``make .peers/nannyml/.done``); without
 it the peer's columns are left out.
@@ -43,7 +43,7 @@ def run() -> None:
 
 
 def compare(title: str, make: Callable[[], Iterable[Case]], metrics: tuple[str, ...]) -> None:
-    """Estimate every window of every case, ours and theirs, and lay both over what was realised."""
+    """Estimate every window of every case, ours and theirs, and lay both over what was measured."""
     cases = list(make())
     theirs = ask_peer(cases)
     found, learning, looking = [], 0.0, 0.0
@@ -56,7 +56,7 @@ def compare(title: str, make: Callable[[], Iterable[Case]], metrics: tuple[str, 
                 began = time.perf_counter()
                 value = performance_estimation.estimate(specification, estimator, days, metric)
                 looking += time.perf_counter() - began
-                truth = realised(specification, window, metric)
+                truth = measured(specification, window, metric)
                 row = {
                     "group": case.group,
                     "metric": metric,
@@ -157,7 +157,7 @@ def learn(case: Case) -> tuple[ProfileSpecification, performance_estimation.Esti
     return specification, estimator, time.perf_counter() - began
 
 
-def realised(specification: ProfileSpecification, window: pd.DataFrame, metric: str) -> float:
+def measured(specification: ProfileSpecification, window: pd.DataFrame, metric: str) -> float:
     """The metric once truth is in."""
     rows = dated(window)
     profile = profile_outcomes(specification, rows.scores, rows.labels, rows.truth)
@@ -165,4 +165,4 @@ def realised(specification: ProfileSpecification, window: pd.DataFrame, metric: 
         hits = float(profile.confusion[1, 1])
         of = profile.confusion[:, 1].sum() if metric == "precision" else profile.confusion[1].sum()
         return hits / float(of) if of else math.nan
-    return outcomes.realised(specification, profile, metric).value
+    return outcomes.measured(specification, profile, metric).value

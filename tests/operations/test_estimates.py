@@ -1,4 +1,4 @@
-"""Performance without truth and what changed, on real flights: an estimate at once, the realised figure beside it later."""
+"""Performance without truth and what changed, on real flights: an estimate at once, the measured figure beside it later."""
 
 from pathlib import Path
 
@@ -57,13 +57,13 @@ def test_the_estimate_lies_beside_the_realised_figure_of_the_same_window(service
     send(services, "ewr", 0, 30)
     monitoring_round.evaluate_windows(services)
     view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
-    realised = {(p.window.start, p.window.end): p for p in view.performance}
+    measured = {(p.window.start, p.window.end): p for p in view.performance}
     beside = [
-        (e, realised[e.window.start, e.window.end])
+        (e, measured[e.window.start, e.window.end])
         for e in view.estimated
-        if (e.window.start, e.window.end) in realised
+        if (e.window.start, e.window.end) in measured
     ]
-    assert len(beside) == len(realised) >= 3
+    assert len(beside) == len(measured) >= 3
     assert {e.window.rows for e, _ in beside} == {p.window.rows for _, p in beside}
     assert (
         sum(e.low <= p.value <= e.high for e, p in ((e.finding, p.finding) for e, p in beside))

@@ -67,9 +67,9 @@ def test_performance_shows_what_was_realised_estimated_and_referred_to() -> None
     assert [(s.name, s.style) for s in chart.series] == [
         ("reference", "dotted"),
         ("estimated", "dashed"),
-        ("realised", "line"),
+        ("measured", "line"),
     ]
-    assert [(band.name, band.filled) for band in chart.bands] == [("realised", True), ("estimated", False)]
+    assert [(band.name, band.filled) for band in chart.bands] == [("measured", True), ("estimated", False)]
     assert len(chart.series[0].points) == 10, "the reference goes on as far as the estimate"
     assert chart.headline == Cell("✖ worse 0.630 [0.600 0.660] ≈0.618", "bad")
 
@@ -264,8 +264,8 @@ def test_export_has_every_figure_once_and_opens_in_a_spreadsheet() -> None:
     rows = list(csv.DictReader(series_csv(view).splitlines()))
     assert tuple(rows[0]) == COLUMNS
     assert {row["model"] for row in rows} == {"'=HYPERLINK(1)"}, "no spreadsheet takes it for a formula"
-    realised = [row for row in rows if row["series"] == "auc"]
-    assert [float(row["value"]) for row in realised] == [p.finding.value for p in view.performance]
+    measured = [row for row in rows if row["series"] == "auc"]
+    assert [float(row["value"]) for row in measured] == [p.finding.value for p in view.performance]
     assert sum(row["series"] == "auc estimated" for row in rows) == 10
     assert sum(row["series"] == "drift psi of wind" for row in rows) == 8
 

@@ -12,7 +12,7 @@ from statistics_rows import outcomes
 from pilothouse.statistics.distances import distances
 from pilothouse.statistics.distances.drift import column_drift
 from pilothouse.statistics.performance.metrics import measure
-from pilothouse.statistics.performance.outcomes import profile_outcomes, realised
+from pilothouse.statistics.performance.outcomes import measured, profile_outcomes
 from pilothouse.statistics.profiles import latency
 from pilothouse.statistics.profiles.profile import profile_rows
 from pilothouse.statistics.profiles.samples import Numbers
@@ -140,7 +140,7 @@ def test_auroc_is_within_a_thousandth(seed, shape, decimals, tilt):
     labels, truth = outcomes(scores, seed)
     if truth.min() == truth.max():
         truth[0] = 1 - truth[0]
-    found = realised(specification, profile_outcomes(specification, scores, labels, truth), "auc")
+    found = measured(specification, profile_outcomes(specification, scores, labels, truth), "auc")
     assert found.value == pytest.approx(
         measure("auc", scored_rows("binary", truth, scores, labels, ("0", "1"))).value, abs=0.001
     )

@@ -1,4 +1,4 @@
-"""Realised performance from sums is that of the rows, and its intervals hold what they promise."""
+"""Measured performance from sums is that of the rows, and its intervals hold what they promise."""
 
 import math
 
@@ -13,10 +13,10 @@ from pilothouse.statistics.performance.outcomes import (
     decode,
     empty_outcomes,
     encode,
+    measured,
     merge,
     merge_all,
     profile_outcomes,
-    realised,
     realised_over_days,
 )
 from pilothouse.statistics.profiles.specification import build_specification
@@ -47,7 +47,7 @@ def test_binary_metrics_are_those_of_the_rows(seed: int):
         "brier": metrics.brier_score_loss(truth, scores),
     }
     for name, value in exact.items():
-        found = realised(specification, profile, name)
+        found = measured(specification, profile, name)
         tolerance = {"auc": 1e-3, "average_precision": 5e-3}.get(name, 1e-5)
         assert found.value == pytest.approx(value, abs=tolerance), name
         assert found.low < found.value < found.high
@@ -59,12 +59,12 @@ def test_multiclass_metrics_are_those_of_the_rows():
     truth, labels = rng.choice(list("abc"), 500), rng.choice(list("abc"), 500)
     specification = build_specification("multiclass", {}, {}, np.linspace(0, 1, 500), ("a", "b", "c"))
     profile = profile_outcomes(specification, np.full(500, 0.4), list(labels), list(truth))
-    accuracy, f1 = realised(specification, profile, "accuracy"), realised(specification, profile, "f1")
+    accuracy, f1 = measured(specification, profile, "accuracy"), measured(specification, profile, "f1")
     assert accuracy.value == pytest.approx(np.mean(truth == labels))
     assert f1.value == pytest.approx(metrics.f1_score(truth, labels, average="macro"))
     assert f1.low < f1.value < f1.high
     with pytest.raises(InvalidInputError, match="winning class"):
-        realised(specification, profile, "auc")
+        measured(specification, profile, "auc")
 
 
 def test_regression_metrics_are_those_of_the_rows():
@@ -80,7 +80,7 @@ def test_regression_metrics_are_those_of_the_rows():
         "bias": float(np.mean(scores - truth)),
     }
     for name, value in exact.items():
-        found = realised(specification, profile, name)
+        found = measured(specification, profile, name)
         assert found.value == pytest.approx(value, rel=1e-4), name
         assert found.low < found.value < found.high
 
@@ -91,12 +91,12 @@ def test_a_95_percent_interval_covers_the_truth_about_95_times_in_100(metric: st
     rng = np.random.default_rng(3)
     many = rng.beta(2, 5, 400_000)
     labels, truth = outcomes(many, 3)
-    target = realised(specification, profile_outcomes(specification, many, labels, truth), metric).value
+    target = measured(specification, profile_outcomes(specification, many, labels, truth), metric).value
     covered = 0
     for start in range(0, 400_000, 1000):
         part = slice(start, start + 1000)
         profile = profile_outcomes(specification, many[part], labels[part], truth[part])
-        found = realised(specification, profile, metric)
+        found = measured(specification, profile, metric)
         covered += found.low <= target <= found.high
     assert 0.90 <= covered / 400 <= 0.99
 
@@ -107,11 +107,11 @@ def test_a_regression_interval_covers_the_truth(metric: str):
     truth = rng.gamma(2, 70, 200_000)
     scores = truth * 0.8 + rng.normal(10, 40, 200_000)
     specification = build_specification("regression", {}, {}, scores[:5000], ())
-    target = realised(specification, profile_outcomes(specification, scores, [], truth), metric).value
+    target = measured(specification, profile_outcomes(specification, scores, [], truth), metric).value
     covered = 0
     for start in range(0, 200_000, 500):
         part = slice(start, start + 500)
-        found = realised(
+        found = measured(
             specification, profile_outcomes(specification, scores[part], [], truth[part]), metric
         )
         covered += found.low <= target <= found.high
@@ -151,16 +151,16 @@ def test_a_metric_that_is_not_defined_is_nan_and_no_error():
     specification = specify()
     for truth in ([], [1], [0, 0, 0]):
         scores = np.full(len(truth), 0.5)
-        found = realised(
+        found = measured(
             specification, profile_outcomes(specification, scores, ["1"] * len(truth), truth), "auc"
         )
         assert math.isnan(found.value)
     perfect = profile_outcomes(specification, np.array([0.1, 0.9]), ["0", "1"], [0, 1])
-    found = realised(specification, perfect, "auc")
+    found = measured(specification, perfect, "auc")
     assert found.value == 1.0
     assert found.low < 0.1
     with pytest.raises(InvalidInputError, match="expected one of auc"):
-        realised(specification, perfect, "mae")
+        measured(specification, perfect, "mae")
 
 
 def days_with_weather(seed: int, days: int = 28, rows: int = 120) -> tuple[np.ndarray, list[str], np.ndarray]:
@@ -181,7 +181,7 @@ def test_the_interval_over_days_knows_that_rows_of_a_day_are_alike():
     for seed in range(120):
         scores, labels, truth = days_with_weather(seed)
         profiles = [profile_outcomes(specification, s, labels, t) for s, t in zip(scores, truth, strict=True)]
-        whole = realised(specification, merge_all(specification, profiles), "log_loss")
+        whole = measured(specification, merge_all(specification, profiles), "log_loss")
         days = realised_over_days(specification, profiles, "log_loss", seed=seed, repeats=300)
         targets.append(whole.value)
         intervals.append((whole, days))
@@ -206,7 +206,7 @@ def test_every_metric_has_an_interval_over_days(metric: str):
     assert found.low < found.value < found.high
     assert realised_over_days(specification, profiles, metric) == found
     alone = realised_over_days(specification, profiles[:1], metric)
-    assert alone == realised(specification, profiles[0], metric)
+    assert alone == measured(specification, profiles[0], metric)
     assert len(labels) == 120
 
 

@@ -1,4 +1,4 @@
-"""Intervals of realised performance hold what they promise: about 95 of 100 simulated windows' intervals hold the truth."""
+"""Intervals of measured performance hold what they promise: about 95 of 100 simulated windows' intervals hold the truth."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.statistics.performance.metrics import compute_metrics
-from pilothouse.statistics.performance.outcomes import metrics_of, of_classes, profile_outcomes, realised
+from pilothouse.statistics.performance.outcomes import measured, metrics_of, of_classes, profile_outcomes
 from pilothouse.statistics.profiles.outcome_profile import (
     decode_parts,
     encode,
@@ -56,7 +56,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(task):
     scores, labels, truth = draw(rng, LARGE)
     specification = build_specification(task, {}, {}, scores[:20_000], classes)
     whole = profile_outcomes(specification, scores, labels, truth)
-    true = {metric: realised(specification, whole, metric).value for metric in metrics_of(task)}
+    true = {metric: measured(specification, whole, metric).value for metric in metrics_of(task)}
     of_class = {
         (name, value.metric): value.value
         for name, values in of_classes(specification, whole)
@@ -66,7 +66,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(task):
     for _ in range(WINDOWS):
         profile = profile_outcomes(specification, *draw(rng, ROWS))
         for metric, value in true.items():
-            found = realised(specification, profile, metric)
+            found = measured(specification, profile, metric)
             held[metric] += found.low <= value <= found.high
         for name, values in of_classes(specification, profile):
             for found in values:
@@ -83,7 +83,7 @@ def test_the_figures_of_profiles_are_those_of_the_rows():
     specification = build_specification("binary", {}, {}, scores, ("0", "1"))
     profile = profile_outcomes(specification, scores, labels, truth)
     for exact in compute_metrics(scored_rows("binary", truth, scores, labels, ("0", "1"))):
-        found = realised(specification, profile, exact.metric)
+        found = measured(specification, profile, exact.metric)
         assert found.value == pytest.approx(exact.value, abs=0.001), exact.metric
         assert found.low == pytest.approx(exact.low, abs=0.003), exact.metric
 
@@ -93,7 +93,7 @@ def test_auroc_says_by_how_much_its_bins_may_be_off():
     rng = np.random.default_rng(0)
     scores = rng.uniform(0.50001, 0.50005, 4_000)  # all within one bin
     truth = (rng.random(4_000) < (scores - 0.5) / 6e-5).astype(int).astype(str)
-    found = realised(specification, profile_outcomes(specification, scores, ["1"] * 4_000, truth), "auc")
+    found = measured(specification, profile_outcomes(specification, scores, ["1"] * 4_000, truth), "auc")
     assert found.low < 0.05
     assert found.high > 0.95
 

@@ -2,7 +2,7 @@
 
 A model errs more for two reasons. Its inputs have moved to where it was never good (data drift), or the same inputs now lead
 to other outcomes (concept drift: "truth moved"). An estimate made without truth knows of the first and not of the second:
-its band is where the realised figure lies while the outcome of a score stays what it was. So a realised figure beyond the
+its band is where the measured figure lies while the outcome of a score stays what it was. So a measured figure beyond the
 band is evidence that truth has moved, and one inside it says that inputs explain what is seen.
 """
 
@@ -37,7 +37,7 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of a window: the ``inputs`` that drift (features), whether the ``score`` does, ``faults`` of quality by
-    feature, ``volume`` over the usual, and the metric as realised, as estimated without truth, and on the hold-out.
+    feature, ``volume`` over the usual, and the metric as measured, as estimated without truth, and on the hold-out.
     ``seldom`` drift features in fewer than half of its windows of inputs, which is no evidence."""
 
     metric: str
@@ -45,7 +45,7 @@ class Evidence:
     score: bool = False
     faults: Sequence[tuple[str, str]] = ()
     volume: float | None = None
-    realised: Measured | None = None
+    measured: Measured | None = None
     estimated: Measured | None = None
     reference: float | None = None
     seldom: Sequence[str] = ()
@@ -94,9 +94,9 @@ def diagnose(found: Evidence) -> Diagnosis:
 
 
 def _beyond(found: Evidence) -> bool:
-    if found.realised is None or found.estimated is None:
+    if found.measured is None or found.estimated is None:
         return False
-    return not found.estimated.low <= found.realised.value <= found.estimated.high
+    return not found.estimated.low <= found.measured.value <= found.estimated.high
 
 
 def _inputs_words(found: Evidence, moved: Sequence[str]) -> str:
@@ -128,28 +128,28 @@ def _volume_words(found: Evidence) -> str:
 
 
 def _truth_words(found: Evidence) -> str:
-    estimated, realised = found.estimated, found.realised
+    estimated, measured = found.estimated, found.measured
     against = "" if found.reference is None else f"; the hold-out had {found.reference:.3g}"
-    if estimated is None and realised is None:
+    if estimated is None and measured is None:
         return "There is neither truth nor an estimate for this window yet, so whether truth has moved is not known."
     if estimated is None:
-        assert realised is not None
+        assert measured is not None
         return (
-            f"The realised {found.metric} is {realised.value:.3g}{against}; without an estimate to lay it over, whether "
+            f"The measured {found.metric} is {measured.value:.3g}{against}; without an estimate to lay it over, whether "
             "truth has moved is not known."
         )
     band = f"{estimated.value:.3g} (band {estimated.low:.3g} to {estimated.high:.3g})"
-    if realised is None:
+    if measured is None:
         return (
             f"No truth has come for this window yet: from the inputs alone {found.metric} is estimated at {band}{against}. "
             "Whether truth has moved shows once it comes."
         )
     if _beyond(found):
         return (
-            f"The realised {found.metric} {realised.value:.3g} lies beyond what the inputs explain, {band}{against}: the "
+            f"The measured {found.metric} {measured.value:.3g} lies beyond what the inputs explain, {band}{against}: the "
             "same scores now lead to other outcomes."
         )
     return (
-        f"The realised {found.metric} {realised.value:.3g} lies within what was estimated without truth, {band}{against}: "
+        f"The measured {found.metric} {measured.value:.3g} lies within what was estimated without truth, {band}{against}: "
         "nothing says that truth has moved."
     )

@@ -111,7 +111,9 @@ class TargetState:
     @property
     def is_unremarkable(self) -> bool:
         """Healthy, without an alert, and nothing in the last windows lies beyond its reference."""
-        is_beyond = bool(self.drifted) or (self.performance is not None and self.performance.finding.significant)
+        is_beyond = bool(self.drifted) or (
+            self.performance is not None and self.performance.finding.significant
+        )
         return self.health is Health.HEALTHY and not self.open_alerts and not is_beyond
 
 

@@ -24,11 +24,11 @@ def day_text(time: datetime | None) -> str:
     return time.strftime("%Y-%m-%d") if time else ABSENT
 
 
-def beside_estimate(estimate: "EstimateFinding", realised: "PerformanceFinding | None") -> tuple[str, str]:
-    """The realised figure of an estimate's window, and whether it lies in the band."""
-    if realised is None:
+def beside_estimate(estimate: "EstimateFinding", measured: "PerformanceFinding | None") -> tuple[str, str]:
+    """The measured figure of an estimate's window, and whether it lies in the band."""
+    if measured is None:
         return ABSENT, "no truth yet"
-    band, value = estimate.measured, realised.measured.value
+    band, value = estimate.measured, measured.measured.value
     inside = band.low <= value <= band.high
     return f"{value:.3f}", "in the band" if inside else "outside the band"
 

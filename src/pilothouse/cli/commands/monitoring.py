@@ -53,7 +53,7 @@ def monitor(
         _draw(view)
         return
     show_table(
-        ("window", f"{view.metric} realised", "95 % interval", "outcomes", "reference", "verdict"),
+        ("window", f"{view.metric} measured", "95 % interval", "outcomes", "reference", "verdict"),
         (
             (texts.window_text(p.window.start, p.window.end), f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}",
              p.window.rows, f"{p.finding.expected.value:.3f}", "worse" if p.finding.significant else "")
@@ -63,12 +63,12 @@ def monitor(
         empty="no performance yet: it is known once outcomes have arrived for a whole window",
     )  # fmt: skip
     click.echo()
-    realised = {(p.window.start, p.window.end): p.finding for p in view.performance}
+    measured = {(p.window.start, p.window.end): p.finding for p in view.performance}
     show_table(
-        ("window", f"{view.metric} estimated", "95 % band", "rows", "realised", ""),
+        ("window", f"{view.metric} estimated", "95 % band", "rows", "measured", ""),
         (
             (texts.window_text(e.window.start, e.window.end), f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}",
-             e.window.rows, *texts.beside_estimate(e.finding, realised.get((e.window.start, e.window.end))))
+             e.window.rows, *texts.beside_estimate(e.finding, measured.get((e.window.start, e.window.end))))
             for e in view.estimated
             for m in [e.finding.measured]
         ),

@@ -280,7 +280,7 @@ def _performance(
     by_chance = single_window_rate(spec.monitoring.false_alarm_rate)
     return replace(
         found,
-        figure=f"{found.alert.subject}, realised",
+        figure=f"{found.alert.subject}, measured",
         bound=f"the reference less what chance makes in all but {100 * by_chance:.3g} % of windows, at least the smallest loss "
         "worth a word",
         windows=_mark(windows),

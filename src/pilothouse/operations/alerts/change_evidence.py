@@ -68,21 +68,21 @@ def evidence_at(connection: Connection, stream_id: int, end_us: int) -> Evidence
     until = max(end_us, of_truth.end_us if of_truth is not None else end_us)
     drift = [one for one in ending(DRIFT, since, until) if one.judged]
     quality = [one for one in ending(QUALITY, since, until) if one.judged]
-    realised = finding_of(outcome, PerformanceFinding) if outcome is not None and outcome.judged else None
+    measured = finding_of(outcome, PerformanceFinding) if outcome is not None and outcome.judged else None
     estimated = finding_of(estimate, EstimateFinding) if estimate is not None and estimate.judged else None
     significant = [{f.feature for f in findings_of(one, DriftFinding) if f.significant} for one in drift]
     drifting = _often(significant)
     faults = _often(
         [{(f.feature, f.fault) for f in findings_of(one, QualityFinding) if f.significant} for one in quality]
     )
-    known = realised or estimated
+    known = measured or estimated
     return Evidence(
         known.metric if known is not None else "performance",
         sorted(drifting - {SCORE}),
         SCORE in drifting,
         sorted(faults),
         _volume(readings.history(connection, stream_id, DRIFT, until_us=end_us, limit=_USUAL + 1)),
-        _measured(realised),
+        _measured(measured),
         _measured(estimated),
         known.reference if known is not None else None,
         sorted(set().union(*significant) - drifting - {SCORE}),

@@ -176,7 +176,7 @@ def data_quality(findings: Sequence[QualityFinding], firing: set[str], occasion:
 
 
 def performance(finding: PerformanceFinding, occasion: Occasion) -> Words:
-    """Realised performance is worse than the hold-out's by more than chance."""
+    """Measured performance is worse than the hold-out's by more than chance."""
     value, low, high = finding.value, finding.low, finding.high
     assert value is not None
     assert low is not None
@@ -186,7 +186,7 @@ def performance(finding: PerformanceFinding, occasion: Occasion) -> Words:
         finding.metric,
         "critical",
         f"{finding.metric} {value:.3g} on {occasion.target}, reference {finding.reference:.3g}",
-        f"From {occasion.dates} the realised {finding.metric} of {occasion.rows:,} predictions with known outcome was "
+        f"From {occasion.dates} the measured {finding.metric} of {occasion.rows:,} predictions with known outcome was "
         f"{value:.4g} (95 % interval {low:.4g} to {high:.4g}, whole days drawn); on the hold-out it "
         f"was {finding.reference:.4g}. The loss is larger than chance makes it in all but "
         f"{100 * single_window_rate(occasion.rules.false_alarm_rate):.3g} % of windows. "

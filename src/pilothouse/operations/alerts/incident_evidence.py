@@ -119,7 +119,7 @@ def _newest(telemetry: Connection, stream: Stream, monitor: str) -> Reading | No
 def _loss(
     telemetry: Connection, stream: Stream, alerts: Sequence[Alert], weekly: float
 ) -> PerformanceLoss | None:
-    """The newest realised figure of days that the incident is about; before there is one, the newest estimated figure."""
+    """The newest measured figure of days that the incident is about; before there is one, the newest estimated figure."""
     since = min(to_us(alert.effective_at) for alert in alerts)
     for monitor in (PERFORMANCE, ESTIMATE):
         history = readings.history(telemetry, stream.id, monitor, limit=1, judged=monitor == PERFORMANCE)

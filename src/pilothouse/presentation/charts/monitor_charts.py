@@ -66,12 +66,12 @@ def monitor_charts(
 
 
 def performance_chart(view: MonitorView, other: Other | None = None) -> Chart:
-    """Realised performance with its 95 % band, the estimate with its own, and the reference on the hold-out."""
-    realised, estimates = view.performance, view.estimated
+    """Measured performance with its 95 % band, the estimate with its own, and the reference on the hold-out."""
+    measured, estimates = view.performance, view.estimated
     direction = METRICS.get(view.metric, ("higher", ()))[0]
     headline = Cell(ABSENT, "dim")
-    if realised:
-        last, window = realised[-1].finding, realised[-1].window
+    if measured:
+        last, window = measured[-1].finding, measured[-1].window
         verdict = "✖ worse" if last.significant else "● fine"
         text = f"{verdict} {figure(last.value)} [{figure(last.low)} {figure(last.high)}]"
         if estimates and estimates[-1].window.end > window.end:
@@ -80,10 +80,10 @@ def performance_chart(view: MonitorView, other: Other | None = None) -> Chart:
     elif estimates:
         headline = Cell(f"≈ {figure(estimates[-1].finding.value)} estimated, no outcome yet", "info")
     references = {e.window.end: e.finding.reference for e in estimates} | {
-        r.window.end: r.finding.reference for r in realised
+        r.window.end: r.finding.reference for r in measured
     }
     series = [Series("reference", _points(sorted(references.items())), "good", "dotted", "ref")]
-    bands = [Band("realised", _edges(realised))]
+    bands = [Band("measured", _edges(measured))]
     if other is None:
         estimate = _points((e.window.end, e.finding.value) for e in estimates)
         series.append(Series("estimated", estimate, "warn", "dashed", "est"))
@@ -91,14 +91,14 @@ def performance_chart(view: MonitorView, other: Other | None = None) -> Chart:
     else:
         points = _points((r.window.end, r.finding.value) for r in other.view.performance)
         series.append(Series(other.name, points, "warn", "dashed", other.tag))
-    points = _points((r.window.end, r.finding.value) for r in realised)
-    series.append(Series("realised", points, "info", "line", "real"))
+    points = _points((r.window.end, r.finding.value) for r in measured)
+    series.append(Series("measured", points, "info", "line", "real"))
     reference = view.reference
     levels = (Level("reference", reference.value, "good", "ref"),) if reference and not references else ()
     return Chart(
         title=f"{safe(view.metric)} {'↑' if direction == 'higher' else '↓'}",
         headline=headline,
-        series=tuple(s for s in series if s.points or s.name == "realised"),
+        series=tuple(s for s in series if s.points or s.name == "measured"),
         levels=levels,
         bands=tuple(b for b in bands if b.points),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",
@@ -343,7 +343,7 @@ def _mark(mark: TimelineMark) -> Mark:
 
 
 LINE_LEGEND: tuple[tuple[str, Tone], ...] = (
-    ("── realised ", "info"), ("╌╌ estimated ", "warn"), ("·· reference ", "good"), ("░ 95 % ", "dim"),
+    ("── measured ", "info"), ("╌╌ estimated ", "warn"), ("·· reference ", "good"), ("░ 95 % ", "dim"),
 )  # fmt: skip
 """How the series of performance look, whatever the colours."""
 HEAT_LEGEND = "· calm  ░ ▒ nearing its threshold  ▓ beyond  █ drifts (beyond for certain)"

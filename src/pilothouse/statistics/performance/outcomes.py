@@ -1,6 +1,6 @@
 """Performance of windows from outcome profiles: a value and its interval.
 
-``realised`` takes rows as independent; ``realised_over_days`` takes days as the unit that repeats (weather, strikes
+``measured`` takes rows as independent; ``realised_over_days`` takes days as the unit that repeats (weather, strikes
 and holidays move whole days), which is what a verdict about a window needs.
 """
 
@@ -33,10 +33,10 @@ __all__ = [
     "decode",
     "empty_outcomes",
     "encode",
+    "measured",
     "merge",
     "merge_all",
     "profile_outcomes",
-    "realised",
     "realised_over_days",
 ]
 
@@ -44,7 +44,7 @@ Statistic = Callable[[Floats], Floats]
 """Metric of weighted days: weights float64[repeats, days] to values float64[repeats]."""
 
 
-def realised(
+def measured(
     specification: ProfileSpecification, profile: OutcomeProfile, metric: str, confidence: float = 0.95
 ) -> MetricValue:
     """Metric of a window from outcomes, with its interval, rows taken as independent; NaN where it is not defined (no
@@ -108,12 +108,12 @@ def realised_over_days(
 
     Own construction: Student's t with days − 1 degrees times the bootstrap's standard error times √(D/(D − 1)), by
     which a bootstrap of D units is too narrow; on the logit scale for shares; never narrower than the interval of
-    ``realised``. Days without rows are left out; a single day, or more than half of the resamples undefined, gives
-    ``realised``. Deterministic for a ``seed``. Raises InvalidInputError as ``realised`` does.
+    ``measured``. Days without rows are left out; a single day, or more than half of the resamples undefined, gives
+    ``measured``. Deterministic for a ``seed``. Raises InvalidInputError as ``measured`` does.
     """
     check_metric(specification, metric)
     kept = [day for day in days if day.rows]
-    whole = realised(specification, merge_all(specification, kept), metric, confidence)
+    whole = measured(specification, merge_all(specification, kept), metric, confidence)
     if len(kept) < 2 or not math.isfinite(whole.value):
         return whole
     weights = np.random.default_rng(seed).multinomial(
