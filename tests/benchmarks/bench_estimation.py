@@ -1,4 +1,4 @@
-"""Performance without truth: how far estimates lie from what was measured, against NannyML's on the same windows.
+"""Performance without outcomes: how far estimates lie from what was measured, against NannyML's on the same windows.
 
 ``python tests/benchmarks/bench.py estimation``. NannyML runs in ``.peers/nannyml`` (``make .peers/nannyml/.done``); without
 it the peer's columns are left out.
@@ -160,7 +160,7 @@ def learn(case: Case) -> tuple[ProfileSpecification, performance_estimation.Esti
 def measured(specification: ProfileSpecification, window: pd.DataFrame, metric: str) -> float:
     """The metric once truth is in."""
     rows = dated(window)
-    profile = profile_outcomes(specification, rows.scores, rows.labels, rows.truth)
+    profile = profile_outcomes(specification, rows.scores, rows.labels, rows.outcomes)
     if metric in ("precision", "recall"):
         hits = float(profile.confusion[1, 1])
         of = profile.confusion[:, 1].sum() if metric == "precision" else profile.confusion[1].sum()

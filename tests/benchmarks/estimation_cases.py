@@ -1,4 +1,4 @@
-"""References and windows on which estimates without truth are compared: real flights and bikes, and drifts of known size."""
+"""References and windows on which estimates without outcomes are compared: real flights and bikes, and drifts of known size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from verdict_files import DEFAULT, LEAD, ask, median
 from verdict_ours import DEFAULT_RATE, GOAL, run_of_alerts
 
 from pilothouse.domain.evaluation import MetricValue
-from pilothouse.statistics.performance.outcomes import OutcomeProfile, profile_outcomes, realised_over_days
+from pilothouse.statistics.performance.outcomes import OutcomeProfile, measured_over_days, profile_outcomes
 from pilothouse.statistics.performance.performance_verdicts import (
     is_significantly_worse,
     performance_is_certain,
@@ -80,11 +80,11 @@ def by_day(
 def measured(study: Truths) -> tuple[MetricValue, dict[str, list[list[MetricValue]]]]:
     """The AUROC of the reference, and of each window of each run by name."""
     specification = build_specification("binary", {}, {}, study.reference[0], ("0", "1"))
-    base = realised_over_days(specification, by_day(specification, *study.reference, 91), "auc")
+    base = measured_over_days(specification, by_day(specification, *study.reference, 91), "auc")
     found = {
         name: [
             [
-                realised_over_days(specification, by_day(specification, s, t, 7), "auc")
+                measured_over_days(specification, by_day(specification, s, t, 7), "auc")
                 for s, t in zip(run_scores, run_truth, strict=True)
             ]
             for run_scores, run_truth in zip(scores, truth, strict=True)

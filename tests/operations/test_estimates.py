@@ -1,4 +1,4 @@
-"""Performance without truth and what changed, on real flights: an estimate at once, the measured figure beside it later."""
+"""Performance without outcomes and what changed, on real flights: an estimate at once, the measured figure beside it later."""
 
 from pathlib import Path
 
@@ -114,5 +114,5 @@ def test_before_truth_has_come_a_drift_alert_says_so(services):
     monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "data_drift")
     assert alert.effective_at == on_day(7)  # a drift that is certain needs no second window
-    assert "No truth has come for this window yet" in alert.explanation
+    assert "No outcome has come for this window yet" in alert.explanation
     assert "is estimated at" in alert.explanation

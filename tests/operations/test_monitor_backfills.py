@@ -1,4 +1,4 @@
-"""Windows that were closed are computed again: late truth counts, older rows get windows, and nobody is alerted anew."""
+"""Windows that were closed are computed again: late outcomes counts, older rows get windows, and nobody is alerted anew."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -47,13 +47,13 @@ def closed(services: Services, monitor: str) -> list[readings.Reading]:
 
 def again(services: Services, since: int = -60, until: int = 60) -> dict[str, BackfilledMonitor]:
     found = monitor_backfills.backfill_monitoring(
-        services, admin(services), "flight-delay", on_day(since), on_day(until), reason="late truth"
+        services, admin(services), "flight-delay", on_day(since), on_day(until), reason="late outcomes"
     )
     return {one.monitor: one for one in found if one.target == "ewr"}
 
 
 def test_truth_that_came_after_its_window_was_closed_counts(services: Services) -> None:
-    send(services, "ewr", 0, 16, truth=False)
+    send(services, "ewr", 0, 16, outcomes=False)
     monitoring_round.evaluate_windows(services)
     before = closed(services, PERFORMANCE)
     assert len(before) == 1
@@ -70,7 +70,7 @@ def test_truth_that_came_after_its_window_was_closed_counts(services: Services) 
     monitoring_round.evaluate_windows(services)
     assert len(alerts.list_alerts(services, admin(services))) == known
     entry = audits.show(services, admin(services), text="monitoring.backfilled", limit=1)[0]
-    assert entry.detail["reason"] == "late truth"
+    assert entry.detail["reason"] == "late outcomes"
 
 
 def test_windows_stay_as_they_are_until_the_rules_change_and_alerts_to_be_drawn_stay_so(

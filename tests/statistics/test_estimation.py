@@ -1,4 +1,4 @@
-"""Performance without truth: right on the average while only inputs move, exact from profiles."""
+"""Performance without outcomes: right on the average while only inputs move, exact from profiles."""
 
 import math
 
@@ -146,7 +146,7 @@ def test_a_loss_that_depends_on_an_input_is_foretold_when_that_input_moves(regre
         found = performance_estimation.estimate(
             specification, estimator, profiled(specification, window), metric
         )
-        error = np.abs(window.scores - window.truth)
+        error = np.abs(window.scores - window.outcomes)
         truth = error.mean() if metric == "mae" else math.sqrt((error**2).mean())
         assert found.value == pytest.approx(truth, rel=tolerance)
         assert found.low < truth < found.high
@@ -212,7 +212,7 @@ def test_of_several_classes_accuracy_is_estimated_and_the_rest_is_not():
     found = performance_estimation.estimate(
         specification, estimator, profiled_scores(specification, window), "accuracy"
     )
-    truth = float(np.mean(window.labels == window.truth))
+    truth = float(np.mean(window.labels == window.outcomes))
     assert found.low < truth < found.high
     assert found.value == pytest.approx(truth, abs=0.04)
     assert not performance_estimation.can_estimate("multiclass", "f1")

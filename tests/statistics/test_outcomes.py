@@ -14,10 +14,10 @@ from pilothouse.statistics.performance.outcomes import (
     empty_outcomes,
     encode,
     measured,
+    measured_over_days,
     merge,
     merge_all,
     profile_outcomes,
-    realised_over_days,
 )
 from pilothouse.statistics.profiles.specification import build_specification
 
@@ -182,7 +182,7 @@ def test_the_interval_over_days_knows_that_rows_of_a_day_are_alike():
         scores, labels, truth = days_with_weather(seed)
         profiles = [profile_outcomes(specification, s, labels, t) for s, t in zip(scores, truth, strict=True)]
         whole = measured(specification, merge_all(specification, profiles), "log_loss")
-        days = realised_over_days(specification, profiles, "log_loss", seed=seed, repeats=300)
+        days = measured_over_days(specification, profiles, "log_loss", seed=seed, repeats=300)
         targets.append(whole.value)
         intervals.append((whole, days))
         assert days.value == whole.value
@@ -202,10 +202,10 @@ def test_every_metric_has_an_interval_over_days(metric: str):
         profile_outcomes(specification, s, [str(int(x > 0.3)) for x in s], t)
         for s, t in zip(scores, truth, strict=True)
     ]
-    found = realised_over_days(specification, profiles, metric)
+    found = measured_over_days(specification, profiles, metric)
     assert found.low < found.value < found.high
-    assert realised_over_days(specification, profiles, metric) == found
-    alone = realised_over_days(specification, profiles[:1], metric)
+    assert measured_over_days(specification, profiles, metric) == found
+    alone = measured_over_days(specification, profiles[:1], metric)
     assert alone == measured(specification, profiles[0], metric)
     assert len(labels) == 120
 
@@ -217,6 +217,6 @@ def test_every_regression_metric_has_an_interval_over_days(metric: str):
     scores = truth + rng.normal(0, 30, (20, 50)) + rng.normal(0, 20, (20, 1))
     specification = build_specification("regression", {}, {}, scores.ravel(), ())
     profiles = [profile_outcomes(specification, s, [], t) for s, t in zip(scores, truth, strict=True)]
-    found = realised_over_days(specification, [*profiles, empty_outcomes(specification)], metric)
+    found = measured_over_days(specification, [*profiles, empty_outcomes(specification)], metric)
     assert found.low < found.value < found.high
     assert found.rows == 1000

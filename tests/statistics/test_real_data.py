@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pilothouse.domain.findings import DriftFinding
-from pilothouse.statistics.performance.outcomes import profile_outcomes, realised_over_days
+from pilothouse.statistics.performance.outcomes import measured_over_days, profile_outcomes
 from pilothouse.statistics.performance.performance_verdicts import is_significantly_worse
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import build_specification
@@ -113,11 +113,11 @@ def test_a_winter_model_of_bikes_is_found_out_in_may(sample_data: Path):
     def is_significant(first: int) -> bool:
         part = frame[frame["day"].between(first, first + 13)]
         days = [
-            profile_outcomes(specification, day.scores, [], day.truth)
+            profile_outcomes(specification, day.scores, [], day.outcomes)
             for _, day in rows_of(part, numeric, texts).by_day()
         ]
         return is_significantly_worse(
-            realised_over_days(specification, days, "mae"), reference.performance, "lower", 0.01
+            measured_over_days(specification, days, "mae"), reference.performance, "lower", 0.01
         )
 
     assert not is_significant(72)

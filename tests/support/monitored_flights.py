@@ -247,10 +247,10 @@ def send(
     wrong_truth: bool = False,
     latency_us: int = 5_000,
     change: dict[str, object] | None = None,
-    truth: bool = True,
+    outcomes: bool = True,
 ) -> LabelReceipt | None:
     """Ship flights in requests of about an hour and then their outcomes, turned round with ``wrong_truth``; without
-    ``truth`` these stay away."""
+    ``outcomes`` these stay away."""
     rows = traffic(target, since_day, days)
     if change:
         rows = rows.assign(**change)
@@ -258,7 +258,9 @@ def send(
     for batch in batches(rows, 100, producer=producer, target=target, version=version, latency_us=latency_us):
         ingest.ingest_batch(services, batch)
     return (
-        tell_truth(services, target, since_day, days, version=version, wrong=wrong_truth) if truth else None
+        tell_truth(services, target, since_day, days, version=version, wrong=wrong_truth)
+        if outcomes
+        else None
     )
 
 

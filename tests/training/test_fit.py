@@ -29,7 +29,7 @@ def accuracy(bench: Bench, result: StepResult) -> float:
     predictor = load_predictor(Path(result.outputs["model"]), Path(result.outputs["schema"]))
     held = read_rows(bench.folder / "snapshot" / "holdout.parquet", spec_from_plain(spec()))
     scored = score(predictor, held)
-    return float(np.mean(scored.labels == held.truth))
+    return float(np.mean(scored.labels == held.outcomes))
 
 
 @pytest.mark.parametrize(

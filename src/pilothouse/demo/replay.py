@@ -1,4 +1,4 @@
-"""Sends the months that followed as real requests, day by day, and the truth a day later in the data's own time."""
+"""Sends the months that followed as real requests, day by day, and the outcomes a day later in the data's own time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -75,5 +75,5 @@ def _send_day(lane: Lane, day: date) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for request in _requests(lane, day):
         ids = lane.serving.predict(lane.stream.model, request)
-        outcomes.extend(Outcome(id_, truth) for id_, truth in zip(ids, request.truth, strict=True))
+        outcomes.extend(Outcome(id_, value) for id_, value in zip(ids, request.outcomes, strict=True))
     return outcomes

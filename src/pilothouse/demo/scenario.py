@@ -82,7 +82,7 @@ def play(demo: Demo, days: int) -> Replayed:
         if number % 7 == 6 or number == days - 1:
             settle(demo, tally)
 
-    demo.progress.say(f"replaying {days} days as real requests, truth a day later")
+    demo.progress.say(f"replaying {days} days as real requests, outcomes a day later")
     replay(lanes, days, day_done=day_done, tally=tally)
     settle(demo, tally)
     demo.progress.say(

@@ -17,7 +17,7 @@ class Request:
     """The rows of an hour, or of a few, at one place: one HTTP request. A row maps features and the timestamp to values."""
 
     rows: list[dict[str, Any]]
-    truth: list[float | str]
+    outcomes: list[float | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ def _by_day(spec: ModelSpec, rows: Any, times: list[int], hours: int) -> dict[da
     columns = [rows.column(name).to_pylist() for name in spec.data.features]
     names = (*spec.data.features, spec.data.timestamp)
     asked = [dict(zip(names, values, strict=True)) for values in zip(*columns, times, strict=True)]
-    truth = rows.column(spec.data.target).to_pylist()
+    outcomes = rows.column(spec.data.target).to_pylist()
     if spec.task != "regression":
-        truth = [str(value) for value in truth]
+        outcomes = [str(value) for value in outcomes]
     days: dict[date, list[Request]] = {}
     for start, end in _spans(times, hours * _HOUR_US):
-        request = Request(asked[start:end], truth[start:end])
+        request = Request(asked[start:end], outcomes[start:end])
         day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=times[start])).date()
         days.setdefault(day, []).append(request)
     return days

@@ -1,9 +1,9 @@
 """What the evidence of a window says has changed: what goes into a model, what comes of it in the world, or neither.
 
 A model errs more for two reasons. Its inputs have moved to where it was never good (data drift), or the same inputs now lead
-to other outcomes (concept drift: "truth moved"). An estimate made without truth knows of the first and not of the second:
+to other outcomes (concept drift: "truth moved"). An estimate made without outcomes knows of the first and not of the second:
 its band is where the measured figure lies while the outcome of a score stays what it was. So a measured figure beyond the
-band is evidence that truth has moved, and one inside it says that inputs explain what is seen.
+band is evidence that outcomes have moved, and one inside it says that inputs explain what is seen.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of a window: the ``inputs`` that drift (features), whether the ``score`` does, ``faults`` of quality by
-    feature, ``volume`` over the usual, and the metric as measured, as estimated without truth, and on the hold-out.
+    feature, ``volume`` over the usual, and the metric as measured, as estimated without outcomes, and on the hold-out.
     ``seldom`` drift features in fewer than half of its windows of inputs, which is no evidence."""
 
     metric: str
@@ -131,18 +131,18 @@ def _truth_words(found: Evidence) -> str:
     estimated, measured = found.estimated, found.measured
     against = "" if found.reference is None else f"; the hold-out had {found.reference:.3g}"
     if estimated is None and measured is None:
-        return "There is neither truth nor an estimate for this window yet, so whether truth has moved is not known."
+        return "There is neither outcomes nor an estimate for this window yet, so whether outcomes have moved is not known."
     if estimated is None:
         assert measured is not None
         return (
             f"The measured {found.metric} is {measured.value:.3g}{against}; without an estimate to lay it over, whether "
-            "truth has moved is not known."
+            "outcomes have moved is not known."
         )
     band = f"{estimated.value:.3g} (band {estimated.low:.3g} to {estimated.high:.3g})"
     if measured is None:
         return (
-            f"No truth has come for this window yet: from the inputs alone {found.metric} is estimated at {band}{against}. "
-            "Whether truth has moved shows once it comes."
+            f"No outcome has come for this window yet: from the inputs alone {found.metric} is estimated at {band}{against}. "
+            "Whether outcomes have moved shows once they come."
         )
     if _beyond(found):
         return (
@@ -150,6 +150,6 @@ def _truth_words(found: Evidence) -> str:
             "same scores now lead to other outcomes."
         )
     return (
-        f"The measured {found.metric} {measured.value:.3g} lies within what was estimated without truth, {band}{against}: "
-        "nothing says that truth has moved."
+        f"The measured {found.metric} {measured.value:.3g} lies within what was estimated without outcomes, {band}{against}: "
+        "nothing says that outcomes have moved."
     )

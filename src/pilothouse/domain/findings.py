@@ -172,7 +172,7 @@ class PerformanceFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateFinding:
-    """The primary metric of a window as estimated without its truth, with its band; None where it cannot be, and ``why``."""
+    """The primary metric of a window as estimated without outcomes, with its band; None where it cannot be, and ``why``."""
 
     metric: str
     value: float | None = None
@@ -185,7 +185,7 @@ class EstimateFinding:
 
     @property
     def significant(self) -> bool:
-        """Never: an estimate is no evidence that truth has moved, and where inputs have moved drift says so."""
+        """Never: an estimate is no evidence that outcomes have moved, and where inputs have moved drift says so."""
         return False
 
     @property

@@ -122,7 +122,7 @@ def why_joined(new: Alert, member: Alert, reach: timedelta) -> Joining | None:
     """Why an alert has the same cause as one that is in an open incident; None where nothing says so.
 
     ``reach`` is how far apart, in event time, the ends of two windows may lie that look at the same days: the longest window
-    of the model and the delay of its truth. On one target it does not matter: what an open alert found is still significant.
+    of the model and the delay of its outcomes. On one target it does not matter: what an open alert found is still significant.
     """
     if new.model != member.model:
         return None

@@ -56,7 +56,7 @@ class MonitorView:
     performance: tuple[WindowFinding[PerformanceFinding], ...] = ()
     """Of the windows in which the metric is defined."""
     estimated: tuple[WindowFinding[EstimateFinding], ...] = ()
-    """The same metric estimated without truth: also of windows whose outcomes are not known yet."""
+    """The same metric estimated without outcomes: also of windows whose outcomes are not known yet."""
     drift: dict[str, tuple[WindowFinding[DriftFinding], ...]] = field(default_factory=dict)
     """Feature (and ``score``) to its findings, oldest first; most drifted feature first."""
     traffic: tuple[WindowFinding[TrafficFinding], ...] = ()

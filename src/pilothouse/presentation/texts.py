@@ -27,7 +27,7 @@ def day_text(time: datetime | None) -> str:
 def beside_estimate(estimate: "EstimateFinding", measured: "PerformanceFinding | None") -> tuple[str, str]:
     """The measured figure of an estimate's window, and whether it lies in the band."""
     if measured is None:
-        return ABSENT, "no truth yet"
+        return ABSENT, "no outcomes yet"
     band, value = estimate.measured, measured.measured.value
     inside = band.low <= value <= band.high
     return f"{value:.3f}", "in the band" if inside else "outside the band"

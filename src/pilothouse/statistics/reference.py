@@ -13,7 +13,7 @@ from pilothouse.statistics.arrays import AnyArray, Floats, Ints
 from pilothouse.statistics.encoding import pack, unpack
 from pilothouse.statistics.estimation import loss_estimation
 from pilothouse.statistics.estimation.loss_estimation import LossModel
-from pilothouse.statistics.performance.outcomes import OutcomeProfile, check_metric, realised_over_days
+from pilothouse.statistics.performance.outcomes import OutcomeProfile, check_metric, measured_over_days
 from pilothouse.statistics.profiles import outcome_profile, profile_storage
 from pilothouse.statistics.profiles.classes import class_codes
 from pilothouse.statistics.profiles.placement import place
@@ -42,7 +42,7 @@ class DatedRows:
     categorical: Mapping[str, AnyArray]
     scores: Floats
     labels: AnyArray
-    truth: AnyArray
+    outcomes: AnyArray
 
     def where(self, rows: AnyArray) -> "DatedRows":
         """Rows selected by a mask bool[n] or by row numbers int64[k], in the order of the selection."""
@@ -52,7 +52,7 @@ class DatedRows:
             {name: values[rows] for name, values in self.categorical.items()},
             self.scores[rows],
             self.labels[rows] if len(self.labels) else self.labels,
-            self.truth[rows],
+            self.outcomes[rows],
         )
 
     def by_day(self) -> list[tuple[int, "DatedRows"]]:
@@ -67,7 +67,7 @@ class DatedRows:
 class TargetReference:
     """Reference of one target, or of all pooled. Profiles are one a day that has rows, by increasing day.
 
-    ``performance`` is the hold-out's primary metric with its interval over days (``outcomes.realised_over_days``).
+    ``performance`` is the hold-out's primary metric with its interval over days (``outcomes.measured_over_days``).
     Estimates without outcomes are learnt from the rest: for several classes ``hits``, the hold-out's rows and those
     answered rightly, int64[days, bins of the score]; for a regression ``losses``. Both are None in references written
     before they existed.
@@ -132,7 +132,7 @@ def target_reference(
     days = [(day, _profile(specification, rows)) for day, rows in training.by_day()]
     holdout_days = [(day, rows, _profile(specification, rows)) for day, rows in holdout.by_day()]
     outcomes = tuple(
-        outcome_profile.profile_outcomes(specification, rows.scores, rows.labels, rows.truth)
+        outcome_profile.profile_outcomes(specification, rows.scores, rows.labels, rows.outcomes)
         for _, rows, _ in holdout_days
     )
     return TargetReference(
@@ -141,7 +141,7 @@ def target_reference(
         tuple(day for day, _, _ in holdout_days),
         tuple(profile for _, _, profile in holdout_days),
         outcomes,
-        realised_over_days(specification, outcomes, metric),
+        measured_over_days(specification, outcomes, metric),
         _hits(specification, [rows for _, rows, _ in holdout_days]),
         _losses(specification, holdout),
     )
@@ -155,7 +155,7 @@ def _hits(specification: ProfileSpecification, days: Sequence[DatedRows]) -> tup
     classes, bins = specification.classes, specification.score.bins
     rows, right = np.zeros((2, len(days), bins), np.int64)
     for i, day in enumerate(days):
-        true, answered = class_codes(classes, day.truth), class_codes(classes, day.labels)
+        true, answered = class_codes(classes, day.outcomes), class_codes(classes, day.labels)
         where = place(specification.score, day.scores)
         usable = (true >= 0) & (answered >= 0) & (where < bins)
         rows[i] = np.bincount(where[usable], minlength=bins)
@@ -168,8 +168,8 @@ def _losses(specification: ProfileSpecification, holdout: DatedRows) -> LossMode
         return None
     categorical = {name: values.tolist() for name, values in holdout.categorical.items()}
     cells = cells_of(specification, holdout.numeric, categorical, holdout.scores)
-    truth = np.asarray(holdout.truth, np.float64)
-    return loss_estimation.learn_losses(specification, holdout.days, cells, holdout.scores - truth)
+    values = np.asarray(holdout.outcomes, np.float64)
+    return loss_estimation.learn_losses(specification, holdout.days, cells, holdout.scores - values)
 
 
 def build_reference(

@@ -22,7 +22,7 @@ from pilothouse.statistics.profiles.coded import CodedColumn, concatenate
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-AnyTruth = NDArray[Any]
+AnyOutcomes = NDArray[Any]
 """Outcomes of rows: uint16 class numbers, or float64 values."""
 
 _LEVEL = 1

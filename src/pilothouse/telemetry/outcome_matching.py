@@ -22,7 +22,7 @@ from pilothouse.statistics.performance import outcomes
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry import slices as sliced
 from pilothouse.telemetry import streams
-from pilothouse.telemetry.columns import AnyTruth, Features, Ints, Predictions
+from pilothouse.telemetry.columns import AnyOutcomes, Features, Ints, Predictions
 from pilothouse.telemetry.rollup import DAY, floor_to
 from pilothouse.telemetry.streams import get_stream, write_faults
 
@@ -254,7 +254,7 @@ def _apply(
 ) -> None:
     """Match outcomes to the rows of one batch and note the rows to fold."""
     predictions, classes = batch.predictions, specification.classes
-    truth = read_truth(connection, batch.id, predictions.rows, bool(classes))
+    truth = read_outcomes(connection, batch.id, predictions.rows, bool(classes))
     places = {int(offset): row for row, offset in enumerate(predictions.offsets)}
     codes = {name: code for code, name in enumerate(classes)}
     changed = 0
@@ -352,7 +352,7 @@ def _fold(
         )
 
 
-def read_truth(connection: Connection, batch_id: int, rows: int, classes: bool) -> AnyTruth:
+def read_outcomes(connection: Connection, batch_id: int, rows: int, classes: bool) -> AnyOutcomes:
     """Outcomes of a batch's rows: class numbers (65535 unknown) or values (NaN unknown). Writable."""
     row = connection.execute("SELECT data FROM truths WHERE batch_id=?", (batch_id,)).fetchone()
     kind = "<u2" if classes else "<f8"
@@ -361,7 +361,7 @@ def read_truth(connection: Connection, batch_id: int, rows: int, classes: bool) 
     return np.full(rows, _UNKNOWN_CLASS if classes else np.nan, kind)
 
 
-def known_rows(truth: AnyTruth) -> Ints:
+def known_rows(truth: AnyOutcomes) -> Ints:
     """Numbers of the rows whose outcome is known."""
     return np.flatnonzero(truth != _UNKNOWN_CLASS if truth.dtype.kind == "u" else ~np.isnan(truth))
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 MULTIVARIATE = "multivariate"
 DRIFT, QUALITY, PERFORMANCE, TRAFFIC = "drift", "quality", "performance", "traffic"
 ESTIMATE = "estimate"
-"""Performance without truth: the windows of performance, closed by the event clock at once."""
+"""Performance without outcomes: the windows of performance, closed by the event clock at once."""
 _OF_MANY = (DRIFT, QUALITY)
 """Monitors whose reading is a list of findings; that of another is one finding."""
 

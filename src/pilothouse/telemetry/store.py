@@ -242,7 +242,7 @@ class TelemetryStore:
                         opened = segment
                         whole, all_features = read_segment(connection, segment)
                     predictions = whole.part(first, count)
-                    truth = outcome_matching.read_truth(connection, batch_id, count, bool(classes))
+                    truth = outcome_matching.read_outcomes(connection, batch_id, count, bool(classes))
                     known = outcome_matching.known_rows(truth)
                     inside = (predictions.times[known] >= since_us) & (predictions.times[known] < until_us)
                     places = known[inside]

@@ -35,7 +35,7 @@ def permutation_importance(predictor: Predictor, rows: Rows, metric: str, seed: 
         return {}
     chance = np.random.default_rng(seed)
     chosen = np.sort(chance.choice(rows.count, count, replace=False))
-    sample = Rows(rows.table.take(pa.array(chosen)), rows.times[chosen], rows.truth[chosen])
+    sample = Rows(rows.table.take(pa.array(chosen)), rows.times[chosen], rows.outcomes[chosen])
     whole = _value(predictor, sample, metric)
     if not math.isfinite(whole):
         return {}
@@ -49,7 +49,7 @@ def permutation_importance(predictor: Predictor, rows: Rows, metric: str, seed: 
             shuffled = sample.table.column(name).take(pa.array(chance.permutation(count)))
             table = sample.table.set_column(place, sample.table.schema.field(name), shuffled)
             losses.append(
-                better * (whole - _value(predictor, Rows(table, sample.times, sample.truth), metric))
+                better * (whole - _value(predictor, Rows(table, sample.times, sample.outcomes), metric))
             )
         importance[name] = float(np.mean(losses))
     return importance if all(map(math.isfinite, importance.values())) else {}

@@ -50,5 +50,5 @@ def dated(schema: InputSchema, rows: Rows, scored: Scored) -> DatedRows:
         {name: np.array(values, dtype=object) for name, values in columns.categorical.items()},
         scored.scores,
         scored.labels,
-        rows.truth,
+        rows.outcomes,
     )

@@ -27,7 +27,7 @@ class Rows:
 
     table: pa.Table
     times: Micros
-    truth: Any
+    outcomes: Any
 
     @property
     def count(self) -> int:
@@ -56,7 +56,7 @@ class Rows:
 
     def where(self, chosen: Any) -> "Rows":
         """Rows where ``chosen`` (bool[rows]) is true."""
-        return Rows(self.table.filter(pa.array(chosen)), self.times[chosen], self.truth[chosen])
+        return Rows(self.table.filter(pa.array(chosen)), self.times[chosen], self.outcomes[chosen])
 
 
 def read_rows(path: Path, spec: ModelSpec) -> Rows:

@@ -35,7 +35,7 @@ class Scored:
     task: Task
     classes: tuple[str, ...]
     times: Micros
-    truth: Any
+    outcomes: Any
     scores: Numbers
     labels: Any
     probabilities: Numbers | None
@@ -49,14 +49,14 @@ class Scored:
         """Rows checked and coded for the metrics. Raises InvalidInputError where an outcome is no class that the model
         knows."""
         probabilities = self.probabilities if self.task == "multiclass" else None
-        return scored_rows(self.task, self.truth, self.scores, self.labels, self.classes, probabilities)
+        return scored_rows(self.task, self.outcomes, self.scores, self.labels, self.classes, probabilities)
 
     def where(self, chosen: Any) -> "Scored":
         """Rows where ``chosen`` (bool[rows]) is true."""
         return replace(
             self,
             times=self.times[chosen],
-            truth=self.truth[chosen],
+            outcomes=self.outcomes[chosen],
             scores=self.scores[chosen],
             labels=self.labels[chosen] if len(self.labels) else self.labels,
             probabilities=None if self.probabilities is None else self.probabilities[chosen],
@@ -74,7 +74,7 @@ def score(predictor: Predictor, rows: Rows) -> Scored:
     parts = []
     for start in range(0, rows.count, BLOCK_ROWS):
         block = rows.table.slice(start, BLOCK_ROWS)
-        part = Rows(block, rows.times[start : start + BLOCK_ROWS], rows.truth[start : start + BLOCK_ROWS])
+        part = Rows(block, rows.times[start : start + BLOCK_ROWS], rows.outcomes[start : start + BLOCK_ROWS])
         parts.append(predictor.predict_columns(part.columns(schema)))
     scores = np.concatenate([part.scores for part in parts]) if parts else np.empty(0)
     if not np.isfinite(scores).all():
@@ -88,7 +88,7 @@ def score(predictor: Predictor, rows: Rows) -> Scored:
         schema.task,
         schema.classes,
         rows.times,
-        rows.truth,
+        rows.outcomes,
         scores,
         labels,
         np.concatenate(probabilities) if probabilities else None,
@@ -122,7 +122,7 @@ def write_predictions(path: Path, scored: Scored) -> None:
     texts = scored.task != "regression"
     columns: dict[str, Any] = {
         "event_time": pa.array(scored.times, type=pa.timestamp("us", "UTC")),
-        "truth": pa.array(scored.truth, type=pa.string() if texts else pa.float64()),
+        "truth": pa.array(scored.outcomes, type=pa.string() if texts else pa.float64()),
         "score": pa.array(scored.scores, type=pa.float64()),
         "label": pa.array(scored.labels if texts else [None] * scored.count, type=pa.string()),
     }

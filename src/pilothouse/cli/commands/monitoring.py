@@ -72,7 +72,7 @@ def monitor(
             for e in view.estimated
             for m in [e.finding.measured]
         ),
-        empty="no estimate: none is made yet, or the metric cannot be known without truth",
+        empty="no estimate: none is made yet, or the metric cannot be known without outcomes",
     )  # fmt: skip
     click.echo()
     show_table(

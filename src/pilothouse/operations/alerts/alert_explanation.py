@@ -81,7 +81,7 @@ def why(services: Services, actor: Actor, alert_id: int) -> AlertExplanation:
 
 
 def _changed(services: Services, alert: Alert, said: Diagnosis | None) -> str:
-    """Judged anew: truth that has come since may have settled it. Empty where it is what was ``said`` then."""
+    """Judged anew: outcomes that have come since may have settled it. Empty where it is what was ``said`` then."""
     found = change_evidence.diagnose_alert(services, alert)
     return "" if found is None or found == said else found.sentence
 

@@ -1,6 +1,6 @@
 """The evidence of what changed around a window, gathered from stored readings, and its diagnosis.
 
-Windows of inputs and of performance differ in length, and truth comes late. An alert is judged by the readings that there
+Windows of inputs and of performance differ in length, and outcomes come late. An alert is judged by the readings that there
 are when it is asked about: at its opening, and again whenever somebody reads it.
 """
 

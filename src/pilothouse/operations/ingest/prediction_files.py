@@ -38,7 +38,7 @@ class PredictionLog:
     latencies_us: Ints
     numeric: dict[str, Floats]
     categorical: dict[str, list[str | None]]
-    truth: list[str | float | None]
+    values: list[str | float | None]
 
     @property
     def rows(self) -> int:
@@ -72,7 +72,7 @@ class PredictionLog:
         """The outcomes that the file itself holds, by the ids of ``batches``."""
         return [
             Outcome(self.ids[i] if self.ids else f"{producer}.{i // BATCH_ROWS}.{i % BATCH_ROWS}", value)
-            for i, value in enumerate(self.truth)
+            for i, value in enumerate(self.values)
             if value is not None
         ]
 
@@ -104,7 +104,7 @@ def read_predictions(path: Path, spec: ModelSpec, specification: ProfileSpecific
             numeric[column.name] = _numbers(path, table, column.name)[order]
     labels = [text or "" for text in _texts(table, "label")] if "label" in names else []
     ids = [text or "" for text in _texts(table, "prediction_id")] if "prediction_id" in names else []
-    truth = table.column("truth").to_pylist() if "truth" in names else []
+    values = table.column("truth").to_pylist() if "truth" in names else []
     latencies = np.empty(0, np.int64)
     if "latency_ms" in names:
         micros = np.nan_to_num(_numbers(path, table, "latency_ms")) * 1_000
@@ -118,7 +118,7 @@ def read_predictions(path: Path, spec: ModelSpec, specification: ProfileSpecific
         latencies,
         numeric,
         categorical,
-        [_outcome(truth[i]) for i in order] if truth else [],
+        [_outcome(values[i]) for i in order] if values else [],
     )
 
 

@@ -82,7 +82,7 @@ def baseline_of(services: Services, model: str, version: int, target: str, windo
 def estimator_of(
     services: Services, model: str, version: int, target: str
 ) -> tuple[ProfileSpecification, Estimator | None, MetricValue]:
-    """What a version's hold-out teaches about windows without truth (None: nothing), and its performance there.
+    """What a version's hold-out teaches about windows without outcomes (None: nothing), and its performance there.
 
     It is learnt once and kept. Raises NotFoundError (no such version) or IntegrityError (damaged artifacts).
     """

@@ -1,4 +1,4 @@
-"""Windows that were closed, computed again: with truth and rows that have come since, by the model file in force.
+"""Windows that were closed, computed again: with outcomes and rows that have come since, by the model file in force.
 
 The monitor closes each window once, with what there was. A back-fill replaces those figures, oldest window first, for each is
 judged beside those before it, and closes the windows of rows that are older than any that were there before. Nobody is

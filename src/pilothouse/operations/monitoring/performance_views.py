@@ -117,7 +117,7 @@ def _newest_day(connection: Connection, stream_id: int) -> int:
 
 def _measured(specification: ProfileSpecification, what: str, held: list[OutcomeProfile]) -> PartPerformance:
     metrics = tuple(
-        outcomes.realised_over_days(specification, held, metric)
+        outcomes.measured_over_days(specification, held, metric)
         for metric in outcomes.metrics_of(specification.task)
     )
     return PartPerformance(what, sum(day.rows for day in held), metrics)

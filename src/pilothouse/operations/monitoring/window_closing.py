@@ -1,7 +1,7 @@
 """Closing windows: once a target's clock has passed a window's end, its figures are computed, judged and kept, once.
 
 Windows belong to a stream (one version on one target) and never mix versions. Inputs, quality and traffic are closed
-by the event clock; performance waits for the truth, and a little longer where most of it has not come.
+by the event clock; performance waits for the outcomes, and a little longer where most of it has not come.
 """
 
 import math
@@ -243,7 +243,7 @@ def _performance(
         encoded = read_outcome_days(connection, stream.id, span.start_us, span.end_us)
         known = truth_share(connection, stream.id, span.start_us, span.end_us)
     days = [outcomes.decode(specification, data) for _, data in encoded]
-    value = outcomes.realised_over_days(specification, days, metric)
+    value = outcomes.measured_over_days(specification, days, metric)
     reference = _baseline(services, stream, spec).performance
     if reference.metric != metric:  # the model file now names another metric than the version was accepted by
         reference = replace(reference, metric=metric, value=math.nan, low=math.nan, high=math.nan)

@@ -1,4 +1,4 @@
-"""A window's performance as estimated without its truth: the reading of the monitor ``estimate``."""
+"""A window's performance as estimated without outcomes: the reading of the monitor ``estimate``."""
 
 import math
 from dataclasses import replace
@@ -25,7 +25,7 @@ def estimate_window(
     task = spec.task
     if not performance_estimation.can_estimate(task, metric):
         known = ", ".join(performance_estimation.ESTIMATED[task])
-        why = f"{metric} of a {task} model cannot be estimated without truth; of such a model {known} can"
+        why = f"{metric} of a {task} model cannot be estimated without outcomes; of such a model {known} can"
         return EstimateFinding(metric=metric, why=why), rows, False
     specification, estimator, reference = estimator_of(services, stream.model, stream.version, stream.target)
     if reference.metric != metric:  # the model file now names another metric than the version was accepted by

@@ -62,7 +62,7 @@ def paired_bootstrap(
     value_a, value_b = float(evaluate_a(ones)[0]), float(evaluate_b(ones)[0])
     if not np.isfinite(value_a) or not np.isfinite(value_b):
         raise InvalidInputError(
-            f"comparison by {metric}: the {first.rows:,} rows do not define it (one class alone, or a constant truth)"
+            f"comparison by {metric}: the {first.rows:,} rows do not define it (one class alone, or constant outcomes)"
         )
     sign = 1.0 if METRICS[metric][0] == "higher" else -1.0
     drawn = [
@@ -95,9 +95,9 @@ def weighted_metric(metric: str, rows: ScoredRows) -> Weighted:
     if metric == "auc" and rows.task == "multiclass":
         assert rows.probabilities is not None
         curves = [
-            _weighted_auc(rows.probabilities[:, k], rows.truth == k)
+            _weighted_auc(rows.probabilities[:, k], rows.outcomes == k)
             for k in range(len(rows.classes))
-            if 0 < int((rows.truth == k).sum()) < rows.rows
+            if 0 < int((rows.outcomes == k).sum()) < rows.rows
         ]
         return lambda weights: (
             np.nanmean([curve(weights) for curve in curves], axis=0)
@@ -105,18 +105,18 @@ def weighted_metric(metric: str, rows: ScoredRows) -> Weighted:
             else np.full(len(weights), np.nan)
         )
     if metric == "auc":
-        return _weighted_auc(rows.scores, rows.truth == 1)
+        return _weighted_auc(rows.scores, rows.outcomes == 1)
     if metric == "average_precision":
-        return _weighted_average_precision(rows.scores, rows.truth == 1)
+        return _weighted_average_precision(rows.scores, rows.outcomes == 1)
     if metric in intervals.OF_CONFUSION:
         return _weighted_of_classes(metric, rows)
     if metric == "calibration_error":
         return _weighted_calibration(rows)
     if metric in ("rmse", "r2"):
-        square = (rows.scores - rows.truth) ** 2
+        square = (rows.scores - rows.outcomes) ** 2
         if metric == "rmse":
             return lambda weights: np.sqrt(weights @ square / weights.sum(axis=1))
-        value = rows.truth - rows.truth.mean()
+        value = rows.outcomes - rows.outcomes.mean()
         return lambda weights: (
             1 - _ratio(weights @ square, weights @ value**2 - (weights @ value) ** 2 / weights.sum(axis=1))
         )
@@ -161,7 +161,7 @@ def _weighted_average_precision(scores: Floats, positive: AnyArray) -> Weighted:
 def _weighted_of_classes(metric: str, rows: ScoredRows) -> Weighted:
     """Precision, recall or F1 of weighted rows: of the positive class for two classes, the mean over classes for more."""
     counted = [1] if rows.task == "binary" else range(len(rows.classes))
-    masks = [((rows.truth == k).astype(float), (rows.labels == k).astype(float)) for k in counted]
+    masks = [((rows.outcomes == k).astype(float), (rows.labels == k).astype(float)) for k in counted]
 
     def evaluate(weights: Floats) -> Floats:
         each = []
@@ -183,7 +183,7 @@ def _weighted_calibration(rows: ScoredRows) -> Weighted:
 
     def evaluate(weights: Floats) -> Floats:
         return intervals.calibration_error(
-            weights @ members, (weights * rows.scores) @ members, (weights * rows.truth) @ members
+            weights @ members, (weights * rows.scores) @ members, (weights * rows.outcomes) @ members
         )
 
     return evaluate

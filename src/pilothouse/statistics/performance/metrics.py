@@ -58,15 +58,15 @@ def losses(metric: str, rows: ScoredRows) -> Floats:
     """Loss of each row, float64[n], for the metrics that are means: brier, log_loss (nats), mae, and accuracy as 1
     for a hit. Probabilities are kept 1e-15 away from 0."""
     if metric == "accuracy":
-        return np.asarray(rows.truth == rows.labels, np.float64)
+        return np.asarray(rows.outcomes == rows.labels, np.float64)
     if metric == "mae":
-        return np.asarray(np.abs(rows.scores - rows.truth), np.float64)
+        return np.asarray(np.abs(rows.scores - rows.outcomes), np.float64)
     if metric == "brier":
-        return np.asarray((rows.scores - rows.truth) ** 2, np.float64)
+        return np.asarray((rows.scores - rows.outcomes) ** 2, np.float64)
     if rows.probabilities is not None:
-        given = rows.probabilities[np.arange(rows.rows), rows.truth.astype(np.int64)]
+        given = rows.probabilities[np.arange(rows.rows), rows.outcomes.astype(np.int64)]
     else:
-        given = np.where(rows.truth == 1, rows.scores, 1 - rows.scores)
+        given = np.where(rows.outcomes == 1, rows.scores, 1 - rows.scores)
     return np.asarray(-np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0)), np.float64)
 
 
@@ -78,7 +78,7 @@ def _measure(metric: str, rows: ScoredRows, confidence: float, seed: int) -> Mea
     if metric == "auc" and rows.task == "multiclass":
         return _auc_of_many(rows, confidence)
     if metric in ("auc", "average_precision"):
-        negatives, positives = by_score(rows.scores, rows.truth == 1)
+        negatives, positives = by_score(rows.scores, rows.outcomes == 1)
         if metric == "average_precision":
             value = float(ranking.average_precision(negatives, positives))
             return value, intervals.average_precision_interval(value, float(positives.sum()), confidence)
@@ -93,7 +93,7 @@ def _measure(metric: str, rows: ScoredRows, confidence: float, seed: int) -> Mea
         value = float(intervals.of_confusion(metric, confusion))
         return value, intervals.confusion_interval(metric, confusion, confidence, seed)
     if metric == "calibration_error":
-        bins = calibration_bins(rows.scores, rows.truth == 1)
+        bins = calibration_bins(rows.scores, rows.outcomes == 1)
         return float(intervals.calibration_error(*bins)), intervals.calibration_interval(
             *bins, confidence, seed
         )
@@ -129,7 +129,7 @@ def calibration_bins(scores: Floats, positive: AnyArray) -> tuple[AnyArray, AnyA
 def confusion_of(rows: ScoredRows) -> Ints:
     """Confusion matrix of classified rows, int64[classes, classes], true class by predicted class."""
     k = len(rows.classes)
-    return np.bincount(rows.truth.astype(np.int64) * k + rows.labels, minlength=k * k).reshape(k, k)
+    return np.bincount(rows.outcomes.astype(np.int64) * k + rows.labels, minlength=k * k).reshape(k, k)
 
 
 def _auc_of_many(rows: ScoredRows, confidence: float) -> Measured:
@@ -137,7 +137,7 @@ def _auc_of_many(rows: ScoredRows, confidence: float) -> Measured:
     assert rows.probabilities is not None
     influence, values = np.zeros(rows.rows), []
     for k in range(len(rows.classes)):
-        positive = rows.truth == k
+        positive = rows.outcomes == k
         p, n = float(positive.sum()), float((~positive).sum())
         if not p or not n:
             continue
@@ -159,8 +159,8 @@ def _auc_of_many(rows: ScoredRows, confidence: float) -> Measured:
 
 def _regression(metric: str, rows: ScoredRows, confidence: float) -> Measured:
     """Value and interval of a regression's metric, in the outcome's unit."""
-    spread = float(np.std(rows.truth)) or 1.0  # in these units fourth powers of large values stay finite
-    error, value = (rows.scores - rows.truth) / spread, (rows.truth - rows.truth.mean()) / spread
+    spread = float(np.std(rows.outcomes)) or 1.0  # in these units fourth powers of large values stay finite
+    error, value = (rows.scores - rows.outcomes) / spread, (rows.outcomes - rows.outcomes.mean()) / spread
     powers = (
         error,
         np.abs(error),

@@ -1,6 +1,6 @@
 """Performance of windows from outcome profiles: a value and its interval.
 
-``measured`` takes rows as independent; ``realised_over_days`` takes days as the unit that repeats (weather, strikes
+``measured`` takes rows as independent; ``measured_over_days`` takes days as the unit that repeats (weather, strikes
 and holidays move whole days), which is what a verdict about a window needs.
 """
 
@@ -34,10 +34,10 @@ __all__ = [
     "empty_outcomes",
     "encode",
     "measured",
+    "measured_over_days",
     "merge",
     "merge_all",
     "profile_outcomes",
-    "realised_over_days",
 ]
 
 Statistic = Callable[[Floats], Floats]
@@ -94,7 +94,7 @@ def measured(
     return MetricValue(metric, value, low, high, rows)
 
 
-def realised_over_days(
+def measured_over_days(
     specification: ProfileSpecification,
     days: Sequence[OutcomeProfile],
     metric: str,

@@ -53,7 +53,7 @@ def is_significantly_worse(
     False where a value or the window's interval is NaN.
 
     One-sided z test of the difference, with both errors from their 95 % intervals over days
-    (``outcomes.realised_over_days``, ``TargetReference.performance``), at ``single_window_rate(rate)``. The level is lax:
+    (``outcomes.measured_over_days``, ``TargetReference.performance``), at ``single_window_rate(rate)``. The level is lax:
     two weeks held out and four weeks watched are each known to some 0.05 of AUROC, and a strict one finds no decay
     that matters. One window is not yet an alarm: ask for k of the last n.
     """

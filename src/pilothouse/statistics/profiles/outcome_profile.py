@@ -63,20 +63,22 @@ def profile_outcomes(
     specification: ProfileSpecification,
     scores: Floats,
     labels: Sequence[object] | AnyArray,
-    truth: Sequence[object] | AnyArray,
+    outcomes: Sequence[object] | AnyArray,
 ) -> OutcomeProfile:
     """Outcome profile of rows: ``scores`` float64[n], ``labels`` the predicted classes (empty for a regression),
     ``truth`` the true classes as text or number (1, 1.0 and "1" are one class) or the true values. A row whose score
     is not finite, or whose class or value is missing or unknown, counts as unusable. Raises InvalidInputError where
     the lengths differ."""
-    return profile_outcome_groups(specification, scores, labels, truth, np.zeros(len(scores), np.int64), 1)[0]
+    return profile_outcome_groups(
+        specification, scores, labels, outcomes, np.zeros(len(scores), np.int64), 1
+    )[0]
 
 
 def profile_outcome_groups(
     specification: ProfileSpecification,
     scores: Floats,
     labels: Sequence[object] | AnyArray,
-    truth: Sequence[object] | AnyArray,
+    outcomes: Sequence[object] | AnyArray,
     groups: Ints,
     count: int,
 ) -> list[OutcomeProfile]:
@@ -84,20 +86,20 @@ def profile_outcome_groups(
     which each row belongs. The other arguments and errors are those of ``profile_outcomes``; a group without rows has
     an empty profile."""
     scores = np.asarray(scores, dtype=np.float64)
-    if len(truth) != len(scores) or (specification.classes and len(labels) != len(scores)):
+    if len(outcomes) != len(scores) or (specification.classes and len(labels) != len(scores)):
         raise InvalidInputError(
-            f"outcomes: {len(scores)} scores, {len(labels)} labels and {len(truth)} truths; expected as many of each"
+            f"outcomes: {len(scores)} scores, {len(labels)} labels and {len(outcomes)} outcomes; expected as many of each"
         )
     classes = len(specification.classes)
     cells = confusion = None
     if specification.task == "regression":
-        values = _as_numbers(truth)
+        values = _as_numbers(outcomes)
         usable: Flags = np.isfinite(scores) & np.isfinite(values)
         sums = _regression(specification, scores[usable], values[usable])
         member = groups[usable]
     else:
         true, predicted = (
-            class_codes(specification.classes, truth),
+            class_codes(specification.classes, outcomes),
             class_codes(specification.classes, labels),
         )
         usable = (true >= 0) & (predicted >= 0) & np.isfinite(scores)
@@ -139,10 +141,10 @@ def _binary(scores: Floats, true: Ints) -> Ints:
     return _fixed(brier, brier**2, loss, loss**2)
 
 
-def _regression(specification: ProfileSpecification, scores: Floats, truth: Floats) -> Ints:
+def _regression(specification: ProfileSpecification, scores: Floats, outcomes: Floats) -> Ints:
     with np.errstate(over="ignore"):
-        error = (scores - truth) / specification.scale
-        value = (truth - specification.centre) / specification.scale
+        error = (scores - outcomes) / specification.scale
+        value = (outcomes - specification.centre) / specification.scale
         square, height = error**2, value**2
         return _fixed(
             error,

@@ -20,7 +20,7 @@ class ScoredRows:
 
     task: Task
     classes: tuple[str, ...]
-    truth: Ints | Floats
+    outcomes: Ints | Floats
     scores: Floats
     labels: Ints
     probabilities: Floats | None
@@ -33,7 +33,7 @@ class ScoredRows:
 
 def scored_rows(
     task: Task,
-    truth: Sequence[object] | AnyArray,
+    outcomes: Sequence[object] | AnyArray,
     scores: Floats,
     labels: Sequence[object] | AnyArray,
     classes: Sequence[str],
@@ -45,23 +45,23 @@ def scored_rows(
     shapes differ, a score, outcome or probability is missing or not finite, or a binary outcome is neither class."""
     scores = np.asarray(scores, dtype=np.float64)
     classifies = task != "regression"
-    if len(truth) != len(scores) or (classifies and len(labels) != len(scores)):
+    if len(outcomes) != len(scores) or (classifies and len(labels) != len(scores)):
         raise InvalidInputError(
-            f"metrics: {len(truth)} truths, {len(scores)} scores and {len(labels)} labels; expected as many of each"
+            f"metrics: {len(outcomes)} outcomes, {len(scores)} scores and {len(labels)} labels; expected as many of each"
         )
     _check_finite("scores", scores)
     if not classifies:
-        values = np.asarray(truth, dtype=np.float64)
+        values = np.asarray(outcomes, dtype=np.float64)
         _check_finite("true values", values)
         return ScoredRows(task, (), values, scores, np.empty(0, np.int64), None)
-    names = tuple(classes) or classes_of(truth, labels)
+    names = tuple(classes) or classes_of(outcomes, labels)
     if task == "multiclass":
-        names += tuple(name for name in classes_of(truth, labels) if name not in names)
-    true, predicted = class_codes(names, truth), class_codes(names, labels)
+        names += tuple(name for name in classes_of(outcomes, labels) if name not in names)
+    true, predicted = class_codes(names, outcomes), class_codes(names, labels)
     if (true < 0).any() or (predicted < 0).any():
         at = int(np.argmax((true < 0) | (predicted < 0)))
         raise InvalidInputError(
-            f"metrics: row {at} has truth {truth[at]!r} and label {labels[at]!r}; expected one of {', '.join(names)}"
+            f"metrics: row {at} has outcome {outcomes[at]!r} and label {labels[at]!r}; expected one of {', '.join(names)}"
         )
     if task == "binary" and len(names) != 2:
         raise InvalidInputError(f"metrics: found the classes {', '.join(names) or 'none'}; expected two")

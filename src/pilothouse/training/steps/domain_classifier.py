@@ -78,11 +78,11 @@ def _reference(train: Rows, match: dict[str, str | int | float | bool]) -> tuple
     days = np.unique(train.times[chosen] // classifier.DAY_US).size
     if chosen.sum() < FEWEST_ROWS or days < FEWEST_DAYS:
         return train, "pooled"
-    return Rows(train.table.filter(pa.array(chosen)), train.times[chosen], train.truth), "target"
+    return Rows(train.table.filter(pa.array(chosen)), train.times[chosen], train.outcomes), "target"
 
 
 def _drawn(rows: Rows, seed: int) -> Rows:
     if rows.count <= MOST_ROWS:
         return rows
     chosen = np.sort(np.random.default_rng(seed).choice(rows.count, MOST_ROWS, replace=False))
-    return Rows(rows.table.take(pa.array(chosen)), rows.times[chosen], rows.truth)
+    return Rows(rows.table.take(pa.array(chosen)), rows.times[chosen], rows.outcomes)

@@ -72,7 +72,7 @@ def time_calls(predictor: Predictor, rows: Rows, repeats: int) -> list[int]:
     """Microseconds of ``repeats`` single-row predictions, with one thread, as a serving process makes them."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    example = Rows(rows.table.slice(0, repeats), rows.times[:repeats], rows.truth[:repeats])
+    example = Rows(rows.table.slice(0, repeats), rows.times[:repeats], rows.outcomes[:repeats])
     columns = example.columns(predictor.schema)
     one_row: dict[str, Any] = {**columns.numeric, **columns.categorical}
     with threadpool_limits(1):
