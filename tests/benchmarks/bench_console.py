@@ -24,10 +24,10 @@ from bench import show
 
 from pilothouse.domain.findings import ClosedWindow, PerformanceFinding, Window
 from pilothouse.domain.listing import Query, parse_filter
+from pilothouse.domain.time_units import to_us
 from pilothouse.operations import listings
 from pilothouse.operations.jobs import trainings
 from pilothouse.telemetry import readings
-from pilothouse.telemetry.store import to_us
 from pilothouse.telemetry.streams import find_stream
 from support import example, many_rows
 

@@ -14,7 +14,8 @@ import numpy as np
 from bench import show
 from threadpoolctl import threadpool_limits
 
-from pilothouse.training.domain_classifier import DAY_US, Side, learn, separate
+from pilothouse.domain.time_units import DAY_US
+from pilothouse.training.domain_classifier import Side, learn, separate
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEER = ROOT / ".peers" / "nannyml" / "bin" / "python"

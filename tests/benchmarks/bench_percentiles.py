@@ -18,12 +18,12 @@ import flight_batches as flights
 import numpy as np
 from bench import show
 
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.domain.wire import PackedTimings, PredictionBatch, code_texts
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 
 DUCKDB = Path(__file__).resolve().parents[2] / ".peers" / "duckdb" / "bin" / "python"
 BATCH = 10_000
-DAY_US = 86_400_000_000
 START_US = 1_788_480_000_000_000
 MILLIONS = int(os.environ.get("BENCH_MILLIONS", "10"))
 

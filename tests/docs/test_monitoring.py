@@ -7,6 +7,7 @@ from documents import DOCUMENTS, words_of
 
 from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
 from pilothouse.domain.monitoring import RejectionReason
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.operations.alerts import alerting, silence
 from pilothouse.operations.monitoring import window_closing
 from pilothouse.statistics import reference
@@ -52,8 +53,8 @@ def test_bounds_are_those_in_force():
         f"at least {traffic_verdicts.FEWEST_REQUESTS} requests",
         f"certainly above {traffic_verdicts.ERROR_SHARE * 100:g} %",
         f"from {rollup.DENSE_ROWS_A_MINUTE} rows a minute",
-        f"more than {limits.behind_us // admission.DAY_US} days behind",
-        f"more than {limits.ahead_us // admission.DAY_US} days ahead",
+        f"more than {limits.behind_us // DAY_US} days behind",
+        f"more than {limits.ahead_us // DAY_US} days ahead",
         f"`fire` ({defaults.fire}) of the last `of` ({defaults.of})",
         f"`latency_factor` ({defaults.latency_factor:g})",
         f"`false_alarm_rate` ({defaults.false_alarm_rate * 100:g} %)",

@@ -3,9 +3,6 @@
 import pytest
 
 from pilothouse.domain.alert_rules import (
-    DAY,
-    HOUR,
-    MINUTE,
     RetrainingState,
     Span,
     Turn,
@@ -17,14 +14,13 @@ from pilothouse.domain.alert_rules import (
     worst_health,
 )
 from pilothouse.domain.monitoring import Health
+from pilothouse.domain.time_units import DAY_S, DAY_US, HOUR_S, MINUTE_S
 from pilothouse.domain.triggers import Hindrance
-
-US_DAY = DAY * 1_000_000
 
 
 def test_windows_grow_to_their_length_and_then_slide() -> None:
-    spans = due_spans(0, None, 3 * DAY, DAY, 5 * US_DAY)
-    assert [(s.start_us // US_DAY, s.end_us // US_DAY) for s in spans] == [
+    spans = due_spans(0, None, 3 * DAY_S, DAY_S, 5 * DAY_US)
+    assert [(s.start_us // DAY_US, s.end_us // DAY_US) for s in spans] == [
         (0, 1),
         (0, 2),
         (0, 3),
@@ -34,12 +30,12 @@ def test_windows_grow_to_their_length_and_then_slide() -> None:
 
 
 def test_windows_go_on_where_they_were_left() -> None:
-    assert due_spans(0, 4 * US_DAY, 3 * DAY, DAY, 5 * US_DAY) == [Span(2 * US_DAY, 5 * US_DAY)]
-    assert due_spans(0, 5 * US_DAY, 3 * DAY, DAY, 6 * US_DAY - 1) == []
+    assert due_spans(0, 4 * DAY_US, 3 * DAY_S, DAY_S, 5 * DAY_US) == [Span(2 * DAY_US, 5 * DAY_US)]
+    assert due_spans(0, 5 * DAY_US, 3 * DAY_S, DAY_S, 6 * DAY_US - 1) == []
 
 
 @pytest.mark.parametrize(
-    ("durations", "level"), [((7 * DAY, DAY), DAY), ((DAY, 6 * HOUR), HOUR), ((900,), MINUTE)]
+    ("durations", "level"), [((7 * DAY_S, DAY_S), DAY_S), ((DAY_S, 6 * HOUR_S), HOUR_S), ((900,), MINUTE_S)]
 )
 def test_the_level_is_the_coarsest_that_divides_all(durations: tuple[int, ...], level: int) -> None:
     assert level_of(*durations) == level
@@ -80,7 +76,7 @@ def state(
     request: int | None = None,
     earlier: tuple[int, ...] = (),
 ) -> RetrainingState:
-    return RetrainingState(paused, running, request, [day * US_DAY for day in earlier])
+    return RetrainingState(paused, running, request, [day * DAY_US for day in earlier])
 
 
 @pytest.mark.parametrize(
@@ -99,14 +95,14 @@ def state(
     ],
 )
 def test_why_no_retraining_starts_is_said(given: RetrainingState, hindrance: Hindrance, words: str) -> None:
-    refusal = why_not_retrain(given, 100 * US_DAY, 14 * DAY, 3)
+    refusal = why_not_retrain(given, 100 * DAY_US, 14 * DAY_S, 3)
     assert refusal is not None
     assert refusal.hindrance is hindrance
     assert words in refusal.text
 
 
 def test_a_retraining_starts_after_cool_down_and_within_budget() -> None:
-    assert why_not_retrain(state(earlier=(10, 86)), 100 * US_DAY, 14 * DAY, 2) is None
+    assert why_not_retrain(state(earlier=(10, 86)), 100 * DAY_US, 14 * DAY_S, 2) is None
 
 
 def health(**changes: object) -> tuple[Health, str]:

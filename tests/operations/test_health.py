@@ -9,6 +9,7 @@ import pytest
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.monitoring import Health, ServingState
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.alerts import incidents
 from pilothouse.operations.automation import monitoring_round
@@ -17,7 +18,6 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import serving_text
 from pilothouse.store import processes
-from pilothouse.telemetry import from_us, to_us
 from support.flight_batches import batch_of
 from support.monitored_flights import (
     APRIL,

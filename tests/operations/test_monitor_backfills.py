@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.monitoring import monitor_backfills
@@ -16,7 +17,6 @@ from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC
 from pilothouse.telemetry.streams import find_stream
 from support.monitored_flights import (
-    DAY_US,
     MODEL,
     admin,
     calibrate_ahead,

@@ -14,6 +14,7 @@ from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.findings import DriftFinding
 from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.domain.time_units import DAY_US, to_us
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts
@@ -24,12 +25,11 @@ from pilothouse.operations.jobs import jobs
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.store import processes
-from pilothouse.telemetry import readings, to_us
+from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC
 from pilothouse.telemetry.streams import find_stream
 from support.flight_batches import batch_of
 from support.monitored_flights import (
-    DAY_US,
     MODEL,
     admin,
     calibrate_ahead,

@@ -10,6 +10,7 @@ from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInput
 from pilothouse.domain.findings import GiveAway
 from pilothouse.domain.jobs import JobStatus, StepResult
 from pilothouse.domain.records import Alert
+from pilothouse.domain.time_units import to_us
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.alerts import alert_explanation, alerts
 from pilothouse.operations.automation import monitoring_round
@@ -17,7 +18,6 @@ from pilothouse.operations.fleet import health
 from pilothouse.operations.jobs import exports, jobs
 from pilothouse.operations.monitoring import multivariate
 from pilothouse.operations.services import Services
-from pilothouse.telemetry import to_us
 from pilothouse.telemetry.streams import find_stream
 from support.monitored_flights import admin, calibrate_ahead, make_watched, on_day, send, traffic
 

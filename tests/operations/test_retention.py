@@ -15,8 +15,6 @@ from pilothouse.operations.workspace import audits, retention, workspaces
 from support.flight_batches import batch_of, outcome_days
 from support.monitored_flights import admin, make_watched, traffic
 
-DAY_US = 86_400_000_000
-
 
 @pytest.fixture
 def services(tmp_path):

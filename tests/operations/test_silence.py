@@ -8,6 +8,7 @@ import pytest
 
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.domain.time_units import to_us
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.automation import monitoring_round
@@ -16,7 +17,6 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 from pilothouse.store import processes
 from pilothouse.system.processes import own_name
-from pilothouse.telemetry import to_us
 from support.flight_batches import batch_of
 from support.monitored_flights import admin, calibrate_ahead, make_watched, send, traffic
 

@@ -9,6 +9,7 @@ from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.roles import DAEMON
+from pilothouse.domain.time_units import DAY_S, HOUR_S, from_us
 from pilothouse.domain.wire import Outcome
 from pilothouse.operations.jobs import job_attempts, results
 from pilothouse.operations.promotion import deployments, promotions
@@ -16,7 +17,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import retention, workspaces
 from pilothouse.store import audit, audit_agreement
 from pilothouse.store import requests as stored_requests
-from pilothouse.telemetry import TelemetryStore, VersionFacts, from_us, rollup
+from pilothouse.telemetry import TelemetryStore, VersionFacts, rollup
 from pilothouse.telemetry.columns import decode_predictions
 from support import flight_batches
 from support.job_workspace import (
@@ -205,8 +206,7 @@ def _telemetry_state(root: Path) -> dict[str, Any]:
             ).fetchone()
             streams = [stream for (stream,) in connection.execute("SELECT id FROM streams").fetchall()]
             rolled = sum(
-                rollup.count_rows(connection, stream, rollup.DAY, 0, flight_batches.NOW_US)
-                for stream in streams
+                rollup.count_rows(connection, stream, DAY_S, 0, flight_batches.NOW_US) for stream in streams
             )
         assert rows == rolled == 20 * batches
         return {"batches": batches}
@@ -296,7 +296,7 @@ def _folded_state(root: Path) -> dict[str, Any]:
         store.check()
         with store.read() as connection:
             (stream,) = connection.execute("SELECT id FROM streams").fetchone()
-            for level in (rollup.HOUR, rollup.DAY):
+            for level in (HOUR_S, DAY_S):
                 assert rollup.count_rows(connection, stream, level, 0, flight_batches.NOW_US) == 1_000
             (waiting,) = connection.execute("SELECT count(*) FROM unfolded_windows").fetchone()
         return {"waiting": waiting}

@@ -9,9 +9,9 @@ import pytest
 from fixtures.registries import Example
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditHead
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import driver
 from pilothouse.store import audit
-from pilothouse.store.values import to_us
 
 
 @pytest.fixture

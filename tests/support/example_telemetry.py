@@ -13,13 +13,13 @@ from pilothouse.domain.findings import (
     TrafficFinding,
     Window,
 )
+from pilothouse.domain.time_units import to_us
 from pilothouse.domain.wire import PredictionBatch, RequestTiming
 from pilothouse.operations.ingest.ingest import ingest_batch
 from pilothouse.operations.services import Services
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.telemetry import readings
-from pilothouse.telemetry.store import to_us
 from pilothouse.telemetry.streams import find_stream
 
 WEEKS = 9

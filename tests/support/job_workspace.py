@@ -13,6 +13,7 @@ from pilothouse.composition import open_workspace
 from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job, Version
 from pilothouse.domain.roles import Actor, Role
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.automation import job_handlers
 from pilothouse.operations.jobs import job_inputs, jobs, results, trainings
@@ -61,7 +62,6 @@ name = "jfk"
 """
 
 _FIRST_US = 1_356_998_400_000_000
-_DAY_US = 86_400_000_000
 
 
 def make_workspace(root: Path) -> Services:
@@ -90,7 +90,7 @@ def write_source(root: Path, rows: int = 100) -> Path:
     """The rows that the model file names."""
     path = root / "data" / "rows.parquet"
     path.parent.mkdir(exist_ok=True)
-    times = [datetime.fromtimestamp((_FIRST_US + i * _DAY_US) / 1e6, UTC) for i in range(rows)]
+    times = [datetime.fromtimestamp((_FIRST_US + i * DAY_US) / 1e6, UTC) for i in range(rows)]
     table = pa.table(
         {
             "at": pa.array(times, pa.timestamp("us", "UTC")),
@@ -213,8 +213,8 @@ def _records(seed: int) -> dict[str, dict[str, Any]]:
             "training_rows": 86,
             "holdout_rows": 14,
             "first_row_us": _FIRST_US,
-            "last_row_us": _FIRST_US + 99 * _DAY_US,
-            "trained_until_us": _FIRST_US + 85 * _DAY_US,
+            "last_row_us": _FIRST_US + 99 * DAY_US,
+            "trained_until_us": _FIRST_US + 85 * DAY_US,
             "schema": {
                 "at": "timestamp[us, tz=UTC]",
                 "distance": "double",

@@ -58,13 +58,13 @@ def build(root: Path, *, jobs: int, versions: int = 0, alerts: int = 0, deployme
 
 
 _KINDS = ("data_drift", "performance", "latency", "data_quality")
-_MINUTE = 60_000_000
+_MINUTE_US = 60_000_000
 
 
 def _add_alerts(connection: Connection, count: int) -> None:
     (last,) = connection.execute("SELECT max(id) FROM incidents").fetchone()
     start = int((example.NOW - timedelta(days=200)).timestamp() * 1e6)
-    times = [start + i * _MINUTE for i in range(count)]
+    times = [start + i * _MINUTE_US for i in range(count)]
     connection.executemany(
         "INSERT INTO incidents (id, model_id, recorded_at, assignee) VALUES (?, ?, ?, ?)",
         [(last + 1 + i, _model(i), at, _PEOPLE[i % 3] if i % 4 == 0 else "") for i, at in enumerate(times)],
@@ -108,7 +108,8 @@ def _add_deployments(connection: Connection, count: int) -> None:
         [
             (
                 _model(i), _model(i), _TARGETS[i % 3], "rollback" if i % 11 == 0 else "promotion", _PEOPLE[i % 3],
-                f"request {i}", start + i * _MINUTE, start + i * _MINUTE, start + (i + 3) * _MINUTE, start + (i + 3) * _MINUTE,
+                f"request {i}", start + i * _MINUTE_US, start + i * _MINUTE_US,
+                start + (i + 3) * _MINUTE_US, start + (i + 3) * _MINUTE_US,
                 None if i % 11 == 0 else 1 if i % 3 < 2 else 2,
             )
             for i in range(count)

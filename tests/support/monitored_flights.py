@@ -13,6 +13,7 @@ from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Snapshot, VersionStatus
 from pilothouse.domain.roles import Actor, Role
+from pilothouse.domain.time_units import DAY_US, from_us, to_us
 from pilothouse.domain.wire import LabelReceipt, Outcome
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.monitoring import baselines, window_closing
@@ -20,11 +21,10 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.statistics import reference as references
 from pilothouse.store import deployments, models, runs, versions
-from pilothouse.telemetry import from_us, readings, to_us
+from pilothouse.telemetry import readings
 from support.flight_batches import CATEGORICAL, NOW_US, NUMERIC, batches, columns_of, flights, specification
 from support.templates import copy_of
 
-DAY_US = 86_400_000_000
 APRIL = datetime(2013, 4, 1, tzinfo=UTC)
 AIRPORTS = {"ewr": "EWR", "jfk": "JFK"}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pilothouse.domain.time_units import DAY_US, HOUR_US, from_us
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
 from pilothouse.statistics.profiles import latency, profile, profile_storage
-from pilothouse.telemetry import Limits, TelemetryStore, VersionFacts, from_us
-from pilothouse.telemetry.admission import DAY_US, HOUR_US
+from pilothouse.telemetry import Limits, TelemetryStore, VersionFacts
 from pilothouse.telemetry.streams import rejected_counts
 from support.flight_batches import (
     CATEGORICAL,

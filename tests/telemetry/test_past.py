@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.domain.time_units import HOUR_US
 from pilothouse.telemetry import TelemetryStore
 from pilothouse.telemetry.past import wall_clocks
 
-HOUR = 3_600_000_000
-NOW = 1_000 * HOUR
+NOW = 1_000 * HOUR_US
 
 
 @pytest.fixture
@@ -25,19 +25,27 @@ def clocks(tmp_path: Path):
                 connection.execute(
                     "INSERT INTO streams (id, model, version, target, specification_id, first_event, last_event, last_arrival) "
                     "VALUES (?, ?, 1, ?, 1, ?, ?, ?)",
-                    (number, model, target, int(first * HOUR), int(last * HOUR), NOW),
+                    (number, model, target, int(first * HOUR_US), int(last * HOUR_US), NOW),
                 )
                 for event, received in listed:
                     sequence += 1
                     connection.execute(
                         "INSERT INTO segments (id, stream_id, rows, first_event, last_event, received, predictions, "
                         "features) VALUES (?, ?, 1, ?, ?, ?, x'', x'')",
-                        (sequence, number, int(event * HOUR), int(event * HOUR), int(received * HOUR)),
+                        (
+                            sequence,
+                            number,
+                            int(event * HOUR_US),
+                            int(event * HOUR_US),
+                            int(received * HOUR_US),
+                        ),
                     )
 
         def answer(at: float) -> dict[str, float]:
             with store.read() as connection:
-                return {m: wall / HOUR for m, wall in wall_clocks(connection, int(at * HOUR), NOW).items()}
+                return {
+                    m: wall / HOUR_US for m, wall in wall_clocks(connection, int(at * HOUR_US), NOW).items()
+                }
 
         return answer
 

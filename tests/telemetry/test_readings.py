@@ -18,8 +18,9 @@ from pilothouse.domain.findings import (
     TrafficFinding,
     Window,
 )
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import driver
-from pilothouse.telemetry import TelemetryStore, readings, schema, to_us
+from pilothouse.telemetry import TelemetryStore, readings, schema
 from pilothouse.telemetry.readings import (
     DRIFT,
     MULTIVARIATE,

@@ -12,10 +12,11 @@ from steps_support import Bench, rows, spec
 from threadpoolctl import threadpool_limits
 
 from pilothouse.domain.findings import MultivariateFinding
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.training import domain_classifier as classifier
-from pilothouse.training.domain_classifier import DAY_US, Side
+from pilothouse.training.domain_classifier import Side
 
 NAMES = ["a", "b", "c", "d"]
 

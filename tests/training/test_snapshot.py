@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from steps_support import Bench, rows, spec
 
-DAY_US = 86_400_000_000
+from pilothouse.domain.time_units import DAY_US
 
 
 def gate(record: dict, name: str) -> dict:

@@ -11,9 +11,8 @@ from steps_support import spec
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import DataSpec
-from pilothouse.training.times import SECOND, holdout_start, known_rows, micros, with_utc_times
-
-DAY = 86_400 * SECOND
+from pilothouse.domain.time_units import DAY_US, SECOND_US
+from pilothouse.training.times import holdout_start, known_rows, micros, with_utc_times
 
 
 def data(**changes: object) -> DataSpec:
@@ -71,7 +70,7 @@ def test_text_with_a_zone_needs_no_other() -> None:
 
 
 def days(*numbers: float) -> pa.Table:
-    times = pa.array([int(n * DAY) for n in numbers], type=pa.timestamp("us", "UTC"))
+    times = pa.array([int(n * DAY_US) for n in numbers], type=pa.timestamp("us", "UTC"))
     return pa.table(
         {"at": times, "late": pa.array([None if n == 3 else 1 for n in numbers]), "n": list(numbers)}
     )
@@ -80,13 +79,13 @@ def days(*numbers: float) -> pa.Table:
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_times_are_microseconds_whatever_the_column_counts_in(unit: str) -> None:
     table = pa.table({"at": pa.array([1, 2], type=pa.timestamp("s", "UTC")).cast(pa.timestamp(unit, "UTC"))})
-    assert micros(table, "at").tolist() == [SECOND, 2 * SECOND]
+    assert micros(table, "at").tolist() == [SECOND_US, 2 * SECOND_US]
 
 
 def test_a_row_is_known_once_its_truth_has_come() -> None:
-    known = known_rows(days(5, 1, 4, 2), data(truth_delay=86_400), as_of_us=5 * DAY)
+    known = known_rows(days(5, 1, 4, 2), data(truth_delay=86_400), as_of_us=5 * DAY_US)
     assert known.table.column("n").to_pylist() == [1, 2, 4]
-    assert known_rows(days(4), data(truth_delay=86_400), as_of_us=5 * DAY - 1).table.num_rows == 0
+    assert known_rows(days(4), data(truth_delay=86_400), as_of_us=5 * DAY_US - 1).table.num_rows == 0
 
 
 def test_rows_without_an_outcome_are_counted_and_left_out() -> None:
@@ -96,7 +95,7 @@ def test_rows_without_an_outcome_are_counted_and_left_out() -> None:
 
 def test_looking_back_counts_from_the_moment_asked_for() -> None:
     of = data(truth_delay=0, lookback=20 * 86_400)
-    assert known_rows(days(9, 10, 29.5), of, as_of_us=30 * DAY).table.column("n").to_pylist() == [10, 29.5]
+    assert known_rows(days(9, 10, 29.5), of, as_of_us=30 * DAY_US).table.column("n").to_pylist() == [10, 29.5]
     assert known_rows(days(9, 10, 29.5), of, None).table.column("n").to_pylist() == [10, 29.5]
     assert known_rows(days(9, 10, 29), of, None).table.column("n").to_pylist() == [9, 10, 29]
 

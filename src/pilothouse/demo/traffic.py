@@ -8,8 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pilothouse.domain.model_spec import ModelSpec
-
-_HOUR_US = 3_600_000_000
+from pilothouse.domain.time_units import HOUR_US, to_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def read_streams(
     times = _times_us(table.column(spec.data.timestamp), spec.data.timezone)
     order = pc.sort_indices(times)
     table, times = table.take(order), times.take(order)
-    low, high = _micros(since), _micros(until)
+    low, high = to_us(since), to_us(until)
     keep = pc.and_(pc.greater_equal(times, low), pc.less(times, high))
     table, times = table.filter(keep), times.filter(keep)
     streams = []
@@ -69,7 +68,7 @@ def _by_day(spec: ModelSpec, rows: Any, times: list[int], hours: int) -> dict[da
     if spec.task != "regression":
         outcomes = [str(value) for value in outcomes]
     days: dict[date, list[Request]] = {}
-    for start, end in _spans(times, hours * _HOUR_US):
+    for start, end in _spans(times, hours * HOUR_US):
         request = Request(asked[start:end], outcomes[start:end])
         day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=times[start])).date()
         days.setdefault(day, []).append(request)
@@ -91,8 +90,4 @@ def _times_us(column: Any, timezone: str | None) -> Any:
     if column.type.tz is not None or timezone is None:
         return column.cast(pa.timestamp("us")).cast(pa.int64()).combine_chunks()
     zone = ZoneInfo(timezone)
-    return pa.array([_micros(value.replace(tzinfo=zone)) for value in column.to_pylist()], pa.int64())
-
-
-def _micros(time: datetime) -> int:
-    return round((time - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1))
+    return pa.array([to_us(value.replace(tzinfo=zone)) for value in column.to_pylist()], pa.int64())

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pilothouse.domain.monitoring import Health
+from pilothouse.domain.time_units import DAY_S, DAY_US, HOUR_S, MINUTE_S, SECOND_US
 from pilothouse.domain.triggers import Hindrance, Refusal, training_goes_on
 
-SECOND_US = 1_000_000
-MINUTE, HOUR, DAY = 60, 3_600, 86_400
-BUDGET_PERIOD = 30 * DAY
+BUDGET_PERIOD_S = 30 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +22,10 @@ class Span:
 
 def level_of(*durations: int) -> int:
     """The coarsest of day, hour and minute (in seconds) of which all durations are multiples."""
-    for level in (DAY, HOUR):
+    for level in (DAY_S, HOUR_S):
         if all(duration % level == 0 for duration in durations):
             return level
-    return MINUTE
+    return MINUTE_S
 
 
 def due_spans(
@@ -88,17 +87,17 @@ def why_not_retrain(state: RetrainingState, event_us: int, cooldown: int, budget
         return Refusal(Hindrance.UNDECIDED, words)
     newest = max(state.earlier_us, default=None)
     if newest is not None and event_us - newest < cooldown * SECOND_US:
-        days = (event_us - newest) / (DAY * SECOND_US)
-        words = f"a retraining started {days:.1f} days of event time ago; the cool-down is {cooldown / DAY:g} days"
+        days = (event_us - newest) / DAY_US
+        words = f"a retraining started {days:.1f} days of event time ago; the cool-down is {cooldown / DAY_S:g} days"
         return Refusal(Hindrance.COOLING_DOWN, words)
-    recent = sum(event_us - BUDGET_PERIOD * SECOND_US < earlier <= event_us for earlier in state.earlier_us)
+    recent = sum(event_us - BUDGET_PERIOD_S * SECOND_US < earlier <= event_us for earlier in state.earlier_us)
     if recent >= budget:
         words = f"the budget of {budget} retrainings in 30 days of event time is used up"
         return Refusal(Hindrance.OVER_BUDGET, words)
     return None
 
 
-LIVE = DAY * SECOND_US
+LIVE_US = DAY_US
 """A target whose newest event was this close to its arrival is a live one, and can fall silent; a replay of history is
 silent when it is over."""
 
@@ -117,7 +116,7 @@ class Flow:
 
 def silent_for(flow: Flow, now_us: int, silence: int) -> int | None:
     """For how many seconds nothing has arrived, where that is longer than ``silence`` and the target's traffic is live."""
-    if abs(flow.arrived_us - flow.event_us) > LIVE:
+    if abs(flow.arrived_us - flow.event_us) > LIVE_US:
         return None
     quiet = (now_us - max(flow.arrived_us, flow.watched_since_us)) // SECOND_US
     return quiet if quiet > silence else None

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.errors import InvalidInputError
-
-DAY = 86_400
+from pilothouse.domain.time_units import DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def kept_for(workspace_s: int | None, model_s: int | None, truth_delay_s: int) -
     """Seconds after arrival for which rows are kept: the model file's word, else the workspace's, else for good (None);
     never less than outcomes take to come, with the grace that performance windows wait."""
     wanted = workspace_s if model_s is None else model_s
-    return None if wanted is None else max(wanted, truth_delay_s + max(DAY, truth_delay_s // 2))
+    return None if wanted is None else max(wanted, truth_delay_s + max(DAY_S, truth_delay_s // 2))
 
 
 def hold_on(holds: Iterable[LegalHold], model: str, target: str) -> LegalHold | None:

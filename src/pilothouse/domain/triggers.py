@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-SECOND_US = 1_000_000
-DAY_US = 86_400 * SECOND_US
+from pilothouse.domain.time_units import DAY_US, SECOND_US
 
 
 class Hindrance(StrEnum):

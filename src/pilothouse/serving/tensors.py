@@ -6,7 +6,7 @@ value where the datatype is floating point (numbers) or BYTES (categories).
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,12 +15,11 @@ import numpy.typing as npt
 
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.time_units import to_us
 
 MAXIMUM_TEXT = 1_024
 """Characters of one category or timestamp."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _EARLIEST_US = -62_135_596_800_000_000
 """Microseconds of the first moment of the year 1 and, below, the last of the year 9999: what ``datetime`` can hold."""
 _LATEST_US = 253_402_300_799_999_999
@@ -163,7 +162,7 @@ def _microseconds(name: str, text: str) -> int:
             raise InvalidInputError(
                 f"input {shown(name)}: {shown(text)} has no offset; write it as 2013-06-01T05:00:00Z"
             )
-        return (time - _EPOCH) // _MICROSECOND
+        return to_us(time)
     except (ValueError, OverflowError):
         raise InvalidInputError(
             f"input {shown(name)}: {shown(text)} is not a time; expected ISO 8601 such as 2013-06-01T05:00:00Z"

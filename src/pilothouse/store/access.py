@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from pilothouse.domain.roles import Grant, Role
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.values import to_us
 
 
 def grants_of(connection: Connection, actor: str) -> tuple[Grant, ...]:

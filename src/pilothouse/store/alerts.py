@@ -8,8 +8,9 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json, from_us, to_us
+from pilothouse.store.values import from_json
 
 _SELECT = (
     "SELECT a.*, m.name AS model, v.number AS version, t.name AS target FROM alerts a "

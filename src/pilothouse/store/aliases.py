@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.values import to_us
 
 
 def aliases_of(connection: Connection, model: str) -> dict[str, int]:

@@ -7,9 +7,10 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_digest, canonical_json
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditEntry, AuditHead
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_json, from_us, to_us
+from pilothouse.store.values import from_json
 
 FIRST_PREVIOUS = "0" * 64
 """Previous hash of the first row."""

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.records import Deployment, Hold
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_us, to_us
 
 _SELECT = (
     "SELECT d.*, m.name AS model, v.number AS version, t.name AS target FROM deployments d "

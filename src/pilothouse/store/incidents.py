@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.incidents import Cost
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import DEARNESS, marks
-from pilothouse.store.values import from_us, to_us
 
 _SELECT = (
     "SELECT i.id, m.name AS model, i.recorded_at, i.assignee, i.merged_into, i.judged_at, i.cause, i.cost_tier, "

@@ -7,9 +7,9 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
 from pilothouse.store.jobs import find, selected
-from pilothouse.store.values import from_us, to_us
 
 DEFAULT_CONCURRENCY = 4
 """Concurrent jobs of a model whose file was applied before the key ``training.concurrency`` existed."""

@@ -8,9 +8,10 @@ from typing import Any, Literal
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_json, from_us, to_us
+from pilothouse.store.values import from_json
 
 _SELECT = (
     "SELECT j.*, m.name AS model, v.number AS version, (SELECT json_group_array(d.after_id) FROM job_dependencies d "

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from pilothouse.domain.retention import LegalHold
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.values import from_us, to_us
 
 
 def place(connection: Connection, *, model: str, target: str, reason: str, by: str, at: datetime) -> int:

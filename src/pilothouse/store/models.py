@@ -6,10 +6,11 @@ from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Model
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.aliases import aliases_of
 from pilothouse.store.targets import targets_of
-from pilothouse.store.values import from_json, from_us, to_us
+from pilothouse.store.values import from_json
 
 _SELECT_MODEL = (
     "SELECT m.id, m.name, m.created_at, s.id AS spec_id, s.digest, s.folder, s.task, s.owner, s.description FROM models m "

@@ -9,8 +9,9 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import Comment, Decision, EffectivePolicy, PromotionRequest, RequestStatus
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json, from_us, to_us
+from pilothouse.store.values import from_json
 
 _SELECT = (
     "SELECT r.*, m.name AS model, v.number AS version FROM promotion_requests r "

@@ -8,8 +8,9 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_digest, canonical_json
 from pilothouse.domain.evaluation import ColumnSummary
 from pilothouse.domain.records import Run, Snapshot
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json, from_us, to_us
+from pilothouse.store.values import from_json
 
 _SELECT = (
     "SELECT r.*, m.name AS model, p.digest AS spec_digest, s.content_digest, s.artifact_digest, s.source_digest, "

@@ -10,9 +10,9 @@ from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.model_spec import ScheduleSpec
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.time_parsing import moment
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_us, to_us
 
 _SELECT = (
     "SELECT s.*, m.name AS model, f.nominal_at AS last_nominal, "

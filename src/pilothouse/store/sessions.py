@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.sessions import ConsoleSession
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_us, to_us
 
 
 def add(

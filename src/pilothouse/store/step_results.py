@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.values import from_json, to_us
+from pilothouse.store.values import from_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.records import Target
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.values import to_us
 
 
 def all_targets(connection: Connection) -> list[Target]:

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.triggers import EventStatus
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json, from_us, to_us
+from pilothouse.store.values import from_json
 
 
 @dataclass(frozen=True, slots=True)

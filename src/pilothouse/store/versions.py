@@ -8,10 +8,11 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.evaluation import GateOutcome, GateResult, MetricValue
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.records import Version, VersionStatus
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.aliases import aliases_of
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_json, from_us, to_us
+from pilothouse.store.values import from_json
 
 _SELECT = "SELECT v.*, m.name AS model FROM versions v JOIN models m ON m.id = v.model_id "
 

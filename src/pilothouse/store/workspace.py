@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from pilothouse.domain.records import Automation, WorkspacePolicy
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.values import from_us, to_us
 
 
 def setting(connection: Connection, name: str) -> str | None:

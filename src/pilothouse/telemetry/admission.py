@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.domain.monitoring import RejectionReason
+from pilothouse.domain.time_units import DAY_US, HOUR_US
 from pilothouse.domain.wire import PackedTimings, PredictionBatch, code_width, pack_timings
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
@@ -18,8 +19,6 @@ from pilothouse.telemetry.columns import NO_LABELS, NO_REQUESTS, Features, Float
 Reasons = NDArray[np.uint8]
 """Reason of each row: 0 where it is kept, else its place in ``_OF_A_ROW``."""
 
-HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
 
 _OF_A_ROW = (
     None,

@@ -4,9 +4,9 @@ import msgspec
 
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.monitoring import OutcomeConflict, WaitingOutcome
+from pilothouse.domain.time_units import from_us
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.windows import Listing, in_order, window
-from pilothouse.telemetry.store import from_us
 
 _BATCH = "p.name || '.' || b.sequence"
 WAITING = Listing(

@@ -16,6 +16,7 @@ import numpy as np
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.identifiers import parse_prediction_id
 from pilothouse.domain.monitoring import RejectionReason
+from pilothouse.domain.time_units import DAY_S
 from pilothouse.domain.wire import Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance import outcomes
@@ -23,7 +24,7 @@ from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry import slices as sliced
 from pilothouse.telemetry import streams
 from pilothouse.telemetry.columns import AnyOutcomes, Features, Ints, Predictions
-from pilothouse.telemetry.rollup import DAY, floor_to
+from pilothouse.telemetry.rollup import floor_to
 from pilothouse.telemetry.streams import get_stream, write_faults
 
 _UNKNOWN_CLASS = 0xFFFF
@@ -272,7 +273,7 @@ def _apply(
         elif _is_unknown(truth[row]):
             truth[row] = known
             changed += 1
-            day = floor_to(DAY, int(predictions.times[row]))
+            day = floor_to(DAY_S, int(predictions.times[row]))
             fold = folds[batch.stream_id, day]
             joined.setdefault(day, []).append(row)
             fold.scores.append(float(predictions.scores[row]))

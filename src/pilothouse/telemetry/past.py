@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.sqlite import Connection
 
-DAY_US = 86_400_000_000
 _UNFOLDED = "EXISTS (SELECT 1 FROM main.unfolded_windows u WHERE u.stream_id = w.stream_id AND "
 _COUNTED_ONCE = (
     f"AND NOT {_UNFOLDED} u.level = w.level AND u.start = w.start) AND (w.level = 86400 "

@@ -20,9 +20,9 @@ from pilothouse.domain.findings import (
     PerformanceFinding,
     Window,
 )
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.triggers import Hindrance
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry.store import from_us, to_us
 
 T = TypeVar("T")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pilothouse.domain.monitoring import RejectionReason
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry.columns import (
     CLOSED_LEVEL,
@@ -19,7 +20,6 @@ from pilothouse.telemetry.columns import (
     join_features,
     join_predictions,
 )
-from pilothouse.telemetry.rollup import DAY, SECOND_US
 from pilothouse.telemetry.streams import write_faults
 
 LARGE_ROWS = 20_000
@@ -32,7 +32,6 @@ _PAGES_AT_ONCE = 250
 """Pages given back at once, a megabyte; moving one takes some ten microseconds."""
 _OUTCOMES_AT_ONCE = 2_000
 """Waiting outcomes that are dropped in one transaction."""
-_DAY_US = DAY * SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +139,13 @@ def mergeable(connection: Connection) -> Iterator[list[int]]:
     groups = connection.execute(
         "SELECT g.stream_id, g.last_event / ?1, g.received / ?1 FROM segments g JOIN streams s ON s.id = g.stream_id "
         "WHERE g.rows < ?2 AND g.last_event / ?1 < s.last_event / ?1 GROUP BY 1, 2, 3 HAVING count(*) > 1",
-        (_DAY_US, LARGE_ROWS // 2),
+        (DAY_US, LARGE_ROWS // 2),
     ).fetchall()
     for stream_id, day, received in groups:
         rows = connection.execute(
             "SELECT id, rows FROM segments WHERE stream_id=? AND last_event>=? AND last_event<? AND rows<? "
             "AND received / ? = ? ORDER BY last_event, id",
-            (stream_id, day * _DAY_US, (day + 1) * _DAY_US, LARGE_ROWS // 2, _DAY_US, received),
+            (stream_id, day * DAY_US, (day + 1) * DAY_US, LARGE_ROWS // 2, DAY_US, received),
         ).fetchall()
         group, size = list[int](), 0
         for number, count in rows:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilothouse.domain.time_units import DAY_S, HOUR_S, HOUR_US, MINUTE_S, SECOND_US
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import latency, profile, profile_storage
 from pilothouse.statistics.profiles.latency import LatencyProfile
@@ -19,9 +20,7 @@ from pilothouse.telemetry.columns import Features, Floats, Ints, Predictions
 from pilothouse.telemetry.increment import Increment
 from pilothouse.telemetry.write_cache import Key, WriteCache
 
-SECOND_US = 1_000_000
-MINUTE, HOUR, DAY = 60, 3_600, 86_400
-_FINER = {HOUR: MINUTE, DAY: HOUR}
+_FINER = {HOUR_S: MINUTE_S, DAY_S: HOUR_S}
 DENSE_ROWS_A_MINUTE = 200
 """Rows a minute from which a minute's profile is smaller than its events, and minutes are kept."""
 
@@ -49,7 +48,7 @@ class LatencyWindows:
 
 def is_dense(times: Ints) -> bool:
     """True for traffic at which minute profiles are worth their bytes."""
-    span_minutes = (int(times.max()) - int(times.min())) / (MINUTE * SECOND_US)
+    span_minutes = (int(times.max()) - int(times.min())) / (MINUTE_S * SECOND_US)
     return len(times) >= DENSE_ROWS_A_MINUTE * max(span_minutes, 1.0)
 
 
@@ -94,20 +93,20 @@ def _finest(times: Ints, minutes_since_us: int | None) -> Ints:
     first, last = (_finest_of_one(int(time), minutes_since_us) for time in (times.min(), times.max()))
     if first == last:  # as in most batches of dense traffic
         return np.full(len(times), first)
-    hours = times - times % (HOUR * SECOND_US)
+    hours = times - times % HOUR_US
     if minutes_since_us is None:
         return hours
-    return np.where(times >= minutes_since_us, times - times % (MINUTE * SECOND_US) + 1, hours)
+    return np.where(times >= minutes_since_us, times - times % (MINUTE_S * SECOND_US) + 1, hours)
 
 
 def _finest_of_one(time_us: int, minutes_since_us: int | None) -> int:
     if minutes_since_us is None or time_us < minutes_since_us:
-        return floor_to(HOUR, time_us)
-    return floor_to(MINUTE, time_us) + 1
+        return floor_to(HOUR_S, time_us)
+    return floor_to(MINUTE_S, time_us) + 1
 
 
 def _level_of(key: int) -> tuple[int, int]:
-    return (MINUTE, key - 1) if key % SECOND_US else (HOUR, key)
+    return (MINUTE_S, key - 1) if key % SECOND_US else (HOUR_S, key)
 
 
 def finest_window(time_us: int, minutes_since_us: int | None) -> tuple[int, int]:
@@ -133,9 +132,9 @@ def add(
         whole = part if before is None else _sum(specification, [before, part])
         known.put_window(key, whole)
         rows.append(_row(specification, key, whole))
-        if level == MINUTE:
-            unfolded.add((stream_id, HOUR, floor_to(HOUR, start)))
-        unfolded.add((stream_id, DAY, floor_to(DAY, start)))
+        if level == MINUTE_S:
+            unfolded.add((stream_id, HOUR_S, floor_to(HOUR_S, start)))
+        unfolded.add((stream_id, DAY_S, floor_to(DAY_S, start)))
     connection.executemany("INSERT OR REPLACE INTO windows VALUES (?,?,?,?,?,?,?,?)", rows)
     new = unfolded - known.unfolded
     if new:
@@ -237,7 +236,7 @@ def _read_latencies(
 ) -> list[tuple[int, int, bytes]]:
     """(start, requests, encoded latencies) of windows with requests."""
     bounds = stream_id, level, start_us, end_us
-    unfolded = set(_unfolded(connection, *bounds)) if level != MINUTE else set()
+    unfolded = set(_unfolded(connection, *bounds)) if level != MINUTE_S else set()
     rows = connection.execute(
         "SELECT start, requests, latency FROM windows "
         "WHERE stream_id=? AND level=? AND start>=? AND start<? AND requests>0 ORDER BY start",
@@ -263,7 +262,7 @@ def _read(
     end_us: int,
 ) -> list[tuple[int, Increment]]:
     bounds = stream_id, level, start_us, end_us
-    unfolded = set(_unfolded(connection, *bounds)) if level != MINUTE else set()
+    unfolded = set(_unfolded(connection, *bounds)) if level != MINUTE_S else set()
     rows = connection.execute(
         "SELECT rows, requests, errors, latency, profile, start FROM windows "
         "WHERE stream_id=? AND level=? AND start>=? AND start<? ORDER BY start",

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.time_units import DAY_S, from_us
 from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.specification import ProfileSpecification
@@ -17,7 +18,7 @@ from pilothouse.telemetry.admission import Clock, Limits, VersionFacts
 from pilothouse.telemetry.columns import Features, Ints, Predictions, decode_features, decode_predictions
 from pilothouse.telemetry.intake import Intake
 from pilothouse.telemetry.outcome_matching import StoredBatch, Tally
-from pilothouse.telemetry.rollup import DAY, LatencyWindows, Window
+from pilothouse.telemetry.rollup import LatencyWindows, Window
 from pilothouse.telemetry.schema import TelemetryFile, open_database
 from pilothouse.telemetry.streams import Stream
 from pilothouse.telemetry.write_cache import WriteCache
@@ -32,17 +33,6 @@ _SEGMENTS_OPEN = 8
 _FOLDED_A_COMMIT = 8
 """Windows folded in one transaction: an hour of minutes takes some milliseconds, and ingest waits no longer than for
 these."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def to_us(time: datetime) -> int:
-    """Microseconds since 1970 of an aware time."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def from_us(us: int) -> datetime:
-    """Aware time in UTC of microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=us)
 
 
 class TelemetryStore:
@@ -266,7 +256,7 @@ def read_outcome_days(
 def truth_share(connection: Connection, stream_id: int, start_us: int, end_us: int) -> float:
     """Share of predictions of the days that start in [start, end) whose outcome is known; 1 where there are none."""
     bounds = (stream_id, start_us, end_us)
-    rows = rollup.count_rows(connection, stream_id, DAY, start_us, end_us)
+    rows = rollup.count_rows(connection, stream_id, DAY_S, start_us, end_us)
     (known,) = connection.execute(
         "SELECT coalesce(sum(rows), 0) FROM outcome_days WHERE stream_id=? AND start>=? AND start<?", bounds
     ).fetchone()
@@ -314,4 +304,4 @@ def loader(connection: Connection) -> Callable[[int], StoredBatch]:
     return load
 
 
-__all__ = ["Clock", "Lookup", "TelemetryStore", "from_us", "to_us"]
+__all__ = ["Clock", "Lookup", "TelemetryStore"]

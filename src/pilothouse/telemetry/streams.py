@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pilothouse.domain.monitoring import RejectionReason
+from pilothouse.domain.time_units import HOUR_US
 from pilothouse.domain.wire import CodedTexts, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-from pilothouse.telemetry.admission import HOUR_US, Clock, Rejection, VersionFacts
+from pilothouse.telemetry.admission import Clock, Rejection, VersionFacts
 from pilothouse.telemetry.columns import Ints, pack
 
 EXAMPLES_A_REASON = 100

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from pilothouse.domain.findings import GiveAway, MultivariateFinding
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.inference.columns import InputColumns
 from pilothouse.statistics.performance import intervals, ranking
 from pilothouse.statistics.significance.block_null import BlockNull, block_null
@@ -38,7 +39,6 @@ MOST_CATEGORIES = 120
 """Codes of one categorical feature, the shared last one included."""
 SHUFFLES = 2
 """Permutations of a feature in each fold."""
-DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,12 @@
 import numpy as np
 
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.statistics.reference import DatedRows, Reference, build_reference
 from pilothouse.training.rows import Rows
 from pilothouse.training.scoring import Scored
-from pilothouse.training.times import SECOND
-
-DAY = 86_400 * SECOND
 
 
 def specify(schema: InputSchema, train: DatedRows, holdout: DatedRows) -> ProfileSpecification:
@@ -45,7 +43,7 @@ def dated(schema: InputSchema, rows: Rows, scored: Scored) -> DatedRows:
     """Scored rows with the UTC day of each."""
     columns = rows.columns(schema)
     return DatedRows(
-        rows.times // DAY,
+        rows.times // DAY_US,
         columns.numeric,
         {name: np.array(values, dtype=object) for name, values in columns.categorical.items()},
         scored.scores,

@@ -15,9 +15,7 @@ import pyarrow.compute as pc
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import DataSpec
-
-SECOND = 1_000_000
-"""Microseconds in a second: times are int64 microseconds since 1970, UTC."""
+from pilothouse.domain.time_units import SECOND_US
 
 Micros = npt.NDArray[np.int64]
 
@@ -67,10 +65,10 @@ def known_rows(table: pa.Table, data: DataSpec, as_of_us: int | None) -> KnownRo
     labelled = pc.is_valid(table.column(data.target)).to_numpy(zero_copy_only=False)
     keep = np.ones(len(times), dtype=bool)
     if as_of_us is not None:
-        keep &= times + data.truth_delay * SECOND <= as_of_us
+        keep &= times + data.truth_delay * SECOND_US <= as_of_us
     if data.lookback is not None and keep.any():
         newest = as_of_us if as_of_us is not None else int(times[keep].max())
-        keep &= times >= newest - data.lookback * SECOND
+        keep &= times >= newest - data.lookback * SECOND_US
     chosen = np.flatnonzero(keep & labelled)
     ordered = chosen[np.argsort(times[chosen], kind="stable")]
     return KnownRows(table.take(pa.array(ordered)).combine_chunks(), int((keep & ~labelled).sum()))
@@ -78,7 +76,7 @@ def known_rows(table: pa.Table, data: DataSpec, as_of_us: int | None) -> KnownRo
 
 def holdout_start(times: Micros, holdout_s: int) -> int:
     """Number of rows for training: those more than ``holdout_s`` older than the newest. ``times`` is sorted."""
-    return int(np.searchsorted(times, times[-1] - holdout_s * SECOND, side="left"))
+    return int(np.searchsorted(times, times[-1] - holdout_s * SECOND_US, side="left"))
 
 
 def _parsed(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -4,9 +4,8 @@ import click
 
 from pilothouse.cli.output import json_option, say, show_json, show_rows, show_table
 from pilothouse.cli.session import Session
+from pilothouse.domain.time_units import DAY_S
 from pilothouse.presentation.tables.legal_hold_rows import hold_table
-
-_DAY = 86_400
 
 
 @click.command()
@@ -32,7 +31,7 @@ def retention(session: Session, apply_: bool, keep: str | None, reason: str) -> 
     show_table(
         ("model", "version", "target", "kept for", "stored", "deleted" if apply_ else "would go", "MB", "held by"),
         (
-            (s.model, s.version, s.target, "good" if s.keep_s is None else f"{s.keep_s / _DAY:g} d", s.stored_rows,
+            (s.model, s.version, s.target, "good" if s.keep_s is None else f"{s.keep_s / DAY_S:g} d", s.stored_rows,
              s.rows, f"{s.bytes / 1e6:.1f}", f"a legal hold on {s.held}" if s.held else "")
             for s in report.shares
         ),

@@ -18,6 +18,7 @@ from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.time_units import to_us
 from pilothouse.operations.alerts import change_evidence
 from pilothouse.operations.alerts.alerts import get_alert
 from pilothouse.operations.alerts.incident_evidence import Importance, importance_of
@@ -34,7 +35,7 @@ from pilothouse.statistics.performance.traffic_verdicts import ERROR_SHARE
 from pilothouse.statistics.profiles.profile import histogram, merge_all
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import alerts, deployments
-from pilothouse.telemetry import Stream, readings, rollup, to_us
+from pilothouse.telemetry import Stream, readings, rollup
 from pilothouse.telemetry.readings import (
     DRIFT,
     MULTIVARIATE,

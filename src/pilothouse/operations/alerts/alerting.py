@@ -20,6 +20,7 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
 from pilothouse.domain.records import Alert, AlertStatus, Deployment
+from pilothouse.domain.time_units import from_us
 from pilothouse.operations.alerts import change_evidence, explanations
 from pilothouse.operations.alerts.alerts import open_alert, resolve_alert_automatically
 from pilothouse.operations.alerts.explanations import Occasion, Words
@@ -28,7 +29,7 @@ from pilothouse.statistics.performance.performance_verdicts import performance_i
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import alerts as alert_store
 from pilothouse.store.alerts import NewAlert
-from pilothouse.telemetry import Stream, from_us, readings
+from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry.readings import (
     DRIFT,
     MULTIVARIATE,

@@ -12,10 +12,11 @@ from typing import TypeVar
 from pilothouse.domain.change_diagnosis import Diagnosis, Evidence, Measured, diagnose
 from pilothouse.domain.findings import DriftFinding, EstimateFinding, PerformanceFinding, QualityFinding
 from pilothouse.domain.records import Alert
+from pilothouse.domain.time_units import to_us
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.specification import SCORE
-from pilothouse.telemetry import readings, to_us
+from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import (
     DRIFT,
     ESTIMATE,

@@ -14,10 +14,10 @@ from pilothouse.domain.findings import (
 )
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import MonitoringSpec
+from pilothouse.domain.time_units import DAY_US, from_us
 from pilothouse.operations.monitoring.statistic_names import measured_words, moved_words, way_of
 from pilothouse.statistics.performance.performance_verdicts import single_window_rate
 from pilothouse.statistics.profiles.specification import SCORE
-from pilothouse.telemetry import from_us
 
 FEATURES = "features"
 """The subject of alerts about single columns."""
@@ -58,7 +58,7 @@ class Occasion:
     def dates(self) -> str:
         """The window, by days where it is of days."""
         start, end = from_us(self.start_us), from_us(self.end_us)
-        pattern = "%Y-%m-%d" if (self.end_us - self.start_us) % 86_400_000_000 == 0 else "%Y-%m-%d %H:%M"
+        pattern = "%Y-%m-%d" if (self.end_us - self.start_us) % DAY_US == 0 else "%Y-%m-%d %H:%M"
         return f"{start.strftime(pattern)} to {end.strftime(pattern)}"
 
     def over(self, windows: int) -> str:

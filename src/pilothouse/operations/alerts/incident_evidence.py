@@ -15,10 +15,11 @@ from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.incident_cost import Drifting, Evidence, PerformanceLoss, Slow, Unanswered
 from pilothouse.domain.incidents import DATA
 from pilothouse.domain.records import Alert
+from pilothouse.domain.time_units import DAY_US, to_us
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import runs, versions
-from pilothouse.telemetry import Stream, readings, to_us
+from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry.readings import (
     DRIFT,
     ESTIMATE,
@@ -31,7 +32,7 @@ from pilothouse.telemetry.readings import (
 )
 from pilothouse.telemetry.streams import find_stream
 
-WEEK_US = 7 * 86_400_000_000
+WEEK_US = 7 * DAY_US
 
 
 Importance = dict[str, float]

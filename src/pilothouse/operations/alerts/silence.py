@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from pilothouse.domain.alert_rules import Flow, flowing_since, silent_for
 from pilothouse.domain.records import Alert, Deployment
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.alerts.alerting import resolve_quietly
 from pilothouse.operations.alerts.alerts import open_alert
 from pilothouse.operations.alerts.explanations import silence as words_of
@@ -13,7 +14,6 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import processes
 from pilothouse.store.alerts import NewAlert
-from pilothouse.telemetry import from_us, to_us
 from pilothouse.telemetry.streams import arrivals_after, list_streams
 
 KIND = "silence"

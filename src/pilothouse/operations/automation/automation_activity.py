@@ -7,6 +7,7 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.records import Automation, Job, RequestStatus, Schedule
 from pilothouse.domain.roles import DAEMON, Actor
+from pilothouse.domain.time_units import from_us
 from pilothouse.domain.triggers import ActivityEntry, ActivityState, EventStatus, Firing, Refusal, Starter
 from pilothouse.operations.alerts.retraining_notes import retrainings
 from pilothouse.operations.authorisation import reading
@@ -17,7 +18,6 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import jobs, models, requests, schedules, triggers, workspace
 from pilothouse.store.schedules import Fire, RunState
 from pilothouse.store.triggers import TriggerEvent
-from pilothouse.telemetry import from_us
 
 ALERTS = "alerts"
 """What the rule ``automation.retrain_on`` is called in the list: it is a trigger like others, and has no name."""

@@ -9,13 +9,14 @@ from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Alert, Deployment
+from pilothouse.domain.time_units import from_us
 from pilothouse.operations.alerts import alerting, incident_cost, incident_grouping, silence
 from pilothouse.operations.automation import retraining
 from pilothouse.operations.monitoring import window_closing
 from pilothouse.operations.monitoring.baselines import baseline_of, spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.store import deployments
-from pilothouse.telemetry import Stream, from_us, readings
+from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry.readings import RetrainingNote
 from pilothouse.telemetry.streams import count_received, get_stream, list_streams, read_clock
 

@@ -8,13 +8,14 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Alert, AlertStatus, RequestStatus
 from pilothouse.domain.roles import DAEMON
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.triggers import Hindrance, Refusal, why_over_budget
 from pilothouse.operations.alerts.alerts import note_retraining
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.services import Services
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import jobs, requests, triggers, workspace
-from pilothouse.telemetry import from_us, readings, to_us
+from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import RetrainingNote
 
 

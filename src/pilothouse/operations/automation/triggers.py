@@ -14,6 +14,7 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.domain.time_units import SECOND_US, to_us
 from pilothouse.domain.triggers import Hindrance, Refusal, TriggerState, why_not_start
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
@@ -22,7 +23,6 @@ from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import jobs, models, triggers, workspace
 from pilothouse.store.triggers import TriggerEvent
-from pilothouse.store.values import to_us
 from pilothouse.system.fingerprint import fingerprint
 
 
@@ -139,7 +139,7 @@ def _look_at_data(
     if found != cursor["seen"]:
         return _Seen({**cursor, "seen": found, "since_us": now})
     # A clock that went back must not make it wait for ever.
-    if 0 <= now - cursor["since_us"] < trigger.quiet * 1_000_000:
+    if 0 <= now - cursor["since_us"] < trigger.quiet * SECOND_US:
         return None
     return _Seen({**cursor, "known": found}, found[:32], f"new data under {spec.data.source}")
 

@@ -12,6 +12,7 @@ from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.monitoring import Health, ModelOverview, ServingState, TargetState
 from pilothouse.domain.records import Alert, Deployment, PromotionRequest, Target
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.time_units import to_us
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.monitoring.monitor_views import monitor_view
@@ -26,7 +27,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments, jobs, models, processes, requests, targets, versions
 from pilothouse.store.processes import ServingRecord
-from pilothouse.telemetry import readings, to_us
+from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC, Reading, finding_of
 from pilothouse.telemetry.streams import find_stream
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pilothouse.domain.alert_rules import HOUR
 from pilothouse.domain.errors import IntegrityError, NotFoundError
 from pilothouse.domain.identifiers import VersionReference, check_name, version_uri
 from pilothouse.domain.monitoring import RejectedEvents
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.time_units import HOUR_S, from_us, to_us
 from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
 from pilothouse.operations.authorisation import authorise, changing, reading
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
@@ -18,7 +18,7 @@ from pilothouse.operations.promotion.deployments import private_columns
 from pilothouse.operations.services import Services
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store import targets, versions
-from pilothouse.telemetry import VersionFacts, from_us, to_us
+from pilothouse.telemetry import VersionFacts
 from pilothouse.telemetry.outcome_matching import waiting_outcomes
 from pilothouse.telemetry.streams import list_streams, rejected_counts
 
@@ -200,7 +200,7 @@ def _look_up(
         specification = before.specification
     else:
         specification = _specification(services, found.profile_spec_digest)
-    fine = any(duration % HOUR for duration in (watched.window, watched.step))
+    fine = any(duration % HOUR_S for duration in (watched.window, watched.step))
     slices = tuple(name for name in spec.data.slices if name in specification.by_name)
     return VersionFacts(
         specification, frozenset(private_columns(services, model)), minutes=fine, slices=slices

@@ -6,8 +6,9 @@ from typing import Any
 
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.services import Services
-from pilothouse.telemetry import Stream, from_us, to_us
+from pilothouse.telemetry import Stream
 from pilothouse.telemetry.columns import Features, Ints
 from pilothouse.telemetry.retention import deleted_before_us
 from pilothouse.telemetry.stored_rows import sampled_rows

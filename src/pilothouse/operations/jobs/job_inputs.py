@@ -19,6 +19,7 @@ from pilothouse.domain.jobs import StepRequest
 from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Run, Version
+from pilothouse.domain.time_units import to_us
 from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.jobs.code_facts import (
     CodeFacts,
@@ -33,7 +34,6 @@ from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, jobs, models, runs
-from pilothouse.store.values import to_us
 from pilothouse.system.files import read_json, write_atomically
 
 _COPY_ATTEMPTS = 3

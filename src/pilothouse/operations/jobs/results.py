@@ -12,6 +12,7 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.time_units import from_us
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.jobs.code_facts import pack_folder
 from pilothouse.operations.jobs.job_inputs import Prepared, code_diff, model_copy, read_prepared
@@ -22,7 +23,6 @@ from pilothouse.operations.promotion.request_filing import advance_automatically
 from pilothouse.operations.services import Services
 from pilothouse.store import jobs as job_rows
 from pilothouse.store import runs, versions
-from pilothouse.store.values import from_us
 
 _LOG_LIMIT = 8 << 20
 _RUN_FILES = (("snapshot", "train"), ("snapshot", "holdout"), ("fit", "trials"))

@@ -10,7 +10,7 @@ from pilothouse.domain.evaluation import ColumnSummary, GateOutcome, GateResult,
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.domain.jobs import StepResult
 from pilothouse.domain.records import Snapshot
-from pilothouse.store.values import from_us
+from pilothouse.domain.time_units import from_us
 
 _T = TypeVar("_T")
 _TEXT_LIMIT = 2_000

@@ -10,6 +10,7 @@ from pilothouse.domain.findings import DriftFinding
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.monitoring import DistributionBin, FeatureDistribution
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S, SECOND_US, to_us
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import profile_judged_against
 from pilothouse.operations.services import Services
@@ -20,7 +21,7 @@ from pilothouse.statistics.profiles import profile
 from pilothouse.statistics.profiles.profile import Histogram
 from pilothouse.statistics.profiles.specification import NumericColumn, ProfileSpecification
 from pilothouse.store import versions
-from pilothouse.telemetry import readings, rollup, to_us
+from pilothouse.telemetry import readings, rollup
 from pilothouse.telemetry.readings import DRIFT, Reading, findings_of
 from pilothouse.telemetry.streams import Stream, get_stream
 
@@ -97,9 +98,9 @@ def _window(
     feature: str,
 ) -> Histogram:
     """The feature in the reading's window: the sum of the coarsest stored windows that fill it exactly."""
-    level = rollup.MINUTE if stream.minutes_since_us is not None else rollup.HOUR
-    for coarser in (rollup.HOUR, rollup.DAY):
-        us = coarser * rollup.SECOND_US
+    level = MINUTE_S if stream.minutes_since_us is not None else HOUR_S
+    for coarser in (HOUR_S, DAY_S):
+        us = coarser * SECOND_US
         if found.start_us % us == 0 and found.end_us % us == 0:
             level = coarser
     parts = rollup.read(connection, specification, stream.id, level, found.start_us, found.end_us)

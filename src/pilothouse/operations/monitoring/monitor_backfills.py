@@ -10,17 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from pilothouse.domain.alert_rules import SECOND_US, Span, level_of
+from pilothouse.domain.alert_rules import Span, level_of
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.time_units import SECOND_US, from_us, to_us
 from pilothouse.operations.authorisation import changing, clean_text
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.monitoring import window_closing
 from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import Stream, from_us, readings, to_us
+from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry import rollup as rolled
 from pilothouse.telemetry.streams import list_streams
 

@@ -7,6 +7,7 @@ from pilothouse.domain.findings import DriftFinding, WindowFinding
 from pilothouse.domain.monitoring import MonitorView, TimelineMark
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.time_units import from_us
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import baseline_p95_ms, reference_performance, spec_in_force
 from pilothouse.operations.monitoring.stream_figures import (
@@ -20,7 +21,7 @@ from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments
-from pilothouse.telemetry import from_us, readings
+from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import DRIFT, ESTIMATE, MULTIVARIATE, PERFORMANCE, TRAFFIC, RetrainingNote
 from pilothouse.telemetry.streams import list_streams, read_clock
 

@@ -18,6 +18,7 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.authorisation import changing, clean_text, reading
 from pilothouse.operations.catalogue import require_model, require_version
 from pilothouse.operations.jobs.exports import window_rows
@@ -35,7 +36,7 @@ from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.store import deployments, jobs, models, runs
 from pilothouse.system.files import write_atomically
-from pilothouse.telemetry import Stream, from_us, readings, to_us
+from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry.readings import DRIFT, MULTIVARIATE
 from pilothouse.telemetry.streams import find_stream
 

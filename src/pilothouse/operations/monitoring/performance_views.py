@@ -6,6 +6,7 @@ from datetime import datetime
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.time_units import DAY_S, DAY_US, from_us
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
@@ -14,12 +15,10 @@ from pilothouse.statistics.performance import outcomes
 from pilothouse.statistics.performance.outcomes import OutcomeProfile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store import deployments
-from pilothouse.telemetry import from_us, slices
-from pilothouse.telemetry.rollup import DAY, SECOND_US, floor_to
+from pilothouse.telemetry import slices
+from pilothouse.telemetry.rollup import floor_to
 from pilothouse.telemetry.store import read_outcome_days
 from pilothouse.telemetry.streams import find_stream
-
-_DAY_US = DAY * SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def performance_view(
             version = next((d.version for d in history if d.ended_at is None), None)
     if version is None:
         raise NotFoundError(f"{model} is not live on {target!r}: name a version with --version")
-    window = days or max(spec.monitoring.performance_window // DAY, 1)
+    window = days or max(spec.monitoring.performance_window // DAY_S, 1)
     none = NotFoundError(
         f"no outcome of {model} version {version} on {target} is known yet: bring them with pilothouse labels"
     )
@@ -84,7 +83,7 @@ def performance_view(
             raise none
         specification = services.telemetry.specification(connection, stream.id)
         newest = _newest_day(connection, stream.id)
-        start, end = newest - (window - 1) * _DAY_US, newest + _DAY_US
+        start, end = newest - (window - 1) * DAY_US, newest + DAY_US
         held = [
             outcomes.decode(specification, data)
             for _, data in read_outcome_days(connection, stream.id, start, end)
@@ -112,7 +111,7 @@ def performance_view(
 
 def _newest_day(connection: Connection, stream_id: int) -> int:
     newest = max(start for start, _ in read_outcome_days(connection, stream_id, -(1 << 62), 1 << 62))
-    return floor_to(DAY, newest)
+    return floor_to(DAY_S, newest)
 
 
 def _measured(specification: ProfileSpecification, what: str, held: list[OutcomeProfile]) -> PartPerformance:

@@ -11,10 +11,11 @@ from pilothouse.domain.findings import (
     TrafficFinding,
     WindowFinding,
 )
+from pilothouse.domain.time_units import DAY_S, from_us
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import latency
 from pilothouse.statistics.profiles.specification import SCORE
-from pilothouse.telemetry import Stream, from_us, readings, rollup
+from pilothouse.telemetry import Stream, readings, rollup
 from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, Reading, finding_of, findings_of
 
 
@@ -38,7 +39,7 @@ def stream_figures(connection: Connection, stream: Stream) -> StreamFigures:
     drift = readings.history(connection, stream.id, DRIFT, limit=1)
     performance = readings.history(connection, stream.id, PERFORMANCE, judged=True, limit=1)
     findings = [f for f in findings_of(drift[0], DriftFinding) if f.feature != SCORE] if drift else []
-    latencies = rollup.newest_latencies(connection, stream.id, rollup.DAY)
+    latencies = rollup.newest_latencies(connection, stream.id, DAY_S)
     return StreamFigures(
         performance=performance_in(performance[0]) if performance else None,
         drifted=sum(f.significant for f in findings),

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from pilothouse.domain.alert_rules import DAY, SECOND_US, Span, due_spans, level_of
+from pilothouse.domain.alert_rules import Span, due_spans, level_of
 from pilothouse.domain.findings import (
     ClosedWindow,
     DriftFinding,
@@ -19,6 +19,7 @@ from pilothouse.domain.findings import (
     Window,
 )
 from pilothouse.domain.model_spec import METRICS, ModelSpec
+from pilothouse.domain.time_units import DAY_S, DAY_US, SECOND_US, from_us, to_us
 from pilothouse.operations.monitoring import window_estimates
 from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, baseline_p95_ms
 from pilothouse.operations.services import Services
@@ -30,7 +31,7 @@ from pilothouse.statistics.profiles import latency
 from pilothouse.statistics.profiles.profile import Profile, merge_all
 from pilothouse.statistics.significance import null_windows, thresholds
 from pilothouse.statistics.significance.multiplicity import LASTING
-from pilothouse.telemetry import Stream, from_us, readings, to_us
+from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry import rollup as rolled
 from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, findings_of
 from pilothouse.telemetry.store import read_outcome_days, truth_share
@@ -55,12 +56,12 @@ def grids(spec: ModelSpec) -> dict[str, Grid]:
     """The windows of each monitor. Performance is counted by whole days; traffic by days, or shorter steps."""
     watched = spec.monitoring
     inputs = Grid(watched.window, watched.step, level_of(watched.window, watched.step))
-    days = [math.ceil(d / DAY) * DAY for d in (watched.performance_window, watched.performance_step)]
-    traffic = min(watched.step, DAY)
+    days = [math.ceil(d / DAY_S) * DAY_S for d in (watched.performance_window, watched.performance_step)]
+    traffic = min(watched.step, DAY_S)
     return {
         DRIFT: inputs,
-        PERFORMANCE: Grid(days[0], days[1], DAY),
-        ESTIMATE: Grid(days[0], days[1], DAY),  # the same, so that both can be laid over each other
+        PERFORMANCE: Grid(days[0], days[1], DAY_S),
+        ESTIMATE: Grid(days[0], days[1], DAY_S),  # the same, so that both can be laid over each other
         TRAFFIC: Grid(traffic, traffic, level_of(traffic)),
     }
 
@@ -78,7 +79,7 @@ def due(
         for span in due_spans(origin, closed[1] if closed else None, grid.window, grid.step, ripe):
             if not live and span.end_us - grid.step * SECOND_US > stream.last_event_us:
                 break
-            grace = max(DAY, truth_delay // 2) * SECOND_US
+            grace = max(DAY_S, truth_delay // 2) * SECOND_US
             early = monitor == PERFORMANCE and ripe < span.end_us + grace
             if early and truth_share(connection, stream.id, span.start_us, span.end_us) < ENOUGH_TRUTH:
                 break
@@ -126,7 +127,7 @@ def _windows(services: Services, stream: Stream, level: int, span: Span) -> list
 
 def calibration_days(spec: ModelSpec) -> int:
     """The length, in days of the reference, by which windows of inputs are calibrated."""
-    return max(1, round(spec.monitoring.window / DAY))
+    return max(1, round(spec.monitoring.window / DAY_S))
 
 
 def _baseline(services: Services, stream: Stream, spec: ModelSpec) -> Baseline:
@@ -147,9 +148,9 @@ def _inputs(
     judged = rows >= watched.minimum_rows
     recent, lasting = _before(services, stream, spec, grid, span, base, current)
     drifted, broken = _significant_before(services, stream, span, watched.of - 1)
-    first, last = (day * DAY * SECOND_US for day in base.training_days)
+    first, last = (day * DAY_US for day in base.training_days)
     compared = {
-        "reference": (first, last + DAY * SECOND_US),
+        "reference": (first, last + DAY_US),
         "recent": (span.start_us - null_windows.RECENT * grid.window * SECOND_US, span.start_us),
     }
     against = (base.specification, base.calibration, base.profile, current)
@@ -214,8 +215,8 @@ def _before(
     """What came just before a window, null_windows.RECENT windows long, and the last LASTING windows with this one. None where
     the stream is younger, or its windows are not those that were learnt: a week-to-week movement says nothing about hours."""
     long = grid.window * SECOND_US
-    whole = span.end_us - span.start_us == long == calibration_days(spec) * DAY * SECOND_US
-    known_since = stream.first_event_us - DAY * SECOND_US
+    whole = span.end_us - span.start_us == long == calibration_days(spec) * DAY_US
+    known_since = stream.first_event_us - DAY_US
     back = [n for n in (null_windows.RECENT, LASTING - 1) if known_since <= span.start_us - n * long]
     if not whole or not back:
         return None, None

@@ -4,21 +4,21 @@ from collections.abc import Callable
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.retention import DAY, LegalHold, RetentionReport, RetentionShare, hold_on, kept_for
+from pilothouse.domain.retention import LegalHold, RetentionReport, RetentionShare, hold_on, kept_for
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.time_units import DAY_S, SECOND_US, to_us
 from pilothouse.operations.authorisation import authorise, changing, reading, reason_given
 from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import audit, legal_holds, models, targets, workspace
-from pilothouse.telemetry import Stream, retention, to_us
+from pilothouse.telemetry import Stream, retention
 from pilothouse.telemetry.streams import list_streams
 
 _SETTING = "keep_rows_days"
-_WAITING_S = 180 * DAY
+_WAITING_S = 180 * DAY_S
 """Outcomes wait so long for a prediction, in seconds."""
 _LONGEST_DAYS = 36_500
-_SECOND_US = 1_000_000
 
 
 def rows_kept_days(services: Services, actor: Actor) -> int | None:
@@ -107,7 +107,7 @@ def apply(services: Services, actor: Actor) -> RetentionReport:
         while share.rows and not share.held and _delete_some(services, stream, now_us):
             continue
     expired = _until_none(
-        services, lambda c: retention.expire_waiting(c, now_us - _WAITING_S * _SECOND_US, now_us)
+        services, lambda c: retention.expire_waiting(c, now_us - _WAITING_S * SECOND_US, now_us)
     )
     _write_audit(services, actor)
     merged, into = _merge(services)
@@ -121,7 +121,7 @@ def _share(services: Services, stream: Stream) -> RetentionShare:
         stored = retention.stored_rows(connection, stream.id)
         due = retention.Stored()
         if keep_s is not None:
-            due = retention.due(connection, stream.id, to_us(services.now()) - keep_s * _SECOND_US)
+            due = retention.due(connection, stream.id, to_us(services.now()) - keep_s * SECOND_US)
     return RetentionShare(
         stream.model, stream.version, stream.target, keep_s, due.rows, due.bytes, stored, held
     )
@@ -134,7 +134,7 @@ def _rule(services: Services, stream: Stream) -> tuple[int | None, str]:
         days = _setting_days(connection)
         hold = hold_on(legal_holds.all_holds(connection), stream.model, stream.target)
     keep_s = kept_for(
-        None if days is None else days * DAY,
+        None if days is None else days * DAY_S,
         spec.monitoring.keep_rows if spec else None,
         spec.data.truth_delay if spec else 0,
     )
@@ -147,7 +147,7 @@ def _delete_some(services: Services, stream: Stream, now_us: int) -> bool:
     if keep_s is None or held:
         return False
     with services.telemetry.transaction() as connection:
-        return bool(retention.delete_some(connection, stream.id, now_us - keep_s * _SECOND_US, now_us).rows)
+        return bool(retention.delete_some(connection, stream.id, now_us - keep_s * SECOND_US, now_us).rows)
 
 
 def _write_audit(services: Services, actor: Actor) -> None:

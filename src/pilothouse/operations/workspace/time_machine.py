@@ -11,13 +11,14 @@ from datetime import datetime
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_parsing import parse_moment
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import models
 from pilothouse.store import past as past_registry
 from pilothouse.store.past import Moment, PastRegistry
-from pilothouse.telemetry import TelemetryStore, from_us, past, to_us
+from pilothouse.telemetry import TelemetryStore, past
 
 _LOOKED_AT = 20
 """Requests and decisions that are looked at: several may fall on the moment that is shown already."""

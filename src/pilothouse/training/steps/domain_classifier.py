@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics.reference import FEWEST_DAYS, FEWEST_ROWS
 from pilothouse.training import domain_classifier as classifier
@@ -75,7 +76,7 @@ def _reference(train: Rows, match: dict[str, str | int | float | bool]) -> tuple
     if not match:
         return train, "pooled"
     chosen = train.matching(match)
-    days = np.unique(train.times[chosen] // classifier.DAY_US).size
+    days = np.unique(train.times[chosen] // DAY_US).size
     if chosen.sum() < FEWEST_ROWS or days < FEWEST_DAYS:
         return train, "pooled"
     return Rows(train.table.filter(pa.array(chosen)), train.times[chosen], train.outcomes), "target"
