@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json
+from pilothouse.store.values import from_json, from_row
 
 _SELECT = (
     "SELECT a.*, m.name AS model, v.number AS version, t.name AS target FROM alerts a "
@@ -179,27 +178,4 @@ def set_retrain_job(connection: Connection, alert_id: int, job_id: int) -> None:
 
 
 def _alert(row: Row) -> Alert:
-    figures: dict[str, Any] = from_json(row["figures"])
-    return Alert(
-        id=row["id"],
-        model=row["model"],
-        version=row["version"],
-        target=row["target"],
-        kind=row["kind"],
-        subject=row["subject"],
-        severity=row["severity"],
-        status=AlertStatus(row["status"]),
-        effective_at=from_us(row["effective_at"]),
-        recorded_at=from_us(row["recorded_at"]),
-        summary=row["summary"],
-        explanation=row["explanation"],
-        figures=figures,
-        handled_by=row["handled_by"],
-        handled_at=from_us(row["handled_at"]),
-        resolved_at=from_us(row["resolved_at"]),
-        retrain_job=row["retrain_job"],
-        features=tuple(from_json(row["features"])),
-        incident=row["incident_id"],
-        joined_because=row["joined_because"],
-        note=row["note"],
-    )
+    return from_row(Alert, row, incident=row["incident_id"])

@@ -10,7 +10,7 @@ from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_json
+from pilothouse.store.values import from_json, from_row
 
 FIRST_PREVIOUS = "0" * 64
 """Previous hash of the first row."""
@@ -145,16 +145,7 @@ def _hash_of(row: Row) -> str:
 
 
 def _entry(row: Row) -> AuditEntry:
-    return AuditEntry(
-        row["seq"],
-        from_us(row["recorded_at"]),
-        row["actor"],
-        row["action"],
-        row["subject"],
-        from_json(row["detail"]),
-        row["previous"],
-        row["hash"],
-    )
+    return from_row(AuditEntry, row)
 
 
 def recorded_us(entry: AuditEntry) -> int:

@@ -8,6 +8,7 @@ from pilothouse.domain.records import Deployment, Hold
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
+from pilothouse.store.values import from_row
 
 _SELECT = (
     "SELECT d.*, m.name AS model, v.number AS version, t.name AS target FROM deployments d "
@@ -160,17 +161,4 @@ def _select(connection: Connection, where: str, values: tuple[Any, ...]) -> list
 
 
 def _deployment(row: Row) -> Deployment:
-    return Deployment(
-        id=row["id"],
-        model=row["model"],
-        version=row["version"],
-        target=row["target"],
-        kind=row["kind"],
-        actor=row["actor"],
-        reason=row["reason"],
-        request_id=row["request_id"],
-        recorded_at=from_us(row["recorded_at"]),
-        effective_at=from_us(row["effective_at"]),
-        ended_at=from_us(row["ended_at"]),
-        ended_effective_at=from_us(row["ended_effective_at"]),
-    )
+    return from_row(Deployment, row)

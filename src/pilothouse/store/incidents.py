@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.incidents import Cost
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import DEARNESS, marks
+from pilothouse.store.values import from_row
 
 _SELECT = (
     "SELECT i.id, m.name AS model, i.recorded_at, i.assignee, i.merged_into, i.judged_at, i.cause, i.cost_tier, "
@@ -145,13 +146,4 @@ def set_assignee(connection: Connection, number: int, name: str) -> None:
 
 def _incident(row: Row) -> IncidentRow:
     most = Cost(row["cost_tier"], row["cost_weight"], row["cost_words"]) if row["cost_words"] else None
-    return IncidentRow(
-        row["id"],
-        row["model"],
-        from_us(row["recorded_at"]),
-        row["assignee"],
-        row["merged_into"],
-        row["judged_at"] is not None,
-        row["cause"],
-        most,
-    )
+    return from_row(IncidentRow, row, judged=row["judged_at"] is not None, most=most)

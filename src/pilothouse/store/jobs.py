@@ -11,7 +11,7 @@ from pilothouse.domain.records import Job
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_json
+from pilothouse.store.values import from_row
 
 _SELECT = (
     "SELECT j.*, m.name AS model, v.number AS version, (SELECT json_group_array(d.after_id) FROM job_dependencies d "
@@ -254,30 +254,4 @@ def steps_of(connection: Connection, job_id: int) -> list[tuple[int, str, StepEx
 
 
 def _job(row: Row) -> Job:
-    return Job(
-        id=row["id"],
-        kind=row["kind"],
-        model=row["model"],
-        status=JobStatus(row["status"]),
-        step=row["step"],
-        progress=row["progress"],
-        message=row["message"],
-        created_by=row["created_by"],
-        reason=row["reason"],
-        created_at=from_us(row["created_at"]),
-        started_at=from_us(row["started_at"]),
-        ended_at=from_us(row["ended_at"]),
-        attempt=row["attempt"],
-        options=from_json(row["options"]),
-        error=row["error"],
-        version=row["version"],
-        result=from_json(row["result"]),
-        trigger_key=row["trigger_key"],
-        priority=row["priority"],
-        not_before=from_us(row["not_before"]),
-        deadline=from_us(row["deadline_at"]),
-        failures=row["failures"],
-        max_attempts=row["max_attempts"],
-        parent=row["parent_id"],
-        after=tuple(from_json(row["after"])),
-    )
+    return from_row(Job, row, parent=row["parent_id"], deadline=from_us(row["deadline_at"]))

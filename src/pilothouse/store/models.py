@@ -6,11 +6,11 @@ from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Model
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.aliases import aliases_of
 from pilothouse.store.targets import targets_of
-from pilothouse.store.values import from_json
+from pilothouse.store.values import from_row
 
 _SELECT_MODEL = (
     "SELECT m.id, m.name, m.created_at, s.id AS spec_id, s.digest, s.folder, s.task, s.owner, s.description FROM models m "
@@ -111,31 +111,14 @@ def spec_by_id(connection: Connection, spec_id: int) -> StoredSpec | None:
 
 
 def _model(connection: Connection, row: Row) -> Model:
-    return Model(
-        id=row["id"],
-        name=row["name"],
-        task=row["task"],
-        owner=row["owner"],
-        description=row["description"],
-        spec_id=row["spec_id"],
+    return from_row(
+        Model,
+        row,
         spec_digest=row["digest"],
-        folder=row["folder"],
-        created_at=from_us(row["created_at"]),
         targets=targets_of(connection, row["name"]),
         aliases=aliases_of(connection, row["name"]),
     )
 
 
 def _spec(row: Row) -> StoredSpec:
-    return StoredSpec(
-        id=row["id"],
-        model_id=row["model_id"],
-        model=row["model"],
-        digest=row["digest"],
-        spec=from_json(row["spec"]),
-        source=row["source"],
-        folder=row["folder"],
-        loosened=tuple(from_json(row["loosened"])),
-        applied_by=row["applied_by"],
-        recorded_at=from_us(row["recorded_at"]),
-    )
+    return from_row(StoredSpec, row)

@@ -9,7 +9,7 @@ from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.wire import ServingReport
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json
+from pilothouse.store.values import from_json, from_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +137,5 @@ def baseline_p95_us(connection: Connection, model: str, version: int, target: st
 
 
 def _process(row: Row) -> ProcessRecord:
-    return ProcessRecord(
-        row["name"],
-        ProcessName(row["boot_id"], row["pid"], row["started_ticks"]),
-        from_us(row["started_at"]),
-        from_us(row["heartbeat_at"]),
-        from_us(row["stopped_at"]),
-        from_json(row["detail"]),
-    )
+    process = ProcessName(row["boot_id"], row["pid"], row["started_ticks"])
+    return from_row(ProcessRecord, row, process=process)

@@ -9,9 +9,9 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import Comment, Decision, EffectivePolicy, PromotionRequest, RequestStatus
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json
+from pilothouse.store.values import from_json, from_row
 
 _SELECT = (
     "SELECT r.*, m.name AS model, v.number AS version FROM promotion_requests r "
@@ -170,7 +170,7 @@ def _select(
 
 def _comments(connection: Connection, request_id: int) -> tuple[Comment, ...]:
     rows = connection.execute("SELECT * FROM comments WHERE request_id = ? ORDER BY id", (request_id,))
-    return tuple(Comment(row["actor"], row["text"], from_us(row["recorded_at"])) for row in rows)
+    return tuple(from_row(Comment, row) for row in rows)
 
 
 def _request(connection: Connection, row: Row, comments: tuple[Comment, ...]) -> PromotionRequest:
@@ -179,33 +179,12 @@ def _request(connection: Connection, row: Row, comments: tuple[Comment, ...]) ->
         (row["id"],),
     )
     decisions = connection.execute("SELECT * FROM decisions WHERE request_id = ? ORDER BY id", (row["id"],))
-    return PromotionRequest(
-        id=row["id"],
-        model=row["model"],
-        version=row["version"],
+    return from_row(
+        PromotionRequest,
+        row,
         targets=tuple(target["name"] for target in targets),
-        status=RequestStatus(row["status"]),
-        requested_by=row["requested_by"],
-        trained_by=row["trained_by"],
-        reason=row["reason"],
-        recorded_at=from_us(row["recorded_at"]),
-        expires_at=from_us(row["expires_at"]),
-        closed_at=from_us(row["closed_at"]),
         policy=_policy(row),
-        policy_digest=row["policy_digest"],
-        evidence=from_json(row["evidence"]),
-        evidence_digest=row["evidence_digest"],
-        decisions=tuple(
-            Decision(
-                d["actor"],
-                d["verdict"],
-                d["reason"],
-                d["evidence_digest"],
-                d["policy_digest"],
-                from_us(d["recorded_at"]),
-            )
-            for d in decisions
-        ),
+        decisions=tuple(from_row(Decision, decision) for decision in decisions),
         comments=comments,
     )
 

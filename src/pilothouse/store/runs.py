@@ -8,9 +8,9 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_digest, canonical_json
 from pilothouse.domain.evaluation import ColumnSummary
 from pilothouse.domain.records import Run, Snapshot
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json
+from pilothouse.store.values import from_json, from_row
 
 _SELECT = (
     "SELECT r.*, m.name AS model, p.digest AS spec_digest, s.content_digest, s.artifact_digest, s.source_digest, "
@@ -146,33 +146,6 @@ def record_of(connection: Connection, run_id: int) -> dict[str, Any]:
 
 
 def _run(row: Row) -> Run:
-    return Run(
-        id=row["id"],
-        model=row["model"],
-        job_id=row["job_id"],
-        spec_digest=row["spec_digest"],
-        as_of=from_us(row["as_of"]),
-        parameters=from_json(row["parameters"]),
-        seed=row["seed"],
-        started_by=row["started_by"],
-        reason=row["reason"],
-        started_at=from_us(row["started_at"]),
-        ended_at=from_us(row["ended_at"]),
-        duration_s=row["duration_s"],
-        peak_memory_mb=row["peak_memory_mb"],
-        code=from_json(row["code"]),
-        environment=from_json(row["environment"]),
-        snapshot=Snapshot(
-            content_digest=row["content_digest"],
-            artifact_digest=row["artifact_digest"],
-            source_digest=row["source_digest"],
-            rows=row["rows"],
-            training_rows=row["training_rows"],
-            holdout_rows=row["holdout_rows"],
-            first_row_at=from_us(row["first_row_at"]),
-            last_row_at=from_us(row["last_row_at"]),
-            trained_until=from_us(row["trained_until"]),
-            columns=tuple(ColumnSummary(**column) for column in from_json(row["columns"])),
-        ),
-        triggered_by_alert=row["alert_id"],
-    )
+    columns = tuple(ColumnSummary(**column) for column in from_json(row["columns"]))
+    snapshot = from_row(Snapshot, row, columns=columns)
+    return from_row(Run, row, snapshot=snapshot, triggered_by_alert=row["alert_id"])

@@ -13,6 +13,7 @@ from pilothouse.domain.time_parsing import moment
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
+from pilothouse.store.values import from_row
 
 _SELECT = (
     "SELECT s.*, m.name AS model, f.nominal_at AS last_nominal, "
@@ -236,19 +237,7 @@ def _fire(row: Row) -> Fire:
 
 
 def _schedule(row: Row) -> Schedule:
-    return Schedule(
-        id=row["id"],
-        model=row["model"],
-        name=row["name"],
-        action=row["action"],
-        expression=_expression(row),
-        timezone=row["timezone"],
-        paused=bool(row["paused"]),
-        last_nominal=from_us(row["last_nominal"]),
-        last_outcome=row["last_outcome"],
-        jitter_s=row["jitter_s"],
-        catch_up=row["catch_up"],
-    )
+    return from_row(Schedule, row, expression=_expression(row), next_times=())
 
 
 def _expression(row: Row) -> str:

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.sessions import ConsoleSession
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
+from pilothouse.store.values import from_row
 
 
 def add(
@@ -39,13 +40,5 @@ def listed(connection: Connection, *, open_only: bool = False, limit: int = 100)
 
 
 def _session(row: Row) -> ConsoleSession:
-    return ConsoleSession(
-        row["id"],
-        row["actor"],
-        row["terminal"],
-        ProcessName(row["boot_id"], row["pid"], row["ticks"]),
-        bool(row["read_only"]),
-        from_us(row["opened_at"]),
-        from_us(row["closed_at"]),
-        row["ending"],
-    )
+    process = ProcessName(row["boot_id"], row["pid"], row["ticks"])
+    return from_row(ConsoleSession, row, process=process)

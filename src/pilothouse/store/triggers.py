@@ -9,7 +9,7 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.triggers import EventStatus
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json
+from pilothouse.store.values import from_json, from_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +144,4 @@ _SELECT = "SELECT e.*, m.name AS model FROM trigger_events e JOIN models m ON m.
 
 
 def _event(row: Row) -> TriggerEvent:
-    return TriggerEvent(
-        row["id"],
-        row["model"],
-        row["trigger"],
-        row["key"],
-        row["what"],
-        EventStatus(row["status"]),
-        row["reason"],
-        row["job_id"],
-        from_us(row["seen_at"]),
-        from_us(row["recorded_at"]),
-    )
+    return from_row(TriggerEvent, row, job=row["job_id"])

@@ -8,11 +8,11 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.evaluation import GateOutcome, GateResult, MetricValue
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.records import Version, VersionStatus
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.aliases import aliases_of
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_json
+from pilothouse.store.values import from_json, from_row
 
 _SELECT = "SELECT v.*, m.name AS model FROM versions v JOIN models m ON m.id = v.model_id "
 
@@ -174,19 +174,9 @@ def _version(connection: Connection, row: Row) -> Version:
         "WHERE d.version_id = ? AND d.ended_at IS NULL ORDER BY t.name",
         (row["id"],),
     )
-    return Version(
-        id=row["id"],
-        model=row["model"],
-        number=row["number"],
-        run_id=row["run_id"],
-        status=VersionStatus(row["status"]),
-        model_digest=row["model_digest"],
-        model_bytes=row["model_bytes"],
-        schema_digest=row["schema_digest"],
-        profile_spec_digest=row["profile_spec_digest"],
-        reference_digest=row["reference_digest"],
-        predictions_digest=row["predictions_digest"],
-        created_at=from_us(row["created_at"]),
+    return from_row(
+        Version,
+        row,
         metrics=tuple(
             MetricValue(m["metric"], m["value"], m["low"], m["high"], m["rows"], m["slice"]) for m in metrics
         ),

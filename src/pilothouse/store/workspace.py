@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from pilothouse.domain.records import Automation, WorkspacePolicy
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
+from pilothouse.store.values import from_row
 
 
 def setting(connection: Connection, name: str) -> str | None:
@@ -26,13 +27,7 @@ def policy(connection: Connection) -> WorkspacePolicy:
     row = connection.execute("SELECT * FROM workspace_policies ORDER BY id DESC LIMIT 1").fetchone()
     if row is None:
         return WorkspacePolicy()
-    return WorkspacePolicy(
-        row["approvals"],
-        bool(row["four_eyes"]),
-        bool(row["allow_automatic"]),
-        row["set_by"],
-        from_us(row["recorded_at"]),
-    )
+    return from_row(WorkspacePolicy, row)
 
 
 def add_policy(
@@ -51,7 +46,7 @@ def automation(connection: Connection) -> Automation:
     row = connection.execute("SELECT * FROM automation_changes ORDER BY id DESC LIMIT 1").fetchone()
     if row is None:
         return Automation(paused=False)
-    return Automation(bool(row["paused"]), row["reason"], row["actor"], from_us(row["recorded_at"]))
+    return from_row(Automation, row)
 
 
 def add_automation_change(
