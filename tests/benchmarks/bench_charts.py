@@ -25,7 +25,7 @@ from pilothouse.domain.monitoring import MonitorView
 from pilothouse.presentation.charts import braille, plotting
 from pilothouse.presentation.charts.chart import Chart
 from pilothouse.presentation.charts.monitor_charts import monitor_charts, whole_span
-from pilothouse.presentation.charts.monitor_span import steady
+from pilothouse.presentation.charts.monitor_span import settled_span
 from pilothouse.presentation.pages.work_pages import feature_table
 from presentation.values import drift, performance, traffic
 
@@ -125,7 +125,7 @@ class Screen(App[None]):
         """One more window."""
         now = view(newest)
         if charts:
-            span = steady(whole_span(now)) if self.kind == "ours" else None
+            span = settled_span(whole_span(now)) if self.kind == "ours" else None
             for number, chart in enumerate(monitor_charts(now, "wind", span=span)[:4]):
                 self.query_one(f"#c{number}").put(chart)
         self.query_one(Grid).put(feature_table(now))

@@ -1,6 +1,6 @@
 """Zooming, moving and following along the time axis."""
 
-from pilothouse.presentation.charts.monitor_span import Axis, steady
+from pilothouse.presentation.charts.monitor_span import Axis, settled_span
 
 WHOLE = (0.0, 100.0)
 TIMES = [float(i) for i in range(0, 101, 10)]
@@ -50,9 +50,9 @@ def test_the_cursor_steps_from_window_to_window_and_takes_the_axis_with_it() -> 
 
 def test_an_axis_that_follows_stays_where_it_is_for_most_new_windows() -> None:
     hour = 3_600.0
-    spans = {steady((0.0, (200 + n) * hour)) for n in range(32)}
+    spans = {settled_span((0.0, (200 + n) * hour)) for n in range(32)}
     assert len(spans) <= 5
     for start, end in spans:
         assert start == 0.0
         assert (end - 200 * hour) < 48 * hour
-    assert steady((5.0, 5.0)) == (5.0, 5.0)
+    assert settled_span((5.0, 5.0)) == (5.0, 5.0)

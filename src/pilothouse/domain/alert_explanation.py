@@ -59,7 +59,7 @@ class AlertExplanation:
     fire: int = 0
     of: int = 0
     changed: str = ""
-    """What changed (inputs, truth, both, only volume or quality) as known now; empty where the explanation says so already."""
+    """What changed (inputs, outcomes, both, only volume or quality) as known now; empty where the explanation says so."""
     retraining: str = ""
     deployments: tuple[Deployment, ...] = ()
     """Those on the alert's target around its time, oldest first."""

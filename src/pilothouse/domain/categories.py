@@ -1,4 +1,4 @@
-"""How a category or a class is written, everywhere: so that training, serving and later outcomes speak of the same."""
+"""How a category or a class is written, everywhere: so that training, serving and later outcomes mean the same."""
 
 
 def category_text(value: object) -> str | None:

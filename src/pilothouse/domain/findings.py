@@ -146,7 +146,7 @@ class QualityFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerformanceFinding:
-    """The primary metric of a window, once truth is in, with its 95 % interval; None where it is not defined (too few rows, one
+    """The primary metric of a window by its outcomes, with its 95 % interval; None where it is not defined (too few rows, one
     class). ``labelled_share``: of the window's rows, those whose outcome is known."""
 
     metric: str

@@ -21,7 +21,7 @@ MOST_EXCESS = 9.0
 
 @dataclass(frozen=True, slots=True)
 class PerformanceLoss:
-    """The newest figure of a metric on one target against its reference; ``estimated`` where no truth is in yet."""
+    """The newest figure of a metric on one target against its reference; ``estimated`` where no outcome is in yet."""
 
     target: str
     metric: str

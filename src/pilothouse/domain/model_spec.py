@@ -40,7 +40,7 @@ NOT_WATCHED: dict[Task, tuple[str, ...]] = {"binary": (), "multiclass": ("auc", 
 """Metrics that telemetry cannot give: of several classes it carries the winning one's probability alone."""
 
 PRIMARY_METRIC: dict[Task, str] = {"binary": "auc", "multiclass": "accuracy", "regression": "mae"}
-"""The metric that health, charts and the comparison with what is live speak of, unless the file names another."""
+"""The metric that health, charts and the comparison with what is live use, unless the file names another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,5 +272,5 @@ class ModelSpec:
 
     @property
     def primary_metric(self) -> str:
-        """The metric that health and comparison speak of."""
+        """The metric that health and comparison use."""
         return self.monitoring.metric or PRIMARY_METRIC[self.task]

@@ -45,7 +45,7 @@ def get_spec(services: Services, actor: Actor, name: str) -> ModelSpec:
 
 
 def primary_metric(services: Services, actor: Actor, model: str) -> str:
-    """The metric that health and comparison speak of. Raises NotFoundError."""
+    """The metric that health and comparison use. Raises NotFoundError."""
     return get_spec(services, actor, model).primary_metric
 
 

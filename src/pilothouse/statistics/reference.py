@@ -32,7 +32,7 @@ class DatedRows:
     """Scored rows with the day of each: ``days`` int64[n] (days since 1970, for instance; only their order and
     equality matter).
 
-    ``numeric``, ``categorical`` and ``scores`` are as for ``profile.profile_rows``, ``labels`` and ``truth``
+    ``numeric``, ``categorical`` and ``scores`` are as for ``profile.profile_rows``, ``labels`` and ``outcomes``
     (predicted classes and outcomes) as for ``outcome_profile.profile_outcomes``; ``labels`` is empty for a
     regression.
     """

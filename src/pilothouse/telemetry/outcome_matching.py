@@ -65,7 +65,7 @@ class _Fold:
 
     scores: list[float] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
-    truth: list[object] = field(default_factory=list)
+    kept_outcomes: list[object] = field(default_factory=list)
     cut: dict[str, list[str]] = field(default_factory=dict)
     """Slice of each row, by feature."""
 
@@ -255,7 +255,7 @@ def _apply(
 ) -> None:
     """Match outcomes to the rows of one batch and note the rows to fold."""
     predictions, classes = batch.predictions, specification.classes
-    truth = read_outcomes(connection, batch.id, predictions.rows, bool(classes))
+    kept_outcomes = read_outcomes(connection, batch.id, predictions.rows, bool(classes))
     places = {int(offset): row for row, offset in enumerate(predictions.offsets)}
     codes = {name: code for code, name in enumerate(classes)}
     changed = 0
@@ -270,26 +270,26 @@ def _apply(
         elif known is None:
             expected = f"one of {', '.join(classes)}" if classes else "a number"
             tally.faults.append((RejectionReason.NOT_AN_OUTCOME, f"{text}: {value!r}; expected {expected}"))
-        elif _is_unknown(truth[row]):
-            truth[row] = known
+        elif _is_unknown(kept_outcomes[row]):
+            kept_outcomes[row] = known
             changed += 1
             day = floor_to(DAY_S, int(predictions.times[row]))
             fold = folds[batch.stream_id, day]
             joined.setdefault(day, []).append(row)
             fold.scores.append(float(predictions.scores[row]))
-            fold.truth.append(classes[int(known)] if classes else known)
+            fold.kept_outcomes.append(classes[int(known)] if classes else known)
             if classes:
                 fold.labels.append(predictions.labels[row])
-        elif truth[row] == known:
+        elif kept_outcomes[row] == known:
             tally.duplicates += 1
         else:
-            kept = classes[int(truth[row])] if classes else repr(float(truth[row]))
+            kept = classes[int(kept_outcomes[row])] if classes else repr(float(kept_outcomes[row]))
             other = classes[int(known)] if classes else repr(known)
             _conflict(connection, batch.id, offset, kept, other, tally, text, now_us)
     tally.joined += changed
     if changed:
         _cut(connection, batch, specification, joined, folds)
-        connection.execute("INSERT OR REPLACE INTO truths VALUES (?,?)", (batch.id, truth.tobytes()))
+        connection.execute("INSERT OR REPLACE INTO truths VALUES (?,?)", (batch.id, kept_outcomes.tobytes()))
         connection.execute(
             "UPDATE streams SET labelled = labelled + ? WHERE id=?", (changed, batch.stream_id)
         )
@@ -338,7 +338,9 @@ def _fold(
 ) -> None:
     for (stream_id, day), fold in folds.items():
         specification = specification_of(stream_id)
-        part = outcomes.profile_outcomes(specification, np.array(fold.scores), fold.labels, fold.truth)
+        part = outcomes.profile_outcomes(
+            specification, np.array(fold.scores), fold.labels, fold.kept_outcomes
+        )
         row = connection.execute(
             "SELECT data FROM outcome_days WHERE stream_id=? AND start=?", (stream_id, day)
         ).fetchone()
@@ -349,7 +351,12 @@ def _fold(
             (stream_id, day, part.rows, outcomes.encode(specification, part)),
         )
         sliced.fold(
-            connection, specification, stream_id, day, fold.cut, (fold.scores, fold.labels, fold.truth)
+            connection,
+            specification,
+            stream_id,
+            day,
+            fold.cut,
+            (fold.scores, fold.labels, fold.kept_outcomes),
         )
 
 
@@ -362,9 +369,11 @@ def read_outcomes(connection: Connection, batch_id: int, rows: int, classes: boo
     return np.full(rows, _UNKNOWN_CLASS if classes else np.nan, kind)
 
 
-def known_rows(truth: AnyOutcomes) -> Ints:
+def known_rows(kept_outcomes: AnyOutcomes) -> Ints:
     """Numbers of the rows whose outcome is known."""
-    return np.flatnonzero(truth != _UNKNOWN_CLASS if truth.dtype.kind == "u" else ~np.isnan(truth))
+    return np.flatnonzero(
+        kept_outcomes != _UNKNOWN_CLASS if kept_outcomes.dtype.kind == "u" else ~np.isnan(kept_outcomes)
+    )
 
 
 def _is_unknown(value: Any) -> bool:

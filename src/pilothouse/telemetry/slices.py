@@ -63,12 +63,12 @@ def fold(
     rows: tuple[list[float], list[str], list[object]],
 ) -> None:
     """Add a day's rows (scores, labels, outcomes) to the profiles of their slices."""
-    scores, labels, truth = rows
+    scores, labels, kept_outcomes = rows
     for feature, texts in cut.items():
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         groups = np.array([places[text] for text in texts], np.int64)
         parts = outcome_profile.profile_outcome_groups(
-            specification, np.array(scores), labels, truth, groups, len(places)
+            specification, np.array(scores), labels, kept_outcomes, groups, len(places)
         )
         _add(connection, specification, (stream_id, feature, day), dict(zip(places, parts, strict=True)))
 

@@ -232,12 +232,14 @@ class TelemetryStore:
                         opened = segment
                         whole, all_features = read_segment(connection, segment)
                     predictions = whole.part(first, count)
-                    truth = outcome_matching.read_outcomes(connection, batch_id, count, bool(classes))
-                    known = outcome_matching.known_rows(truth)
+                    kept_outcomes = outcome_matching.read_outcomes(connection, batch_id, count, bool(classes))
+                    known = outcome_matching.known_rows(kept_outcomes)
                     inside = (predictions.times[known] >= since_us) & (predictions.times[known] < until_us)
                     places = known[inside]
                     if places.size:
-                        values = [classes[truth[i]] if classes else float(truth[i]) for i in places]
+                        values = [
+                            classes[kept_outcomes[i]] if classes else float(kept_outcomes[i]) for i in places
+                        ]
                         yield stream, predictions, all_features.part(first, count), places, values
 
 

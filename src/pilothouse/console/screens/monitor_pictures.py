@@ -20,7 +20,7 @@ from pilothouse.presentation.charts.monitor_charts import (
     whole_span,
 )
 from pilothouse.presentation.charts.monitor_lines import facts_line, legend_line
-from pilothouse.presentation.charts.monitor_span import Axis, steady
+from pilothouse.presentation.charts.monitor_span import Axis, settled_span
 from pilothouse.presentation.pages.work_pages import feature_table
 
 _TOGETHER = 4
@@ -65,7 +65,7 @@ class MonitorPictures:
         """Put the pictures; those that are equal are not drawn again."""
         span = axis.span(whole_span(view))
         if axis.following:
-            span = steady(span)
+            span = settled_span(span)
         self.facts.put(*facts_line(view, axis, span))
         charts = self._made_of(data, view, feature, span)
         self.times = times_of(charts)

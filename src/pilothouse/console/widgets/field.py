@@ -8,7 +8,7 @@ LONGEST = 4_000
 
 
 class TextField(Input):
-    """An input with safe text in it and a steady cursor."""
+    """An input with safe text in it and a cursor that does not blink."""
 
     def __init__(
         self, value: str = "", *, hint: str = "", name: str | None = None, **options: object

@@ -1,6 +1,6 @@
 """When a schedule fires: its nominal times in UTC, from cron in a time zone, from an interval, or once.
 
-Clocks that are moved. Cron speaks of the time on the wall, so:
+Clocks that are moved. Cron means the time on the wall, so:
 
 - a time that the clocks skip fires where it would have been had they not been moved (02:30 of a night without an hour from
   two to three: at 03:30 summer time, the same moment); where that moment is due anyway, it is due once;

@@ -1,4 +1,4 @@
-"""Targets and the tokens with which their serving processes speak to the hub."""
+"""Targets and the tokens with which their serving processes authenticate to the hub."""
 
 import hashlib
 import secrets
@@ -38,7 +38,7 @@ def issue_token(services: Services, actor: Actor, target: str) -> str:
 
 
 def check_token(services: Services, token: str) -> str | None:
-    """The target that a token speaks for, or None for one that is unknown or void."""
+    """The target that a token is for, or None for one that is unknown or void."""
     with services.registry.read() as connection:
         return targets.target_of_token(connection, _digest(token))
 

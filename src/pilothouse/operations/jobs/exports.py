@@ -13,7 +13,7 @@ from pilothouse.telemetry.columns import Features, Ints
 from pilothouse.telemetry.retention import deleted_before_us
 from pilothouse.telemetry.stored_rows import sampled_rows
 
-EVENT_TIME, TRUTH = "event_time", "truth"
+EVENT_TIME, OUTCOME = "event_time", "truth"
 _FAR = 1 << 62
 
 
@@ -43,11 +43,11 @@ def labelled_rows(
             "begin after that"
         )
     parts = []
-    for _, predictions, features, places, truth in services.telemetry.labelled_batches(
+    for _, predictions, features, places, kept_outcomes in services.telemetry.labelled_batches(
         model, target, since_us, until_us
     ):
         columns = _columns(features, places)
-        columns[TRUTH] = pa.array(truth)
+        columns[OUTCOME] = pa.array(kept_outcomes)
         columns[EVENT_TIME] = pa.array(predictions.times[places], pa.timestamp("us", tz="UTC"))
         parts.append(pa.table(columns))
     if not parts:

@@ -1,7 +1,7 @@
 """A sound copy of a live workspace in one tar, and a workspace from such a copy.
 
 What is copied, in an order that makes the copy whole without stopping anybody: telemetry, then the registry, then
-artifacts and model files. Telemetry never speaks of a version that the registry does not have; every artifact that the
+artifacts and model files. Telemetry never names a version that the registry does not have; every artifact that the
 registry names was stored before its row and is never removed. The last entry, ``manifest.json``, lists every file with
 its digest: a copy without it is not complete. Not in it: the data that model files point to outside ``models``, the
 folders of jobs (a run's files are artifacts), the spools of serving processes.

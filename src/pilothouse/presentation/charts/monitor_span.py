@@ -11,7 +11,7 @@ _STEPS = 32
 """An axis that follows moves on by a thirty-second of its length at least."""
 
 
-def steady(span: Point) -> Point:
+def settled_span(span: Point) -> Point:
     """A little more than ``span``, on edges that stay where they are while windows are added: an axis that moved on with
     each of them would have every chart painted anew, and this one has a column painted at its end."""
     start, end = span

@@ -66,7 +66,7 @@ def profile_outcomes(
     outcomes: Sequence[object] | AnyArray,
 ) -> OutcomeProfile:
     """Outcome profile of rows: ``scores`` float64[n], ``labels`` the predicted classes (empty for a regression),
-    ``truth`` the true classes as text or number (1, 1.0 and "1" are one class) or the true values. A row whose score
+    ``outcomes`` the true classes as text or number (1, 1.0 and "1" are one class) or the true values. A row whose score
     is not finite, or whose class or value is missing or unknown, counts as unusable. Raises InvalidInputError where
     the lengths differ."""
     return profile_outcome_groups(

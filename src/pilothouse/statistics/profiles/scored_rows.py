@@ -14,8 +14,8 @@ from pilothouse.statistics.profiles.classes import class_codes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredRows:
-    """Predictions and outcomes of n rows. ``truth`` and ``labels`` are codes among ``classes`` (int64[n]; a binary
-    task's positive class is 1); for a regression ``truth`` is float64[n] and ``labels`` is empty. ``scores``
+    """Predictions and outcomes of n rows. ``outcomes`` and ``labels`` are codes among ``classes`` (int64[n]; a binary
+    task's positive class is 1); for a regression ``outcomes`` is float64[n] and ``labels`` is empty. ``scores``
     float64[n] are as in a prediction batch; ``probabilities`` is float64[n, classes] or None."""
 
     task: Task
@@ -39,7 +39,7 @@ def scored_rows(
     classes: Sequence[str],
     probabilities: Floats | None = None,
 ) -> ScoredRows:
-    """Rows checked and coded. ``truth`` and ``labels`` are classes as text or number, or values (then ``labels`` is
+    """Rows checked and coded. ``outcomes`` and ``labels`` are classes as text or number, or values (then ``labels`` is
     unused); ``scores`` float64[n]. Without ``classes`` those that occur are taken. A true class of a multiclass task
     that the model does not know becomes one more class, with probability 0. Raises InvalidInputError where lengths or
     shapes differ, a score, outcome or probability is missing or not finite, or a binary outcome is neither class."""
