@@ -150,7 +150,7 @@ def test_wrong_rows_are_refused_in_a_line():
         compute_metrics(scored_rows("binary", [0, 1], scores, [0, 1], ("0", "1")))
     with pytest.raises(InvalidInputError, match="row 1 has outcome 2"):
         compute_metrics(scored_rows("binary", [0, 2], np.zeros(2), [0, 1], ("0", "1")))
-    with pytest.raises(InvalidInputError, match="1 truths, 2 scores"):
+    with pytest.raises(InvalidInputError, match="1 outcomes, 2 scores"):
         compute_metrics(scored_rows("regression", [0], np.zeros(2), [], ()))
     with pytest.raises(InvalidInputError, match="not defined for a regression"):
         measure("auc", scored_rows("regression", [0], np.zeros(1), [], ()))

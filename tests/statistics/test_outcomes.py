@@ -143,7 +143,7 @@ def test_unknown_classes_and_odd_scores_are_set_aside_and_counted():
     regression = build_specification("regression", {}, {}, np.arange(9.0), ())
     found = profile_outcomes(regression, np.array([1.0, 2.0, 1e300]), [], ["1.5", "late", 3.0])
     assert (found.rows, found.unusable) == (2, 1)
-    with pytest.raises(InvalidInputError, match="2 truths"):
+    with pytest.raises(InvalidInputError, match="2 outcomes"):
         profile_outcomes(specification, np.zeros(3), ["0"] * 3, [0, 1])
 
 

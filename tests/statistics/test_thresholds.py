@@ -128,7 +128,7 @@ def test_the_same_shift_is_drift_in_a_stationary_column_and_weather_in_an_overdi
     whole = merge_all(specification, daily)
     week = merge_all(
         specification,
-        profiles(specification, changed(8, settled_span=lambda v: v + 1.0, weather=lambda v: v + 1.0)),
+        profiles(specification, changed(8, steady=lambda v: v + 1.0, weather=lambda v: v + 1.0)),
     )
     found = {j.feature: j for j in judge(specification, calibration_, whole, week)}
     assert found["steady"].significant
@@ -142,7 +142,7 @@ def test_ignored_and_empty_columns_are_shown_and_never_significant(reference):
     nothing = np.full(A_DAY, np.nan)
     week = merge_all(
         specification,
-        profiles(specification, changed(7, settled_span=lambda v: v + 5.0, weather=lambda v: nothing)),
+        profiles(specification, changed(7, steady=lambda v: v + 5.0, weather=lambda v: nothing)),
     )
     found = {j.feature: j for j in judge(specification, calibration_, whole, week, ignore=("steady",))}
     assert found["steady"].value > found["steady"].threshold
@@ -156,7 +156,7 @@ def test_ignored_and_empty_columns_are_shown_and_never_significant(reference):
 def test_an_empty_column_changes_no_verdict_on_the_others(reference):
     specification, daily, calibration_ = reference
     whole = merge_all(specification, daily)
-    week = changed(7, settled_span=lambda v: v + 0.6)
+    week = changed(7, steady=lambda v: v + 0.6)
     emptied = [({**n, "weather": np.full(A_DAY, np.nan)}, t, s) for n, t, s in week]
     full, without = (
         judge(specification, calibration_, whole, merge_all(specification, profiles(specification, days)))
@@ -170,7 +170,7 @@ def test_an_empty_column_changes_no_verdict_on_the_others(reference):
 def test_a_verdict_carries_its_grounds(reference):
     specification, daily, calibration_ = reference
     whole = merge_all(specification, daily)
-    week = merge_all(specification, profiles(specification, changed(7, settled_span=lambda v: v + 0.6)))
+    week = merge_all(specification, profiles(specification, changed(7, steady=lambda v: v + 0.6)))
     found = judge(specification, calibration_, whole, week)
     for j in found:
         assert j.threshold == pytest.approx(max(j.grounds.effect, j.grounds.calibrated))
@@ -324,7 +324,7 @@ def test_what_is_too_weak_for_one_window_is_found_in_three_together(reference):
     def more_missing(values: np.ndarray) -> np.ndarray:
         return np.where(np.arange(len(values)) % 28 == 0, np.nan, values)
 
-    moved = [few(s, settled_span=lambda v: v + 0.3) for s in (21, 22, 23)]
+    moved = [few(s, steady=lambda v: v + 0.3) for s in (21, 22, 23)]
     broken = [changed(s, sparse=more_missing) for s in (21, 22, 23)]
     drift, alone = (three_weeks(reference, weeks)[0] for weeks in (moved, [few(24), few(25), moved[-1]]))
     quality, unbroken = (
@@ -344,7 +344,7 @@ def test_what_is_too_weak_for_one_window_is_found_in_three_together(reference):
 
 def test_one_loud_window_is_not_significant_again_in_those_after_it(reference):
     nothing = np.full(A_DAY, np.nan)
-    loud = few(31, settled_span=lambda v: v + 3.0, sparse=lambda v: nothing)
+    loud = few(31, steady=lambda v: v + 3.0, sparse=lambda v: nothing)
     calm = next(
         week
         for week in (few(s) for s in range(32, 60))
