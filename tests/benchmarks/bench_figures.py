@@ -1,6 +1,5 @@
 """What the figures cost: metrics with intervals, the paired bootstrap, profiles, a look at the health of a fleet."""
 
-import flight_batches as flights
 import numpy as np
 from bench import median_s, show
 
@@ -8,6 +7,7 @@ from pilothouse.statistics.performance.comparison import paired_bootstrap
 from pilothouse.statistics.performance.metrics import compute_metrics
 from pilothouse.statistics.profiles.profile import profile_rows
 from pilothouse.statistics.profiles.scored_rows import ScoredRows, scored_rows
+from support import flight_batches as flights
 
 
 def run() -> None:

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import flight_batches as flights
 import numpy as np
 from bench import show
 
 from pilothouse.domain.time_units import DAY_US
 from pilothouse.domain.wire import PackedTimings, PredictionBatch, code_texts
 from pilothouse.telemetry import TelemetryStore, VersionFacts
+from support import flight_batches as flights
 
 DUCKDB = Path(__file__).resolve().parents[2] / ".peers" / "duckdb" / "bin" / "python"
 BATCH = 10_000

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import flight_batches as flights
 import msgspec
 import numpy as np
 import pandas as pd
@@ -24,6 +23,7 @@ from pilothouse.domain.wire import Outcome, PredictionBatch, code_texts, pack_ti
 from pilothouse.sqlite import driver
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.telemetry import TelemetryStore, VersionFacts
+from support import flight_batches as flights
 
 ROWS = 20_000
 REPEATS = 5

@@ -3,12 +3,13 @@
 import dataclasses
 import functools
 import json
+import operator
 import types
 import typing
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.time_units import from_us
@@ -21,15 +22,47 @@ _Convert = Callable[[Any], Any]
 def from_row(kind: type[Record], row: Row, **given: Any) -> Record:
     """Record of a row: each field from the column of its name, converted by the field's type; ``given``: the other fields."""
     described: type = kind
-    columns = _columns(described, frozenset(given))
-    return kind(**{name: convert(row[name]) if convert else row[name] for name, convert in columns}, **given)
+    plan = _plan(described, tuple(given))
+    values = list(plan.columns(row))
+    for place, convert in plan.conversions:
+        values[place] = convert(values[place])
+    for place, name in plan.given:
+        values.insert(place, given[name])
+    return kind(**dict(zip(plan.names, values, strict=True))) if plan.by_keyword else kind(*values)
+
+
+class _Plan(NamedTuple):
+    """How rows become records of one type, worked out once: lists show thousands of rows."""
+
+    columns: Callable[[Row], tuple[Any, ...]]
+    conversions: tuple[tuple[int, _Convert], ...]
+    """Places among the columns of values that are stored in another form."""
+    given: tuple[tuple[int, str], ...]
+    """Places among the fields of those that no column holds, in their order."""
+    names: tuple[str, ...]
+    by_keyword: bool
 
 
 @functools.cache
-def _columns(kind: type, given: frozenset[str]) -> tuple[tuple[str, _Convert | None], ...]:
+def _plan(kind: type, given: tuple[str, ...]) -> _Plan:
     hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind) if field.name not in given]
-    return tuple((name, _converter(hints[name])) for name in names)
+    fields = dataclasses.fields(kind)
+    names = tuple(field.name for field in fields)
+    columns = tuple(name for name in names if name not in given)
+    found = [(place, _converter(hints[name])) for place, name in enumerate(columns)]
+    return _Plan(
+        _columns(columns),
+        tuple((place, convert) for place, convert in found if convert is not None),
+        tuple((place, name) for place, name in enumerate(names) if name in given),
+        names,
+        any(field.kw_only for field in fields),
+    )
+
+
+def _columns(names: tuple[str, ...]) -> Callable[[Row], tuple[Any, ...]]:
+    if len(names) == 1:
+        return lambda row: (row[names[0]],)
+    return operator.itemgetter(*names)
 
 
 def _converter(hint: Any) -> _Convert | None:
