@@ -23,7 +23,7 @@ _HUB = textwrap.dedent("""
     from pilothouse.composition import open_workspace
     from pilothouse.daemon.hub import hub_app
     from pilothouse.daemon.hub_server import HubServer
-    from pilothouse.operations.processes import Pulse
+    from pilothouse.operations.fleet.processes import Pulse
     from pilothouse.system.processes import own_name
     services = open_workspace(Path(sys.argv[1]))
     server = HubServer(hub_app(services, Pulse(services, own_name())), Path(sys.argv[2]))
