@@ -1,4 +1,4 @@
-"""The one point of authorisation, default deny, and the frame of every change: permission, transaction, audit row."""
+"""Authorisation, in this module alone and denying by default; the transaction of a change with its audit rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ LONGEST_TEXT = 4_000
 
 
 def grants_in_force(connection: Connection, name: str) -> tuple[Grant, ...]:
-    """What a name holds now: its grants, or viewer where it has none and reading is open."""
+    """Grants of a name now; the role viewer where it has none and reading is open."""
     if name == DAEMON.name:
         return DAEMON.grants
     grants = access.grants_of(connection, name)
@@ -32,7 +32,7 @@ def grants_in_force(connection: Connection, name: str) -> tuple[Grant, ...]:
 def check(connection: Connection, actor: Actor, permission: Permission, model: str = "") -> None:
     """Raise NotAllowedError unless the actor holds the permission now, for ``model`` or for all.
 
-    Asked of the registry, not of ``actor.grants``: a role that was revoked is gone for sessions that are open.
+    The registry decides, not ``actor.grants``: a revoked role is gone for open sessions too.
     """
     if not Actor(actor.name, grants_in_force(connection, actor.name)).allows(permission, model):
         raise NotAllowedError(_refusal(actor, permission, model))
@@ -48,7 +48,7 @@ def authorise(
 
 @contextmanager
 def reading(services: Services, actor: Actor) -> Iterator[Connection]:
-    """One consistent state to read, for somebody who may. Raises NotAllowedError."""
+    """A read transaction on the registry for an actor who may read. Raises NotAllowedError."""
     with services.registry.read() as connection:
         check(connection, actor, Permission.READ)
         yield connection
@@ -56,7 +56,7 @@ def reading(services: Services, actor: Actor) -> Iterator[Connection]:
 
 @dataclass
 class Change:
-    """A change under way. ``at`` is its one recorded time; ``record`` writes its audit row."""
+    """Change in its transaction. ``at`` is the recorded time of everything in it; ``record`` writes an audit row."""
 
     connection: Connection
     actor: Actor
@@ -65,9 +65,9 @@ class Change:
 
     def record(self, action: str, subject: str, detail: dict[str, Any] | None = None) -> None:
         """Add an audit row in this transaction. ``detail`` is plain JSON data, with old values where there were any."""
-        words = dict(detail or {})
+        detail = dict(detail or {})
         if self.actor.identity:
-            words["identity"] = self.actor.identity
+            detail["identity"] = self.actor.identity
         self.recorded.append(
             audit.append(
                 self.connection,
@@ -75,16 +75,16 @@ class Change:
                 actor=self.actor.name,
                 action=action,
                 subject=subject,
-                detail=words,
+                detail=detail,
             )
         )
 
 
 @contextmanager
 def changing(services: Services, actor: Actor, permission: Permission, model: str = "") -> Iterator[Change]:
-    """One transaction in which a permitted change and its audit rows are made; nothing of it stays on an error.
+    """A transaction for a permitted change and its audit rows, rolled back on an error.
 
-    Raises NotAllowedError. A change without an audit row is a mistake in the program and is rolled back.
+    Raises NotAllowedError. A change without an audit row is a fault of the program and is rolled back too.
     """
     if services.read_only and permission is not Permission.READ:
         raise NotAllowedError(f"this console is read-only: {permission} is refused, whatever the role")
@@ -97,30 +97,30 @@ def changing(services: Services, actor: Actor, permission: Permission, model: st
             raise RuntimeError(f"{actor.name} changed the registry ({permission}) without an audit row")
 
 
-def reason_given(text: str, what: str) -> str:
-    """The reason without outer blanks. Raises InvalidInputError where there is none, or it is not text to keep."""
-    words = clean_text(text, what)
-    if not words:
-        raise InvalidInputError(f"{what} needs a reason: say why in a few words")
-    return words
+def reason_given(text: str, subject: str) -> str:
+    """The reason without outer blanks. Raises InvalidInputError where it is empty, too long or not Unicode."""
+    reason = clean_text(text, subject)
+    if not reason:
+        raise InvalidInputError(f"{subject} needs a reason: say why in a few words")
+    return reason
 
 
-def clean_text(text: str, what: str) -> str:
-    """Text as it is kept: any characters, shown escaped later. Raises InvalidInputError (too long, not Unicode)."""
-    words = text.strip()
-    if len(words) > LONGEST_TEXT:
+def clean_text(text: str, subject: str) -> str:
+    """Text as it is stored, without outer blanks; screens escape it. Raises InvalidInputError (too long, not Unicode)."""
+    text = text.strip()
+    if len(text) > LONGEST_TEXT:
         raise InvalidInputError(
-            f"{what}: the text has {len(words)} characters; expected {LONGEST_TEXT} at most"
+            f"{subject}: the text has {len(text)} characters; expected {LONGEST_TEXT} at most"
         )
     try:
-        words.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError:
-        raise InvalidInputError(f"{what}: the text is not valid Unicode; type it again") from None
-    return words
+        raise InvalidInputError(f"{subject}: the text is not valid Unicode; type it again") from None
+    return text
 
 
 def _refusal(actor: Actor, permission: Permission, model: str) -> str:
-    able = [str(role) for role in Role if role is not Role.DAEMON and permission in PERMISSIONS[role]]
-    what = f"{permission} of {model}" if model else str(permission)
-    needed = f"it needs the role {' or '.join(able)}" if able else "only the daemon does that"
-    return f"{actor.name} may not {what}: {needed}" + ("; an admin can grant it" if able else "")
+    roles = [str(role) for role in Role if role is not Role.DAEMON and permission in PERMISSIONS[role]]
+    action = f"{permission} of {model}" if model else str(permission)
+    needed = f"it needs the role {' or '.join(roles)}" if roles else "only the daemon does that"
+    return f"{actor.name} may not {action}: {needed}" + ("; an admin can grant it" if roles else "")

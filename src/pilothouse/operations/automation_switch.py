@@ -1,4 +1,4 @@
-"""Pausing and resuming everything that runs by itself."""
+"""Pausing and resuming of automation."""
 
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.records import Automation
@@ -9,9 +9,8 @@ from pilothouse.store import workspace
 
 
 def pause(services: Services, actor: Actor, reason: str) -> Automation:
-    """Stop schedules, retraining by alerts and automatic deployment. Raises ConflictError where they are paused."""
-    words = reason_given(reason, "pausing automation")
-    return _switch(services, actor, paused=True, reason=words)
+    """Stop schedules, retraining by alerts and automatic deployment. Raises ConflictError where automation is paused."""
+    return _switch(services, actor, paused=True, reason=reason_given(reason, "pausing automation"))
 
 
 def resume(services: Services, actor: Actor, reason: str = "") -> Automation:
@@ -20,7 +19,7 @@ def resume(services: Services, actor: Actor, reason: str = "") -> Automation:
 
 
 def status(services: Services, actor: Actor) -> Automation:
-    """Whether automation is paused, by whom, since when and why."""
+    """State of automation: paused or not, by whom, since when and why."""
     with reading(services, actor) as connection:
         return workspace.automation(connection)
 

@@ -1,4 +1,4 @@
-"""Reading models, versions and runs, and holding two versions side by side."""
+"""Models, versions and runs as they are recorded, and two versions side by side."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from pilothouse.store import models, requests, runs, versions
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """One line of two versions side by side; ``a`` and ``b`` are empty where a version does not have it."""
+    """One fact of two versions; ``a`` or ``b`` is empty where that version lacks it."""
 
     group: str
     name: str
@@ -27,7 +27,7 @@ class ComparisonRow:
 
 
 def list_models(services: Services, actor: Actor) -> list[Model]:
-    """Every model by name."""
+    """All models by name."""
     with reading(services, actor) as connection:
         return models.listed(connection)
 
@@ -39,13 +39,13 @@ def get_model(services: Services, actor: Actor, name: str) -> Model:
 
 
 def get_spec(services: Services, actor: Actor, name: str) -> ModelSpec:
-    """What the model file in force says. Raises NotFoundError."""
+    """Specification in force of a model. Raises NotFoundError."""
     with reading(services, actor) as connection:
         return spec_of_model(connection, name)
 
 
 def primary_metric(services: Services, actor: Actor, model: str) -> str:
-    """The metric that health and comparison use. Raises NotFoundError."""
+    """Metric that health and comparison use. Raises NotFoundError."""
     return get_spec(services, actor, model).primary_metric
 
 
@@ -57,7 +57,7 @@ def list_versions(services: Services, actor: Actor, model: str) -> list[Version]
 
 
 def get_version(services: Services, actor: Actor, reference: str) -> Version:
-    """The version that a reference names: by number, by alias, or the newest.
+    """Version that a reference names by number or alias, or the newest.
 
     Raises InvalidInputError (not a reference) or NotFoundError.
     """
@@ -66,41 +66,36 @@ def get_version(services: Services, actor: Actor, reference: str) -> Version:
 
 
 def get_run(services: Services, actor: Actor, reference: str) -> Run:
-    """The training that made a version. Raises InvalidInputError or NotFoundError."""
+    """Run that made a version. Raises InvalidInputError or NotFoundError."""
     with reading(services, actor) as connection:
         return require_run(connection, require_version(connection, reference))
 
 
 def compare_versions(services: Services, actor: Actor, first: str, second: str) -> tuple[ComparisonRow, ...]:
-    """Metrics, gates, parameters, data, code, environment and artifacts of two versions, line by line.
+    """Metrics, gates, parameters, data, code, environment and artifacts of two versions, one row a fact.
 
     Raises InvalidInputError or NotFoundError.
     """
     with reading(services, actor) as connection:
-        sides = [_facts(connection, require_version(connection, reference)) for reference in (first, second)]
-    keys = dict.fromkeys([*sides[0], *sides[1]])
+        a, b = (_facts(connection, require_version(connection, reference)) for reference in (first, second))
+    keys = dict.fromkeys([*a, *b])
     order = list(dict.fromkeys(group for group, _ in keys))
-    rows = [
-        ComparisonRow(
-            *key, sides[0].get(key, ""), sides[1].get(key, ""), sides[0].get(key) != sides[1].get(key)
-        )
-        for key in keys
-    ]
+    rows = [ComparisonRow(*key, a.get(key, ""), b.get(key, ""), a.get(key) != b.get(key)) for key in keys]
     return tuple(sorted(rows, key=lambda row: order.index(row.group)))
 
 
 def require_model(connection: Connection, name: str) -> Model:
-    """The model, in the caller's transaction. Raises NotFoundError."""
-    found = models.find(connection, name)
-    if found is None:
+    """Model of that name, in the caller's transaction. Raises NotFoundError."""
+    model = models.find(connection, name)
+    if model is None:
         raise NotFoundError(
             f"there is no model {name!r}: list them with pilothouse models, add one with pilothouse apply"
         )
-    return found
+    return model
 
 
 def spec_of_model(connection: Connection, name: str) -> ModelSpec:
-    """What the model file in force says, in the caller's transaction. Raises NotFoundError."""
+    """Specification in force of a model, in the caller's transaction. Raises NotFoundError."""
     require_model(connection, name)
     stored = models.spec_in_force(connection, name)
     assert stored is not None
@@ -108,11 +103,11 @@ def spec_of_model(connection: Connection, name: str) -> ModelSpec:
 
 
 def require_version(connection: Connection, reference: str) -> Version:
-    """The version, in the caller's transaction. Raises InvalidInputError or NotFoundError."""
+    """Version that a reference names, in the caller's transaction. Raises InvalidInputError or NotFoundError."""
     parsed = parse_reference(reference)
-    found = versions.find(connection, parsed)
-    if found is not None:
-        return found
+    version = versions.find(connection, parsed)
+    if version is not None:
+        return version
     require_model(connection, parsed.model)
     if parsed.alias is not None:
         raise NotFoundError(
@@ -128,18 +123,18 @@ def require_version(connection: Connection, reference: str) -> Version:
 
 
 def require_request(connection: Connection, request_id: int) -> PromotionRequest:
-    """A promotion request that exists. Raises NotFoundError."""
-    found = requests.find(connection, request_id)
-    if found is None:
+    """Promotion request of that number, in the caller's transaction. Raises NotFoundError."""
+    request = requests.find(connection, request_id)
+    if request is None:
         raise NotFoundError(f"there is no request {request_id}: list them with pilothouse requests")
-    return found
+    return request
 
 
 def require_run(connection: Connection, version: Version) -> Run:
-    """The training that made a version, in the caller's transaction."""
-    found = runs.find(connection, version.run_id)
-    assert found is not None, f"the run of {version_uri(version.model, version.number)} is gone"
-    return found
+    """Run that made a version, in the caller's transaction."""
+    run = runs.find(connection, version.run_id)
+    assert run is not None, f"the run of {version_uri(version.model, version.number)} is gone"
+    return run
 
 
 def _facts(connection: Connection, version: Version) -> dict[tuple[str, str], str]:
@@ -151,8 +146,8 @@ def _facts(connection: Connection, version: Version) -> dict[tuple[str, str], st
         ("version", "created"): version.created_at.isoformat(),
     }
     for metric in version.metrics:
-        where = f"{metric.metric} {metric.slice}".strip()
-        facts["slices" if metric.slice else "metrics", where] = (
+        name = f"{metric.metric} {metric.slice}".strip()
+        facts["slices" if metric.slice else "metrics", name] = (
             f"{metric.value:.4f} [{metric.low:.3f} {metric.high:.3f}] of {metric.rows:,}"
         )
     facts.update({("gates", gate.gate): f"{gate.outcome}: {gate.reason}" for gate in version.gates})
@@ -190,10 +185,10 @@ def _column(kind: str, missing: int, distinct: int, mean: float | None) -> str:
 
 
 def _flat(group: str, values: dict[str, Any], prefix: str = "") -> dict[tuple[str, str], str]:
-    found: dict[tuple[str, str], str] = {}
+    facts: dict[tuple[str, str], str] = {}
     for name, value in sorted(values.items()):
         if isinstance(value, dict):
-            found.update(_flat(group, value, f"{prefix}{name}."))
+            facts.update(_flat(group, value, f"{prefix}{name}."))
         else:
-            found[group, prefix + name] = str(value)
-    return found
+            facts[group, prefix + name] = str(value)
+    return facts

@@ -1,4 +1,4 @@
-"""Long lists as windows: filter, order and place in SQL. What a window is, ``domain/listing.py`` says."""
+"""Pages of long lists: filter, order and position in SQL; ``domain/listing.py`` defines a page."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -25,23 +25,23 @@ def versions_page(services: Services, actor: Actor, query: Query) -> Page[Versio
 
 
 def deployments_page(services: Services, actor: Actor, query: Query) -> Page[Deployment]:
-    """Every deployment that there was, newest first unless sorted. Raises InvalidInputError (no such column)."""
+    """Deployments, live or ended, newest first unless sorted. Raises InvalidInputError (no such column)."""
     return _page(services, actor, listing.DEPLOYMENTS, query, deployments.of_numbers)
 
 
 def audit_page(services: Services, actor: Actor, query: Query) -> Page[AuditEntry]:
-    """The audit log, newest first unless sorted. Raises InvalidInputError (no such column)."""
+    """Entries of the audit log, newest first unless sorted. Raises InvalidInputError (no such column)."""
     return _page(services, actor, listing.AUDIT, query, audit.of_numbers)
 
 
 def _page(
     services: Services,
     actor: Actor,
-    of: listing.Listing,
+    source: listing.Listing,
     query: Query,
     read: Callable[[Connection, tuple[int, ...]], dict[int, T]],
 ) -> Page[T]:
     with reading(services, actor) as connection:
-        found = listing.window(connection, of, query)
-        rows = listing.in_order(found.rows, read(connection, found.rows)) if found.rows else ()
-    return Page(rows, found.first, found.total)
+        window = listing.window(connection, source, query)
+        rows = listing.in_order(window.rows, read(connection, window.rows)) if window.rows else ()
+    return Page(rows, window.first, window.total)

@@ -1,4 +1,4 @@
-"""What every operation works with: the stores of one workspace, and the clocks."""
+"""Stores and clocks of one workspace, which every operation works with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def wall_clock() -> datetime:
-    """Now, aware, in UTC."""
+    """The time of the machine, aware, in UTC."""
     return datetime.now(UTC)
 
 
@@ -30,22 +30,22 @@ class Services:
     now: Callable[[], datetime]
     open_telemetry: "Callable[[], TelemetryStore]"
     at: datetime | None = None
-    """Event time at which everything is looked at (see ``time_machine``); None for the present."""
+    """Event time at which the workspace is shown (see ``time_machine``); None for the present."""
     read_only: bool = False
-    """Every change is refused, whoever asks: for a console that was opened to look only."""
+    """Every change is refused, whatever the role: for a console that was opened read-only."""
 
     @property
     def write_guard(self) -> WriteGuard:
-        """Whether anything may be written now."""
+        """The guard that says whether the workspace may be written now."""
         return WriteGuard(self.paths.read_only)
 
     @cached_property
     def telemetry(self) -> "TelemetryStore":
-        """Predictions and profiles; opened when first asked for."""
+        """The telemetry store, opened at the first access."""
         return self.open_telemetry()
 
     def event_clock(self, target: str, model: str | None = None) -> datetime | None:
-        """The newest event of a model on a target (of any model where none is named), or None where none has arrived."""
+        """Time of the newest event of a model on a target, or of any model where it is None; None before the first event."""
         if "telemetry" not in self.__dict__ and not self.paths.telemetry.exists():
             return None
         return self.telemetry.clock(target, model)
