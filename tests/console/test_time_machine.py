@@ -148,19 +148,19 @@ def test_steps_go_from_event_to_event(example_services, pat) -> None:
     found = time_machine.step(example_services, pat, example.NOW, -1)
     assert found is not None
     assert found.at == example.NOW - 2 * DAY
-    assert found.words == "alert 4: p95 31 ms on washington, 5.3 times its baseline"
+    assert found.text == "alert 4: p95 31 ms on washington, 5.3 times its baseline"
     asked = time_machine.step(example_services, pat, found.at, -1)
     assert asked is not None
-    assert asked.words == "sam asks for flight-delay/3 (request 3)"
+    assert asked.text == "sam asks for flight-delay/3 (request 3)"
     before = time_machine.step(example_services, pat, asked.at, -1)
     assert before is not None
     assert before.at == example.NOW - 4 * DAY
-    assert before.words == "alert 1: auc 0.604 on jfk, reference 0.713"
+    assert before.text == "alert 1: auc 0.604 on jfk, reference 0.713"
     assert time_machine.step(example_services, pat, before.at, 1) == asked
     first = time_machine.step(example_services, pat, before.at, -1)
     assert first is not None
     assert first.at == example.NOW - 5 * DAY
-    assert first.words.startswith("alert 2: wind drifts on ewr: psi 0.31 of 0.12; alert 3:")
+    assert first.text.startswith("alert 2: wind drifts on ewr: psi 0.31 of 0.12; alert 3:")
     assert time_machine.step(example_services, pat, example.NOW + 400 * DAY, 1) is None
 
 

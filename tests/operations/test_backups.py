@@ -20,7 +20,7 @@ from pilothouse.domain.errors import (
 from pilothouse.operations import catalogue
 from pilothouse.operations.jobs import job_attempts, results
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import apply_models, audits, backups
+from pilothouse.operations.workspace import apply_models, audits, backups, restores
 from support.job_workspace import (
     ADMIN,
     MODEL,
@@ -76,7 +76,7 @@ def test_a_restored_workspace_is_the_same_and_can_be_worked_in(services: Service
     (services.paths.models / "demo" / "helper.py").write_text("x = 1\n")
     summary = back_up(services, tmp_path / "copy.tar")
 
-    head = backups.restore(summary.file, tmp_path / "restored")
+    head = restores.restore(summary.file, tmp_path / "restored")
 
     assert (head.count, head.hash) == (summary.audit_count, summary.audit_hash)
     again = open_workspace(tmp_path / "restored")
@@ -163,7 +163,7 @@ def test_a_copy_made_while_others_write_is_sound(services: Services, tmp_path: P
 
     counts = []
     for file in files:
-        backups.restore(file, tmp_path / file.stem)
+        restores.restore(file, tmp_path / file.stem)
         again = open_workspace(tmp_path / file.stem)
         for version in catalogue.list_versions(again, actor(again, SCIENTIST), "demo"):
             again.artifacts.read(version.model_digest)
@@ -181,7 +181,7 @@ class TestRefused:
     def refuse(self, file: Path, words: str) -> None:
         root = file.parent / "restored"
         with pytest.raises(IntegrityError, match=words):
-            backups.restore(file, root)
+            restores.restore(file, root)
         assert not root.exists()
         assert not list(file.parent.glob(".restored*"))
 
@@ -263,17 +263,17 @@ class TestRefused:
 
         self.refuse(other, "is not a sound backup")
         with pytest.raises(NotFoundError, match="does not exist"):
-            backups.restore(tmp_path / "nothing.tar", tmp_path / "restored")
+            restores.restore(tmp_path / "nothing.tar", tmp_path / "restored")
 
     def test_a_folder_that_is_not_empty(self, file: Path, tmp_path: Path) -> None:
         (tmp_path / "full").mkdir()
         (tmp_path / "full" / "precious").write_text("x")
 
         with pytest.raises(ConflictError, match="is not empty"):
-            backups.restore(file, tmp_path / "full")
+            restores.restore(file, tmp_path / "full")
 
         (tmp_path / "empty").mkdir()
-        backups.restore(file, tmp_path / "empty")
+        restores.restore(file, tmp_path / "empty")
         assert (tmp_path / "empty" / "models" / "demo" / "model.toml").read_text() == MODEL
 
 
@@ -282,7 +282,7 @@ def test_telemetry_is_part_of_the_copy(services: Services, tmp_path: Path) -> No
     write_model(services.paths.root, MODEL)
 
     summary = back_up(services, tmp_path / "copy.tar")
-    backups.restore(summary.file, tmp_path / "restored")
+    restores.restore(summary.file, tmp_path / "restored")
 
     assert (tmp_path / "restored" / "state" / "telemetry.db").exists()
     again = open_workspace(tmp_path / "restored")

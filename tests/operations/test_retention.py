@@ -48,12 +48,12 @@ def test_rows_go_after_their_days_and_profiles_stay(services: Services) -> None:
     before = [(w.start_us, w.rows, w.profile.counts.tolist()) for w in windows(services)]
     retention.keep_rows(services, admin(services), 30, "the policy of the house")
     later(services, 31)
-    (share,) = retention.what_would_go(services, admin(services)).shares
+    (share,) = retention.preview(services, admin(services)).shares
     assert (share.rows, share.stored_rows, share.held) == (rows, rows, "")
-    (again,) = retention.what_would_go(services, admin(services)).shares
+    (again,) = retention.preview(services, admin(services)).shares
     assert again == share  # a look changes nothing
     retention.apply(services, DAEMON)
-    (left,) = retention.what_would_go(services, admin(services)).shares
+    (left,) = retention.preview(services, admin(services)).shares
     assert (left.rows, left.stored_rows) == (0, 0)
     assert [(w.start_us, w.rows, w.profile.counts.tolist()) for w in windows(services)] == before
     (entry,) = [e for e in audits.show(services, admin(services)) if e.action == "telemetry.deleted"]
@@ -85,10 +85,10 @@ def test_a_legal_hold_stops_it_until_it_is_lifted(services: Services) -> None:
     hold = retention.place_hold(services, someone, "case 12/2026", target="ewr")
     (share,) = retention.apply(services, DAEMON).shares
     assert (share.rows, share.held) == (rows, "target ewr")
-    assert retention.what_would_go(services, someone).shares[0].stored_rows == rows
+    assert retention.preview(services, someone).shares[0].stored_rows == rows
     retention.lift_hold(services, someone, hold.id, "the case is closed")
     retention.apply(services, DAEMON)
-    assert retention.what_would_go(services, someone).shares[0].stored_rows == 0
+    assert retention.preview(services, someone).shares[0].stored_rows == 0
     with pytest.raises(NotFoundError, match="no legal hold 1 stands"):
         retention.lift_hold(services, someone, hold.id, "again")
     actions = {entry.action for entry in audits.show(services, someone)}
@@ -141,7 +141,7 @@ def test_nobody_else_may_and_nothing_goes_without_a_rule(services: Services) -> 
         retention.place_hold(services, admin(services), "why", model="nothing")
     later(services, 10_000)
     assert retention.apply(services, DAEMON).shares[0].rows == 0
-    assert retention.what_would_go(services, admin(services)).shares[0].stored_rows == rows
+    assert retention.preview(services, admin(services)).shares[0].stored_rows == rows
 
 
 @pytest.mark.parametrize(

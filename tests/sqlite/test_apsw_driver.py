@@ -381,7 +381,7 @@ print(len(everything))
 WORKSPACE = """
 from pathlib import Path
 from pilothouse.composition import open_workspace
-from pilothouse.operations.workspace import audits, backups, doctor, workspaces
+from pilothouse.operations.workspace import audits, backups, doctor, restores, workspaces
 from pilothouse.sqlite import driver
 assert driver.__name__ == "pilothouse.sqlite.apsw_driver", driver
 root, folder = Path(sys.argv[1]), Path(sys.argv[2])
@@ -389,7 +389,7 @@ workspaces.initialise(root, "ada")
 services = open_workspace(root)
 ada = workspaces.identify(services, "ada")
 backups.backup(services, ada, folder / "copy.tar")
-backups.restore(folder / "copy.tar", folder / "again")
+restores.restore(folder / "copy.tar", folder / "again")
 services.close()
 again = open_workspace(folder / "again")
 failed = [f for f in doctor.diagnose(again, workspaces.identify(again, "ada")) if not f.ok and f.check in

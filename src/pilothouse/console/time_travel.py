@@ -72,7 +72,7 @@ class TimeTravel:
             return (
                 "nothing happened before this" if steps < 0 else "nothing happened after this; :now returns"
             )
-        return found.at, f"{time_text(found.at)} {found.words}"
+        return found.at, f"{time_text(found.at)} {found.text}"
 
     def _go(self, find: object) -> None:
         services = self._app.session.services

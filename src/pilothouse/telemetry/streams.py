@@ -177,6 +177,12 @@ def read_clock(connection: Connection, model: str, target: str) -> Clock | None:
     return Clock(*row) if row else None
 
 
+def newest_event_us(connection: Connection) -> int | None:
+    """Time of the newest event of any stream, or None before the first."""
+    (event_us,) = connection.execute("SELECT max(last_event) FROM streams").fetchone()
+    return None if event_us is None else int(event_us)
+
+
 def newest_clock_us(connection: Connection, target: str) -> int | None:
     """Newest event of any model on a target, or None before its first."""
     (event,) = connection.execute("SELECT max(event) FROM clocks WHERE target=?", (target,)).fetchone()

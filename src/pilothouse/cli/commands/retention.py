@@ -24,7 +24,7 @@ def retention(session: Session, apply_: bool, keep: str | None, reason: str) -> 
         if keep != "off" and not keep.isdecimal():
             raise InvalidInputError(f"--keep: found {keep!r}; expected a number of days, or off")
         operation.keep_rows(services, actor, None if keep == "off" else int(keep), reason)
-    report = operation.apply(services, actor) if apply_ else operation.what_would_go(services, actor)
+    report = operation.apply(services, actor) if apply_ else operation.preview(services, actor)
     if session.as_json:
         show_json(report)
         return

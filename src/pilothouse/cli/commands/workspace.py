@@ -100,15 +100,15 @@ def backup(session: Session, file: Path) -> None:
 @click.option("--verify", is_flag=True, help="Only verify the backup; nothing is kept.")
 def restore(file: Path, folder: Path | None, verify: bool) -> None:
     """Unpack a backup into a new FOLDER and verify it."""
-    from pilothouse.operations.workspace import backups
+    from pilothouse.operations.workspace import restores
 
     if verify == (folder is not None):
         raise click.UsageError("name a new folder, or --verify to only examine the backup")
     if folder is None:
-        head = backups.verify_backup(file)
+        head = restores.verify_backup(file)
         say(f"{file}: sound; its audit log has the head {head.count}:{head.hash}")
         return
-    backups.restore(file, folder)
+    restores.restore(file, folder)
     say(f"{folder}: restored and verified")
 
 

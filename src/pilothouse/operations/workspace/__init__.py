@@ -1,1 +1,1 @@
-"""The workspace itself: made, applied, backed up, restored, checked, looked at in its past."""
+"""The workspace itself: created, applied, backed up, restored, checked, shown as it was."""

@@ -1,9 +1,8 @@
-"""Bringing the registry up to the model files: all of them or, where one has a fault, none."""
+"""Model files into the registry: all of them, or none where one has a fault."""
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,11 @@ _DURATIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """What applying does, or did, to one model.
+    """Change that applying makes, or made, to one model.
 
-    ``action``: ``create``, ``update``, ``unchanged``, or ``missing`` for a model whose file is gone; that one stays in
-    the registry as it is. ``differences`` are lines such as ``training.seed: 7 → 8``. ``loosens`` needs an admin.
-    ``notes`` name what the file says otherwise than it might be read.
+    ``action``: ``create``, ``update``, ``unchanged``, or ``missing`` for a model whose file is gone; it stays in the
+    registry as it is. ``differences`` are lines such as ``training.seed: 7 → 8``. ``loosens`` needs an admin. ``notes``
+    name settings that may be misread.
     """
 
     model: str
@@ -49,7 +48,7 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class _ReadFile:
-    """A model file that has no fault of its own."""
+    """A model file without a fault of its own."""
 
     spec: ModelSpec
     source: str
@@ -57,7 +56,7 @@ class _ReadFile:
 
 
 def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
-    """What ``apply`` would do, by model. Raises ModelFileError with every fault of every file, NotAllowedError."""
+    """Changes that ``apply`` would make, by model. Raises ModelFileError with all faults of all files, NotAllowedError."""
     authorise(services, actor)
     root = folder or services.paths.models
     files = _read_files(services, root)
@@ -68,8 +67,8 @@ def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[P
 def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
     """Read the model files below ``folder`` (``models`` otherwise) and put them in force, in one transaction.
 
-    Raises ModelFileError with every fault of every file (nothing is applied then), or NotAllowedError: where something is
-    loosened, an admin has to apply it.
+    Raises ModelFileError with all faults of all files (nothing is applied then), or NotAllowedError: only an admin may apply
+    what loosens gates or policies.
     """
     authorise(services, actor)
     root = folder or services.paths.models
@@ -83,7 +82,7 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
 
 
 def check_may_loosen(change: Change, model: str, lines: Sequence[str]) -> None:
-    """Raise NotAllowedError, with what is loosened, unless the actor may loosen gates and policies."""
+    """Raise NotAllowedError, which names the lines, unless the actor may loosen gates and policies."""
     if not lines:
         return
     try:
@@ -111,7 +110,12 @@ def _apply_one(change: Change, file: _ReadFile, planned: PlannedChange) -> None:
         applied_by=change.actor.name,
     )
     models.add_spec(connection, new, at=change.at)
-    _register(connection, model_id, spec, change.at)
+    keys = [
+        targets.put_target(connection, _described(connection, target), at=change.at)
+        for target in spec.targets
+    ]
+    targets.set_model_targets(connection, model_id, keys)
+    schedules.set_schedules(connection, model_id, spec.automation.schedule, at=change.at)
     change.record(
         "model.created" if before is None else "model.updated",
         spec.name,
@@ -124,32 +128,26 @@ def _apply_one(change: Change, file: _ReadFile, planned: PlannedChange) -> None:
     )
 
 
-def _register(connection: Connection, model_id: int, spec: ModelSpec, at: datetime) -> None:
-    keys = [targets.put_target(connection, _described(connection, target), at=at) for target in spec.targets]
-    targets.set_model_targets(connection, model_id, keys)
-    schedules.set_schedules(connection, model_id, spec.automation.schedule, at=at)
-
-
 def _described(connection: Connection, spec: TargetSpec) -> Target:
-    """What this file leaves empty stays as another model's file has said it."""
-    known = {target.name: target for target in targets.all_targets(connection)}.get(spec.name)
+    """Target as the file describes it; what the file leaves empty stays as another model's file has set it."""
+    stored = {target.name: target for target in targets.all_targets(connection)}.get(spec.name)
     return Target(
         spec.name,
-        spec.region or (known.region if known else ""),
-        spec.product or (known.product if known else ""),
-        spec.business_unit or (known.business_unit if known else ""),
+        spec.region or (stored.region if stored else ""),
+        spec.product or (stored.product if stored else ""),
+        spec.business_unit or (stored.business_unit if stored else ""),
     )
 
 
 def _planned(
     services: Services, connection: Connection, files: dict[str, _ReadFile], root: Path
 ) -> list[PlannedChange]:
-    here = {
+    registered = {
         model.name
         for model in models.listed(connection)
         if (services.paths.root / model.folder).resolve().parent == root.resolve()
     }
-    return [_planned_one(connection, name, files.get(name)) for name in sorted({*files, *here})]
+    return [_planned_one(connection, name, files.get(name)) for name in sorted({*files, *registered})]
 
 
 def _planned_one(connection: Connection, name: str, file: _ReadFile | None) -> PlannedChange:
@@ -190,9 +188,9 @@ def _summary(spec: ModelSpec) -> Iterator[str]:
 def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(key for key in after if key not in before)]:
-            where = f"{path}.{key}" if path else str(key)
-            yield from _differences(before.get(key), after.get(key), where)
-    elif isinstance(before, list) and isinstance(after, list) and _tables(before) and _tables(after):
+            key_path = f"{path}.{key}" if path else str(key)
+            yield from _differences(before.get(key), after.get(key), key_path)
+    elif isinstance(before, list) and isinstance(after, list) and _are_tables(*before, *after):
         for i in range(max(len(before), len(after))):
             old, new = (items[i] if i < len(items) else None for items in (before, after))
             yield from _differences(old, new, f"{path}[{i}]")
@@ -200,7 +198,7 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
         yield f"{path}: {_shown(before, path)} → {_shown(after, path)}"
 
 
-def _tables(items: list[Any]) -> bool:
+def _are_tables(*items: Any) -> bool:
     return all(isinstance(item, dict) for item in items)
 
 
@@ -222,7 +220,7 @@ def _shown(value: Any, path: str) -> str:
 
 
 def _read_files(services: Services, root: Path) -> dict[str, _ReadFile]:
-    """Every model file below ``root`` by the model's name. Raises ModelFileError with all faults, InvalidInputError."""
+    """Model files below ``root``, by the model's name. Raises ModelFileError with all faults, InvalidInputError."""
     if not root.is_dir():
         raise InvalidInputError(f"{root} is not a folder: expected one that holds NAME/{MODEL_FILE}")
     files: dict[str, _ReadFile] = {}
@@ -254,11 +252,11 @@ def _read_file(services: Services, path: Path, shown: str) -> _ReadFile:
     problems = [*_folder_problems(spec, folder), *source_problems(spec, folder, services.paths.state)]
     if problems:
         raise ModelFileError([f"{shown}: {problem}" for problem in problems])
-    return _ReadFile(spec, text, stored_folder(services, folder))
+    return _ReadFile(spec, text, _recorded_folder(services, folder))
 
 
-def stored_folder(services: Services, folder: Path) -> str:
-    """How a model's folder is recorded: relative to the workspace inside it, so that a workspace can be moved."""
+def _recorded_folder(services: Services, folder: Path) -> str:
+    """Folder of a model as it is recorded: relative where it lies in the workspace, so that a workspace can be moved."""
     root = services.paths.root.resolve()
     return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else str(folder)
 
@@ -266,12 +264,12 @@ def stored_folder(services: Services, folder: Path) -> str:
 def _folder_problems(spec: ModelSpec, folder: Path) -> Iterator[str]:
     if spec.name != folder.name:
         yield f"name: found {spec.name!r} in the folder {folder.name!r}; expected both to be the same"
-    for key, named in (
+    for key, function in (
         ("training.function", spec.training.function),
         ("gates.function", spec.gates.function),
     ):
-        if named is not None:
-            yield from _function_problems(key, named, folder)
+        if function is not None:
+            yield from _function_problems(key, function, folder)
     if spec.data.timezone is not None and not is_zone(spec.data.timezone):
         yield f"data.timezone: found {spec.data.timezone!r}; expected an IANA name, e.g. Europe/Berlin"
     for i, schedule in enumerate(spec.automation.schedule):
@@ -283,9 +281,9 @@ def _folder_problems(spec: ModelSpec, folder: Path) -> Iterator[str]:
             yield f"automation.schedule[{i}]: {error}"
 
 
-def _function_problems(key: str, named: str, folder: Path) -> Iterator[str]:
-    """The function is looked for in the file's text: nothing of it is run here."""
-    file, _, function = named.partition(":")
+def _function_problems(key: str, reference: str, folder: Path) -> Iterator[str]:
+    """Faults of a reference to a function. The file is parsed, not run."""
+    file, _, function = reference.partition(":")
     try:
         tree = ast.parse((folder / file).read_bytes(), file)
     except OSError:
@@ -308,14 +306,14 @@ def _top_level_names(tree: ast.Module) -> Iterator[str]:
 
 
 def _disagreements(files: Iterable[_ReadFile]) -> Iterator[str]:
-    """A target that several models name is one place: what they say of it must agree."""
-    said: dict[tuple[str, str], tuple[str, str]] = {}
+    """Faults of targets that several models name: their descriptions must agree."""
+    described: dict[tuple[str, str], tuple[str, str]] = {}
     for file in files:
         for i, target in enumerate(file.spec.targets):
             for key in ("region", "product", "business_unit"):
                 value = getattr(target, key)
                 other, before = (
-                    said.setdefault((target.name, key), (file.spec.name, value)) if value else ("", "")
+                    described.setdefault((target.name, key), (file.spec.name, value)) if value else ("", "")
                 )
                 if value and before != value:
                     yield (

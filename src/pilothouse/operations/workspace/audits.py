@@ -1,7 +1,8 @@
-"""Reading and verifying the audit log."""
+"""The audit log: its entries, its verification, its export."""
 
 import json
-from typing import IO, Any
+from dataclasses import asdict
+from typing import IO
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.records import AuditEntry, AuditHead
@@ -14,19 +15,19 @@ from pilothouse.store import audit
 def show(
     services: Services, actor: Actor, *, limit: int = 100, before: int | None = None, text: str = ""
 ) -> list[AuditEntry]:
-    """The newest entries first; page with ``before`` (a seq), search actor, action and subject with ``text``."""
+    """Entries, newest first; ``before`` (a seq) pages, ``text`` searches actor, action and subject."""
     with reading(services, actor) as connection:
         return audit.entries(connection, limit=limit, before=before, text=text)
 
 
 def head(services: Services, actor: Actor) -> AuditHead:
-    """The number of entries and the hash of the last: keep it elsewhere."""
+    """Number of entries and hash of the last one, to be kept elsewhere."""
     with reading(services, actor) as connection:
         return audit.head(connection)
 
 
 def verify(services: Services, actor: Actor, *, known: str | None = None) -> AuditHead:
-    """Compute the whole chain again; ``known`` is a head kept elsewhere, ``COUNT:HASH``.
+    """Compute the hashes of the whole chain again; ``known`` is a head kept elsewhere, ``COUNT:HASH``.
 
     Raises IntegrityError that names the first wrong row, or InvalidInputError where ``known`` is not a head.
     """
@@ -36,29 +37,16 @@ def verify(services: Services, actor: Actor, *, known: str | None = None) -> Aud
 
 
 def export(services: Services, actor: Actor, stream: IO[str]) -> int:
-    """Write every entry, oldest first, as one JSON object a line; returns how many.
+    """Write every entry, oldest first, as one JSON object a line; returns the number of entries.
 
     Each line holds exactly the fields that are hashed (``recorded_at`` in microseconds) and ``hash``.
     """
     with reading(services, actor) as connection:
         entries = list(audit.iterate(connection))
     for entry in entries:
-        stream.write(json.dumps(entry_to_plain(entry), ensure_ascii=True) + "\n")
+        plain = asdict(entry) | {"recorded_at": audit.recorded_us(entry)}
+        stream.write(json.dumps(plain, ensure_ascii=True) + "\n")
     return len(entries)
-
-
-def entry_to_plain(entry: AuditEntry) -> dict[str, Any]:
-    """An entry as JSON data from which anybody can compute its hash."""
-    return {
-        "seq": entry.seq,
-        "recorded_at": audit.recorded_us(entry),
-        "actor": entry.actor,
-        "action": entry.action,
-        "subject": entry.subject,
-        "detail": entry.detail,
-        "previous": entry.previous,
-        "hash": entry.hash,
-    }
 
 
 def _parse_head(text: str) -> AuditHead:

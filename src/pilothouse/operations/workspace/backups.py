@@ -1,10 +1,10 @@
-"""A sound copy of a live workspace in one tar, and a workspace from such a copy.
+"""A consistent copy of a live workspace in one tar.
 
-What is copied, in an order that makes the copy whole without stopping anybody: telemetry, then the registry, then
-artifacts and model files. Telemetry never names a version that the registry does not have; every artifact that the
-registry names was stored before its row and is never removed. The last entry, ``manifest.json``, lists every file with
-its digest: a copy without it is not complete. Not in it: the data that model files point to outside ``models``, the
-folders of jobs (a run's files are artifacts), the spools of serving processes.
+The order makes the copy consistent without stopping anybody: telemetry, then the registry, then artifacts and model files.
+Telemetry never names a version that the registry lacks; every artifact that the registry names was stored before its row and
+is never removed. The last entry, ``manifest.json``, lists every file with its digest: a copy without it is not complete. The
+copy leaves out data that model files point to outside ``models``, the folders of jobs (a run's files are artifacts) and the
+spools of serving processes.
 """
 
 import contextlib
@@ -26,28 +26,17 @@ from pilothouse.domain.records import AuditHead
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace.restores import (
-    ARTIFACTS,
-    FORMAT,
-    MANIFEST,
-    MODELS,
-    REGISTRY,
-    TELEMETRY,
-    restore,
-    verify_backup,
-)
+from pilothouse.operations.workspace.restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY
 from pilothouse.store import audit
 from pilothouse.store.connection import Registry
 from pilothouse.system.files import sha256_file, sync_folder
-
-__all__ = ["BackupSummary", "backup", "restore", "verify_backup"]
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
 
 
 @dataclass(frozen=True, slots=True)
 class BackupSummary:
-    """What a backup holds. ``digest`` is the sha256 of the file: keep it elsewhere, with the head of the audit log."""
+    """Content of a backup. ``digest`` is the sha256 of the file: keep it elsewhere, with the head of the audit log."""
 
     file: Path
     digest: str
@@ -61,14 +50,14 @@ class BackupSummary:
 
 @dataclass
 class _Archive:
-    """A tar being written, with the list of what is in it."""
+    """A tar being written, and the list of its files."""
 
     tar: tarfile.TarFile
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
     def add(self, name: str, path: Path, mode: int) -> None:
-        """Add a regular file; its digest is computed on the bytes that go in."""
+        """Add a regular file; its digest is that of the bytes written."""
         try:
             with path.open("rb") as stream:
                 entry = _entry(name, os.fstat(stream.fileno()).st_size, mode)
@@ -83,12 +72,12 @@ class _Archive:
         self.files[name] = {"bytes": entry.size, "sha256": hashing.digest.hexdigest()}
 
     def add_bytes(self, name: str, data: bytes) -> None:
-        """Add a file from memory, not listed."""
+        """Add a file from memory, without listing it."""
         self.tar.addfile(_entry(name, len(data), 0o600), io.BytesIO(data))
 
 
 class _Hashing(io.RawIOBase):
-    """Reads from a file and hashes what was read."""
+    """Reader of a file that hashes the bytes it reads."""
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
@@ -103,8 +92,8 @@ class _Hashing(io.RawIOBase):
 def backup(services: Services, actor: Actor, file: Path) -> BackupSummary:
     """Copy the live workspace into ``file``, which must not exist; it appears whole or not at all.
 
-    Raises NotAllowedError, ConflictError (the file exists), InvalidInputError (a place inside what is copied) or
-    UnavailableError (disk).
+    Raises NotAllowedError, ConflictError (the file exists), InvalidInputError (a path inside
+    the copied folders) or UnavailableError (disk).
     """
     authorise(services, actor, Permission.BACKUP)
     file = file.absolute()
@@ -115,7 +104,7 @@ def backup(services: Services, actor: Actor, file: Path) -> BackupSummary:
             head = _write(services, actor, archive, scratch)
         stream.flush()
         os.fsync(stream.fileno())
-        _appear(Path(stream.name), file)
+        _publish(Path(stream.name), file)
     summary = BackupSummary(
         file,
         sha256_file(file),
@@ -192,16 +181,16 @@ def _entry(name: str, size: int, mode: int) -> tarfile.TarInfo:
 def _check_destination(services: Services, file: Path) -> None:
     for folder in (services.paths.state, services.paths.models):
         if file.resolve().is_relative_to(folder.resolve()):
-            raise InvalidInputError(f"{file} lies in what is backed up: name a place outside {folder}")
+            raise InvalidInputError(f"{file} lies in what is backed up: name a path outside {folder}")
     if file.exists() or file.is_symlink():
         raise ConflictError(f"{file} exists: a backup never overwrites; name another file")
     if not file.parent.is_dir():
-        raise NotFoundError(f"{file.parent} is not a folder: make it, or name another place")
+        raise NotFoundError(f"{file.parent} is not a folder: make it, or name another one")
 
 
 @contextlib.contextmanager
 def _temporary(file: Path) -> Iterator[tuple[Any, Path]]:
-    """A file beside the one to be, and a folder for copies of the databases; both gone at the end."""
+    """A temporary file in the folder of ``file``, and a folder for copies of the databases; both are removed at the end."""
     try:
         scratch = Path(tempfile.mkdtemp(prefix=f".{file.name}.", dir=file.parent))
     except OSError as error:
@@ -218,8 +207,8 @@ def _temporary(file: Path) -> Iterator[tuple[Any, Path]]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _appear(temporary: Path, file: Path) -> None:
-    """Give the whole file its name, never over another one."""
+def _publish(temporary: Path, file: Path) -> None:
+    """Give the complete file its name without overwriting another one."""
     try:
         os.link(temporary, file)
     except FileExistsError:

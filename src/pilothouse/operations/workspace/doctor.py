@@ -1,10 +1,9 @@
-"""Is this workspace sound: databases, chain, artifacts, disk, rights, isolation, processes. Changes nothing."""
+"""Checks of a workspace that change nothing: databases, chain, artifacts, disk, rights, isolation, processes."""
 
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 from pilothouse.domain.doctor import Finding
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
@@ -12,7 +11,7 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.monitoring import ServingState
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.alerts import incident_cost
-from pilothouse.operations.authorisation import reading
+from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, write_state
@@ -27,9 +26,8 @@ _CLOCK_SLACK = timedelta(minutes=1)
 
 
 def diagnose(services: Services, actor: Actor) -> list[Finding]:
-    """Every check, each by itself: one that fails does not keep the others from being made."""
-    with reading(services, actor):
-        pass
+    """Findings of all checks; one that fails does not stop the others. Raises NotAllowedError."""
+    authorise(services, actor)
     checks: dict[str, Callable[[], str]] = {
         "sqlite": lambda: _library(services),
         "registry": lambda: _registry(services),
@@ -47,21 +45,21 @@ def diagnose(services: Services, actor: Actor) -> list[Finding]:
     return [
         *findings,
         *_surroundings(services),
-        _found("daemon", lambda: _daemon(services)),
+        _guarded("daemon", lambda: _daemon(services)),
         _run("serving", lambda: _serving(services, actor)),
     ]
 
 
 def _run(name: str, check: Callable[[], str]) -> Finding:
-    return _found(name, lambda: Finding(name, True, check()))
+    return _guarded(name, lambda: Finding(name, True, check()))
 
 
-def _found(name: str, check: Callable[[], Finding]) -> Finding:
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except PilothouseError as error:
         return Finding(name, False, str(error))
-    except Exception as error:  # noqa: BLE001 - on damaged records anything may fail, and that is a finding too
+    except Exception as error:  # noqa: BLE001 - on damaged records anything may fail: that is a finding too
         return Finding(name, False, f"could not be examined: {type(error).__name__}: {error}")
 
 
@@ -82,7 +80,7 @@ def _writing(services: Services) -> str:
 
 
 def _clock(services: Services) -> str:
-    """The wall clock orders audit, leases and expiry: it must not lie before what is written already."""
+    """The wall clock orders audit, leases and expiry: it must not be earlier than the newest audit entry."""
     with services.registry.read() as connection:
         newest = audit.newest_time(connection)
     now = services.now()
@@ -95,12 +93,12 @@ def _clock(services: Services) -> str:
 
 
 def _orphans(services: Services) -> str:
-    """Artifacts that no row names are left by work that was cut off: harmless, told for their size."""
+    """Artifacts that no row names: interrupted work left them. They are harmless and reported for their size."""
     with services.registry.read() as connection:
         named = set(versions.artifact_digests(connection))
-    lonely = [digest for digest in services.artifacts.digests() if digest not in named]
-    size = sum(services.artifacts.size(digest) for digest in lonely)
-    return f"{len(lonely)} artifacts ({size:,} bytes) belong to no run" if lonely else "none"
+    orphans = [digest for digest in services.artifacts.digests() if digest not in named]
+    size = sum(services.artifacts.size(digest) for digest in orphans)
+    return f"{len(orphans)} artifacts ({size:,} bytes) belong to no run" if orphans else "none"
 
 
 def _registry(services: Services) -> str:
@@ -135,13 +133,13 @@ def _records(services: Services) -> str:
 
 
 def _incidents(services: Services) -> str:
-    """What the list shows of an incident is kept beside its alerts, and must be what they say."""
+    """The list stores figures of each incident beside its alerts; both must agree."""
     with services.registry.read() as connection:
-        odd = sorted({*incidents.unlike_their_alerts(connection), *incident_cost.misjudged(connection)})
-    if odd:
-        more = f" (and {len(odd) - 1} more)" if len(odd) > 1 else ""
+        wrong = sorted({*incidents.unlike_their_alerts(connection), *incident_cost.misjudged(connection)})
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise IntegrityError(
-            f"incident {odd[0]}{more} is listed otherwise than its alerts say: somebody changed the database past Pilothouse"
+            f"incident {wrong[0]}{more} is listed otherwise than its alerts say: somebody changed the database past Pilothouse"
         )
     return "listed as their alerts say"
 
@@ -149,7 +147,7 @@ def _incidents(services: Services) -> str:
 def _artifacts(services: Services) -> str:
     with services.registry.read() as connection:
         for digest in versions.artifact_digests(connection):
-            services.artifacts.path(digest)  # raises where a version's file is gone
+            services.artifacts.path(digest)  # raises where the file is missing
     count = size = 0
     for digest in services.artifacts.digests():
         size += len(services.artifacts.read(digest))
@@ -164,44 +162,41 @@ def _surroundings(services: Services) -> Iterator[Finding]:
         free >= _LOW_DISK,
         f"{free / 2**30:.1f} GiB free" + ("" if free >= _LOW_DISK else ": make room"),
     )
-    open_to = [path for path in _private(services) if path.exists() and path.stat().st_mode & 0o077]
-    words = ", ".join(f"chmod go-rwx {path}" for path in open_to)
+    paths = services.paths
+    private = (paths.state, paths.registry, paths.telemetry, paths.jobs, paths.serving, paths.artifacts)
+    exposed = [path for path in private if path.exists() and path.stat().st_mode & 0o077]
+    commands = ", ".join(f"chmod go-rwx {path}" for path in exposed)
     yield Finding(
-        "rights", not open_to, f"open to other users: run {words}" if open_to else "only for their owner"
+        "rights", not exposed, f"open to other users: run {commands}" if exposed else "only for their owner"
     )
-    enough = landlock.confines()
+    confines = landlock.confines()
     advice = (
-        "" if enough else ": jobs need Linux 6.7 or later with Landlock, or the daemon's --isolation warn"
+        "" if confines else ": jobs need Linux 6.7 or later with Landlock, or the daemon's --isolation warn"
     )
-    yield Finding("isolation", enough, landlock.describe() + advice)
+    yield Finding("isolation", confines, landlock.describe() + advice)
 
 
 def _daemon(services: Services) -> Finding:
-    """A daemon that is away is a fault where something waits for it."""
+    """A stopped daemon is a fault where deployments or queued jobs wait for it."""
     state = processes.daemon_state(services)
     if state.running:
         return Finding("daemon", True, f"runs, pid {state.pid}, isolation {state.isolation}")
     with services.registry.read() as connection:
         live = len(deployments.live(connection))
         waiting = len(jobs.listed(connection, status=JobStatus.QUEUED))
-    words = f"does not run: {live} deployments and {waiting} queued jobs wait for it"
-    return Finding("daemon", not (live or waiting), words + "; start it with pilothouse daemon start")
+    text = f"does not run: {live} deployments and {waiting} queued jobs wait for it; start it with pilothouse daemon start"
+    return Finding("daemon", not (live or waiting), text)
 
 
 def _serving(services: Services, actor: Actor) -> str:
-    """Raises UnavailableError that names what does not answer as it should."""
+    """Raises UnavailableError with the deployments whose serving process is down or has failed."""
     states = [state for state in health.target_states(services, actor) if state.deployment is not None]
-    wrong = [
+    faults = [
         f"{state.model} on {state.target} is {state.serving}{f': {state.serving_error}' if state.serving_error else ''}"
         for state in states
         if state.serving in (ServingState.DOWN, ServingState.FAILED)
     ]
-    if wrong:
-        raise UnavailableError(f"{'; '.join(wrong)}: see state/serving/TARGET/serving.log")
+    if faults:
+        raise UnavailableError(f"{'; '.join(faults)}: see state/serving/TARGET/serving.log")
     counts = Counter(state.serving for state in states)
-    return ", ".join(f"{count} {how}" for how, count in counts.items()) or "nothing is deployed"
-
-
-def _private(services: Services) -> tuple[Path, ...]:
-    paths = services.paths
-    return (paths.state, paths.registry, paths.telemetry, paths.jobs, paths.serving, paths.artifacts)
+    return ", ".join(f"{count} {serving}" for serving, count in counts.items()) or "nothing is deployed"

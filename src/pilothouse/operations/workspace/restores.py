@@ -1,4 +1,4 @@
-"""A workspace from a backup: every entry checked before anything of it is used, the folder put in place as a whole."""
+"""A workspace from a backup: every entry is checked before use, and the folder gets its name once it is complete."""
 
 import hashlib
 import json
@@ -29,12 +29,11 @@ _CHUNK = 1 << 20
 
 
 def restore(file: Path, root: Path) -> AuditHead:
-    """Unpack a backup into ``root``, which must not exist or be empty, and verify all of it; the head of its audit log.
+    """Unpack and verify a backup into ``root``, which must be empty or not exist; returns the head of its audit log.
 
-    Verified: the place and digest of every file, SQLite's own check of the registry, the chain of the audit log and its head
-    as the backup noted it, and that every artifact that the registry names is there. Raises NotFoundError,
-    ConflictError (``root`` is not empty), IntegrityError (not a whole backup; nothing is left in ``root`` then) or
-    UnavailableError (disk).
+    Verified are path and digest of every file, SQLite's own check of the registry, the chain of the audit log and its head as
+    the backup noted it, and the presence of every artifact that the registry names. Raises NotFoundError, ConflictError
+    (``root`` is not empty), IntegrityError (not a sound backup; nothing is left in ``root`` then) or UnavailableError (disk).
     """
     if not file.is_file():
         raise NotFoundError(f"{file} does not exist: name a file that pilothouse backup wrote")
@@ -68,9 +67,9 @@ def restore(file: Path, root: Path) -> AuditHead:
 
 
 def verify_backup(file: Path) -> AuditHead:
-    """Everything that ``restore`` verifies, beside the file and gone again; the head of its audit log.
+    """Verify a backup as ``restore`` does, in a temporary folder beside it; returns the head of its audit log.
 
-    Raises as ``restore`` does.
+    Raises what ``restore`` raises.
     """
     try:
         with tempfile.TemporaryDirectory(
@@ -82,7 +81,7 @@ def verify_backup(file: Path) -> AuditHead:
 
 
 def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
-    found: dict[str, dict[str, Any]] = {}
+    unpacked: dict[str, dict[str, Any]] = {}
     manifest: dict[str, Any] | None = None
     (folder / "state").mkdir(mode=0o700)
     (folder / MODELS).mkdir()
@@ -101,7 +100,7 @@ def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
         if name == MANIFEST:
             manifest = _read_manifest(file, stream.read(_MANIFEST_LIMIT))
             continue
-        if name in found or not _is_expected(name):
+        if name in unpacked or not _is_expected(name):
             _refuse(file, f"{name!r} has no place in a workspace")
         path = folder / name
         path.parent.mkdir(mode=0o700 if name.startswith("state/") else 0o755, parents=True, exist_ok=True)
@@ -112,15 +111,15 @@ def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
                 size += len(chunk)
                 target.write(chunk)
         path.chmod(_mode(name, entry.mode))
-        found[name] = {"bytes": size, "sha256": digest.hexdigest()}
+        unpacked[name] = {"bytes": size, "sha256": digest.hexdigest()}
     if manifest is None:
         _refuse(file, f"it has no {MANIFEST}, so it was cut off")
-    _compare(file, manifest["files"], found)
+    _compare(file, manifest["files"], unpacked)
     return manifest
 
 
 def _is_expected(name: str) -> bool:
-    """Only the names that ``backup`` writes; ``models`` holds any names, but nothing that leads out."""
+    """True for names that ``backup`` writes: below ``models`` any that does not lead out of it."""
     if name in (REGISTRY, TELEMETRY) or _ARTIFACT.fullmatch(name):
         return True
     parts = name.split("/")
@@ -139,28 +138,28 @@ def _mode(name: str, recorded: int) -> int:
 def _read_manifest(file: Path, data: bytes) -> dict[str, Any]:
     try:
         plain = json.loads(data)
-        known = plain["format"]
+        version = plain["format"]
         listed = {str(name): dict(facts) for name, facts in plain["files"].items()}
         head = AuditHead(int(plain["audit"]["count"]), str(plain["audit"]["hash"]))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         _refuse(file, f"its {MANIFEST} is not valid")
-    if known != FORMAT:
+    if version != FORMAT:
         raise UnavailableError(
-            f"{file} has the format {known}, this Pilothouse knows {FORMAT}: restore it with a newer Pilothouse"
+            f"{file} has the format {version}, this Pilothouse knows {FORMAT}: restore it with a newer Pilothouse"
         )
     return {"files": listed, "head": head}
 
 
-def _compare(file: Path, listed: dict[str, Any], found: dict[str, Any]) -> None:
-    for name in sorted({*listed, *found}):
-        if name not in found:
+def _compare(file: Path, listed: dict[str, Any], unpacked: dict[str, Any]) -> None:
+    for name in sorted({*listed, *unpacked}):
+        if name not in unpacked:
             _refuse(file, f"{name} is listed and missing")
-        if listed.get(name) != found[name]:
+        if listed.get(name) != unpacked[name]:
             _refuse(file, f"{name} is not what was backed up")
         artifact = _ARTIFACT.fullmatch(name)
-        if artifact and artifact[2] != found[name]["sha256"]:
+        if artifact and artifact[2] != unpacked[name]["sha256"]:
             _refuse(file, f"{name} does not have the digest that it is named by")
-    if REGISTRY not in found:
+    if REGISTRY not in unpacked:
         _refuse(file, f"it holds no {REGISTRY}")
 
 
@@ -183,5 +182,5 @@ def _verify(file: Path, paths: WorkspacePaths, manifest: dict[str, Any]) -> Audi
     return head
 
 
-def _refuse(file: Path, why: str) -> NoReturn:
-    raise IntegrityError(f"{file} is not a sound backup: {why}; nothing was restored")
+def _refuse(file: Path, reason: str) -> NoReturn:
+    raise IntegrityError(f"{file} is not a sound backup: {reason}; nothing was restored")

@@ -1,4 +1,4 @@
-"""How long rows of predictions are kept: the setting, legal holds, what would go, and letting it go."""
+"""Retention of rows of predictions: the setting, legal holds, a preview, and the deletion."""
 
 from collections.abc import Callable
 
@@ -8,41 +8,42 @@ from pilothouse.domain.retention import LegalHold, RetentionReport, RetentionSha
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.time_units import DAY_S, SECOND_US, to_us
 from pilothouse.operations.authorisation import authorise, changing, reading, reason_given
+from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, legal_holds, models, targets, workspace
+from pilothouse.store import audit, legal_holds, targets, workspace
 from pilothouse.telemetry import Stream, retention
 from pilothouse.telemetry.streams import list_streams
 
 _SETTING = "keep_rows_days"
 _WAITING_S = 180 * DAY_S
-"""Outcomes wait so long for a prediction, in seconds."""
+"""Seconds for which an outcome waits for its prediction."""
 _LONGEST_DAYS = 36_500
 
 
 def rows_kept_days(services: Services, actor: Actor) -> int | None:
-    """Days for which rows are kept where a model file does not say; None: for good."""
+    """Days for which rows are kept where the model file does not set it; None: for ever."""
     with reading(services, actor) as connection:
         return _setting_days(connection)
 
 
 def keep_rows(services: Services, actor: Actor, days: int | None, reason: str) -> None:
-    """Say for how many days after their arrival rows are kept (None: for good). Nothing goes before the next round.
+    """Set for how many days after their arrival rows are kept (None: for ever). The next round deletes by it.
 
     Raises InvalidInputError or NotAllowedError.
     """
-    words = reason_given(reason, "a change of how long rows are kept")
+    reason = reason_given(reason, "a change of how long rows are kept")
     if days is not None and not 1 <= days <= _LONGEST_DAYS:
         raise InvalidInputError(f"days: found {days}; expected 1 to {_LONGEST_DAYS}")
     with changing(services, actor, Permission.RETENTION) as change:
         before = _setting_days(change.connection)
         workspace.set_setting(change.connection, _SETTING, "" if days is None else str(days))
-        change.record("retention.set", "telemetry", {"days": days, "before": before, "reason": words})
+        change.record("retention.set", "telemetry", {"days": days, "before": before, "reason": reason})
 
 
 def list_holds(services: Services, actor: Actor) -> list[LegalHold]:
-    """Every legal hold, oldest first; those that were lifted too."""
+    """Legal holds, oldest first, lifted ones included."""
     with reading(services, actor) as connection:
         return legal_holds.all_holds(connection)
 
@@ -50,38 +51,37 @@ def list_holds(services: Services, actor: Actor) -> list[LegalHold]:
 def place_hold(
     services: Services, actor: Actor, reason: str, *, model: str = "", target: str = ""
 ) -> LegalHold:
-    """Stop the deletion of rows, of a model, a target, both, or (where neither is named) everything.
+    """Stop the deletion of the rows of a model, of a target, of both, or of everything where neither is named.
 
     Raises NotFoundError (no such model or target), InvalidInputError (no reason) or NotAllowedError.
     """
-    words = reason_given(reason, "a legal hold")
+    reason = reason_given(reason, "a legal hold")
     with changing(services, actor, Permission.RETENTION) as change:
-        if model and models.find(change.connection, model) is None:
-            raise NotFoundError(f"there is no model {model!r}: list them with pilothouse models")
+        if model:
+            require_model(change.connection, model)
         if target and targets.target_id(change.connection, target) is None:
             raise NotFoundError(f"there is no target {target!r}: list them with pilothouse targets")
         number = legal_holds.place(
-            change.connection, model=model, target=target, reason=words, by=actor.name, at=change.at
+            change.connection, model=model, target=target, reason=reason, by=actor.name, at=change.at
         )
         change.record(
-            "legal_hold.placed", f"legal hold {number}", {"model": model, "target": target, "reason": words}
+            "legal_hold.placed", f"legal hold {number}", {"model": model, "target": target, "reason": reason}
         )
         return legal_holds.all_holds(change.connection)[-1]
 
 
 def lift_hold(services: Services, actor: Actor, number: int, reason: str) -> None:
-    """End a legal hold. Raises NotFoundError (none that stands has that number), InvalidInputError, NotAllowedError."""
-    words = reason_given(reason, "lifting a legal hold")
+    """End a legal hold. Raises NotFoundError (no hold in force has that number), InvalidInputError, NotAllowedError."""
+    reason = reason_given(reason, "lifting a legal hold")
     with changing(services, actor, Permission.RETENTION) as change:
-        if not legal_holds.lift(change.connection, number, reason=words, by=actor.name, at=change.at):
+        if not legal_holds.lift(change.connection, number, reason=reason, by=actor.name, at=change.at):
             raise NotFoundError(f"no legal hold {number} stands: see pilothouse legal-hold list")
-        change.record("legal_hold.lifted", f"legal hold {number}", {"reason": words})
+        change.record("legal_hold.lifted", f"legal hold {number}", {"reason": reason})
 
 
-def what_would_go(services: Services, actor: Actor) -> RetentionReport:
-    """What a round would delete, by version and target; nothing is changed."""
-    with reading(services, actor):
-        pass
+def preview(services: Services, actor: Actor) -> RetentionReport:
+    """Rows that a round would delete, by version and target."""
+    authorise(services, actor)
     if not services.paths.telemetry.exists():
         return RetentionReport(())
     with services.telemetry.read() as connection:
@@ -90,13 +90,13 @@ def what_would_go(services: Services, actor: Actor) -> RetentionReport:
 
 
 def apply(services: Services, actor: Actor) -> RetentionReport:
-    """Delete what is due and under no hold, merge small segments of days that are over, give the space back.
+    """Delete rows that are due and under no hold, merge small segments of past days, return free pages to the disk.
 
-    Short transactions: ingest goes on. A round that is cut off is finished by the next, its audit rows too. Raises
+    Transactions are short, so that ingest goes on. The next round finishes an interrupted one, its audit rows too. Raises
     NotAllowedError or UnavailableError.
     """
     authorise(services, actor, Permission.RETENTION)
-    _write_audit(services, actor)  # what a round that was cut off has left
+    _write_audit(services, actor)  # of an interrupted round
     now_us = to_us(services.now())
     shares = []
     with services.telemetry.read() as connection:
@@ -128,7 +128,7 @@ def _share(services: Services, stream: Stream) -> RetentionShare:
 
 
 def _rule(services: Services, stream: Stream) -> tuple[int | None, str]:
-    """Seconds for which a stream's rows are kept, and the scope of the hold that stops deletion, as of now."""
+    """Seconds for which the rows of a stream are kept now, and the scope of the hold on their deletion."""
     with services.registry.read() as connection:
         spec = spec_in_force(connection, stream.model)
         days = _setting_days(connection)
@@ -142,7 +142,7 @@ def _rule(services: Services, stream: Stream) -> tuple[int | None, str]:
 
 
 def _delete_some(services: Services, stream: Stream, now_us: int) -> bool:
-    """One short transaction; a hold that was placed meanwhile stops it."""
+    """Delete a part in a short transaction; False where nothing is left, or a hold was placed meanwhile."""
     keep_s, held = _rule(services, stream)
     if keep_s is None or held:
         return False
@@ -151,18 +151,23 @@ def _delete_some(services: Services, stream: Stream, now_us: int) -> bool:
 
 
 def _write_audit(services: Services, actor: Actor) -> None:
-    """There is no transaction over both databases: a deletion notes itself, and is marked once the log says so. Cut off
-    between the two, the log said so already."""
+    """Record deletions in the audit log. No transaction spans both databases: telemetry keeps a note of each deletion, and
+    marks it once it is in the log; where an interruption came between, the log has it already."""
     with services.telemetry.read() as connection:
-        waiting = retention.to_audit(connection)
-    for one in waiting:
-        subject = version_uri(one.model, one.version)
-        detail = {"target": one.target, "rows": one.rows, "bytes": one.bytes, "deletion": one.id}
+        deletions = retention.to_audit(connection)
+    for deletion in deletions:
+        subject = version_uri(deletion.model, deletion.version)
+        detail = {
+            "target": deletion.target,
+            "rows": deletion.rows,
+            "bytes": deletion.bytes,
+            "deletion": deletion.id,
+        }
         with changing(services, actor, Permission.RETENTION) as change:
             if not audit.says(change.connection, "telemetry.deleted", subject, detail):
                 change.record("telemetry.deleted", subject, detail)
         with services.telemetry.transaction() as connection:
-            retention.mark_audited(connection, one.id)
+            retention.mark_audited(connection, deletion.id)
 
 
 def _merge(services: Services) -> tuple[int, int]:
@@ -171,12 +176,12 @@ def _merge(services: Services) -> tuple[int, int]:
         groups = list(retention.mergeable(connection))
     for group in groups:
         with services.telemetry.read() as connection:
-            made = retention.merge_segments(connection, group)
-        if made is None:
+            merge = retention.merge_segments(connection, group)
+        if merge is None:
             continue
         with services.telemetry.transaction() as connection:
-            if retention.put_merged(connection, made):
-                merged, into = merged + len(made.old), into + 1
+            if retention.put_merged(connection, merge):
+                merged, into = merged + len(merge.old), into + 1
     return merged, into
 
 
@@ -193,14 +198,3 @@ def _until_none(services: Services, step: Callable[[Connection], int]) -> int:
 def _setting_days(connection: Connection) -> int | None:
     text = workspace.setting(connection, _SETTING)
     return int(text) if text else None
-
-
-__all__ = [
-    "apply",
-    "keep_rows",
-    "lift_hold",
-    "list_holds",
-    "place_hold",
-    "rows_kept_days",
-    "what_would_go",
-]

@@ -1,4 +1,4 @@
-"""Consoles on record: opened by whom, on what terminal, and how each ended."""
+"""Sessions of consoles as they are recorded: who opened each, on what terminal, and how it ended."""
 
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.sessions import LOST, ConsoleSession
@@ -9,32 +9,32 @@ from pilothouse.system.processes import is_alive, own_name
 
 
 def open_session(services: Services, actor: Actor, terminal: str, *, read_only: bool = False) -> int:
-    """Record that a console was opened by this process; returns its number.
+    """Record that this process opened a console; returns the number of its session.
 
-    Sessions whose process is gone without a word are closed first, as lost. Raises NotAllowedError (may not read).
+    Open sessions whose process is gone are closed first, as lost. Raises NotAllowedError (may not read).
     """
-    words = clean_text(terminal, "terminal")[:200]
+    terminal = clean_text(terminal, "terminal")[:200]
     with changing(services, actor, Permission.READ) as change:
-        for found in sessions.listed(change.connection, open_only=True, limit=1_000):
-            if not is_alive(found.process):
-                sessions.end(change.connection, found.id, found.actor, LOST, at=change.at)
-                change.record("session.lost", f"session {found.id}", {"actor": found.actor})
+        for session in sessions.listed(change.connection, open_only=True, limit=1_000):
+            if not is_alive(session.process):
+                sessions.end(change.connection, session.id, session.actor, LOST, at=change.at)
+                change.record("session.lost", f"session {session.id}", {"actor": session.actor})
         number = sessions.add(
             change.connection,
             actor=actor.name,
-            terminal=words,
+            terminal=terminal,
             process=own_name(),
             read_only=read_only,
             at=change.at,
         )
-        change.record("session.opened", f"session {number}", {"terminal": words, "read_only": read_only})
+        change.record("session.opened", f"session {number}", {"terminal": terminal, "read_only": read_only})
     return number
 
 
 def close_session(services: Services, name: str, number: int, ending: str) -> None:
-    """Record how it ended: ``left``, ``hung up``, ``terminated``. Says nothing where that is on record already.
+    """Record how a session ended: ``left``, ``hung up``, ``terminated``. Nothing changes where it has ended already.
 
-    ``name`` is whose it is: somebody whose role was revoked meanwhile closes it all the same, and nobody else can.
+    Only its owner, ``name``, can close it; a role that was revoked meanwhile does not matter.
     """
     with services.registry.transaction() as connection:
         at = services.now()
@@ -52,6 +52,6 @@ def close_session(services: Services, name: str, number: int, ending: str) -> No
 def list_sessions(
     services: Services, actor: Actor, *, open_only: bool = False, limit: int = 100
 ) -> list[ConsoleSession]:
-    """Sessions, newest first. One that is not closed and whose process is gone is shown as lost."""
+    """Sessions, newest first. An open one whose process is gone is shown as lost."""
     with reading(services, actor) as connection:
         return sessions.listed(connection, open_only=open_only, limit=limit)

@@ -1,8 +1,8 @@
 """A workspace as it was at a time: every reading operation works on it as on the present, and none can change it.
 
-The time is event time, the clock of the targets' data. What carries a time of its data counts by that: deployments, alerts,
-windows and their figures, retrainings. What only people and machines did counts by the wall clock, at the moment when the
-model's data had come so far: requests, decisions, versions, jobs, holds, aliases, the audit log.
+The time is event time, the clock of the targets' data. Records with an event time of their own are selected by that:
+deployments, alerts, windows and their figures, retrainings. The others are selected by the wall clock at which the model's data
+had reached that event time: requests, decisions, versions, jobs, holds, aliases, the audit log.
 """
 
 from dataclasses import dataclass
@@ -12,57 +12,56 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_parsing import parse_moment
 from pilothouse.domain.time_units import from_us, to_us
-from pilothouse.operations.authorisation import reading
+from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import models
 from pilothouse.store import past as past_registry
 from pilothouse.store.past import Moment, PastRegistry
 from pilothouse.telemetry import TelemetryStore, past
+from pilothouse.telemetry.streams import newest_event_us
 
-_LOOKED_AT = 20
-"""Requests and decisions that are looked at: several may fall on the moment that is shown already."""
+_MOST_READ = 20
+"""Requests and decisions that are read: several may fall on the time that is shown already."""
 _EARLIEST_US = 0
-"""No event is looked for before 1970."""
+"""Earliest event time that is searched: 1970."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened at a time by the data's clock."""
+    """Deployment, alert, request or decision, by its event time."""
 
     at: datetime
-    words: str
+    text: str
 
 
 def read_time(services: Services, actor: Actor, text: str) -> datetime:
-    """A time as typed; ``-7d`` is before the time that is looked at, else before the newest event.
+    """A time as typed; ``-7d`` counts back from the time that is shown, in the present from the newest event.
 
     Raises InvalidInputError (no time, or one to come) or NotAllowedError.
     """
     newest = newest_event(services, actor)
-    found = parse_moment(text, services.at or newest)
-    if found > max(newest, services.now()):
+    time = parse_moment(text, services.at or newest)
+    if time > max(newest, services.now()):
         raise InvalidInputError(
-            f"{found:%Y-%m-%d %H:%M} is still to come: the newest event is of {newest:%Y-%m-%d %H:%M}"
+            f"{time:%Y-%m-%d %H:%M} is still to come: the newest event is of {newest:%Y-%m-%d %H:%M}"
         )
-    return found
+    return time
 
 
 def newest_event(services: Services, actor: Actor) -> datetime:
-    """The newest event of any target; the wall clock before the first."""
-    with reading(services, actor):
-        pass
+    """Time of the newest event of any target; the wall clock before the first. Raises NotAllowedError."""
+    authorise(services, actor)
     if not services.paths.telemetry.exists():
         return services.now()
     with services.telemetry.read() as connection:
-        (event,) = connection.execute("SELECT max(last_event) FROM streams").fetchone()
-    return from_us(event) if event is not None else services.now()
+        event_us = newest_event_us(connection)
+    return from_us(event_us) if event_us is not None else services.now()
 
 
 def open_past(services: Services, actor: Actor, at: datetime) -> Services:
-    """The workspace at ``at``; close it when it is no longer looked at. Raises NotAllowedError."""
-    with reading(services, actor):
-        pass
+    """The workspace as it was at ``at``, for the caller to close. Raises NotAllowedError."""
+    authorise(services, actor)
     now_us, at_us = to_us(services.now()), to_us(at)
     walls: dict[str, int] = {}
     if services.paths.telemetry.exists():
@@ -81,43 +80,43 @@ def open_past(services: Services, actor: Actor, at: datetime) -> Services:
 
 
 def step(services: Services, actor: Actor, at: datetime, steps: int) -> Event | None:
-    """The event after ``at`` (before it for negative ``steps``), whatever model it is of; None where there is none.
+    """The event after ``at`` (before it for negative ``steps``), of any model; None where there is none.
 
-    Deployments and alerts at the time of their data; requests and decisions when the model's data had come so far.
-    ``services`` is the present. Raises NotAllowedError.
+    Requests and decisions lie at the event time that their model's data had reached. ``services`` is the present. Raises
+    NotAllowedError.
     """
     later = steps > 0
     with reading(services, actor) as connection:
         before, after = past_registry.neighbours(connection, to_us(at))
-        found = [event for event in [after if later else before] if event is not None]
-        for model in models.listed(connection):
-            found += _signed(services, connection, model.name, to_us(at), later=later)
-    if not found:
+        events = [event for event in [after if later else before] if event is not None]
+        for model in models.names(connection):
+            events += _signed(services, connection, model, to_us(at), later=later)
+    if not events:
         return None
-    nearest = (min if later else max)(event_us for event_us, _ in found)
-    return Event(from_us(nearest), "; ".join(words for event_us, words in found if event_us == nearest))
+    nearest = (min if later else max)(event_us for event_us, _ in events)
+    return Event(from_us(nearest), "; ".join(text for event_us, text in events if event_us == nearest))
 
 
 def _signed(
     services: Services, connection: Connection, model: str, at_us: int, *, later: bool
 ) -> list[tuple[int, str]]:
-    """(event time, words) of the next request or decision about a model; none where there is none."""
+    """(event time, text) of the next requests or decisions about a model, which share one time."""
     if not services.paths.telemetry.exists():
-        rows = past_registry.signed_near(connection, model, at_us, later=later, limit=_LOOKED_AT)
+        rows = past_registry.signed_near(connection, model, at_us, later=later, limit=_MOST_READ)
         return _together([row for row in rows if row[0] != at_us])
     now_us = to_us(services.now())
     with services.telemetry.read() as telemetry:
         wall_us = past.wall_clocks(telemetry, at_us, now_us, model).get(model, at_us)
-        rows = past_registry.signed_near(connection, model, wall_us, later=later, limit=_LOOKED_AT)
+        rows = past_registry.signed_near(connection, model, wall_us, later=later, limit=_MOST_READ)
         while together := _together(rows):
             rows = rows[len(together) :]
             earliest = at_us if later else _EARLIEST_US
             event_us = past.event_of_wall(telemetry, model, together[0][0], earliest, now_us)
             if event_us is not None and (event_us > at_us if later else event_us < at_us):
-                return [(event_us, words) for _, words in together]
+                return [(event_us, text) for _, text in together]
     return []
 
 
 def _together(rows: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """The first of them, and those at the same time."""
+    """The first row and those at the same time."""
     return [row for row in rows if row[0] == rows[0][0]]

@@ -1,4 +1,4 @@
-"""Making a workspace, who somebody is in it, who holds which role, and the policy under every model's policy."""
+"""Creation of a workspace, identities and roles in it, its settings, and the policy under every model's policy."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,15 @@ from pathlib import Path
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import DAEMON, Actor, Grant, Permission, Role
-from pilothouse.operations.authorisation import OPEN_READING, changing, clean_text, grants_in_force, reading
+from pilothouse.operations.authorisation import (
+    OPEN_READING,
+    Change,
+    changing,
+    clean_text,
+    grants_in_force,
+    reading,
+)
+from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.sqlite import Connection
 from pilothouse.store import access, audit, workspace
@@ -18,15 +26,15 @@ _ACTOR = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._@\\+-]{0,62}[A-Za-z0-9_$-])?")
 
 _CREATED = "created_by"
 PLUGINS = "console_plugins"
-"""The setting: ``yes`` or ``no`` where somebody has decided whether consoles run their readers' own commands."""
+"""Name of the setting, ``yes`` or ``no``, whether consoles may run their readers' own commands; not set by default."""
 _DEMO = "demo"
 _WRAPPERS = "trusted_wrappers"
 
 
 def initialise(root: Path, admin: str, *, demo: bool = False) -> None:
-    """Make a workspace in ``root`` with its first admin. A half-made one, without an admin, is completed.
+    """Create a workspace in ``root`` with its first admin. One without an admin, left by an interruption, is completed.
 
-    Raises ConflictError (there is a workspace), InvalidInputError (not a user name) or UnavailableError (disk, place).
+    Raises ConflictError (there is a workspace), InvalidInputError (not a user name) or UnavailableError (disk, folder).
     """
     _check_actor(admin)
     paths = WorkspacePaths(root.resolve())
@@ -56,16 +64,16 @@ def initialise(root: Path, admin: str, *, demo: bool = False) -> None:
 
 
 def is_demo(services: Services) -> bool:
-    """True for a workspace in which ``--as NAME`` is let through."""
+    """True for a workspace in which everybody may act under another name with ``--as``."""
     with services.registry.read() as connection:
         return workspace.setting(connection, _DEMO) == "yes"
 
 
 def identify(services: Services, user: str, as_name: str | None = None) -> Actor:
-    """Who is acting: ``user`` as the system knows them, or the name that a trusted wrapper hands over.
+    """The acting person: ``user`` as the system knows them, or the name that a trusted wrapper hands over.
 
-    ``as_name`` is let through in a demo workspace, and for system users whom an admin named as wrappers (a service
-    account that SSH starts with a forced command, for one). Raises NotAllowedError otherwise, or InvalidInputError.
+    ``as_name`` is allowed in a demo workspace, and to system users whom an admin named as wrappers (for example a service
+    account that SSH starts with a forced command). Raises NotAllowedError otherwise, or InvalidInputError.
     """
     with services.registry.read() as connection:
         name, identity = user, "the system's user"
@@ -87,8 +95,8 @@ def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model
         )
     grant = Grant(role, model)
     with changing(services, actor, Permission.GRANT) as change:
-        if model and not _model_exists(change.connection, model):
-            raise NotFoundError(f"there is no model {model!r}: list them with pilothouse models")
+        if model:
+            require_model(change.connection, model)
         if grant in access.grants_of(change.connection, name):
             raise ConflictError(f"{name} is {role} for {model or 'all models'} already")
         access.add_grant(change.connection, name, grant, by=actor.name, at=change.at)
@@ -106,13 +114,13 @@ def revoke_role(services: Services, actor: Actor, name: str, role: Role, *, mode
 
 
 def list_roles(services: Services, actor: Actor) -> tuple[Actor, ...]:
-    """Everybody who holds a role, by name."""
+    """Holders of roles, by name."""
     with reading(services, actor) as connection:
         return tuple(Actor(name, grants) for name, grants in access.all_grants(connection).items())
 
 
 def trust_wrapper(services: Services, actor: Actor, user: str, *, trusted: bool = True) -> None:
-    """Let a system user hand over other people's names, or no longer.
+    """Trust a system user to hand over other people's names, or stop trusting them.
 
     Raises InvalidInputError (no user name), ConflictError (trusted already) or NotFoundError (not trusted).
     """
@@ -131,58 +139,53 @@ def trust_wrapper(services: Services, actor: Actor, user: str, *, trusted: bool 
 
 
 def set_open_reading(services: Services, actor: Actor, *, allowed: bool, reason: str = "") -> None:
-    """Say whether somebody who holds no role may read."""
-    words = clean_text(reason, "the reason")
+    """Set whether people without a role may read."""
     with changing(services, actor, Permission.GRANT) as change:
-        before = workspace.setting(change.connection, OPEN_READING)
-        workspace.set_setting(change.connection, OPEN_READING, "yes" if allowed else "no")
-        change.record(
-            "reading.opened" if allowed else "reading.closed",
-            "workspace",
-            {"reason": words, "before": before},
-        )
+        action = "reading.opened" if allowed else "reading.closed"
+        _set_switch(change, OPEN_READING, allowed, action, reason)
 
 
 def set_plugins(services: Services, actor: Actor, *, allowed: bool, reason: str = "") -> None:
-    """Say whether consoles may run their readers' own commands."""
-    words = clean_text(reason, "the reason")
+    """Set whether consoles may run their readers' own commands."""
     with changing(services, actor, Permission.SET_POLICY) as change:
-        before = workspace.setting(change.connection, PLUGINS)
-        workspace.set_setting(change.connection, PLUGINS, "yes" if allowed else "no")
-        change.record(
-            "plugins.allowed" if allowed else "plugins.forbidden",
-            "workspace",
-            {"reason": words, "before": before},
-        )
+        action = "plugins.allowed" if allowed else "plugins.forbidden"
+        _set_switch(change, PLUGINS, allowed, action, reason)
+
+
+def _set_switch(change: Change, name: str, value: bool, action: str, reason: str) -> None:
+    reason = clean_text(reason, "the reason")
+    before = workspace.setting(change.connection, name)
+    workspace.set_setting(change.connection, name, "yes" if value else "no")
+    change.record(action, "workspace", {"reason": reason, "before": before})
 
 
 def plugins_allowed(services: Services, *, handed_over: bool) -> bool:
     """Whether a console may run its reader's own commands.
 
-    Where nobody has decided: only for people who are there under their own name. A program that a login service's account
-    runs for somebody (``handed_over``) is a way into that account.
+    Without a setting, only people under their own name may: a program that a login service's account runs for somebody
+    (``handed_over``) is a way into that account.
     """
     with services.registry.read() as connection:
-        decided = workspace.setting(connection, PLUGINS)
-        if decided:
-            return decided == "yes"
+        setting = workspace.setting(connection, PLUGINS)
+        if setting:
+            return setting == "yes"
         return not handed_over or workspace.setting(connection, _DEMO) == "yes"
 
 
 def list_wrappers(services: Services, actor: Actor) -> tuple[str, ...]:
-    """The system users who may hand over other people's names."""
+    """System users who may hand over other people's names."""
     with reading(services, actor) as connection:
         return tuple(sorted(_wrappers(connection)))
 
 
 def reading_is_open(services: Services, actor: Actor) -> bool:
-    """Whether somebody who holds no role may read."""
+    """Whether people without a role may read."""
     with reading(services, actor) as connection:
         return workspace.setting(connection, OPEN_READING) == "yes"
 
 
 def workspace_policy(services: Services, actor: Actor) -> WorkspacePolicy:
-    """The floor under every model's policy."""
+    """Policy of the workspace, the floor under every model's policy."""
     with reading(services, actor) as connection:
         return workspace.policy(connection)
 
@@ -196,10 +199,10 @@ def set_workspace_policy(
     allow_automatic: bool | None = None,
     reason: str = "",
 ) -> WorkspacePolicy:
-    """Set the floor; what is None stays. Open requests keep the policy that was frozen in them."""
+    """Set the floor; a value of None stays as it is. Open requests keep the policy that was frozen in them."""
     if approvals is not None and not 0 <= approvals <= 100:
         raise InvalidInputError(f"approvals: found {approvals}; expected 0 to 100")
-    words = clean_text(reason, "the reason")
+    reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.SET_POLICY) as change:
         before = workspace.policy(change.connection)
         workspace.add_policy(
@@ -212,7 +215,7 @@ def set_workspace_policy(
         )
         after = workspace.policy(change.connection)
         change.record(
-            "policy.set", "workspace", {"reason": words, "before": _rules(before), "after": _rules(after)}
+            "policy.set", "workspace", {"reason": reason, "before": _rules(before), "after": _rules(after)}
         )
         return after
 
@@ -229,10 +232,6 @@ def _identity_of_other(connection: Connection, user: str) -> str:
 
 def _wrappers(connection: Connection) -> set[str]:
     return set(filter(None, (workspace.setting(connection, _WRAPPERS) or "").split("\n")))
-
-
-def _model_exists(connection: Connection, model: str) -> bool:
-    return connection.execute("SELECT 1 FROM models WHERE name = ?", (model,)).fetchone() is not None
 
 
 def _rules(policy: WorkspacePolicy) -> dict[str, int | bool]:

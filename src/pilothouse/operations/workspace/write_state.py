@@ -1,7 +1,7 @@
-"""Whether the workspace may be written: by people's wish, and by the daemon where the disk runs full or a check fails.
+"""Read-only state of a workspace: set by people, and by the daemon where the disk runs full or a check fails.
 
-The audit row of a closing is written before the mark is set, that of an opening after it has gone. Where the disk is too full
-even for the row, the mark is set all the same: the row of the opening says since when and why it was closed.
+The audit row of a closing is written before the mark is set, that of an opening after the mark is removed. Where the disk is
+too full even for the row, the mark is set all the same; the row of the opening says since when and why it was closed.
 """
 
 import shutil
@@ -15,16 +15,16 @@ from pilothouse.store import audit, seals
 from pilothouse.system.write_guard import Cause, ReadOnly
 
 LEAST_FREE = 64 << 20
-"""Bytes free below which the daemon lets nothing be written; of a small disk a twentieth."""
+"""Free bytes below which the daemon makes the workspace read-only; on a small disk, a twentieth of it."""
 
 
 def state(services: Services) -> ReadOnly | None:
-    """Why nothing may be written, or None. Asks nobody's leave: it is said on every screen."""
+    """The mark that makes the workspace read-only, or None. No permission is checked: every screen shows it."""
     return services.write_guard.state()
 
 
 def make_read_only(services: Services, actor: Actor, reason: str) -> ReadOnly:
-    """Let nothing be written until somebody lifts it. Serving goes on and spools.
+    """Refuse every change until somebody makes the workspace writable. Serving goes on and spools.
 
     Raises NotAllowedError, InvalidInputError (no reason) or ConflictError (it is read-only already).
     """
@@ -32,37 +32,37 @@ def make_read_only(services: Services, actor: Actor, reason: str) -> ReadOnly:
 
 
 def make_writable(services: Services, actor: Actor, reason: str) -> None:
-    """Let everything be written again. Raises NotAllowedError, InvalidInputError or ConflictError (it is writable)."""
-    words = reason_given(reason, "making a workspace writable")
+    """Allow changes again. Raises NotAllowedError, InvalidInputError or ConflictError (it is writable)."""
+    reason = reason_given(reason, "making a workspace writable")
     authorise(services, actor, Permission.FREEZE)
-    found = state(services)
-    if found is None:
+    mark = state(services)
+    if mark is None:
         raise ConflictError("the workspace is not read-only")
-    _open(services, actor, found, words)
+    _open(services, actor, mark, reason)
 
 
 def watch_disk(services: Services) -> ReadOnly | None:
-    """For the daemon: close the workspace where the disk is nearly full, open it again when twice that is free."""
+    """For the daemon: make the workspace read-only where the disk is nearly full, writable again when twice that is free."""
     usage = shutil.disk_usage(services.paths.state)
     least = min(LEAST_FREE, usage.total // 20)
-    found = state(services)
+    mark = state(services)
     if usage.free >= 2 * least:
         services.write_guard.keep_room()
-    if found is None and usage.free < least:
-        words = (
+    if mark is None and usage.free < least:
+        reason = (
             f"the disk of {services.paths.state} has {usage.free >> 20} MiB free, of at least {least >> 20}"
         )
-        return _close(services, DAEMON, "disk", words)
-    if found is not None and found.cause == "disk" and usage.free >= 2 * least:
-        _open(services, DAEMON, found, f"{usage.free >> 20} MiB are free again")
+        return _close(services, DAEMON, "disk", reason)
+    if mark is not None and mark.cause == "disk" and usage.free >= 2 * least:
+        _open(services, DAEMON, mark, f"{usage.free >> 20} MiB are free again")
         return None
-    return found
+    return mark
 
 
 def verify(services: Services) -> str:
-    """For the daemon: examine registry, audit chain and sealed rows; close the workspace where one is damaged, else seal it.
+    """For the daemon: check registry, audit chain and sealed rows; make the workspace read-only on damage, else seal it.
 
-    The answer says what was found. Telemetry and artifacts are the doctor's.
+    Returns the result as text. Telemetry and artifacts are checked by the doctor.
     """
     try:
         services.registry.check()
@@ -79,7 +79,7 @@ def verify(services: Services) -> str:
 
 
 def check_seal(services: Services) -> str:
-    """Are the rows that never change what they were when they were examined last? Raises IntegrityError."""
+    """Compare the rows that never change with the newest seal. Raises IntegrityError where they differ."""
     with services.registry.read() as connection:
         newest = audit.newest_of(connection, seals.ACTION)
         if newest is None:
@@ -108,7 +108,7 @@ def _close(services: Services, actor: Actor, cause: Cause, reason: str) -> ReadO
     return mark
 
 
-def _open(services: Services, actor: Actor, found: ReadOnly, reason: str) -> None:
+def _open(services: Services, actor: Actor, mark: ReadOnly, reason: str) -> None:
     permission = Permission.RUN_DAEMON if actor is DAEMON else Permission.FREEZE
     services.write_guard.open()
     try:
@@ -116,8 +116,8 @@ def _open(services: Services, actor: Actor, found: ReadOnly, reason: str) -> Non
             change.record(
                 "workspace.writable",
                 "workspace",
-                {"was": found.reason, "since": found.since, "reason": reason},
+                {"was": mark.reason, "since": mark.since, "reason": reason},
             )
     except BaseException:
-        services.write_guard.close(found)
+        services.write_guard.close(mark)
         raise
