@@ -1,4 +1,4 @@
-"""What is affected if a data set, a commit or a version was bad: versions, where they are and were live, open requests."""
+"""Effects of a bad data set, commit or version: versions, the targets they are or were live on, open requests."""
 
 import re
 from collections.abc import Iterable
@@ -19,44 +19,46 @@ _LIMIT = 10_000
 
 
 def affected(services: Services, actor: Actor, reference: str) -> Affected:
-    """``reference`` is the beginning of a digest of rows, of a source or a code folder, or of a commit (7 digits or more); or
-    a version: then what shares its rows, its source or its code. Raises InvalidInputError, NotFoundError or NotAllowedError.
+    """Versions that share a digest, or the rows, source or code of a version, with the version itself first.
+
+    ``reference`` is a version, or the first 7 or more digits of the digest of rows, a source, a commit or a code folder.
+    Raises InvalidInputError, NotFoundError or NotAllowedError.
     """
-    words = reference.strip().casefold()
+    prefix = reference.strip().casefold()
     with reading(services, actor) as connection:
-        if _DIGEST.fullmatch(words):
-            found = versions.sharing(connection, words)
-            if not found:
+        if _DIGEST.fullmatch(prefix):
+            sharing = versions.sharing(connection, prefix)
+            if not sharing:
                 raise NotFoundError(
-                    f"no version has rows, a source, a commit or a code folder that begins with {words}: "
+                    f"no version has rows, a source, a commit or a code folder that begins with {prefix}: "
                     "take one from pilothouse lineage MODEL/NUMBER"
                 )
-            return Affected(words, _rows(connection, found))
-        if "/" not in words and "@" not in words:
+            return Affected(prefix, _rows(connection, sharing))
+        if "/" not in prefix and "@" not in prefix:
             raise InvalidInputError(
                 f"{reference[:60]!r} is neither a version nor a digest: expected MODEL/NUMBER, or 7 or more digits "
                 "of a digest or commit as pilothouse lineage shows them"
             )
         version = require_version(connection, reference)
         run = require_run(connection, version)
-        shared: dict[int, tuple[Version, tuple[str, ...]]] = {version.id: (version, ("itself",))}
+        shared: dict[int, tuple[Version, tuple[str, ...]]] = {}
         keys = (run.snapshot.content_digest, run.snapshot.source_digest, run.code.get("folder_digest"))
         for key in filter(None, keys):
-            for other, how in versions.sharing(connection, str(key)):
+            for other, reasons in versions.sharing(connection, str(key)):
                 before = shared.get(other.id, (other, ()))[1]
-                shared[other.id] = (other, tuple(dict.fromkeys((*before, *how))))
-        own = shared.pop(version.id)
+                shared[other.id] = (other, tuple(dict.fromkeys((*before, *reasons))))
+        shared.pop(version.id, None)
         return Affected(
             version_uri(version.model, version.number),
-            _rows(connection, [(own[0], ("itself",)), *(shared[key] for key in sorted(shared))]),
+            _rows(connection, [(version, ("itself",)), *(shared[key] for key in sorted(shared))]),
         )
 
 
 def _rows(
-    connection: Connection, found: Iterable[tuple[Version, tuple[str, ...]]]
+    connection: Connection, sharing: Iterable[tuple[Version, tuple[str, ...]]]
 ) -> tuple[AffectedVersion, ...]:
     rows = []
-    for version, how in found:
+    for version, reasons in sharing:
         stays = [
             Stay(d.target, d.effective_at, d.ended_effective_at)
             for d in reversed(deployments.history(connection, model=version.model, limit=_LIMIT))
@@ -68,7 +70,7 @@ def _rows(
                 version.model,
                 version.number,
                 str(version.status),
-                how,
+                reasons,
                 version.live_on,
                 tuple(stays),
                 tuple(r.id for r in waiting if r.version == version.number),

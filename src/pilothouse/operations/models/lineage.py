@@ -1,4 +1,4 @@
-"""Walking a version back to its rows, code and cause, and on to requests, deployments, alerts and what they started."""
+"""Lineage of a version: back to its rows, code and cause, on to requests, deployments, alerts and their trainings."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ _SHOWN_PARAMETERS = 12
 
 
 def lineage(services: Services, actor: Actor, reference: str) -> LineageNode:
-    """The tree of the version that ``reference`` names. Raises InvalidInputError, NotFoundError or NotAllowedError."""
+    """Tree of the version that ``reference`` names. Raises InvalidInputError, NotFoundError or NotAllowedError."""
     with reading(services, actor) as connection:
         version = require_version(connection, reference)
         run = _run(connection, require_run(connection, version))
@@ -28,7 +28,7 @@ def lineage(services: Services, actor: Actor, reference: str) -> LineageNode:
 def _version(
     connection: Connection, version: Version, seen: set[int], before: Sequence[LineageNode] = ()
 ) -> LineageNode:
-    """A version with what followed from it; ``before`` is put first."""
+    """A version with ``before``, then its requests, deployments, alerts and reproductions."""
     live = f", live on {', '.join(version.live_on)}" if version.live_on else ""
     detail = f"{version.status}, registered {_time(version.created_at)}{live}, model sha256 {version.model_digest[:12]}"
     history = [
@@ -37,22 +37,22 @@ def _version(
         if d.version == version.number
     ]
     history.sort(key=lambda d: d.id)
-    raised = [
+    own_alerts = [
         a for a in alerts.listed(connection, model=version.model, limit=_LIMIT) if a.version == version.number
     ]
-    raised.sort(key=lambda a: a.id)
-    placed = {alert.id: _deployment_of(alert, history) for alert in raised}
+    own_alerts.sort(key=lambda a: a.id)
+    deployment_ids = {alert.id: _deployment_of(alert, history) for alert in own_alerts}
 
     def deployed(deployment: Deployment) -> LineageNode:
-        mine = [alert for alert in raised if placed[alert.id] == deployment.id]
-        return _deployment(deployment, [_alert(connection, alert, seen) for alert in mine])
+        during = [alert for alert in own_alerts if deployment_ids[alert.id] == deployment.id]
+        return _deployment(deployment, [_alert(connection, alert, seen) for alert in during])
 
     children = list(before)
     for request in reversed(requests.listed(connection, model=version.model, limit=_LIMIT)):
         if request.version == version.number:
             children.append(_request(request, [deployed(d) for d in history if d.request_id == request.id]))
     children += [deployed(d) for d in history if d.request_id is None]
-    children += [_alert(connection, alert, seen) for alert in raised if placed[alert.id] is None]
+    children += [_alert(connection, alert, seen) for alert in own_alerts if deployment_ids[alert.id] is None]
     children += [_reproduction(job) for job in jobs.about_version(connection, version.id)]
     return LineageNode(
         "version", version_uri(version.model, version.number), detail, children=tuple(children)
@@ -72,8 +72,8 @@ def _run(connection: Connection, run: Run) -> LineageNode:
         applied = f"applied {_time(stored.recorded_at)} by {stored.applied_by}"
         children.append(LineageNode("model file", stored.digest[:12], applied))
     if job is not None and job.options.get("overrides"):
-        words = ", ".join(f"{key} = {value}" for key, value in job.options["overrides"].items())
-        children.append(LineageNode("note", "overrides", words))
+        text = ", ".join(f"{key} = {value}" for key, value in job.options["overrides"].items())
+        children.append(LineageNode("note", "overrides", text))
     if run.triggered_by_alert is not None:
         children.append(_cause(connection, run.triggered_by_alert))
     return LineageNode("run", f"{run.id} (job {run.job_id})", detail, children=tuple(children))
@@ -115,8 +115,8 @@ def _code(run: Run) -> LineageNode:
 def _parameters(run: Run) -> LineageNode:
     shown = [f"{name} = {value}" for name, value in list(run.parameters.items())[:_SHOWN_PARAMETERS]]
     more = len(run.parameters) - len(shown)
-    words = ", ".join(shown) + (f" and {more} more" if more > 0 else "")
-    return LineageNode("parameters", f"seed {run.seed}", words)
+    text = ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    return LineageNode("parameters", f"seed {run.seed}", text)
 
 
 def _environment(run: Run) -> LineageNode:
@@ -131,7 +131,7 @@ def _cause(connection: Connection, number: int) -> LineageNode:
     if alert is None:
         return LineageNode("alert", str(number))
     about = LineageNode("version", version_uri(alert.model, alert.version), f"on {alert.target}")
-    return LineageNode("alert", str(alert.id), _alert_words(alert), children=(about,))
+    return LineageNode("alert", str(alert.id), _alert_text(alert), children=(about,))
 
 
 def _request(request: PromotionRequest, deployed: Sequence[LineageNode]) -> LineageNode:
@@ -161,10 +161,10 @@ def _deployment(deployment: Deployment, raised: Sequence[LineageNode]) -> Lineag
 
 
 def _deployment_of(alert: Alert, history: Sequence[Deployment]) -> int | None:
-    """The deployment that an alert is about: the last on its target that had begun by then."""
-    mine = [d for d in history if d.target == alert.target]
-    begun = [d for d in mine if d.effective_at <= alert.effective_at]
-    return (begun or mine)[-1].id if mine else None
+    """Deployment that an alert is about: the last on its target that had begun by then."""
+    own = [d for d in history if d.target == alert.target]
+    begun = [d for d in own if d.effective_at <= alert.effective_at]
+    return (begun or own)[-1].id if own else None
 
 
 def _alert(connection: Connection, alert: Alert, seen: set[int]) -> LineageNode:
@@ -172,11 +172,11 @@ def _alert(connection: Connection, alert: Alert, seen: set[int]) -> LineageNode:
     if alert.retrain_job is not None and (joined := jobs.find(connection, alert.retrain_job)) is not None:
         started[joined.id] = joined
     nodes = [_job(job, _made_by(connection, job, seen)) for _, job in sorted(started.items())]
-    return LineageNode("alert", str(alert.id), _alert_words(alert), children=tuple(nodes))
+    return LineageNode("alert", str(alert.id), _alert_text(alert), children=tuple(nodes))
 
 
 def _made_by(connection: Connection, job: Job, seen: set[int]) -> list[LineageNode]:
-    """The version that a training made, with what followed from it the first time that it is met."""
+    """Version that a training made; its own tree follows only where the version comes first."""
     reference = VersionReference(job.model, job.version)
     version = versions.find(connection, reference) if job.version is not None else None
     if version is None:
@@ -187,7 +187,7 @@ def _made_by(connection: Connection, job: Job, seen: set[int]) -> list[LineageNo
     return [_version(connection, version, seen)]
 
 
-def _alert_words(alert: Alert) -> str:
+def _alert_text(alert: Alert) -> str:
     return f"{alert.kind} of {alert.subject} on {alert.target}, {_time(alert.effective_at)}, {alert.status}: {alert.summary}"
 
 
@@ -203,8 +203,8 @@ def _job(job: Job, made: Sequence[LineageNode]) -> LineageNode:
 def _reproduction(job: Job) -> LineageNode:
     if "identical" not in job.result:
         return LineageNode("reproduction", f"job {job.id}", str(job.status))
-    words = "identical" if job.result["identical"] else f"differs: {'; '.join(job.result['differences'])}"
-    return LineageNode("reproduction", f"job {job.id}", f"{_time(job.ended_at)} by {job.created_by}: {words}")
+    text = "identical" if job.result["identical"] else f"differs: {'; '.join(job.result['differences'])}"
+    return LineageNode("reproduction", f"job {job.id}", f"{_time(job.ended_at)} by {job.created_by}: {text}")
 
 
 def _time(time: datetime | None) -> str:

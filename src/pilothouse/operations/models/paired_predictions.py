@@ -1,7 +1,7 @@
-"""Two versions on the rows that both held out: the paired test from what is on record, with no model and no code of a user.
+"""Paired test of two versions on the rows that both held out, from recorded predictions: no model and no user's code runs.
 
 A version's predictions on its hold-out are kept row by row beside the hold-out itself. A row that lies in both hold-outs was
-in the training of neither, so what the two said of it can be compared as the comparison gate does.
+in the training of neither, so that the predictions of it can be compared as the comparison gate does.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pilothouse.statistics.profiles.scored_rows import ScoredRows
 
 FEWEST_ROWS = 30
-"""With fewer pairs a bootstrap says nothing."""
+"""Fewest pairs from which a bootstrap can conclude anything."""
 _MOST_ROWS = 300_000
 _MOST_BYTES = 256 << 20
 _BLOCK_ROWS = 10_000
@@ -37,7 +37,7 @@ _HOLDOUT = "holdout"
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What is on record of two versions of a model, A and B: digests of their predictions and of the rows held out."""
+    """Records of two versions of a model, A and B: digests of their predictions and of the rows that they held out."""
 
     metric: str
     task: Task
@@ -46,7 +46,7 @@ class Sides:
 
 
 def sides_of(connection: Connection, first: Version, second: Version) -> Sides | str:
-    """What can be compared; in words why nothing can. The metric is the later training's."""
+    """Records to compare, or the reason why there are none. The metric is the later version's."""
     if first.model != second.model:
         return "they are versions of different models"
     if first.number == second.number:
@@ -65,7 +65,7 @@ def sides_of(connection: Connection, first: Version, second: Version) -> Sides |
 
 
 def compare_pairs(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
-    """How much better B is than A on the rows of both hold-outs; in words why that cannot be said."""
+    """Comparison of B with A on the rows of both hold-outs, or the reason why there is none."""
     try:
         return _tested(artifacts, sides)
     except PilothouseError as error:
@@ -74,25 +74,25 @@ def compare_pairs(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
 
 @lru_cache(maxsize=64)
 def _tested(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
-    """Artifacts never change, so neither does this."""
+    """The result is cached: artifacts never change."""
     from pilothouse.statistics.performance.comparison import paired_bootstrap
 
-    said = [_read(artifacts, digest) for digest in sides.predictions]
-    if max(table.num_rows for table in said) > _MOST_ROWS:
+    predictions = [_read(artifacts, digest) for digest in sides.predictions]
+    if max(table.num_rows for table in predictions) > _MOST_ROWS:
         return f"one of them held out more than {_MOST_ROWS:,} rows, too many to compare here"
     if sides.rows[0] == sides.rows[1]:
-        agree = said[0].num_rows == said[1].num_rows
-        places = (np.arange(said[0].num_rows),) * 2
+        agree = predictions[0].num_rows == predictions[1].num_rows
+        row_pairs = (np.arange(predictions[0].num_rows),) * 2
     else:
-        held = [_read(artifacts, digest) for digest in sides.rows]
-        agree = [table.num_rows for table in said] == [table.num_rows for table in held]
-        places = _same_rows(*held)
+        holdouts = [_read(artifacts, digest) for digest in sides.rows]
+        agree = [table.num_rows for table in predictions] == [table.num_rows for table in holdouts]
+        row_pairs = _same_rows(*holdouts)
     if not agree:
         return "the predictions on record are not those of the rows on record"
-    rows = len(places[0])
+    rows = len(row_pairs[0])
     if rows < FEWEST_ROWS:
         return f"{rows or 'no'} row{'' if rows == 1 else 's'} of their hold-outs are the same; {FEWEST_ROWS} are needed"
-    a, b = (table.take(place) for table, place in zip(said, places, strict=True))
+    a, b = (table.take(index) for table, index in zip(predictions, row_pairs, strict=True))
     classifies = sides.task != "regression"
     if not np.array_equal(_column(a, "truth", classifies), _column(b, "truth", classifies)):
         return "their records do not agree on what was true of the same rows"
@@ -136,18 +136,18 @@ def _same_rows(first: "pa.Table", second: "pa.Table") -> tuple[Any, Any]:
 
 
 def _keys(table: "pa.Table", names: list[str]) -> list[bytes]:
-    """Each row as a digest of all that it says: the texts of very many rows would not stay small."""
+    """A digest of each row's values: the texts of many rows would take too much memory."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found: list[bytes] = []
+    keys: list[bytes] = []
     for block in table.select(names).to_batches(max_chunksize=_BLOCK_ROWS):
         columns = [pc.cast(column, pa.string()) for column in block.columns]
         joined = pc.binary_join_element_wise(
             *columns, "\x1f", null_handling="replace", null_replacement="\x00"
         )
-        found += [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in joined.to_pylist()]
-    return found
+        keys += [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in joined.to_pylist()]
+    return keys
 
 
 def _column(table: "pa.Table", name: str, texts: bool) -> Any:
@@ -162,7 +162,9 @@ _PROBABILITY = "probability_"
 
 
 def _classes(table: "pa.Table") -> tuple[str, ...]:
-    return tuple(n.removeprefix(_PROBABILITY) for n in table.column_names if n.startswith(_PROBABILITY))
+    return tuple(
+        name.removeprefix(_PROBABILITY) for name in table.column_names if name.startswith(_PROBABILITY)
+    )
 
 
 def _probabilities(table: "pa.Table", classes: tuple[str, ...]) -> Any:

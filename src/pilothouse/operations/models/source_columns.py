@@ -1,4 +1,4 @@
-"""The columns of a model's source, without a row: parquet's schema, csv's first line, a prepared query."""
+"""Columns of a model's source, found without reading rows: the schema of parquet, the first line of CSV, a prepared query."""
 
 import csv
 import gzip
@@ -17,28 +17,28 @@ _HEADER_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class SourceColumns:
-    """Column to type as parquet says it (``string``, ``double`` …); the type is empty where the file does not say."""
+    """Type of each column as parquet names it (``string``, ``double`` …), empty where the source has no types."""
 
     file: Path
     types: dict[str, str]
 
 
 def source_path(spec: ModelSpec, folder: Path) -> Path:
-    """The absolute path of the source that a model file in ``folder`` names; ``sqlite:`` is taken off."""
+    """Absolute path of the source that a model file in ``folder`` names, without ``sqlite:``."""
     return (folder / spec.data.source.removeprefix("sqlite:")).resolve()
 
 
 def source_problems(spec: ModelSpec, folder: Path, state: Path) -> Iterator[str]:
-    """One line for each thing about the source that does not fit the model file; none where all is well.
+    """Faults of the source against the model file, one line each.
 
-    ``state`` is the workspace's own folder, which is no source. The query of a ``sqlite:`` source is prepared, not run.
+    ``state`` is the workspace's own folder, which cannot be a source. The query of a ``sqlite:`` source is prepared, not run.
     """
     path = source_path(spec, folder)
     if path.is_relative_to(state.resolve()):
         yield f"data.source: {path} lies in the workspace's state folder; expected data of yours"
         return
     try:
-        found = _columns(spec, path)
+        columns = _columns(spec, path)
     except _UnreadableError as error:
         yield f"data.source: {error}"
         return
@@ -46,15 +46,15 @@ def source_problems(spec: ModelSpec, folder: Path, state: Path) -> Iterator[str]
         yield f"data.query: {error}"
         return
     if not spec.data.query and not {spec.data.target, spec.data.timestamp, *spec.data.features} & {
-        *found.types
+        *columns.types
     }:
         yield (
-            f"data.source: {found.file.name} has none of the columns that are named; "
-            f"expected a first line with the names, found {_shortened(', '.join(found.types))}"
+            f"data.source: {columns.file.name} has none of the columns that are named; "
+            f"expected a first line with the names, found {_shortened(', '.join(columns.types))}"
         )
         return
-    yield from _missing(spec, found)
-    yield from _wrong_types(spec, found)
+    yield from _missing(spec, columns)
+    yield from _wrong_types(spec, columns)
 
 
 class _UnreadableError(Exception):
@@ -106,34 +106,36 @@ def _csv_columns(file: Path) -> list[str]:
         raise _UnreadableError(f"{file} cannot be read: {one_line(str(error), 200)}") from None
     if not names:
         raise _UnreadableError(f"{file} is empty; expected a first line with the names of the columns")
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise _UnreadableError(f"{file}: two columns are called {twice!r}; expected each name once")
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise _UnreadableError(f"{file}: two columns are called {repeated!r}; expected each name once")
     return names
 
 
-def _missing(spec: ModelSpec, found: SourceColumns) -> Iterator[str]:
+def _missing(spec: ModelSpec, source: SourceColumns) -> Iterator[str]:
     data = spec.data
-    named = [("data.target", data.target), ("data.timestamp", data.timestamp)]
-    named += [("data.features", name) for name in data.features]
-    named += [("data.slices", name) for name in data.slices if name not in data.features]
-    named += [(f"targets[{i}].match", name) for i, target in enumerate(spec.targets) for name in target.match]
-    for key, columns in (("data.exclude", data.exclude), ("data.private", data.private)):
-        named += [(key, name) for name in columns]
-    has = ", ".join(found.types)
-    for key, name in named:
-        if name not in found.types:
-            yield f"{key}: found {name!r}, which is no column of {found.file.name}; it has {_shortened(has)}"
+    settings = [("data.target", data.target), ("data.timestamp", data.timestamp)]
+    settings += [("data.features", name) for name in data.features]
+    settings += [("data.slices", name) for name in data.slices if name not in data.features]
+    settings += [
+        (f"targets[{i}].match", name) for i, target in enumerate(spec.targets) for name in target.match
+    ]
+    for key, names in (("data.exclude", data.exclude), ("data.private", data.private)):
+        settings += [(key, name) for name in names]
+    existing = ", ".join(source.types)
+    for key, name in settings:
+        if name not in source.types:
+            yield f"{key}: found {name!r}, which is no column of {source.file.name}; it has {_shortened(existing)}"
 
 
-def _wrong_types(spec: ModelSpec, found: SourceColumns) -> Iterator[str]:
+def _wrong_types(spec: ModelSpec, columns: SourceColumns) -> Iterator[str]:
     for name in spec.data.features:
-        kind = found.types.get(name, "")
+        kind = columns.types.get(name, "")
         if kind.startswith(("timestamp", "date")):
             yield f"data.features: {name!r} is a time ({kind}); expected a number or a category"
         elif kind in ("string", "large_string", "string_view") and name not in spec.data.categoricals:
             yield f"data.features: {name!r} holds text; list it under data.categoricals too"
-    kind = found.types.get(spec.data.timestamp, "")
+    kind = columns.types.get(spec.data.timestamp, "")
     if kind.startswith("timestamp[") and "tz=" not in kind and spec.data.timezone is None:
         yield (
             f"data.timezone: missing, and {spec.data.timestamp!r} carries no zone ({kind}); "
