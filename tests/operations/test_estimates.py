@@ -8,8 +8,8 @@ from pilothouse.domain.change_diagnosis import Change
 from pilothouse.domain.findings import EstimateFinding
 from pilothouse.operations.alerts import alerts, change_evidence
 from pilothouse.operations.automation import monitoring_round
-from pilothouse.operations.fleet import health
 from pilothouse.operations.ingest import ingest
+from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.monitoring.baselines import estimator_of
 from pilothouse.operations.services import Services
 from pilothouse.telemetry import readings
@@ -56,7 +56,7 @@ def test_an_estimate_is_there_as_soon_as_the_window_is_over_and_truth_is_not(ser
 def test_the_estimate_lies_beside_the_realised_figure_of_the_same_window(services):
     send(services, "ewr", 0, 30)
     monitoring_round.evaluate_windows(services)
-    view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
+    view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")
     measured = {(p.window.start, p.window.end): p for p in view.performance}
     beside = [
         (e, measured[e.window.start, e.window.end])

@@ -15,6 +15,7 @@ from pilothouse.operations.alerts import incidents
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health
 from pilothouse.operations.ingest import ingest
+from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import serving_text
 from pilothouse.store import processes
@@ -122,7 +123,7 @@ def test_live_traffic_that_stops_is_stale_and_a_replay_that_ends_is_not(tmp_path
 
 
 def test_the_monitor_shows_every_version_in_turn_with_its_marks(services: Services) -> None:
-    view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
+    view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")
     assert view.version == 2
     assert view.reference is not None
     assert view.events == len(traffic("ewr", 0, 50))
@@ -132,13 +133,13 @@ def test_the_monitor_shows_every_version_in_turn_with_its_marks(services: Servic
     assert len(view.traffic) == 49
     assert {"alert", "rollback"} <= {mark.kind for mark in view.marks}
     assert [m.at for m in view.marks] == sorted(m.at for m in view.marks)
-    first = health.monitor_view(services, admin(services), "flight-delay", "ewr", version=1)
+    first = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr", version=1)
     assert len(first.drift["temp"]) == 5
     assert first.events == len(traffic("ewr", 0, 35))
 
 
 def test_the_most_drifted_feature_comes_first(services: Services) -> None:
-    view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
+    view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")
     newest = [found[-1].finding for found in view.drift.values()]
     ratios = [one.times_threshold for one in newest if one.significant]
     assert ratios == sorted(ratios, reverse=True)
@@ -146,16 +147,16 @@ def test_the_most_drifted_feature_comes_first(services: Services) -> None:
 
 def test_names_that_are_not_there_are_told(services: Services) -> None:
     with pytest.raises(NotFoundError, match="no target 'bos'"):
-        health.monitor_view(services, admin(services), "flight-delay", "bos")
+        monitor_views.monitor_view(services, admin(services), "flight-delay", "bos")
     with pytest.raises(NotFoundError, match="no model 'x'"):
-        health.monitor_view(services, admin(services), "x", "ewr")
+        monitor_views.monitor_view(services, admin(services), "x", "ewr")
 
 
 def test_before_any_event_nothing_is_made_up(tmp_path: Path) -> None:
     services = make_watched(tmp_path)
     (row,) = health.overview(services, admin(services))
     assert (row.performance, row.p95_ms, row.history) == (None, None, ())
-    view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
+    view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")
     assert (view.events, view.performance) == (0, ())
     assert view.marks[0].at == APRIL
     services.close()

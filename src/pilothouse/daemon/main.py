@@ -129,7 +129,7 @@ def _lead(
         if left:
             say(log, logging.WARNING, f"still busy at the end: {', '.join(left)}")
         failed = threads.failed
-        processes.take_leave(services, f"{failed} died" if failed else "asked to")
+        processes.announce_stop(services, f"{failed} died" if failed else "asked to")
         say(log, logging.INFO, "the daemon has stopped", failed=failed)
         return EXIT_DEAD_THREAD if failed else 0
     finally:

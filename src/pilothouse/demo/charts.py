@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pilothouse.demo.steps import Demo
 from pilothouse.operations import catalogue
-from pilothouse.operations.fleet import health
+from pilothouse.operations.monitoring import monitor_views
 from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import performance_chart
 from pilothouse.presentation.charts.plotting import draw
@@ -16,7 +16,7 @@ def performance_by_week(demo: Demo, *, colour: bool) -> Iterator[str]:
     """Lines of text: one chart a model and target, drawn from the stored readings."""
     for model in catalogue.list_models(demo.services, demo.approver):
         for target in model.targets:
-            view = health.monitor_view(demo.services, demo.approver, model.name, target)
+            view = monitor_views.monitor_view(demo.services, demo.approver, model.name, target)
             chart = performance_chart(view)
             yield f"{model.name} on {target}: {chart.title}; {chart.headline.text}"
             yield from draw(chart, *_SIZE, colour=colour).splitlines()

@@ -19,9 +19,9 @@ from pilothouse.domain.model_spec import METRICS
 from pilothouse.domain.records import Deployment, Job, RequestStatus, VersionStatus
 from pilothouse.operations import catalogue
 from pilothouse.operations.alerts import alerts
-from pilothouse.operations.fleet import health
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import jobs, trainings
+from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.workspace import audits
 from pilothouse.presentation.cells import cell
@@ -147,7 +147,9 @@ def _old_against_new(demo: Demo, model: str) -> dict[str, Any]:
 
 
 def _score(demo: Demo, metric: str, old: Deployment, new: Deployment) -> dict[str, Any]:
-    view = health.monitor_view(demo.services, demo.approver, old.model, old.target, version=old.version)
+    view = monitor_views.monitor_view(
+        demo.services, demo.approver, old.model, old.target, version=old.version
+    )
     job = trainings.start_backtest(
         demo.services,
         demo.approver,

@@ -40,9 +40,9 @@ def monitor(
     session: Session, model: str, target: str, version: int | None, as_csv: bool, charts: bool
 ) -> None:
     """Drift, performance, latency and volume of MODEL on TARGET, window by window."""
-    from pilothouse.operations.fleet import health
+    from pilothouse.operations.monitoring import monitor_views
 
-    view = health.monitor_view(session.services, session.actor, model, target, version=version)
+    view = monitor_views.monitor_view(session.services, session.actor, model, target, version=version)
     if session.as_json:
         show_json(view)
         return

@@ -1,5 +1,4 @@
-"""Every model on every target with what is on its way there: versions whose request waits, is deployed in part, or is not
-answering everywhere yet."""
+"""The fleet: every model on every target, with the roll-outs under way."""
 
 from collections.abc import Sequence
 
@@ -11,57 +10,63 @@ from pilothouse.operations.fleet.health import target_states
 from pilothouse.operations.services import Services
 from pilothouse.store import requests
 
-_LOOKED_AT = 200
-"""The newest requests, among which those on their way are."""
+_MOST_REQUESTS = 200
+"""Number of newest requests among which roll-outs are searched."""
 
 
 def fleet(services: Services, actor: Actor) -> Fleet:
-    """The whole fleet now. Raises NotAllowedError."""
+    """The fleet now. Raises NotAllowedError."""
     states = target_states(services, actor)
     with reading(services, actor) as connection:
-        newest = requests.listed(connection, limit=_LOOKED_AT)
-    return Fleet(tuple(states), tuple(_on_their_way(newest, states)))
+        newest = requests.listed(connection, limit=_MOST_REQUESTS)
+    return Fleet(tuple(states), tuple(_roll_outs(newest, states)))
 
 
-def _on_their_way(newest: Sequence[PromotionRequest], states: Sequence[TargetState]) -> list[RollOut]:
-    """The newest request of each model and target that is open, live on some of its targets and yet to come on others, or
-    live and not answering yet. Where something else was put live after it, a roll-back above all, it has been and gone."""
+def _roll_outs(newest: Sequence[PromotionRequest], states: Sequence[TargetState]) -> list[RollOut]:
+    """Roll-outs of requests that are open, live on a part of their targets, or live and not answering yet.
+
+    Of each model and target only the newest request counts. A later deployment, above all a roll-back, ends a roll-out.
+    """
     live = {(s.model, s.target): s.deployment.version for s in states if s.deployment is not None}
-    by_place = {(s.model, s.target): s for s in states}
+    state_of = {(s.model, s.target): s for s in states}
     settled: set[tuple[str, str]] = set()
-    found = []
+    roll_outs = []
     for request in newest:
-        places = [t for t in request.targets if (request.model, t) not in settled]
-        there = tuple(t for t in places if live.get((request.model, t)) == request.version)
+        targets = [t for t in request.targets if (request.model, t) not in settled]
+        deployed = tuple(t for t in targets if live.get((request.model, t)) == request.version)
         to_come = tuple(
             t
-            for t in places
-            if t not in there and not _has_moved_on(by_place.get((request.model, t)), request)
+            for t in targets
+            if t not in deployed and not _has_moved_on(state_of.get((request.model, t)), request)
         )
-        waits = request.status is RequestStatus.OPEN
-        failed = tuple(t for t in there if _has_failed(by_place[request.model, t]))
-        under_way = tuple(t for t in there if t not in failed and _is_under_way(by_place[request.model, t]))
+        is_open = request.status is RequestStatus.OPEN
+        failed = tuple(t for t in deployed if _has_failed(state_of[request.model, t]))
+        under_way = tuple(
+            t for t in deployed if t not in failed and _is_under_way(state_of[request.model, t])
+        )
         # A process that went down on a version that had long been everywhere is no roll-out.
-        refused = any(by_place[request.model, t].serving is not ServingState.DOWN for t in failed)
-        if waits or (
-            request.status is RequestStatus.DEPLOYED and there and (to_come or under_way or refused)
+        refused = any(state_of[request.model, t].serving is not ServingState.DOWN for t in failed)
+        if is_open or (
+            request.status is RequestStatus.DEPLOYED and deployed and (to_come or under_way or refused)
         ):
-            found.append(
-                RollOut(request.model, request.version, request.id, waits, there, to_come, under_way, failed)
+            roll_outs.append(
+                RollOut(
+                    request.model, request.version, request.id, is_open, deployed, to_come, under_way, failed
+                )
             )
-        if waits or request.status is RequestStatus.DEPLOYED:
-            settled.update((request.model, t) for t in places)
-    return found
+        if is_open or request.status is RequestStatus.DEPLOYED:
+            settled.update((request.model, t) for t in targets)
+    return roll_outs
 
 
 def _has_moved_on(state: TargetState | None, request: PromotionRequest) -> bool:
-    """Whether what is live was put there after the request was closed."""
+    """True where the live version was deployed after the request was closed."""
     live = state.deployment if state is not None else None
     return live is not None and request.closed_at is not None and live.recorded_at >= request.closed_at
 
 
 def _is_under_way(state: TargetState) -> bool:
-    """Deployed, and its serving process has yet to take it up."""
+    """True where the serving process has yet to take up the live version."""
     if state.serving is ServingState.LOADING:
         return True
     live = state.deployment.version if state.deployment else None

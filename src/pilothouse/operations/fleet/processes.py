@@ -1,4 +1,4 @@
-"""What the daemon and the serving processes say of themselves, and whether the daemon is there."""
+"""State of the daemon and of the serving processes, as they report it."""
 
 import shutil
 import threading
@@ -23,7 +23,7 @@ _NAME = "daemon"
 
 
 def daemon_state(services: Services) -> DaemonState:
-    """What is known of the daemon: whether that very process lives, not only what it last wrote."""
+    """State of the daemon, with a check that the process itself is alive."""
     running = leader(services.paths.daemon_lock)
     with services.registry.read() as connection:
         record = processes.find_process(connection, _NAME)
@@ -41,13 +41,13 @@ def daemon_state(services: Services) -> DaemonState:
 
 @dataclass(frozen=True, slots=True)
 class DaemonReport:
-    """The daemon, what it is at, what keeps it from working, and what comes next by schedule, soonest first."""
+    """Report on the daemon: its state and jobs, what stops it, and the next scheduled times, soonest first."""
 
     state: DaemonState
     read_only: str
-    """Why nothing may be written, in words; empty where it may."""
+    """Reason why the workspace is read-only; empty where it is not."""
     paused: str
-    """Who paused automation and why; empty where it runs."""
+    """Who paused automation and why; empty where it is not paused."""
     running: tuple[Job, ...]
     queued: int
     next: tuple[tuple[datetime, str], ...]
@@ -57,7 +57,7 @@ class DaemonReport:
 
 
 def daemon_report(services: Services, actor: Actor) -> DaemonReport:
-    """Everything that an operator asks of the daemon. Raises NotAllowedError."""
+    """Report on the daemon for an operator. Raises NotAllowedError."""
     from pilothouse.operations.automation import schedules
 
     with reading(services, actor) as connection:
@@ -88,7 +88,7 @@ def _size(path: Path) -> int:
 
 
 def announce_daemon(services: Services, isolation: str) -> ProcessName:
-    """Record that this process is the daemon now."""
+    """Record that this process is the daemon; returns its name."""
     name = own_name()
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         processes.put_process(
@@ -103,42 +103,41 @@ def announce_daemon(services: Services, isolation: str) -> ProcessName:
     return name
 
 
-def take_leave(services: Services, reason: str) -> None:
-    """Record that the daemon stopped in good order."""
+def announce_stop(services: Services, reason: str) -> None:
+    """Record that the daemon stopped normally."""
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         processes.set_stopped(change.connection, _NAME, at=change.at)
         change.record("daemon.stopped", _NAME, {"reason": reason})
 
 
 class Pulse:
-    """The registry's knowledge of who is alive, kept with few writes: each one makes every console look again.
+    """Heartbeats of the daemon and the serving processes in the registry, with few writes: each one refreshes every console.
 
-    A serving process reports every second. What it says is written at once where it is news; that it said the same
-    again is written with the daemon's own heartbeat, for all targets in one transaction.
+    A serving process reports every second. A report that differs from the last is written at once; a repeated one is written
+    with the daemon's own heartbeat, for all targets in one transaction.
     """
 
     def __init__(self, services: Services, daemon: ProcessName) -> None:
         self._services = services
         self._daemon = daemon
         self._lock = threading.Lock()
-        self._said: dict[str, ServingReport] = {}
+        self._reports: dict[str, ServingReport] = {}
         self._repeated: dict[str, datetime] = {}
 
     def take_report(self, report: ServingReport) -> None:
-        """A target's serving process has said how it is."""
+        """Take in the report of a target's serving process."""
         with self._lock:
-            before = self._said.get(report.target)
-            news = before is None or report != replace(before, spooled_batches=report.spooled_batches)
-            if news:
+            before = self._reports.get(report.target)
+            if before is None or report != replace(before, spooled_batches=report.spooled_batches):
                 self._write({report.target: report}, {report.target: self._services.now()})
             else:
                 self._repeated[report.target] = self._services.now()
-            self._said[report.target] = report
+            self._reports[report.target] = report
 
     def beat(self) -> None:
-        """Say that the daemon is there, and which serving processes are. To be called every ``BEAT_EVERY_S``."""
+        """Write the heartbeats; to be called every ``BEAT_EVERY_S``."""
         with self._lock:
-            self._write({target: self._said[target] for target in self._repeated}, self._repeated)
+            self._write({target: self._reports[target] for target in self._repeated}, self._repeated)
             self._repeated = {}
 
     def _write(self, reports: dict[str, ServingReport], times: dict[str, datetime]) -> None:

@@ -13,16 +13,16 @@ from pilothouse.store import targets
 
 
 def list_targets(services: Services, actor: Actor) -> list[Target]:
-    """Every target with its event clock."""
+    """All targets with their event clocks."""
     with reading(services, actor) as connection:
-        found = targets.all_targets(connection)
-    return [replace(target, event_clock=services.event_clock(target.name)) for target in found]
+        stored = targets.all_targets(connection)
+    return [replace(target, event_clock=services.event_clock(target.name)) for target in stored]
 
 
 def issue_token(services: Services, actor: Actor, target: str) -> str:
-    """Make a new token for a target and return it, once; the one before is void. Raises NotFoundError.
+    """Create a token for a target, which voids the one before; only its digest is stored. Raises NotFoundError.
 
-    An admin may, and the daemon for the serving processes that it starts. Only the digest is stored.
+    Allowed to admins, and to the daemon for the serving processes that it starts.
     """
     token = f"ph_{secrets.token_urlsafe(32)}"
     permission = Permission.RUN_DAEMON if actor.name == DAEMON.name else Permission.GRANT
@@ -38,7 +38,7 @@ def issue_token(services: Services, actor: Actor, target: str) -> str:
 
 
 def check_token(services: Services, token: str) -> str | None:
-    """The target that a token is for, or None for one that is unknown or void."""
+    """Target of a token; None for an unknown or void one."""
     with services.registry.read() as connection:
         return targets.target_of_token(connection, _digest(token))
 

@@ -1,4 +1,4 @@
-"""Putting a version live: the swap of deployments and of the champion, inside the transaction of whoever decided it."""
+"""Activation of a version: the swap of deployments and of the champion, in the transaction of the decision."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -72,26 +72,26 @@ def deploy_request(
 
 
 def drop_challenger(change: Change, version: Version) -> None:
-    """The alias goes when the request that set it is closed."""
+    """Remove the alias challenger from a version whose request is closed."""
     if aliases.aliases_of(change.connection, version.model).get(CHALLENGER) == version.number:
         aliases.drop_alias(change.connection, version.model, CHALLENGER)
         change.record("alias.dropped", f"{version.model}@{CHALLENGER}", {"before": version.number})
 
 
 def drop_challenger_of(change: Change, request: PromotionRequest) -> None:
-    """``drop_challenger`` for the version of a request."""
+    """Remove the alias challenger from the version of a request."""
     drop_challenger(change, require_version(change.connection, version_uri(request.model, request.version)))
 
 
 def move_alias(change: Change, model: str, alias: str, number: int) -> None:
-    """Let an alias mean a version, with its audit row where that is a change."""
+    """Point an alias at a version, with an audit row where that is a change."""
     before = aliases.move_alias(change.connection, model, alias, number, by=change.actor.name, at=change.at)
     if before != number:
         change.record("alias.moved", f"{model}@{alias}", {"before": before, "after": number})
 
 
 def _move_champion(change: Change, version: Version, *, force: bool) -> None:
-    """A promotion makes its version champion. A roll-back does so only if the champion then runs on fewer targets."""
+    """Make a promoted version champion; after a roll-back only if the champion then runs on fewer targets."""
     if not force:
         live = Counter(d.version for d in deployments.live(change.connection, model=version.model))
         champion = aliases.aliases_of(change.connection, version.model).get(CHAMPION)
@@ -103,15 +103,15 @@ def _move_champion(change: Change, version: Version, *, force: bool) -> None:
 def _effective_at(services: Services, change: Change, version: Version, target: str) -> datetime:
     """The event clock of the model on the target.
 
-    Where no event has arrived there is none: then a version trained as of some earlier time takes effect then (a replayed
-    history begins where its training ended), any other one now; never before what it takes the place of.
+    Before its first event, a version trained as of an earlier time takes effect at that time (a replayed history begins
+    where its training ended), any other version now; never before the deployment that it replaces.
     """
     clock = services.event_clock(target, version.model)
     if clock is not None:
         return clock
     run = require_run(change.connection, version)
     job = jobs.find(change.connection, run.job_id)
-    # A training that nobody gave a time is recorded as of the moment at which it was asked for.
+    # A training without a time of its own is recorded as of the moment at which it was queued.
     replayed = run.as_of is not None and job is not None and run.as_of < job.created_at
     since = run.as_of if replayed and run.as_of is not None else change.at
     before = deployments.live(change.connection, model=version.model, target=target)

@@ -1,4 +1,4 @@
-"""What runs where: reading it, rolling back, holds, and what each target should serve."""
+"""Deployments: as they are recorded, roll-back, holds, and the desired state of each target."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,53 +21,55 @@ from pilothouse.store import deployments, runs, targets
 def roll_back(
     services: Services, actor: Actor, model: str, targets: Sequence[str] | None = None, reason: str = ""
 ) -> list[Deployment]:
-    """Put the version before back on these targets (all that have one where None), and hold automatic deployment off.
+    """Deploy the version before on these targets (where None, on all that have one), and set a hold on automatic deployment.
 
-    Needs a reason and no approval. Returns what is live now. Raises NotFoundError, NotAllowedError, InvalidInputError (no
+    Needs a reason and no approval. Returns the new deployments. Raises NotFoundError, NotAllowedError, InvalidInputError (no
     reason) or ConflictError (there is no version before).
     """
-    words = reason_given(reason, "rolling back")
+    reason = reason_given(reason, "rolling back")
     with changing(services, actor, Permission.ROLL_BACK, model) as change:
         require_model(change.connection, model)
         steps = _plan(change.connection, model, targets)
         done: list[Deployment] = []
         for number in sorted({step.then for step in steps}):
             version = require_version(change.connection, version_uri(model, number))
-            there = [step.target for step in steps if step.then == number]
-            done += put_live(services, change, version, there, kind="rollback", reason=words, request_id=None)
+            on_targets = [step.target for step in steps if step.then == number]
+            done += put_live(
+                services, change, version, on_targets, kind="rollback", reason=reason, request_id=None
+            )
         if not deployments.holds(change.connection, model):
-            deployments.set_hold(change.connection, model, reason=words, by=actor.name, at=change.at)
-            change.record("hold.set", model, {"reason": words})
+            deployments.set_hold(change.connection, model, reason=reason, by=actor.name, at=change.at)
+            change.record("hold.set", model, {"reason": reason})
         return sorted(done, key=lambda deployment: deployment.target)
 
 
 def roll_back_plan(
     services: Services, actor: Actor, model: str, targets: Sequence[str] | None = None
 ) -> list[RollBackStep]:
-    """What ``roll_back`` would do now, by target. Raises NotFoundError or ConflictError where it would."""
+    """Steps that ``roll_back`` would take now, by target. Raises NotFoundError or ConflictError as it would."""
     with reading(services, actor) as connection:
         require_model(connection, model)
         return _plan(connection, model, targets)
 
 
 def roll_back_steps(services: Services, actor: Actor, model: str | None = None) -> list[RollBackStep]:
-    """Every step back that there is, of one model or of all."""
+    """All possible steps back, of one model or of all."""
     with reading(services, actor) as connection:
         return _steps(connection, deployments.live(connection, model=model))
 
 
 def lift_hold(services: Services, actor: Actor, model: str, reason: str) -> None:
-    """Let automatic deployment of a model run again. Raises ConflictError where nothing holds it."""
-    words = reason_given(reason, "lifting a hold")
+    """End the hold on automatic deployment of a model. Raises ConflictError where there is none."""
+    reason = reason_given(reason, "lifting a hold")
     with changing(services, actor, Permission.LIFT_HOLD, model) as change:
         require_model(change.connection, model)
-        if not deployments.lift_hold(change.connection, model, reason=words, by=actor.name, at=change.at):
+        if not deployments.lift_hold(change.connection, model, reason=reason, by=actor.name, at=change.at):
             raise ConflictError(f"nothing holds {model}: automatic deployment is as its policy says")
-        change.record("hold.lifted", model, {"reason": words})
+        change.record("hold.lifted", model, {"reason": reason})
 
 
 def list_holds(services: Services, actor: Actor, model: str | None = None) -> list[Hold]:
-    """The holds in force."""
+    """Holds in force."""
     with reading(services, actor) as connection:
         return deployments.holds(connection, model)
 
@@ -81,7 +83,7 @@ def list_deployments(
     live_only: bool = True,
     limit: int = 500,
 ) -> list[Deployment]:
-    """What is live by model and target, or with ``live_only=False`` the history, newest first."""
+    """Live deployments by model and target, or with ``live_only=False`` the history, newest first."""
     with reading(services, actor) as connection:
         if model is not None:
             require_model(connection, model)
@@ -97,7 +99,7 @@ def deployed_at(
     *,
     clock: Literal["recorded", "event"] | str = "recorded",
 ) -> list[Deployment]:
-    """What was live where at a time: by the wall clock (``recorded``), or by the events of each target (``event``)."""
+    """Deployments live at a time, by the wall clock (``recorded``) or by the event clock of each target (``event``)."""
     with reading(services, actor) as connection:
         if clock == "event":
             return deployments.effective_at_time(connection, time)
@@ -105,7 +107,7 @@ def deployed_at(
 
 
 def desired_state(services: Services, target: str) -> DesiredState:
-    """What a target should serve; ``revision`` changes when anything in it does. Raises NotFoundError."""
+    """Versions that a target should serve; ``revision`` changes when anything in it does. Raises NotFoundError."""
     with services.registry.read() as connection:
         if targets.target_id(connection, target) is None:
             raise NotFoundError(f"there is no target {target!r}")
@@ -124,36 +126,36 @@ def desired_state(services: Services, target: str) -> DesiredState:
 
 
 def private_columns(services: Services, model: str) -> tuple[str, ...]:
-    """The columns of a model that are never stored: as its file says now, or said for a version that is live.
+    """Columns of a model that are never stored: private in its file now, or when a version that is live was trained.
 
     Raises NotFoundError.
     """
     with services.registry.read() as connection:
-        found = set(spec_of_model(connection, model).data.private)
+        columns = set(spec_of_model(connection, model).data.private)
         for deployment in deployments.live(connection, model=model):
             version = require_version(connection, version_uri(model, deployment.version))
-            found.update(_private_columns(connection, model, version.run_id))
-    return tuple(sorted(found))
+            columns.update(_private_columns(connection, model, version.run_id))
+    return tuple(sorted(columns))
 
 
 def _private_columns(connection: Connection, model: str, run_id: int) -> list[str]:
-    """Private when the version was trained, or since: making a column private works at once."""
+    """Columns that were private when the version was trained, or are private now: making one private works at once."""
     trained = runs.spec_of(connection, run_id)["data"]["private"]
     return sorted({*trained, *spec_of_model(connection, model).data.private})
 
 
-def _plan(connection: Connection, model: str, asked: Sequence[str] | None) -> list[RollBackStep]:
-    """The steps on the targets asked for, on all that have one where None. Raises NotFoundError or ConflictError."""
+def _plan(connection: Connection, model: str, targets: Sequence[str] | None) -> list[RollBackStep]:
+    """Steps on the given targets; where None, on all that have one. Raises NotFoundError or ConflictError."""
     live = {deployment.target: deployment for deployment in deployments.live(connection, model=model)}
-    for target in asked or ():
+    for target in targets or ():
         if target not in live:
             raise NotFoundError(
                 f"{model} is not live on {target!r}: it is live on {', '.join(live) or 'no target'}"
             )
-    wanted = list(dict.fromkeys(asked or live))
+    wanted = list(dict.fromkeys(targets or live))
     steps = _steps(connection, [live[target] for target in wanted])
     stuck = [target for target in wanted if target not in {step.target for step in steps}]
-    if asked and stuck:
+    if targets and stuck:
         raise ConflictError(f"{model} has no version before the live one on {', '.join(stuck)}")
     if not steps:
         raise ConflictError(f"{model} has no version before the live one on any target")
@@ -161,12 +163,8 @@ def _plan(connection: Connection, model: str, asked: Sequence[str] | None) -> li
 
 
 def _steps(connection: Connection, live: Sequence[Deployment]) -> list[RollBackStep]:
-    found = [
-        (there, deployments.version_before(connection, there.model, there.target))
-        for there in sorted(live, key=lambda deployment: (deployment.model, deployment.target))
-    ]
     return [
-        RollBackStep(there.model, there.target, there.version, before)
-        for there, before in found
-        if before is not None
+        RollBackStep(deployment.model, deployment.target, deployment.version, before)
+        for deployment in sorted(live, key=lambda deployment: (deployment.model, deployment.target))
+        if (before := deployments.version_before(connection, deployment.model, deployment.target)) is not None
     ]

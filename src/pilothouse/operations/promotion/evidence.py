@@ -1,4 +1,4 @@
-"""The evidence of a promotion request: everything that an approver decides on, as one frozen, hashed value."""
+"""Evidence of a promotion request: everything that an approver decides on, as one frozen, hashed value."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from pilothouse.store import deployments, runs
 
 
 def gather_evidence(connection: Connection, version: Version, targets: Sequence[str]) -> dict[str, Any]:
-    """The evidence for one version on these targets, as JSON data; ``canonical_digest`` of it is its name."""
+    """Evidence for a version on these targets, as JSON data; its ``canonical_digest`` identifies it."""
     run = require_run(connection, version)
     return {
         "model": version.model,
@@ -38,13 +38,13 @@ def gather_evidence(connection: Connection, version: Version, targets: Sequence[
 
 
 def incumbents(connection: Connection, model: str, targets: Sequence[str]) -> dict[str, int | None]:
-    """What is live on each of these targets; None where nothing is."""
+    """Number of the live version on each of these targets; None where there is none."""
     live = {deployment.target: deployment.version for deployment in deployments.live(connection, model=model)}
     return {target: live.get(target) for target in targets}
 
 
 def compared_versions(connection: Connection, run: Run) -> list[int] | None:
-    """The versions that the run's comparison gate looked at; None where its record does not say."""
+    """Versions that the comparison gate of a run compared with; None where the record does not name them."""
     listed = runs.record_of(connection, run.id).get("incumbents")
     if not isinstance(listed, list):
         return None

@@ -1,4 +1,4 @@
-"""Promotion requests: made, decided, withdrawn, commented, expired. The last approval deploys, in its own transaction."""
+"""Promotion requests: filing, decisions, withdrawal, comments, expiry. The last approval deploys in its transaction."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from pilothouse.operations.authorisation import (
 from pilothouse.operations.catalogue import require_request, require_version
 from pilothouse.operations.promotion.activation import deploy_request, drop_challenger_of
 from pilothouse.operations.promotion.evidence import incumbents
-from pilothouse.operations.promotion.request_filing import check_requestable, file_request, targets_to_ask
+from pilothouse.operations.promotion.request_filing import check_requestable, file_request, targets_to_request
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import requests
@@ -31,29 +31,29 @@ def request_promotion(
     targets: Sequence[str] | None = None,
     reason: str = "",
 ) -> PromotionRequest:
-    """Ask for a version on targets (all of the model's where None). Open requests for any of them are superseded.
+    """Request a version on targets (where None, on all of the model). Open requests for any of them are superseded.
 
-    Where the policy in force is automatic, nothing holds the model and automation runs, the version goes live at once
-    and the request comes back deployed. Raises NotFoundError, NotAllowedError (role, failed gate) or ConflictError
+    Where the policy in force is automatic, no hold is set and automation runs, the version goes live at once and the
+    request is returned as deployed. Raises NotFoundError, NotAllowedError (role, failed gate) or ConflictError
     (live there already, not compared with what is live).
     """
-    words = clean_text(reason, "the reason")
+    reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.REQUEST, parse_reference(reference).model) as change:
         version = require_version(change.connection, reference)
-        asked = targets_to_ask(change.connection, version, targets)
-        check_requestable(change.connection, version, asked)
-        return file_request(services, change, version, asked, words)
+        targets = targets_to_request(change.connection, version, targets)
+        check_requestable(change.connection, version, targets)
+        return file_request(services, change, version, targets, reason)
 
 
 def approve(
     services: Services, actor: Actor, request_id: int, evidence_digest: str, reason: str = ""
 ) -> PromotionRequest:
-    """Approve what was shown: ``evidence_digest`` is that of the evidence that the approver read.
+    """Approve a request; ``evidence_digest`` is that of the evidence that the approver was shown.
 
-    The approval that completes the policy frozen in the request deploys, in the same transaction. Raises NotFoundError,
+    The last approval that the frozen policy needs deploys, in the same transaction. Raises NotFoundError,
     NotAllowedError (role, four eyes) or ConflictError (closed, expired, other evidence, another version live since).
     """
-    words = clean_text(reason, "the reason")
+    reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.DECIDE, _model_of(services, request_id)) as change:
         request = _open_request(change, request_id, RequestAct.APPROVE)
         if evidence_digest != request.evidence_digest:
@@ -61,40 +61,40 @@ def approve(
                 f"request {request_id}: the evidence shown is not the one on file: read it again and approve that"
             )
         _check_incumbents(change.connection, request)
-        _decide(change, request, "approve", words)
+        _decide(change, request, "approve", reason)
         if request.approvals + 1 >= request.approvals_needed:
             version = require_version(change.connection, version_uri(request.model, request.version))
             deploy_request(
-                services, change, request, version, kind="promotion", reason=words or request.reason
+                services, change, request, version, kind="promotion", reason=reason or request.reason
             )
         return require_request(change.connection, request_id)
 
 
 def reject(services: Services, actor: Actor, request_id: int, reason: str) -> PromotionRequest:
     """Reject and close a request. Raises NotFoundError, NotAllowedError, ConflictError or InvalidInputError (no reason)."""
-    words = reason_given(reason, "rejecting a request")
+    reason = reason_given(reason, "rejecting a request")
     with changing(services, actor, Permission.DECIDE, _model_of(services, request_id)) as change:
         request = _open_request(change, request_id, RequestAct.REJECT)
-        _decide(change, request, "reject", words)
-        _close(change, request, RequestStatus.REJECTED, words)
+        _decide(change, request, "reject", reason)
+        _close(change, request, RequestStatus.REJECTED, reason)
         return require_request(change.connection, request_id)
 
 
 def withdraw(services: Services, actor: Actor, request_id: int, reason: str = "") -> PromotionRequest:
-    """Take a request back: whoever made it, or an admin. Raises NotFoundError, NotAllowedError or ConflictError."""
-    words = clean_text(reason, "the reason")
+    """Withdraw a request, as its requester or an admin. Raises NotFoundError, NotAllowedError or ConflictError."""
+    reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.REQUEST, _model_of(services, request_id)) as change:
         request = _open_request(change, request_id, RequestAct.WITHDRAW)
-        _close(change, request, RequestStatus.WITHDRAWN, words)
+        _close(change, request, RequestStatus.WITHDRAWN, reason)
         return require_request(change.connection, request_id)
 
 
 def comment(services: Services, actor: Actor, request_id: int, text: str) -> PromotionRequest:
-    """Remark on a request, open or closed. Raises NotFoundError, NotAllowedError or InvalidInputError (no text)."""
-    words = reason_given(text, "a comment")
+    """Comment on a request, open or closed. Raises NotFoundError, NotAllowedError or InvalidInputError (no text)."""
+    text = reason_given(text, "a comment")
     with changing(services, actor, Permission.COMMENT, _model_of(services, request_id)) as change:
-        requests.add_comment(change.connection, request_id, Comment(actor.name, words, change.at))
-        change.record("request.commented", f"request {request_id}", {"text": words})
+        requests.add_comment(change.connection, request_id, Comment(actor.name, text, change.at))
+        change.record("request.commented", f"request {request_id}", {"text": text})
         return require_request(change.connection, request_id)
 
 
@@ -106,46 +106,46 @@ def list_requests(
     model: str | None = None,
     limit: int = 500,
 ) -> list[PromotionRequest]:
-    """Requests, newest first, without the remarks on them."""
+    """Requests, newest first, without their comments."""
     with reading(services, actor) as connection:
         return requests.listed(connection, status=status, model=model, limit=limit)
 
 
 def get_request(services: Services, actor: Actor, request_id: int) -> PromotionRequest:
-    """One request with its evidence, decisions and comments. Raises NotFoundError."""
+    """Request with its evidence, decisions and comments. Raises NotFoundError."""
     with reading(services, actor) as connection:
         return require_request(connection, request_id)
 
 
 def waiting_for(services: Services, actor: Actor) -> list[PromotionRequest]:
-    """The open requests that this actor could decide now, oldest first."""
+    """Open requests that the actor could decide now, oldest first."""
     with reading(services, actor) as connection:
-        found = requests.listed(connection, status=RequestStatus.OPEN)
-        now, current = services.now(), _current(connection, actor)
+        open_requests = requests.listed(connection, status=RequestStatus.OPEN)
+        now, present_actor = services.now(), _current(connection, actor)
         return [
             request
-            for request in reversed(found)
-            if current.allows(Permission.DECIDE, request.model)
-            and obstacle_to(RequestAct.APPROVE, request, current, now) is None
+            for request in reversed(open_requests)
+            if present_actor.allows(Permission.DECIDE, request.model)
+            and obstacle_to(RequestAct.APPROVE, request, present_actor, now) is None
         ]
 
 
 def expire_requests(services: Services) -> list[PromotionRequest]:
-    """Close the requests whose time has run out; for the daemon."""
+    """Close the requests that have expired, for the daemon; returns them."""
     with services.registry.read() as connection:
         if not requests.expired(connection, services.now()):
             return []
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        found = requests.expired(change.connection, change.at)
-        for request in found:
+        expired = requests.expired(change.connection, change.at)
+        for request in expired:
             _close(change, request, RequestStatus.EXPIRED, f"not decided by {request.expires_at.isoformat()}")
-        return found
+        return expired
 
 
 def _check_incumbents(connection: Connection, request: PromotionRequest) -> None:
-    now = incumbents(connection, request.model, request.targets)
-    shown = request.evidence.get("incumbents")
-    if now != shown:
+    live = incumbents(connection, request.model, request.targets)
+    frozen = request.evidence.get("incumbents")
+    if live != frozen:
         raise ConflictError(
             f"request {request.id}: what is live on {', '.join(request.targets)} has changed since the evidence was "
             "frozen: withdraw it and request again"
@@ -179,15 +179,15 @@ def _close(change: Change, request: PromotionRequest, status: RequestStatus, rea
 
 
 def _open_request(change: Change, request_id: int, act: RequestAct) -> PromotionRequest:
-    """The request, if nothing stands against the act. Raises NotFoundError, ConflictError or NotAllowedError."""
+    """Open request on which the actor may do this. Raises NotFoundError, ConflictError or NotAllowedError."""
     request = require_request(change.connection, request_id)
     obstacle = obstacle_to(act, request, _current(change.connection, change.actor), change.at)
     if obstacle is None:
         return request
-    words = _refusal(obstacle, act, request, change.actor.name)
+    message = _refusal(obstacle, act, request, change.actor.name)
     if obstacle in (Obstacle.CLOSED, Obstacle.EXPIRED):
-        raise ConflictError(words)
-    raise NotAllowedError(words)
+        raise ConflictError(message)
+    raise NotAllowedError(message)
 
 
 def _refusal(obstacle: Obstacle, act: RequestAct, request: PromotionRequest, actor: str) -> str:
@@ -203,9 +203,9 @@ def _refusal(obstacle: Obstacle, act: RequestAct, request: PromotionRequest, act
             another = ": another person's approval is needed" if act is RequestAct.APPROVE else ""
             return f"{actor} has decided on request {number} already{another}"
         case Obstacle.REQUESTED | Obstacle.TRAINED:
-            did = "requested" if obstacle is Obstacle.REQUESTED else "trained"
+            verb = "requested" if obstacle is Obstacle.REQUESTED else "trained"
             return (
-                f"{actor} {did} {request.model}/{request.version}, and the policy says four eyes: "
+                f"{actor} {verb} {request.model}/{request.version}, and the policy says four eyes: "
                 "somebody else must approve"
             )
 
@@ -216,5 +216,5 @@ def _model_of(services: Services, request_id: int) -> str:
 
 
 def _current(connection: Connection, actor: Actor) -> Actor:
-    """The actor with the grants that are in force now."""
+    """The actor with the grants in force now."""
     return Actor(actor.name, grants_in_force(connection, actor.name))

@@ -1,4 +1,4 @@
-"""Filing a promotion request: may it be made, what is frozen in it, and where it goes live without hands."""
+"""Filing of a promotion request: the checks before it, what is frozen in it, and automatic deployment."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,11 +27,11 @@ from pilothouse.store import deployments, requests, targets, workspace
 def advance_automatically(
     services: Services, version: Version, *, by_automation: bool
 ) -> PromotionRequest | None:
-    """What follows a training without anybody asking; call it in the transaction that records the version.
+    """Request a newly trained version without a person; called in the transaction that records the version.
 
-    A candidate whose policy is automatic is requested (and goes live, see ``request_promotion``); so is one that an
-    alert or a schedule trained (``by_automation``) where the model file says ``automation.request``. Where it cannot be
-    requested, the audit log says why. None where nothing was requested.
+    A candidate whose policy is automatic is requested (and goes live, see ``request_promotion``), and so is one that an
+    alert or a schedule trained (``by_automation``) where the model file sets ``automation.request``. Where a check refuses
+    the request, the audit log says why. None where nothing was requested.
     """
     if version.status is not VersionStatus.CANDIDATE:
         return None
@@ -45,33 +45,33 @@ def advance_automatically(
         try:
             if paused:
                 raise ConflictError("automation is paused")
-            asked = targets_to_ask(change.connection, version, None)
-            check_requestable(change.connection, version, asked)
+            targets = targets_to_request(change.connection, version, None)
+            check_requestable(change.connection, version, targets)
         except (ConflictError, NotAllowedError) as obstacle:
             change.record(
                 "promotion.not_requested", version_uri(version.model, version.number), {"why": str(obstacle)}
             )
             return None
         return file_request(
-            services, change, version, asked, "passed every gate after a training without hands"
+            services, change, version, targets, "passed every gate after a training without hands"
         )
 
 
 def file_request(
-    services: Services, change: Change, version: Version, asked: Sequence[str], reason: str
+    services: Services, change: Change, version: Version, targets: Sequence[str], reason: str
 ) -> PromotionRequest:
-    """Keep the request with its evidence and policy; it goes live at once where nothing stands in the way."""
+    """Record a request with its evidence and policy, and deploy it at once where the policy is automatic."""
     connection = change.connection
     spec = spec_of_model(connection, version.model)
     policy = effective_policy(spec.promotion, workspace.policy(connection))
-    evidence = gather_evidence(connection, version, asked)
-    superseded = requests.open_for(connection, version.model, asked)
+    evidence = gather_evidence(connection, version, targets)
+    superseded = requests.open_for(connection, version.model, targets)
     for old in superseded:
         drop_challenger_of(change, old)
     new = requests.NewRequest(
         model=version.model,
         version=version.number,
-        targets=tuple(asked),
+        targets=tuple(targets),
         requested_by=change.actor.name,
         trained_by=require_run(connection, version).started_by,
         reason=reason,
@@ -96,7 +96,7 @@ def file_request(
         },
     )
     move_alias(change, version.model, CHALLENGER, version.number)
-    if _deploys_itself(connection, version, asked, policy):
+    if _deploys_itself(connection, version, targets, policy):
         deploy_request(
             services, change, require_request(connection, number), version, kind="automatic", reason=reason
         )
@@ -104,10 +104,10 @@ def file_request(
 
 
 def _deploys_itself(
-    connection: Connection, version: Version, asked: Sequence[str], policy: EffectivePolicy
+    connection: Connection, version: Version, targets: Sequence[str], policy: EffectivePolicy
 ) -> bool:
-    """Without hands only where a gate has really held the version against what it replaces."""
-    replaces = any(incumbents(connection, version.model, asked).values())
+    """True where the policy is automatic, nothing stops it, and a gate has compared the version with what it replaces."""
+    replaces = any(incumbents(connection, version.model, targets).values())
     uncompared = any(
         gate.gate.startswith("comparison") and gate.outcome is GateOutcome.NOT_COMPARABLE
         for gate in version.gates
@@ -120,15 +120,17 @@ def _deploys_itself(
     )
 
 
-def targets_to_ask(connection: Connection, version: Version, asked: Sequence[str] | None) -> list[str]:
-    """The targets of the request, without those where the version is live. Raises NotFoundError or ConflictError."""
-    known = targets.targets_of(connection, version.model)
-    for target in asked or ():
-        if target not in known:
+def targets_to_request(
+    connection: Connection, version: Version, requested: Sequence[str] | None
+) -> list[str]:
+    """Targets to request, without those where the version is live. Raises NotFoundError or ConflictError."""
+    existing = targets.targets_of(connection, version.model)
+    for target in requested or ():
+        if target not in existing:
             raise NotFoundError(
-                f"{version.model} has no target {target!r}: its model file names {', '.join(known) or 'none'}"
+                f"{version.model} has no target {target!r}: its model file names {', '.join(existing) or 'none'}"
             )
-    wanted = list(dict.fromkeys(asked or known))
+    wanted = list(dict.fromkeys(requested or existing))
     left = [target for target in wanted if target not in version.live_on]
     if not left:
         raise ConflictError(
@@ -137,7 +139,7 @@ def targets_to_ask(connection: Connection, version: Version, asked: Sequence[str
     return left
 
 
-def check_requestable(connection: Connection, version: Version, asked: Sequence[str]) -> None:
+def check_requestable(connection: Connection, version: Version, targets: Sequence[str]) -> None:
     """Raise NotAllowedError (a failed gate) or ConflictError (not compared with what is live)."""
     uri = version_uri(version.model, version.number)
     if version.status is not VersionStatus.CANDIDATE:
@@ -150,7 +152,9 @@ def check_requestable(connection: Connection, version: Version, asked: Sequence[
     if spec_of_model(connection, version.model).gates.comparison is None:
         return
     compared = compared_versions(connection, require_run(connection, version))
-    live = {number for number in incumbents(connection, version.model, asked).values() if number is not None}
+    live = {
+        number for number in incumbents(connection, version.model, targets).values() if number is not None
+    }
     if compared is not None and not live <= {*compared, version.number}:
         missing = ", ".join(str(number) for number in sorted(live - set(compared)))
         raise ConflictError(
