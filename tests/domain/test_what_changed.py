@@ -16,7 +16,7 @@ WIND_MISSING = (("wind", "missing"),)
         (Evidence("auc", ["wind"], measured=BEYOND, estimated=ESTIMATE), Change.BOTH),
         (Evidence("auc", ["wind"], estimated=ESTIMATE), Change.INPUTS),
         (Evidence("auc", score=True, measured=INSIDE, estimated=ESTIMATE), Change.INPUTS),
-        (Evidence("auc", measured=BEYOND, estimated=ESTIMATE), Change.TRUTH),
+        (Evidence("auc", measured=BEYOND, estimated=ESTIMATE), Change.OUTCOMES),
         (Evidence("auc", measured=INSIDE, estimated=ESTIMATE), Change.UNKNOWN),
         (Evidence("auc", measured=BEYOND), Change.UNKNOWN),
         (Evidence("auc"), Change.UNKNOWN),
@@ -26,7 +26,7 @@ WIND_MISSING = (("wind", "missing"),)
         (Evidence("auc", ["wind", "rain"], False, WIND_MISSING), Change.INPUTS),
         (Evidence("auc", [], False, WIND_MISSING, measured=BEYOND, estimated=ESTIMATE), Change.UNKNOWN),
         (Evidence("auc", volume=0.3, measured=INSIDE, estimated=ESTIMATE), Change.QUALITY),
-        (Evidence("auc", volume=0.3, measured=BEYOND, estimated=ESTIMATE), Change.TRUTH),
+        (Evidence("auc", volume=0.3, measured=BEYOND, estimated=ESTIMATE), Change.OUTCOMES),
         (Evidence("auc", volume=1.4), Change.UNKNOWN),
     ],
 )
@@ -39,7 +39,7 @@ def test_the_sentence_gives_the_figures():
         Evidence("auc", ["wind"], True, measured=BEYOND, estimated=ESTIMATE, reference=0.71)
     ).sentence
     assert words.startswith(
-        "What changed: both: inputs and truth moved. Inputs drift (wind) and so do the scores."
+        "What changed: both: inputs and outcomes moved. Inputs drift (wind) and so do the scores."
     )
     assert (
         "measured auc 0.55 lies beyond what the inputs explain, 0.69 (band 0.65 to 0.73); the hold-out had 0.71"

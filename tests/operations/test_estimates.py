@@ -82,8 +82,8 @@ def test_truth_turned_round_is_truth_moved(services):
     send(services, "ewr", 0, 23, wrong_truth=True)
     monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "performance")
-    assert "What changed: truth moved." in alert.explanation
-    assert change_evidence.diagnose_alert(services, alert).change is Change.TRUTH
+    assert "What changed: outcomes moved." in alert.explanation
+    assert change_evidence.diagnose_alert(services, alert).change is Change.OUTCOMES
 
 
 def test_a_drifting_column_the_score_does_not_see_is_inputs_moved(services):

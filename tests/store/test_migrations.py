@@ -1,5 +1,6 @@
 """A registry of every released form is brought to the current one, with all that is in it."""
 
+import json
 import time
 from pathlib import Path
 
@@ -118,33 +119,90 @@ def test_runs_of_an_older_form_that_failed_are_told_from_those_that_did_not(
     registry.close()
 
 
-def test_what_the_explanation_of_an_older_alert_said_had_changed_is_its_diagnosis(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_form(tmp_path / "old.db", 11, monkeypatch)
-    connection = driver.connect(str(tmp_path / "old.db"))
-    said = [Diagnosis(change, "Inputs drift (wind). No truth has come: 0.7.") for change in Change]
-    explanations = [f"psi 0.3, threshold 0.1. {one.sentence}" for one in said] + [
-        "psi 0.3",
-        "What changed: all.",
-    ]
+def make_alerts(path: Path, rows: list[tuple[str, str, str | None]]) -> None:
+    """Alerts with these explanations, figures and diagnoses, in a registry of an older form."""
+    connection = driver.connect(str(path))
     with connection:
         connection.executescript(
             "INSERT INTO targets (id, name, created_at) VALUES (1, 'ewr', 1);"
             "INSERT INTO incidents (id, model_id, recorded_at, merged_into) VALUES (1, 1, 1, NULL);"
         )
+        column = "" if all(diagnosis is None for *_, diagnosis in rows) else ", diagnosis"
         connection.executemany(
             "INSERT INTO alerts (model_id, version_id, target_id, kind, subject, severity, status, effective_at, recorded_at, "
-            "summary, explanation, figures, incident_id) "
-            "VALUES (1, 1, 1, 'data_drift', ?, 'warning', 'open', 1, 1, '', ?, '{}', 1)",
-            [(str(i), text) for i, text in enumerate(explanations)],
+            f"summary, incident_id, explanation, figures{column}) "
+            f"VALUES (1, 1, 1, 'data_drift', ?, 'warning', 'open', 1, 1, '', 1, ?, ?{', ?' if column else ''})",
+            [(str(i), *(row if column else row[:2])) for i, row in enumerate(rows)],
         )
     connection.close()
+
+
+OLD_DIAGNOSES = (
+    ("inputs moved", "Inputs drift (truth). The realised auc is 0.6; whether truth has moved is not known."),
+    ("truth moved", "No input drifts. The realised auc 0.5 lies beyond what the inputs explain, 0.7."),
+    ("both: inputs and truth moved", "Inputs drift (wind)."),
+    (
+        "only volume or quality",
+        "There is neither truth nor an estimate, so whether truth has moved is not known.",
+    ),
+    ("not enough evidence", "No truth has come: 0.7. Whether truth has moved shows once it comes."),
+)
+DIAGNOSES = [
+    Diagnosis(
+        Change.INPUTS,
+        "Inputs drift (truth). The measured auc is 0.6; whether outcomes have moved is not known.",
+    ),
+    Diagnosis(
+        Change.OUTCOMES, "No input drifts. The measured auc 0.5 lies beyond what the inputs explain, 0.7."
+    ),
+    Diagnosis(Change.BOTH, "Inputs drift (wind)."),
+    Diagnosis(
+        Change.QUALITY,
+        "There is neither outcomes nor an estimate, so whether outcomes have moved is not known.",
+    ),
+    Diagnosis(Change.UNKNOWN, "No outcome has come: 0.7. Whether outcomes have moved shows once they come."),
+]
+
+
+def test_what_the_explanation_of_an_older_alert_said_had_changed_is_its_diagnosis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_form(tmp_path / "old.db", 11, monkeypatch)
+    old = [f"psi 0.3. What changed: {change}. {evidence}" for change, evidence in OLD_DIAGNOSES]
+    explanations = [*old, "psi 0.3", "What changed: all."]
+    make_alerts(tmp_path / "old.db", [(text, "{}", None) for text in explanations])
     registry = Registry.upgrade(tmp_path / "old.db")
     with registry.read() as connection:
-        found = [alerts.diagnosis_of(connection, number) for number in range(1, len(explanations) + 2)]
+        diagnoses = [alerts.diagnosis_of(connection, number) for number in range(1, len(explanations) + 2)]
     registry.close()
-    assert found == [*said, None, None, None]
+    assert diagnoses == [*DIAGNOSES, None, None, None]
+
+
+def test_alerts_of_an_older_form_read_in_the_words_of_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_form(tmp_path / "old.db", 12, monkeypatch)
+    figures = '{"rows":5.0,"truth known":1.0}'
+    rows: list[tuple[str, str, str | None]] = [
+        (
+            f"psi 0.3. What changed: {change}. {evidence}",
+            figures,
+            json.dumps({"change": change, "evidence": evidence}),
+        )
+        for change, evidence in OLD_DIAGNOSES
+    ]
+    make_alerts(tmp_path / "old.db", [*rows, ("the truth", figures, None)])
+    registry = Registry.upgrade(tmp_path / "old.db")
+    with registry.read() as connection:
+        stored = connection.execute("SELECT explanation, figures FROM alerts ORDER BY id").fetchall()
+        diagnoses = [alerts.diagnosis_of(connection, number) for number in range(1, len(rows) + 2)]
+    registry.close()
+    assert diagnoses == [*DIAGNOSES, None]
+    assert [row["explanation"] for row in stored] == [
+        *(f"psi 0.3. {diagnosis.sentence}" for diagnosis in DIAGNOSES),
+        "the truth",
+    ]
+    assert {row["figures"] for row in stored} == {'{"rows":5.0,"outcomes known":1.0}'}
 
 
 @pytest.mark.parametrize("count", range(1, SCHEMA.version))

@@ -1,7 +1,7 @@
-"""What the evidence of a window says has changed: what goes into a model, what comes of it in the world, or neither.
+"""Diagnosis of a window: its inputs have moved, its outcomes have moved, both or neither.
 
 A model errs more for two reasons. Its inputs have moved to where it was never good (data drift), or the same inputs now lead
-to other outcomes (concept drift: "truth moved"). An estimate made without outcomes knows of the first and not of the second:
+to other outcomes (concept drift: "outcomes moved"). An estimate made without outcomes knows of the first and not of the second:
 its band is where the measured figure lies while the outcome of a score stays what it was. So a measured figure beyond the
 band is evidence that outcomes have moved, and one inside it says that inputs explain what is seen.
 """
@@ -16,11 +16,11 @@ _NAMED = 3
 
 
 class Change(StrEnum):
-    """What the evidence supports."""
+    """Verdict on a window."""
 
     INPUTS = "inputs moved"
-    TRUTH = "truth moved"
-    BOTH = "both: inputs and truth moved"
+    OUTCOMES = "outcomes moved"
+    BOTH = "both: inputs and outcomes moved"
     QUALITY = "only volume or quality"
     UNKNOWN = "not enough evidence"
 
@@ -36,7 +36,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of a window: the ``inputs`` that drift (features), whether the ``score`` does, ``faults`` of quality by
+    """Findings about a window: the ``inputs`` that drift (features), whether the ``score`` does, ``faults`` of quality by
     feature, ``volume`` over the usual, and the metric as measured, as estimated without outcomes, and on the hold-out.
     ``seldom`` drift features in fewer than half of its windows of inputs, which is no evidence."""
 
@@ -64,92 +64,90 @@ class Diagnosis:
         return f"What changed: {self.change}. {self.evidence}"
 
 
-def diagnose(found: Evidence) -> Diagnosis:
+def diagnose(evidence: Evidence) -> Diagnosis:
     """Judge the evidence of one window."""
-    faulty = {feature for feature, _ in found.faults}
-    moved = [feature for feature in found.inputs if feature not in faulty]
+    faulty = {feature for feature, _ in evidence.faults}
+    moved = [feature for feature in evidence.inputs if feature not in faulty]
     # a column with missing or unknown values drifts by that alone, and takes the score with it
-    inputs = bool(moved) or (found.score and not faulty)
-    volume = found.volume is not None and not 1 / MUCH_VOLUME < found.volume < MUCH_VOLUME
-    beyond = _beyond(found)
-    words = [
-        _inputs_words(found, moved),
-        _faults_words(found) if faulty else "",
-        _volume_words(found) if volume else "",
+    inputs = bool(moved) or (evidence.score and not faulty)
+    volume = evidence.volume is not None and not 1 / MUCH_VOLUME < evidence.volume < MUCH_VOLUME
+    beyond = _beyond(evidence)
+    sentences = [
+        _inputs_sentence(evidence, moved),
+        _faults_sentence(evidence) if faulty else "",
+        _volume_sentence(evidence) if volume else "",
+        _outcomes_sentence(evidence),
     ]
-    words += [_truth_words(found)]
     if inputs:
         change = Change.BOTH if beyond else Change.INPUTS
     elif faulty:
         change = Change.UNKNOWN if beyond else Change.QUALITY
         if beyond:
-            words.append("Faults of quality alone can do that: mend them first, then look again.")
+            sentences.append("Faults of quality alone can do that: mend them first, then look again.")
     elif beyond:
-        change = Change.TRUTH
+        change = Change.OUTCOMES
     elif volume:
         change = Change.QUALITY
     else:
         change = Change.UNKNOWN
-    return Diagnosis(change, " ".join(word for word in words if word))
+    return Diagnosis(change, " ".join(filter(None, sentences)))
 
 
-def _beyond(found: Evidence) -> bool:
-    if found.measured is None or found.estimated is None:
+def _beyond(evidence: Evidence) -> bool:
+    if evidence.measured is None or evidence.estimated is None:
         return False
-    return not found.estimated.low <= found.measured.value <= found.estimated.high
+    return not evidence.estimated.low <= evidence.measured.value <= evidence.estimated.high
 
 
-def _inputs_words(found: Evidence, moved: Sequence[str]) -> str:
+def _inputs_sentence(evidence: Evidence, moved: Sequence[str]) -> str:
     if moved:
-        return f"Inputs drift ({_named(moved)}){' and so do the scores' if found.score else ''}."
-    if found.score:
+        return f"Inputs drift ({_named(moved)}){' and so do the scores' if evidence.score else ''}."
+    if evidence.score:
         return "The scores drift, though no single input does."
     briefly = (
-        f" for as much as half of that time, only briefly {_named(found.seldom)}" if found.seldom else ""
+        f" for as much as half of that time, only briefly {_named(evidence.seldom)}"
+        if evidence.seldom
+        else ""
     )
-    return (
-        f"No input drifts{briefly}."
-        if not found.faults
-        else f"No input drifts{briefly} but those with faults."
-    )
+    return f"No input drifts{briefly}{' but those with faults' if evidence.faults else ''}."
 
 
 def _named(features: Sequence[str]) -> str:
     return ", ".join(features[:_NAMED]) + (" …" if len(features) > _NAMED else "")
 
 
-def _faults_words(found: Evidence) -> str:
-    named = ", ".join(f"{feature} {fault}" for feature, fault in found.faults[:_NAMED])
-    return f"Faults of quality: {named}{' …' if len(found.faults) > _NAMED else ''}."
+def _faults_sentence(evidence: Evidence) -> str:
+    named = ", ".join(f"{feature} {fault}" for feature, fault in evidence.faults[:_NAMED])
+    return f"Faults of quality: {named}{' …' if len(evidence.faults) > _NAMED else ''}."
 
 
-def _volume_words(found: Evidence) -> str:
-    return f"Volume is {found.volume:.2g} times the usual."
+def _volume_sentence(evidence: Evidence) -> str:
+    return f"Volume is {evidence.volume:.2g} times the usual."
 
 
-def _truth_words(found: Evidence) -> str:
-    estimated, measured = found.estimated, found.measured
-    against = "" if found.reference is None else f"; the hold-out had {found.reference:.3g}"
+def _outcomes_sentence(evidence: Evidence) -> str:
+    estimated, measured = evidence.estimated, evidence.measured
+    against = "" if evidence.reference is None else f"; the hold-out had {evidence.reference:.3g}"
     if estimated is None and measured is None:
         return "There is neither outcomes nor an estimate for this window yet, so whether outcomes have moved is not known."
     if estimated is None:
         assert measured is not None
         return (
-            f"The measured {found.metric} is {measured.value:.3g}{against}; without an estimate to lay it over, whether "
+            f"The measured {evidence.metric} is {measured.value:.3g}{against}; without an estimate to lay it over, whether "
             "outcomes have moved is not known."
         )
     band = f"{estimated.value:.3g} (band {estimated.low:.3g} to {estimated.high:.3g})"
     if measured is None:
         return (
-            f"No outcome has come for this window yet: from the inputs alone {found.metric} is estimated at {band}{against}. "
-            "Whether outcomes have moved shows once they come."
+            f"No outcome has come for this window yet: from the inputs alone {evidence.metric} is estimated at "
+            f"{band}{against}. Whether outcomes have moved shows once they come."
         )
-    if _beyond(found):
+    if _beyond(evidence):
         return (
-            f"The measured {found.metric} {measured.value:.3g} lies beyond what the inputs explain, {band}{against}: the "
+            f"The measured {evidence.metric} {measured.value:.3g} lies beyond what the inputs explain, {band}{against}: the "
             "same scores now lead to other outcomes."
         )
     return (
-        f"The measured {found.metric} {measured.value:.3g} lies within what was estimated without outcomes, {band}{against}: "
-        "nothing says that outcomes have moved."
+        f"The measured {evidence.metric} {measured.value:.3g} lies within what was estimated without outcomes, "
+        f"{band}{against}: nothing says that outcomes have moved."
     )

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -159,6 +160,38 @@ def _keep_diagnoses(connection: Connection) -> None:
             )
 
 
+_RETIRED = (
+    ("truth has moved shows once it comes", "outcomes have moved shows once they come"),
+    ("truth has moved", "outcomes have moved"),
+    ("There is neither truth nor", "There is neither outcomes nor"),
+    ("No truth has come", "No outcome has come"),
+    ("without truth", "without outcomes"),
+    ("The realised ", "The measured "),
+)
+"""Pieces of a diagnosis's evidence as earlier releases wrote it, and as it is written now."""
+
+
+def _name_outcomes(connection: Connection) -> None:
+    """Outcomes were called truth in the figures and diagnoses of alerts. A diagnosis also ends its alert's explanation."""
+    connection.execute(
+        "UPDATE alerts SET figures = replace(figures, '\"truth known\":', '\"outcomes known\":') "
+        "WHERE instr(figures, '\"truth known\":') > 0"
+    )
+    rows = connection.execute("SELECT id, explanation, diagnosis FROM alerts WHERE diagnosis IS NOT NULL")
+    for number, explanation, stored in rows.fetchall():
+        diagnosis = json.loads(stored)
+        before = "{change}. {evidence}".format_map(diagnosis)
+        diagnosis["change"] = diagnosis["change"].replace("truth", "outcomes")
+        for old, new in _RETIRED:
+            diagnosis["evidence"] = diagnosis["evidence"].replace(old, new)
+        if explanation.endswith(before):
+            explanation = explanation.removesuffix(before) + "{change}. {evidence}".format_map(diagnosis)
+        connection.execute(
+            "UPDATE alerts SET explanation = ?, diagnosis = ? WHERE id = ?",
+            (explanation, canonical_json(diagnosis), number),
+        )
+
+
 MIGRATIONS: dict[str, Migration] = {
     "registry_1": Migration(
         parts=("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"),
@@ -181,6 +214,7 @@ MIGRATIONS: dict[str, Migration] = {
     "registry_10": Migration(change=_begin_either_day),
     "registry_11": Migration(change=_say_which_runs_failed),
     "registry_12": Migration(change=_keep_diagnoses),
+    "registry_13": Migration(change=_name_outcomes),
 }
 """Migrations by name, in order."""
 

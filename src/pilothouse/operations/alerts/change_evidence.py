@@ -64,9 +64,9 @@ def evidence_at(connection: Connection, stream_id: int, end_us: int) -> Evidence
     outcomes = _around(readings.history(connection, stream_id, PERFORMANCE), end_us)
     pairs = [(e, o) for e in estimates for o in outcomes if (e.start_us, e.end_us) == (o.start_us, o.end_us)]
     estimate, outcome = pairs[0] if pairs else (next(iter(estimates), None), next(iter(outcomes), None))
-    of_truth = outcome or estimate
-    since = min(end_us - 1, of_truth.start_us) if of_truth is not None else end_us - 1
-    until = max(end_us, of_truth.end_us if of_truth is not None else end_us)
+    performance = outcome or estimate
+    since = min(end_us - 1, performance.start_us) if performance is not None else end_us - 1
+    until = max(end_us, performance.end_us) if performance is not None else end_us
     drift = [one for one in ending(DRIFT, since, until) if one.judged]
     quality = [one for one in ending(QUALITY, since, until) if one.judged]
     measured = finding_of(outcome, PerformanceFinding) if outcome is not None and outcome.judged else None

@@ -197,7 +197,7 @@ def performance(finding: PerformanceFinding, occasion: Occasion) -> Words:
             "high": high,
             "reference": finding.reference,
             "rows": float(occasion.rows),
-            "truth known": finding.labelled_share,
+            "outcomes known": finding.labelled_share,
         },
     )
 
