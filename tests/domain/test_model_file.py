@@ -2,6 +2,7 @@
 
 import pytest
 
+from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
@@ -18,7 +19,7 @@ timestamp = "scheduled_at"
 features = ["origin", "distance", "temp"]
 categoricals = ["origin"]
 slices = ["origin"]
-truth_delay = "1d"
+outcome_delay = "1d"
 lookback = "90d"
 
 [training]
@@ -50,7 +51,7 @@ def faults(text: str) -> tuple[str, ...]:
 
 def test_a_good_file_becomes_a_spec() -> None:
     spec = load_spec(GOOD, "model.toml")
-    assert spec.data.truth_delay == 86_400
+    assert spec.data.outcome_delay == 86_400
     assert spec.data.lookback == 90 * 86_400
     assert spec.data.features == ("origin", "distance", "temp")
     assert spec.training.parameters == {"max_iter": 60, "learning_rate": 0.1}
@@ -63,13 +64,36 @@ def test_a_spec_survives_plain_data() -> None:
     assert spec_from_plain(spec_to_plain(spec)) == spec
 
 
+def test_a_renamed_key_is_read_by_its_earlier_name_and_stored_under_it() -> None:
+    spec = load_spec(GOOD, "model.toml")
+    assert load_spec(GOOD.replace("outcome_delay", "truth_delay"), "model.toml") == spec
+    plain = spec_to_plain(spec)
+    assert "outcome_delay" not in plain["data"]
+    # of the release before the renaming: what it stored and hashed is what this one does
+    assert canonical_digest(plain) == "d5e00d936477eb3d6d9a85f683a595bfb84c8381a8c2a9e8b63d80ba83c8cfc5"
+
+
+def test_a_renamed_key_is_checked_by_its_earlier_name_too() -> None:
+    both = GOOD.replace("outcome_delay", 'truth_delay = "2d"\noutcome_delay')
+    assert faults(both) == (
+        "models/x/model.toml: data.truth_delay: is outcome_delay by an earlier name; expected one of the two",
+    )
+    for value in ('"soon"', "1"):
+        (line,) = faults(GOOD.replace('outcome_delay = "1d"', f"truth_delay = {value}"))
+        assert line.startswith("models/x/model.toml: data.truth_delay: found")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
         ("owner =", "ownr =", "ownr: unknown key; did you mean owner?"),
         ("owner =", "ownr =", "owner: missing; expected a string"),
         ('task = "binary"', 'task = "ranking"', "task: found 'ranking'; expected one of 'binary'"),
-        ('truth_delay = "1d"', 'truth_delay = "soon"', "data.truth_delay: found 'soon'; expected a duration"),
+        (
+            'outcome_delay = "1d"',
+            'outcome_delay = "soon"',
+            "data.outcome_delay: found 'soon'; expected a duration",
+        ),
         (
             "max_iter = 60",
             "max_iter = [60]",
@@ -109,7 +133,11 @@ def test_a_spec_survives_plain_data() -> None:
             "data.private: 'tail' is in data.slices too",
         ),
         ("minimum = 0.62", "minimum = 0.62\nmaximum = 0.5", "gates.metric[0]: minimum 0.62 is above maximum"),
-        ('truth_delay = "1d"', "truth_delay = 1", "data.truth_delay: found 1; expected a duration such as"),
+        (
+            'outcome_delay = "1d"',
+            "outcome_delay = 1",
+            "data.outcome_delay: found 1; expected a duration such as",
+        ),
         ('lookback = "90d"', 'lookback = "9999999w"', "data.lookback: found '9999999w'; expected at most"),
     ],
 )
@@ -120,7 +148,7 @@ def test_each_fault_has_its_line(old: str, new: str, expected: str) -> None:
 
 
 def test_a_private_column_marks_no_target() -> None:
-    text = GOOD.replace('truth_delay = "1d"', 'private = ["tail"]').replace("{ origin =", "{ tail =")
+    text = GOOD.replace('outcome_delay = "1d"', 'private = ["tail"]').replace("{ origin =", "{ tail =")
     assert any("data.private: 'tail' is in targets[0].match too" in line for line in faults(text))
 
 

@@ -70,6 +70,18 @@ def test_unchanged_files_change_nothing(services: Services) -> None:
     assert audits.head(services, actor(services, ADMIN)) == before
 
 
+def test_a_key_by_its_earlier_name_is_the_same_key(services: Services) -> None:
+    write_model(services.paths.root, MODEL.replace("outcome_delay", "truth_delay"))
+    apply_models.apply(services, actor(services, SCIENTIST))
+    write_model(services.paths.root, MODEL)
+
+    assert [change.action for change in apply_models.plan(services, actor(services, ADMIN))] == ["unchanged"]
+
+    write_model(services.paths.root, MODEL.replace('outcome_delay = "1d"', 'outcome_delay = "2d"'))
+    (change,) = apply_models.plan(services, actor(services, SCIENTIST))
+    assert change.differences == ("data.outcome_delay: 1d → 2d",)
+
+
 def test_an_update_names_each_difference(services: Services) -> None:
     apply_models.apply(services, actor(services, SCIENTIST))
     write_model(

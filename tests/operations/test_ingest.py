@@ -49,7 +49,7 @@ def test_a_column_made_private_is_dropped_from_the_next_batch_on(services: Servi
     batch = batch_of(traffic("ewr", 0, 1), 1)
     secret = {**batch.categorical, "tailnum": ["N1"] * batch.rows}
     ingest.ingest_batch(services, dataclasses.replace(batch, categorical=secret))
-    write_model(services.paths.root, MODEL.replace("truth_delay", 'private = ["tailnum"]\ntruth_delay'))
+    write_model(services.paths.root, MODEL.replace("outcome_delay", 'private = ["tailnum"]\noutcome_delay'))
     source = services.paths.root / "data" / "flights.parquet"
     pd.read_parquet(source).assign(tailnum="N1").to_parquet(source)
     apply_models.apply(services, admin(services))

@@ -7,7 +7,7 @@ from pilothouse.operations.monitoring.performance_views import performance_view
 from support.monitored_flights import MODEL, admin, make_watched, send
 
 SLICED = MODEL.replace("[training]", "[training]\n# cut by carrier").replace(
-    'truth_delay = "1d"', 'truth_delay = "1d"\nslices = ["carrier"]'
+    'outcome_delay = "1d"', 'outcome_delay = "1d"\nslices = ["carrier"]'
 )
 
 

@@ -47,7 +47,7 @@ timestamp = "at"
 timezone = "UTC"
 features = ["wind", "hour", "carrier"]
 categoricals = ["carrier"]
-truth_delay = "1d"
+outcome_delay = "1d"
 holdout = "14d"
 
 [training]

@@ -36,7 +36,7 @@ target = "late"
 timestamp = "at"
 features = ["distance", "carrier"]
 categoricals = ["carrier"]
-truth_delay = "1d"
+outcome_delay = "1d"
 holdout = "14d"
 
 [training]

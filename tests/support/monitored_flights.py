@@ -39,7 +39,7 @@ target = "late"
 timestamp = "scheduled_at"
 features = {[*NUMERIC, *CATEGORICAL]}
 categoricals = {[*CATEGORICAL]}
-truth_delay = "1d"
+outcome_delay = "1d"
 
 [training]
 estimator = "sklearn.linear_model.LogisticRegression"

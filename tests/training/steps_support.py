@@ -12,6 +12,7 @@ import pandas as pd
 
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.model_file import load_spec, spec_to_plain
+from pilothouse.domain.model_spec import STORED_KEYS
 
 MODEL = """
 name = "late"
@@ -27,7 +28,7 @@ categoricals = ["port"]
 slices = ["port"]
 exclude = ["delay"]
 private = ["passenger"]
-truth_delay = "1d"
+outcome_delay = "1d"
 holdout = "10d"
 
 [training]
@@ -59,11 +60,11 @@ def spec(**changes: Any) -> dict[str, Any]:
     """The model above as plain data; ``data__holdout=5`` changes a key."""
     plain = spec_to_plain(load_spec(MODEL, "model.toml"))
     for key, value in changes.items():
-        place = plain
+        table = plain
         *path, last = key.split("__")
         for part in path:
-            place = place[part]
-        place[last] = value
+            table = table[part]
+        table[STORED_KEYS.get(last, last)] = value
     return plain
 
 

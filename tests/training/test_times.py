@@ -82,10 +82,10 @@ def test_times_are_microseconds_whatever_the_column_counts_in(unit: str) -> None
     assert micros(table, "at").tolist() == [SECOND_US, 2 * SECOND_US]
 
 
-def test_a_row_is_known_once_its_truth_has_come() -> None:
-    known = known_rows(days(5, 1, 4, 2), data(truth_delay=86_400), as_of_us=5 * DAY_US)
+def test_a_row_is_known_once_its_outcome_has_come() -> None:
+    known = known_rows(days(5, 1, 4, 2), data(outcome_delay=86_400), as_of_us=5 * DAY_US)
     assert known.table.column("n").to_pylist() == [1, 2, 4]
-    assert known_rows(days(4), data(truth_delay=86_400), as_of_us=5 * DAY_US - 1).table.num_rows == 0
+    assert known_rows(days(4), data(outcome_delay=86_400), as_of_us=5 * DAY_US - 1).table.num_rows == 0
 
 
 def test_rows_without_an_outcome_are_counted_and_left_out() -> None:
@@ -94,7 +94,7 @@ def test_rows_without_an_outcome_are_counted_and_left_out() -> None:
 
 
 def test_looking_back_counts_from_the_moment_asked_for() -> None:
-    of = data(truth_delay=0, lookback=20 * 86_400)
+    of = data(outcome_delay=0, lookback=20 * 86_400)
     assert known_rows(days(9, 10, 29.5), of, as_of_us=30 * DAY_US).table.column("n").to_pylist() == [10, 29.5]
     assert known_rows(days(9, 10, 29.5), of, None).table.column("n").to_pylist() == [10, 29.5]
     assert known_rows(days(9, 10, 29), of, None).table.column("n").to_pylist() == [9, 10, 29]
@@ -109,4 +109,4 @@ def test_the_hold_out_is_the_newest_rows() -> None:
 def test_rows_of_one_moment_stay_in_their_order(tmp_path: Path) -> None:
     table = days(*np.ones(50))
     table = table.set_column(2, "n", pa.array(range(50)))
-    assert known_rows(table, data(truth_delay=0), None).table.column("n").to_pylist() == list(range(50))
+    assert known_rows(table, data(outcome_delay=0), None).table.column("n").to_pylist() == list(range(50))

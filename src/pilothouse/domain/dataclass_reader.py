@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import Duration
+from pilothouse.domain.model_spec import STORED_KEYS, Duration
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _LONGEST = 5_200 * _UNITS["w"]
@@ -33,9 +33,11 @@ def read_dataclass(kind: type[_T], value: object, path: str, problems: list[str]
 
 
 def to_plain(value: Any) -> Any:
-    """The same value as dicts, lists, strings and numbers; durations stay seconds, tuples become lists."""
+    """The same value as dicts, lists, strings and numbers; durations stay seconds, tuples become lists. Renamed keys have the
+    name under which they are stored."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        names = [field.name for field in dataclasses.fields(value)]
+        return {STORED_KEYS.get(name, name): to_plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -63,6 +65,7 @@ def bare_durations(kind: Any, value: object, path: str = "") -> Iterator[str]:
     """One line for each number that stands for a duration without its unit: 14 would be seconds, and meant days."""
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
         hints = _hints(typing.cast(type, kind))
+        hints = hints | {STORED_KEYS[key]: hints[key] for key in hints.keys() & STORED_KEYS}
         for key in value.keys() & hints.keys():
             yield from bare_durations(hints[key], value[key], _join(path, key))
     elif get_origin(kind) is tuple and isinstance(value, list):
@@ -86,20 +89,25 @@ def _table(kind: Any, value: object, path: str, problems: list[str]) -> object:
         raise _fault(problems, path or "the file", value, "a table")
     hints = _hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind)}
+    stored = {STORED_KEYS[name]: name for name in fields.keys() & STORED_KEYS}
     before = len(problems)
     for key in value:
-        if key not in fields:
+        if stored.get(key) in value:
+            problems.append(
+                f"{_join(path, key)}: is {stored[key]} by an earlier name; expected one of the two"
+            )
+        elif key not in fields and key not in stored:
             problems.append(f"{_join(path, str(key))}: unknown key{_hint(str(key), fields)}")
     found: dict[str, object] = {}
     for name, field in fields.items():
-        where = _join(path, name)
-        if name in value:
+        key = name if name in value else STORED_KEYS.get(name, name)
+        if key in value:
             try:
-                found[name] = _value(hints[name], value[name], where, problems)
+                found[name] = _value(hints[name], value[key], _join(path, key), problems)
             except _InvalidValueError:
                 continue
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            problems.append(f"{where}: missing; expected {describe(hints[name])}")
+            problems.append(f"{_join(path, name)}: missing; expected {describe(hints[name])}")
     if len(problems) > before:
         raise _InvalidValueError
     return kind(**found)

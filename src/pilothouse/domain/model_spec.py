@@ -11,6 +11,10 @@ from pilothouse.domain.jobs import RetryOn
 Duration = NewType("Duration", int)
 """Seconds, written in the file as a number with one of the units s, m, h, d, w."""
 
+STORED_KEYS = {"outcome_delay": "truth_delay"}
+"""Keys that were renamed, with the name that they keep in stored specifications: these are hashed, and so are the requests of
+steps that hold them, whose results are found again by that. A model file may use either name."""
+
 Task = Literal["binary", "multiclass", "regression"]
 Direction = Literal["higher", "lower"]
 AlertKind = Literal["data_drift", "score_drift", "performance", "latency", "data_quality", "errors"]
@@ -62,7 +66,7 @@ class DataSpec:
     """Columns never stored: not in snapshots, not in telemetry. They cannot be features."""
     slices: tuple[str, ...] = ()
     """Columns (features or carried along) by which metrics are cut, e.g. ``origin``."""
-    truth_delay: Duration = Duration(0)
+    outcome_delay: Duration = Duration(0)
     """A row's outcome is known this long after its timestamp."""
     holdout: Duration = Duration(14 * 86_400)
     """The newest rows, in time, kept from training to judge the version."""

@@ -61,11 +61,11 @@ class RetentionReport:
     freed_bytes: int = 0
 
 
-def kept_for(workspace_s: int | None, model_s: int | None, truth_delay_s: int) -> int | None:
+def kept_for(workspace_s: int | None, model_s: int | None, outcome_delay_s: int) -> int | None:
     """Seconds after arrival for which rows are kept: the model file's word, else the workspace's, else for good (None);
     never less than outcomes take to come, with the grace that performance windows wait."""
     wanted = workspace_s if model_s is None else model_s
-    return None if wanted is None else max(wanted, truth_delay_s + max(DAY_S, truth_delay_s // 2))
+    return None if wanted is None else max(wanted, outcome_delay_s + max(DAY_S, outcome_delay_s // 2))
 
 
 def hold_on(holds: Iterable[LegalHold], model: str, target: str) -> LegalHold | None:

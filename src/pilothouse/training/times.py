@@ -58,14 +58,14 @@ class KnownRows:
 def known_rows(table: pa.Table, data: DataSpec, as_of_us: int | None) -> KnownRows:
     """Rows sorted by time that are known at ``as_of_us`` (microseconds; None: all that are there).
 
-    A row counts as known when its time plus ``truth_delay`` is not after ``as_of_us``. ``lookback`` keeps the rows whose
+    A row counts as known when its time plus ``outcome_delay`` is not after ``as_of_us``. ``lookback`` keeps the rows whose
     time is at most that long before ``as_of_us``, or before the newest row where there is none.
     """
     times = micros(table, data.timestamp)
     labelled = pc.is_valid(table.column(data.target)).to_numpy(zero_copy_only=False)
     keep = np.ones(len(times), dtype=bool)
     if as_of_us is not None:
-        keep &= times + data.truth_delay * SECOND_US <= as_of_us
+        keep &= times + data.outcome_delay * SECOND_US <= as_of_us
     if data.lookback is not None and keep.any():
         newest = as_of_us if as_of_us is not None else int(times[keep].max())
         keep &= times >= newest - data.lookback * SECOND_US

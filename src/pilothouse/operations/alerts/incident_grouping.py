@@ -56,4 +56,4 @@ def _reach(connection: Connection, model: str) -> timedelta:
         return _UNKNOWN_MODEL
     spec = spec_from_plain(stored.spec, f"{model} as applied")
     watched = spec.monitoring
-    return timedelta(seconds=max(watched.window, watched.performance_window) + spec.data.truth_delay)
+    return timedelta(seconds=max(watched.window, watched.performance_window) + spec.data.outcome_delay)

@@ -74,12 +74,12 @@ def due(
     for monitor, grid in grids(spec).items():
         closed = readings.closed_span(connection, stream.id, monitor)
         origin = closed[0] if closed else rolled.floor_to(grid.level, stream.first_event_us)
-        truth_delay = spec.data.truth_delay if monitor == PERFORMANCE else 0
-        ripe = clock_us - truth_delay * SECOND_US
+        outcome_delay = spec.data.outcome_delay if monitor == PERFORMANCE else 0
+        ripe = clock_us - outcome_delay * SECOND_US
         for span in due_spans(origin, closed[1] if closed else None, grid.window, grid.step, ripe):
             if not live and span.end_us - grid.step * SECOND_US > stream.last_event_us:
                 break
-            grace = max(DAY_S, truth_delay // 2) * SECOND_US
+            grace = max(DAY_S, outcome_delay // 2) * SECOND_US
             early = monitor == PERFORMANCE and ripe < span.end_us + grace
             if early and truth_share(connection, stream.id, span.start_us, span.end_us) < ENOUGH_TRUTH:
                 break

@@ -10,7 +10,7 @@ from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError, ModelFileError, NotAllowedError
 from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
-from pilothouse.domain.model_spec import ModelSpec, TargetSpec
+from pilothouse.domain.model_spec import STORED_KEYS, ModelSpec, TargetSpec
 from pilothouse.domain.promotion import loosened
 from pilothouse.domain.records import Target
 from pilothouse.domain.roles import Actor, Permission
@@ -25,9 +25,10 @@ from pilothouse.store import models, schedules, targets
 MODEL_FILE = "model.toml"
 _FILE_LIMIT = 1 << 20
 _DURATIONS = frozenset(
-    {"truth_delay", "holdout", "lookback", "timeout", "expires", "window", "step", "performance_window",
+    {"outcome_delay", "holdout", "lookback", "timeout", "expires", "window", "step", "performance_window",
      "performance_step", "silence", "cooldown", "every"}
 )  # fmt: skip
+_FILE_KEYS = {stored: key for key, stored in STORED_KEYS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,8 @@ def _summary(spec: ModelSpec) -> Iterator[str]:
 def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(key for key in after if key not in before)]:
-            key_path = f"{path}.{key}" if path else str(key)
+            name = _FILE_KEYS.get(key, key)
+            key_path = f"{path}.{name}" if path else str(name)
             yield from _differences(before.get(key), after.get(key), key_path)
     elif isinstance(before, list) and isinstance(after, list) and _are_tables(*before, *after):
         for i in range(max(len(before), len(after))):

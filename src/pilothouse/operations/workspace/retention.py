@@ -136,7 +136,7 @@ def _rule(services: Services, stream: Stream) -> tuple[int | None, str]:
     keep_s = kept_for(
         None if days is None else days * DAY_S,
         spec.monitoring.keep_rows if spec else None,
-        spec.data.truth_delay if spec else 0,
+        spec.data.outcome_delay if spec else 0,
     )
     return keep_s, hold.scope if hold else ""
 

@@ -62,7 +62,7 @@ def _split(rows: pa.Table, spec: ModelSpec) -> tuple[pa.Table, pa.Table]:
                 if spec.data.lookback
                 else ""
             )
-            + "; expected some: see as_of, data.truth_delay and the times in the source"
+            + "; expected some: see as_of, data.outcome_delay and the times in the source"
         )
     start = holdout_start(micros(rows, spec.data.timestamp), spec.data.holdout)
     if start == 0:
