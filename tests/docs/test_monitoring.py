@@ -49,7 +49,7 @@ def test_bounds_are_those_in_force():
         f"fewer than {reference.FEWEST_ROWS} training rows, or {reference.FEWEST_DAYS} days",
         f"at least {performance_verdicts.SMALLEST_LOSS:g} for a metric",
         f"or {performance_verdicts.SMALLEST_RISE * 100:g} % of the reference for a loss",
-        f"{window_closing.ENOUGH_TRUTH * 100:g} % of the outcomes",
+        f"{window_closing.ENOUGH_OUTCOMES * 100:g} % of the outcomes",
         f"at least {traffic_verdicts.FEWEST_REQUESTS} requests",
         f"certainly above {traffic_verdicts.ERROR_SHARE * 100:g} %",
         f"from {rollup.DENSE_ROWS_A_MINUTE} rows a minute",

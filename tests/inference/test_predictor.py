@@ -47,8 +47,8 @@ def fitted() -> Pipeline:
         ]
     )
     columns = input_columns(SCHEMA, rows(), 400)
-    truth = (np.nan_to_num(columns.numeric["speed"]) + columns.numeric["age"] / 5 > 1).astype(int)
-    return model.fit(frame(SCHEMA, columns), truth)
+    outcomes = (np.nan_to_num(columns.numeric["speed"]) + columns.numeric["age"] / 5 > 1).astype(int)
+    return model.fit(frame(SCHEMA, columns), outcomes)
 
 
 def test_a_model_answers_the_same_from_its_bytes() -> None:

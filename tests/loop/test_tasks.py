@@ -1,4 +1,4 @@
-"""Every task with estimators of several kinds: trained, promoted, served, asked, told the truth, and watched."""
+"""Every task with estimators of several kinds: trained, promoted, served, asked, told the outcomes, and watched."""
 
 import csv
 import random
@@ -88,7 +88,7 @@ ASKED = {"calibrated": "auc", "classes": "accuracy", "ridge": "mae"}
 
 
 def make_rows() -> list[dict[str, object]]:
-    """Hourly weather with missing winds, a port, and three truths of different kinds."""
+    """Hourly weather with missing winds, a port, and three outcomes of different kinds."""
     chance = random.Random(11)
     rows: list[dict[str, object]] = []
     for hour in range(24 * DAYS):
@@ -144,7 +144,7 @@ def train_all(shop: SmallWorkspace) -> None:
 
 
 def replay(shop: SmallWorkspace, model: str, rows: list[dict[str, object]]) -> None:
-    """Ask for what followed the training day by day, and hand in the truth."""
+    """Ask for what followed the training day by day, and hand in the outcomes."""
     paths = shop.services.paths
 
     def port() -> int | None:

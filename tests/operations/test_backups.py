@@ -21,6 +21,7 @@ from pilothouse.operations import catalogue
 from pilothouse.operations.jobs import job_attempts, results
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits, backups, restores
+from pilothouse.sqlite import driver
 from support.job_workspace import (
     ADMIN,
     MODEL,
@@ -70,6 +71,23 @@ def rewritten(
 
 def as_is(entry: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
     return entry, data
+
+
+def test_a_backup_of_an_earlier_form_is_opened(services: Services, tmp_path: Path) -> None:
+    services.telemetry.check()
+    connection = driver.connect(str(services.paths.telemetry), isolation_level=None)
+    connection.execute("ALTER TABLE outcomes RENAME TO truths")
+    connection.execute("PRAGMA user_version = 5")
+    connection.close()
+    summary = back_up(services, tmp_path / "copy.tar")
+
+    restores.restore(summary.file, tmp_path / "restored")
+
+    again = open_workspace(tmp_path / "restored")
+    again.telemetry.check()
+    with again.telemetry.read() as telemetry:
+        assert telemetry.execute("SELECT count(*) FROM outcomes").fetchone()[0] == 0
+    again.close()
 
 
 def test_a_restored_workspace_is_the_same_and_can_be_worked_in(services: Services, tmp_path: Path) -> None:

@@ -34,14 +34,14 @@ def found(services: Services, kind: str):
     return [alert for alert in alerts.list_alerts(services, admin(services)) if alert.kind == kind]
 
 
-def send_without_truth(services: Services, target: str, days: int) -> None:
+def send_without_outcomes(services: Services, target: str, days: int) -> None:
     for batch in batches(traffic(target, 0, days), 100, producer=f"{target}-quiet", target=target):
         ingest.ingest_batch(services, batch)
     monitoring_round.evaluate_windows(services)
 
 
-def test_an_estimate_is_there_as_soon_as_the_window_is_over_and_truth_is_not(services):
-    send_without_truth(services, "ewr", 8)
+def test_an_estimate_is_there_as_soon_as_the_window_is_over_and_outcomes_are_not(services):
+    send_without_outcomes(services, "ewr", 8)
     with services.telemetry.read() as connection:
         stream = find_stream(connection, "flight-delay", 1, "ewr")
         (reading,) = readings.history(connection, stream.id, ESTIMATE)
@@ -78,8 +78,8 @@ def test_what_is_kept_is_what_was_learnt(services):
     assert abs(learnt.by_score.draws - kept.by_score.draws).max() < 1 / 4096
 
 
-def test_truth_turned_round_is_truth_moved(services):
-    send(services, "ewr", 0, 23, wrong_truth=True)
+def test_outcomes_turned_round_have_moved(services):
+    send(services, "ewr", 0, 23, wrong_outcomes=True)
     monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "performance")
     assert "What changed: outcomes moved." in alert.explanation
@@ -106,7 +106,7 @@ def test_missing_values_are_only_quality(services):
     assert "humid missing" in diagnosis.evidence
 
 
-def test_before_truth_has_come_a_drift_alert_says_so(services):
+def test_before_outcomes_have_come_a_drift_alert_says_so(services):
     for batch in batches(
         traffic("ewr", 0, 16).assign(humid=400.0), 100, producer="ewr-drifting", target="ewr"
     ):

@@ -35,12 +35,12 @@ from support.monitored_flights import (
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seven weeks of flights: version 1 until the fifth, then version 2; the truth of ``jfk`` is turned round."""
+    """Seven weeks of flights: version 1 until the fifth, then version 2; the outcomes of ``jfk`` are turned round."""
     root = tmp_path_factory.mktemp("health")
     services = make_watched(root)
     calibrate_ahead(services)
     send(services, "ewr", 0, 35)
-    send(services, "jfk", 0, 50, wrong_truth=True)
+    send(services, "jfk", 0, 50, wrong_outcomes=True)
     monitoring_round.evaluate_windows(services)
     deploy(services, register(services), on_day(35), ("ewr",))
     send(services, "ewr", 35, 15, version=2)

@@ -23,7 +23,7 @@ from support.monitored_flights import (
     make_watched,
     on_day,
     send,
-    tell_truth,
+    send_outcomes,
     traffic,
     write_model,
 )
@@ -52,14 +52,14 @@ def again(services: Services, since: int = -60, until: int = 60) -> dict[str, Ba
     return {one.monitor: one for one in found if one.target == "ewr"}
 
 
-def test_truth_that_came_after_its_window_was_closed_counts(services: Services) -> None:
+def test_outcomes_that_came_after_their_window_was_closed_count(services: Services) -> None:
     send(services, "ewr", 0, 16, outcomes=False)
     monitoring_round.evaluate_windows(services)
     before = closed(services, PERFORMANCE)
     assert len(before) == 1
     assert not any(reading.judged for reading in before)
     known = len(alerts.list_alerts(services, admin(services)))
-    tell_truth(services, "ewr", 0, 16)
+    send_outcomes(services, "ewr", 0, 16)
     done = again(services)[PERFORMANCE]
     after = closed(services, PERFORMANCE)
     assert [(r.id, r.start_us, r.end_us) for r in after] == [(r.id, r.start_us, r.end_us) for r in before]

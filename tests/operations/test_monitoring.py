@@ -77,7 +77,7 @@ def test_drift_windows_close_when_the_clock_has_passed_their_end(services: Servi
     assert monitoring_round.evaluate_windows(services).readings == 0
 
 
-def test_performance_waits_for_the_truth(services: Services) -> None:
+def test_performance_waits_for_outcomes(services: Services) -> None:
     rows = traffic("ewr", 0, 9)
     for number, day in enumerate(range(9)):
         part = rows[rows["at_us"] // DAY_US == to_us(on_day(day)) // DAY_US]
@@ -89,7 +89,7 @@ def test_performance_waits_for_the_truth(services: Services) -> None:
     monitoring_round.evaluate_windows(services)
     (reading,) = closed(
         services, PERFORMANCE
-    )  # a day later than its truth was due: closed with what there is
+    )  # a day later than its outcomes were due: closed with what there is
     assert (reading.rows, reading.judged) == (0, False)
 
 
@@ -135,7 +135,7 @@ def test_lost_performance_opens_one_critical_alert_and_starts_one_training_for_a
     services: Services,
 ) -> None:
     for target in ("ewr", "jfk"):
-        send(services, target, 0, 23, wrong_truth=True)
+        send(services, target, 0, 23, wrong_outcomes=True)
     monitoring_round.evaluate_windows(services)
     opened = found(services, "performance")
     assert {alert.target for alert in opened} == {"ewr", "jfk"}
@@ -155,7 +155,7 @@ def test_lost_performance_opens_one_critical_alert_and_starts_one_training_for_a
 def test_paused_automation_starts_nothing_and_says_so_until_it_is_resumed(services: Services) -> None:
     olga = workspaces.identify(services, "olga")
     automation_switch.pause(services, olga, "audit week")
-    send(services, "ewr", 0, 16, wrong_truth=True)
+    send(services, "ewr", 0, 16, wrong_outcomes=True)
     monitoring_round.evaluate_windows(services)
     notes = retrainings(services, admin(services), "flight-delay")
     assert {(note.job, note.reason) for note in notes} == {(None, "automation is paused: audit week")}
@@ -179,7 +179,7 @@ def test_an_alert_starts_no_training_beyond_the_days_budget(
             "SELECT 'train', model_id, spec_id, 'failed', 'daemon', 'new data', 'trigger:1', ?, 1 FROM jobs LIMIT 1",
             (to_us(now) - seconds_ago * 1_000_000,),
         )
-    send(services, "ewr", 0, 16, wrong_truth=True)
+    send(services, "ewr", 0, 16, wrong_outcomes=True)
     monitoring_round.evaluate_windows(services)
     notes = retrainings(services, admin(services), "flight-delay")
     assert notes
@@ -191,7 +191,7 @@ def test_an_alert_starts_no_training_beyond_the_days_budget(
 def test_a_new_version_resolves_the_alerts_of_the_old_one_and_gets_windows_of_its_own(
     services: Services,
 ) -> None:
-    send(services, "ewr", 0, 16, wrong_truth=True)
+    send(services, "ewr", 0, 16, wrong_outcomes=True)
     monitoring_round.evaluate_windows(services)
     second = register(services)
     deploy(services, second, on_day(16))
@@ -291,7 +291,7 @@ def everything(root: Path) -> tuple[list[tuple[object, ...]], list[tuple[object,
 def test_a_monitor_that_is_killed_again_and_again_finds_each_window_exactly_once(
     services: Services, tmp_path: Path
 ) -> None:
-    send(services, "ewr", 0, 36, wrong_truth=True, change={"wind_speed": 60.0})
+    send(services, "ewr", 0, 36, wrong_outcomes=True, change={"wind_speed": 60.0})
     services.close()
     undisturbed, killed = tmp_path / "undisturbed", services.paths.root
     shutil.copytree(killed, undisturbed)

@@ -18,9 +18,9 @@ from pilothouse.statistics.profiles.scored_rows import ScoredRows, scored_rows
 ROWS = 400
 CHANCE = np.random.default_rng(3)
 WIND = CHANCE.normal(10, 3, ROWS)
-TRUTH = np.where(CHANCE.random(ROWS) < 0.4, "1", "0").astype(object)
-GOOD = np.clip(0.6 * (TRUTH == "1") + 0.4 * CHANCE.random(ROWS), 0, 1)
-POOR = np.clip(0.2 * (TRUTH == "1") + 0.8 * CHANCE.random(ROWS), 0, 1)
+OUTCOMES = np.where(CHANCE.random(ROWS) < 0.4, "1", "0").astype(object)
+GOOD = np.clip(0.6 * (OUTCOMES == "1") + 0.4 * CHANCE.random(ROWS), 0, 1)
+POOR = np.clip(0.2 * (OUTCOMES == "1") + 0.8 * CHANCE.random(ROWS), 0, 1)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def put(artifacts: ArtifactStore, table: dict[str, Any]) -> str:
 
 def held_out(artifacts: ArtifactStore, rows: slice, **more: Any) -> str:
     return put(
-        artifacts, {"at": np.arange(ROWS)[rows], "wind": WIND[rows], "late": list(TRUTH[rows]), **more}
+        artifacts, {"at": np.arange(ROWS)[rows], "wind": WIND[rows], "late": list(OUTCOMES[rows]), **more}
     )
 
 
@@ -46,7 +46,7 @@ def said(artifacts: ArtifactStore, scores: Any, rows: slice) -> str:
         artifacts,
         {
             "event_time": np.arange(ROWS)[rows],
-            "truth": list(TRUTH[rows]),
+            "truth": list(OUTCOMES[rows]),
             "score": scores[rows],
             "label": list(labels[rows]),
         },
@@ -56,7 +56,7 @@ def said(artifacts: ArtifactStore, scores: Any, rows: slice) -> str:
 def scored(scores: Any, rows: slice) -> ScoredRows:
     """What ``said`` puts on record."""
     labels = np.where(scores > 0.5, "1", "0")
-    return scored_rows("binary", TRUTH[rows], scores[rows], labels[rows], ("0", "1"))
+    return scored_rows("binary", OUTCOMES[rows], scores[rows], labels[rows], ("0", "1"))
 
 
 def sides(predictions: tuple[str, str], rows: tuple[str, str]) -> Sides:

@@ -19,7 +19,7 @@ from support.monitored_flights import admin, calibrate_ahead, make_watched, on_d
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     made = make_watched(Path(tmp_path_factory.mktemp("why")))
     calibrate_ahead(made)
-    send(made, "ewr", 0, 23, change={"wind_speed": 60.0, "carrier": "ZZ"}, wrong_truth=True)
+    send(made, "ewr", 0, 23, change={"wind_speed": 60.0, "carrier": "ZZ"}, wrong_outcomes=True)
     monitoring_round.evaluate_windows(made)
     yield made
     made.close()

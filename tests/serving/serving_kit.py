@@ -87,12 +87,12 @@ def train(name: str, version: int, task: str = "binary", seed: int = 0) -> Model
     pipeline = build_pipeline(
         f"sklearn.ensemble.HistGradientBoosting{kind}", {"max_iter": 8}, shape, seed=seed, threads=1
     )
-    truth: Any = signal_
+    outcomes: Any = signal_
     if task == "binary":
-        truth = (signal_ > 0).astype(int)
+        outcomes = (signal_ > 0).astype(int)
     elif task == "multiclass":
-        truth = np.array(["early", "on time", "late"])[np.digitize(signal_, [-0.5, 0.5])]
-    pipeline.fit(frame(shape, columns), truth)
+        outcomes = np.array(["early", "on time", "late"])[np.digitize(signal_, [-0.5, 0.5])]
+    pipeline.fit(frame(shape, columns), outcomes)
     return ModelFile(name, version, dump_model(pipeline), shape.to_bytes())
 
 

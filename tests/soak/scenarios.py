@@ -256,7 +256,7 @@ def _kept_state(root: Path) -> dict[str, Any]:
                 if data is not None:
                     here += decode_predictions(data).times[start : start + rows].tolist()
             (segments,) = connection.execute("SELECT count(*) FROM segments").fetchone()
-            (truths,) = connection.execute("SELECT count(*) FROM truths").fetchone()
+            (outcomes,) = connection.execute("SELECT count(*) FROM outcomes").fetchone()
             days = connection.execute(
                 "SELECT stream_id, start, rows FROM windows WHERE level=86400"
             ).fetchall()
@@ -270,7 +270,13 @@ def _kept_state(root: Path) -> dict[str, Any]:
                 for entry in audit.iterate(connection)
                 if entry.action == "telemetry.deleted"
             ]
-        return {"left": len(events["ewr"]), "segments": segments, "truths": truths, "days": days, "log": log}
+        return {
+            "left": len(events["ewr"]),
+            "segments": segments,
+            "outcomes": outcomes,
+            "days": days,
+            "log": log,
+        }
     finally:
         services.close()
 

@@ -34,7 +34,7 @@ def keep_reference(services: Services, task: str, metric: str) -> tuple[str, str
     binary = task == "binary"
     categorical = {"carrier": carriers} if binary else {}
     scores = chance.beta(2, 5, rows) if binary else chance.gamma(2, 40, rows)
-    truth = (
+    outcomes = (
         (chance.random(rows) < scores).astype(int).astype(str)
         if binary
         else scores + chance.normal(0, 48, rows)
@@ -47,7 +47,7 @@ def keep_reference(services: Services, task: str, metric: str) -> tuple[str, str
         scores,
         ("0", "1") if binary else (),
     )
-    dated = references.DatedRows(np.arange(rows) // 60, features, categorical, scores, labels, truth)
+    dated = references.DatedRows(np.arange(rows) // 60, features, categorical, scores, labels, outcomes)
     early = np.arange(rows) < 900
     made = references.build_reference(specification, metric, dated.where(early), dated.where(~early), {})
     return (

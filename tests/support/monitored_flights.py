@@ -244,12 +244,12 @@ def send(
     days: int,
     *,
     version: int = 1,
-    wrong_truth: bool = False,
+    wrong_outcomes: bool = False,
     latency_us: int = 5_000,
     change: dict[str, object] | None = None,
     outcomes: bool = True,
 ) -> LabelReceipt | None:
-    """Ship flights in requests of about an hour and then their outcomes, turned round with ``wrong_truth``; without
+    """Ship flights in requests of about an hour and then their outcomes, turned round with ``wrong_outcomes``; without
     ``outcomes`` these stay away."""
     rows = traffic(target, since_day, days)
     if change:
@@ -258,13 +258,13 @@ def send(
     for batch in batches(rows, 100, producer=producer, target=target, version=version, latency_us=latency_us):
         ingest.ingest_batch(services, batch)
     return (
-        tell_truth(services, target, since_day, days, version=version, wrong=wrong_truth)
+        send_outcomes(services, target, since_day, days, version=version, wrong=wrong_outcomes)
         if outcomes
         else None
     )
 
 
-def tell_truth(
+def send_outcomes(
     services: Services, target: str, since_day: int, days: int, *, version: int = 1, wrong: bool = False
 ) -> LabelReceipt:
     """The outcomes of what ``send`` shipped."""

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from pilothouse.domain.wire import LabelReceipt, Outcome
+from pilothouse.sqlite import driver
+from pilothouse.sqlite.schema import definitions_of
 from pilothouse.statistics.performance import outcomes
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from pilothouse.telemetry.streams import rejected_counts
@@ -94,14 +96,41 @@ def test_rows_that_were_rejected_shift_nobody_elses_outcome(store: TelemetryStor
     store.append(batch, lookup, NOW_US)
     receipt = store.add_outcomes([Outcome("ewr-1.1.0", 1.0), Outcome("ewr-1.1.5", 1.0)], NOW_US)
     assert receipt == LabelReceipt(1, 0, 0)
-    ((_, predictions, _, places, truth),) = store.labelled_batches("flight-delay", "ewr", 0, NOW_US)
-    assert predictions.times[places[0]] == rows["at_us"].iloc[5]
-    assert truth == ["1"]
+    ((_, predictions, _, rows_known, known),) = store.labelled_batches("flight-delay", "ewr", 0, NOW_US)
+    assert predictions.times[rows_known[0]] == rows["at_us"].iloc[5]
+    assert known == ["1"]
     with store.read() as connection:
         assert {r.reason for r in rejected_counts(connection)} == {
             "no usable score",
             "outcome of a prediction that was rejected",
         }
+
+
+def test_outcomes_of_the_form_before_are_read_on_and_its_readers_finish(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    store = TelemetryStore(path)
+    store.append(batch_of(april(17), 1), lookup, NOW_US)
+    store.add_outcomes([Outcome("ewr-1.1.4", "1")], NOW_US)
+    with store.read() as connection:
+        definitions = definitions_of(connection)
+    store.close()
+    older = driver.connect(str(path), isolation_level=None)
+    older.execute("ALTER TABLE outcomes RENAME TO truths")
+    older.execute("PRAGMA user_version = 5")
+    older.execute("BEGIN")
+    assert older.execute("SELECT count(*) FROM truths").fetchone()[0] == 1
+
+    store = TelemetryStore(path)
+
+    assert older.execute("SELECT length(data) FROM truths").fetchone()[0] == 17 * 2
+    older.close()
+    ((_, _, _, rows, known),) = store.labelled_batches("flight-delay", "ewr", 0, NOW_US)
+    assert (rows.tolist(), known) == ([4], ["1"])
+    assert store.add_outcomes([Outcome("ewr-1.1.4", "1"), Outcome("ewr-1.1.5", "1")], NOW_US).joined == 1
+    with store.read() as connection:
+        assert definitions_of(connection) == definitions
+    store.check()
+    store.close()
 
 
 def test_an_outcome_of_a_wrong_kind_is_shown(store: TelemetryStore) -> None:

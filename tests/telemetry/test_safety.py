@@ -228,10 +228,10 @@ def test_a_file_of_the_first_release_is_read_on(tmp_path: Path, monkeypatch: pyt
     store = TelemetryStore(path)
     assert append(store, packed(batch))[0].duplicate
     assert store.add_outcomes([Outcome("ewr-1.1.3", "1")], NOW_US).joined == 1
-    ((_, predictions, features, places, truth),) = store.labelled_batches("flight-delay", None, 0, NOW_US)
+    ((_, predictions, features, known_rows, known),) = store.labelled_batches("flight-delay", None, 0, NOW_US)
     assert predictions.labels == list(batch.labels)
     assert features.categorical["carrier"].texts() == list(batch.categorical["carrier"])
-    assert (places.tolist(), truth) == ([3], ["1"])
+    assert (known_rows.tolist(), known) == ([3], ["1"])
     assert shown(store) == {"why": 3}
     assert store.clock("ewr", "flight-delay") == store.clock("ewr")
     with store.read() as connection:

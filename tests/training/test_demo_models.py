@@ -17,7 +17,7 @@ from steps_support import Bench
 from pilothouse.demo import __file__ as demo
 from pilothouse.domain.jobs import StepResult
 from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
-from pilothouse.training.rows import Rows, truth_of
+from pilothouse.training.rows import Rows, outcomes_of
 from pilothouse.training.scoring import load_predictor, score
 from pilothouse.training.times import micros
 from support.soak_plan import LONG
@@ -76,14 +76,16 @@ class Story:
         return {"snapshot": snapshot, "fit": fit, "evaluate": evaluate}
 
     def answers(self, model: str, steps: Steps, months: list[int]) -> pd.DataFrame:
-        """The model's scores on all rows of the months (local time), with their truth."""
+        """The model's scores on all rows of the months (local time), with their outcomes."""
         plain = spec_to_plain(load_spec((MODELS / model / "model.toml").read_text(), "model.toml"))
         spec = spec_from_plain(plain)
         table = pq.read_table(self.sample_data / FILES[model])
         local = table.column(spec.data.timestamp).to_pandas()
         local = local.dt.tz_convert("America/New_York") if local.dt.tz is not None else local
         table = table.filter(np.isin(local.dt.month, months))
-        rows = Rows(table, micros(table, spec.data.timestamp), truth_of(table.column(spec.data.target), spec))
+        rows = Rows(
+            table, micros(table, spec.data.timestamp), outcomes_of(table.column(spec.data.target), spec)
+        )
         predictor = load_predictor(Path(steps["fit"].outputs["model"]), Path(steps["fit"].outputs["schema"]))
         frame = table.to_pandas()
         frame["score"] = score(predictor, rows).scores

@@ -289,7 +289,9 @@ def _apply(
     tally.joined += changed
     if changed:
         _cut(connection, batch, specification, joined, folds)
-        connection.execute("INSERT OR REPLACE INTO truths VALUES (?,?)", (batch.id, kept_outcomes.tobytes()))
+        connection.execute(
+            "INSERT OR REPLACE INTO outcomes VALUES (?,?)", (batch.id, kept_outcomes.tobytes())
+        )
         connection.execute(
             "UPDATE streams SET labelled = labelled + ? WHERE id=?", (changed, batch.stream_id)
         )
@@ -362,7 +364,7 @@ def _fold(
 
 def read_outcomes(connection: Connection, batch_id: int, rows: int, classes: bool) -> AnyOutcomes:
     """Outcomes of a batch's rows: class numbers (65535 unknown) or values (NaN unknown). Writable."""
-    row = connection.execute("SELECT data FROM truths WHERE batch_id=?", (batch_id,)).fetchone()
+    row = connection.execute("SELECT data FROM outcomes WHERE batch_id=?", (batch_id,)).fetchone()
     kind = "<u2" if classes else "<f8"
     if row is not None:
         return np.frombuffer(row[0], kind).copy()

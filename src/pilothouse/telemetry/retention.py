@@ -84,7 +84,7 @@ def delete_some(connection: Connection, stream_id: int, received_before_us: int,
         return Stored()
     ids = [(number,) for number, *_ in segments]
     connection.executemany(
-        "DELETE FROM truths WHERE batch_id IN (SELECT id FROM batches WHERE segment_id=?)", ids
+        "DELETE FROM outcomes WHERE batch_id IN (SELECT id FROM batches WHERE segment_id=?)", ids
     )
     connection.executemany(
         "DELETE FROM outcome_conflicts WHERE batch_id IN (SELECT id FROM batches WHERE segment_id=?)", ids

@@ -272,7 +272,11 @@ _SIGNIFICANT = """
 ALTER TABLE readings RENAME COLUMN speaks TO significant;
 """
 
-MIGRATIONS = (_FIRST, _SEGMENTS, _SLICES, _HINDRANCES, _SIGNIFICANT)
+_OUTCOMES = """
+ALTER TABLE truths RENAME TO outcomes;
+"""
+
+MIGRATIONS = (_FIRST, _SEGMENTS, _SLICES, _HINDRANCES, _SIGNIFICANT, _OUTCOMES)
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 
 

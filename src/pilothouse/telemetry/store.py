@@ -222,7 +222,7 @@ class TelemetryStore:
                 classes = self.specification(connection, stream.id).classes
                 rows = connection.execute(
                     "SELECT b.id, b.segment_id, b.segment_start, b.rows FROM segments s "
-                    "JOIN batches b ON b.segment_id = s.id JOIN truths t ON t.batch_id = b.id "
+                    "JOIN batches b ON b.segment_id = s.id JOIN outcomes o ON o.batch_id = b.id "
                     "WHERE s.stream_id=? AND s.last_event>=? AND s.first_event<? ORDER BY s.id, b.id",
                     (stream.id, since_us, until_us),
                 )
@@ -235,12 +235,13 @@ class TelemetryStore:
                     kept_outcomes = outcome_matching.read_outcomes(connection, batch_id, count, bool(classes))
                     known = outcome_matching.known_rows(kept_outcomes)
                     inside = (predictions.times[known] >= since_us) & (predictions.times[known] < until_us)
-                    places = known[inside]
-                    if places.size:
+                    positions = known[inside]
+                    if positions.size:
                         values = [
-                            classes[kept_outcomes[i]] if classes else float(kept_outcomes[i]) for i in places
+                            classes[kept_outcomes[i]] if classes else float(kept_outcomes[i])
+                            for i in positions
                         ]
-                        yield stream, predictions, all_features.part(first, count), places, values
+                        yield stream, predictions, all_features.part(first, count), positions, values
 
 
 def read_outcome_days(
@@ -255,7 +256,7 @@ def read_outcome_days(
     )
 
 
-def truth_share(connection: Connection, stream_id: int, start_us: int, end_us: int) -> float:
+def outcome_share(connection: Connection, stream_id: int, start_us: int, end_us: int) -> float:
     """Share of predictions of the days that start in [start, end) whose outcome is known; 1 where there are none."""
     bounds = (stream_id, start_us, end_us)
     rows = rollup.count_rows(connection, stream_id, DAY_S, start_us, end_us)

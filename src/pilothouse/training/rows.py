@@ -22,8 +22,8 @@ from pilothouse.training.times import Micros, micros
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a snapshot. ``times`` are int64 µs; ``truth`` are the outcomes, float64 (regression) or class names (object
-    array of str)."""
+    """Rows of a snapshot. ``times`` are int64 µs; ``outcomes`` float64 (regression) or class names (object array
+    of str)."""
 
     table: pa.Table
     times: Micros
@@ -62,10 +62,10 @@ class Rows:
 def read_rows(path: Path, spec: ModelSpec) -> Rows:
     """Rows of a file that the snapshot step wrote."""
     table = pq.read_table(path)
-    return Rows(table, micros(table, spec.data.timestamp), truth_of(table.column(spec.data.target), spec))
+    return Rows(table, micros(table, spec.data.timestamp), outcomes_of(table.column(spec.data.target), spec))
 
 
-def truth_of(column: pa.ChunkedArray, spec: ModelSpec) -> Any:
+def outcomes_of(column: pa.ChunkedArray, spec: ModelSpec) -> Any:
     """Outcomes from the target column, as float64 (regression) or as an object array of class names."""
     if spec.task == "regression":
         return numbers(spec.data.target, column.to_numpy())

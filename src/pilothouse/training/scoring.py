@@ -29,8 +29,8 @@ MAXIMUM_SLICES = 30
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Predictions and outcomes, row by row. ``truth`` and ``labels`` are object arrays of class names (classification);
-    for a regression ``truth`` is float64 and ``labels`` is empty. ``probabilities`` is float64[n, classes] or None."""
+    """Predictions and outcomes, row by row. ``outcomes`` and ``labels`` are object arrays of class names (classification);
+    for a regression ``outcomes`` is float64 and ``labels`` is empty. ``probabilities`` is float64[n, classes] or None."""
 
     task: Task
     classes: tuple[str, ...]

@@ -34,9 +34,9 @@ from pilothouse.statistics.significance.multiplicity import LASTING
 from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry import rollup as rolled
 from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, findings_of
-from pilothouse.telemetry.store import read_outcome_days, truth_share
+from pilothouse.telemetry.store import outcome_share, read_outcome_days
 
-ENOUGH_TRUTH = 0.995
+ENOUGH_OUTCOMES = 0.995
 """With this share of a window's outcomes known it is closed at once; else a grace later, with what there is."""
 
 
@@ -81,7 +81,7 @@ def due(
                 break
             grace = max(DAY_S, outcome_delay // 2) * SECOND_US
             early = monitor == PERFORMANCE and ripe < span.end_us + grace
-            if early and truth_share(connection, stream.id, span.start_us, span.end_us) < ENOUGH_TRUTH:
+            if early and outcome_share(connection, stream.id, span.start_us, span.end_us) < ENOUGH_OUTCOMES:
                 break
             found.append((monitor, span))
     return found
@@ -242,7 +242,7 @@ def _performance(
     with services.telemetry.read() as connection:
         specification = services.telemetry.specification(connection, stream.id)
         encoded = read_outcome_days(connection, stream.id, span.start_us, span.end_us)
-        known = truth_share(connection, stream.id, span.start_us, span.end_us)
+        known = outcome_share(connection, stream.id, span.start_us, span.end_us)
     days = [outcomes.decode(specification, data) for _, data in encoded]
     value = outcomes.measured_over_days(specification, days, metric)
     reference = _baseline(services, stream, spec).performance
