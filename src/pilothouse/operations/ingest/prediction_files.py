@@ -28,7 +28,7 @@ _OUTCOME_COLUMNS = ("outcome", "truth", "value", "label")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictionLog:
-    """A file's rows in order of event time. ``ids`` is empty where the file has none, ``truth`` likewise."""
+    """A file's rows in order of event time. ``ids`` is empty where the file has none, ``outcomes`` likewise."""
 
     digest: str
     times: Ints
