@@ -16,7 +16,7 @@ from pilothouse.domain.incident_cost import (
     cost_of,
     volume,
 )
-from pilothouse.domain.incidents import JOINT, Cost, Incident, by_cost, cause_words, place_of, why_joined
+from pilothouse.domain.incidents import JOINT, Cost, Incident, by_cost, cause_words, membership_of, why_joined
 from pilothouse.domain.records import Alert, AlertStatus
 
 START = datetime(2013, 7, 1, tzinfo=UTC)
@@ -96,7 +96,7 @@ def test_different_causes_stay_apart(new: Alert, member: Alert) -> None:
 
 def test_an_alert_that_links_two_incidents_merges_the_younger_into_the_older() -> None:
     new = alert(9, "data_drift", "jfk", "wind")
-    place = place_of(
+    place = membership_of(
         new, [(4, [alert(1, "performance")]), (7, [alert(2, "data_drift", "ewr", "wind")])], REACH
     )
     assert place is not None

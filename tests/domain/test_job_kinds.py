@@ -8,7 +8,7 @@ from pilothouse.domain.job_kinds import KINDS, is_significant
 @pytest.mark.parametrize("name", ["significant", "speaks"])
 def test_a_separation_is_told_whatever_its_release_called_it(name: str) -> None:
     result = {"auc": 0.8, "low": 0.7, "high": 0.9, "threshold": 0.6, "features": ["wind"]}
-    words = KINDS["domain_classifier"].words
+    words = KINDS["domain_classifier"].result_lines
     assert words is not None
     assert is_significant(result | {name: True})
     assert words(result | {name: True}, None) == [

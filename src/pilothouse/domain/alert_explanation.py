@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pilothouse.domain.findings import DriftFinding, GiveAway, QualityFinding, Window
+from pilothouse.domain.monitoring import DistributionBin
 from pilothouse.domain.records import Alert, Deployment
 
 
@@ -28,15 +29,6 @@ class ExplainedFeature:
 
 
 @dataclass(frozen=True, slots=True)
-class BinShare:
-    """A bin or category: its share of the reference and of the window, 0 to 1."""
-
-    label: str
-    reference: float
-    window: float
-
-
-@dataclass(frozen=True, slots=True)
 class AlertExplanation:
     """Everything there is to say about one alert."""
 
@@ -55,7 +47,7 @@ class AlertExplanation:
     """Features judged together, over which the rate of false alarms is kept."""
     compared_with: str = ""
     shares_of: str = ""
-    shares: tuple[BinShare, ...] = ()
+    shares: tuple[DistributionBin, ...] = ()
     fire: int = 0
     of: int = 0
     changed: str = ""

@@ -83,17 +83,17 @@ def why_not_retrain(state: RetrainingState, event_us: int, cooldown: int, budget
     if state.running_job is not None:
         return training_goes_on(state.running_job)
     if state.open_request is not None:
-        words = f"promotion request {state.open_request} of this model waits for a decision"
-        return Refusal(Hindrance.UNDECIDED, words)
+        reason = f"promotion request {state.open_request} of this model waits for a decision"
+        return Refusal(Hindrance.UNDECIDED, reason)
     newest = max(state.earlier_us, default=None)
     if newest is not None and event_us - newest < cooldown * SECOND_US:
         days = (event_us - newest) / DAY_US
-        words = f"a retraining started {days:.1f} days of event time ago; the cool-down is {cooldown / DAY_S:g} days"
-        return Refusal(Hindrance.COOLING_DOWN, words)
+        reason = f"a retraining started {days:.1f} days of event time ago; the cool-down is {cooldown / DAY_S:g} days"
+        return Refusal(Hindrance.COOLING_DOWN, reason)
     recent = sum(event_us - BUDGET_PERIOD_S * SECOND_US < earlier <= event_us for earlier in state.earlier_us)
     if recent >= budget:
-        words = f"the budget of {budget} retrainings in 30 days of event time is used up"
-        return Refusal(Hindrance.OVER_BUDGET, words)
+        reason = f"the budget of {budget} retrainings in 30 days of event time is used up"
+        return Refusal(Hindrance.OVER_BUDGET, reason)
     return None
 
 
@@ -154,29 +154,29 @@ def health_of_target(
     if not deployed:
         return Health.NOT_DEPLOYED, "nothing is deployed here"
     worst = set(severities)
-    words = f"{alerts} open alert{'s' if alerts != 1 else ''}"
+    open_alerts = f"{alerts} open alert{'s' if alerts != 1 else ''}"
     if "critical" in worst:
-        return Health.CRITICAL, words
+        return Health.CRITICAL, open_alerts
     if serving_fault:
         return Health.DEGRADED, serving_fault
     if worst:
-        return Health.DEGRADED, words
+        return Health.DEGRADED, open_alerts
     if stale_for:
         return Health.STALE, f"no event for {stale_for}"
     if not windows:
         return Health.NO_DATA, "no window has been judged yet"
     if beyond:
-        found = f"{' and '.join(beyond)} in the last window"
-        return Health.HEALTHY, f"{found}, though {resolved}" if resolved else f"no alert yet: {found}"
+        drift = f"{' and '.join(beyond)} in the last window"
+        return Health.HEALTHY, f"{drift}, though {resolved}" if resolved else f"no alert yet: {drift}"
     return Health.HEALTHY, "within its reference"
 
 
 def worst_health(parts: Iterable[tuple[Health, str, str]]) -> tuple[Health, str]:
-    """The worst of (health, why, where): a fleet is as healthy as its sickest part. Places without a deployment do not
+    """The worst of (health, why, where): a fleet is as healthy as its sickest part. A part that is not deployed does not
     count unless there is nothing else. ``where`` is empty for a part of which there is nothing to tell, and comes last among
     its equals."""
-    found = sorted(parts, key=lambda part: (part[0].rank, not part[2]))
-    if not found:
+    worst = min(parts, key=lambda part: (part[0].rank, not part[2]), default=None)
+    if worst is None:
         return Health.NOT_DEPLOYED, "nothing is deployed"
-    health, why, where = found[0]
+    health, why, where = worst
     return health, f"{where}: {why}" if where else why

@@ -98,19 +98,19 @@ def _table(kind: Any, value: object, path: str, problems: list[str]) -> object:
             )
         elif key not in fields and key not in stored:
             problems.append(f"{_join(path, str(key))}: unknown key{_hint(str(key), fields)}")
-    found: dict[str, object] = {}
+    values: dict[str, object] = {}
     for name, field in fields.items():
         key = name if name in value else STORED_KEYS.get(name, name)
         if key in value:
             try:
-                found[name] = _value(hints[name], value[key], _join(path, key), problems)
+                values[name] = _value(hints[name], value[key], _join(path, key), problems)
             except _InvalidValueError:
                 continue
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             problems.append(f"{_join(path, name)}: missing; expected {describe(hints[name])}")
     if len(problems) > before:
         raise _InvalidValueError
-    return kind(**found)
+    return kind(**values)
 
 
 def _value(hint: Any, value: object, path: str, problems: list[str]) -> object:
@@ -172,15 +172,15 @@ def _mapping(item: Any, value: object, path: str, problems: list[str]) -> dict[s
 
 def _each(item: Any, values: typing.Iterable[tuple[str, object]], problems: list[str]) -> list[object]:
     """Every item is looked at, so that each faulty one gets its line."""
-    found, failed = [], False
+    items, failed = [], False
     for where, value in values:
         try:
-            found.append(_value(item, value, where, problems))
+            items.append(_value(item, value, where, problems))
         except _InvalidValueError:
             failed = True
     if failed:
         raise _InvalidValueError
-    return found
+    return items
 
 
 def _scalar(hint: Any, value: object, path: str, problems: list[str]) -> object:
@@ -196,7 +196,7 @@ def _scalar(hint: Any, value: object, path: str, problems: list[str]) -> object:
 
 
 def describe(hint: Any) -> str:
-    """A type in the words of somebody who writes TOML."""
+    """Name of a type for somebody who writes TOML."""
     if hint is Duration:
         return 'a duration such as "90d", "6h" or "30s"'
     if dataclasses.is_dataclass(hint) or get_origin(hint) is dict:

@@ -42,7 +42,7 @@ class ClosedWindow(Generic[F_co]):
     @property
     def significant(self) -> bool:
         """Whether anything lies beyond its threshold in a window that has a verdict."""
-        return self.window.judged and any(one.significant for one in self.findings)
+        return self.window.judged and any(finding.significant for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,34 +145,8 @@ class QualityFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PerformanceFinding:
-    """The primary metric of a window by its outcomes, with its 95 % interval; None where it is not defined (too few rows, one
-    class). ``labelled_share``: of the window's rows, those whose outcome is known."""
-
-    metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    reference: float | None
-    reference_low: float | None
-    reference_high: float | None
-    labelled_share: float
-    significant: bool = False
-
-    @property
-    def measured(self) -> MetricValue:
-        """The metric in the window, NaN for what is not known; its rows are not told."""
-        return _metric_value(self.metric, self.value, self.low, self.high)
-
-    @property
-    def expected(self) -> MetricValue:
-        """The metric in the reference, NaN for what is not known; its rows are not told."""
-        return _metric_value(self.metric, self.reference, self.reference_low, self.reference_high)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EstimateFinding:
-    """The primary metric of a window as estimated without outcomes, with its band; None where it cannot be, and ``why``."""
+class _MetricFinding:
+    """The primary metric of a window and of the reference, with intervals; None for a figure that is not defined."""
 
     metric: str
     value: float | None = None
@@ -181,22 +155,37 @@ class EstimateFinding:
     reference: float | None = None
     reference_low: float | None = None
     reference_high: float | None = None
+
+    @property
+    def measured(self) -> MetricValue:
+        """The metric in the window, NaN for a figure that is not known; without its number of rows."""
+        return _metric_value(self.metric, self.value, self.low, self.high)
+
+    @property
+    def expected(self) -> MetricValue:
+        """The metric in the reference, NaN for a figure that is not known; without its number of rows."""
+        return _metric_value(self.metric, self.reference, self.reference_low, self.reference_high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceFinding(_MetricFinding):
+    """The metric by a window's outcomes, with its 95 % interval; None with too few rows, or with one class alone.
+    ``labelled_share``: of the window's rows, those whose outcome is known."""
+
+    labelled_share: float
+    significant: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimateFinding(_MetricFinding):
+    """The metric as estimated without outcomes, with its band; None where it cannot be, and ``why``."""
+
     why: str = ""
 
     @property
     def significant(self) -> bool:
         """Never: an estimate is no evidence that outcomes have moved, and where inputs have moved drift says so."""
         return False
-
-    @property
-    def measured(self) -> MetricValue:
-        """The estimate, NaN for what is not known; its rows are not told."""
-        return _metric_value(self.metric, self.value, self.low, self.high)
-
-    @property
-    def expected(self) -> MetricValue:
-        """The metric in the reference, NaN for what is not known; its rows are not told."""
-        return _metric_value(self.metric, self.reference, self.reference_low, self.reference_high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,11 +36,11 @@ def parse_reference(text: str) -> VersionReference:
     return VersionReference(match[1], int(match[2]) if match[2] else None, match[3])
 
 
-def check_name(text: str, what: str) -> str:
+def check_name(text: str, kind: str) -> str:
     """Return ``text`` if it can name a model, target or actor. Raises InvalidInputError."""
     if not NAME.fullmatch(text):
         raise InvalidInputError(
-            f"{text!r} is not a name for a {what}: use 1 to 64 lower-case letters, digits and inner hyphens"
+            f"{text!r} is not a name for a {kind}: use 1 to 64 lower-case letters, digits and inner hyphens"
         )
     return text
 
@@ -66,8 +66,8 @@ class PredictionId:
 
 def parse_prediction_id(text: str) -> PredictionId | None:
     """Read an id that a serving process of ours gave out; None for a foreign id."""
-    producer, _, rest = text.partition(".")
-    sequence, _, offset = rest.partition(".")
+    producer, _, position = text.partition(".")
+    sequence, _, offset = position.partition(".")
     if not (producer and sequence.isdecimal() and offset.isdecimal()):
         return None
     return PredictionId(producer, int(sequence), int(offset))

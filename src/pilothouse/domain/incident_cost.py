@@ -71,12 +71,12 @@ class Drifting:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """Predictions that nobody gets on one target: ``share`` of ``per_week``. ``words`` say how it shows."""
+    """Predictions that nobody gets on one target: ``share`` of ``per_week``; ``symptom`` says how it shows."""
 
     target: str
     share: float
     per_week: float
-    words: str
+    symptom: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +102,24 @@ class Evidence:
 def cost_of(evidence: Evidence) -> Cost:
     """The cost by the dearest kind of evidence that there is."""
     lost = [loss for loss in evidence.losses if loss.units >= 1]
-    missing = [one for one in evidence.unanswered if one.share > 0]
-    if lost or missing:
+    unanswered = [missing for missing in evidence.unanswered if missing.share > 0]
+    if lost or unanswered:
         weight = math.fsum(loss.units * loss.per_week for loss in lost)
-        weight += math.fsum(NO_ANSWER_UNITS * one.share * one.per_week for one in missing)
-        words = [*map(_loss_words, _dearest(lost)), *(f"{one.words} on {one.target}" for one in missing)]
-        return Cost(LOSS, weight, _some(words))
-    drifting = [one for one in evidence.drifting if one.excess]
+        weight += math.fsum(NO_ANSWER_UNITS * missing.share * missing.per_week for missing in unanswered)
+        texts = [*map(_loss_text, _dearest(lost))]
+        texts += [f"{missing.symptom} on {missing.target}" for missing in unanswered]
+        return Cost(LOSS, weight, _some(texts))
+    drifting = [drift for drift in evidence.drifting if drift.excess]
     if drifting:
-        return Cost(DRIFT, math.fsum(one.weight for one in drifting), _drift_words(drifting))
+        return Cost(DRIFT, math.fsum(drift.weight for drift in drifting), _drift_text(drifting))
     if evidence.slow:
-        weight = math.fsum(one.factor * one.per_week for one in evidence.slow)
-        words = [
-            f"p95 {one.p95_ms:.3g} ms, {one.factor:.1f} times its baseline, on {volume(one.per_week)} requests a week "
-            f"on {one.target}"
-            for one in evidence.slow
+        weight = math.fsum(slow.factor * slow.per_week for slow in evidence.slow)
+        texts = [
+            f"p95 {slow.p95_ms:.3g} ms, {slow.factor:.1f} times its baseline, on {volume(slow.per_week)} requests a week "
+            f"on {slow.target}"
+            for slow in evidence.slow
         ]
-        return Cost(SLOW, weight, _some(words))
+        return Cost(SLOW, weight, _some(texts))
     return Cost(NOTHING, 0.0, "no loss is known")
 
 
@@ -126,19 +127,19 @@ def _dearest(lost: Sequence[PerformanceLoss]) -> list[PerformanceLoss]:
     return sorted(lost, key=lambda loss: (-loss.units * loss.per_week, loss.target))
 
 
-def _loss_words(loss: PerformanceLoss) -> str:
+def _loss_text(loss: PerformanceLoss) -> str:
     change = loss.value - loss.reference
     sign = "−" if change < 0 else "+"
     estimated = " (estimated)" if loss.estimated else ""
     return f"{loss.metric} {sign}{abs(change):.2g}{estimated} on {volume(loss.per_week)} predictions a week on {loss.target}"
 
 
-def _drift_words(drifting: Sequence[Drifting]) -> str:
+def _drift_text(drifting: Sequence[Drifting]) -> str:
     """The worst target by its figures, the others by name."""
-    worst = max(drifting, key=lambda one: one.weight)
+    worst = max(drifting, key=lambda drift: drift.weight)
     inputs = [name for name in worst.excess if name != "score"]
     farthest = 1 + max(worst.excess.values())
-    others = [one.target for one in drifting if one is not worst]
+    others = [drift.target for drift in drifting if drift is not worst]
     where = f"{volume(worst.per_week)} predictions a week on {worst.target}" + (
         f" and on {', '.join(others)}" if others else ""
     )
@@ -158,8 +159,8 @@ def volume(per_week: float) -> str:
     return f"{round(per_week / 10**digits) * 10**digits:,.0f}"
 
 
-def _some(words: Sequence[str], most: int = 2) -> str:
-    more = len(words) - most
-    return "; ".join(words[:most]) + (
+def _some(texts: Sequence[str], most: int = 2) -> str:
+    more = len(texts) - most
+    return "; ".join(texts[:most]) + (
         f"; and {more} more target{'s' if more > 1 else ''}" if more > 0 else ""
     )

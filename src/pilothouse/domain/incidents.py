@@ -1,7 +1,7 @@
 """Incidents: alerts that have one cause are one row. Which alerts belong together, and what to call it.
 
 The rules look at an alert and at one that is in an incident already; the first that holds joins the two and says why. They
-look at nothing else (no clock, no chance), so the same alerts always make the same incidents.
+look at nothing else (no clock, nothing random), so the same alerts always make the same incidents.
 """
 
 from collections.abc import Iterable, Sequence
@@ -112,9 +112,9 @@ class Incident:
 
 def by_cost(incidents: Iterable[Incident]) -> list[Incident]:
     """What is not over first, the dearest first, then the oldest; what is over newest first."""
-    found = list(incidents)
-    going_on = [i for i in found if i.status is not AlertStatus.RESOLVED]
-    over = [i for i in found if i.status is AlertStatus.RESOLVED]
+    incidents = list(incidents)
+    going_on = [i for i in incidents if i.status is not AlertStatus.RESOLVED]
+    over = [i for i in incidents if i.status is AlertStatus.RESOLVED]
     return sorted(going_on, key=lambda i: (i.cost.rank, i.id)) + sorted(over, key=lambda i: -i.id)
 
 
@@ -142,27 +142,27 @@ def why_joined(new: Alert, member: Alert, reach: timedelta) -> Joining | None:
             f"{_listed(shared)} {_moved(shared, new)} on {new.target} as on {member.target}: one cause upstream",
         )
     if new.kind == member.kind and new.kind in ("performance", "score_drift"):
-        what = "performance is lost" if new.kind == "performance" else "the scores drift"
+        loss = "performance is lost" if new.kind == "performance" else "the scores drift"
         return Joining(
-            2, f"{what} by version {new.version} on {new.target} as on {member.target}, in the same weeks"
+            2, f"{loss} by version {new.version} on {new.target} as on {member.target}, in the same weeks"
         )
     return None
 
 
 def _on_one_target(new: Alert, member: Alert) -> str:
     """The strongest link there is between two findings about one version on one target."""
-    place = f"version {new.version} on {new.target}"
+    deployment = f"version {new.version} on {new.target}"
     shared = [name for name in new.features if name in member.features]
     kinds = {new.kind, member.kind}
     if shared and kinds == {"data_quality", "data_drift"}:
         verbs = ("is", "drifts") if len(shared) == 1 else ("are", "drift")
-        return f"{_listed(shared)} {verbs[0]} faulty and so {verbs[1]}: {place}"
+        return f"{_listed(shared)} {verbs[0]} faulty and so {verbs[1]}: {deployment}"
     if "performance" in kinds and len(kinds) == 2:
         other = next(kind for kind in kinds if kind != "performance")
-        return f"{place} loses performance while {_HAPPENS[other]}"
+        return f"{deployment} loses performance while {_HAPPENS[other]}"
     if len(kinds) == 2:
-        return f"{_HAPPENS[member.kind]} and {_HAPPENS[new.kind]}: {place}"
-    return f"the same kind of finding about {place}"
+        return f"{_HAPPENS[member.kind]} and {_HAPPENS[new.kind]}: {deployment}"
+    return f"the same kind of finding about {deployment}"
 
 
 _HAPPENS = {
@@ -188,15 +188,15 @@ _ANSWERS = {"latency": "requests are slow", "errors": "requests fail", "silence"
 
 
 def _moved(features: Sequence[str], alert: Alert) -> str:
-    one = len(features) == 1
+    singular = len(features) == 1
     if alert.kind == "data_quality":
-        return "is faulty" if one else "are faulty"
-    return "drifts" if one else "drift"
+        return "is faulty" if singular else "are faulty"
+    return "drifts" if singular else "drift"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an alert belongs: the oldest ``incident`` that has its cause, and those to be ``merged`` into that one, since
+class Membership:
+    """Incident that an alert joins: the oldest ``incident`` that has its cause, and those to be ``merged`` into that one, since
     the alert shows that theirs is the same."""
 
     incident: int
@@ -210,10 +210,10 @@ class Place:
         return {"incident": self.incident, "because": self.because, **merged}
 
 
-def place_of(
+def membership_of(
     new: Alert, open_incidents: Iterable[tuple[int, Sequence[Alert]]], reach: timedelta
-) -> Place | None:
-    """Where an alert belongs among the open incidents (id, members), and why by the strongest link; None: nowhere yet."""
+) -> Membership | None:
+    """Incident that an alert joins of the open ones (id, members), because of the strongest link; None: of none yet."""
     links = [
         (joining.strength, number, joining.because)
         for number, members in open_incidents
@@ -223,7 +223,7 @@ def place_of(
     if not links:
         return None
     oldest, *others = sorted({number for _, number, _ in links})
-    return Place(oldest, min(links)[2], tuple(others))
+    return Membership(oldest, min(links)[2], tuple(others))
 
 
 def cause_words(alerts: Sequence[Alert]) -> str:
@@ -249,16 +249,16 @@ def cause_words(alerts: Sequence[Alert]) -> str:
     answers = [_ANSWERS[kind] for kind in ("silence", "errors", "latency") if kind in kinds]
     metrics = list(dict.fromkeys(a.subject for a in alerts if a.kind == "performance"))
     lost = f"{' and '.join(metrics)} worse" if metrics else ""
-    rest = " and ".join(causes + answers)
-    return f"{lost} while {rest}" if lost and rest else lost or rest or "something changed"
+    others = " and ".join(causes + answers)
+    return f"{lost} while {others}" if lost and others else lost or others or "something changed"
 
 
 def _ranked(alerts: Iterable[Alert]) -> list[str]:
     """Features of several alerts: those first that stand first in one of them."""
     best: dict[str, int] = {}
     for alert in alerts:
-        for place, name in enumerate(alert.features):
-            best[name] = min(place, best.get(name, place))
+        for rank, name in enumerate(alert.features):
+            best[name] = min(rank, best.get(name, rank))
     return sorted(best, key=lambda name: (best[name], list(best).index(name)))
 
 

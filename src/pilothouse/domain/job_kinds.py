@@ -1,4 +1,4 @@
-"""Kinds of jobs: the steps of each, what a step takes from those before it, and what the result means in words.
+"""Kinds of jobs: the steps of each, the inputs of a step from those before it, and the lines that tell the result.
 
 This table and the one in ``operations/automation/job_handlers.py`` (how a kind is laid out and recorded) are all that a new
 kind has to be entered in.
@@ -20,7 +20,7 @@ class Wire:
     name: str
     step: str
     key: str
-    what: Literal["output", "record", "record file"] = "output"
+    kind: Literal["output", "record", "record file"] = "output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Step:
     takes: tuple[Wire, ...] = ()
 
 
-Words = Callable[[Mapping[str, Any], int | None], list[str]]
-"""What a job's result says, for people: from the result and the version that the job made or was about."""
+ResultLines = Callable[[Mapping[str, Any], int | None], list[str]]
+"""Lines that tell a job's result to people, from the result and the version that the job made or was about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class JobKind:
     """What is true of every job of a kind. Steps run in order, each a process; one that a job does not need is left out."""
 
     steps: tuple[Step, ...]
-    words: Words | None = None
+    result_lines: ResultLines | None = None
     """None: the result is told value by value."""
     about_version: bool = False
     """The version is an input of the job: a retry is about the same one."""
@@ -50,14 +50,14 @@ class JobKind:
     """A step is not run again where nothing that it depends on has changed. Not of a reproduction, which is there to run."""
 
 
-def _training_words(result: Mapping[str, Any], version: int | None) -> list[str]:
+def _training_lines(result: Mapping[str, Any], version: int | None) -> list[str]:
     if version is None:
         return []
     reused = ", ".join(f"{step} ({where})" for step, where in result.get("reused", {}).items())
     return [f"made version {version}", *([f"nothing had changed, used again: {reused}"] if reused else [])]
 
 
-def _reproduction_words(result: Mapping[str, Any], _: int | None) -> list[str]:
+def _reproduction_lines(result: Mapping[str, Any], _: int | None) -> list[str]:
     if "identical" not in result:
         return []
     if result["identical"]:
@@ -70,7 +70,7 @@ def is_significant(result: Mapping[str, Any]) -> bool:
     return bool(result.get("significant", result.get("speaks", False)))
 
 
-def _separation_words(result: Mapping[str, Any], _: int | None) -> list[str]:
+def _separation_lines(result: Mapping[str, Any], _: int | None) -> list[str]:
     """``AUROC 0.71 (0.66 to 0.75), threshold 0.64: drifts, given away by temp, dewp``."""
     if "auc" not in result:
         return []
@@ -118,7 +118,7 @@ KINDS: dict[str, JobKind] = {
             # Hashes the source again.
             Step("verify", takes=(Wire("source_digest", "snapshot", "source_digest", "record"),)),
         ),
-        words=_training_words,
+        result_lines=_training_lines,
         reuses_steps=True,
     ),
     # Trains a version again from its record, and holds the model against the recorded one.
@@ -127,14 +127,14 @@ KINDS: dict[str, JobKind] = {
             Step("fit", 5.0),
             Step("compare", 2.0, (*_FITTED, Wire("retrained", "fit", "", "record"))),
         ),
-        words=_reproduction_words,
+        result_lines=_reproduction_lines,
         about_version=True,
     ),
     # Scores several versions on the same labelled rows.
     "backtest": JobKind(steps=(Step("backtest"),)),
     # One candidate of a training's search, queued by the training itself.
-    "trial": JobKind(steps=(Step("trial"),), words=lambda _, __: []),
+    "trial": JobKind(steps=(Step("trial"),), result_lines=lambda _, __: []),
     # Tells a window's rows from the training rows.
-    "domain_classifier": JobKind(steps=(Step("domain_classifier"),), words=_separation_words),
+    "domain_classifier": JobKind(steps=(Step("domain_classifier"),), result_lines=_separation_lines),
 }
 """Every kind of job by its name, which jobs carry in the registry."""

@@ -1,4 +1,4 @@
-"""What a reader asks of a list: a filter, an order, and where in it to read. Parsed once, applied to rows or in SQL.
+"""Query of a list: a filter, an order, and a window. Parsed once, applied to rows or in SQL.
 
 The filter's grammar is that of the ``/`` line: ``text`` · ``!text`` · ``-f letters`` · ``column=value column!=value``.
 """
@@ -51,8 +51,8 @@ class RowFilter:
             return True
         if self.kind == "fuzzy":
             return any(is_fuzzy(self.text, text) for text in cells.values())
-        held = any(self.text in text.casefold() for text in cells.values())
-        return held is (self.kind == "holds")
+        is_in = any(self.text in text.casefold() for text in cells.values())
+        return is_in is (self.kind == "holds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Rows in order; ``first`` is the place of the first among all that pass, ``total`` how many pass (None: not asked)."""
+    """Rows in order; ``first`` is the index of the first among all that pass, ``total`` how many pass (None: not asked)."""
 
     rows: tuple[T, ...]
     first: int | None = None
@@ -87,19 +87,19 @@ class Page(Generic[T]):
 
 
 def parse_filter(text: str) -> RowFilter:
-    """What was typed after ``/``. Anything has a meaning: what is no predicate is text to look for."""
-    words = text[:LONGEST_FILTER].strip()
-    if words.startswith("-f ") and words[3:].strip():
-        return RowFilter(words[3:].strip().casefold(), "fuzzy")
-    parts = words.split()
-    found = [_PREDICATE.fullmatch(part) for part in parts]
+    """Filter that was typed after ``/``. Any text is valid: a word that is no predicate is text to look for."""
+    typed = text[:LONGEST_FILTER].strip()
+    if typed.startswith("-f ") and typed[3:].strip():
+        return RowFilter(typed[3:].strip().casefold(), "fuzzy")
+    parts = typed.split()
+    matches = [_PREDICATE.fullmatch(part) for part in parts]
     predicates = tuple(
-        Predicate(match[1].casefold(), match[3].casefold(), match[2] == "!=") for match in found if match
+        Predicate(match[1].casefold(), match[3].casefold(), match[2] == "!=") for match in matches if match
     )
-    rest = " ".join(part for part, match in zip(parts, found, strict=True) if not match).casefold()
-    if rest.startswith("!") and len(rest) > 1:
-        return RowFilter(rest[1:].strip(), "lacks", predicates)
-    return RowFilter(rest if rest != "!" else "", "holds", predicates)
+    sought = " ".join(part for part, match in zip(parts, matches, strict=True) if not match).casefold()
+    if sought.startswith("!") and len(sought) > 1:
+        return RowFilter(sought[1:].strip(), "lacks", predicates)
+    return RowFilter(sought if sought != "!" else "", "holds", predicates)
 
 
 def find_column(typed: str, names: tuple[str, ...]) -> str | None:
@@ -125,8 +125,8 @@ def unknown_column(typed: str, names: tuple[str, ...]) -> str:
 
 def is_fuzzy(letters: str, text: str) -> bool:
     """Whether the letters occur in the text in their order, whatever stands between them."""
-    rest = iter(text.casefold())
-    return all(letter in rest for letter in letters if letter != " ")
+    characters = iter(text.casefold())
+    return all(letter in characters for letter in letters if letter != " ")
 
 
 def bare(text: str) -> str:

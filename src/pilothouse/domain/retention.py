@@ -84,19 +84,19 @@ def scope_words(model: str, target: str) -> str:
 
 def parse_scope(text: str, models: Collection[str], targets: Collection[str]) -> tuple[str, str]:
     """(model, target) of a hold as typed: a model, a target, both, or ``everything`` (neither). Raises InvalidInputError."""
-    words = text.split()
-    if words == [EVERYTHING]:
+    names = text.split()
+    if names == [EVERYTHING]:
         return "", ""
     model = target = ""
-    for word in words:
-        if word in models and not model:
-            model = word
-        elif word in targets and not target:
-            target = word
+    for name in names:
+        if name in models and not model:
+            model = name
+        elif name in targets and not target:
+            target = name
         else:
             raise InvalidInputError(
-                f"{word[:64]!r} is no model and no target here: expected one, both, or {EVERYTHING}"
+                f"{name[:64]!r} is no model and no target here: expected one, both, or {EVERYTHING}"
             )
-    if not words:
+    if not names:
         raise InvalidInputError(f"expected a model, a target, both, or {EVERYTHING}")
     return model, target

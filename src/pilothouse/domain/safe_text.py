@@ -38,7 +38,7 @@ def safe_block(text: str, limit: int = LINE_LIMIT) -> str:
 
 def safe_json(text: str) -> str:
     """JSON that means the same and holds no such character raw: what a terminal would obey is written as an escape."""
-    return _UNSAFE.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
+    return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1], text)
 
 
 def _replace(match: re.Match[str]) -> str:

@@ -107,8 +107,8 @@ def ranked(
 
 def mean(candidate: int, folds: Sequence[int], scores: Scores) -> float | None:
     """Mean over the folds that have a score; None where none has."""
-    found = [score for fold in folds if (score := scores.get((candidate, fold))) is not None]
-    return math.fsum(found) / len(found) if found else None
+    known = [score for fold in folds if (score := scores.get((candidate, fold))) is not None]
+    return math.fsum(known) / len(known) if known else None
 
 
 def _rungs(spec: SearchSpec) -> list[tuple[int, ...]]:
@@ -121,6 +121,6 @@ def _combination(
 ) -> dict[str, Scalar]:
     chosen: dict[str, Scalar] = {}
     for name, size in zip(names, sizes, strict=True):
-        number, place = divmod(number, size)
-        chosen[name] = spec.parameters[name][place]
+        number, index = divmod(number, size)
+        chosen[name] = spec.parameters[name][index]
     return chosen

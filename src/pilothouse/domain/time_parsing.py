@@ -12,16 +12,16 @@ _BEFORE = re.compile(r"-(\d{1,6})([mhdw])")
 
 def parse_moment(text: str, base: datetime) -> datetime:
     """``2013-07-04 14:00`` (UTC where it names no zone) or ``-7d``: so long before ``base``. Raises InvalidInputError."""
-    words = text.strip()
-    before = _BEFORE.fullmatch(words)
+    text = text.strip()
+    before = _BEFORE.fullmatch(text)
     try:
         if before:
             return base - int(before[1]) * _UNITS[before[2]]
-        found = datetime.fromisoformat(words)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidInputError(
-            f'{words[:40]!r} is not a time: expected e.g. 2013-07-04, "2013-07-04 14:00" or -7d (also m, h, w)'
+            f'{text[:40]!r} is not a time: expected e.g. 2013-07-04, "2013-07-04 14:00" or -7d (also m, h, w)'
         ) from None
 
 

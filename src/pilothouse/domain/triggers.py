@@ -27,17 +27,17 @@ class Hindrance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why no training starts. ``words`` are for people and are read back by nobody; ``moment`` holds what the next look finds
+    """Why no training starts. ``reason`` is for people and is read back by nobody; ``moment`` holds what the next look finds
     changed, such as the seconds that are left."""
 
     hindrance: Hindrance
-    words: str
+    reason: str
     moment: str = ""
 
     @property
     def text(self) -> str:
-        """All of it."""
-        return f"{self.words}: {self.moment}" if self.moment else self.words
+        """Reason and moment."""
+        return f"{self.reason}: {self.moment}" if self.moment else self.reason
 
 
 class EventStatus(StrEnum):
@@ -81,8 +81,8 @@ def why_not_start(state: TriggerState, now_us: int, cooldown_s: int, budget_per_
         return training_goes_on(state.running_job)
     if state.last_start_us is not None and now_us - state.last_start_us < cooldown_s * SECOND_US:
         left = cooldown_s - (now_us - state.last_start_us) // SECOND_US
-        words = f"the cool-down of {cooldown_s} s is not over"
-        return Refusal(Hindrance.COOLING_DOWN, words, f"{left} s are left")
+        reason = f"the cool-down of {cooldown_s} s is not over"
+        return Refusal(Hindrance.COOLING_DOWN, reason, f"{left} s are left")
     return why_over_budget(state.started_us, now_us, budget_per_day)
 
 
@@ -95,8 +95,8 @@ def why_over_budget(started_us: Sequence[int], now_us: int, budget_per_day: int)
     """The day's budget where it is used up; None where it is not."""
     recent = sum(now_us - DAY_US < started <= now_us for started in started_us)
     if recent >= budget_per_day:
-        words = f"the budget of {budget_per_day} trainings in 24 hours is used up"
-        return Refusal(Hindrance.OVER_BUDGET, words)
+        reason = f"the budget of {budget_per_day} trainings in 24 hours is used up"
+        return Refusal(Hindrance.OVER_BUDGET, reason)
     return None
 
 

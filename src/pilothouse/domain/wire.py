@@ -45,9 +45,9 @@ def code_width(entries: int) -> int:
 
 def code_texts(values: Sequence[str | None]) -> CodedTexts:
     """The column by dictionary, in the order in which the texts first appear."""
-    places: dict[str | None, int] = {}
-    codes = [places.setdefault(value, len(places)) for value in values]
-    return CodedTexts(list(places), _packed(_WIDTHS[code_width(len(places))], codes))
+    code_of: dict[str | None, int] = {}
+    codes = [code_of.setdefault(value, len(code_of)) for value in values]
+    return CodedTexts(list(code_of), _packed(_WIDTHS[code_width(len(code_of))], codes))
 
 
 def pack_timings(requests: "Sequence[RequestTiming]") -> PackedTimings:

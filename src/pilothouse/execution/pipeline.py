@@ -127,10 +127,10 @@ def wire(request: StepRequest, wires: Sequence[Wire], steps: Mapping[str, StepRe
         if item.step not in steps:  # a step that this job does not need
             continue
         before = steps[item.step]
-        if item.what == "output":
+        if item.kind == "output":
             if item.key in before.outputs:
                 inputs[item.name] = before.outputs[item.key]
-        elif item.what == "record":
+        elif item.kind == "record":
             options[item.name] = before.record.get(item.key) if item.key else before.record
         else:
             folder = Path(request.folder)

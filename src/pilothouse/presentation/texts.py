@@ -147,10 +147,10 @@ def result_lines(job: "Job") -> list[str]:
     kind = KINDS.get(job.kind)
     if kind is None:  # of a newer release
         return []
-    if kind.words is None:
+    if kind.result_lines is None:
         lines = [f"{key}: {value_text(value)}" for key, value in flatten(job.result)]
     else:
-        lines = kind.words(job.result, job.version if job.status == "succeeded" else None)
+        lines = kind.result_lines(job.result, job.version if job.status == "succeeded" else None)
     return [safe(line, LINE_LIMIT) for line in lines]
 
 

@@ -1,7 +1,7 @@
 """Alerts: what monitors found, who handled it, which training it started."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.canonical import canonical_json
@@ -9,7 +9,7 @@ from pilothouse.domain.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json, from_row
+from pilothouse.store.values import columns_of, deployment_keys, from_json, from_row, insert
 
 _SELECT = (
     "SELECT a.*, m.name AS model, v.number AS version, t.name AS target FROM alerts a "
@@ -123,27 +123,11 @@ def same_finding(connection: Connection, alert: NewAlert) -> Alert | None:
 
 def add(connection: Connection, alert: NewAlert, *, at: datetime) -> int | None:
     """Record an open alert; returns its number, or None where the version or the target does not exist."""
-    added = connection.execute(
-        "INSERT INTO alerts (model_id, version_id, target_id, kind, subject, severity, effective_at, recorded_at, summary, "
-        "explanation, figures, features, diagnosis) SELECT m.id, v.id, t.id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? "
-        "FROM models m JOIN versions v ON v.model_id = m.id, targets t WHERE m.name = ? AND v.number = ? AND t.name = ?",
-        (
-            alert.kind,
-            alert.subject,
-            alert.severity,
-            to_us(alert.effective_at),
-            to_us(at),
-            alert.summary,
-            alert.explanation,
-            canonical_json(alert.figures),
-            canonical_json(list(alert.features)),
-            canonical_json(asdict(alert.diagnosis)) if alert.diagnosis else None,
-            alert.model,
-            alert.version,
-            alert.target,
-        ),
-    )
-    return added.lastrowid if added.rowcount == 1 else None
+    keys = deployment_keys(connection, alert.model, alert.version, alert.target)
+    if keys is None:
+        return None
+    columns = columns_of(alert, "model", "version", "target")
+    return insert(connection, "alerts", {**keys, **columns, "recorded_at": at})
 
 
 def diagnosis_of(connection: Connection, alert_id: int) -> Diagnosis | None:
@@ -151,8 +135,8 @@ def diagnosis_of(connection: Connection, alert_id: int) -> Diagnosis | None:
     row = connection.execute("SELECT diagnosis FROM alerts WHERE id = ?", (alert_id,)).fetchone()
     if row is None or row["diagnosis"] is None:
         return None
-    said = from_json(row["diagnosis"])
-    return Diagnosis(Change(said["change"]), said["evidence"])
+    stored = from_json(row["diagnosis"])
+    return Diagnosis(Change(stored["change"]), stored["evidence"])
 
 
 def set_status(

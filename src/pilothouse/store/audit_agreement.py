@@ -133,9 +133,11 @@ def _deployments(connection: Connection, entries: Iterable[AuditEntry]) -> Itera
     stored: dict[tuple[str, str], list[Any]] = {}
     live: dict[tuple[str, str], list[bool]] = {}
     for row in rows:
-        place = (row["model"], row["target"])
-        stored.setdefault(place, []).append((row["number"], row["model_digest"], row["actor"], row["kind"]))
-        live.setdefault(place, []).append(bool(row["live"]))
+        deployment = (row["model"], row["target"])
+        stored.setdefault(deployment, []).append(
+            (row["number"], row["model_digest"], row["actor"], row["kind"])
+        )
+        live.setdefault(deployment, []).append(bool(row["live"]))
     logged: dict[tuple[str, str], list[Any]] = {}
     for entry in entries:
         if entry.action in ("deployment.made", "deployment.rolled_back"):
@@ -144,10 +146,10 @@ def _deployments(connection: Connection, entries: Iterable[AuditEntry]) -> Itera
             logged.setdefault((model, detail["target"]), []).append(
                 (detail["version"], detail["model_digest"], entry.actor, detail["kind"])
             )
-    for place in sorted(stored.keys() | logged.keys()):
-        newest_alone = live.get(place, []) == [*[False] * (len(live.get(place, [])) - 1), True]
-        if stored.get(place) != logged.get(place) or not newest_alone:
-            yield f"what was live of {place[0]} on {place[1]}"
+    for deployment in sorted(stored.keys() | logged.keys()):
+        newest_alone = live.get(deployment, []) == [*[False] * (len(live.get(deployment, [])) - 1), True]
+        if stored.get(deployment) != logged.get(deployment) or not newest_alone:
+            yield f"what was live of {deployment[0]} on {deployment[1]}"
 
 
 def _aliases(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
@@ -169,5 +171,5 @@ def _aliases(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[
             yield f"the alias {subject}"
 
 
-def _differing(said: Counter[Any], found: Counter[Any]) -> set[Any]:
-    return {key for key in said.keys() | found.keys() if said[key] != found[key]}
+def _differing(logged: Counter[Any], stored: Counter[Any]) -> set[Any]:
+    return {key for key in logged.keys() | stored.keys() if logged[key] != stored[key]}

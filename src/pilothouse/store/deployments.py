@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.records import Deployment, Hold
-from pilothouse.domain.time_units import from_us, to_us
-from pilothouse.sqlite import Connection, Row
+from pilothouse.domain.time_units import to_us
+from pilothouse.sqlite import Connection
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_row
+from pilothouse.store.values import columns_of, deployment_keys, from_row, insert
 
 _SELECT = (
     "SELECT d.*, m.name AS model, v.number AS version, t.name AS target FROM deployments d "
@@ -104,37 +104,21 @@ def deploy(connection: Connection, new: NewDeployment, *, at: datetime) -> int |
         "AND model_id = (SELECT id FROM models WHERE name = ?) AND target_id = (SELECT id FROM targets WHERE name = ?)",
         (to_us(at), to_us(new.effective_at), new.model, new.target),
     )
-    added = connection.execute(
-        "INSERT INTO deployments (model_id, version_id, target_id, kind, actor, reason, request_id, recorded_at, effective_at) "
-        "SELECT m.id, v.id, t.id, ?, ?, ?, ?, ?, ? FROM models m JOIN versions v ON v.model_id = m.id, targets t "
-        "WHERE m.name = ? AND v.number = ? AND t.name = ?",
-        (
-            new.kind,
-            new.actor,
-            new.reason,
-            new.request_id,
-            to_us(at),
-            to_us(new.effective_at),
-            new.model,
-            new.version,
-            new.target,
-        ),
-    )
-    assert added.rowcount == 1, f"{new.model}/{new.version} or {new.target} is not there"
+    keys = deployment_keys(connection, new.model, new.version, new.target)
+    assert keys is not None, f"{new.model}/{new.version} or {new.target} is not there"
+    columns = columns_of(new, "model", "version", "target")
+    insert(connection, "deployments", {**keys, **columns, "recorded_at": at})
     return before[0].version if before else None
 
 
 def holds(connection: Connection, model: str | None = None) -> list[Hold]:
     """Holds in force."""
     rows = connection.execute(
-        "SELECT h.id, m.name, h.reason, h.set_by, h.recorded_at FROM holds h JOIN models m ON m.id = h.model_id "
+        "SELECT h.*, m.name AS model FROM holds h JOIN models m ON m.id = h.model_id "
         "WHERE h.lifted_at IS NULL AND (? IS NULL OR m.name = ?) ORDER BY m.name",
         (model, model),
     )
-    return [
-        Hold(row["id"], row["name"], row["reason"], row["set_by"], from_us(row["recorded_at"]))
-        for row in rows
-    ]
+    return [from_row(Hold, row) for row in rows]
 
 
 def set_hold(connection: Connection, model: str, *, reason: str, by: str, at: datetime) -> None:
@@ -157,8 +141,4 @@ def lift_hold(connection: Connection, model: str, *, reason: str, by: str, at: d
 
 
 def _select(connection: Connection, where: str, values: tuple[Any, ...]) -> list[Deployment]:
-    return [_deployment(row) for row in connection.execute(_SELECT + where, values)]
-
-
-def _deployment(row: Row) -> Deployment:
-    return from_row(Deployment, row)
+    return [from_row(Deployment, row) for row in connection.execute(_SELECT + where, values)]

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_row
+from pilothouse.store.values import columns_of, from_row, insert
 
 _SELECT = (
     "SELECT j.*, m.name AS model, v.number AS version, (SELECT json_group_array(d.after_id) FROM job_dependencies d "
@@ -129,31 +128,11 @@ def about_version(connection: Connection, version_id: int) -> list[Job]:
 
 def add(connection: Connection, job: NewJob, *, at: datetime) -> int:
     """Queue a job; returns its number."""
-    added = connection.execute(
-        "INSERT INTO jobs (kind, model_id, spec_id, created_by, reason, created_at, options, trigger_key, alert_id, retry_of, "
-        "version_id, priority, deadline_at, max_attempts, parent_id, message) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting for the daemon')",
-        (
-            job.kind,
-            job.model_id,
-            job.spec_id,
-            job.created_by,
-            job.reason,
-            to_us(at),
-            canonical_json(job.options),
-            job.trigger_key,
-            job.alert_id,
-            job.retry_of,
-            job.version_id,
-            job.priority,
-            to_us(job.deadline),
-            job.max_attempts,
-            job.parent,
-        ),
-    )
-    assert added.lastrowid is not None
-    wait_for(connection, added.lastrowid, job.after, "succeeded")
-    return added.lastrowid
+    columns = columns_of(job, "deadline", "parent", "after")
+    columns |= {"deadline_at": job.deadline, "parent_id": job.parent, "created_at": at}
+    key = insert(connection, "jobs", {**columns, "message": "waiting for the daemon"})
+    wait_for(connection, key, job.after, "succeeded")
+    return key
 
 
 def wait_for(

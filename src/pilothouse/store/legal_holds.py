@@ -3,18 +3,15 @@
 from datetime import datetime
 
 from pilothouse.domain.retention import LegalHold
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
+from pilothouse.store.values import from_row, insert
 
 
 def place(connection: Connection, *, model: str, target: str, reason: str, by: str, at: datetime) -> int:
     """Record a new hold; returns its number."""
-    number = connection.execute(
-        "INSERT INTO legal_holds (model, target, reason, placed_by, placed_at) VALUES (?, ?, ?, ?, ?)",
-        (model, target, reason, by, to_us(at)),
-    ).lastrowid
-    assert number is not None
-    return number
+    columns = {"model": model, "target": target, "reason": reason, "placed_by": by, "placed_at": at}
+    return insert(connection, "legal_holds", columns)
 
 
 def lift(connection: Connection, number: int, *, reason: str, by: str, at: datetime) -> bool:
@@ -30,16 +27,6 @@ def lift(connection: Connection, number: int, *, reason: str, by: str, at: datet
 def all_holds(connection: Connection) -> list[LegalHold]:
     """Every hold, oldest first, lifted ones too."""
     return [
-        LegalHold(
-            row["id"],
-            row["model"],
-            row["target"],
-            row["reason"],
-            row["placed_by"],
-            from_us(row["placed_at"]),
-            row["lifted_by"] or "",
-            None if row["lifted_at"] is None else from_us(row["lifted_at"]),
-            row["lift_reason"] or "",
-        )
+        from_row(LegalHold, row, lifted_by=row["lifted_by"] or "", lift_reason=row["lift_reason"] or "")
         for row in connection.execute("SELECT * FROM legal_holds ORDER BY id")
     ]

@@ -151,10 +151,10 @@ def _keep_diagnoses(connection: Connection) -> None:
         "SELECT id, explanation FROM alerts WHERE instr(explanation, 'What changed: ') > 0"
     ).fetchall()
     for number, explanation in rows:
-        said = explanation.rpartition("What changed: ")[2]
-        change = next((change for change in _CHANGES if said.startswith(f"{change}. ")), None)
+        text = explanation.rpartition("What changed: ")[2]
+        change = next((change for change in _CHANGES if text.startswith(f"{change}. ")), None)
         if change is not None:
-            diagnosis = {"change": change, "evidence": said.removeprefix(f"{change}. ")}
+            diagnosis = {"change": change, "evidence": text.removeprefix(f"{change}. ")}
             connection.execute(
                 "UPDATE alerts SET diagnosis = ? WHERE id = ?", (canonical_json(diagnosis), number)
             )

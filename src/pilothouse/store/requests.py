@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import Comment, Decision, EffectivePolicy, PromotionRequest, RequestStatus
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json, from_row
+from pilothouse.store.values import columns_of, from_json, from_row, insert
 
 _SELECT = (
     "SELECT r.*, m.name AS model, v.number AS version FROM promotion_requests r "
@@ -87,28 +86,14 @@ def expired(connection: Connection, at: datetime) -> list[PromotionRequest]:
 
 def add(connection: Connection, request: NewRequest, *, at: datetime, supersedes: Sequence[int] = ()) -> int:
     """Record an open request, closing those that it supersedes; returns its number."""
-    added = connection.execute(
-        "INSERT INTO promotion_requests (model_id, version_id, requested_by, trained_by, reason, recorded_at, expires_at, "
-        "policy, policy_digest, evidence, evidence_digest) "
-        "SELECT m.id, v.id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM models m JOIN versions v ON v.model_id = m.id "
+    keys = connection.execute(
+        "SELECT v.model_id, v.id AS version_id FROM versions v JOIN models m ON m.id = v.model_id "
         "WHERE m.name = ? AND v.number = ?",
-        (
-            request.requested_by,
-            request.trained_by,
-            request.reason,
-            to_us(at),
-            to_us(request.expires_at),
-            canonical_json(request.policy.to_plain()),
-            request.policy.digest,
-            canonical_json(request.evidence),
-            request.evidence_digest,
-            request.model,
-            request.version,
-        ),
-    )
-    key = added.lastrowid
-    assert added.rowcount == 1
-    assert key is not None
+        (request.model, request.version),
+    ).fetchone()
+    columns = columns_of(request, "model", "version", "targets")
+    columns |= {"policy_digest": request.policy.digest, "recorded_at": at}
+    key = insert(connection, "promotion_requests", {**keys, **columns})
     for old in supersedes:
         close(connection, old, RequestStatus.SUPERSEDED, by=request.requested_by, at=at, superseded_by=key)
     for target in request.targets:
@@ -138,27 +123,12 @@ def close(
 
 def add_decision(connection: Connection, request_id: int, decision: Decision) -> None:
     """Record an approval or a rejection."""
-    connection.execute(
-        "INSERT INTO decisions (request_id, actor, verdict, reason, evidence_digest, policy_digest, recorded_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            request_id,
-            decision.actor,
-            decision.verdict,
-            decision.reason,
-            decision.evidence_digest,
-            decision.policy_digest,
-            to_us(decision.recorded_at),
-        ),
-    )
+    insert(connection, "decisions", {"request_id": request_id, **columns_of(decision)})
 
 
 def add_comment(connection: Connection, request_id: int, comment: Comment) -> None:
     """Record a comment."""
-    connection.execute(
-        "INSERT INTO comments (request_id, actor, text, recorded_at) VALUES (?, ?, ?, ?)",
-        (request_id, comment.actor, comment.text, to_us(comment.recorded_at)),
-    )
+    insert(connection, "comments", {"request_id": request_id, **columns_of(comment)})
 
 
 def _select(

@@ -1,16 +1,15 @@
 """Runs: one training with its snapshot, its files and everything that is needed to repeat it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_digest, canonical_json
+from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.evaluation import ColumnSummary
 from pilothouse.domain.records import Run, Snapshot
-from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json, from_row
+from pilothouse.store.values import columns_of, from_json, from_row, insert
 
 _SELECT = (
     "SELECT r.*, m.name AS model, p.digest AS spec_digest, s.content_digest, s.artifact_digest, s.source_digest, "
@@ -57,60 +56,16 @@ def add_snapshot(
     connection: Connection, snapshot: Snapshot, *, schema: Mapping[str, str], at: datetime
 ) -> int:
     """Record the rows of a run; returns its key."""
-    added = connection.execute(
-        "INSERT INTO snapshots (content_digest, artifact_digest, source_digest, rows, training_rows, holdout_rows, "
-        "first_row_at, last_row_at, trained_until, columns, schema, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            snapshot.content_digest,
-            snapshot.artifact_digest,
-            snapshot.source_digest,
-            snapshot.rows,
-            snapshot.training_rows,
-            snapshot.holdout_rows,
-            to_us(snapshot.first_row_at),
-            to_us(snapshot.last_row_at),
-            to_us(snapshot.trained_until),
-            canonical_json([asdict(column) for column in snapshot.columns]),
-            # The order of the columns is part of the schema, and canonical JSON would sort it away.
-            canonical_json([[name, kind] for name, kind in schema.items()]),
-            to_us(at),
-        ),
-    )
-    assert added.lastrowid is not None
-    return added.lastrowid
+    # The order of the columns is part of the schema, and canonical JSON would sort a table's keys.
+    columns = {**columns_of(snapshot), "schema": list(schema.items()), "recorded_at": at}
+    return insert(connection, "snapshots", columns)
 
 
 def add(connection: Connection, run: NewRun, files: Mapping[str, RunFile], *, at: datetime) -> int:
     """Record a run and its files; returns its key."""
-    added = connection.execute(
-        "INSERT INTO runs (model_id, job_id, spec_id, snapshot_id, as_of, spec, parameters, seed, started_by, reason, "
-        "started_at, ended_at, duration_s, peak_memory_mb, code, environment, environment_digest, record, alert_id, "
-        "recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            run.model_id,
-            run.job_id,
-            run.spec_id,
-            run.snapshot_id,
-            to_us(run.as_of),
-            canonical_json(run.spec),
-            canonical_json(run.parameters),
-            run.seed,
-            run.started_by,
-            run.reason,
-            to_us(run.started_at),
-            to_us(run.ended_at),
-            run.duration_s,
-            run.peak_memory_mb,
-            canonical_json(run.code),
-            canonical_json(run.environment),
-            canonical_digest(run.environment),
-            canonical_json(run.record),
-            run.alert_id,
-            to_us(at),
-        ),
-    )
-    key = added.lastrowid
-    assert key is not None
+    columns = columns_of(run)
+    columns |= {"environment_digest": canonical_digest(run.environment), "recorded_at": at}
+    key = insert(connection, "runs", columns)
     connection.executemany(
         "INSERT INTO run_artifacts (run_id, name, digest, bytes) VALUES (?, ?, ?, ?)",
         [(key, file.name, file.digest, file.bytes) for file in files.values()],
@@ -129,7 +84,7 @@ def files_of(connection: Connection, run_id: int) -> dict[str, RunFile]:
     rows = connection.execute(
         "SELECT name, digest, bytes FROM run_artifacts WHERE run_id = ? ORDER BY name", (run_id,)
     )
-    return {row["name"]: RunFile(row["name"], row["digest"], row["bytes"]) for row in rows}
+    return {row["name"]: from_row(RunFile, row) for row in rows}
 
 
 def spec_of(connection: Connection, run_id: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pilothouse.domain.time_parsing import moment
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_row
+from pilothouse.store.values import from_row, insert
 
 _SELECT = (
     "SELECT s.*, m.name AS model, f.nominal_at AS last_nominal, "
@@ -70,15 +70,8 @@ class Rule:
 def rule_of(connection: Connection, schedule_id: int) -> Rule:
     """Rule of a schedule that exists."""
     row = connection.execute("SELECT * FROM schedules WHERE id = ?", (schedule_id,)).fetchone()
-    return Rule(
-        row["cron"],
-        row["every_s"],
-        row["timezone"],
-        from_us(row["recorded_at"]),
-        from_us(row["once_at"]),
-        row["jitter_s"],
-        row["catch_up"],
-        schedule_id,
+    return from_row(
+        Rule, row, since=from_us(row["recorded_at"]), once=from_us(row["once_at"]), key=schedule_id
     )
 
 
@@ -176,10 +169,8 @@ def add_outcome(
     ).fetchone()
     if row is None:
         return False
-    connection.execute(
-        "INSERT INTO schedule_outcomes (fire_id, state, outcome, recorded_at) VALUES (?, ?, ?, ?)",
-        (row["fire_id"], str(state), outcome, to_us(at)),
-    )
+    columns = {"fire_id": row["fire_id"], "state": state, "outcome": outcome, "recorded_at": at}
+    insert(connection, "schedule_outcomes", columns)
     return True
 
 
@@ -219,21 +210,14 @@ def fires_lately(connection: Connection, model: str | None, limit: int) -> list[
 
 
 _FIRES = (
-    "SELECT f.*, o.outcome AS came_of_it, o.state AS ended "
+    "SELECT f.*, o.outcome AS run_outcome, o.state AS ended "
     "FROM schedule_fires f LEFT JOIN schedule_outcomes o ON o.fire_id = f.id "
 )
 
 
 def _fire(row: Row) -> Fire:
-    return Fire(
-        from_us(row["nominal_at"]),
-        row["decision"],
-        row["outcome"],
-        from_us(row["merged_into"]),
-        from_us(row["recorded_at"]),
-        row["came_of_it"] or ("" if row["decision"] == "run" else row["outcome"]),
-        RunState(row["ended"]) if row["ended"] else None,
-    )
+    outcome = row["run_outcome"] or ("" if row["decision"] == "run" else row["outcome"])
+    return from_row(Fire, row, nominal=from_us(row["nominal_at"]), reason=row["outcome"], outcome=outcome)
 
 
 def _schedule(row: Row) -> Schedule:

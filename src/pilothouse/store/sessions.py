@@ -6,19 +6,16 @@ from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.sessions import ConsoleSession
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_row
+from pilothouse.store.values import from_row, insert
 
 
 def add(
     connection: Connection, *, actor: str, terminal: str, process: ProcessName, read_only: bool, at: datetime
 ) -> int:
     """Record a console that was opened; returns its number."""
-    added = connection.execute(
-        "INSERT INTO sessions (actor, terminal, boot_id, pid, ticks, read_only, opened_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (actor, terminal, process.boot_id, process.pid, process.started, int(read_only), to_us(at)),
-    )
-    assert added.lastrowid is not None
-    return added.lastrowid
+    columns = {"actor": actor, "terminal": terminal, "read_only": read_only, "opened_at": at}
+    process_columns = {"boot_id": process.boot_id, "pid": process.pid, "ticks": process.started}
+    return insert(connection, "sessions", {**columns, **process_columns})
 
 
 def end(connection: Connection, number: int, actor: str, ending: str, *, at: datetime) -> bool:

@@ -1,7 +1,7 @@
 """Results of steps by the digest of everything that they depend on: a step whose key is here need not run again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +42,7 @@ def add(
     at: datetime,
 ) -> None:
     """Store the result of a step. Nothing changes where this job has stored the same before."""
-    plain = {name: {"digest": output.digest, "file": output.file} for name, output in outputs.items()}
+    plain = {name: asdict(output) for name, output in outputs.items()}
     connection.execute(
         "INSERT OR IGNORE INTO step_results (key, job_id, attempt, step, record, outputs, recorded_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -61,10 +61,7 @@ def by_key(connection: Connection, key: str, limit: int = 20) -> list[CachedStep
             row["attempt"],
             row["step"],
             from_json(row["record"]),
-            {
-                name: Output(plain["digest"], plain["file"])
-                for name, plain in from_json(row["outputs"]).items()
-            },
+            {name: Output(**plain) for name, plain in from_json(row["outputs"]).items()},
         )
         for row in rows
     ]

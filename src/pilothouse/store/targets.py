@@ -6,6 +6,7 @@ from datetime import datetime
 from pilothouse.domain.records import Target
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
+from pilothouse.store.values import insert
 
 
 def all_targets(connection: Connection) -> list[Target]:
@@ -58,10 +59,8 @@ def replace_token(connection: Connection, target: int, digest: str, *, by: str, 
         "UPDATE target_tokens SET revoked_at = ? WHERE target_id = ? AND revoked_at IS NULL",
         (to_us(at), target),
     )
-    connection.execute(
-        "INSERT INTO target_tokens (target_id, digest, issued_by, recorded_at) VALUES (?, ?, ?, ?)",
-        (target, digest, by, to_us(at)),
-    )
+    columns = {"target_id": target, "digest": digest, "issued_by": by, "recorded_at": at}
+    insert(connection, "target_tokens", columns)
 
 
 def target_of_token(connection: Connection, digest: str) -> str | None:

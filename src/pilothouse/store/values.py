@@ -6,17 +6,56 @@ import json
 import operator
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
+from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.time_units import from_us
-from pilothouse.sqlite import Row
+from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.sqlite import Connection, Row
 
 Record = TypeVar("Record")
 _Convert = Callable[[Any], Any]
+
+
+def insert(connection: Connection, table: str, columns: Mapping[str, object]) -> int:
+    """Insert a row and return its key. Times are stored as microseconds, tables and lists as canonical JSON."""
+    marks = ", ".join("?" * len(columns))
+    added = connection.execute(
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608 - our own names
+        [_stored(value) for value in columns.values()],
+    )
+    assert added.lastrowid is not None
+    return added.lastrowid
+
+
+def deployment_keys(connection: Connection, model: str, version: int, target: str) -> Row | None:
+    """Keys of a model, of its version and of a target, as other tables name them; None where one does not exist."""
+    row: Row | None = connection.execute(
+        "SELECT m.id AS model_id, v.id AS version_id, t.id AS target_id FROM models m "
+        "JOIN versions v ON v.model_id = m.id, targets t WHERE m.name = ? AND v.number = ? AND t.name = ?",
+        (model, version, target),
+    ).fetchone()
+    return row
+
+
+def columns_of(record: Any, *leave_out: str) -> dict[str, object]:
+    """Fields of a record by their names, which are those of its columns."""
+    names = [field.name for field in dataclasses.fields(record)]
+    return {name: getattr(record, name) for name in names if name not in leave_out}
+
+
+def _stored(value: object) -> object:
+    if isinstance(value, datetime):
+        return to_us(value)
+    if isinstance(value, Enum):
+        return str(value)
+    if isinstance(value, dict | list | tuple) or dataclasses.is_dataclass(value):
+        return canonical_json(to_plain(value))
+    return int(value) if isinstance(value, bool) else value
 
 
 def from_row(kind: type[Record], row: Row, **given: Any) -> Record:
@@ -24,10 +63,10 @@ def from_row(kind: type[Record], row: Row, **given: Any) -> Record:
     described: type = kind
     plan = _plan(described, tuple(given))
     values = list(plan.columns(row))
-    for place, convert in plan.conversions:
-        values[place] = convert(values[place])
-    for place, name in plan.given:
-        values.insert(place, given[name])
+    for index, convert in plan.conversions:
+        values[index] = convert(values[index])
+    for index, name in plan.given:
+        values.insert(index, given[name])
     return kind(**dict(zip(plan.names, values, strict=True))) if plan.by_keyword else kind(*values)
 
 
@@ -36,9 +75,9 @@ class _Plan(NamedTuple):
 
     columns: Callable[[Row], tuple[Any, ...]]
     conversions: tuple[tuple[int, _Convert], ...]
-    """Places among the columns of values that are stored in another form."""
+    """Indexes of the columns whose values are stored in another form."""
     given: tuple[tuple[int, str], ...]
-    """Places among the fields of those that no column holds, in their order."""
+    """Indexes of the fields that no column holds, in their order."""
     names: tuple[str, ...]
     by_keyword: bool
 
@@ -49,11 +88,11 @@ def _plan(kind: type, given: tuple[str, ...]) -> _Plan:
     fields = dataclasses.fields(kind)
     names = tuple(field.name for field in fields)
     columns = tuple(name for name in names if name not in given)
-    found = [(place, _converter(hints[name])) for place, name in enumerate(columns)]
+    converters = [_converter(hints[name]) for name in columns]
     return _Plan(
         _columns(columns),
-        tuple((place, convert) for place, convert in found if convert is not None),
-        tuple((place, name) for place, name in enumerate(names) if name in given),
+        tuple((index, convert) for index, convert in enumerate(converters) if convert is not None),
+        tuple((index, name) for index, name in enumerate(names) if name in given),
         names,
         any(field.kw_only for field in fields),
     )

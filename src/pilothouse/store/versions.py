@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.evaluation import GateOutcome, GateResult, MetricValue
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.records import Version, VersionStatus
-from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.aliases import aliases_of
 from pilothouse.store.listing import marks
-from pilothouse.store.values import from_json, from_row
+from pilothouse.store.values import columns_of, from_json, from_row, insert
 
 _SELECT = "SELECT v.*, m.name AS model FROM versions v JOIN models m ON m.id = v.model_id "
 
@@ -113,38 +111,10 @@ def next_number(connection: Connection, model_id: int) -> int:
 
 def add(connection: Connection, version: NewVersion, *, at: datetime) -> int:
     """Record a version with its metrics and gates; returns its key."""
-    added = connection.execute(
-        "INSERT INTO versions (model_id, number, run_id, status, model_digest, model_bytes, schema_digest, "
-        "profile_spec_digest, reference_digest, predictions_digest, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            version.model_id,
-            version.number,
-            version.run_id,
-            str(version.status),
-            version.model_digest,
-            version.model_bytes,
-            version.schema_digest,
-            version.profile_spec_digest,
-            version.reference_digest,
-            version.predictions_digest,
-            to_us(at),
-        ),
-    )
-    key = added.lastrowid
-    assert key is not None
-    connection.executemany(
-        "INSERT INTO version_metrics (version_id, position, metric, slice, value, low, high, rows) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [(key, i, m.metric, m.slice, m.value, m.low, m.high, m.rows) for i, m in enumerate(version.metrics)],
-    )
-    connection.executemany(
-        "INSERT INTO version_gates (version_id, position, gate, outcome, reason, figures, bound) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (key, i, g.gate, str(g.outcome), g.reason, canonical_json(g.figures), g.bound)
-            for i, g in enumerate(version.gates)
-        ],
-    )
+    key = insert(connection, "versions", {**columns_of(version, "metrics", "gates"), "created_at": at})
+    for table, judgements in (("version_metrics", version.metrics), ("version_gates", version.gates)):
+        for position, judgement in enumerate(judgements):
+            insert(connection, table, {"version_id": key, "position": position, **columns_of(judgement)})
     return key
 
 

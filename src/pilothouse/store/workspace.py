@@ -3,9 +3,8 @@
 from datetime import datetime
 
 from pilothouse.domain.records import Automation, WorkspacePolicy
-from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.values import from_row
+from pilothouse.store.values import from_row, insert
 
 
 def setting(connection: Connection, name: str) -> str | None:
@@ -25,35 +24,26 @@ def set_setting(connection: Connection, name: str, value: str) -> None:
 def policy(connection: Connection) -> WorkspacePolicy:
     """Policy in force; the weakest where none was set."""
     row = connection.execute("SELECT * FROM workspace_policies ORDER BY id DESC LIMIT 1").fetchone()
-    if row is None:
-        return WorkspacePolicy()
-    return from_row(WorkspacePolicy, row)
+    return from_row(WorkspacePolicy, row) if row else WorkspacePolicy()
 
 
 def add_policy(
     connection: Connection, *, approvals: int, four_eyes: bool, allow_automatic: bool, by: str, at: datetime
 ) -> None:
     """Put a policy in force."""
-    connection.execute(
-        "INSERT INTO workspace_policies (approvals, four_eyes, allow_automatic, set_by, recorded_at) "
-        "VALUES (?, ?, ?, ?, ?)",
-        (approvals, int(four_eyes), int(allow_automatic), by, to_us(at)),
-    )
+    columns = {"approvals": approvals, "four_eyes": four_eyes, "allow_automatic": allow_automatic}
+    insert(connection, "workspace_policies", {**columns, "set_by": by, "recorded_at": at})
 
 
 def automation(connection: Connection) -> Automation:
     """State of automation: paused or not, since when and why."""
     row = connection.execute("SELECT * FROM automation_changes ORDER BY id DESC LIMIT 1").fetchone()
-    if row is None:
-        return Automation(paused=False)
-    return from_row(Automation, row)
+    return from_row(Automation, row) if row else Automation(paused=False)
 
 
 def add_automation_change(
     connection: Connection, *, paused: bool, reason: str, actor: str, at: datetime
 ) -> None:
     """Pause or resume automation."""
-    connection.execute(
-        "INSERT INTO automation_changes (paused, reason, actor, recorded_at) VALUES (?, ?, ?, ?)",
-        (int(paused), reason, actor, to_us(at)),
-    )
+    columns = {"paused": paused, "reason": reason, "actor": actor, "recorded_at": at}
+    insert(connection, "automation_changes", columns)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from pilothouse.domain.alert_explanation import AlertExplanation, BinShare, ExplainedFeature, WindowVerdict
+from pilothouse.domain.alert_explanation import AlertExplanation, ExplainedFeature, WindowVerdict
 from pilothouse.domain.change_diagnosis import Diagnosis
 from pilothouse.domain.findings import (
     DriftFinding,
@@ -16,6 +16,7 @@ from pilothouse.domain.findings import (
 )
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec
+from pilothouse.domain.monitoring import DistributionBin
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_units import to_us
@@ -374,6 +375,6 @@ def _with_shares(
     place = f"of {stream.target}" if own else "of all targets pooled (this one has too few)"
     return replace(
         found,
-        shares=tuple(BinShare(s.label, s.reference, s.window) for s in shares),
+        shares=tuple(DistributionBin(s.label, s.reference, s.window) for s in shares),
         compared_with=f"{found.compared_with} {place}, {reference.rows:,} rows",
     )

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from pilothouse.domain import incidents as rules
-from pilothouse.domain.incidents import Place
+from pilothouse.domain.incidents import Membership
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Alert
 from pilothouse.domain.roles import DAEMON, Permission
@@ -16,14 +16,14 @@ from pilothouse.store import alerts, incidents, models
 _UNKNOWN_MODEL = timedelta(days=28)
 
 
-def place(connection: Connection, alert: Alert) -> Place:
+def place(connection: Connection, alert: Alert) -> Membership:
     """Let an alert join the incident that has the same cause, or open one. Where it shows that several incidents have one
     cause, the younger ones become part of the oldest."""
     going_on = incidents.open_at(connection, alert.model, alert.recorded_at)
     members = alerts.of_incidents(connection, going_on)
-    found = rules.place_of(alert, sorted(members.items()), _reach(connection, alert.model))
+    found = rules.membership_of(alert, sorted(members.items()), _reach(connection, alert.model))
     if found is None:
-        found = Place(incidents.add(connection, alert.model, alert.recorded_at), "")
+        found = Membership(incidents.add(connection, alert.model, alert.recorded_at), "")
     for other in found.merged:
         for moved in members[other]:
             why = moved.joined_because or f"alert {alert.id} showed that incident {other} has the same cause"

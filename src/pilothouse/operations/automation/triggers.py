@@ -196,7 +196,7 @@ def _start(
         subject = f"{spec.name} {event.trigger}"
         if job is not None and triggers.started(change.connection, event.id, job, at=change.at):
             change.record("trigger.started", subject, {"what": event.what, "job": job})
-        elif refusal is not None and triggers.note(change.connection, event.id, refusal.words, at=change.at):
+        elif refusal is not None and triggers.note(change.connection, event.id, refusal.reason, at=change.at):
             # The words alone: with the seconds that are left the same reason would be news at every look.
             change.record("trigger.waits", subject, {"what": event.what, "reason": refusal.text})
         else:

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from pilothouse.domain.alert_explanation import AlertExplanation, BinShare, ExplainedFeature, WindowVerdict
+from pilothouse.domain.alert_explanation import AlertExplanation, ExplainedFeature, WindowVerdict
 from pilothouse.domain.findings import GiveAway
+from pilothouse.domain.monitoring import DistributionBin
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, alert_cell
@@ -183,7 +184,7 @@ def _shares(why: AlertExplanation) -> list[Line]:
     return section("Where the rows went", aligned(rows, widest=22))
 
 
-def _share_cells(share: BinShare, most: float) -> Iterator[Cell]:
+def _share_cells(share: DistributionBin, most: float) -> Iterator[Cell]:
     yield Cell(safe(share.label))
     for part, tone in ((share.reference, "dim"), (share.window, "info")):
         yield Cell(f"{part:6.1%}")
