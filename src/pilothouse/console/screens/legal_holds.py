@@ -12,7 +12,7 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.retention import EVERYTHING, LegalHold, parse_scope, scope_words
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.tables.legal_hold_rows import hold_table, hold_words
+from pilothouse.presentation.tables.legal_hold_rows import hold_cells, hold_table
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action
@@ -32,7 +32,7 @@ class HoldsView(TableView[LegalHold]):
 
     def on_grid_moved(self) -> None:
         """The words follow the cursor."""
-        words = line(*hold_words(self.record)) if self.record else ""
+        words = line(*hold_cells(self.record)) if self.record else ""
         self.query_one("#whole", Static).update(words)
         super().on_grid_moved()
 

@@ -17,10 +17,10 @@ from pilothouse.domain.roles import Actor
 from pilothouse.domain.search import TrialLine
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.trial_rows import (
-    empty_words,
+    empty_text,
     search_line,
+    trial_cells,
     trial_table,
-    trial_words,
     two_trials,
 )
 from pilothouse.presentation.texts import parameters_text
@@ -84,7 +84,7 @@ class TrialsView(TableView[TrialLine]):
             found.job,
             found.metric,
             tuple(search_line(found.job, found.asked, found.trials, found.metric)),
-            empty_words(found.job, found.asked),
+            empty_text(found.job, found.asked),
         )
 
     def show(self, data: Listed[TrialLine]) -> None:
@@ -99,7 +99,7 @@ class TrialsView(TableView[TrialLine]):
     def on_grid_moved(self) -> None:
         """The words follow the cursor; they say what to do where there is no candidate."""
         none = Text(self.data.why_none) if isinstance(self.data, Tried) else ""
-        self.query_one("#whole", Static).update(line(*trial_words(self.record)) if self.record else none)
+        self.query_one("#whole", Static).update(line(*trial_cells(self.record)) if self.record else none)
         super().on_grid_moved()
 
     def copy_text(self) -> str:

@@ -25,7 +25,7 @@ from pilothouse.console.widgets.grid_lines import (
 )
 from pilothouse.console.widgets.tones import CURSOR
 from pilothouse.domain.listing import RowFilter, parse_filter
-from pilothouse.presentation.tables.sorting import column_name, empty_words, passing_rows, sort_letters
+from pilothouse.presentation.tables.sorting import column_name, empty_text, passing_rows, sort_letters
 from pilothouse.presentation.tables.table import Row, Table, fit_columns
 
 _MARGIN = 60
@@ -357,7 +357,7 @@ class Grid(ScrollView, can_focus=True):
     def _nothing(self) -> str:
         assert self._table is not None
         if self._filter:
-            return empty_words(self._table, self._filter, self._filter_text)
+            return empty_text(self._table, self._filter, self._filter_text)
         if self.unhealthy:
             return f"{self.well}; ^z shows everything"
         return self._table.past or self.in_past or self._table.empty

@@ -24,7 +24,7 @@ def models_of(fleet: Fleet) -> tuple[str, ...]:
 
 
 def columns_that_fit(width: int) -> int:
-    """How many models stand beside each other."""
+    """Number of models that a table of ``width`` has room for."""
     return max(1, (width - _FIRST - 2) // (CELL_WIDTH + 2))
 
 
@@ -37,7 +37,7 @@ def fleet_table(fleet: Fleet, models: Sequence[str], chosen: str, grouping: str,
             for model in models
         ),
     )
-    by_place = {(state.model, state.target): state for state in fleet.states}
+    states = {(state.model, state.target): state for state in fleet.states}
     coming = {
         (r.model, t): f" {'◆' if r.waits else '→'}v{r.version}"
         for r in reversed(fleet.roll_outs)
@@ -51,7 +51,7 @@ def fleet_table(fleet: Fleet, models: Sequence[str], chosen: str, grouping: str,
             members = [s for s in fleet.states if s.target in targets]
             rows.append(_group_row(group or f"no {grouping}", len(targets), members, models))
         for target in targets:
-            cells = [_place(by_place.get((m, target)), coming.get((m, target), ""), now) for m in models]
+            cells = [_state_cell(states.get((m, target)), coming.get((m, target), ""), now) for m in models]
             indent = "" if grouping == "nothing" else "  "
             rows.append(Row(target, (cell(f"{indent}{safe(target)}", "strong"), *cells)))
     return Table(
@@ -62,30 +62,30 @@ def fleet_table(fleet: Fleet, models: Sequence[str], chosen: str, grouping: str,
 
 
 def roll_out_lines(fleet: Fleet) -> list[Cell]:
-    """``◐ flight-delay v3 rolls out, 1 of 3: ● ewr  ▶ jfk  ○ lga (request 7)``: one a version on its way, each place with how
-    far it is there: answering, being loaded, failed, to come."""
+    """``◐ flight-delay v3 rolls out, 1 of 3: ● ewr  ▶ jfk  ○ lga (request 7)``: a line for each roll-out with the state of each
+    target: answering, loading, failed, to come."""
     lines = []
     for r in fleet.roll_outs:
         if r.waits:
-            words = f"◆ {safe(r.model)} v{r.version} waits for a decision: {' '.join(map(safe, r.to_come or r.there))}"
-            lines.append(Cell(f" {words} (request {r.request})", "info"))
+            text = f"◆ {safe(r.model)} v{r.version} waits for a decision: {' '.join(map(safe, r.to_come or r.there))}"
+            lines.append(Cell(f" {text} (request {r.request})", "info"))
             continue
         behind = {*r.under_way, *r.failed}
-        done, whole = len(r.there) - len(behind), len(r.there) + len(r.to_come)
-        places = [
+        done, total = len(r.there) - len(behind), len(r.there) + len(r.to_come)
+        targets = [
             *(f"● {safe(t)}" for t in r.there if t not in behind),
             *(f"▶ {safe(t)} loads" for t in r.under_way),
             *(f"✖ {safe(t)} failed" for t in r.failed),
             *(f"○ {safe(t)} to come" for t in r.to_come),
         ]
-        words = f"◐ {safe(r.model)} v{r.version} rolls out, {done} of {whole}: {'  '.join(places)}"
-        lines.append(Cell(f" {words} (request {r.request})", "bad" if r.failed else "info"))
+        text = f"◐ {safe(r.model)} v{r.version} rolls out, {done} of {total}: {'  '.join(targets)}"
+        lines.append(Cell(f" {text} (request {r.request})", "bad" if r.failed else "info"))
     return lines
 
 
 def tiles(states: Sequence[TargetState]) -> list[Cell]:
-    """``4 places   ✖ 1 critical   ● 3 healthy``: each health that there is, the worst first."""
-    cells = [Cell(f" {len(states)} place{'' if len(states) == 1 else 's'}", "strong")]
+    """``4 deployments   ✖ 1 critical   ● 3 healthy``: the number of each health, the worst first."""
+    cells = [Cell(f" {len(states)} deployment{'' if len(states) == 1 else 's'}", "strong")]
     for health in Health:
         count = sum(state.health is health for state in states)
         if count:
@@ -117,8 +117,8 @@ def _group_row(name: str, targets: int, members: Sequence[TargetState], models: 
     return Row(f"/{name}", (Cell(f"{safe(name, 40)} ({targets})", "info"), *cells))
 
 
-def _place(state: TargetState | None, coming: str, now: datetime) -> Cell:
-    """``● v3 healthy 12d →v4``: by the data's clock; by the wall clock while no event of the version has come."""
+def _state_cell(state: TargetState | None, coming: str, now: datetime) -> Cell:
+    """``● v3 healthy 12d →v4``. The age is by the event clock; by the wall clock while no event has come."""
     if state is None:
         return Cell("")
     glyph, tone = HEALTH[state.health]

@@ -1,6 +1,6 @@
-"""Incidents: the list by what they cost, the alerts inside of one, and its story as a text to read."""
+"""Incidents: the list by cost, the alerts of one, and its story as a text to read."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,63 +9,48 @@ from pilothouse.domain.records import AlertStatus, Job, Target
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, alert_cell, cell, job_cell
 from pilothouse.presentation.documents import Line, pairs, section, text_line
-from pilothouse.presentation.tables.table import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import time_text
 
 
 def incident_table(
     incidents: Sequence[Incident], targets: Iterable[Target] = (), *, everything: bool = False
 ) -> Table:
-    """In the order given: severity and state, what, where, what it costs. ``targets``: for filters by region.
+    """Incidents in the order given: severity and state, cause, targets, cost. ``targets``: for filters by region.
 
-    ``everything``: of a list of all, in which the cost is the most that each was judged to, the order is any, and one that is
-    over says how severe it was (as it is filtered and sorted by).
+    ``everything``: the list holds resolved incidents too. Then the cost is the highest estimate of each, the order is any, and
+    a resolved incident shows its severity (as it is filtered and sorted by).
     """
-    places = {target.name: target for target in targets}
-    columns = read_columns(
-        ">INC",
-        "SEVERITY",
-        "STATE !6",
-        "CAUSE ~16",
-        "MODEL ~8 !3",
-        "WHERE ~7",
-        "COST AT MOST ~22" if everything else "COST ~22",
-        "SINCE (DATA) !2",
-        ">ALERTS !5",
-        "ON IT !1",
-    )
-    columns = tuple(replace(c, ranked=True) if c.title == "COST" else c for c in columns)
-    rows = [
-        Row(
-            str(i.id),
-            (
-                cell(i.id, "strong"),
-                Cell(f"● {i.severity}", "dim") if everything and not i.unresolved else severity_cell(i),
-                cell(i.status, "dim" if i.status is AlertStatus.RESOLVED else ""),
-                cell(i.cause, "strong"),
-                cell(i.model),
-                cell(where_text(i)),
-                cell(i.cost.words),
-                cell(time_text(i.since)),
-                cell(alerts_text(i)),
-                cell(i.assignee),
+    target_of = {target.name: target for target in targets}
+    table = table_of(
+        incidents,
+        {
+            ">INC": lambda i: cell(i.id, "strong"),
+            "SEVERITY": lambda i: (
+                Cell(f"● {i.severity}", "dim") if everything and not i.unresolved else severity_cell(i)
             ),
-            _place_fields(i, places),
-        )
-        for i in incidents
-    ]
-    return Table(
-        columns, tuple(rows), "no incidents: nothing has left its reference; o shows those that are over"
+            "STATE !6": lambda i: cell(i.status, "dim" if i.status is AlertStatus.RESOLVED else ""),
+            "CAUSE ~16": lambda i: cell(i.cause, "strong"),
+            "MODEL ~8 !3": lambda i: cell(i.model),
+            "WHERE ~7": lambda i: cell(where_text(i)),
+            "COST AT MOST ~22" if everything else "COST ~22": lambda i: cell(i.cost.words),
+            "SINCE (DATA) !2": lambda i: cell(time_text(i.since)),
+            ">ALERTS !5": lambda i: cell(alerts_text(i)),
+            "ON IT !1": lambda i: cell(i.assignee),
+        },
+        key=lambda i: i.id,
+        empty="no incidents: nothing has left its reference; o shows those that are over",
+        fields=lambda i: _target_fields([target_of[name] for name in i.targets if name in target_of]),
     )
+    return replace(table, columns=tuple(replace(c, ranked=c.title == "COST") for c in table.columns))
 
 
-def _place_fields(incident: Incident, places: Mapping[str, Target]) -> tuple[tuple[str, str], ...]:
-    """Region, product and business unit of its targets, as a filter asks for them."""
-    found = [places[name] for name in incident.targets if name in places]
+def _target_fields(targets: Sequence[Target]) -> tuple[tuple[str, str], ...]:
+    """Region, product and business unit of an incident's targets, for filters."""
     return (
-        ("region", " ".join(dict.fromkeys(t.region for t in found))),
-        ("product", " ".join(dict.fromkeys(t.product for t in found))),
-        ("unit", " ".join(dict.fromkeys(t.business_unit for t in found))),
+        ("region", " ".join(dict.fromkeys(t.region for t in targets))),
+        ("product", " ".join(dict.fromkeys(t.product for t in targets))),
+        ("unit", " ".join(dict.fromkeys(t.business_unit for t in targets))),
     )
 
 
@@ -89,35 +74,31 @@ def where_text(incident: Incident) -> str:
 
 
 def alerts_text(incident: Incident) -> str:
-    """``2 of 3``: those that are not over of all inside."""
-    going_on, inside = len(incident.unresolved), len(incident.alerts)
-    return str(inside) if going_on == inside else f"{going_on} of {inside}"
+    """``2 of 3``: the unresolved alerts of all."""
+    unresolved, total = len(incident.unresolved), len(incident.alerts)
+    return str(total) if unresolved == total else f"{unresolved} of {total}"
 
 
 def member_table(incident: Incident) -> Table:
-    """The alerts of an incident, those that go on first, the worst first."""
-    columns = read_columns(">ALERT", "STATUS", "KIND", "TARGET ~6", "SUMMARY ~24", "SINCE (DATA) !1")
+    """The alerts of an incident: unresolved ones first, then by severity."""
     order = list(AlertStatus)
-    ordered = sorted(incident.alerts, key=lambda a: (order.index(a.status), a.severity != "critical", a.id))
-    rows = [
-        Row(
-            str(a.id),
-            (
-                cell(a.id, "strong"),
-                alert_cell(a.status, a.severity),
-                cell(a.kind.replace("_", " ")),
-                cell(f"{a.target} v{a.version}"),
-                cell(a.summary),
-                cell(time_text(a.effective_at)),
-            ),
-        )
-        for a in ordered
-    ]
-    return Table(columns, tuple(rows))
+    return table_of(
+        sorted(incident.alerts, key=lambda a: (order.index(a.status), a.severity != "critical", a.id)),
+        {
+            ">ALERT": lambda a: cell(a.id, "strong"),
+            "STATUS": lambda a: alert_cell(a.status, a.severity),
+            "KIND": lambda a: cell(a.kind.replace("_", " ")),
+            "TARGET ~6": lambda a: cell(f"{a.target} v{a.version}"),
+            "SUMMARY ~24": lambda a: cell(a.summary),
+            "SINCE (DATA) !1": lambda a: cell(time_text(a.effective_at)),
+        },
+        key=lambda a: a.id,
+        empty="nothing here yet",
+    )
 
 
 def incident_head(incident: Incident) -> list[Line]:
-    """What it is and what it costs: the first thing to read."""
+    """Severity, cause, cost, targets and times."""
     by = f", {incident.assignee} is on it" if incident.assignee else ""
     over = f", over {time_text(incident.resolved_at)}" if incident.resolved_at else ""
     return [
@@ -136,11 +117,11 @@ def incident_head(incident: Incident) -> list[Line]:
 
 
 def incident_story(incident: Incident, jobs: Sequence[Job], *, keys: bool = True) -> list[Line]:
-    """What to do next (with ``keys`` also which ones do it in the console), and what happened so far."""
+    """Next steps (with ``keys`` also the keys of the console for them), and what happened so far."""
     return [
         *section(
             "What to do next",
-            (text_line(f"· {words}", hang=2) for words in next_steps(incident, jobs, keys=keys)),
+            (text_line(f"· {step}", hang=2) for step in next_steps(incident, jobs, keys=keys)),
         ),
         *section("What happened", _timeline(incident)),
         *section("Retraining", (_job_line(job) for job in jobs)),
@@ -148,18 +129,19 @@ def incident_story(incident: Incident, jobs: Sequence[Job], *, keys: bool = True
 
 
 def next_steps(incident: Incident, jobs: Sequence[Job], *, keys: bool = True) -> Iterator[str]:
-    """What an operator does about it, the most useful first; with ``keys`` also which ones do it in the console."""
+    """What an operator does about it, the most useful first; with ``keys`` also the keys of the console for it."""
     if incident.status is AlertStatus.RESOLVED:
         yield "Nothing: it is over. It opens anew if its monitors find something significant again."
         return
     kinds = {alert.kind for alert in incident.telling}
     ended = [job for job in jobs if job.status.ended]
-    made = [job for job in ended if job.version is not None]
+    trained = [job for job in ended if job.version is not None]
     running = [job for job in jobs if not job.status.ended]
     if running:
         yield f"Wait for the retraining, job {running[0].id}: {running[0].status}, {running[0].progress:.0%} done."
-    elif made:
-        yield f"Look at version {made[-1].version} that job {made[-1].id} trained for this: compare it, ask for its promotion."
+    elif trained:
+        job = trained[-1]
+        yield f"Look at version {job.version} that job {job.id} trained for this: compare it, ask for its promotion."
     elif ended:
         yield f"The retraining failed: job {ended[-1].id} {ended[-1].status}; read its log."
     if kinds & SERVING:
@@ -177,27 +159,27 @@ def next_steps(incident: Incident, jobs: Sequence[Job], *, keys: bool = True) ->
 
 
 def _timeline(incident: Incident) -> list[Line]:
-    """Openings with why they joined, handling, endings: by the wall clock."""
-    told: list[tuple[datetime, int, str, Tone]] = []
+    """When alerts opened and why they joined, who handled them, when they were resolved: by the wall clock."""
+    events: list[tuple[datetime, int, str, Tone]] = []
     for a in incident.alerts:
         why = f": {a.joined_because}" if a.joined_because else ""
         verb = "joined" if a.joined_because else "opened it"
-        told.append((a.recorded_at, a.id, f"alert {a.id} {verb}{why}", "warn"))
+        events.append((a.recorded_at, a.id, f"alert {a.id} {verb}{why}", "warn"))
         note = f": {a.note}" if a.note else ""
         if a.resolved_at is not None:
-            told.append((a.resolved_at, a.id, f"alert {a.id} resolved by {a.handled_by}{note}", "good"))
+            events.append((a.resolved_at, a.id, f"alert {a.id} resolved by {a.handled_by}{note}", "good"))
         elif a.handled_at is not None:
-            told.append((a.handled_at, a.id, f"{a.handled_by} looks after alert {a.id}{note}", "info"))
+            events.append((a.handled_at, a.id, f"{a.handled_by} looks after alert {a.id}{note}", "info"))
     return [
-        Line((Cell(f"{time_text(at)}  ", "dim"), Cell(safe(words, LINE_LIMIT), tone)), 18)
-        for at, _, words, tone in sorted(told, key=lambda item: item[:2])
+        Line((Cell(f"{time_text(at)}  ", "dim"), Cell(safe(text, LINE_LIMIT), tone)), 18)
+        for at, _, text, tone in sorted(events, key=lambda item: item[:2])
     ]
 
 
 def _job_line(job: Job) -> Line:
     made = f", made version {job.version}" if job.version is not None else ""
-    words = safe(f"  job {job.id}{made} {job.error}".rstrip(), LINE_LIMIT)
-    return Line((job_cell(job.status), Cell(words)), 2)
+    text = safe(f"  job {job.id}{made} {job.error}".rstrip(), LINE_LIMIT)
+    return Line((job_cell(job.status), Cell(text)), 2)
 
 
 def _versions(incident: Incident) -> str:

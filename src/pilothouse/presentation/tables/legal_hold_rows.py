@@ -6,48 +6,33 @@ from datetime import datetime
 from pilothouse.domain.retention import LegalHold
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, cell
-from pilothouse.presentation.tables.table import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import ago_text, time_text
 
 
 def hold_table(holds: Sequence[LegalHold], now: datetime) -> Table:
-    """Those that stand first, the newest first."""
-    columns = read_columns(
-        ">HOLD",
-        "STATE",
-        "ON ~16",
-        "PLACED (UTC)",
-        "BY ~5",
-        "REASON ~16",
-        "LIFTED (UTC) !2",
-        "WHY LIFTED ~8 !1",
-    )
-    ordered = sorted(holds, key=lambda h: (h.lifted_at is not None, -h.id))
-    rows = [
-        Row(
-            str(h.id),
-            (
-                cell(h.id, "strong"),
-                Cell("● stands", "info") if h.lifted_at is None else Cell("◌ lifted", "dim"),
-                cell(h.scope, "strong" if h.lifted_at is None else "dim"),
-                cell(time_text(h.placed_at)),
-                cell(h.placed_by),
-                cell(h.reason),
-                cell(f"{time_text(h.lifted_at)} by {safe(h.lifted_by)}" if h.lifted_at else ""),
-                cell(h.lift_reason),
+    """Holds in force first, the newest first."""
+    return table_of(
+        sorted(holds, key=lambda h: (h.lifted_at is not None, -h.id)),
+        {
+            ">HOLD": lambda h: cell(h.id, "strong"),
+            "STATE": lambda h: Cell("● stands", "info") if h.lifted_at is None else Cell("◌ lifted", "dim"),
+            "ON ~16": lambda h: cell(h.scope, "strong" if h.lifted_at is None else "dim"),
+            "PLACED (UTC)": lambda h: cell(time_text(h.placed_at)),
+            "BY ~5": lambda h: cell(h.placed_by),
+            "REASON ~16": lambda h: cell(h.reason),
+            "LIFTED (UTC) !2": lambda h: cell(
+                f"{time_text(h.lifted_at)} by {safe(h.lifted_by)}" if h.lifted_at else ""
             ),
-            (("age", ago_text(h.placed_at, now)),),
-        )
-        for h in ordered
-    ]
-    return Table(
-        columns,
-        tuple(rows),
-        "no legal hold was ever placed: p stops the deletion of predictions, by an admin",
+            "WHY LIFTED ~8 !1": lambda h: cell(h.lift_reason),
+        },
+        key=lambda h: h.id,
+        empty="no legal hold was ever placed: p stops the deletion of predictions, by an admin",
+        fields=lambda h: (("age", ago_text(h.placed_at, now)),),
     )
 
 
-def hold_words(hold: LegalHold) -> list[Cell]:
+def hold_cells(hold: LegalHold) -> list[Cell]:
     """``model flight-delay, placed by ada: case 2013-117   lifted by ada 2013-09-02 06:00: the case is closed``."""
     cells = [
         Cell(f"{safe(hold.scope)}, placed by {safe(hold.placed_by)}: ", "dim"),

@@ -1,11 +1,11 @@
-"""A lineage as a tree that folds, and what is affected if something in it was bad, as tables."""
+"""A lineage as a tree that folds, and the versions affected by something bad in it, as tables."""
 
 from collections.abc import Collection, Iterator
 
-from pilothouse.domain.lineage import Affected, LineageNode
+from pilothouse.domain.lineage import Affected, AffectedVersion, LineageNode
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, cell
-from pilothouse.presentation.tables.table import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Row, Table, read_columns, table_of
 from pilothouse.presentation.texts import day_text
 
 _TONES: dict[str, Tone] = {
@@ -22,14 +22,14 @@ Path = tuple[int, ...]
 
 
 def walk(node: LineageNode, path: Path = ()) -> Iterator[tuple[Path, LineageNode]]:
-    """Every node with its place: the numbers of the branches that lead to it."""
+    """Every node with its path: the numbers of the branches that lead to it."""
     yield path, node
     for number, child in enumerate(node.children):
         yield from walk(child, (*path, number))
 
 
 def folded_at_first(root: LineageNode) -> frozenset[Path]:
-    """What is closed when a tree is first shown."""
+    """The folded nodes of a tree that is shown for the first time."""
     return frozenset(path for path, node in walk(root) if node.children and len(path) >= _FOLDED_FROM)
 
 
@@ -39,12 +39,12 @@ def key_of(path: Path) -> str:
 
 
 def path_of(key: str) -> Path:
-    """The place of a row's node."""
+    """The path of a row's node."""
     return () if key in ("", "root") else tuple(int(part) for part in key.split("."))
 
 
 def node_at(root: LineageNode, path: Path) -> LineageNode | None:
-    """The node at a place, or None where there is none any more."""
+    """The node at a path, or None where there is none any more."""
     node = root
     for number in path:
         if number >= len(node.children):
@@ -81,45 +81,45 @@ def _branch(node: LineageNode, path: Path, lead: str, below: str, folded: set[Pa
         )
 
 
-def affected_table(found: Affected) -> Table:
+def affected_table(affected: Affected) -> Table:
     """One version a row: what it shares, where it is live, where and when it was, open requests."""
-    rows = []
-    for version in found.versions:
-        before = [
-            f"{safe(s.target)} {day_text(s.since)} – {day_text(s.until)}"
-            for s in version.stays
-            if s.until is not None
-        ]
-        now = [f"{safe(s.target)} since {day_text(s.since)}" for s in version.stays if s.until is None]
-        rows.append(
-            Row(
-                f"{version.model}/{version.number}",
-                (
-                    cell(f"{version.model}/{version.number}", "strong"),
-                    cell(", ".join(version.how)),
-                    cell(version.status),
-                    cell(", ".join(now), "bad" if now else ""),
-                    cell(" ".join(map(str, version.open_requests)), "warn" if version.open_requests else ""),
-                    cell(", ".join(before)),
-                ),
-            )
-        )
-    columns = read_columns(
-        "VERSION ~12", "SHARES ~8", "STATUS !2", "LIVE NOW ~10", "ASKED FOR !1", "WAS LIVE ~10"
+    return table_of(
+        affected.versions,
+        {
+            "VERSION ~12": lambda v: cell(f"{v.model}/{v.number}", "strong"),
+            "SHARES ~8": lambda v: cell(", ".join(v.how)),
+            "STATUS !2": lambda v: cell(v.status),
+            "LIVE NOW ~10": _live_stays,
+            "ASKED FOR !1": lambda v: cell(
+                " ".join(map(str, v.open_requests)), "warn" if v.open_requests else ""
+            ),
+            "WAS LIVE ~10": _ended_stays,
+        },
+        key=lambda v: f"{v.model}/{v.number}",
+        empty="no version has to do with it",
     )
-    return Table(columns, tuple(rows), "no version has to do with it")
 
 
-def affected_line(found: Affected) -> Cell:
-    """``3 versions would be affected: 1 is live, on jfk; 1 more was; 1 request is open``."""
-    live = sorted({target for version in found.versions for target in version.live_on})
-    count = sum(bool(version.live_on) for version in found.versions)
-    were = sum(bool(version.stays) and not version.live_on for version in found.versions)
-    asked = sum(len(version.open_requests) for version in found.versions)
-    number = len(found.versions)
-    words = (
-        f" {number} version{'s' if number != 1 else ''} affected: {count} live now"
+def _live_stays(version: AffectedVersion) -> Cell:
+    live = [f"{safe(s.target)} since {day_text(s.since)}" for s in version.stays if s.until is None]
+    return cell(", ".join(live), "bad" if live else "")
+
+
+def _ended_stays(version: AffectedVersion) -> Cell:
+    ended = (stay for stay in version.stays if stay.until is not None)
+    return cell(", ".join(f"{safe(s.target)} {day_text(s.since)} – {day_text(s.until)}" for s in ended))
+
+
+def affected_line(affected: Affected) -> Cell:
+    """``3 versions affected: 1 live now on jfk, 1 more were, 1 request open``."""
+    live = sorted({target for version in affected.versions for target in version.live_on})
+    live_versions = sum(bool(version.live_on) for version in affected.versions)
+    ended = sum(bool(version.stays) and not version.live_on for version in affected.versions)
+    requests = sum(len(version.open_requests) for version in affected.versions)
+    number = len(affected.versions)
+    text = (
+        f" {number} version{'s' if number != 1 else ''} affected: {live_versions} live now"
         + (f" on {', '.join(map(safe, live))}" if live else "")
-        + f", {were} more were, {asked} request{'s' if asked != 1 else ''} open"
+        + f", {ended} more were, {requests} request{'s' if requests != 1 else ''} open"
     )
-    return Cell(words, "bad" if live else "warn" if asked else "strong")
+    return Cell(text, "bad" if live else "warn" if requests else "strong")

@@ -1,12 +1,13 @@
 """Events that were not taken in, as a table, and what each reason means."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pilothouse.domain.monitoring import OutcomeConflict, RejectedEvents, RejectionReason, WaitingOutcome
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import cell
-from pilothouse.presentation.tables.table import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import ago_text, time_text
 
 _MEANINGS: dict[str, str] = {
@@ -29,74 +30,64 @@ _MEANINGS: dict[str, str] = {
     RejectionReason.NO_SUCH_ROW: "Its prediction was not taken in; see that one's reason.",
     RejectionReason.CONFLICT: "The first outcome stands; o lists both of each.",
 }
-"""What a reason means and what to do; the same as in docs/monitoring.md."""
+"""Meaning and remedy of each reason; the same as in docs/monitoring.md."""
 
 
 def rejection_meaning(reason: str) -> str:
-    """One sentence for a reason."""
     return _MEANINGS.get(reason, safe(reason))
 
 
-def rejected_table(found: Sequence[RejectedEvents]) -> Table:
+def rejected_table(rejections: Sequence[RejectedEvents]) -> Table:
     """One reason a row, the most frequent first."""
-    columns = read_columns("REASON ~20", ">EVENTS", "LAST", "EXAMPLE ~16 !1")
-    rows = [
-        Row(
-            r.reason,
-            (
-                cell(r.reason, "strong"),
-                cell(f"{r.count:,}", "warn"),
-                cell(time_text(r.last_at)),
-                cell(r.example, "dim"),
-            ),
-        )
-        for r in found
-    ]
-    return Table(columns, tuple(rows), "every event that arrived was taken in")
+    return table_of(
+        rejections,
+        {
+            "REASON ~20": lambda r: cell(r.reason, "strong"),
+            ">EVENTS": lambda r: cell(f"{r.count:,}", "warn"),
+            "LAST": lambda r: cell(time_text(r.last_at)),
+            "EXAMPLE ~16 !1": lambda r: cell(r.example, "dim"),
+        },
+        key=lambda r: r.reason,
+        empty="every event that arrived was taken in",
+    )
 
 
-def waiting_table(found: Sequence[WaitingOutcome], now: datetime, past: bool) -> Table:
+def waiting_table(outcomes: Sequence[WaitingOutcome], now: datetime, past: bool) -> Table:
     """Outcomes whose prediction is not here, the newest first."""
-    columns = read_columns("PREDICTION ~16", "OUTCOME ~6", "FROM ~6", "SINCE", "WAITS FOR ~20")
-    rows = [
-        Row(
-            str(w.id),
-            (
-                cell(w.prediction, "strong"),
-                cell(w.value),
-                cell(w.handed_in_by or "a file"),
-                cell(ago_text(w.since, now)),
-                cell(f"batch {w.batch}, which has not come" if w.batch else "a prediction of that id", "dim"),
+    table = table_of(
+        outcomes,
+        {
+            "PREDICTION ~16": lambda w: cell(w.prediction, "strong"),
+            "OUTCOME ~6": lambda w: cell(w.value),
+            "FROM ~6": lambda w: cell(w.handed_in_by or "a file"),
+            "SINCE": lambda w: cell(ago_text(w.since, now)),
+            "WAITS FOR ~20": lambda w: cell(
+                f"batch {w.batch}, which has not come" if w.batch else "a prediction of that id", "dim"
             ),
-        )
-        for w in found
-    ]
-    return Table(columns, tuple(rows), "every outcome has found its prediction", _NOT_KEPT if past else "")
+        },
+        key=lambda w: w.id,
+        empty="every outcome has found its prediction",
+    )
+    return replace(table, past=_NOT_KEPT if past else "")
 
 
-def conflict_table(found: Sequence[OutcomeConflict], past: bool) -> Table:
-    """Second outcomes that say something else, the newest first."""
-    columns = read_columns(
-        "PREDICTION ~16", "MODEL ~8", ">VERSION !1", "TARGET ~6", "STANDS ~6", "THEN CAME ~6", "WHEN (UTC)"
+def conflict_table(conflicts: Sequence[OutcomeConflict], past: bool) -> Table:
+    """Second outcomes that contradict the first, the newest first."""
+    table = table_of(
+        conflicts,
+        {
+            "PREDICTION ~16": lambda c: cell(c.prediction, "strong"),
+            "MODEL ~8": lambda c: cell(c.model),
+            ">VERSION !1": lambda c: cell(f"v{c.version}"),
+            "TARGET ~6": lambda c: cell(c.target),
+            "STANDS ~6": lambda c: cell(c.kept),
+            "THEN CAME ~6": lambda c: cell(c.other, "warn"),
+            "WHEN (UTC)": lambda c: cell(time_text(c.at)),
+        },
+        key=lambda c: c.id,
+        empty="no prediction was given two outcomes that differ",
     )
-    rows = [
-        Row(
-            str(c.id),
-            (
-                cell(c.prediction, "strong"),
-                cell(c.model),
-                cell(f"v{c.version}"),
-                cell(c.target),
-                cell(c.kept),
-                cell(c.other, "warn"),
-                cell(time_text(c.at)),
-            ),
-        )
-        for c in found
-    ]
-    return Table(
-        columns, tuple(rows), "no prediction was given two outcomes that differ", _NOT_KEPT if past else ""
-    )
+    return replace(table, past=_NOT_KEPT if past else "")
 
 
 _NOT_KEPT = "what waited then is not on record; :now shows what does now"

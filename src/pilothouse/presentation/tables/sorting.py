@@ -1,4 +1,4 @@
-"""The order of a table by one of its columns, read from what the cells say: numbers, versions, spans of time, words."""
+"""Filters and sort orders of a table. The order is parsed from the texts of the cells: numbers, versions, durations, words."""
 
 import re
 
@@ -13,17 +13,18 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def sorted_rows(table: Table, column: int, *, descending: bool) -> tuple[Row, ...]:
-    """The rows by a column; equal ones stay in their order, and rows that say nothing there come last."""
+    """The rows by a column; equal ones stay in their order, and rows with an empty cell there come last."""
     if table.columns[column].ranked:
         return table.rows if descending else table.rows[::-1]
     keys = [(sort_key(row.cells[column].text), row) for row in table.rows]
-    said = [pair for pair in keys if pair[0] is not None]
-    said.sort(key=lambda pair: pair[0] or (2, 0.0, ""), reverse=descending)
-    return (*(row for _, row in said), *(row for key, row in keys if key is None))
+    valued = sorted(
+        ((key, row) for key, row in keys if key is not None), key=lambda pair: pair[0], reverse=descending
+    )
+    return (*(row for _, row in valued), *(row for key, row in keys if key is None))
 
 
 def sort_key(text: str) -> tuple[int, float, str] | None:
-    """How a cell's text is ordered: numbers by value, the rest by letter; None where it says nothing."""
+    """The sort key of a cell's text: numbers by value, the rest by letter; None for an empty cell."""
     word = bare(text)
     if not word or word == ABSENT:
         return None
@@ -42,23 +43,24 @@ def column_name(title: str) -> str:
     return re.sub(r"[^a-z0-9_]", "", (title.split() or [""])[0].casefold())
 
 
-def empty_words(table: Table, wanted: RowFilter, typed: str) -> str:
+def empty_text(table: Table, row_filter: RowFilter, typed: str) -> str:
     """Why no row passes the filter that was ``typed``: none does, or it asks for what does not exist."""
-    return f"{_filter_fault(table, wanted) or f'no row passes /{typed[:60]}'}; Esc clears the filter"
+    return f"{_filter_fault(table, row_filter) or f'no row passes /{typed[:60]}'}; Esc clears the filter"
 
 
-def _filter_fault(table: Table, wanted: RowFilter) -> str:
-    """The filter asks for a column that the table has not. A list in SQL has others than those shown, and says so itself."""
+def _filter_fault(table: Table, row_filter: RowFilter) -> str:
+    """The fault of a filter that names a column which the table does not have. A list in SQL has further columns, and reports
+    such a filter itself."""
     if table.total is not None or not table.rows:
         return ""
     titles = [name for name in (column_name(column.title) for column in table.columns) if name]
     names = tuple(dict.fromkeys([*titles, *(name for name, _ in table.rows[0].fields)]))
-    found = (unknown_column(predicate.column, names) for predicate in wanted.predicates)
-    return next(filter(None, found), "")
+    faults = (unknown_column(predicate.column, names) for predicate in row_filter.predicates)
+    return next(filter(None, faults), "")
 
 
 def passing_rows(
-    table: Table, wanted: RowFilter, sort: str, *, descending: bool, unhealthy: bool
+    table: Table, row_filter: RowFilter, sort: str, *, descending: bool, unhealthy: bool
 ) -> tuple[Row, ...]:
     """The rows of a table that pass a filter, in the order of the column titled ``sort`` (empty: the table's own).
 
@@ -70,13 +72,15 @@ def passing_rows(
         rows = sorted_rows(table, titles.index(sort), descending=descending)
     if unhealthy:
         rows = tuple(row for row in rows if any(cell.tone in _UNWELL for cell in row.cells))
-    if not wanted:
+    if not row_filter:
         return rows
     names = [column_name(title) or f"column{i}" for i, title in enumerate(titles)]
     return tuple(
         row
         for row in rows
-        if wanted.matches({**dict(row.fields), **dict(zip(names, (c.text for c in row.cells), strict=True))})
+        if row_filter.matches(
+            {**dict(row.fields), **dict(zip(names, (c.text for c in row.cells), strict=True))}
+        )
     )
 
 

@@ -1,12 +1,14 @@
-"""Tables as values: columns that know how to give way, rows with a key, and the widths that fit a screen."""
+"""Tables as values: columns, rows with a key, and the widths with which the columns fit a screen."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.width import clip, display_width
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,6 @@ def read_columns(*specs: str) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def without_order(columns: Iterable[Column], *titles: str) -> tuple[Column, ...]:
-    """The columns, those of these titles as such that rows cannot be sorted by: the list has no order of them."""
-    return tuple(replace(column, ordered=column.ordered and column.title not in titles) for column in columns)
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row and the key by which the cursor finds it again after a change. ``fields`` are further columns, by name, that a
@@ -59,11 +56,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns and rows; ``empty`` says what to do where there is none, ``past`` why there is none in the past where that has
-    a reason of its own.
+    """Columns and rows. ``empty`` says what to do where there is no row; ``past`` says why there is none in the past, where
+    that has a reason of its own.
 
     Where ``total`` is given the rows are a window of a longer list that is filtered and sorted in SQL, and ``first`` is the
-    place of the first of them in it.
+    position of the first of them in it.
     """
 
     columns: tuple[Column, ...]
@@ -74,8 +71,26 @@ class Table:
     total: int | None = None
 
 
+def table_of(
+    records: Iterable[R],
+    columns: Mapping[str, Callable[[R], Cell]],
+    *,
+    key: Callable[[R], object],
+    empty: str,
+    unordered: Iterable[str] = (),
+    fields: Callable[[R], tuple[tuple[str, str], ...]] = lambda _: (),
+) -> Table:
+    """A row for each record: ``columns`` maps what ``read_columns`` reads to the cell of a record.
+
+    The rows cannot be sorted by the columns titled as in ``unordered``.
+    """
+    shown = (replace(c, ordered=c.title not in unordered) for c in read_columns(*columns))
+    rows = (Row(str(key(r)), tuple(cell_of(r) for cell_of in columns.values()), fields(r)) for r in records)
+    return Table(tuple(shown), tuple(rows), empty)
+
+
 _LEAST = 3
-"""Columns of text below which a cell that is cut says nothing."""
+"""Columns of text below which a cut cell says nothing."""
 
 
 def fit_columns(table: Table, width: int, *, gap: int = 2) -> list[tuple[int, int]]:
@@ -113,35 +128,32 @@ def _floor(column: Column, natural: int, *, last: bool) -> int:
 def _shrink(
     shown: Sequence[int], natural: Sequence[int], floors: dict[int, int], lack: int
 ) -> list[tuple[int, int]]:
-    """Take ``lack`` columns off, one by one from whichever is widest of those that may give."""
+    """The columns narrowed by ``lack`` in all, one step at a time, the widest that may still shrink first."""
     widths = {i: natural[i] for i in shown}
     for _ in range(lack):
-        giving = [i for i in shown if widths[i] > floors[i]]
-        if not giving:
+        shrinkable = [i for i in shown if widths[i] > floors[i]]
+        if not shrinkable:
             break
-        widths[max(giving, key=lambda i: (widths[i], i))] -= 1
+        widths[max(shrinkable, key=lambda i: (widths[i], i))] -= 1
     return [(i, widths[i]) for i in shown]
 
 
 def _cut(columns: list[tuple[int, int]], width: int, gap: int) -> list[tuple[int, int]]:
-    """The columns that begin within ``width``, the last one as wide as there is room for: what is cut ends with an ellipsis."""
-    found: list[tuple[int, int]] = []
+    """The columns that begin within ``width``, the last one as wide as the room that is left."""
+    fitting: list[tuple[int, int]] = []
     for index, own in columns:
-        room = width - sum(w + gap for _, w in found)
-        if room < min(own, _LEAST) and found:
+        room = width - sum(w + gap for _, w in fitting)
+        if room < min(own, _LEAST) and fitting:
             break
-        found.append((index, min(own, max(1, room))))
-    return found
+        fitting.append((index, min(own, max(1, room))))
+    return fitting
 
 
 def plain_lines(table: Table, width: int, *, gap: int = 2) -> list[str]:
     """The table as lines of text, for a screen without colour or a file."""
-    columns = fit_columns(table, width, gap=gap)
-    lines = [
-        (" " * gap).join(clip(table.columns[i].title, w, table.columns[i].align) for i, w in columns).rstrip()
-    ]
-    for row in table.rows:
-        lines.append(
-            (" " * gap).join(clip(row.cells[i].text, w, table.columns[i].align) for i, w in columns).rstrip()
-        )
-    return lines if table.rows else [table.empty]
+    if not table.rows:
+        return [table.empty]
+    columns = [(i, w, table.columns[i].align) for i, w in fit_columns(table, width, gap=gap)]
+    titles = [column.title for column in table.columns]
+    texts = [titles, *([cell.text for cell in row.cells] for row in table.rows)]
+    return [(" " * gap).join(clip(line[i], w, align) for i, w, align in columns).rstrip() for line in texts]

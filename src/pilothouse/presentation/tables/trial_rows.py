@@ -1,4 +1,4 @@
-"""The candidates of a search: a row each, what the search asks for in a line, and two of them side by side."""
+"""The candidates of a search as a table, the search in a line, and two candidates side by side."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.search import TrialLine, TrialState
 from pilothouse.presentation.cells import Cell, Tone, cell, job_cell
 from pilothouse.presentation.documents import Line, aligned, section, text_line
-from pilothouse.presentation.tables.table import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import ABSENT, figure, parameters_text, span_text, value_text
 
 _STATES: Mapping[TrialState | JobStatus, tuple[str, Tone]] = {
@@ -25,37 +25,26 @@ _STATES: Mapping[TrialState | JobStatus, tuple[str, Tone]] = {
 
 def trial_table(trials: Sequence[TrialLine], metric: str) -> Table:
     """The best first: score, the lowest and highest of its folds, parameters."""
-    columns = read_columns(
-        ">RANK",
-        ">TRIAL",
-        "STATE",
-        f">{metric.upper()}",
-        "FOLDS !1",
-        "PARAMETERS ~20",
-        ">TOOK !2",
-        "JOBS ~4 !3",
+    ranks = {t.candidate: rank for rank, t in enumerate(trials, 1) if t.mean is not None}
+    return table_of(
+        trials,
+        {
+            ">RANK": lambda t: cell(ranks.get(t.candidate), "strong"),
+            ">TRIAL": lambda t: cell(t.candidate + 1),
+            "STATE": state_cell,
+            f">{metric.upper()}": lambda t: cell(figure(t.mean), "strong"),
+            "FOLDS !1": lambda t: cell(folds_text(t)),
+            "PARAMETERS ~20": lambda t: cell(parameters_text(t.parameters)),
+            ">TOOK !2": lambda t: cell(None if t.seconds is None else span_text(t.seconds)),
+            "JOBS ~4 !3": lambda t: cell(" ".join(map(str, t.jobs)), "dim"),
+        },
+        key=lambda t: t.candidate,
+        empty="no trials",
     )
-    rows = [
-        Row(
-            str(t.candidate),
-            (
-                cell(place if t.mean is not None else None, "strong"),
-                cell(t.candidate + 1),
-                state_cell(t),
-                cell(figure(t.mean), "strong"),
-                cell(folds_text(t)),
-                cell(parameters_text(t.parameters)),
-                cell(None if t.seconds is None else span_text(t.seconds)),
-                cell(" ".join(map(str, t.jobs)), "dim"),
-            ),
-        )
-        for place, t in enumerate(trials, 1)
-    ]
-    return Table(columns, tuple(rows), "no trials")
 
 
 def state_cell(trial: TrialLine) -> Cell:
-    """``◌ stopped early``; whatever ended badly in its own word."""
+    """``◌ stopped early``; a job that ended badly shows its own status."""
     text, tone = _STATES.get(trial.state, (f"✖ {safe(trial.state)}", "bad"))
     return Cell(text, tone)
 
@@ -69,8 +58,8 @@ def folds_text(trial: TrialLine) -> str:
     return f"{span} of {len(trial.scores)}"
 
 
-def trial_words(trial: TrialLine) -> list[Cell]:
-    """``trial 3  learning_rate=0.1 max_iter=240   jobs 10 13``: in full what a row has no room for."""
+def trial_cells(trial: TrialLine) -> list[Cell]:
+    """``trial 3  learning_rate=0.1 max_iter=240   jobs 10 13``: a candidate in full."""
     cells = [
         Cell(f"trial {trial.candidate + 1}  ", "strong"),
         Cell(safe(parameters_text(trial.parameters), LINE_LIMIT)),
@@ -79,14 +68,15 @@ def trial_words(trial: TrialLine) -> list[Cell]:
     return [*cells, Cell(f"   {safe(trial.error, LINE_LIMIT)}", "bad")] if trial.error else cells
 
 
-def search_line(job: Job, asked: SearchSpec | None, trials: Sequence[TrialLine], metric: str) -> list[Cell]:
+def search_line(job: Job, search: SearchSpec | None, trials: Sequence[TrialLine], metric: str) -> list[Cell]:
     """``● succeeded  8 candidates by auc, 3 folds, the worse half stops after each   14 trials``."""
     cells = [Cell(" "), job_cell(job.status)]
-    if asked is not None:
-        how = "the worse half stops after each" if asked.early_stopping else "each on all of them"
+    if search is not None:
+        how = "the worse half stops after each" if search.early_stopping else "each on all of them"
         cells.append(
             Cell(
-                f"   up to {asked.candidates} candidates by {safe(metric)}, {asked.folds} folds, {how}", "dim"
+                f"   up to {search.candidates} candidates by {safe(metric)}, {search.folds} folds, {how}",
+                "dim",
             )
         )
     done = sum(len(t.jobs) for t in trials)
@@ -97,16 +87,16 @@ def search_line(job: Job, asked: SearchSpec | None, trials: Sequence[TrialLine],
     return cells
 
 
-def empty_words(job: Job, asked: SearchSpec | None) -> str:
-    """What to do where there is no trial (yet)."""
-    if asked is None:
+def empty_text(job: Job, search: SearchSpec | None) -> str:
+    """Why there is no trial (yet), and what to do."""
+    if search is None:
         return (
             f"job {job.id} searches nothing: name values to try under [training.search.parameters] in the model.toml of "
             f"{safe(job.model)}, apply it, and train (t)"
         )
-    spared = job.result.get("reused", {}).get("search")
-    if spared:
-        return f"job {job.id} did not search again, for nothing had changed: its search is that of {safe(str(spared))}"
+    reused = job.result.get("reused", {}).get("search")
+    if reused:
+        return f"job {job.id} did not search again, for nothing had changed: its search is that of {safe(str(reused))}"
     if job.status.ended:
         return f"job {job.id} {job.status} before its search began: j shows its log"
     return "no trial yet: they are queued once the rows are laid out"
@@ -135,7 +125,8 @@ def two_trials(first: TrialLine, second: TrialLine, metric: str) -> list[Line]:
             f"{metric} by fold, 1 is the oldest", aligned([(*head, Cell("difference", "dim")), *scores])
         ),
         text_line(
-            "Both were scored on the same rows of each fold. A fold is one piece of time: what differs in one may be chance.",
+            "Both were scored on the same rows of each fold. A fold is one piece of time: a difference in one may be random "
+            "variation.",
             "dim",
         ),
     ]

@@ -1,4 +1,4 @@
-"""What starts trainings by itself, a row each, and what automation did of late: what, why, and what came of it."""
+"""Triggers and the recent activity of automation, as tables and in full."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from pilothouse.domain.safe_text import safe
 from pilothouse.domain.triggers import ActivityEntry, ActivityState, EventStatus, Starter
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.documents import Line, pairs
-from pilothouse.presentation.tables.table import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import ABSENT, ago_text, time_text
 
 _STATES: Mapping[ActivityState, tuple[str, Tone]] = {
@@ -22,38 +22,25 @@ _STATES: Mapping[ActivityState, tuple[str, Tone]] = {
 
 def starter_table(starters: Sequence[Starter], now: datetime) -> Table:
     """A row a trigger, and one for the alerts that start retrainings of a model."""
-    columns = read_columns(
-        "TRIGGER ~8",
-        "MODEL ~8",
-        "STARTS ON ~14",
-        "STATE",
-        "COOL-DOWN !3",
-        ">BUDGET !2",
-        "FIRED !1",
-        "OUTCOME ~14",
-        "KEY ~8 !4",
-    )
-    rows = [
-        Row(
-            s.id,
-            (
-                cell(s.name, "strong"),
-                cell(s.model),
-                cell(s.what),
-                state_cell(s),
-                cell(format_duration(s.cooldown_s) + (" of data" if s.on == "alert" else "")),
-                cell(f"{s.used_today} of {s.budget_today}", "warn" if s.used_today >= s.budget_today else ""),
-                cell(_fired(s, now)),
-                _outcome(s),
-                cell(s.newest.key if s.newest else None, "dim"),
+    return table_of(
+        starters,
+        {
+            "TRIGGER ~8": lambda s: cell(s.name, "strong"),
+            "MODEL ~8": lambda s: cell(s.model),
+            "STARTS ON ~14": lambda s: cell(s.what),
+            "STATE": state_cell,
+            "COOL-DOWN !3": lambda s: cell(
+                format_duration(s.cooldown_s) + (" of data" if s.on == "alert" else "")
             ),
-        )
-        for s in starters
-    ]
-    return Table(
-        columns,
-        tuple(rows),
-        "no triggers: add [[automation.trigger]], or automation.retrain_on for alerts, to a model.toml",
+            ">BUDGET !2": lambda s: cell(
+                f"{s.used_today} of {s.budget_today}", "warn" if s.used_today >= s.budget_today else ""
+            ),
+            "FIRED !1": lambda s: cell(_fired(s, now)),
+            "OUTCOME ~14": _outcome,
+            "KEY ~8 !4": lambda s: cell(s.newest.key if s.newest else None, "dim"),
+        },
+        key=lambda s: s.id,
+        empty="no triggers: add [[automation.trigger]], or automation.retrain_on for alerts, to a model.toml",
     )
 
 
@@ -65,14 +52,14 @@ def state_cell(starter: Starter) -> Cell:
 
 
 def _fired(starter: Starter, now: datetime) -> str:
-    """Since when; an alert's by the data's clock, which is no distance from now."""
+    """Time of the newest event; of an alert the event time, since its distance to the wall clock says nothing."""
     if starter.newest is None:
         return "never"
     return time_text(starter.newest.at) if starter.on == "alert" else _ago(starter.newest.at, now)
 
 
 def _ago(at: datetime, now: datetime) -> str:
-    """``now`` is told to the minute, so what has just happened may lie ahead of it."""
+    """``now`` is cut to the minute, so the newest entry may lie ahead of it."""
     return "just now" if at >= now else ago_text(at, now)
 
 
@@ -89,17 +76,15 @@ def _outcome(starter: Starter) -> Cell:
 
 
 def starter_lines(starter: Starter) -> list[Line]:
-    """In full what the row has no room for."""
+    """A trigger in full."""
     newest = starter.newest
     cooldown = f"{format_duration(starter.cooldown_s)} {'of the data’s time' if starter.on == 'alert' else 'of the wall clock'}"
-    last = "never" if newest is None else f"{time_text(newest.at)}  {newest.what}"
-    came = (
-        ABSENT
-        if newest is None
-        else f"job {newest.job}" + (f": {newest.reason}" if newest.reason else "")
-        if newest.job is not None
-        else f"{newest.status}: {newest.reason}"
-    )
+    if newest is None:
+        fired, outcome = "never", ABSENT
+    else:
+        fired = f"{time_text(newest.at)}  {newest.what}"
+        subject = newest.status if newest.job is None else f"job {newest.job}"
+        outcome = f"{subject}: {newest.reason}" if newest.reason or newest.job is None else subject
     return pairs(
         [
             ("now", starter.obstacle or "would start a training"),
@@ -107,15 +92,15 @@ def starter_lines(starter: Starter) -> list[Line]:
                 "limits",
                 f"cool-down {cooldown}; {starter.used_today} of {starter.budget_today} started in 24 hours",
             ),
-            ("fired", last),
-            ("outcome", came),
+            ("fired", fired),
+            ("outcome", outcome),
         ],
         {"now": "warn" if starter.obstacle else "good"},
     )
 
 
 def activity_lines(entry: ActivityEntry) -> list[Line]:
-    """In full what the row has no room for."""
+    """An entry in full."""
     return pairs(
         [
             ("what", f"{entry.what} of {entry.model}, {time_text(entry.at)}"),
@@ -128,20 +113,20 @@ def activity_lines(entry: ActivityEntry) -> list[Line]:
 
 def activity_table(entries: Sequence[ActivityEntry], now: datetime) -> Table:
     """``2h ago  flight-delay  ● train, job 12   trigger fresh: new data   version 4, request 7 waits``."""
-    columns = read_columns(">LATELY", "MODEL ~8 !1", "WHAT ~12", "WHY ~16", "NEXT ~18")
-    rows = []
-    for i, d in enumerate(entries):
-        glyph, tone = _STATES[d.state]
-        rows.append(
-            Row(
-                f"job {d.job}" if d.job is not None else f"{i}",
-                (
-                    cell(_ago(d.at, now), "dim"),
-                    cell(d.model),
-                    Cell(f"{glyph} {safe(d.what)}", tone),
-                    cell(d.why),
-                    cell(d.next, "bad" if d.state is ActivityState.FAILED else ""),
-                ),
-            )
-        )
-    return Table(columns, tuple(rows), "automation has done nothing yet")
+    return table_of(
+        entries,
+        {
+            ">LATELY": lambda e: cell(_ago(e.at, now), "dim"),
+            "MODEL ~8 !1": lambda e: cell(e.model),
+            "WHAT ~12": _activity,
+            "WHY ~16": lambda e: cell(e.why),
+            "NEXT ~18": lambda e: cell(e.next, "bad" if e.state is ActivityState.FAILED else ""),
+        },
+        key=lambda e: f"job {e.job}" if e.job is not None else entries.index(e),
+        empty="automation has done nothing yet",
+    )
+
+
+def _activity(entry: ActivityEntry) -> Cell:
+    glyph, tone = _STATES[entry.state]
+    return Cell(f"{glyph} {safe(entry.what)}", tone)

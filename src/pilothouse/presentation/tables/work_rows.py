@@ -4,166 +4,105 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.records import (
-    AuditEntry,
-    Job,
-    PromotionRequest,
-    Schedule,
-)
-from pilothouse.presentation.cells import (
-    Cell,
-    cell,
-    job_cell,
-    progress_bar,
-    request_cell,
-)
-from pilothouse.presentation.tables.table import Row, Table, read_columns, without_order
+from pilothouse.domain.records import AuditEntry, Job, PromotionRequest, Schedule
+from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, request_cell
+from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import age_text, ago_text, flatten, time_text, value_text
 
 
 def request_table(
     requests: Sequence[PromotionRequest], mine: frozenset[int], now: datetime, *, exact: bool = False
 ) -> Table:
-    """The inbox: what waits for the reader first. ``exact``: times of the clock and not how long ago."""
-    columns = read_columns(
-        "",
-        ">REQUEST",
-        "VERSION ~12-24",
-        "TARGETS ~7-18",
-        "STATUS",
-        ">SIGNED !4",
-        "BY ~5 !5",
-        "ASKED !2",
-        "EXPIRES !3",
-        "REASON ~8 !6",
-    )
-    ordered = sorted(requests, key=lambda r: (r.id not in mine, r.status != "open", -r.id))
-    rows = [
-        Row(
-            str(r.id),
-            (
-                Cell("▶" if r.id in mine else " ", "strong"),
-                cell(r.id),
-                cell(f"{r.model}/{r.version}", "strong"),
-                cell(" ".join(r.targets)),
-                request_cell(r.status),
-                cell(f"{r.approvals}/{r.approvals_needed}"),
-                cell(r.requested_by),
-                cell(time_text(r.recorded_at) if exact else age_text(r.recorded_at, now)),
-                cell(_expiry(r, now, exact)),
-                cell(r.reason),
-            ),
-        )
-        for r in ordered
-    ]
-    return Table(
-        columns, tuple(rows), "nothing waits for a signature: ask for a promotion from a version with r"
+    """The inbox: requests that wait for the reader first. ``exact``: times of the clock and not how long ago."""
+    return table_of(
+        sorted(requests, key=lambda r: (r.id not in mine, r.status != "open", -r.id)),
+        {
+            "": lambda r: Cell("▶" if r.id in mine else " ", "strong"),
+            ">REQUEST": lambda r: cell(r.id),
+            "VERSION ~12-24": lambda r: cell(f"{r.model}/{r.version}", "strong"),
+            "TARGETS ~7-18": lambda r: cell(" ".join(r.targets)),
+            "STATUS": lambda r: request_cell(r.status),
+            ">SIGNED !4": lambda r: cell(f"{r.approvals}/{r.approvals_needed}"),
+            "BY ~5 !5": lambda r: cell(r.requested_by),
+            "ASKED !2": lambda r: _age(r.recorded_at, now, exact),
+            "EXPIRES !3": lambda r: cell(_expiry(r, now, exact)),
+            "REASON ~8 !6": lambda r: cell(r.reason),
+        },
+        key=lambda r: r.id,
+        empty="nothing waits for a signature: ask for a promotion from a version with r",
     )
 
 
 def job_table(jobs: Sequence[Job], now: datetime, *, exact: bool = False) -> Table:
-    """Jobs, newest first. ``exact``: times of the clock and not how long ago."""
-    columns = read_columns(
-        ">JOB",
-        "KIND",
-        "MODEL ~10-20",
-        "STATUS",
-        "PROGRESS",
-        "STEP !1",
-        "BY ~6 !2",
-        ">TOOK !3",
-        "MADE !4",
-        "WHAT ~10",
+    """Jobs in the order given. ``exact``: times of the clock and not how long ago."""
+    return table_of(
+        jobs,
+        {
+            ">JOB": lambda j: cell(j.id, "strong"),
+            "KIND": lambda j: cell(j.kind),
+            "MODEL ~10-20": lambda j: cell(j.model),
+            "STATUS": lambda j: job_cell(j.status),
+            "PROGRESS": _progress,
+            "STEP !1": lambda j: cell(j.step),
+            "BY ~6 !2": lambda j: cell(j.created_by),
+            ">TOOK !3": lambda j: cell(_took(j, now)),
+            "MADE !4": lambda j: _age(j.created_at, now, exact),
+            "WHAT ~10": lambda j: cell(j.error or j.message or j.reason, "bad" if j.error else ""),
+        },
+        key=lambda j: j.id,
+        empty="no jobs yet: start a training with t on a model",
     )
-    rows = []
-    for j in jobs:
-        share = 1.0 if j.status is JobStatus.SUCCEEDED else j.progress
-        rows.append(
-            Row(
-                str(j.id),
-                (
-                    cell(j.id, "strong"),
-                    cell(j.kind),
-                    cell(j.model),
-                    job_cell(j.status),
-                    Cell(
-                        f"{progress_bar(share, 6)} {share:4.0%}",
-                        "info" if j.status is JobStatus.RUNNING else "dim",
-                    ),
-                    cell(j.step),
-                    cell(j.created_by),
-                    cell(_took(j, now)),
-                    cell(time_text(j.created_at) if exact else age_text(j.created_at, now)),
-                    cell(j.error or j.message or j.reason, "bad" if j.error else ""),
-                ),
-            )
-        )
-    return Table(columns, tuple(rows), "no jobs yet: start a training with t on a model")
 
 
 def schedule_table(schedules: Sequence[Schedule]) -> Table:
-    """What runs by the clock, with the next five times of each."""
-    columns = read_columns(
-        "SCHEDULE ~8",
-        "MODEL ~10",
-        "DOES",
-        "WHEN",
-        "ZONE !2",
-        "STATE",
-        "NEXT (UTC)",
-        "THEN ~16 !3",
-        "LAST (UTC) !1",
-        "OUTCOME ~8 !4",
+    """Schedules with the next five times of each."""
+    return table_of(
+        schedules,
+        {
+            "SCHEDULE ~8": lambda s: cell(s.name, "strong"),
+            "MODEL ~10": lambda s: cell(s.model),
+            "DOES": lambda s: cell(s.action),
+            "WHEN": lambda s: cell(s.expression),
+            "ZONE !2": lambda s: cell(s.timezone),
+            "STATE": lambda s: Cell("◌ paused", "warn") if s.paused else Cell("● on", "good"),
+            "NEXT (UTC)": lambda s: cell(time_text(s.next_times[0]) if s.next_times else ""),
+            "THEN ~16 !3": lambda s: cell(", ".join(map(time_text, s.next_times[1:]))),
+            "LAST (UTC) !1": lambda s: cell(time_text(s.last_nominal)),
+            "OUTCOME ~8 !4": lambda s: cell(s.last_outcome),
+        },
+        key=lambda s: s.id,
+        empty="no schedules: add [[automation.schedule]] to a model.toml",
     )
-    rows = [
-        Row(
-            str(s.id),
-            (
-                cell(s.name, "strong"),
-                cell(s.model),
-                cell(s.action),
-                cell(s.expression),
-                cell(s.timezone),
-                Cell("◌ paused", "warn") if s.paused else Cell("● on", "good"),
-                cell(time_text(s.next_times[0]) if s.next_times else ""),
-                cell(", ".join(time_text(time) for time in s.next_times[1:])),
-                cell(time_text(s.last_nominal)),
-                cell(s.last_outcome),
-            ),
-        )
-        for s in schedules
-    ]
-    return Table(columns, tuple(rows), "no schedules: add [[automation.schedule]] to a model.toml")
 
 
 def audit_table(entries: Sequence[AuditEntry]) -> Table:
-    """The log, newest first."""
-    columns = read_columns(
-        ">SEQ",
-        "RECORDED (UTC)",
-        "WHO ~6",
-        "DID ~18",
-        "TO ~18",
-        "HASH !3",
-        "DETAIL ~8 !1",
+    """Entries of the audit log in the order given."""
+    return table_of(
+        entries,
+        {
+            ">SEQ": lambda e: cell(e.seq, "strong"),
+            "RECORDED (UTC)": lambda e: cell(e.recorded_at.strftime("%Y-%m-%d %H:%M:%S")),
+            "WHO ~6": lambda e: cell(e.actor),
+            "DID ~18": lambda e: cell(e.action),
+            "TO ~18": lambda e: cell(e.subject),
+            "HASH !3": lambda e: cell(e.hash[:8], "dim"),
+            "DETAIL ~8 !1": lambda e: cell(" ".join(f"{k}={value_text(v)}" for k, v in flatten(e.detail))),
+        },
+        key=lambda e: e.seq,
+        empty="the audit log is empty",
+        unordered=("HASH", "DETAIL"),
     )
-    columns = without_order(columns, "HASH", "DETAIL")
-    rows = [
-        Row(
-            str(e.seq),
-            (
-                cell(e.seq, "strong"),
-                cell(e.recorded_at.strftime("%Y-%m-%d %H:%M:%S")),
-                cell(e.actor),
-                cell(e.action),
-                cell(e.subject),
-                cell(e.hash[:8], "dim"),
-                cell(" ".join(f"{key}={value_text(value)}" for key, value in flatten(e.detail))),
-            ),
-        )
-        for e in entries
-    ]
-    return Table(columns, tuple(rows), "the audit log is empty")
+
+
+def _age(time: datetime, now: datetime, exact: bool) -> Cell:
+    return cell(time_text(time) if exact else age_text(time, now))
+
+
+def _progress(job: Job) -> Cell:
+    share = 1.0 if job.status is JobStatus.SUCCEEDED else job.progress
+    return Cell(
+        f"{progress_bar(share, 6)} {share:4.0%}", "info" if job.status is JobStatus.RUNNING else "dim"
+    )
 
 
 def _expiry(request: PromotionRequest, now: datetime, exact: bool) -> str:
