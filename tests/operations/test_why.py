@@ -10,7 +10,7 @@ from pilothouse.operations.alerts import alert_explanation, alerts, change_evide
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.services import Services
 from pilothouse.presentation.documents import wrap
-from pilothouse.presentation.pages.alert_page import bar, why_page
+from pilothouse.presentation.pages.alert_page import bar, explanation_page
 from pilothouse.store.alerts import diagnosis_of
 from support.monitored_flights import admin, calibrate_ahead, make_watched, on_day, send
 
@@ -86,7 +86,7 @@ def test_everything_about_one_version_on_one_target_is_one_incident(services: Se
 def test_the_page_is_readable_in_eighty_columns(services: Services, kind: str) -> None:
     lines = [
         "".join(cell.text for cell in part.cells)
-        for line in why_page(told(services, kind))
+        for line in explanation_page(told(services, kind))
         for part in wrap(line, 78)
     ]
     assert max(map(len, lines)) <= 78

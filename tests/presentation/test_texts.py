@@ -1,8 +1,8 @@
 """How things are said: times, figures, records."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pilothouse.domain.lineage import LineageNode
 from pilothouse.domain.records import EffectivePolicy
 from pilothouse.presentation.pages.evidence import evidence_sections
 from pilothouse.presentation.pages.raw import MOST_LINES, describe, to_json, to_toml
@@ -52,23 +52,10 @@ def test_records_in_words() -> None:
     )
 
 
-@dataclass(frozen=True)
-class Node:
-    """A node of a tree."""
-
-    kind: str
-    label: str
-    detail: str = ""
-    children: tuple["Node", ...] = ()
-
-
 def test_trees_are_drawn_with_lines() -> None:
-    tree = Node(
-        "version",
-        "v2",
-        children=(Node("run", "7", "by sam", (Node("rows", "a1"),)), Node("live on", "ewr\x1b[2J")),
-    )
-    assert tree_lines(tree) == ["version v2", "├─ run 7  by sam", "│  └─ rows a1", "└─ live on ewr�[2J"]
+    run = LineageNode("run", "7", "by sam", children=(LineageNode("snapshot", "a1"),))
+    tree = LineageNode("version", "v2", children=(run, LineageNode("note", "ewr\x1b[2J")))
+    assert tree_lines(tree) == ["version v2", "├─ run 7  by sam", "│  └─ snapshot a1", "└─ note ewr�[2J"]
 
 
 def test_evidence_hides_nothing_and_puts_gates_first() -> None:

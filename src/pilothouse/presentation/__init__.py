@@ -1,1 +1,1 @@
-"""Pure: domain values to table cells, texts and chart descriptions. Shared by the console and the command line."""
+"""Domain values as table cells, texts and chart descriptions. Pure; shared by the console and the command line."""

@@ -1,4 +1,4 @@
-"""One cell: what everything on a screen is made of. Apart from the rest, so that the first frame needs no domain record."""
+"""Cells, the parts of which tables and texts consist. The module imports no domain record, which keeps the first frame fast."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ Tone = Literal["", "good", "warn", "bad", "info", "dim", "strong"]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one cell of a table says. ``text`` is safe; ``tone`` is a hint and never the only carrier of a meaning."""
+    """A piece of text. ``text`` is safe; ``tone`` is a hint and never the only carrier of a meaning."""
 
     text: str
     tone: Tone = ""

@@ -1,4 +1,4 @@
-"""Domain values to table cells: text, and a tone that a screen may colour. A state is always a word or a glyph too."""
+"""Domain values as table cells: text, and a tone that a screen may colour. A state is always a word or a glyph too."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import AlertStatus, RequestStatus, VersionStatus
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cell import Cell, Tone, cell
-from pilothouse.presentation.texts import ABSENT, figure
+from pilothouse.presentation.texts import ABSENT, figure, signed_figure
 
 __all__ = [
     "HEALTH", "Cell", "Tone", "against_reference", "alert_cell", "cell", "gate_cell", "gate_glyph", "health_cell", "job_cell",
@@ -23,7 +23,7 @@ HEALTH: dict[Health, tuple[str, Tone]] = {
     Health.HEALTHY: ("●", "good"),
     Health.NOT_DEPLOYED: ("·", "dim"),
 }
-"""Glyph and tone of each health; the word stands beside it wherever there is room."""
+"""Glyph and tone of each health; its name stands beside the glyph wherever there is room."""
 
 _JOBS: dict[JobStatus, tuple[str, Tone]] = {
     JobStatus.QUEUED: ("○", "dim"),
@@ -62,7 +62,7 @@ def request_cell(status: RequestStatus) -> Cell:
 
 
 def alert_cell(status: AlertStatus, severity: str) -> Cell:
-    """``✖ open``: a critical one that nobody has looked at stands out."""
+    """``▲ open``; ``✖ open`` where it is critical."""
     glyph, tone = _ALERTS[status]
     if status is AlertStatus.OPEN and severity == "critical":
         glyph, tone = "✖", "bad"
@@ -75,7 +75,6 @@ def version_cell(status: VersionStatus) -> Cell:
 
 
 def gate_glyph(outcome: str) -> str:
-    """The glyph of a gate's outcome, given as text."""
     return {"passed": "●", "failed": "✖", "not comparable": "◌"}.get(outcome, "?")
 
 
@@ -93,13 +92,12 @@ def metric_cells(metric: MetricValue | None) -> tuple[str, str]:
 
 
 def against_reference(now: float | None, reference: float | None, higher_is_better: bool) -> Cell:
-    """``−0.050``: how far the figure is from its reference, worse in a warning tone."""
+    """``−0.050``: the difference of a figure to its reference, in a warning tone where it is worse."""
     if now is None or reference is None:
         return Cell(ABSENT, "dim")
     difference = now - reference
     worse = difference < 0 if higher_is_better else difference > 0
-    text = figure(difference)
-    return Cell(text if text.startswith("−") else f"+{text}", "warn" if worse else "good")
+    return Cell(signed_figure(difference), "warn" if worse else "good")
 
 
 _BARS = "▁▂▃▄▅▆▇█"

@@ -1,4 +1,4 @@
-"""Texts to read as values: lines of toned cells with a hanging indent, built from domain records."""
+"""Texts as values: lines of toned cells with a hanging indent."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pilothouse.presentation.width import clip, display_width
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Cells beside each other. Where the line is too long for the screen it goes on ``hang`` columns in."""
+    """Cells beside each other. A line that is too long for the screen continues below, ``hang`` columns in."""
 
     cells: tuple[Cell, ...] = ()
     hang: int = 0
@@ -20,12 +20,11 @@ BLANK = Line()
 
 
 def text_line(text: str, tone: Tone = "", hang: int = 0) -> Line:
-    """One line of text, made safe."""
+    """A line of text, made safe."""
     return Line((Cell(safe(text, LINE_LIMIT), tone),), hang)
 
 
 def heading(text: str) -> Line:
-    """A section's title."""
     return text_line(text.upper(), "info")
 
 
@@ -46,7 +45,7 @@ def pairs(rows: Iterable[tuple[str, object]], tones: "dict[str, Tone] | None" = 
 
 
 def aligned(rows: Iterable[Sequence[Cell]], *, widest: int = 32) -> list[Line]:
-    """Rows of cells with aligned columns; the last cell is as long as it likes and hangs under its own start."""
+    """Rows of cells with aligned columns. The last cell of a row may have any length, and continues under its own start."""
     table = [tuple(row) for row in rows]
     if not table:
         return []
@@ -63,7 +62,7 @@ def aligned(rows: Iterable[Sequence[Cell]], *, widest: int = 32) -> list[Line]:
 
 
 def wrap(line: Line, width: int) -> list[Line]:
-    """The line in pieces of at most ``width`` columns, broken at spaces where there are any."""
+    """The line in lines of at most ``width`` columns, broken at spaces where there are any."""
     if sum(display_width(cell.text) for cell in line.cells) <= width:
         return [line]
     hang = line.hang if line.hang <= width // 2 else 2
@@ -73,10 +72,10 @@ def wrap(line: Line, width: int) -> list[Line]:
         text = cell.text
         while text:
             room = width - used
-            fits, taken = _fitting(text, room)
+            fits, columns = _fitting(text, room)
             if fits == len(text):
                 pieces[-1].append(Cell(text, cell.tone))
-                used += taken
+                used += columns
                 break
             head = _head(text, fits, at_start=used <= hang)
             if head:
@@ -88,21 +87,21 @@ def wrap(line: Line, width: int) -> list[Line]:
 
 
 def _fitting(text: str, room: int) -> tuple[int, int]:
-    """How many characters of ``text`` go into ``room`` columns, and how many columns they take."""
+    """The number of characters of ``text`` that fit in ``room`` columns, and the columns they take."""
     if text.isascii():
         fits = max(0, min(len(text), room))
         return fits, fits
-    taken = 0
+    columns = 0
     for fits, character in enumerate(text):
-        after = taken + display_width(character)
-        if after > room:
-            return fits, taken
-        taken = after
-    return len(text), taken
+        wider = columns + display_width(character)
+        if wider > room:
+            return fits, columns
+        columns = wider
+    return len(text), columns
 
 
 def _head(text: str, fits: int, *, at_start: bool) -> int:
-    """Where to break a text of which so many characters fit: at a space, or at a line's start where they end."""
+    """The position of the break in a text of which ``fits`` characters fit: a space, or within a word at a line's start."""
     space = text.rfind(" ", 0, fits + 1)
     if space > 0:
         return space

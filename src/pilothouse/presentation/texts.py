@@ -1,14 +1,15 @@
-"""How things are said: times, figures and records in words."""
+"""Times, figures and records as text."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pilothouse.domain.job_kinds import KINDS
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 
 if TYPE_CHECKING:
     from pilothouse.domain.findings import EstimateFinding, PerformanceFinding
+    from pilothouse.domain.lineage import LineageNode
     from pilothouse.domain.records import EffectivePolicy, Job
 
 ABSENT = "–"
@@ -45,13 +46,13 @@ def ago_text(time: datetime | None, now: datetime) -> str:
     if time is None:
         return ABSENT
     seconds = int((now - time).total_seconds())
-    words = span_text(abs(seconds))
-    return f"{words} ago" if seconds >= 0 else f"in {words}"
+    span = span_text(abs(seconds))
+    return f"{span} ago" if seconds >= 0 else f"in {span}"
 
 
 def age_text(time: datetime | None, now: datetime) -> str:
-    """``3m ago`` for what has happened; ``–`` where it lies more than a minute ahead of ``now``: in the past several models'
-    clocks stand at different moments."""
+    """``3m ago``; ``–`` for a time more than a minute ahead of ``now``, since the event clocks of several models differ
+    when the past is shown."""
     if time is None or time - now > timedelta(minutes=1):
         return ABSENT
     return ago_text(min(time, now), now)
@@ -65,15 +66,21 @@ def span_text(seconds: float) -> str:
     return f"{int(seconds)}s"
 
 
-def figure(value: float | None, digits: int = 3) -> str:
-    """A number for a table: three digits after the point where it is small, fewer where it is large."""
+def figure(value: float | None, decimals: int = 3) -> str:
+    """A number for a table: ``decimals`` where it is small, fewer where it is large."""
     if value is None or value != value:
         return ABSENT
-    if abs(value) >= 100 and digits > 1:
-        digits = 1
-    elif abs(value) >= 10 and digits > 2:
-        digits = 2
-    return f"{value:.{digits}f}".replace("-", "−")
+    if abs(value) >= 100 and decimals > 1:
+        decimals = 1
+    elif abs(value) >= 10 and decimals > 2:
+        decimals = 2
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def signed_figure(value: float, decimals: int = 3) -> str:
+    """``+0.050``, ``−0.050``."""
+    text = figure(value, decimals)
+    return text if text.startswith("−") else f"+{text}"
 
 
 def count_text(value: int) -> str:
@@ -143,7 +150,7 @@ def policy_text(policy: "EffectivePolicy") -> str:
 
 
 def result_lines(job: "Job") -> list[str]:
-    """What an ended job found, for people; empty while it runs or where there is nothing to say."""
+    """The result of an ended job as lines; empty while it runs, and where the result holds nothing to show."""
     kind = KINDS.get(job.kind)
     if kind is None:  # of a newer release
         return []
@@ -154,27 +161,14 @@ def result_lines(job: "Job") -> list[str]:
     return [safe(line, LINE_LIMIT) for line in lines]
 
 
-class TreeNode(Protocol):
-    """A node of a lineage tree."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def detail(self) -> str: ...
-    @property
-    def children(self) -> Sequence["TreeNode"]: ...
-
-
-def tree_lines(node: TreeNode, *, depth: int = 40) -> list[str]:
-    """A tree drawn with lines, one node a line: kind, label and detail."""
+def tree_lines(node: "LineageNode", *, depth: int = 40) -> list[str]:
+    """A lineage as a tree drawn with lines, one node a line: kind, label and detail."""
     lines = [_node_text(node)]
     _branches(node, "", lines, depth)
     return lines
 
 
-def _branches(node: TreeNode, indent: str, lines: list[str], depth: int) -> None:
+def _branches(node: "LineageNode", indent: str, lines: list[str], depth: int) -> None:
     if depth == 0 and node.children:
         lines.append(f"{indent}└─ …")
         return
@@ -184,6 +178,6 @@ def _branches(node: TreeNode, indent: str, lines: list[str], depth: int) -> None
         _branches(child, indent + ("   " if last else "│  "), lines, depth - 1)
 
 
-def _node_text(node: TreeNode) -> str:
-    words = f"{node.kind} {node.label}".strip()
-    return safe(f"{words}  {node.detail}" if node.detail else words, LINE_LIMIT)
+def _node_text(node: "LineageNode") -> str:
+    name = f"{node.kind} {node.label}".strip()
+    return safe(f"{name}  {node.detail}" if node.detail else name, LINE_LIMIT)

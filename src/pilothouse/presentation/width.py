@@ -1,4 +1,4 @@
-"""How wide text is on a terminal, and text cut to a width."""
+"""The width of text on a terminal, and text cut to a width."""
 
 
 def display_width(text: str) -> int:
@@ -12,14 +12,14 @@ def display_width(text: str) -> int:
 
 def clip(text: str, width: int, align: str = "left") -> str:
     """``text`` in exactly ``width`` columns, with an ellipsis where it was cut."""
-    taken = display_width(text)
-    if taken > width:
+    columns = display_width(text)
+    if columns > width:
         if text.isascii():
             text = text[: max(0, width - 1)] + "…" if width else ""
         else:
             from rich.cells import set_cell_size
 
             text = set_cell_size(text, max(0, width - 1)) + "…" if width else ""
-        taken = display_width(text)
-    pad = " " * max(0, width - taken)
+        columns = display_width(text)
+    pad = " " * max(0, width - columns)
     return pad + text if align == "right" else text + pad

@@ -238,13 +238,13 @@ def alerts(session: Session, status: str | None, model: str | None) -> None:
 def alert(session: Session, number: int) -> None:
     """Why alert NUMBER fired: its windows against their bound, what moved, what was around it."""
     from pilothouse.operations.alerts import alert_explanation as operation
-    from pilothouse.presentation.pages.alert_page import why_page
+    from pilothouse.presentation.pages.alert_page import explanation_page
 
     found = operation.why(session.services, session.actor, number)
     if session.as_json:
         show_json({"alert": found.alert, "retraining": found.retraining, "why": found})
         return
-    show_lines(why_page(found), _COLUMNS)
+    show_lines(explanation_page(found), _COLUMNS)
 
 
 @click.command()

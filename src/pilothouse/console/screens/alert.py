@@ -7,7 +7,7 @@ from pilothouse.console.screens import alert_actions
 from pilothouse.console.screens.page import PageView
 from pilothouse.domain.alert_explanation import AlertExplanation
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.pages.alert_page import why_page
+from pilothouse.presentation.pages.alert_page import explanation_page
 
 if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action
@@ -36,7 +36,7 @@ class AlertView(PageView[AlertExplanation]):
 
     def show(self, data: AlertExplanation) -> None:
         """Why it fired."""
-        self.put_page(why_page(data))
+        self.put_page(explanation_page(data))
 
     def subject_model(self) -> str:
         """The alert's model."""

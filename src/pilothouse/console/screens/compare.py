@@ -16,7 +16,7 @@ from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import Line
 from pilothouse.presentation.pages.version_pages import (
     ComparedRow,
-    compared_words,
+    comparison_cells,
     comparison_table,
     diff_lines,
 )
@@ -95,7 +95,7 @@ class CompareView(View[Compared]):
 
     def on_grid_moved(self) -> None:
         """The words follow the cursor."""
-        words = line(*compared_words(self.record)) if self.record else ""
+        words = line(*comparison_cells(self.record)) if self.record else ""
         self.query_one("#whole", Static).update(words)
         super().on_grid_moved()
 

@@ -1,6 +1,6 @@
-"""Draws pictures as lines of toned cells: braille dots for lines, blocks for bars, shades for heat maps.
+"""Pictures drawn as lines of toned cells: braille dots for lines, blocks for bars, shades for heat maps.
 
-Plain Python on purpose: a chart of a terminal has some thousand dots, and the console must not import numpy to open.
+This is plain Python: a chart of a terminal has a few thousand dots, and the console must not import numpy to open.
 """
 
 import itertools
@@ -24,22 +24,22 @@ from pilothouse.presentation.charts.chart import (
 from pilothouse.presentation.width import clip, display_width
 
 SMALLEST = (20, 4)
-"""Columns and rows below which a chart says nothing; the headline stands there, and why."""
+"""Columns and rows below which no chart is drawn; a text says so in its place."""
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _SHADES = "·░▒▓"
 _LABEL = 7
 _TAGS = 5
 _PERIODS = {"line": (1, 1), "dashed": (6, 4), "dotted": (4, 1), "bars": (1, 1)}
-"""Of so many dots along a line the first so many are drawn."""
+"""Period of a line in dots, and how many of them are drawn."""
 
 Runs = tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """Lines of cells beside each other, each exactly as wide as was asked. Time ``start`` stands in column ``left``, ``end``
-    in column ``right``; both are -1 where there is no time axis."""
+    """Lines of cells, all of the same width. Time ``start`` stands in column ``left``, ``end`` in column ``right``; both are
+    -1 where there is no time axis."""
 
     lines: tuple[Runs, ...]
     left: int = -1
@@ -55,13 +55,13 @@ class Drawing:
 
 
 def draw(picture: Picture, width: int, height: int) -> Drawing:
-    """``height`` lines of ``width`` columns; the words of ``empty`` where there is nothing to draw."""
+    """``height`` lines of ``width`` columns; the text of ``empty`` where there is nothing to draw."""
     if not picture.has_points:
         lines = [clip(f" {word}", width) for word in _wrapped(picture.empty, max(10, width - 2))]
         return Drawing(_padded([(Cell(text, "dim"),) for text in lines], width, height))
     if width < SMALLEST[0] or height < SMALLEST[1]:
-        words = (Cell(clip(" no room for a chart", width), "dim"),)
-        return Drawing(_padded([words], width, height))
+        note = (Cell(clip(" no room for a chart", width), "dim"),)
+        return Drawing(_padded([note], width, height))
     if isinstance(picture, Chart):
         return _chart(picture, width, height)
     return (
@@ -125,39 +125,38 @@ class _Scale:
 
 
 def _line(canvas: Canvas, scale: _Scale, series: Series) -> None:
-    """Joined points; where there is one point alone, a cross of dots that can be seen."""
-    seen = _within(series.points, scale)
-    places = [(scale.x(x), scale.y(y)) for x, y in seen]
+    """Joined points; a single point as a cross of dots."""
+    dots = [(scale.x(x), scale.y(y)) for x, y in _within(series.points, scale)]
     period = _PERIODS[series.style]
-    for first, last in itertools.pairwise(places):
+    for first, last in itertools.pairwise(dots):
         canvas.line(first, last, series.tone, period)
-    if places:
-        canvas.dot(*places[-1], series.tone)
-    if len(places) == 1:
-        x, y = places[0]
+    if dots:
+        canvas.dot(*dots[-1], series.tone)
+    if len(dots) == 1:
+        x, y = dots[0]
         for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1)):
             canvas.dot(x + dx, y + dy, series.tone)
 
 
 def _within(points: Sequence[Point], scale: _Scale) -> list[Point]:
-    """The points on the axis, and where the line crosses its ends."""
-    found: list[Point] = []
+    """The points on the axis, and those at which the line crosses its ends."""
+    visible: list[Point] = []
     for i, (x, y) in enumerate(points):
         if scale.start <= x <= scale.end:
-            found.append((x, y))
+            visible.append((x, y))
         else:
             for j in (i - 1, i + 1):
                 if 0 <= j < len(points) and scale.start <= points[j][0] <= scale.end:
                     edge = scale.start if x < scale.start else scale.end
                     x1, y1 = points[j]
-                    found.append((edge, y + (y1 - y) * (edge - x) / (x1 - x)))
-    return found
+                    visible.append((edge, y + (y1 - y) * (edge - x) / (x1 - x)))
+    return visible
 
 
 def _band(
     canvas: Canvas, scale: _Scale, points: Sequence[tuple[float, float, float]], tone: Tone, *, filled: bool
 ) -> None:
-    """A sparse pattern between the edges, or the edges alone as dots: the line in it stays what is seen first."""
+    """A sparse pattern between the edges, or the edges alone as dots, so that the line within stands out."""
     lows = [(scale.x(x), scale.y(y)) for x, y in _within([(x, lo) for x, lo, _ in points], scale)]
     highs = [(scale.x(x), scale.y(y)) for x, y in _within([(x, hi) for x, _, hi in points], scale)]
     for (x0, l0), (x1, l1), (_, h0), (_, h1) in zip(lows, lows[1:], highs, highs[1:], strict=False):
@@ -176,7 +175,7 @@ def _band(
 
 
 def _bars(canvas: Canvas, scale: _Scale, series: Series) -> None:
-    """One column a window, in eighths of a cell; windows that share a column show the highest."""
+    """One column a window, in eighths of a cell; of windows that share a column the highest is drawn."""
     tops: dict[int, float] = {}
     for x, value in series.points:
         if scale.start <= x <= scale.end:
@@ -193,7 +192,7 @@ def _bars(canvas: Canvas, scale: _Scale, series: Series) -> None:
                 if filled > 0:
                     canvas.letter(column - i, row, _BLOCKS[min(8, filled)], series.tone)
     if series.name == "errors":
-        for column in tops:  # a bar of errors is seldom high enough to be seen
+        for column in tops:  # a bar of errors is seldom high enough to be visible
             canvas.letter(column, 0, "x", series.tone)
 
 
@@ -202,7 +201,6 @@ def _narrowest(columns: Sequence[int]) -> int:
 
 
 def _letters(canvas: Canvas, scale: _Scale, marks: Sequence[Mark]) -> None:
-    """The marks' letters on top."""
     last = canvas.width - 1
     placed = mark_columns(marks, lambda mark: min(last, scale.x(mark.at) // 2), canvas.width)
     for column, (glyph, tone) in placed.items():
@@ -210,7 +208,7 @@ def _letters(canvas: Canvas, scale: _Scale, marks: Sequence[Mark]) -> None:
 
 
 def _tags(chart: Chart, scale: _Scale, height: int) -> dict[int, tuple[str, Tone]]:
-    """The names of lines at their right ends, none on top of another."""
+    """The names of lines at their right ends, each on a row of its own."""
     wanted = []
     for series in reversed(chart.series):
         seen = [y for x, y in series.points if scale.start <= x <= scale.end]
@@ -229,11 +227,10 @@ def _tags(chart: Chart, scale: _Scale, height: int) -> dict[int, tuple[str, Tone
 def _ticks(chart: Chart, scale: _Scale, height: int) -> dict[int, str]:
     """Labels of the value axis by row: three where it is low, five where there is room."""
     steps = 2 if height < 11 else 4
-    found: dict[int, str] = {}
-    for i in range(steps + 1):
-        row = round((height - 1) * i / steps)
-        found[row] = chart.value_text(scale.high - (scale.high - scale.low) * i / steps)
-    return found
+    return {
+        round((height - 1) * i / steps): chart.value_text(scale.high - (scale.high - scale.low) * i / steps)
+        for i in range(steps + 1)
+    }
 
 
 def _axis(start: float, end: float, left: int, right: int, width: int) -> str:
@@ -282,8 +279,8 @@ def _heat_row(
     before = edges[0] - max(1, _narrowest(edges)) if edges else 0
     for (_, _, share, significant), edge in zip(windows, edges, strict=True):
         for column in range(max(0, before + 1 if before < edge else edge), min(columns - 1, edge) + 1):
-            found = worst[column]
-            worst[column] = (significant, share) if found is None else max(found, (significant, share))
+            current = worst[column]
+            worst[column] = (significant, share) if current is None else max(current, (significant, share))
         before = edge
     return [_shade(cell) for cell in worst]
 
@@ -294,13 +291,13 @@ def _shade(cell: tuple[bool, float] | None) -> tuple[str, Tone]:
     significant, share = cell
     if significant:
         return "█", "warn"
-    place = 3 if share >= 1 else 2 if share >= 0.75 else 1 if share >= 0.5 else 0
-    return _SHADES[place], "info" if place == 3 else "dim"
+    shade = 3 if share >= 1 else 2 if share >= 0.75 else 1 if share >= 0.5 else 0
+    return _SHADES[shade], "info" if shade == 3 else "dim"
 
 
-def _butterfly(found: Distribution, width: int, height: int) -> Drawing:
-    """The reference to the left, the window to the right, one bin a row on one scale; what differs most is marked."""
-    bins = found.bins[: height - 1 - len(found.notes)]
+def _butterfly(picture: Distribution, width: int, height: int) -> Drawing:
+    """The reference to the left, the window to the right, one bin a row on one scale; the largest differences are marked."""
+    bins = picture.bins[: height - 1 - len(picture.notes)]
     label_width = min(20, max(display_width(b.label) for b in bins))
     side = (width - label_width - 20) // 2
     top = max(max(b.reference, b.window) for b in bins) or 1.0
@@ -321,18 +318,18 @@ def _butterfly(found: Distribution, width: int, height: int) -> Drawing:
                 Cell(f" {b.window:6.1%} {sign if notable else ' '}", "warn" if notable else "dim"),
             )
         )
-    lines += [(Cell(" " + clip(note.text, width - 1), note.tone),) for note in found.notes]
+    lines += [(Cell(" " + clip(note.text, width - 1), note.tone),) for note in picture.notes]
     return Drawing(_padded(lines, width, height))
 
 
 def _bar(share: float, width: int) -> str:
-    """A bar of whole blocks; something is seen wherever there is anything."""
+    """A bar of whole blocks; half a block where the share would round to none."""
     filled = round(share * width)
     return "█" * filled if filled or share <= 0 else "▌"
 
 
 def _runs(cells: Sequence[tuple[str, Tone]]) -> list[Cell]:
-    """Neighbours of one tone as one cell; blanks take the tone of what is before them."""
+    """Neighbours of one tone as one cell; blanks take the tone of the letters before them."""
     runs: list[Cell] = []
     text, tone = "", ""
     for letter, own in cells:

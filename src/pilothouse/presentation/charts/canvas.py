@@ -1,4 +1,4 @@
-"""What is drawn on: cells of a terminal with braille dots, two wide and four high (Unicode 2800 to 28FF), and letters."""
+"""A canvas of terminal cells, each with braille dots, two wide and four high (Unicode 2800 to 28FF), or a letter."""
 
 from pilothouse.presentation.cell import Tone
 
@@ -6,7 +6,7 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 class Canvas:
-    """Dots and letters in cells, ``width`` × ``height``; what is drawn last decides a cell's tone."""
+    """Dots and letters in ``width`` × ``height`` cells. A cell has the tone of its last dot or letter."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -15,14 +15,14 @@ class Canvas:
         self.tones: list[list[Tone]] = [[""] * width for _ in range(height)]
 
     def dot(self, x: int, y: int, tone: Tone) -> None:
-        """One dot; ``y`` counts from the top."""
+        """Draw a dot; ``y`` counts from the top."""
         column, row = x >> 1, y >> 2
         if 0 <= column < self.width and 0 <= row < self.height and x >= 0 and y >= 0:
             self.dots[row][column] |= _DOTS[y & 3][x & 1]
             self.tones[row][column] = tone
 
     def letter(self, column: int, row: int, text: str, tone: Tone) -> None:
-        """A letter in the place of what was there."""
+        """Draw a letter over the dots of its cell."""
         if 0 <= column < self.width and 0 <= row < self.height:
             self.letters[row][column] = text
             self.tones[row][column] = tone
@@ -30,8 +30,8 @@ class Canvas:
     def line(
         self, first: tuple[int, int], last: tuple[int, int], tone: Tone, period: tuple[int, int]
     ) -> None:
-        """Dots from one to the other, as the period says. Gaps stand at fixed columns (rows where it is steep), so that a
-        line that goes on keeps the dots that it had."""
+        """Draw dots from ``first`` to ``last``: of each ``period[0]`` the first ``period[1]``. Gaps are at fixed columns (rows
+        where the line is steep), so that the dots of a line stay as they are when it is continued."""
         (x0, y0), (x1, y1) = first, last
         steps = max(abs(x1 - x0), abs(y1 - y0), 1)
         steep = abs(y1 - y0) > abs(x1 - x0)
@@ -41,7 +41,7 @@ class Canvas:
                 self.dot(x, y, tone)
 
     def row(self, number: int) -> list[tuple[str, Tone]]:
-        """One line, character by character."""
+        """The characters of a row with their tones."""
         dots, letters, tones = self.dots[number], self.letters[number], self.tones[number]
         return [
             (letters.get(i) or (chr(0x2800 + dots[i]) if dots[i] else " "), tones[i])

@@ -1,6 +1,6 @@
-"""What a chart shows, as frozen descriptions: series over time, bands, levels, marks; heat maps; distributions.
+"""Descriptions of charts as frozen values: series over time, bands, levels, marks; heat maps; distributions.
 
-Drawing is somebody else's work: ``braille`` draws for the console, ``plotting`` for plain text, ``vector`` as SVG.
+``braille`` draws them for the console, ``plotting`` as plain text, ``vector`` as SVG.
 """
 
 from bisect import bisect_left, bisect_right
@@ -25,14 +25,14 @@ MARK_GLYPHS: dict[str, tuple[str, Tone]] = {
     "alert": ("!", "warn"),
     "retraining": ("R", "good"),
 }
-"""Letter and tone of what happened at a time; an unknown kind shows as ``*``."""
+"""Letter and tone of each kind of mark; an unknown kind shows as ``*``."""
 
 MARK_LEGEND = "D deployed  B rolled back  ! alert  R retraining  + several"
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points in time order. ``style`` tells series apart without colour; ``tag`` (up to four letters) names it at its end."""
+    """Points in time order. ``style`` distinguishes series without colour; ``tag`` (up to four letters) stands at the end."""
 
     name: str
     points: tuple[Point, ...]
@@ -74,7 +74,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One chart. ``headline`` is the newest figure in words, ``empty`` what to say where there is no point yet."""
+    """A chart over time. ``headline`` is its newest figure as text; ``empty`` stands in its place while there is no point."""
 
     title: str
     headline: Cell
@@ -88,11 +88,10 @@ class Chart:
     """The values are counts: the axis shows no fractions."""
     empty: str = "no figures yet"
     bands: tuple[Band, ...] = ()
-    digits: int = 3
+    decimals: int = 3
 
     @property
     def has_points(self) -> bool:
-        """True if there is anything to draw."""
         return any(series.points for series in self.series)
 
     @property
@@ -104,7 +103,7 @@ class Chart:
 
     def value_text(self, value: float) -> str:
         """A value as the axis writes it."""
-        return count_text(round(value)) if self.whole else figure(value, self.digits)
+        return count_text(round(value)) if self.whole else figure(value, self.decimals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class HeatRow:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """Features × time. ``selected`` is the row that keys are about."""
+    """Features × time. ``selected`` is the row under the cursor."""
 
     title: str
     headline: Cell
@@ -130,7 +129,6 @@ class HeatMap:
 
     @property
     def has_points(self) -> bool:
-        """True if there is anything to draw."""
         return any(row.windows for row in self.rows)
 
     @property
@@ -160,7 +158,6 @@ class Distribution:
 
     @property
     def has_points(self) -> bool:
-        """True if there is anything to draw."""
         return bool(self.bins)
 
 
@@ -168,7 +165,7 @@ Picture = Chart | HeatMap | Distribution
 
 
 def value_bounds(chart: Chart) -> tuple[float, float]:
-    """Lowest and highest value to show, with a little air; never an empty range. Only what is on the axis counts."""
+    """Lowest and highest value of the axis, with a margin; never an empty range. Points off the time axis do not count."""
     start, end = chart.span
     seen = [y for series in chart.series for x, y in series.points if start <= x <= end]
     values = seen + [level.value for level in chart.levels]
@@ -183,12 +180,12 @@ def value_bounds(chart: Chart) -> tuple[float, float]:
     low, high = min(values), max(values)
     if chart.from_zero:
         low = min(0.0, low)
-    air = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
-    return (low if chart.from_zero else low - air), high + air
+    margin = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
+    return (low if chart.from_zero else low - margin), high + margin
 
 
 def time_labels(start: float, end: float, count: int) -> list[tuple[float, str]]:
-    """``count`` times evenly over an axis with their labels: days where it is of days, hours otherwise."""
+    """``count`` times evenly over an axis with their labels: days on an axis of days, hours otherwise."""
     pattern = "%m-%d" if end - start >= 2 * 86_400 else "%H:%M"
     if end - start > 400 * 86_400:
         pattern = "%Y-%m"
@@ -196,33 +193,33 @@ def time_labels(start: float, end: float, count: int) -> list[tuple[float, str]]
     return [(stop, datetime.fromtimestamp(stop, UTC).strftime(pattern)) for stop in stops]
 
 
-def times_of(charts: "Sequence[Picture]") -> list[float]:
-    """Every time at which some chart has a figure within its axis, in order: where a cursor can stand."""
-    found: set[float] = set()
+def times_of(charts: Sequence[Picture]) -> list[float]:
+    """Every time at which some chart has a figure within its axis, in order: the positions of a cursor."""
+    times: set[float] = set()
     for chart in charts:
         if isinstance(chart, Chart):
             start, end = chart.span
-            found |= {x for series in chart.series for x, _ in series.points if start <= x <= end}
-    return sorted(found)
+            times |= {x for series in chart.series for x, _ in series.points if start <= x <= end}
+    return sorted(times)
 
 
 def window_at(times: Sequence[float], at: float) -> int:
-    """The place in ``times`` (not empty, in order) of the last that is not after ``at``; before them all the first."""
+    """The index in ``times`` (not empty, in order) of the last that is not after ``at``; before all of them 0."""
     return max(0, bisect_right(times, at) - 1)
 
 
 def marks_of(marks: Sequence[Mark], times: Sequence[float], at: float) -> tuple[Mark, ...]:
-    """The marks of the window at a time: each is of the first window that ends at it or after it, and those after the last
-    window are of that one, so that a cursor that goes through ``times`` comes to every mark."""
-    place = window_at(times, at)
-    return tuple(mark for mark in marks if min(bisect_left(times, mark.at), len(times) - 1) == place)
+    """The marks of the window at a time. A mark belongs to the first window that ends at it or after it, and after the last
+    window to that one, so that a cursor that moves through ``times`` comes to every mark."""
+    window = window_at(times, at)
+    return tuple(mark for mark in marks if min(bisect_left(times, mark.at), len(times) - 1) == window)
 
 
 def mark_columns(
     marks: Sequence[Mark], column_of: Callable[[Mark], int], columns: int
 ) -> dict[int, tuple[str, Tone]]:
-    """Letter and tone of the marks by column. What shares one stands beside it, the most important in its own place; ``+``
-    stands where there is no room for that: no kind of mark is left out unseen."""
+    """Letter and tone of the marks by column. Of marks that share a column the most important stands there, and the others
+    beside it; ``+`` stands where there is no room for them, so that no kind of mark is hidden."""
     placed: dict[int, tuple[str, Tone]] = {}
     own = {column_of(mark) for mark in marks}
     for mark in sorted(marks, key=lambda mark: "!BDR".find(mark.glyph) % 9):
@@ -240,23 +237,23 @@ def mark_columns(
 
 
 def readout(chart: Chart, at: float) -> Cell:
-    """What a chart says in its own window at a time: ``│06-03 real 0.604 [0.571 0.637] ref 0.713``. Series without a figure
+    """The figures of a chart in its window at a time: ``│06-03 real 0.604 [0.571 0.637] ref 0.713``. Series without a figure
     there are left out; the date is that of the window."""
     start, end = chart.span
     times = times_of((chart,))
     if not times:
         return Cell(f"│ {chart.empty if not chart.has_points else 'no figure in the time shown'}", "strong")
     newest = times[window_at(times, at)]
-    words = []
-    for series in reversed(chart.series):  # the one that the chart is about first
+    parts = []
+    for series in reversed(chart.series):  # the main series first
         value = next((y for x, y in series.points if x == newest), None)
         if value is None:
             continue
         band = next((b for b in chart.bands if b.name == series.name), None)
         edges = next(((lo, hi) for t, lo, hi in band.points if t == newest), None) if band else None
         around = f" [{figure(edges[0])} {figure(edges[1])}]" if edges else ""
-        words.append(f"{series.tag or series.name} {chart.value_text(value)}{around}")
-    words += [f"{mark.glyph} {mark.label}" for mark in marks_of(chart.marks, times, at)]
+        parts.append(f"{series.tag or series.name} {chart.value_text(value)}{around}")
+    parts += [f"{mark.glyph} {mark.label}" for mark in marks_of(chart.marks, times, at)]
     pattern = "%m-%d" if end - start >= 2 * 86_400 else "%m-%d %H:%M"
     day = datetime.fromtimestamp(newest, UTC).strftime(pattern)
-    return Cell(f"│{day} {' '.join(words)}", "strong")
+    return Cell(f"│{day} {' '.join(parts)}", "strong")

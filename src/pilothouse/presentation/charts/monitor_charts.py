@@ -1,6 +1,7 @@
-"""The monitor's pictures, made from what was found about a target's windows: performance, drift, latency, volume, data
-quality, heat map, distributions; on one time axis, that a reader may narrow; beside another target or version where one is
-named."""
+"""The pictures of the monitor's windows: performance, drift, latency, volume, data quality, heat map, distributions.
+
+The charts have one time axis, which a reader may narrow. A second target or version may be drawn beside the first.
+"""
 
 import math
 from collections.abc import Iterable
@@ -29,12 +30,12 @@ from pilothouse.presentation.charts.chart import (
 from pilothouse.presentation.texts import ABSENT, count_text, figure, window_text
 
 PANELS = ("performance", "drift", "latency", "volume", "quality")
-"""The charts of the monitor in the order in which they are zoomed; the first four stand on one screen."""
+"""The charts of the monitor in the order of their zoom keys; the first four stand on one screen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """What is shown beside the target watched: another target, or a version; ``name`` is what it is called."""
+    """A second target or version, shown beside the first; ``name`` labels it."""
 
     name: str
     view: MonitorView
@@ -111,12 +112,12 @@ def drift_chart(view: MonitorView, feature: str, other: Other | None = None) -> 
 
     Older windows may have been judged by another, whose values are in other units.
     """
-    found = view.drift.get(feature, ())
+    windows = view.drift.get(feature, ())
     headline = Cell(ABSENT, "dim")
     levels: tuple[Level, ...] = ()
     statistic = ""
-    if found:
-        last = found[-1].finding
+    if windows:
+        last = windows[-1].finding
         statistic = last.statistic
         verdict = "▲ drifts" if last.significant else "● quiet"
         headline = Cell(
@@ -124,7 +125,7 @@ def drift_chart(view: MonitorView, feature: str, other: Other | None = None) -> 
             "warn" if last.significant else "good",
         )
         levels = (Level("threshold", last.threshold, "warn", "max"),)
-    series = [Series(feature, _drift_points(found, statistic), "info", "line", "now" if other else "")]
+    series = [Series(feature, _drift_points(windows, statistic), "info", "line", "now" if other else "")]
     if other is not None:
         theirs = _drift_points(other.view.drift.get(feature, ()), statistic)
         series.insert(0, Series(other.name, theirs, "warn", "dashed", other.tag))
@@ -140,19 +141,19 @@ def drift_chart(view: MonitorView, feature: str, other: Other | None = None) -> 
 
 
 def latency_chart(view: MonitorView, other: Other | None = None) -> Chart:
-    """p50, p95 and p99 in milliseconds, with the p95 measured on this machine as the base line."""
-    found = [t for t in view.traffic if t.finding.requests]
+    """p50, p95 and p99 in milliseconds, with the baseline of p95."""
+    windows = [t for t in view.traffic if t.finding.requests]
     headline = Cell(ABSENT, "dim")
-    if found:
-        last = found[-1].finding
+    if windows:
+        last = windows[-1].finding
         headline = Cell(
             f"p50 {figure(last.p50_ms, 1)} p95 {figure(last.p95_ms, 1)} p99 {figure(last.p99_ms, 1)}",
             "info",
         )
-    p95 = _points((t.window.end, t.finding.p95_ms) for t in found)
+    p95 = _points((t.window.end, t.finding.p95_ms) for t in windows)
     if other is None:
-        p99 = _points((t.window.end, t.finding.p99_ms) for t in found)
-        p50 = _points((t.window.end, t.finding.p50_ms) for t in found)
+        p99 = _points((t.window.end, t.finding.p99_ms) for t in windows)
+        p50 = _points((t.window.end, t.finding.p50_ms) for t in windows)
         series = [
             Series("p99", p99, "dim", "dotted", "p99"),
             Series("p50", p50, "info", "dashed", "p50"),
@@ -169,25 +170,24 @@ def latency_chart(view: MonitorView, other: Other | None = None) -> Chart:
         from_zero=True,
         empty="no latency yet: nothing has been asked of this target",
         **_axis(view),
-        digits=1,
+        decimals=1,
     )
 
 
 def volume_chart(view: MonitorView, other: Other | None = None) -> Chart:
     """Predictions a window as bars, and errors where there were any."""
-    found = view.traffic
     headline = Cell(ABSENT, "dim")
-    if found:
-        last = found[-1]
+    if view.traffic:
+        last = view.traffic[-1]
         text = f"{count_text(last.window.rows)} rows, {count_text(last.finding.errors)} errors"
         headline = Cell(text, "bad" if last.finding.errors else "info")
-    rows = _points((t.window.end, float(t.window.rows)) for t in found)
+    rows = _points((t.window.end, float(t.window.rows)) for t in view.traffic)
     series = [Series("rows", rows, "info", "bars", "rows")]
     if other is not None:
         theirs = _points((t.window.end, float(t.window.rows)) for t in other.view.traffic)
         series.append(Series(other.name, theirs, "warn", "dashed", other.tag))
-    if any(t.finding.errors for t in found):
-        errors = _points((t.window.end, float(t.finding.errors)) for t in found if t.finding.errors)
+    if any(t.finding.errors for t in view.traffic):
+        errors = _points((t.window.end, float(t.finding.errors)) for t in view.traffic if t.finding.errors)
         series.append(Series("errors", errors, "bad", "bars", "err"))
     return Chart(
         title="volume",
@@ -202,14 +202,14 @@ def volume_chart(view: MonitorView, other: Other | None = None) -> Chart:
 
 def quality_chart(view: MonitorView, feature: str) -> Chart:
     """The share of a feature's rows that are missing, or of a category that the reference does not hold, in percent."""
-    found = view.drift.get(feature, ())
+    windows = view.drift.get(feature, ())
     headline = Cell(ABSENT, "dim")
-    if found:
-        last = found[-1].finding
+    if windows:
+        last = windows[-1].finding
         bad = last.missing > 0 or last.unseen > 0
         headline = Cell(f"missing {last.missing:.1%} unseen {last.unseen:.1%}", "warn" if bad else "good")
-    unseen = _points((d.window.end, 100 * d.finding.unseen) for d in found)
-    missing = _points((d.window.end, 100 * d.finding.missing) for d in found)
+    unseen = _points((d.window.end, 100 * d.finding.unseen) for d in windows)
+    missing = _points((d.window.end, 100 * d.finding.missing) for d in windows)
     return Chart(
         title=f"{safe(feature, 24)} quality %",
         headline=headline,
@@ -220,7 +220,7 @@ def quality_chart(view: MonitorView, feature: str) -> Chart:
         from_zero=True,
         empty="no figures of data quality yet: they are made once a whole window has passed",
         **_axis(view),
-        digits=1,
+        decimals=1,
     )
 
 
@@ -236,13 +236,13 @@ def heat_map(view: MonitorView, selected: str | None, span: Point | None = None)
                     d.finding.times_threshold,
                     d.finding.significant,
                 )
-                for d in found
+                for d in windows
                 if d.finding.threshold
             ),
         )
-        for feature, found in view.drift.items()
+        for feature, windows in view.drift.items()
     )
-    drifting = sum(found[-1].finding.significant for found in view.drift.values() if found)
+    drifting = sum(windows[-1].finding.significant for windows in view.drift.values() if windows)
     start, end = span or whole_span(view)
     return HeatMap(
         title="drift, features × time",
@@ -258,11 +258,11 @@ def heat_map(view: MonitorView, selected: str | None, span: Point | None = None)
     )
 
 
-def distribution_picture(found: FeatureDistribution | None, feature: str) -> Distribution:
+def distribution_picture(shares: FeatureDistribution | None, feature: str) -> Distribution:
     """A feature in one window beside its reference, bin by bin."""
-    if found is None:
+    if shares is None:
         return Distribution(f"{safe(feature, 24)}", Cell(ABSENT, "dim"), ())
-    drift = found.finding
+    drift = shares.finding
     drifts = drift is not None and drift.significant
     statistic, value, threshold = (
         (drift.statistic, drift.value, drift.threshold) if drift else ("", None, None)
@@ -271,13 +271,13 @@ def distribution_picture(found: FeatureDistribution | None, feature: str) -> Dis
         f"{'▲ drifts' if drifts else '● quiet'} {safe(statistic)} {figure(value)} of {figure(threshold)}",
         "warn" if drifts else "good",
     )
-    bins = tuple(Bin(safe(b.label, 40), b.reference, b.window) for b in found.bins)
-    rows, missing = count_text(found.reference_rows), f"{found.reference_missing:.1%}"
-    window = window_text(found.window.start, found.window.end)
+    bins = tuple(Bin(safe(b.label, 40), b.reference, b.window) for b in shares.bins)
+    rows, missing = count_text(shares.reference_rows), f"{shares.reference_missing:.1%}"
+    window = window_text(shares.window.start, shares.window.end)
     notes = (
-        Cell(f"reference: version {found.version}, {rows} rows, {missing} missing", "dim"),
+        Cell(f"reference: version {shares.version}, {rows} rows, {missing} missing", "dim"),
         Cell(
-            f"this window: {window}, {count_text(found.window_rows)} rows, {found.window_missing:.1%} missing",
+            f"this window: {window}, {count_text(shares.window_rows)} rows, {shares.window_missing:.1%} missing",
             "dim",
         ),
     )
@@ -288,7 +288,7 @@ def whole_span(view: MonitorView) -> Point:
     """First and last time of any figure of a view; (0, 0) without one."""
     times = [p.window.end for p in view.performance] + [e.window.end for e in view.estimated]
     times += [t.window.end for t in view.traffic]
-    times += [d.window.end for found in view.drift.values() for d in found]
+    times += [d.window.end for windows in view.drift.values() for d in windows]
     return (min(times).timestamp(), max(times).timestamp()) if times else (0.0, 0.0)
 
 
@@ -305,14 +305,14 @@ def _axis(view: MonitorView) -> _Axis:
 
 
 def _points(pairs: Iterable[tuple[datetime, float | None]]) -> tuple[Point, ...]:
-    """Pairs of time and value as points, without those whose value is not known."""
+    """Pairs of time and value as points, without unknown values."""
     return tuple((at.timestamp(), value) for at, value in pairs if value is not None and math.isfinite(value))
 
 
 def _edges(
-    found: Iterable[WindowFinding[PerformanceFinding | EstimateFinding]],
+    windows: Iterable[WindowFinding[PerformanceFinding | EstimateFinding]],
 ) -> tuple[tuple[float, float, float], ...]:
-    bands = ((one.window.end.timestamp(), one.finding.measured) for one in found)
+    bands = ((w.window.end.timestamp(), w.finding.measured) for w in windows)
     return tuple(
         (at, band.low, band.high)
         for at, band in bands
@@ -320,20 +320,18 @@ def _edges(
     )
 
 
-def _drift_points(found: Iterable[WindowFinding[DriftFinding]], statistic: str) -> tuple[Point, ...]:
+def _drift_points(windows: Iterable[WindowFinding[DriftFinding]], statistic: str) -> tuple[Point, ...]:
     return _points(
         (
-            one.window.end,
-            one.finding.value
-            if one.finding.statistic == statistic
-            else one.finding.statistics.get(statistic),
+            w.window.end,
+            w.finding.value if w.finding.statistic == statistic else w.finding.statistics.get(statistic),
         )
-        for one in found
+        for w in windows
     )
 
 
 def _marks(view: MonitorView, start: float, end: float) -> tuple[Mark, ...]:
-    """Marks on the axis: the same for every chart of a view, so that they can be read across."""
+    """Marks within the axis, the same for every chart of a view."""
     return tuple(_mark(mark) for mark in view.marks if start <= mark.at.timestamp() <= end)
 
 
@@ -345,5 +343,5 @@ def _mark(mark: TimelineMark) -> Mark:
 LINE_LEGEND: tuple[tuple[str, Tone], ...] = (
     ("── measured ", "info"), ("╌╌ estimated ", "warn"), ("·· reference ", "good"), ("░ 95 % ", "dim"),
 )  # fmt: skip
-"""How the series of performance look, whatever the colours."""
+"""Legend of the chart of performance."""
 HEAT_LEGEND = "· calm  ░ ▒ nearing its threshold  ▓ beyond  █ drifts (beyond for certain)"

@@ -1,4 +1,4 @@
-"""The two lines of words around the monitor's pictures: what is watched, and what the lines mean."""
+"""The two lines of text around the monitor's pictures: facts and legend."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from pilothouse.presentation.charts.monitor_span import Axis
 from pilothouse.presentation.texts import count_text, time_text
 
 MARK_WORDS = {"D": "deployed ", "B": "back to ", "!": "alert of ", "R": "retraining, "}
-"""What stands before a mark's label in a sentence."""
+"""Text before a mark's label."""
 
 
 def facts_line(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
@@ -37,26 +37,26 @@ def facts_line(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
 def legend_line(
     layout: str, feature: str | None, target: str, other: str, *, single: bool, here: Sequence[Mark] = ()
 ) -> Sequence[Cell]:
-    """What the pictures of a layout mean, or what happened in the window at the cursor (``here``). ``other`` is what stands
-    beside ``target``, if anything does; ``single``: the chart of performance stands alone."""
+    """The legend of a layout, or the marks of the window at the cursor (``here``). ``other`` names the target or version beside
+    ``target``, if there is one; ``single``: the chart of performance stands alone."""
     if layout == "distribution":
-        named = Cell(f" {safe(feature, 24)}  ", "strong") if feature else Cell(" ")
-        return [named, Cell("█ shares on one scale  ▲ ▼ differ most  ← → window  ↑ ↓ feature", "dim")]
+        name = Cell(f" {safe(feature, 24)}  ", "strong") if feature else Cell(" ")
+        return [name, Cell("█ shares on one scale  ▲ ▼ differ most  ← → window  ↑ ↓ feature", "dim")]
     if here:
         first = datetime.fromtimestamp(here[0].at, UTC)
-        told = [
+        marks = [
             Cell(f"  {mark.glyph} {MARK_WORDS.get(mark.glyph, '')}{mark.label}", mark.tone) for mark in here
         ]
-        return [Cell(f" │ {first:%Y-%m-%d}", "strong"), *told]
+        return [Cell(f" │ {first:%Y-%m-%d}", "strong"), *marks]
     if layout == "heat":
         return [Cell(f" {HEAT_LEGEND}", "dim")]
-    marks = Cell(f" {MARK_LEGEND}", "dim")
+    mark_legend = Cell(f" {MARK_LEGEND}", "dim")
     if other:
         return [
             Cell(f" ── {safe(target, 32)} ", "info"),
             Cell(f"╌╌ {safe(other, 32)} ", "warn"),
-            marks,
+            mark_legend,
         ]
     if single:
-        return [Cell(" "), *(Cell(text, tone) for text, tone in LINE_LEGEND), marks]
-    return [marks]
+        return [Cell(" "), *(Cell(text, tone) for text, tone in LINE_LEGEND), mark_legend]
+    return [mark_legend]

@@ -1,4 +1,4 @@
-"""Which part of the time axis a reader looks at: zoomed, moved, following the newest. Seconds since 1970."""
+"""The part of the time axis that is shown: zoomed, moved, following the newest window. Seconds since 1970."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from pilothouse.presentation.charts.chart import Point
 
 _SMALLEST_SHARE = 1 / 64
 _STEPS = 32
-"""An axis that follows moves on by a thirty-second of its length at least."""
+"""An axis that follows the newest window moves by at least a thirty-second of its length."""
 
 
 def settled_span(span: Point) -> Point:
-    """A little more than ``span``, on edges that stay where they are while windows are added: an axis that moved on with
-    each of them would have every chart painted anew, and this one has a column painted at its end."""
+    """A little more than ``span``, with edges that stay in place while windows are added. An axis that moved with each window
+    would have every chart painted anew; with this one a column is painted at the end."""
     start, end = span
     if end <= start:
         return span
@@ -25,14 +25,14 @@ def settled_span(span: Point) -> Point:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """``shown`` is None for everything; ``following`` keeps its end at the newest window."""
+    """``shown`` is None for the whole axis; ``following`` keeps the end at the newest window."""
 
     shown: Point | None = None
     following: bool = True
     cursor: float | None = None
 
     def span(self, whole: Point) -> Point:
-        """What is to be seen of ``whole``."""
+        """The part of ``whole`` that is shown."""
         if self.shown is None:
             return whole
         start, end = self.shown
@@ -41,7 +41,7 @@ class Axis:
         return start, end
 
     def zoomed(self, whole: Point, factor: float) -> "Axis":
-        """The same about the cursor (the end without one) in ``factor`` of the time."""
+        """The axis with ``factor`` of its length, around the cursor (without one it keeps its end)."""
         start, end = self.span(whole)
         length = (end - start) * factor
         if length >= whole[1] - whole[0]:
@@ -52,21 +52,20 @@ class Axis:
         return self._at(whole, first, length)
 
     def moved(self, whole: Point, share: float) -> "Axis":
-        """Another part of the same length; ``share`` of it further on."""
+        """The axis of the same length, ``share`` of it later."""
         start, end = self.span(whole)
         return self._at(whole, start + share * (end - start), end - start)
 
     def stepped(self, times: Sequence[float], whole: Point, steps: int) -> "Axis":
-        """The cursor at another of ``times`` (all windows, in order); the axis goes with it."""
+        """The axis with the cursor ``steps`` further in ``times`` (all windows, in order), moved where the cursor leaves it."""
         if not times:
             return self
         if self.cursor is None:
-            place = len(times) - 1 if steps < 0 else 0
-            seen = [t for t in times if self.span(whole)[0] <= t <= self.span(whole)[1]]
-            at = (seen or [times[place]])[-1 if steps < 0 else 0]
+            start, end = self.span(whole)
+            at = ([t for t in times if start <= t <= end] or times)[-1 if steps < 0 else 0]
         else:
-            place = bisect_left(times, self.cursor) + steps
-            at = times[max(0, min(len(times) - 1, place))]
+            index = bisect_left(times, self.cursor) + steps
+            at = times[max(0, min(len(times) - 1, index))]
         axis = replace(self, cursor=at)
         start, end = axis.span(whole)
         if start <= at <= end:

@@ -1,7 +1,7 @@
-"""Draws a chart description as text with plotext.
+"""Charts as text, drawn by plotext.
 
-plotext keeps one figure for the whole process: call ``draw`` from one thread only. The answer holds letters, box and
-braille characters and (with ``colour``) SGR colours, and nothing else.
+plotext keeps one figure for the whole process: call ``draw`` from one thread only. The text holds letters, box and braille
+characters and (with ``colour``) SGR colours, and nothing else.
 """
 
 import re
@@ -11,7 +11,7 @@ from pilothouse.presentation.cells import Tone
 from pilothouse.presentation.charts.chart import Chart, time_labels, value_bounds
 
 SMALLEST = (20, 5)
-"""Columns and rows below which a chart says nothing; the headline stands alone there."""
+"""Columns and rows below which no chart is drawn; its headline stands alone there."""
 
 _COLOURS: dict[Tone, str] = {
     "": "default", "good": "green", "warn": "yellow", "bad": "red", "info": "cyan", "dim": "gray", "strong": "default",
@@ -22,8 +22,8 @@ _LABEL_WIDTH = 7
 
 
 def draw(chart: Chart, width: int, height: int, *, colour: bool = True) -> str:
-    """``height`` lines of ``width`` columns. Without points the words of ``empty``; with too little
-    room nothing, since the headline beside it says it already."""
+    """``height`` lines of ``width`` columns. Without points the text of ``empty``; with too little room an empty text, since
+    the caller prints the headline beside it."""
     if not chart.has_points:
         return chart.empty
     if width < SMALLEST[0] or height < SMALLEST[1]:

@@ -15,7 +15,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def series_csv(*views: MonitorView) -> str:
-    """Every finding of the views. Times are UTC (ISO 8601); a figure that is not there is empty.
+    """Every finding of the views. Times are UTC (ISO 8601); an absent figure is empty.
 
     A name that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, "CSV Injection").
     """
@@ -23,9 +23,8 @@ def series_csv(*views: MonitorView) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for view in views:
-        place = [_text(view.model), _text(view.target)]
-        for row in _rows(view):
-            writer.writerow([*place, *row])
+        deployment = (_text(view.model), _text(view.target))
+        writer.writerows((*deployment, *row) for row in _rows(view))
     return out.getvalue()
 
 
@@ -35,8 +34,8 @@ def _rows(view: MonitorView) -> Iterator[list[object]]:
         yield [_text(p.finding.metric), *_window(p.window), *figures, int(p.finding.significant)]
     for e in view.estimated:
         yield [f"{_text(e.finding.metric)} estimated", *_window(e.window), *_figures(e.finding), ""]
-    for feature, found in view.drift.items():
-        for d in found:
+    for feature, windows in view.drift.items():
+        for d in windows:
             window, drift = _window(d.window), d.finding
             name = f"drift {drift.statistic} of {feature}"
             verdict = int(drift.significant)

@@ -1,4 +1,4 @@
-"""Charts as one SVG picture: lines, bands, bars and marks in shapes that read without colour too."""
+"""Charts as one SVG picture: lines, bands, bars and marks in shapes that differ without colour too."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -15,7 +15,7 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 900, 240, 80, 70, 34, 30
 
 
 def svg(charts: Sequence[Chart], title: str) -> str:
-    """The charts below each other. Nothing in it is run or fetched: shapes and text alone."""
+    """The charts below each other. The picture holds shapes and text alone: nothing that a viewer would run or fetch."""
     height = _HEIGHT * len(charts) + 30
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}" '
@@ -49,8 +49,8 @@ def _chart(chart: Chart) -> Iterator[str]:
     yield f'<path d="M{_LEFT} {_TOP}V{bottom}H{right}" fill="none" stroke="{_INK["dim"]}"/>'
     for i in range(5):
         value = low + (high - low) * i / 4
-        words = escape(chart.value_text(value))
-        yield f'<text x="{_LEFT - 6}" y="{y(value) + 4}" text-anchor="end" fill="{_INK["dim"]}">{words}</text>'
+        label = escape(chart.value_text(value))
+        yield f'<text x="{_LEFT - 6}" y="{y(value) + 4}" text-anchor="end" fill="{_INK["dim"]}">{label}</text>'
     for at, label in time_labels(start, end, 7):
         yield f'<text x="{x(at)}" y="{bottom + 16}" text-anchor="middle" fill="{_INK["dim"]}">{label}</text>'
     for band in chart.bands:
@@ -76,10 +76,10 @@ def _chart(chart: Chart) -> Iterator[str]:
     for mark in chart.marks:
         if mark.line:
             yield f'<path d="M{x(mark.at)} {_TOP}V{bottom}" stroke="{_INK["dim"]}" stroke-dasharray="2 3"/>'
-        what = f"{mark.glyph} {mark.label}"
+        title = f"{mark.glyph} {mark.label}"
         yield (
             f'<text x="{x(mark.at)}" y="{_TOP - 2}" text-anchor="middle" fill="{_INK[mark.tone]}">{escape(mark.glyph)}'
-            f"<title>{escape(what)}</title></text>"
+            f"<title>{escape(title)}</title></text>"
         )
 
 
@@ -90,7 +90,7 @@ def _series(series: Series, points: Sequence[tuple[float, float]], bottom: float
             yield f'<rect x="{left - 3}" y="{top}" width="6" height="{round(bottom - top, 1)}" fill="{ink}"/>'
     else:
         dashes = f' stroke-dasharray="{_DASHES[series.style]}"' if _DASHES[series.style] else ""
-        place = " ".join(f"{left},{top}" for left, top in points)
-        yield f'<polyline points="{place}" fill="none" stroke="{ink}" stroke-width="2"{dashes}/>'
+        line = " ".join(f"{left},{top}" for left, top in points)
+        yield f'<polyline points="{line}" fill="none" stroke="{ink}" stroke-width="2"{dashes}/>'
     left, top = points[-1]
     yield f'<text x="{left + 4}" y="{top + 4}" fill="{ink}">{escape(series.tag or series.name)}</text>'

@@ -1,4 +1,4 @@
-"""*Why did this fire?* as a text of 80 columns: windows as bars against their bound, what moved, what is near."""
+"""The explanation of an alert as a page of 80 columns: windows as bars against their bound, features, surroundings."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,53 +13,40 @@ from pilothouse.presentation.documents import BLANK, Line, aligned, pairs, secti
 from pilothouse.presentation.texts import figure, time_text, window_text
 
 _BAR = 18
-"""Columns of a bar, its bound's mark included."""
+"""Columns of a bar with the mark of its bound."""
 _SHARE_BAR = 12
 _FEATURES = 12
 
 
-def why_page(why: AlertExplanation) -> list[Line]:
-    """The page, what is read first at its top."""
-    alert = why.alert
-    incident = [("incident", f"{alert.incident}{_because(alert)}")] if alert.incident is not None else []
+def explanation_page(explanation: AlertExplanation) -> list[Line]:
+    """The page, the most important first."""
+    alert = explanation.alert
     kind = alert.kind.replace("_", " ")
+    head = (
+        alert_cell(alert.status, alert.severity),
+        Cell("  "),
+        Cell(safe(alert.summary, LINE_LIMIT), "strong"),
+    )
+    facts = [
+        ("about", f"{kind}, {alert.severity}: {alert.model} version {alert.version} on {alert.target}"),
+        ("since", f"{time_text(alert.effective_at)} in the data, found {time_text(alert.recorded_at)}"),
+    ]
+    if alert.incident is not None:
+        facts.append(("incident", f"{alert.incident}{_because(alert)}"))
+    changed = [text_line(explanation.changed, hang=2)] if explanation.changed else []
+    figures = pairs((name.replace("_", " "), f"{value:.6g}") for name, value in alert.figures.items())
     return [
-        Line(
-            (
-                alert_cell(alert.status, alert.severity),
-                Cell("  "),
-                Cell(safe(alert.summary, LINE_LIMIT), "strong"),
-            ),
-            2,
-        ),
-        *pairs(
-            [
-                (
-                    "about",
-                    f"{kind}, {alert.severity}: {alert.model} version {alert.version} on {alert.target}",
-                ),
-                (
-                    "since",
-                    f"{time_text(alert.effective_at)} in the data, found {time_text(alert.recorded_at)}",
-                ),
-                *incident,
-            ]
-        ),
+        Line(head, 2),
+        *pairs(facts),
         BLANK,
-        *_windows(why),
-        *section(
-            "Why it fired",
-            (text_line(words, hang=2) for words in alert.explanation.splitlines()),
-        ),
-        *section("What changed, as known now", [text_line(why.changed, hang=2)] if why.changed else ()),
-        *_features(why.features, why.looked_at),
-        *_telling(why.telling),
-        *_shares(why),
-        *_surroundings(why),
-        *section(
-            "Figures when it fired",
-            pairs((name.replace("_", " "), f"{value:.6g}") for name, value in alert.figures.items()),
-        ),
+        *_windows(explanation),
+        *section("Why it fired", (text_line(text, hang=2) for text in alert.explanation.splitlines())),
+        *section("What changed, as known now", changed),
+        *_features(explanation.features, explanation.looked_at),
+        *_give_aways(explanation.telling),
+        *_shares(explanation),
+        *_surroundings(explanation),
+        *section("Figures when it fired", figures),
     ]
 
 
@@ -67,26 +54,28 @@ def _because(alert: Alert) -> str:
     return f": joined, for {alert.joined_because}" if alert.joined_because else ": this alert opened it"
 
 
-def _windows(why: AlertExplanation) -> list[Line]:
-    """Each window a line: its bar, a mark at the bound, the verdict in a word."""
-    if not why.windows:
+def _windows(explanation: AlertExplanation) -> list[Line]:
+    """Each window a line: its bar with a mark at the bound, and the verdict."""
+    if not explanation.windows:
         return []
-    known = [x for w in why.windows for x in (w.value, w.bound) if math.isfinite(x)]
+    known = [x for w in explanation.windows for x in (w.value, w.bound) if math.isfinite(x)]
     low, high = (min(0.0, *known), max(known)) if known else (0.0, 1.0)
-    if (
-        not why.higher_is_significant and low >= 0
-    ):  # a metric near its reference: bars from zero would all look alike
+    # a metric near its reference: bars from zero would all look alike
+    if not explanation.higher_is_significant and low >= 0:
         low = max(0.0, min(known) - (high - min(known)))
-    lines = [_window(w, low, high, why.fire) for w in why.windows]
+    lines = [_window(w, low, high) for w in explanation.windows]
+    against = f" Compared with {explanation.compared_with}." if explanation.compared_with else ""
     rule = (
-        f" An alert takes {why.fire} of the last {why.of} windows, the newest among them." if why.fire else ""
+        f" An alert takes {explanation.fire} of the last {explanation.of} windows, the newest among them."
+        if explanation.fire
+        else ""
     )
-    against = f" Compared with {why.compared_with}." if why.compared_with else ""
-    lines.append(text_line(f"┃ {why.bound}.{against}{rule}", "dim", hang=2))
-    return section(why.figure, lines)
+    lines.append(text_line(f"┃ {explanation.bound}.{against}{rule}", "dim", hang=2))
+    return section(explanation.figure, lines)
 
 
-def _window(window: WindowVerdict, low: float, high: float, fire: int) -> Line:
+def _window(window: WindowVerdict, low: float, high: float) -> Line:
+    tone: Tone
     if window.significant:
         verdict, tone = "▲ significant", "warn"
     elif not window.window.judged:
@@ -96,113 +85,93 @@ def _window(window: WindowVerdict, low: float, high: float, fire: int) -> Line:
     mark = " ◀ fired" if window.fired else ""
     cells = (
         Cell(f"{window_text(window.window.start, window.window.end):<20} ", "dim"),
-        Cell(bar(window.value, window.bound, low, high, _BAR), _tone(tone)),
+        Cell(bar(window.value, window.bound, low, high, _BAR), tone),
         Cell(f" {figure(window.value):>7}"),
         Cell(f" / {figure(window.bound):<6} ", "dim"),
-        Cell(verdict + mark, _tone(tone)),
+        Cell(verdict + mark, tone),
     )
     return Line(cells, 21)
-
-
-def _tone(name: str) -> Tone:
-    tones: dict[str, Tone] = {"warn": "warn", "good": "good", "dim": "dim"}
-    return tones[name]
 
 
 def bar(value: float, bound: float, low: float, high: float, width: int) -> str:
     """``━━━━━━━┃━━━   ``: the value from ``low`` on, with ``┃`` where the bound lies."""
     span = high - low or 1.0
 
-    def place(x: float) -> int:
+    def column(x: float) -> int:
         return max(0, min(width - 1, round((x - low) / span * (width - 1))))
 
-    length = place(value) + 1 if math.isfinite(value) else 0
+    length = column(value) + 1 if math.isfinite(value) else 0
     drawn = ["━" if i < length else " " for i in range(width)]
     if math.isfinite(bound):
-        drawn[place(bound)] = "┃"
+        drawn[column(bound)] = "┃"
     return "".join(drawn)
 
 
-def _features(features: Sequence[ExplainedFeature], looked_at: int) -> list[Line]:
-    """The features that are significant, with what each carries."""
+def _header(*titles: str) -> list[Cell]:
+    return [Cell(title, "dim") for title in titles]
+
+
+def _features(features: Sequence[ExplainedFeature], tested: int) -> list[Line]:
+    """The significant features, with the importance of each."""
     if not features:
         return []
-    rows = [
-        [
-            Cell(t, "dim")
-            for t in ("feature", "statistic", "value", "threshold", "times", "p", "importance", "")
-        ]
-    ]
+    rows = [_header("feature", "statistic", "value", "threshold", "times", "p", "importance", "")]
     for feature in features[:_FEATURES]:
         f = feature.finding
         times = f"{f.value / f.threshold:.1f}×" if f.threshold else "–"
-        carried = f"{feature.importance:.0%}" if feature.importance is not None else "–"
+        importance = f"{feature.importance:.0%}" if feature.importance is not None else "–"
+        figures = (f.statistic, figure(f.value), figure(f.threshold), times, f"{f.p_value:.1g}", importance)
         rows.append(
-            [
-                Cell(safe(f.feature), "strong"),
-                *(
-                    Cell(t)
-                    for t in (
-                        f.statistic,
-                        figure(f.value),
-                        figure(f.threshold),
-                        times,
-                        f"{f.p_value:.1g}",
-                        carried,
-                    )
-                ),
-                Cell(safe(feature.threshold_from), "dim"),
-            ]
+            [Cell(safe(f.feature), "strong"), *map(Cell, figures), Cell(safe(feature.threshold_from), "dim")]
         )
     lines = aligned(rows, widest=18)
     if len(features) > _FEATURES:
         lines.append(text_line(f"… and {len(features) - _FEATURES} more", "dim"))
-    words = f"{len(features)} of {looked_at} looked at; Benjamini–Hochberg over all {looked_at} keeps the rate of false alarms."
-    return section("What moved", [*lines, text_line(words, "dim", hang=2)])
+    note = f"{len(features)} of {tested} looked at; Benjamini–Hochberg over all {tested} keeps the rate of false alarms."
+    return section("What moved", [*lines, text_line(note, "dim", hang=2)])
 
 
-def _telling(telling: Sequence[GiveAway]) -> list[Line]:
-    """What gives a drift of all features together away."""
-    if not telling:
+def _give_aways(features: Sequence[GiveAway]) -> list[Line]:
+    """The features by which a drift of all features together shows."""
+    if not features:
         return []
-    rows = [[Cell(t, "dim") for t in ("feature", "shuffled costs", "alone", "")]]
-    most = max(max(one.drop for one in telling), 1e-9)
-    for one in telling[:_FEATURES]:
-        filled = round(max(one.drop, 0.0) / most * _SHARE_BAR)
-        figures = Cell(figure(one.drop)), Cell(figure(one.alone))
-        rows.append([Cell(safe(one.feature), "strong"), *figures, Cell("█" * filled, "info")])
+    rows = [_header("feature", "shuffled costs", "alone", "")]
+    most = max(max(feature.drop for feature in features), 1e-9)
+    for feature in features[:_FEATURES]:
+        filled = round(max(feature.drop, 0.0) / most * _SHARE_BAR)
+        figures = Cell(figure(feature.drop)), Cell(figure(feature.alone))
+        rows.append([Cell(safe(feature.feature), "strong"), *figures, Cell("█" * filled, "info")])
     return section("What gives it away", aligned(rows, widest=22))
 
 
-def _shares(why: AlertExplanation) -> list[Line]:
+def _shares(explanation: AlertExplanation) -> list[Line]:
     """Reference and window side by side, where they differ most."""
-    if not why.shares:
+    if not explanation.shares:
         return []
-    most = max(max(s.reference, s.window) for s in why.shares) or 1.0
-    rows = [[Cell(t, "dim") for t in (safe(why.shares_of), "reference", "", "window", "")]]
-    rows += [list(_share_cells(share, most)) for share in why.shares]
+    most = max(max(s.reference, s.window) for s in explanation.shares) or 1.0
+    rows = [_header(safe(explanation.shares_of), "reference", "", "window", "")]
+    rows += [list(_share_cells(share, most)) for share in explanation.shares]
     return section("Where the rows went", aligned(rows, widest=22))
 
 
 def _share_cells(share: DistributionBin, most: float) -> Iterator[Cell]:
     yield Cell(safe(share.label))
-    for part, tone in ((share.reference, "dim"), (share.window, "info")):
+    tones: tuple[Tone, ...] = ("dim", "info")
+    for part, tone in zip((share.reference, share.window), tones, strict=True):
         yield Cell(f"{part:6.1%}")
         filled = round(part / most * _SHARE_BAR)
-        yield Cell("█" * filled + "·" * (_SHARE_BAR - filled), "info" if tone == "info" else "dim")
+        yield Cell("█" * filled + "·" * (_SHARE_BAR - filled), tone)
 
 
-def _surroundings(why: AlertExplanation) -> list[Line]:
-    """What it led to, and what was deployed around then."""
-    rows = [("retraining", why.retraining)] if why.retraining else []
-    rows += [
-        ("handled by", f"{why.alert.handled_by} {time_text(why.alert.handled_at)} {why.alert.note}".strip())
-        if why.alert.handled_by
-        else ("handled by", "nobody yet")
-    ]
-    if why.alert.resolved_at:
-        rows.append(("resolved", time_text(why.alert.resolved_at)))
-    rows += [("deployed", _deployment(d)) for d in why.deployments]
+def _surroundings(explanation: AlertExplanation) -> list[Line]:
+    """Retraining, handling, and the deployments around the alert."""
+    alert = explanation.alert
+    rows = [("retraining", explanation.retraining)] if explanation.retraining else []
+    handled = f"{alert.handled_by} {time_text(alert.handled_at)} {alert.note}".strip()
+    rows.append(("handled by", handled if alert.handled_by else "nobody yet"))
+    if alert.resolved_at:
+        rows.append(("resolved", time_text(alert.resolved_at)))
+    rows += [("deployed", _deployment(d)) for d in explanation.deployments]
     return section("Around it", pairs(rows))
 
 

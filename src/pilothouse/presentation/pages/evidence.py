@@ -13,36 +13,36 @@ Section = tuple[str, list[list[str]]]
 def evidence_sections(evidence: Mapping[str, Any], *, shown: Sequence[str] = ()) -> list[Section]:
     """Gates and metrics first, since a decision rests on them; everything else after, so that nothing is hidden.
 
-    ``shown`` names the facts that the reader has before their eyes already.
+    ``shown`` names the facts that the page shows elsewhere.
     """
-    rest = {key: value for key, value in evidence.items() if key not in shown}
+    facts = {key: value for key, value in evidence.items() if key not in shown}
     sections: list[Section] = []
-    gates = _take_tables(rest, "gates")
+    gates = _take_tables(facts, "gates")
     if gates:
         sections.append(("Gates", [_gate_row(gate) for gate in gates]))
-    metrics = _take_tables(rest, "metrics")
+    metrics = _take_tables(facts, "metrics")
     if metrics:
         whole = [m for m in metrics if not m.get("slice")]
         sliced = [m for m in metrics if m.get("slice")]
         sections.append(("Metrics on the hold-out (95 % interval)", [_metric_row(m) for m in whole]))
         if sliced:
             sections.append(("Slices", [_metric_row(m) for m in sliced]))
-    for key in [key for key, value in rest.items() if isinstance(value, Mapping) and value]:
-        table = rest.pop(key)
+    for key in [key for key, value in facts.items() if isinstance(value, Mapping) and value]:
+        table = facts.pop(key)
         rows = [[safe(name), safe(value_text(value), LINE_LIMIT)] for name, value in flatten(table)]
         sections.append((_title(key), rows))
-    if rest:
-        rows = [[safe(_title(key)), safe(value_text(value), LINE_LIMIT)] for key, value in rest.items()]
+    if facts:
+        rows = [[safe(_title(key)), safe(value_text(value), LINE_LIMIT)] for key, value in facts.items()]
         sections.append(("Facts", rows))
     return sections
 
 
 def _take_tables(evidence: dict[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
-    """Remove and return a list of tables; anything of another shape stays among the facts."""
-    found = evidence.get(key)
-    if isinstance(found, list | tuple) and all(isinstance(item, Mapping) for item in found):
+    """Remove and return a list of tables; a value of another type stays among the facts."""
+    tables = evidence.get(key)
+    if isinstance(tables, list | tuple) and all(isinstance(item, Mapping) for item in tables):
         del evidence[key]
-        return found
+        return tables
     return ()
 
 
@@ -76,5 +76,5 @@ def _number(value: object) -> float | None:
 
 
 def _title(key: str) -> str:
-    words = safe(key).replace("_", " ")
-    return words[:1].upper() + words[1:]
+    title = safe(key).replace("_", " ")
+    return title[:1].upper() + title[1:]

@@ -1,4 +1,4 @@
-"""What happened lately, in words: the entries of the audit log that somebody who comes on watch wants to know of."""
+"""The feed of recent events: those entries of the audit log that matter to an operator, as sentences."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -7,85 +7,86 @@ from typing import Any
 from pilothouse.domain.records import AuditEntry, PromotionRequest
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone, cell
-from pilothouse.presentation.tables.table import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import age_text
 
-Words = tuple[str, Tone]
+Sentence = tuple[str, Tone]
 
 
 def feed_table(entries: Sequence[AuditEntry], now: datetime) -> Table:
-    """``2m ago  petra  approved request 8``: newest first, without what only an auditor looks for."""
-    rows = []
-    for entry in entries:
-        told = _told(entry)
-        if told is not None:
-            words, tone = told
-            who = Cell(safe(entry.actor), "dim")
-            rows.append(
-                Row(str(entry.seq), (cell(age_text(entry.recorded_at, now), "dim"), who, cell(words, tone)))
-            )
-    return Table(read_columns(">LATELY", "WHO ~6", "WHAT ~20"), tuple(rows), "nothing has happened yet")
+    """``2m ago  petra  approved request 8``: in the order given, without entries that only an auditor needs."""
+    described = [(entry, sentence) for entry in entries if (sentence := _describe(entry)) is not None]
+    return table_of(
+        described,
+        {
+            ">LATELY": lambda item: cell(age_text(item[0].recorded_at, now), "dim"),
+            "WHO ~6": lambda item: Cell(safe(item[0].actor), "dim"),
+            "WHAT ~20": lambda item: cell(*item[1]),
+        },
+        key=lambda item: item[0].seq,
+        empty="nothing has happened yet",
+    )
 
 
 def waiting_text(request: PromotionRequest, now: datetime) -> str:
     """``flight-delay v3, asked by sam 2d ago``."""
-    asked = f"asked by {safe(request.requested_by)} {age_text(request.recorded_at, now)}"
-    return f"{safe(request.model)} v{request.version}, {asked}"
+    origin = f"asked by {safe(request.requested_by)} {age_text(request.recorded_at, now)}"
+    return f"{safe(request.model)} v{request.version}, {origin}"
 
 
-def _told(entry: AuditEntry) -> Words | None:
-    teller = _TELLERS.get(entry.action)
-    return teller(entry.subject, entry.detail) if teller else None
+def _describe(entry: AuditEntry) -> Sentence | None:
+    sentence_of = _SENTENCES.get(entry.action)
+    return sentence_of(entry.subject, entry.detail) if sentence_of else None
 
 
-def _plain(words: str, tone: Tone = "") -> Callable[[str, Mapping[str, Any]], Words]:
-    """``words`` with the subject in it, and the reason behind where there is one."""
+def _plain(template: str, tone: Tone = "") -> Callable[[str, Mapping[str, Any]], Sentence]:
+    """``template`` with the subject in it, followed by the reason where there is one."""
 
-    def tell(subject: str, detail: Mapping[str, Any]) -> Words:
+    def sentence(subject: str, detail: Mapping[str, Any]) -> Sentence:
         reason = detail.get("reason") or detail.get("note") or ""
-        return words.format(subject) + (f": {reason}" if reason else ""), tone
+        return template.format(subject) + (f": {reason}" if reason else ""), tone
 
-    return tell
+    return sentence
 
 
-def _alert_opened(subject: str, detail: Mapping[str, Any]) -> Words:
+def _alert_opened(subject: str, detail: Mapping[str, Any]) -> Sentence:
     tone: Tone = "bad" if detail.get("severity") == "critical" else "warn"
     return f"{subject} on {detail.get('model')}: {detail.get('summary')}", tone
 
 
-def _job_ended(subject: str, detail: Mapping[str, Any]) -> Words | None:
+def _job_ended(subject: str, detail: Mapping[str, Any]) -> Sentence | None:
     status = detail.get("status")
     if status in ("succeeded", "cancelled"):
         return None
     return f"{subject} {status}: {detail.get('error')}", "bad"
 
 
-def _registered(subject: str, detail: Mapping[str, Any]) -> Words:
+def _registered(subject: str, detail: Mapping[str, Any]) -> Sentence:
     failed = detail.get("failed_gates") or ()
     if failed:
         return f"{subject} refused by {', '.join(map(str, failed))}", "warn"
     return f"{subject} trained, passed every gate", "good"
 
 
-def _asked(subject: str, detail: Mapping[str, Any]) -> Words:
+def _requested(subject: str, detail: Mapping[str, Any]) -> Sentence:
     return f"asks for {detail.get('version')} on {' '.join(detail.get('targets') or ())} ({subject})", "info"
 
 
-def _deployed(subject: str, detail: Mapping[str, Any]) -> Words:
+def _deployed(subject: str, detail: Mapping[str, Any]) -> Sentence:
     before = detail.get("before")
     return f"{subject} is live" + (f", in place of v{before}" if before else ""), "good"
 
 
-def _rolled_back(subject: str, detail: Mapping[str, Any]) -> Words:
+def _rolled_back(subject: str, detail: Mapping[str, Any]) -> Sentence:
     return f"rolled back to {subject}, from v{detail.get('before')}: {detail.get('reason')}", "warn"
 
 
-def _reproduced(subject: str, detail: Mapping[str, Any]) -> Words:
+def _reproduced(subject: str, detail: Mapping[str, Any]) -> Sentence:
     same = bool(detail.get("identical"))
     return f"{subject} trained again: {'identical' if same else 'NOT identical'}", "good" if same else "bad"
 
 
-_TELLERS: dict[str, Callable[[str, Mapping[str, Any]], Words | None]] = {
+_SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "alert.opened": _alert_opened,
     "alert.acknowledged": _plain("looks after {}", "info"),
     "alert.resolved": _plain("{} resolved"),
@@ -111,7 +112,7 @@ _TELLERS: dict[str, Callable[[str, Mapping[str, Any]], Words | None]] = {
     "request.approved": _plain("approved {}", "good"),
     "request.commented": lambda subject, detail: (f"on {subject}: {detail.get('text')}", ""),
     "request.expired": _plain("{} expired", "warn"),
-    "request.made": _asked,
+    "request.made": _requested,
     "request.rejected": _plain("rejected {}", "warn"),
     "request.withdrawn": _plain("withdrew {}"),
     "role.granted": lambda subject, detail: (f"made {subject} {detail.get('role')}", ""),

@@ -1,4 +1,4 @@
-"""A record as it is stored, for people who want every field: as TOML, as JSON, or described line by line."""
+"""Every field of a stored record: as TOML, as JSON, or line by line."""
 
 import dataclasses
 import json
@@ -16,15 +16,15 @@ from pilothouse.presentation.width import clip
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 LONGEST = 400_000
-"""Characters of a record that are shown; it is cut after that, and says so."""
+"""Characters of a record that are shown; the cut is marked."""
 LONGEST_FIELD = 50_000
-"""Characters of one text in it, and of one of its names; cut before anything else is made of them."""
+"""Characters of one text in a record, and of one of its names; cut first of all."""
 MOST_LINES = 5_000
-"""Lines of a description."""
+"""Lines that ``describe`` returns at most, but for the mark of the cut."""
 
 
 def plain(value: Any) -> Any:
-    """A record as JSON data: times as ISO 8601, states as words; a very long text is cut, and says so."""
+    """A record as JSON data: times as ISO 8601, states as text; the cut of a very long text is marked."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -45,18 +45,18 @@ def _bounded(text: str) -> str:
 
 
 def to_json(record: Any) -> str:
-    """JSON, indented. What JSON leaves raw and a terminal would obey is written as an escape."""
+    """JSON, indented. Characters that a terminal would interpret are written as escapes."""
     return json.dumps(plain(record), indent=2, ensure_ascii=True)
 
 
 def to_toml(record: Any) -> str:
-    """TOML; what is not there stands as a comment, since TOML has no null."""
+    """TOML; an absent value stands as a comment, since TOML has no null."""
     data = plain(record)
     return "\n".join(_table(data if isinstance(data, dict) else {"value": data}, ()))
 
 
 def describe(record: Any) -> list[Line]:
-    """Every field as ``name  value``, nested ones as sections below."""
+    """Every field as ``name  value``, nested ones in sections below."""
     data = plain(record)
     lines = list(islice(_sections(data if isinstance(data, dict) else {"value": data}, ""), MOST_LINES + 1))
     return lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], text_line("… cut: y shows more")]
@@ -76,7 +76,7 @@ def _sections(data: Mapping[str, Any], title: str) -> Iterator[Line]:
         yield heading(title)
     width = min(28, max((len(safe(k)) for k in flat), default=0))
     for name, value in flat.items():
-        text = ", ".join(map(_word, value)) if isinstance(value, list) else _word(value)
+        text = ", ".join(map(_scalar, value)) if isinstance(value, list) else _scalar(value)
         lines = safe_block(text, LINE_LIMIT).split("\n")
         yield Line((Cell(clip(safe(name), width) + "  ", "dim"), Cell(lines[0])), width + 2)
         for line in lines[1:]:
@@ -97,7 +97,7 @@ def _nested(value: Any) -> bool:
     )
 
 
-def _word(value: Any) -> str:
+def _scalar(value: Any) -> str:
     return "–" if value is None or value == "" or value == {} else str(value)
 
 
@@ -145,7 +145,7 @@ def _value(value: Any) -> str:
 
 
 def _string(text: str) -> str:
-    """A basic string: every control and non-ASCII control character as an escape. A lone surrogate, which TOML cannot say,
-    becomes the replacement character."""
+    """A basic string: every control character as an escape. A lone surrogate, which TOML cannot express, becomes the
+    replacement character."""
     clean = re.sub("[\ud800-\udfff]", "\ufffd", text)
     return json.dumps(clean, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""A promotion request as a text to read before signing: who asks for what, under which policy, on which evidence."""
+"""A promotion request as a page to read before signing: requester, version and targets, policy, evidence."""
 
 from pilothouse.domain.promotion import Obstacle
 from pilothouse.domain.records import PromotionRequest, RequestStatus
@@ -12,7 +12,7 @@ _OUTCOMES: dict[str, Tone] = {"●": "good", "✖": "bad", "◌": "dim"}
 
 
 def request_page(request: PromotionRequest, *, widest: int = 26) -> list[Line]:
-    """Everything about the request; gates and metrics stand high, digests low. ``widest``: a column of the evidence."""
+    """The request; gates and metrics come first, digests last. ``widest``: the width of a column of the evidence."""
     is_open = request.status is RequestStatus.OPEN
     until = (
         f"expires {time_text(request.expires_at)}" if is_open else f"closed {time_text(request.closed_at)}"
@@ -41,7 +41,7 @@ def request_page(request: PromotionRequest, *, widest: int = 26) -> list[Line]:
 
 
 def obstacle_text(obstacle: Obstacle, request: PromotionRequest) -> str:
-    """What stands against an act of the reader, in words for the reader."""
+    """Why the reader cannot act on the request."""
     match obstacle:
         case Obstacle.CLOSED:
             return f"the request is {request.status}"
@@ -69,8 +69,8 @@ def _decisions(request: PromotionRequest) -> list[Line]:
     for decision in request.decisions:
         signed = decision.verdict == "approve"
         verdict = Cell(f"{'●' if signed else '✖'} {safe(decision.verdict)}", "good" if signed else "bad")
-        words = f"{time_text(decision.recorded_at)}  on evidence {decision.evidence_digest[:12]}…  {decision.reason}"
-        rows.append((verdict, Cell(safe(decision.actor), "strong"), Cell(safe(words, 2_000))))
+        text = f"{time_text(decision.recorded_at)}  on evidence {decision.evidence_digest[:12]}…  {decision.reason}"
+        rows.append((verdict, Cell(safe(decision.actor), "strong"), Cell(safe(text, 2_000))))
     return aligned(rows)
 
 

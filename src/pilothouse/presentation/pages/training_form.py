@@ -1,4 +1,4 @@
-"""A model file as the fields of a form, and the form's text back as the values that were changed."""
+"""A model file as the fields of a form, and the changed values parsed from the texts of the fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ AS_OF, REASON = "as_of", "reason"
 
 
 class FieldKind(StrEnum):
-    """How the text of a field is read back; the values are the words of its hint."""
+    """The type as which the text of a field is parsed; the values stand in its hint."""
 
     TEXT = "text"
     DURATION = "duration"
@@ -23,7 +23,7 @@ class FieldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One line of the form. ``value`` is what the model file says; ``kind`` how text is read back."""
+    """One line of the form. ``value`` is that of the model file; ``kind`` is how its text is parsed."""
 
     key: str
     label: str
@@ -34,7 +34,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
-    """What the form asks for; ``overrides`` holds only what differs from the model file."""
+    """The values of the form; ``overrides`` holds only those that differ from the model file."""
 
     overrides: dict[str, Scalar]
     as_of: str
@@ -42,8 +42,8 @@ class TrainingRequest:
 
 
 def fields_of(spec: ModelSpec) -> tuple[Field, ...]:
-    """Reason, as of and look-back first, then each parameter of the estimator, the seed, and how much is tried
-    where the file asks for a search."""
+    """Reason, as of and look-back first, then each parameter of the estimator, the seed, and the size of the search
+    where the file asks for one."""
     training = spec.training
     lookback = format_duration(spec.data.lookback) if spec.data.lookback else ""
     fields = [
@@ -80,16 +80,16 @@ def fields_of(spec: ModelSpec) -> tuple[Field, ...]:
 
 
 def read_fields(fields: tuple[Field, ...], typed: Mapping[str, str]) -> TrainingRequest:
-    """What was typed, as values. Raises InvalidInputError that names the field and what it expects."""
+    """The texts ``typed``, as values. Raises InvalidInputError, which names the field and what it expects."""
     overrides: dict[str, Scalar] = {}
     for field in fields:
         text = typed.get(field.key, field.value).strip()
         if field.key not in (AS_OF, REASON) and text != field.value:
-            overrides[field.key] = _read(field, text)
+            overrides[field.key] = _parse(field, text)
     return TrainingRequest(overrides, typed.get(AS_OF, "").strip(), typed.get(REASON, "").strip())
 
 
-def _read(field: Field, text: str) -> Scalar:
+def _parse(field: Field, text: str) -> Scalar:
     try:
         if field.kind is FieldKind.WHOLE_NUMBER:
             return int(text)

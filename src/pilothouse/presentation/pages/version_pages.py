@@ -1,4 +1,4 @@
-"""A version on record, page by page, and two of them side by side."""
+"""The pages of a version, and two versions side by side."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -21,11 +21,11 @@ from pilothouse.presentation.texts import (
 )
 
 PAGES = ("summary", "metrics", "gates", "parameters", "data", "code")
-"""The pages of a version; its lineage is drawn from elsewhere."""
+"""The pages of a version but for its lineage."""
 
 
 class ComparedRow(Protocol):
-    """One fact of two versions."""
+    """A fact of two versions."""
 
     @property
     def group(self) -> str: ...
@@ -40,7 +40,6 @@ class ComparedRow(Protocol):
 
 
 def version_page(page: str, version: Version, run: Run) -> list[Line]:
-    """The lines of one page."""
     return {
         "summary": _summary,
         "metrics": _metrics,
@@ -60,7 +59,7 @@ def gate_lines(version: Version) -> list[Line]:
 
 
 def metric_lines(metrics: Iterable[MetricValue]) -> list[Line]:
-    """Metric, value, interval, rows; the slice first where there is one."""
+    """Metric, value, interval and rows of each metric; the slice first where there is one."""
     rows = []
     for metric in metrics:
         value, interval = metric_cells(metric)
@@ -153,9 +152,9 @@ def _data(version: Version, run: Run) -> list[Line]:
 
 def _column(column: ColumnSummary) -> Sequence[Cell]:
     if column.mean is not None:
-        words = f"{figure(column.minimum)} … {figure(column.maximum)}  mean {figure(column.mean)} ± {figure(column.deviation)}"
+        values = f"{figure(column.minimum)} … {figure(column.maximum)}  mean {figure(column.mean)} ± {figure(column.deviation)}"
     else:
-        words = ", ".join(
+        values = ", ".join(
             f"{safe(name)} {count_text(count)}" for name, count in list(column.frequent.items())[:5]
         )
     missing = Cell(f"{count_text(column.missing)} missing", "warn" if column.missing else "dim")
@@ -164,14 +163,14 @@ def _column(column: ColumnSummary) -> Sequence[Cell]:
         Cell(safe(column.kind), "dim"),
         missing,
         Cell(f"{count_text(column.distinct)} distinct", "dim"),
-        Cell(words),
+        Cell(values),
     )
 
 
 def _code(version: Version, run: Run) -> list[Line]:
     packages = run.environment.get("packages")
-    rest = {key: value for key, value in run.environment.items() if key != "packages"}
-    listed = packages.items() if isinstance(packages, dict) else ()
+    settings = {key: value for key, value in run.environment.items() if key != "packages"}
+    versions = packages.items() if isinstance(packages, dict) else ()
     return [
         *section(
             "Code",
@@ -184,8 +183,8 @@ def _code(version: Version, run: Run) -> list[Line]:
             ),
         ),
         *section("Artifacts (sha256)", pairs(_artifacts(version))),
-        *section("Environment", pairs((key, value_text(value)) for key, value in flatten(rest))),
-        *section("Packages", pairs((str(name), str(number)) for name, number in listed)),
+        *section("Environment", pairs((key, value_text(value)) for key, value in flatten(settings))),
+        *section("Packages", pairs((str(name), str(number)) for name, number in versions)),
     ]
 
 
@@ -205,12 +204,7 @@ def _indented(lines: Iterable[Line]) -> list[Line]:
 
 def comparison_table(rows: Iterable[ComparedRow], first: str, second: str) -> Table:
     """Facts of two versions beside each other; what differs is strong."""
-    columns = read_columns(
-        "OF",
-        "WHAT ~12",
-        f"{safe(first).removeprefix('models:/')} ~16",
-        f"{safe(second).removeprefix('models:/')} ~16",
-    )
+    titles = [f"{safe(reference).removeprefix('models:/')} ~16" for reference in (first, second)]
     shown = tuple(
         Row(
             f"{row.group}/{row.name}",
@@ -223,22 +217,19 @@ def comparison_table(rows: Iterable[ComparedRow], first: str, second: str) -> Ta
         )
         for row in rows
     )
-    return Table(columns, shown, "nothing differs")
+    return Table(read_columns("OF", "WHAT ~12", *titles), shown, "nothing differs")
 
 
-def compared_words(row: ComparedRow) -> list[Cell]:
-    """Both sides of a fact in full, for what a cell has no room for; one side where the other says nothing."""
-    sides = [Cell(safe(text, LINE_LIMIT), tone) for text, tone in _sides(row) if text]
-    parted = [cell for side in sides for cell in (Cell("  ↔  ", "dim"), side)][1:]
-    return [Cell(f"{safe(row.name)}: ", "strong"), *parted]
-
-
-def _sides(row: ComparedRow) -> tuple[tuple[str, Tone], tuple[str, Tone]]:
-    return (row.a, ""), (row.b, "info" if row.differs else "")
+def comparison_cells(row: ComparedRow) -> list[Cell]:
+    """Both sides of a fact in full; one side where the other is empty."""
+    sides: list[tuple[str, Tone]] = [(row.a, ""), (row.b, "info" if row.differs else "")]
+    cells = [Cell(safe(text, LINE_LIMIT), tone) for text, tone in sides if text]
+    separated = [part for side in cells for part in (Cell("  ↔  ", "dim"), side)][1:]
+    return [Cell(f"{safe(row.name)}: ", "strong"), *separated]
 
 
 def diff_lines(diff: Sequence[str], note: str) -> list[Line]:
-    """A unified diff to read: what was taken out and put in stands out by its sign, and by its tone."""
+    """A unified diff; removed and added lines stand out by their sign and by their tone."""
     if not diff:
         return [text_line(note or "the code is the same", "dim")]
     lines = []

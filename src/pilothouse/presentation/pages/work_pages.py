@@ -1,4 +1,4 @@
-"""One job, one audit entry, one feature list as texts to read."""
+"""Pages of a job and of an audit entry, and the table of a monitor's features."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from pilothouse.domain.records import AuditEntry, Job
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, pairs, section, text_line
-from pilothouse.presentation.tables.table import Row, Table, read_columns
+from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import (
     ABSENT,
     figure,
@@ -20,7 +20,7 @@ from pilothouse.presentation.texts import (
 
 
 def job_facts(job: Job, now: datetime) -> list[Line]:
-    """What a job is and how far: a few lines above its log."""
+    """Status, progress, inputs and result of a job: the lines above its log."""
     took = ((job.ended_at or now) - job.started_at).total_seconds() if job.started_at else None
     share = 1.0 if job.status.value == "succeeded" else job.progress
     head = Line(
@@ -53,7 +53,7 @@ def job_facts(job: Job, now: datetime) -> list[Line]:
 
 
 def _order(job: Job) -> list[tuple[str, str]]:
-    """What decides when it may run; nothing where nothing was asked for."""
+    """The conditions on when the job may run; empty without any."""
     facts = [
         f"priority {job.priority}" if job.priority else "",
         f"until {time_text(job.deadline)}" if job.deadline else "",
@@ -62,12 +62,12 @@ def _order(job: Job) -> list[tuple[str, str]]:
         f"{job.failures} of {job.max_attempts} attempts failed" if job.failures else "",
         f"a trial of job {job.parent}" if job.parent else "",
     ]
-    words = ", ".join(filter(None, facts))
-    return [("order", words)] if words else []
+    text = ", ".join(filter(None, facts))
+    return [("order", text)] if text else []
 
 
 def audit_page(entry: AuditEntry) -> list[Line]:
-    """One row of the log with everything that is hashed."""
+    """An entry of the audit log with everything that is hashed."""
     facts = [
         ("recorded", entry.recorded_at.isoformat()),
         ("who", entry.actor),
@@ -81,42 +81,35 @@ def audit_page(entry: AuditEntry) -> list[Line]:
 
 
 def feature_table(view: MonitorView) -> Table:
-    """Every feature with its newest drift, most drifted first."""
-    columns = read_columns(
-        "FEATURE ~10",
-        "VERDICT",
-        "STATISTIC",
-        ">VALUE",
-        ">THRESHOLD",
-        "TREND !1",
-        ">MISSING !2",
-        ">UNSEEN !3",
-        ">ROWS !4",
-        ">PSI !5",
-        ">JS !6",
-        ">KS !7",
+    """Every feature with its newest drift, in the order of the view: most drifted first."""
+    newest = {feature: windows[-1].finding for feature, windows in view.drift.items() if windows}
+
+    def verdict(feature: str) -> Cell:
+        return Cell("▲ drifts", "warn") if newest[feature].significant else Cell("● quiet", "good")
+
+    def trend(feature: str) -> Cell:
+        # multiples of the threshold: windows may be judged by statistics of different units
+        return Cell(sparkline([w.finding.times_threshold for w in view.drift[feature]], 12), "info")
+
+    def share(value: float) -> Cell:
+        return cell(f"{value:.1%}", "warn" if value else "dim")
+
+    return table_of(
+        newest,
+        {
+            "FEATURE ~10": lambda f: cell(f, "strong"),
+            "VERDICT": verdict,
+            "STATISTIC": lambda f: cell(newest[f].statistic),
+            ">VALUE": lambda f: cell(figure(newest[f].value)),
+            ">THRESHOLD": lambda f: cell(figure(newest[f].threshold), "dim"),
+            "TREND !1": trend,
+            ">MISSING !2": lambda f: share(newest[f].missing),
+            ">UNSEEN !3": lambda f: share(newest[f].unseen),
+            ">ROWS !4": lambda f: cell(f"{view.drift[f][-1].window.rows:,}"),
+            ">PSI !5": lambda f: cell(figure(newest[f].statistics.get("psi"))),
+            ">JS !6": lambda f: cell(figure(newest[f].statistics.get("js"))),
+            ">KS !7": lambda f: cell(figure(newest[f].statistics.get("ks"))),
+        },
+        key=lambda f: f,
+        empty="no drift figures yet: they are made once a whole window has passed",
     )
-    rows = []
-    for feature, found in view.drift.items():
-        if not found:
-            continue
-        last = found[-1].finding
-        rows.append(
-            Row(
-                feature,
-                (
-                    cell(feature, "strong"),
-                    Cell("▲ drifts", "warn") if last.significant else Cell("● quiet", "good"),
-                    cell(last.statistic),
-                    cell(figure(last.value)),
-                    cell(figure(last.threshold), "dim"),
-                    # windows may be judged by statistics of different units
-                    Cell(sparkline([one.finding.times_threshold for one in found], 12), "info"),
-                    cell(f"{last.missing:.1%}", "warn" if last.missing else "dim"),
-                    cell(f"{last.unseen:.1%}", "warn" if last.unseen else "dim"),
-                    cell(f"{found[-1].window.rows:,}"),
-                    *(cell(figure(last.statistics.get(name))) for name in ("psi", "js", "ks")),
-                ),
-            )
-        )
-    return Table(columns, tuple(rows), "no drift figures yet: they are made once a whole window has passed")

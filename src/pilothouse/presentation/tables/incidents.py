@@ -129,7 +129,7 @@ def incident_story(incident: Incident, jobs: Sequence[Job], *, keys: bool = True
 
 
 def next_steps(incident: Incident, jobs: Sequence[Job], *, keys: bool = True) -> Iterator[str]:
-    """What an operator does about it, the most useful first; with ``keys`` also the keys of the console for it."""
+    """The next steps of an operator, the most useful first; with ``keys`` also the keys of the console for them."""
     if incident.status is AlertStatus.RESOLVED:
         yield "Nothing: it is over. It opens anew if its monitors find something significant again."
         return

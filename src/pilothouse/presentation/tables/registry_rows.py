@@ -178,7 +178,7 @@ def serving_text(state: TargetState) -> str:
 
 
 def serving_cell(state: TargetState) -> Cell:
-    """What answers on the target; another version than the one deployed stands out."""
+    """State of the target's serving process; an answering version other than the deployed one stands out."""
     text = safe(serving_text(state))
     live = state.deployment
     if state.serving is ServingState.ANSWERING and live and state.serving_version != live.version:

@@ -39,7 +39,7 @@ def sort_key(text: str) -> tuple[int, float, str] | None:
 
 
 def column_name(title: str) -> str:
-    """What a filter calls a column: the first word of its title, in lower case."""
+    """The name of a column in filters: the first word of its title, in lower case."""
     return re.sub(r"[^a-z0-9_]", "", (title.split() or [""])[0].casefold())
 
 

@@ -11,7 +11,14 @@ from pilothouse.domain.search import TrialLine, TrialState
 from pilothouse.presentation.cells import Cell, Tone, cell, job_cell
 from pilothouse.presentation.documents import Line, aligned, section, text_line
 from pilothouse.presentation.tables.table import Table, table_of
-from pilothouse.presentation.texts import ABSENT, figure, parameters_text, span_text, value_text
+from pilothouse.presentation.texts import (
+    ABSENT,
+    figure,
+    parameters_text,
+    signed_figure,
+    span_text,
+    value_text,
+)
 
 _STATES: Mapping[TrialState | JobStatus, tuple[str, Tone]] = {
     TrialState.BEST: ("● best", "good"),
@@ -142,6 +149,5 @@ def _beside(name: str, a: str, b: str) -> tuple[Cell, ...]:
 
 
 def _scored(name: str, a: float | None, b: float | None) -> tuple[Cell, ...]:
-    difference = "" if a is None or b is None else figure(b - a, 4)
-    signed = difference if difference.startswith("−") or not difference else f"+{difference}"
-    return (Cell(name, "dim"), cell(figure(a)), cell(figure(b)), Cell(signed))
+    difference = "" if a is None or b is None else signed_figure(b - a, 4)
+    return (Cell(name, "dim"), cell(figure(a)), cell(figure(b)), Cell(difference))
