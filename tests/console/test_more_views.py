@@ -137,7 +137,7 @@ async def test_the_training_form_sets_the_size_of_a_search(make_console, workspa
 
         newest = jobs.list_jobs(opened, example.person(opened, "sam"), limit=1)[0]
         assert newest.options["overrides"] == {"training.search.candidates": 2}
-        asked = searches.search_of(opened, example.person(opened, "sam"), newest.id).asked
+        asked = searches.search_of(opened, example.person(opened, "sam"), newest.id).search
         assert asked is not None
         assert asked.candidates == 2
 

@@ -49,7 +49,7 @@ def test_a_clean_folder_is_named_by_its_commit(repository: Path) -> None:
     facts = code_facts(repository / "models" / "demo")
 
     assert facts.commit == git(repository, "rev-parse", "HEAD")
-    assert (facts.branch, facts.dirty, facts.diff, facts.why) == ("work", False, b"", "")
+    assert (facts.branch, facts.dirty, facts.diff, facts.note) == ("work", False, b"", "")
 
 
 def test_changed_and_new_files_of_the_folder_are_in_the_diff_and_others_are_not(repository: Path) -> None:
@@ -87,7 +87,7 @@ def test_without_a_repository_the_content_has_its_digest(tmp_path: Path) -> None
 
     assert (facts.commit, facts.dirty) == (None, None)
     assert len(facts.folder_digest) == 64
-    assert facts.why == "no git repository around it"
+    assert facts.note == "no git repository around it"
 
 
 def test_a_repository_without_a_commit_says_so(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_repository_without_a_commit_says_so(tmp_path: Path) -> None:
     facts = code_facts(tmp_path)
 
     assert (facts.commit, facts.branch, facts.dirty) == (None, "work", True)
-    assert "no commit" in facts.why
+    assert "no commit" in facts.note
 
 
 def test_a_detached_head_has_no_branch(repository: Path) -> None:

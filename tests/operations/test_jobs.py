@@ -22,6 +22,7 @@ from support.job_workspace import (
     applied,
     claim,
     failed,
+    finish,
     outcome_of,
     queue,
     trained,
@@ -97,7 +98,7 @@ def test_a_lost_attempt_is_queued_again_and_can_commit_nothing(services: Service
     for late in (
         lambda: jobs.heartbeat(services, old),
         lambda: jobs.report_progress(services, old, "fit", 0.9, ""),
-        lambda: jobs.finish_job(services, old, failed(outcome, JobStatus.FAILED, "no")),
+        lambda: finish(services, old, failed(outcome, JobStatus.FAILED, "no")),
         lambda: results.record_training(services, old, outcome),
     ):
         with pytest.raises(StaleAttemptError, match="attempt 1 of job 1 holds it no more"):
@@ -133,12 +134,12 @@ def test_each_way_to_end_is_told_by_name(services: Services) -> None:
         queue(services)
         held = claim(services)
         outcome = failed(outcome_of(services, held), status, f"it {status}\nbadly")
-        job = jobs.finish_job(services, held, outcome)
+        job = finish(services, held, outcome)
         assert (job.status, job.error) == (status, f"it {status} badly")
         assert job.result == {"seconds": 2.5, "peak_memory_mb": 120.0}
         assert job.ended_at is not None
         with pytest.raises(StaleAttemptError):
-            jobs.finish_job(services, held, outcome)
+            finish(services, held, outcome)
 
 
 def test_a_waiting_job_is_cancelled_at_once(services: Services) -> None:

@@ -14,9 +14,8 @@ from pilothouse.domain.time_units import to_us
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.alerts import alert_explanation, alerts
 from pilothouse.operations.automation import monitoring_round
-from pilothouse.operations.fleet import health
 from pilothouse.operations.jobs import exports, jobs
-from pilothouse.operations.monitoring import multivariate
+from pilothouse.operations.monitoring import monitor_views, multivariate
 from pilothouse.operations.services import Services
 from pilothouse.telemetry.streams import find_stream
 from support.monitored_flights import admin, calibrate_ahead, make_watched, on_day, send, traffic
@@ -72,7 +71,7 @@ def test_two_windows_of_three_open_an_alert_that_names_what_gives_it_away(servic
     told = alert_explanation.why(services, admin(services), alert.id)
     assert [w.value for w in told.windows] == [0.82, 0.85]
     assert told.telling[0] == GiveAway(feature="wind_speed", drop=0.21, alone=0.52)
-    view = health.monitor_view(services, admin(services), "flight-delay", "ewr")
+    view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")
     assert [(m.finding.auc, m.finding.significant) for m in view.multivariate] == [(0.82, True), (0.85, True)]
 
 

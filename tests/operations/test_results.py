@@ -27,6 +27,7 @@ from support.job_workspace import (
     applied,
     claim,
     digest,
+    finish,
     gate,
     make_workspace,
     outcome_for,
@@ -194,7 +195,7 @@ def test_what_is_gone_when_the_job_starts_is_told_in_words(services: Services) -
 
     with pytest.raises(NotFoundError, match=r"data\.source: .*rows\.parquet does not exist"):
         job_handlers.prepare(services, held)
-    job = jobs.finish_job(services, held, JobOutcome(JobStatus.FAILED, "data.source: gone"))
+    job = finish(services, held, JobOutcome(JobStatus.FAILED, "data.source: gone"))
     assert (job.status, job.error) == (JobStatus.FAILED, "data.source: gone")
 
 

@@ -26,6 +26,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import workspaces
 from pilothouse.store import audit
 from soak import cut
+from support.job_workspace import finish
 from support.soak_plan import seeded, size
 
 PEOPLE, WORKERS, READERS = 6, 6, 20
@@ -63,7 +64,7 @@ def worker(services: Services, name: str) -> Callable[[], object]:
                 yield
                 jobs.heartbeat(services, claim, 600.0)
                 yield
-            jobs.finish_job(services, claim, JobOutcome(JobStatus.SUCCEEDED, ""))
+            finish(services, claim, JobOutcome(JobStatus.SUCCEEDED, ""))
             yield
 
     acts = life()

@@ -24,6 +24,7 @@ from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.jobs import job_attempts, jobs, trainings
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.workspace import audits
+from support.job_workspace import finish
 from support.soak_plan import seeded, size
 
 LEASE = timedelta(seconds=30)
@@ -118,10 +119,10 @@ class JobRules(RuleBasedStateMachine):
         claim = data.draw(st.sampled_from(self.claims))
         outcome = JobOutcome(JobStatus.SUCCEEDED, "")
         if self._holds(claim):
-            jobs.finish_job(self.example.services, claim, outcome)
+            finish(self.example.services, claim, outcome)
             self._end(claim.job.id, JobStatus.SUCCEEDED)
         else:
-            self._refused(lambda: jobs.finish_job(self.example.services, claim, outcome))
+            self._refused(lambda: finish(self.example.services, claim, outcome))
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), passing=st.booleans())

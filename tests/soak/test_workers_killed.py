@@ -19,6 +19,7 @@ from pilothouse.operations.jobs import job_attempts, jobs, trainings
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits
 from soak import cut
+from support.job_workspace import finish
 from support.soak_plan import seeded, size
 
 LEASE_S = 0.4
@@ -39,7 +40,7 @@ def work(root: Path, name: str, seed: int, told: Connection) -> None:
                 jobs.heartbeat(services, claim, LEASE_S)
                 jobs.report_progress(services, claim, "fit", chance.random(), name)
             made = {"by": f"{name} attempt {claim.attempt}"}
-            jobs.finish_job(services, claim, JobOutcome(JobStatus.SUCCEEDED, ""), result=made)
+            finish(services, claim, JobOutcome(JobStatus.SUCCEEDED, ""), made)
         except StaleAttemptError:
             told.send("stale")
 

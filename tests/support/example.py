@@ -18,6 +18,7 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Snapshot, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Actor, Grant, Permission, Role
 from pilothouse.domain.wire import ServingReport
+from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.authorisation import OPEN_READING, changing
 from pilothouse.operations.jobs import jobs, trainings
@@ -327,22 +328,12 @@ def add_version(
             gates=tuple(gates),
         )  # fmt: skip
         version_id = versions.add(connection, new, at=now)
+        outcome = JobOutcome(JobStatus.SUCCEEDED, "", seconds=38.4, peak_memory_mb=412.0)
         change.record("version.registered", f"models:/{model}/{number}", {"job": job.id})
-        jobs.finish_in(change, claim, _Ended(), result={}, version_id=version_id)
+        jobs.finish_job(change, claim, outcome, version_id=version_id)
         version = versions.find(connection, VersionReference(model, number))
         assert version is not None
         return version
-
-
-class _Ended:
-    """How a job that went well ends."""
-
-    status = JobStatus.SUCCEEDED
-    error = ""
-    seconds = 38.4
-    peak_memory_mb = 412.0
-    steps: dict[str, object] = {}
-    exits: dict[str, object] = {}
 
 
 def _snapshot(seed: int) -> Snapshot:

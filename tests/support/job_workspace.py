@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from pilothouse.composition import open_workspace
 from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job, Version
-from pilothouse.domain.roles import Actor, Role
+from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
 from pilothouse.domain.time_units import DAY_US
 from pilothouse.execution.pipeline import JobOutcome
+from pilothouse.operations.authorisation import changing
 from pilothouse.operations.automation import job_handlers
 from pilothouse.operations.jobs import job_inputs, jobs, results, trainings
 from pilothouse.operations.jobs.jobs import ClaimedJob
@@ -163,8 +164,6 @@ def outcome_for(prepared: job_inputs.PreparedJob, **changes: Any) -> JobOutcome:
 
 def trained(services: Services, *, by_daemon: bool = False, **changes: Any) -> Version:
     """Queue, claim, run and record one training."""
-    from pilothouse.domain.roles import DAEMON
-
     if by_daemon:
         trainings.start_training(services, DAEMON, "demo", reason="drift")
     else:
@@ -176,6 +175,14 @@ def trained(services: Services, *, by_daemon: bool = False, **changes: Any) -> V
 def failed(outcome: JobOutcome, status: JobStatus, error: str) -> JobOutcome:
     """The same outcome, ended badly."""
     return replace(outcome, status=status, error=error)
+
+
+def finish(
+    services: Services, held: ClaimedJob, outcome: JobOutcome, result: dict[str, Any] | None = None
+) -> Job:
+    """End an attempt in a transaction of its own, whatever its status."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        return jobs.finish_job(change, held, outcome, result)
 
 
 def digest(text: str) -> str:

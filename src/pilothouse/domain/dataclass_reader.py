@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import enum
 import functools
 import math
 import re
@@ -119,10 +120,10 @@ def _value(hint: Any, value: object, path: str, problems: list[str]) -> object:
     if dataclasses.is_dataclass(hint):
         return _table(hint, value, path, problems)
     origin = get_origin(hint)
-    if origin is Literal:
-        if value not in get_args(hint):
+    if origin is Literal or isinstance(hint, enum.EnumType):
+        if value not in _choices(hint):
             raise _fault(problems, path, value, describe(hint))
-        return value
+        return value if origin is Literal else hint(value)
     if origin in (Union, types.UnionType):
         return _union(hint, value, path, problems)
     if origin is tuple:
@@ -195,6 +196,11 @@ def _scalar(hint: Any, value: object, path: str, problems: list[str]) -> object:
     return value
 
 
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """Values of a Literal or of an enumeration."""
+    return get_args(hint) or tuple(member.value for member in hint)
+
+
 def describe(hint: Any) -> str:
     """Name of a type for somebody who writes TOML."""
     if hint is Duration:
@@ -202,8 +208,8 @@ def describe(hint: Any) -> str:
     if dataclasses.is_dataclass(hint) or get_origin(hint) is dict:
         return "a table"
     origin = get_origin(hint)
-    if origin is Literal:
-        return "one of " + ", ".join(repr(choice) for choice in get_args(hint))
+    if origin is Literal or isinstance(hint, enum.EnumType):
+        return "one of " + ", ".join(repr(choice) for choice in _choices(hint))
     if origin in (Union, types.UnionType):
         members = [member for member in get_args(hint) if member is not type(None)]
         return " or ".join(dict.fromkeys(describe(member) for member in members))

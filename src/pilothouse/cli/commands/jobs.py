@@ -249,7 +249,7 @@ def backfill(
         session.actor,
         model,
         backfills.PastDates(first, last, timedelta(seconds=parse_duration(every))),
-        what="backtest" if what == "backtest" else "train",
+        kind="backtest" if what == "backtest" else "train",
         priority=priority,
         reason=reason,
     )

@@ -83,8 +83,8 @@ class TrialsView(TableView[TrialLine]):
             trial_table(found.trials, found.metric),
             found.job,
             found.metric,
-            tuple(search_line(found.job, found.asked, found.trials, found.metric)),
-            empty_text(found.job, found.asked),
+            tuple(search_line(found.job, found.search, found.trials, found.metric)),
+            empty_text(found.job, found.search),
         )
 
     def show(self, data: Listed[TrialLine]) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.jobs import job_inputs, results
 from pilothouse.operations.jobs.job_inputs import PreparedJob
-from pilothouse.operations.jobs.jobs import ClaimedJob, Outcome
+from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.monitoring import multivariate
 from pilothouse.operations.services import Services
 
@@ -16,7 +17,7 @@ class JobHandlers:
     """The two functions of a kind: ``prepare`` is given the new folder of the attempt, ``record`` the steps' outcome."""
 
     prepare: Callable[[Services, ClaimedJob, Path], PreparedJob]
-    record: Callable[[Services, ClaimedJob, Outcome], object]
+    record: Callable[[Services, ClaimedJob, JobOutcome], object]
 
 
 HANDLERS: dict[str, JobHandlers] = {
@@ -34,6 +35,6 @@ def prepare(services: Services, claim: ClaimedJob) -> PreparedJob:
     return HANDLERS[claim.job.kind].prepare(services, claim, job_inputs.make_attempt_folder(services, claim))
 
 
-def record(services: Services, claim: ClaimedJob, outcome: Outcome) -> None:
+def record(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> None:
     """Commit what a job made. Raises StaleAttemptError (nothing is recorded then), IntegrityError or NotFoundError."""
     HANDLERS[claim.job.kind].record(services, claim, outcome)

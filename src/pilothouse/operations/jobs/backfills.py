@@ -1,4 +1,4 @@
-"""Work for a range of past dates: one job a date, however often it is asked for."""
+"""Back-fills: one job for each of a range of past dates, however often a back-fill is repeated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from pilothouse.store import deployments, jobs
 
 MOST_DATES = 1_000
 _PRIORITY = -10
-"""Behind whatever else there is: it is about the past."""
+"""Below the default: present work comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastDates:
-    """The dates from ``since`` to ``until``, one ``every`` so often."""
+    """Dates from ``since`` to ``until`` at the interval ``every``."""
 
     since: datetime
     until: datetime
@@ -35,7 +35,7 @@ class PastDates:
 
 @dataclass(frozen=True, slots=True)
 class BackfilledDate:
-    """A date with its job; ``new`` where it was queued just now."""
+    """A date with its job; ``new`` where this call queued it."""
 
     at: datetime
     job: Job
@@ -48,13 +48,14 @@ def backfill(
     model: str,
     past: PastDates,
     *,
-    what: Literal["train", "backtest"] = "train",
+    kind: Literal["train", "backtest"] = "train",
     priority: int = _PRIORITY,
     reason: str = "",
 ) -> list[BackfilledDate]:
-    """Queue a training as of each date, or a backtest of what is live on each window from one date to the
-    next. A date that has its job under the model file in force is left as it is, so that asking again goes on
-    where an interruption ended.
+    """Queue a training as of each date, or a backtest of the live versions on each window from one date to the next.
+
+    A date that has its job under the model file in force is left as it is, so that a repetition continues after an
+    interruption.
 
     Raises NotFoundError, NotAllowedError or InvalidInputError (a range that is empty, too long, or still to come).
     """
@@ -62,22 +63,22 @@ def backfill(
     with reading(services, actor) as connection:
         spec = require_model(connection, model).spec_digest[:16]
         live = sorted({deployment.version for deployment in deployments.live(connection, model=model)})
-        keys = {at: _key(what, spec, live, at, past.every) for at in dates}
+        keys = {at: _key(kind, spec, live, at, past.every) for at in dates}
         before = {at: jobs.find_by_trigger(connection, model, key) for at, key in keys.items()}
-    if what == "backtest" and not live:
+    if kind == "backtest" and not live:
         raise InvalidInputError(f"no version of {model} is live: there is nothing to score on past windows")
-    found = []
+    dates_with_jobs = []
     for at, key in keys.items():
-        words = reason or f"back-fill as of {at:%Y-%m-%d %H:%M}"
+        text = reason or f"back-fill as of {at:%Y-%m-%d %H:%M}"
         job = before[at]
-        if job is None and what == "train":
+        if job is None and kind == "train":
             training = TrainingOptions(as_of=at, trigger_key=key, priority=priority)
-            job = start_training(services, actor, model, training, reason=words)
+            job = start_training(services, actor, model, training, reason=text)
         elif job is None:
             window = BacktestOptions(since=at, until=at + past.every, trigger_key=key, priority=priority)
-            job = start_backtest(services, actor, model, live, window, reason=words)
-        found.append(BackfilledDate(at, job, before[at] is None))
-    return found
+            job = start_backtest(services, actor, model, live, window, reason=text)
+        dates_with_jobs.append(BackfilledDate(at, job, before[at] is None))
+    return dates_with_jobs
 
 
 def _dates(services: Services, past: PastDates) -> list[datetime]:
@@ -96,8 +97,8 @@ def _dates(services: Services, past: PastDates) -> list[datetime]:
     return [since + i * every for i in range(count)]
 
 
-def _key(what: str, spec: str, live: Sequence[int], at: datetime, every: timedelta) -> str:
-    if what == "train":
+def _key(kind: str, spec: str, live: Sequence[int], at: datetime, every: timedelta) -> str:
+    if kind == "train":
         return f"backfill:train:{spec}:{at.isoformat()}"
     versions = ",".join(map(str, live))
     return f"backfill:backtest:{versions}:{at.isoformat()}:{int(every.total_seconds())}"

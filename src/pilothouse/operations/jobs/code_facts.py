@@ -1,7 +1,7 @@
-"""What code a training ran: a digest of the model's folder always, and what git knows of it where there is git.
+"""Code of a training: a digest of the model's folder, and the state of the git repository around it, if there is one.
 
-git is run so that a repository cannot make it run anything else: no configuration but the repository's own, and of that
-no hooks, no file-system monitor, no filters, no external diff; no network, no prompts, no locks; each call has a time-out.
+git is run so that a repository cannot make it run anything else: only the repository's own configuration counts, without its
+hooks, file-system monitor, filters and external diffs; no network, no prompts, no locks; each call has a time-out.
 """
 
 import hashlib
@@ -34,16 +34,16 @@ _OPTIONS = (
     "diff.external=",
     "protocol.allow=never",
     "submodule.recurse=false",
-    # Nothing of the repository's is run, so whose it is does not matter.
+    # Nothing in the repository is run, so that its owner does not matter.
     "safe.directory=*",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CodeFacts:
-    """``commit``, ``branch`` and ``dirty`` are None where there is no git; ``why`` then says what is missing.
+    """Code of a model's folder. ``commit``, ``branch`` and ``dirty`` are None without git; ``note`` then says why.
 
-    ``diff`` is what the folder holds beyond the commit, new files included, as git writes it; cut where it is huge.
+    ``diff`` is git's diff of the folder against the commit, new files included; cut where it is huge.
     """
 
     folder_digest: str
@@ -52,10 +52,10 @@ class CodeFacts:
     dirty: bool | None = None
     diff: bytes = b""
     diff_cut: bool = False
-    why: str = ""
+    note: str = ""
 
     def to_plain(self, diff_digest: str | None) -> dict[str, Any]:
-        """The record of a run, with the digest under which the diff is stored."""
+        """Facts for the record of a run, with the digest under which the diff is stored."""
         return {
             "folder_digest": self.folder_digest,
             "commit": self.commit,
@@ -63,18 +63,18 @@ class CodeFacts:
             "dirty": self.dirty,
             "diff_digest": diff_digest,
             "diff_cut": self.diff_cut,
-            "note": self.why,
+            "note": self.note,
         }
 
 
 def folder_files(folder: Path, leave_out: Sequence[Path] = ()) -> Iterator[tuple[str, Path]]:
-    """(relative name, path) of every file of a model's folder, in order, without caches, hidden files and ``leave_out``.
+    """(relative name, path) of the files of a model's folder, in order, without caches, hidden files and ``leave_out``.
 
     Raises InvalidInputError for links and special files, whose content could change or lie anywhere.
     """
     skipped = {path.resolve() for path in leave_out}
     todo = [folder]
-    found: list[tuple[str, Path]] = []
+    files: list[tuple[str, Path]] = []
     while todo:
         for entry in sorted(todo.pop().iterdir()):
             if entry.name in _SKIPPED or entry.name.startswith(".") or entry.resolve() in skipped:
@@ -83,20 +83,20 @@ def folder_files(folder: Path, leave_out: Sequence[Path] = ()) -> Iterator[tuple
             if stat.S_ISDIR(mode):
                 todo.append(entry)
             elif stat.S_ISREG(mode):
-                found.append((entry.relative_to(folder).as_posix(), entry))
+                files.append((entry.relative_to(folder).as_posix(), entry))
             else:
                 raise InvalidInputError(
                     f"{entry}: is a link or a special file; expected plain files in a model's folder: put the file itself there"
                 )
-            if len(found) > MODEL_FILE_LIMIT:
+            if len(files) > MODEL_FILE_LIMIT:
                 raise InvalidInputError(
                     f"{folder}: holds over {MODEL_FILE_LIMIT:,} files; expected code: keep data elsewhere"
                 )
-    yield from sorted(found)
+    yield from sorted(files)
 
 
 def folder_digest(folder: Path, leave_out: Sequence[Path] = ()) -> str:
-    """sha256 over the names and contents of the folder's files. Raises InvalidInputError."""
+    """sha256 of the names and contents of a folder's files. Raises InvalidInputError."""
     total = hashlib.sha256()
     for name, path in folder_files(folder, leave_out):
         total.update(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n".encode())
@@ -104,7 +104,7 @@ def folder_digest(folder: Path, leave_out: Sequence[Path] = ()) -> str:
 
 
 def copy_folder(folder: Path, destination: Path, leave_out: Sequence[Path] = ()) -> str:
-    """Copy the folder's files, read-only, and return the digest of what was copied. Raises InvalidInputError."""
+    """Copy a folder's files as read-only ones; returns the digest of the copy. Raises InvalidInputError."""
     destination.mkdir(mode=0o700, parents=True)
     left = MODEL_BYTES_LIMIT
     for name, path in folder_files(folder, leave_out):
@@ -114,15 +114,18 @@ def copy_folder(folder: Path, destination: Path, leave_out: Sequence[Path] = ())
             raise InvalidInputError(
                 f"{folder}: holds over {MODEL_BYTES_LIMIT >> 20} MiB beside its source; expected code: keep data elsewhere"
             )
-        place = destination / name
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place.write_bytes(data)
-        place.chmod(0o444)
+        _write_read_only(destination / name, data)
     return folder_digest(destination)
 
 
+def _write_read_only(path: Path, data: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_bytes(data)
+    path.chmod(0o444)
+
+
 def pack_folder(folder: Path) -> bytes:
-    """The folder as a tar whose bytes depend on names and contents alone."""
+    """A folder as a tar whose bytes depend on names and contents alone."""
     stream = BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name, path in folder_files(folder):
@@ -134,7 +137,7 @@ def pack_folder(folder: Path) -> bytes:
 
 
 def unpack_folder(data: bytes, destination: Path) -> None:
-    """Write out what ``pack_folder`` packed. Raises InvalidInputError for anything but plain files inside it."""
+    """Unpack a tar of ``pack_folder``. Raises InvalidInputError for anything but plain files inside the folder."""
     destination.mkdir(mode=0o700, parents=True)
     with tarfile.open(fileobj=BytesIO(data), mode="r:") as archive:
         for entry in archive:
@@ -142,26 +145,23 @@ def unpack_folder(data: bytes, destination: Path) -> None:
             content = archive.extractfile(entry) if entry.isreg() else None
             if content is None or not parts or ".." in parts or Path(entry.name).is_absolute():
                 raise InvalidInputError(f"{entry.name!r}: expected a plain file inside the model's folder")
-            place = destination.joinpath(*parts)
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            place.write_bytes(content.read())
-            place.chmod(0o444)
+            _write_read_only(destination.joinpath(*parts), content.read())
 
 
 def code_facts(folder: Path, leave_out: Sequence[Path] = ()) -> CodeFacts:
-    """Look at a model's folder and at the git repository around it, if there is one. Raises InvalidInputError."""
+    """Facts of a model's folder and of the git repository around it, if there is one. Raises InvalidInputError."""
     digest = folder_digest(folder, leave_out)
     if shutil.which("git") is None:
-        return CodeFacts(digest, why="git is not installed")
+        return CodeFacts(digest, note="git is not installed")
     try:
         return _git_facts(folder, leave_out, digest)
     except _GitError as error:
-        why = "no git repository around it" if "not a git repository" in str(error) else str(error)
-        return CodeFacts(digest, why=why)
+        note = "no git repository around it" if "not a git repository" in str(error) else str(error)
+        return CodeFacts(digest, note=note)
 
 
 class _GitError(Exception):
-    """git could not answer; the digest of the folder's content has to do."""
+    """Failure of git; the digest of the folder's content is recorded without it."""
 
 
 def _git_facts(folder: Path, leave_out: Sequence[Path], digest: str) -> CodeFacts:
@@ -177,7 +177,7 @@ def _git_facts(folder: Path, leave_out: Sequence[Path], digest: str) -> CodeFact
     )
     branch = _text(_git(root, "symbolic-ref", "--quiet", "--short", "HEAD", options=options, ok=(0, 1)))
     if not commit:
-        return CodeFacts(digest, branch=branch or None, dirty=True, why="the repository has no commit yet")
+        return CodeFacts(digest, branch=branch or None, dirty=True, note="the repository has no commit yet")
     paths = ["--", _pathspec(root, folder)]
     paths += [_pathspec(root, path, "exclude") for path in leave_out if path.resolve().is_relative_to(folder)]
     diff = _git(
@@ -206,7 +206,7 @@ def _git_facts(folder: Path, leave_out: Sequence[Path], digest: str) -> CodeFact
 
 
 def _without_filters(root: Path) -> list[str]:
-    """Options that empty every filter and text conversion that the repository's own configuration names."""
+    """Options that disable every filter and text conversion in the repository's own configuration."""
     names = _git(
         root, "config", "--null", "--name-only", "--get-regexp", r"^(filter|diff)\.", options=_OPTIONS, ok=(0, 1)
     )  # fmt: skip
@@ -232,11 +232,11 @@ def _git(folder: Path, *arguments: str, options: Sequence[str] = _OPTIONS, ok: S
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": "",
-        # By number, for a key of the repository's may hold any character.
+        # By number: a key of the repository may hold any character.
         "GIT_CONFIG_COUNT": str(len(options)),
     }
     for i, option in enumerate(options):
-        # A key's last dot comes before its value; a value of ours holds no "=" that matters.
+        # The last "=" separates the value: no value here holds one.
         key, _, value = option.rpartition("=")
         environment[f"GIT_CONFIG_KEY_{i}"], environment[f"GIT_CONFIG_VALUE_{i}"] = key, value
     try:
@@ -252,14 +252,14 @@ def _git(folder: Path, *arguments: str, options: Sequence[str] = _OPTIONS, ok: S
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _GitError(f"git {arguments[0]}: {error}") from None
     if done.returncode not in ok:
-        words = done.stderr.decode("utf-8", "replace").split("\n")[0][:300]
-        raise _GitError(words or f"git {arguments[0]} ended with code {done.returncode}")
+        message = done.stderr.decode("utf-8", "replace").split("\n")[0][:300]
+        raise _GitError(message or f"git {arguments[0]} ended with code {done.returncode}")
     return done.stdout
 
 
 def _pathspec(root: Path, path: Path, magic: str = "") -> str:
-    words = ",".join(filter(None, ("top", "literal", magic)))
-    return f":({words}){path.resolve().relative_to(root).as_posix()}"
+    flags = ",".join(filter(None, ("top", "literal", magic)))
+    return f":({flags}){path.resolve().relative_to(root).as_posix()}"
 
 
 def _text(output: bytes) -> str:

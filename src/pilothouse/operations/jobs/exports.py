@@ -1,17 +1,20 @@
-"""Rows that were predicted in production, as files for jobs: with known outcome for backtests, a window's for comparing it."""
+"""Rows predicted in production, as files for jobs: rows with known outcome for backtests, a window's rows for comparisons."""
 
 import io
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.services import Services
 from pilothouse.telemetry import Stream
-from pilothouse.telemetry.columns import Features, Ints
+from pilothouse.telemetry.columns import Features, Ints, Predictions
 from pilothouse.telemetry.retention import deleted_before_us
 from pilothouse.telemetry.stored_rows import sampled_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EVENT_TIME, OUTCOME = "event_time", "truth"
 _FAR = 1 << 62
@@ -24,38 +27,32 @@ def labelled_rows(
     until: datetime | None = None,
     target: str | None = None,
 ) -> bytes:
-    """A parquet file of the model's served rows with known outcome and ``since`` <= event time < ``until``, by time.
+    """Parquet file of a model's served rows with known outcome and ``since`` <= event time < ``until``, by time.
 
     Columns: the features (float64, or text), ``truth`` (text for a classification, float64 for a regression) and
-    ``event_time`` (UTC). Rows of every version and, unless one is named, every target. A feature that an older version
-    did not have is missing in its rows. Raises NotFoundError where there is no such row, or where ``since`` reaches back
-    to rows that retention has deleted.
+    ``event_time`` (UTC). Rows are of every version and, without ``target``, of every target. A feature that an older version
+    lacked is missing in its rows. Raises NotFoundError where there is no such row, or ``since`` lies before rows that
+    retention has deleted.
     """
-    import pyarrow as pa
-
     since_us = to_us(since) if since else -_FAR
     until_us = to_us(until) if until else _FAR
     with services.telemetry.read() as connection:
-        gone_us = deleted_before_us(connection, model, target)
-    if gone_us is not None and since is not None and since_us < gone_us:
+        deleted_us = deleted_before_us(connection, model, target)
+    if deleted_us is not None and since is not None and since_us < deleted_us:
         raise NotFoundError(
-            f"predictions of {model} before {from_us(gone_us):%Y-%m-%d %H:%M} UTC were deleted by retention: "
+            f"predictions of {model} before {from_us(deleted_us):%Y-%m-%d %H:%M} UTC were deleted by retention: "
             "begin after that"
         )
-    parts = []
-    for _, predictions, features, places, kept_outcomes in services.telemetry.labelled_batches(
-        model, target, since_us, until_us
-    ):
-        columns = _columns(features, places)
-        columns[OUTCOME] = pa.array(kept_outcomes)
-        columns[EVENT_TIME] = pa.array(predictions.times[places], pa.timestamp("us", tz="UTC"))
-        parts.append(pa.table(columns))
+    batches = services.telemetry.labelled_batches(model, target, since_us, until_us)
+    parts = [
+        _table(predictions, features, rows, outcomes) for _, predictions, features, rows, outcomes in batches
+    ]
     if not parts:
         where = f" on {target}" if target else ""
-        if gone_us is not None:
+        if deleted_us is not None:
             raise NotFoundError(
                 f"{model}{where} has no predictions with known outcome in that time: those before "
-                f"{from_us(gone_us):%Y-%m-%d %H:%M} UTC were deleted by retention"
+                f"{from_us(deleted_us):%Y-%m-%d %H:%M} UTC were deleted by retention"
             )
         raise NotFoundError(
             f"{model}{where} has no predictions with known outcome in that time: send outcomes with pilothouse labels"
@@ -64,18 +61,13 @@ def labelled_rows(
 
 
 def window_rows(services: Services, stream: Stream, start_us: int, end_us: int, most: int) -> bytes:
-    """A parquet file of ``most`` rows of a stream's window (or a few more, evenly spread): the features and ``event_time``.
+    """Parquet file of about ``most`` rows, evenly spread, of a stream's window: the features and ``event_time``.
 
     Raises NotFoundError where no row is kept.
     """
-    import pyarrow as pa
-
-    parts = []
     with services.telemetry.read() as connection:
-        for predictions, features, places in sampled_rows(connection, stream.id, start_us, end_us, most):
-            columns = _columns(features, places)
-            columns[EVENT_TIME] = pa.array(predictions.times[places], pa.timestamp("us", tz="UTC"))
-            parts.append(pa.table(columns))
+        samples = sampled_rows(connection, stream.id, start_us, end_us, most)
+        parts = [_table(predictions, features, rows) for predictions, features, rows in samples]
     if not parts:
         raise NotFoundError(
             f"{version_uri(stream.model, stream.version)} on {stream.target} has no rows from "
@@ -84,21 +76,24 @@ def window_rows(services: Services, stream: Stream, start_us: int, end_us: int, 
     return _parquet(parts)
 
 
-def _columns(features: Features, places: Ints) -> dict[str, Any]:
-    """The features of some rows of a batch: float64 with nulls where missing, or text."""
+def _table(predictions: Predictions, features: Features, rows: Ints, outcomes: Any = None) -> "pa.Table":
+    """Features (float64 with nulls, or text), outcomes and event times of some rows of a batch."""
     import pyarrow as pa
 
     columns: dict[str, Any] = {
-        name: pa.array(values[places], from_pandas=True) for name, values in features.numeric.items()
+        name: pa.array(values[rows], from_pandas=True) for name, values in features.numeric.items()
     }
-    return columns | {
-        name: pa.array(texts.take(places).texts(), pa.string())
-        for name, texts in features.categorical.items()
+    columns |= {
+        name: pa.array(texts.take(rows).texts(), pa.string()) for name, texts in features.categorical.items()
     }
+    if outcomes is not None:
+        columns[OUTCOME] = pa.array(outcomes)
+    columns[EVENT_TIME] = pa.array(predictions.times[rows], pa.timestamp("us", tz="UTC"))
+    return pa.table(columns)
 
 
-def _parquet(parts: list[Any]) -> bytes:
-    """All tables as one file, by time."""
+def _parquet(parts: "list[pa.Table]") -> bytes:
+    """Tables as one file, by time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

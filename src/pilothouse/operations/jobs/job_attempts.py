@@ -1,36 +1,28 @@
-"""What becomes of an attempt that does not succeed: another one, now or later, or the job's end. All of it for the daemon.
+"""Attempts that did not succeed: another one, now or later, or the end of the job. All of it is for the daemon.
 
-While another attempt is to come the job is queued again, its error is not recorded as the job's, and no row says that
-it ended: nobody is told of a failure that may pass by itself.
+Where another attempt follows, the job is queued again, its error is not recorded as the job's, and no row says that it ended:
+a failure that may pass by itself alarms nobody.
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
 
 from pilothouse.domain.jobs import Cause, JobStatus, RetryOn, back_off_s, retry_reason
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import TrainingSpec
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.domain.safe_text import one_line
+from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.authorisation import Change, changing
-from pilothouse.operations.jobs.jobs import (
-    ClaimedJob,
-    Outcome,
-    discard_files_of,
-    finish_in,
-    require_job,
-    stale,
-)
-from pilothouse.operations.jobs.trainings import merge_overrides
+from pilothouse.operations.jobs.jobs import ClaimedJob, check_held, discard_files_of, finish_job, require_job
+from pilothouse.operations.jobs.trainings import spec_of_job
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import job_queue, jobs, models
+from pilothouse.store import job_queue, jobs
 
 _MESSAGE_LIMIT = 400
 
 
-def settle(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
+def settle(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Job:
     """Commit an attempt that did not succeed: queue the job again where that may help, else end it.
 
     Raises StaleAttemptError where another attempt holds the job, or it has ended.
@@ -40,14 +32,16 @@ def settle(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
         job = require_job(change.connection, number)
         delay_s = _delay_s(change.connection, job, outcome.status, outcome.cause)
         if delay_s is None or jobs.cancel_requested(change.connection, number):
-            return finish_in(change, claim, outcome, result={}, version_id=None)
-        if not job_queue.is_held(change.connection, number, claim.attempt, claim.owner):
-            raise stale(claim)
+            return finish_job(change, claim, outcome)
+        check_held(change.connection, claim)
         at = change.at + timedelta(seconds=delay_s)
         left = job.max_attempts - job.failures - 1
-        words = f"{outcome.status}: {outcome.error}; {_attempts(left)} left, the next at {at:%Y-%m-%d %H:%M:%S} UTC"
+        attempts = f"{left} attempt{'' if left == 1 else 's'}"
+        message = (
+            f"{outcome.status}: {outcome.error}; {attempts} left, the next at {at:%Y-%m-%d %H:%M:%S} UTC"
+        )
         job_queue.put_back(
-            change.connection, number, claim.attempt, one_line(words, _MESSAGE_LIMIT), not_before=at
+            change.connection, number, claim.attempt, one_line(message, _MESSAGE_LIMIT), not_before=at
         )
         jobs.add_steps(change.connection, number, claim.attempt, outcome.exits, outcome.steps)
         change.record(
@@ -65,7 +59,7 @@ def settle(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
 
 
 def park(services: Services, claim: ClaimedJob, others: Sequence[int], message: str) -> Job:
-    """Give the slot back until the other jobs have ended; what the steps have made is kept. Raises StaleAttemptError."""
+    """Put a job back until the other jobs have ended; results of its steps are kept. Raises StaleAttemptError."""
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         return _wait(change, claim, others, message, "job.parked")
 
@@ -78,8 +72,7 @@ def hand_over(services: Services, claim: ClaimedJob) -> Job:
 
 def _wait(change: Change, claim: ClaimedJob, others: Sequence[int], message: str, action: str) -> Job:
     number = claim.job.id
-    if not job_queue.is_held(change.connection, number, claim.attempt, claim.owner):
-        raise stale(claim)
+    check_held(change.connection, claim)
     jobs.wait_for(change.connection, number, others, "ended")
     job_queue.put_back(change.connection, number, claim.attempt, message, failed=False)
     change.record(action, f"job {number}", {"attempt": claim.attempt, "after": list(others)})
@@ -87,37 +80,37 @@ def _wait(change: Change, claim: ClaimedJob, others: Sequence[int], message: str
 
 
 def requeue_lost(services: Services, *, leader: str | None = None) -> list[Job]:
-    """Take care of running jobs that nobody answers for: queue them again, or end them where no attempt is left.
+    """Queue lost jobs again, or end those without another attempt; returns them.
 
-    Those are the jobs whose lease has run out, and with ``leader`` (the only daemon that there can be) all that another
-    owner claimed. Returns them as they are now.
+    Lost are running jobs whose lease has expired, and with ``leader`` (the only daemon there can be) all that another owner
+    claimed.
     """
     with services.registry.read() as connection:
         if not _lost(services, connection, leader):
             return []
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        done = [_put_back(change, job) for job in _lost(services, change.connection, leader)]
-    _discard_ended(services, done)
-    return done
+        lost = [_put_back(change, job) for job in _lost(services, change.connection, leader)]
+    _discard_ended(services, lost)
+    return lost
 
 
 def end_hopeless(services: Services) -> list[Job]:
-    """End waiting jobs whose deadline has passed, or that need the success of one that did not succeed."""
+    """End waiting jobs whose deadline has passed, or that wait for the success of a job that did not succeed."""
     with services.registry.read() as connection:
         if not _hopeless(services, connection):
             return []
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        done = []
+        ended = []
         for job, status, error in _hopeless(services, change.connection):
             if jobs.end_waiting(change.connection, job.id, status, error, at=change.at):
                 change.record("job.ended", f"job {job.id}", {"status": str(status), "error": error})
-                done.append(require_job(change.connection, job.id))
-    _discard_ended(services, done)
-    return done
+                ended.append(require_job(change.connection, job.id))
+    _discard_ended(services, ended)
+    return ended
 
 
 def _hopeless(services: Services, connection: Connection) -> list[tuple[Job, JobStatus, str]]:
-    found = {
+    hopeless = {
         job.id: (
             job,
             JobStatus.TIMED_OUT,
@@ -127,32 +120,25 @@ def _hopeless(services: Services, connection: Connection) -> list[tuple[Job, Job
         if job.status is JobStatus.QUEUED
     }
     for waiting, ended in job_queue.hopeless(connection):
-        words = f"job {ended.id}, on whose success it waited, ended otherwise: {ended.status}"
-        found.setdefault(waiting.id, (waiting, JobStatus.CANCELLED, words))
-    return list(found.values())
-
-
-def training_rules(connection: Connection, job: Job) -> TrainingSpec:
-    """``[training]`` as it counts for a job: the file in force when it was queued, with the job's overrides."""
-    stored = models.spec_by_id(connection, jobs.origin_of(connection, job.id).spec_id)
-    assert stored is not None
-    return merge_overrides(spec_from_plain(stored.spec), job.options.get("overrides", {})).training
+        error = f"job {ended.id}, on whose success it waited, ended otherwise: {ended.status}"
+        hopeless.setdefault(waiting.id, (waiting, JobStatus.CANCELLED, error))
+    return list(hopeless.values())
 
 
 def _delay_s(connection: Connection, job: Job, status: JobStatus, cause: Cause) -> int | None:
-    """Seconds to the next attempt; None where there is none."""
+    """Seconds to the next attempt; None where none follows."""
     reason: RetryOn | None = retry_reason(status, cause)
     if reason is None or job.failures + 1 >= job.max_attempts:
         return None
-    rules = training_rules(connection, job)
+    rules = spec_of_job(connection, job).training
     return back_off_s(rules.retry_after, job.failures + 1) if reason in rules.retry_on else None
 
 
 def _lost(services: Services, connection: Connection, leader: str | None) -> list[Job]:
-    found = {job.id: job for job in job_queue.expired(connection, services.now())}
+    lost = {job.id: job for job in job_queue.expired(connection, services.now())}
     if leader is not None:
-        found |= {job.id: job for job in job_queue.running_of_others(connection, leader)}
-    return [found[number] for number in sorted(found)]
+        lost |= {job.id: job for job in job_queue.running_of_others(connection, leader)}
+    return [lost[number] for number in sorted(lost)]
 
 
 def _put_back(change: Change, job: Job) -> Job:
@@ -177,11 +163,7 @@ def _put_back(change: Change, job: Job) -> Job:
     return require_job(change.connection, job.id)
 
 
-def _discard_ended(services: Services, found: Sequence[Job]) -> None:
-    for job in found:
+def _discard_ended(services: Services, ended: Sequence[Job]) -> None:
+    for job in ended:
         if job.status.ended:
             discard_files_of(services, job.id)
-
-
-def _attempts(count: int) -> str:
-    return f"{count} attempt{'' if count == 1 else 's'}"

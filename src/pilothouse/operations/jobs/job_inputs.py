@@ -1,8 +1,8 @@
-"""Everything that a claimed job needs, laid out on disk before its first process starts.
+"""Inputs of a claimed job, laid out on disk before its first process starts.
 
-A job's folder is ``state/jobs/ID/ATTEMPT/``: ``model/`` is an immutable copy of the model's folder, so that code which
-changes during the run is not mixed in; ``prepared.json`` and ``code.diff`` are what ``results`` records later; each step
-has a folder of its own, the only one that its process may write.
+A job's folder is ``state/jobs/ID/ATTEMPT/``: ``model/`` is an immutable copy of the model's folder, so that changes of
+the code during the run have no effect; ``prepared.json`` and ``code.diff`` are recorded later by ``results``; each step has a
+folder of its own, the only one that its process may write.
 """
 
 import json
@@ -29,11 +29,11 @@ from pilothouse.operations.jobs.code_facts import (
     unpack_folder,
 )
 from pilothouse.operations.jobs.jobs import ClaimedJob
-from pilothouse.operations.jobs.trainings import merge_overrides
+from pilothouse.operations.jobs.trainings import spec_of_job, stored_spec
 from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, jobs, models, runs
+from pilothouse.store import deployments, runs
 from pilothouse.system.files import read_json, write_atomically
 
 _COPY_ATTEMPTS = 3
@@ -46,7 +46,7 @@ StepInputs = dict[str, tuple[dict[str, str], dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class PreparedJob:
-    """A job that can run. ``requests`` lack only what the pipeline takes from one step to the next."""
+    """A job that can run. ``requests`` lack only the inputs that the pipeline takes from one step to the next."""
 
     kind: str
     requests: tuple[StepRequest, ...]
@@ -54,7 +54,7 @@ class PreparedJob:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What ``prepare`` found out, as ``results`` reads it back. Plain JSON data.
+    """Facts that ``prepare`` keeps for ``results``, as plain JSON data.
 
     ``incumbents``: ``number``, ``targets``, ``trained_until_us`` of each version that is live on the model's targets.
     """
@@ -67,7 +67,7 @@ class Prepared:
 
 
 def make_attempt_folder(services: Services, claim: ClaimedJob) -> Path:
-    """An empty folder for an attempt of a job."""
+    """Create the folder of an attempt of a job, empty."""
     folder = attempt_folder(services, claim)
     if folder.exists():  # of a registry that was put back to an earlier state
         shutil.rmtree(folder)
@@ -76,38 +76,36 @@ def make_attempt_folder(services: Services, claim: ClaimedJob) -> Path:
 
 
 def attempt_folder(services: Services, claim: ClaimedJob) -> Path:
-    """What belongs to one attempt of a job."""
+    """Folder of an attempt of a job."""
     return services.paths.job_folder(claim.job.id) / str(claim.attempt)
 
 
 def read_prepared(services: Services, claim: ClaimedJob) -> Prepared:
-    """What ``prepare`` wrote for this attempt. Raises NotFoundError or IntegrityError."""
+    """Facts that ``prepare`` has kept for this attempt. Raises NotFoundError or IntegrityError."""
     return Prepared(**read_json(attempt_folder(services, claim) / _PREPARED))
 
 
 def code_diff(services: Services, claim: ClaimedJob) -> Path | None:
-    """The diff of the model's folder against its commit, where there is one."""
+    """File with the diff of the model's folder against its commit, or None."""
     path = attempt_folder(services, claim) / _DIFF
     return path if path.exists() else None
 
 
 def model_copy(services: Services, claim: ClaimedJob) -> Path:
-    """The copy of the model's folder that the attempt ran."""
+    """Copy of the model's folder that the attempt runs."""
     return attempt_folder(services, claim) / "model"
 
 
 def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
-    """The model's folder copied, the source named, and the versions to compare with."""
+    """Prepare a training: a copy of the model's folder, the source, and the versions to compare with."""
     job = claim.job
     with services.registry.read() as connection:
-        stored = models.spec_by_id(connection, jobs.origin_of(connection, job.id).spec_id)
-        assert stored is not None
-        spec = merge_overrides(spec_from_plain(stored.spec), job.options.get("overrides", {}))
+        spec = spec_of_job(connection, job)
         incumbents = _incumbents(connection, spec)
-    model_folder = services.paths.root / stored.folder
+        model_folder = services.paths.root / stored_spec(connection, job.id).folder
     if not model_folder.is_dir():
         raise NotFoundError(
-            f"{model_folder} is gone, and the training needs it: put it back, or apply {job.model} from its new place"
+            f"{model_folder} is gone, and the training needs it: put it back, or apply {job.model} from its new folder"
         )
     source = _source(services, spec, model_folder)
     code = _code_of_earlier_attempt(services, claim, folder)
@@ -133,15 +131,12 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
     )
     write_prepared(folder, prepared)
     copy = str(model_copy(services, claim))
-    judged = {"incumbents": prepared.incumbents}
+    versions = _version_inputs(services, "incumbent", [version for version, _, _ in incumbents])
     requests: StepInputs = {
         "snapshot": ({"source": str(source)}, {"as_of_us": prepared.as_of_us}),
         "search": ({"model_folder": copy}, {}),
         "fit": ({"model_folder": copy}, {}),
-        "evaluate": (
-            _version_inputs(services, "incumbent", [version for version, _, _ in incumbents]),
-            judged,
-        ),
+        "evaluate": (versions, {"incumbents": prepared.incumbents}),
         "gate": ({"model_folder": copy}, {}),
         "verify": ({"source": str(source)}, {}),
     }
@@ -153,10 +148,10 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
 
 
 def _code_of_earlier_attempt(services: Services, claim: ClaimedJob, folder: Path) -> dict[str, Any] | None:
-    """A job keeps the code of its first attempt: what is tried again is the same training. None at the first."""
+    """Code of the job's first attempt, which all its attempts run; None at the first."""
     for attempt in range(claim.attempt - 1, 0, -1):
         before = services.paths.job_folder(claim.job.id) / str(attempt)
-        if not (before / _PREPARED).exists():  # it ended while it was laid out
+        if not (before / _PREPARED).exists():  # it ended while it was prepared
             continue
         code: dict[str, Any] = Prepared(**read_json(before / _PREPARED)).code
         if copy_folder(before / "model", model_copy(services, claim)) != code.get("folder_digest"):
@@ -168,24 +163,21 @@ def _code_of_earlier_attempt(services: Services, claim: ClaimedJob, folder: Path
 
 
 def prepare_trial(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
-    """The rows and the code of the training that searches."""
+    """Prepare a trial: the rows and the code of the training that searches."""
     job, options = claim.job, claim.job.options
     with services.registry.read() as connection:
-        stored = models.spec_by_id(connection, jobs.origin_of(connection, job.id).spec_id)
-        assert stored is not None
-    spec = merge_overrides(spec_from_plain(stored.spec), options.get("overrides", {}))
+        spec = spec_of_job(connection, job)
     train, code = (services.paths.state / options[name] for name in ("train", "model_folder"))
     if not train.is_file() or not code.is_dir():
         raise NotFoundError(f"the rows of job {job.parent} are gone: its training has ended")
     write_prepared(folder, Prepared(spec=spec_to_plain(spec), started_us=to_us(services.now())))
-    asked = {name: options[name] for name in ("parameters", "folds")}
-    return requests_of(
-        services, claim, spec, {"trial": ({"train": str(train), "model_folder": str(code)}, asked)}
-    )
+    step_options = {name: options[name] for name in ("parameters", "folds")}
+    inputs = {"train": str(train), "model_folder": str(code)}
+    return requests_of(services, claim, spec, {"trial": (inputs, step_options)})
 
 
 def prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
-    """The rows, the code and the files of a version as its record has them."""
+    """Prepare a reproduction: the rows, the code and the files in the record of a version."""
     with services.registry.read() as connection:
         reference = version_uri(claim.job.model, int(claim.job.options["version"]))
         version = require_version(connection, reference)
@@ -217,7 +209,7 @@ def prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) ->
         "recorded_schema": artifact_path(services, version.schema_digest),
         "recorded_predictions": artifact_path(services, version.predictions_digest),
     }
-    # What the search chose is in the record: the search itself is not run again.
+    # The record holds the parameters that the search chose: the search does not run again.
     tried = spec.training.search.parameters if spec.training.search else {}
     chosen = {name: run.parameters[name] for name in tried if name in run.parameters}
     searched: dict[str, Any] = {"searched": {"parameters": chosen, "trials": []}} if tried else {}
@@ -229,14 +221,12 @@ def prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) ->
 
 
 def prepare_backtest(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
-    """The labelled rows that were served, and the versions to score."""
+    """Prepare a backtest: the served rows with known outcome, and the versions to score."""
     from pilothouse.operations.jobs import exports
 
     job, options = claim.job, claim.job.options
     with services.registry.read() as connection:
-        stored = models.spec_by_id(connection, jobs.origin_of(connection, job.id).spec_id)
-        assert stored is not None
-        spec = spec_from_plain(stored.spec)
+        stored = stored_spec(connection, job.id)
         versions = [
             require_version(connection, version_uri(job.model, number)) for number in options["versions"]
         ]
@@ -247,24 +237,25 @@ def prepare_backtest(services: Services, claim: ClaimedJob, folder: Path) -> Pre
     write_atomically(folder / "rows.parquet", rows)
     write_prepared(folder, Prepared(spec=stored.spec, started_us=to_us(services.now())))
     inputs = {"rows": str(folder / "rows.parquet"), **_version_inputs(services, "version", versions)}
-    # Telemetry holds features alone.
+    spec = spec_from_plain(stored.spec)
+    # Telemetry holds only features.
     slice_by = next((column for column in spec.data.slices if column in spec.data.features), None)
-    asked = {"versions": options["versions"], "slice_by": slice_by}
-    return requests_of(services, claim, spec, {"backtest": (inputs, asked)})
+    step_options = {"versions": options["versions"], "slice_by": slice_by}
+    return requests_of(services, claim, spec, {"backtest": (inputs, step_options)})
 
 
 def _incumbents(connection: Connection, spec: ModelSpec) -> list[tuple[Version, Run, list[str]]]:
-    """The versions that are live on the targets that the model file names, each with those targets."""
-    wanted = {target.name for target in spec.targets}
+    """Versions live on the targets that the model file names, each with its run and those targets."""
+    names = {target.name for target in spec.targets}
     live: dict[int, list[str]] = {}
     for deployment in deployments.live(connection, model=spec.name):
-        if deployment.target in wanted:
+        if deployment.target in names:
             live.setdefault(deployment.version, []).append(deployment.target)
-    found = []
+    incumbents = []
     for number, targets in sorted(live.items()):
         version = require_version(connection, version_uri(spec.name, number))
-        found.append((version, require_run(connection, version), sorted(targets)))
-    return found
+        incumbents.append((version, require_run(connection, version), sorted(targets)))
+    return incumbents
 
 
 def _source(services: Services, spec: ModelSpec, model_folder: Path) -> Path:
@@ -281,7 +272,7 @@ def _source(services: Services, spec: ModelSpec, model_folder: Path) -> Path:
 
 
 def _copy_model(folder: Path, source: Path, destination: Path) -> CodeFacts:
-    """Copy until the copy, what git says and the folder agree. Raises ConflictError where the folder keeps changing."""
+    """Copy the folder until copy, git's facts and folder agree. Raises ConflictError where the folder keeps changing."""
     for _ in range(_COPY_ATTEMPTS):
         copied = copy_folder(folder, destination, [source])
         facts = code_facts(folder, [source])
@@ -300,20 +291,15 @@ def _version_inputs(services: Services, prefix: str, versions: list[Version]) ->
 
 
 def artifact_path(services: Services, digest: str) -> str:
-    """The artifact's path, after a look at its bytes. Raises IntegrityError or NotFoundError."""
+    """Path of an artifact whose bytes have been checked. Raises IntegrityError or NotFoundError."""
     services.artifacts.read(digest)
     return str(services.artifacts.path(digest))
 
 
-def requests_of(
-    services: Services,
-    claim: ClaimedJob,
-    spec: ModelSpec,
-    wanted: StepInputs,
-) -> PreparedJob:
-    """The requests of the steps that are wanted, in the order of the job's kind."""
+def requests_of(services: Services, claim: ClaimedJob, spec: ModelSpec, inputs_of: StepInputs) -> PreparedJob:
+    """Requests of the steps that have inputs, in the order of the job's kind."""
     kind, plain = claim.job.kind, spec_to_plain(spec)
-    steps = [step.name for step in KINDS[kind].steps if step.name in wanted]
+    steps = [step.name for step in KINDS[kind].steps if step.name in inputs_of]
     return PreparedJob(
         kind,
         tuple(
@@ -323,8 +309,8 @@ def requests_of(
                 step=step,
                 folder=str(services.paths.step_folder(claim.job.id, claim.attempt, index, step)),
                 spec=plain,
-                inputs=wanted[step][0],
-                options=wanted[step][1],
+                inputs=inputs_of[step][0],
+                options=inputs_of[step][1],
                 seed=spec.training.seed,
                 threads=spec.training.threads,
                 memory_mb=spec.training.memory_mb,
@@ -337,5 +323,5 @@ def requests_of(
 
 
 def write_prepared(folder: Path, prepared: Prepared) -> None:
-    """Keep what was found out for ``results``."""
+    """Keep the facts for ``results``."""
     write_atomically(folder / _PREPARED, json.dumps(asdict(prepared)).encode())

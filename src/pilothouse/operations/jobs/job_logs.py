@@ -1,21 +1,21 @@
-"""The log of a job: what its processes printed, one after the other, as one text that can be read from any byte on."""
+"""Log of a job: the output of its processes, one after the other, as one text that can be read from any byte on."""
 
 import codecs
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 LOG_LIMIT = 65_536
 LOG_FILE = "log.txt"
 _STEP_LIMIT = 4 << 30
-"""Of one step no more is read: a program that prints without end keeps no reader for ever. Each call has its own limit."""
+"""Most bytes that are read of one step: a program that prints without end must not keep a reader for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A heading, or a file's first ``size`` bytes."""
+    """Part of a log: a heading, or the first ``size`` bytes of a file."""
 
     size: int
     data: bytes = b""
@@ -25,8 +25,8 @@ class Part:
 def read_steps(folder: Path, *, offset: int, limit: int, ended: bool) -> tuple[str, int]:
     """At most ``limit`` bytes of the log of the job in ``folder`` from ``offset`` on, as text, and the next offset.
 
-    Each step's part follows a line with its name. While the job runs, a character that is not complete yet is left for
-    the next call. Bytes that are no UTF-8 become U+FFFD.
+    A line with its name precedes each step's output. While the job runs, an incomplete character is left for the next call.
+    Bytes that are not UTF-8 become U+FFFD.
     """
     data = read_bytes(folder, offset=max(0, offset), limit=max(1, limit))
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -38,47 +38,40 @@ def read_steps(folder: Path, *, offset: int, limit: int, ended: bool) -> tuple[s
 
 
 def read_bytes(folder: Path, *, offset: int, limit: int) -> bytes:
-    """The same as bytes, cut wherever the limit falls."""
+    """At most ``limit`` bytes of the log of the job in ``folder``, from ``offset`` on."""
     return read_parts(list_parts(folder), offset=offset, limit=limit)
 
 
 def read_parts(parts: Sequence[Part], *, offset: int, limit: int) -> bytes:
-    """The same of parts that were listed already."""
-    gathered = b""
+    """At most ``limit`` bytes of a log from ``offset`` on, given its parts."""
+    data = b""
     for part in parts:
         if offset >= part.size:
             offset -= part.size
             continue
-        wanted = min(limit - len(gathered), part.size - offset)
-        gathered += (
-            part.data[offset : offset + wanted] if part.file is None else _read(part.file, offset, wanted)
-        )
+        wanted = min(limit - len(data), part.size - offset)
+        data += part.data[offset : offset + wanted] if part.file is None else _read(part.file, offset, wanted)
         offset = 0
-        if len(gathered) >= limit:
+        if len(data) >= limit:
             break
-    return gathered
+    return data
 
 
 def list_parts(folder: Path) -> list[Part]:
-    """What a log is made of now: headings, and each step's file as long as it is."""
-    return list(_parts(folder))
-
-
-def _parts(folder: Path) -> Iterator[Part]:
-    first = True
-    for attempt in sorted(
-        (entry for entry in _folders(folder) if entry.name.isdecimal()), key=lambda e: int(e.name)
-    ):
+    """Parts of a log: headings, and each step's file in its present length."""
+    parts: list[Part] = []
+    attempts = [entry for entry in _folders(folder) if entry.name.isdecimal()]
+    for attempt in sorted(attempts, key=lambda entry: int(entry.name)):
         for step in sorted(_folders(attempt)):
             number, _, name = step.name.partition("-")
             size = _size(step / LOG_FILE) if number.isdecimal() else None
             if size is None:
                 continue
             again = f" (attempt {attempt.name})" if int(attempt.name) > 1 else ""
-            heading = f"{'' if first else chr(10)}── {name}{again} ──\n".encode()
-            first = False
-            yield Part(len(heading), heading)
-            yield Part(min(size, _STEP_LIMIT), file=step / LOG_FILE)
+            heading = f"{chr(10) if parts else ''}── {name}{again} ──\n".encode()
+            parts.append(Part(len(heading), heading))
+            parts.append(Part(min(size, _STEP_LIMIT), file=step / LOG_FILE))
+    return parts
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -89,7 +82,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _size(file: Path) -> int | None:
-    """None for anything but a regular file: the step's process owns its folder and may put a link or a pipe there."""
+    """Size of a regular file, else None: the step's process owns its folder and may put a link or a pipe there."""
     try:
         facts = file.lstat()
     except OSError:

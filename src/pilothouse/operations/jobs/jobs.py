@@ -1,56 +1,37 @@
-"""Jobs: seeing them, ending them, queueing them again; and, for the daemon, the queue with its leases.
+"""Jobs: listed, cancelled, retried; and, for the daemon, the queue with its leases.
 
-A job runs at least once and its result is committed exactly once: each claim is a new attempt, the attempt's number is
-the fencing token, and whatever an attempt says after it lost its lease is refused with StaleAttemptError. What becomes of
-attempts that fail, wait, or belong to a daemon that stops is in ``job_attempts``.
+A job runs at least once and its result is committed exactly once: each claim is a new attempt, the attempt's number is the
+fencing token, and a write of an attempt that has lost its lease is refused with StaleAttemptError. Attempts that fail, wait,
+or belong to a daemon that stops are handled in ``job_attempts``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pilothouse.domain.errors import ConflictError, NotFoundError, StaleAttemptError
 from pilothouse.domain.job_kinds import KINDS
-from pilothouse.domain.jobs import Cause, JobStatus, StepExit, StepResult
+from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.safe_text import one_line
 from pilothouse.execution.step_files import discard_files
-from pilothouse.operations.authorisation import Change, authorise, changing, clean_text, reading
+from pilothouse.operations.authorisation import Change, changing, clean_text, reading
 from pilothouse.operations.jobs.job_logs import LOG_LIMIT, read_steps
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, job_queue, jobs
 
+if TYPE_CHECKING:
+    from pilothouse.execution.pipeline import JobOutcome
+
 _MESSAGE_LIMIT = 300
 _ERROR_LIMIT = 2_000
 
 
-class Outcome(Protocol):
-    """How the pipeline says that a job ended."""
-
-    @property
-    def status(self) -> JobStatus: ...
-    @property
-    def error(self) -> str: ...
-    @property
-    def steps(self) -> Mapping[str, StepResult]: ...
-    @property
-    def exits(self) -> Mapping[str, StepExit]: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def peak_memory_mb(self) -> float: ...
-    @property
-    def cause(self) -> Cause: ...
-    @property
-    def reused(self) -> Mapping[str, str]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job that ``owner`` holds until its lease runs out; prolonged by ``heartbeat``."""
+    """A job that ``owner`` holds until its lease expires; ``heartbeat`` extends the lease."""
 
     job: Job
     owner: str
@@ -78,7 +59,7 @@ def list_jobs(
 
 
 def get_job(services: Services, actor: Actor, number: int) -> Job:
-    """One job. Raises NotFoundError."""
+    """Job of that number. Raises NotFoundError."""
     with reading(services, actor) as connection:
         return require_job(connection, number)
 
@@ -86,46 +67,42 @@ def get_job(services: Services, actor: Actor, number: int) -> Job:
 def read_log(
     services: Services, actor: Actor, number: int, *, offset: int = 0, limit: int = LOG_LIMIT
 ) -> tuple[str, int]:
-    """What the job's processes printed from byte ``offset`` on, at most ``limit`` bytes, and where to read on.
+    """Log of a job from byte ``offset`` on, at most ``limit`` bytes, and the offset after it.
 
-    The text is as the processes wrote it: whoever shows it has to clean it. Raises NotFoundError.
+    The text is as the processes wrote it: the caller has to clean it before showing it. Raises NotFoundError.
     """
-    authorise(services, actor)
     job = get_job(services, actor, number)
     return read_steps(services.paths.job_folder(number), offset=offset, limit=limit, ended=job.status.ended)
 
 
 def cancel_job(services: Services, actor: Actor, number: int, *, reason: str = "") -> Job:
-    """End a job, and the trials that it waits for: a waiting one at once; of a running one the daemon ends the processes
-    within a moment.
+    """Cancel a job and the trials that it waits for. A queued one ends at once; of a running one the daemon ends the processes.
 
     Raises NotFoundError, NotAllowedError or ConflictError (it has ended).
     """
-    words = clean_text(reason, "the reason")
+    reason = clean_text(reason, "the reason")
     model = get_job(services, actor, number).model
     with changing(services, actor, Permission.CANCEL_JOB, model) as change:
         job = require_job(change.connection, number)
         if job.status.ended:
             raise ConflictError(f"job {number} has ended already: {job.status}")
-        for each in (
-            job,
-            *(trial for trial in jobs.children(change.connection, number) if not trial.status.ended),
-        ):
-            _cancel(change, each, words)
+        trials = [trial for trial in jobs.children(change.connection, number) if not trial.status.ended]
+        for cancelled in (job, *trials):
+            _cancel(change, cancelled, reason)
         ended = require_job(change.connection, number)
     if ended.status.ended:
         discard_files_of(services, number)
     return ended
 
 
-def _cancel(change: Change, job: Job, words: str) -> None:
+def _cancel(change: Change, job: Job, reason: str) -> None:
     if job.status is JobStatus.QUEUED:
-        error = f"cancelled by {change.actor.name}" + (f": {words}" if words else "")
+        error = f"cancelled by {change.actor.name}" + (f": {reason}" if reason else "")
         jobs.end_waiting(change.connection, job.id, JobStatus.CANCELLED, error, at=change.at)
-        change.record("job.cancelled", f"job {job.id}", {"reason": words})
+        change.record("job.cancelled", f"job {job.id}", {"reason": reason})
     else:
         jobs.request_cancel(change.connection, job.id, by=change.actor.name, at=change.at)
-        change.record("job.cancel_requested", f"job {job.id}", {"reason": words, "attempt": job.attempt})
+        change.record("job.cancel_requested", f"job {job.id}", {"reason": reason, "attempt": job.attempt})
 
 
 def retry_job(services: Services, actor: Actor, number: int) -> Job:
@@ -154,17 +131,17 @@ def retry_job(services: Services, actor: Actor, number: int) -> Job:
             priority=job.priority,
             max_attempts=job.max_attempts,
         )
-        again = jobs.add(change.connection, new, at=change.at)
+        new_number = jobs.add(change.connection, new, at=change.at)
         if origin.alert_id is not None:
-            alerts.set_retrain_job(change.connection, origin.alert_id, again)
+            alerts.set_retrain_job(change.connection, origin.alert_id, new_number)
         change.record(
-            "job.retried", f"job {again}", {"retry_of": number, "kind": job.kind, "model": job.model}
+            "job.retried", f"job {new_number}", {"retry_of": number, "kind": job.kind, "model": job.model}
         )
-        return require_job(change.connection, again)
+        return require_job(change.connection, new_number)
 
 
 def claim_job(services: Services, owner: str, lease_s: float) -> ClaimedJob | None:
-    """Give the oldest waiting job to ``owner`` for ``lease_s`` seconds; None where none waits. For the daemon."""
+    """Give the first job of the queue to ``owner`` for ``lease_s`` seconds; None where none waits. For the daemon."""
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         job = job_queue.claim_next(
             change.connection, owner=owner, at=change.at, lease_until=change.at + timedelta(seconds=lease_s)
@@ -178,7 +155,7 @@ def claim_job(services: Services, owner: str, lease_s: float) -> ClaimedJob | No
 
 
 def heartbeat(services: Services, claim: ClaimedJob, lease_s: float | None = None) -> bool:
-    """Prolong the lease; True once somebody wants the job to end. Raises StaleAttemptError."""
+    """Extend the lease; True once the job is to be cancelled. Raises StaleAttemptError."""
     with services.registry.transaction() as connection:
         until = services.now() + timedelta(seconds=lease_s or claim.lease_s)
         if not job_queue.extend_lease(connection, claim.job.id, claim.attempt, claim.owner, until):
@@ -187,39 +164,35 @@ def heartbeat(services: Services, claim: ClaimedJob, lease_s: float | None = Non
 
 
 def cancel_wanted(services: Services, claim: ClaimedJob) -> bool:
-    """True once somebody wants the job to end; cheap enough to ask several times a second."""
+    """True once the job is to be cancelled; cheap enough to call several times a second."""
     with services.registry.read() as connection:
         return jobs.cancel_requested(connection, claim.job.id)
 
 
 def report_progress(services: Services, claim: ClaimedJob, step: str, fraction: float, message: str) -> None:
-    """Say how far the job is, 0 to 1 of the whole. Raises StaleAttemptError."""
-    words = one_line(message, _MESSAGE_LIMIT)
+    """Record the progress of the job, 0 to 1. Raises StaleAttemptError."""
+    text = one_line(message, _MESSAGE_LIMIT)
     with services.registry.transaction() as connection:
-        held = job_queue.set_progress(
-            connection, claim.job.id, claim.attempt, claim.owner, step, min(1.0, max(0.0, fraction)), words
+        is_held = job_queue.set_progress(
+            connection, claim.job.id, claim.attempt, claim.owner, step, min(1.0, max(0.0, fraction)), text
         )
-        if not held:
+        if not is_held:
             raise stale(claim)
 
 
 def finish_job(
-    services: Services, claim: ClaimedJob, outcome: Outcome, *, result: dict[str, Any] | None = None
+    change: Change,
+    claim: ClaimedJob,
+    outcome: "JobOutcome",
+    result: dict[str, Any] | None = None,
+    version_id: int | None = None,
 ) -> Job:
-    """Commit how an attempt ended, for good. Raises StaleAttemptError where another attempt holds the job, or it has ended."""
-    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        return finish_in(change, claim, outcome, result=result or {}, version_id=None)
-
-
-def finish_in(
-    change: Change, claim: ClaimedJob, outcome: Outcome, *, result: dict[str, Any], version_id: int | None
-) -> Job:
-    """``finish_job`` inside the transaction that records what the job made."""
+    """Commit the end of an attempt. Raises StaleAttemptError where another attempt holds the job, or it has ended."""
     facts = {
         "seconds": round(outcome.seconds, 3),
         "peak_memory_mb": round(outcome.peak_memory_mb, 1),
-        **({"reused": dict(outcome.reused)} if getattr(outcome, "reused", None) else {}),
-        **result,
+        **({"reused": outcome.reused} if outcome.reused else {}),
+        **(result or {}),
     }
     error = one_line(outcome.error, _ERROR_LIMIT)
     number = claim.job.id
@@ -236,21 +209,21 @@ def finish_in(
 
 
 def require_job(connection: Connection, number: int) -> Job:
-    """The job, in the caller's transaction. Raises NotFoundError."""
-    found = jobs.find(connection, number)
-    if found is None:
+    """Job of that number, in the caller's transaction. Raises NotFoundError."""
+    job = jobs.find(connection, number)
+    if job is None:
         raise NotFoundError(f"there is no job {number}: list them with pilothouse jobs")
-    return found
+    return job
 
 
 def check_held(connection: Connection, claim: ClaimedJob) -> None:
-    """Raise StaleAttemptError unless the attempt holds its job now."""
+    """Raise StaleAttemptError unless the attempt holds its job."""
     if not job_queue.is_held(connection, claim.job.id, claim.attempt, claim.owner):
         raise stale(claim)
 
 
 def stale(claim: ClaimedJob) -> StaleAttemptError:
-    """The error for an attempt that has lost its job."""
+    """Error for an attempt that has lost its job."""
     return StaleAttemptError(
         f"attempt {claim.attempt} of job {claim.job.id} holds it no more: its lease passed on or the job has ended; "
         "what it did is dropped"
@@ -258,7 +231,7 @@ def stale(claim: ClaimedJob) -> StaleAttemptError:
 
 
 def discard_files_of(services: Services, number: int) -> None:
-    """However a job ended: the artifacts have what is kept, and rows of a failed attempt would stay for ever.
+    """Delete the files of a job's steps once it has ended: what is kept is among the artifacts.
 
     Logs, requests, results and the copy of the code stay.
     """

@@ -1,4 +1,4 @@
-"""Committing what a job made: files first, then one transaction with the fencing token."""
+"""Results of jobs: files are stored first, then one transaction with the fencing token commits the records."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +13,12 @@ from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.time_units import from_us
+from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.jobs.code_facts import pack_folder
 from pilothouse.operations.jobs.job_inputs import Prepared, code_diff, model_copy, read_prepared
 from pilothouse.operations.jobs.job_logs import read_bytes
-from pilothouse.operations.jobs.jobs import ClaimedJob, Outcome, check_held, finish_in
+from pilothouse.operations.jobs.jobs import ClaimedJob, check_held, finish_job
 from pilothouse.operations.jobs.step_records import finite, gates_in, metrics_in, snapshot_in
 from pilothouse.operations.promotion.request_filing import advance_automatically
 from pilothouse.operations.services import Services
@@ -36,11 +37,11 @@ _VERSION_FILES = {
 _ENVIRONMENT = ("python", "platform", "packages", "threads")
 
 
-def record_training(services: Services, claim: ClaimedJob, outcome: Outcome) -> Version:
+def record_training(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Version:
     """Register the version that a training made, with its run, snapshot, metrics and gates; end the job.
 
-    It is a candidate only if no gate failed. What the model file and the policy let follow by itself follows in the same
-    transaction. Raises StaleAttemptError (nothing is recorded then) or IntegrityError (a step's record is not valid).
+    It is a candidate only if no gate failed. An automatic promotion request follows in the same transaction. Raises
+    StaleAttemptError (nothing is recorded then) or IntegrityError (a step's record is not valid).
     """
     prepared = read_prepared(services, claim)
     files = _store_version_files(services, outcome)
@@ -80,14 +81,14 @@ def record_training(services: Services, claim: ClaimedJob, outcome: Outcome) -> 
         result: dict[str, Any] = {"version": number, "status": str(version.status), "failed_gates": failed}
         if request is not None:
             result |= {"request": request.id, "request_status": str(request.status)}
-        finish_in(change, claim, outcome, result=result, version_id=version_id)
-        found = versions.find_by_id(change.connection, version_id)
-        assert found is not None
-    return found
+        finish_job(change, claim, outcome, result, version_id)
+        version = versions.find_by_id(change.connection, version_id)
+        assert version is not None
+    return version
 
 
-def record_reproduction(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
-    """End a reproduction with its answer: ``identical``, or ``differences``. Raises StaleAttemptError, IntegrityError."""
+def record_reproduction(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Job:
+    """End a reproduction with its result: ``identical``, or ``differences``. Raises StaleAttemptError, IntegrityError."""
     record = _step(outcome, "compare").record
     identical, differences = record.get("identical"), record.get("differences")
     if not isinstance(identical, bool) or not isinstance(differences, list) or identical == bool(differences):
@@ -100,13 +101,13 @@ def record_reproduction(services: Services, claim: ClaimedJob, outcome: Outcome)
         "environment": [one_line(str(line), 500) for line in record.get("environment", [])[:100]],
     }
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        done = finish_in(change, claim, outcome, result=result, version_id=None)
+        job = finish_job(change, claim, outcome, result)
         reference = version_uri(claim.job.model, int(claim.job.options["version"]))
         change.record("version.reproduced", reference, {"job": claim.job.id, **result})
-    return done
+    return job
 
 
-def record_backtest(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
+def record_backtest(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Job:
     """End a backtest with each version's metrics on the same rows. Raises StaleAttemptError, IntegrityError."""
     record = _step(outcome, "backtest").record
     plain = record.get("metrics")
@@ -115,10 +116,10 @@ def record_backtest(services: Services, claim: ClaimedJob, outcome: Outcome) -> 
     for number, values in plain.items():
         metrics_in(f"backtest of version {number}", values)
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        return finish_in(change, claim, outcome, result=finite(record), version_id=None)
+        return finish_job(change, claim, outcome, finite(record))
 
 
-def record_trial(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
+def record_trial(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Job:
     """End a trial with its score on each fold. Raises StaleAttemptError, IntegrityError."""
     plain = _step(outcome, "trial").record.get("scores")
     folds = [str(fold) for fold in claim.job.options["folds"]]
@@ -128,14 +129,14 @@ def record_trial(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job
         if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
             raise IntegrityError(f"trial: the score on fold {fold} is no number")
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        return finish_in(change, claim, outcome, result={"scores": finite(plain)}, version_id=None)
+        return finish_job(change, claim, outcome, {"scores": finite(plain)})
 
 
-def _store_version_files(services: Services, outcome: Outcome) -> dict[str, runs.RunFile]:
+def _store_version_files(services: Services, outcome: JobOutcome) -> dict[str, runs.RunFile]:
     return {name: _put(services, outcome, step, output) for name, (step, output) in _VERSION_FILES.items()}
 
 
-def _store_run_files(services: Services, claim: ClaimedJob, outcome: Outcome) -> dict[str, runs.RunFile]:
+def _store_run_files(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> dict[str, runs.RunFile]:
     files = {
         output: _put(services, outcome, step, output)
         for step, output in _RUN_FILES
@@ -153,7 +154,7 @@ def _store_run_files(services: Services, claim: ClaimedJob, outcome: Outcome) ->
     return files
 
 
-def _put(services: Services, outcome: Outcome, step: str, output: str) -> runs.RunFile:
+def _put(services: Services, outcome: JobOutcome, step: str, output: str) -> runs.RunFile:
     path = _step(outcome, step).outputs.get(output)
     if path is None:
         raise IntegrityError(f"{step}: made no {output}; see its log")
@@ -161,14 +162,14 @@ def _put(services: Services, outcome: Outcome, step: str, output: str) -> runs.R
     return runs.RunFile(output, digest, services.artifacts.size(digest))
 
 
-def _step(outcome: Outcome, step: str) -> StepResult:
+def _step(outcome: JobOutcome, step: str) -> StepResult:
     if step not in outcome.steps:
         raise IntegrityError(f"{step}: left no result; see its log")
     return outcome.steps[step]
 
 
-def _gates(prepared: Prepared, outcome: Outcome) -> list[GateResult]:
-    """All gates of the version. The user's function adds one of its own and can touch no other."""
+def _gates(prepared: Prepared, outcome: JobOutcome) -> list[GateResult]:
+    """Gates of the version. The user's function adds one gate and cannot change the others."""
     gates = gates_in("evaluate", _step(outcome, "evaluate").record.get("gates"))
     function = spec_from_plain(prepared.spec).gates.function
     if function is not None:
@@ -182,7 +183,7 @@ def _gates(prepared: Prepared, outcome: Outcome) -> list[GateResult]:
 def _new_run(
     claim: ClaimedJob,
     prepared: Prepared,
-    outcome: Outcome,
+    outcome: JobOutcome,
     origin: job_rows.Origin,
     snapshot_id: int,
     change: Change,
@@ -191,7 +192,7 @@ def _new_run(
     spec = spec_from_plain(prepared.spec)
     diff = files.get("code_diff")
     fitted, evaluated, rows = (_step(outcome, step).record for step in ("fit", "evaluate", "snapshot"))
-    # The evaluating process runs no user code, so what it says of the environment cannot be forged.
+    # The evaluating process runs no user code, so that its record of the environment cannot be forged.
     environment = evaluated if "packages" in evaluated else fitted
     return runs.NewRun(
         model_id=origin.model_id,
@@ -214,7 +215,7 @@ def _new_run(
             {
                 "incumbents": prepared.incumbents,
                 "overrides": claim.job.options.get("overrides", {}),
-                "reused": dict(outcome.reused),
+                "reused": outcome.reused,
                 "snapshot": {k: v for k, v in rows.items() if k not in ("columns", "schema", "gates")},
                 "train_digest": rows.get("train_digest"),
                 "holdout_digest": rows.get("holdout_digest"),

@@ -1,4 +1,4 @@
-"""A training's search: its candidates as jobs of their own, its best one handed to the fit."""
+"""Search of a training: its candidates are jobs of their own; the fit takes the best one."""
 
 import math
 from collections.abc import Sequence
@@ -19,25 +19,27 @@ from pilothouse.execution.pipeline import ParkedError
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.jobs.job_inputs import model_copy, read_prepared
 from pilothouse.operations.jobs.jobs import ClaimedJob, require_job
-from pilothouse.operations.jobs.trainings import merge_overrides
+from pilothouse.operations.jobs.trainings import spec_of_job
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import jobs, models
+from pilothouse.store import jobs
+
+_NO_PROCESS = StepExit(0, None, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchNow:
-    """A training's search as it stands: ``job`` is the training, ``asked`` what its model file asks to be tried (None where
-    it asks for no search), ``trials`` what was tried of it, the best first."""
+    """Search of a training, ``job``, at present: ``search`` is its specification (None without one), and ``trials`` are its
+    candidates so far, the best first."""
 
     job: Job
     metric: str
-    asked: SearchSpec | None
+    search: SearchSpec | None
     trials: tuple[TrialLine, ...]
 
 
 def advance(services: Services, claim: ClaimedJob, request: StepRequest) -> tuple[StepExit, StepResult]:
-    """The search as a step: the best parameters once all trials are over. Raises ParkedError while there are more to run."""
+    """Run the search as a step: the best parameters once all trials have ended. Raises ParkedError while trials wait or run."""
     spec = spec_from_plain(request.spec)
     search = spec.training.search
     assert search is not None
@@ -48,22 +50,19 @@ def advance(services: Services, claim: ClaimedJob, request: StepRequest) -> tupl
         trials = [job for job in jobs.children(connection, claim.job.id) if job.options["search"] == key]
     waiting = [job for job in trials if not job.status.ended]
     if waiting:
-        raise ParkedError([job.id for job in waiting], _waits(len(waiting), len(trials)))
+        raise ParkedError([job.id for job in waiting], _waiting_text(len(waiting), len(trials)))
     scores = _scores(trials)
     step = next_step(search, len(candidates), scores, higher)
     if step.trials:
         numbers = _queue(services, claim, request, key, candidates, step.trials)
-        raise ParkedError(numbers, _waits(len(numbers), len(trials) + len(numbers)))
+        raise ParkedError(numbers, _waiting_text(len(numbers), len(trials) + len(numbers)))
     if not step.ranked:
         errors = [job.error for job in trials if job.error] or ["no fold in time holds every class"]
-        return _exit(), StepResult(
-            ok=False,
-            error=f"search: none of {len(candidates)} candidates got a score: {errors[0]}",
-            cause="data",
-        )
+        error = f"search: none of {len(candidates)} candidates got a score: {errors[0]}"
+        return _NO_PROCESS, StepResult(ok=False, error=error, cause="data")
     folds = range(search.folds)
-    tried = sorted({candidate for candidate, _ in scores})
-    order = [*step.ranked, *(candidate for candidate in tried if candidate not in step.ranked)]
+    unranked = {candidate for candidate, _ in scores} - set(step.ranked)
+    order = [*step.ranked, *sorted(unranked)]
     record = {
         "parameters": candidates[step.ranked[0]],
         "trials": [
@@ -75,11 +74,11 @@ def advance(services: Services, claim: ClaimedJob, request: StepRequest) -> tupl
             for candidate in order
         ],
     }
-    return _exit(), StepResult(ok=True, record=record)
+    return _NO_PROCESS, StepResult(ok=True, record=record)
 
 
 def list_trials(services: Services, actor: Actor, number: int) -> list[TrialLine]:
-    """The candidates of a training's newest search: the best first, then those that came furthest.
+    """Candidates of a training's newest search, those of the highest rung first, each rung by score.
 
     Raises NotFoundError; ConflictError where the job has no search.
     """
@@ -94,31 +93,27 @@ def list_trials(services: Services, actor: Actor, number: int) -> list[TrialLine
 
 
 def search_of(services: Services, actor: Actor, number: int | None = None) -> SearchNow:
-    """The search of a training, found by the number of one of its trials too; of the newest that has one where None.
+    """Search of a training, by its number or that of one of its trials; where None, of the newest training with trials.
 
     Raises NotFoundError.
     """
     with reading(services, actor) as connection:
-        found = jobs.newest_with_trials(connection) if number is None else number
-        if found is None:
+        number = jobs.newest_with_trials(connection) if number is None else number
+        if number is None:
             raise NotFoundError(
                 "no training has searched yet: add [training.search] to a model.toml, apply it and train"
             )
-        job = require_job(connection, found)
+        job = require_job(connection, number)
         if job.parent is not None:
             job = require_job(connection, job.parent)
-        stored = models.spec_by_id(connection, jobs.origin_of(connection, job.id).spec_id)
-        assert stored is not None
+        spec = spec_of_job(connection, job)
         lines = _lines(connection, job, services.now())
-    spec = spec_from_plain(stored.spec)
-    if job.kind == "train":
-        spec = merge_overrides(spec, job.options.get("overrides", {}))
-    asked = spec.training.search if job.kind == "train" else None
-    return SearchNow(job, spec.primary_metric, asked, tuple(lines))
+    search = spec.training.search if job.kind == "train" else None
+    return SearchNow(job, spec.primary_metric, search, tuple(lines))
 
 
 def _lines(connection: Connection, parent: Job, now: datetime) -> list[TrialLine]:
-    """The candidates of the newest search of a training, in the order of ``list_trials``; none before it has any."""
+    """Candidates of the newest search of a training, in the order of ``list_trials``; empty before its first trial."""
     trials = jobs.children(connection, parent.id)
     if not trials:
         return []
@@ -132,21 +127,21 @@ def _lines(connection: Connection, parent: Job, now: datetime) -> list[TrialLine
     ]
     sign = -1.0 if higher else 1.0
     lines.sort(key=lambda line: (-line.rung, line.mean is None, sign * (line.mean or 0.0), line.candidate))
-    return _judged(lines, parent)
+    return _with_results(lines, parent)
 
 
-def _judged(lines: list[TrialLine], parent: Job) -> list[TrialLine]:
-    over = parent.status.ended or parent.step not in ("", "snapshot", "search")
+def _with_results(lines: list[TrialLine], parent: Job) -> list[TrialLine]:
+    ended = parent.status.ended or parent.step not in ("", "snapshot", "search")
     top = max(line.rung for line in lines)
-    found = []
+    results = []
     for i, line in enumerate(lines):
         state = line.state
-        if state is TrialState.TRIED and over and i == 0 and line.mean is not None:
+        if state is TrialState.TRIED and ended and i == 0 and line.mean is not None:
             state = TrialState.BEST
         elif state is TrialState.TRIED and line.rung < top:
             state = TrialState.DROPPED
-        found.append(replace(line, state=state))
-    return found
+        results.append(replace(line, state=state))
+    return results
 
 
 def _line(
@@ -154,7 +149,7 @@ def _line(
 ) -> TrialLine:
     own = {fold: score for (other, fold), score in scores.items() if other == candidate}
     last = trials[-1]
-    well = {JobStatus.SUCCEEDED: TrialState.TRIED, JobStatus.QUEUED: TrialState.WAITING}
+    states = {JobStatus.SUCCEEDED: TrialState.TRIED, JobStatus.QUEUED: TrialState.WAITING}
     return TrialLine(
         candidate,
         last.options["parameters"],
@@ -162,8 +157,10 @@ def _line(
         mean(candidate, sorted(own), scores),
         max(int(job.options["rung"]) for job in trials),
         tuple(job.id for job in trials),
-        well.get(last.status, last.status),
-        math.fsum(took) if (took := [_seconds(job, now) for job in trials if job.started_at]) else None,
+        states.get(last.status, last.status),
+        math.fsum(durations)
+        if (durations := [_seconds(job, now) for job in trials if job.started_at])
+        else None,
         last.error,
     )
 
@@ -174,14 +171,14 @@ def _seconds(job: Job, now: datetime) -> float:
 
 
 def _scores(trials: Sequence[Job]) -> dict[tuple[int, int], float | None]:
-    """What ended trials found; a trial that failed has None for each of its folds."""
-    found: dict[tuple[int, int], float | None] = {}
+    """Scores of ended trials by candidate and fold; None for each fold of a failed trial."""
+    scores: dict[tuple[int, int], float | None] = {}
     for job in trials:
         if job.status.ended:
-            got = job.result.get("scores", {})
+            by_fold = job.result.get("scores", {})
             for fold in job.options["folds"]:
-                found[int(job.options["candidate"]), int(fold)] = got.get(str(fold))
-    return found
+                scores[int(job.options["candidate"]), int(fold)] = by_fold.get(str(fold))
+    return scores
 
 
 def _queue(
@@ -190,7 +187,7 @@ def _queue(
     request: StepRequest,
     key: str,
     candidates: Sequence[dict[str, Scalar]],
-    asked: Sequence[Ask],
+    asks: Sequence[Ask],
 ) -> list[int]:
     state = services.paths.state.resolve()
     higher = METRICS[spec_from_plain(request.spec).primary_metric][0] == "higher"
@@ -198,7 +195,7 @@ def _queue(
         parent = require_job(change.connection, claim.job.id)
         origin = jobs.origin_of(change.connection, parent.id)
         numbers = []
-        for ask in asked:
+        for ask in asks:
             options: dict[str, Any] = {
                 "search": key,
                 "candidate": ask.candidate,
@@ -223,12 +220,12 @@ def _queue(
                 parent=parent.id,
             )
             numbers.append(jobs.add(change.connection, new, at=change.at))
-        change.record("job.trials_queued", f"job {parent.id}", {"trials": numbers, "rung": asked[0].rung})
+        change.record("job.trials_queued", f"job {parent.id}", {"trials": numbers, "rung": asks[0].rung})
         return numbers
 
 
 def _key(services: Services, claim: ClaimedJob, request: StepRequest) -> str:
-    """Trials count for this search alone: the same rows, code and values to try."""
+    """Key of a search: its trials share rows, code, data settings and training settings."""
     code = read_prepared(services, claim).code.get("folder_digest")
     return canonical_digest(
         {
@@ -240,9 +237,5 @@ def _key(services: Services, claim: ClaimedJob, request: StepRequest) -> str:
     )
 
 
-def _waits(open_: int, all_: int) -> str:
-    return f"waits for {open_} trial{'' if open_ == 1 else 's'} ({all_} so far)"
-
-
-def _exit() -> StepExit:
-    return StepExit(0, None, 0.0, 0.0)
+def _waiting_text(unfinished: int, total: int) -> str:
+    return f"waits for {unfinished} trial{'' if unfinished == 1 else 's'} ({total} so far)"

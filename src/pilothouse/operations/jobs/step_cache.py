@@ -1,9 +1,9 @@
-"""Sparing a training the steps of which nothing has changed: code, data, parameters, environment, what earlier steps made.
+"""Cache of a training's steps, by all that a step depends on: code, data, parameters, environment, earlier outputs.
 
-A step's key is a digest over all that it depends on. Its outputs are used again where a job has had the same key and every
-byte of them is still there: in the artifact store (of jobs that made a version), or in the folder of the job itself (its
-earlier attempts). The source counts by what the file system says of it; ``verify``, which is never spared, then hashes its
-bytes, so that a training never ends well on rows that are not in the source.
+A step's key is a digest of its dependencies. Its outputs are used again where a job has had the same key and every byte of
+them still exists: in the artifact store (of jobs that made a version), or in the folder of the job itself (its earlier
+attempts). A source counts by its entry in the file system; ``verify``, which always runs, then hashes its bytes, so that a
+training never succeeds on rows that are not in the source.
 """
 
 import functools
@@ -26,22 +26,21 @@ from pilothouse.store.step_results import CachedStep, Output
 from pilothouse.system.files import sha256_file
 from pilothouse.system.fingerprint import fingerprint
 
-_WORDS = ("owner", "description", "promotion", "automation")
+_TEXTS = ("owner", "description", "promotion", "automation")
 _LEFT_OUT = {
-    "snapshot": (*_WORDS, "training", "monitoring"),
-    "fit": (*_WORDS, "gates"),
-    "evaluate": _WORDS,
-    "gate": _WORDS,
+    "snapshot": (*_TEXTS, "training", "monitoring"),
+    "fit": (*_TEXTS, "gates"),
+    "evaluate": _TEXTS,
+    "gate": _TEXTS,
 }
-"""The steps that can be spared, and the tables of the model file that each does not look at. A table that is new to the
-program counts until somebody names it here."""
+"""Steps that are cached, each with the tables of the model file that it does not use. Every other table is part of its key."""
 
-_NOT_WHAT_IS_MADE = ("timeout", "cpu_time", "memory_mb", "concurrency", "retries", "retry_after", "retry_on")
-"""Keys of ``[training]`` that decide whether a step gets through, and not what it makes."""
+_LIMITS = ("timeout", "cpu_time", "memory_mb", "concurrency", "retries", "retry_after", "retry_on")
+"""Keys of ``[training]`` that decide whether a step succeeds, and do not change its outputs."""
 
 
 class StepMemory:
-    """What is known of the steps of one job. ``fresh``: nothing is recalled, all is kept."""
+    """Cache for the steps of one job. With the option ``fresh`` nothing is recalled, but everything is kept."""
 
     def __init__(self, services: Services, claim: ClaimedJob) -> None:
         self._services, self._claim = services, claim
@@ -51,37 +50,39 @@ class StepMemory:
             str(model_copy(services, claim)): str(read_prepared(services, claim).code["folder_digest"])
         }
         with services.registry.read() as connection:
-            # A source that changed without the file system saying so is read anew after ``verify`` has found it out.
-            self._deceived = sum(
+            # A source that changed without a trace in the file system is read again once ``verify`` has found it out.
+            self._changed_sources = sum(
                 1
                 for _, step, exit_ in jobs.steps_of(connection, claim.job.id)
                 if step == "verify" and exit_.exit_code == 0
             )
 
     def recall(self, request: StepRequest) -> tuple[StepResult, str] | None:
-        """What the step made of the very same inputs, and where; None where it has to run."""
+        """Result of the step on the same inputs, and the job or attempt that made it; None where it has to run."""
         if request.step not in _LEFT_OUT or self._fresh:
             return None
         key = self._key(request)
         with self._services.registry.read() as connection:
-            known = step_results.by_key(connection, key)
-        for remembered in known:
-            outputs = self._files(remembered)
+            cached = step_results.by_key(connection, key)
+        for step in cached:
+            outputs = self._files(step)
             if outputs is not None:
-                self._digests |= {path: remembered.outputs[name].digest for name, path in outputs.items()}
-                return StepResult(ok=True, outputs=outputs, record=remembered.record), self._where(remembered)
+                self._digests |= {path: step.outputs[name].digest for name, path in outputs.items()}
+                own = step.job == self._claim.job.id
+                origin = f"attempt {step.attempt}" if own else f"job {step.job}"
+                return StepResult(ok=True, outputs=outputs, record=step.record), origin
         return None
 
     def keep(self, request: StepRequest, result: StepResult) -> None:
-        """Remember what a step made."""
+        """Store the result of a step."""
         if request.step not in _LEFT_OUT:
             return
-        found = {name: sha256_file(Path(path)) for name, path in result.outputs.items()}
-        self._digests |= {result.outputs[name]: digest for name, digest in found.items()}
+        digests = {name: sha256_file(Path(path)) for name, path in result.outputs.items()}
+        self._digests |= {result.outputs[name]: digest for name, digest in digests.items()}
         folder = self._services.paths.job_folder(self._claim.job.id).resolve()
         outputs = {
             name: Output(digest, Path(result.outputs[name]).resolve().relative_to(folder).as_posix())
-            for name, digest in found.items()
+            for name, digest in digests.items()
         }
         with self._services.registry.transaction() as connection:
             step_results.add(
@@ -95,31 +96,27 @@ class StepMemory:
                 at=self._services.now(),
             )
 
-    def _where(self, remembered: CachedStep) -> str:
-        own = remembered.job == self._claim.job.id
-        return f"attempt {remembered.attempt}" if own else f"job {remembered.job}"
-
-    def _files(self, remembered: CachedStep) -> dict[str, str] | None:
-        """Where the outputs lie now, each hashed again; None where one is gone or changed."""
-        found = {}
-        for name, output in remembered.outputs.items():
-            places = []
+    def _files(self, step: CachedStep) -> dict[str, str] | None:
+        """Paths of the outputs, each hashed again; None where one is missing or changed."""
+        files = {}
+        for name, output in step.outputs.items():
+            paths = []
             if self._services.artifacts.has(output.digest):
-                places.append(self._services.artifacts.path(output.digest))
-            if remembered.job == self._claim.job.id:
-                places.append(self._services.paths.job_folder(remembered.job) / output.file)
-            place = next(
-                (path for path in places if path.is_file() and sha256_file(path) == output.digest), None
+                paths.append(self._services.artifacts.path(output.digest))
+            if step.job == self._claim.job.id:
+                paths.append(self._services.paths.job_folder(step.job) / output.file)
+            file = next(
+                (path for path in paths if path.is_file() and sha256_file(path) == output.digest), None
             )
-            if place is None:
+            if file is None:
                 return None
-            found[name] = str(place)
-        return found
+            files[name] = str(file)
+        return files
 
     def _key(self, request: StepRequest) -> str:
         spec = {part: value for part, value in request.spec.items() if part not in _LEFT_OUT[request.step]}
         if "training" in spec:
-            spec["training"] = {k: v for k, v in spec["training"].items() if k not in _NOT_WHAT_IS_MADE}
+            spec["training"] = {k: v for k, v in spec["training"].items() if k not in _LIMITS}
         facts: dict[str, Any] = {
             "step": request.step,
             "spec": spec,
@@ -128,7 +125,7 @@ class StepMemory:
             "environment": self._environment,
         }
         if request.step == "snapshot":
-            facts["deceived"] = self._deceived
+            facts["deceived"] = self._changed_sources
         else:
             facts |= {"seed": request.seed, "threads": request.threads}
         return canonical_digest(facts)
@@ -142,19 +139,18 @@ class StepMemory:
 
 
 def environment_facts() -> dict[str, Any]:
-    """Python, platform, every package, and the program's own code: a step is never spared across a change of these."""
-    packages = {str(found.name).lower(): found.version for found in metadata.distributions() if found.name}
+    """Python, platform, packages and the program's own code: a change of any of them makes every step run again."""
     return {
         "python": sys.version,
         "platform": platform.platform(),
-        "packages": packages,
+        "packages": {str(p.name).lower(): p.version for p in metadata.distributions() if p.name},
         "code": _own_code(),
     }
 
 
 @functools.cache
 def _own_code() -> str:
-    """A digest of the modules that run inside steps, as they were when the daemon first asked."""
+    """Digest of the modules that run inside steps, computed once a process."""
     total = hashlib.sha256()
     root = Path(pilothouse.__file__).parent
     for part in ("training", "inference", "statistics", "domain", "system"):

@@ -1,12 +1,12 @@
-"""Reading what steps recorded: plain data from a process that may have run a user's code, checked before it is kept."""
+"""Records of steps, checked before they are stored: plain data from a process that may have run a user's code."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.evaluation import ColumnSummary, GateOutcome, GateResult, MetricValue
+from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.domain.jobs import StepResult
 from pilothouse.domain.records import Snapshot
@@ -18,19 +18,8 @@ _MOST_GATES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class _PlainGate:
-    """A GateResult as JSON has it."""
-
-    gate: str
-    outcome: Literal["passed", "failed", "not comparable"]
-    reason: str
-    figures: dict[str, float] = field(default_factory=dict)
-    bound: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class _PlainSnapshot:
-    """The part of the snapshot step's record that has columns of its own."""
+    """The part of the snapshot step's record that the registry stores in columns."""
 
     content_digest: str
     source_digest: str
@@ -43,7 +32,7 @@ class _PlainSnapshot:
 
 
 def metrics_in(step: str, plain: Any) -> list[MetricValue]:
-    """Metrics as a step lists them. Raises IntegrityError with the step and the place of the first fault."""
+    """Metrics in the record of a step. Raises IntegrityError with the step and the key of the first fault."""
     return [
         _read(MetricValue, item, f"{step}: metrics[{i}]")
         for i, item in enumerate(_items(step, "metrics", plain))
@@ -51,27 +40,27 @@ def metrics_in(step: str, plain: Any) -> list[MetricValue]:
 
 
 def gates_in(step: str, plain: Any) -> list[GateResult]:
-    """Gates as a step lists them; figures that are no finite numbers are left out. Raises IntegrityError."""
-    found = []
+    """Gates in the record of a step; figures that are not finite numbers are left out. Raises IntegrityError."""
+    gates = []
     for i, item in enumerate(_items(step, "gates", plain)):
         if isinstance(item, dict) and isinstance(item.get("figures"), dict):
             figures = {name: value for name, value in item["figures"].items() if _is_number(value)}
             item = {**item, "figures": figures}
-        gate = _read(_PlainGate, item, f"{step}: gates[{i}]")
-        found.append(
+        gate = _read(GateResult, item, f"{step}: gates[{i}]")
+        gates.append(
             GateResult(
                 _text(gate.gate, 200),
-                GateOutcome(gate.outcome),
+                gate.outcome,
                 _text(gate.reason, _TEXT_LIMIT),
                 {_text(name, 200): value for name, value in gate.figures.items()},
                 _text(gate.bound, 200),
             )
         )
-    return found
+    return gates
 
 
 def snapshot_in(result: StepResult, artifact_digest: str) -> Snapshot:
-    """The snapshot as its step recorded it. Raises IntegrityError."""
+    """Snapshot in the record of its step. Raises IntegrityError."""
     names = _PlainSnapshot.__dataclass_fields__
     plain = _read(_PlainSnapshot, {k: v for k, v in result.record.items() if k in names}, "snapshot")
     columns = [
@@ -93,7 +82,7 @@ def snapshot_in(result: StepResult, artifact_digest: str) -> Snapshot:
 
 
 def finite(value: Any) -> Any:
-    """The same JSON data with None for NaN and infinities, which the registry does not keep."""
+    """JSON data with None in place of NaN and infinities, which the registry does not store."""
     if isinstance(value, dict):
         return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -103,10 +92,10 @@ def finite(value: Any) -> Any:
 
 def _read(kind: type[_T], plain: Any, where: str) -> _T:
     problems: list[str] = []
-    found = read_dataclass(kind, plain, "", problems)
-    if found is None:
+    record = read_dataclass(kind, plain, "", problems)
+    if record is None:
         raise IntegrityError(f"{where}: {problems[0] if problems else 'not valid'}")
-    return found
+    return record
 
 
 def _items(step: str, key: str, plain: Any) -> list[Any]:
@@ -116,7 +105,7 @@ def _items(step: str, key: str, plain: Any) -> list[Any]:
 
 
 def _text(text: str, limit: int) -> str:
-    """Cut, and valid Unicode: JSON can carry half a character, and the registry cannot."""
+    """Text cut to a length and made valid Unicode: JSON can hold half a character, the registry cannot."""
     return text[:limit].encode("utf-8", "replace").decode("utf-8")
 
 

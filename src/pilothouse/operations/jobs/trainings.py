@@ -1,24 +1,20 @@
-"""Queueing work for the daemon: trainings, reproductions, backtests."""
+"""Trainings, reproductions and backtests, queued for the daemon."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.errors import (
-    AutomationPausedError,
-    InvalidInputError,
-    ModelFileError,
-    NotFoundError,
-)
+from pilothouse.domain.errors import AutomationPausedError, InvalidInputError, ModelFileError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec, Scalar
-from pilothouse.domain.records import Job
+from pilothouse.domain.records import Job, Model
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading
-from pilothouse.operations.catalogue import require_model, require_version
+from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
 from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, jobs, models, targets, workspace
 from pilothouse.store.jobs import NewJob
 
@@ -30,34 +26,34 @@ LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOptions:
-    """What may be said of a training beside its model: what it is made of, what it is for, when it has its turn."""
+    """Options of a training: its data and parameters, its cause, its turn in the queue."""
 
     as_of: datetime | None = None
-    """Only rows whose outcome was known then exist for the training; now where None."""
+    """The training uses rows whose outcome was known at this time; now where None."""
     overrides: Mapping[str, Scalar] = field(default_factory=dict)
     """Dotted keys of the model file: ``data.lookback`` or anything under ``training``."""
     fresh: bool = False
-    """No step is spared because nothing has changed since it ran before."""
+    """Every step runs, also where its inputs have not changed since an earlier run."""
     trigger_key: str = ""
-    """There is one job a key: where it exists already, that one is returned."""
+    """Key of which there is one job at most: an existing one is returned."""
     alert: int | None = None
-    """The number of the alert that asks for it."""
+    """Number of the alert that caused the training."""
     priority: int = 0
     """−100 to 100, higher first."""
     deadline: datetime | None = None
-    """It is ended where it has not ended by then."""
+    """Time at which the job is ended if it still waits or runs."""
     after: Sequence[int] = ()
     """Jobs that must succeed first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestOptions:
-    """What may be said of a backtest beside its versions: the rows, by event time ``since <= t < until``, and its turn."""
+    """Options of a backtest: its rows, by event time ``since <= t < until``, and its turn in the queue."""
 
     since: datetime | None = None
     until: datetime | None = None
     target: str | None = None
-    """Rows that were served there alone; everywhere where None."""
+    """Only rows served on this target; on all where None."""
     trigger_key: str = ""
     priority: int = 0
 
@@ -70,100 +66,92 @@ def start_training(
     *,
     reason: str = "",
 ) -> Job:
-    """Queue a training of the model as its file in force says it.
+    """Queue a training by the model file in force.
 
     Raises NotFoundError, NotAllowedError, InvalidInputError (an override, a time to come) or ConflictError (automation is
     paused, for the daemon).
     """
-    words = clean_text(reason, "the reason")
+    reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.TRAIN, model) as change:
-        found = require_model(change.connection, model)
-        if before := _started_before(change, model, options.trigger_key):
+        registered = require_model(change.connection, model)
+        if before := jobs.find_by_trigger(change.connection, model, options.trigger_key):
             return before
         _check_not_paused(change)
-        as_of = _cut(change, options.as_of)
+        job_options: dict[str, Any] = {
+            "as_of": _as_of(change, options.as_of).isoformat(),
+            "overrides": dict(options.overrides),
+        }
+        if options.fresh:
+            job_options["fresh"] = True
         if options.alert is not None and alerts.find(change.connection, options.alert) is None:
             raise NotFoundError(f"there is no alert {options.alert}: list them with pilothouse alerts")
-        stored = models.spec_by_id(change.connection, found.spec_id)
-        assert stored is not None
-        overrides = dict(options.overrides)
-        spec = merge_overrides(spec_from_plain(stored.spec), overrides)
+        spec = merge_overrides(spec_of_model(change.connection, model), options.overrides)
         _check_order(change, options)
-        job = queue(
-            change,
-            NewJob(
-                kind="train",
-                model_id=found.id,
-                spec_id=found.spec_id,
-                created_by=actor.name,
-                reason=words,
-                options={
-                    "as_of": as_of.isoformat(),
-                    "overrides": overrides,
-                    **({"fresh": True} if options.fresh else {}),
-                },
-                trigger_key=options.trigger_key,
-                alert_id=options.alert,
-                priority=options.priority,
-                deadline=options.deadline,
-                after=tuple(options.after),
-                max_attempts=spec.training.retries + 1,
-            ),
-            _audited(options),
+        new = replace(
+            _new_job(change, "train", registered, reason, job_options),
+            trigger_key=options.trigger_key,
+            alert_id=options.alert,
+            priority=options.priority,
+            deadline=options.deadline,
+            after=tuple(options.after),
+            max_attempts=spec.training.retries + 1,
         )
+        job = queue(change, new, _audited(options))
         if options.alert is not None:
             alerts.set_retrain_job(change.connection, options.alert, job.id)
         return job
 
 
 def _audited(options: TrainingOptions) -> dict[str, Any]:
-    """What the audit row of a training says beside what the job itself is given; its turn only where it was chosen."""
-    asked = {
+    """Facts in the audit row of a training beside the job's own options; its turn only where it was chosen."""
+    turn = {
         "priority": options.priority,
         "deadline": options.deadline and options.deadline.isoformat(),
         "after": list(options.after),
     }
-    chosen = {key: value for key, value in asked.items() if value}
+    chosen = {key: value for key, value in turn.items() if value}
     return {"trigger_key": options.trigger_key, "alert": options.alert, **chosen}
 
 
-def _started_before(change: Change, model: str, trigger_key: str) -> Job | None:
-    return jobs.find_by_trigger(change.connection, model, trigger_key) if trigger_key else None
+def _new_job(change: Change, kind: str, model: Model, reason: str, options: dict[str, Any]) -> NewJob:
+    return NewJob(
+        kind=kind,
+        model_id=model.id,
+        spec_id=model.spec_id,
+        created_by=change.actor.name,
+        reason=reason,
+        options=options,
+    )
 
 
-def _cut(change: Change, as_of: datetime | None) -> datetime:
-    """The time by which a row's outcome has to be known. Raises InvalidInputError."""
+def _as_of(change: Change, as_of: datetime | None) -> datetime:
+    """Time by which the outcome of a row has to be known. Raises InvalidInputError."""
     if as_of is None:
         return change.at
-    if as_of.tzinfo is None:
-        raise InvalidInputError(f"as_of: {as_of.isoformat()} has no time zone; add one, e.g. Z for UTC")
+    _check_zone("as_of", as_of)
     if as_of > change.at and change.actor.name == DAEMON.name:
-        return change.at  # an event clock may run a little ahead of the wall
+        return change.at  # an event clock may run a little ahead of the wall clock
     if as_of > change.at:
         raise InvalidInputError(f"as_of: {as_of.isoformat()} is still to come; expected now or before")
     return as_of
 
 
+def _check_zone(name: str, time: datetime | None) -> None:
+    if time is not None and time.tzinfo is None:
+        raise InvalidInputError(f"{name}: {time.isoformat()} has no time zone; add one, e.g. Z for UTC")
+
+
 def start_reproduction(services: Services, actor: Actor, reference: str, *, reason: str = "") -> Job:
-    """Queue the training of a version again from its record. Raises NotFoundError or NotAllowedError."""
-    words = clean_text(reason, "the reason")
+    """Queue a reproduction of a version from its record. Raises NotFoundError or NotAllowedError."""
+    reason = clean_text(reason, "the reason")
     with reading(services, actor) as connection:
         model = require_version(connection, reference).model
     with changing(services, actor, Permission.TRAIN, model) as change:
         version = require_version(change.connection, reference)
-        found = require_model(change.connection, model)
-        return queue(
-            change,
-            NewJob(
-                kind="reproduce",
-                model_id=found.id,
-                spec_id=found.spec_id,
-                created_by=actor.name,
-                reason=words or f"reproduce {version_uri(model, version.number)}",
-                options={"version": version.number},
-                version_id=version.id,
-            ),
-        )
+        reason = reason or f"reproduce {version_uri(model, version.number)}"
+        registered = require_model(change.connection, model)
+        new = _new_job(change, "reproduce", registered, reason, {"version": version.number})
+        return queue(change, replace(new, version_id=version.id))
 
 
 def start_backtest(
@@ -175,53 +163,43 @@ def start_backtest(
     *,
     reason: str = "",
 ) -> Job:
-    """Queue the scoring of versions on the same served rows whose outcome is known.
+    """Queue a backtest: the scoring of versions on the same served rows whose outcome is known.
 
     Raises NotFoundError, NotAllowedError or InvalidInputError.
     """
-    words = clean_text(reason, "the reason")
+    reason = clean_text(reason, "the reason")
     numbers = list(dict.fromkeys(versions))
     since, until, target = options.since, options.until, options.target
     if not numbers:
         raise InvalidInputError("a backtest needs at least one version to score")
-    for name, time in (("since", since), ("until", until)):
-        if time is not None and time.tzinfo is None:
-            raise InvalidInputError(f"{name}: {time.isoformat()} has no time zone; add one, e.g. Z for UTC")
+    _check_zone("since", since)
+    _check_zone("until", until)
     if since is not None and until is not None and since >= until:
         raise InvalidInputError(f"since {since.isoformat()} is not before until {until.isoformat()}")
     with changing(services, actor, Permission.TRAIN, model) as change:
-        found = require_model(change.connection, model)
-        if before := _started_before(change, model, options.trigger_key):
+        registered = require_model(change.connection, model)
+        if before := jobs.find_by_trigger(change.connection, model, options.trigger_key):
             return before
         for number in numbers:
             require_version(change.connection, version_uri(model, number))
-        known = targets.targets_of(change.connection, model)
-        if target is not None and target not in known:
-            raise NotFoundError(f"{model} has no target {target!r}: its model file names {', '.join(known)}")
-        return queue(
-            change,
-            NewJob(
-                kind="backtest",
-                model_id=found.id,
-                spec_id=found.spec_id,
-                created_by=actor.name,
-                reason=words or f"backtest versions {', '.join(map(str, numbers))}",
-                options={
-                    "versions": numbers,
-                    "since": since.isoformat() if since else None,
-                    "until": until.isoformat() if until else None,
-                    "target": target,
-                },
-                trigger_key=options.trigger_key,
-                priority=options.priority,
-            ),
-        )
+        names = targets.targets_of(change.connection, model)
+        if target is not None and target not in names:
+            raise NotFoundError(f"{model} has no target {target!r}: its model file names {', '.join(names)}")
+        job_options = {
+            "versions": numbers,
+            "since": since.isoformat() if since else None,
+            "until": until.isoformat() if until else None,
+            "target": target,
+        }
+        reason = reason or f"backtest versions {', '.join(map(str, numbers))}"
+        new = _new_job(change, "backtest", registered, reason, job_options)
+        return queue(change, replace(new, trigger_key=options.trigger_key, priority=options.priority))
 
 
 def merge_overrides(spec: ModelSpec, overrides: Mapping[str, Scalar]) -> ModelSpec:
-    """The spec with some values of its file replaced, checked as strictly as the file. Raises InvalidInputError.
+    """Specification with some of its values replaced, checked as strictly as a file. Raises InvalidInputError.
 
-    Gates, the hold-out, promotion and monitoring cannot be overridden: what judges a version is what was applied.
+    Gates, the hold-out, promotion and monitoring cannot be overridden: a version is judged by the file that was applied.
     """
     if not overrides:
         return spec
@@ -234,6 +212,19 @@ def merge_overrides(spec: ModelSpec, overrides: Mapping[str, Scalar]) -> ModelSp
         return spec_from_plain(plain, "override")
     except ModelFileError as error:
         raise InvalidInputError("\n".join(error.problems)) from None
+
+
+def stored_spec(connection: Connection, job_id: int) -> models.StoredSpec:
+    """Specification that was in force when a job was queued."""
+    stored = models.spec_by_id(connection, jobs.origin_of(connection, job_id).spec_id)
+    assert stored is not None
+    return stored
+
+
+def spec_of_job(connection: Connection, job: Job) -> ModelSpec:
+    """Specification that was in force when a job was queued, with the job's overrides."""
+    spec = spec_from_plain(stored_spec(connection, job.id).spec)
+    return merge_overrides(spec, job.options.get("overrides", {}))
 
 
 def _set(plain: dict[str, Any], key: str, value: Scalar) -> None:
@@ -259,8 +250,7 @@ def _check_order(change: Change, options: TrainingOptions) -> None:
         raise InvalidInputError(
             f"priority: found {priority}; expected {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
         )
-    if deadline is not None and deadline.tzinfo is None:
-        raise InvalidInputError(f"deadline: {deadline.isoformat()} has no time zone; add one, e.g. Z for UTC")
+    _check_zone("deadline", deadline)
     if deadline is not None and deadline <= change.at:
         raise InvalidInputError(f"deadline: {deadline.isoformat()} has passed; expected a time to come")
     for number in options.after:
@@ -275,7 +265,7 @@ def _check_not_paused(change: Change) -> None:
 
 
 def queue(change: Change, new: NewJob, facts: Mapping[str, Any] | None = None) -> Job:
-    """Put a job of a model into the queue, with its audit row, in which ``facts`` stand too."""
+    """Queue a job, with its audit row, to which ``facts`` are added."""
     number = jobs.add(change.connection, new, at=change.at)
     job = jobs.find(change.connection, number)
     assert job is not None

@@ -19,6 +19,7 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.authorisation import changing, clean_text, reading
 from pilothouse.operations.catalogue import require_model, require_version
 from pilothouse.operations.jobs.exports import window_rows
@@ -29,7 +30,7 @@ from pilothouse.operations.jobs.job_inputs import (
     requests_of,
     write_prepared,
 )
-from pilothouse.operations.jobs.jobs import ClaimedJob, Outcome, check_held, finish_in
+from pilothouse.operations.jobs.jobs import ClaimedJob, check_held, finish_job
 from pilothouse.operations.jobs.step_records import finite
 from pilothouse.operations.jobs.trainings import queue
 from pilothouse.operations.monitoring.baselines import spec_in_force
@@ -138,7 +139,7 @@ def prepare(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
     return requests_of(services, claim, spec, {STEP: (inputs, asked)})
 
 
-def record(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
+def record(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Job:
     """End the job; its answer is a reading of the window, from which the monitor draws alerts. Raises StaleAttemptError,
     IntegrityError (the step's record is not valid) or NotFoundError."""
     options = claim.job.options
@@ -168,7 +169,7 @@ def record(services: Services, claim: ClaimedJob, outcome: Outcome) -> Job:
         }
     )
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        return finish_in(change, claim, outcome, result=result, version_id=None)
+        return finish_job(change, claim, outcome, result)
 
 
 def _window_us(claim: ClaimedJob) -> tuple[int, int]:
