@@ -29,12 +29,17 @@ def grants_in_force(connection: Connection, name: str) -> tuple[Grant, ...]:
     return grants
 
 
+def as_now(connection: Connection, actor: Actor) -> Actor:
+    """The actor with the grants in force now."""
+    return Actor(actor.name, grants_in_force(connection, actor.name))
+
+
 def check(connection: Connection, actor: Actor, permission: Permission, model: str = "") -> None:
     """Raise NotAllowedError unless the actor holds the permission now, for ``model`` or for all.
 
     The registry decides, not ``actor.grants``: a revoked role is gone for open sessions too.
     """
-    if not Actor(actor.name, grants_in_force(connection, actor.name)).allows(permission, model):
+    if not as_now(connection, actor).allows(permission, model):
         raise NotAllowedError(_refusal(actor, permission, model))
 
 

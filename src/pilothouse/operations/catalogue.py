@@ -161,7 +161,10 @@ def _facts(connection: Connection, version: Version) -> dict[tuple[str, str], st
     facts["data", "last row"] = data.last_row_at.isoformat()
     facts["data", "as of"] = run.as_of.isoformat() if run.as_of else "all rows"
     for column in data.columns:
-        facts["columns", column.name] = _column(column.kind, column.missing, column.distinct, column.mean)
+        mean = f", mean {column.mean:.4g}" if column.mean is not None else ""
+        facts["columns", column.name] = (
+            f"{column.kind}, {column.missing} missing, {column.distinct} distinct{mean}"
+        )
     facts["code", "specification"] = run.spec_digest
     facts.update(_flat("code", run.code))
     facts.update(_flat("environment", run.environment))
@@ -176,12 +179,6 @@ def _facts(connection: Connection, version: Version) -> dict[tuple[str, str], st
     facts["artifacts", "reference"] = version.reference_digest
     facts["artifacts", "predictions"] = version.predictions_digest
     return facts
-
-
-def _column(kind: str, missing: int, distinct: int, mean: float | None) -> str:
-    return f"{kind}, {missing} missing, {distinct} distinct" + (
-        f", mean {mean:.4g}" if mean is not None else ""
-    )
 
 
 def _flat(group: str, values: dict[str, Any], prefix: str = "") -> dict[tuple[str, str], str]:

@@ -51,7 +51,6 @@ class Services:
         return self.telemetry.clock(target, model)
 
     def close(self) -> None:
-        """Close both databases."""
         self.registry.close()
         if "telemetry" in self.__dict__:
             self.telemetry.close()

@@ -32,8 +32,6 @@ _HISTORY = 24
 
 @dataclass(frozen=True, slots=True)
 class _Records:
-    """Records of all models in the registry, queried once."""
-
     models: Sequence[str]
     specs: dict[str, ModelSpec]
     targets: dict[str, Target]
@@ -114,10 +112,12 @@ def _figures(services: Services, records: _Records) -> _Figures:
 def _state(services: Services, records: _Records, figures: _Figures, model: str, name: str) -> TargetState:
     target = records.targets.get(name) or Target(name, "", "", "")
     deployment = records.live.get((model, name))
-    own = figures.get((model, name)) or StreamFigures()
+    stream = figures.get((model, name)) or StreamFigures()
     record = records.reports.get(name)
     serving = (
-        ServingState.NOT_RECORDED if services.at else _serving(record, services.now(), model, deployment, own)
+        ServingState.NOT_RECORDED
+        if services.at
+        else _serving(record, services.now(), model, deployment, stream)
     )
     error = record.report.failed[model] if record and serving is ServingState.FAILED else ""
     alerts = records.alerts.get((model, name), [])
@@ -125,11 +125,11 @@ def _state(services: Services, records: _Records, figures: _Figures, model: str,
     health, why = health_of_target(
         deployed=deployment is not None,
         serving_fault=_fault(serving, error),
-        stale_for=_stale_for(services.now(), own, deployment, silence),
+        stale_for=_stale_for(services.now(), stream, deployment, silence),
         severities=[alert.severity for alert in alerts if alert.kind != "silence"],  # that is stale
         alerts=sum(alert.kind != "silence" for alert in alerts),
-        windows=own.judged,
-        beyond=list(_beyond(own)),
+        windows=stream.judged,
+        beyond=list(_beyond(stream)),
         resolved=_resolved(records.resolved.get((model, name)), deployment),
     )
     return TargetState(
@@ -145,21 +145,21 @@ def _state(services: Services, records: _Records, figures: _Figures, model: str,
         health=health,
         why=_why(why, alerts) if health is not Health.STALE else why,
         port=record.report.port if record else None,
-        performance=own.performance,
-        drifted=own.drifted,
-        features=own.features,
-        p95_ms=own.p95_ms,
-        rows_last_window=own.rows_last_window,
+        performance=stream.performance,
+        drifted=stream.drifted,
+        features=stream.features,
+        p95_ms=stream.p95_ms,
+        rows_last_window=stream.rows_last_window,
         open_alerts=len(alerts),
-        event_clock=own.event_clock,
+        event_clock=stream.event_clock,
     )
 
 
-def _beyond(own: StreamFigures) -> Iterator[str]:
-    if own.performance is not None and own.performance.finding.significant:
-        yield f"{own.performance.finding.metric} worse than its reference"
-    if own.drifted:
-        yield f"{own.drifted} of {own.features} features drifted"
+def _beyond(stream: StreamFigures) -> Iterator[str]:
+    if stream.performance is not None and stream.performance.finding.significant:
+        yield f"{stream.performance.finding.metric} worse than its reference"
+    if stream.drifted:
+        yield f"{stream.drifted} of {stream.features} features drifted"
 
 
 def _resolved(resolution: tuple[int, str, datetime, datetime] | None, deployment: Deployment | None) -> str:
@@ -183,10 +183,10 @@ def _serving(
     now: datetime,
     model: str,
     deployment: Deployment | None,
-    own: StreamFigures,
+    stream: StreamFigures,
 ) -> ServingState:
     if record is None:
-        return ServingState.REMOTE if own.event_clock is not None else ServingState.DOWN
+        return ServingState.REMOTE if stream.event_clock is not None else ServingState.DOWN
     if now - record.received_at > _REPORT_IS_OLD:
         return ServingState.DOWN
     if model in record.report.failed:
@@ -202,11 +202,11 @@ def _fault(serving: ServingState, error: str) -> str:
     return f"failed: {error}" if serving is ServingState.FAILED else ""
 
 
-def _stale_for(now: datetime, own: StreamFigures, deployment: Deployment | None, silence: int) -> str:
+def _stale_for(now: datetime, stream: StreamFigures, deployment: Deployment | None, silence: int) -> str:
     """Time since the last arrival of live traffic, where it is too long; else empty."""
-    if deployment is None or own.event_clock is None or own.arrived_at is None:
+    if deployment is None or stream.event_clock is None or stream.arrived_at is None:
         return ""
-    flow = Flow(to_us(own.event_clock), to_us(own.arrived_at), to_us(deployment.recorded_at))
+    flow = Flow(to_us(stream.event_clock), to_us(stream.arrived_at), to_us(deployment.recorded_at))
     quiet = silent_for(flow, to_us(now), silence)
     if quiet is None:
         return ""
@@ -254,8 +254,12 @@ def _model_row(
         waiting_for_me=sum(request.model == model for request in waiting),
         holds=len(deployments.holds(connection, model)),
         history=_history(services, deployed),
-        drift_history=_worst(services, deployed, DRIFT, _drifted),
-        p95_history=_worst(services, deployed, TRAFFIC, _p95),
+        drift_history=_worst(
+            services, deployed, DRIFT, lambda stored: float(readings.count_significant(stored))
+        ),
+        p95_history=_worst(
+            services, deployed, TRAFFIC, lambda stored: finding_of(stored, TrafficFinding).p95_ms
+        ),
     )
 
 
@@ -269,7 +273,6 @@ def _mean(
 
 
 def _history(services: Services, states: Sequence[TargetState]) -> tuple[float, ...]:
-    """Metric of the last windows over all targets, across versions."""
     by_end: dict[datetime, list[WindowFinding[PerformanceFinding]]] = {}
     for stored in _last_windows(services, states, PERFORMANCE):
         finding = performance_in(stored)
@@ -299,11 +302,3 @@ def _last_windows(services: Services, states: Sequence[TargetState], monitor: st
             yield from readings.history_of_target(
                 connection, state.model, state.target, monitor, limit=_HISTORY
             )
-
-
-def _drifted(stored: Reading) -> float:
-    return float(readings.count_significant(stored))
-
-
-def _p95(stored: Reading) -> float | None:
-    return finding_of(stored, TrafficFinding).p95_ms

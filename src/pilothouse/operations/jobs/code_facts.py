@@ -240,7 +240,7 @@ def _git(folder: Path, *arguments: str, options: Sequence[str] = _OPTIONS, ok: S
         key, _, value = option.rpartition("=")
         environment[f"GIT_CONFIG_KEY_{i}"], environment[f"GIT_CONFIG_VALUE_{i}"] = key, value
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "--no-pager", *arguments],
             cwd=folder,
             env=environment,
@@ -251,10 +251,10 @@ def _git(folder: Path, *arguments: str, options: Sequence[str] = _OPTIONS, ok: S
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _GitError(f"git {arguments[0]}: {error}") from None
-    if done.returncode not in ok:
-        message = done.stderr.decode("utf-8", "replace").split("\n")[0][:300]
-        raise _GitError(message or f"git {arguments[0]} ended with code {done.returncode}")
-    return done.stdout
+    if process.returncode not in ok:
+        message = process.stderr.decode("utf-8", "replace").split("\n")[0][:300]
+        raise _GitError(message or f"git {arguments[0]} ended with code {process.returncode}")
+    return process.stdout
 
 
 def _pathspec(root: Path, path: Path, magic: str = "") -> str:

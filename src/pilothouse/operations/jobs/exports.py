@@ -48,14 +48,12 @@ def labelled_rows(
         _table(predictions, features, rows, outcomes) for _, predictions, features, rows, outcomes in batches
     ]
     if not parts:
-        where = f" on {target}" if target else ""
+        on_target = f" on {target}" if target else ""
+        advice = "send outcomes with pilothouse labels"
         if deleted_us is not None:
-            raise NotFoundError(
-                f"{model}{where} has no predictions with known outcome in that time: those before "
-                f"{from_us(deleted_us):%Y-%m-%d %H:%M} UTC were deleted by retention"
-            )
+            advice = f"those before {from_us(deleted_us):%Y-%m-%d %H:%M} UTC were deleted by retention"
         raise NotFoundError(
-            f"{model}{where} has no predictions with known outcome in that time: send outcomes with pilothouse labels"
+            f"{model}{on_target} has no predictions with known outcome in that time: {advice}"
         )
     return _parquet(parts)
 

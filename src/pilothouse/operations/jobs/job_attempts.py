@@ -60,23 +60,22 @@ def settle(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Job:
 
 def park(services: Services, claim: ClaimedJob, others: Sequence[int], message: str) -> Job:
     """Put a job back until the other jobs have ended; results of its steps are kept. Raises StaleAttemptError."""
-    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        return _wait(change, claim, others, message, "job.parked")
+    return _wait(services, claim, others, message, "job.parked")
 
 
 def hand_over(services: Services, claim: ClaimedJob) -> Job:
     """Leave a job to the next daemon, without counting the attempt as a failure. Raises StaleAttemptError."""
-    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        return _wait(change, claim, (), "its daemon stopped; the next one goes on with it", "job.handed_over")
+    return _wait(services, claim, (), "its daemon stopped; the next one goes on with it", "job.handed_over")
 
 
-def _wait(change: Change, claim: ClaimedJob, others: Sequence[int], message: str, action: str) -> Job:
+def _wait(services: Services, claim: ClaimedJob, others: Sequence[int], message: str, action: str) -> Job:
     number = claim.job.id
-    check_held(change.connection, claim)
-    jobs.wait_for(change.connection, number, others, "ended")
-    job_queue.put_back(change.connection, number, claim.attempt, message, failed=False)
-    change.record(action, f"job {number}", {"attempt": claim.attempt, "after": list(others)})
-    return require_job(change.connection, number)
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        check_held(change.connection, claim)
+        jobs.wait_for(change.connection, number, others, "ended")
+        job_queue.put_back(change.connection, number, claim.attempt, message, failed=False)
+        change.record(action, f"job {number}", {"attempt": claim.attempt, "after": list(others)})
+        return require_job(change.connection, number)
 
 
 def requeue_lost(services: Services, *, leader: str | None = None) -> list[Job]:

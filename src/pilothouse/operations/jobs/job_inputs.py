@@ -76,7 +76,6 @@ def make_attempt_folder(services: Services, claim: ClaimedJob) -> Path:
 
 
 def attempt_folder(services: Services, claim: ClaimedJob) -> Path:
-    """Folder of an attempt of a job."""
     return services.paths.job_folder(claim.job.id) / str(claim.attempt)
 
 

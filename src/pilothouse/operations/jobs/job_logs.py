@@ -49,8 +49,8 @@ def read_parts(parts: Sequence[Part], *, offset: int, limit: int) -> bytes:
         if offset >= part.size:
             offset -= part.size
             continue
-        wanted = min(limit - len(data), part.size - offset)
-        data += part.data[offset : offset + wanted] if part.file is None else _read(part.file, offset, wanted)
+        count = min(limit - len(data), part.size - offset)
+        data += part.data[offset : offset + count] if part.file is None else _read(part.file, offset, count)
         offset = 0
         if len(data) >= limit:
             break

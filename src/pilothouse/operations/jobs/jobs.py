@@ -159,7 +159,7 @@ def heartbeat(services: Services, claim: ClaimedJob, lease_s: float | None = Non
     with services.registry.transaction() as connection:
         until = services.now() + timedelta(seconds=lease_s or claim.lease_s)
         if not job_queue.extend_lease(connection, claim.job.id, claim.attempt, claim.owner, until):
-            raise stale(claim)
+            raise _stale(claim)
         return jobs.cancel_requested(connection, claim.job.id)
 
 
@@ -177,7 +177,7 @@ def report_progress(services: Services, claim: ClaimedJob, step: str, fraction: 
             connection, claim.job.id, claim.attempt, claim.owner, step, min(1.0, max(0.0, fraction)), text
         )
         if not is_held:
-            raise stale(claim)
+            raise _stale(claim)
 
 
 def finish_job(
@@ -198,7 +198,7 @@ def finish_job(
     number = claim.job.id
     end = job_queue.JobEnd(status=outcome.status, error=error, result=facts, version_id=version_id)
     if not job_queue.finish(change.connection, number, claim.attempt, claim.owner, end, at=change.at):
-        raise stale(claim)
+        raise _stale(claim)
     jobs.add_steps(change.connection, number, claim.attempt, outcome.exits, outcome.steps)
     change.record(
         "job.ended",
@@ -219,11 +219,10 @@ def require_job(connection: Connection, number: int) -> Job:
 def check_held(connection: Connection, claim: ClaimedJob) -> None:
     """Raise StaleAttemptError unless the attempt holds its job."""
     if not job_queue.is_held(connection, claim.job.id, claim.attempt, claim.owner):
-        raise stale(claim)
+        raise _stale(claim)
 
 
-def stale(claim: ClaimedJob) -> StaleAttemptError:
-    """Error for an attempt that has lost its job."""
+def _stale(claim: ClaimedJob) -> StaleAttemptError:
     return StaleAttemptError(
         f"attempt {claim.attempt} of job {claim.job.id} holds it no more: its lease passed on or the job has ended; "
         "what it did is dropped"

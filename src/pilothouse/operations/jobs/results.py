@@ -44,7 +44,7 @@ def record_training(services: Services, claim: ClaimedJob, outcome: JobOutcome) 
     StaleAttemptError (nothing is recorded then) or IntegrityError (a step's record is not valid).
     """
     prepared = read_prepared(services, claim)
-    files = _store_version_files(services, outcome)
+    files = {name: _put(services, outcome, step, output) for name, (step, output) in _VERSION_FILES.items()}
     run_files = _store_run_files(services, claim, outcome)
     snapshot_file = _put(services, outcome, "snapshot", "snapshot")
     snapshot = snapshot_in(_step(outcome, "snapshot"), snapshot_file.digest)
@@ -132,10 +132,6 @@ def record_trial(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> 
         return finish_job(change, claim, outcome, {"scores": finite(plain)})
 
 
-def _store_version_files(services: Services, outcome: JobOutcome) -> dict[str, runs.RunFile]:
-    return {name: _put(services, outcome, step, output) for name, (step, output) in _VERSION_FILES.items()}
-
-
 def _store_run_files(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> dict[str, runs.RunFile]:
     files = {
         output: _put(services, outcome, step, output)
@@ -173,10 +169,10 @@ def _gates(prepared: Prepared, outcome: JobOutcome) -> list[GateResult]:
     gates = gates_in("evaluate", _step(outcome, "evaluate").record.get("gates"))
     function = spec_from_plain(prepared.spec).gates.function
     if function is not None:
-        own = gates_in("gate", _step(outcome, "gate").record.get("gates"))
-        if len(own) != 1:
-            raise IntegrityError(f"gate: {function} gave {len(own)} results; expected one")
-        gates.append(replace(own[0], gate="function"))
+        function_gates = gates_in("gate", _step(outcome, "gate").record.get("gates"))
+        if len(function_gates) != 1:
+            raise IntegrityError(f"gate: {function} gave {len(function_gates)} results; expected one")
+        gates.append(replace(function_gates[0], gate="function"))
     return gates
 
 

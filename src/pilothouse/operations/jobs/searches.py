@@ -147,14 +147,14 @@ def _with_results(lines: list[TrialLine], parent: Job) -> list[TrialLine]:
 def _line(
     candidate: int, trials: Sequence[Job], scores: dict[tuple[int, int], float | None], now: datetime
 ) -> TrialLine:
-    own = {fold: score for (other, fold), score in scores.items() if other == candidate}
+    by_fold = {fold: score for (other, fold), score in scores.items() if other == candidate}
     last = trials[-1]
     states = {JobStatus.SUCCEEDED: TrialState.TRIED, JobStatus.QUEUED: TrialState.WAITING}
     return TrialLine(
         candidate,
         last.options["parameters"],
-        dict(sorted(own.items())),
-        mean(candidate, sorted(own), scores),
+        dict(sorted(by_fold.items())),
+        mean(candidate, sorted(by_fold), scores),
         max(int(job.options["rung"]) for job in trials),
         tuple(job.id for job in trials),
         states.get(last.status, last.status),

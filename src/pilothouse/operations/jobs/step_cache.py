@@ -68,8 +68,8 @@ class StepMemory:
             outputs = self._files(step)
             if outputs is not None:
                 self._digests |= {path: step.outputs[name].digest for name, path in outputs.items()}
-                own = step.job == self._claim.job.id
-                origin = f"attempt {step.attempt}" if own else f"job {step.job}"
+                is_own = step.job == self._claim.job.id
+                origin = f"attempt {step.attempt}" if is_own else f"job {step.job}"
                 return StepResult(ok=True, outputs=outputs, record=step.record), origin
         return None
 

@@ -33,10 +33,7 @@ class _PlainSnapshot:
 
 def metrics_in(step: str, plain: Any) -> list[MetricValue]:
     """Metrics in the record of a step. Raises IntegrityError with the step and the key of the first fault."""
-    return [
-        _read(MetricValue, item, f"{step}: metrics[{i}]")
-        for i, item in enumerate(_items(step, "metrics", plain))
-    ]
+    return _read_list(MetricValue, step, "metrics", plain)
 
 
 def gates_in(step: str, plain: Any) -> list[GateResult]:
@@ -63,10 +60,7 @@ def snapshot_in(result: StepResult, artifact_digest: str) -> Snapshot:
     """Snapshot in the record of its step. Raises IntegrityError."""
     names = _PlainSnapshot.__dataclass_fields__
     plain = _read(_PlainSnapshot, {k: v for k, v in result.record.items() if k in names}, "snapshot")
-    columns = [
-        _read(ColumnSummary, item, f"snapshot: columns[{i}]")
-        for i, item in enumerate(_items("snapshot", "columns", result.record.get("columns")))
-    ]
+    columns = _read_list(ColumnSummary, "snapshot", "columns", result.record.get("columns"))
     return Snapshot(
         content_digest=check_digest(plain.content_digest),
         artifact_digest=artifact_digest,
@@ -90,12 +84,17 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _read(kind: type[_T], plain: Any, where: str) -> _T:
+def _read(kind: type[_T], plain: Any, path: str) -> _T:
     problems: list[str] = []
     record = read_dataclass(kind, plain, "", problems)
     if record is None:
-        raise IntegrityError(f"{where}: {problems[0] if problems else 'not valid'}")
+        raise IntegrityError(f"{path}: {problems[0] if problems else 'not valid'}")
     return record
+
+
+def _read_list(kind: type[_T], step: str, key: str, plain: Any) -> list[_T]:
+    items = _items(step, key, plain)
+    return [_read(kind, item, f"{step}: {key}[{i}]") for i, item in enumerate(items)]
 
 
 def _items(step: str, key: str, plain: Any) -> list[Any]:

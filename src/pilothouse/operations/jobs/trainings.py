@@ -13,6 +13,7 @@ from pilothouse.domain.records import Job, Model
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
+from pilothouse.operations.jobs.jobs import require_job
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, jobs, models, targets, workspace
@@ -266,9 +267,7 @@ def _check_not_paused(change: Change) -> None:
 
 def queue(change: Change, new: NewJob, facts: Mapping[str, Any] | None = None) -> Job:
     """Queue a job, with its audit row, to which ``facts`` are added."""
-    number = jobs.add(change.connection, new, at=change.at)
-    job = jobs.find(change.connection, number)
-    assert job is not None
+    job = require_job(change.connection, jobs.add(change.connection, new, at=change.at))
     detail = {"kind": job.kind, "model": job.model, "reason": job.reason, **new.options, **(facts or {})}
-    change.record("job.queued", f"job {number}", detail)
+    change.record("job.queued", f"job {job.id}", detail)
     return job

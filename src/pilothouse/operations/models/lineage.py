@@ -31,16 +31,10 @@ def _version(
     """A version with ``before``, then its requests, deployments, alerts and reproductions."""
     live = f", live on {', '.join(version.live_on)}" if version.live_on else ""
     detail = f"{version.status}, registered {_time(version.created_at)}{live}, model sha256 {version.model_digest[:12]}"
-    history = [
-        d
-        for d in deployments.history(connection, model=version.model, limit=_LIMIT)
-        if d.version == version.number
-    ]
-    history.sort(key=lambda d: d.id)
-    own_alerts = [
-        a for a in alerts.listed(connection, model=version.model, limit=_LIMIT) if a.version == version.number
-    ]
-    own_alerts.sort(key=lambda a: a.id)
+    of_model = deployments.history(connection, model=version.model, limit=_LIMIT)
+    history = sorted((d for d in of_model if d.version == version.number), key=lambda d: d.id)
+    raised = alerts.listed(connection, model=version.model, limit=_LIMIT)
+    own_alerts = sorted((a for a in raised if a.version == version.number), key=lambda a: a.id)
     deployment_ids = {alert.id: _deployment_of(alert, history) for alert in own_alerts}
 
     def deployed(deployment: Deployment) -> LineageNode:
@@ -113,9 +107,9 @@ def _code(run: Run) -> LineageNode:
 
 
 def _parameters(run: Run) -> LineageNode:
-    shown = [f"{name} = {value}" for name, value in list(run.parameters.items())[:_SHOWN_PARAMETERS]]
-    more = len(run.parameters) - len(shown)
-    text = ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    settings = [f"{name} = {value}" for name, value in list(run.parameters.items())[:_SHOWN_PARAMETERS]]
+    more = len(run.parameters) - len(settings)
+    text = ", ".join(settings) + (f" and {more} more" if more > 0 else "")
     return LineageNode("parameters", f"seed {run.seed}", text)
 
 
@@ -162,42 +156,36 @@ def _deployment(deployment: Deployment, raised: Sequence[LineageNode]) -> Lineag
 
 def _deployment_of(alert: Alert, history: Sequence[Deployment]) -> int | None:
     """Deployment that an alert is about: the last on its target that had begun by then."""
-    own = [d for d in history if d.target == alert.target]
-    begun = [d for d in own if d.effective_at <= alert.effective_at]
-    return (begun or own)[-1].id if own else None
+    on_target = [d for d in history if d.target == alert.target]
+    begun = [d for d in on_target if d.effective_at <= alert.effective_at]
+    return (begun or on_target)[-1].id if on_target else None
 
 
 def _alert(connection: Connection, alert: Alert, seen: set[int]) -> LineageNode:
     started = {job.id: job for job in jobs.of_alert(connection, alert.id)}
     if alert.retrain_job is not None and (joined := jobs.find(connection, alert.retrain_job)) is not None:
         started[joined.id] = joined
-    nodes = [_job(job, _made_by(connection, job, seen)) for _, job in sorted(started.items())]
+    nodes = [_job(connection, job, seen) for _, job in sorted(started.items())]
     return LineageNode("alert", str(alert.id), _alert_text(alert), children=tuple(nodes))
 
 
-def _made_by(connection: Connection, job: Job, seen: set[int]) -> list[LineageNode]:
-    """Version that a training made; its own tree follows only where the version comes first."""
+def _job(connection: Connection, job: Job, seen: set[int]) -> LineageNode:
+    """A job with the version that it made; the tree of a version follows where it comes first."""
+    detail = f"{job.kind} {job.status}{': ' + job.error if job.error else ''}"
     reference = VersionReference(job.model, job.version)
     version = versions.find(connection, reference) if job.version is not None else None
     if version is None:
-        return []
+        return LineageNode("job", str(job.id), detail)
     if version.id in seen:
-        return [LineageNode("version", version_uri(version.model, version.number), "see above")]
-    seen.add(version.id)
-    return [_version(connection, version, seen)]
+        made = LineageNode("version", version_uri(version.model, version.number), "see above")
+    else:
+        seen.add(version.id)
+        made = _version(connection, version, seen)
+    return LineageNode("job", str(job.id), detail, children=(made,))
 
 
 def _alert_text(alert: Alert) -> str:
     return f"{alert.kind} of {alert.subject} on {alert.target}, {_time(alert.effective_at)}, {alert.status}: {alert.summary}"
-
-
-def _job(job: Job, made: Sequence[LineageNode]) -> LineageNode:
-    return LineageNode(
-        "job",
-        str(job.id),
-        f"{job.kind} {job.status}{': ' + job.error if job.error else ''}",
-        children=tuple(made),
-    )
 
 
 def _reproduction(job: Job) -> LineageNode:

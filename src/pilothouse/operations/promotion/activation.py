@@ -7,7 +7,7 @@ from datetime import datetime
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Deployment, PromotionRequest, RequestStatus, Version
 from pilothouse.operations.authorisation import Change
-from pilothouse.operations.catalogue import require_run, require_version
+from pilothouse.operations.catalogue import require_run
 from pilothouse.operations.services import Services
 from pilothouse.store import aliases, deployments, jobs, requests
 
@@ -67,20 +67,15 @@ def deploy_request(
     """Close a request by putting its version live on its targets."""
     requests.close(change.connection, request.id, RequestStatus.DEPLOYED, by=change.actor.name, at=change.at)
     change.record(f"request.{RequestStatus.DEPLOYED}", f"request {request.id}", {"kind": kind})
-    drop_challenger(change, version)
+    drop_challenger(change, request)
     put_live(services, change, version, request.targets, kind=kind, reason=reason, request_id=request.id)
 
 
-def drop_challenger(change: Change, version: Version) -> None:
-    """Remove the alias challenger from a version whose request is closed."""
-    if aliases.aliases_of(change.connection, version.model).get(CHALLENGER) == version.number:
-        aliases.drop_alias(change.connection, version.model, CHALLENGER)
-        change.record("alias.dropped", f"{version.model}@{CHALLENGER}", {"before": version.number})
-
-
-def drop_challenger_of(change: Change, request: PromotionRequest) -> None:
-    """Remove the alias challenger from the version of a request."""
-    drop_challenger(change, require_version(change.connection, version_uri(request.model, request.version)))
+def drop_challenger(change: Change, request: PromotionRequest) -> None:
+    """Remove the alias challenger from the version of a request that is closed."""
+    if aliases.aliases_of(change.connection, request.model).get(CHALLENGER) == request.version:
+        aliases.drop_alias(change.connection, request.model, CHALLENGER)
+        change.record("alias.dropped", f"{request.model}@{CHALLENGER}", {"before": request.version})
 
 
 def move_alias(change: Change, model: str, alias: str, number: int) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
 
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import ConflictError, NotFoundError
@@ -30,17 +29,17 @@ def roll_back(
     with changing(services, actor, Permission.ROLL_BACK, model) as change:
         require_model(change.connection, model)
         steps = _plan(change.connection, model, targets)
-        done: list[Deployment] = []
+        deployed: list[Deployment] = []
         for number in sorted({step.then for step in steps}):
             version = require_version(change.connection, version_uri(model, number))
             on_targets = [step.target for step in steps if step.then == number]
-            done += put_live(
+            deployed += put_live(
                 services, change, version, on_targets, kind="rollback", reason=reason, request_id=None
             )
         if not deployments.holds(change.connection, model):
             deployments.set_hold(change.connection, model, reason=reason, by=actor.name, at=change.at)
             change.record("hold.set", model, {"reason": reason})
-        return sorted(done, key=lambda deployment: deployment.target)
+        return sorted(deployed, key=lambda deployment: deployment.target)
 
 
 def roll_back_plan(
@@ -93,11 +92,7 @@ def list_deployments(
 
 
 def deployed_at(
-    services: Services,
-    actor: Actor,
-    time: datetime,
-    *,
-    clock: Literal["recorded", "event"] | str = "recorded",
+    services: Services, actor: Actor, time: datetime, *, clock: str = "recorded"
 ) -> list[Deployment]:
     """Deployments live at a time, by the wall clock (``recorded``) or by the event clock of each target (``event``)."""
     with reading(services, actor) as connection:

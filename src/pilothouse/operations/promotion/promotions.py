@@ -7,16 +7,9 @@ from pilothouse.domain.identifiers import parse_reference, version_uri
 from pilothouse.domain.promotion import Obstacle, RequestAct, obstacle_to
 from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
 from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.operations.authorisation import (
-    Change,
-    changing,
-    clean_text,
-    grants_in_force,
-    reading,
-    reason_given,
-)
+from pilothouse.operations.authorisation import Change, as_now, changing, clean_text, reading, reason_given
 from pilothouse.operations.catalogue import require_request, require_version
-from pilothouse.operations.promotion.activation import deploy_request, drop_challenger_of
+from pilothouse.operations.promotion.activation import deploy_request, drop_challenger
 from pilothouse.operations.promotion.evidence import incumbents
 from pilothouse.operations.promotion.request_filing import check_requestable, file_request, targets_to_request
 from pilothouse.operations.services import Services
@@ -121,7 +114,7 @@ def waiting_for(services: Services, actor: Actor) -> list[PromotionRequest]:
     """Open requests that the actor could decide now, oldest first."""
     with reading(services, actor) as connection:
         open_requests = requests.listed(connection, status=RequestStatus.OPEN)
-        now, present_actor = services.now(), _current(connection, actor)
+        now, present_actor = services.now(), as_now(connection, actor)
         return [
             request
             for request in reversed(open_requests)
@@ -174,14 +167,14 @@ def _decide(change: Change, request: PromotionRequest, verdict: str, reason: str
 
 def _close(change: Change, request: PromotionRequest, status: RequestStatus, reason: str) -> None:
     requests.close(change.connection, request.id, status, by=change.actor.name, at=change.at)
-    drop_challenger_of(change, request)
+    drop_challenger(change, request)
     change.record(f"request.{status}", f"request {request.id}", {"reason": reason})
 
 
 def _open_request(change: Change, request_id: int, act: RequestAct) -> PromotionRequest:
     """Open request on which the actor may do this. Raises NotFoundError, ConflictError or NotAllowedError."""
     request = require_request(change.connection, request_id)
-    obstacle = obstacle_to(act, request, _current(change.connection, change.actor), change.at)
+    obstacle = obstacle_to(act, request, as_now(change.connection, change.actor), change.at)
     if obstacle is None:
         return request
     message = _refusal(obstacle, act, request, change.actor.name)
@@ -213,8 +206,3 @@ def _refusal(obstacle: Obstacle, act: RequestAct, request: PromotionRequest, act
 def _model_of(services: Services, request_id: int) -> str:
     with services.registry.read() as connection:
         return requests.model_of(connection, request_id) or require_request(connection, request_id).model
-
-
-def _current(connection: Connection, actor: Actor) -> Actor:
-    """The actor with the grants in force now."""
-    return Actor(actor.name, grants_in_force(connection, actor.name))

@@ -12,12 +12,7 @@ from pilothouse.domain.records import EffectivePolicy, PromotionRequest, Version
 from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.catalogue import require_request, require_run, spec_of_model
-from pilothouse.operations.promotion.activation import (
-    CHALLENGER,
-    deploy_request,
-    drop_challenger_of,
-    move_alias,
-)
+from pilothouse.operations.promotion.activation import CHALLENGER, deploy_request, drop_challenger, move_alias
 from pilothouse.operations.promotion.evidence import compared_versions, gather_evidence, incumbents
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -67,7 +62,7 @@ def file_request(
     evidence = gather_evidence(connection, version, targets)
     superseded = requests.open_for(connection, version.model, targets)
     for old in superseded:
-        drop_challenger_of(change, old)
+        drop_challenger(change, old)
     new = requests.NewRequest(
         model=version.model,
         version=version.number,

@@ -49,8 +49,6 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class _ReadFile:
-    """A model file without a fault of its own."""
-
     spec: ModelSpec
     source: str
     folder: str
@@ -228,9 +226,9 @@ def _read_files(services: Services, root: Path) -> dict[str, _ReadFile]:
     files: dict[str, _ReadFile] = {}
     problems: list[str] = []
     for path in sorted(root.glob(f"*/{MODEL_FILE}")):
-        shown = f"{root.name}/{path.parent.name}/{MODEL_FILE}"
+        name = f"{root.name}/{path.parent.name}/{MODEL_FILE}"
         try:
-            file = _read_file(services, path, shown)
+            file = _read_file(services, path, name)
             files[file.spec.name] = file
         except ModelFileError as error:
             problems += error.problems
@@ -240,20 +238,20 @@ def _read_files(services: Services, root: Path) -> dict[str, _ReadFile]:
     return files
 
 
-def _read_file(services: Services, path: Path, shown: str) -> _ReadFile:
+def _read_file(services: Services, path: Path, name: str) -> _ReadFile:
     try:
         if path.stat().st_size > _FILE_LIMIT:
-            raise ModelFileError([f"{shown}: is over {_FILE_LIMIT >> 20} MiB; expected a model file"])
+            raise ModelFileError([f"{name}: is over {_FILE_LIMIT >> 20} MiB; expected a model file"])
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ModelFileError([f"{shown}: is not UTF-8 at byte {error.start}; save it as UTF-8"]) from None
+        raise ModelFileError([f"{name}: is not UTF-8 at byte {error.start}; save it as UTF-8"]) from None
     except OSError as error:
-        raise ModelFileError([f"{shown}: cannot be read: {error.strerror}"]) from None
-    spec = load_spec(text, shown)
+        raise ModelFileError([f"{name}: cannot be read: {error.strerror}"]) from None
+    spec = load_spec(text, name)
     folder = path.parent.resolve()
     problems = [*_folder_problems(spec, folder), *source_problems(spec, folder, services.paths.state)]
     if problems:
-        raise ModelFileError([f"{shown}: {problem}" for problem in problems])
+        raise ModelFileError([f"{name}: {problem}" for problem in problems])
     return _ReadFile(spec, text, _recorded_folder(services, folder))
 
 

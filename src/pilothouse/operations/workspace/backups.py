@@ -50,8 +50,6 @@ class BackupSummary:
 
 @dataclass
 class _Archive:
-    """A tar being written, and the list of its files."""
-
     tar: tarfile.TarFile
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
@@ -130,7 +128,8 @@ def _write(services: Services, actor: Actor, archive: _Archive, scratch: Path) -
         archive.add(TELEMETRY, scratch / "telemetry.db", 0o600)
     services.registry.copy_to(scratch / "registry.db")
     archive.add(REGISTRY, scratch / "registry.db", 0o600)
-    head = _head_of(scratch / "registry.db")
+    with contextlib.closing(Registry(scratch / "registry.db")) as copy, copy.read() as connection:
+        head = audit.head(connection)
     for digest in services.artifacts.digests():
         archive.add(f"{ARTIFACTS}/{digest[:2]}/{digest}", services.artifacts.path(digest), 0o444)
     for path in _regular_files(paths.models, archive):
@@ -146,15 +145,6 @@ def _write(services: Services, actor: Actor, archive: _Archive, scratch: Path) -
     }
     archive.add_bytes(MANIFEST, json.dumps(manifest, indent=1).encode())
     return head
-
-
-def _head_of(path: Path) -> AuditHead:
-    copy = Registry(path)
-    try:
-        with copy.read() as connection:
-            return audit.head(connection)
-    finally:
-        copy.close()
 
 
 def _regular_files(folder: Path, archive: _Archive) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 """A workspace from a backup: every entry is checked before use, and the folder gets its name once it is complete."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -164,8 +165,7 @@ def _compare(file: Path, listed: dict[str, Any], unpacked: dict[str, Any]) -> No
 
 
 def _verify(file: Path, paths: WorkspacePaths, manifest: dict[str, Any]) -> AuditHead:
-    registry = Registry.upgrade(paths.registry)
-    try:
+    with contextlib.closing(Registry.upgrade(paths.registry)) as registry:
         registry.check()
         with registry.read() as connection:
             head = audit.verify(connection)
@@ -177,8 +177,6 @@ def _verify(file: Path, paths: WorkspacePaths, manifest: dict[str, Any]) -> Audi
             for digest in versions.artifact_digests(connection):
                 if not (paths.artifacts / "sha256" / digest[:2] / digest).exists():
                     _refuse(file, f"the registry names artifact {digest}, which is not in it")
-    finally:
-        registry.close()
     return head
 
 

@@ -116,14 +116,14 @@ def apply(services: Services, actor: Actor) -> RetentionReport:
 
 
 def _share(services: Services, stream: Stream) -> RetentionShare:
-    keep_s, held = _rule(services, stream)
+    keep_s, hold = _rule(services, stream)
     with services.telemetry.read() as connection:
         stored = retention.stored_rows(connection, stream.id)
         due = retention.Stored()
         if keep_s is not None:
             due = retention.due(connection, stream.id, to_us(services.now()) - keep_s * SECOND_US)
     return RetentionShare(
-        stream.model, stream.version, stream.target, keep_s, due.rows, due.bytes, stored, held
+        stream.model, stream.version, stream.target, keep_s, due.rows, due.bytes, stored, hold
     )
 
 
@@ -143,8 +143,8 @@ def _rule(services: Services, stream: Stream) -> tuple[int | None, str]:
 
 def _delete_some(services: Services, stream: Stream, now_us: int) -> bool:
     """Delete a part in a short transaction; False where nothing is left, or a hold was placed meanwhile."""
-    keep_s, held = _rule(services, stream)
-    if keep_s is None or held:
+    keep_s, hold = _rule(services, stream)
+    if keep_s is None or hold:
         return False
     with services.telemetry.transaction() as connection:
         return bool(retention.delete_some(connection, stream.id, now_us - keep_s * SECOND_US, now_us).rows)
@@ -189,10 +189,10 @@ def _until_none(services: Services, step: Callable[[Connection], int]) -> int:
     total = 0
     while True:
         with services.telemetry.transaction() as connection:
-            done = step(connection)
-        if not done:
+            count = step(connection)
+        if not count:
             return total
-        total += done
+        total += count
 
 
 def _setting_days(connection: Connection) -> int | None:

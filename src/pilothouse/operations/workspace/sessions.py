@@ -2,9 +2,9 @@
 
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.sessions import LOST, ConsoleSession
-from pilothouse.operations.authorisation import changing, clean_text, reading
+from pilothouse.operations.authorisation import Change, changing, clean_text, reading
 from pilothouse.operations.services import Services
-from pilothouse.store import audit, sessions
+from pilothouse.store import sessions
 from pilothouse.system.processes import is_alive, own_name
 
 
@@ -39,13 +39,8 @@ def close_session(services: Services, name: str, number: int, ending: str) -> No
     with services.registry.transaction() as connection:
         at = services.now()
         if sessions.end(connection, number, name, ending, at=at):
-            audit.append(
-                connection,
-                at=at,
-                actor=name,
-                action="session.closed",
-                subject=f"session {number}",
-                detail={"ending": ending},
+            Change(connection, Actor(name), at).record(
+                "session.closed", f"session {number}", {"ending": ending}
             )
 
 

@@ -17,7 +17,7 @@ from pilothouse.operations.authorisation import (
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, audit, workspace
+from pilothouse.store import access, workspace
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths
 
@@ -51,13 +51,8 @@ def initialise(root: Path, admin: str, *, demo: bool = False) -> None:
             workspace.set_setting(connection, _DEMO, "yes" if demo else "no")
             workspace.set_setting(connection, OPEN_READING, "yes")
             access.add_grant(connection, admin, Grant(Role.ADMIN), by=admin, at=now)
-            audit.append(
-                connection,
-                at=now,
-                actor=admin,
-                action="workspace.created",
-                subject="workspace",
-                detail={"admin": admin, "demo": demo, "open_reading": True},
+            Change(connection, Actor(admin), now).record(
+                "workspace.created", "workspace", {"admin": admin, "demo": demo, "open_reading": True}
             )
     finally:
         registry.close()
