@@ -1,1 +1,1 @@
-"""How everything is: health, targets, processes, models on targets."""
+"""The fleet: health, models on targets, targets, processes."""

@@ -39,25 +39,24 @@ class _Records:
     reports: dict[str, ServingRecord]
     alerts: dict[tuple[str, str], list[Alert]]
     resolved: dict[tuple[str, str], tuple[int, str, datetime, datetime]]
+    figures: dict[tuple[str, str], StreamFigures]
 
 
 def overview(services: Services, actor: Actor) -> list[ModelOverview]:
     """One row a model, the worst health first. Raises NotAllowedError."""
     waiting = waiting_for(services, actor)
     with reading(services, actor) as connection:
-        records = _records(connection, None)
-        figures = _figures(services, records)
-        rows = [_model_row(services, connection, records, figures, name, waiting) for name in records.models]
+        records = _records(services, connection, None)
+        rows = [_model_row(services, connection, records, name, waiting) for name in records.models]
     return sorted(rows, key=lambda row: (row.health.rank, row.model))
 
 
 def target_states(services: Services, actor: Actor, model: str | None = None) -> list[TargetState]:
     """States of all models, or of one, on each of their targets. Raises NotAllowedError."""
     with reading(services, actor) as connection:
-        records = _records(connection, model)
-        figures = _figures(services, records)
+        records = _records(services, connection, model)
         return [
-            _state(services, records, figures, name, target)
+            _state(services, records, name, target)
             for name in records.models
             for target in _targets_of(records, name)
         ]
@@ -70,20 +69,22 @@ def fleet_health(services: Services, actor: Actor) -> Health:
     return worst_health(deployed or parts)[0]
 
 
-def _records(connection: Connection, model: str | None) -> _Records:
+def _records(services: Services, connection: Connection, model: str | None) -> _Records:
     names = [name for name in models.names(connection) if model in (None, name)]
     specs = {name: spec_in_force(connection, name) for name in names}
     open_alerts: dict[tuple[str, str], list[Alert]] = {}
     for alert in alert_store.listed(connection, unresolved=True, model=model, limit=10_000):
         open_alerts.setdefault((alert.model, alert.target), []).append(alert)
+    live = {(d.model, d.target): d for d in deployments.live(connection, model=model)}
     return _Records(
         names,
         {name: spec for name, spec in specs.items() if spec is not None},
         {target.name: target for target in targets.all_targets(connection)},
-        {(d.model, d.target): d for d in deployments.live(connection, model=model)},
+        live,
         processes.reports(connection),
         open_alerts,
         alert_store.newest_resolved(connection, model),
+        _figures(services, live),
     )
 
 
@@ -93,26 +94,25 @@ def _targets_of(records: _Records, model: str) -> list[str]:
     return named + [target for (name, target) in records.live if name == model and target not in named]
 
 
-_Figures = dict[tuple[str, str], StreamFigures]
-
-
-def _figures(services: Services, records: _Records) -> _Figures:
+def _figures(
+    services: Services, live: dict[tuple[str, str], Deployment]
+) -> dict[tuple[str, str], StreamFigures]:
     """Stored figures of each live version; empty before the first event of the workspace."""
     if not services.paths.telemetry.exists():
         return {}
     figures = {}
     with services.telemetry.read() as connection:
-        for (model, target), deployment in records.live.items():
+        for (model, target), deployment in live.items():
             stream = find_stream(connection, model, deployment.version, target)
             if stream is not None:
                 figures[model, target] = stream_figures(connection, stream)
     return figures
 
 
-def _state(services: Services, records: _Records, figures: _Figures, model: str, name: str) -> TargetState:
+def _state(services: Services, records: _Records, model: str, name: str) -> TargetState:
     target = records.targets.get(name) or Target(name, "", "", "")
     deployment = records.live.get((model, name))
-    stream = figures.get((model, name)) or StreamFigures()
+    stream = records.figures.get((model, name)) or StreamFigures()
     record = records.reports.get(name)
     serving = (
         ServingState.NOT_RECORDED
@@ -126,7 +126,7 @@ def _state(services: Services, records: _Records, figures: _Figures, model: str,
         deployed=deployment is not None,
         serving_fault=_fault(serving, error),
         stale_for=_stale_for(services.now(), stream, deployment, silence),
-        severities=[alert.severity for alert in alerts if alert.kind != "silence"],  # that is stale
+        severities=[alert.severity for alert in alerts if alert.kind != "silence"],  # silence shows as stale
         alerts=sum(alert.kind != "silence" for alert in alerts),
         windows=stream.judged,
         beyond=list(_beyond(stream)),
@@ -218,13 +218,10 @@ def _model_row(
     services: Services,
     connection: Connection,
     records: _Records,
-    figures: _Figures,
     model: str,
     waiting: Sequence[PromotionRequest],
 ) -> ModelOverview:
-    states = tuple(
-        _state(services, records, figures, model, target) for target in _targets_of(records, model)
-    )
+    states = tuple(_state(services, records, model, target) for target in _targets_of(records, model))
     deployed = [s for s in states if s.deployment is not None]
     health, why = worst_health(
         (s.health, s.why, "" if s.is_unremarkable else s.target) for s in deployed or states

@@ -149,7 +149,7 @@ def _put_back(change: Change, job: Job) -> Job:
     elif _delay_s(change.connection, job, JobStatus.LOST, "lost") is None:
         status = JobStatus.LOST
         error = f"the daemon went away during each of {job.failures + 1} attempts: pilothouse retry {job.id} tries again"
-    else:  # its daemon is gone, and nothing is won by waiting
+    else:  # its daemon is gone: waiting gains nothing
         left = job.max_attempts - job.failures - 1
         message = f"attempt {job.attempt} was lost with the daemon; waiting for the next one"
         job_queue.put_back(change.connection, job.id, job.attempt, message)

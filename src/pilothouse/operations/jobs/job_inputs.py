@@ -18,7 +18,7 @@ from pilothouse.domain.job_kinds import KINDS
 from pilothouse.domain.jobs import StepRequest
 from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.records import Run, Version
+from pilothouse.domain.records import Version
 from pilothouse.domain.time_units import to_us
 from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.jobs.code_facts import (
@@ -69,7 +69,7 @@ class Prepared:
 def make_attempt_folder(services: Services, claim: ClaimedJob) -> Path:
     """Create the folder of an attempt of a job, empty."""
     folder = attempt_folder(services, claim)
-    if folder.exists():  # of a registry that was put back to an earlier state
+    if folder.exists():  # left by a registry that was restored to an earlier state since
         shutil.rmtree(folder)
     folder.mkdir(mode=0o700, parents=True)
     return folder
@@ -119,18 +119,11 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
         started_us=to_us(services.now()),
         code=code,
         as_of_us=to_us(as_of),
-        incumbents=[
-            {
-                "number": version.number,
-                "targets": targets,
-                "trained_until_us": to_us(run.snapshot.trained_until),
-            }
-            for version, run, targets in incumbents
-        ],
+        incumbents=[facts for _, facts in incumbents],
     )
     write_prepared(folder, prepared)
     copy = str(model_copy(services, claim))
-    versions = _version_inputs(services, "incumbent", [version for version, _, _ in incumbents])
+    versions = _version_inputs(services, "incumbent", [version for version, _ in incumbents])
     requests: StepInputs = {
         "snapshot": ({"source": str(source)}, {"as_of_us": prepared.as_of_us}),
         "search": ({"model_folder": copy}, {}),
@@ -243,8 +236,8 @@ def prepare_backtest(services: Services, claim: ClaimedJob, folder: Path) -> Pre
     return requests_of(services, claim, spec, {"backtest": (inputs, step_options)})
 
 
-def _incumbents(connection: Connection, spec: ModelSpec) -> list[tuple[Version, Run, list[str]]]:
-    """Versions live on the targets that the model file names, each with its run and those targets."""
+def _incumbents(connection: Connection, spec: ModelSpec) -> list[tuple[Version, dict[str, Any]]]:
+    """Versions live on the targets that the model file names, each with the facts of it in ``Prepared``."""
     names = {target.name for target in spec.targets}
     live: dict[int, list[str]] = {}
     for deployment in deployments.live(connection, model=spec.name):
@@ -253,7 +246,9 @@ def _incumbents(connection: Connection, spec: ModelSpec) -> list[tuple[Version, 
     incumbents = []
     for number, targets in sorted(live.items()):
         version = require_version(connection, version_uri(spec.name, number))
-        incumbents.append((version, require_run(connection, version), sorted(targets)))
+        trained_until_us = to_us(require_run(connection, version).snapshot.trained_until)
+        facts = {"number": number, "targets": sorted(targets), "trained_until_us": trained_until_us}
+        incumbents.append((version, facts))
     return incumbents
 
 

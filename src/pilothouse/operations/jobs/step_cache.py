@@ -26,12 +26,12 @@ from pilothouse.store.step_results import CachedStep, Output
 from pilothouse.system.files import sha256_file
 from pilothouse.system.fingerprint import fingerprint
 
-_TEXTS = ("owner", "description", "promotion", "automation")
-_LEFT_OUT = {
-    "snapshot": (*_TEXTS, "training", "monitoring"),
-    "fit": (*_TEXTS, "gates"),
-    "evaluate": _TEXTS,
-    "gate": _TEXTS,
+_NEVER_USED = ("owner", "description", "promotion", "automation")
+_UNUSED_BY_STEP = {
+    "snapshot": (*_NEVER_USED, "training", "monitoring"),
+    "fit": (*_NEVER_USED, "gates"),
+    "evaluate": _NEVER_USED,
+    "gate": _NEVER_USED,
 }
 """Steps that are cached, each with the tables of the model file that it does not use. Every other table is part of its key."""
 
@@ -59,7 +59,7 @@ class StepMemory:
 
     def recall(self, request: StepRequest) -> tuple[StepResult, str] | None:
         """Result of the step on the same inputs, and the job or attempt that made it; None where it has to run."""
-        if request.step not in _LEFT_OUT or self._fresh:
+        if request.step not in _UNUSED_BY_STEP or self._fresh:
             return None
         key = self._key(request)
         with self._services.registry.read() as connection:
@@ -75,7 +75,7 @@ class StepMemory:
 
     def keep(self, request: StepRequest, result: StepResult) -> None:
         """Store the result of a step."""
-        if request.step not in _LEFT_OUT:
+        if request.step not in _UNUSED_BY_STEP:
             return
         digests = {name: sha256_file(Path(path)) for name, path in result.outputs.items()}
         self._digests |= {result.outputs[name]: digest for name, digest in digests.items()}
@@ -114,7 +114,9 @@ class StepMemory:
         return files
 
     def _key(self, request: StepRequest) -> str:
-        spec = {part: value for part, value in request.spec.items() if part not in _LEFT_OUT[request.step]}
+        spec = {
+            part: value for part, value in request.spec.items() if part not in _UNUSED_BY_STEP[request.step]
+        }
         if "training" in spec:
             spec["training"] = {k: v for k, v in spec["training"].items() if k not in _LIMITS}
         facts: dict[str, Any] = {

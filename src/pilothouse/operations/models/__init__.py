@@ -1,1 +1,1 @@
-"""Models and versions: comparing two, walking a lineage, finding what is affected."""
+"""Models and versions: comparisons, lineage, effects of a bad input."""
