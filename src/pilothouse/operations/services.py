@@ -1,12 +1,14 @@
 """Stores and clocks of one workspace, which every operation works with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pilothouse.artifacts import ArtifactStore
+from pilothouse.sqlite import Connection
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.write_guard import WriteGuard
@@ -43,6 +45,15 @@ class Services:
     def telemetry(self) -> "TelemetryStore":
         """The telemetry store, opened at the first access."""
         return self.open_telemetry()
+
+    @contextmanager
+    def reading_telemetry(self) -> Iterator[Connection | None]:
+        """Telemetry to read; None before anything has arrived."""
+        if not self.paths.telemetry.exists():
+            yield None
+            return
+        with self.telemetry.read() as connection:
+            yield connection
 
     def event_clock(self, target: str, model: str | None = None) -> datetime | None:
         """Time of the newest event of a model on a target, or of any model where it is None; None before the first event."""

@@ -1,4 +1,4 @@
-"""Predictions and outcomes in: from the hub, and from files of models that are served elsewhere."""
+"""Ingest of predictions and outcomes, from the hub and from files of models that are served elsewhere."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from pilothouse.domain.monitoring import RejectedEvents
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.time_units import HOUR_S, from_us, to_us
 from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
-from pilothouse.operations.authorisation import authorise, changing, reading
+from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
 from pilothouse.operations.promotion.deployments import private_columns
 from pilothouse.operations.services import Services
@@ -25,7 +25,7 @@ from pilothouse.telemetry.streams import list_streams, rejected_counts
 
 @dataclass(frozen=True, slots=True)
 class FileReceipt:
-    """What became of a file's rows. ``duplicates`` are rows of a file that was handed in before."""
+    """The numbers of a file's rows, by what became of them. ``duplicates`` are rows of a file taken in before."""
 
     rows: int
     accepted: int
@@ -36,7 +36,7 @@ class FileReceipt:
 
 @dataclass(frozen=True, slots=True)
 class WaitingOutcomes:
-    """How many outcomes wait for their prediction, and since when the oldest does (None where none waits)."""
+    """The number of outcomes that wait for their prediction, and the arrival of the oldest (None where none waits)."""
 
     count: int
     oldest: datetime | None
@@ -44,7 +44,7 @@ class WaitingOutcomes:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What telemetry holds: events taken in, events with their outcome, events and outcomes refused."""
+    """Numbers of events taken in, of events with their outcome, and of events and outcomes refused."""
 
     events: int
     labels: int
@@ -52,16 +52,16 @@ class Totals:
 
 
 def ingest_batch(services: Services, batch: PredictionBatch, *, from_file: bool = False) -> BatchReceipt:
-    """Take in a batch from a serving process; returns after the commit. Never raises for what is in the batch: rows that
-    make no sense are counted and kept apart. A file cannot move a target's clock by a far jump: one log with wrong dates would
-    make every later event too late. Raises UnavailableError (disk full, database locked)."""
+    """Take in a batch from a serving process; returns after the commit. Invalid rows raise nothing: they are counted and kept
+    apart. A file cannot move a target's clock far ahead: one log with wrong dates would make every later event too late.
+    Raises UnavailableError (disk full, database locked)."""
     return ingest_batches(services, [batch], from_file=from_file)[0]
 
 
 def ingest_batches(
     services: Services, batches: Sequence[PredictionBatch], *, from_file: bool = False
 ) -> list[BatchReceipt]:
-    """``ingest_batch`` of several, in their order and in one transaction: what a commit costs is shared."""
+    """``ingest_batch`` for several, in their order and in one transaction, to share the cost of a commit."""
     return services.telemetry.append_many(
         batches,
         lambda model, version: version_facts(services, model, version),
@@ -73,16 +73,16 @@ def ingest_batches(
 def ingest_outcomes(
     services: Services, outcomes: Sequence[Outcome], target: str | None = None
 ) -> LabelReceipt:
-    """Join outcomes to their predictions; those that come early wait. Raises UnavailableError.
+    """Join outcomes to their predictions; early ones wait. Raises UnavailableError.
 
-    With a ``target``, which hands them in, only to predictions of that target; others are counted as rejected.
+    With a ``target``, the sender, only to predictions of that target; others are counted as rejected.
     """
     return services.telemetry.add_outcomes(outcomes, to_us(services.now()), target)
 
 
-def count_refused(services: Services, target: str, rows: int, why: str) -> None:
-    """Count what came from a target and was no batch, or no list of outcomes, at all."""
-    services.telemetry.count_refused(rows, f"{target}: {why}", to_us(services.now()))
+def count_refused(services: Services, target: str, rows: int, reason: str) -> None:
+    """Count rows from a target that were no batch and no list of outcomes."""
+    services.telemetry.count_refused(rows, f"{target}: {reason}", to_us(services.now()))
 
 
 def ingest_file(
@@ -92,7 +92,7 @@ def ingest_file(
 
     Columns: the model's features; ``score``; ``label`` (left out for a regression, and for a binary model where the
     score decides at 0.5); the model's timestamp column, or ``event_time``; where there are any ``prediction_id``,
-    ``latency_ms`` and ``truth``. The same file twice counts once. Raises InvalidInputError (what the file lacks),
+    ``latency_ms`` and ``truth``. The same file twice counts once. Raises InvalidInputError (a column is missing or not valid),
     NotFoundError (no such version or target) or NotAllowedError.
     """
     from pilothouse.operations.ingest.prediction_files import read_predictions
@@ -110,8 +110,9 @@ def ingest_file(
         raise NotFoundError(f"there is no {version_uri(model, version)}")
     log = read_predictions(path, spec, facts.specification)
     accepted = rejected = duplicates = 0
-    named = hashlib.sha256(f"{log.digest}:{model}/{version}@{target}".encode()).hexdigest()[:16]
-    for batch in log.batches(f"file-{named}", model, version, target):
+    name = hashlib.sha256(f"{log.digest}:{model}/{version}@{target}".encode()).hexdigest()
+    producer = f"file-{name[:16]}"
+    for batch in log.batches(producer, model, version, target):
         receipt = ingest_batch(services, batch, from_file=True)
         if receipt.duplicate:
             duplicates += batch.rows
@@ -120,10 +121,11 @@ def ingest_file(
             rejected += receipt.rejected
     while services.telemetry.fold_windows():
         pass
-    joined = ingest_outcomes(services, log.outcomes(f"file-{named}"))
-    found = FileReceipt(log.rows, accepted, rejected, duplicates, joined)
-    _record(services, actor, model, "telemetry.ingested", path, log.digest, target, found.accepted)
-    return found
+    outcomes = ingest_outcomes(services, log.outcomes(producer))
+    with changing(services, actor, Permission.INGEST, model) as change:
+        detail = {"file": path.name, "sha256": log.digest, "target": target, "rows": accepted}
+        change.record("telemetry.ingested", model, detail)
+    return FileReceipt(log.rows, accepted, rejected, duplicates, outcomes)
 
 
 def ingest_labels_file(services: Services, actor: Actor, path: Path) -> LabelReceipt:
@@ -134,50 +136,44 @@ def ingest_labels_file(services: Services, actor: Actor, path: Path) -> LabelRec
     from pilothouse.operations.ingest.prediction_files import read_outcomes
 
     authorise(services, actor, Permission.INGEST)
-    listed, digest = read_outcomes(path)
-    receipt = ingest_outcomes(services, listed)
-    _record(services, actor, "", "telemetry.labelled", path, digest, "", receipt.joined)
+    outcomes, digest = read_outcomes(path)
+    receipt = ingest_outcomes(services, outcomes)
+    with changing(services, actor, Permission.INGEST) as change:
+        detail = {"file": path.name, "sha256": digest, "target": "", "rows": receipt.joined}
+        change.record("telemetry.labelled", "outcomes", detail)
     return receipt
 
 
 def rejected(services: Services, actor: Actor) -> list[RejectedEvents]:
-    """What was not taken in, by reason, most frequent first: events, outcomes, dropped columns, conflicts."""
-    with reading(services, actor):
-        pass
-    if not services.paths.telemetry.exists():
-        return []
-    with services.telemetry.read() as connection:
-        return [
-            RejectedEvents(found.reason, found.count, from_us(found.last_us), found.example)
-            for found in rejected_counts(connection)
-        ]
+    """Rejected events, outcomes, columns and conflicts, counted by reason, most frequent first."""
+    authorise(services, actor)
+    with services.reading_telemetry() as connection:
+        counts = rejected_counts(connection) if connection is not None else ()
+        return [RejectedEvents(c.reason, c.count, from_us(c.last_us), c.example) for c in counts]
 
 
 def waiting(services: Services, actor: Actor) -> WaitingOutcomes:
     """Outcomes that came before their prediction."""
-    with reading(services, actor):
-        pass
-    if not services.paths.telemetry.exists():
-        return WaitingOutcomes(0, None)
-    with services.telemetry.read() as connection:
-        count, oldest_us = waiting_outcomes(connection)
+    authorise(services, actor)
+    with services.reading_telemetry() as connection:
+        count, oldest_us = waiting_outcomes(connection) if connection is not None else (0, None)
     return WaitingOutcomes(count, None if oldest_us is None else from_us(oldest_us))
 
 
 def totals(services: Services, actor: Actor) -> Totals:
-    """How much is stored."""
-    with reading(services, actor):
-        pass
-    if not services.paths.telemetry.exists():
-        return Totals(0, 0, 0)
-    with services.telemetry.read() as connection:
+    """Totals of what telemetry has stored. Raises NotAllowedError."""
+    authorise(services, actor)
+    with services.reading_telemetry() as connection:
+        if connection is None:
+            return Totals(0, 0, 0)
         streams = list_streams(connection)
-        refused = sum(found.count for found in rejected_counts(connection))
+        refused = sum(rejection.count for rejection in rejected_counts(connection))
     return Totals(sum(s.rows for s in streams), sum(s.labelled for s in streams), refused)
 
 
 def version_facts(services: Services, model: str, version: int) -> VersionFacts | None:
-    """What ingest must know of a version; None where there is none. Looked up again when the registry has changed."""
+    """The facts about a version that ingest needs; None where there is no such version. They are looked up again when the
+    registry has changed."""
     state = services.registry.data_version()
     known = services.telemetry.known_versions.get((model, version))
     if known is not None and known[0] == state:
@@ -191,19 +187,18 @@ def _look_up(
     services: Services, model: str, version: int, before: VersionFacts | None
 ) -> VersionFacts | None:
     with services.registry.read() as connection:
-        found = versions.find(connection, VersionReference(model, version))
-        if found is None:
+        record = versions.find(connection, VersionReference(model, version))
+        if record is None:
             return None
         spec = spec_of_model(connection, model)
-        watched = spec.monitoring
-    if before is not None and before.specification.digest == found.profile_spec_digest:
+    if before is not None and before.specification.digest == record.profile_spec_digest:
         specification = before.specification
     else:
-        specification = _specification(services, found.profile_spec_digest)
-    fine = any(duration % HOUR_S for duration in (watched.window, watched.step))
+        specification = _specification(services, record.profile_spec_digest)
+    minutes = any(duration % HOUR_S for duration in (spec.monitoring.window, spec.monitoring.step))
     slices = tuple(name for name in spec.data.slices if name in specification.by_name)
     return VersionFacts(
-        specification, frozenset(private_columns(services, model)), minutes=fine, slices=slices
+        specification, frozenset(private_columns(services, model)), minutes=minutes, slices=slices
     )
 
 
@@ -212,34 +207,3 @@ def _specification(services: Services, digest: str) -> ProfileSpecification:
     if specification.digest != digest:
         raise IntegrityError(f"the profile specification {digest} is not what was recorded")
     return specification
-
-
-def _record(
-    services: Services,
-    actor: Actor,
-    model: str,
-    action: str,
-    path: Path,
-    digest: str,
-    target: str,
-    rows: int,
-) -> None:
-    with changing(services, actor, Permission.INGEST, model) as change:
-        change.record(
-            action,
-            model or "outcomes",
-            {"file": path.name, "sha256": digest, "target": target, "rows": rows},
-        )
-
-
-__all__ = [
-    "FileReceipt",
-    "ingest_batch",
-    "ingest_batches",
-    "ingest_file",
-    "ingest_labels_file",
-    "ingest_outcomes",
-    "rejected",
-    "version_facts",
-    "waiting",
-]

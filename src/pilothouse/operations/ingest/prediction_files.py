@@ -1,4 +1,4 @@
-"""Files of predictions and outcomes that others wrote: parquet, csv, csv.gz and jsonl, read into batches."""
+"""Files of predictions and outcomes from other systems: parquet, csv, csv.gz and jsonl, read into batches."""
 
 import json
 from collections.abc import Iterator
@@ -20,15 +20,15 @@ from pilothouse.telemetry.columns import Floats, Ints
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH_ROWS = 5_000
-EVENT_TIME = "event_time"
+_BATCH_ROWS = 5_000
+_EVENT_TIME = "event_time"
 _SUFFIXES = ".parquet, .csv, .csv.gz, .jsonl or .ndjson"
 _OUTCOME_COLUMNS = ("outcome", "truth", "value", "label")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictionLog:
-    """A file's rows in order of event time. ``ids`` is empty where the file has none, ``outcomes`` likewise."""
+    """A file's rows in order of event time. ``ids`` is empty where the file has none, ``values`` (of outcomes) likewise."""
 
     digest: str
     times: Ints
@@ -42,13 +42,13 @@ class PredictionLog:
 
     @property
     def rows(self) -> int:
-        """How many rows the file has."""
+        """The number of rows."""
         return len(self.times)
 
     def batches(self, producer: str, model: str, version: int, target: str) -> Iterator[PredictionBatch]:
         """The rows as batches, numbered from 0: the same file always gives the same ones."""
-        for sequence, first in enumerate(range(0, self.rows, BATCH_ROWS)):
-            part = slice(first, first + BATCH_ROWS)
+        for sequence, first in enumerate(range(0, self.rows, _BATCH_ROWS)):
+            part = slice(first, first + _BATCH_ROWS)
             times = self.times[part]
             latencies = self.latencies_us[part]
             yield PredictionBatch(
@@ -69,20 +69,20 @@ class PredictionLog:
             )
 
     def outcomes(self, producer: str) -> list[Outcome]:
-        """The outcomes that the file itself holds, by the ids of ``batches``."""
+        """The outcomes in the file, by the prediction ids of ``batches``."""
         return [
-            Outcome(self.ids[i] if self.ids else f"{producer}.{i // BATCH_ROWS}.{i % BATCH_ROWS}", value)
+            Outcome(self.ids[i] if self.ids else f"{producer}.{i // _BATCH_ROWS}.{i % _BATCH_ROWS}", value)
             for i, value in enumerate(self.values)
             if value is not None
         ]
 
 
 def read_predictions(path: Path, spec: ModelSpec, specification: ProfileSpecification) -> PredictionLog:
-    """Read a prediction log. Raises InvalidInputError, one line that names what the file lacks."""
-    digest, table = _read(path, times=(EVENT_TIME, spec.data.timestamp))
+    """Read a prediction log. Raises InvalidInputError, one line that names the missing or invalid column."""
+    digest, table = _read(path, times=(_EVENT_TIME, spec.data.timestamp))
     names = set(table.column_names)
-    when = EVENT_TIME if EVENT_TIME in names else spec.data.timestamp
-    needed = [when, "score", *(column.name for column in specification.features)]
+    time_column = _EVENT_TIME if _EVENT_TIME in names else spec.data.timestamp
+    needed = [time_column, "score", *(column.name for column in specification.features)]
     if len(specification.classes) > 2:
         needed.append("label")
     missing = [name for name in needed if name not in names]
@@ -91,7 +91,7 @@ def read_predictions(path: Path, spec: ModelSpec, specification: ProfileSpecific
             f"{path}: column{'s' if len(missing) > 1 else ''} {', '.join(missing)} missing; "
             f"expected {', '.join(needed)}"
         )
-    times = _times(path, table, when, spec.data.timezone)
+    times = _times(path, table, time_column, spec.data.timezone)
     order = np.argsort(times, kind="stable")
     scores = _numbers(path, table, "score")[order]
     numeric: dict[str, Floats] = {}
@@ -123,7 +123,7 @@ def read_predictions(path: Path, spec: ModelSpec, specification: ProfileSpecific
 
 
 def read_outcomes(path: Path) -> tuple[list[Outcome], str]:
-    """Read outcomes and the file's sha256. Raises InvalidInputError."""
+    """The outcomes in a file, and its sha256. Raises InvalidInputError."""
     digest, table = _read(path)
     column = next((name for name in _OUTCOME_COLUMNS if name in table.column_names), None)
     if "prediction_id" not in table.column_names or column is None:
@@ -162,13 +162,12 @@ def _read(path: Path, times: tuple[str, ...] = ()) -> "tuple[str, pa.Table]":
         else:
             raise InvalidInputError(f"{path}: expected a file that ends in {_SUFFIXES}")
     except (pa.ArrowException, OSError) as error:
-        first = (str(error).splitlines() or ["no reason given"])[0]
-        raise InvalidInputError(f"{path} cannot be read: {first}") from None
+        raise InvalidInputError(f"{path} cannot be read: {_first_line(error)}") from None
     return sha256_file(path), table
 
 
 def _text_keys(path: Path) -> list[str]:
-    """The keys of the first line whose values are texts; a line that is not JSON is left to the reader to name."""
+    """The keys of the first line whose values are texts; none where it is not JSON, which the reader then reports."""
     with path.open("rb") as stream:
         try:
             first = json.loads(stream.readline(1 << 20))
@@ -198,12 +197,13 @@ def _times(path: Path, table: "pa.Table", name: str, timezone: str | None) -> In
             column = pc.assume_timezone(column, timezone, ambiguous="earliest", nonexistent="latest")
         micros = column.cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64())
     except pa.ArrowException as error:
-        raise InvalidInputError(f"{path}: column {name}: {str(error).splitlines()[0]}") from None
+        raise InvalidInputError(f"{path}: column {name}: {_first_line(error)}") from None
     return np.asarray(pc.fill_null(micros, MISSING_TIME).to_numpy(zero_copy_only=False), np.int64)
 
 
 def _parsed_texts(path: Path, name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """ISO texts: with a zone where the first has one, else naive. Raises InvalidInputError that names the odd one."""
+    """ISO texts as timestamps: with a zone where the first has one, else naive. Raises InvalidInputError that names the first
+    text that differs."""
     import pyarrow as pa
 
     def fits(text: str | None, kind: "pa.DataType") -> bool:
@@ -215,8 +215,8 @@ def _parsed_texts(path: Path, name: str, column: "pa.ChunkedArray") -> "pa.Chunk
 
     zoned, naive = pa.timestamp("us", tz="UTC"), pa.timestamp("us")
     texts = column.to_pylist()
-    given = [text for text in texts if text is not None]
-    kind = next((kind for text in given for kind in (zoned, naive) if fits(text, kind)), zoned)
+    present = [text for text in texts if text is not None]
+    kind = next((kind for text in present for kind in (zoned, naive) if fits(text, kind)), zoned)
     try:
         return column.cast(kind)
     except pa.ArrowInvalid:
@@ -238,8 +238,8 @@ def _numbers(path: Path, table: "pa.Table", name: str) -> Floats:
         row = next(
             (i for i, text in enumerate(texts) if isinstance(text, str) and not _is_number(text)), None
         )
-        where = f", row {row}: found {texts[row]!r:.60}" if row is not None else f" is {column.type}"
-        raise InvalidInputError(f"{path}: column {name}{where}; expected numbers") from None
+        position = f", row {row}: found {texts[row]!r:.60}" if row is not None else f" is {column.type}"
+        raise InvalidInputError(f"{path}: column {name}{position}; expected numbers") from None
     return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
 
 
@@ -256,7 +256,7 @@ def _texts(table: "pa.Table", name: str) -> list[str | None]:
 
 
 def _decide(specification: ProfileSpecification, scores: Floats) -> list[str]:
-    """Labels of a binary model whose log has none; a regression has none to have."""
+    """Labels of a binary model whose log has none; empty for a regression."""
     if not specification.classes:
         return []
     return [specification.classes[int(score >= 0.5)] for score in scores]
@@ -267,4 +267,8 @@ def _outcome(value: Any) -> str | float | None:
         return None
     if isinstance(value, bool | int | float):
         return float(value)
-    return str(value) or None  # in csv a field without text is one without an outcome
+    return str(value) or None  # in csv an empty field has no outcome
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no reason given"])[0]

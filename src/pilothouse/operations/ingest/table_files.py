@@ -1,4 +1,4 @@
-"""Two files compared column by column, outside of any workspace: parquet, csv and csv.gz."""
+"""Comparison of two files column by column, outside of any workspace: parquet, csv and csv.gz."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ Rules = Literal["pilothouse", "evidently", "nannyml"]
 
 _SUFFIXES = ".parquet, .csv or .csv.gz"
 _PANDAS_INDEX = "__index_level_"
-"""What pandas calls an index that it stores as a column."""
+"""The prefix of the columns in which pandas stores an index."""
 _MISSING = ["", "NA", "NaN", "nan", "null"]
 _COMPARE: dict[str, Callable[[table_drift.Columns, table_drift.Columns], list[ColumnDrift]]] = {
     "pilothouse": table_drift.table_drift,
@@ -32,7 +32,7 @@ _COMPARE: dict[str, Callable[[table_drift.Columns, table_drift.Columns], list[Co
 
 @dataclass(frozen=True, slots=True)
 class FileDrift:
-    """How two files differ. ``drifts`` is the verdict on the table where the rules have one, else None."""
+    """The drift between two files. ``drifts`` is the verdict on the whole table where the rules have one, else None."""
 
     rules: Rules
     columns: tuple[ColumnDrift, ...]
@@ -42,9 +42,9 @@ class FileDrift:
 def compare_files(
     reference: Path, current: Path, *, rules: Rules = "pilothouse", columns: Sequence[str] = ()
 ) -> FileDrift:
-    """Compare ``current`` with ``reference`` (all columns, or those named). Raises InvalidInputError.
+    """Compare ``current`` with ``reference`` in all columns, or in those named. Raises InvalidInputError.
 
-    A parquet file is read column by column, so that memory holds two columns and not two files.
+    A parquet file is read column by column, so that two columns are in memory and not two files.
     """
     with ExitStack() as opened:
         before, now = _Table(reference, opened), _Table(current, opened)
@@ -54,17 +54,17 @@ def compare_files(
                 f"column {unknown[0]!r} is in neither file; expected one of {', '.join(before.names)}"
             )
         compare = _COMPARE[rules]
-        wanted = columns or table_drift.column_names(dict.fromkeys(before.names), dict.fromkeys(now.names))
-        found = [column for name in wanted for column in compare(before.column(name), now.column(name))]
+        names = columns or table_drift.column_names(dict.fromkeys(before.names), dict.fromkeys(now.names))
+        drifts = [drift for name in names for drift in compare(before.column(name), now.column(name))]
     if rules == "pilothouse":
-        found = table_drift.judged(found)
+        drifts = table_drift.judged(drifts)
     return FileDrift(
-        rules, tuple(found), like_evidently.table_drifts(found) if rules == "evidently" else None
+        rules, tuple(drifts), like_evidently.table_drifts(drifts) if rules == "evidently" else None
     )
 
 
 class _Table:
-    """A file's columns, read when they are asked for, until ``opened`` is closed."""
+    """A file's columns, read on demand until ``opened`` is closed."""
 
     def __init__(self, path: Path, opened: ExitStack) -> None:
         import pyarrow as pa
@@ -90,7 +90,7 @@ class _Table:
             else:
                 raise InvalidInputError(f"{path}: expected a file that ends in {_SUFFIXES}")
         except (pa.ArrowException, OSError) as error:
-            raise InvalidInputError(f"{path} cannot be read: {_line(error)}") from None
+            raise InvalidInputError(f"{path} cannot be read: {_first_line(error)}") from None
         twice = [name for i, name in enumerate(self.names) if name in self.names[:i]]
         if twice:
             raise InvalidInputError(f"{path}: two columns are called {twice[0]!r}; expected each name once")
@@ -104,7 +104,9 @@ class _Table:
         try:
             return {name: sample_of(self._read(name))}
         except (pa.ArrowException, OSError) as error:
-            raise InvalidInputError(f"{self.path}: column {name!r} cannot be read: {_line(error)}") from None
+            raise InvalidInputError(
+                f"{self.path}: column {name!r} cannot be read: {_first_line(error)}"
+            ) from None
 
 
 def sample_of(column: "pa.ChunkedArray") -> Sample | None:
@@ -135,17 +137,17 @@ def sample_of(column: "pa.ChunkedArray") -> Sample | None:
     return Categories(codes, tuple(coded.dictionary.to_pylist()), "boolean" if boolean else "text")
 
 
-def plain(found: FileDrift) -> dict[str, object]:
-    """The comparison for JSON: what is not a finite number is left out."""
+def plain(drift: FileDrift) -> dict[str, object]:
+    """The comparison for JSON, without numbers that are not finite."""
     return {
-        "rules": found.rules,
-        "drifts": found.drifts,
-        "columns": [_plain(column) for column in found.columns],
+        "rules": drift.rules,
+        "drifts": drift.drifts,
+        "columns": [_plain(column) for column in drift.columns],
     }
 
 
 def _plain(column: ColumnDrift) -> dict[str, object]:
-    said: dict[str, object] = {
+    data: dict[str, object] = {
         "column": column.column,
         "kind": column.kind,
         "statistic": column.statistic or None,
@@ -162,13 +164,13 @@ def _plain(column: ColumnDrift) -> dict[str, object]:
         "worse": list(column.worse),
     }
     if column.chunks:
-        said["chunks"] = [{"value": _finite(value), "alert": alert} for value, alert in column.chunks]
-    return said
+        data["chunks"] = [{"value": _finite(value), "alert": alert} for value, alert in column.chunks]
+    return data
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or ["no reason given"])[0]
