@@ -1,7 +1,7 @@
-"""The command line: click commands over the operations. stdout is data, stderr is words, exit codes are an interface."""
+"""The command line: click commands over the operations. Data goes to stdout, messages to stderr; exit codes are stable."""
 
 import gc
 
-# What a program imports lives as long as it does: looking through it at every 700th new object is some hundredths of the time
-# to the console's first frame.
+# Imported objects live as long as the program. To search them at every 700th new object costs a few percent of the time to the
+# console's first frame.
 gc.set_threshold(20_000)

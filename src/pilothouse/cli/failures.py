@@ -1,4 +1,4 @@
-"""From exceptions to one line on stderr and an exit code.
+"""Exceptions as one line on stderr and an exit code.
 
 0 done · 1 failed · 2 wrong input or usage · 3 not found · 4 not allowed · 5 conflict · 6 integrity
 7 unavailable · 10 degraded (status) · 20 critical (status) · 70 internal error · 130 interrupted
@@ -15,7 +15,7 @@ from pilothouse.domain.errors import PilothouseError, UnavailableError
 from pilothouse.domain.safe_text import safe
 
 INTERNAL_ERROR = 70
-_OF_THE_MACHINE = frozenset(
+_MACHINE_ERRORS = frozenset(
     {
         errno.ENOSPC,
         errno.EDQUOT,
@@ -27,16 +27,16 @@ _OF_THE_MACHINE = frozenset(
         errno.ENFILE,
     }
 )
-"""Errors of disk and rights that reach us from wherever they arise: no mistake of the program's."""
+"""Errors of disk and permissions, which are no fault of the program."""
 
 
 def run(command: Callable[[], object]) -> int:
-    """Run a command and return its exit code. Whatever it raises becomes words on stderr."""
+    """Run a command and return its exit code. An exception becomes a message on stderr."""
     try:
-        answer = command()
-        if sys.stdout is not None:  # closed by whoever started us
+        result = command()
+        if sys.stdout is not None:  # closed by the parent process
             sys.stdout.flush()
-        return answer if isinstance(answer, int) else 0
+        return result if isinstance(result, int) else 0
     except PilothouseError as error:
         for line in str(error).splitlines() or [type(error).__name__]:
             _say(line)
@@ -45,11 +45,11 @@ def run(command: Callable[[], object]) -> int:
         _say("interrupted")
         return 130
     except BrokenPipeError:
-        # The reader went away (`| head`): nothing more to say, and stdout must not be flushed again at exit.
+        # The reader has gone (`| head`): stdout must not be flushed again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in _OF_THE_MACHINE:
+        if error.errno not in _MACHINE_ERRORS:
             return _internal(error)
         _say(f"{error.filename or 'what was to be written'}: {error.strerror}; check the disk and its rights")
         return UnavailableError.exit_code
@@ -63,7 +63,7 @@ def _internal(error: Exception) -> int:
 
 
 def _say(line: str) -> None:
-    print(f"pilothouse: {safe(line, limit=2_000)}", file=sys.stderr)  # noqa: T201 - stderr is where words go
+    print(f"pilothouse: {safe(line, limit=2_000)}", file=sys.stderr)  # noqa: T201 - messages go to stderr
 
 
 def _keep_traceback() -> str:

@@ -89,28 +89,31 @@ _COMMANDS = {
 }
 """Command to ``module:function`` under ``pilothouse.cli.commands`` and its line in the help."""
 
-
 _ANYWHERE = frozenset({"drift"})
-"""Commands that need nothing of Linux: they read files and print."""
+"""Commands that run on any operating system."""
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands' names and help lines and imports a module only to run one of them."""
+    """A group with the names and help lines of its commands. It imports a module to run one of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, in the order of the life of a model."""
+        """All names, in the order of a model's life."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command."""
+        """Import and return one command. Raises UnavailableError where the operating system lacks what it needs."""
         if cmd_name not in _COMMANDS:
             return None
+        if cmd_name not in _ANYWHERE:
+            check_system()
         module, _, function = _COMMANDS[cmd_name][0].partition(":")
-        found: click.Command = getattr(importlib.import_module(f"pilothouse.cli.commands.{module}"), function)
-        return found
+        command: click.Command = getattr(
+            importlib.import_module(f"pilothouse.cli.commands.{module}"), function
+        )
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Help lines from the table, so that ``--help`` imports nothing."""
+        """Write the help lines of the table, so that ``--help`` imports no command."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
 
@@ -140,8 +143,6 @@ def cli(
 
     Without a command it opens the console.
     """
-    if ctx.invoked_subcommand not in _ANYWHERE:
-        check_system()
     session = ctx.obj = Session(workspace, as_name, as_json, at)
     ctx.call_on_close(session.close)
     if ctx.invoked_subcommand is None:

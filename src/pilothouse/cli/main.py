@@ -1,6 +1,6 @@
-"""``pilothouse``: the entry point. A console that is asked for by the options of every command is opened without click.
+"""``pilothouse``: the entry point. A call with nothing but options of the whole command line opens the console without click.
 
-Click costs a twentieth of the time to the console's first frame, and the console is what most calls are for.
+Click takes a twentieth of the time to the console's first frame, and most calls open the console.
 """
 
 import os
@@ -13,11 +13,11 @@ from pilothouse.cli.session import find_workspace, os_user
 from pilothouse.system.supported import check_system
 
 _OPTIONS = {"-w": "workspace", "--workspace": "workspace", "--as": "as_name", "--at": "at"}
-"""Options of the whole command line that take a value. ``group.cli`` declares the same ones."""
+"""Options of the whole command line that take a value, as ``group.cli`` declares them."""
 
 
 def read_options(arguments: Sequence[str]) -> dict[str, str] | None:
-    """The values by name where there is nothing but options with a value, each once; None for what click has to read."""
+    """The values by name of a call with nothing but these options, each once; None for a call that click has to parse."""
     values: dict[str, str] = {}
     for option, value in zip(arguments[::2], arguments[1::2], strict=False):
         name = _OPTIONS.get(option)
@@ -28,7 +28,7 @@ def read_options(arguments: Sequence[str]) -> dict[str, str] | None:
 
 
 def run(arguments: Sequence[str]) -> object:
-    """Run what the command line asks for. Returns an exit code or None."""
+    """Run a command line. Returns an exit code or None."""
     options = read_options(arguments)
     if options is None:
         from pilothouse.cli import group
@@ -39,15 +39,14 @@ def run(arguments: Sequence[str]) -> object:
     from pilothouse.console.launch import launch
     from pilothouse.console.session.options import ConsoleOptions
 
-    wanted = ConsoleOptions(user=os_user(), as_name=options.get("as_name"), at=options.get("at", ""))
-    return launch(find_workspace(workspace), wanted)
+    console_options = ConsoleOptions(user=os_user(), as_name=options.get("as_name"), at=options.get("at", ""))
+    return launch(find_workspace(workspace), console_options)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point. Leaves with the exit code of what happened; no traceback reaches the user."""
+    """Entry point. Exits with the exit code of the command; no traceback reaches the user."""
     os.umask(0o077)
-    given = sys.argv[1:] if arguments is None else arguments
-    sys.exit(failures.run(lambda: run(given)))
+    sys.exit(failures.run(lambda: run(sys.argv[1:] if arguments is None else arguments)))
 
 
 if __name__ == "__main__":

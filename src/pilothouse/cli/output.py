@@ -1,4 +1,4 @@
-"""Printing answers: aligned text for people, JSON for programs. Data goes to stdout, words to stderr."""
+"""Output: aligned text for people, JSON for programs. Data goes to stdout, messages to stderr."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ from pilothouse.presentation.documents import Line, wrap
 from pilothouse.presentation.tables.table import Column, Row, Table, plain_lines
 
 WIDE = 10_000
-"""Lines are not cut: what is piped on must be whole."""
+"""Width of lines that are not cut, since they may be piped on."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,14 +40,16 @@ def plain(value: Any) -> Any:
     return value
 
 
-def show_json(value: Any) -> None:
-    """One JSON value on stdout."""
-    text = json.dumps(plain(value), indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8")
-    click.echo(safe_json(text))
+def printed_as_json(session: Session, value: Any) -> bool:
+    """Print ``value`` as JSON on stdout if ``--json`` was given. Returns whether it was."""
+    if session.as_json:
+        text = json.dumps(plain(value), indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8")
+        click.echo(safe_json(text))
+    return session.as_json
 
 
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Aligned columns on stdout; ``empty`` (what to do next) on stderr where there is no row."""
+    """Print aligned columns on stdout; ``empty`` (what to do next) on stderr where there is no row."""
     body = tuple(Row(str(number), tuple(cell(value) for value in row)) for number, row in enumerate(rows))
     right = [all(_numeric(row.cells[i].text) for row in body) for i in range(len(headers))]
     columns = tuple(
@@ -58,7 +60,7 @@ def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, empt
 
 
 def show_rows(table: Table, *, empty: str, key: str = "") -> None:
-    """A table of the console, whole; with ``key``, what its rows are named by is a column of that title before the others."""
+    """Print a table of the console uncut. With ``key`` the keys of its rows are the first column, of that title."""
     if not table.rows:
         say(empty)
         return
@@ -70,7 +72,7 @@ def show_rows(table: Table, *, empty: str, key: str = "") -> None:
 
 
 def show_lines(lines: Iterable[Line], width: int = WIDE) -> None:
-    """A text of the console, wrapped at ``width``, without the blank lines at its end."""
+    """Print a text of the console, wrapped at ``width``, without the blank lines at its end."""
     shown = [
         "".join(cell.text for cell in part.cells).rstrip() for line in lines for part in wrap(line, width)
     ]
@@ -78,20 +80,20 @@ def show_lines(lines: Iterable[Line], width: int = WIDE) -> None:
 
 
 def show_pairs(pairs: Iterable[tuple[str, object]]) -> None:
-    """``name  value`` lines."""
+    """Print ``name  value`` lines."""
     shown = [(name, safe(str(value), limit=2_000)) for name, value in pairs]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         click.echo(f"{name.ljust(width)}  {value}".rstrip())
 
 
-def say(words: str) -> None:
-    """Words for people, on stderr."""
-    click.echo(safe(words, limit=2_000), err=True)
+def say(message: str) -> None:
+    """Print a message on stderr."""
+    click.echo(safe(message, limit=2_000), err=True)
 
 
 def json_option(command: F) -> F:
-    """``--json`` on a command that shows something."""
+    """Add ``--json`` to a command that prints data."""
 
     def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value:
@@ -117,13 +119,13 @@ def parse_time(text: str | None) -> datetime | None:
 
 def parse_assignments(pairs: Sequence[str]) -> dict[str, str | int | float | bool]:
     """``("training.parameters.max_depth=3",)`` → ``{"training.parameters.max_depth": 3}``. Raises InvalidInputError."""
-    found: dict[str, str | int | float | bool] = {}
+    values: dict[str, str | int | float | bool] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
             raise InvalidInputError(f"{pair!r} is not KEY=VALUE, e.g. training.parameters.max_depth=3")
-        found[key.strip()] = _scalar(text.strip())
-    return found
+        values[key.strip()] = _scalar(text.strip())
+    return values
 
 
 def _scalar(text: str) -> str | int | float | bool:

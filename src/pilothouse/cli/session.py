@@ -1,4 +1,4 @@
-"""What every command needs: the workspace, who is asking, and how to print the answer."""
+"""The context of a command: the workspace, the actor, and the format of the output."""
 
 import os
 import pwd
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def find_workspace(given: Path | None) -> Path:
-    """The workspace named, from the environment, or the nearest folder upwards. Raises NotFoundError."""
+    """The workspace named, that of the environment, or the nearest one upwards. Raises NotFoundError."""
     if given is None and os.environ.get("PILOTHOUSE_WORKSPACE"):
         given = Path(os.environ["PILOTHOUSE_WORKSPACE"])
     if given is not None:
@@ -35,7 +35,7 @@ def find_workspace(given: Path | None) -> Path:
 
 
 def os_user() -> str:
-    """The name of the user whom the kernel knows; the environment is not asked, it can be set to anything."""
+    """The user's name by the kernel; the environment is not consulted, since it can be set to anything."""
     return pwd.getpwuid(os.getuid()).pw_name
 
 
@@ -55,7 +55,7 @@ class Session:
 
     @cached_property
     def services(self) -> "Services":
-        """The workspace, opened; as it was where a time is named."""
+        """The open workspace; as it was in the past where a time is given."""
         if self.at is None:
             return self._present
         from pilothouse.operations.workspace import time_machine
@@ -71,13 +71,13 @@ class Session:
 
     @cached_property
     def actor(self) -> Actor:
-        """Who is asking, with their roles."""
+        """The user with their roles."""
         from pilothouse.operations.workspace import workspaces
 
         return workspaces.identify(self._present, os_user(), self.as_name)
 
     def close(self) -> None:
-        """Close the workspace where it was opened, and its past."""
+        """Close the workspace and its past, if they were opened."""
         for name in ("services", "_present"):
             if name in self.__dict__:
                 self.__dict__[name].close()

@@ -2,9 +2,10 @@
 
 import click
 
-from pilothouse.cli.output import json_option, plain, say, show_json, show_pairs, show_table
+from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_pairs, show_table
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.roles import Role
+from pilothouse.operations.workspace import workspaces
 
 _GRANTABLE = click.Choice([str(role) for role in Role if role is not Role.DAEMON])
 
@@ -14,15 +15,12 @@ _GRANTABLE = click.Choice([str(role) for role in Role if role is not Role.DAEMON
 @click.pass_obj
 def roles(session: Session) -> None:
     """Who holds which role."""
-    from pilothouse.operations.workspace import workspaces
-
-    found = workspaces.list_roles(session.services, session.actor)
-    if session.as_json:
-        show_json(found)
+    actors = workspaces.list_roles(session.services, session.actor)
+    if printed_as_json(session, actors):
         return
     show_table(
         ("actor", "role", "for"),
-        ((actor.name, grant.role, grant.model or "all models") for actor in found for grant in actor.grants),
+        ((actor.name, grant.role, grant.model or "all models") for actor in actors for grant in actor.grants),
         empty="nobody holds a role",
     )
 
@@ -34,8 +32,6 @@ def roles(session: Session) -> None:
 @click.pass_obj
 def grant(session: Session, name: str, role: str, model: str) -> None:
     """Grant ROLE to NAME."""
-    from pilothouse.operations.workspace import workspaces
-
     workspaces.grant_role(session.services, session.actor, name, Role(role), model=model)
     say(f"{name} is {role} for {model or 'all models'}")
 
@@ -47,8 +43,6 @@ def grant(session: Session, name: str, role: str, model: str) -> None:
 @click.pass_obj
 def revoke(session: Session, name: str, role: str, model: str) -> None:
     """Revoke ROLE from NAME."""
-    from pilothouse.operations.workspace import workspaces
-
     workspaces.revoke_role(session.services, session.actor, name, Role(role), model=model)
     say(f"{name} is no longer {role} for {model or 'all models'}")
 
@@ -59,8 +53,7 @@ def revoke(session: Session, name: str, role: str, model: str) -> None:
 def whoami(session: Session) -> None:
     """Who you are in this workspace."""
     actor = session.actor
-    if session.as_json:
-        show_json(actor)
+    if printed_as_json(session, actor):
         return
     how = f"given with --as (the system's user is {os_user()})" if session.as_name else "the system's user"
     show_pairs((("name", actor.name), ("known by", how), ("roles", actor.role_names)))
@@ -76,19 +69,16 @@ def policy() -> None:
 @click.pass_obj
 def policy_show(session: Session) -> None:
     """Show the policy in force."""
-    from pilothouse.operations.workspace import workspaces
-
-    found = workspaces.workspace_policy(session.services, session.actor)
+    rules = workspaces.workspace_policy(session.services, session.actor)
     open_reading = workspaces.reading_is_open(session.services, session.actor)
-    if session.as_json:
-        show_json({**plain(found), "open_reading": open_reading})
+    if printed_as_json(session, {**plain(rules), "open_reading": open_reading}):
         return
     show_pairs(
         (
-            ("approvals at least", found.approvals),
-            ("four eyes", "required" if found.four_eyes else "as the model says"),
-            ("automatic deployment", "as the model says" if found.allow_automatic else "forbidden"),
-            ("set by", found.set_by or "nobody yet"),
+            ("approvals at least", rules.approvals),
+            ("four eyes", "required" if rules.four_eyes else "as the model says"),
+            ("automatic deployment", "as the model says" if rules.allow_automatic else "forbidden"),
+            ("set by", rules.set_by or "nobody yet"),
             ("reading", "open to everybody who can open the folder" if open_reading else "only with a role"),
         )
     )
@@ -120,8 +110,6 @@ def policy_set(
     reason: str,
 ) -> None:
     """Set the policy; what is not named stays."""
-    from pilothouse.operations.workspace import workspaces
-
     rules = (approvals, four_eyes, automatic)
     if all(rule is None for rule in (*rules, open_reading, plugins)):
         raise click.UsageError("name what to set, e.g. --approvals 1")
@@ -151,13 +139,10 @@ def wrapper() -> None:
 @click.pass_obj
 def wrapper_list(session: Session) -> None:
     """Show who is trusted."""
-    from pilothouse.operations.workspace import workspaces
-
-    found = workspaces.list_wrappers(session.services, session.actor)
-    if session.as_json:
-        show_json(found)
+    users = workspaces.list_wrappers(session.services, session.actor)
+    if printed_as_json(session, users):
         return
-    show_table(("user",), ((user,) for user in found), empty="nobody is trusted to hand over names")
+    show_table(("user",), ((user,) for user in users), empty="nobody is trusted to hand over names")
 
 
 @wrapper.command("trust")
@@ -165,8 +150,6 @@ def wrapper_list(session: Session) -> None:
 @click.pass_obj
 def wrapper_trust(session: Session, user: str) -> None:
     """Let the system's USER act under other people's names, e.g. a login service that knows who they are."""
-    from pilothouse.operations.workspace import workspaces
-
     workspaces.trust_wrapper(session.services, session.actor, user)
     say(f"{user} may hand over other people's names")
 
@@ -176,7 +159,5 @@ def wrapper_trust(session: Session, user: str) -> None:
 @click.pass_obj
 def wrapper_untrust(session: Session, user: str) -> None:
     """End that."""
-    from pilothouse.operations.workspace import workspaces
-
     workspaces.trust_wrapper(session.services, session.actor, user, trusted=False)
     say(f"{user} may no longer hand over other people's names")

@@ -4,8 +4,9 @@ from typing import IO
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_rows
+from pilothouse.cli.output import json_option, printed_as_json, say, show_rows
 from pilothouse.cli.session import Session
+from pilothouse.operations.workspace import audits
 from pilothouse.presentation.tables.work_rows import audit_table
 
 
@@ -20,13 +21,10 @@ def audit() -> None:
 @click.pass_obj
 def show(session: Session, limit: int) -> None:
     """Show the newest entries."""
-    from pilothouse.operations.workspace import audits
-
-    found = audits.show(session.services, session.actor, limit=limit)
-    if session.as_json:
-        show_json(found)
+    entries = audits.show(session.services, session.actor, limit=limit)
+    if printed_as_json(session, entries):
         return
-    show_rows(audit_table(found), empty="the audit log is empty")
+    show_rows(audit_table(entries), empty="the audit log is empty")
 
 
 @audit.command()
@@ -37,11 +35,8 @@ def show(session: Session, limit: int) -> None:
 @click.pass_obj
 def verify(session: Session, known: str | None) -> None:
     """Recompute the whole chain; exit code 6 names the first entry that is wrong."""
-    from pilothouse.operations.workspace import audits
-
     head = audits.verify(session.services, session.actor, known=known)
-    if session.as_json:
-        show_json({"verified": True, "count": head.count, "hash": head.hash})
+    if printed_as_json(session, {"verified": True, "count": head.count, "hash": head.hash}):
         return
     say(f"{head.count} entries verified; head {head.count}:{head.hash}")
 
@@ -51,13 +46,10 @@ def verify(session: Session, known: str | None) -> None:
 @click.pass_obj
 def head(session: Session) -> None:
     """Print the head of the chain, to be kept elsewhere."""
-    from pilothouse.operations.workspace import audits
-
-    found = audits.head(session.services, session.actor)
-    if session.as_json:
-        show_json(found)
+    chain_head = audits.head(session.services, session.actor)
+    if printed_as_json(session, chain_head):
         return
-    click.echo(f"{found.count}:{found.hash}")
+    click.echo(f"{chain_head.count}:{chain_head.hash}")
 
 
 @audit.command()
@@ -65,6 +57,4 @@ def head(session: Session) -> None:
 @click.pass_obj
 def export(session: Session, output: IO[str]) -> None:
     """Write every entry as one JSON object a line."""
-    from pilothouse.operations.workspace import audits
-
     audits.export(session.services, session.actor, output)

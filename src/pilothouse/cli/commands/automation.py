@@ -2,9 +2,12 @@
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_rows, show_table
+from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_rows, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.dataclass_reader import format_duration
+from pilothouse.operations import automation_switch
+from pilothouse.operations.automation import schedules as schedule_operations
+from pilothouse.operations.automation import triggers as trigger_operations
 from pilothouse.presentation import texts
 from pilothouse.presentation.tables.work_rows import schedule_table
 
@@ -14,14 +17,13 @@ from pilothouse.presentation.tables.work_rows import schedule_table
 @click.pass_obj
 def schedules(session: Session) -> None:
     """List schedules with their next times."""
-    from pilothouse.operations.automation import schedules as operation
-
-    found = operation.list_schedules(session.services, session.actor)
-    if session.as_json:
-        show_json(found)
+    records = schedule_operations.list_schedules(session.services, session.actor)
+    if printed_as_json(session, records):
         return
     show_rows(
-        schedule_table(found), key="NUMBER", empty="no schedules: add [[automation.schedule]] to a model.toml"
+        schedule_table(records),
+        key="NUMBER",
+        empty="no schedules: add [[automation.schedule]] to a model.toml",
     )
 
 
@@ -37,13 +39,10 @@ def schedule() -> None:
 @click.pass_obj
 def schedule_show(session: Session, number: int, limit: int) -> None:
     """Show schedule NUMBER: its next five times, and what became of the last ones."""
-    from pilothouse.operations.automation import schedules as operation
-
-    found = operation.history(session.services, session.actor, number, limit=limit)
-    if session.as_json:
-        show_json(found)
+    history = schedule_operations.history(session.services, session.actor, number, limit=limit)
+    if printed_as_json(session, history):
         return
-    s = found.schedule
+    s = history.schedule
     show_pairs(
         [
             ("schedule", f"{s.id} {s.model} {s.name}"),
@@ -57,7 +56,7 @@ def schedule_show(session: Session, number: int, limit: int) -> None:
     )  # fmt: skip
     show_table(
         ("nominal time", "decided", "why", "what came of it"),
-        ((texts.time_text(f.nominal), f.decision, f.reason, f.outcome if f.decision == "run" else "") for f in found.fires),
+        ((texts.time_text(f.nominal), f.decision, f.reason, f.outcome if f.decision == "run" else "") for f in history.fires),
         empty="no time has come yet",
     )  # fmt: skip
 
@@ -68,9 +67,7 @@ def schedule_show(session: Session, number: int, limit: int) -> None:
 @click.pass_obj
 def schedule_pause(session: Session, number: int, reason: str) -> None:
     """Pause schedule NUMBER."""
-    from pilothouse.operations.automation import schedules as operation
-
-    operation.pause_schedule(session.services, session.actor, number, reason=reason)
+    schedule_operations.pause_schedule(session.services, session.actor, number, reason=reason)
     say(f"schedule {number} is paused")
 
 
@@ -79,9 +76,7 @@ def schedule_pause(session: Session, number: int, reason: str) -> None:
 @click.pass_obj
 def schedule_resume(session: Session, number: int) -> None:
     """Resume schedule NUMBER."""
-    from pilothouse.operations.automation import schedules as operation
-
-    operation.resume_schedule(session.services, session.actor, number)
+    schedule_operations.resume_schedule(session.services, session.actor, number)
     say(f"schedule {number} is on")
 
 
@@ -93,25 +88,21 @@ def schedule_resume(session: Session, number: int) -> None:
 @click.pass_obj
 def triggers(session: Session, model: str | None, events: bool, limit: int) -> None:
     """List triggers with their newest event: the job that started, or why none has."""
-    from pilothouse.operations.automation import triggers as operation
-
     if events:
-        happened = operation.list_events(session.services, session.actor, model=model, limit=limit)
-        if session.as_json:
-            show_json(happened)
+        fired = trigger_operations.list_events(session.services, session.actor, model=model, limit=limit)
+        if printed_as_json(session, fired):
             return
         show_table(
             ("seen", "model", "trigger", "what", "state", "job", "why"),
             (
                 (texts.time_text(e.seen_at), e.model, e.trigger, e.what, e.status, e.job or "–", e.reason or "–")
-                for e in happened
+                for e in fired
             ),
             empty="nothing has set a trigger off yet",
         )  # fmt: skip
         return
-    found = operation.list_triggers(session.services, session.actor, model=model)
-    if session.as_json:
-        show_json(found)
+    records = trigger_operations.list_triggers(session.services, session.actor, model=model)
+    if printed_as_json(session, records):
         return
     show_table(
         ("model", "trigger", "waits for", "cool-down", "last set off", "what came of it"),
@@ -119,7 +110,7 @@ def triggers(session: Session, model: str | None, events: bool, limit: int) -> N
             (t.model, t.name, t.what, format_duration(t.cooldown_s),
              texts.time_text(t.newest.seen_at) if t.newest else "–",
              "–" if t.newest is None else f"job {t.newest.job}" if t.newest.job else f"{t.newest.status}: {t.newest.reason}")
-            for t in found
+            for t in records
         ),
         empty="no triggers: add [[automation.trigger]] to a model.toml",
     )  # fmt: skip
@@ -130,8 +121,6 @@ def triggers(session: Session, model: str | None, events: bool, limit: int) -> N
 @click.pass_obj
 def pause(session: Session, reason: str) -> None:
     """Pause all automation: schedules, retraining, automatic deployment."""
-    from pilothouse.operations import automation_switch
-
     automation_switch.pause(session.services, session.actor, reason=reason)
     say("automation is paused; resume it with pilothouse resume")
 
@@ -141,7 +130,5 @@ def pause(session: Session, reason: str) -> None:
 @click.pass_obj
 def resume(session: Session, reason: str) -> None:
     """Resume automation."""
-    from pilothouse.operations import automation_switch
-
     automation_switch.resume(session.services, session.actor, reason=reason)
     say("automation is on")

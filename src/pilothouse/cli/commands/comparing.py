@@ -1,4 +1,4 @@
-"""Commands that compare data outside of any workspace: drift."""
+"""Commands that compare files outside of any workspace: drift."""
 
 import math
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_table
+from pilothouse.cli.output import json_option, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
 
 if TYPE_CHECKING:
@@ -36,22 +36,21 @@ def drift(
     rules: table_files.Rules = (
         "evidently" if like == "evidently" else "nannyml" if like == "nannyml" else "pilothouse"
     )
-    found = table_files.compare_files(reference, current, rules=rules, columns=columns)
-    if session.as_json:
-        show_json(table_files.plain(found))
+    comparison = table_files.compare_files(reference, current, rules=rules, columns=columns)
+    if printed_as_json(session, table_files.plain(comparison)):
         return
     show_table(
         ("column", "kind", "statistic", "value", "threshold", "verdict", "rows", "missing", "unseen"),
         (
             (c.column, c.kind, c.statistic, _figure(c.value), _figure(c.threshold), _verdict(c),
              c.rows, f"{c.missing:.1%}", f"{c.unseen:.1%}")
-            for c in found.columns
+            for c in comparison.columns
         ),
         empty="the files have no columns",
     )  # fmt: skip
-    compared = [c for c in found.columns if c.statistic]
+    compared = [c for c in comparison.columns if c.statistic]
     drifting = sum(c.drifts for c in compared)
-    say(f"{drifting} of {len(compared)} columns drift" + _of_the_table(found.drifts))
+    say(f"{drifting} of {len(compared)} columns drift" + _table_verdict(comparison.drifts))
 
 
 def _verdict(column: "ColumnDrift") -> str:
@@ -59,23 +58,20 @@ def _verdict(column: "ColumnDrift") -> str:
 
     if column.fault:
         return column.fault
-    said = [f"drifts {way_of(column.statistic, column.statistics)}".rstrip()] if column.drifts else []
+    parts = [f"more {fault}" for fault in column.worse]
     if column.drifts and len(column.chunks) > 1:
-        said = [f"drifts in {sum(alert for _, alert in column.chunks)} of {len(column.chunks)} chunks"]
-    return ", ".join(said + [f"more {fault}" for fault in column.worse])
+        alerts = sum(alert for _, alert in column.chunks)
+        parts.insert(0, f"drifts in {alerts} of {len(column.chunks)} chunks")
+    elif column.drifts:
+        parts.insert(0, f"drifts {way_of(column.statistic, column.statistics)}".rstrip())
+    return ", ".join(parts)
 
 
-def _of_the_table(drifts: bool | None) -> str:
+def _table_verdict(drifts: bool | None) -> str:
     if drifts is None:
         return ""
-    return (
-        ": the table drifts (half of them or more)"
-        if drifts
-        else ": the table does not drift (less than half)"
-    )
+    return f": the table {'drifts (half of them or more)' if drifts else 'does not drift (less than half)'}"
 
 
 def _figure(value: float) -> str:
-    if math.isnan(value):
-        return "–"
-    return f"{value:.4g}"
+    return "–" if math.isnan(value) else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""The console. Nothing is imported here that its first frame does not need."""
+"""The command that opens the console. It imports nothing that the first frame does not need."""
 
 from pathlib import Path
 

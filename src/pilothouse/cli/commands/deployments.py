@@ -2,10 +2,19 @@
 
 import click
 
-from pilothouse.cli.output import json_option, parse_time, say, show_json, show_rows, show_table
+from pilothouse.cli.output import (
+    json_option,
+    parse_time,
+    printed_as_json,
+    say,
+    show_rows,
+    show_table,
+)
 from pilothouse.cli.session import Session
 from pilothouse.domain.records import Deployment
-from pilothouse.presentation.tables.registry_rows import deployment_history_table
+from pilothouse.operations.fleet import targets as target_operations
+from pilothouse.operations.promotion import deployments as deployment_operations
+from pilothouse.presentation.tables.registry_rows import deployment_history_table, serving_text
 
 
 @click.command()
@@ -19,23 +28,18 @@ from pilothouse.presentation.tables.registry_rows import deployment_history_tabl
 @click.pass_obj
 def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str, plan: bool) -> None:
     """Go back to the version before; holds automatic deployment off until lift-hold."""
-    from pilothouse.operations.promotion import deployments as operation
-
     if plan:
-        steps = operation.roll_back_plan(session.services, session.actor, model, targets or None)
-        if session.as_json:
-            show_json(steps)
-        else:
+        steps = deployment_operations.roll_back_plan(session.services, session.actor, model, targets or None)
+        if not printed_as_json(session, steps):
             rows = ((step.target, step.now, step.then) for step in steps)
             show_table(("target", "now", "then"), rows, empty="")
         return
-    found = operation.roll_back(
+    deployments_made = deployment_operations.roll_back(
         session.services, session.actor, model, targets=targets or None, reason=reason
     )
-    if session.as_json:
-        show_json(found)
+    if printed_as_json(session, deployments_made):
         return
-    for deployment in found:
+    for deployment in deployments_made:
         say(f"{deployment.target}: {model} is back at version {deployment.version}")
     say(f"automatic deployment of {model} is held; lift it with pilothouse lift-hold {model} --reason …")
 
@@ -46,9 +50,7 @@ def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str
 @click.pass_obj
 def lift_hold(session: Session, model: str, reason: str) -> None:
     """Let automatic deployment of MODEL run again."""
-    from pilothouse.operations.promotion import deployments as operation
-
-    operation.lift_hold(session.services, session.actor, model, reason=reason)
+    deployment_operations.lift_hold(session.services, session.actor, model, reason=reason)
     say(f"automatic deployment of {model} is no longer held")
 
 
@@ -59,10 +61,10 @@ def lift_hold(session: Session, model: str, reason: str) -> None:
 @click.pass_obj
 def deployments(session: Session, model: str | None, live: bool) -> None:
     """What runs where, since when and why."""
-    from pilothouse.operations.promotion import deployments as operation
-
-    found = operation.list_deployments(session.services, session.actor, model=model, live_only=live)
-    _show(session, found, "nothing is deployed: request and approve a promotion first")
+    records = deployment_operations.list_deployments(
+        session.services, session.actor, model=model, live_only=live
+    )
+    _show(session, records, "nothing is deployed: request and approve a promotion first")
 
 
 @click.command()
@@ -80,12 +82,10 @@ def deployments(session: Session, model: str | None, live: bool) -> None:
 @click.pass_obj
 def deployed(session: Session, time: str, clock: str) -> None:
     """What was live where at TIME."""
-    from pilothouse.operations.promotion import deployments as operation
-
     at = parse_time(time)
     assert at is not None
-    found = operation.deployed_at(session.services, session.actor, at, clock=clock)
-    _show(session, found, f"nothing was live at {time}")
+    records = deployment_operations.deployed_at(session.services, session.actor, at, clock=clock)
+    _show(session, records, f"nothing was live at {time}")
 
 
 @click.command()
@@ -94,18 +94,16 @@ def deployed(session: Session, time: str, clock: str) -> None:
 def targets(session: Session) -> None:
     """Each model on each target: what should answer, what does, and how it is."""
     from pilothouse.operations.fleet import health
-    from pilothouse.presentation.tables.registry_rows import serving_text
 
-    found = health.target_states(session.services, session.actor)
-    if session.as_json:
-        show_json(found)
+    states = health.target_states(session.services, session.actor)
+    if printed_as_json(session, states):
         return
     show_table(
         ("target", "region", "product", "unit", "model", "version", "serving", "health", "why"),
         (
             (s.target, s.region, s.product, s.business_unit, s.model,
              s.deployment.version if s.deployment else "–", serving_text(s), s.health, s.why)
-            for s in found
+            for s in states
         ),
         empty="no targets: name them in models/NAME/model.toml under [[targets]]",
     )  # fmt: skip
@@ -119,18 +117,16 @@ def token(session: Session, target: str) -> None:
 
     A serving process of this workspace takes the new one up by itself.
     """
-    from pilothouse.operations.fleet import targets as operation
     from pilothouse.system.files import write_atomically
 
-    issued = operation.issue_token(session.services, session.actor, target)
+    issued = target_operations.issue_token(session.services, session.actor, target)
     folder = session.services.paths.serving_folder(target)
     if folder.is_dir():
         write_atomically(folder / "token", issued.encode())
     click.echo(issued)
 
 
-def _show(session: Session, found: tuple[Deployment, ...] | list[Deployment], empty: str) -> None:
-    if session.as_json:
-        show_json(found)
+def _show(session: Session, deployments: tuple[Deployment, ...] | list[Deployment], empty: str) -> None:
+    if printed_as_json(session, deployments):
         return
-    show_rows(deployment_history_table(found), empty=empty)
+    show_rows(deployment_history_table(deployments), empty=empty)

@@ -1,14 +1,16 @@
-"""Commands about incidents: what goes on by what it costs, one of them, and handling it whole."""
+"""Commands about incidents: list them by cost, show one, handle all alerts of one."""
 
 import dataclasses
 from collections.abc import Sequence
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_lines, show_rows, show_table
+from pilothouse.cli.output import json_option, printed_as_json, say, show_lines, show_rows, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.records import Job
+from pilothouse.operations.alerts import incidents as operations
+from pilothouse.presentation.tables.incidents import incident_head, incident_story, incident_table
 
 
 @click.command()
@@ -18,15 +20,13 @@ from pilothouse.domain.records import Job
 @click.pass_obj
 def incidents(session: Session, model: str | None, everything: bool) -> None:
     """List incidents: alerts with one cause are one row, the dearest first."""
-    from pilothouse.operations.alerts import incidents as operation
-    from pilothouse.presentation.tables.incidents import incident_table
-
-    found = operation.list_incidents(session.services, session.actor, unresolved=not everything, model=model)
-    if session.as_json:
-        show_json([_plain(incident) for incident in found])
+    records = operations.list_incidents(
+        session.services, session.actor, unresolved=not everything, model=model
+    )
+    if printed_as_json(session, [_plain(incident) for incident in records]):
         return
     show_rows(
-        incident_table(found, everything=everything),
+        incident_table(records, everything=everything),
         empty="no incidents" if everything else "no incidents: nothing has left its reference",
     )
 
@@ -45,49 +45,44 @@ def incident(
     session: Session, number: int, ack: bool, note: str, reason: str | None, person: str | None
 ) -> None:
     """Show incident NUMBER: cause, cost, alerts, what to do next; or handle all of its alerts at once."""
-    from pilothouse.operations.alerts import incidents as operation
-
     if ack + (reason is not None) + (person is not None) > 1:
         raise click.UsageError("one of --ack, --resolve and --assign at a time")
     services, actor = session.services, session.actor
     if ack:
-        found = operation.acknowledge(services, actor, number, note)
+        record = operations.acknowledge(services, actor, number, note)
         say(f"incident {number} is acknowledged")
     elif reason is not None:
-        found = operation.resolve(services, actor, number, reason)
+        record = operations.resolve(services, actor, number, reason)
         say(f"incident {number} is resolved")
     elif person is not None:
-        found = operation.assign(services, actor, number, person, note)
+        record = operations.assign(services, actor, number, person, note)
         say(f"{person or 'nobody'} looks after incident {number}")
     else:
-        found = operation.get_incident(services, actor, number)
-    if session.as_json:
-        show_json(_plain(found))
+        record = operations.get_incident(services, actor, number)
+    if printed_as_json(session, _plain(record)):
         return
     if not (ack or reason is not None or person is not None):
-        _show(found, operation.retrainings(services, actor, found))
+        _show(record, operations.retrainings(services, actor, record))
 
 
-def _show(found: Incident, jobs: Sequence[Job]) -> None:
-    from pilothouse.presentation.tables.incidents import incident_head, incident_story
-
-    click.echo(f"incident {found.id}")
-    show_lines(incident_head(found))
+def _show(incident: Incident, jobs: Sequence[Job]) -> None:
+    click.echo(f"incident {incident.id}")
+    show_lines(incident_head(incident))
     click.echo()
     show_table(
         ("alert", "status", "severity", "target", "kind", "summary", "in it because"),
         (
             (a.id, a.status, a.severity, f"{a.target} v{a.version}", a.kind, a.summary, a.joined_because or "it opened it")
-            for a in found.alerts
+            for a in incident.alerts
         ),
         empty="no alerts",
     )  # fmt: skip
     click.echo()
-    show_lines(incident_story(found, jobs, keys=False))
+    show_lines(incident_story(incident, jobs, keys=False))
 
 
-def _plain(found: Incident) -> dict[str, object]:
-    """The incident with what follows from its alerts, which is no field of it."""
-    fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+def _plain(incident: Incident) -> dict[str, object]:
+    """The fields of the incident, and the figures derived from its alerts."""
+    fields = {field.name: getattr(incident, field.name) for field in dataclasses.fields(incident)}
     derived = ("status", "severity", "cause", "since", "targets", "versions", "retrainings", "resolved_at")
-    return {**fields, **{name: getattr(found, name) for name in derived}}
+    return {**fields, **{name: getattr(incident, name) for name in derived}}

@@ -9,8 +9,8 @@ from pilothouse.cli.output import (
     json_option,
     parse_assignments,
     parse_time,
+    printed_as_json,
     say,
-    show_json,
     show_lines,
     show_pairs,
     show_rows,
@@ -22,6 +22,8 @@ from pilothouse.domain.job_kinds import is_significant
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job
 from pilothouse.domain.safe_text import safe_block
+from pilothouse.operations.jobs import backfills, searches, trainings
+from pilothouse.operations.jobs import jobs as job_operations
 from pilothouse.presentation import texts
 from pilothouse.presentation.pages.work_pages import job_facts
 from pilothouse.presentation.tables.work_rows import job_table
@@ -58,8 +60,6 @@ def train(
     wait: bool,
 ) -> int:
     """Start a training of MODEL; the daemon runs it."""
-    from pilothouse.operations.jobs import trainings
-
     options = trainings.TrainingOptions(
         as_of=parse_time(as_of),
         overrides=parse_assignments(assignments),
@@ -79,8 +79,6 @@ def train(
 @click.pass_obj
 def reproduce(session: Session, reference: str, wait: bool) -> int:
     """Train a version again from its record; say identical, or exactly what differs."""
-    from pilothouse.operations.jobs import trainings
-
     job = trainings.start_reproduction(session.services, session.actor, reference)
     return started(session, job, wait)
 
@@ -94,9 +92,7 @@ def reproduce(session: Session, reference: str, wait: bool) -> int:
 @click.pass_obj
 def jobs(session: Session, status: str | None, model: str | None, limit: int, trials: bool) -> None:
     """List jobs, newest first."""
-    from pilothouse.operations.jobs import jobs as operation
-
-    found = operation.list_jobs(
+    records = job_operations.list_jobs(
         session.services,
         session.actor,
         status=JobStatus(status) if status else None,
@@ -104,11 +100,10 @@ def jobs(session: Session, status: str | None, model: str | None, limit: int, tr
         limit=limit,
         trials=trials,
     )
-    if session.as_json:
-        show_json(found)
+    if printed_as_json(session, records):
         return
     show_rows(
-        job_table(found, session.services.now(), exact=True),
+        job_table(records, session.services.now(), exact=True),
         empty="no jobs: start one with pilothouse train MODEL",
     )
 
@@ -119,13 +114,10 @@ def jobs(session: Session, status: str | None, model: str | None, limit: int, tr
 @click.pass_obj
 def job(session: Session, number: int) -> None:
     """Show one job."""
-    from pilothouse.operations.jobs import jobs as operation
-
-    found = operation.get_job(session.services, session.actor, number)
-    if session.as_json:
-        show_json(found)
+    record = job_operations.get_job(session.services, session.actor, number)
+    if printed_as_json(session, record):
         return
-    _show(found, session.services.now())
+    _show(record, session.services.now())
 
 
 @click.command()
@@ -134,12 +126,10 @@ def job(session: Session, number: int) -> None:
 @click.pass_obj
 def logs(session: Session, number: int, follow: bool) -> None:
     """Print a job's log."""
-    from pilothouse.operations.jobs import jobs as operation
-
     offset = 0
     while True:
-        ended = operation.get_job(session.services, session.actor, number).status.ended
-        text, offset = operation.read_log(session.services, session.actor, number, offset=offset)
+        ended = job_operations.get_job(session.services, session.actor, number).status.ended
+        text, offset = job_operations.read_log(session.services, session.actor, number, offset=offset)
         click.echo(safe_block(text), nl=False)
         if not text:
             if ended or not follow:
@@ -153,10 +143,8 @@ def logs(session: Session, number: int, follow: bool) -> None:
 @click.pass_obj
 def cancel(session: Session, number: int, reason: str) -> None:
     """Cancel a job: at once where it waits, else its processes are ended."""
-    from pilothouse.operations.jobs import jobs as operation
-
-    found = operation.cancel_job(session.services, session.actor, number, reason=reason)
-    say(f"job {number}: {'cancelled' if found.status.ended else 'its processes are being ended'}")
+    cancelled = job_operations.cancel_job(session.services, session.actor, number, reason=reason)
+    say(f"job {number}: {'cancelled' if cancelled.status.ended else 'its processes are being ended'}")
 
 
 @click.command()
@@ -165,11 +153,8 @@ def cancel(session: Session, number: int, reason: str) -> None:
 @click.pass_obj
 def retry(session: Session, number: int) -> None:
     """Queue an ended job once more, with the same inputs."""
-    from pilothouse.operations.jobs import jobs as operation
-
-    again = operation.retry_job(session.services, session.actor, number)
-    if session.as_json:
-        show_json(again)
+    again = job_operations.retry_job(session.services, session.actor, number)
+    if printed_as_json(session, again):
         return
     say(f"job {again.id} is queued")
 
@@ -180,19 +165,16 @@ def retry(session: Session, number: int) -> None:
 @click.pass_obj
 def trials(session: Session, number: int) -> None:
     """Compare the candidates of a training's search, the best first."""
-    from pilothouse.operations.jobs import searches
-
-    found = searches.list_trials(session.services, session.actor, number)
-    if session.as_json:
-        show_json(found)
+    lines = searches.list_trials(session.services, session.actor, number)
+    if printed_as_json(session, lines):
         return
-    folds = sorted({fold for line in found for fold in line.scores})
+    folds = sorted({fold for line in lines for fold in line.scores})
     show_table(
         ("candidate", "state", "mean", *(f"fold {fold + 1}" for fold in folds), "parameters", "jobs"),
         (
             (line.candidate + 1, line.state, texts.figure(line.mean), *(texts.figure(line.scores.get(f)) for f in folds),
              texts.parameters_text(line.parameters), " ".join(map(str, line.jobs)))
-            for line in found
+            for line in lines
         ),
         empty="no trials",
     )  # fmt: skip
@@ -234,8 +216,6 @@ def backfill(
     """
     from datetime import timedelta
 
-    from pilothouse.operations.jobs import backfills
-
     first, last = parse_time(since), parse_time(until)
     assert first is not None
     assert last is not None
@@ -244,7 +224,7 @@ def backfill(
         return
     if every is None:
         raise click.UsageError("--every: expected a duration from one date to the next, e.g. 7d")
-    found = backfills.backfill(
+    dates = backfills.backfill(
         session.services,
         session.actor,
         model,
@@ -253,12 +233,11 @@ def backfill(
         priority=priority,
         reason=reason,
     )
-    if session.as_json:
-        show_json(found)
+    if printed_as_json(session, dates):
         return
     show_table(
         ("as of", "job", "status", "is"),
-        ((texts.time_text(d.at), d.job.id, d.job.status, "queued now" if d.new else "there before") for d in found),
+        ((texts.time_text(d.at), d.job.id, d.job.status, "queued now" if d.new else "there before") for d in dates),
         empty="no dates",
     )  # fmt: skip
 
@@ -274,31 +253,26 @@ def _backfill_monitoring(
 ) -> None:
     from pilothouse.operations.monitoring import monitor_backfills
 
-    found = monitor_backfills.backfill_monitoring(
+    results = monitor_backfills.backfill_monitoring(
         session.services, session.actor, model, since, until, version=version, target=target, reason=reason
     )
-    if session.as_json:
-        show_json(found)
+    if printed_as_json(session, results):
         return
     show_table(
         ("version", "target", "monitor", "from", "to", "windows"),
         (
             (f.version, f.target, f.monitor, texts.time_text(f.since), texts.time_text(f.until),
              ", ".join(f"{count} {outcome}" for outcome, count in sorted(f.outcomes.items())))
-            for f in found
+            for f in results
         ),
         empty="no window that was closed lies in there",
     )  # fmt: skip
 
 
 def started(session: Session, job: Job, wait: bool) -> int:
-    """Say that a job is queued, or wait for its end; the exit code."""
-    from pilothouse.operations.jobs import jobs as operation
-
+    """Report that a job is queued, or wait for its end. Returns the exit code."""
     if not wait:
-        if session.as_json:
-            show_json(job)
-        else:
+        if not printed_as_json(session, job):
             say(f"job {job.id} is queued; follow it with pilothouse logs -f {job.id}")
         return 0
     shown = ""
@@ -308,10 +282,8 @@ def started(session: Session, job: Job, wait: bool) -> int:
             say(f"job {job.id}: {line}")
             shown = line
         time.sleep(_POLL_S)
-        job = operation.get_job(session.services, session.actor, job.id)
-    if session.as_json:
-        show_json(job)
-    else:
+        job = job_operations.get_job(session.services, session.actor, job.id)
+    if not printed_as_json(session, job):
         _show(job, session.services.now())
     well = job.result.get("identical", True) and not is_significant(job.result)
     return 0 if job.status is JobStatus.SUCCEEDED and well else 1

@@ -2,10 +2,13 @@
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_rows, show_table
+from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_rows, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
+from pilothouse.operations import catalogue
+from pilothouse.operations.models import affected
+from pilothouse.operations.models import lineage as lineage_operations
 from pilothouse.presentation import cells, texts
 from pilothouse.presentation.pages.version_pages import comparison_table
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
@@ -17,16 +20,14 @@ from pilothouse.presentation.tables.registry_rows import model_table, version_ta
 @click.pass_obj
 def models(session: Session) -> None:
     """List the models with their champion and targets."""
-    from pilothouse.operations import catalogue
     from pilothouse.operations.fleet import health
 
-    found = catalogue.list_models(session.services, session.actor)
-    if session.as_json:
-        show_json(found)
+    records = catalogue.list_models(session.services, session.actor)
+    if printed_as_json(session, records):
         return
     healths = {row.model: row.health for row in health.overview(session.services, session.actor)}
     show_rows(
-        model_table(found, healths),
+        model_table(records, healths),
         empty="no models yet: write models/NAME/model.toml and run pilothouse apply",
     )
 
@@ -37,15 +38,12 @@ def models(session: Session) -> None:
 @click.pass_obj
 def versions(session: Session, model: str) -> None:
     """List the versions of MODEL, newest first."""
-    from pilothouse.operations import catalogue
-
-    found = catalogue.list_versions(session.services, session.actor, model)
-    if session.as_json:
-        show_json(found)
+    records = catalogue.list_versions(session.services, session.actor, model)
+    if printed_as_json(session, records):
         return
     metric = catalogue.primary_metric(session.services, session.actor, model)
     show_rows(
-        version_table(found, metric), empty=f"{model} has no versions yet: run pilothouse train {model}"
+        version_table(records, metric), empty=f"{model} has no versions yet: run pilothouse train {model}"
     )
 
 
@@ -55,12 +53,9 @@ def versions(session: Session, model: str) -> None:
 @click.pass_obj
 def show(session: Session, reference: str) -> None:
     """Show one version, e.g. models:/flight-delay/2 or flight-delay@champion."""
-    from pilothouse.operations import catalogue
-
     version = catalogue.get_version(session.services, session.actor, reference)
     run = catalogue.get_run(session.services, session.actor, reference)
-    if session.as_json:
-        show_json({"version": version, "run": run})
+    if printed_as_json(session, {"version": version, "run": run}):
         return
     show_pairs(
         (
@@ -105,19 +100,17 @@ def compare(session: Session, first: str, second: str, everything: bool, code: b
     """Show what differs between two versions."""
     from pilothouse.operations.models import comparisons
 
-    found = comparisons.compare(session.services, session.actor, first, second)
+    comparison = comparisons.compare(session.services, session.actor, first, second)
     if code:
-        if session.as_json:
-            show_json(found.code)
+        if printed_as_json(session, comparison.code):
             return
-        for line in found.code:
+        for line in comparison.code:
             click.echo(safe(line.expandtabs(8), LINE_LIMIT))
-        if not found.code:
-            say(found.code_note)
+        if not comparison.code:
+            say(comparison.code_note)
         return
-    rows = tuple(row for row in found.rows if everything or row.differs)
-    if session.as_json:
-        show_json(rows)
+    rows = tuple(row for row in comparison.rows if everything or row.differs)
+    if printed_as_json(session, rows):
         return
     show_rows(comparison_table(rows, first, second), empty="no difference")
 
@@ -134,22 +127,17 @@ def compare(session: Session, first: str, second: str, everything: bool, code: b
 @click.pass_obj
 def lineage(session: Session, reference: str, bad: bool) -> None:
     """Walk a version back to its rows and code, and on to its deployments and alerts."""
-    from pilothouse.operations.models import affected
-    from pilothouse.operations.models import lineage as operation
-
     if bad:
-        found = affected.affected(session.services, session.actor, reference)
-        if session.as_json:
-            show_json(found)
+        bad_versions = affected.affected(session.services, session.actor, reference)
+        if printed_as_json(session, bad_versions):
             return
-        table = affected_table(found)
+        table = affected_table(bad_versions)
         show_rows(table, empty=table.empty)
-        say(affected_line(found).text.strip())
+        say(affected_line(bad_versions).text.strip())
         return
 
-    tree = operation.lineage(session.services, session.actor, reference)
-    if session.as_json:
-        show_json(tree)
+    tree = lineage_operations.lineage(session.services, session.actor, reference)
+    if printed_as_json(session, tree):
         return
     for line in texts.tree_lines(tree):
         click.echo(line)

@@ -1,4 +1,4 @@
-"""Commands that watch: monitor, performance, alerts, ingest, labels."""
+"""Commands about monitoring: monitor, performance, alerts, ingest, labels."""
 
 import math
 import os
@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pilothouse.cli.output import json_option, parse_time, say, show_json, show_lines, show_rows, show_table
+from pilothouse.cli.output import (
+    json_option,
+    parse_time,
+    printed_as_json,
+    say,
+    show_lines,
+    show_rows,
+    show_table,
+)
 from pilothouse.cli.session import Session
 from pilothouse.domain.findings import known
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.records import AlertStatus
 from pilothouse.domain.safe_text import safe_block
+from pilothouse.operations.alerts import alerts as alert_operations
 from pilothouse.presentation import texts
 from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import monitor_charts
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
     from pilothouse.domain.evaluation import MetricValue
 
 _COLUMNS = 100
-"""Width of a text to read."""
+"""Width of the page of an alert."""
 
 
 @click.command()
@@ -43,8 +52,7 @@ def monitor(
     from pilothouse.operations.monitoring import monitor_views
 
     view = monitor_views.monitor_view(session.services, session.actor, model, target, version=version)
-    if session.as_json:
-        show_json(view)
+    if printed_as_json(session, view):
         return
     if as_csv:
         click.echo(safe_block(series_csv(view)), nl=False)
@@ -80,8 +88,8 @@ def monitor(
         (
             (feature, texts.window_text(w.start, w.end), d.statistic, f"{d.value:.3f}",
              f"{d.threshold:.3f}", "drifts" if d.significant else "", f"{d.missing:.1%}", f"{d.unseen:.1%}")
-            for feature, found in view.drift.items()
-            for w, d in [(one.window, one.finding) for one in found[-1:]]
+            for feature, windows in view.drift.items()
+            for w, d in [(newest.window, newest.finding) for newest in windows[-1:]]
         ),
         empty="no drift figures yet: they are made once a whole window has passed",
     )  # fmt: skip
@@ -92,8 +100,8 @@ def monitor(
             (
                 (texts.window_text(w.start, w.end), f"{m.auc:.3f}", f"{m.low:.3f} to {m.high:.3f}",
                  texts.figure(m.usual), texts.figure(m.threshold), "drifts" if m.significant else "",
-                 ", ".join(one.feature for one in m.features[:3] if one.drop > 0))
-                for w, m in [(one.window, one.finding) for one in view.multivariate]
+                 ", ".join(f.feature for f in m.features[:3] if f.drop > 0))
+                for w, m in [(r.window, r.finding) for r in view.multivariate]
             ),
             empty="",
         )  # fmt: skip
@@ -103,14 +111,14 @@ def monitor(
         (
             (texts.window_text(w.start, w.end), w.rows, t.requests, t.errors,
              *(f"{known(ms):.1f}" for ms in (t.p50_ms, t.p95_ms, t.p99_ms)))
-            for w, t in [(one.window, one.finding) for one in view.traffic]
+            for w, t in [(r.window, r.finding) for r in view.traffic]
         ),
         empty="no traffic yet",
     )  # fmt: skip
 
 
 def _draw(view: MonitorView) -> None:
-    """The charts below each other, as wide as the terminal, in colour where there is one."""
+    """Print the charts below each other, as wide as the terminal, in colour where it has colours."""
     from pilothouse.presentation.charts.plotting import draw
 
     width = max(60, min(160, shutil.get_terminal_size((100, 24)).columns))
@@ -146,14 +154,7 @@ def multivariate(
         assert first is not None
         assert last is not None
         times = (first, last)
-    job = operation.start(
-        session.services,
-        session.actor,
-        model,
-        target,
-        window=times,
-        reason=reason,
-    )
+    job = operation.start(session.services, session.actor, model, target, window=times, reason=reason)
     return started(session, job, wait)
 
 
@@ -178,8 +179,7 @@ def performance(
     view = performance_views.performance_view(
         session.services, session.actor, model, target, version=version, days=days, by_slice=slices
     )
-    if session.as_json:
-        show_json(view)
+    if printed_as_json(session, view):
         return
     show_table(
         ("rows of", "metric", "value", "95 % interval", "rows"),
@@ -212,20 +212,17 @@ def _figure(value: "MetricValue") -> tuple[str, str]:
 @click.pass_obj
 def alerts(session: Session, status: str | None, model: str | None) -> None:
     """List alerts, newest first."""
-    from pilothouse.operations.alerts import alerts as operation
-
-    found = operation.list_alerts(
+    records = alert_operations.list_alerts(
         session.services, session.actor, status=AlertStatus(status) if status else None, model=model
     )
-    if session.as_json:
-        show_json(found)
+    if printed_as_json(session, records):
         return
     show_table(
         ("alert", "status", "severity", "model", "version", "target", "kind", "subject", "since (data)", "summary"),
         (
             (a.id, a.status, a.severity, a.model, a.version, a.target, a.kind, a.subject,
              texts.time_text(a.effective_at), a.summary)
-            for a in found
+            for a in records
         ),
         empty="no alerts",
     )  # fmt: skip
@@ -240,11 +237,12 @@ def alert(session: Session, number: int) -> None:
     from pilothouse.operations.alerts import alert_explanation as operation
     from pilothouse.presentation.pages.alert_page import explanation_page
 
-    found = operation.why(session.services, session.actor, number)
-    if session.as_json:
-        show_json({"alert": found.alert, "retraining": found.retraining, "why": found})
+    explanation = operation.why(session.services, session.actor, number)
+    if printed_as_json(
+        session, {"alert": explanation.alert, "retraining": explanation.retraining, "why": explanation}
+    ):
         return
-    show_lines(explanation_page(found), _COLUMNS)
+    show_lines(explanation_page(explanation), _COLUMNS)
 
 
 @click.command()
@@ -253,9 +251,7 @@ def alert(session: Session, number: int) -> None:
 @click.pass_obj
 def ack(session: Session, number: int, note: str) -> None:
     """Acknowledge alert NUMBER: somebody looks after it."""
-    from pilothouse.operations.alerts import alerts as operation
-
-    operation.acknowledge(session.services, session.actor, number, note=note)
+    alert_operations.acknowledge(session.services, session.actor, number, note=note)
     say(f"alert {number} is acknowledged")
 
 
@@ -265,9 +261,7 @@ def ack(session: Session, number: int, note: str) -> None:
 @click.pass_obj
 def resolve(session: Session, number: int, reason: str) -> None:
     """Resolve alert NUMBER."""
-    from pilothouse.operations.alerts import alerts as operation
-
-    operation.resolve(session.services, session.actor, number, reason=reason)
+    alert_operations.resolve(session.services, session.actor, number, reason=reason)
     say(f"alert {number} is resolved")
 
 
@@ -278,11 +272,10 @@ def rejected(session: Session) -> None:
     """Events that were not taken, counted by reason."""
     from pilothouse.operations.ingest import ingest as operation
 
-    found = operation.rejected(session.services, session.actor)
-    if session.as_json:
-        show_json(found)
+    rejections = operation.rejected(session.services, session.actor)
+    if printed_as_json(session, rejections):
         return
-    show_rows(rejected_table(found), empty="nothing was rejected")
+    show_rows(rejected_table(rejections), empty="nothing was rejected")
     waiting = operation.waiting(session.services, session.actor)
     if waiting.oldest is not None:
         since = texts.time_text(waiting.oldest)
@@ -307,8 +300,7 @@ def ingest(session: Session, file: Path, model: str, version: int, target: str) 
     receipt = operation.ingest_file(
         session.services, session.actor, file, model=model, version=version, target=target
     )
-    if session.as_json:
-        show_json(receipt)
+    if printed_as_json(session, receipt):
         return
     say(
         f"{receipt.accepted:,} events taken, {receipt.duplicates:,} known already, "
@@ -325,8 +317,7 @@ def labels(session: Session, file: Path) -> None:
     from pilothouse.operations.ingest import ingest as operation
 
     receipt = operation.ingest_labels_file(session.services, session.actor, file)
-    if session.as_json:
-        show_json(receipt)
+    if printed_as_json(session, receipt):
         return
     say(
         f"{receipt.joined:,} joined, {receipt.waiting:,} wait for their prediction, "

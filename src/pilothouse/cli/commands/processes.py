@@ -5,8 +5,9 @@ from typing import Literal
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_pairs
+from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs
 from pilothouse.cli.session import Session, find_workspace
+from pilothouse.domain.errors import UnavailableError
 from pilothouse.presentation import texts
 
 _isolation = click.option(
@@ -82,12 +83,12 @@ def daemon_restart(
     """Stop the daemon and start the installed release: an upgrade. Serving goes on meanwhile."""
     from pilothouse.daemon import control
 
-    control.stop(session.root, drain=drain, timeout_s=timeout or _patience(drain))
+    control.stop(session.root, drain=drain, timeout_s=timeout or _default_timeout_s(drain))
     process = control.start_in_background(session.root, isolation=isolation, slots=slots)
     say(f"the daemon runs, pid {process.pid}")
 
 
-def _patience(drain: bool) -> float:
+def _default_timeout_s(drain: bool) -> float:
     return 3_600.0 if drain else 30.0
 
 
@@ -100,7 +101,7 @@ def daemon_stop(session: Session, serving: bool, drain: bool, timeout: float | N
     """Stop the daemon; serving processes go on unless told otherwise."""
     from pilothouse.daemon import control
 
-    stopped = control.stop(session.root, drain=drain, timeout_s=timeout or _patience(drain))
+    stopped = control.stop(session.root, drain=drain, timeout_s=timeout or _default_timeout_s(drain))
     say("the daemon has stopped" if stopped else "no daemon was running")
     if serving:
         for target in control.stop_serving(session.root):
@@ -116,15 +117,15 @@ def daemon_status(session: Session) -> int:
 
     report = processes.daemon_report(session.services, session.actor)
     state = report.state
-    if session.as_json:
-        show_json(report)
-        return 0 if state.running else 7
-    runs = f"runs, pid {state.pid}" if state.running else "does not run: pilothouse daemon start"
+    exit_code = 0 if state.running else UnavailableError.exit_code
+    if printed_as_json(session, report):
+        return exit_code
+    state_text = f"runs, pid {state.pid}" if state.running else "does not run: pilothouse daemon start"
     running = ", ".join(f"{job.id} ({job.kind} {job.model}, {job.progress:.0%})" for job in report.running)
-    following = "; ".join(f"{texts.time_text(at)} {words}" for at, words in report.next)
+    following = "; ".join(f"{texts.time_text(at)} {text}" for at, text in report.next)
     show_pairs(
         (
-            ("daemon", runs),
+            ("daemon", state_text),
             ("since", texts.time_text(state.started_at) if state.started_at else "–"),
             ("heartbeat", texts.time_text(state.heartbeat_at) if state.heartbeat_at else "–"),
             ("isolation", state.isolation),
@@ -143,7 +144,7 @@ def daemon_status(session: Session) -> int:
             ),
         )
     )
-    return 0 if state.running else 7
+    return exit_code
 
 
 @click.command()

@@ -2,10 +2,11 @@
 
 import click
 
-from pilothouse.cli.output import WIDE, json_option, say, show_json, show_lines, show_rows
+from pilothouse.cli.output import WIDE, json_option, printed_as_json, say, show_lines, show_rows
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.records import RequestStatus
+from pilothouse.operations.promotion import promotions
 from pilothouse.presentation.pages.request_page import request_page
 from pilothouse.presentation.tables.work_rows import request_table
 
@@ -20,15 +21,12 @@ from pilothouse.presentation.tables.work_rows import request_table
 @click.pass_obj
 def request(session: Session, reference: str, targets: tuple[str, ...], reason: str) -> None:
     """Ask for the promotion of a version that passed its gates."""
-    from pilothouse.operations.promotion import promotions
-
-    found = promotions.request_promotion(
+    promotion_request = promotions.request_promotion(
         session.services, session.actor, reference, targets=targets or None, reason=reason
     )
-    if session.as_json:
-        show_json(found)
+    if printed_as_json(session, promotion_request):
         return
-    say(f"request {found.id} is {found.status}; approvers see it in their inbox")
+    say(f"request {promotion_request.id} is {promotion_request.status}; approvers see it in their inbox")
 
 
 @click.command()
@@ -37,17 +35,14 @@ def request(session: Session, reference: str, targets: tuple[str, ...], reason: 
 @click.pass_obj
 def requests(session: Session, status: str | None) -> None:
     """List promotion requests, newest first."""
-    from pilothouse.operations.promotion import promotions
-
-    found = promotions.list_requests(
+    records = promotions.list_requests(
         session.services, session.actor, status=RequestStatus(status) if status else None
     )
-    if session.as_json:
-        show_json(found)
+    if printed_as_json(session, records):
         return
     mine = frozenset(request.id for request in promotions.waiting_for(session.services, session.actor))
     show_rows(
-        request_table(found, mine, session.services.now(), exact=True),
+        request_table(records, mine, session.services.now(), exact=True),
         empty="no requests: ask for a promotion with pilothouse request models:/NAME/NUMBER",
     )
 
@@ -58,14 +53,11 @@ def requests(session: Session, status: str | None) -> None:
 @click.pass_obj
 def evidence(session: Session, number: int) -> None:
     """Show a request with the evidence on which it is decided."""
-    from pilothouse.operations.promotion import promotions
-
-    found = promotions.get_request(session.services, session.actor, number)
-    if session.as_json:
-        show_json(found)
+    promotion_request = promotions.get_request(session.services, session.actor, number)
+    if printed_as_json(session, promotion_request):
         return
-    click.echo(f"request {found.id}")
-    show_lines(request_page(found, widest=WIDE))
+    click.echo(f"request {promotion_request.id}")
+    show_lines(request_page(promotion_request, widest=WIDE))
 
 
 @click.command()
@@ -82,21 +74,19 @@ def evidence(session: Session, number: int) -> None:
 @click.pass_obj
 def approve(session: Session, number: int, digest: str, reason: str) -> None:
     """Approve request NUMBER on the evidence that you read."""
-    from pilothouse.operations.promotion import promotions
-
     shown = promotions.get_request(session.services, session.actor, number)
     if len(digest) < 12 or not shown.evidence_digest.startswith(digest):
         raise ConflictError(
             f"request {number}: the evidence named ({digest}) is not the one on file; "
             f"read it with pilothouse evidence {number} and name its digest (at least 12 digits)"
         )
-    found = promotions.approve(
+    promotion_request = promotions.approve(
         session.services, session.actor, number, evidence_digest=shown.evidence_digest, reason=reason
     )
-    if session.as_json:
-        show_json(found)
+    if printed_as_json(session, promotion_request):
         return
-    say(f"request {number} is {found.status}: {found.approvals} of {found.approvals_needed} approvals")
+    signed = f"{promotion_request.approvals} of {promotion_request.approvals_needed} approvals"
+    say(f"request {number} is {promotion_request.status}: {signed}")
 
 
 @click.command()
@@ -105,10 +95,8 @@ def approve(session: Session, number: int, digest: str, reason: str) -> None:
 @click.pass_obj
 def reject(session: Session, number: int, reason: str) -> None:
     """Reject request NUMBER."""
-    from pilothouse.operations.promotion import promotions
-
-    found = promotions.reject(session.services, session.actor, number, reason=reason)
-    say(f"request {number} is {found.status}")
+    promotion_request = promotions.reject(session.services, session.actor, number, reason=reason)
+    say(f"request {number} is {promotion_request.status}")
 
 
 @click.command()
@@ -117,10 +105,8 @@ def reject(session: Session, number: int, reason: str) -> None:
 @click.pass_obj
 def withdraw(session: Session, number: int, reason: str) -> None:
     """Withdraw request NUMBER."""
-    from pilothouse.operations.promotion import promotions
-
-    found = promotions.withdraw(session.services, session.actor, number, reason=reason)
-    say(f"request {number} is {found.status}")
+    promotion_request = promotions.withdraw(session.services, session.actor, number, reason=reason)
+    say(f"request {number} is {promotion_request.status}")
 
 
 @click.command()
@@ -129,7 +115,5 @@ def withdraw(session: Session, number: int, reason: str) -> None:
 @click.pass_obj
 def comment(session: Session, number: int, text: str) -> None:
     """Remark on request NUMBER."""
-    from pilothouse.operations.promotion import promotions
-
     promotions.comment(session.services, session.actor, number, text)
     say(f"remark kept with request {number}")

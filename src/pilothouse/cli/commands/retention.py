@@ -1,10 +1,12 @@
-"""How long rows of predictions are kept, and legal holds."""
+"""Commands about retention of prediction rows, and legal holds."""
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_rows, show_table
+from pilothouse.cli.output import json_option, printed_as_json, say, show_rows, show_table
 from pilothouse.cli.session import Session
+from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.time_units import DAY_S
+from pilothouse.operations.workspace import retention as operations
 from pilothouse.presentation.tables.legal_hold_rows import hold_table
 
 
@@ -16,17 +18,13 @@ from pilothouse.presentation.tables.legal_hold_rows import hold_table
 @click.pass_obj
 def retention(session: Session, apply_: bool, keep: str | None, reason: str) -> None:
     """What retention would delete. Without --apply nothing is deleted."""
-    from pilothouse.domain.errors import InvalidInputError
-    from pilothouse.operations.workspace import retention as operation
-
     services, actor = session.services, session.actor
     if keep is not None:
         if keep != "off" and not keep.isdecimal():
             raise InvalidInputError(f"--keep: found {keep!r}; expected a number of days, or off")
-        operation.keep_rows(services, actor, None if keep == "off" else int(keep), reason)
-    report = operation.apply(services, actor) if apply_ else operation.preview(services, actor)
-    if session.as_json:
-        show_json(report)
+        operations.keep_rows(services, actor, None if keep == "off" else int(keep), reason)
+    report = operations.apply(services, actor) if apply_ else operations.preview(services, actor)
+    if printed_as_json(session, report):
         return
     show_table(
         ("model", "version", "target", "kept for", "stored", "deleted" if apply_ else "would go", "MB", "held by"),
@@ -37,7 +35,7 @@ def retention(session: Session, apply_: bool, keep: str | None, reason: str) -> 
         ),
         empty="no predictions are stored",
     )  # fmt: skip
-    days = operation.rows_kept_days(services, actor)
+    days = operations.rows_kept_days(services, actor)
     say(f"the workspace keeps rows {'for good' if days is None else f'for {days} days'}")
     if apply_:
         say(
@@ -58,13 +56,10 @@ def legal_hold() -> None:
 @click.pass_obj
 def list_(session: Session) -> None:
     """List legal holds; those that were lifted too."""
-    from pilothouse.operations.workspace import retention as operation
-
-    found = operation.list_holds(session.services, session.actor)
-    if session.as_json:
-        show_json(found)
+    holds = operations.list_holds(session.services, session.actor)
+    if printed_as_json(session, holds):
         return
-    show_rows(hold_table(found, session.services.now()), empty="no legal hold was ever placed")
+    show_rows(hold_table(holds, session.services.now()), empty="no legal hold was ever placed")
 
 
 @legal_hold.command()
@@ -74,9 +69,7 @@ def list_(session: Session) -> None:
 @click.pass_obj
 def place(session: Session, model: str, target: str, reason: str) -> None:
     """Place a hold, on everything where neither a model nor a target is named."""
-    from pilothouse.operations.workspace import retention as operation
-
-    hold = operation.place_hold(session.services, session.actor, reason, model=model, target=target)
+    hold = operations.place_hold(session.services, session.actor, reason, model=model, target=target)
     say(f"legal hold {hold.id} stands on {hold.scope}: no prediction of it is deleted")
 
 
@@ -86,7 +79,5 @@ def place(session: Session, model: str, target: str, reason: str) -> None:
 @click.pass_obj
 def lift(session: Session, hold: int, reason: str) -> None:
     """Lift HOLD."""
-    from pilothouse.operations.workspace import retention as operation
-
-    operation.lift_hold(session.services, session.actor, hold, reason)
+    operations.lift_hold(session.services, session.actor, hold, reason)
     say(f"legal hold {hold} is lifted")

@@ -1,9 +1,10 @@
-"""Who has or had a console open."""
+"""The command that lists the sessions of consoles."""
 
 import click
 
-from pilothouse.cli.output import json_option, show_json, show_table
+from pilothouse.cli.output import json_option, printed_as_json, show_table
 from pilothouse.cli.session import Session
+from pilothouse.operations.workspace import sessions as operations
 from pilothouse.presentation.texts import time_text
 
 
@@ -16,11 +17,8 @@ from pilothouse.presentation.texts import time_text
 @click.pass_obj
 def sessions(session: Session, open_only: bool, limit: int) -> None:
     """Who has or had a console open, newest first, and how each ended."""
-    from pilothouse.operations.workspace import sessions as operations
-
-    found = operations.list_sessions(session.services, session.actor, open_only=open_only, limit=limit)
-    if session.as_json:
-        show_json(found)
+    records = operations.list_sessions(session.services, session.actor, open_only=open_only, limit=limit)
+    if printed_as_json(session, records):
         return
     show_table(
         ("session", "who", "opened (UTC)", "closed (UTC)", "how it ended", "terminal"),
@@ -29,7 +27,7 @@ def sessions(session: Session, open_only: bool, limit: int) -> None:
                 s.id, s.actor, time_text(s.opened_at), time_text(s.closed_at), s.ending or "open",
                 s.terminal + (", read-only" if s.read_only else ""),
             )
-            for s in found
+            for s in records
         ),
         empty="nobody has opened a console yet",
     )  # fmt: skip

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.output import json_option, say, show_json, show_pairs, show_table
+from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_table
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.safe_text import safe
+from pilothouse.operations import automation_switch
+from pilothouse.operations.workspace import apply_models, backups, workspaces, write_state
 from pilothouse.presentation import texts
 
 EXIT_DEGRADED, EXIT_CRITICAL = 10, 20
@@ -20,8 +22,6 @@ EXIT_DEGRADED, EXIT_CRITICAL = 10, 20
 @click.pass_obj
 def init(session: Session, folder: Path, admin: str | None, demo: bool) -> None:
     """Make a workspace in FOLDER (this one otherwise)."""
-    from pilothouse.operations.workspace import workspaces
-
     workspaces.initialise(session.workspace or folder, admin or os_user(), demo=demo)
     say(f"workspace made in {session.workspace or folder}; {admin or os_user()} is its admin")
 
@@ -32,12 +32,9 @@ def init(session: Session, folder: Path, admin: str | None, demo: bool) -> None:
 @click.pass_obj
 def apply(session: Session, plan: bool) -> None:
     """Read models/*/model.toml and bring the registry up to them."""
-    from pilothouse.operations.workspace import apply_models
-
     act = apply_models.plan if plan else apply_models.apply
     changes = act(session.services, session.actor)
-    if session.as_json:
-        show_json(changes)
+    if printed_as_json(session, changes):
         return
     for change in changes:
         click.echo(safe(f"{change.model}: {change.action}", limit=400))
@@ -56,21 +53,18 @@ def apply(session: Session, plan: bool) -> None:
 @click.pass_obj
 def status(session: Session) -> int:
     """The fleet's health. Exit code 0 healthy, 10 degraded, stale or without data, 20 critical."""
-    from pilothouse.operations import automation_switch
     from pilothouse.operations.fleet import health
 
-    found = health.overview(session.services, session.actor)
+    models = health.overview(session.services, session.actor)
     fleet = health.fleet_health(session.services, session.actor)
     paused = automation_switch.status(session.services, session.actor)
-    if session.as_json:
-        show_json({"health": fleet, "automation": paused, "models": found})
-    else:
+    if not printed_as_json(session, {"health": fleet, "automation": paused, "models": models}):
         show_table(
             ("model", "health", "champion", "metric", "now", "reference", "drifting", "p95 ms", "alerts", "why"),
             (
                 (o.model, o.health, o.champion or "–", o.metric, texts.figure(o.performance), texts.figure(o.reference),
                  f"{o.drifted}/{o.features}", texts.figure(o.p95_ms, 1), o.open_alerts, o.why)
-                for o in found
+                for o in models
             ),
             empty="no models yet: write models/NAME/model.toml and run pilothouse apply",
         )  # fmt: skip
@@ -88,8 +82,6 @@ def status(session: Session) -> int:
 @click.pass_obj
 def backup(session: Session, file: Path) -> None:
     """Copy the live workspace soundly into FILE (a tar)."""
-    from pilothouse.operations.workspace import backups
-
     backups.backup(session.services, session.actor, file)
     say(f"{file}: {file.stat().st_size:,} bytes; try it with pilothouse restore {file} FOLDER")
 
@@ -117,8 +109,6 @@ def restore(file: Path, folder: Path | None, verify: bool) -> None:
 @click.pass_obj
 def read_only(session: Session, reason: str) -> None:
     """Let nothing be written until somebody lifts it; serving goes on and keeps what it predicts."""
-    from pilothouse.operations.workspace import write_state
-
     say(write_state.make_read_only(session.services, session.actor, reason).words)
 
 
@@ -127,8 +117,6 @@ def read_only(session: Session, reason: str) -> None:
 @click.pass_obj
 def writable(session: Session, reason: str) -> None:
     """Let the workspace be written again."""
-    from pilothouse.operations.workspace import write_state
-
     write_state.make_writable(session.services, session.actor, reason)
     say("the workspace can be written again")
 
@@ -141,8 +129,6 @@ def doctor(session: Session) -> int:
     from pilothouse.operations.workspace import doctor
 
     findings = doctor.diagnose(session.services, session.actor)
-    if session.as_json:
-        show_json(findings)
-    else:
+    if not printed_as_json(session, findings):
         show_pairs(("ok" if f.ok else "WRONG", f"{f.check}: {f.finding}") for f in findings)
     return 0 if all(f.ok for f in findings) else 6
