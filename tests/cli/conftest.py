@@ -1,41 +1,17 @@
 """A workspace for the command line: people, a small data file, one model."""
 
-import csv
 import json
-import random
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pilothouse.cli import failures, main
+from support.small_workspace import ESTIMATOR, MODEL, write_rows
 from support.templates import copy_of
-
-MODEL = """
-name = "delay"
-task = "binary"
-owner = "tests"
-
-[data]
-source = "../../data/rows.csv"
-target = "late"
-timestamp = "at"
-timezone = "UTC"
-features = ["wind", "load"]
-holdout = "10d"
-
-[training]
-estimator = "sklearn.ensemble.HistGradientBoostingClassifier"
-parameters = { max_iter = 8 }
-
-[[targets]]
-name = "ewr"
-region = "us-east"
-"""
 
 
 @dataclass(frozen=True)
@@ -63,17 +39,10 @@ def root(tmp_path: Path) -> Path:
 
 def _write_model(folder: Path) -> None:
     (folder / "models" / "delay").mkdir(parents=True)
-    (folder / "models" / "delay" / "model.toml").write_text(MODEL)
+    model = MODEL.format(training=ESTIMATOR, more="")
+    (folder / "models" / "delay" / "model.toml").write_text(model)
     (folder / "data").mkdir()
-    chance = random.Random(7)
-    begin = datetime(2024, 1, 1, tzinfo=UTC)
-    with (folder / "data" / "rows.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["at", "wind", "load", "late"])
-        for hour in range(2_400):
-            wind, load = chance.random() * 20, chance.random()
-            late = int(chance.random() < 0.1 + 0.035 * wind)
-            writer.writerow([(begin + timedelta(hours=hour)).isoformat(), f"{wind:.2f}", f"{load:.3f}", late])
+    write_rows(folder / "data" / "rows.csv", 2_400)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A small real workspace for tests of the daemon: people, a data file, a model, and waiting for jobs."""
+"""A small real workspace for tests of the daemon and the command line: people, a data file, a model, and waiting for jobs."""
 
 import csv
 import random
@@ -106,12 +106,13 @@ def _build(root: Path) -> None:
     for name, role in (("sam", Role.DATA_SCIENTIST), ("pat", Role.APPROVER)):
         workspaces.grant_role(services, admin, name, role)
     (root / "data").mkdir()
-    _write_rows(root / "data" / "rows.csv", 1_500)
+    write_rows(root / "data" / "rows.csv", 1_500)
     SmallWorkspace(root, services, admin, admin, admin).write_model()
     services.close()
 
 
-def _write_rows(path: Path, rows: int) -> None:
+def write_rows(path: Path, rows: int) -> None:
+    """Write hourly rows from 2025 on, in which the class ``late`` depends on wind and load."""
     chance = random.Random(5)
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream)
