@@ -104,10 +104,8 @@ def json_option(command: F) -> F:
     )(command)
 
 
-def parse_time(text: str | None) -> datetime | None:
+def parse_time(text: str) -> datetime:
     """An ISO 8601 date or time; UTC where it names no zone. Raises InvalidInputError."""
-    if text is None:
-        return None
     try:
         time = datetime.fromisoformat(text)
     except ValueError:

@@ -47,6 +47,11 @@ PRIMARY_METRIC: dict[Task, str] = {"binary": "auc", "multiclass": "accuracy", "r
 """The metric that health, charts and the comparison with what is live use, unless the file names another."""
 
 
+def higher_is_better(metric: str) -> bool:
+    """The direction of a metric; True for a metric of a newer release."""
+    return METRICS.get(metric, ("higher", ()))[0] == "higher"
+
+
 @dataclass(frozen=True, slots=True)
 class DataSpec:
     """``[data]``: where rows come from and what each column is."""

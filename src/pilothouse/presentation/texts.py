@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilothouse.domain.job_kinds import KINDS
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
 
 if TYPE_CHECKING:
     from pilothouse.domain.findings import EstimateFinding, PerformanceFinding
@@ -60,7 +61,7 @@ def age_text(time: datetime | None, now: datetime) -> str:
 
 def span_text(seconds: float) -> str:
     """``45s``, ``3m``, ``5h``, ``12d``: a duration in one unit, rounded down."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+    for unit, size in (("d", DAY_S), ("h", HOUR_S), ("m", MINUTE_S)):
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
     return f"{int(seconds)}s"
@@ -81,6 +82,11 @@ def signed_figure(value: float, decimals: int = 3) -> str:
     """``+0.050``, ``−0.050``."""
     text = figure(value, decimals)
     return text if text.startswith("−") else f"+{text}"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 trial``, ``14 trials``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def count_text(value: int) -> str:
@@ -139,7 +145,7 @@ def policy_text(policy: "EffectivePolicy") -> str:
     """``2 approvals, four eyes, expires after 1w``."""
     from pilothouse.domain.dataclass_reader import format_duration
 
-    parts = [f"{policy.approvals} approval{'' if policy.approvals == 1 else 's'}"]
+    parts = [counted(policy.approvals, "approval")]
     if policy.four_eyes:
         parts.append("four eyes (the approver is neither requester nor trainer)")
     if policy.automatic:

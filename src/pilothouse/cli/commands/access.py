@@ -1,4 +1,4 @@
-"""Roles and the workspace's policy."""
+"""Commands about access: roles, the workspace's policy, trusted wrappers."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The audit log: show, verify, export, head."""
+"""Commands about the audit log: show, verify, head, export."""
 
 from typing import IO
 

@@ -1,4 +1,4 @@
-"""Commands about what runs by itself: schedules, pause, resume."""
+"""Commands about automation: schedules, triggers, pause, resume."""
 
 import click
 

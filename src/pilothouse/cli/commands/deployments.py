@@ -1,4 +1,4 @@
-"""Commands about what runs where: deployments, roll-back, targets."""
+"""Commands about deployments: roll-back, history, targets, tokens."""
 
 import click
 
@@ -82,9 +82,9 @@ def deployments(session: Session, model: str | None, live: bool) -> None:
 @click.pass_obj
 def deployed(session: Session, time: str, clock: str) -> None:
     """What was live where at TIME."""
-    at = parse_time(time)
-    assert at is not None
-    records = deployment_operations.deployed_at(session.services, session.actor, at, clock=clock)
+    records = deployment_operations.deployed_at(
+        session.services, session.actor, parse_time(time), clock=clock
+    )
     _show(session, records, f"nothing was live at {time}")
 
 

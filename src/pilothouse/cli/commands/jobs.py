@@ -1,7 +1,7 @@
 """Commands about jobs: train, reproduce, follow, cancel, retry."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 
@@ -61,11 +61,11 @@ def train(
 ) -> int:
     """Start a training of MODEL; the daemon runs it."""
     options = trainings.TrainingOptions(
-        as_of=parse_time(as_of),
+        as_of=parse_time(as_of) if as_of is not None else None,
         overrides=parse_assignments(assignments),
         fresh=fresh,
         priority=priority,
-        deadline=parse_time(deadline),
+        deadline=parse_time(deadline) if deadline is not None else None,
         after=after,
     )
     job = trainings.start_training(session.services, session.actor, model, options, reason=reason)
@@ -214,11 +214,7 @@ def backfill(
 
     With --what monitor the windows that its monitors have closed there are computed again, at once and without alerts.
     """
-    from datetime import timedelta
-
     first, last = parse_time(since), parse_time(until)
-    assert first is not None
-    assert last is not None
     if what == "monitor":
         _backfill_monitoring(session, model, first, last, version, target, reason)
         return

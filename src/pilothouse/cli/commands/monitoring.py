@@ -148,12 +148,7 @@ def multivariate(
     from pilothouse.cli.commands.jobs import started
     from pilothouse.operations.monitoring import multivariate as operation
 
-    times = None
-    if window is not None:
-        first, last = (parse_time(text) for text in window)
-        assert first is not None
-        assert last is not None
-        times = (first, last)
+    times = (parse_time(window[0]), parse_time(window[1])) if window else None
     job = operation.start(session.services, session.actor, model, target, window=times, reason=reason)
     return started(session, job, wait)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from pilothouse.domain.time_units import DAY_S
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.texts import count_text, figure
 
@@ -97,9 +98,7 @@ class Chart:
     @property
     def span(self) -> Point:
         """First and last time of the axis; a day around a single one."""
-        if self.end > self.start:
-            return self.start, self.end
-        return self.start - 43_200, self.start + 43_200
+        return _span(self.start, self.end)
 
     def value_text(self, value: float) -> str:
         """A value as the axis writes it."""
@@ -134,7 +133,7 @@ class HeatMap:
     @property
     def span(self) -> Point:
         """First and last time of the axis; a day around a single one."""
-        return (self.start, self.end) if self.end > self.start else (self.start - 43_200, self.start + 43_200)
+        return _span(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +163,10 @@ class Distribution:
 Picture = Chart | HeatMap | Distribution
 
 
+def _span(start: float, end: float) -> Point:
+    return (start, end) if end > start else (start - DAY_S / 2, start + DAY_S / 2)
+
+
 def value_bounds(chart: Chart) -> tuple[float, float]:
     """Lowest and highest value of the axis, with a margin; never an empty range. Points off the time axis do not count."""
     start, end = chart.span
@@ -186,8 +189,8 @@ def value_bounds(chart: Chart) -> tuple[float, float]:
 
 def time_labels(start: float, end: float, count: int) -> list[tuple[float, str]]:
     """``count`` times evenly over an axis with their labels: days on an axis of days, hours otherwise."""
-    pattern = "%m-%d" if end - start >= 2 * 86_400 else "%H:%M"
-    if end - start > 400 * 86_400:
+    pattern = "%m-%d" if end - start >= 2 * DAY_S else "%H:%M"
+    if end - start > 400 * DAY_S:
         pattern = "%Y-%m"
     stops = [start + (end - start) * i / (count - 1) for i in range(count)]
     return [(stop, datetime.fromtimestamp(stop, UTC).strftime(pattern)) for stop in stops]
@@ -254,6 +257,6 @@ def readout(chart: Chart, at: float) -> Cell:
         around = f" [{figure(edges[0])} {figure(edges[1])}]" if edges else ""
         parts.append(f"{series.tag or series.name} {chart.value_text(value)}{around}")
     parts += [f"{mark.glyph} {mark.label}" for mark in marks_of(chart.marks, times, at)]
-    pattern = "%m-%d" if end - start >= 2 * 86_400 else "%m-%d %H:%M"
+    pattern = "%m-%d" if end - start >= 2 * DAY_S else "%m-%d %H:%M"
     day = datetime.fromtimestamp(newest, UTC).strftime(pattern)
     return Cell(f"│{day} {' '.join(parts)}", "strong")

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from pilothouse.domain.findings import DriftFinding, EstimateFinding, PerformanceFinding, WindowFinding
-from pilothouse.domain.model_spec import METRICS
+from pilothouse.domain.model_spec import higher_is_better
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView, TimelineMark
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone
@@ -69,7 +69,6 @@ def monitor_charts(
 def performance_chart(view: MonitorView, other: Other | None = None) -> Chart:
     """Measured performance with its 95 % band, the estimate with its own, and the reference on the hold-out."""
     measured, estimates = view.performance, view.estimated
-    direction = METRICS.get(view.metric, ("higher", ()))[0]
     headline = Cell(ABSENT, "dim")
     if measured:
         last, window = measured[-1].finding, measured[-1].window
@@ -97,7 +96,7 @@ def performance_chart(view: MonitorView, other: Other | None = None) -> Chart:
     reference = view.reference
     levels = (Level("reference", reference.value, "good", "ref"),) if reference and not references else ()
     return Chart(
-        title=f"{safe(view.metric)} {'↑' if direction == 'higher' else '↓'}",
+        title=f"{safe(view.metric)} {'↑' if higher_is_better(view.metric) else '↓'}",
         headline=headline,
         series=tuple(s for s in series if s.points or s.name == "measured"),
         levels=levels,

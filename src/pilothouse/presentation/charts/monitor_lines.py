@@ -9,7 +9,7 @@ from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.charts.chart import MARK_LEGEND, Mark, Point, time_labels
 from pilothouse.presentation.charts.monitor_charts import HEAT_LEGEND, LINE_LEGEND
 from pilothouse.presentation.charts.monitor_span import Axis
-from pilothouse.presentation.texts import count_text, time_text
+from pilothouse.presentation.texts import count_text, counted, time_text
 
 MARK_WORDS = {"D": "deployed ", "B": "back to ", "!": "alert of ", "R": "retraining, "}
 """Text before a mark's label."""
@@ -27,7 +27,7 @@ def facts_line(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
     ]
     unresolved = [alert for alert in view.alerts if alert.status != "resolved"]
     if unresolved:
-        cells.append(Cell(f"▲ {len(unresolved)} open alert{'' if len(unresolved) == 1 else 's'}  ", "warn"))
+        cells.append(Cell(f"▲ {counted(len(unresolved), 'open alert')}  ", "warn"))
     if axis.shown is not None:
         (_, first), (_, last) = time_labels(*span, 2)
         cells.append(Cell(f"{first} – {last}{' following' if axis.following else ''}  ", "info"))

@@ -7,7 +7,7 @@ from pilothouse.domain.monitoring import Fleet, Health, TargetState
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import HEALTH, Cell, cell
 from pilothouse.presentation.tables.table import Column, Row, Table
-from pilothouse.presentation.texts import span_text
+from pilothouse.presentation.texts import counted, span_text
 
 GROUPINGS = ("region", "product", "business unit", "nothing")
 CELL_WIDTH = 24
@@ -85,7 +85,7 @@ def roll_out_lines(fleet: Fleet) -> list[Cell]:
 
 def tiles(states: Sequence[TargetState]) -> list[Cell]:
     """``4 deployments   ✖ 1 critical   ● 3 healthy``: the number of each health, the worst first."""
-    cells = [Cell(f" {len(states)} deployment{'' if len(states) == 1 else 's'}", "strong")]
+    cells = [Cell(f" {counted(len(states), 'deployment')}", "strong")]
     for health in Health:
         count = sum(state.health is health for state in states)
         if count:

@@ -6,7 +6,7 @@ from pilothouse.domain.lineage import Affected, AffectedVersion, LineageNode
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.tables.table import Row, Table, read_columns, table_of
-from pilothouse.presentation.texts import day_text
+from pilothouse.presentation.texts import counted, day_text
 
 _TONES: dict[str, Tone] = {
     "version": "strong",
@@ -116,10 +116,9 @@ def affected_line(affected: Affected) -> Cell:
     live_versions = sum(bool(version.live_on) for version in affected.versions)
     ended = sum(bool(version.stays) and not version.live_on for version in affected.versions)
     requests = sum(len(version.open_requests) for version in affected.versions)
-    number = len(affected.versions)
     text = (
-        f" {number} version{'s' if number != 1 else ''} affected: {live_versions} live now"
+        f" {counted(len(affected.versions), 'version')} affected: {live_versions} live now"
         + (f" on {', '.join(map(safe, live))}" if live else "")
-        + f", {ended} more were, {requests} request{'s' if requests != 1 else ''} open"
+        + f", {ended} more were, {counted(requests, 'request')} open"
     )
     return Cell(text, "bad" if live else "warn" if requests else "strong")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pilothouse.domain.evaluation import GateOutcome
-from pilothouse.domain.model_spec import METRICS
+from pilothouse.domain.model_spec import higher_is_better
 from pilothouse.domain.monitoring import Health, ModelOverview, ServingState, TargetState
 from pilothouse.domain.records import Deployment, Model, Version
 from pilothouse.domain.safe_text import safe
@@ -20,11 +20,6 @@ from pilothouse.presentation.cells import (
 )
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import figure, time_text
-
-
-def higher_is_better(metric: str) -> bool:
-    return METRICS.get(metric, ("higher", ()))[0] == "higher"
-
 
 _NO_MODELS = "no models yet: write models/NAME/model.toml and run pilothouse apply"
 _NO_TARGETS = "no targets: name them in model.toml under [[targets]]"

@@ -13,6 +13,7 @@ from pilothouse.presentation.documents import Line, aligned, section, text_line
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import (
     ABSENT,
+    counted,
     figure,
     parameters_text,
     signed_figure,
@@ -88,7 +89,7 @@ def search_line(job: Job, search: SearchSpec | None, trials: Sequence[TrialLine]
         )
     done = sum(len(t.jobs) for t in trials)
     if done:
-        cells.append(Cell(f"   {done} trial{'' if done == 1 else 's'}"))
+        cells.append(Cell(f"   {counted(done, 'trial')}"))
     if job.message and not job.status.ended:
         cells.append(Cell(f"   {safe(job.message)}", "info"))
     return cells
