@@ -1,4 +1,4 @@
-"""stdout is data, stderr is words, exit codes are an interface."""
+"""Data goes to stdout, messages to stderr; exit codes are stable."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ def test_applying_shows_the_plan_changes_once_and_then_nothing(workspace) -> Non
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("old", "new", "message"),
     [
         ('owner = "tests"', 'ownr = "tests"', "ownr: unknown key; did you mean owner?"),
         ('target = "late"', 'target = "wind"', "data.features: holds the target 'wind'"),
@@ -34,7 +34,7 @@ def test_applying_shows_the_plan_changes_once_and_then_nothing(workspace) -> Non
     ],
 )
 def test_a_faulty_model_file_gets_its_line_and_nothing_is_applied(
-    workspace, root: Path, old, new, words
+    workspace, root: Path, old, new, message
 ) -> None:
     file = root / "models" / "delay" / "model.toml"
     text = file.read_text()
@@ -43,13 +43,13 @@ def test_a_faulty_model_file_gets_its_line_and_nothing_is_applied(
     answer = workspace("apply", as_name="ada")
     assert answer.code == 2
     assert answer.out == ""
-    assert words in answer.err
+    assert message in answer.err
     assert "delay/model.toml" in answer.err
     assert workspace("models", "--json").json == []
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "code", "message"),
     [
         (("versions", "nope"), 3, "no model 'nope'"),
         (("show", "delay/9"), 3, "delay"),
@@ -64,13 +64,13 @@ def test_a_faulty_model_file_gets_its_line_and_nothing_is_applied(
         (("reject", "1"), 2, "--reason"),
     ],
 )
-def test_wrong_input_gets_one_clear_line(workspace, arguments, code, words) -> None:
+def test_wrong_input_gets_one_clear_line(workspace, arguments, code, message) -> None:
     workspace("apply", as_name="ada")
     answer = workspace(*arguments)
     assert answer.code == code, answer
     assert answer.out == ""
     assert answer.err.startswith("pilothouse: ")
-    assert words in answer.err
+    assert message in answer.err
     assert len(answer.err.splitlines()) == 1
     assert "Traceback" not in answer.err
 
@@ -164,15 +164,15 @@ def test_without_a_terminal_the_console_ends_with_2(workspace, root: Path) -> No
 
 def test_a_full_disk_under_the_output_is_a_line_and_no_internal_error() -> None:
     with Path("/dev/full").open("wb") as full:
-        told = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "pilothouse.cli.main", "--help"],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
             check=False,
         )
-    assert told.returncode == 7
-    assert told.stderr == (
+    assert result.returncode == 7
+    assert result.stderr == (
         "pilothouse: what was to be written: No space left on device; check the disk and its rights\n"
     )
 

@@ -51,8 +51,8 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return paths
 
 
-def run(*words: object) -> tuple[int, str, str]:
-    answer = CliRunner().invoke(cli, ["drift", *map(str, words)])
+def run(*arguments: object) -> tuple[int, str, str]:
+    answer = CliRunner().invoke(cli, ["drift", *map(str, arguments)])
     return answer.exit_code, answer.stdout, answer.stderr
 
 
@@ -80,10 +80,10 @@ def test_the_verdict_on_the_table_is_evidentlys_alone(files) -> None:
 
 def test_json_holds_every_figure(files) -> None:
     code, out, _ = run(*files, "--json", "--column", "moved", "--column", "emptied")
-    found = json.loads(out)
+    report = json.loads(out)
     assert code == 0
-    assert [column["column"] for column in found["columns"]] == ["moved", "emptied"]
-    moved, emptied = found["columns"]
+    assert [column["column"] for column in report["columns"]] == ["moved", "emptied"]
+    moved, emptied = report["columns"]
     assert moved["statistics"]["ks"] == pytest.approx(0.38, abs=0.06)
     assert moved["drifts"] is True
     assert emptied["value"] is None
@@ -112,17 +112,17 @@ def test_rows_that_went_missing_and_new_categories_are_named(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("name", "content", "message"),
     [
         ("a.txt", b"x\n1\n", "expected a file that ends in .parquet, .csv or .csv.gz"),
         ("a.parquet", b"PAR1 no", "cannot be read"),
         ("a.csv", b"x,x\n1,2\n", "two columns are called 'x'"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_so_in_a_line(tmp_path: Path, name, content, words) -> None:
+def test_a_file_that_cannot_be_read_says_so_in_a_line(tmp_path: Path, name, content, message) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(InvalidInputError, match=words) as raised:
+    with pytest.raises(InvalidInputError, match=message) as raised:
         compare_files(path, path)
     assert "\n" not in str(raised.value)
 

@@ -23,11 +23,11 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["", *(name for name in _COMMANDS if name != "drift")])
 def test_every_command_says_what_is_missing_and_what_to_use(command: str, capsys) -> None:
     assert run(*filter(None, [command])) == 7
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    assert "runs on Linux, and this is darwin" in said.err
-    assert "use a Linux machine" in said.err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "runs on Linux, and this is darwin" in captured.err
+    assert "use a Linux machine" in captured.err
 
 
 def test_two_files_are_compared_and_help_is_given_everywhere(tmp_path: Path, capsys) -> None:

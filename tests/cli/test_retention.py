@@ -26,9 +26,9 @@ def run(tmp_path, capsys):
         ingest.ingest_batch(services, batch_of(traffic("ewr", number, 1), number))
     services.close()
 
-    def act(*words: str):
+    def act(*arguments: str):
         capsys.readouterr()
-        given = ["--workspace", str(tmp_path), *words]
+        given = ["--workspace", str(tmp_path), *arguments]
         code = failures.run(lambda: main.run(given))
         return (code, *capsys.readouterr())
 
@@ -36,9 +36,9 @@ def run(tmp_path, capsys):
 
 
 def test_a_look_then_a_hold_then_deletion(run) -> None:
-    code, _, words = run("retention", "--keep", "30", "--reason", "the policy")
+    code, _, message = run("retention", "--keep", "30", "--reason", "the policy")
     assert code == 0
-    assert "nothing was deleted: add --apply" in words
+    assert "nothing was deleted: add --apply" in message
     placed = run("legal-hold", "place", "--model", "flight-delay", "--reason", "a case")
     assert "stands on model flight-delay" in placed[2]
     share = json.loads(run("retention", "--apply", "--json")[1])["shares"][0]
@@ -52,10 +52,10 @@ def test_a_look_then_a_hold_then_deletion(run) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("--keep", "soon", "--reason", "x"), ("--keep", "0", "--reason", "x"), ("--keep", "30")]
+    "arguments", [("--keep", "soon", "--reason", "x"), ("--keep", "0", "--reason", "x"), ("--keep", "30")]
 )
-def test_refusals_are_one_line(run, words) -> None:
-    code, out, said = run("retention", *words)
+def test_refusals_are_one_line(run, arguments) -> None:
+    code, out, message = run("retention", *arguments)
     assert code != 0
     assert not out
-    assert len(said.strip().splitlines()) == 1
+    assert len(message.strip().splitlines()) == 1

@@ -116,16 +116,16 @@ def test_drift_is_drawn_in_one_statistic_though_windows_were_judged_by_several()
     *older, last = view.drift["wind"]
     others = [
         replace(
-            one,
+            window,
             finding=replace(
-                one.finding,
+                window.finding,
                 statistic="wasserstein",
                 value=2.5,
                 threshold=9.0,
                 statistics={last.finding.statistic: 0.1, "wasserstein": 2.5},
             ),
         )
-        for one in older
+        for window in older
     ]
     chart = drift_chart(replace(view, drift={"wind": (*others, last)}), "wind")
     assert len(chart.series[0].points) == len(others) + 1

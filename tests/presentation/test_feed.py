@@ -13,12 +13,12 @@ def entry(seq: int, action: str, subject: str, **detail: Any) -> AuditEntry:
     return AuditEntry(seq, NOW - timedelta(minutes=seq), "petra", action, subject, detail, "", "")
 
 
-def words(*entries: AuditEntry) -> list[str]:
+def sentences(*entries: AuditEntry) -> list[str]:
     return [" ".join(cell.text for cell in row.cells) for row in feed_table(entries, NOW).rows]
 
 
 def test_what_happened_is_told_newest_first() -> None:
-    assert words(
+    assert sentences(
         entry(1, "deployment.made", "models:/delay/4 on ewr", before=3),
         entry(2, "request.approved", "request 8", reason="fine"),
         entry(3, "alert.opened", "alert 5", model="delay", summary="auc 0.6 on ewr", severity="critical"),
@@ -32,7 +32,7 @@ def test_what_happened_is_told_newest_first() -> None:
 
 
 def test_a_failed_job_is_told_and_one_that_went_well_is_not() -> None:
-    assert words(
+    assert sentences(
         entry(1, "job.ended", "job 3", status="succeeded"),
         entry(2, "job.ended", "job 4", status="timed out", error="fit: took longer than 60 s"),
         entry(3, "job.queued", "job 4"),
@@ -40,6 +40,6 @@ def test_a_failed_job_is_told_and_one_that_went_well_is_not() -> None:
 
 
 def test_text_from_outside_cannot_reach_the_terminal() -> None:
-    (told,) = words(entry(1, "request.rejected", "request 1", reason="\x1b]52;c;x\x07[red]"))
-    assert "\x1b" not in told
-    assert "\x07" not in told
+    (sentence,) = sentences(entry(1, "request.rejected", "request 1", reason="\x1b]52;c;x\x07[red]"))
+    assert "\x1b" not in sentence
+    assert "\x07" not in sentence

@@ -18,12 +18,12 @@ SPEC = ModelSpec(
 
 def test_unchanged_form_changes_nothing() -> None:
     fields = fields_of(SPEC)
-    asked = read_fields(fields, {field.key: field.value for field in fields})
-    assert (asked.overrides, asked.as_of, asked.reason) == ({}, "", "")
+    request = read_fields(fields, {field.key: field.value for field in fields})
+    assert (request.overrides, request.as_of, request.reason) == ({}, "", "")
 
 
 def test_changed_fields_come_back_as_values_of_their_kind() -> None:
-    asked = read_fields(
+    request = read_fields(
         fields_of(SPEC),
         {
             "training.parameters.max_iter": " 60 ",
@@ -35,24 +35,24 @@ def test_changed_fields_come_back_as_values_of_their_kind() -> None:
             "reason": "try it",
         },
     )
-    assert asked.overrides == {
+    assert request.overrides == {
         "training.parameters.max_iter": 60,
         "training.parameters.rate": 0.05,
         "training.parameters.early": True,
         "training.parameters.loss": "exp",
         "data.lookback": "30d",
     }
-    assert (asked.as_of, asked.reason) == ("2013-10-01", "try it")
+    assert (request.as_of, request.reason) == ("2013-10-01", "try it")
 
 
 @pytest.mark.parametrize(
-    ("key", "text", "words"),
+    ("key", "text", "message"),
     [
         ("training.parameters.max_iter", "many", "max_iter: found 'many'; expected a whole number"),
         ("training.parameters.early", "perhaps", "early: found 'perhaps'; expected a yes or no"),
         ("data.lookback", "", "data.lookback: found nothing"),
     ],
 )
-def test_wrong_fields_are_named_with_what_they_expect(key: str, text: str, words: str) -> None:
-    with pytest.raises(InvalidInputError, match=words):
+def test_wrong_fields_are_named_with_what_they_expect(key: str, text: str, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
         read_fields(fields_of(SPEC), {key: text})
