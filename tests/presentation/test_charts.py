@@ -26,10 +26,8 @@ from pilothouse.presentation.charts.monitor_charts import (
     PANELS,
     Other,
     distribution_picture,
-    drift_chart,
     heat_map,
     monitor_charts,
-    performance_chart,
 )
 from pilothouse.presentation.charts.plotting import draw
 from pilothouse.presentation.charts.series_csv import COLUMNS, series_csv
@@ -39,6 +37,14 @@ from pilothouse.presentation.width import display_width
 from support.drawings import plain_text
 
 SIZES = [(38, 7), (60, 16), (118, 30)]
+
+
+def performance_chart(view: MonitorView) -> Chart:
+    return monitor_charts(view, None)[0]
+
+
+def drift_chart(view: MonitorView, feature: str) -> Chart:
+    return monitor_charts(view, feature)[1]
 
 
 def estimated_view() -> MonitorView:

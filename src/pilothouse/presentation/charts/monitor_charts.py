@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypedDict
 
 from pilothouse.domain.findings import DriftFinding, EstimateFinding, PerformanceFinding, WindowFinding
 from pilothouse.domain.model_spec import higher_is_better
@@ -55,18 +54,18 @@ def monitor_charts(
     """
     shown = feature if feature in view.drift else next(iter(view.drift), "score")
     charts = (
-        performance_chart(view, other),
-        drift_chart(view, shown, other),
-        latency_chart(view, other),
-        volume_chart(view, other),
-        quality_chart(view, shown),
+        _performance(view, other),
+        _drift(view, shown, other),
+        _latency(view, other),
+        _volume(view, other),
+        _quality(view, shown),
     )
     start, end = span or whole_span(view)
     marks = _marks(view, start, end)
     return tuple(replace(chart, start=start, end=end, marks=marks) for chart in charts)
 
 
-def performance_chart(view: MonitorView, other: Other | None = None) -> Chart:
+def _performance(view: MonitorView, other: Other | None) -> Chart:
     """Measured performance with its 95 % band, the estimate with its own, and the reference on the hold-out."""
     measured, estimates = view.performance, view.estimated
     headline = Cell(ABSENT, "dim")
@@ -102,11 +101,10 @@ def performance_chart(view: MonitorView, other: Other | None = None) -> Chart:
         levels=levels,
         bands=tuple(b for b in bands if b.points),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",
-        **_axis(view),
     )
 
 
-def drift_chart(view: MonitorView, feature: str, other: Other | None = None) -> Chart:
+def _drift(view: MonitorView, feature: str, other: Other | None) -> Chart:
     """One feature (or ``score``) over all windows in the statistic by which the newest was judged, with its threshold.
 
     Older windows may have been judged by another, whose values are in other units.
@@ -135,11 +133,10 @@ def drift_chart(view: MonitorView, feature: str, other: Other | None = None) -> 
         levels=levels,
         from_zero=True,
         empty="no drift figures yet: they are made once a whole window has passed",
-        **_axis(view),
     )
 
 
-def latency_chart(view: MonitorView, other: Other | None = None) -> Chart:
+def _latency(view: MonitorView, other: Other | None) -> Chart:
     """p50, p95 and p99 in milliseconds, with the baseline of p95."""
     windows = [t for t in view.traffic if t.finding.requests]
     headline = Cell(ABSENT, "dim")
@@ -168,12 +165,11 @@ def latency_chart(view: MonitorView, other: Other | None = None) -> Chart:
         levels=(Level("base line p95", base, "dim", "base"),) if base else (),
         from_zero=True,
         empty="no latency yet: nothing has been asked of this target",
-        **_axis(view),
         decimals=1,
     )
 
 
-def volume_chart(view: MonitorView, other: Other | None = None) -> Chart:
+def _volume(view: MonitorView, other: Other | None) -> Chart:
     """Predictions a window as bars, and errors where there were any."""
     headline = Cell(ABSENT, "dim")
     if view.traffic:
@@ -195,11 +191,10 @@ def volume_chart(view: MonitorView, other: Other | None = None) -> Chart:
         from_zero=True,
         whole=True,
         empty="no traffic yet",
-        **_axis(view),
     )
 
 
-def quality_chart(view: MonitorView, feature: str) -> Chart:
+def _quality(view: MonitorView, feature: str) -> Chart:
     """The share of a feature's rows that are missing, or of a category that the reference does not hold, in percent."""
     windows = view.drift.get(feature, ())
     headline = Cell(ABSENT, "dim")
@@ -218,7 +213,6 @@ def quality_chart(view: MonitorView, feature: str) -> Chart:
         ),
         from_zero=True,
         empty="no figures of data quality yet: they are made once a whole window has passed",
-        **_axis(view),
         decimals=1,
     )
 
@@ -289,18 +283,6 @@ def whole_span(view: MonitorView) -> Point:
     times += [t.window.end for t in view.traffic]
     times += [d.window.end for windows in view.drift.values() for d in windows]
     return (min(times).timestamp(), max(times).timestamp()) if times else (0.0, 0.0)
-
-
-class _Axis(TypedDict):
-    marks: tuple[Mark, ...]
-    start: float
-    end: float
-
-
-def _axis(view: MonitorView) -> _Axis:
-    """The axis of all figures of a view, the same for each of its charts."""
-    start, end = whole_span(view)
-    return {"marks": _marks(view, start, end), "start": start, "end": end}
 
 
 def _points(pairs: Iterable[tuple[datetime, float | None]]) -> tuple[Point, ...]:
