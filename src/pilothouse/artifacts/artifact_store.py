@@ -24,7 +24,7 @@ class ArtifactStore:
         if not self.has(digest):
             with _Incoming(self._folder) as incoming:
                 incoming.write(data)
-                incoming.keep(self._place(digest))
+                incoming.keep(self._path_of(digest))
         return digest
 
     def put_file(self, path: Path) -> str:
@@ -41,7 +41,7 @@ class ArtifactStore:
                     digest.update(chunk)
                     incoming.write(chunk)
             if not self.has(digest.hexdigest()):
-                incoming.keep(self._place(digest.hexdigest()))
+                incoming.keep(self._path_of(digest.hexdigest()))
         return digest.hexdigest()
 
     def read(self, digest: str) -> bytes:
@@ -60,16 +60,16 @@ class ArtifactStore:
 
     def path(self, digest: str) -> Path:
         """Path of the file. Raises InvalidInputError (not a digest) or NotFoundError."""
-        place = self._place(digest)
-        if not place.is_file():
+        path = self._path_of(digest)
+        if not path.is_file():
             raise NotFoundError(
                 f"there is no artifact {digest}: it was never stored here, or its file was removed"
             )
-        return place
+        return path
 
     def has(self, digest: str) -> bool:
         """True if the file exists. Raises InvalidInputError."""
-        return self._place(digest).is_file()
+        return self._path_of(digest).is_file()
 
     def size(self, digest: str) -> int:
         """Size of the file in bytes. Raises InvalidInputError or NotFoundError."""
@@ -80,7 +80,7 @@ class ArtifactStore:
         for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
             yield from sorted(file.name for file in folder.iterdir() if len(file.name) == 64)
 
-    def _place(self, digest: str) -> Path:
+    def _path_of(self, digest: str) -> Path:
         return self._folder / check_digest(digest)[:2] / digest
 
 
@@ -106,18 +106,18 @@ class _Incoming:
         except OSError as error:
             raise _failed(self._folder, error) from error
 
-    def keep(self, place: Path) -> None:
+    def keep(self, path: Path) -> None:
         try:
             self._file.flush()
             os.fchmod(self._file.fileno(), 0o444)
             os.fsync(self._file.fileno())
-            if not place.parent.exists():
-                place.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync_folder(place.parent.parent)  # the new folder's name must survive a power cut too
-            self._path.replace(place)
-            _sync_folder(place.parent)
+            if not path.parent.exists():
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                _sync_folder(path.parent.parent)  # the new folder's name must survive a power cut too
+            self._path.replace(path)
+            _sync_folder(path.parent)
         except OSError as error:
-            raise _failed(place, error) from error
+            raise _failed(path, error) from error
 
     def __exit__(self, *_: object) -> None:
         try:
@@ -136,5 +136,5 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _failed(place: Path, error: OSError) -> UnavailableError:
-    return UnavailableError(f"{place} cannot be written: {error.strerror}: check the disk, then try again")
+def _failed(path: Path, error: OSError) -> UnavailableError:
+    return UnavailableError(f"{path} cannot be written: {error.strerror}: check the disk, then try again")

@@ -149,10 +149,10 @@ def _bearer(scope: Scope) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _desired(services: Services, target: str, held: str) -> _Answer:
+def _desired(services: Services, target: str, known_revision: str) -> _Answer:
     state = deployments.desired_state(services, target)
     headers = {"etag": f'"{state.revision}"'}
-    if held == state.revision:
+    if known_revision == state.revision:
         return 304, b"", headers
     return 200, _ENCODER.encode(state), headers
 

@@ -218,8 +218,8 @@ def _discard_failed_step(services: Services, claim: ClaimedJob, outcome: JobOutc
     folder = job_inputs.attempt_folder(services, claim)
     for step in outcome.exits:
         if step not in outcome.steps or not outcome.steps[step].ok:
-            for place in folder.glob(f"[0-9][0-9]-{step}"):
-                discard_files(place)
+            for step_folder in folder.glob(f"[0-9][0-9]-{step}"):
+                discard_files(step_folder)
 
 
 def _settle(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: threading.Event) -> Job:

@@ -143,10 +143,10 @@ def _wait_for_the_end(threads: "DaemonThreads", stop: threading.Event, stop_pipe
     said_at = 0.0
     stuck_before: list[str] = []
     while not stop.is_set() and not threads.drained:
-        asked = _read(stop_pipe, _LOOK_EVERY_S)
-        if asked == b"s":
+        request = _read(stop_pipe, _LOOK_EVERY_S)
+        if request == b"s":
             return
-        if asked == b"d":
+        if request == b"d":
             say(
                 log, logging.INFO, "no job is begun any more; the daemon stops when those that run have ended"
             )

@@ -139,8 +139,8 @@ def _back_up(context: ActionContext) -> str:
 
 def _delete_old(context: ActionContext) -> str:
     report = retention.apply(context.services, DAEMON)
-    gone = sum(share.rows for share in report.shares if not share.held)
-    return f"{gone:,} rows deleted, {report.merged:,} segments merged into {report.into:,}"
+    deleted = sum(share.rows for share in report.shares if not share.held)
+    return f"{deleted:,} rows deleted, {report.merged:,} segments merged into {report.into:,}"
 
 
 def _compare_jointly(context: ActionContext) -> str:

@@ -49,4 +49,4 @@ def show(
     finally:
         if not keep:
             workspace.remove(root)
-        progress.say(workspace.closing_words(root))
+        progress.say(workspace.closing_text(root))

@@ -1,4 +1,4 @@
-"""What the demo says while it runs: one line a thing that happened, with the seconds since the start, on stderr."""
+"""Progress of the demo: a line for each event, with the seconds since the start, on stderr."""
 
 import sys
 import time
@@ -15,19 +15,19 @@ class Progress:
         self._terminal = sys.stderr.isatty()
         self._last_update = 0.0
 
-    def say(self, words: str) -> None:
+    def say(self, text: str) -> None:
         """Something has happened."""
         self._finish_line()
-        self._write(f"{self._elapsed()}  {safe(words, limit=400)}\n")
+        self._write(f"{self._elapsed()}  {safe(text, limit=400)}\n")
 
-    def update(self, words: str) -> None:
+    def update(self, text: str) -> None:
         """Something goes on: rewritten in place on a terminal, every five seconds otherwise."""
         if self._terminal:
-            self._write(f"\r\x1b[K{self._elapsed()}  {safe(words, limit=72)}")
+            self._write(f"\r\x1b[K{self._elapsed()}  {safe(text, limit=72)}")
             self._open = True
         elif time.monotonic() - self._last_update >= 5:
             self._last_update = time.monotonic()
-            self._write(f"{self._elapsed()}  {safe(words, limit=400)}\n")
+            self._write(f"{self._elapsed()}  {safe(text, limit=400)}\n")
 
     @property
     def seconds(self) -> float:

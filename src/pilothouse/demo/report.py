@@ -112,21 +112,21 @@ def examine(demo: Demo, figures: dict[str, Any], tally: Tally) -> list[Check]:
     ]  # fmt: skip
     for model in catalogue.list_models(demo.services, demo.approver):
         live = steps.live_versions(demo, model.name)
-        mine = {name: row for name, row in figures["targets"].items() if row["model"] == model.name}
+        targets = {name: row for name, row in figures["targets"].items() if row["model"] == model.name}
         checks.append(
             Check(f"{model.name} was retrained, approved and rolled out", all(v > 1 for v in live.values()) and bool(live),
                   ", ".join(f"{target} {number}" for target, number in live.items()))
         )  # fmt: skip
         metric = catalogue.primary_metric(demo.services, demo.approver, model.name)
-        gain = math.fsum(_gain(row, metric) * row["rows"] for row in mine.values())
+        gain = math.fsum(_gain(row, metric) * row["rows"] for row in targets.values())
         checks.append(
             Check(f"{model.name}: the retrained version does better on the rows that came after", gain > 0,
-                  ", ".join(_words(name, row, metric) for name, row in mine.items()) or "nothing to compare")
+                  ", ".join(_comparison(name, row, metric) for name, row in targets.items()) or "nothing to compare")
         )  # fmt: skip
     return checks
 
 
-def reproduction_words(job: Job) -> str:
+def reproduction_text(job: Job) -> str:
     """``identical``, or what differs."""
     if job.result.get("identical"):
         return "identical (same data, code and parameters; predictions equal bit for bit)"
@@ -135,15 +135,15 @@ def reproduction_words(job: Job) -> str:
 
 def _old_against_new(demo: Demo, model: str) -> dict[str, Any]:
     """Per target: the first version and the first retrained one, scored on the rows that came after the latter went live."""
-    found: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
     history = deployments.list_deployments(demo.services, demo.approver, model=model, live_only=False)
     metric = catalogue.primary_metric(demo.services, demo.approver, model)
     for target in sorted({d.target for d in history}):
-        mine = sorted((d for d in history if d.target == target), key=lambda d: d.id)
-        second = next((d for d in mine if d.version != mine[0].version), None)
+        deployed = sorted((d for d in history if d.target == target), key=lambda d: d.id)
+        second = next((d for d in deployed if d.version != deployed[0].version), None)
         if second is not None:
-            found[target] = {"model": model, **_score(demo, metric, mine[0], second)}
-    return found
+            scores[target] = {"model": model, **_score(demo, metric, deployed[0], second)}
+    return scores
 
 
 def _score(demo: Demo, metric: str, old: Deployment, new: Deployment) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _gain(row: dict[str, Any], metric: str) -> float:
     return difference if METRICS[metric][0] == "higher" else -difference
 
 
-def _words(target: str, row: dict[str, Any], metric: str) -> str:
+def _comparison(target: str, row: dict[str, Any], metric: str) -> str:
     return f"{target} {row[f'{metric}_old_version']:.3f} → {row[f'{metric}_new_version']:.3f}"
 
 

@@ -37,7 +37,7 @@ def run_demo(
     finally:
         if not keep:
             workspace.remove(root)
-        progress.say(workspace.closing_words(root))
+        progress.say(workspace.closing_text(root))
 
 
 def _days(until: str | None) -> int:

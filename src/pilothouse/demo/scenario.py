@@ -63,8 +63,8 @@ def start_demo(root: Path, progress: Progress) -> Demo:
     refused = _train(demo, FLIGHTS, FIRST_DAY[FLIGHTS], "a single stump: a bad candidate", _BAD_CANDIDATE)
     progress.say(f"{workspace.SCIENTIST} asks for it all the same: {steps.expect_refusal(demo, refused)}")
     for model in (FLIGHTS, BIKES):
-        asked = steps.request(demo, version_uri(model, 1))
-        steps.approve(demo, asked.id)
+        request = steps.request(demo, version_uri(model, 1))
+        steps.approve(demo, request.id)
     steps.wait_until_serving(demo)
     for model in (FLIGHTS, BIKES):
         progress.say(f"{model} version 1 answers on {' '.join(steps.live_versions(demo, model))}")
@@ -123,8 +123,8 @@ def settle(demo: Demo, tally: Tally) -> None:
     for job in steps.running_jobs(demo):
         demo.progress.say(f"retraining {job.model}: {job.reason}")
         steps.wait_for_job(demo, job)
-    for asked in promotions.waiting_for(demo.services, demo.approver):
-        steps.approve(demo, asked.id)
+    for request in promotions.waiting_for(demo.services, demo.approver):
+        steps.approve(demo, request.id)
     steps.wait_until_serving(demo)
 
 
@@ -135,7 +135,7 @@ def finish(demo: Demo, days: int) -> None:
     job = trainings.start_reproduction(demo.services, demo.scientist, version_uri(FLIGHTS, 1))
     done = steps.wait_for_job(demo, job)
     demo.progress.say(
-        f"{version_uri(FLIGHTS, 1)} trained again from its record: {report.reproduction_words(done)}"
+        f"{version_uri(FLIGHTS, 1)} trained again from its record: {report.reproduction_text(done)}"
     )
 
 

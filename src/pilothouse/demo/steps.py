@@ -80,16 +80,16 @@ def expect_refusal(demo: Demo, reference: str) -> str:
 
 def request(demo: Demo, reference: str) -> PromotionRequest:
     """The scientist asks for a version's promotion, and cannot grant it to herself."""
-    asked = promotions.request_promotion(
+    request = promotions.request_promotion(
         demo.services, demo.scientist, reference, reason="passed every gate on the newest data"
     )
     try:
-        promotions.approve(demo.services, demo.scientist, asked.id, evidence_digest=asked.evidence_digest)
+        promotions.approve(demo.services, demo.scientist, request.id, evidence_digest=request.evidence_digest)
     except NotAllowedError as refusal:
         demo.progress.say(f"{SCIENTIST} tries to approve her own request: {refusal}")
     else:
-        raise UnavailableError(f"request {asked.id}: its requester could approve it")
-    return asked
+        raise UnavailableError(f"request {request.id}: its requester could approve it")
+    return request
 
 
 def approve(demo: Demo, number: int) -> PromotionRequest:

@@ -63,13 +63,13 @@ def read_streams(
 def _by_day(spec: ModelSpec, rows: Any, times: list[int], hours: int) -> dict[date, list[Request]]:
     columns = [rows.column(name).to_pylist() for name in spec.data.features]
     names = (*spec.data.features, spec.data.timestamp)
-    asked = [dict(zip(names, values, strict=True)) for values in zip(*columns, times, strict=True)]
+    inputs = [dict(zip(names, values, strict=True)) for values in zip(*columns, times, strict=True)]
     outcomes = rows.column(spec.data.target).to_pylist()
     if spec.task != "regression":
         outcomes = [str(value) for value in outcomes]
     days: dict[date, list[Request]] = {}
     for start, end in _spans(times, hours * HOUR_US):
-        request = Request(asked[start:end], outcomes[start:end])
+        request = Request(inputs[start:end], outcomes[start:end])
         day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=times[start])).date()
         days.setdefault(day, []).append(request)
     return days

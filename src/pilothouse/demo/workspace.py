@@ -83,7 +83,7 @@ def remove(root: Path) -> None:
     control.stop_serving(root)
 
 
-def closing_words(root: Path) -> str:
+def closing_text(root: Path) -> str:
     """How to open the console on the demo's workspace, as somebody would type it here."""
     program = "pilothouse" if shutil.which("pilothouse") else os.path.relpath(sys.argv[0])
     where = shlex.join([program, "--workspace", str(root)])

@@ -138,13 +138,13 @@ class _Launcher:
 
     def _start(self, number: int, request: StepRequest, grace_s: float) -> None:
         """Fork the supervisor of a step, with a channel to it."""
-        ours, theirs = socket.socketpair()
+        launcher_end, supervisor_end = socket.socketpair()
         pid = os.fork()
         if not pid:
-            _run_supervisor(request, theirs, self._package, self._isolated, grace_s)
-        theirs.close()
-        self._channels[number], self._supervisors[number] = ours, pid
-        self._selector.register(ours, selectors.EVENT_READ, number)
+            _run_supervisor(request, supervisor_end, self._package, self._isolated, grace_s)
+        supervisor_end.close()
+        self._channels[number], self._supervisors[number] = launcher_end, pid
+        self._selector.register(launcher_end, selectors.EVENT_READ, number)
 
     def _step_ended(self, number: int) -> None:
         """Reap a supervisor and pass its answer on to the daemon."""

@@ -62,7 +62,8 @@ def _ordinal_shortcut(model: Any) -> Encode | None:
     for name, transformer, names in first.transformers_:
         if name == "categories" and type(transformer) is OrdinalEncoder and _is_plain(transformer):
             codes = {
-                column: _codes(found) for column, found in zip(names, transformer.categories_, strict=True)
+                column: _codes(categories)
+                for column, categories in zip(names, transformer.categories_, strict=True)
             }
         elif name == "numbers" and _passes_through(transformer):
             plain = list(names)
@@ -95,8 +96,8 @@ def _passes_through(transformer: Any) -> bool:
     return type(transformer) is FunctionTransformer and transformer.func is None
 
 
-def _codes(found: Any) -> dict[str, float]:
-    return {value: float(code) for code, value in enumerate(found) if isinstance(value, str)}
+def _codes(categories: Any) -> dict[str, float]:
+    return {value: float(code) for code, value in enumerate(categories) if isinstance(value, str)}
 
 
 def _matrix(columns: InputColumns, codes: dict[str, dict[str, float]], plain: list[str]) -> Numbers:

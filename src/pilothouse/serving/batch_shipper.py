@@ -63,8 +63,8 @@ class Shipper:
                 raise IntegrityError(f"{segment.path.name} has lost its header")
             receipt = self._hub.send_batch(to_batch(content.header, content.records))
         except (InvalidInputError, ConflictError, IntegrityError) as error:
-            place = self._spool.set_aside(segment)
-            log.error("a segment can never be taken and was moved to %s: %s", place, error)
+            path = self._spool.set_aside(segment)
+            log.error("a segment can never be taken and was moved to %s: %s", path, error)
             return
         except OSError as error:
             raise PilothouseError(f"{segment.path.name} cannot be read: {error.strerror}") from None

@@ -11,7 +11,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _BODY_TIMEOUT_S = 30.0
-"""Seconds within which a whole body must arrive: a slow client must not hold its place for ever."""
+"""Seconds within which a whole body must arrive: a slow client must not keep its connection for ever."""
 
 
 class HttpError(PilothouseError):

@@ -87,7 +87,7 @@ def read_segment(path: Path, size: int | None = None) -> SegmentContent | None:
     Raises IntegrityError where a whole frame is none of ours (another format), OSError where it cannot be read.
     """
     data = path.read_bytes()[:size]
-    bodies, whole = _whole_frames(data)
+    bodies, size = _whole_frames(data)
     if not bodies:
         return None
     try:
@@ -97,7 +97,7 @@ def read_segment(path: Path, size: int | None = None) -> SegmentContent | None:
         raise IntegrityError(f"{path.name} is not a segment of this spool: {error}") from None
     if header.format != _FORMAT:
         raise IntegrityError(f"{path.name} has format {header.format}; expected {_FORMAT}")
-    return SegmentContent(header, records, whole)
+    return SegmentContent(header, records, size)
 
 
 def truncate(path: Path, whole_bytes: int) -> None:

@@ -151,15 +151,15 @@ class Spool:
 
     def set_aside(self, segment: Sealed) -> Path:
         """Move a segment that the hub will never take into ``refused/``, for an operator to look at; returns its new path."""
-        place = self._folder / "refused" / segment.path.name
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        segment.path.rename(place)
+        path = self._folder / "refused" / segment.path.name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        segment.path.rename(path)
         # both folders: after a power cut the segment must be in one of them
-        sync_folder(place.parent)
+        sync_folder(path.parent)
         sync_folder(self._folder)
         self._take_off(segment)
         self._refused_bytes += segment.size
-        return place
+        return path
 
     def close(self) -> None:
         """Write what waits, seal everything, stop the thread."""
@@ -218,7 +218,7 @@ class Spool:
             if entry.record is None:
                 self._errors[entry.stream] = self._errors.get(entry.stream, 0) + 1
             else:
-                self._place(entry.stream, entry.record, entry.complete)
+                self._add(entry.stream, entry.record, entry.complete)
                 taken += entry.record.rows
             if taken >= self._limits.rows:  # a segment becomes one batch, whose rows the hub bounds too
                 break
@@ -226,7 +226,7 @@ class Spool:
                 entry = self._entries.get_nowait()
             except queue.Empty:
                 break
-        self._place_errors()
+        self._add_errors()
         return entry is not None
 
     def _patience(self) -> float:
@@ -235,8 +235,8 @@ class Spool:
             return 1.0
         return max(0.0, oldest + self._limits.age_s - time.monotonic())
 
-    def _place(self, stream: Stream, record: PredictionRecord, complete: Completion) -> None:
-        """Give the record its place in an open segment, in memory; ``_commit`` writes it."""
+    def _add(self, stream: Stream, record: PredictionRecord, complete: Completion) -> None:
+        """Add the record to an open segment, in memory; ``_commit`` writes it."""
         try:
             self._space.check()
             segment = self._segment(stream)
@@ -247,11 +247,11 @@ class Spool:
             complete(self._space.write_failed(error))
             return
         segment.waiting.append(frame(record))
-        place = PredictionId(segment.producer, segment.sequence, segment.rows + segment.waiting_rows)
+        prediction_id = PredictionId(segment.producer, segment.sequence, segment.rows + segment.waiting_rows)
         segment.waiting_rows += record.rows
-        segment.completions.append((complete, place))
+        segment.completions.append((complete, prediction_id))
 
-    def _place_errors(self) -> None:
+    def _add_errors(self) -> None:
         """Count errors in the stream's open segment; while there is no room for one they go on waiting."""
         for stream, count in list(self._errors.items()):
             try:
@@ -305,8 +305,8 @@ class Spool:
             segment.size += len(data)
             segment.rows += segment.waiting_rows
             segment.waiting, segment.waiting_rows = [], 0
-            for complete, place in completions:
-                complete(place)
+            for complete, prediction_id in completions:
+                complete(prediction_id)
 
     def _give_up(self, stream: Stream, segment: _Open) -> None:
         """After a failed write: cut off what was not acknowledged, and never write to this file again."""

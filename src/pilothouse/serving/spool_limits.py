@@ -23,11 +23,11 @@ class Space:
         if self.refusal:
             raise UnavailableError(self.refusal)
 
-    def consider(self, held: int, *, at_once: bool = False) -> None:
-        """Look again with ``held`` bytes in the spool. The disk is asked once a second at most, unless ``at_once``."""
-        if held >= self._total:
+    def consider(self, spooled: int, *, at_once: bool = False) -> None:
+        """Look again with ``spooled`` bytes in the spool. The disk is asked once a second at most, unless ``at_once``."""
+        if spooled >= self._total:
             self.refusal = (
-                f"the spool holds {held:,} bytes that the hub has not taken; at most {self._total:,} are kept: "
+                f"the spool holds {spooled:,} bytes that the hub has not taken; at most {self._total:,} are kept: "
                 "start the daemon"
             )
             return

@@ -48,14 +48,14 @@ class Database:
         self.path = path
         self._prepare = prepare
         self._local = threading.local()
-        self._open: weakref.WeakSet[_Held] = weakref.WeakSet()
+        self._open: weakref.WeakSet[_OpenConnection] = weakref.WeakSet()
         self._watcher: Connection | None = None
         self._closed = False
         self._lock = threading.Lock()
         check_file(path, self.schema)
         try:
             with self._errors():
-                check_schema(self._held().connection, path, self.schema)
+                check_schema(self._open_connection().connection, path, self.schema)
         except BaseException:
             self.close()
             raise
@@ -82,12 +82,12 @@ class Database:
         Inside another one of the same thread it is a savepoint of that. Raises UnavailableError (locked, disk full,
         closed) or IntegrityError (damaged file).
         """
-        with self._working() as held:
-            connection = held.connection
+        with self._working() as opened:
+            connection = opened.connection
             if not connection.in_transaction:
                 if self.guard is not None:
                     self.guard()
-                with held.queue.turn(), unit_of_work(connection, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"):
+                with opened.queue.turn(), unit_of_work(connection, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"):
                     self._local.writing = True
                     try:
                         yield connection
@@ -104,8 +104,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Consistent state to read; inside a transaction of this thread it is that transaction."""
-        with self._working() as held:
-            connection = held.connection
+        with self._working() as opened:
+            connection = opened.connection
             if connection.in_transaction:
                 yield connection
                 return
@@ -163,45 +163,47 @@ class Database:
             if self._watcher is not None:
                 self._watcher.close()
                 self._watcher = None
-            held_ones = list(self._open)
+            connections = list(self._open)
             self._open.clear()
-        for held in held_ones:
-            held.close_unless_busy()
+        for connection in connections:
+            connection.close_unless_busy()
 
     def _errors(self) -> AbstractContextManager[None]:
         """Context that translates the library's errors; a subclass may add to it."""
         return errors_named(self.path)
 
     @contextmanager
-    def _working(self) -> Iterator["_Held"]:
+    def _working(self) -> Iterator["_OpenConnection"]:
         """This thread's connection, which nobody closes meanwhile."""
-        held = self._held()
+        opened = self._open_connection()
         try:
-            with held.busy, self._errors():
-                if held.closed:  # by another thread, before ``busy`` was taken
+            with opened.busy, self._errors():
+                if opened.closed:  # by another thread, before ``busy`` was taken
                     self._check_open()
-                yield held
+                yield opened
         finally:
             if self._closed:
-                held.close_unless_busy()
+                opened.close_unless_busy()
 
-    def _held(self) -> "_Held":
-        held: _Held | None = getattr(self._local, "held", None)
-        if held is None or held.process != os.getpid() or not held.at_work:
+    def _open_connection(self) -> "_OpenConnection":
+        opened: _OpenConnection | None = getattr(self._local, "opened", None)
+        if opened is None or opened.process != os.getpid() or not opened.at_work:
             self._check_open()  # but a unit of work that was open when the database was closed may finish
-        if held is None or held.process != os.getpid():
+        if opened is None or opened.process != os.getpid():
             with self._errors():
-                held = _Held(connect(self.path, named_rows=self.named_rows), WriteQueue(self.path))
+                opened = _OpenConnection(
+                    connect(self.path, named_rows=self.named_rows), WriteQueue(self.path)
+                )
                 try:
                     if self._prepare is not None:
-                        self._prepare(held.connection)
+                        self._prepare(opened.connection)
                 except BaseException:
-                    held.close()
+                    opened.close()
                     raise
             with self._lock:
-                self._open.add(held)
-            self._local.held = held
-        return held
+                self._open.add(opened)
+            self._local.opened = opened
+        return opened
 
     def _check_open(self) -> None:
         """Raise UnavailableError where this database was closed."""
@@ -209,7 +211,7 @@ class Database:
             raise UnavailableError(f"{self.path} was closed: open the workspace again")
 
 
-class _Held:
+class _OpenConnection:
     """Connection of one thread; closed when the thread is gone. A forked child leaves its parent's alone."""
 
     def __init__(self, connection: Connection, queue: WriteQueue) -> None:

@@ -6,15 +6,15 @@ from typing import Any
 
 
 class Columns:
-    """Names of a row's columns, and the place of each, whatever its case."""
+    """Names of a row's columns, and the index of each, whatever its case."""
 
-    __slots__ = ("names", "places")
+    __slots__ = ("indexes", "names")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
-        self.places: dict[str, int] = {}
-        for place, name in enumerate(names):
-            self.places[name] = self.places.setdefault(name.lower(), place)
+        self.indexes: dict[str, int] = {}
+        for index, name in enumerate(names):
+            self.indexes[name] = self.indexes.setdefault(name.lower(), index)
 
 
 columns_named = functools.lru_cache(maxsize=512)(Columns)
@@ -22,7 +22,7 @@ columns_named = functools.lru_cache(maxsize=512)(Columns)
 
 
 class Row:
-    """Row with values by place and by name. It is no tuple and equals none."""
+    """Row with values by index and by name. It is no tuple and equals none."""
 
     __slots__ = ("_columns", "_values")
 
@@ -33,13 +33,13 @@ class Row:
     def __getitem__(self, key: Any) -> Any:
         if not isinstance(key, str):
             return self._values[key]
-        places = self._columns.places
-        place = places.get(key)
-        if place is None:
-            place = places.get(key.lower())
-            if place is None:
+        indexes = self._columns.indexes
+        index = indexes.get(key)
+        if index is None:
+            index = indexes.get(key.lower())
+            if index is None:
                 raise IndexError("No item with that key")
-        return self._values[place]
+        return self._values[index]
 
     def keys(self) -> list[str]:
         """Names of the columns."""

@@ -99,13 +99,13 @@ def check_schema(connection: Connection, path: Path, schema: Schema) -> None:
         raise IntegrityError(f"{path} is not a {schema.kind} of Pilothouse: name the workspace's own folder")
     version = pragma(connection, "user_version")
     if version != schema.version:
-        what = (
+        remedy = (
             "install a newer Pilothouse"
             if version > schema.version
             else "open its workspace once to upgrade it"
         )
         raise UnavailableError(
-            f"{path} has schema {version}, this Pilothouse knows schema {schema.version}: {what}"
+            f"{path} has schema {version}, this Pilothouse knows schema {schema.version}: {remedy}"
         )
 
 

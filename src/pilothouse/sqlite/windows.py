@@ -34,7 +34,7 @@ FEW = 5_000
 class Listing:
     """Description of a list. ``table`` is its table with an alias, ``joins`` the tables whose columns it shows, by alias;
     ``number`` is the integer that is a row's key, ``columns`` what may be sorted and filtered by (SQL expressions by
-    name), ``words`` the text that ``/text`` searches, ``unhealthy`` the condition under which a row needs attention.
+    name), ``text`` the text that ``/text`` searches, ``unhealthy`` the condition under which a row needs attention.
     ``named`` are tables that are looked up by an id: column of the table to (alias, table); their ``name`` is part of the
     text."""
 
@@ -42,7 +42,7 @@ class Listing:
     joins: Mapping[str, str]
     number: str
     columns: Mapping[str, str]
-    words: str
+    text: str
     unhealthy: str
     named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -114,25 +114,25 @@ def _passing(connection: Connection, listing: Listing, conditions: list[str], va
     return json.loads(numbers)  # type: ignore[no-any-return]
 
 
-def _ordered(connection: Connection, listing: Listing, order: _Order, found: list[int]) -> list[int]:
+def _ordered(connection: Connection, listing: Listing, order: _Order, passing: list[int]) -> list[int]:
     if order.value == listing.number:
-        return sorted(found, reverse=order.falling)
+        return sorted(passing, reverse=order.falling)
     rows = connection.execute(
         f"SELECT {listing.number} FROM {listing.source([order.value])} WHERE {listing.number} IN "
         f"(SELECT value FROM json_each(?)) ORDER BY {order.by('+' + listing.number, falling=order.falling)}",
-        [json.dumps(found)],
+        [json.dumps(passing)],
     )
     return [int(row[0]) for row in rows]
 
 
-def _slice(found: list[int], query: Query) -> Page[int]:
+def _slice(passing: list[int], query: Query) -> Page[int]:
     start, end = 0, query.after
     if query.from_end:
-        start, end = max(0, len(found) - query.after), len(found)
-    elif query.anchor in found:
-        place = found.index(query.anchor)
-        start, end = max(0, place - query.before), place + query.after
-    return Page(tuple(found[start : min(end, start + LONGEST_WINDOW)]), start, len(found))
+        start, end = max(0, len(passing) - query.after), len(passing)
+    elif query.anchor in passing:
+        index = passing.index(query.anchor)
+        start, end = max(0, index - query.before), index + query.after
+    return Page(tuple(passing[start : min(end, start + LONGEST_WINDOW)]), start, len(passing))
 
 
 def _among(
@@ -156,10 +156,10 @@ def _among(
         return Page(tuple(islice(met, wanted)), 0, total)
     counted = zip(takewhile(query.anchor.__ne__, met), count(1))
     above = deque(counted, maxlen=min(max(query.before, 1), LONGEST_WINDOW - 1))
-    place = above[-1][1] if above else 0
+    index = above[-1][1] if above else 0
     before = [number for number, _ in above][-query.before :] if query.before else []
     rows = [*before, query.anchor, *islice(met, max(query.after - 1, 0))]
-    return Page(tuple(rows[:LONGEST_WINDOW]), place - len(before), total)
+    return Page(tuple(rows[:LONGEST_WINDOW]), index - len(before), total)
 
 
 def _window(connection: Connection, listing: Listing, query: Query, order: _Order) -> Page[int]:
@@ -255,10 +255,10 @@ def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values:
     )
     pattern = "%" + "%".join(letters) + "%"
     test, sought = (f"{{}} {_LIKE}", pattern) if row_filter.kind == "fuzzy" else ("instr({}, ?) > 0", text)
-    tests, bound = [test.format(listing.words)], [sought]
+    tests, bound = [test.format(listing.text)], [sought]
     if listing.elsewhere is not None:
-        words, reaching = listing.elsewhere
-        tests.append(reaching.format(test.format(words)))
+        text_there, reaching = listing.elsewhere
+        tests.append(reaching.format(test.format(text_there)))
         bound.append(sought)
     for column, (_, table) in listing.named.items():
         tests.append(f"{column} IN (SELECT id FROM {table} WHERE name {_LIKE})")

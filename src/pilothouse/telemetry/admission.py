@@ -17,7 +17,7 @@ from pilothouse.statistics.profiles.specification import CategoricalColumn, Prof
 from pilothouse.telemetry.columns import NO_LABELS, NO_REQUESTS, Features, Floats, Ints, Predictions
 
 Reasons = NDArray[np.uint8]
-"""Reason of each row: 0 where it is kept, else its place in ``_OF_A_ROW``."""
+"""Reason of each row: 0 where it is kept, else its index in ``_OF_A_ROW``."""
 
 
 _OF_A_ROW = (
@@ -134,13 +134,13 @@ def admit(
     if taken_ids:
         reasons[list(taken_ids)] = _OF_A_ROW.index(RejectionReason.TAKEN_ID)
     moved = _judge_times(times, reasons, clock, now_us, limits)
-    whole = not reasons.any()
-    rejections = [] if whole else _row_rejections(batch, reasons, times, scores, columns.labels)
+    all_kept = not reasons.any()
+    rejections = [] if all_kept else _row_rejections(batch, reasons, times, scores, columns.labels)
     rejections += _dropped_columns(batch, facts)
-    kept = np.arange(batch.rows) if whole else np.flatnonzero(reasons == 0)
+    kept = np.arange(batch.rows) if all_kept else np.flatnonzero(reasons == 0)
     if not kept.size:
         return Admission(None, None, moved, rejections)
-    rows: Ints | slice = slice(None) if whole else kept
+    rows: Ints | slice = slice(None) if all_kept else kept
     labels = (
         CodedColumn(classes, codes[rows].astype(f"<u{code_width(len(classes))}")) if classes else NO_LABELS
     )
@@ -153,7 +153,7 @@ def admit(
         columns.requests,
     )
     features = columns.features
-    if not whole:
+    if not all_kept:
         features = Features(
             {name: values[rows] for name, values in features.numeric.items()},
             {name: texts.take(rows) for name, texts in features.categorical.items()},
@@ -264,14 +264,14 @@ def _judge_times(
     _mark(reasons, behind, RejectionReason.BEHIND)
     if not far.any():
         return _advance(clock, times[taken], now_us)
-    count, place = (0, None) if taken.any() else _agreeing(clock, times[far], limits)
+    count, far_us = (0, None) if taken.any() else _agreeing(clock, times[far], limits)
     if clock is not None and count >= limits.confirmations:
         taken |= far
     elif clock is not None and abs(clock.arrived_us - clock.event_us) <= limits.live_us:
         taken |= far & (times >= now_us - limits.live_us)
     _mark(reasons, far & ~taken, RejectionReason.AHEAD)
     if not taken.any() and clock is not None:
-        return replace(clock, far_us=place, far_count=count)
+        return replace(clock, far_us=far_us, far_count=count)
     return _advance(clock, times[taken], now_us)
 
 
@@ -298,8 +298,8 @@ def _row_rejections(
     for number in np.unique(reasons[reasons > 0]):
         reason = _OF_A_ROW[number]
         assert reason is not None
-        places = np.flatnonzero(reasons == number)
-        first = int(places[0])
+        rows = np.flatnonzero(reasons == number)
+        first = int(rows[0])
         if reason is RejectionReason.NO_SCORE:
             example = f"row {first}: score {scores[first]}"
         elif reason is RejectionReason.WRONG_LABEL:
@@ -310,8 +310,8 @@ def _row_rejections(
             example = f"row {first}: id {batch.foreign_ids[first]!r}"
         else:
             example = f"row {first}: event at {_iso(int(times[first]))}"
-        offsets = tuple(int(place) for place in places)
-        rejections.append(Rejection(reason, len(places), example[:_EXAMPLE], offsets=offsets))
+        offsets = tuple(int(row) for row in rows)
+        rejections.append(Rejection(reason, len(rows), example[:_EXAMPLE], offsets=offsets))
     return rejections
 
 

@@ -166,12 +166,12 @@ _FIRST_BODIES = msgspec.msgpack.Decoder(_FirstBody)
 
 def encode_predictions(predictions: Predictions, level: int = _LEVEL) -> bytes:
     """Bytes of the predictions of a segment."""
-    whole = np.array_equal(predictions.offsets, np.arange(predictions.rows))
+    all_kept = np.array_equal(predictions.offsets, np.arange(predictions.rows))
     requests = predictions.requests
     head = _Head(
         _steps(predictions.times),
         predictions.scores.astype("<f8", copy=False).tobytes(),
-        b"" if whole else _steps(predictions.offsets),
+        b"" if all_kept else _steps(predictions.offsets),
         _coded(predictions.coded_labels),
         predictions.ids,
         (requests.rows, requests.latency_us, _steps(np.frombuffer(requests.at_us, "<i8"))),

@@ -1,4 +1,4 @@
-"""Kill points: places at which a test ends the process, to prove what survives. Inactive unless the environment names one."""
+"""Kill points: points at which a test ends the process, to prove what survives. Inactive unless the environment names one."""
 
 import os
 import signal
@@ -9,13 +9,13 @@ VARIABLE = "PILOTHOUSE_KILL_AT"
 _passed: dict[str, int] = {}
 
 
-def reach(place: str) -> None:
+def reach(point: str) -> None:
     """Kill this process with SIGKILL if the environment names this kill point."""
-    wanted = os.environ.get(VARIABLE)
-    if wanted is None:
+    setting = os.environ.get(VARIABLE)
+    if setting is None:
         return
-    name, _, count = wanted.partition(":")
-    if name == place:
-        _passed[place] = _passed.get(place, 0) + 1
-        if _passed[place] > int(count or 0):
+    name, _, count = setting.partition(":")
+    if name == point:
+        _passed[point] = _passed.get(point, 0) + 1
+        if _passed[point] > int(count or 0):
             os.kill(os.getpid(), signal.SIGKILL)

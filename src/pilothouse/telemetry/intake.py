@@ -34,8 +34,8 @@ from pilothouse.telemetry.columns import (
 )
 from pilothouse.telemetry.increment import Increment
 from pilothouse.telemetry.outcome_matching import StoredBatch
-from pilothouse.telemetry.streams import Stream
-from pilothouse.telemetry.write_cache import Place, WriteCache
+from pilothouse.telemetry.streams import Stream, StreamKey
+from pilothouse.telemetry.write_cache import WriteCache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +70,8 @@ class Intake:
     _heads: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
     _clocks: dict[tuple[str, str], Clock | None] = field(default_factory=dict)
     _ids: set[int] = field(default_factory=set)
-    _accepted: dict[Place, list[_Accepted]] = field(default_factory=dict)
-    _errors: dict[Place, _Errors] = field(default_factory=dict)
+    _accepted: dict[StreamKey, list[_Accepted]] = field(default_factory=dict)
+    _errors: dict[StreamKey, _Errors] = field(default_factory=dict)
 
     def take(self, batch: PredictionBatch, *, trusted_clock: bool) -> BatchReceipt:
         """Receipt of a batch, after its admission; one that was received before counts once."""
@@ -100,10 +100,10 @@ class Intake:
                 streams.write_clock(self.connection, model, target, clock)
                 self.known.clocks[model, target] = clock
         waiting = outcome_matching.anything_waits(self.connection)
-        for place, accepted in self._accepted.items():
-            self._keep_stream(place, accepted, waiting)
-        for place, errors in self._errors.items():
-            self._count_errors(place, errors)
+        for key, accepted in self._accepted.items():
+            self._keep_stream(key, accepted, waiting)
+        for key, errors in self._errors.items():
+            self._count_errors(key, errors)
 
     def _producer(self, name: str) -> int:
         if name not in self.known.producers:
@@ -121,24 +121,24 @@ class Intake:
         return row
 
     def _judge(self, batch: PredictionBatch, facts: VersionFacts | None, trusted_clock: bool) -> Admission:
-        place = batch.model, batch.target
-        if place not in self._clocks:
-            if place not in self.known.clocks:
-                self.known.clocks[place] = streams.read_clock(self.connection, *place)
-            self._clocks[place] = self.known.clocks[place]
+        deployment = batch.model, batch.target
+        if deployment not in self._clocks:
+            if deployment not in self.known.clocks:
+                self.known.clocks[deployment] = streams.read_clock(self.connection, *deployment)
+            self._clocks[deployment] = self.known.clocks[deployment]
         limits = self.limits if trusted_clock else replace(self.limits, confirmations=NEVER)
-        admission = admit(batch, facts, self._clocks[place], self.now_us, limits, self._taken_ids(batch))
-        self._clocks[place] = admission.clock
+        admission = admit(batch, facts, self._clocks[deployment], self.now_us, limits, self._taken_ids(batch))
+        self._clocks[deployment] = admission.clock
         return admission
 
     def _taken_ids(self, batch: PredictionBatch) -> frozenset[int]:
         """Offsets of rows whose foreign id is in use: in the store, earlier in this transaction or in the batch itself."""
         taken, seen = [], set[int]()
-        for place, text in enumerate(batch.foreign_ids):
+        for offset, text in enumerate(batch.foreign_ids):
             number = outcome_matching.hash_id(text)
             row = self.connection.execute("SELECT 1 FROM foreign_ids WHERE hash=?", (number,)).fetchone()
             if number in self._ids or number in seen or row is not None:
-                taken.append(place)
+                taken.append(offset)
             seen.add(number)
         return frozenset(taken)
 
@@ -150,9 +150,9 @@ class Intake:
         checksum: int,
         admission: Admission,
     ) -> int:
-        place = batch.model, batch.version, batch.target
+        key = batch.model, batch.version, batch.target
         if admission.predictions is not None and admission.features is not None:
-            self._accepted.setdefault(place, []).append(
+            self._accepted.setdefault(key, []).append(
                 _Accepted(
                     batch,
                     producer,
@@ -170,20 +170,20 @@ class Intake:
         )
         outcome_matching.forget_waiting(self.connection, batch, self.now_us)
         if facts is not None and batch.errors:
-            errors = self._errors.setdefault(place, _Errors())
+            errors = self._errors.setdefault(key, _Errors())
             errors.count += batch.errors
             # a batch without rows has no event time: its errors get that of the target's clock
             errors.time_us = admission.clock.event_us if admission.clock else self.now_us
         return 0
 
-    def _keep_stream(self, place: Place, accepted: list[_Accepted], waiting: bool) -> None:
+    def _keep_stream(self, key: StreamKey, accepted: list[_Accepted], waiting: bool) -> None:
         """Store the batches of one stream as one segment, and add them to its windows."""
-        facts = self.facts[place[:2]]
+        facts = self.facts[key[:2]]
         assert facts is not None
         predictions = join_predictions([part.predictions for part in accepted])
         features = join_features([part.features for part in accepted])
         times = predictions.times
-        stream = self._advance(place, facts, times, predictions.rows, rollup.is_dense(times))
+        stream = self._advance(key, facts, times, predictions.rows, rollup.is_dense(times))
         segment = self.connection.execute(
             "INSERT INTO segments (stream_id, rows, first_event, last_event, received, predictions, features) "
             "VALUES (?,?,?,?,?,?,?)",
@@ -216,28 +216,34 @@ class Intake:
             self._keep_batch(part, stream, segment, first, facts, waiting)
             first += part.predictions.rows
 
-    def _advance(self, place: Place, facts: VersionFacts, times: Ints, rows: int, dense: bool) -> Stream:
+    def _advance(self, key: StreamKey, facts: VersionFacts, times: Ints, rows: int, dense: bool) -> Stream:
         stream = streams.advance_stream(
-            self.connection, place, facts, times, self.now_us, rows, dense, self.known.streams.get(place)
+            self.connection, key, facts, times, self.now_us, rows, dense, self.known.streams.get(key)
         )
-        self.known.streams[place] = stream
+        self.known.streams[key] = stream
         return stream
 
     def _keep_batch(
-        self, one: _Accepted, stream: Stream, segment: int, first: int, facts: VersionFacts, waiting: bool
+        self,
+        accepted: _Accepted,
+        stream: Stream,
+        segment: int,
+        first: int,
+        facts: VersionFacts,
+        waiting: bool,
     ) -> None:
         """Store the head of one batch of a segment, its foreign ids, and the outcomes that waited for it."""
-        batch, predictions = one.batch, one.predictions
+        batch, predictions = accepted.batch, accepted.predictions
         batch_id = self.connection.execute(
             "INSERT INTO batches (producer_id, sequence, stream_id, checksum, rows, rejected, received, segment_id, "
             "segment_start) VALUES (?,?,?,?,?,?,?,?,?)",
             (
-                one.producer,
+                accepted.producer,
                 batch.sequence,
                 stream.id,
-                one.checksum,
+                accepted.checksum,
                 predictions.rows,
-                one.rejected,
+                accepted.rejected,
                 self.now_us,
                 segment,
                 first,
@@ -253,17 +259,17 @@ class Intake:
                 ],
             )
         if waiting:
-            stored = StoredBatch(batch_id, stream.id, predictions, lambda: one.features)
+            stored = StoredBatch(batch_id, stream.id, predictions, lambda: accepted.features)
             tally = outcome_matching.join_waiting(
                 self.connection, stored, batch.producer, batch.sequence, facts.specification, self.now_us
             )
             streams.write_faults(self.connection, tally.faults, self.now_us)
 
-    def _count_errors(self, place: Place, errors: _Errors) -> None:
-        facts = self.facts[place[:2]]
+    def _count_errors(self, key: StreamKey, errors: _Errors) -> None:
+        facts = self.facts[key[:2]]
         assert facts is not None
         time = np.array([errors.time_us], np.int64)
-        stream = self._advance(place, facts, time, 0, False)
+        stream = self._advance(key, facts, time, 0, False)
         window = rollup.finest_window(errors.time_us, stream.minutes_since_us)
         part = {window: Increment(errors=errors.count)}
         rollup.add(self.connection, facts.specification, stream.id, part, self.known)
@@ -284,11 +290,10 @@ def _requests(kept: Predictions, rows_sent: int) -> tuple[Ints, Ints, Ints]:
     latencies = np.frombuffer(kept.requests.latency_us, "<i8").astype(np.int64)
     first = np.cumsum(rows) - rows
     if kept.rows == rows_sent:
-        place = np.minimum(first, kept.rows - 1)
-        return kept.times[place], latencies, rows
-    place = np.searchsorted(kept.offsets, first)
-    within = np.minimum(place, kept.rows - 1)
-    inside = (place < kept.rows) & (kept.offsets[within] < first + rows)
+        return kept.times[np.minimum(first, kept.rows - 1)], latencies, rows
+    index = np.searchsorted(kept.offsets, first)
+    within = np.minimum(index, kept.rows - 1)
+    inside = (index < kept.rows) & (kept.offsets[within] < first + rows)
     return np.where(inside, kept.times[within], kept.times[-1]), latencies, rows
 
 

@@ -164,11 +164,11 @@ def waiting_outcomes(connection: Connection) -> tuple[int, int | None]:
 def forget_waiting(connection: Connection, batch: PredictionBatch, now_us: int) -> None:
     """Drop and count the outcomes that waited for a batch of which no row was kept: they will never find their
     predictions."""
-    gone = connection.execute(
+    dropped = connection.execute(
         "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id",
         (batch.producer, batch.sequence),
     ).fetchall()
-    write_faults(connection, [(RejectionReason.NO_SUCH_ROW, text) for (text,) in gone], now_us)
+    write_faults(connection, [(RejectionReason.NO_SUCH_ROW, text) for (text,) in dropped], now_us)
 
 
 Wanted = list[tuple[int, str, object]]
@@ -256,12 +256,12 @@ def _apply(
     """Match outcomes to the rows of one batch and note the rows to fold."""
     predictions, classes = batch.predictions, specification.classes
     kept_outcomes = read_outcomes(connection, batch.id, predictions.rows, bool(classes))
-    places = {int(offset): row for row, offset in enumerate(predictions.offsets)}
+    row_of = {int(offset): row for row, offset in enumerate(predictions.offsets)}
     codes = {name: code for code, name in enumerate(classes)}
     changed = 0
     joined: dict[int, list[int]] = {}
     for offset, text, value in wanted:
-        row = places.get(offset)
+        row = row_of.get(offset)
         known: float | int | None = (
             _as_number(value) if not classes else codes.get(category_text(value) or "")
         )

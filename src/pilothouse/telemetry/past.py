@@ -67,15 +67,15 @@ def _own_clocks(
     connection: Connection, at_us: int, now_us: int, model: str | None = None
 ) -> dict[str, _Clock]:
     """Clock of each model by its own batches alone."""
-    places: dict[tuple[str, str], list[int]] = {}
+    deployments: dict[tuple[str, str], list[int]] = {}
     streams = connection.execute(
         "SELECT id, model, target FROM streams WHERE ? IS NULL OR model = ?", (model, model)
     )
     for stream_id, name, target in streams.fetchall():
-        places.setdefault((name, target), []).append(stream_id)
+        deployments.setdefault((name, target), []).append(stream_id)
     reached: dict[str, list[_Clock]] = {}
     to_come: dict[str, list[_Clock]] = {}
-    for (name, _), own in places.items():
+    for (name, _), own in deployments.items():
         before = max(filter(None, (_batch(connection, s, at_us, "<=", "DESC") for s in own)), default=None)
         after = min(filter(None, (_batch(connection, s, at_us, ">", "ASC") for s in own)), default=None)
         if before is not None:

@@ -1,4 +1,4 @@
-"""Readings: what monitors found, window by window. Written once by a key, read for charts and for alerts.
+"""Readings: findings of monitors, window by window. Written once by a key, read for charts and for alerts.
 
 ``applied`` says whether alerts have been drawn from a reading. The registry is another file and there is no transaction
 over both: a reading is written first, its alerts next, and only then it is marked, so that a restart in between draws the
@@ -79,11 +79,11 @@ def findings_of(reading: Reading, kind: type[T]) -> list[T]:
 
 def finding_of(reading: Reading, kind: type[T]) -> T:
     """Finding of a reading of any other monitor."""
-    found = msgspec.json.decode(_current(reading.data), type=kind)
-    if isinstance(found, PerformanceFinding | MultivariateFinding):
+    finding = msgspec.json.decode(_current(reading.data), type=kind)
+    if isinstance(finding, PerformanceFinding | MultivariateFinding):
         # earlier releases kept it in the column alone
-        return dataclasses.replace(found, significant=reading.significant)
-    return found
+        return dataclasses.replace(finding, significant=reading.significant)
+    return finding
 
 
 def _current(data: str) -> str:
@@ -316,8 +316,8 @@ def retraining_notes(connection: Connection, model: str, alert: int | None = Non
         "WHERE model=? AND (? IS NULL OR alert_id=?) ORDER BY id",
         (model, alert, alert),
     )
-    found = ((RetrainingNote(*rest), hindrance) for *rest, hindrance in rows)
-    return [dataclasses.replace(note, hindrance=Hindrance(code)) if code else note for note, code in found]
+    notes = ((RetrainingNote(*values), code) for *values, code in rows)
+    return [dataclasses.replace(note, hindrance=Hindrance(code)) if code else note for note, code in notes]
 
 
 def _reading(row: tuple[int, int, str, int, int, int, int, int, str]) -> Reading:

@@ -5,6 +5,7 @@ Only rows are deleted (segments, their outcomes). The heads of batches stay, so 
 a late outcome is answered with the deletion of its prediction. Windows, outcome days and readings stay for good.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -91,7 +92,7 @@ def delete_some(connection: Connection, stream_id: int, received_before_us: int,
     )
     connection.executemany("UPDATE batches SET segment_id=NULL WHERE segment_id=?", ids)
     connection.executemany("DELETE FROM segments WHERE id=?", ids)
-    gone = Stored(sum(row[1] for row in segments), sum(row[3] for row in segments))
+    deleted = Stored(sum(row[1] for row in segments), sum(row[3] for row in segments))
     before = max(row[2] for row in segments) + 1
     # one note a stream until the audit log has it: a deletion takes many short transactions
     note = connection.execute(
@@ -102,15 +103,15 @@ def delete_some(connection: Connection, stream_id: int, received_before_us: int,
     if note is not None:
         connection.execute(
             "UPDATE deletions SET rows=rows+?, bytes=bytes+?, before=max(before, ?) WHERE id=?",
-            (gone.rows, gone.bytes, before, note[0]),
+            (deleted.rows, deleted.bytes, before, note[0]),
         )
     else:
         connection.execute(
             "INSERT INTO deletions (model, version, target, before, rows, bytes, recorded) "
             "SELECT model, version, target, ?, ?, ?, ? FROM streams WHERE id=?",
-            (before, gone.rows, gone.bytes, now_us, stream_id),
+            (before, deleted.rows, deleted.bytes, now_us, stream_id),
         )
-    return gone
+    return deleted
 
 
 def to_audit(connection: Connection) -> list[Deletion]:
@@ -160,7 +161,7 @@ def mergeable(connection: Connection) -> Iterator[list[int]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged:
-    """Large segment before it is stored; ``starts`` are the places of the old ones in it."""
+    """Large segment before it is stored; ``starts`` are the first rows of the old ones in it."""
 
     old: list[int]
     starts: list[int]
@@ -182,14 +183,11 @@ def merge_segments(connection: Connection, numbers: list[int]) -> Merged | None:
     ]
     if len(rows) < 2:
         return None
-    starts, first = [], 0
-    for row in rows:
-        starts.append(first)
-        first += row[2]
+    *starts, total = itertools.accumulate((row[2] for row in rows), initial=0)
     return Merged(
         [row[0] for row in rows],
         starts,
-        (rows[0][1], first, min(r[3] for r in rows), max(r[4] for r in rows), max(r[5] for r in rows)),
+        (rows[0][1], total, min(r[3] for r in rows), max(r[4] for r in rows), max(r[5] for r in rows)),
         encode_predictions(join_predictions([decode_predictions(row[6]) for row in rows]), CLOSED_LEVEL),
         encode_features(join_features([decode_features(row[7]) for row in rows]), CLOSED_LEVEL),
     )
@@ -219,13 +217,13 @@ def put_merged(connection: Connection, merged: Merged) -> bool:
 
 def expire_waiting(connection: Connection, received_before_us: int, now_us: int) -> int:
     """Drop some outcomes whose prediction has not come since then; counted as rejected."""
-    gone = connection.execute(
+    dropped = connection.execute(
         "DELETE FROM waiting_outcomes WHERE id IN (SELECT id FROM waiting_outcomes WHERE received<? LIMIT ?) "
         "RETURNING id",
         (received_before_us, _OUTCOMES_AT_ONCE),
     ).fetchall()
-    write_faults(connection, [(RejectionReason.NEVER_CAME, text) for (text,) in gone], now_us)
-    return len(gone)
+    write_faults(connection, [(RejectionReason.NEVER_CAME, text) for (text,) in dropped], now_us)
+    return len(dropped)
 
 
 def give_back_pages(connection: Connection) -> int:

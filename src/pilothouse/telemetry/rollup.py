@@ -79,9 +79,9 @@ def increments(
     keys = _finest(times, minutes_since_us)
     distinct = dict.fromkeys(keys.tolist())
     for key in distinct:
-        mine = slice(None) if len(distinct) == 1 else np.flatnonzero(keys == key)
+        of_window = slice(None) if len(distinct) == 1 else np.flatnonzero(keys == key)
         part = by_window.setdefault(_level_of(key), Increment())
-        part.latencies = latency.profile_latencies(micros[mine], rows[mine])
+        part.latencies = latency.profile_latencies(micros[of_window], rows[of_window])
         part.requests = part.latencies.requests
     return by_window
 
@@ -129,9 +129,9 @@ def add(
         before = known.window(key)
         if before is None:
             before = _find(connection, specification, key)
-        whole = part if before is None else _sum(specification, [before, part])
-        known.put_window(key, whole)
-        rows.append(_row(specification, key, whole))
+        total = part if before is None else _sum(specification, [before, part])
+        known.put_window(key, total)
+        rows.append(_row(specification, key, total))
         if level == MINUTE_S:
             unfolded.add((stream_id, HOUR_S, floor_to(HOUR_S, start)))
         unfolded.add((stream_id, DAY_S, floor_to(DAY_S, start)))

@@ -65,12 +65,12 @@ def fold(
     """Add a day's rows (scores, labels, outcomes) to the profiles of their slices."""
     scores, labels, kept_outcomes = rows
     for feature, texts in cut.items():
-        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        groups = np.array([places[text] for text in texts], np.int64)
+        group_of = {text: group for group, text in enumerate(dict.fromkeys(texts))}
+        groups = np.array([group_of[text] for text in texts], np.int64)
         parts = outcome_profile.profile_outcome_groups(
-            specification, np.array(scores), labels, kept_outcomes, groups, len(places)
+            specification, np.array(scores), labels, kept_outcomes, groups, len(group_of)
         )
-        _add(connection, specification, (stream_id, feature, day), dict(zip(places, parts, strict=True)))
+        _add(connection, specification, (stream_id, feature, day), dict(zip(group_of, parts, strict=True)))
 
 
 def _add(

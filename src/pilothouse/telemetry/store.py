@@ -226,12 +226,12 @@ class TelemetryStore:
                     "WHERE s.stream_id=? AND s.last_event>=? AND s.first_event<? ORDER BY s.id, b.id",
                     (stream.id, since_us, until_us),
                 )
-                opened, whole, all_features = None, None, None
+                opened, segment_predictions, segment_features = None, None, None
                 for batch_id, segment, first, count in rows:
-                    if segment != opened or whole is None or all_features is None:
+                    if segment != opened or segment_predictions is None or segment_features is None:
                         opened = segment
-                        whole, all_features = read_segment(connection, segment)
-                    predictions = whole.part(first, count)
+                        segment_predictions, segment_features = read_segment(connection, segment)
+                    predictions = segment_predictions.part(first, count)
                     kept_outcomes = outcome_matching.read_outcomes(connection, batch_id, count, bool(classes))
                     known = outcome_matching.known_rows(kept_outcomes)
                     inside = (predictions.times[known] >= since_us) & (predictions.times[known] < until_us)
@@ -241,7 +241,7 @@ class TelemetryStore:
                             classes[kept_outcomes[i]] if classes else float(kept_outcomes[i])
                             for i in positions
                         ]
-                        yield stream, predictions, all_features.part(first, count), positions, values
+                        yield stream, predictions, segment_features.part(first, count), positions, values
 
 
 def read_outcome_days(

@@ -21,6 +21,10 @@ _EXAMPLE_BYTES = 64 * 1024
 """Bytes of an example at most."""
 
 
+StreamKey = tuple[str, int, str]
+"""Model, version and target of a stream."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """Stream of one version of one model on one target. Times are microseconds; ``last_arrival_us`` is by the wall clock."""
@@ -93,27 +97,27 @@ def arrivals_after(connection: Connection, stream_id: int, event_us: int, arrive
 
 def advance_stream(
     connection: Connection,
-    place: tuple[str, int, str],
+    key: StreamKey,
     facts: VersionFacts,
     times: Ints,
     now_us: int,
     rows: int,
     dense: bool,
-    found: Stream | None,
+    known: Stream | None,
 ) -> Stream:
-    """Count ``rows`` with these event times into the stream of (model, version, target), making it where it is the first.
+    """Count ``rows`` with these event times into a stream, making it where it is the first.
 
-    ``found`` is the stream as it stands, where that is known.
+    ``known`` is the stream as it is stored, where the caller has it.
     """
     first, last = int(times.min()), int(times.max())
-    found = found or find_stream(connection, *place)
-    if found is None:
+    before = known or find_stream(connection, *key)
+    if before is None:
         since = 0 if facts.minutes else first - first % HOUR_US if dense else None
         connection.execute(
             "INSERT INTO streams (model, version, target, specification_id, minutes_since, first_event, last_event, "
             "last_arrival, rows, slices) VALUES (?,?,?,?,?,?,?,?,?,?)",
             (
-                *place,
+                *key,
                 _specification_id(connection, facts.specification),
                 since,
                 first,
@@ -123,20 +127,20 @@ def advance_stream(
                 json.dumps(facts.slices),
             ),
         )
-        new = find_stream(connection, *place)
+        new = find_stream(connection, *key)
         assert new is not None
         return new
-    since = found.minutes_since_us
+    since = before.minutes_since_us
     if since is None and dense:
         # From the first hour without an event yet: an hour is the sum of its minutes, so none may have rows of its own.
-        since = -(-max(first, found.last_event_us + 1) // HOUR_US) * HOUR_US
+        since = -(-max(first, before.last_event_us + 1) // HOUR_US) * HOUR_US
     now = replace(
-        found,
+        before,
         minutes_since_us=since,
-        first_event_us=min(found.first_event_us, first),
-        last_event_us=max(found.last_event_us, last),
+        first_event_us=min(before.first_event_us, first),
+        last_event_us=max(before.last_event_us, last),
         last_arrival_us=now_us,
-        rows=found.rows + rows,
+        rows=before.rows + rows,
     )
     connection.execute(
         "UPDATE streams SET minutes_since=?, first_event=?, last_event=?, last_arrival=?, rows=? WHERE id=?",
@@ -292,28 +296,28 @@ def _rows_as_they_came(
 ) -> bytes | None:
     """Some rows of the columns that the version knows, for an example; None where even those are too long to keep."""
     known = set(facts.specification.by_name) if facts else set()
-    places = list(rejection.offsets or range(max(batch.rows, 0)))[:_ROWS_AN_EXAMPLE]
+    rows = list(rejection.offsets or range(max(batch.rows, 0)))[:_ROWS_AN_EXAMPLE]
     plain = {
-        "offsets": places,
-        "event_times": _pick(batch.event_times, places),
-        "scores": _pick(batch.scores, places),
-        "labels": _pick_texts(batch.labels, places),
-        "foreign_ids": _pick_texts(batch.foreign_ids, places),
-        "numeric": {n: _pick(d, places) for n, d in batch.numeric.items() if n in known},
-        "categorical": {n: _pick_texts(d, places) for n, d in batch.categorical.items() if n in known},
+        "offsets": rows,
+        "event_times": _pick(batch.event_times, rows),
+        "scores": _pick(batch.scores, rows),
+        "labels": _pick_texts(batch.labels, rows),
+        "foreign_ids": _pick_texts(batch.foreign_ids, rows),
+        "numeric": {n: _pick(d, rows) for n, d in batch.numeric.items() if n in known},
+        "categorical": {n: _pick_texts(d, rows) for n, d in batch.categorical.items() if n in known},
     }
     packed = pack(plain)
     return packed if len(packed) <= _EXAMPLE_BYTES else None
 
 
-def _pick(data: bytes, places: list[int]) -> bytes:
-    return b"".join(data[8 * i : 8 * i + 8] for i in places)
+def _pick(data: bytes, rows: list[int]) -> bytes:
+    return b"".join(data[8 * i : 8 * i + 8] for i in rows)
 
 
-def _pick_texts(column: Sequence[str | None] | CodedTexts, places: list[int]) -> list[str | None]:
+def _pick_texts(column: Sequence[str | None] | CodedTexts, rows: list[int]) -> list[str | None]:
     """Texts of these rows, as far as there are any: the column may be cut, or no column at all."""
     try:
         texts = CodedColumn.of(column)
-        return [texts.vocabulary[texts.codes[i]] for i in places if i < len(texts)]
+        return [texts.vocabulary[texts.codes[i]] for i in rows if i < len(texts)]
     except (TypeError, ValueError):
         return []

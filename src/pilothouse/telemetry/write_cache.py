@@ -9,10 +9,8 @@ from collections import OrderedDict
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry.admission import Clock
 from pilothouse.telemetry.increment import Increment
-from pilothouse.telemetry.streams import Stream
+from pilothouse.telemetry.streams import Stream, StreamKey
 
-Place = tuple[str, int, str]
-"""Key of a stream: model, version, target."""
 Key = tuple[int, int, int]
 """Key of a window: stream, level, start."""
 
@@ -28,7 +26,7 @@ class WriteCache:
     def __init__(self) -> None:
         self.producers: dict[str, int] = {}
         self.clocks: dict[tuple[str, str], Clock | None] = {}
-        self.streams: dict[Place, Stream] = {}
+        self.streams: dict[StreamKey, Stream] = {}
         self.unfolded: set[Key] = set()
         """Coarser windows that are marked as unfolded in the file."""
         self._windows: OrderedDict[Key, Increment] = OrderedDict()

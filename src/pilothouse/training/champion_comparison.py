@@ -52,15 +52,15 @@ def _verdict(
     name = f"comparison.v{incumbent.number}"
     try:
         predictor = load_predictor(incumbent.model, incumbent.schema)
-        theirs = score(predictor, rows)
+        of_incumbent = score(predictor, rows)
     except PilothouseError as error:
         return GateResult(
             name, GateOutcome.NOT_COMPARABLE, f"v{incumbent.number} cannot score these rows: {error}"
         )
-    if theirs.classes != candidate.classes:
-        reason = f"v{incumbent.number} knows other classes: {', '.join(theirs.classes)}"
+    if of_incumbent.classes != candidate.classes:
+        reason = f"v{incumbent.number} knows other classes: {', '.join(of_incumbent.classes)}"
         return GateResult(name, GateOutcome.NOT_COMPARABLE, reason)
     metric = gate.metric or spec.primary_metric
     return comparison_gate(
-        gate, metric, incumbent.number, candidate.where(chosen), theirs, where=where, seed=seed
+        gate, metric, incumbent.number, candidate.where(chosen), of_incumbent, where=where, seed=seed
     )

@@ -46,5 +46,5 @@ def _parts(array: pa.Array) -> list[bytes]:
     if pa.types.is_floating(kind):
         numbers = np.where(mask, array.to_numpy(zero_copy_only=False), 0.0).astype("<f8")
         return [bits, numbers.tobytes()]
-    whole = pc.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False).astype("<i8")
-    return [bits, whole.tobytes()]
+    integers = pc.fill_null(array.cast(pa.int64()), 0).to_numpy(zero_copy_only=False).astype("<i8")
+    return [bits, integers.tobytes()]

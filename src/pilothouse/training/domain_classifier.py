@@ -113,23 +113,23 @@ class Learnt:
 def learn(categorical: Sequence[bool], reference: Side, window: Side, *, length_us: int, seed: int) -> Learnt:
     """Null distribution of the AUROC from windows of the reference, ``length_us`` long and with as many rows as
     ``window``, against the rest of the reference. Deterministic for a ``seed``."""
-    chance = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     unit = max(1, min(DAY_US, length_us))
     blocks = np.unique(reference.times // unit, return_inverse=True)[1]
     # a window long after the reference is compared with windows as far from theirs
     away = max(0, int(window.times.min() - reference.times.max()) // unit)
     pairs, independent = _null_pairs(blocks, max(1, round(length_us / unit)), away, seed)
-    inside, others = (
+    inside, outside = (
         ([int(mask.sum()) for mask in masks] for masks in zip(*pairs, strict=True)) if pairs else ([], [])
     )
     window_rows = min([window.count, MOST_WINDOW_ROWS, *([int(np.median(inside))] if inside else [])])
     reference_rows = min(
-        [reference.count, MOST_REFERENCE_ROWS, *([int(np.median(others))] if others else [])]
+        [reference.count, MOST_REFERENCE_ROWS, *([int(np.median(outside))] if outside else [])]
     )
     values = []
-    for members, rest in pairs:
-        first = _sample(reference.where(rest), reference_rows, chance)
-        second = _sample(reference.where(members), window_rows, chance)
+    for members, others in pairs:
+        first = _sample(reference.where(others), reference_rows, generator)
+        second = _sample(reference.where(members), window_rows, generator)
         auc = _Folds(first, second, categorical, length_us, seed).auc
         values += [auc] if math.isfinite(auc) else []
     return Learnt(block_null(values, independent), window_rows, reference_rows, len(values))
@@ -155,8 +155,8 @@ def separate(
     if min(window.count, reference.count) < FEWEST_ROWS or not names:
         return None
     known = learnt or learn(categorical, reference, window, length_us=length_us, seed=seed)
-    chance = np.random.default_rng(seed)
-    sides = _sample(reference, known.reference_rows, chance), _sample(window, known.window_rows, chance)
+    generator = np.random.default_rng(seed)
+    sides = _sample(reference, known.reference_rows, generator), _sample(window, known.window_rows, generator)
     folds = _Folds(*sides, categorical, length_us, seed)
     low, high = folds.interval()
     null = known.null
@@ -168,7 +168,7 @@ def separate(
         usual=null.usual if null else None,
         threshold=threshold,
         p_value=null.p_value(folds.auc) if null else None,
-        features=tuple(folds.give_away(names, chance)),
+        features=tuple(folds.give_away(names, generator)),
         window_rows=known.window_rows,
         reference_rows=known.reference_rows,
         null_windows=known.windows,
@@ -193,19 +193,19 @@ def _null_pairs(
     chosen = np.unique(np.linspace(0, len(windows.members) - 1, NULL_WINDOWS).round().astype(np.int64))
     gap = min(away, count // 8)
     pairs = []
-    for place in chosen:
-        is_member = windows.members[place] > 0
+    for index in chosen:
+        is_member = windows.members[index] > 0
         near = np.convolve(is_member, np.ones(2 * gap + 1), "same") > 0
-        members, rest = is_member[blocks], ~near[blocks]
-        if members.sum() >= FEWEST_ROWS and rest.sum() >= FEWEST_ROWS:
-            pairs.append((members, rest))
+        members, others = is_member[blocks], ~near[blocks]
+        if members.sum() >= FEWEST_ROWS and others.sum() >= FEWEST_ROWS:
+            pairs.append((members, others))
     return pairs, windows.independent
 
 
-def _sample(side: Side, rows: int, chance: np.random.Generator) -> Side:
+def _sample(side: Side, rows: int, generator: np.random.Generator) -> Side:
     """Random sample of at most ``rows`` rows, in the order of time."""
     if side.count > rows:
-        side = side.where(np.sort(chance.choice(side.count, rows, replace=False)))
+        side = side.where(np.sort(generator.choice(side.count, rows, replace=False)))
     return side.where(np.argsort(side.times, kind="stable"))
 
 
@@ -227,11 +227,13 @@ class _Folds:
         self._values, self._labels = values, labels
         self._parts = []
         for fold in range(FOLDS):
-            held = fold_of == fold
-            if len(np.unique(labels[held])) < 2 or len(np.unique(labels[~held])) < 2:
+            is_out = fold_of == fold
+            if len(np.unique(labels[is_out])) < 2 or len(np.unique(labels[~is_out])) < 2:
                 continue
-            self._parts.append((held, _fit(values[~held], labels[~held], categorical, seed)))
-        self._ranked = [_auc(labels[held], self._scores(model, values[held])) for held, model in self._parts]
+            self._parts.append((is_out, _fit(values[~is_out], labels[~is_out], categorical, seed)))
+        self._ranked = [
+            _auc(labels[is_out], self._scores(model, values[is_out])) for is_out, model in self._parts
+        ]
         self.auc = float(np.mean([value for value, _ in self._ranked])) if self._ranked else math.nan
 
     def interval(self) -> tuple[float, float]:
@@ -245,19 +247,19 @@ class _Folds:
         folds = between * intervals.quantile(0.95, len(values))
         return intervals.on_logit_scale(self.auc, max(delong, folds), 1.0)
 
-    def give_away(self, names: Sequence[str], chance: np.random.Generator) -> list[GiveAway]:
+    def give_away(self, names: Sequence[str], generator: np.random.Generator) -> list[GiveAway]:
         """Contribution of each feature, largest drop first."""
         contributions = []
         for i, name in enumerate(names):
             drops = []
-            for (held, model), (whole, _) in zip(self._parts, self._ranked, strict=True):
+            for (is_out, model), (auc, _) in zip(self._parts, self._ranked, strict=True):
                 for _ in range(SHUFFLES):
-                    values = self._values[held].copy()
-                    values[:, i] = chance.permutation(values[:, i])
-                    drops.append(whole - _auc(self._labels[held], self._scores(model, values))[0])
+                    values = self._values[is_out].copy()
+                    values[:, i] = generator.permutation(values[:, i])
+                    drops.append(auc - _auc(self._labels[is_out], self._scores(model, values))[0])
             drop = float(np.mean(drops)) if drops else 0.0
             contributions.append(GiveAway(feature=name, drop=drop, alone=self._alone(i)))
-        return sorted(contributions, key=lambda one: (-one.drop, one.feature))
+        return sorted(contributions, key=lambda feature: (-feature.drop, feature.feature))
 
     def _alone(self, i: int) -> float:
         """AUROC of the column by itself, in whichever direction is higher; missing values are ranked last."""
@@ -288,6 +290,6 @@ def _fit(values: Matrix, labels: Ints, categorical: Sequence[bool], seed: int) -
 
 def _auc(labels: npt.NDArray[np.int64], scores: Matrix) -> tuple[float, float]:
     """AUROC with DeLong's standard error; ties count half."""
-    _, places = np.unique(scores, return_inverse=True)
-    counts = [np.bincount(places[labels == side], minlength=int(places.max()) + 1) for side in (0, 1)]
+    _, ranks = np.unique(scores, return_inverse=True)
+    counts = [np.bincount(ranks[labels == side], minlength=int(ranks.max()) + 1) for side in (0, 1)]
     return ranking.auc(counts[0].astype(np.int64), counts[1].astype(np.int64))

@@ -33,23 +33,23 @@ def permutation_importance(predictor: Predictor, rows: Rows, metric: str, seed: 
     count = min(rows.count, MOST_ROWS, MOST_PREDICTIONS // max(len(features), 1))
     if count < FEWEST_ROWS:
         return {}
-    chance = np.random.default_rng(seed)
-    chosen = np.sort(chance.choice(rows.count, count, replace=False))
+    generator = np.random.default_rng(seed)
+    chosen = np.sort(generator.choice(rows.count, count, replace=False))
     sample = Rows(rows.table.take(pa.array(chosen)), rows.times[chosen], rows.outcomes[chosen])
-    whole = _value(predictor, sample, metric)
-    if not math.isfinite(whole):
+    full = _value(predictor, sample, metric)
+    if not math.isfinite(full):
         return {}
     repeats = max(1, min(MOST_REPEATS, MOST_PREDICTIONS // (count * len(features))))
     better = 1 if METRICS[metric][0] == "higher" else -1
     importance = {}
     for name in features:
-        place = sample.table.column_names.index(name)
+        index = sample.table.column_names.index(name)
         losses = []
         for _ in range(repeats):
-            shuffled = sample.table.column(name).take(pa.array(chance.permutation(count)))
-            table = sample.table.set_column(place, sample.table.schema.field(name), shuffled)
+            shuffled = sample.table.column(name).take(pa.array(generator.permutation(count)))
+            table = sample.table.set_column(index, sample.table.schema.field(name), shuffled)
             losses.append(
-                better * (whole - _value(predictor, Rows(table, sample.times, sample.outcomes), metric))
+                better * (full - _value(predictor, Rows(table, sample.times, sample.outcomes), metric))
             )
         importance[name] = float(np.mean(losses))
     return importance if all(map(math.isfinite, importance.values())) else {}

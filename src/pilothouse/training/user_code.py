@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pilothouse.domain.errors import InvalidInputError, UserCodeError
 
@@ -32,8 +32,7 @@ def load_function(folder: Path, name: str) -> Callable[..., Any]:
     function = getattr(module, function_name, None)
     if not callable(function):
         raise InvalidInputError(f"{file_name}: defines no function {function_name!r}")
-    found: Callable[..., Any] = function
-    return found
+    return cast(Callable[..., Any], function)
 
 
 def call(folder: Path, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -48,10 +47,10 @@ def call(folder: Path, function: Callable[..., Any], *arguments: Any) -> Any:
         raise
     except (Exception, SystemExit) as error:
         traceback.print_exc(file=sys.stderr)
-        raise UserCodeError(f"{_place(folder, error)}{type(error).__name__}: {error}") from error
+        raise UserCodeError(f"{_location(folder, error)}{type(error).__name__}: {error}") from error
 
 
-def _place(folder: Path, error: BaseException) -> str:
+def _location(folder: Path, error: BaseException) -> str:
     """Prefix ``train.py line 12 in fit: `` for the deepest line of the user's own files."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{Path(error.filename).name} line {error.lineno}: "

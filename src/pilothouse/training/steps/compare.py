@@ -60,34 +60,36 @@ def run(request: StepRequest, report: Report) -> StepResult:
 def _digests(request: StepRequest, recorded: dict[str, Any]) -> list[str]:
     differences = []
     for name in ("train", "holdout"):
-        wanted, path = recorded.get(f"{name}_digest"), input_path(request, name)
-        if wanted and wanted != (digest := content_digest(normalise(pq.read_table(path), path))):
-            differences.append(f"the {name} rows differ: sha256 {wanted[:12]}… recorded, {digest[:12]}… now")
+        expected, path = recorded.get(f"{name}_digest"), input_path(request, name)
+        if expected and expected != (digest := content_digest(normalise(pq.read_table(path), path))):
+            differences.append(
+                f"the {name} rows differ: sha256 {expected[:12]}… recorded, {digest[:12]}… now"
+            )
     return differences
 
 
-def _values(what: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> list[str]:
+def _values(name: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> list[str]:
     if old is None or new is None:
         return []
     return [
-        f"{what} {name}: {old.get(name, 'absent')} recorded, {new.get(name, 'absent')} now"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
+        f"{name} {key}: {old.get(key, 'absent')} recorded, {new.get(key, 'absent')} now"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
     ]
 
 
 def _answers(
-    what: str, old: Any, new: Any, old_rows: Scored | None = None, new_rows: Scored | None = None
+    name: str, old: Any, new: Any, old_rows: Scored | None = None, new_rows: Scored | None = None
 ) -> list[str]:
     if len(old) != len(new):
-        return [f"{what}: {len(old)} recorded, {len(new)} now"]
+        return [f"{name}: {len(old)} recorded, {len(new)} now"]
     # as bits: NaN equals itself, and 0.0 differs from -0.0
     unequal = old.view(np.int64) != new.view(np.int64)
     if unequal.any():
         largest = float(np.abs(old - new).max())
-        return [f"{what}: {int(unequal.sum())} of {len(old)} differ, by {largest:.3g} at most"]
+        return [f"{name}: {int(unequal.sum())} of {len(old)} differ, by {largest:.3g} at most"]
     if old_rows is not None and new_rows is not None and not np.array_equal(old_rows.labels, new_rows.labels):
-        return [f"{what}: the labels differ"]
+        return [f"{name}: the labels differ"]
     return []
 
 

@@ -104,11 +104,11 @@ def _incumbents(request: StepRequest) -> list[Incumbent]:
 
 
 def _reference(
-    request: StepRequest, spec: ModelSpec, predictor: Predictor, rows: tuple[Rows, Rows], held: Any
+    request: StepRequest, spec: ModelSpec, predictor: Predictor, rows: tuple[Rows, Rows], holdout_scores: Any
 ) -> dict[str, str]:
     train, holdout = rows
     schema = predictor.schema
-    both = (dated(schema, train, score(predictor, train)), dated(schema, holdout, held))
+    both = (dated(schema, train, score(predictor, train)), dated(schema, holdout, holdout_scores))
     specification = specify(schema, *both)
     reference = refer(spec, specification, rows, both)
     files = {

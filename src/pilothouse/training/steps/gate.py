@@ -52,6 +52,6 @@ def metrics_by_name(plain: list[dict[str, Any]]) -> dict[str, Any]:
     """Metrics as ``{"auc": {…}}`` for all rows and ``{"origin=JFK": {"auc": {…}}}`` for slices."""
     by_name: dict[str, Any] = {}
     for metric in plain:
-        place = by_name.setdefault(metric["slice"], {}) if metric["slice"] else by_name
-        place[metric["metric"]] = {key: metric[key] for key in ("value", "low", "high", "rows")}
+        metrics = by_name.setdefault(metric["slice"], {}) if metric["slice"] else by_name
+        metrics[metric["metric"]] = {key: metric[key] for key in ("value", "low", "high", "rows")}
     return by_name
