@@ -9,7 +9,8 @@ from serving_kit import schema
 
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.serving.client_codec import columns_of, error_of, infer_body, read_answer
-from pilothouse.serving.protocol import error_document, model_metadata, read_inference
+from pilothouse.serving.http import error_document
+from pilothouse.serving.protocol import model_metadata, read_inference
 
 SCHEMA = schema("flight-delay")
 ROW = {

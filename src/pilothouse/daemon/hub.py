@@ -23,15 +23,7 @@ import msgspec
 
 from pilothouse.daemon.hub_checks import MAXIMUM_BATCH_ROWS, check_batch, check_outcomes, check_report
 from pilothouse.daemon.hub_writer import BatchWriter
-from pilothouse.domain.errors import (
-    ConflictError,
-    IntegrityError,
-    InvalidInputError,
-    NotAllowedError,
-    NotFoundError,
-    PilothouseError,
-    UnavailableError,
-)
+from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport
@@ -40,16 +32,8 @@ from pilothouse.operations.fleet.processes import Pulse
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
-from pilothouse.serving.http import (
-    ClientGoneError,
-    HttpError,
-    Receive,
-    Scope,
-    Send,
-    answer,
-    header,
-    read_body,
-)
+from pilothouse.serving import http
+from pilothouse.serving.http import Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
@@ -64,17 +48,10 @@ _THREADS = 4
 _LONGEST_TOKEN = 256
 """Bytes of an Authorization header at most."""
 
-_ENCODER = msgspec.msgpack.Encoder()
-_STATUS: tuple[tuple[type[PilothouseError], int], ...] = (
-    (InvalidInputError, 400),
-    (NotAllowedError, 403),
-    (NotFoundError, 404),
-    (ConflictError, 409),
-    (IntegrityError, 500),
-    (UnavailableError, 503),
-)
+_LONGEST_ERROR = 500
+"""Characters of an error at most: serving processes read as much as fits into 4096 bytes."""
 
-_Answer = tuple[int, bytes, dict[str, str]]
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 def hub_app(services: Services, pulse: Pulse) -> App:
@@ -83,18 +60,8 @@ def hub_app(services: Services, pulse: Pulse) -> App:
     writer = BatchWriter(services)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            status, body, headers = await _answered(services, pulse, threads, writer, scope, receive)
-            kind = b"application/msgpack"
-        except ClientGoneError:
-            return
-        except PilothouseError as error:
-            headers = error.headers if isinstance(error, HttpError) else {}
-            status, body, kind = _status(error), _error(str(error)), b"application/json"
-        except Exception:  # a fault of ours: the process at the other end gets one line, the log all of it
-            log.exception("a request to the hub failed")
-            status, body, kind, headers = 500, _error("internal error"), b"application/json", {}
-        await answer(send, status, body, kind, headers)
+        handled = _answered(services, pulse, threads, writer, scope, receive)
+        await http.respond(send, handled, log, content_type=b"application/msgpack", longest=_LONGEST_ERROR)
 
     return app
 
@@ -106,7 +73,7 @@ async def _answered(
     writer: BatchWriter,
     scope: Scope,
     receive: Receive,
-) -> _Answer:
+) -> http.Answer:
     """Answer to one request: the token is checked first, then the route; the work is done in the hub's threads."""
     loop = asyncio.get_running_loop()
 
@@ -116,28 +83,28 @@ async def _answered(
     token = _bearer(scope)
     target = await in_thread(lambda: targets.check_token(services, token)) if token else None
     if target is None:
-        raise HttpError(
+        raise http.HttpError(
             401, "expected the token of a target: Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"}
         )
     method, path = scope["method"], scope["path"]
     if (method, path) == ("GET", "/v1/desired"):
-        revision = (header(scope, b"if-none-match") or "").strip().strip('"')
+        revision = (http.header(scope, b"if-none-match") or "").strip().strip('"')
         return await in_thread(lambda: _desired(services, target, revision))
     if method == "GET" and path.startswith("/v1/artifacts/"):
         digest = check_digest(path.removeprefix("/v1/artifacts/"))
         return await in_thread(lambda: _artifact(services, target, digest))
     if (method, path) == ("POST", "/v1/batches"):
-        body = await read_body(scope, receive, MAXIMUM_BATCH_BYTES)
+        body = await http.read_body(scope, receive, MAXIMUM_BATCH_BYTES)
         batch = await in_thread(lambda: _batch(services, target, body))
         receipt = await asyncio.wrap_future(writer.submit(batch))
         return 200, _ENCODER.encode(receipt), {}
     if (method, path) == ("POST", "/v1/labels"):
-        body = await read_body(scope, receive, MAXIMUM_LABEL_BYTES)
+        body = await http.read_body(scope, receive, MAXIMUM_LABEL_BYTES)
         return await in_thread(lambda: _labels(services, target, body))
     if (method, path) == ("POST", "/v1/report"):
-        body = await read_body(scope, receive, MAXIMUM_REPORT_BYTES)
+        body = await http.read_body(scope, receive, MAXIMUM_REPORT_BYTES)
         return await in_thread(lambda: _report(pulse, target, body))
-    raise HttpError(404, "there is no such route")
+    raise http.HttpError(404, "there is no such route")
 
 
 def _bearer(scope: Scope) -> str:
@@ -149,7 +116,7 @@ def _bearer(scope: Scope) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _desired(services: Services, target: str, known_revision: str) -> _Answer:
+def _desired(services: Services, target: str, known_revision: str) -> http.Answer:
     state = deployments.desired_state(services, target)
     headers = {"etag": f'"{state.revision}"'}
     if known_revision == state.revision:
@@ -157,7 +124,7 @@ def _desired(services: Services, target: str, known_revision: str) -> _Answer:
     return 200, _ENCODER.encode(state), headers
 
 
-def _artifact(services: Services, target: str, digest: str) -> _Answer:
+def _artifact(services: Services, target: str, digest: str) -> http.Answer:
     """Artifact that the target is to serve: a token opens no other file of the workspace."""
     versions = deployments.desired_state(services, target).versions
     if not any(digest in (version.model_digest, version.schema_digest) for version in versions):
@@ -182,7 +149,7 @@ def _batch(services: Services, target: str, body: bytes) -> PredictionBatch:
     return batch
 
 
-def _labels(services: Services, target: str, body: bytes) -> _Answer:
+def _labels(services: Services, target: str, body: bytes) -> http.Answer:
     try:
         outcomes = _decode(body, list[Outcome], "a list of Outcome")
         check_outcomes(outcomes)
@@ -192,7 +159,7 @@ def _labels(services: Services, target: str, body: bytes) -> _Answer:
     return 200, _ENCODER.encode(ingest.ingest_outcomes(services, outcomes, target)), {}
 
 
-def _report(pulse: Pulse, target: str, body: bytes) -> _Answer:
+def _report(pulse: Pulse, target: str, body: bytes) -> http.Answer:
     report = _decode(body, ServingReport, "a ServingReport")
     if report.target != target:
         raise NotAllowedError("the token is another target's")
@@ -206,13 +173,3 @@ def _decode(body: bytes, kind: Any, name: str) -> Any:
         return msgspec.msgpack.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInputError(f"the body is not {name} in msgpack: {one_line(str(error), 500)}") from None
-
-
-def _status(error: PilothouseError) -> int:
-    if isinstance(error, HttpError):
-        return error.status
-    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-
-
-def _error(message: str) -> bytes:
-    return msgspec.json.encode({"error": one_line(message, 500)})

@@ -16,12 +16,12 @@ class Progress:
         self._last_update = 0.0
 
     def say(self, text: str) -> None:
-        """Something has happened."""
+        """Print a line about an event."""
         self._finish_line()
         self._write(f"{self._elapsed()}  {safe(text, limit=400)}\n")
 
     def update(self, text: str) -> None:
-        """Something goes on: rewritten in place on a terminal, every five seconds otherwise."""
+        """Print progress: rewritten in place on a terminal, every five seconds otherwise."""
         if self._terminal:
             self._write(f"\r\x1b[K{self._elapsed()}  {safe(text, limit=72)}")
             self._open = True
@@ -31,7 +31,7 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return time.monotonic() - self._started
 
     def _elapsed(self) -> str:

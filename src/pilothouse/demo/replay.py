@@ -12,7 +12,7 @@ from pilothouse.domain.wire import Outcome
 
 @dataclass
 class Tally:
-    """What was sent and acknowledged."""
+    """Counts of what was sent and acknowledged."""
 
     rows: int = 0
     requests: int = 0

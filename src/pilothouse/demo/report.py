@@ -177,7 +177,7 @@ def _score(demo: Demo, metric: str, old: Deployment, new: Deployment) -> dict[st
 
 
 def _gain(row: dict[str, Any], metric: str) -> float:
-    """How much better the new version is than the old; below 0 where it is worse."""
+    """Gain of the new version over the old; below 0 where it is worse."""
     difference: float = row[f"{metric}_new_version"] - row[f"{metric}_old_version"]
     return difference if METRICS[metric][0] == "higher" else -difference
 

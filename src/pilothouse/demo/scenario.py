@@ -38,7 +38,7 @@ _NEWEST_ONLY: dict[str, str | int | float | bool] = {"data.lookback": "90d"}
 
 @dataclass
 class Replayed:
-    """What the story keeps for its report beyond what the store holds."""
+    """Facts for the report that the store does not hold."""
 
     tally: Tally
     days: int

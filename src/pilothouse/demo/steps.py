@@ -23,7 +23,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Demo:
-    """Who acts where, and where it is replayed."""
+    """Workspace of the demo and its actors."""
 
     services: Services
     scientist: Actor

@@ -1,4 +1,4 @@
-"""What happened in the world, day by day: rows to predict, grouped as requests, and what came true."""
+"""Traffic day by day: rows to predict, grouped as requests, and their outcomes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -72,7 +72,7 @@ def sample_data() -> Path:
 
 
 def serving_port(paths: WorkspacePaths, target: str) -> int | None:
-    """Where the target's serving process listens; None while there is none."""
+    """Port of the target's serving process; None while there is none."""
     server = running_servers(paths).get(target)
     return server.port if server else None
 
@@ -84,7 +84,7 @@ def remove(root: Path) -> None:
 
 
 def closing_text(root: Path) -> str:
-    """How to open the console on the demo's workspace, as somebody would type it here."""
+    """Commands that open the console on the demo's workspace and start its daemon."""
     program = "pilothouse" if shutil.which("pilothouse") else os.path.relpath(sys.argv[0])
     where = shlex.join([program, "--workspace", str(root)])
     return f"look round with: {where} --as {APPROVER} (to go on serving: {where} daemon start)"

@@ -1,1 +1,1 @@
-"""What is true about models, promotion, jobs and roles: standard library only, no I/O, no clock."""
+"""Records and rules of models, promotion, jobs and roles: standard library only, no I/O, no clock."""

@@ -45,7 +45,7 @@ def due_spans(
 
 
 class Turn(Enum):
-    """What the newest window changes about an alert."""
+    """Change of an alert by the newest window."""
 
     OPEN = "open"
     RESOLVE = "resolve"
@@ -66,7 +66,7 @@ def turn(significant: Sequence[bool], is_open: bool, fire: int, of: int, *, cert
 
 @dataclass(frozen=True, slots=True)
 class RetrainingState:
-    """What else goes on with a model when an alert asks for a retraining."""
+    """State of a model when an alert asks for a retraining."""
 
     paused_because: str | None
     running_job: int | None
@@ -76,7 +76,7 @@ class RetrainingState:
 
 
 def why_not_retrain(state: RetrainingState, event_us: int, cooldown: int, budget: int) -> Refusal | None:
-    """Why no retraining starts now; None where one may start."""
+    """Reason why no retraining starts now; None where one may start."""
     if state.paused_because is not None:
         because = f": {state.paused_because}" if state.paused_because else ""
         return Refusal(Hindrance.PAUSED, f"automation is paused{because}")
@@ -104,7 +104,7 @@ silent when it is over."""
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What arrives at a target, in microseconds: ``event_us`` by the data, the others by the wall clock.
+    """Traffic of a target, in microseconds: ``event_us`` by the data, the others by the wall clock.
 
     ``watched_since_us``: nothing that arrived before could have been seen, or asked for (a deployment, the daemon's start).
     """

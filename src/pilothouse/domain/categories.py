@@ -1,4 +1,4 @@
-"""How a category or a class is written, everywhere: so that training, serving and later outcomes mean the same."""
+"""Text of a category or a class, the same everywhere: in training, serving and outcomes."""
 
 
 def category_text(value: object) -> str | None:

@@ -1,4 +1,4 @@
-"""What ``pilothouse doctor`` finds."""
+"""Findings of ``pilothouse doctor``."""
 
 from dataclasses import dataclass
 

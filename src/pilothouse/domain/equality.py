@@ -1,4 +1,4 @@
-"""Whether two values say the same, figures that are not numbers among them.
+"""Equality of values in which NaN equals NaN.
 
 From Python 3.13 on a dataclass compares its fields one by one, and not a number is unequal even to itself; before, it compared
 tuples of them, which take one and the same object for equal.

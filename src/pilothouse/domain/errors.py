@@ -23,7 +23,7 @@ class PilothouseError(Exception):
 
 
 class InvalidInputError(PilothouseError):
-    """Something that a user typed or wrote in a file is not valid."""
+    """Input that is not valid, typed by a user or written in a file."""
 
     exit_code = 2
 
@@ -73,6 +73,6 @@ class IntegrityError(PilothouseError):
 
 
 class UnavailableError(PilothouseError):
-    """Something that is needed is away or full: the daemon, the hub, a lock, the disk."""
+    """Resource that is away or full: the daemon, the hub, a lock, the disk."""
 
     exit_code = 7

@@ -1,4 +1,4 @@
-"""What judging a version yields: metrics with intervals, and gates with figures and reasons."""
+"""Results of judging a version: metrics with intervals, and gates with figures and reasons."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -26,7 +26,7 @@ class MetricValue:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """One gate's verdict: what was measured, what the bound was, and why in words."""
+    """Verdict of one gate, with its figures, its bound and the reason."""
 
     gate: str
     outcome: GateOutcome

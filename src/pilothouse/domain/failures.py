@@ -1,4 +1,4 @@
-"""What kind of failure an error is: whether it may pass by itself, or stays until somebody changes something."""
+"""Kinds of failures: those that may pass by themselves, and those that stay until somebody changes something."""
 
 import errno
 from collections.abc import Iterator

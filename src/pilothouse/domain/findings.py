@@ -1,5 +1,5 @@
-"""What monitors find about a window: one type for each kind of finding. Statistics makes it, telemetry stores it as JSON,
-presentation draws it; whatever is told beside it refers to it.
+"""Findings of monitors about a window: one type for each kind. Statistics makes them, telemetry stores them as JSON,
+presentation draws them.
 
 Fields with a default are missing in what earlier releases have stored. A figure that is not known is None: JSON has no NaN.
 """
@@ -13,7 +13,7 @@ from pilothouse.domain.evaluation import MetricValue
 
 
 class Finding(Protocol):
-    """What every finding has: whether it lies beyond its threshold."""
+    """Property of every finding: whether it lies beyond its threshold."""
 
     @property
     def significant(self) -> bool: ...
@@ -34,14 +34,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedWindow(Generic[F_co]):
-    """A window with all that one monitor found about it: a finding for each feature (drift), each fault (quality), or one."""
+    """Window with the findings of one monitor: one for each feature (drift), each fault (quality), or one."""
 
     window: Window
     findings: tuple[F_co, ...]
 
     @property
     def significant(self) -> bool:
-        """Whether anything lies beyond its threshold in a window that has a verdict."""
+        """True where a finding lies beyond its threshold in a window that has a verdict."""
         return self.window.judged and any(finding.significant for finding in self.findings)
 
 
@@ -55,7 +55,7 @@ class WindowFinding(Generic[F_co]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
-    """Enough to explain a verdict without computing anything again.
+    """Grounds that explain a verdict without computing anything again.
 
     The p-value was held against ``level``, the largest at which a figure of this window is significant (Benjamini–Hochberg):
     it was the ``rank``-th smallest of ``looked_at`` (rank 0: not looked at). ``tests``: how many of the column's own it counts.
@@ -79,7 +79,7 @@ class Grounds:
 
     @property
     def set_by(self) -> str:
-        """Which part set the threshold: ``effect``, ``calibration`` (the reference's own windows) or ``sampling``."""
+        """Part that set the threshold: ``effect``, ``calibration`` (the reference's own windows) or ``sampling``."""
         if self.effect >= self.calibrated:
             return "effect"
         return "calibration" if self.blocks else "sampling"
@@ -140,7 +140,7 @@ class QualityFinding:
 
     @property
     def statistic(self) -> str:
-        """What was measured: the fault."""
+        """Name of the figure: the fault."""
         return self.fault
 
 
@@ -203,7 +203,7 @@ class TrafficFinding:
 
     @property
     def significant(self) -> bool:
-        """Whether latency or errors lie beyond their threshold."""
+        """True where latency or errors lie beyond their threshold."""
         return self.latency_significant or self.errors_significant
 
 
@@ -218,7 +218,7 @@ class GiveAway:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultivariateFinding:
-    """How well a domain classifier tells a window from the reference: AUROC, 0.5 where nothing differs.
+    """Separation of a window from the reference by a domain classifier: AUROC, 0.5 where nothing differs.
 
     ``threshold`` is what windows of the reference itself do not exceed, ``usual`` what they have on average; these and
     ``p_value`` are None where the reference has too few days for windows of its own, and nothing is significant then.
@@ -240,12 +240,12 @@ class MultivariateFinding:
 
 
 def known(value: float | None) -> float:
-    """A figure to calculate with: NaN where it is not known."""
+    """Figure for calculation: NaN where it is not known."""
     return math.nan if value is None else value
 
 
 def finite_or_none(value: float) -> float | None:
-    """A figure to keep: None where it is not known."""
+    """Figure for storage: None where it is not known."""
     return value if math.isfinite(value) else None
 
 

@@ -54,7 +54,7 @@ def check_digest(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PredictionId:
-    """Where one prediction is stored: its batch (producer, sequence) and the row in it."""
+    """Id of a prediction: its batch (producer, sequence) and its row in it."""
 
     producer: str
     sequence: int

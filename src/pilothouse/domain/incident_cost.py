@@ -1,4 +1,4 @@
-"""What an incident costs, so that the dearest is read first: answers that are worse or missing, then drift, then slowness.
+"""Cost of an incident, so that the dearest is read first: answers that are worse or missing, then drift, then slowness.
 
 Losses of different metrics are made comparable by the smallest one that is worth a word: 0.01 of a metric that is better
 when higher, 3 % of the reference of a loss. One *unit* is that much, and the cost is units times predictions a week.
@@ -32,7 +32,7 @@ class PerformanceLoss:
 
     @property
     def units(self) -> float:
-        """How many times the smallest loss worth a word; negative where it is better than the reference."""
+        """Loss as a multiple of the smallest one worth a word; negative where it is better than the reference."""
         if METRICS[self.metric][0] == "higher":
             return (self.reference - self.value) / 0.01
         least = 0.03 * abs(self.reference)
@@ -51,7 +51,7 @@ class Drifting:
     per_week: float
     importance: dict[str, float] | None = None
     features: int = 1
-    """How many features the model has: each is taken as equally important where nothing else is known."""
+    """Number of the model's features: each is taken as equally important where nothing else is known."""
 
     def share(self, feature: str) -> float:
         """A feature's importance; the score's is all of it, for it is what the model answers."""
@@ -91,7 +91,7 @@ class Slow:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of an incident's targets now."""
+    """Evidence about an incident's targets now."""
 
     losses: Sequence[PerformanceLoss] = ()
     drifting: Sequence[Drifting] = ()

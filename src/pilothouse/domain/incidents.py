@@ -24,7 +24,7 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """That an alert joins an incident: ``strength`` (0 is strongest) decides between incidents, ``because`` is kept."""
+    """Reason why an alert joins an incident: ``strength`` (0 is strongest) decides between incidents, ``because`` is stored."""
 
     strength: int
     because: str
@@ -32,7 +32,7 @@ class Joining:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an incident costs. Lower ``tier`` first, within it more ``weight``; ``words`` say it to an operator."""
+    """Cost of an incident. Lower ``tier`` first, within it more ``weight``; ``words`` are the text for an operator."""
 
     tier: int
     weight: float
@@ -40,7 +40,7 @@ class Cost:
 
     @property
     def rank(self) -> tuple[int, float]:
-        """Sorts the dearest first."""
+        """Key that sorts the dearest first."""
         return (self.tier, -self.weight)
 
 
@@ -60,7 +60,7 @@ class Incident:
 
     @property
     def unresolved(self) -> tuple[Alert, ...]:
-        """What is not over."""
+        """Alerts that are not resolved."""
         return tuple(a for a in self.alerts if a.status is not AlertStatus.RESOLVED)
 
     @property
@@ -70,33 +70,33 @@ class Incident:
 
     @property
     def severity(self) -> str:
-        """The worst of what is not over; of everything, once it is."""
+        """Worst severity of the alerts that are not resolved; of all, once there are none."""
         return "critical" if any(a.severity == "critical" for a in self.telling) else "warning"
 
     @property
     def telling(self) -> tuple[Alert, ...]:
-        """The alerts that say what it is about: those that are not over, or all of them once it is."""
+        """Alerts that describe it: those that are not resolved, or all once there are none."""
         return self.unresolved or self.alerts
 
     @property
     def since(self) -> datetime:
-        """When it began, in the data: the end of the first window that fired."""
+        """Event time at which it began: the end of the first window that fired."""
         return min(a.effective_at for a in self.alerts)
 
     @property
     def resolved_at(self) -> datetime | None:
-        """When its last alert was resolved."""
+        """Time at which its last alert was resolved."""
         ends = [a.resolved_at for a in self.alerts]
         return None if None in ends else max(end for end in ends if end is not None)
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Where it is."""
+        """Targets of these alerts."""
         return tuple(dict.fromkeys(a.target for a in self.telling))
 
     @property
     def versions(self) -> tuple[int, ...]:
-        """Which versions it is about."""
+        """Versions of these alerts."""
         return tuple(dict.fromkeys(a.version for a in self.telling))
 
     @property
@@ -106,12 +106,12 @@ class Incident:
 
     @property
     def cause(self) -> str:
-        """What it is, in a few words."""
+        """Cause in a few words."""
         return cause_words(self.telling)
 
 
 def by_cost(incidents: Iterable[Incident]) -> list[Incident]:
-    """What is not over first, the dearest first, then the oldest; what is over newest first."""
+    """Incidents that go on first, the dearest first, then the oldest; those that are over last, newest first."""
     incidents = list(incidents)
     going_on = [i for i in incidents if i.status is not AlertStatus.RESOLVED]
     over = [i for i in incidents if i.status is AlertStatus.RESOLVED]
@@ -119,7 +119,7 @@ def by_cost(incidents: Iterable[Incident]) -> list[Incident]:
 
 
 def why_joined(new: Alert, member: Alert, reach: timedelta) -> Joining | None:
-    """Why an alert has the same cause as one that is in an open incident; None where nothing says so.
+    """Reason why an alert has the same cause as one in an open incident; None where nothing says so.
 
     ``reach`` is how far apart, in event time, the ends of two windows may lie that look at the same days: the longest window
     of the model and the delay of its outcomes. On one target it does not matter: what an open alert found is still significant.

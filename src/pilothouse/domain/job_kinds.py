@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """Something of an earlier step that a later one takes.
+    """Output of an earlier step that a later one takes.
 
     ``output``: a file of it as input ``name``; ``record``: a value of its record as option ``name`` (the whole record
     where ``key`` is empty); ``record file``: a value of its record, written as JSON, as input ``name``.
@@ -39,7 +39,7 @@ ResultLines = Callable[[Mapping[str, Any], int | None], list[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobKind:
-    """What is true of every job of a kind. Steps run in order, each a process; one that a job does not need is left out."""
+    """Properties of a kind of job. Steps run in order, each a process; one that a job does not need is left out."""
 
     steps: tuple[Step, ...]
     result_lines: ResultLines | None = None
@@ -66,7 +66,7 @@ def _reproduction_lines(result: Mapping[str, Any], _: int | None) -> list[str]:
 
 
 def is_significant(result: Mapping[str, Any]) -> bool:
-    """Whether a job found the features to drift. Results of earlier releases, which never change, call it ``speaks``."""
+    """True where a job found the features to drift. Results of earlier releases, which never change, call it ``speaks``."""
     return bool(result.get("significant", result.get("speaks", False)))
 
 

@@ -10,12 +10,12 @@ from enum import StrEnum
 from typing import Any, Literal
 
 Cause = Literal["", "data", "source", "user", "disk full", "killed", "lost"]
-"""Why a step or a job did not succeed, where its status alone does not say whether another attempt may help. ``source``:
+"""Cause of a failure, where its status alone does not say whether another attempt may help. ``source``:
 the data could not be read, or changed, just now; ``killed``: a stranger's signal; ``lost``: launcher or daemon went away."""
 
 
 class JobStatus(StrEnum):
-    """Each way a job can be, and each way it can end, by name."""
+    """Status of a job that has not ended, or the way in which it ended."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -102,7 +102,7 @@ class ProcessName:
 
 @dataclass(frozen=True, slots=True)
 class StepExit:
-    """How a step's process ended, as the launcher saw it."""
+    """End of a step's process, as the launcher saw it."""
 
     exit_code: int | None
     signal: int | None

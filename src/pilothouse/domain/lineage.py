@@ -1,4 +1,4 @@
-"""Where a version comes from and what became of it, as a tree."""
+"""Lineage of a version as a tree: its inputs, and what followed from it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,7 +25,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class LineageNode:
-    """One thing in a version's history. Below a run lies what went into it; below anything else, what followed from it.
+    """Node in a version's history. Below a run lie its inputs; below any other node, what followed from it.
 
     ``label`` names it as the registry does (``models:/flight-delay/2``, ``request 3``, a digest); ``detail`` says more.
     """
@@ -34,7 +34,7 @@ class LineageNode:
     label: str
     detail: str = ""
     key: str = ""
-    """What the whole of it is found by: a digest or a commit in full; empty where the label says it."""
+    """Key by which it is found: a digest or a commit in full; empty where the label is it."""
     children: tuple["LineageNode", ...] = field(default=())
 
 
@@ -63,7 +63,7 @@ class AffectedVersion:
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """What is affected if ``what`` was bad."""
+    """Versions that are affected if ``what`` was bad."""
 
     what: str
     versions: tuple[AffectedVersion, ...]

@@ -26,7 +26,7 @@ class Predicate:
     negated: bool = False
 
     def holds(self, text: str) -> bool:
-        """Whether a cell's text, without the glyph of its state, is what was asked for."""
+        """True where a cell's text, without the glyph of its state, meets the condition."""
         return bool(_pattern(self.value).fullmatch(bare(text))) is not self.negated
 
 
@@ -42,7 +42,7 @@ class RowFilter:
         return bool(self.text or self.predicates)
 
     def matches(self, cells: Mapping[str, str]) -> bool:
-        """Whether a row passes. ``cells`` are its texts by column name, in lower case; an unknown column never holds."""
+        """True where a row passes. ``cells`` are its texts by column name, in lower case; an unknown column never holds."""
         for predicate in self.predicates:
             name = find_column(predicate.column, tuple(cells))
             if name is None or not predicate.holds(cells[name]):
@@ -72,9 +72,9 @@ class Query:
     before: int = 0
     after: int = 500
     where: tuple[tuple[str, str], ...] = ()
-    """Columns that must equal a value: what the view is of (``model``, ``status``)."""
+    """Columns that must equal a value, which define the view (``model``, ``status``)."""
     count: bool = True
-    """Whether to count: how many rows pass, and how many lie before the window."""
+    """True where the rows that pass, and those before the window, are to be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def find_column(typed: str, names: tuple[str, ...]) -> str | None:
 
 
 def unknown_column(typed: str, names: tuple[str, ...]) -> str:
-    """What to say of a word that means no column, or more than one; empty where it means one."""
+    """Message about a word that means no column, or more than one; empty where it means one."""
     if find_column(typed, names) is not None:
         return ""
     begun = [name for name in names if name.startswith(typed.casefold())]
@@ -124,7 +124,7 @@ def unknown_column(typed: str, names: tuple[str, ...]) -> str:
 
 
 def is_fuzzy(letters: str, text: str) -> bool:
-    """Whether the letters occur in the text in their order, whatever stands between them."""
+    """True where the letters occur in the text in their order, whatever stands between them."""
     characters = iter(text.casefold())
     return all(letter in characters for letter in letters if letter != " ")
 

@@ -1,4 +1,4 @@
-"""What a ``model.toml`` says, as frozen values. ``model_file`` reads and checks it; field names are the file's keys.
+"""Specification of a model (``model.toml``) as frozen values. ``model_file`` reads and checks it; field names are its keys.
 
 Durations are written ``"90d"``, ``"6h"``, ``"15m"``, ``"30s"`` in the file and are seconds here.
 """
@@ -131,7 +131,7 @@ class ComparisonGate:
     """``[gates.comparison]``: not worse than what is live, on rows that neither was trained on."""
 
     margin: float = 0.005
-    """In units of the metric: the challenger fails when the paired interval lies wholly beyond the margin on the worse side."""
+    """Margin in units of the metric: the challenger fails when the paired interval lies wholly beyond it on the worse side."""
     metric: str | None = None
     confidence: float = 0.95
     minimum_rows: int = 500
@@ -182,7 +182,7 @@ class PromotionSpec:
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """``[[targets]]``: a place where a version runs."""
+    """``[[targets]]``: a target on which a version runs."""
 
     name: str
     region: str = ""
@@ -212,7 +212,7 @@ class MonitoringSpec:
     ignore: tuple[str, ...] = ()
     """Features whose drift is shown and never alerts (the calendar drifts by construction)."""
     keep_rows: Duration | None = None
-    """How long rows of predictions are kept after they came; as the workspace says where absent."""
+    """Time for which rows of predictions are kept after they came; the workspace's setting where absent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What monitoring yields for screens: health, findings over time, the state of a target."""
+"""Results of monitoring for screens: health, findings over time, the state of a target."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,7 +36,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TimelineMark:
-    """Something to draw on the time axis: a deployment, a roll-back, an alert, a retraining."""
+    """Mark on the time axis: a deployment, a roll-back, an alert, a retraining."""
 
     at: datetime
     kind: str
@@ -45,7 +45,7 @@ class TimelineMark:
 
 @dataclass(frozen=True, slots=True)
 class MonitorView:
-    """Everything the monitor screen draws for one model on one target."""
+    """Content of the monitor's screen for one model on one target."""
 
     model: str
     target: str
@@ -54,7 +54,7 @@ class MonitorView:
     reference: MetricValue | None
     baseline_p95_ms: float | None
     performance: tuple[WindowFinding[PerformanceFinding], ...] = ()
-    """Of the windows in which the metric is defined."""
+    """Findings of the windows in which the metric is defined."""
     estimated: tuple[WindowFinding[EstimateFinding], ...] = ()
     """The same metric estimated without outcomes: also of windows whose outcomes are not known yet."""
     drift: dict[str, tuple[WindowFinding[DriftFinding], ...]] = field(default_factory=dict)
@@ -66,21 +66,21 @@ class MonitorView:
     labels_joined: int = 0
     events: int = 0
     multivariate: tuple[WindowFinding[MultivariateFinding], ...] = ()
-    """Where the job was run, oldest first."""
+    """Findings of the windows for which the job was run, oldest first."""
 
 
 class ServingState(StrEnum):
-    """What a target's serving process does with the version that is deployed there."""
+    """State of a target's serving process with regard to the version that is deployed there."""
 
     ANSWERING = "answering"
     LOADING = "loading"
     FAILED = "failed"
     DOWN = "down"
-    """It does not report."""
+    """The process does not report."""
     REMOTE = "remote"
-    """It is somebody else's, and sends its events."""
+    """The process is somebody else's, and sends its events."""
     NOT_RECORDED = "not recorded"
-    """Of the past: which process answered is known of the present alone."""
+    """State in the past: which process answered is known of the present alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class TargetState:
     deployment: Deployment | None
     serving: ServingState
     serving_error: str
-    """Why the version could not be loaded; empty where nothing failed."""
+    """Reason why the version could not be loaded; empty where nothing failed."""
     serving_version: int | None
     health: Health
     why: str
@@ -143,13 +143,13 @@ class ModelOverview:
     history: tuple[float, ...] = ()
     """The primary metric over the last windows, all targets, for a sparkline."""
     drift_history: tuple[float, ...] = ()
-    """How many features drifted in each of the last windows, on the target with the most."""
+    """Number of features that drifted in each of the last windows, on the target with the most."""
     p95_history: tuple[float, ...] = ()
     """The slowest target's p95 in milliseconds over the last windows."""
 
 
 class RejectionReason(StrEnum):
-    """Why an event or an outcome was not taken in, or what was left out of it. The values are on record in telemetry."""
+    """Reason why an event or an outcome was not taken in, or lost a column. The values are on record in telemetry."""
 
     UNKNOWN_VERSION = "unknown version"
     WRONG_COLUMNS = "wrong columns"
@@ -215,7 +215,7 @@ class OutcomeConflict:
 
 @dataclass(frozen=True, slots=True)
 class DaemonState:
-    """What is known of the daemon."""
+    """State of the daemon."""
 
     running: bool
     pid: int | None
@@ -236,7 +236,7 @@ class DistributionBin:
 
 @dataclass(frozen=True, slots=True)
 class FeatureDistribution:
-    """One feature in one window beside its reference, with what was found about it there."""
+    """Distribution of one feature in one window beside its reference, with its finding there."""
 
     model: str
     target: str
@@ -263,9 +263,9 @@ class RollOut:
     there: tuple[str, ...]
     to_come: tuple[str, ...]
     under_way: tuple[str, ...] = ()
-    """Of ``there``: deployed, and its serving process still answers with another version, or with none."""
+    """Targets of ``there`` whose serving process still answers with another version, or with none."""
     failed: tuple[str, ...] = ()
-    """Of ``there``: its serving process could not load it, or does not report, so that nothing says that it answers."""
+    """Targets of ``there`` whose serving process could not load it, or does not report."""
 
 
 @dataclass(frozen=True, slots=True)

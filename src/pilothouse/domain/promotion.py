@@ -26,7 +26,7 @@ def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectiveP
 
 
 class RequestAct(StrEnum):
-    """What is done to an open request."""
+    """Act on an open request."""
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -34,7 +34,7 @@ class RequestAct(StrEnum):
 
 
 class Obstacle(StrEnum):
-    """What stands against an act on a request."""
+    """Obstacle to an act on a request."""
 
     CLOSED = "closed"
     EXPIRED = "expired"
@@ -49,7 +49,7 @@ class Obstacle(StrEnum):
 
 
 def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: datetime) -> Obstacle | None:
-    """What stands against ``actor``'s act under the frozen policy, or None. That the role carries the act is another matter."""
+    """Obstacle to ``actor``'s act under the frozen policy, or None. Whether the role permits the act is not looked at."""
     if request.status is not RequestStatus.OPEN:
         return Obstacle.CLOSED
     if request.expires_at <= now:
@@ -68,7 +68,7 @@ def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: d
 
 
 def loosened(before: ModelSpec, after: ModelSpec) -> list[str]:
-    """What ``after`` makes easier to get into production than ``before``: one line each, empty if nothing."""
+    """Changes that make it easier to get a version into production, a line each."""
     return [
         *_loosened_promotion(before.promotion, after.promotion),
         *_loosened_metrics(before.gates.metric, after.gates.metric),
@@ -149,7 +149,7 @@ def _loosened_rest(before: GatesSpec, after: GatesSpec) -> Iterable[str]:
 
 
 def _loosened_judges(before: ModelSpec, after: ModelSpec) -> Iterable[str]:
-    """What the gates look at: fewer held-out rows, or other rows for a target."""
+    """Changes of the rows on which gates judge: fewer held-out rows, or other rows for a target."""
     if after.data.holdout < before.data.holdout:
         yield f"data.holdout: {before.data.holdout} s → {after.data.holdout} s"
     matched = {target.name: target.match for target in after.targets}

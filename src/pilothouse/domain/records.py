@@ -1,4 +1,4 @@
-"""What the registry holds, as frozen values that screens and commands show. Times are aware datetimes in UTC."""
+"""Records of the registry, as frozen values that screens and commands show. Times are aware datetimes in UTC."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ from pilothouse.domain.jobs import JobStatus
 
 
 class VersionStatus(StrEnum):
-    """What may be done with a version."""
+    """Verdict of the gates on a version."""
 
     CANDIDATE = "candidate"
     """Passed every gate: its promotion can be requested."""
@@ -20,7 +20,7 @@ class VersionStatus(StrEnum):
 
 
 class RequestStatus(StrEnum):
-    """Where a promotion request stands."""
+    """Status of a promotion request."""
 
     OPEN = "open"
     DEPLOYED = "deployed"
@@ -31,7 +31,7 @@ class RequestStatus(StrEnum):
 
 
 class AlertStatus(StrEnum):
-    """Where an alert stands."""
+    """Status of an alert."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -57,7 +57,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place where versions run."""
+    """Target on which versions run."""
 
     name: str
     region: str
@@ -84,7 +84,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training and everything that it takes to do it again."""
+    """One training with all that is needed to repeat it."""
 
     id: int
     model: str
@@ -166,12 +166,12 @@ class EffectivePolicy:
     four_eyes: bool
 
     def to_plain(self) -> dict[str, Any]:
-        """As it is stored in a request, and hashed."""
+        """Plain data that is stored in a request, and hashed."""
         return asdict(self)
 
     @property
     def digest(self) -> str:
-        """What a decision binds to."""
+        """Digest to which a decision binds."""
         return canonical_digest(self.to_plain())
 
 
@@ -230,7 +230,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class RollBackStep:
-    """What rolling back does: on ``target`` version ``then`` takes the place of ``now``."""
+    """Effect of a roll-back: on ``target`` version ``then`` replaces ``now``."""
 
     model: str
     target: str
@@ -251,7 +251,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job and how far it is."""
+    """Job with its progress."""
 
     id: int
     kind: str
@@ -288,7 +288,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something that a monitor found. ``figures`` and ``explanation`` say why it fired."""
+    """Alert, with the reason why it fired in ``figures`` and ``explanation``."""
 
     id: int
     model: str
@@ -313,9 +313,9 @@ class Alert:
     """The features that it names, the farthest from its threshold first; empty where it is about none."""
     incident: int | None = None
     joined_because: str = ""
-    """Why it is in that incident; empty for the one that opened it."""
+    """Reason why it joined that incident; empty for the alert that opened it."""
     note: str = ""
-    """What was remarked when it was handled last."""
+    """Remark of whoever handled it last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +371,7 @@ class WorkspacePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Automation:
-    """Whether automation runs; shown on every screen when it does not."""
+    """State of automation; shown on every screen while it is paused."""
 
     paused: bool
     reason: str = ""

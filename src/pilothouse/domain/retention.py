@@ -1,4 +1,4 @@
-"""How long the rows of predictions are kept, and what stops their deletion. Profiles and readings are kept for good."""
+"""Retention of rows of predictions, and holds that stop it. Profiles and readings are kept for good."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class LegalHold:
 
     @property
     def scope(self) -> str:
-        """What it covers, in words."""
+        """Text that names what it covers."""
         return scope_words(self.model, self.target)
 
     def covers(self, model: str, target: str) -> bool:
@@ -34,7 +34,7 @@ class LegalHold:
 
 @dataclass(frozen=True, slots=True)
 class RetentionShare:
-    """What retention would take of one version on one target, or has taken. ``keep_s`` None: kept for good.
+    """Rows of one version on one target that retention would delete, or has deleted. ``keep_s`` None: kept for good.
 
     ``held`` is the scope of the hold that stops it, else empty.
     """

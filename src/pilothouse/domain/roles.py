@@ -1,4 +1,4 @@
-"""Who may do what. Every operation asks ``allows``; no screen and no command decides for itself."""
+"""Roles and their permissions. Every operation asks ``allows``; no screen and no command decides for itself."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What an operation does, for the one check that guards it."""
+    """Permission that an operation needs."""
 
     READ = "read"
     APPLY = "apply a model file"
@@ -90,12 +90,12 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody, or the daemon, with what they hold in this workspace."""
+    """User, or the daemon, with the roles that they hold in this workspace."""
 
     name: str
     grants: tuple[Grant, ...] = ()
     identity: str = ""
-    """How the name was established, in words for the audit log; empty for the daemon itself."""
+    """Way in which the name was established, for the audit log; empty for the daemon itself."""
 
     def allows(self, permission: Permission, model: str = "") -> bool:
         """True if one of the grants carries ``permission`` for ``model`` (or for all models)."""

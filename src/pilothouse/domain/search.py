@@ -29,14 +29,14 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a search does next: run ``trials``, or, where there are none, take the first of ``ranked`` (best first)."""
+    """Next step of a search: run ``trials``, or, where there are none, take the first of ``ranked`` (best first)."""
 
     trials: tuple[Ask, ...]
     ranked: tuple[int, ...]
 
 
 class TrialState(StrEnum):
-    """Where a candidate of a search stands while nothing has gone wrong with it."""
+    """State of a candidate of a search while nothing has gone wrong with it."""
 
     WAITING = "waiting"
     TRIED = "tried"
@@ -52,17 +52,17 @@ class TrialLine:
     candidate: int
     parameters: dict[str, Scalar]
     scores: dict[int, float | None]
-    """By fold, 0 the oldest."""
+    """Score by fold, 0 the oldest."""
     mean: float | None
     rung: int
-    """How far it came; one trial a rung."""
+    """Last rung that it reached; one trial a rung."""
     jobs: tuple[int, ...]
     state: TrialState | JobStatus
     """A job's state where the last trial runs, or ended otherwise than well."""
     seconds: float | None = None
-    """What its trials took together, those that run so far as they are; None before the first has started."""
+    """Duration of its trials together, of those that run so far; None before the first has started."""
     error: str = ""
-    """Why its last trial found nothing, where it did not."""
+    """Error of its last trial, where that failed."""
 
 
 def draw(spec: SearchSpec, seed: int) -> list[dict[str, Scalar]]:
@@ -76,7 +76,7 @@ def draw(spec: SearchSpec, seed: int) -> list[dict[str, Scalar]]:
 
 
 def next_step(spec: SearchSpec, candidates: int, scores: Scores, higher_is_better: bool) -> Step:
-    """What to do after ``scores``. A rung is over when each of its candidates has an entry for each of its folds."""
+    """Step after ``scores``. A rung is over when each of its candidates has an entry for each of its folds."""
     alive = list(range(candidates))
     rungs = _rungs(spec)
     seen: list[int] = []
@@ -98,7 +98,7 @@ def next_step(spec: SearchSpec, candidates: int, scores: Scores, higher_is_bette
 def ranked(
     candidates: Sequence[int], folds: Sequence[int], scores: Scores, higher_is_better: bool
 ) -> list[int]:
-    """Those with a score on any of the folds, best mean first; ties in the order in which they were drawn."""
+    """Candidates with a score on any of the folds, best mean first; ties in the order in which they were drawn."""
     means = {candidate: mean(candidate, folds, scores) for candidate in candidates}
     known = [(value, candidate) for candidate, value in means.items() if value is not None]
     sign = -1.0 if higher_is_better else 1.0

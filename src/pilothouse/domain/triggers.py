@@ -1,4 +1,5 @@
-"""When a trigger may start a training, without a clock of its own: all by the wall clock, in microseconds since 1970."""
+"""Conditions under which a trigger may start a training, without a clock of its own. Times are by the wall clock,
+microseconds since 1970."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pilothouse.domain.time_units import DAY_US, SECOND_US
 
 
 class Hindrance(StrEnum):
-    """What keeps an alert or a trigger from starting a training."""
+    """Hindrance to a training that an alert or a trigger would start."""
 
     PAUSED = "paused"
     """All automation is; asked again when it is not."""
@@ -27,7 +28,7 @@ class Hindrance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why no training starts. ``reason`` is for people and is read back by nobody; ``moment`` holds what the next look finds
+    """Refusal of a training. ``reason`` is for people and is read back by nobody; ``moment`` holds what the next look finds
     changed, such as the seconds that are left."""
 
     hindrance: Hindrance
@@ -41,17 +42,17 @@ class Refusal:
 
 
 class EventStatus(StrEnum):
-    """Where something stands that set a trigger off."""
+    """Status of an event that set a trigger off."""
 
     WAITING = "waiting"
     STARTED = "started"
     SUPERSEDED = "superseded"
     REFUSED = "refused"
-    """Of an alert: it is not asked again but where automation was paused."""
+    """Status of an alert's: it is considered again only where automation was paused."""
 
 
 class ActivityState(StrEnum):
-    """Where something stands that automation did or left undone."""
+    """State of something that automation did or left undone."""
 
     DONE = "done"
     GOING_ON = "going on"
@@ -63,18 +64,18 @@ class ActivityState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TriggerState:
-    """What else goes on with a model when a trigger has been set off."""
+    """State of a model when a trigger has been set off."""
 
     paused_because: str | None
     running_job: int | None
     last_start_us: int | None
-    """When this trigger started something last."""
+    """Last time at which this trigger started a training."""
     started_us: Sequence[int]
-    """When alerts and triggers started trainings of this model in the last day."""
+    """Times at which alerts and triggers started trainings of this model in the last day."""
 
 
 def why_not_start(state: TriggerState, now_us: int, cooldown_s: int, budget_per_day: int) -> Refusal | None:
-    """Why no training starts now; None where one may start."""
+    """Reason why no training starts now; None where one may start."""
     if state.paused_because is not None:
         return Refusal(Hindrance.PAUSED, f"automation is paused: {state.paused_because}")
     if state.running_job is not None:
@@ -102,7 +103,7 @@ def why_over_budget(started_us: Sequence[int], now_us: int, budget_per_day: int)
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """The newest thing that set a trigger off. ``at`` is by the wall clock, or by the data's where an alert did."""
+    """Newest event that set a trigger off. ``at`` is by the wall clock, or by the data's for an alert."""
 
     at: datetime
     what: str
@@ -114,7 +115,7 @@ class Firing:
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """Something that starts trainings of a model by itself, as it stands."""
+    """Trigger or rule that starts trainings of a model by itself, in its present state."""
 
     model: str
     name: str
@@ -122,12 +123,12 @@ class Starter:
     """``data``, ``version`` or ``alert``."""
     what: str
     cooldown_s: int
-    """By the wall clock; by the data's clock where alerts start it."""
+    """Seconds by the wall clock; by the data's clock where alerts start it."""
     used_today: int
     budget_today: int
     """Trainings that alerts and triggers have started, and may start, in 24 hours."""
     obstacle: str
-    """Why it would start nothing now; empty where it would."""
+    """Reason why it would start nothing now; empty where it would."""
     paused: bool
     """All automation is."""
     newest: Firing | None = None
@@ -140,7 +141,7 @@ class Starter:
 
 @dataclass(frozen=True, slots=True)
 class ActivityEntry:
-    """Something that automation did or left undone: ``next`` is what came of it, or what it waits for."""
+    """Entry of automation's activity, done or left undone: ``next`` is its result, or what it waits for."""
 
     at: datetime
     model: str

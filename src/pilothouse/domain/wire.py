@@ -1,4 +1,4 @@
-"""What serving processes and the hub say to each other, and what the store of telemetry takes in.
+"""Messages between serving processes and the hub, which the store of telemetry takes in.
 
 Bodies are msgpack of these dataclasses (msgspec encodes them as maps). All times are microseconds since 1970, UTC.
 """
@@ -73,7 +73,7 @@ class RequestTiming:
     rows: int
     latency_us: int
     at_us: int
-    """When it was answered, by the wall clock."""
+    """Time of the answer, by the wall clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class PredictionBatch:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What really happened for one prediction: a number, or the class as text."""
+    """Outcome of one prediction: a number, or the class as text."""
 
     prediction_id: str
     value: float | str
@@ -135,7 +135,7 @@ class LabelReceipt:
 
 @dataclass(frozen=True, slots=True)
 class DesiredVersion:
-    """What a target should serve for one model: artifact digests to fetch, verify and load."""
+    """Version that a target should serve of one model: artifact digests to fetch, verify and load."""
 
     model: str
     version: int
@@ -155,7 +155,7 @@ class DesiredState:
 
 @dataclass(frozen=True, slots=True)
 class ServingReport:
-    """What a serving process tells the hub about itself, every second or so."""
+    """Report of a serving process about itself, every second or so."""
 
     target: str
     port: int

@@ -16,22 +16,13 @@ import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError, UnavailableError
 from pilothouse.domain.safe_text import one_line
-from pilothouse.serving.http import (
-    ClientGoneError,
-    HttpError,
-    Receive,
-    Scope,
-    Send,
-    answer,
-    header,
-    read_body,
-)
+from pilothouse.serving import http
+from pilothouse.serving.http import Receive, Scope, Send
 from pilothouse.serving.live_versions import LoadedVersion, Roster
 from pilothouse.serving.protocol import (
     MAXIMUM_BODY_BYTES,
     Inference,
     encode,
-    error_document,
     infer_answer,
     model_metadata,
     read_inference,
@@ -62,21 +53,12 @@ class ServingApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. No exception leaves here."""
-        try:
-            status, body = await self._route(scope, receive)
-            headers = None
-        except ClientGoneError:
-            return
-        except PilothouseError as error:
-            status, headers = _status(error), error.headers if isinstance(error, HttpError) else None
-            body = error_document(str(error))
-        except Exception:  # a fault of ours: the client gets one line, the log all of it
-            log.exception("a request failed")
-            status, headers, body = 500, None, error_document("internal error; the server's log says more")
-        await answer(send, status, body, headers=headers)
+        await http.respond(
+            send, self._route(scope, receive), log, fault="internal error; the server's log says more"
+        )
 
-    async def _route(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
-        """Status and body of the answer to one request."""
+    async def _route(self, scope: Scope, receive: Receive) -> http.Answer:
+        """Answer to one request."""
         self._check_host(scope)
         method, path = scope["method"], scope["path"].rstrip("/").split("/")[1:]
         roster = self._roster()
@@ -89,14 +71,14 @@ class ServingApp:
                 return _get(method, 200 if roster.ready else 503, {"ready": roster.ready})
             case ["v2", "repository", "index"]:
                 _allow(method, "GET", "POST")
-                return 200, encode(_index(roster))
+                return 200, encode(_index(roster)), {}
             case ["v2", "models", model, *rest]:
                 version = rest[1] if len(rest) > 1 and rest[0] == "versions" else None
                 match rest if version is None else rest[2:]:
                     case []:
                         _allow(method, "GET")
                         loaded = roster.find(model, version)
-                        return 200, encode(model_metadata(loaded.schema, loaded.version.version))
+                        return 200, encode(model_metadata(loaded.schema, loaded.version.version)), {}
                     case ["ready"]:
                         return _get(method, *_model_ready(roster, model, version))
                     case ["infer"]:
@@ -104,11 +86,11 @@ class ServingApp:
                         return await self._infer(scope, receive, roster.find(model, version))
         raise NotFoundError(f"there is nothing at {one_line(scope['path'], 120)}; see GET /v2")
 
-    async def _infer(self, scope: Scope, receive: Receive, loaded: LoadedVersion) -> tuple[int, bytes]:
+    async def _infer(self, scope: Scope, receive: Receive, loaded: LoadedVersion) -> http.Answer:
         """Answer to an inference request; every failure but the client's departure is counted as an error of the version."""
         try:
-            return 200, await self._predict(scope, receive, loaded)
-        except ClientGoneError:
+            return 200, await self._predict(scope, receive, loaded), {}
+        except http.ClientGoneError:
             raise
         except Exception:  # any failure is an error to this client: it is counted, and answered further up
             self._spool.count_error(loaded.stream)
@@ -118,11 +100,11 @@ class ServingApp:
         self._spool.check()  # before the body is read: a prediction that cannot be kept is not made
         if self._waiting >= MAXIMUM_WAITING:
             raise UnavailableError(f"{MAXIMUM_WAITING} requests wait already; try again")
-        if header(scope, b"inference-header-content-length") is not None:
+        if http.header(scope, b"inference-header-content-length") is not None:
             raise InvalidInputError("binary tensor data is not taken; send the tensors as JSON")
         self._waiting += 1
         try:
-            body = await read_body(scope, receive, MAXIMUM_BODY_BYTES)
+            body = await http.read_body(scope, receive, MAXIMUM_BODY_BYTES)
             received_ns = time.perf_counter_ns()
             request = await _read(body, loaded)
             result = await self._answered(loaded, request, received_ns)
@@ -157,10 +139,10 @@ class ServingApp:
         """Refuse other names of a loopback server: a page in a browser on this machine must not reach it by DNS rebinding."""
         if not self._only_loopback:
             return
-        host = header(scope, b"host")
+        host = http.header(scope, b"host")
         name = host if host is None or host.endswith("]") else host.rpartition(":")[0] or host
         if name is not None and name not in _LOOPBACK:
-            raise HttpError(403, f"host {one_line(name, 80)} is not served here; use 127.0.0.1")
+            raise http.HttpError(403, f"host {one_line(name, 80)} is not served here; use 127.0.0.1")
 
 
 async def _read(body: bytes, loaded: LoadedVersion) -> Inference:
@@ -169,15 +151,15 @@ async def _read(body: bytes, loaded: LoadedVersion) -> Inference:
     return await asyncio.to_thread(read_inference, body, loaded.schema, loaded.private)
 
 
-def _get(method: str, status: int, document: Any) -> tuple[int, bytes]:
+def _get(method: str, status: int, document: Any) -> http.Answer:
     _allow(method, "GET")
-    return status, encode(document)
+    return status, encode(document), {}
 
 
 def _allow(method: str, *allowed: str) -> None:
     if method not in allowed:
         expected = ", ".join(allowed)
-        raise HttpError(
+        raise http.HttpError(
             405, f"{one_line(method, 20)} is not taken here; expected {expected}", {"allow": expected}
         )
 
@@ -202,12 +184,3 @@ def _index(roster: Roster) -> list[dict[str, str]]:
             state = "UNAVAILABLE" if reason else "LOADING"
             rows.append({"name": model, "version": str(version.version), "state": state, "reason": reason})
     return rows
-
-
-def _status(error: PilothouseError) -> int:
-    if isinstance(error, HttpError):
-        return error.status
-    for kind, status in ((InvalidInputError, 400), (NotFoundError, 404), (UnavailableError, 503)):
-        if isinstance(error, kind):
-            return status
-    return 500

@@ -1,14 +1,38 @@
-"""HTTP helpers of the ASGI apps: bodies read within bounds, whole answers sent."""
+"""HTTP helpers of the ASGI apps: bodies read within bounds, whole answers sent, errors as one line of JSON."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from pilothouse.domain.errors import PilothouseError
+import msgspec
+
+from pilothouse.domain.errors import (
+    ConflictError,
+    IntegrityError,
+    InvalidInputError,
+    NotAllowedError,
+    NotFoundError,
+    PilothouseError,
+    UnavailableError,
+)
+from pilothouse.domain.safe_text import LINE_LIMIT, one_line
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Answer = tuple[int, bytes, Mapping[str, str]]
+"""Status, body and further headers of an answer."""
+
+_JSON = b"application/json"
+_STATUS: tuple[tuple[type[PilothouseError], int], ...] = (
+    (InvalidInputError, 400),
+    (NotAllowedError, 403),
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (IntegrityError, 500),
+    (UnavailableError, 503),
+)
 
 _BODY_TIMEOUT_S = 30.0
 """Seconds within which a whole body must arrive: a slow client must not keep its connection for ever."""
@@ -74,15 +98,39 @@ def _too_long(limit: int) -> HttpError:
     return HttpError(413, f"the body is longer than {limit:,} bytes", {"connection": "close"})
 
 
-async def answer(
+async def respond(
     send: Send,
-    status: int,
-    body: bytes,
-    content_type: bytes = b"application/json",
-    headers: Mapping[str, str] | None = None,
+    handled: Awaitable[Answer],
+    log: logging.Logger,
+    *,
+    content_type: bytes = _JSON,
+    longest: int = LINE_LIMIT,
+    fault: str = "internal error",
 ) -> None:
-    """Send one whole answer."""
+    """Send the answer to a request, or its error, cut to ``longest`` characters. No exception leaves here: one that is a
+    fault of ours goes to the log, and the client gets the line ``fault``."""
+    try:
+        status, body, headers = await handled
+    except ClientGoneError:
+        return
+    except PilothouseError as error:
+        status, headers = _status(error), error.headers if isinstance(error, HttpError) else {}
+        content_type, body = _JSON, error_document(str(error), longest)
+    except Exception:
+        log.exception("a request failed")
+        status, headers, content_type, body = 500, {}, _JSON, error_document(fault)
     fields = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
-    fields += [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+    fields += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+def error_document(message: str, longest: int = LINE_LIMIT) -> bytes:
+    """JSON of an error: ``{"error": …}`` in one line."""
+    return msgspec.json.encode({"error": one_line(message, longest)})
+
+
+def _status(error: PilothouseError) -> int:
+    if isinstance(error, HttpError):
+        return error.status
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)

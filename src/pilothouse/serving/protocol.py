@@ -25,7 +25,7 @@ import numpy.typing as npt
 from pilothouse import __version__
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.safe_text import LINE_LIMIT, one_line
+from pilothouse.domain.safe_text import one_line
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
@@ -216,8 +216,3 @@ def model_metadata(schema: InputSchema, version: int) -> dict[str, Any]:
 def encode(document: Any) -> bytes:
     """JSON of a document."""
     return _ENCODER.encode(document)
-
-
-def error_document(message: str) -> bytes:
-    """JSON of an error: ``{"error": …}`` in one line."""
-    return _ENCODER.encode({"error": one_line(message, LINE_LIMIT)})

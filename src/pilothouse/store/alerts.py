@@ -1,4 +1,4 @@
-"""Alerts: what monitors found, who handled it, which training it started."""
+"""Alerts, with whoever handled them and the trainings that they started."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SELECT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAlert:
-    """Alert to record: what was found, where, and in which window (``effective_at`` is its end)."""
+    """Alert to record; ``effective_at`` is the end of its window."""
 
     model: str
     version: int
@@ -32,9 +32,9 @@ class NewAlert:
     explanation: str
     figures: dict[str, float]
     features: tuple[str, ...] = ()
-    """Those that it names, the farthest from its threshold first."""
+    """Features that it names, the farthest from its threshold first."""
     diagnosis: Diagnosis | None = None
-    """What had changed by then; None for kinds of which that cannot be said."""
+    """Diagnosis at its opening; None for kinds that have none."""
 
 
 def find(connection: Connection, alert_id: int) -> Alert | None:
@@ -131,7 +131,7 @@ def add(connection: Connection, alert: NewAlert, *, at: datetime) -> int | None:
 
 
 def diagnosis_of(connection: Connection, alert_id: int) -> Diagnosis | None:
-    """What had changed when the alert opened; None where that was not said."""
+    """Diagnosis at the alert's opening; None where there was none."""
     row = connection.execute("SELECT diagnosis FROM alerts WHERE id = ?", (alert_id,)).fetchone()
     if row is None or row["diagnosis"] is None:
         return None

@@ -141,11 +141,11 @@ _CHANGES = (
     "only volume or quality",
     "not enough evidence",
 )
-"""What a diagnosis could say when it stood in the alert's explanation alone."""
+"""Verdicts of a diagnosis when it stood in the alert's explanation alone."""
 
 
 def _keep_diagnoses(connection: Connection) -> None:
-    """What had changed when an alert opened stood at the end of its explanation: ``What changed: inputs moved. …``."""
+    """Diagnoses stood at the end of explanations alone: ``What changed: inputs moved. …``."""
     connection.execute("ALTER TABLE alerts ADD COLUMN diagnosis TEXT CHECK (json_valid(diagnosis))")
     rows = connection.execute(
         "SELECT id, explanation FROM alerts WHERE instr(explanation, 'What changed: ') > 0"

@@ -15,7 +15,7 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.time_units import from_us, to_us
-from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite import Connection, Row, inserts
 
 Record = TypeVar("Record")
 _Convert = Callable[[Any], Any]
@@ -23,13 +23,7 @@ _Convert = Callable[[Any], Any]
 
 def insert(connection: Connection, table: str, columns: Mapping[str, object]) -> int:
     """Insert a row and return its key. Times are stored as microseconds, tables and lists as canonical JSON."""
-    marks = ", ".join("?" * len(columns))
-    added = connection.execute(
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608 - our own names
-        [_stored(value) for value in columns.values()],
-    )
-    assert added.lastrowid is not None
-    return added.lastrowid
+    return inserts.insert(connection, table, {name: _stored(value) for name, value in columns.items()})
 
 
 def deployment_keys(connection: Connection, model: str, version: int, target: str) -> Row | None:
@@ -71,7 +65,7 @@ def from_row(kind: type[Record], row: Row, **given: Any) -> Record:
 
 
 class _Plan(NamedTuple):
-    """How rows become records of one type, worked out once: lists show thousands of rows."""
+    """Plan by which rows become records of one type, worked out once: lists show thousands of rows."""
 
     columns: Callable[[Row], tuple[Any, ...]]
     conversions: tuple[tuple[int, _Convert], ...]

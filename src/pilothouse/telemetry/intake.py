@@ -13,6 +13,7 @@ import numpy as np
 from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.inserts import insert
 from pilothouse.telemetry import outcome_matching, rollup, streams
 from pilothouse.telemetry.admission import (
     NEVER,
@@ -184,20 +185,16 @@ class Intake:
         features = join_features([part.features for part in accepted])
         times = predictions.times
         stream = self._advance(key, facts, times, predictions.rows, rollup.is_dense(times))
-        segment = self.connection.execute(
-            "INSERT INTO segments (stream_id, rows, first_event, last_event, received, predictions, features) "
-            "VALUES (?,?,?,?,?,?,?)",
-            (
-                stream.id,
-                predictions.rows,
-                int(times.min()),
-                int(times.max()),
-                self.now_us,
-                encode_predictions(predictions),
-                encode_features(features),
-            ),
-        ).lastrowid
-        assert segment is not None
+        columns: dict[str, object] = {
+            "stream_id": stream.id,
+            "rows": predictions.rows,
+            "first_event": int(times.min()),
+            "last_event": int(times.max()),
+            "received": self.now_us,
+            "predictions": encode_predictions(predictions),
+            "features": encode_features(features),
+        }
+        segment = insert(self.connection, "segments", columns)
         requests = [_requests(part.predictions, part.batch.rows) for part in accepted]
         parts = rollup.increments(
             facts.specification,
@@ -234,22 +231,18 @@ class Intake:
     ) -> None:
         """Store the head of one batch of a segment, its foreign ids, and the outcomes that waited for it."""
         batch, predictions = accepted.batch, accepted.predictions
-        batch_id = self.connection.execute(
-            "INSERT INTO batches (producer_id, sequence, stream_id, checksum, rows, rejected, received, segment_id, "
-            "segment_start) VALUES (?,?,?,?,?,?,?,?,?)",
-            (
-                accepted.producer,
-                batch.sequence,
-                stream.id,
-                accepted.checksum,
-                predictions.rows,
-                accepted.rejected,
-                self.now_us,
-                segment,
-                first,
-            ),
-        ).lastrowid
-        assert batch_id is not None
+        columns = {
+            "producer_id": accepted.producer,
+            "sequence": batch.sequence,
+            "stream_id": stream.id,
+            "checksum": accepted.checksum,
+            "rows": predictions.rows,
+            "rejected": accepted.rejected,
+            "received": self.now_us,
+            "segment_id": segment,
+            "segment_start": first,
+        }
+        batch_id = insert(self.connection, "batches", columns)
         if predictions.ids:
             self.connection.executemany(
                 "INSERT INTO foreign_ids VALUES (?,?,?)",

@@ -100,7 +100,7 @@ class _Verdict(msgspec.Struct):
 
 
 def count_significant(reading: Reading) -> int:
-    """How many findings of a drift or quality reading are significant."""
+    """Number of significant findings of a drift or quality reading."""
     verdicts = msgspec.json.decode(_current(reading.data), type=list[_Verdict])
     return sum(verdict.significant for verdict in verdicts)
 
@@ -172,7 +172,7 @@ def _encode(monitor: str, findings: Sequence[Finding]) -> str:
 
 
 def _holds(reading: Reading, findings: Sequence[Finding]) -> bool:
-    """Whether a reading, under whatever names, holds these findings."""
+    """True where a reading, under whatever names, holds these findings."""
     if not findings:
         return reading.data == _encode(reading.monitor, findings)
     kind = type(findings[0])

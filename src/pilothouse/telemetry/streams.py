@@ -8,6 +8,7 @@ from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.time_units import HOUR_US
 from pilothouse.domain.wire import CodedTexts, PredictionBatch
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry.admission import Clock, Rejection, VersionFacts
@@ -40,6 +41,9 @@ class Stream:
     last_arrival_us: int
     rows: int
     labelled: int
+
+
+_NO_ORIGIN: dict[str, object] = {"model": "", "version": 0, "target": "", "producer": "", "sequence": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,23 +117,17 @@ def advance_stream(
     before = known or find_stream(connection, *key)
     if before is None:
         since = 0 if facts.minutes else first - first % HOUR_US if dense else None
-        connection.execute(
-            "INSERT INTO streams (model, version, target, specification_id, minutes_since, first_event, last_event, "
-            "last_arrival, rows, slices) VALUES (?,?,?,?,?,?,?,?,?,?)",
-            (
-                *key,
-                _specification_id(connection, facts.specification),
-                since,
-                first,
-                last,
-                now_us,
-                rows,
-                json.dumps(facts.slices),
-            ),
-        )
-        new = find_stream(connection, *key)
-        assert new is not None
-        return new
+        columns: dict[str, object] = {
+            **dict(zip(("model", "version", "target"), key, strict=True)),
+            "specification_id": _specification_id(connection, facts.specification),
+            "minutes_since": since,
+            "first_event": first,
+            "last_event": last,
+            "last_arrival": now_us,
+            "rows": rows,
+            "slices": json.dumps(facts.slices),
+        }
+        return get_stream(connection, insert(connection, "streams", columns))
     since = before.minutes_since_us
     if since is None and dense:
         # From the first hour without an event yet: an hour is the sum of its minutes, so none may have rows of its own.
@@ -155,12 +153,8 @@ def _specification_id(connection: Connection, specification: ProfileSpecificatio
     ).fetchone()
     if row is not None:
         return int(row[0])
-    added = connection.execute(
-        "INSERT INTO specifications (digest, data) VALUES (?,?)",
-        (specification.digest, specification.to_bytes()),
-    )
-    assert added.lastrowid is not None
-    return added.lastrowid
+    columns = {"digest": specification.digest, "data": specification.to_bytes()}
+    return insert(connection, "specifications", columns)
 
 
 def producer_id(connection: Connection, name: str) -> int:
@@ -168,9 +162,7 @@ def producer_id(connection: Connection, name: str) -> int:
     row = connection.execute("SELECT id FROM producers WHERE name=?", (name,)).fetchone()
     if row is not None:
         return int(row[0])
-    added = connection.execute("INSERT INTO producers (name) VALUES (?)", (name,))
-    assert added.lastrowid is not None
-    return added.lastrowid
+    return insert(connection, "producers", {"name": name})
 
 
 def read_clock(connection: Connection, model: str, target: str) -> Clock | None:
@@ -213,32 +205,14 @@ def write_rejections(
     that the version does not know."""
     for rejection in rejections:
         _count_rejected(connection, rejection.reason, rejection.count, rejection.example, now_us)
-        connection.execute(
-            "INSERT INTO rejected (received, reason, count, model, version, target, producer, sequence, example, data) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?)",
-            (
-                now_us,
-                str(rejection.reason),
-                rejection.count,
-                batch.model,
-                batch.version,
-                batch.target,
-                batch.producer,
-                batch.sequence,
-                rejection.example,
-                None if rejection.kept else _rows_as_they_came(batch, rejection, facts),
-            ),
-        )
+        data = None if rejection.kept else _rows_as_they_came(batch, rejection, facts)
+        _keep_example(connection, rejection.reason, rejection.count, rejection.example, now_us, batch, data)
         _drop_old_examples(connection, rejection.reason)
 
 
 def write_refusal(connection: Connection, rows: int, example: str, now_us: int) -> None:
     """Count rows that could not be read as a batch, with the newest fault as example."""
-    connection.execute(
-        "INSERT INTO rejected (received, reason, count, model, version, target, producer, sequence, example) "
-        "VALUES (?,?,?,'',0,'','',0,?)",
-        (now_us, str(RejectionReason.UNREADABLE), rows, example[:200]),
-    )
+    _keep_example(connection, RejectionReason.UNREADABLE, rows, example[:200], now_us)
     _count_rejected(connection, RejectionReason.UNREADABLE, rows, example[:200], now_us)
     _drop_old_examples(connection, RejectionReason.UNREADABLE)
 
@@ -248,11 +222,8 @@ def write_faults(connection: Connection, faults: list[tuple[RejectionReason, str
     for reason in sorted({reason for reason, _ in faults}):
         examples = [example[:200] for named, example in faults if named == reason]
         _count_rejected(connection, reason, len(examples), examples[-1], now_us)
-        connection.executemany(
-            "INSERT INTO rejected (received, reason, count, model, version, target, producer, sequence, example) "
-            "VALUES (?,?,1,'',0,'','',0,?)",
-            [(now_us, str(reason), example) for example in examples[-EXAMPLES_A_REASON:]],
-        )
+        for example in examples[-EXAMPLES_A_REASON:]:
+            _keep_example(connection, reason, 1, example, now_us)
         _drop_old_examples(connection, reason)
 
 
@@ -264,6 +235,20 @@ def _count_rejected(
         "count = count + excluded.count, last = excluded.last, example = excluded.example",
         (str(reason), count, now_us, example),
     )
+
+
+def _keep_example(
+    connection: Connection,
+    reason: RejectionReason,
+    count: int,
+    example: str,
+    now_us: int,
+    batch: PredictionBatch | None = None,
+    data: bytes | None = None,
+) -> None:
+    origin = {name: getattr(batch, name) for name in _NO_ORIGIN} if batch else _NO_ORIGIN
+    columns = {"received": now_us, "reason": str(reason), "count": count, "example": example, "data": data}
+    insert(connection, "rejected", {**columns, **origin})
 
 
 def _drop_old_examples(connection: Connection, reason: RejectionReason) -> None:
