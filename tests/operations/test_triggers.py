@@ -31,12 +31,15 @@ def source(example: Example) -> Path:
 def watch(example: Example, *, budget: int = 6, **trigger: Any) -> None:
     table = {"name": "fresh", "cooldown": "1h", "quiet": "60s", **trigger}
     example.apply(automation={"trigger": [table], "budget_per_day": budget})
-    triggers.look(example.services)
+    triggers.check_triggers(example.services)
 
 
 def look(example: Example, **of: float) -> list[str]:
     example.pass_time(**(of or {"seconds": 30}))
-    return [f"job {event.job}" if event.job else event.reason for event in triggers.look(example.services)]
+    return [
+        f"job {event.job}" if event.job else event.reason
+        for event in triggers.check_triggers(example.services)
+    ]
 
 
 def all_jobs(example: Example) -> list[Job]:

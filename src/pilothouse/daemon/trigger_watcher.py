@@ -23,7 +23,7 @@ def keep_triggers(services: Services, wakeup: Wakeup) -> None:
 
 
 def _turn(services: Services) -> None:
-    for event in triggers.look(services):
+    for event in triggers.check_triggers(services):
         came = f"job {event.job}" if event.job else event.reason
         say(
             log,

@@ -1,9 +1,6 @@
-"""What starts trainings by itself and would it now, and what automation did of late: what, why, and what came of it."""
-
-from datetime import timedelta
+"""Automation as lists: what can start trainings by itself and whether it would now, and what automation did of late."""
 
 from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.records import Automation, Job, RequestStatus, Schedule
 from pilothouse.domain.roles import DAEMON, Actor
@@ -12,31 +9,32 @@ from pilothouse.domain.triggers import ActivityEntry, ActivityState, EventStatus
 from pilothouse.operations.alerts.retraining_notes import retrainings
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.automation import retraining
-from pilothouse.operations.automation.triggers import waits_for, why_not_now
+from pilothouse.operations.automation.triggers import (
+    specs_in_force,
+    starts_of_the_day,
+    waits_for,
+    why_not_now,
+)
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import jobs, models, requests, schedules, triggers, workspace
+from pilothouse.store import jobs, requests, schedules, triggers, workspace
 from pilothouse.store.schedules import Fire, RunState
 from pilothouse.store.triggers import TriggerEvent
 
 ALERTS = "alerts"
-"""What the rule ``automation.retrain_on`` is called in the list: it is a trigger like others, and has no name."""
-_DAY = timedelta(days=1)
-_LOOKED_AT = 1_000
+"""The name of the rule ``automation.retrain_on`` in the list: it is a trigger like others, and has no name of its own."""
+_EVENTS = 1_000
 
 
 def list_starters(services: Services, actor: Actor, *, model: str | None = None) -> list[Starter]:
-    """Every trigger of the model files in force, and the alerts that start retrainings, as they stand now."""
+    """Every trigger of the model files in force, and the alerts that start retrainings, with their present state."""
     with reading(services, actor) as connection:
-        specs = _specs(connection, model)
+        specs = specs_in_force(connection, model)
         automation = workspace.automation(connection)
-        events = triggers.listed(connection, model, _LOOKED_AT)
+        events = triggers.listed(connection, model, _EVENTS)
         newest = {(event.model, event.trigger): event for event in reversed(events)}
-        used = {
-            spec.name: len(triggers.automatic_starts(connection, spec.name, services.now() - _DAY))
-            for spec in specs
-        }
-        found = [
+        used = {spec.name: len(starts_of_the_day(connection, spec.name, services.now())) for spec in specs}
+        starters = [
             _of_trigger(
                 spec,
                 trigger,
@@ -48,36 +46,29 @@ def list_starters(services: Services, actor: Actor, *, model: str | None = None)
             for spec in specs
             for trigger in spec.automation.trigger
         ]
-    found += [
+    starters += [
         _of_alerts(services, actor, spec, used[spec.name], automation)
         for spec in specs
         if spec.automation.retrain_on
     ]
-    return sorted(found, key=lambda starter: (starter.model, starter.on == "alert", starter.name))
+    return sorted(starters, key=lambda starter: (starter.model, starter.on == "alert", starter.name))
 
 
 def list_activity(
     services: Services, actor: Actor, *, model: str | None = None, limit: int = 100
 ) -> list[ActivityEntry]:
-    """What automation did or left undone, newest first: its jobs, triggers that wait, nominal times that ran nothing."""
+    """What automation did or left undone, newest first: its jobs, waiting triggers, nominal times without a run."""
     with reading(services, actor) as connection:
-        found = [
+        entries = [
             _job_entry(connection, job)
             for job in jobs.queued_by(connection, DAEMON.name, model=model, limit=limit)
         ]
-        found += [
+        entries += [
             _event_entry(event) for event in triggers.listed(connection, model, limit) if event.job is None
         ]
         fires = schedules.fires_lately(connection, model, limit)
-        found += [entry for schedule, fire in fires if (entry := _fired_entry(schedule, fire)) is not None]
-    return sorted(found, key=lambda entry: entry.at, reverse=True)[:limit]
-
-
-def _specs(connection: Connection, model: str | None) -> list[ModelSpec]:
-    stored = [
-        models.spec_in_force(connection, m.name) for m in models.listed(connection) if model in (None, m.name)
-    ]
-    return [spec_from_plain(found.spec) for found in stored if found is not None]
+        entries += [entry for schedule, fire in fires if (entry := _fired_entry(schedule, fire)) is not None]
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)[:limit]
 
 
 def _of_trigger(
@@ -113,8 +104,10 @@ def _of_alerts(
     if notes:
         last = notes[-1]
         status = EventStatus.STARTED if last.job is not None else EventStatus.REFUSED
-        what = f"alert {last.alert}: {last.kind.replace('_', ' ')} of version {last.version} on {last.target}"
-        newest = Firing(from_us(last.clock_us), what, f"alert {last.alert}", status, last.reason, last.job)
+        event = (
+            f"alert {last.alert}: {last.kind.replace('_', ' ')} of version {last.version} on {last.target}"
+        )
+        newest = Firing(from_us(last.clock_us), event, f"alert {last.alert}", status, last.reason, last.job)
     obstacle = retraining.why_not_now(services, spec)
     kinds = ", ".join(kind.replace("_", " ") for kind in spec.automation.retrain_on)
     return Starter(
@@ -132,28 +125,21 @@ def _of_alerts(
 
 
 def _job_entry(connection: Connection, job: Job) -> ActivityEntry:
-    what = f"{job.kind.replace('_', ' ')}, job {job.id}"
-    if not job.status.ended:
-        words = (
-            f"{job.status}, {job.progress:.0%}"
-            if job.started_at
-            else f"{job.status}: {job.message or 'for a slot'}"
-        )
-        return ActivityEntry(
-            job.created_at, job.model, what, job.reason, words, ActivityState.GOING_ON, job.id
-        )
-    if job.status is not JobStatus.SUCCEEDED:
+    if job.status is JobStatus.SUCCEEDED:
+        state, outcome = ActivityState.DONE, _outcome(connection, job)
+    elif job.status.ended:
         state = ActivityState.NOTHING if job.status is JobStatus.CANCELLED else ActivityState.FAILED
-        return ActivityEntry(
-            job.created_at, job.model, what, job.reason, f"{job.status}: {job.error}", state, job.id
-        )
-    return ActivityEntry(
-        job.created_at, job.model, what, job.reason, _came_of(connection, job), ActivityState.DONE, job.id
-    )
+        outcome = f"{job.status}: {job.error}"
+    else:
+        state = ActivityState.GOING_ON
+        progress = f", {job.progress:.0%}" if job.started_at else f": {job.message or 'for a slot'}"
+        outcome = f"{job.status}{progress}"
+    name = f"{job.kind.replace('_', ' ')}, job {job.id}"
+    return ActivityEntry(job.created_at, job.model, name, job.reason, outcome, state, job.id)
 
 
-def _came_of(connection: Connection, job: Job) -> str:
-    """``version 4, request 7 waits for a decision``."""
+def _outcome(connection: Connection, job: Job) -> str:
+    """The outcome of a job that succeeded: ``version 4, request 7 waits for a decision``."""
     if job.kind != "train" or job.version is None:
         return "succeeded"
     failed = job.result.get("failed_gates") or ()
@@ -163,10 +149,8 @@ def _came_of(connection: Connection, job: Job) -> str:
     request = requests.find(connection, int(number)) if number is not None else None
     if request is None:
         return f"version {job.version}, nobody has been asked to promote it"
-    waits = request.status is RequestStatus.OPEN
-    return (
-        f"version {job.version}, request {request.id} {'waits for a decision' if waits else request.status}"
-    )
+    status = "waits for a decision" if request.status is RequestStatus.OPEN else request.status
+    return f"version {job.version}, request {request.id} {status}"
 
 
 def _event_entry(event: TriggerEvent) -> ActivityEntry:
@@ -189,12 +173,12 @@ _ENDS = {
 
 
 def _fired_entry(schedule: Schedule, fire: Fire) -> ActivityEntry | None:
-    """What a nominal time came to where there is no job of it; None where there is one, or nothing to tell yet."""
+    """The entry of a nominal time without a job; None where it has one, or has come to nothing yet."""
     failed = fire.ended is RunState.FAILED
     if fire.decision == "past" or (fire.decision == "run" and schedule.action == "train" and not failed):
         return None
     state = _ENDS[fire.ended] if fire.decision == "run" else ActivityState.NOTHING
-    why = f"schedule {schedule.name}, {fire.nominal:%Y-%m-%d %H:%M} UTC"
+    cause = f"schedule {schedule.name}, {fire.nominal:%Y-%m-%d %H:%M} UTC"
     return ActivityEntry(
-        fire.recorded_at, schedule.model, f"{schedule.action}: {fire.decision}", why, fire.outcome, state
+        fire.recorded_at, schedule.model, f"{schedule.action}: {fire.decision}", cause, fire.outcome, state
     )

@@ -1,4 +1,4 @@
-"""How the daemon lays out each kind of job and records its result. What a kind consists of is in ``domain/job_kinds.py``."""
+"""Handlers of each kind of job: its preparation, and the record of its result. The kinds are in ``domain/job_kinds.py``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pilothouse.operations.services import Services
 
 @dataclass(frozen=True, slots=True)
 class JobHandlers:
-    """The two functions of a kind: ``prepare`` is given the new folder of the attempt, ``record`` the steps' outcome."""
+    """The functions of a kind: ``prepare`` takes the new folder of the attempt, ``record`` the outcome of the steps."""
 
     prepare: Callable[[Services, ClaimedJob, Path], PreparedJob]
     record: Callable[[Services, ClaimedJob, JobOutcome], object]
@@ -31,10 +31,10 @@ HANDLERS: dict[str, JobHandlers] = {
 
 
 def prepare(services: Services, claim: ClaimedJob) -> PreparedJob:
-    """Lay a claimed job out. Raises InvalidInputError, NotFoundError, ConflictError or IntegrityError: it cannot run."""
+    """Prepare a claimed job. Raises InvalidInputError, NotFoundError, ConflictError or IntegrityError: it cannot run."""
     return HANDLERS[claim.job.kind].prepare(services, claim, job_inputs.make_attempt_folder(services, claim))
 
 
 def record(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> None:
-    """Commit what a job made. Raises StaleAttemptError (nothing is recorded then), IntegrityError or NotFoundError."""
+    """Record the result of a job. Raises StaleAttemptError (nothing is recorded then), IntegrityError or NotFoundError."""
     HANDLERS[claim.job.kind].record(services, claim, outcome)

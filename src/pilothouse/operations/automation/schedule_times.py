@@ -1,9 +1,9 @@
-"""When a schedule fires: its nominal times in UTC, from cron in a time zone, from an interval, or once.
+"""Nominal times of a schedule in UTC: from cron in a time zone, from an interval, or once.
 
-Clocks that are moved. Cron means the time on the wall, so:
+Cron means local time. Where the clocks are moved:
 
-- a time that the clocks skip fires where it would have been had they not been moved (02:30 of a night without an hour from
-  two to three: at 03:30 summer time, the same moment); where that moment is due anyway, it is due once;
+- a time that the clocks skip fires at the moment that it would have been without the change (02:30 of a night without an hour
+  from two to three: at 03:30 summer time, the same moment); where that moment is due anyway, it is due once;
 - a time that the clocks repeat fires at its first pass, but for schedules whose hour begins with ``*``: those follow the
   hours that pass, and fire in both.
 
@@ -47,11 +47,11 @@ def nominal_times(rule: Rule, after: datetime) -> Iterator[datetime]:
 
 
 def start_of(rule: Rule, nominal: datetime) -> datetime:
-    """When the run of a nominal time starts: put off by the rule's jitter, always the same for the same time."""
+    """The start of the run of a nominal time: later by the rule's jitter, which is always the same for the same time."""
     if not rule.jitter_s:
         return nominal
-    drawn = hashlib.sha256(f"{rule.key} {nominal.isoformat()}".encode()).digest()
-    return nominal + timedelta(seconds=int.from_bytes(drawn[:8]) % rule.jitter_s)
+    digest = hashlib.sha256(f"{rule.key} {nominal.isoformat()}".encode()).digest()
+    return nominal + timedelta(seconds=int.from_bytes(digest[:8]) % rule.jitter_s)
 
 
 def due_times(rule: Rule, after: datetime, now: datetime) -> list[datetime]:
@@ -85,17 +85,17 @@ def gives_either_day(cron: str) -> bool:
 
 
 def _cron_times(cron: str, timezone: str, after: datetime) -> Iterator[datetime]:
-    """Times on the wall, one after the other, each where the zone's clocks put it.
+    """Local times in order, each as the moment at which the zone's clocks show it.
 
-    A wall moment is nowhere near a change of the clocks but for a few hours a year: then the order on the wall is not the
-    order in which the moments come, and those of a day are gathered and sorted.
+    Near a change of the clocks the order of local times is not the order of the moments: there the moments of a day are
+    gathered and sorted.
     """
     zone = ZoneInfo(timezone)
     follows_hours = cron.split()[1].startswith("*")
     waiting: list[datetime] = []
     latest = after.astimezone(UTC)
     start = latest.astimezone(zone).replace(tzinfo=None)
-    if not _is_calm(start, zone):  # an earlier time on the wall may come later
+    if not _is_calm(start, zone):  # an earlier local time may come later
         start -= _A_DAY_AND_MORE
     for wall in _walls(_triggers(cron, timezone), start):
         for time in _moments(wall, zone, follows_hours):
@@ -117,7 +117,7 @@ def _cron_times(cron: str, timezone: str, after: datetime) -> Iterator[datetime]
 
 
 def _walls(triggers: Sequence[Any], after: datetime) -> Iterator[datetime]:
-    """Naive wall times that one trigger or another names, from ``after`` on, each once, as if no clock were ever moved."""
+    """Naive local times of all triggers together, from ``after`` on, each once, as if no clock were ever moved."""
     previous = None
     for wall in heapq.merge(*(_walls_of(trigger, after) for trigger in triggers)):
         if wall != previous:
@@ -155,7 +155,7 @@ def _is_calm(wall: datetime, zone: ZoneInfo) -> bool:
 
 
 def _triggers(cron: str, timezone: str) -> list[Any]:
-    """APScheduler's triggers whose times together are the expression's. One of them fires where all of its fields fit."""
+    """APScheduler's triggers whose times together are the expression's. One trigger fires where all of its fields fit."""
     # Not at the top: the import takes a tenth of a second that the first screen does not have.
     from apscheduler.triggers.cron import CronTrigger
 
@@ -165,7 +165,7 @@ def _triggers(cron: str, timezone: str) -> list[Any]:
             raise ValueError("no such time zone")
         weekday = _weekdays(weekday)
         days = [(day, "*"), ("*", weekday)] if gives_either_day(cron) else [(day, weekday)]
-        # In UTC, which has no changes: what the zone's clocks do to a wall time is decided here and not there.
+        # In UTC, which has no changes: this module applies the zone's changes.
         return [
             CronTrigger(minute=minute, hour=hour, day=day, month=month, day_of_week=weekday, timezone=UTC)
             for day, weekday in days
@@ -178,16 +178,16 @@ def _triggers(cron: str, timezone: str) -> list[Any]:
 
 
 def _weekdays(field: str) -> str:
-    """Numbers as cron counts them, Sunday first, by name: APScheduler counts from Monday."""
+    """Weekdays by name for numbers as cron counts them, Sunday first: APScheduler counts from Monday."""
     if not re.search(r"\d", field):
         return field
     days: list[str] = []
     for part in field.split(","):
-        found = re.fullmatch(r"(?:(\*)|(\d)(?:-(\d))?)(?:/(\d+))?", part)
-        if found is None:
+        match = re.fullmatch(r"(?:(\*)|(\d)(?:-(\d))?)(?:/(\d+))?", part)
+        if match is None:
             days.append(part)
             continue
-        star, first, last, step = found.groups()
+        star, first, last, step = match.groups()
         low = 0 if star else int(first)
         high = 6 if star else int(last) if last else (low if step is None else 6)
         if high > 7 or low > high or step == "0":

@@ -1,7 +1,7 @@
-"""Schedules: listing, pausing, and for the daemon what is due.
+"""Schedules: listing, pausing and, for the daemon, due runs.
 
 Every nominal time gets one row with one decision: run, merged into a later one, or skipped, with the reason. The decision
-is committed before anything is done; what was decided and not done when a daemon ended is done by the next.
+is committed before the run. Runs that a daemon decided and did not finish are done by the next daemon.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,12 +20,15 @@ from pilothouse.store import schedules, workspace
 from pilothouse.store.schedules import Decision, Fire, Rule, RunState
 
 LATE_AFTER = timedelta(seconds=90)
-"""A run that starts later than this after its time was missed: nothing ran, or the machine slept."""
+"""A run that starts later than this after its time was missed: no daemon ran, or the machine slept."""
+
+_Decided = tuple[datetime, Decision, str, datetime | None]
+"""A nominal time, the decision, its reason, and the time it is merged into."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A nominal time of a schedule that is to be run now."""
+    """A nominal time of a schedule whose run is due now."""
 
     schedule: Schedule
     nominal: datetime
@@ -33,7 +36,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleHistory:
-    """A schedule with its next times, and what became of the last ones."""
+    """A schedule with its next times and the decisions about the last ones."""
 
     schedule: Schedule
     fires: tuple[Fire, ...]
@@ -44,20 +47,21 @@ def list_schedules(
 ) -> list[Schedule]:
     """The schedules of the model files in force, each with its next ``count`` nominal times."""
     with reading(services, actor) as connection:
-        found = [
-            (item, schedules.rule_of(connection, item.id)) for item in schedules.listed(connection, model)
-        ]
+        rules = [(s, schedules.rule_of(connection, s.id)) for s in schedules.listed(connection, model)]
     now = services.now()
-    return [replace(item, next_times=tuple(islice(nominal_times(rule, now), count))) for item, rule in found]
+    return [
+        replace(schedule, next_times=tuple(islice(nominal_times(rule, now), count)))
+        for schedule, rule in rules
+    ]
 
 
 def pause_schedule(services: Services, actor: Actor, schedule_id: int, reason: str = "") -> Schedule:
-    """Let a schedule fire no more for now. Raises NotFoundError, NotAllowedError or ConflictError."""
+    """Pause a schedule. Raises NotFoundError, NotAllowedError or ConflictError."""
     return _switch(services, actor, schedule_id, paused=True, reason=reason)
 
 
 def resume_schedule(services: Services, actor: Actor, schedule_id: int, reason: str = "") -> Schedule:
-    """Let a schedule fire again, from its next time on. Raises NotFoundError, NotAllowedError or ConflictError."""
+    """Resume a schedule, from its next time on. Raises NotFoundError, NotAllowedError or ConflictError."""
     return _switch(services, actor, schedule_id, paused=False, reason=reason)
 
 
@@ -72,49 +76,37 @@ def history(services: Services, actor: Actor, schedule_id: int, *, limit: int = 
 
 
 def due(services: Services) -> list[Due]:
-    """Decide about every nominal time that has come, each once and for good; what is to be run now. For the daemon.
+    """Decide about every nominal time that has come, each once and for good; returns the runs that are due. For the daemon.
 
     A decision is run, merged into a later time, or skipped, by the schedule's ``catch_up``. Runs that were decided before
     and have no outcome (the daemon ended between) come first: they are run again.
     """
     now = services.now()
-    with services.registry.read() as connection:
-        pending = [
-            (schedule.id, schedules.rule_of(connection, schedule.id), _from(connection, schedule))
-            for schedule in schedules.listed(connection)
-            if not schedule.paused
-        ]
-    come = [(number, rule, times) for number, rule, last in pending if (times := due_times(rule, last, now))]
-    for number, rule, times in come:
-        _decide(services, number, rule, times)
+    for schedule, rule, last in _active(services):
+        if times := due_times(rule, last, now):
+            _decide(services, schedule.id, rule, times)
     with services.registry.read() as connection:
         return [Due(schedule, nominal) for schedule, nominal in schedules.open_runs(connection)]
 
 
 def next_starts(services: Services) -> list[tuple[Schedule, datetime]]:
-    """Each schedule with the moment at which it starts something next, jitter and all; for the daemon's alarm."""
+    """Each schedule with the start of its next run, jitter included; for the daemon's alarm."""
     now = services.now()
-    with services.registry.read() as connection:
-        rules = [
-            (schedule, schedules.rule_of(connection, schedule.id), _from(connection, schedule))
-            for schedule in schedules.listed(connection)
-            if not schedule.paused
-        ]
-    found = []
-    for schedule, rule, last in rules:
-        # A time that has come and is put off by its jitter counts, so the search goes on from what is decided.
+    starts = []
+    for schedule, rule, last in _active(services):
+        # A time that has come and is delayed by its jitter counts, so the search begins at the last decided time.
         start = next((s for n in nominal_times(rule, last) if (s := start_of(rule, n)) > now), None)
         if start is not None:
-            found.append((schedule, start))
-    return found
+            starts.append((schedule, start))
+    return starts
 
 
 def fire(services: Services, item: Due, act: Callable[[Schedule], str]) -> str | None:
-    """Do what a due schedule asks for, and record its outcome; None where this nominal time has its outcome already.
+    """Run a due schedule and record the outcome; None where this nominal time has its outcome already.
 
-    ``act`` does it and returns what was done, in words. It runs outside of any transaction, so it may take its time, and
-    must do the same thing once however often it is called for one nominal time: after a crash before the record the
-    schedule is due again. A PilothouseError that it raises is the outcome.
+    ``act`` does the work and returns a text about it. It runs outside of any transaction, so it may take long. It must have one
+    effect however often it is called for one nominal time: after a crash before the record the schedule is due again. A
+    PilothouseError that it raises is the outcome.
     """
     state, outcome = _run(item.schedule, act)
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
@@ -131,7 +123,18 @@ def fire(services: Services, item: Due, act: Callable[[Schedule], str]) -> str |
     return outcome
 
 
-def _from(connection: Connection, schedule: Schedule) -> datetime:
+def _active(services: Services) -> list[tuple[Schedule, Rule, datetime]]:
+    """Schedules that are not paused, each with its rule and the last decided time."""
+    with services.registry.read() as connection:
+        return [
+            (schedule, schedules.rule_of(connection, schedule.id), _last_decided(connection, schedule))
+            for schedule in schedules.listed(connection)
+            if not schedule.paused
+        ]
+
+
+def _last_decided(connection: Connection, schedule: Schedule) -> datetime:
+    """The last nominal time with a decision, or the rule's beginning where that is later."""
     since = schedules.rule_of(connection, schedule.id).since
     return max(schedule.last_nominal or since, since)
 
@@ -140,12 +143,12 @@ def _decide(services: Services, schedule_id: int, rule: Rule, times: Sequence[da
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         schedule = _require(change.connection, schedule_id)
         # Another daemon may have decided, or somebody paused the schedule, since the times were computed.
-        last = _from(change.connection, schedule)
-        left = [time for time in times if time > last]
-        if schedule.paused or not left:
+        last = _last_decided(change.connection, schedule)
+        open_times = [time for time in times if time > last]
+        if schedule.paused or not open_times:
             return
         obstacle = "automation is paused" if workspace.automation(change.connection).paused else ""
-        decided = decide(rule, left, change.at, obstacle)
+        decided = decide(rule, open_times, change.at, obstacle)
         schedules.add_fires(change.connection, schedule_id, decided, at=change.at)
         count = {
             kind: sum(decision == kind for _, decision, _, _ in decided)
@@ -154,43 +157,40 @@ def _decide(services: Services, schedule_id: int, rule: Rule, times: Sequence[da
         change.record(
             "schedule.decided",
             f"{schedule.model} {schedule.name}",
-            {"schedule": schedule_id, "from": left[0].isoformat(), "until": left[-1].isoformat(), **count},
+            {
+                "schedule": schedule_id,
+                "from": open_times[0].isoformat(),
+                "until": open_times[-1].isoformat(),
+                **count,
+            },
         )
 
 
-def decide(
-    rule: Rule, times: Sequence[datetime], now: datetime, obstacle: str = ""
-) -> list[tuple[datetime, Decision, str, datetime | None]]:
-    """What becomes of nominal times that have come, oldest first: (time, decision, why, merged into)."""
+def decide(rule: Rule, times: Sequence[datetime], now: datetime, obstacle: str = "") -> list[_Decided]:
+    """Decisions about nominal times that have come, oldest first."""
     if obstacle:
         return [(time, "skipped", f"skipped: {obstacle}", None) for time in times]
     if rule.catch_up == "all":
-        return [(time, "run", _run_words(rule, time, now), None) for time in times]
+        return [(time, "run", _run_reason(rule, time, now), None) for time in times]
     newest = times[-1]
-    is_late = now - start_of(rule, newest) > LATE_AFTER
+    run: _Decided = (newest, "run", _run_reason(rule, newest, now), None)
     if rule.catch_up == "skip":
-        missed = [
-            (time, f"skipped: missed by {_ago(now - start_of(rule, time))}, and catch_up is skip")
-            for time in times[:-1]
+        skipped: list[_Decided] = [
+            (
+                time,
+                "skipped",
+                f"skipped: missed by {_ago(now - start_of(rule, time))}, and catch_up is skip",
+                None,
+            )
+            for time in times
         ]
-        found: list[tuple[datetime, Decision, str, datetime | None]] = [
-            (time, "skipped", why, None) for time, why in missed
-        ]
-        if is_late:
-            why = f"skipped: missed by {_ago(now - start_of(rule, newest))}, and catch_up is skip"
-            return [*found, (newest, "skipped", why, None)]
-        return [*found, (newest, "run", "on time", None)]
-    words = f"merged into {newest:%Y-%m-%d %H:%M} UTC: both had come before anything ran"
-    return [
-        *((time, _MERGED, words, newest) for time in times[:-1]),
-        (newest, "run", _run_words(rule, newest, now), None),
-    ]
+        return skipped if now - start_of(rule, newest) > LATE_AFTER else [*skipped[:-1], run]
+    reason = f"merged into {newest:%Y-%m-%d %H:%M} UTC: both had come before anything ran"
+    merged: list[_Decided] = [(time, "merged", reason, newest) for time in times[:-1]]
+    return [*merged, run]
 
 
-_MERGED: Decision = "merged"
-
-
-def _run_words(rule: Rule, time: datetime, now: datetime) -> str:
+def _run_reason(rule: Rule, time: datetime, now: datetime) -> str:
     late = now - start_of(rule, time)
     return f"caught up, {_ago(late)} late" if late > LATE_AFTER else "on time"
 
@@ -203,7 +203,7 @@ def _ago(late: timedelta) -> str:
 
 
 def trigger_key(schedule: Schedule, nominal: datetime) -> str:
-    """What makes the training of one nominal time unique, however often it is started."""
+    """The key of the training of one nominal time: it is started once however often that is tried."""
     return f"schedule:{schedule.id}:{nominal.isoformat()}"
 
 
@@ -215,7 +215,7 @@ def _run(schedule: Schedule, act: Callable[[Schedule], str]) -> tuple[RunState, 
 
 
 def _switch(services: Services, actor: Actor, schedule_id: int, *, paused: bool, reason: str) -> Schedule:
-    words = clean_text(reason, "the reason")
+    reason = clean_text(reason, "the reason")
     with services.registry.read() as connection:
         model = _require(connection, schedule_id).model
     with changing(services, actor, Permission.SCHEDULE, model) as change:
@@ -226,13 +226,13 @@ def _switch(services: Services, actor: Actor, schedule_id: int, *, paused: bool,
         change.record(
             "schedule.paused" if paused else "schedule.resumed",
             f"{before.model} {before.name}",
-            {"schedule": schedule_id, "reason": words},
+            {"schedule": schedule_id, "reason": reason},
         )
         return _require(change.connection, schedule_id)
 
 
 def _require(connection: Connection, schedule_id: int) -> Schedule:
-    found = schedules.find(connection, schedule_id)
-    if found is None:
+    schedule = schedules.find(connection, schedule_id)
+    if schedule is None:
         raise NotFoundError(f"there is no schedule {schedule_id}: list them with pilothouse schedules")
-    return found
+    return schedule

@@ -1,8 +1,7 @@
-"""Triggers: what set them off, and whether a training starts; each thing that sets one off starts one job at most.
+"""Triggers: the events that set them off, and the trainings that these start, at most one for each event.
 
-Looking is cheap and runs no user code: of a source only what the file system says is read, the training then decides what
-its rows are. What set a trigger off is recorded first; it waits there, with the reason, until a training may start, or
-something newer takes its place.
+A check is cheap and runs no user code: it reads only the file system's facts about a source, and the training reads the rows.
+An event is recorded first. It waits, with the reason, until a training may start or a newer event takes its place.
 """
 
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.time_units import SECOND_US, to_us
@@ -19,6 +17,7 @@ from pilothouse.domain.triggers import Hindrance, Refusal, TriggerState, why_not
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.models.source_columns import source_path
+from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import jobs, models, triggers, workspace
@@ -40,11 +39,11 @@ class TriggerLine:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a look at the world found: the cursor to keep, and, where the trigger is set off, its key and words."""
+    """The result of a check: the cursor to store and, where the trigger is set off, the event's key and description."""
 
     cursor: dict[str, Any]
     key: str = ""
-    what: str = ""
+    event: str = ""
 
 
 def list_triggers(services: Services, actor: Actor, *, model: str | None = None) -> list[TriggerLine]:
@@ -52,7 +51,7 @@ def list_triggers(services: Services, actor: Actor, *, model: str | None = None)
     with reading(services, actor) as connection:
         events = triggers.listed(connection, model, 10_000)
         newest = {(event.model, event.trigger): event for event in reversed(events)}
-        specs = [spec for spec, _ in _specs(connection) if model in (None, spec.name)]
+        specs = specs_in_force(connection, model)
     return [
         TriggerLine(
             spec.name,
@@ -68,7 +67,7 @@ def list_triggers(services: Services, actor: Actor, *, model: str | None = None)
 
 
 def waits_for(spec: ModelSpec, trigger: TriggerSpec) -> str:
-    """What sets it off, in words."""
+    """A description of the events that set a trigger off."""
     if trigger.on == "data":
         return f"new data under {spec.data.source}"
     return f"a version of {trigger.model} is {trigger.state}"
@@ -77,110 +76,109 @@ def waits_for(spec: ModelSpec, trigger: TriggerSpec) -> str:
 def list_events(
     services: Services, actor: Actor, *, model: str | None = None, limit: int = 50
 ) -> list[TriggerEvent]:
-    """What set triggers off, newest first, with the job or why there is none."""
+    """Events that set triggers off, newest first, each with its job or the reason for none."""
     with reading(services, actor) as connection:
         return triggers.listed(connection, model, limit)
 
 
-def look(services: Services) -> list[TriggerEvent]:
-    """Look at everything that triggers wait for, and start what may start; what is new. For the daemon."""
+def check_triggers(services: Services) -> list[TriggerEvent]:
+    """Check all triggers and start the trainings that may start; returns the events with news. For the daemon."""
     with services.registry.read() as connection:
-        specs = [(spec, folder) for spec, folder in _specs(connection) if spec.automation.trigger]
-    found: list[TriggerEvent] = []
-    for spec, folder in specs:
+        specs = [spec for spec in specs_in_force(connection) if spec.automation.trigger]
+    events: list[TriggerEvent] = []
+    for spec in specs:
         for trigger in spec.automation.trigger:
-            _look(services, spec, trigger, folder)
-        found += _start_what_waits(services, spec)
-    return found
+            _check(services, spec, trigger)
+        events += _start_waiting(services, spec)
+    return events
 
 
-def _specs(connection: Connection) -> list[tuple[ModelSpec, str]]:
-    found = []
-    for model in models.listed(connection):
-        stored = models.spec_in_force(connection, model.name)
-        if stored is not None:
-            found.append((spec_from_plain(stored.spec), stored.folder))
-    return found
+def specs_in_force(connection: Connection, model: str | None = None) -> list[ModelSpec]:
+    """The model files in force, of all models or of one."""
+    names = [m.name for m in models.listed(connection) if model in (None, m.name)]
+    return [spec for name in names if (spec := spec_in_force(connection, name)) is not None]
 
 
-def _look(services: Services, spec: ModelSpec, trigger: TriggerSpec, folder: str) -> None:
+def _check(services: Services, spec: ModelSpec, trigger: TriggerSpec) -> None:
     with services.registry.read() as connection:
         cursor = triggers.cursor(connection, spec.name, trigger.name)
-    seen = _LOOKS[trigger.on](services, spec, trigger, folder, cursor)
+    seen = _CHECKS[trigger.on](services, spec, trigger, cursor)
     if seen is None or (seen.cursor == cursor and not seen.key):
         return
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         triggers.set_cursor(change.connection, spec.name, trigger.name, seen.cursor, at=change.at)
         if seen.key:
-            triggers.set_off(change.connection, spec.name, trigger.name, seen.key, seen.what, at=change.at)
+            triggers.set_off(change.connection, spec.name, trigger.name, seen.key, seen.event, at=change.at)
         change.record(
             "trigger.set_off" if seen.key else "trigger.looked",
             f"{spec.name} {trigger.name}",
-            {"what": seen.what, "cursor": seen.cursor},
+            {"what": seen.event, "cursor": seen.cursor},
         )
 
 
-def _look_at_data(
-    services: Services, spec: ModelSpec, trigger: TriggerSpec, folder: str, cursor: dict[str, Any] | None
+def _check_data(
+    services: Services, spec: ModelSpec, trigger: TriggerSpec, cursor: dict[str, Any] | None
 ) -> _Seen | None:
-    """New is what differs from the last data that set it off (at first: from what was there), and has come to rest."""
-    path = source_path(spec, services.paths.root / folder)
+    """Data are new where they differ from those of the last event (at first: of the first check) and have come to rest."""
+    with services.registry.read() as connection:
+        stored = models.spec_in_force(connection, spec.name)
+    assert stored is not None
     try:
-        found = fingerprint(path)
-    except OSError:  # away for now; the next look may find it
+        digest = fingerprint(source_path(spec, services.paths.root / stored.folder))
+    except OSError:  # away for now; the next check may find it
         return None
-    if found is None:
+    if digest is None:
         return None
     now = to_us(services.now())
     if cursor is None:
-        return _Seen({"known": found, "seen": found, "since_us": now})
-    if found == cursor["known"]:
-        return _Seen({**cursor, "seen": found}) if cursor["seen"] != found else None
-    if found != cursor["seen"]:
-        return _Seen({**cursor, "seen": found, "since_us": now})
+        return _Seen({"known": digest, "seen": digest, "since_us": now})
+    if digest == cursor["known"]:
+        return _Seen({**cursor, "seen": digest}) if cursor["seen"] != digest else None
+    if digest != cursor["seen"]:
+        return _Seen({**cursor, "seen": digest, "since_us": now})
     # A clock that went back must not make it wait for ever.
     if 0 <= now - cursor["since_us"] < trigger.quiet * SECOND_US:
         return None
-    return _Seen({**cursor, "known": found}, found[:32], f"new data under {spec.data.source}")
+    return _Seen({**cursor, "known": digest}, digest[:32], waits_for(spec, trigger))
 
 
-def _look_at_versions(
-    services: Services, spec: ModelSpec, trigger: TriggerSpec, folder: str, cursor: dict[str, Any] | None
+def _check_versions(
+    services: Services, spec: ModelSpec, trigger: TriggerSpec, cursor: dict[str, Any] | None
 ) -> _Seen | None:
     assert trigger.model is not None
     after = int(cursor["after"]) if cursor else 0
     with services.registry.read() as connection:
-        found = triggers.newest_version_event(connection, trigger.model, trigger.state, after)
-    if cursor is None:  # what was there before the trigger does not set it off
-        return _Seen({"after": found[0] if found else 0})
-    if found is None:
+        event = triggers.newest_version_event(connection, trigger.model, trigger.state, after)
+    if cursor is None:  # events before the trigger do not set it off
+        return _Seen({"after": event[0] if event else 0})
+    if event is None:
         return None
-    number, version, target = found
-    where = f" on {target}" if target else ""
+    number, version, target = event
+    on_target = f" on {target}" if target else ""
     return _Seen(
         {"after": number},
         f"{trigger.state}:{number}",
-        f"models:/{trigger.model}/{version} is {trigger.state}{where}",
+        f"models:/{trigger.model}/{version} is {trigger.state}{on_target}",
     )
 
 
-_Look = Callable[[Services, ModelSpec, TriggerSpec, str, dict[str, Any] | None], _Seen | None]
-_LOOKS: dict[str, _Look] = {"data": _look_at_data, "version": _look_at_versions}
-"""How each kind of trigger looks; None where there is nothing new to keep."""
+_Check = Callable[[Services, ModelSpec, TriggerSpec, dict[str, Any] | None], _Seen | None]
+_CHECKS: dict[str, _Check] = {"data": _check_data, "version": _check_versions}
+"""The check of each kind of trigger; its result is None where there is nothing new to store."""
 
 
-def _start_what_waits(services: Services, spec: ModelSpec) -> list[TriggerEvent]:
+def _start_waiting(services: Services, spec: ModelSpec) -> list[TriggerEvent]:
     with services.registry.read() as connection:
         waiting = triggers.waiting(connection, spec.name)
     by_name = {trigger.name: trigger for trigger in spec.automation.trigger}
-    news = [_start(services, spec, by_name.get(event.trigger), event) for event in waiting]
-    return [event for event in news if event is not None]
+    changed = [_start(services, spec, by_name.get(event.trigger), event) for event in waiting]
+    return [event for event in changed if event is not None]
 
 
 def _start(
     services: Services, spec: ModelSpec, trigger: TriggerSpec | None, event: TriggerEvent
 ) -> TriggerEvent | None:
-    """Start the training that an event asks for, or keep why not; the event where anything about it is new."""
+    """Start the training that an event asks for, or record why not; returns the event where it changed."""
     key = f"trigger:{event.trigger}:{event.key}"
     with services.registry.read() as connection:
         before = jobs.find_by_trigger(connection, spec.name, key)
@@ -197,7 +195,7 @@ def _start(
         if job is not None and triggers.started(change.connection, event.id, job, at=change.at):
             change.record("trigger.started", subject, {"what": event.what, "job": job})
         elif refusal is not None and triggers.note(change.connection, event.id, refusal.reason, at=change.at):
-            # The words alone: with the seconds that are left the same reason would be news at every look.
+            # Without the seconds left: with them the same reason would be news at every check.
             change.record("trigger.waits", subject, {"what": event.what, "reason": refusal.text})
         else:
             return None
@@ -207,19 +205,25 @@ def _start(
 def why_not_now(
     connection: Connection, spec: ModelSpec, trigger: TriggerSpec | None, now: datetime
 ) -> Refusal | None:
-    """Why a trigger would start nothing now; None where it would."""
+    """Why a trigger would start no training now; None where it would."""
     if trigger is None:
         return Refusal(Hindrance.NO_RULE, "the model file in force has no such trigger any more")
     automation = workspace.automation(connection)
-    running = next(
-        (job.id for job in jobs.listed(connection, model=spec.name, limit=100, trials=False)
-         if job.kind == "train" and not job.status.ended),
-        None,
-    )  # fmt: skip
     state = TriggerState(
         automation.reason if automation.paused else None,
-        running,
+        running_training(connection, spec.name),
         to_us(triggers.last_start(connection, spec.name, trigger.name)),
-        triggers.automatic_starts(connection, spec.name, now - timedelta(days=1)),
+        starts_of_the_day(connection, spec.name, now),
     )
     return why_not_start(state, to_us(now), trigger.cooldown, spec.automation.budget_per_day)
+
+
+def running_training(connection: Connection, model: str) -> int | None:
+    """The newest training of a model that has not ended, or None."""
+    recent = jobs.listed(connection, model=model, limit=100, trials=False)
+    return next((job.id for job in recent if job.kind == "train" and not job.status.ended), None)
+
+
+def starts_of_the_day(connection: Connection, model: str, now: datetime) -> list[int]:
+    """The times at which alerts and triggers started trainings of a model in the last 24 hours."""
+    return triggers.automatic_starts(connection, model, now - timedelta(days=1))
