@@ -6,7 +6,7 @@ from pilothouse.domain.findings import DriftFinding, Grounds, PerformanceFinding
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.operations.alerts import explanations
 from pilothouse.operations.alerts.explanations import Occasion
-from pilothouse.operations.monitoring.statistic_names import MEASURES, measure_name, measured_words
+from pilothouse.operations.monitoring.statistic_names import MEASURES, measure_name, measured_text
 from pilothouse.statistics.significance.calibration import EFFECT
 from pilothouse.statistics.significance.multiplicity import FAULTS, OVERDISPERSED_WEIGHTS, WEIGHTS
 
@@ -39,7 +39,7 @@ def test_a_lasting_change_says_over_which_windows_it_was_found() -> None:
     assert said.explanation.startswith(
         "Over the last 3 windows together (since 1970-01-08: a lasting change)"
     )
-    assert "held against chance alone" in said.explanation
+    assert "held against sampling error alone" in said.explanation
     assert "1 of the last 3 windows" in said.explanation
     missing = QualityFinding(
         feature="age",
@@ -111,14 +111,14 @@ def test_every_statistic_that_judges_has_words() -> None:
     assert {*WEIGHTS, *OVERDISPERSED_WEIGHTS} == set(EFFECT) - set(FAULTS)
     for name in MEASURES:
         for statistic in (name, f"recent_{name}", f"lasting_{name}"):
-            said, threshold = measured_words(statistic, "age", "the reference", 0.2, 0.1)
+            said, threshold = measured_text(statistic, "age", "the reference", 0.2, 0.1)
             assert "age" in said
             assert "the reference" in said
             assert "{" not in said + threshold
             assert not measure_name(statistic).endswith(",")
 
 
-def test_a_loss_says_how_rarely_chance_makes_one_as_large() -> None:
+def test_a_loss_says_how_rarely_random_variation_makes_one_as_large() -> None:
     finding = PerformanceFinding(
         metric="auc",
         value=0.61,
@@ -130,6 +130,6 @@ def test_a_loss_says_how_rarely_chance_makes_one_as_large() -> None:
         labelled_share=1.0,
     )
     said = explanations.performance(finding, replace(OCCASION, enough="")).explanation
-    assert "larger than chance makes it in all but 10 % of windows" in said
+    assert "larger than random variation makes it in all but 10 % of windows" in said
     strict = replace(OCCASION, rules=replace(MonitoringSpec(), false_alarm_rate=0.001))
     assert "all but 1 % of windows" in explanations.performance(finding, strict).explanation

@@ -127,8 +127,8 @@ def test_alerts_of_an_older_registry_are_gathered_once(
         port.pass_time(minutes=1)
         raised(port, "performance", "ewr")
         raised(port, "latency", "jfk", effective_at=START + timedelta(days=1))
-    assert incident_grouping.gather(port.services) == 3
-    assert incident_grouping.gather(port.services) == 0
+    assert incident_grouping.group_waiting(port.services) == 3
+    assert incident_grouping.group_waiting(port.services) == 0
     found = incidents.list_incidents(port.services, port.actor("vera"))
     assert sorted(len(i.alerts) for i in found) == [1, 2]
 

@@ -77,8 +77,8 @@ def test_an_alert_that_changes_past_the_operations_is_followed_too_and_waits_to_
     assert listed(port)[number][0] == "resolved"
     with port.services.registry.read() as connection:
         assert [row.id for row in incident_rows.to_judge(connection, 10, going_on=False)] == [number]
-    assert incident_cost.judge_what_moved(port.services, windows_closed=False) == 1
-    assert incident_cost.judge_what_moved(port.services, windows_closed=False) == 0
+    assert incident_cost.judge_changed(port.services, windows_closed=False) == 1
+    assert incident_cost.judge_changed(port.services, windows_closed=False) == 0
 
 
 def test_an_alert_is_handled_where_telemetry_cannot_be_read(port: Example) -> None:
@@ -101,7 +101,7 @@ def test_the_most_that_it_cost_stays_when_it_is_over(port: Example) -> None:
     number = raised(port, "performance").incident or 0
     dear = Cost(0, 900.0, "auc −0.09 on 10,000 predictions a week on ewr")
     cost_is(port, number, dear)
-    assert incident_cost.judge_what_moved(port.services, windows_closed=True) == 0
+    assert incident_cost.judge_changed(port.services, windows_closed=True) == 0
     oscar = port.actor("oscar")
     assert incidents.get_incident(port.services, oscar, number).cost.words == "no loss is known", "by now"
     over = incidents.resolve(port.services, oscar, number, "mended")
@@ -132,10 +132,10 @@ def test_what_the_younger_cost_goes_to_the_older_where_it_was_dearer(port: Examp
     assert found.most == dear
 
 
-def test_the_dearer_judgement_is_kept() -> None:
+def test_the_higher_cost_is_kept() -> None:
     loss, more, drift = Cost(0, 5.0, "a"), Cost(0, 6.0, "b"), Cost(1, 900.0, "c")
-    assert incident_cost.dearer(loss, None) == loss
-    assert incident_cost.dearer(loss, more) == more
-    assert incident_cost.dearer(more, loss) == more
-    assert incident_cost.dearer(drift, loss) == loss
-    assert incident_cost.dearer(Cost(0, 5.0, "again"), loss) == loss
+    assert incident_cost.higher_cost(loss, None) == loss
+    assert incident_cost.higher_cost(loss, more) == more
+    assert incident_cost.higher_cost(more, loss) == more
+    assert incident_cost.higher_cost(drift, loss) == loss
+    assert incident_cost.higher_cost(Cost(0, 5.0, "again"), loss) == loss

@@ -68,7 +68,7 @@ def test_two_windows_of_three_open_an_alert_that_names_what_gives_it_away(servic
     assert (alert.kind, alert.features) == ("data_drift", ("wind_speed", "temp"))
     assert "AUROC 0.85 (threshold 0.68)" in alert.summary
     assert "None of them shows it alone" in alert.explanation
-    told = alert_explanation.why(services, admin(services), alert.id)
+    told = alert_explanation.explain_alert(services, admin(services), alert.id)
     assert [w.value for w in told.windows] == [0.82, 0.85]
     assert told.telling[0] == GiveAway(feature="wind_speed", drop=0.21, alone=0.52)
     view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")

@@ -27,7 +27,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 def told(services: Services, kind: str) -> AlertExplanation:
     (alert,) = [a for a in alerts.list_alerts(services, admin(services)) if a.kind == kind]
-    return alert_explanation.why(services, admin(services), alert.id)
+    return alert_explanation.explain_alert(services, admin(services), alert.id)
 
 
 def test_a_drift_shows_its_windows_features_and_where_the_rows_went(services: Services) -> None:
@@ -46,7 +46,7 @@ def test_a_drift_shows_its_windows_features_and_where_the_rows_went(services: Se
     assert [d.version for d in found.deployments] == [1]
 
 
-def test_performance_is_held_against_the_reference_less_chance(services: Services) -> None:
+def test_performance_is_held_against_the_reference_less_random_variation(services: Services) -> None:
     found = told(services, "performance")
     assert not found.higher_is_significant
     (fired,) = [w for w in found.windows if w.fired]

@@ -146,7 +146,7 @@ def test_all_incidents_are_sorted_by_what_is_shown(
 ) -> None:
     monkeypatch.setattr(windows, "FEW", few)
     pat = example.person(services, "pat")
-    incident_cost.judge_what_moved(services, windows_closed=True)
+    incident_cost.judge_changed(services, windows_closed=True)
     everything = incidents.incidents_page(services, pat, Query(after=2_000)).rows
     assert len({i.cost.rank for i in everything}) > 60
     orders = {

@@ -194,7 +194,7 @@ def _populate(services: Services) -> None:
     alerts.open_alert(services, NewAlert(
         model="flight-delay", version=1, target="jfk", kind="performance", subject="auc", severity="critical",
         effective_at=NOW - 4 * day, summary="auc 0.604 on jfk, reference 0.713",
-        explanation="In 2 of the last 3 windows auc was below its reference by more than chance allows.\n"
+        explanation="In 2 of the last 3 windows auc was below its reference by more than random variation.\n"
         "The newest window: 0.604 [0.571, 0.637] on 3,120 flights; the hold-out of version 1 had 0.713 [0.702, 0.724].",
         figures={"value": 0.604, "low": 0.571, "high": 0.637, "reference": 0.713, "rows": 3120.0},
     ))  # fmt: skip

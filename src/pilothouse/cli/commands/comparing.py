@@ -54,7 +54,7 @@ def drift(
 
 
 def _verdict(column: "ColumnDrift") -> str:
-    from pilothouse.operations.monitoring.statistic_names import way_of
+    from pilothouse.operations.monitoring.statistic_names import direction_of
 
     if column.fault:
         return column.fault
@@ -63,7 +63,7 @@ def _verdict(column: "ColumnDrift") -> str:
         alerts = sum(alert for _, alert in column.chunks)
         parts.insert(0, f"drifts in {alerts} of {len(column.chunks)} chunks")
     elif column.drifts:
-        parts.insert(0, f"drifts {way_of(column.statistic, column.statistics)}".rstrip())
+        parts.insert(0, f"drifts {direction_of(column.statistic, column.statistics)}".rstrip())
     return ", ".join(parts)
 
 

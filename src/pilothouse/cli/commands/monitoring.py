@@ -232,7 +232,7 @@ def alert(session: Session, number: int) -> None:
     from pilothouse.operations.alerts import alert_explanation as operation
     from pilothouse.presentation.pages.alert_page import explanation_page
 
-    explanation = operation.why(session.services, session.actor, number)
+    explanation = operation.explain_alert(session.services, session.actor, number)
     if printed_as_json(
         session, {"alert": explanation.alert, "retraining": explanation.retraining, "why": explanation}
     ):

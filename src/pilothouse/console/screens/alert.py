@@ -30,9 +30,9 @@ class AlertView(PageView[AlertExplanation]):
 
     def load(self, services: "Services", actor: Actor) -> AlertExplanation:
         """Everything that there is to say about the alert."""
-        from pilothouse.operations.alerts.alert_explanation import why
+        from pilothouse.operations.alerts.alert_explanation import explain_alert
 
-        return why(services, actor, self.asked())
+        return explain_alert(services, actor, self.asked())
 
     def show(self, data: AlertExplanation) -> None:
         """Why it fired."""

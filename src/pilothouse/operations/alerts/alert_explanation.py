@@ -1,7 +1,7 @@
-"""*Why did this fire?* What is stored about one alert, put together: windows, features, shares, what was around it."""
+"""The explanation of an alert, from what is stored: windows, features, shares, and events around it."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pilothouse.domain.alert_explanation import AlertExplanation, ExplainedFeature, WindowVerdict
@@ -23,7 +23,7 @@ from pilothouse.domain.time_units import to_us
 from pilothouse.operations.alerts import change_evidence
 from pilothouse.operations.alerts.alerts import get_alert
 from pilothouse.operations.alerts.incident_evidence import Importance, importance_of
-from pilothouse.operations.alerts.retraining_notes import what_followed
+from pilothouse.operations.alerts.retraining_notes import retraining_text
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import reference_profile, spec_in_force
 from pilothouse.operations.monitoring.statistic_names import measure_name
@@ -55,41 +55,80 @@ _AROUND = timedelta(days=45)
 """Deployments this long before or after are shown: an alert soon after one is often its doing."""
 
 
-def why(services: Services, actor: Actor, alert_id: int) -> AlertExplanation:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The stored data behind an alert."""
+
+    alert: Alert
+    telemetry: Connection
+    stream: Stream
+    spec: ModelSpec
+    importance: Importance | None
+
+    def readings(self, monitor: str) -> list[Reading]:
+        """Readings of windows before the alert's, of that one, and of some after it."""
+        history = readings.history(self.telemetry, self.stream.id, monitor, limit=400)
+        fired = to_us(self.alert.effective_at)
+        before = [r for r in history if r.end_us <= fired][-(_BEFORE + 1) :]
+        return before + [r for r in history if r.end_us > fired][:_AFTER]
+
+    def traffic(self) -> Iterator[tuple[Reading, TrafficFinding]]:
+        """Readings of traffic with their findings."""
+        for stored in self.readings(TRAFFIC):
+            yield stored, finding_of(stored, TrafficFinding)
+
+    def fired(self, around: Sequence[Reading]) -> Reading | None:
+        """The reading of the alert's window: the newest that had ended by then."""
+        ended = [r for r in around if r.end_us <= to_us(self.alert.effective_at)]
+        return ended[-1] if ended else None
+
+    def marked(self, windows: Sequence[WindowVerdict]) -> tuple[WindowVerdict, ...]:
+        """The windows with the one marked that fired: the newest that had ended by the alert's time."""
+        fired = max((w.window.end for w in windows if w.window.end <= self.alert.effective_at), default=None)
+        return tuple(replace(w, fired=w.window.end == fired) for w in windows)
+
+
+def explain_alert(services: Services, actor: Actor, alert_id: int) -> AlertExplanation:
     """Everything there is to say about one alert. Raises NotFoundError or NotAllowedError."""
     alert = get_alert(services, actor, alert_id)
     with reading(services, actor) as connection:
         spec = spec_in_force(connection, alert.model)
         importance = importance_of(connection, alert.model, alert.version)
-        said = alerts.diagnosis_of(connection, alert.id)
+        diagnosis = alerts.diagnosis_of(connection, alert.id)
         near = _near(deployments.history(connection, model=alert.model, target=alert.target), alert)
-    found = AlertExplanation(
+    explanation = AlertExplanation(
         alert,
         "",
         "",
-        changed=_changed(services, alert, said),
-        retraining=what_followed(services, actor, alert),
+        changed=_changed(services, alert, diagnosis),
+        retraining=retraining_text(services, actor, alert),
         deployments=near,
     )
-    if spec is None or not services.paths.telemetry.exists():
-        return found
-    found = replace(found, fire=spec.monitoring.fire, of=spec.monitoring.of)
-    with services.telemetry.read() as telemetry:
+    if spec is None:
+        return explanation
+    with services.reading_telemetry() as telemetry:
+        if telemetry is None:
+            return explanation
+        explanation = replace(explanation, fire=spec.monitoring.fire, of=spec.monitoring.of)
         stream = find_stream(telemetry, alert.model, alert.version, alert.target)
         if stream is None:
-            return found
-        found = _TELLERS.get(alert.kind, _nothing)(found, telemetry, stream, spec, importance)
-    return _with_shares(services, found, stream, spec)
+            return explanation
+        if alert.kind not in _EXPLAINED_BY:
+            return replace(explanation, fire=0, of=0)
+        source = _Source(alert, telemetry, stream, spec, importance)
+        explanation = _EXPLAINED_BY[alert.kind](explanation, source)
+    return _with_shares(services, explanation, stream, spec)
 
 
-def _changed(services: Services, alert: Alert, said: Diagnosis | None) -> str:
-    """Judged anew: outcomes that have come since may have settled it. Empty where it is what was ``said`` then."""
-    found = change_evidence.diagnose_alert(services, alert)
-    return "" if found is None or found == said else found.sentence
+def _changed(services: Services, alert: Alert, before: Diagnosis | None) -> str:
+    """The diagnosis made anew, for outcomes that have come since may have settled it; empty where it is the one from
+    ``before``."""
+    diagnosis = change_evidence.diagnose_alert(services, alert)
+    return "" if diagnosis is None or diagnosis == before else diagnosis.sentence
 
 
 def _near(history: Sequence[Deployment], alert: Alert) -> tuple[Deployment, ...]:
-    """What was live when it fired, and what came or went around then."""
+    """Deployments that were live when it fired, and those that began around then."""
     near = [
         d
         for d in history
@@ -102,239 +141,172 @@ def _near(history: Sequence[Deployment], alert: Alert) -> tuple[Deployment, ...]
     return tuple(sorted(near, key=lambda d: d.effective_at)[-5:])
 
 
-def _nothing(found: AlertExplanation, *_: object) -> AlertExplanation:
-    return replace(found, fire=0, of=0)
-
-
-def _around(telemetry: Connection, stream: Stream, monitor: str, alert: Alert) -> list[Reading]:
-    """Windows before the alert's, that one, and some after it."""
-    every = readings.history(telemetry, stream.id, monitor, limit=400)
-    fired = to_us(alert.effective_at)
-    before = [r for r in every if r.end_us <= fired][-(_BEFORE + 1) :]
-    return before + [r for r in every if r.end_us > fired][:_AFTER]
-
-
-def _fired(around: Sequence[Reading], alert: Alert) -> Reading | None:
-    """The alert's window: the newest that had ended by then."""
-    ended = [r for r in around if r.end_us <= to_us(alert.effective_at)]
-    return ended[-1] if ended else None
-
-
-def _verdict(
-    reading_: Reading, alert: Alert, value: float | None, bound: float | None, significant: bool
-) -> WindowVerdict:
+def _verdict(stored: Reading, value: float | None, bound: float | None, significant: bool) -> WindowVerdict:
     return WindowVerdict(
-        window=reading_.window,
-        value=known(value),
-        bound=known(bound),
-        significant=significant,
-        fired=reading_.end_us <= to_us(alert.effective_at),
+        window=stored.window, value=known(value), bound=known(bound), significant=significant
     )
 
 
-def _joint(
-    found: AlertExplanation,
-    telemetry: Connection,
-    stream: Stream,
-    spec: ModelSpec,
-    importance: Importance | None,
-) -> AlertExplanation:
-    """All features together: the classifier's AUROC, and the features that give it away."""
-    around = _around(telemetry, stream, MULTIVARIATE, found.alert)
-    fired = _fired(around, found.alert)
+def _joint(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
+    """All features together: the classifier's AUROC, and the features by which it tells the rows apart."""
+    around = source.readings(MULTIVARIATE)
+    fired = source.fired(around)
     if fired is None:
-        return found
+        return explanation
     finding = finding_of(fired, MultivariateFinding)
     windows = []
-    for one in around:
-        other = finding_of(one, MultivariateFinding)
-        windows.append(_verdict(one, found.alert, other.auc, other.threshold, one.significant))
+    for stored in around:
+        other = finding_of(stored, MultivariateFinding)
+        windows.append(_verdict(stored, other.auc, other.threshold, stored.significant))
     kind = "all targets' training rows" if finding.reference == "pooled" else "the target's training rows"
     return replace(
-        found,
+        explanation,
         figure="all features together: AUROC of a domain classifier",
         bound=f"threshold, learnt from {finding.null_windows} windows of the reference against the rest of it",
-        windows=_mark(windows),
+        windows=source.marked(windows),
         telling=finding.features,
         compared_with=f"{kind}, {finding.reference_rows:,} of them against {finding.window_rows:,} of the window",
     )
 
 
-def _drift(
-    found: AlertExplanation,
-    telemetry: Connection,
-    stream: Stream,
-    spec: ModelSpec,
-    importance: Importance | None,
-) -> AlertExplanation:
-    alert = found.alert
+def _drift(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
+    alert, monitoring = source.alert, source.spec.monitoring
     if alert.subject == JOINT:
-        return _joint(found, telemetry, stream, spec, importance)
-    around = _around(telemetry, stream, DRIFT, alert)
-    fired = _fired(around, alert)
+        return _joint(explanation, source)
+    around = source.readings(DRIFT)
+    fired = source.fired(around)
     findings = findings_of(fired, DriftFinding) if fired else []
     named = (SCORE,) if alert.kind == "score_drift" else alert.features
-    judged = [f for f in findings if f.feature not in spec.monitoring.ignore]
+    judged = [f for f in findings if f.feature not in monitoring.ignore]
     moved = sorted(
         (f for f in judged if f.feature in named or (not named and f.significant and f.feature != SCORE)),
         key=lambda f: -f.times_threshold,
     )
     if not moved:
-        return found
+        return explanation
     worst = moved[0]
     windows = []
-    for one in around:
-        finding = next((f for f in findings_of(one, DriftFinding) if f.feature == worst.feature), None)
+    for stored in around:
+        finding = next((f for f in findings_of(stored, DriftFinding) if f.feature == worst.feature), None)
         if finding is None:
             continue
-        value = (
-            finding.value if finding.statistic == worst.statistic else finding.statistics.get(worst.statistic)
-        )
-        bound = finding.threshold if finding.statistic == worst.statistic else None
-        windows.append(_verdict(one, alert, value, bound, finding.significant))
+        same = finding.statistic == worst.statistic
+        value = finding.value if same else finding.statistics.get(worst.statistic)
+        windows.append(_verdict(stored, value, finding.threshold if same else None, finding.significant))
+    together = worst.grounds.together
+    over = f", the last {together} windows together" if together > 1 else ""
     return replace(
-        found,
-        figure=f"{worst.feature}: {measure_name(worst.statistic)}{_together(worst)}",
-        bound=f"threshold, {_learnt_from(worst)}; {spec.monitoring.false_alarm_rate:g} false alarms a window",
-        windows=_mark(windows),
-        features=tuple(_feature(f, importance) for f in moved),
+        explanation,
+        figure=f"{worst.feature}: {measure_name(worst.statistic)}{over}",
+        bound=f"threshold, {_learnt_from(worst)}; {monitoring.false_alarm_rate:g} false alarms a window",
+        windows=source.marked(windows),
+        features=tuple(_feature(f, source) for f in moved),
         looked_at=len(judged),
         compared_with="the hold-out of its training" if worst.feature == SCORE else "the training rows",
         shares_of=worst.feature,
     )
 
 
-def _together(finding: DriftFinding) -> str:
-    windows = finding.grounds.together
-    return f", the last {windows} windows together" if windows > 1 else ""
-
-
 def _learnt_from(finding: DriftFinding) -> str:
     if finding.grounds.tests and not finding.grounds.blocks:
-        return "from what chance alone does"
+        return "from sampling error alone"
     return "learnt from the reference's own windows"
 
 
 _SET_BY = {
     "effect": "least worth a word",
     "calibration": "reference's windows",
-    "sampling": "chance alone",
+    "sampling": "sampling error",
 }
 
 
-def _feature(finding: DriftFinding | QualityFinding, importance: Importance | None) -> ExplainedFeature:
-    """A feature that moved. Which part set its threshold is said where the finding carries the grounds of its verdict."""
+def _feature(finding: DriftFinding | QualityFinding, source: _Source) -> ExplainedFeature:
+    """A feature that moved, with the part that set its threshold where the finding carries the grounds of its verdict."""
     return ExplainedFeature(
         finding=finding,
-        importance=(importance or {}).get(finding.feature),
+        importance=(source.importance or {}).get(finding.feature),
         threshold_from=_SET_BY.get(finding.grounds.set_by, ""),
     )
 
 
-def _quality(
-    found: AlertExplanation,
-    telemetry: Connection,
-    stream: Stream,
-    spec: ModelSpec,
-    importance: Importance | None,
-) -> AlertExplanation:
-    alert = found.alert
-    around = _around(telemetry, stream, QUALITY, alert)
-    fired = _fired(around, alert)
-    faulty = [f for f in findings_of(fired, QualityFinding) if f.significant] if fired else []
+def _quality(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
+    around = source.readings(QUALITY)
+    fired = source.fired(around)
+    findings = findings_of(fired, QualityFinding) if fired else []
+    faulty = [f for f in findings if f.significant]
     if not faulty:
-        return found
+        return explanation
     worst = max(faulty, key=lambda f: f.value - f.reference)
-    windows = []
-    for one in around:
-        for finding in findings_of(one, QualityFinding):
-            if (finding.feature, finding.fault) == (worst.feature, worst.fault):
-                windows.append(_verdict(one, alert, finding.value, finding.threshold, finding.significant))
+    windows = [
+        _verdict(stored, finding.value, finding.threshold, finding.significant)
+        for stored in around
+        for finding in findings_of(stored, QualityFinding)
+        if (finding.feature, finding.fault) == (worst.feature, worst.fault)
+    ]
     return replace(
-        found,
+        explanation,
         figure=f"{worst.feature}: share of rows {worst.fault}",
         bound=f"what is let pass; in the reference {worst.reference:.1%}",
-        windows=_mark(windows),
-        features=tuple(_feature(f, importance) for f in faulty),
-        looked_at=len(findings_of(fired, QualityFinding)) if fired else 0,
+        windows=source.marked(windows),
+        features=tuple(_feature(f, source) for f in faulty),
+        looked_at=len(findings),
         compared_with="the training rows",
         shares_of=worst.feature,
     )
 
 
-def _performance(
-    found: AlertExplanation,
-    telemetry: Connection,
-    stream: Stream,
-    spec: ModelSpec,
-    importance: Importance | None,
-) -> AlertExplanation:
+def _performance(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
+    rate = source.spec.monitoring.false_alarm_rate
     windows = []
     higher = True
-    for one in _around(telemetry, stream, PERFORMANCE, found.alert):
-        finding = finding_of(one, PerformanceFinding)
+    for stored in source.readings(PERFORMANCE):
+        finding = finding_of(stored, PerformanceFinding)
         direction = METRICS[finding.metric][0]
         higher = direction == "higher"
-        bound = performance_bound(
-            finding.measured, finding.expected, direction, spec.monitoring.false_alarm_rate
-        )
-        windows.append(_verdict(one, found.alert, finding.value, bound, one.significant))
-    by_chance = single_window_rate(spec.monitoring.false_alarm_rate)
+        bound = performance_bound(finding.measured, finding.expected, direction, rate)
+        windows.append(_verdict(stored, finding.value, bound, stored.significant))
     return replace(
-        found,
-        figure=f"{found.alert.subject}, measured",
-        bound=f"the reference less what chance makes in all but {100 * by_chance:.3g} % of windows, at least the smallest loss "
-        "worth a word",
-        windows=_mark(windows),
+        explanation,
+        figure=f"{source.alert.subject}, measured",
+        bound=f"the reference less what random variation makes in all but {100 * single_window_rate(rate):.3g} % of windows, "
+        "at least the smallest loss worth a word",
+        windows=source.marked(windows),
         higher_is_significant=not higher,
         compared_with="the hold-out of its training",
     )
 
 
-def _latency(
-    found: AlertExplanation,
-    telemetry: Connection,
-    stream: Stream,
-    spec: ModelSpec,
-    importance: Importance | None,
-) -> AlertExplanation:
+def _latency(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
+    factor = source.spec.monitoring.latency_factor
     windows = []
-    for one in _around(telemetry, stream, TRAFFIC, found.alert):
-        finding = finding_of(one, TrafficFinding)
+    for stored, finding in source.traffic():
         base = finding.baseline_p95_ms
-        bound = None if base is None else base * spec.monitoring.latency_factor
-        windows.append(_verdict(one, found.alert, finding.p95_ms, bound, finding.latency_significant))
+        bound = None if base is None else base * factor
+        windows.append(_verdict(stored, finding.p95_ms, bound, finding.latency_significant))
     return replace(
-        found,
+        explanation,
         figure="p95 of requests, ms",
-        bound=f"{spec.monitoring.latency_factor:g} times the p95 of one row on the same machine",
-        windows=_mark(windows),
+        bound=f"{factor:g} times the p95 of one row on the same machine",
+        windows=source.marked(windows),
         compared_with="sixty requests of one row when the version was loaded",
     )
 
 
-def _errors(
-    found: AlertExplanation,
-    telemetry: Connection,
-    stream: Stream,
-    spec: ModelSpec,
-    importance: Importance | None,
-) -> AlertExplanation:
+def _errors(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
     windows = []
-    for one in _around(telemetry, stream, TRAFFIC, found.alert):
-        finding = finding_of(one, TrafficFinding)
+    for stored, finding in source.traffic():
         total = finding.requests + finding.errors
         share = finding.errors / total if total else None
-        windows.append(_verdict(one, found.alert, share, ERROR_SHARE, finding.errors_significant))
+        windows.append(_verdict(stored, share, ERROR_SHARE, finding.errors_significant))
     return replace(
-        found,
+        explanation,
         figure="share of requests answered with an error",
         bound=f"{ERROR_SHARE:.0%}: it must lie above for certain (the lower bound of Wilson's 95 % interval)",
-        windows=_mark(windows),
+        windows=source.marked(windows),
     )
 
 
-_TELLERS = {
+_EXPLAINED_BY = {
     "data_drift": _drift,
     "score_drift": _drift,
     "data_quality": _quality,
@@ -344,37 +316,32 @@ _TELLERS = {
 }
 
 
-def _mark(windows: Sequence[WindowVerdict]) -> tuple[WindowVerdict, ...]:
-    """Only the newest window that had ended by the alert's time is the one that fired."""
-    ended = [w.window.end for w in windows if w.fired]
-    return tuple(replace(w, fired=bool(ended) and w.window.end == ended[-1]) for w in windows)
-
-
 def _with_shares(
-    services: Services, found: AlertExplanation, stream: Stream, spec: ModelSpec
+    services: Services, explanation: AlertExplanation, stream: Stream, spec: ModelSpec
 ) -> AlertExplanation:
     """The shares of the column's bins in the window that fired, from stored profiles."""
-    fired = next((one.window for one in found.windows if one.fired), None)
-    if not found.shares_of or fired is None:
-        return found
+    column = explanation.shares_of
+    fired = next((w.window for w in explanation.windows if w.fired), None)
+    if not column or fired is None:
+        return explanation
     base = reference_profile(services, stream.model, stream.version, stream.target)
-    if base is None or found.shares_of not in base[0].by_name:
-        return found
+    if base is None or column not in base[0].by_name:
+        return explanation
     specification, reference, own = base
     level = grids(spec)[DRIFT].level
     with services.telemetry.read() as telemetry:
         if services.telemetry.specification(telemetry, stream.id).digest != specification.digest:
-            return found
+            return explanation
         parts = rollup.read(telemetry, specification, stream.id, level, to_us(fired.start), to_us(fired.end))
     current = merge_all(specification, [part.profile for part in parts])
     shares = changed_shares(
-        specification.by_name[found.shares_of],
-        histogram(specification, reference, found.shares_of),
-        histogram(specification, current, found.shares_of),
+        specification.by_name[column],
+        histogram(specification, reference, column),
+        histogram(specification, current, column),
     )
-    place = f"of {stream.target}" if own else "of all targets pooled (this one has too few)"
+    rows_of = f"of {stream.target}" if own else "of all targets pooled (this one has too few)"
     return replace(
-        found,
+        explanation,
         shares=tuple(DistributionBin(s.label, s.reference, s.window) for s in shares),
-        compared_with=f"{found.compared_with} {place}, {reference.rows:,} rows",
+        compared_with=f"{explanation.compared_with} {rows_of}, {reference.rows:,} rows",
     )

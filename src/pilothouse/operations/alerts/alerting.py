@@ -1,4 +1,4 @@
-"""Alerts drawn from readings: k of the last n windows open one, n quiet ones resolve it, a new version ends it.
+"""Alerts drawn from readings: k of the last n windows open one, n quiet windows resolve it, a new version ends it.
 
 Drawing from the same reading again changes nothing: alerts are keyed by their finding and window.
 """
@@ -6,8 +6,10 @@ Drawing from the same reading again changes nothing: alerts are keyed by their f
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pilothouse.domain.alert_rules import Turn, turn
+from pilothouse.domain.change_diagnosis import Diagnosis
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.findings import (
     DriftFinding,
@@ -23,7 +25,7 @@ from pilothouse.domain.records import Alert, AlertStatus, Deployment
 from pilothouse.domain.time_units import from_us
 from pilothouse.operations.alerts import change_evidence, explanations
 from pilothouse.operations.alerts.alerts import open_alert, resolve_alert_automatically
-from pilothouse.operations.alerts.explanations import Occasion, Words
+from pilothouse.operations.alerts.explanations import AlertText, Occasion
 from pilothouse.operations.services import Services
 from pilothouse.statistics.performance.performance_verdicts import performance_is_certain
 from pilothouse.statistics.profiles.specification import SCORE
@@ -46,39 +48,40 @@ from pilothouse.telemetry.readings import (
 class Rule:
     """How alerts of one kind are drawn from a monitor's readings.
 
-    ``subjects``: what is significant in a reading, each counted by itself. ``words``: the alert's text, from the
-    newest reading, what fires and when.
+    ``subjects``: the significant subjects of a reading, each counted by itself. ``text``: the alert's text, from the
+    newest reading, the subjects that fire and the occasion.
     """
 
     kind: str
     subjects: Callable[[Reading], set[str]]
-    words: Callable[[Reading, set[str], Occasion], Words]
+    text: Callable[[Reading, set[str], Occasion], AlertText]
     certain: Callable[[Reading, MonitoringSpec], set[str]] = lambda *_: set()
-    """What is so far beyond its threshold in a reading that one window is enough."""
+    """The subjects so far beyond their threshold in a reading that one window is enough."""
     enough: str = "certain by itself"
-    """What one window must be to be certain, ``{percent}`` being the rate of false alarms."""
+    """The condition for one window to be enough; ``{percent}`` is the rate of false alarms."""
     subject: str = ""
-    """Where alerts of this kind are drawn by several rules: the subject of this one's."""
+    """The subject of this rule's alerts, where several rules draw alerts of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """What drawing from a reading changed. ``asking`` are alerts, new or old, whose newest window is significant."""
+class AlertChanges:
+    """Alerts that were opened and resolved. ``significant``: alerts, new or old, whose newest window is significant."""
 
-    opened: tuple[Alert, ...] = ()
-    resolved: tuple[Alert, ...] = ()
-    asking: tuple[Alert, ...] = ()
-
-
-def _drifted(reading: Reading) -> set[str]:
-    return {f.feature for f in findings_of(reading, DriftFinding) if f.significant}
+    opened: Sequence[Alert] = ()
+    resolved: Sequence[Alert] = ()
+    significant: Sequence[Alert] = ()
 
 
-def _certain(reading: Reading, kind: type[DriftFinding] | type[QualityFinding]) -> set[str]:
-    return {f.feature for f in findings_of(reading, kind) if f.significant and f.grounds.certain}
+def _features(
+    reading: Reading, kind: type[DriftFinding] | type[QualityFinding], *, certain: bool = False
+) -> set[str]:
+    """The features with a significant finding, or with a certain one."""
+    return {
+        f.feature for f in findings_of(reading, kind) if f.significant and (f.grounds.certain or not certain)
+    }
 
 
-def _surely_worse(reading: Reading, rules: MonitoringSpec) -> bool:
+def _certainly_worse(reading: Reading, rules: MonitoringSpec) -> bool:
     finding = finding_of(reading, PerformanceFinding)
     return performance_is_certain(
         finding.measured, finding.expected, METRICS[finding.metric][0], rules.false_alarm_rate
@@ -89,20 +92,20 @@ RULES: dict[str, tuple[Rule, ...]] = {
     DRIFT: (
         Rule(
             "data_drift",
-            lambda reading: _drifted(reading) - {SCORE},
+            lambda reading: _features(reading, DriftFinding) - {SCORE},
             lambda reading, firing, occasion: explanations.data_drift(
                 findings_of(reading, DriftFinding), firing, occasion
             ),
-            lambda reading, _: _certain(reading, DriftFinding) - {SCORE},
+            lambda reading, _: _features(reading, DriftFinding, certain=True) - {SCORE},
             subject=explanations.FEATURES,
         ),
         Rule(
             "score_drift",
-            lambda reading: _drifted(reading) & {SCORE},
+            lambda reading: _features(reading, DriftFinding) & {SCORE},
             lambda reading, _, occasion: explanations.score_drift(
                 next(f for f in findings_of(reading, DriftFinding) if f.feature == SCORE), occasion
             ),
-            lambda reading, _: _certain(reading, DriftFinding) & {SCORE},
+            lambda reading, _: _features(reading, DriftFinding, certain=True) & {SCORE},
         ),
     ),
     MULTIVARIATE: (
@@ -118,11 +121,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
     QUALITY: (
         Rule(
             "data_quality",
-            lambda reading: {f.feature for f in findings_of(reading, QualityFinding) if f.significant},
+            lambda reading: _features(reading, QualityFinding),
             lambda reading, firing, occasion: explanations.data_quality(
                 findings_of(reading, QualityFinding), firing, occasion
             ),
-            lambda reading, _: _certain(reading, QualityFinding),
+            lambda reading, _: _features(reading, QualityFinding, certain=True),
         ),
     ),
     PERFORMANCE: (
@@ -132,8 +135,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, _, occasion: explanations.performance(
                 finding_of(reading, PerformanceFinding), occasion
             ),
-            lambda reading, rules: {PERFORMANCE} if _surely_worse(reading, rules) else set(),
-            enough="larger than chance makes it in all but {percent:.3g} % of windows",
+            lambda reading, rules: {PERFORMANCE} if _certainly_worse(reading, rules) else set(),
+            enough="larger than random variation makes it in all but {percent:.3g} % of windows",
         ),
     ),
     TRAFFIC: (
@@ -151,20 +154,22 @@ RULES: dict[str, tuple[Rule, ...]] = {
 }
 
 
-def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) -> Drawn:
-    """Open and resolve alerts of a stream that is live, by a reading and those before it."""
+def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) -> AlertChanges:
+    """Open and resolve alerts of a live stream by a reading and those before it."""
     if not reading.judged:
-        return Drawn()
+        return AlertChanges()
     rules = spec.monitoring
     with services.telemetry.read() as connection:
-        last = readings.history(
+        history = readings.history(
             connection, stream.id, reading.monitor, until_us=reading.end_us, limit=rules.of, judged=True
         )
     with services.registry.read() as connection:
         unresolved = alert_store.listed(connection, unresolved=True, model=stream.model, target=stream.target)
-    opened, resolved, asking = [], [], []
+    opened: list[Alert] = []
+    resolved: list[Alert] = []
+    persisting: list[Alert] = []
     for rule in RULES.get(reading.monitor, ()):
-        significant = [rule.subjects(one) for one in last]
+        significant = [rule.subjects(window) for window in history]
         open_now = [
             a
             for a in unresolved
@@ -173,23 +178,22 @@ def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) 
         certain = rule.certain(reading, rules)
         firing = _firing(significant, certain, rules)
         if open_now and turn([bool(s) for s in significant], True, rules.fire, rules.of) is Turn.RESOLVE:
-            words = f"{rules.of} windows in a row have been quiet, the last until {from_us(reading.end_us):%Y-%m-%d %H:%M}"
-            resolved += [a for a in open_now if resolve_quietly(services, a, words)]
+            reason = f"{rules.of} windows in a row have been quiet, the last until {from_us(reading.end_us):%Y-%m-%d %H:%M}"
+            resolved += [a for a in open_now if try_to_resolve(services, a, reason)]
         elif open_now and significant[-1]:
-            asking += open_now
+            persisting += open_now
         elif firing:
             alert, new = _open(services, stream, rule, reading, firing, certain, significant, rules)
             opened += [alert] if new else []
-            asking += [alert] if alert.status is not AlertStatus.RESOLVED else []
-    return Drawn(tuple(opened), tuple(resolved), tuple(asking))
+            persisting += [alert] if alert.status is not AlertStatus.RESOLVED else []
+    return AlertChanges(opened, resolved, persisting)
 
 
 def _firing(significant: Sequence[set[str]], certain: set[str], rules: MonitoringSpec) -> set[str]:
     """The subjects that were significant often enough, or are certain, each counted by itself."""
-    every = set().union(*significant)
     return {
         subject
-        for subject in every
+        for subject in set().union(*significant)
         if turn([subject in s for s in significant], False, rules.fire, rules.of, certain=subject in certain)
         is Turn.OPEN
     }
@@ -218,26 +222,36 @@ def _open(
         if times < rules.fire and certain
         else "",
     )
-    words = rule.words(reading, firing, occasion)
+    text = rule.text(reading, firing, occasion)
     diagnosis = None
-    if rule.kind in change_evidence.EXPLAINED:
+    if rule.kind in change_evidence.DIAGNOSED:
         diagnosis = change_evidence.diagnose_window(services, stream.id, reading.end_us)
-        words = replace(words, explanation=f"{words.explanation} {diagnosis.sentence}")
-    new = NewAlert(
-        model=stream.model,
-        version=stream.version,
-        target=stream.target,
-        kind=rule.kind,
-        subject=words.subject,
-        severity=words.severity,
-        effective_at=from_us(reading.end_us),
-        summary=words.summary,
-        explanation=words.explanation,
-        figures=words.figures,
-        features=words.features,
+        text = replace(text, explanation=f"{text.explanation} {diagnosis.sentence}")
+    return open_alert(services, new_alert(stream, rule.kind, from_us(reading.end_us), text, diagnosis))
+
+
+def new_alert(
+    source: Stream | Deployment,
+    kind: str,
+    effective_at: datetime,
+    text: AlertText,
+    diagnosis: Diagnosis | None = None,
+) -> NewAlert:
+    """An alert with its text about a version on a target."""
+    return NewAlert(
+        model=source.model,
+        version=source.version,
+        target=source.target,
+        kind=kind,
+        subject=text.subject,
+        severity=text.severity,
+        effective_at=effective_at,
+        summary=text.summary,
+        explanation=text.explanation,
+        figures=text.figures,
+        features=text.features,
         diagnosis=diagnosis,
     )
-    return open_alert(services, new)
 
 
 def resolve_replaced(services: Services, live: Sequence[Deployment]) -> list[Alert]:
@@ -251,18 +265,18 @@ def resolve_replaced(services: Services, live: Sequence[Deployment]) -> list[Ale
         if version == alert.version:
             continue
         old = version_uri(alert.model, alert.version)
-        words = (
+        reason = (
             f"{old} was replaced by version {version} on {alert.target}"
             if version is not None
             else f"{old} is no longer live on {alert.target}"
         )
-        if resolve_quietly(services, alert, words):
+        if try_to_resolve(services, alert, reason):
             resolved.append(alert)
     return resolved
 
 
-def resolve_quietly(services: Services, alert: Alert, reason: str) -> bool:
-    """Resolve an alert; False where somebody has done so meanwhile."""
+def try_to_resolve(services: Services, alert: Alert, reason: str) -> bool:
+    """Resolve an alert; False where somebody has resolved it meanwhile."""
     with suppress(ConflictError):
         resolve_alert_automatically(services, alert.id, reason)
         return True

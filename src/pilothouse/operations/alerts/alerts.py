@@ -1,11 +1,11 @@
-"""Alerts: listing, acknowledging, resolving; and for the daemon, opening them once for each finding."""
+"""Alerts: listing, acknowledging, resolving and, for the daemon, opening one for each finding."""
 
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.alerts.incident_cost import judge
-from pilothouse.operations.alerts.incident_grouping import place
+from pilothouse.operations.alerts.incident_grouping import add_to_incident
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading, reason_given
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -37,25 +37,25 @@ def get_alert(services: Services, actor: Actor, alert_id: int) -> Alert:
 
 
 def acknowledge(services: Services, actor: Actor, alert_id: int, note: str = "") -> Alert:
-    """Say that somebody looks after it. Raises NotFoundError, NotAllowedError or ConflictError (not open)."""
-    words = clean_text(note, "the note")
+    """Acknowledge an alert: somebody looks after it. Raises NotFoundError, NotAllowedError or ConflictError (not open)."""
+    note = clean_text(note, "the note")
     with changing(services, actor, Permission.HANDLE_ALERT, _model_of(services, alert_id)) as change:
         alert = _require(change.connection, alert_id)
         if alert.status is not AlertStatus.OPEN:
             raise ConflictError(f"alert {alert_id} is {alert.status} already{_by(alert)}")
-        return _set_status(services, change, alert, AlertStatus.ACKNOWLEDGED, words)
+        return _set_status(services, change, alert, AlertStatus.ACKNOWLEDGED, note)
 
 
 def resolve(services: Services, actor: Actor, alert_id: int, reason: str) -> Alert:
-    """Close an alert. Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (closed)."""
-    words = reason_given(reason, "resolving an alert")
+    """Resolve an alert. Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (resolved)."""
+    reason = reason_given(reason, "resolving an alert")
     with changing(services, actor, Permission.HANDLE_ALERT, _model_of(services, alert_id)) as change:
         alert = _unresolved(change.connection, alert_id)
-        return _set_status(services, change, alert, AlertStatus.RESOLVED, words)
+        return _set_status(services, change, alert, AlertStatus.RESOLVED, reason)
 
 
 def open_alert(services: Services, new: NewAlert) -> tuple[Alert, bool]:
-    """Open an alert for a finding, or return the one that says it already; the flag is True for a new one.
+    """Open an alert for a finding, or return the one that there is; the flag is True for a new one.
 
     A finding is (model, version, target, kind, subject): while its alert is not resolved no second one opens, and the
     same window (``effective_at``) never opens one twice. It joins the incident that has the same cause, or opens one.
@@ -71,8 +71,8 @@ def open_alert(services: Services, new: NewAlert) -> tuple[Alert, bool]:
                 raise NotFoundError(
                     f"there is no {version_uri(new.model, new.version)}, or no target {new.target!r}"
                 )
-            placed = place(connection, _require(connection, number))
-            judge(services, connection, [placed.incident], change.at)
+            joined = add_to_incident(connection, _require(connection, number))
+            judge(services, connection, [joined.incident], change.at)
             change.record(
                 "alert.opened",
                 f"alert {number}",
@@ -85,21 +85,21 @@ def open_alert(services: Services, new: NewAlert) -> tuple[Alert, bool]:
                     "severity": new.severity,
                     "effective_at": new.effective_at.isoformat(),
                     "summary": new.summary,
-                    **placed.facts,
+                    **joined.facts,
                 },
             )
             return _require(connection, number), True
 
 
 def resolve_alert_automatically(services: Services, alert_id: int, reason: str) -> Alert:
-    """Close an alert whose monitor has been quiet, or whose version is not live any more. Raises ConflictError (closed)."""
+    """Resolve an alert whose monitor has been quiet, or whose version is no longer live. Raises ConflictError (resolved)."""
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         alert = _unresolved(change.connection, alert_id)
         return _set_status(services, change, alert, AlertStatus.RESOLVED, reason)
 
 
 def note_retraining(services: Services, alert_id: int, job_id: int) -> None:
-    """Remember with the alert which training it started."""
+    """Record the training that an alert started."""
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         _require(change.connection, alert_id)
         alerts.set_retrain_job(change.connection, alert_id, job_id)
@@ -136,10 +136,10 @@ def _by(alert: Alert) -> str:
 
 
 def _require(connection: Connection, alert_id: int) -> Alert:
-    found = alerts.find(connection, alert_id)
-    if found is None:
+    alert = alerts.find(connection, alert_id)
+    if alert is None:
         raise NotFoundError(f"there is no alert {alert_id}: list them with pilothouse alerts")
-    return found
+    return alert
 
 
 def _model_of(services: Services, alert_id: int) -> str:

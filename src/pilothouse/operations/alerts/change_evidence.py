@@ -1,7 +1,7 @@
-"""The evidence of what changed around a window, gathered from stored readings, and its diagnosis.
+"""Evidence of what changed around a window, gathered from stored readings, and its diagnosis.
 
-Windows of inputs and of performance differ in length, and outcomes come late. An alert is judged by the readings that there
-are when it is asked about: at its opening, and again whenever somebody reads it.
+Windows of inputs and of performance differ in length, and outcomes come late. So an alert is diagnosed by the readings stored
+at the time: when it opens, and again whenever somebody reads it.
 """
 
 from collections import Counter
@@ -30,35 +30,37 @@ from pilothouse.telemetry.streams import find_stream
 
 T = TypeVar("T")
 
-EXPLAINED = ("data_drift", "score_drift", "data_quality", "performance")
-"""Kinds of alerts of which it can be said what changed."""
+DIAGNOSED = ("data_drift", "score_drift", "data_quality", "performance")
+"""Kinds of alerts that have a diagnosis of what changed."""
 _USUAL = 8
-"""Windows before this one by which the usual volume is told."""
+"""Windows before this one from which the usual volume is taken."""
 
 
 def diagnose_alert(services: Services, alert: Alert) -> Diagnosis | None:
-    """What changed, by all that is known now; None for kinds that are not about data, or where telemetry has nothing."""
-    if alert.kind not in EXPLAINED or not services.paths.telemetry.exists():
+    """The diagnosis by all readings stored now; None for kinds that are not about data, or where telemetry has nothing."""
+    if alert.kind not in DIAGNOSED:
         return None
-    with services.telemetry.read() as connection:
+    with services.reading_telemetry() as connection:
+        if connection is None:
+            return None
         stream = find_stream(connection, alert.model, alert.version, alert.target)
         if stream is None:
             return None
-        return diagnose(evidence_at(connection, stream.id, to_us(alert.effective_at)))
+        return diagnose(_evidence_at(connection, stream.id, to_us(alert.effective_at)))
 
 
 def diagnose_window(services: Services, stream_id: int, end_us: int) -> Diagnosis:
-    """What changed in the windows of a stream around one that ends at ``end_us``."""
+    """The diagnosis of the windows of a stream around one that ends at ``end_us``."""
     with services.telemetry.read() as connection:
-        return diagnose(evidence_at(connection, stream_id, end_us))
+        return diagnose(_evidence_at(connection, stream_id, end_us))
 
 
-def evidence_at(connection: Connection, stream_id: int, end_us: int) -> Evidence:
-    """What is known about the windows that hold the time just before ``end_us``."""
+def _evidence_at(connection: Connection, stream_id: int, end_us: int) -> Evidence:
+    """Evidence from the windows that contain the time just before ``end_us``."""
 
-    def ending(monitor: str, since_us: int, until_us: int) -> list[Reading]:
-        found = readings.history(connection, stream_id, monitor, until_us=until_us)
-        return [one for one in found if one.end_us > since_us]
+    def judged(monitor: str, since_us: int, until_us: int) -> list[Reading]:
+        history = readings.history(connection, stream_id, monitor, until_us=until_us, judged=True)
+        return [reading for reading in history if reading.end_us > since_us]
 
     estimates = _around(readings.history(connection, stream_id, ESTIMATE), end_us)
     outcomes = _around(readings.history(connection, stream_id, PERFORMANCE), end_us)
@@ -67,48 +69,46 @@ def evidence_at(connection: Connection, stream_id: int, end_us: int) -> Evidence
     performance = outcome or estimate
     since = min(end_us - 1, performance.start_us) if performance is not None else end_us - 1
     until = max(end_us, performance.end_us) if performance is not None else end_us
-    drift = [one for one in ending(DRIFT, since, until) if one.judged]
-    quality = [one for one in ending(QUALITY, since, until) if one.judged]
+    drift, quality = judged(DRIFT, since, until), judged(QUALITY, since, until)
     measured = finding_of(outcome, PerformanceFinding) if outcome is not None and outcome.judged else None
     estimated = finding_of(estimate, EstimateFinding) if estimate is not None and estimate.judged else None
-    significant = [{f.feature for f in findings_of(one, DriftFinding) if f.significant} for one in drift]
+    significant = [{f.feature for f in findings_of(r, DriftFinding) if f.significant} for r in drift]
     drifting = _often(significant)
     faults = _often(
-        [{(f.feature, f.fault) for f in findings_of(one, QualityFinding) if f.significant} for one in quality]
+        [{(f.feature, f.fault) for f in findings_of(r, QualityFinding) if f.significant} for r in quality]
     )
-    known = measured or estimated
+    finding = measured or estimated
     return Evidence(
-        known.metric if known is not None else "performance",
+        finding.metric if finding is not None else "performance",
         sorted(drifting - {SCORE}),
         SCORE in drifting,
         sorted(faults),
         _volume(readings.history(connection, stream_id, DRIFT, until_us=end_us, limit=_USUAL + 1)),
         _measured(measured),
         _measured(estimated),
-        known.reference if known is not None else None,
+        finding.reference if finding is not None else None,
         sorted(set().union(*significant) - drifting - {SCORE}),
     )
 
 
-def _around(found: Sequence[Reading], end_us: int) -> list[Reading]:
-    """The windows that hold the time just before ``end_us``, the one that ends there (or soonest after it) first."""
-    return [one for one in found if one.start_us < end_us <= one.end_us]
+def _around(history: Sequence[Reading], end_us: int) -> list[Reading]:
+    """Readings of the windows that contain the time just before ``end_us``; first the one that ends soonest."""
+    return [reading for reading in history if reading.start_us < end_us <= reading.end_us]
 
 
 def _often(significant: Sequence[set[T]]) -> set[T]:
-    """What was significant in at least half of the windows."""
-    counts = Counter(subject for found in significant for subject in found)
+    """The subjects that were significant in at least half of the windows."""
+    counts = Counter(subject for subjects in significant for subject in subjects)
     return {subject for subject, count in counts.items() if 2 * count >= len(significant)}
 
 
 def _volume(windows: Sequence[Reading]) -> float | None:
-    """Rows of the newest window over the median of those before, where these are of its length."""
+    """Rows of the newest window over the median of the windows of the same length before it."""
     if not windows:
         return None
     newest = windows[-1]
-    before = [
-        one.rows for one in windows[:-1] if one.end_us - one.start_us == newest.end_us - newest.start_us
-    ]
+    length = newest.end_us - newest.start_us
+    before = [window.rows for window in windows[:-1] if window.end_us - window.start_us == length]
     usual = median(before) if before else 0
     return newest.rows / usual if usual else None
 

@@ -1,4 +1,4 @@
-"""Why an alert fired, in words: what was measured, against what, what chance would do, how often it was significant."""
+"""The texts of alerts: what was measured, against which reference and threshold, and how often it was significant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pilothouse.domain.findings import (
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.time_units import DAY_US, from_us
-from pilothouse.operations.monitoring.statistic_names import measured_words, moved_words, way_of
+from pilothouse.operations.monitoring.statistic_names import direction_of, direction_text, measured_text
 from pilothouse.statistics.performance.performance_verdicts import single_window_rate
 from pilothouse.statistics.profiles.specification import SCORE
 
@@ -23,13 +23,14 @@ FEATURES = "features"
 """The subject of alerts about single columns."""
 _NAMED = 3
 _TELLING = 0.1
-"""A feature gives a drift away where shuffling it costs this share of what the AUROC has above one half."""
+"""A feature explains a drift where shuffling it costs this share of what the AUROC has above one half."""
 _SHOWS_ALONE = 0.55
+"""The AUROC from which a feature shows a drift by itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What an alert says. ``figures`` are the numbers behind it."""
+class AlertText:
+    """The subject, severity and texts of an alert. ``figures`` are the numbers behind it."""
 
     subject: str
     severity: str
@@ -37,12 +38,12 @@ class Words:
     explanation: str
     figures: dict[str, float]
     features: tuple[str, ...] = ()
-    """The features that it names, the farthest from its threshold first."""
+    """The features it names, the farthest beyond its threshold first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
-    """The newest window and how many of the last were significant."""
+    """The newest window, and how many of the last ones were significant."""
 
     target: str
     start_us: int
@@ -52,17 +53,17 @@ class Occasion:
     judged_windows: int
     rules: MonitoringSpec
     enough: str = ""
-    """What the newest window is, where it was enough by itself."""
+    """Why the newest window opens an alert by itself; empty where it does not."""
 
     @property
     def dates(self) -> str:
-        """The window, by days where it is of days."""
+        """The window's bounds: dates, with times where it is not made of whole days."""
         start, end = from_us(self.start_us), from_us(self.end_us)
         pattern = "%Y-%m-%d" if (self.end_us - self.start_us) % DAY_US == 0 else "%Y-%m-%d %H:%M"
         return f"{start.strftime(pattern)} to {end.strftime(pattern)}"
 
     def over(self, windows: int) -> str:
-        """The window, or the last ones together where a change was too weak for one of them."""
+        """The window, or the last windows together where a change was too weak for one of them."""
         if windows == 1:
             return f"From {self.dates} ({self.rows:,} rows)"
         since = from_us(self.end_us - windows * (self.end_us - self.start_us))
@@ -82,30 +83,30 @@ class Occasion:
         )
 
 
-def data_drift(findings: Sequence[DriftFinding], firing: set[str], occasion: Occasion) -> Words:
+def data_drift(findings: Sequence[DriftFinding], firing: set[str], occasion: Occasion) -> AlertText:
     """One alert for all features that drift on a target, the farthest from their thresholds first."""
-    looked_at = [f for f in findings if f.feature != SCORE and f.feature not in occasion.rules.ignore]
-    ranked = sorted(
-        (f for f in looked_at if f.feature in firing), key=lambda f: f.times_threshold, reverse=True
+    tested = [f for f in findings if f.feature != SCORE and f.feature not in occasion.rules.ignore]
+    ranked = sorted((f for f in tested if f.feature in firing), key=lambda f: f.times_threshold, reverse=True)
+    named = ", ".join(
+        f"{f.feature} {direction_of(f.statistic, f.statistics)}".rstrip() for f in ranked[:_NAMED]
     )
-    named = ", ".join(f"{f.feature} {way_of(f.statistic, f.statistics)}".rstrip() for f in ranked[:_NAMED])
     worst = ranked[0]
-    return Words(
+    return AlertText(
         FEATURES,
         "warning",
-        f"{len(ranked)} of {len(looked_at)} features drift on {occasion.target}: {named}{' …' if len(ranked) > _NAMED else ''}",
-        f"{_drift_sentence(worst, occasion)} {_law(worst)}The threshold is set so that a "
-        f"window in which nothing has changed gives a false alarm with a chance of {occasion.rules.false_alarm_rate:g} "
-        f"(Benjamini–Hochberg over {len(looked_at)} features). {occasion.repeated}"
+        f"{len(ranked)} of {len(tested)} features drift on {occasion.target}: {named}{' …' if len(ranked) > _NAMED else ''}",
+        f"{_drift_sentence(worst, occasion)} {_null_sentence(worst)}The threshold is set so that a "
+        f"window in which nothing has changed gives a false alarm with a probability of {occasion.rules.false_alarm_rate:g} "
+        f"(Benjamini–Hochberg over {len(tested)} features). {occasion.repeated}"
         + (f" Drifting: {', '.join(f.feature for f in ranked)}." if len(ranked) > 1 else ""),
-        {"drifted": float(len(ranked)), "features": float(len(looked_at)), "rows": float(occasion.rows)}
+        {"drifted": float(len(ranked)), "features": float(len(tested)), "rows": float(occasion.rows)}
         | {f"{f.feature} {f.statistic}": f.value for f in ranked[:_NAMED]}
         | {f"{f.feature} threshold": f.threshold for f in ranked[:_NAMED]},
         tuple(f.feature for f in ranked),
     )
 
 
-def joint_drift(finding: MultivariateFinding, occasion: Occasion) -> Words:
+def joint_drift(finding: MultivariateFinding, occasion: Occasion) -> AlertText:
     """All features together: a classifier tells the window's rows from the reference's."""
     assert finding.threshold is not None
     assert finding.usual is not None
@@ -119,7 +120,7 @@ def joint_drift(finding: MultivariateFinding, occasion: Occasion) -> Words:
         else f"Alone, the most telling of them separates with {alone:.2f}."
     )
     pooled = "all targets' training rows" if finding.reference == "pooled" else "the target's training rows"
-    return Words(
+    return AlertText(
         JOINT,
         "warning",
         f"the features together drift on {occasion.target}: AUROC {finding.auc:.2f} (threshold {finding.threshold:.2f})",
@@ -140,21 +141,26 @@ def joint_drift(finding: MultivariateFinding, occasion: Occasion) -> Words:
     )
 
 
-def score_drift(finding: DriftFinding, occasion: Occasion) -> Words:
-    """The model's own scores are distributed otherwise than on its hold-out."""
-    return Words(
+def score_drift(finding: DriftFinding, occasion: Occasion) -> AlertText:
+    """The model's scores have another distribution than on its hold-out."""
+    return AlertText(
         SCORE,
         "warning",
         f"the scores drift on {occasion.target}: {finding.statistic} {finding.value:.3g} "
         f"(threshold {finding.threshold:.3g})",
         f"{_drift_sentence(finding, occasion)} The reference is the model's hold-out: rows that it was not trained on. "
         f"{occasion.repeated}",
-        _drift_figures(finding, occasion),
+        {
+            finding.statistic: finding.value,
+            "threshold": finding.threshold,
+            "p_value": finding.p_value,
+            "rows": float(occasion.rows),
+        },
     )
 
 
-def data_quality(findings: Sequence[QualityFinding], firing: set[str], occasion: Occasion) -> Words:
-    """Values are missing, or categories appear that the reference does not hold."""
+def data_quality(findings: Sequence[QualityFinding], firing: set[str], occasion: Occasion) -> AlertText:
+    """Values are missing, or there are categories that the reference does not hold."""
     ranked = sorted(
         (f for f in findings if f.feature in firing and f.significant),
         key=lambda f: f.value - f.reference,
@@ -162,8 +168,8 @@ def data_quality(findings: Sequence[QualityFinding], firing: set[str], occasion:
     )
     worst = ranked[0]
     named = ", ".join(f"{f.feature} {f.fault}" for f in ranked[:_NAMED])
-    return Words(
-        "features",
+    return AlertText(
+        FEATURES,
         "warning",
         f"data quality on {occasion.target}: {named}",
         f"{occasion.over(worst.grounds.together)}, {worst.value:.1%} of the rows have {worst.feature} {worst.fault}, against "
@@ -175,20 +181,20 @@ def data_quality(findings: Sequence[QualityFinding], firing: set[str], occasion:
     )
 
 
-def performance(finding: PerformanceFinding, occasion: Occasion) -> Words:
-    """Measured performance is worse than the hold-out's by more than chance."""
+def performance(finding: PerformanceFinding, occasion: Occasion) -> AlertText:
+    """Measured performance is worse than the hold-out's by more than random variation."""
     value, low, high = finding.value, finding.low, finding.high
     assert value is not None
     assert low is not None
     assert high is not None
     assert finding.reference is not None
-    return Words(
+    return AlertText(
         finding.metric,
         "critical",
         f"{finding.metric} {value:.3g} on {occasion.target}, reference {finding.reference:.3g}",
         f"From {occasion.dates} the measured {finding.metric} of {occasion.rows:,} predictions with known outcome was "
         f"{value:.4g} (95 % interval {low:.4g} to {high:.4g}, whole days drawn); on the hold-out it "
-        f"was {finding.reference:.4g}. The loss is larger than chance makes it in all but "
+        f"was {finding.reference:.4g}. The loss is larger than random variation makes it in all but "
         f"{100 * single_window_rate(occasion.rules.false_alarm_rate):.3g} % of windows. "
         f"{occasion.repeated}",
         {
@@ -202,12 +208,12 @@ def performance(finding: PerformanceFinding, occasion: Occasion) -> Words:
     )
 
 
-def latency(finding: TrafficFinding, occasion: Occasion) -> Words:
+def latency(finding: TrafficFinding, occasion: Occasion) -> AlertText:
     """Requests take much longer than one row did on the same machine."""
     assert finding.p95_ms is not None
     assert finding.baseline_p95_ms is not None
     factor = finding.p95_ms / finding.baseline_p95_ms if finding.baseline_p95_ms else 0.0
-    return Words(
+    return AlertText(
         "p95",
         "warning",
         f"p95 {finding.p95_ms:.3g} ms on {occasion.target}, {factor:.1f} times its baseline",
@@ -223,11 +229,11 @@ def latency(finding: TrafficFinding, occasion: Occasion) -> Words:
     )
 
 
-def errors(finding: TrafficFinding, occasion: Occasion) -> Words:
+def errors(finding: TrafficFinding, occasion: Occasion) -> AlertText:
     """Requests are answered with errors."""
     total = finding.requests + finding.errors
     share = finding.errors / total
-    return Words(
+    return AlertText(
         "error rate",
         "critical",
         f"{share:.1%} of requests fail on {occasion.target}",
@@ -237,9 +243,9 @@ def errors(finding: TrafficFinding, occasion: Occasion) -> Words:
     )
 
 
-def silence(target: str, flow: Flow, quiet: int, allowed: int) -> Words:
+def silence(target: str, flow: Flow, quiet: int, allowed: int) -> AlertText:
     """A live target sends nothing."""
-    return Words(
+    return AlertText(
         "events",
         "warning",
         f"no event from {target} for {format_duration(_rounded(quiet))}",
@@ -252,7 +258,7 @@ def silence(target: str, flow: Flow, quiet: int, allowed: int) -> Words:
 
 
 def _rounded(seconds: int) -> int:
-    """To whole minutes, or whole hours from six hours on."""
+    """Seconds rounded down to whole minutes, or to whole hours from six hours on."""
     unit = 3_600 if seconds >= 6 * 3_600 else 60
     return max(seconds // unit, 1) * unit
 
@@ -261,31 +267,22 @@ def _drift_sentence(finding: DriftFinding, occasion: Occasion) -> str:
     other = "the reference"
     if finding.compared_with == "recent":
         other = f"the days before (since {from_us(finding.since_us):%Y-%m-%d}: a sudden change)"
-    said, threshold = measured_words(
+    measured, threshold = measured_text(
         finding.statistic, finding.feature, other, finding.value, finding.threshold
     )
     return (
-        f"{occasion.over(finding.grounds.together)} {said}; {threshold} is the threshold (p {finding.p_value:.1g})."
-        f"{moved_words(finding.statistic, finding.statistics)}"
+        f"{occasion.over(finding.grounds.together)} {measured}; {threshold} is the threshold (p {finding.p_value:.1g})."
+        f"{direction_text(finding.statistic, finding.statistics)}"
     )
 
 
-def _law(finding: DriftFinding) -> str:
-    """What a window was held against, where the reading carries the grounds of its verdict."""
+def _null_sentence(finding: DriftFinding) -> str:
+    """The null that a window was tested against; empty where the reading carries no grounds of its verdict."""
     if not finding.grounds.tests:
         return ""
     if finding.grounds.blocks:
         return "What is usual is learnt from windows of the reference's own days. "
     return (
-        f"It is held against chance alone: the reference's own windows of {finding.feature} lie no farther apart, or are too "
-        "few to tell. "
+        f"It is held against sampling error alone: the reference's own windows of {finding.feature} lie no farther apart, or "
+        "are too few to tell. "
     )
-
-
-def _drift_figures(finding: DriftFinding, occasion: Occasion) -> dict[str, float]:
-    return {
-        finding.statistic: finding.value,
-        "threshold": finding.threshold,
-        "p_value": finding.p_value,
-        "rows": float(occasion.rows),
-    }

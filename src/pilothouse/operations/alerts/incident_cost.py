@@ -1,14 +1,14 @@
-"""Judging incidents: what one is, in words, and the most that it has cost, kept so that the list of all is sorted by it.
+"""Judging incidents: the cause of each and its highest cost, stored so that the list of all can be sorted by them.
 
-What an incident costs rests on figures in telemetry and is looked up anew while it goes on. The dearest that it was ever
-judged to be stays with it: after its alerts changed, after a round that closed windows, and for the last time when it ended.
+The cost of an incident rests on figures in telemetry and is computed anew while it is open. The highest cost it was ever
+judged to have stays with it. It is judged after its alerts changed, after a round that closed windows, and when it ended.
 
-A release that words causes otherwise has all judged again (``judged_at = NULL`` in a migration), for the doctor holds the
-words that are kept against those that the alerts give.
+A release with another text for causes has all judged again (``judged_at = NULL`` in a migration), since the doctor compares
+the stored text with the one that the alerts give.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 
 from pilothouse.domain.errors import IntegrityError, UnavailableError
@@ -21,69 +21,61 @@ from pilothouse.store import alerts, incidents
 from pilothouse.store.incidents import IncidentRow
 
 _AT_ONCE = 200
-"""Incidents that are judged in one round at the most: after an upgrade very many may wait."""
-
-
-@contextmanager
-def reading_telemetry(services: Services) -> Iterator[Connection | None]:
-    """Telemetry to read, or None before anything has arrived."""
-    if not services.paths.telemetry.exists():
-        yield None
-        return
-    with services.telemetry.read() as connection:
-        yield connection
+"""Incidents judged in one round at most: after an upgrade very many may wait."""
 
 
 def telling(members: Sequence[Alert]) -> Sequence[Alert]:
-    """The alerts that say what an incident is about: those that are not over, or all of them once it is."""
+    """The alerts that describe an incident: the unresolved ones, or all of them once all are resolved."""
     return [a for a in members if a.status is not AlertStatus.RESOLVED] or members
 
 
 def judge(services: Services, connection: Connection, numbers: Sequence[int], at: datetime) -> None:
     """Judge incidents in the transaction that changed their alerts. Where telemetry cannot be read they wait for a later
-    round: whoever looks after an alert is not kept from it."""
+    round, so that the alerts can be handled all the same."""
     rows = incidents.of_numbers(connection, tuple(numbers))
-    found: list[tuple[IncidentRow, str, Cost]] = []
-    with suppress(UnavailableError, IntegrityError), reading_telemetry(services) as telemetry:
-        found = list(_judgements(connection, telemetry, list(rows.values())))
-    for row, cause, cost in found:
-        incidents.set_judgement(connection, row.id, cause, dearer(cost, row.most), at)
+    judgements: list[tuple[IncidentRow, str, Cost]] = []
+    with suppress(UnavailableError, IntegrityError), services.reading_telemetry() as telemetry:
+        judgements = list(_judgements(connection, telemetry, list(rows.values())))
+    for row, cause, cost in judgements:
+        incidents.set_judgement(connection, row.id, cause, higher_cost(cost, row.most), at)
 
 
-def judge_what_moved(services: Services, *, windows_closed: bool) -> int:
-    """Judge what waits for it, and where windows were closed all that goes on; how many changed. Cheap where nothing did."""
-    with services.registry.read() as connection, reading_telemetry(services) as telemetry:
+def judge_changed(services: Services, *, windows_closed: bool) -> int:
+    """Judge incidents that wait for it, and all open ones where windows were closed; returns how many judgements changed.
+    Cheap where none did."""
+    with services.registry.read() as connection, services.reading_telemetry() as telemetry:
         rows = incidents.to_judge(connection, _AT_ONCE, going_on=windows_closed)
-        moved = [
+        changed = [
             row.id
             for row, cause, cost in _judgements(connection, telemetry, rows)
-            if not row.judged or row.cause != cause or row.most != dearer(cost, row.most)
+            if not row.judged or row.cause != cause or row.most != higher_cost(cost, row.most)
         ]
-    if moved:
+    if changed:
         with services.registry.transaction() as connection:
-            judge(services, connection, moved, services.now())
-    return len(moved)
+            judge(services, connection, changed, services.now())
+    return len(changed)
 
 
-def dearer(cost: Cost, before: Cost | None) -> Cost:
-    """The dearer of two judgements; what was said first where they are alike."""
+def higher_cost(cost: Cost, before: Cost | None) -> Cost:
+    """The higher of two costs; the earlier one where they are equal."""
     return cost if before is None or cost.rank < before.rank else before
 
 
 def _judgements(
     connection: Connection, telemetry: Connection | None, rows: Sequence[IncidentRow]
 ) -> Iterator[tuple[IncidentRow, str, Cost]]:
-    from pilothouse.operations.alerts.incident_evidence import Known, gather_evidence
+    from pilothouse.operations.alerts.incident_evidence import SharedFigures, gather_evidence
 
-    members, known = alerts.of_incidents(connection, [row.id for row in rows]), Known()
+    members, shared = alerts.of_incidents(connection, [row.id for row in rows]), SharedFigures()
     for row in rows:
-        if found := members.get(row.id):
-            told = telling(found)
-            yield row, cause_words(told), cost_of(gather_evidence(connection, telemetry, told, known))
+        if row.id in members:
+            described_by = telling(members[row.id])
+            evidence = gather_evidence(connection, telemetry, described_by, shared)
+            yield row, cause_words(described_by), cost_of(evidence)
 
 
 def misjudged(connection: Connection) -> Iterator[int]:
-    """Incidents whose cause, as it was judged, is not what their alerts say."""
+    """Incidents whose judged cause is not the one that their alerts give."""
     after = 0
     while rows := incidents.judged(connection, after, _AT_ONCE):
         members = alerts.of_incidents(connection, [row.id for row in rows])

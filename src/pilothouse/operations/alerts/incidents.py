@@ -1,4 +1,4 @@
-"""Incidents: listing them by what they cost, and handling all alerts of one at once."""
+"""Incidents: listing them by cost, and handling all alerts of one at once."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,8 @@ from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Alert, AlertStatus, Job
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.operations.alerts.alerts import set_status_in
-from pilothouse.operations.alerts.incident_cost import judge, reading_telemetry, telling
-from pilothouse.operations.alerts.incident_evidence import Known, gather_evidence
+from pilothouse.operations.alerts.incident_cost import judge, telling
+from pilothouse.operations.alerts.incident_evidence import SharedFigures, gather_evidence
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading, reason_given
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -23,74 +23,72 @@ from pilothouse.store.incidents import IncidentRow
 def list_incidents(
     services: Services, actor: Actor, *, unresolved: bool = False, model: str | None = None, limit: int = 500
 ) -> list[Incident]:
-    """What goes on by what it costs, then what is over, newest first. Raises NotAllowedError."""
-    with reading(services, actor) as connection, reading_telemetry(services) as telemetry:
+    """Unresolved incidents by cost, then resolved ones, newest first. Raises NotAllowedError."""
+    with reading(services, actor) as connection, services.reading_telemetry() as telemetry:
         rows = incidents.listed(connection, unresolved=unresolved, model=model, limit=limit)
         return by_cost(_whole(connection, telemetry, rows))
 
 
 def incidents_page(services: Services, actor: Actor, query: Query) -> Page[Incident]:
-    """A window of all incidents, over or not, newest first unless sorted; each with the most that it was judged to cost.
+    """A window of all incidents, newest first unless sorted; each with the highest cost that it was judged to have.
 
     Raises InvalidInputError (no such column) or NotAllowedError.
     """
-    with reading(services, actor) as connection, reading_telemetry(services) as telemetry:
-        found = listing.window(connection, listing.INCIDENTS, query)
-        rows = (
-            listing.in_order(found.rows, incidents.of_numbers(connection, found.rows)) if found.rows else ()
-        )
-        return Page(tuple(_whole(connection, telemetry, list(rows), newest=False)), found.first, found.total)
+    with reading(services, actor) as connection, services.reading_telemetry() as telemetry:
+        page = listing.window(connection, listing.INCIDENTS, query)
+        rows = listing.in_order(page.rows, incidents.of_numbers(connection, page.rows)) if page.rows else ()
+        return Page(tuple(_whole(connection, telemetry, list(rows), newest=False)), page.first, page.total)
 
 
 def get_incident(services: Services, actor: Actor, number: int) -> Incident:
     """One incident. Raises NotFoundError or NotAllowedError."""
-    with reading(services, actor) as connection, reading_telemetry(services) as telemetry:
+    with reading(services, actor) as connection, services.reading_telemetry() as telemetry:
         return _whole(connection, telemetry, [_require(connection, number)])[0]
 
 
 def retrainings(services: Services, actor: Actor, incident: Incident) -> list[Job]:
-    """The trainings that it started, oldest first. Raises NotAllowedError."""
+    """The trainings that an incident started, oldest first. Raises NotAllowedError."""
     with reading(services, actor) as connection:
-        found = [jobs.find(connection, number) for number in incident.retrainings]
-    return [job for job in found if job is not None]
+        started = [jobs.find(connection, number) for number in incident.retrainings]
+    return [job for job in started if job is not None]
 
 
 def acknowledge(services: Services, actor: Actor, number: int, note: str = "") -> Incident:
-    """Say that somebody looks after it: every open alert of it is acknowledged, in one transaction.
+    """Acknowledge every open alert of an incident, in one transaction.
 
     Raises NotFoundError, NotAllowedError or ConflictError (none is open).
     """
-    words = clean_text(note, "the note")
+    note = clean_text(note, "the note")
 
     def change_all(change: Change, members: list[Alert]) -> list[int]:
         waiting = [a for a in members if a.status is AlertStatus.OPEN]
         if not waiting:
             raise ConflictError(f"incident {number} has no open alert: it is {_state(members)} already")
-        return [set_status_in(change, a, AlertStatus.ACKNOWLEDGED, words).id for a in waiting]
+        return [set_status_in(change, a, AlertStatus.ACKNOWLEDGED, note).id for a in waiting]
 
-    return _handle(services, actor, number, "incident.acknowledged", {"note": words}, change_all)
+    return _handle(services, actor, number, "incident.acknowledged", {"note": note}, change_all)
 
 
 def resolve(services: Services, actor: Actor, number: int, reason: str) -> Incident:
-    """Close it: every alert of it that is not resolved, in one transaction.
+    """Resolve every unresolved alert of an incident, in one transaction.
 
-    Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (it is over).
+    Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (it is resolved).
     """
-    words = reason_given(reason, "resolving an incident")
+    reason = reason_given(reason, "resolving an incident")
 
     def change_all(change: Change, members: list[Alert]) -> list[int]:
         waiting = [a for a in members if a.status is not AlertStatus.RESOLVED]
         if not waiting:
             raise ConflictError(f"incident {number} is resolved already")
-        return [set_status_in(change, a, AlertStatus.RESOLVED, words).id for a in waiting]
+        return [set_status_in(change, a, AlertStatus.RESOLVED, reason).id for a in waiting]
 
-    return _handle(services, actor, number, "incident.resolved", {"reason": words}, change_all)
+    return _handle(services, actor, number, "incident.resolved", {"reason": reason}, change_all)
 
 
 def assign(services: Services, actor: Actor, number: int, name: str, reason: str = "") -> Incident:
-    """Say who looks after it (empty: nobody any more). Raises NotFoundError, NotAllowedError, InvalidInputError or
-    ConflictError (it is over)."""
-    words, person = clean_text(reason, "the reason"), clean_text(name, "the name")
+    """Assign an incident to a person (empty: to nobody any more). Raises NotFoundError, NotAllowedError, InvalidInputError or
+    ConflictError (it is resolved)."""
+    reason, person = clean_text(reason, "the reason"), clean_text(name, "the name")
     if person:
         check_name(person, "person")
 
@@ -100,7 +98,7 @@ def assign(services: Services, actor: Actor, number: int, name: str, reason: str
         incidents.set_assignee(change.connection, _require(change.connection, number).id, person)
         return [a.id for a in members]
 
-    detail = {"assignee": person, "reason": words}
+    detail = {"assignee": person, "reason": reason}
     return _handle(services, actor, number, "incident.assigned", detail, change_all)
 
 
@@ -131,27 +129,28 @@ def _handle(
 
 
 _UNKNOWN = Cost(NOTHING, 0.0, "")
-"""Of one that was over before anybody judged it."""
+"""The cost of an incident that was resolved before it was judged."""
 
 
 def _whole(
     connection: Connection, telemetry: Connection | None, rows: list[IncidentRow], *, newest: bool = True
 ) -> list[Incident]:
-    """``newest``: by the newest figures what goes on costs; else, and of what is over, the most that it was judged to."""
+    """Incidents with their alerts and cost. ``newest``: the cost of an unresolved one by the newest figures; else, and of a
+    resolved one, the highest cost that it was judged to have."""
     members = alert_store.of_incidents(connection, [row.id for row in rows])
-    found, known = [], Known()
+    complete, shared = [], SharedFigures()
     for row in rows:
         alerts = members.get(row.id, [])
         if not alerts:
             continue
-        told = telling(alerts)
-        over = told[0].status is AlertStatus.RESOLVED
-        if over or (row.most is not None and not newest):
+        described_by = telling(alerts)
+        resolved = described_by[0].status is AlertStatus.RESOLVED
+        if resolved or (row.most is not None and not newest):
             cost = row.most or _UNKNOWN
         else:
-            cost = cost_of(gather_evidence(connection, telemetry, told, known))
-        found.append(Incident(row.id, row.model, row.recorded_at, row.assignee, tuple(alerts), cost))
-    return found
+            cost = cost_of(gather_evidence(connection, telemetry, described_by, shared))
+        complete.append(Incident(row.id, row.model, row.recorded_at, row.assignee, tuple(alerts), cost))
+    return complete
 
 
 def _state(members: list[Alert]) -> str:
@@ -159,7 +158,7 @@ def _state(members: list[Alert]) -> str:
 
 
 def _require(connection: Connection, number: int) -> IncidentRow:
-    found = incidents.find(connection, number)
-    if found is None:
+    row = incidents.find(connection, number)
+    if row is None:
         raise NotFoundError(f"there is no incident {number}: list them with pilothouse incidents")
-    return found if found.merged_into is None else _require(connection, found.merged_into)
+    return row if row.merged_into is None else _require(connection, row.merged_into)

@@ -1,38 +1,29 @@
-"""Silence: a live target that sends nothing opens an alert, judged by the wall clock, for no window will ever close on it."""
-
-from dataclasses import dataclass, field
+"""Silence: a live target that sends nothing opens an alert. It is judged by the wall clock, since no window closes without
+events."""
 
 from pilothouse.domain.alert_rules import Flow, flowing_since, silent_for
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.time_units import from_us, to_us
-from pilothouse.operations.alerts.alerting import resolve_quietly
+from pilothouse.operations.alerts.alerting import AlertChanges, new_alert, try_to_resolve
 from pilothouse.operations.alerts.alerts import open_alert
-from pilothouse.operations.alerts.explanations import silence as words_of
+from pilothouse.operations.alerts.explanations import silence as silence_text
 from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import processes
-from pilothouse.store.alerts import NewAlert
 from pilothouse.telemetry.streams import arrivals_after, list_streams
 
 KIND = "silence"
 
 
-@dataclass(slots=True)
-class Watched:
-    """What a look changed."""
-
-    opened: list[Alert] = field(default_factory=list)
-    resolved: list[Alert] = field(default_factory=list)
-
-
-def watch(services: Services, live: list[Deployment]) -> Watched:
+def watch(services: Services, live: list[Deployment]) -> AlertChanges:
     """Open an alert for each live deployment whose target has fallen silent, resolve those whose events flow again.
 
     A target that has never sent anything is not silent but unused; one that replays history is silent when that is over.
     """
-    found = Watched()
+    opened: list[Alert] = []
+    resolved: list[Alert] = []
     now_us = to_us(services.now())
     with services.registry.read() as connection:
         daemon = processes.find_process(connection, "daemon")
@@ -57,15 +48,15 @@ def watch(services: Services, live: list[Deployment]) -> Watched:
         quiet = silent_for(flow, now_us, silence)
         if alert is None and quiet is not None:
             alert, new = _open(services, deployment, flow, quiet, silence)
-            found.opened += [alert] if new else []
+            opened += [alert] if new else []
         elif alert is not None and (since := flowing_since(arrivals, now_us, silence)) is not None:
             reason = f"events have arrived again since {from_us(since):%Y-%m-%d %H:%M}"
-            found.resolved += [alert] if resolve_quietly(services, alert, reason) else []
-    return found
+            resolved += [alert] if try_to_resolve(services, alert, reason) else []
+    return AlertChanges(opened, resolved)
 
 
 def _flow(telemetry: Connection, deployment: Deployment, since_us: int) -> Flow | None:
-    """What arrives for a model at a target, whichever version answered."""
+    """The newest events of a model at a target, of whichever version."""
     streams = list_streams(telemetry, deployment.model, deployment.target)
     if not streams:
         return None
@@ -74,7 +65,7 @@ def _flow(telemetry: Connection, deployment: Deployment, since_us: int) -> Flow 
 
 
 def _arrivals(telemetry: Connection, alert: Alert) -> list[int]:
-    """When batches have arrived since the alert opened, of whichever version."""
+    """Arrival times of batches since the alert opened, of whichever version."""
     return sorted(
         arrived
         for stream in list_streams(telemetry, alert.model, alert.target)
@@ -87,17 +78,5 @@ def _arrivals(telemetry: Connection, alert: Alert) -> list[int]:
 def _open(
     services: Services, deployment: Deployment, flow: Flow, quiet: int, silence: int
 ) -> tuple[Alert, bool]:
-    words = words_of(deployment.target, flow, quiet, silence)
-    new = NewAlert(
-        model=deployment.model,
-        version=deployment.version,
-        target=deployment.target,
-        kind=KIND,
-        subject=words.subject,
-        severity=words.severity,
-        effective_at=from_us(flow.event_us),
-        summary=words.summary,
-        explanation=words.explanation,
-        figures=words.figures,
-    )
-    return open_alert(services, new)
+    text = silence_text(deployment.target, flow, quiet, silence)
+    return open_alert(services, new_alert(deployment, KIND, from_us(flow.event_us), text))

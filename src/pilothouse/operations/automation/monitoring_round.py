@@ -1,6 +1,6 @@
-"""The monitor's round: close what windows are due, draw alerts from what was found, start the retraining they ask for.
+"""The monitor's round: closing due windows, drawing alerts from their readings, starting the retrainings these ask for.
 
-Each step is keyed and can be cut off anywhere: a reading is written once, its alerts are drawn until it is marked.
+Each step is keyed and can be cut off anywhere: a reading is written once, and its alerts are drawn until it is marked.
 """
 
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ from pilothouse.telemetry.readings import RetrainingNote
 from pilothouse.telemetry.streams import count_received, get_stream, list_streams, read_clock
 
 _AT_MOST = 200
-"""Windows closed between two looks at what to alert, so that a long catch-up tells as it goes."""
+"""Windows closed in one round at most, so that alerts are drawn during a long catch-up."""
 
 
 @dataclass(slots=True)
 class Round:
-    """What one round changed."""
+    """The changes made by one round."""
 
     readings: int = 0
     opened: list[Alert] = field(default_factory=list)
@@ -43,40 +43,42 @@ class _Due:
 
 
 def evaluate_windows(services: Services) -> Round:
-    """Close due windows of all streams, oldest first, and act on them. Cheap where nothing is due.
+    """Close due windows of all streams, oldest first, and act on them. Cheap where none is due.
 
-    What goes wrong with one stream stops no other; the first such error is raised at the end.
+    An error in one stream stops no other; the first is raised at the end.
     """
-    found = Round()
+    changes = Round()
     faults: list[PilothouseError] = []
     try:
         services.telemetry.fold_windows()
     except PilothouseError as error:
         faults.append(error)
     live = _live(services)
-    incident_grouping.gather(services)
-    found.resolved += alerting.resolve_replaced(services, live)
+    incident_grouping.group_waiting(services)
+    changes.resolved += alerting.resolve_replaced(services, live)
     silent = silence.watch(services, live)
-    found.opened += silent.opened
-    found.resolved += silent.resolved
-    _act(services, live, found, faults)  # what a restart has left
+    changes.opened += silent.opened
+    changes.resolved += silent.resolved
+    _act(services, live, changes, faults)  # on readings from before a restart
     stuck: set[tuple[int, str]] = set()
     for due in sorted(_due(services, live), key=lambda d: d.span.end_us)[:_AT_MOST]:
         if (due.stream.id, due.monitor) in stuck:
             continue  # windows of a monitor are closed in order: a later one would hide the one that failed
         try:
-            found.readings += len(window_closing.close(services, due.stream, due.spec, due.monitor, due.span))
+            changes.readings += len(
+                window_closing.close(services, due.stream, due.spec, due.monitor, due.span)
+            )
         except PilothouseError as error:
             faults.append(error)
             stuck.add((due.stream.id, due.monitor))
-    _act(services, live, found, faults)
+    _act(services, live, changes, faults)
     for model in sorted({d.model for d in live}):
         with services.registry.read() as connection:
             spec = spec_in_force(connection, model)
         if spec is not None and spec.automation.retrain_on:
-            found.retrainings += retraining.consider_again(services, spec)
+            changes.retrainings += retraining.consider_again(services, spec)
     try:
-        incident_cost.judge_what_moved(services, windows_closed=found.readings > 0)
+        incident_cost.judge_changed(services, windows_closed=changes.readings > 0)
     except PilothouseError as error:
         faults.append(error)
     try:
@@ -85,24 +87,20 @@ def evaluate_windows(services: Services) -> Round:
         faults.append(error)
     if faults:
         raise faults[0]
-    return found
+    return changes
 
 
 def _prepare_one(services: Services, live: list[Deployment]) -> None:
-    """Calibrate one live version on one target ahead of its first window: it costs about a second."""
+    """Calibrate one live version on one target ahead of its first window: that takes about a second."""
     for deployment in live:
         with services.registry.read() as connection:
             spec = spec_in_force(connection, deployment.model)
         if spec is None:
             continue
-        wanted = (
-            deployment.model,
-            deployment.version,
-            deployment.target,
-            window_closing.calibration_days(spec),
-        )
-        if wanted not in services.telemetry.calibrated:
-            baseline_of(services, *wanted)
+        days = window_closing.calibration_days(spec)
+        key = (deployment.model, deployment.version, deployment.target, days)
+        if key not in services.telemetry.calibrated:
+            baseline_of(services, *key)
             return
 
 
@@ -121,7 +119,7 @@ def _live(services: Services) -> list[Deployment]:
 
 def _due(services: Services, live: list[Deployment]) -> list[_Due]:
     running = {(d.model, d.version, d.target) for d in live}
-    found = []
+    due = []
     with services.registry.read() as registry, services.telemetry.read() as connection:
         for stream in list_streams(connection):
             spec = spec_in_force(registry, stream.model)
@@ -129,13 +127,13 @@ def _due(services: Services, live: list[Deployment]) -> list[_Due]:
             if spec is None or clock is None:
                 continue
             is_live = (stream.model, stream.version, stream.target) in running
-            due = window_closing.due(connection, stream, spec, clock.event_us, is_live)
-            found += [_Due(stream, spec, monitor, span) for monitor, span in due]
-    return found
+            windows = window_closing.due(connection, stream, spec, clock.event_us, is_live)
+            due += [_Due(stream, spec, monitor, span) for monitor, span in windows]
+    return due
 
 
-def _act(services: Services, live: list[Deployment], found: Round, faults: list[PilothouseError]) -> None:
-    """Draw alerts from readings that none were drawn from; those of versions that are not live are only marked."""
+def _act(services: Services, live: list[Deployment], changes: Round, faults: list[PilothouseError]) -> None:
+    """Draw alerts from readings not applied yet; readings of versions that are not live are only marked."""
     running = {(d.model, d.version, d.target) for d in live}
     with services.telemetry.read() as connection:
         waiting = [
@@ -147,11 +145,11 @@ def _act(services: Services, live: list[Deployment], found: Round, faults: list[
         try:
             if spec is not None and (stream.model, stream.version, stream.target) in running:
                 drawn = alerting.draw(services, stream, spec, reading)
-                found.opened += drawn.opened
-                found.resolved += drawn.resolved
-                for alert in drawn.asking:
+                changes.opened += drawn.opened
+                changes.resolved += drawn.resolved
+                for alert in drawn.significant:
                     note = retraining.consider(services, spec, alert, from_us(reading.end_us))
-                    found.retrainings += [note] if note else []
+                    changes.retrainings += [note] if note else []
         except PilothouseError as error:
             faults.append(error)
             continue  # drawn again in the next round

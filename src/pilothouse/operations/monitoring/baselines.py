@@ -1,4 +1,4 @@
-"""What monitoring knows of a version while it watches it: the model file, the reference, the calibration."""
+"""Baselines of monitoring: the model file, reference and calibration of a version."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.identifiers import VersionReference, version_uri
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.records import Version
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import performance_estimation
@@ -30,7 +29,7 @@ _SPECS_AT_MOST = 512
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Baseline:
-    """What the windows of one version on one target are judged against."""
+    """The reference of the windows of one version on one target, with its calibration."""
 
     specification: ProfileSpecification
     profile: Profile
@@ -53,20 +52,13 @@ def spec_in_force(connection: Connection, model: str) -> ModelSpec | None:
 
 
 def baseline_of(services: Services, model: str, version: int, target: str, window_days: int) -> Baseline:
-    """The reference of a version on a target with its calibration, which is computed once and kept.
+    """The reference of a version on a target with its calibration, which is computed once and stored.
 
     Raises NotFoundError (no such version) or IntegrityError (damaged artifacts).
     """
-    with services.registry.read() as connection:
-        found = versions.find(connection, VersionReference(model, version))
-    if found is None:
-        raise NotFoundError(f"there is no {version_uri(model, version)}, of which telemetry has events")
-    specification, reference = _load(services.artifacts, found.profile_spec_digest, found.reference_digest)
+    specification, reference, digests = _require_reference(services, model, version)
     own = reference.for_target(target)
-    where = target if own is reference.targets.get(target) else ""
-    key = hashlib.sha256(
-        f"{found.profile_spec_digest} {found.reference_digest} {where} {window_days} {calibrations.FORM}".encode()
-    ).hexdigest()
+    key = _key(f"{digests} {_target_of(reference, target)} {window_days} {calibrations.FORM}")
     calibration = _calibration(services, key, own, specification, window_days)
     services.telemetry.calibrated.add((model, version, target, window_days))
     days = own.training_days
@@ -82,69 +74,46 @@ def baseline_of(services: Services, model: str, version: int, target: str, windo
 def estimator_of(
     services: Services, model: str, version: int, target: str
 ) -> tuple[ProfileSpecification, Estimator | None, MetricValue]:
-    """What a version's hold-out teaches about windows without outcomes (None: nothing), and its performance there.
+    """The estimator learnt from a version's hold-out (None: nothing was learnt), and the performance on the hold-out.
 
-    It is learnt once and kept. Raises NotFoundError (no such version) or IntegrityError (damaged artifacts).
+    It is learnt once and stored. Raises NotFoundError (no such version) or IntegrityError (damaged artifacts).
     """
-    with services.registry.read() as connection:
-        found = versions.find(connection, VersionReference(model, version))
-    if found is None:
-        raise NotFoundError(f"there is no {version_uri(model, version)}, of which telemetry has events")
-    specification, reference = _load(services.artifacts, found.profile_spec_digest, found.reference_digest)
+    specification, reference, digests = _require_reference(services, model, version)
     own, pooled = reference.for_target(target), reference.pooled
     if specification.task == "regression":  # learnt in training, from rows
         return specification, performance_estimation.learn(specification, own, pooled), own.performance
-    where = target if own is reference.targets.get(target) else ""
-    facts = f"estimate 1 {found.profile_spec_digest} {found.reference_digest} {where}"
-    key = hashlib.sha256(facts.encode()).hexdigest()
+    key = _key(f"estimate 1 {digests} {_target_of(reference, target)}")
     with services.telemetry.read() as connection:
-        kept = readings.find_calibration(connection, key)
-    if kept is not None:
-        return specification, performance_estimation.decode(specification, own, pooled, kept), own.performance
-    learnt = performance_estimation.learn(specification, own, pooled)
-    if learnt is not None:
-        with services.telemetry.transaction() as connection:
-            readings.keep_calibration(connection, key, performance_estimation.encode(specification, learnt))
-    return specification, learnt, own.performance
+        stored = readings.find_calibration(connection, key)
+    if stored is not None:
+        estimator: Estimator | None = performance_estimation.decode(specification, own, pooled, stored)
+    else:
+        estimator = performance_estimation.learn(specification, own, pooled)
+        if estimator is not None:
+            with services.telemetry.transaction() as connection:
+                readings.keep_calibration(
+                    connection, key, performance_estimation.encode(specification, estimator)
+                )
+    return specification, estimator, own.performance
 
 
 def reference_performance(services: Services, model: str, version: int, target: str) -> MetricValue | None:
-    """The hold-out's primary metric of a version for a target, or None where there is no such version."""
-    with services.registry.read() as connection:
-        found = versions.find(connection, VersionReference(model, version))
-    if found is None:
-        return None
-    _, reference = _load(services.artifacts, found.profile_spec_digest, found.reference_digest)
-    return reference.for_target(target).performance
+    """The primary metric of a version on its hold-out for a target; None where there is no such version."""
+    loaded = _reference(services, model, version)
+    return None if loaded is None else loaded[1].for_target(target).performance
 
 
 def reference_profile(
     services: Services, model: str, version: int, target: str
 ) -> tuple[ProfileSpecification, Profile, bool] | None:
-    """What a version's windows on a target are compared with, and whether that is the target's own and not all pooled;
-    None where there is no such version."""
-    with services.registry.read() as connection:
-        found = versions.find(connection, VersionReference(model, version))
-    if found is None:
+    """The reference profile of a version's windows on a target, and whether it is the target's own and not all targets
+    pooled; None where there is no such version. Raises IntegrityError (damaged artifacts)."""
+    loaded = _reference(services, model, version)
+    if loaded is None:
         return None
-    specification, reference = _load(services.artifacts, found.profile_spec_digest, found.reference_digest)
+    specification, reference, _ = loaded
     own = reference.for_target(target)
-    return specification, own.profile(specification), own is not reference.pooled
-
-
-def profile_judged_against(services: Services, version: Version, target: str) -> Profile:
-    """What windows of a version on a target are judged against. Raises IntegrityError (damaged artifacts)."""
-    return _reference_profile(
-        services.artifacts, version.profile_spec_digest, version.reference_digest, target
-    )
-
-
-@lru_cache(maxsize=16)
-def _reference_profile(
-    artifacts: ArtifactStore, specification_digest: str, reference_digest: str, target: str
-) -> Profile:
-    specification, reference = _load(artifacts, specification_digest, reference_digest)
-    return reference.for_target(target).profile(specification)
+    return specification, _profile_of(specification, own), own is not reference.pooled
 
 
 def baseline_p95_ms(connection: Connection, model: str, version: int, target: str) -> float | None:
@@ -157,6 +126,36 @@ def baseline_p95_ms(connection: Connection, model: str, version: int, target: st
 def _profile_of(specification: ProfileSpecification, own: references.TargetReference) -> Profile:
     """The same object for every window of a version, so that it is laid out once."""
     return own.profile(specification)
+
+
+def _reference(
+    services: Services, model: str, version: int
+) -> tuple[ProfileSpecification, references.Reference, str] | None:
+    """A version's profile specification and reference, and their digests as text; None where there is no such version."""
+    with services.registry.read() as connection:
+        record = versions.find(connection, VersionReference(model, version))
+    if record is None:
+        return None
+    digests = record.profile_spec_digest, record.reference_digest
+    return *_load(services.artifacts, *digests), " ".join(digests)
+
+
+def _require_reference(
+    services: Services, model: str, version: int
+) -> tuple[ProfileSpecification, references.Reference, str]:
+    loaded = _reference(services, model, version)
+    if loaded is None:
+        raise NotFoundError(f"there is no {version_uri(model, version)}, of which telemetry has events")
+    return loaded
+
+
+def _target_of(reference: references.Reference, target: str) -> str:
+    """The target that has a reference of its own; empty where all targets are pooled."""
+    return target if reference.for_target(target) is reference.targets.get(target) else ""
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @lru_cache(maxsize=16)
@@ -175,10 +174,10 @@ def _calibration(
     window_days: int,
 ) -> Calibration:
     with services.telemetry.read() as connection:
-        kept = readings.find_calibration(connection, key)
-    if kept is not None:
-        return calibration_storage.decode(kept)
-    found = own.calibrate(specification, window_days)
+        stored = readings.find_calibration(connection, key)
+    if stored is not None:
+        return calibration_storage.decode(stored)
+    calibration = own.calibrate(specification, window_days)
     with services.telemetry.transaction() as connection:
-        readings.keep_calibration(connection, key, calibration_storage.encode(found))
-    return found
+        readings.keep_calibration(connection, key, calibration_storage.encode(calibration))
+    return calibration

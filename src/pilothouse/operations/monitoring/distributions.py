@@ -1,4 +1,4 @@
-"""A feature's two distributions, of a window and of the reference: from stored profiles, whatever the number of events."""
+"""Distributions of a feature in a window and in the reference, from stored profiles, whatever the number of events."""
 
 import itertools
 from datetime import datetime
@@ -7,12 +7,11 @@ import numpy as np
 
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.findings import DriftFinding
-from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.monitoring import DistributionBin, FeatureDistribution
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S, SECOND_US, to_us
-from pilothouse.operations.authorisation import reading
-from pilothouse.operations.monitoring.baselines import profile_judged_against
+from pilothouse.operations.authorisation import authorise
+from pilothouse.operations.monitoring.baselines import reference_profile
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.arrays import Floats, Ints
@@ -20,7 +19,6 @@ from pilothouse.statistics.distances import drift
 from pilothouse.statistics.profiles import profile
 from pilothouse.statistics.profiles.profile import Histogram
 from pilothouse.statistics.profiles.specification import NumericColumn, ProfileSpecification
-from pilothouse.store import versions
 from pilothouse.telemetry import readings, rollup
 from pilothouse.telemetry.readings import DRIFT, Reading, findings_of
 from pilothouse.telemetry.streams import Stream, get_stream
@@ -42,68 +40,66 @@ def feature_distribution(
     version: int | None = None,
     bins: int = _BINS,
 ) -> FeatureDistribution | None:
-    """The feature in the window that ends at ``window_end`` (the newest without), beside its reference; None before the
-    first window. Reads profiles alone. Raises NotFoundError (no such feature) or NotAllowedError.
+    """The feature in the window that ends at ``window_end`` (None: the newest), beside its reference; None before the first
+    window. Raises NotFoundError (no such feature) or NotAllowedError.
     """
-    with reading(services, actor):
-        pass
-    if not services.paths.telemetry.exists():
-        return None
-    with services.telemetry.read() as connection:
-        found = _reading(connection, model, target, window_end, version)
-        if found is None:
+    authorise(services, actor)
+    with services.reading_telemetry() as connection:
+        if connection is None:
             return None
-        stream = get_stream(connection, found.stream_id)
+        reading = _reading(connection, model, target, window_end, version)
+        if reading is None:
+            return None
+        stream = get_stream(connection, reading.stream_id)
         specification = services.telemetry.specification(connection, stream.id)
         if feature not in specification.by_name:
             raise NotFoundError(
                 f"version {stream.version} of {model} has no feature {feature!r}: it has "
                 + ", ".join(specification.by_name)
             )
-        window = _window(connection, specification, stream, found, feature)
-    with services.registry.read() as registry:
-        known = versions.find(registry, VersionReference(model, stream.version))
-    if known is None:
+        window = _window(connection, specification, stream, reading, feature)
+    base = reference_profile(services, model, stream.version, target)
+    if base is None:
         return None
-    reference = profile.histogram(specification, profile_judged_against(services, known, target), feature)
+    reference = profile.histogram(specification, base[1], feature)
     return FeatureDistribution(
         model,
         target,
         stream.version,
         feature,
-        found.window,
+        reading.window,
         _bins(specification, feature, reference, window, bins),
         reference.rows,
         window.rows,
         drift.missing_share(reference) if reference.rows else 0.0,
         drift.missing_share(window) if window.rows else 0.0,
-        next((one for one in findings_of(found, DriftFinding) if one.feature == feature), None),
+        next((f for f in findings_of(reading, DriftFinding) if f.feature == feature), None),
     )
 
 
 def _reading(
     connection: Connection, model: str, target: str, window_end: datetime | None, version: int | None
 ) -> Reading | None:
-    """The drift reading of the window that ends then, or the newest before it."""
+    """The drift reading of the window that ends at ``window_end``, or the newest before it."""
     limit = to_us(window_end) if window_end is not None else _LATEST
     stored = readings.history_of_target(connection, model, target, DRIFT, version=version)
-    return next((one for one in reversed(stored) if one.end_us <= limit), None)
+    return next((reading for reading in reversed(stored) if reading.end_us <= limit), None)
 
 
 def _window(
     connection: Connection,
     specification: ProfileSpecification,
     stream: Stream,
-    found: Reading,
+    reading: Reading,
     feature: str,
 ) -> Histogram:
     """The feature in the reading's window: the sum of the coarsest stored windows that fill it exactly."""
     level = MINUTE_S if stream.minutes_since_us is not None else HOUR_S
     for coarser in (HOUR_S, DAY_S):
         us = coarser * SECOND_US
-        if found.start_us % us == 0 and found.end_us % us == 0:
+        if reading.start_us % us == 0 and reading.end_us % us == 0:
             level = coarser
-    parts = rollup.read(connection, specification, stream.id, level, found.start_us, found.end_us)
+    parts = rollup.read(connection, specification, stream.id, level, reading.start_us, reading.end_us)
     whole = profile.merge_all(specification, (part.profile for part in parts))
     return profile.histogram(specification, whole, feature)
 
@@ -118,11 +114,11 @@ def _bins(
     else:
         labels = [*column.categories, "other"]
         order = np.argsort(-(_shares(reference.counts) + _shares(window.counts)), kind="stable")
-        kept = order[: most - 1] if len(labels) > most else np.arange(len(labels))
-        rest = order[most - 1 :] if len(labels) > most else order[:0]
-        labels = [labels[i] for i in kept] + ([f"{len(rest)} more"] if len(rest) else [])
+        shown = order[: most - 1] if len(labels) > most else np.arange(len(labels))
+        others = order[most - 1 :] if len(labels) > most else order[:0]
+        labels = [labels[i] for i in shown] + ([f"{len(others)} more"] if len(others) else [])
         first, second = (
-            np.concatenate((h.counts[kept], [h.counts[rest].sum()] if len(rest) else []))
+            np.concatenate((h.counts[shown], [h.counts[others].sum()] if len(others) else []))
             for h in (reference, window)
         )
     pairs = zip(labels, _shares(first), _shares(second), strict=True)
@@ -131,7 +127,7 @@ def _bins(
 
 def _numeric_groups(column: NumericColumn, counts: Ints, most: int) -> tuple[Ints, list[str]]:
     """(first fine bin, label) of each group: about ``most`` groups of equal width between the reference's outer
-    half-percents, on the edges that there are; a column of few values keeps each by itself."""
+    half-percents, on existing edges; a column of few values keeps each by itself."""
     edges = column.edges
     if len(edges) < 2:
         return np.array([0, 1])[: len(counts)], [f"< {_number(e)}" for e in edges] + [

@@ -1,8 +1,9 @@
-"""Windows that were closed, computed again: with outcomes and rows that have come since, by the model file in force.
+"""Back-fills of monitoring: closed windows computed again with outcomes and rows that have come since, by the model file in
+force.
 
-The monitor closes each window once, with what there was. A back-fill replaces those figures, oldest window first, for each is
-judged beside those before it, and closes the windows of rows that are older than any that were there before. Nobody is
-alerted anew: alerts stay what was known when they were drawn. Asking again gives the same.
+The monitor closes each window once, with the rows it has then. A back-fill replaces those figures, oldest window first, since
+each is judged beside those before it. It also closes windows of rows older than any there were before. It draws no alerts:
+they keep what was known when they were drawn. A second back-fill gives the same figures.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,21 +26,21 @@ from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry import rollup as rolled
 from pilothouse.telemetry.streams import list_streams
 
-MOST_WINDOWS = 10_000
+_MOST_WINDOWS = 10_000
 
 Outcome = Literal["new", "changed", "same", "gone"]
-"""``gone``: nothing is left to compute the window from, so its figures stay."""
+"""``gone``: no rows are left to compute the window from, so its figures stay."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackfilledMonitor:
-    """What became of the windows of one monitor of one version on one target."""
+    """The outcomes of the windows of one monitor of one version on one target."""
 
     version: int
     target: str
     monitor: str
     since: datetime
-    """Where the first of them begins."""
+    """The start of the first window."""
     until: datetime
     outcomes: dict[Outcome, int]
 
@@ -62,12 +63,12 @@ def backfill_monitoring(
     target: str | None = None,
     reason: str = "",
 ) -> list[BackfilledMonitor]:
-    """Compute the closed windows of a model that lie between ``since`` and ``until`` again, of one version or target where
-    it is named. A window keeps its bounds also where the model file now names others.
+    """Compute the closed windows of a model between ``since`` and ``until`` again, of one version or target where one is
+    named. A window keeps its bounds also where the model file now sets others.
 
     Raises NotFoundError, NotAllowedError or InvalidInputError (a range that is empty or holds too many windows).
     """
-    words = clean_text(reason, "the reason")
+    reason = clean_text(reason, "the reason")
     if since > until:
         raise InvalidInputError(f"from {since.isoformat()} is after to {until.isoformat()}")
     with changing(services, actor, Permission.TRAIN, model) as change:
@@ -83,19 +84,19 @@ def backfill_monitoring(
                 for task in _tasks(connection, stream, spec, within)
             ]
         count = sum(len(task.spans) for task in tasks)
-        if count > MOST_WINDOWS:
+        if count > _MOST_WINDOWS:
             raise InvalidInputError(
-                f"that is {count:,} windows; expected {MOST_WINDOWS:,} at most: take a shorter range, or one target"
+                f"that is {count:,} windows; expected {_MOST_WINDOWS:,} at most: take a shorter range, or one target"
             )
         change.record(
             "monitoring.backfilled",
             model,
             {
                 "since": since.isoformat(), "until": until.isoformat(), "version": version, "target": target,
-                "windows": count, "reason": words,
+                "windows": count, "reason": reason,
             },
         )  # fmt: skip
-    return [_do(services, spec, task) for task in tasks]
+    return [_backfill(services, spec, task) for task in tasks]
 
 
 def _tasks(connection: Connection, stream: Stream, spec: ModelSpec, within: Span) -> Iterator[_Task]:
@@ -111,9 +112,9 @@ def _tasks(connection: Connection, stream: Stream, spec: ModelSpec, within: Span
 
 
 def _before(stream: Stream, grid: window_closing.Grid, closed: Sequence[Span]) -> list[Span]:
-    """Windows of rows that came after windows behind them had been closed, oldest first."""
+    """Windows before the first closed one, of rows that came after it was closed, oldest first."""
     if not closed:
-        return []  # the monitor's own to begin with
+        return []  # the monitor closes the first windows itself
     first, end = rolled.floor_to(grid.level, stream.first_event_us), closed[0].start_us
     spans = []
     while end > first:
@@ -122,16 +123,15 @@ def _before(stream: Stream, grid: window_closing.Grid, closed: Sequence[Span]) -
     return spans[::-1]
 
 
-def _do(services: Services, spec: ModelSpec, task: _Task) -> BackfilledMonitor:
+def _backfill(services: Services, spec: ModelSpec, task: _Task) -> BackfilledMonitor:
     outcomes: dict[Outcome, int] = {}
     grid = window_closing.grids(spec)[task.monitor]
     for span in task.spans:
         length, offset = ((us // SECOND_US) for us in (span.end_us - span.start_us, span.start_us))
-        own = replace(
-            grid, level=min(grid.level, level_of(length, offset))
-        )  # closed under another model file
-        found = window_closing.closed_windows(services, task.stream, spec, task.monitor, own, span)
-        for name, closed in found.items():
+        # the window may have been closed under another model file, on a finer level
+        own = replace(grid, level=min(grid.level, level_of(length, offset)))
+        windows = window_closing.closed_windows(services, task.stream, spec, task.monitor, own, span)
+        for name, closed in windows.items():
             with services.telemetry.transaction() as connection:
                 outcome = readings.replace(connection, task.stream.id, name, closed, to_us(services.now()))
             if name == task.monitor:

@@ -1,5 +1,6 @@
-"""Everything that the monitor screen draws for one model on one target, from stored readings."""
+"""Views of the monitor for one model on one target, from stored readings."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from pilothouse.domain.errors import NotFoundError
@@ -58,10 +59,8 @@ def monitor_view(
         marks=_marks(history, alerts, []),
         alerts=tuple(alerts),
     )
-    if not services.paths.telemetry.exists():
-        return empty
-    with services.telemetry.read() as connection:
-        return _filled(connection, empty, version, history, alerts)
+    with services.reading_telemetry() as telemetry:
+        return empty if telemetry is None else _filled(telemetry, empty, version, history, alerts)
 
 
 def _filled(
@@ -79,22 +78,16 @@ def _filled(
     streams = [s for s in list_streams(connection, view.model, view.target) if version in (None, s.version)]
     clock = read_clock(connection, view.model, view.target)
     notes = [n for n in readings.retraining_notes(connection, view.model) if n.target == view.target]
-    measured = [performance_in(one) for one in stored(PERFORMANCE)]
-    estimated = [estimate_in(one) for one in stored(ESTIMATE)]
-    return MonitorView(
-        view.model,
-        view.target,
-        view.version,
-        view.metric,
-        view.reference,
-        view.baseline_p95_ms,
-        performance=tuple(one for one in measured if one is not None),
-        estimated=tuple(one for one in estimated if one is not None),
-        multivariate=tuple(multivariate_in(one) for one in stored(MULTIVARIATE)),
-        drift=_by_feature([one for found in stored(DRIFT) for one in drift_in(found)]),
-        traffic=tuple(traffic_in(one) for one in stored(TRAFFIC)),
+    measured = map(performance_in, stored(PERFORMANCE))
+    estimated = map(estimate_in, stored(ESTIMATE))
+    return replace(
+        view,
+        performance=tuple(finding for finding in measured if finding is not None),
+        estimated=tuple(finding for finding in estimated if finding is not None),
+        multivariate=tuple(map(multivariate_in, stored(MULTIVARIATE))),
+        drift=_by_feature([finding for reading in stored(DRIFT) for finding in drift_in(reading)]),
+        traffic=tuple(map(traffic_in, stored(TRAFFIC))),
         marks=_marks(history, alerts, notes),
-        alerts=tuple(alerts),
         event_clock=from_us(clock.event_us) if clock else None,
         labels_joined=sum(s.labelled for s in streams),
         events=sum(s.rows for s in streams),
@@ -102,13 +95,13 @@ def _filled(
 
 
 def _by_feature(
-    found: list[WindowFinding[DriftFinding]],
+    findings: list[WindowFinding[DriftFinding]],
 ) -> dict[str, tuple[WindowFinding[DriftFinding], ...]]:
     """Each feature's findings, oldest first; the feature that is farthest beyond its threshold now comes first."""
     groups: dict[str, list[WindowFinding[DriftFinding]]] = {}
-    for one in found:
-        groups.setdefault(one.finding.feature, []).append(one)
-    return {feature: tuple(findings) for feature, findings in sorted(groups.items(), key=_by_excess)}
+    for finding in findings:
+        groups.setdefault(finding.finding.feature, []).append(finding)
+    return {feature: tuple(group) for feature, group in sorted(groups.items(), key=_by_excess)}
 
 
 def _by_excess(group: tuple[str, list[WindowFinding[DriftFinding]]]) -> tuple[bool, float]:
@@ -131,8 +124,8 @@ def _marks(
 
 
 def comparable(services: Services, actor: Actor, model: str, target: str) -> tuple[str, ...]:
-    """What can stand beside a model on a target: its other targets, then versions (``v1``) that ran here before, newest
-    first. Raises NotFoundError or NotAllowedError."""
+    """The names that can stand beside a model on a target: its other targets, then versions (``v1``) that ran on this one
+    before, newest first. Raises NotFoundError or NotAllowedError."""
     targets, before = _comparable(services, actor, model, target)
     return (*targets, *(f"v{number}" for number in before))
 

@@ -1,4 +1,4 @@
-"""Multivariate drift as a job: queueing it for a window, on request or by schedule, and keeping its answer as a reading."""
+"""Multivariate drift as a job: queueing it for a window, on request or by schedule, and storing its result as a reading."""
 
 import math
 from dataclasses import replace
@@ -16,7 +16,7 @@ from pilothouse.domain.errors import (
 from pilothouse.domain.findings import ClosedWindow, GiveAway, MultivariateFinding, Window
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.records import Job
+from pilothouse.domain.records import Deployment, Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.execution.pipeline import JobOutcome
@@ -45,7 +45,7 @@ KIND = "domain_classifier"
 STEP = "domain_classifier"
 _FEATURES_KEPT = 20
 _MOST_WINDOW_ROWS = 20_000
-"""Rows of a window that are handed to a domain classifier: it takes fewer, and draws them by chance."""
+"""Rows of a window that are passed to a domain classifier: it uses a random sample of them."""
 
 
 def start(
@@ -60,11 +60,11 @@ def start(
 ) -> Job:
     """Queue the comparison of a window with the training rows of the version that is live on the target.
 
-    ``window`` (start, end in event time): the newest that the drift monitor has closed where None. One job a trigger key.
+    ``window`` is its start and end in event time; None: the newest that the drift monitor has closed. One job a trigger key.
     Raises NotFoundError (nothing is live, or no window is closed), NotAllowedError, InvalidInputError or ConflictError (the
     window has its figure).
     """
-    words = clean_text(reason, "the reason")
+    reason = clean_text(reason, "the reason")
     with reading(services, actor) as connection:
         live = next((d for d in deployments.live(connection, model=model) if d.target == target), None)
         require_model(connection, model)
@@ -72,10 +72,10 @@ def start(
             return before
     if live is None:
         raise NotFoundError(f"nothing of {model} is live on {target!r}: see pilothouse deployments")
-    start_at, end = window or _newest_window(services, live.model, live.version, target)
-    _check_window(services, live.model, live.version, target, start_at, end)
+    start_at, end = window or _newest_window(services, live)
+    _check_window(services, live, start_at, end)
     with changing(services, actor, Permission.TRAIN, model) as change:
-        found = require_model(change.connection, model)
+        registered = require_model(change.connection, model)
         if trigger_key and (before := jobs.find_by_trigger(change.connection, model, trigger_key)):
             return before
         options = {
@@ -88,10 +88,10 @@ def start(
             change,
             jobs.NewJob(
                 kind=KIND,
-                model_id=found.id,
-                spec_id=found.spec_id,
+                model_id=registered.id,
+                spec_id=registered.spec_id,
                 created_by=actor.name,
-                reason=words or f"multivariate drift on {target}",
+                reason=reason or f"multivariate drift on {target}",
                 options=options,
                 trigger_key=trigger_key,
             ),
@@ -99,21 +99,21 @@ def start(
 
 
 def start_scheduled(services: Services, model: str, key: str) -> str:
-    """Queue it for every target on which a version is live; what was done, in words. Done once however often it is called."""
+    """Queue the job for every target on which a version is live, once however often it is called; returns an account of it."""
     with services.registry.read() as connection:
         targets = [d.target for d in deployments.live(connection, model=model)]
-    told = []
+    account = []
     for target in targets:
         try:
             job = start(services, DAEMON, model, target, reason="schedule", trigger_key=f"{key}:{target}")
-            told.append(f"job {job.id} on {target}")
-        except PilothouseError as error:  # one target without a window keeps no other from its figure
-            told.append(f"{target}: {error}")
-    return "; ".join(told) or f"nothing of {model} is live"
+            account.append(f"job {job.id} on {target}")
+        except PilothouseError as error:  # the other targets have windows
+            account.append(f"{target}: {error}")
+    return "; ".join(account) or f"nothing of {model} is live"
 
 
 def prepare(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
-    """The window's stored rows, a sample of them, and the training rows as the version's record has them."""
+    """Prepare the job: a sample of the window's stored rows, and the training rows of the version's record."""
     options = claim.job.options
     with services.registry.read() as connection:
         stored = models.spec_by_id(connection, jobs.origin_of(connection, claim.job.id).spec_id)
@@ -135,28 +135,34 @@ def prepare(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
         "schema": artifact_path(services, version.schema_digest),
     }
     match = next((target.match for target in spec.targets if target.name == options["target"]), {})
-    asked = {"match": match, "ignore": list(spec.monitoring.ignore), "start_us": start_us, "end_us": end_us}
-    return requests_of(services, claim, spec, {STEP: (inputs, asked)})
+    parameters = {
+        "match": match,
+        "ignore": list(spec.monitoring.ignore),
+        "start_us": start_us,
+        "end_us": end_us,
+    }
+    return requests_of(services, claim, spec, {STEP: (inputs, parameters)})
 
 
 def record(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Job:
-    """End the job; its answer is a reading of the window, from which the monitor draws alerts. Raises StaleAttemptError,
-    IntegrityError (the step's record is not valid) or NotFoundError."""
+    """End the job and store its result as a reading of the window, from which the monitor draws alerts.
+
+    Raises StaleAttemptError, IntegrityError (the step's record is not valid) or NotFoundError.
+    """
     options = claim.job.options
-    found = _finding(outcome.steps[STEP].record if STEP in outcome.steps else {})
+    measured = _finding(outcome.steps[STEP].record if STEP in outcome.steps else {})
     start_us, end_us = _window_us(claim)
     stream = _stream(services, claim.job.model, int(options["version"]), options["target"])
     with services.registry.read() as connection:
         check_held(connection, claim)
         spec = spec_in_force(connection, claim.job.model)
-    rows = _rows_of(services, stream, start_us, end_us, found.window_rows)
-    judged = found.threshold is not None and spec is not None and rows >= spec.monitoring.minimum_rows
-    finding = replace(found, significant=found.significant and judged)
+    rows = _rows_of(services, stream, start_us, end_us, measured.window_rows)
+    judged = measured.threshold is not None and spec is not None and rows >= spec.monitoring.minimum_rows
+    finding = replace(measured, significant=measured.significant and judged)
     window = Window(start=from_us(start_us), end=from_us(end_us), rows=rows, judged=judged)
     closed = ClosedWindow(window=window, findings=(finding,))
-    with (
-        services.telemetry.transaction() as telemetry
-    ):  # first: it is keyed, and a second time changes nothing
+    # first the reading: it is keyed, so that writing it a second time changes nothing
+    with services.telemetry.transaction() as telemetry:
         readings.write(telemetry, stream.id, MULTIVARIATE, closed, to_us(services.now()))
     result = finite(
         {
@@ -177,20 +183,18 @@ def _window_us(claim: ClaimedJob) -> tuple[int, int]:
     return start, end
 
 
-def _newest_window(services: Services, model: str, version: int, target: str) -> tuple[datetime, datetime]:
-    stream = _stream(services, model, version, target)
+def _newest_window(services: Services, live: Deployment) -> tuple[datetime, datetime]:
+    stream = _stream(services, live.model, live.version, live.target)
     with services.telemetry.read() as telemetry:
         closed = readings.history(telemetry, stream.id, DRIFT, limit=1)
     if not closed:
         raise NotFoundError(
-            f"no window of {version_uri(model, version)} on {target} has been closed yet: name one with --window"
+            f"no window of {version_uri(live.model, live.version)} on {live.target} has been closed yet: name one with --window"
         )
     return from_us(closed[0].start_us), from_us(closed[0].end_us)
 
 
-def _check_window(
-    services: Services, model: str, version: int, target: str, start_at: datetime, end: datetime
-) -> None:
+def _check_window(services: Services, live: Deployment, start_at: datetime, end: datetime) -> None:
     for name, time in (("start", start_at), ("end", end)):
         if time.tzinfo is None:
             raise InvalidInputError(
@@ -198,35 +202,36 @@ def _check_window(
             )
     if start_at >= end:
         raise InvalidInputError(f"window: {start_at.isoformat()} is not before {end.isoformat()}")
-    stream = _stream(services, model, version, target)
+    stream = _stream(services, live.model, live.version, live.target)
     with services.telemetry.read() as telemetry:
-        done = readings.history(telemetry, stream.id, MULTIVARIATE)
-    if any(one.end_us == to_us(end) for one in done):
+        history = readings.history(telemetry, stream.id, MULTIVARIATE)
+    if any(reading.end_us == to_us(end) for reading in history):
         raise ConflictError(
-            f"the window of {target} until {end:%Y-%m-%d %H:%M} has its figure already: see pilothouse monitor {model} {target}"
+            f"the window of {live.target} until {end:%Y-%m-%d %H:%M} has its figure already: "
+            f"see pilothouse monitor {live.model} {live.target}"
         )
 
 
 def _stream(services: Services, model: str, version: int, target: str) -> Stream:
     with services.telemetry.read() as telemetry:
-        found = find_stream(telemetry, model, version, target)
-    if found is None:
+        stream = find_stream(telemetry, model, version, target)
+    if stream is None:
         raise NotFoundError(f"{version_uri(model, version)} has sent nothing on {target} yet")
-    return found
+    return stream
 
 
 def _rows_of(services: Services, stream: Stream, start_us: int, end_us: int, sampled: int) -> int:
-    """All rows of the window where the drift monitor has counted it, else those that were looked at."""
+    """All rows of the window where the drift monitor has counted them, else those of the sample."""
     with services.telemetry.read() as telemetry:
-        for one in readings.history(telemetry, stream.id, DRIFT):
-            if (one.start_us, one.end_us) == (start_us, end_us):
-                return one.rows
+        for reading in readings.history(telemetry, stream.id, DRIFT):
+            if (reading.start_us, reading.end_us) == (start_us, end_us):
+                return reading.rows
     return sampled
 
 
-def _finding(record_: dict[str, Any]) -> MultivariateFinding:
-    """The step's answer, checked. Raises IntegrityError."""
-    plain = record_.get("separation")
+def _finding(step_record: dict[str, Any]) -> MultivariateFinding:
+    """The finding in the step's record. Raises IntegrityError (not valid)."""
+    plain = step_record.get("separation")
     if not isinstance(plain, dict):
         raise IntegrityError(f"{STEP}: its record holds no separation")
     try:
@@ -245,8 +250,8 @@ def _finding(record_: dict[str, Any]) -> MultivariateFinding:
             window_rows=int(plain["window_rows"]),
             reference_rows=int(plain["reference_rows"]),
             null_windows=int(plain["null_windows"]),
-            reference=str(record_.get("reference"))[:20],
-            # a step of an earlier release, recorded by this one, has the name of its time
+            reference=str(step_record.get("reference"))[:20],
+            # a step that began under an earlier release wrote another name
             significant=plain.get("significant", plain.get("speaks")) is True,
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Every metric of a window whose outcomes are known, with its interval: all rows, each class, each slice."""
+"""Performance of a window by its outcomes: every metric with its interval, for all rows, each class and each slice."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ from pilothouse.telemetry.streams import find_stream
 
 @dataclass(frozen=True, slots=True)
 class PartPerformance:
-    """The metrics of some of the rows. ``what`` is empty for all of them, a class, or ``feature=value``."""
+    """The metrics of some of the rows. ``what`` is empty for all of them, else a class or ``feature=value``."""
 
     what: str
     rows: int
@@ -72,39 +72,36 @@ def performance_view(
     if version is None:
         raise NotFoundError(f"{model} is not live on {target!r}: name a version with --version")
     window = days or max(spec.monitoring.performance_window // DAY_S, 1)
-    none = NotFoundError(
-        f"no outcome of {model} version {version} on {target} is known yet: bring them with pilothouse labels"
-    )
-    if not services.paths.telemetry.exists():
-        raise none
-    with services.telemetry.read() as connection:
-        stream = find_stream(connection, model, version, target)
-        if stream is None or not stream.labelled:
-            raise none
-        specification = services.telemetry.specification(connection, stream.id)
-        newest = _newest_day(connection, stream.id)
+    with services.reading_telemetry() as telemetry:
+        stream = find_stream(telemetry, model, version, target) if telemetry is not None else None
+        if telemetry is None or stream is None or not stream.labelled:
+            raise NotFoundError(
+                f"no outcome of {model} version {version} on {target} is known yet: bring them with pilothouse labels"
+            )
+        specification = services.telemetry.specification(telemetry, stream.id)
+        newest = _newest_day(telemetry, stream.id)
         start, end = newest - (window - 1) * DAY_US, newest + DAY_US
-        held = [
+        profiles = [
             outcomes.decode(specification, data)
-            for _, data in read_outcome_days(connection, stream.id, start, end)
+            for _, data in read_outcome_days(telemetry, stream.id, start, end)
         ]
-        cut = slices.read(connection, specification, stream.id, start, end) if by_slice else {}
-    whole = outcomes.merge_all(specification, held)
+        by_value = slices.read(telemetry, specification, stream.id, start, end) if by_slice else {}
+    whole = outcomes.merge_all(specification, profiles)
     return PerformanceView(
         model,
         version,
         target,
         from_us(start),
         from_us(end),
-        len(held),
-        _measured(specification, "", held),
+        len(profiles),
+        _measured(specification, "", profiles),
         tuple(
             PartPerformance(name, values[0].rows, tuple(values))
             for name, values in outcomes.of_classes(specification, whole)
         ),
         tuple(
             _measured(specification, f"{feature}={value}" if value else f"{feature}: any other", parts)
-            for (feature, value), parts in cut.items()
+            for (feature, value), parts in by_value.items()
         ),
     )
 
@@ -114,9 +111,9 @@ def _newest_day(connection: Connection, stream_id: int) -> int:
     return floor_to(DAY_S, newest)
 
 
-def _measured(specification: ProfileSpecification, what: str, held: list[OutcomeProfile]) -> PartPerformance:
+def _measured(specification: ProfileSpecification, part: str, days: list[OutcomeProfile]) -> PartPerformance:
     metrics = tuple(
-        outcomes.measured_over_days(specification, held, metric)
+        outcomes.measured_over_days(specification, days, metric)
         for metric in outcomes.metrics_of(specification.task)
     )
-    return PartPerformance(what, sum(day.rows for day in held), metrics)
+    return PartPerformance(part, sum(day.rows for day in days), metrics)

@@ -1,4 +1,4 @@
-"""The statistics of drift in words."""
+"""Names of drift statistics, and sentences about them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from pilothouse.statistics.significance.calibration import EFFECT
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How a statistic is called, and what it says of a ``{feature}``, ``{other}`` being what it is compared with."""
+    """A statistic's name, and its sentence about a ``{feature}`` compared with ``{other}``."""
 
     name: str
-    says: str
+    sentence: str
     pattern: str = ".3g"
     """The format of its values."""
 
@@ -56,34 +56,34 @@ MEASURES = {
 _PREFIXES = ("recent_", "lasting_")
 
 
-def measure_of(statistic: str) -> Measure:
-    """The measure behind a statistic's name, be it against the days before or over windows together."""
+def _measure_of(statistic: str) -> Measure:
     return MEASURES.get(_base(statistic), Measure(statistic, _DISTANCE))
 
 
 def _base(statistic: str) -> str:
+    """The statistic's name without what it was compared with or over how many windows."""
     for prefix in _PREFIXES:
         statistic = statistic.removeprefix(prefix)
     return statistic
 
 
 def measure_name(statistic: str) -> str:
-    """What a statistic is called where a number follows."""
-    return measure_of(statistic).name.rstrip(",")
+    """The statistic's name where no number follows it."""
+    return _measure_of(statistic).name.rstrip(",")
 
 
-def measured_words(
+def measured_text(
     statistic: str, feature: str, other: str, value: float, threshold: float
 ) -> tuple[str, str]:
-    """What was measured, as the rest of a sentence, and the threshold in the same unit."""
-    found = measure_of(statistic)
-    said = found.says.format(
-        name=found.name, feature=feature, other=other, value=format(value, found.pattern)
+    """The measured value as the rest of a sentence, and the threshold in the same unit."""
+    measure = _measure_of(statistic)
+    text = measure.sentence.format(
+        name=measure.name, feature=feature, other=other, value=format(value, measure.pattern)
     )
-    return said, format(threshold, found.pattern)
+    return text, format(threshold, measure.pattern)
 
 
-_WAYS = {
+_DIRECTIONS = {
     "higher": "lies {} standard deviations higher",
     "lower": "lies {} standard deviations lower",
     "wider": "is spread {} wider",
@@ -91,20 +91,21 @@ _WAYS = {
 }
 
 
-def moved_words(statistic: str, statistics: Mapping[str, float]) -> str:
-    """Which way a column has moved, where a distance does not say: a sentence, or nothing."""
-    if measure_of(statistic).says is not _DISTANCE:
+def direction_text(statistic: str, statistics: Mapping[str, float]) -> str:
+    """A sentence about the direction in which a column has moved, where a distance does not say it; else empty."""
+    if _measure_of(statistic).sentence is not _DISTANCE:
         return ""
-    ways = [
-        way.format(format(statistics[name], MEASURES[name].pattern))
-        for name, way in _WAYS.items()
+    directions = [
+        direction.format(format(statistics[name], MEASURES[name].pattern))
+        for name, direction in _DIRECTIONS.items()
         if statistics.get(name, 0.0) >= EFFECT[name]
     ]
-    return f" By ranks it {' and '.join(ways)} than the reference." if ways else ""
+    return f" By ranks it {' and '.join(directions)} than the reference." if directions else ""
 
 
-def way_of(statistic: str, statistics: Mapping[str, float]) -> str:
-    """The word for where a column has gone: its level first, then its spread; empty where neither is worth one."""
-    if _base(statistic) in _WAYS:
+def direction_of(statistic: str, statistics: Mapping[str, float]) -> str:
+    """The direction in which a column has moved: that of its level, else of its spread; empty where neither effect is large
+    enough."""
+    if _base(statistic) in _DIRECTIONS:
         return _base(statistic)
-    return next((name for name in _WAYS if statistics.get(name, 0.0) >= EFFECT[name]), "")
+    return next((name for name in _DIRECTIONS if statistics.get(name, 0.0) >= EFFECT[name]), "")

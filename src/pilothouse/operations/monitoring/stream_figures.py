@@ -1,4 +1,4 @@
-"""Stored readings as the screens' values, and the newest figures of one stream."""
+"""Stored readings as values for screens, and the newest figures of one stream."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,8 +21,7 @@ from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, Reading, finding_o
 
 @dataclass(frozen=True, slots=True)
 class StreamFigures:
-    """What is known of a version on a target now. ``drifted`` of ``features`` were significant in the newest
-    judged window."""
+    """The newest figures of a version on a target. ``drifted`` of ``features`` were significant in the newest window."""
 
     performance: WindowFinding[PerformanceFinding] | None = None
     drifted: int = 0
@@ -53,28 +52,26 @@ def stream_figures(connection: Connection, stream: Stream) -> StreamFigures:
 
 
 def performance_in(stored: Reading) -> WindowFinding[PerformanceFinding] | None:
-    """A performance reading as screens take it; None where the metric was not defined."""
+    """The finding of a performance reading with its window; None where the metric was not defined."""
     finding = finding_of(stored, PerformanceFinding)
     return WindowFinding(window=stored.window, finding=finding) if finding.value is not None else None
 
 
 def estimate_in(stored: Reading) -> WindowFinding[EstimateFinding] | None:
-    """An estimate as screens take it; None where there is none."""
+    """The finding of an estimate reading with its window; None where there is no estimate."""
     finding = finding_of(stored, EstimateFinding)
     return WindowFinding(window=stored.window, finding=finding) if finding.value is not None else None
 
 
 def drift_in(stored: Reading) -> list[WindowFinding[DriftFinding]]:
-    """A drift reading as screens take it, one a feature (and the score)."""
+    """The findings of a drift reading with their window, one a feature (and the score)."""
     window = stored.window
-    return [WindowFinding(window=window, finding=one) for one in findings_of(stored, DriftFinding)]
+    return [WindowFinding(window=window, finding=finding) for finding in findings_of(stored, DriftFinding)]
 
 
 def multivariate_in(stored: Reading) -> WindowFinding[MultivariateFinding]:
-    """A domain classifier's reading as screens take it."""
     return WindowFinding(window=stored.window, finding=finding_of(stored, MultivariateFinding))
 
 
 def traffic_in(stored: Reading) -> WindowFinding[TrafficFinding]:
-    """A traffic reading as screens take it."""
     return WindowFinding(window=stored.window, finding=finding_of(stored, TrafficFinding))

@@ -1,10 +1,11 @@
-"""Closing windows: once a target's clock has passed a window's end, its figures are computed, judged and kept, once.
+"""Closing windows: once a target's clock has passed a window's end, its figures are computed, judged and stored, once.
 
 Windows belong to a stream (one version on one target) and never mix versions. Inputs, quality and traffic are closed
-by the event clock; performance waits for the outcomes, and a little longer where most of it has not come.
+by the event clock. Performance waits for the outcomes, and a little longer where many have not come.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -37,15 +38,15 @@ from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY,
 from pilothouse.telemetry.store import outcome_share, read_outcome_days
 
 ENOUGH_OUTCOMES = 0.995
-"""With this share of a window's outcomes known it is closed at once; else a grace later, with what there is."""
-
+"""With this share of its outcomes known a window is closed at once; else after a grace period, with those known by then."""
 
 F = TypeVar("F", bound=Finding)
+InputFinding = TypeVar("InputFinding", DriftFinding, QualityFinding)
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """How a monitor's windows lie: durations in seconds, and the level of which they are multiples."""
+    """The grid of a monitor's windows: durations in seconds, and the level of which they are multiples."""
 
     window: int
     step: int
@@ -54,14 +55,16 @@ class Grid:
 
 def grids(spec: ModelSpec) -> dict[str, Grid]:
     """The windows of each monitor. Performance is counted by whole days; traffic by days, or shorter steps."""
-    watched = spec.monitoring
-    inputs = Grid(watched.window, watched.step, level_of(watched.window, watched.step))
-    days = [math.ceil(d / DAY_S) * DAY_S for d in (watched.performance_window, watched.performance_step)]
-    traffic = min(watched.step, DAY_S)
+    monitoring = spec.monitoring
+    inputs = Grid(monitoring.window, monitoring.step, level_of(monitoring.window, monitoring.step))
+    days = [
+        math.ceil(d / DAY_S) * DAY_S for d in (monitoring.performance_window, monitoring.performance_step)
+    ]
+    traffic = min(monitoring.step, DAY_S)
     return {
         DRIFT: inputs,
         PERFORMANCE: Grid(days[0], days[1], DAY_S),
-        ESTIMATE: Grid(days[0], days[1], DAY_S),  # the same, so that both can be laid over each other
+        ESTIMATE: Grid(days[0], days[1], DAY_S),  # the same, so that one chart can show both
         TRAFFIC: Grid(traffic, traffic, level_of(traffic)),
     }
 
@@ -70,7 +73,7 @@ def due(
     connection: Connection, stream: Stream, spec: ModelSpec, clock_us: int, live: bool
 ) -> list[tuple[str, Span]]:
     """The windows of a stream that can be closed now. A version that is not live has no windows after its last event."""
-    found = []
+    windows = []
     for monitor, grid in grids(spec).items():
         closed = readings.closed_span(connection, stream.id, monitor)
         origin = closed[0] if closed else rolled.floor_to(grid.level, stream.first_event_us)
@@ -83,18 +86,18 @@ def due(
             early = monitor == PERFORMANCE and ripe < span.end_us + grace
             if early and outcome_share(connection, stream.id, span.start_us, span.end_us) < ENOUGH_OUTCOMES:
                 break
-            found.append((monitor, span))
-    return found
+            windows.append((monitor, span))
+    return windows
 
 
 def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, span: Span) -> list[str]:
-    """Compute, judge and keep a window's readings; the answer names the monitors that were written here."""
-    found = closed_windows(services, stream, spec, monitor, grids(spec)[monitor], span)
+    """Compute, judge and store a window's readings; returns the monitors whose readings are new."""
+    windows = closed_windows(services, stream, spec, monitor, grids(spec)[monitor], span)
     now_us = to_us(services.now())
     with services.telemetry.transaction() as connection:
         return [
             name
-            for name, closed in found.items()
+            for name, closed in windows.items()
             if readings.write(connection, stream.id, name, closed, now_us)
         ]
 
@@ -102,7 +105,7 @@ def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, spa
 def closed_windows(
     services: Services, stream: Stream, spec: ModelSpec, monitor: str, grid: Grid, span: Span
 ) -> dict[str, ClosedWindow[Finding]]:
-    """What is found about a window, by the monitor that keeps it."""
+    """The findings about a window, by the monitor that stores them."""
     if monitor == DRIFT:
         return _inputs(services, stream, spec, grid, span)
     if monitor == PERFORMANCE:
@@ -126,7 +129,7 @@ def _windows(services: Services, stream: Stream, level: int, span: Span) -> list
 
 
 def calibration_days(spec: ModelSpec) -> int:
-    """The length, in days of the reference, by which windows of inputs are calibrated."""
+    """The length of the reference's windows, in days, by which windows of inputs are calibrated."""
     return max(1, round(spec.monitoring.window / DAY_S))
 
 
@@ -144,52 +147,50 @@ def _inputs(
         return {DRIFT: nothing, QUALITY: nothing}
     base = _baseline(services, stream, spec)
     current = merge_all(base.specification, parts)
-    watched = spec.monitoring
-    judged = rows >= watched.minimum_rows
-    recent, lasting = _before(services, stream, spec, grid, span, base, current)
-    drifted, broken = _significant_before(services, stream, span, watched.of - 1)
+    monitoring = spec.monitoring
+    judged = rows >= monitoring.minimum_rows
+    recent, lasting = _preceding(services, stream, spec, grid, span, base, current)
+    drifted, faulty = _significant_before(services, stream, span, monitoring.of - 1)
     first, last = (day * DAY_US for day in base.training_days)
     compared = {
         "reference": (first, last + DAY_US),
         "recent": (span.start_us - null_windows.RECENT * grid.window * SECOND_US, span.start_us),
     }
     against = (base.specification, base.calibration, base.profile, current)
-    drift = [
-        replace(
-            one,
-            significant=one.significant and judged,
-            since_us=compared[one.compared_with][0],
-            until_us=compared[one.compared_with][1],
-            significant_windows=(one.significant and judged) + sum(one.feature in names for names in drifted),
-            judged_windows=judged + len(drifted),
-        )
-        for one in thresholds.judge(
-            *against,
-            recent=recent,
-            lasting=lasting,
-            false_alarm_rate=watched.false_alarm_rate,
-            ignore=watched.ignore,
-        )
-    ]
+    rate, ignore = monitoring.false_alarm_rate, monitoring.ignore
+    drift = []
+    for finding in thresholds.judge(
+        *against, recent=recent, lasting=lasting, false_alarm_rate=rate, ignore=ignore
+    ):
+        since_us, until_us = compared[finding.compared_with]
+        dated = replace(finding, since_us=since_us, until_us=until_us)
+        drift.append(_counted(dated, judged, [finding.feature in features for features in drifted]))
     quality = [
-        replace(
-            one,
-            significant=one.significant and judged,
-            significant_windows=(one.significant and judged)
-            + sum((one.feature, one.fault) in faults for faults in broken),
-            judged_windows=judged + len(broken),
-        )
-        for one in thresholds.judge_quality(
-            *against, lasting=lasting, false_alarm_rate=watched.false_alarm_rate, ignore=watched.ignore
+        _counted(finding, judged, [(finding.feature, finding.fault) in faults for faults in faulty])
+        for finding in thresholds.judge_quality(
+            *against, lasting=lasting, false_alarm_rate=rate, ignore=ignore
         )
     ]
     return {DRIFT: _closed(span, rows, judged, *drift), QUALITY: _closed(span, rows, judged, *quality)}
 
 
+def _counted(finding: InputFinding, judged: bool, before: Sequence[bool]) -> InputFinding:
+    """The finding with the number of the last windows in which it was significant. ``before``: whether it was, in each of
+    the judged windows before this one."""
+    significant = finding.significant and judged
+    return replace(
+        finding,
+        significant=significant,
+        significant_windows=significant + sum(before),
+        judged_windows=judged + len(before),
+    )
+
+
 def _significant_before(
     services: Services, stream: Stream, span: Span, limit: int
 ) -> tuple[list[set[str]], list[set[tuple[str, str]]]]:
-    """For each of the last judged windows before one: the features that drifted, and those that were faulty with the fault."""
+    """The features that drifted, and the (feature, fault) pairs that were significant, in each of the last judged windows
+    before one."""
     with services.telemetry.read() as connection:
         drift, quality = (
             readings.history(
@@ -203,7 +204,7 @@ def _significant_before(
     )
 
 
-def _before(
+def _preceding(
     services: Services,
     stream: Stream,
     spec: ModelSpec,
@@ -212,8 +213,9 @@ def _before(
     base: Baseline,
     current: Profile,
 ) -> tuple[Profile | None, Profile | None]:
-    """What came just before a window, null_windows.RECENT windows long, and the last LASTING windows with this one. None where
-    the stream is younger, or its windows are not those that were learnt: a week-to-week movement says nothing about hours."""
+    """Profiles of the null_windows.RECENT windows just before one, and of the last LASTING windows with this one. None where
+    the stream is younger, or its windows have another length than the calibration's: movement from week to week says nothing
+    about hours."""
     long = grid.window * SECOND_US
     whole = span.end_us - span.start_us == long == calibration_days(spec) * DAY_US
     known_since = stream.first_event_us - DAY_US
@@ -223,12 +225,12 @@ def _before(
     first = span.start_us - max(back) * long
     parts = _windows(services, stream, grid.level, Span(first, span.start_us))
 
-    def together(windows: int) -> list[Profile]:
+    def preceding(windows: int) -> list[Profile]:
         if windows not in back:
             return []
         return [part.profile for part in parts if part.start_us >= span.start_us - windows * long]
 
-    recent, last = together(null_windows.RECENT), together(LASTING - 1)
+    recent, last = preceding(null_windows.RECENT), preceding(LASTING - 1)
     return (
         merge_all(base.specification, recent) if recent else None,
         merge_all(base.specification, [*last, current]) if last else None,
@@ -246,7 +248,7 @@ def _performance(
     days = [outcomes.decode(specification, data) for _, data in encoded]
     value = outcomes.measured_over_days(specification, days, metric)
     reference = _baseline(services, stream, spec).performance
-    if reference.metric != metric:  # the model file now names another metric than the version was accepted by
+    if reference.metric != metric:  # the model file now sets another metric
         reference = replace(reference, metric=metric, value=math.nan, low=math.nan, high=math.nan)
     finding, judged = judge_performance(
         value,

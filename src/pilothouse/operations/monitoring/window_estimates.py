@@ -1,4 +1,4 @@
-"""A window's performance as estimated without outcomes: the reading of the monitor ``estimate``."""
+"""Estimated performance of a window, without outcomes: the finding of the monitor ``estimate``."""
 
 import math
 from dataclasses import replace
@@ -12,7 +12,7 @@ from pilothouse.statistics import performance_estimation
 from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.telemetry import Stream
 
-NOTHING_LEARNT = (
+_NOTHING_LEARNT = (
     "the version's hold-out is too small to learn from, or it was trained by a release without estimates"
 )
 
@@ -20,30 +20,32 @@ NOTHING_LEARNT = (
 def estimate_window(
     services: Services, stream: Stream, spec: ModelSpec, days: list[Profile]
 ) -> tuple[EstimateFinding, int, bool]:
-    """The finding about a window of days, its rows, and whether there are enough for a verdict."""
+    """The finding about a window of days, its rows, and whether they are enough for a verdict."""
     metric, rows = spec.primary_metric, sum(day.rows for day in days)
     task = spec.task
     if not performance_estimation.can_estimate(task, metric):
-        known = ", ".join(performance_estimation.ESTIMATED[task])
-        why = f"{metric} of a {task} model cannot be estimated without outcomes; of such a model {known} can"
+        possible = ", ".join(performance_estimation.ESTIMATED[task])
+        why = (
+            f"{metric} of a {task} model cannot be estimated without outcomes; of such a model {possible} can"
+        )
         return EstimateFinding(metric=metric, why=why), rows, False
     specification, estimator, reference = estimator_of(services, stream.model, stream.version, stream.target)
-    if reference.metric != metric:  # the model file now names another metric than the version was accepted by
+    if reference.metric != metric:  # the model file now sets another metric
         reference = replace(reference, metric=metric, value=math.nan, low=math.nan, high=math.nan)
     if estimator is None:
         unknown = MetricValue(metric, math.nan, math.nan, math.nan, 0)
-        return _finding(unknown, reference, NOTHING_LEARNT), rows, False
-    found = performance_estimation.estimate(specification, estimator, days, metric)
-    judged = rows >= spec.monitoring.minimum_rows and math.isfinite(found.value)
-    return _finding(found, reference, ""), rows, judged
+        return _finding(unknown, reference, _NOTHING_LEARNT), rows, False
+    estimate = performance_estimation.estimate(specification, estimator, days, metric)
+    judged = rows >= spec.monitoring.minimum_rows and math.isfinite(estimate.value)
+    return _finding(estimate, reference, ""), rows, judged
 
 
-def _finding(found: MetricValue, reference: MetricValue, why: str) -> EstimateFinding:
+def _finding(estimate: MetricValue, reference: MetricValue, why: str) -> EstimateFinding:
     return EstimateFinding(
-        metric=found.metric,
-        value=finite_or_none(found.value),
-        low=finite_or_none(found.low),
-        high=finite_or_none(found.high),
+        metric=estimate.metric,
+        value=finite_or_none(estimate.value),
+        low=finite_or_none(estimate.low),
+        high=finite_or_none(estimate.high),
         reference=finite_or_none(reference.value),
         reference_low=finite_or_none(reference.low),
         reference_high=finite_or_none(reference.high),
