@@ -8,11 +8,11 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import from_us, to_us
-from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite import Connection
 from pilothouse.store.values import columns_of, deployment_keys, from_json, from_row, insert
 
 _SELECT = (
-    "SELECT a.*, m.name AS model, v.number AS version, t.name AS target FROM alerts a "
+    "SELECT a.*, a.incident_id AS incident, m.name AS model, v.number AS version, t.name AS target FROM alerts a "
     "JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id JOIN targets t ON t.id = a.target_id "
 )
 
@@ -40,7 +40,7 @@ class NewAlert:
 def find(connection: Connection, alert_id: int) -> Alert | None:
     """Alert of that number, or None."""
     row = connection.execute(_SELECT + "WHERE a.id = ?", (alert_id,)).fetchone()
-    return _alert(row) if row else None
+    return from_row(Alert, row) if row else None
 
 
 def listed(
@@ -67,7 +67,7 @@ def listed(
             limit,
         ),
     )
-    return [_alert(row) for row in rows]
+    return [from_row(Alert, row) for row in rows]
 
 
 def newest_resolved(
@@ -95,13 +95,16 @@ def of_incidents(connection: Connection, incidents: Iterable[int]) -> dict[int, 
     )
     by_incident: dict[int, list[Alert]] = {}
     for row in rows:
-        by_incident.setdefault(row["incident_id"], []).append(_alert(row))
+        by_incident.setdefault(row["incident"], []).append(from_row(Alert, row))
     return by_incident
 
 
 def without_incident(connection: Connection) -> list[Alert]:
     """Alerts that are in no incident (of a registry from before there were any), oldest first."""
-    return [_alert(row) for row in connection.execute(_SELECT + "WHERE a.incident_id IS NULL ORDER BY a.id")]
+    return [
+        from_row(Alert, row)
+        for row in connection.execute(_SELECT + "WHERE a.incident_id IS NULL ORDER BY a.id")
+    ]
 
 
 def put_into_incident(connection: Connection, alert_id: int, incident: int, because: str) -> None:
@@ -118,7 +121,7 @@ def same_finding(connection: Connection, alert: NewAlert) -> Alert | None:
         "AND (a.status <> 'resolved' OR a.effective_at = ?) ORDER BY a.status = 'resolved', a.id DESC LIMIT 1",
         (alert.model, alert.version, alert.target, alert.kind, alert.subject, to_us(alert.effective_at)),
     ).fetchone()
-    return _alert(row) if row else None
+    return from_row(Alert, row) if row else None
 
 
 def add(connection: Connection, alert: NewAlert, *, at: datetime) -> int | None:
@@ -159,7 +162,3 @@ def set_status(
 def set_retrain_job(connection: Connection, alert_id: int, job_id: int) -> None:
     """Record the training that the alert started."""
     connection.execute("UPDATE alerts SET retrain_job = ? WHERE id = ?", (job_id, alert_id))
-
-
-def _alert(row: Row) -> Alert:
-    return from_row(Alert, row, incident=row["incident_id"])

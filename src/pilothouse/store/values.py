@@ -103,7 +103,9 @@ def _converter(hint: Any) -> _Convert | None:
     if isinstance(hint, types.UnionType):
         (hint,) = (part for part in typing.get_args(hint) if part is not types.NoneType)
         convert = _converter(hint)
-        return convert and (lambda value: None if value is None else convert(value))
+        if convert is None or convert is from_us:  # takes None itself: a list converts thousands of times
+            return convert
+        return lambda value: None if value is None else convert(value)
     kind = typing.get_origin(hint) or hint
     if kind is datetime:
         return from_us

@@ -4,14 +4,14 @@ from datetime import timedelta
 
 from pilothouse.domain import incidents as rules
 from pilothouse.domain.incidents import Membership
+from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Alert
 from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.operations.alerts.incident_cost import judge
 from pilothouse.operations.authorisation import changing
-from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, incidents
+from pilothouse.store import alerts, incidents, models
 
 _UNKNOWN_MODEL = timedelta(days=28)
 
@@ -53,8 +53,9 @@ def group_waiting(services: Services) -> int:
 
 def _reach(connection: Connection, model: str) -> timedelta:
     """The largest distance between the ends of two windows that cover the same days."""
-    spec = spec_in_force(connection, model)
-    if spec is None:
+    stored = models.spec_in_force(connection, model)
+    if stored is None:
         return _UNKNOWN_MODEL
+    spec = spec_from_plain(stored.spec, f"{model} as applied")
     monitoring = spec.monitoring
     return timedelta(seconds=max(monitoring.window, monitoring.performance_window) + spec.data.outcome_delay)

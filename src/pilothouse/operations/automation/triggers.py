@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.time_units import SECOND_US, to_us
@@ -17,7 +18,6 @@ from pilothouse.domain.triggers import Hindrance, Refusal, TriggerState, why_not
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.models.source_columns import source_path
-from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import jobs, models, triggers, workspace
@@ -96,7 +96,8 @@ def check_triggers(services: Services) -> list[TriggerEvent]:
 def specs_in_force(connection: Connection, model: str | None = None) -> list[ModelSpec]:
     """The model files in force, of all models or of one."""
     names = [m.name for m in models.listed(connection) if model in (None, m.name)]
-    return [spec for name in names if (spec := spec_in_force(connection, name)) is not None]
+    stored = [models.spec_in_force(connection, name) for name in names]
+    return [spec_from_plain(file.spec) for file in stored if file is not None]
 
 
 def _check(services: Services, spec: ModelSpec, trigger: TriggerSpec) -> None:

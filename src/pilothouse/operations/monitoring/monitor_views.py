@@ -2,29 +2,42 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.findings import DriftFinding, WindowFinding
+from pilothouse.domain.findings import (
+    DriftFinding,
+    EstimateFinding,
+    Finding,
+    MultivariateFinding,
+    PerformanceFinding,
+    TrafficFinding,
+    WindowFinding,
+)
 from pilothouse.domain.monitoring import MonitorView, TimelineMark
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_units import from_us
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import baseline_p95_ms, reference_performance, spec_in_force
-from pilothouse.operations.monitoring.stream_figures import (
-    drift_in,
-    estimate_in,
-    multivariate_in,
-    performance_in,
-    traffic_in,
-)
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments
 from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import DRIFT, ESTIMATE, MULTIVARIATE, PERFORMANCE, TRAFFIC, RetrainingNote
+from pilothouse.telemetry.readings import (
+    DRIFT,
+    ESTIMATE,
+    MULTIVARIATE,
+    PERFORMANCE,
+    TRAFFIC,
+    RetrainingNote,
+    finding_of,
+    findings_of,
+)
 from pilothouse.telemetry.streams import list_streams, read_clock
+
+F = TypeVar("F", bound=Finding)
 
 _WINDOWS = 400
 """Windows of each monitor that are shown at most: more columns than any terminal has."""
@@ -70,23 +83,26 @@ def _filled(
     history: list[Deployment],
     alerts: list[Alert],
 ) -> MonitorView:
-    def stored(monitor: str) -> list[readings.Reading]:
-        return readings.history_of_target(
+    def load(monitor: str, kind: type[F]) -> list[WindowFinding[F]]:
+        findings: list[WindowFinding[F]] = []
+        for stored in readings.history_of_target(
             connection, view.model, view.target, monitor, version=version, limit=_WINDOWS
-        )
+        ):
+            window = stored.window
+            of_window = findings_of(stored, kind) if monitor == DRIFT else [finding_of(stored, kind)]
+            findings += [WindowFinding(window=window, finding=finding) for finding in of_window]
+        return findings
 
     streams = [s for s in list_streams(connection, view.model, view.target) if version in (None, s.version)]
     clock = read_clock(connection, view.model, view.target)
     notes = [n for n in readings.retraining_notes(connection, view.model) if n.target == view.target]
-    measured = map(performance_in, stored(PERFORMANCE))
-    estimated = map(estimate_in, stored(ESTIMATE))
     return replace(
         view,
-        performance=tuple(finding for finding in measured if finding is not None),
-        estimated=tuple(finding for finding in estimated if finding is not None),
-        multivariate=tuple(map(multivariate_in, stored(MULTIVARIATE))),
-        drift=_by_feature([finding for reading in stored(DRIFT) for finding in drift_in(reading)]),
-        traffic=tuple(map(traffic_in, stored(TRAFFIC))),
+        performance=tuple(f for f in load(PERFORMANCE, PerformanceFinding) if f.finding.value is not None),
+        estimated=tuple(f for f in load(ESTIMATE, EstimateFinding) if f.finding.value is not None),
+        multivariate=tuple(load(MULTIVARIATE, MultivariateFinding)),
+        drift=_by_feature(load(DRIFT, DriftFinding)),
+        traffic=tuple(load(TRAFFIC, TrafficFinding)),
         marks=_marks(history, alerts, notes),
         event_clock=from_us(clock.event_us) if clock else None,
         labels_joined=sum(s.labelled for s in streams),

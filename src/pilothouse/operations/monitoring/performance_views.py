@@ -10,7 +10,6 @@ from pilothouse.domain.time_units import DAY_S, DAY_US, from_us
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
-from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance import outcomes
 from pilothouse.statistics.performance.outcomes import OutcomeProfile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
@@ -79,7 +78,8 @@ def performance_view(
                 f"no outcome of {model} version {version} on {target} is known yet: bring them with pilothouse labels"
             )
         specification = services.telemetry.specification(telemetry, stream.id)
-        newest = _newest_day(telemetry, stream.id)
+        known = read_outcome_days(telemetry, stream.id, -(1 << 62), 1 << 62)
+        newest = floor_to(DAY_S, max(start for start, _ in known))
         start, end = newest - (window - 1) * DAY_US, newest + DAY_US
         profiles = [
             outcomes.decode(specification, data)
@@ -104,11 +104,6 @@ def performance_view(
             for (feature, value), parts in by_value.items()
         ),
     )
-
-
-def _newest_day(connection: Connection, stream_id: int) -> int:
-    newest = max(start for start, _ in read_outcome_days(connection, stream_id, -(1 << 62), 1 << 62))
-    return floor_to(DAY_S, newest)
 
 
 def _measured(specification: ProfileSpecification, part: str, days: list[OutcomeProfile]) -> PartPerformance:

@@ -1,16 +1,9 @@
-"""Stored readings as values for screens, and the newest figures of one stream."""
+"""The newest figures of one stream."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.findings import (
-    DriftFinding,
-    EstimateFinding,
-    MultivariateFinding,
-    PerformanceFinding,
-    TrafficFinding,
-    WindowFinding,
-)
+from pilothouse.domain.findings import DriftFinding, PerformanceFinding, WindowFinding
 from pilothouse.domain.time_units import DAY_S, from_us
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import latency
@@ -55,23 +48,3 @@ def performance_in(stored: Reading) -> WindowFinding[PerformanceFinding] | None:
     """The finding of a performance reading with its window; None where the metric was not defined."""
     finding = finding_of(stored, PerformanceFinding)
     return WindowFinding(window=stored.window, finding=finding) if finding.value is not None else None
-
-
-def estimate_in(stored: Reading) -> WindowFinding[EstimateFinding] | None:
-    """The finding of an estimate reading with its window; None where there is no estimate."""
-    finding = finding_of(stored, EstimateFinding)
-    return WindowFinding(window=stored.window, finding=finding) if finding.value is not None else None
-
-
-def drift_in(stored: Reading) -> list[WindowFinding[DriftFinding]]:
-    """The findings of a drift reading with their window, one a feature (and the score)."""
-    window = stored.window
-    return [WindowFinding(window=window, finding=finding) for finding in findings_of(stored, DriftFinding)]
-
-
-def multivariate_in(stored: Reading) -> WindowFinding[MultivariateFinding]:
-    return WindowFinding(window=stored.window, finding=finding_of(stored, MultivariateFinding))
-
-
-def traffic_in(stored: Reading) -> WindowFinding[TrafficFinding]:
-    return WindowFinding(window=stored.window, finding=finding_of(stored, TrafficFinding))
