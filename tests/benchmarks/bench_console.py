@@ -159,7 +159,7 @@ async def _open_and_scroll(root: Path) -> tuple[float, float, float]:
         grid = app.view.query_one(Grid)
         for _ in range(40):
             app.view.query_of_list = replace(app.view.query_of_list, anchor=JOBS // 2, before=120, after=120)  # type: ignore[attr-defined]
-            app.view.ask_anew()
+            app.view.invalidate()
             await settle(pilot)
             if grid._first > 10_000:
                 break

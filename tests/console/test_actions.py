@@ -23,7 +23,7 @@ def test_no_key_means_two_things_in_a_view(scope: str) -> None:
 
 @pytest.mark.parametrize("view", sorted(views.VIEWS))
 def test_every_action_of_a_view_is_there(view: str) -> None:
-    module, _, name = views.VIEWS[view].place.partition(":")
+    module, _, name = views.VIEWS[view].implementation.partition(":")
     screen: type[View] = getattr(importlib.import_module(f"pilothouse.console.screens.{module}"), name)
     assert view == screen.SCOPE
     assert views.VIEWS[view].top == screen.TOP

@@ -124,7 +124,7 @@ async def test_operator_rolls_back_one_target(make_console, workspace) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await pilot.press("ctrl+l")
-        words = str(app.screen.query_one("#words").render())
+        words = str(app.screen.query_one("#message").render())
         assert "ewr: version 3 → version 1" in words
         assert "jfk" not in words
         await pilot.press(*"wrong slices", "enter")

@@ -111,7 +111,7 @@ async def test_keys_aliases_and_plugins_work(make_console, tmp_path: Path) -> No
         await pilot.press("t")
         assert app.view.SCOPE == "models", "the old key is free"
         await pilot.press("ctrl+o")
-        words = str(app.screen.query_one("#words").render())
+        words = str(app.screen.query_one("#message").render())
         assert "printf" in words
         assert "bike-demand" in words
         await pilot.press("enter")

@@ -56,7 +56,7 @@ async def test_another_place_that_is_not_there_does_not_keep_the_figures_of_the_
         assert app.view.data is None
         await press(pilot, "tab")
         assert body(app) == ""
-        assert app.view.place[0] == "flight-delay"
+        assert app.view.deployment[0] == "flight-delay"
         assert app.view.query_one("#chart0", ChartView).picture is not None
 
 
@@ -162,7 +162,7 @@ async def test_a_locked_database_is_waited_for_with_words_and_what_was_typed_is_
         await settle(pilot)
 
         def said() -> str:
-            return app.view.frame.footer.said
+            return app.view.frame.footer.last_message
 
         with example.opened(workspace) as other, other.registry.transaction():
             await press(pilot, "n", *"thin slices", "enter")

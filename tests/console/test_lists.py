@@ -295,7 +295,7 @@ async def test_keys_act_on_every_row_that_is_marked_and_name_each(make_console, 
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         await pilot.press("space", "space", "ctrl+k")
-        words = str(app.screen.query_one("#words").render())
+        words = str(app.screen.query_one("#message").render())
         assert "job 6: train of bike-demand, queued" in words
         assert "job 5: train of flight-delay, running" in words
         await pilot.press(*"yes, both", "enter")

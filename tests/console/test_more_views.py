@@ -214,7 +214,7 @@ async def test_outcomes_that_wait_and_those_in_conflict_are_listed(make_console)
         await settle(pilot)
         assert app.view.notes() == ["3 outcomes wait (o)"]
         await press(pilot, "o")
-        assert app.view.which == "conflicts", "the cursor was on their reason"
+        assert app.view.kind == "conflicts", "the cursor was on their reason"
         assert (column(app, "STANDS"), column(app, "THEN CAME"), column(app, "TARGET")) == (
             ["1"],
             ["0"],

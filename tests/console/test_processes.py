@@ -219,7 +219,7 @@ if where == "composing":
 elif where == "painting":
     OverviewView.render_line = broken
 elif where == "a message":
-    OverviewView.on_reading_screen_loaded = broken
+    OverviewView.on_loading_screen_loaded = broken
 elif where == "a key":
     JobsView.on_mount = broken
 elif where == "first of all":

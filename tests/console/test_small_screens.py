@@ -4,17 +4,18 @@ import pytest
 from test_views import press
 
 from pilothouse.console.screenshots import settle
+from pilothouse.console.session.actions import TABS
 from pilothouse.console.widgets.chart import ChartView
-from pilothouse.console.widgets.frame_parts import VIEWS, tab_labels
+from pilothouse.console.widgets.frame_parts import tab_labels
 
 
 @pytest.mark.parametrize("width", [104, 80, 60, 44, 30])
 def test_the_tab_of_the_view_has_its_name_on_any_screen(width: int) -> None:
-    for index, (_, name, short, view) in enumerate(VIEWS):
+    for index, (_, view, short) in enumerate(TABS):
         labels = tab_labels(view, width)
-        assert sum(map(len, labels)) + len(VIEWS) <= width
-        assert labels[index].endswith(name if width >= 104 else short)
-        assert [label[0] for label in labels] == [key for key, *_ in VIEWS]
+        assert sum(map(len, labels)) + len(TABS) <= width
+        assert labels[index].endswith(view.capitalize() if width >= 104 else short)
+        assert [label[0] for label in labels] == [key for key, *_ in TABS]
 
 
 async def test_columns_that_have_no_room_end_with_an_ellipsis(make_console) -> None:

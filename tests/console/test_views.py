@@ -224,7 +224,7 @@ async def test_fleet_chooses_target_and_model_and_opens_the_place(make_console) 
         await press(pilot, "down")
         assert app.view.target == "jfk"
         await press(pilot, "enter")
-        assert (app.view.SCOPE, app.view.place) == ("monitor", ("flight-delay", "jfk"))
+        assert (app.view.SCOPE, app.view.deployment) == ("monitor", ("flight-delay", "jfk"))
 
 
 async def test_a_place_where_the_model_does_not_run_says_so(make_console) -> None:
@@ -265,17 +265,17 @@ async def test_a_log_is_searched_both_ways_and_wrapped(make_console, workspace: 
         await settle(pilot)
         view = app.view.log_view
         assert view.follow
-        assert "of 2,001" in view.place
+        assert "of 2,001" in view.visible_range
         await press(pilot, "home", "slash", *"nan", "enter")
         await until(pilot, lambda: view.at == 901)
-        assert view.found == "nan"
+        assert view.sought == "nan"
         cut = [number for number, _ in view._rows].count(901)
         await press(pilot, "w")
         assert [number for number, _ in view._rows].count(901) > cut == 1
         await pilot.press("n")
         await until(pilot, lambda: "is not below" in footer(app))
         await press(pilot, "escape")
-        assert view.found == ""
+        assert view.sought == ""
         with log.open("a") as file:
             file.write("epoch 2000 fine\n")
         await press(pilot, "f")
@@ -292,9 +292,9 @@ async def test_a_search_hides_nothing_of_the_job_and_is_forgotten_with_one_key(m
         await until(pilot, lambda: "is not below" in footer(app))
         assert app.view.query_one("#facts").virtual_size.height >= len(facts.splitlines()) > 1
         assert not any(note.startswith("/") for note in app.view.notes())
-        assert "/nowhere" in words(app, "#place")
+        assert "/nowhere" in words(app, "#position")
         await press(pilot, "escape")
-        assert "/nowhere" not in words(app, "#place")
+        assert "/nowhere" not in words(app, "#position")
 
 
 async def test_an_ended_job_is_not_called_live(make_console, workspace: Path) -> None:
@@ -305,7 +305,7 @@ async def test_an_ended_job_is_not_called_live(make_console, workspace: Path) ->
         await settle(pilot)
         log = app.view.log_view
         assert "".join(segment.text for segment in log.render_line(0)).strip() == "no log is kept here"
-        assert words(app, "#place").strip() == "no line"
+        assert words(app, "#position").strip() == "no line"
         await press(pilot, "f", "f")
         assert "the job has ended" in footer(app)
 

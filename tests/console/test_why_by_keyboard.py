@@ -88,7 +88,7 @@ async def test_keys_act_on_every_incident_that_is_marked_and_say_what_was_refuse
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         await pilot.press("space", "space", "a")
-        words = str(app.screen.query_one("#words").render())
+        words = str(app.screen.query_one("#message").render())
         assert "incident 1: " in words
         assert "incident 3: " in words
         await pilot.press("enter")

@@ -1,4 +1,4 @@
-"""The console: modes, bindings, one session. Everything else is a module of its own."""
+"""The console application: modes, bindings, one session. Everything else is a module of its own."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -62,8 +62,10 @@ class Console(ConsoleApp):
         commands: CommandHistory | None = None,
         opened: Callable[[], object] = lambda: None,
     ) -> None:
-        """``fault`` is what is wrong with the configuration; ``opened`` is called once, with the first view on the screen.
-        Whoever makes a console closes its ``session``."""
+        """``fault`` is what is wrong with the configuration; ``opened`` is called once the first view is on the screen.
+
+        Whoever makes a console closes its ``session``.
+        """
         super().__init__(ansi_color=True, watch_css=False)
         self.stylesheet = Stylesheet(variables=self.get_css_variables())
         self.session = Session(opener, options)
@@ -90,21 +92,20 @@ class Console(ConsoleApp):
 
     @property
     def may_copy(self) -> bool:
-        """Whether text may be handed to the terminal."""
         return self.session.config.clipboard
 
     def get_driver_class(self) -> "type[Driver]":
-        """Ours, whatever the environment names."""
+        """Our driver, whatever the environment names."""
         from pilothouse.console.terminal import TerminalDriver  # what draws nowhere does not need it
 
         return TerminalDriver
 
     def get_line_filters(self) -> list[LineFilter]:
-        """Ours last: nothing after it can bring a control character back."""
+        """The sanitiser comes last: nothing after it can bring a control character back."""
         return [*super().get_line_filters(), self._sanitiser]
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys one after the other; the rest as it comes."""
+        """Deliver keys one after the other, other events as they come."""
         if isinstance(event, events.Key) and not event.is_forwarded:
             await self._typed.put(event)
         else:
@@ -112,19 +113,18 @@ class Console(ConsoleApp):
 
     @property
     def keys_settled(self) -> bool:
-        """True when every key that was pressed has been through."""
+        """True when every key pressed has been processed."""
         return self._typed.settled
 
     def _takes_keys(self) -> bool:
-        """Not while the workspace is being opened and nothing is wrong: the first view is about to take its place."""
+        """False while the workspace is being opened without trouble: the first view is about to replace the screen."""
         return self.current_mode != "opening" or bool(self.fault) or self._in_trouble
 
     async def on_fence(self, message: Fence) -> None:
-        """A key has been through."""
         await self._typed.arrived(message.number)
 
     def on_mount(self) -> None:
-        """Open the workspace in a thread and watch it."""
+        """Open and watch the workspace in a thread."""
         if self._watching:
             self.watcher = change_watcher.Watcher(self.session, self.post_message)
             self.watcher.start()
@@ -132,32 +132,31 @@ class Console(ConsoleApp):
             self.look()
 
     def on_unmount(self) -> None:
-        """No thread of ours outlives the screens."""
         if self.watcher is not None:
             self.watcher.stop()
 
     def clear_selection(self) -> None:
-        """Nothing: no text can be selected here (``ALLOW_SELECT``).
+        """Do nothing: no text can be selected here (``ALLOW_SELECT``).
 
         Textual asks the screen on top. From Python 3.12 on its tasks are eager: the field of the first view is mounted before
         any screen is on the stack, and asking for one would end the program.
         """
 
     def panic(self, *renderables: Any) -> None:
-        """End, and print nothing: ``launch`` raises the error once the terminal is as it was before."""
+        """End without printing: ``launch`` raises the error once the terminal is as it was before."""
         self._close_messages_no_wait()
 
     def _fatal_error(self) -> None:
-        """As ``panic``. Textual would print a traceback with everybody's variables on the terminal."""
+        """As ``panic``. Textual would print a traceback with the values of all variables on the terminal."""
         self._close_messages_no_wait()
 
     @property
     def crash(self) -> Exception | None:
-        """What ended the console, where it was an error of the program's."""
+        """The error that ended the console; None where it ended otherwise."""
         return self._exception
 
     def look(self) -> None:
-        """Look once, unless a look is under way."""
+        """Check the workspace for changes, unless a check is running."""
         if not self._looking:
             self._looking = True
             self.run_worker(self._look, thread=True, exit_on_error=False, group="watch")
@@ -166,7 +165,7 @@ class Console(ConsoleApp):
         self.post_message(change_watcher.look(self.session))
 
     async def on_looked(self, message: change_watcher.Looked) -> None:
-        """Let the view on top read again where something has changed."""
+        """Reload the view on top where something has changed."""
         self._looking = False
         if (
             not self._views() or self.fault
@@ -185,7 +184,7 @@ class Console(ConsoleApp):
             view.reload()
 
     async def _begin(self) -> None:
-        """The first view. A console whose reader has a terminal is put on record, behind the first frame."""
+        """Show the first view. A console on a terminal records its session, after the first frame."""
         options = self.session.options
         try:
             first = self._parsed(options.start)
@@ -211,7 +210,6 @@ class Console(ConsoleApp):
 
     @property
     def view(self) -> View[Any]:
-        """The view on top, below any dialog."""
         return self._views()[-1]
 
     def _views(self) -> list[View[Any]]:
@@ -219,7 +217,6 @@ class Console(ConsoleApp):
         return [screen for screen in self.screen_stack if isinstance(screen, View)]
 
     async def run_command(self, text: str) -> None:
-        """What was typed after ``:``."""
         self.commands.add(text)
         if self.time_travel.understands(text):
             self.time_travel.command(text)
@@ -232,7 +229,7 @@ class Console(ConsoleApp):
         await self._follow(parsed)
 
     async def _follow(self, parsed: "Destination | str") -> None:
-        """Go to a view, or do what one of the words that are no view stands for."""
+        """Go to a view, or run a command that is no view."""
         if isinstance(parsed, Destination):
             await navigation.go(self, parsed)
         elif self.time_travel.understands(parsed):
@@ -245,16 +242,16 @@ class Console(ConsoleApp):
         return parse_command(text, session.config.aliases, session.models, session.targets)
 
     async def action_act(self, name: str) -> None:
-        """Actions that work everywhere go through the view, which knows whether they are allowed."""
+        """Pass an action to the view, which knows whether it is allowed."""
         if isinstance(self.screen, View):
             await self.screen.action_act(name)
 
     def action_step(self, steps: int) -> None:
-        """In the past: to the event after, or before."""
+        """In the past: go to the event after, or before."""
         self.time_travel.step(steps)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Arrows step from event to event in the past alone, and not while something is typed or asked."""
+        """Arrows step from event to event in the past only, and not while a text is typed or a question asked."""
         if action == "step":
             return (
                 self.session.past is not None
@@ -264,42 +261,35 @@ class Console(ConsoleApp):
         return super().check_action(action, parameters)
 
     def do_time(self) -> None:
-        """Ask for a time in the past."""
         self.view.ask_command("at ")
 
     def do_refresh(self) -> None:
-        """Read everything again."""
         self.view.reload()
 
     def do_pause(self) -> None:
-        """Pause or resume all automation."""
         automation_switch.ask(self.view)
 
     def do_leave(self) -> None:
-        """End the console."""
         self.exit(0)
 
     def do_last_view(self) -> None:
-        """The view before, and back again."""
         if self.history.before is None:
             self.view.say("there is no view before this one", "warn")
         else:
             self.call_later(navigation.go, self, self.history.before)
 
     def do_history_back(self, steps: int = -1) -> None:
-        """Back in the history."""
-        place = self.history.step(steps)
-        if place is None:
+        destination = self.history.step(steps)
+        if destination is None:
             self.view.say("the history begins here" if steps < 0 else "this is the newest view", "warn")
         else:
-            self.call_later(self._revisit, place)
+            self.call_later(self._revisit, destination)
 
     def do_history_forward(self) -> None:
-        """Forward in it."""
         self.do_history_back(1)
 
-    async def _revisit(self, place: Destination) -> None:
-        await navigation.go(self, place, remember=False)
+    async def _revisit(self, destination: Destination) -> None:
+        await navigation.go(self, destination, remember=False)
 
     def go_back(self) -> None:
         """Leave the view on top; the top views have nothing below them."""
@@ -308,5 +298,5 @@ class Console(ConsoleApp):
             self.history.visit(self.view.destination)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette holds what the view on top can do, and nothing that writes files."""
+        """The commands of the palette: what the view on top can do, and nothing that writes files."""
         return palette.commands(self.view)

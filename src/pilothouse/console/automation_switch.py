@@ -1,4 +1,4 @@
-"""The one key that stops everything that runs by itself, and lets it run again."""
+"""The switch that pauses and resumes all automation."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pilothouse.console.dialogs import Ask
 
 
 def ask(view: ViewLike) -> None:
-    """Ask for the reason, say what it means, and switch."""
+    """Ask for a reason, then pause or resume."""
     status = view.session.status
     if status is None:
         return
@@ -34,16 +34,14 @@ def ask(view: ViewLike) -> None:
             confirm="pause",
             tone="warn",
         )
-    view.ask(question, lambda reason: _switch(view, reason, paused=status.automation.paused))
 
+    paused = status.automation.paused
 
-def _switch(view: ViewLike, reason: str, *, paused: bool) -> None:
-    def operation(services: Any, actor: Any) -> None:
+    def operation(services: Any, actor: Any, reason: str) -> None:
         from pilothouse.operations import automation_switch
 
-        if paused:
-            automation_switch.resume(services, actor, reason)
-        else:
-            automation_switch.pause(services, actor, reason)
+        switch = automation_switch.resume if paused else automation_switch.pause
+        switch(services, actor, reason)
 
-    view.perform("automation runs again" if paused else "automation is paused", operation, view.app.look)
+    message = "automation runs again" if paused else "automation is paused"
+    view.confirm(question, operation, message, view.app.look)

@@ -1,7 +1,7 @@
-"""What screens and their helpers know of the console and of a view, so that neither imports the other.
+"""The console and a view as their helpers see them, so that neither has to import the other.
 
-``app.Console`` is a ``ConsoleApp``, ``screens.base.View`` a ``ViewLike``: what is written against these two can be read,
-tested and moved without them.
+``app.Console`` is a ``ConsoleApp``, ``screens.base.View`` a ``ViewLike``: code written against these two can be read, tested
+and moved without them.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class ConsoleApp(App[int]):
     commands: "CommandHistory"
     drawings: "Drawings"
     fault: str
-    """What is wrong with the reader's configuration; empty where nothing is."""
+    """What is wrong with the user's configuration; empty where nothing is."""
 
     @property
     def view(self) -> "ViewLike":
@@ -39,11 +39,11 @@ class ConsoleApp(App[int]):
 
     @property
     def may_copy(self) -> bool:
-        """Whether text may be handed to the terminal."""
+        """Whether text may be copied to the terminal's clipboard."""
         raise NotImplementedError
 
     def look(self) -> None:
-        """Look at the workspace at once."""
+        """Check the workspace for changes now."""
         raise NotImplementedError
 
     def go_back(self) -> None:
@@ -51,12 +51,12 @@ class ConsoleApp(App[int]):
         raise NotImplementedError
 
     async def run_command(self, text: str) -> None:
-        """Do what was typed after ``:``."""
+        """Run a command typed after ``:``."""
         raise NotImplementedError
 
 
 class ViewLike(Protocol):
-    """A view as the helpers of a view see it."""
+    """A view as its helpers see it."""
 
     SCOPE: ClassVar[str]
     TOP: ClassVar[str]
@@ -67,23 +67,23 @@ class ViewLike(Protocol):
 
     @property
     def app(self) -> ConsoleApp:
-        """The console."""
+        """The application."""
 
     @property
     def session(self) -> Session:
-        """Who looks at what."""
+        """The operator's session."""
 
     def actions(self) -> tuple[Action, ...]:
-        """What keys do here."""
+        """The actions of this view and those that work everywhere."""
 
     async def action_act(self, name: str) -> None:
-        """Do an action."""
+        """Perform an action."""
 
     def why_not(self, action: Action) -> str:
-        """Why an action would be refused; empty if it would not."""
+        """The reason why an action is refused now; empty if it is allowed."""
 
     def refusal(self, action: Action) -> str:
-        """Why the view's state does not allow an action; empty if it does."""
+        """The reason why the view's state does not allow an action; empty if it does."""
 
     def subject(self) -> Any:
         """The record that the view, or its cursor, is on."""
@@ -92,41 +92,50 @@ class ViewLike(Protocol):
         """The model that actions are about."""
 
     def crumbs(self) -> Sequence[str]:
-        """Where this is."""
+        """The path to this view, for the header."""
 
     def notes(self) -> list[str]:
-        """How its rows are narrowed and ordered."""
+        """How the rows are filtered and ordered."""
 
     def copy_text(self) -> str:
-        """What is copied."""
+        """The text that is copied."""
 
     def list_or_text(self) -> "Grid | Pager | None":
-        """The list or the text that is shown."""
+        """The list or text that is displayed."""
 
     def say(self, text: str, tone: Tone = "") -> None:
-        """One line at the bottom."""
+        """Show a message in the footer."""
 
     def ask(self, question: Any, then: Callable[[str], None]) -> None:
-        """Ask, and go on with the answer."""
+        """Ask a question and continue with the answer."""
+
+    def confirm(
+        self,
+        question: Any,
+        operation: Callable[[Any, Any, str], Any],
+        message: str = "",
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        """Ask, and with a yes perform the operation, which is given the text typed."""
 
     def perform(
         self,
-        words: str,
+        message: str,
         operation: Callable[[Any, Any], Any],
         after: Callable[[], None] | None = None,
         *,
         waiting: str = "",
     ) -> None:
-        """Do an operation in a thread and say what came of it."""
+        """Run an operation in a thread and show its result."""
 
     def reload(self) -> None:
-        """Read again."""
+        """Load the data again."""
 
-    def ask_anew(self) -> None:
-        """Read another thing."""
+    def invalidate(self) -> None:
+        """Load the data of another subject."""
 
     def set_arguments(self, *arguments: str) -> None:
-        """What ``:view argument`` asks of a top view."""
+        """Apply the arguments of ``:view ARGUMENT`` to a top view."""
 
     def read_text(self, title: str, text: str, lines: "Callable[[str], list[Line]]") -> None:
-        """Show a text over the whole screen."""
+        """Show a text on the whole screen."""

@@ -1,4 +1,4 @@
-"""What the cursor is on, to read and to take along: every field, the raw record, a copy for the clipboard."""
+"""The record under the cursor: described field by field, shown raw, copied."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def read_record(view: "ViewLike", *, described: bool) -> None:
-    """The record of a view over the whole screen: described field by field first, or raw as TOML and JSON."""
+    """Show a view's record on the whole screen: field by field first (``described``), or as TOML and JSON."""
     from pilothouse.console.reader import Reader
     from pilothouse.presentation.pages import raw
 
@@ -29,18 +29,18 @@ def read_record(view: "ViewLike", *, described: bool) -> None:
 
 
 def read_text(view: "ViewLike", title: str, text: str, lines: Callable[[str], list[Line]]) -> None:
-    """Show a text over the whole screen."""
+    """Show a text on the whole screen."""
     from pilothouse.console.reader import Reader
 
     view.app.push_screen(Reader(title, [("", text, lambda: lines(text))]))
 
 
 def copy(view: "ViewLike") -> None:
-    """Hand what the view copies to the terminal."""
-    from pilothouse.console.session.clipboard import copied
+    """Copy what the view offers to the terminal's clipboard."""
+    from pilothouse.console.session import clipboard
 
     text = view.copy_text()
     if text:
-        view.say(copied(view.app, text, "it"), "good")
+        view.say(clipboard.copy(view.app, text, "it"), "good")
     else:
         view.say("there is nothing to copy here", "warn")

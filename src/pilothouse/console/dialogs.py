@@ -21,13 +21,13 @@ from pilothouse.presentation.documents import BLANK, Line, aligned, heading, sec
 from pilothouse.presentation.width import clip, display_width
 
 _AROUND = 4
-"""Rows of a question beside its words: the frame, the title, the keys."""
+"""Rows of a question beside its text: the frame, the title, the keys."""
 _LOW, _NARROW = 16, 48
-"""Rows below which a question does without blank lines, columns below which its keys are shorter."""
+"""Rows below which a question has no blank lines, columns below which its keys are shorter."""
 
 
 class Ask(ModalScreen[str | None]):
-    """Asks once. Answers with the text typed (empty where none was asked for), or None if the reader went back."""
+    """A question. Answers with the text typed (empty where none was asked for), or None if the user went back."""
 
     BINDINGS = [
         Binding("escape", "dismiss_none", show=False),
@@ -62,19 +62,17 @@ class Ask(ModalScreen[str | None]):
 
     @property
     def title_text(self) -> str:
-        """What is asked."""
         return self._title.text
 
     def propose(self, text: str) -> None:
-        """Have a text in the field; none: what is there."""
+        """Put a text in the field; an empty one leaves the field as it is."""
         self._value = text or self._value
 
     def compose(self) -> ComposeResult:
-        """Title, consequences, the field, the two keys."""
         with Vertical(id="dialog"):
             yield Static(line(self._title), markup=False, id="title")
             with VerticalScroll(id="read", can_focus=False):
-                yield Static(Text("\n".join(self._lines)), markup=False, id="words")
+                yield Static(Text("\n".join(self._lines)), markup=False, id="message")
             if self._field is not None:
                 label = f"{self._field}{' (required)' if self._required else ' (optional)'}:"
                 yield Static(Text(label), markup=False, id="label")
@@ -82,16 +80,13 @@ class Ask(ModalScreen[str | None]):
             yield Static(markup=False, id="keys")
 
     def on_mount(self) -> None:
-        """Keys go to the field where there is one."""
         if self._field is not None:
             field = self.query_one(Input)
             self.set_focus(field)
-            field.selection = Selection(
-                0, len(field.value)
-            )  # what is typed takes the place of what is proposed
+            field.selection = Selection(0, len(field.value))  # typing replaces the proposal
 
     def on_resize(self, event: events.Resize) -> None:
-        """The words scroll where not all has room; field and keys stay."""
+        """Let the text scroll where it does not fit; field and keys stay."""
         width, height = self.app.size
         low = height < _LOW
         self.query_one("#dialog").set_class(low, "low")
@@ -110,28 +105,24 @@ class Ask(ModalScreen[str | None]):
         )
 
     def action_scroll(self, lines: int) -> None:
-        """Read on in words that are longer than the screen."""
         self.query_one("#read").scroll_relative(y=lines, animate=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter in the field."""
         event.stop()
         self.action_confirm()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Where a text is asked for, letters are its letters, never an answer: only Enter and Esc are."""
+        """Where a text is asked for, letters belong to it: only Enter and Esc answer."""
         return self._typing is False or action not in ("yes", "no")
 
     def action_yes(self) -> None:
-        """``y``."""
         self.action_confirm()
 
     def action_no(self) -> None:
-        """``n``."""
         self.action_dismiss_none()
 
     def action_confirm(self) -> None:
-        """Yes, if what is required is there."""
+        """Answer yes, if a required text is there."""
         text = self.query_one(Input).value.strip() if self._field is not None else ""
         if self._required and not text:
             self.query_one("#label", Static).update(
@@ -141,7 +132,6 @@ class Ask(ModalScreen[str | None]):
         self.dismiss(text)
 
     def action_dismiss_none(self) -> None:
-        """No."""
         self.dismiss(None)
 
 
@@ -151,33 +141,30 @@ class Help(ModalScreen[None]):
     BINDINGS = [Binding("escape,q,question_mark", "close", show=False)]
 
     def __init__(
-        self, scope: str, refusals: dict[str, str], actions: Sequence[Action] | None = None, said: str = ""
+        self, scope: str, refusals: dict[str, str], actions: Sequence[Action] | None = None, message: str = ""
     ) -> None:
-        """``said`` is what the view said last."""
+        """``message`` is the last message of the view."""
         super().__init__()
-        self._said = section("said last", [text_line(said)] if said else [])
+        self._message = section("said last", [text_line(message)] if message else [])
         self._scope = scope
         self._refusals = refusals
         self._actions = actions
 
     def compose(self) -> ComposeResult:
-        """One text to scroll."""
         with Vertical(id="dialog", classes="tall"):
             yield Pager(id="help")
             yield Static(line(Cell("Esc", "strong"), Cell(" closes")), markup=False, id="keys")
 
     def on_mount(self) -> None:
-        """Fill it."""
-        self.query_one(Pager).put([*self._said, *help_lines(self._scope, self._refusals, self._actions)])
+        self.query_one(Pager).put([*self._message, *help_lines(self._scope, self._refusals, self._actions)])
         self.query_one(Pager).focus()
 
     def action_close(self) -> None:
-        """Back to the view."""
         self.dismiss(None)
 
 
 def help_lines(scope: str, refusals: dict[str, str], actions: Sequence[Action] | None = None) -> list[Line]:
-    """Every key of a view with what it does, and why not where it is refused; ``actions`` with the reader's own keys."""
+    """Every key of a view with its help, and the reason where it is refused. ``actions`` has the user's own keys."""
     lines: list[Line] = []
     actions = actions_of(scope) if actions is None else actions
     for title, wanted in ((scope, scope), (EVERYWHERE, EVERYWHERE)):
@@ -193,12 +180,12 @@ def help_lines(scope: str, refusals: dict[str, str], actions: Sequence[Action] |
         ]
         if wanted == EVERYWHERE:
             views = ", ".join(
-                f"{action.shown_keys} {action.word}" for action in actions if action.name.startswith("go_")
+                f"{action.shown_keys} {action.label}" for action in actions if action.name.startswith("go_")
             )
             rows.insert(0, (Cell("digits", "strong"), Cell(f"Go to a view: {views}.")))
         lines += [heading(title), *aligned(rows), BLANK]
     lines += [
         heading("lists and texts"),
-        *aligned((Cell(keys, "strong"), Cell(words)) for keys, words in MOVEMENT),
+        *aligned((Cell(keys, "strong"), Cell(text)) for keys, text in MOVEMENT),
     ]
     return lines

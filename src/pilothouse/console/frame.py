@@ -1,4 +1,4 @@
-"""The frame of a view: crumbs and person above, warnings, the keys below. Painted only where something in it is different."""
+"""The frame of a view: path and user above, warnings, the keys below. Only changed parts are painted."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -25,48 +25,48 @@ class Frame:
         self.header = Header(markup=False, id="header")
         self.banner = Banner(markup=False, id="banner")
         self.body = Vertical(id="body")
-        self.fault = Static(markup=False, id="fault", classes="words")
+        self.fault = Static(markup=False, id="fault", classes="text")
         self.prompt = Prompt(later=prompt_later)
         self.footer = Footer(markup=False, id="footer")
 
-    def put_fault(self, words: str, ways_out: str) -> None:
-        """Why there is nothing to show, in place of the body; no words: the body."""
-        self.body.display, self.fault.display = not words, bool(words)
-        if words:
+    def put_fault(self, message: str, ways_out: str) -> None:
+        """Show a message in place of the body; an empty one shows the body again."""
+        self.body.display, self.fault.display = not message, bool(message)
+        if message:
             self.fault.update(
                 Text.assemble(
-                    ("\n" + safe_block(f"✖ {words}", 2_000), STYLES["bad"]),
+                    ("\n" + safe_block(f"✖ {message}", 2_000), STYLES["bad"]),
                     ("\n\n" + safe(ways_out, 400), STYLES["dim"]),
                 )
             )
 
     def paint(self, view: "ViewLike") -> None:
-        """Put what is so now."""
+        """Paint the present state of a view."""
         actions = view.actions()
         self.header.put([*view.crumbs(), *view.notes()], view.TOP, view.session)
         self.banner.put(view.session)
-        shown = [action for action in actions if action.footer and action.word]
+        shown = [action for action in actions if action.footer and action.label]
         self.footer.put([(action, not view.why_not(action)) for action in shown])
         taken = frozenset(key for action in actions for key in action.key_list if len(key) == 1)
         for widget in view.lists:
             if isinstance(widget, Grid):
                 widget.taken = taken
-                widget.put_past(past_words(view.session.at))
+                widget.put_past(past_text(view.session.at))
 
 
-def past_words(at: datetime | None) -> str:
-    """What stands where there was nothing at a time; empty in the present."""
+def past_text(at: datetime | None) -> str:
+    """The text in place of rows in the past; empty in the present."""
     return f"nothing of this was there at {time_text(at)}; :now returns to the present" if at else ""
 
 
 def notes_of(view: "ViewLike") -> list[str]:
-    """How the rows are narrowed and ordered: ``/failed``, ``↓ TOOK``, ``12 of 100,006``."""
+    """How the rows are filtered and ordered: ``/failed``, ``↓ TOOK``, ``12 of 100,006``."""
     widget = view.list_or_text()
-    found = [f"/{view.filter_text}"] if view.filter_text else []
+    notes = [f"/{view.filter_text}"] if view.filter_text else []
     if isinstance(widget, Grid):
-        found += ["only unhealthy"] if widget.unhealthy else []
-        found += [f"{'↓' if widget.descending else '↑'} {widget.sort}"] if widget.sort else []
-        found += [f"{len(widget.marked)} marked"] if widget.marked else []
-        if not view.fault and (found or (widget.paged and widget.shown > 500)):
-            found.append(f"{widget.shown:,} row{'' if widget.shown == 1 else 's'}")
-    return found
+        notes += ["only unhealthy"] if widget.unhealthy else []
+        notes += [f"{'↓' if widget.descending else '↑'} {widget.sort}"] if widget.sort else []
+        notes += [f"{len(widget.marked)} marked"] if widget.marked else []
+        if not view.fault and (notes or (widget.paged and widget.shown > 500)):
+            notes.append(f"{widget.shown:,} row{'' if widget.shown == 1 else 's'}")
+    return notes

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 _TERMINAL_S = 0.5
 _PATIENCE_S = 1.5
-"""For so long the screens may take to end once the terminal is gone."""
+"""Time for the screens to end once the terminal is gone."""
 _SWITCH_S = 0.0005
-"""A tenth of Python's own: how long a thread that reads or draws holds up a key."""
+"""A tenth of Python's default: how long a thread that loads or draws delays a key."""
 _YOUNG = 20_000
-"""Objects before the collector looks; what a screen is made of lives long, and each look costs milliseconds."""
+"""Objects before a garbage collection; the objects of a screen live long, and each collection costs milliseconds."""
 _STILL_WORKS = (
     "pilothouse status, pilothouse monitor and all other commands (pilothouse --help) work without one"
 )
@@ -37,7 +37,7 @@ _ENDINGS = {128 + signal.SIGHUP: "hung up", 128 + signal.SIGTERM: "terminated"}
 
 
 def launch(root: Path, options: "ConsoleOptions") -> int:
-    """Run the console until its reader leaves. 2 where stdin or stdout is no terminal or it cannot be drawn on."""
+    """Run the console until the user leaves. 2 where stdin or stdout is no terminal or it cannot be drawn on."""
     problem = terminal_problem()
     if problem:
         print(f"pilothouse: {problem}", file=sys.stderr)  # noqa: T201 - words go to stderr
@@ -66,7 +66,7 @@ def launch(root: Path, options: "ConsoleOptions") -> int:
         config=settings,
         fault=fault,
         commands=command_history.CommandHistory(command_history.default_path()),
-        opened=gc.freeze,  # what was imported stays: the collector need not look at it again
+        opened=gc.freeze,  # imported modules stay: the collector need not visit them again
     )
     for exported in ("COLUMNS", "LINES"):  # a shell's, from before the last resize: the terminal knows better
         os.environ.pop(exported, None)
@@ -76,7 +76,7 @@ def launch(root: Path, options: "ConsoleOptions") -> int:
 
 
 def terminal_problem() -> str:
-    """Why no console can be shown here; empty if one can."""
+    """The reason why no console can be shown here; empty if one can."""
     # stderr too: that is the stream on which Textual draws
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         return f"the console needs a terminal on stdin, stdout and stderr: {_STILL_WORKS}"
@@ -92,14 +92,14 @@ def over_ssh(environment: Mapping[str, str]) -> bool:
 
 
 def terminal_name(environment: Mapping[str, str]) -> str:
-    """``xterm-256color over ssh from 10.0.0.7``: what is put on record of a terminal."""
+    """``xterm-256color over ssh from 10.0.0.7``: the terminal's name in the record of sessions."""
     name = environment.get("TERM", "")[:60]
     client = environment.get("SSH_CONNECTION", "").split(" ")[0][:60]
     return f"{name} over ssh from {client}" if client else name
 
 
 async def _run(app: Console) -> int:
-    """A hang-up or a termination unmounts the screens and closes the session and the databases, like leaving does."""
+    """Run the app. A hang-up or a termination unmounts the screens and closes session and databases, as leaving does."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGHUP, signal.SIGTERM):
         loop.add_signal_handler(number, partial(app.exit, 128 + number))
@@ -117,16 +117,16 @@ async def _run(app: Console) -> int:
 
 
 async def _leave_with_the_terminal(app: Console) -> None:
-    """End where the other end of the terminal is gone and no signal says so (it is not the controlling one)."""
+    """End when the other end of the terminal is gone and no signal says so (it is not the controlling one)."""
     while not _terminal_gone():
         await asyncio.sleep(_TERMINAL_S)
     app.exit(128 + signal.SIGHUP)
 
 
 def _go_without_the_terminal(app: Console) -> None:
-    """In a thread: end where the terminal is gone and the screens do not.
+    """In a thread: end the process when the terminal is gone and the screens do not end.
 
-    The thread that writes dies of the first write to a terminal that is gone; once its queue is full, whoever draws waits for
+    Textual's writer thread dies of the first write to a terminal that is gone. Once its queue is full, drawing waits for
     ever, and neither a signal nor the loop gets through.
     """
     while not _terminal_gone():
@@ -146,7 +146,7 @@ def _terminal_gone() -> bool:
 
 
 def _close(app: Console, ending: str) -> None:
-    """Say on record that this console is gone, and close the workspace; a database that refuses does not keep it open."""
+    """Record the end of this session and close the workspace, also where a database refuses the record."""
     session = app.session
     if session.services is not None and session.number is not None:
         from pilothouse.operations.workspace import sessions

@@ -1,4 +1,4 @@
-"""How a reader gets to a view: its screen is made, and put where it belongs."""
+"""Navigation: making the screen of a destination, and putting it on its stack."""
 
 import importlib
 from typing import Any
@@ -9,7 +9,7 @@ from pilothouse.console.session.views import VIEWS, Destination
 
 def make(destination: Destination) -> Any:
     """The screen of a destination. Its module is imported here, not before."""
-    module, _, name = VIEWS[destination.view].place.partition(":")
+    module, _, name = VIEWS[destination.view].implementation.partition(":")
     screen = getattr(importlib.import_module(f"pilothouse.console.screens.{module}"), name)(
         *destination.arguments
     )
@@ -17,21 +17,21 @@ def make(destination: Destination) -> Any:
     return screen
 
 
-async def go(app: ConsoleApp, to: Destination, *, remember: bool = True) -> None:
-    """Show a destination: its top view's mode, and the view above it where it is not the top view itself."""
-    top = VIEWS[to.view].top
+async def go(app: ConsoleApp, destination: Destination, *, remember: bool = True) -> None:
+    """Show a destination: switch to the mode of its top view, and push the view above that where it is another."""
+    top = VIEWS[destination.view].top
     if app.current_mode != top:
         await app.switch_mode(top)
     while len(app.screen_stack) > 1:
         await app.pop_screen()
-    if to.view != top:
-        await app.push_screen(make(to))
-    elif to != app.view.destination:
-        # A digit goes to a top view as it was left; only a command with arguments, or the history, changes it.
-        if to.arguments or not remember:
-            app.view.set_arguments(*(to.arguments or ("all",)))
-            app.view.destination = to
+    if destination.view != top:
+        await app.push_screen(make(destination))
+    elif destination != app.view.destination:
+        # A digit shows a top view as it was left; only a command with arguments, or the history, changes it.
+        if destination.arguments or not remember:
+            app.view.set_arguments(*(destination.arguments or ("all",)))
+            app.view.destination = destination
         else:
-            to = app.view.destination
+            destination = app.view.destination
     if remember:
-        app.history.visit(to)
+        app.history.visit(destination)

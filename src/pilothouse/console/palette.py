@@ -1,4 +1,4 @@
-"""The palette: what the view on top can do, with the reason where it cannot. Nothing in it writes files."""
+"""The command palette: the actions of the view on top, with the reason where one is refused. None writes files."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -9,9 +9,9 @@ from pilothouse.console.contract import ViewLike
 
 
 def commands(view: ViewLike) -> Iterable[SystemCommand]:
-    """One command an action, as the palette shows and runs it."""
+    """One command for each action."""
     for action in view.actions():
-        why = view.why_not(action)
-        words = f"{action.shown_keys}  {action.help}" + (f" Not now: {why}" if why else "")
+        reason = view.why_not(action)
+        text = f"{action.shown_keys}  {action.help}" + (f" Not now: {reason}" if reason else "")
         run = partial(view.app.call_later, view.action_act, action.name)
-        yield SystemCommand(f"{action.word or action.name} ({action.scope})", words, run)
+        yield SystemCommand(f"{action.label or action.name} ({action.scope})", text, run)

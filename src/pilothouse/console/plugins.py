@@ -1,4 +1,4 @@
-"""The reader's own commands: asked about, filled in, run without a shell, and what they print cleaned."""
+"""Plugins: the user's own commands. They are confirmed, filled in and run without a shell; their output is cleaned."""
 
 import contextlib
 import os
@@ -36,12 +36,12 @@ def actions_in(plugins: tuple[Plugin, ...], scope: str) -> tuple[Action, ...]:
 
 
 def named(plugins: tuple[Plugin, ...], action: str) -> Plugin | None:
-    """The plugin behind an action, or None."""
+    """The plugin of an action, or None."""
     return next((p for p in plugins if _PREFIX + p.name == action), None)
 
 
 def refusal(plugin: Plugin, view: "ViewLike") -> str:
-    """Why it cannot be run now; empty if it can."""
+    """The reason why the plugin cannot be run now; empty if it can."""
     session = view.session
     if session.options.read_only:
         return "this console is read-only"
@@ -50,21 +50,21 @@ def refusal(plugin: Plugin, view: "ViewLike") -> str:
     if session.status is None or not session.status.plugins:
         return "the workspace does not allow plugins (pilothouse plugins)"
     try:
-        plugin.argv(places_of(view))
+        plugin.argv(placeholder_values(view))
     except InvalidInputError as error:
         return str(error)
     return ""
 
 
 def start(plugin: Plugin, view: "ViewLike") -> None:
-    """Ask if that is wanted, then run it."""
-    argv = plugin.argv(places_of(view))
+    """Run the plugin, after a question where it asks for one."""
+    argv = plugin.argv(placeholder_values(view))
     if not plugin.confirm:
         _run(plugin, argv, view)
         return
     question = Ask(
         f"Run {plugin.name}?",
-        [plugin.description, "", *(f"  {word}" if i else word for i, word in enumerate(argv))],
+        [plugin.description, "", *(f"  {argument}" if i else argument for i, argument in enumerate(argv))],
         confirm="run it",
         tone="warn",
     )
@@ -77,10 +77,10 @@ def _run(plugin: Plugin, argv: list[str], view: "ViewLike") -> None:
     if plugin.run == "terminal":
         try:
             with view.app.suspend():
-                said = _run_in_the_terminal(plugin, argv, workspace)
+                message = _run_in_the_terminal(plugin, argv, workspace)
         except SuspendNotSupported:
-            said = ('this terminal cannot be handed over: set run = "pager" for the plugin', "bad")
-        view.say(*said)
+            message = ('this terminal cannot be handed over: set run = "pager" for the plugin', "bad")
+        view.say(*message)
         view.reload()
         return
 
@@ -94,7 +94,7 @@ def _run(plugin: Plugin, argv: list[str], view: "ViewLike") -> None:
 
 
 def _run_in_the_terminal(plugin: Plugin, argv: list[str], workspace: Path | None) -> "tuple[str, Tone]":
-    """What to say of it. Raises nothing: ``suspend`` would not take the terminal back."""
+    """Run and return the message for the footer. Raises nothing: ``suspend`` would not take the terminal back."""
     # ctrl+c is the program's. A handler, and not SIG_IGN, which the program would inherit.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
@@ -106,13 +106,13 @@ def _run_in_the_terminal(plugin: Plugin, argv: list[str], workspace: Path | None
     return f"{plugin.name} ended with {code}", "good" if code == 0 else "warn"
 
 
-def places_of(view: "ViewLike") -> dict[str, str]:
-    """What placeholders of plugins stand for here, by name without the ``$``: read off the record that the view is about."""
+def placeholder_values(view: "ViewLike") -> dict[str, str]:
+    """The values of placeholders (names without the ``$``), taken from the record that the view is about."""
     record = view.subject()
     session = view.session
-    found = {"ACTOR": session.actor.name, "MODEL": view.subject_model()}
+    values = {"ACTOR": session.actor.name, "MODEL": view.subject_model()}
     if session.services is not None:
-        found["WORKSPACE"] = str(session.services.paths.root)
+        values["WORKSPACE"] = str(session.services.paths.root)
     if record is not None:
         kind = type(record).__name__.upper().removeprefix("PROMOTION")
         for name, field in (
@@ -123,18 +123,17 @@ def places_of(view: "ViewLike") -> dict[str, str]:
             (kind, "id"),
         ):
             value = getattr(record, field, None)
-            if isinstance(value, str | int) and not isinstance(value, bool) and not found.get(name):
-                found[name] = str(value)
+            if isinstance(value, str | int) and not isinstance(value, bool) and not values.get(name):
+                values[name] = str(value)
         if kind == "VERSION":
-            found["VERSION"] = str(record.number)
-    return {name: value for name, value in found.items() if value}
+            values["VERSION"] = str(record.number)
+    return {name: value for name, value in values.items() if value}
 
 
 def captured(argv: list[str], environment: Mapping[str, str], folder: Path | None = None) -> tuple[str, int]:
-    """Run in ``folder`` (this one where it is None) to the end; the first of what it printed, and its exit code. What prints
-    too much or takes too long is ended.
+    """Run a command to its end in ``folder`` (None: the current one); the beginning of its output, and its exit code.
 
-    Raises UnavailableError (no such program, too long).
+    A command that prints too much or takes too long is ended. Raises UnavailableError (no such program, too long).
     """
     try:
         child = subprocess.Popen(
@@ -166,6 +165,6 @@ def captured(argv: list[str], environment: Mapping[str, str], folder: Path | Non
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
-    """The program and whatever it started."""
+    """Kill the program and whatever it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)

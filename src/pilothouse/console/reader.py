@@ -1,4 +1,4 @@
-"""A text over the whole screen: a record described, its raw form, the output of a plugin."""
+"""A text on the whole screen: a record described, its raw form, the output of a plugin."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from pilothouse.console.contract import ConsoleApp
-from pilothouse.console.session.clipboard import copied
+from pilothouse.console.session import clipboard
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.safe_text import safe
@@ -18,8 +18,10 @@ from pilothouse.presentation.documents import Line
 
 
 class Reader(ModalScreen[None]):
-    """One of several forms of a text; ``y`` turns to the next, ``c`` copies, Esc closes. ``forms`` are (name, text as it is
-    copied, how it is shown)."""
+    """Shows one of several forms of a text. ``y`` turns to the next, ``c`` copies, Esc closes.
+
+    ``forms`` are (name, text that is copied, function for the lines that are shown).
+    """
 
     app: ConsoleApp
     BINDINGS = [
@@ -33,17 +35,15 @@ class Reader(ModalScreen[None]):
         self._title = title
         self._forms = list(forms)
         self._form = 0
-        self._said = ""
+        self._message = ""
 
     def compose(self) -> ComposeResult:
-        """Title, text, keys."""
         with Vertical(id="dialog", classes="reader"):
             yield Static(markup=False, id="title")
             yield Pager(id="text")
             yield Static(markup=False, id="keys")
 
     def on_mount(self) -> None:
-        """Fill it."""
         self._show()
         self.query_one(Pager).focus()
 
@@ -59,22 +59,19 @@ class Reader(ModalScreen[None]):
         others = [Cell("y", "strong"), Cell(f" {self._forms[(self._form + 1) % len(self._forms)][0]}   ")]
         cells = [
             Cell("Esc", "strong"), Cell(" closes   "), *(others if len(self._forms) > 1 else []),
-            Cell("c", "strong"), Cell(" copy   "), Cell(self._said, "good"),
+            Cell("c", "strong"), Cell(" copy   "), Cell(self._message, "good"),
         ]  # fmt: skip
         self.query_one("#keys", Static).update(line(*cells))
 
     def action_turn(self) -> None:
-        """The next form of the same text."""
         self._form = (self._form + 1) % len(self._forms)
-        self._said = ""
+        self._message = ""
         self.query_one(Pager).scroll_home(animate=False)
         self._show()
 
     def action_copy(self) -> None:
-        """Hand the whole text to the terminal."""
-        self._said = copied(self.app, self._forms[self._form][1], self._title)
+        self._message = clipboard.copy(self.app, self._forms[self._form][1], self._title)
         self._keys()
 
     def action_close(self) -> None:
-        """Back to the view."""
         self.dismiss(None)

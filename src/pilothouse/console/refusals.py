@@ -1,4 +1,4 @@
-"""Why a key does nothing just now: said beforehand in footer, help and palette; operations decide for themselves."""
+"""Why an action is refused, said beforehand in footer, help and palette. The operations decide for themselves."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def why_not(view: "ViewLike", action: Action) -> str:
-    """A console to look only, the past, the role, then the state. Empty if the action is allowed."""
+    """The reason of a refusal: read-only console, past, role, then the view's state. Empty if the action is allowed."""
     session = view.session
     if action.writes and session.options.read_only:
         return "this console is read-only"
@@ -26,12 +26,14 @@ def why_not(view: "ViewLike", action: Action) -> str:
 def _why_no_plugin(view: "ViewLike", action: Action) -> str:
     from pilothouse.console import plugins
 
-    found = plugins.named(view.session.config.plugins, action.name)
-    return plugins.refusal(found, view) if found else "there is no such plugin"
+    plugin = plugins.named(view.session.config.plugins, action.name)
+    return plugins.refusal(plugin, view) if plugin else "there is no such plugin"
 
 
 def _roles(permission: Permission) -> str:
     names = sorted(
-        str(role) for role, held in PERMISSIONS.items() if permission in held and role is not Role.DAEMON
+        str(role)
+        for role, permissions in PERMISSIONS.items()
+        if permission in permissions and role is not Role.DAEMON
     )
     return " or ".join(names)

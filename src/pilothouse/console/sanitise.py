@@ -1,4 +1,4 @@
-"""The last line before the terminal: no control, bidirectional or invisible character leaves the console."""
+"""The last filter before the terminal: no control, bidirectional or invisible character leaves the console."""
 
 import re
 
@@ -12,10 +12,10 @@ _FORBIDDEN = re.compile(
 
 
 class Sanitiser(LineFilter):
-    """Takes forbidden characters out of every segment. They have no width, so the layout stays as it is."""
+    """Removes forbidden characters from every segment. They have no width, so the layout stays as it is."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """The same segments without what a terminal could take for a command."""
+        """Segments without characters that a terminal could take for a command."""
         if not any(_FORBIDDEN.search(segment.text) for segment in segments):
             return segments
         return [

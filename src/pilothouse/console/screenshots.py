@@ -29,7 +29,7 @@ def save_svg(
     user: str | None = None,
     keys: tuple[str, ...] = (),
 ) -> None:
-    """Write what ``actor`` sees after ``:view`` and ``keys`` on a terminal of ``size`` (columns, rows) to ``path``.
+    """Write name ``actor`` sees after ``:view`` and ``keys`` on a terminal of ``size`` (columns, rows) to ``path``.
 
     ``user`` is who hands the name over (the actor itself otherwise). Raises UnavailableError where the view does not
     come up within 20 seconds.
@@ -56,8 +56,8 @@ async def _picture(app: Console, view: str, size: tuple[int, int], keys: tuple[s
         return app.export_screenshot(title="pilothouse")
 
 
-async def settle(pilot: "Pilot[int]", what: str = "the view") -> None:
-    """Wait until all keys have been through, the view on top has its data and its charts are drawn."""
+async def settle(pilot: "Pilot[int]", name: str = "the view") -> None:
+    """Wait until all keys are processed, the view on top has its data and its charts are drawn."""
     app = pilot.app
     assert isinstance(app, Console)
     await _until(
@@ -68,16 +68,16 @@ async def settle(pilot: "Pilot[int]", what: str = "the view") -> None:
             and app.time_travel.settled
             and app.view.settled
         ),
-        what,
+        name,
     )
-    await _until(pilot, lambda: all(chart.settled for chart in app.view.query(ChartView)), what)
+    await _until(pilot, lambda: all(chart.settled for chart in app.view.query(ChartView)), name)
     await pilot.pause()
 
 
-async def _until(pilot: "Pilot[int]", ready: Callable[[], bool], what: str) -> None:
+async def _until(pilot: "Pilot[int]", ready: Callable[[], bool], name: str) -> None:
     waited = 0.0
     while not ready():
         if waited > _PATIENCE_S:
-            raise UnavailableError(f"{what} did not come up within {_PATIENCE_S:.0f} s")
+            raise UnavailableError(f"{name} did not come up within {_PATIENCE_S:.0f} s")
         await pilot.pause(_STEP_S)
         waited += _STEP_S

@@ -4,13 +4,12 @@ from textual.css import stylesheet
 
 
 class Stylesheet(stylesheet.Stylesheet):
-    """Textual's own, but what has been parsed stays parsed while the variables are the same.
+    """Textual's style sheet, which keeps what it has parsed while the variables stay the same.
 
     Textual parses everything anew for each first screen of a mode, which costs as much as drawing it.
     """
 
     def set_variables(self, variables: dict[str, str]) -> None:
-        """Forget what was parsed only where it was parsed with others."""
         if variables != self._variables:
             super().set_variables(variables)
 

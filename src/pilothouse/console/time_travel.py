@@ -1,4 +1,4 @@
-"""Looking at the past: ``:at TIME`` puts every view at a time by the data's clock, arrows step from event to event."""
+"""Time travel: ``:at TIME`` shows every view at a time by the data's clock; arrows step from event to event."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.presentation.texts import time_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from pilothouse.console.contract import ConsoleApp
@@ -17,11 +18,11 @@ STEP_BINDINGS = [
     Binding("left", "step(-1)", show=False, priority=True),
     Binding("right", "step(1)", show=False, priority=True),
 ]
-"""Before every view's own arrows, and only in the past (``Console.check_action``)."""
+"""They precede every view's own arrows, and work only in the past (``Console.check_action``)."""
 
 
 class TimeTravel:
-    """One reader's place in time. Opening another time is done in a thread; the views read again when it is there."""
+    """The time that one user looks at. Another time is opened in a thread; then the views load again."""
 
     def __init__(self, app: "ConsoleApp") -> None:
         self._app = app
@@ -38,24 +39,24 @@ class TimeTravel:
         return not self._going
 
     def command(self, text: str) -> None:
-        """``at TIME`` or ``now``."""
-        word, _, rest = text.strip().partition(" ")
-        if word.casefold() == "now" or rest.strip().casefold() == "now":
+        """Run ``at TIME`` or ``now``."""
+        name, _, argument = text.strip().partition(" ")
+        if name.casefold() == "now" or argument.strip().casefold() == "now":
             self._arrive(None, "this is the present")
-        elif not rest.strip():
+        elif not argument.strip():
             self._app.view.say(
                 "expected :at TIME, e.g. :at 2013-07-04 14:00 or :at -7d; :now returns", "warn"
             )
         else:
-            self._go(lambda services: self._read(services, rest))
+            self._go(lambda services: self._parsed(services, argument))
 
     def step(self, steps: int) -> None:
-        """To the event after, or before."""
+        """Go to an event after or before."""
         at = self._app.session.at
         if at is not None:
             self._go(lambda services: self._neighbour(services, at, steps))
 
-    def _read(self, services: "Services", text: str) -> "tuple[datetime, str] | str":
+    def _parsed(self, services: "Services", text: str) -> "tuple[datetime, str]":
         from pilothouse.operations.workspace import time_machine
 
         seen = self._app.session.seen or services
@@ -67,14 +68,15 @@ class TimeTravel:
     def _neighbour(self, services: "Services", at: "datetime", steps: int) -> "tuple[datetime, str] | str":
         from pilothouse.operations.workspace import time_machine
 
-        found = time_machine.step(services, self._app.session.actor, at, steps)
-        if found is None:
+        event = time_machine.step(services, self._app.session.actor, at, steps)
+        if event is None:
             return (
                 "nothing happened before this" if steps < 0 else "nothing happened after this; :now returns"
             )
-        return found.at, f"{time_text(found.at)} {found.text}"
+        return event.at, f"{time_text(event.at)} {event.text}"
 
-    def _go(self, find: object) -> None:
+    def _go(self, find: "Callable[[Services], tuple[datetime, str] | str]") -> None:
+        """Open the time that ``find`` answers with, or show its message where it is a text."""
         services = self._app.session.services
         if services is None or self._going:
             return
@@ -85,30 +87,30 @@ class TimeTravel:
 
             past: Services | None = None
             try:
-                found = find(services)  # type: ignore[operator]
-                if isinstance(found, str):
-                    words = found
+                answer = find(services)
+                if isinstance(answer, str):
+                    message = answer
                 else:
-                    past = time_machine.open_past(services, self._app.session.actor, found[0])
-                    words = found[1]
+                    at, message = answer
+                    past = time_machine.open_past(services, self._app.session.actor, at)
             except PilothouseError as error:
-                words = str(error)
-            except BaseException:  # a fault of ours is the worker's to tell; the next key may try again
+                message = str(error)
+            except BaseException:  # an internal error is reported by the worker; the next key may try again
                 self._going = False
                 raise
-            self._app.call_from_thread(self._arrive if past else self._stay, past, words)
+            self._app.call_from_thread(self._arrive if past else self._stay, past, message)
 
         self._app.run_worker(work, thread=True, exit_on_error=False, group="past")
 
-    def _stay(self, _: None, words: str) -> None:
+    def _stay(self, _: None, message: str) -> None:
         self._going = False
-        self._app.view.say(words, "warn")
+        self._app.view.say(message, "warn")
 
-    def _arrive(self, past: "Services | None", words: str) -> None:
+    def _arrive(self, past: "Services | None", message: str) -> None:
         self._going = False
         session = self._app.session
         before, session.past = session.past, past
-        self._app.view.ask_anew()
-        self._app.view.say(words, "info")
+        self._app.view.invalidate()
+        self._app.view.say(message, "info")
         if before is not None:
             before.close()

@@ -1,4 +1,4 @@
-"""What is affected if some rows, a source, a commit or a version was bad."""
+"""Everything affected by bad rows, a bad source, commit or version."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -26,29 +26,27 @@ class AffectedView(View[Affected]):
     SCOPE = "affected"
     TOP = "models"
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, cause: str) -> None:
         super().__init__()
-        self.what = what
+        self.cause = cause
 
     def body(self) -> ComposeResult:
-        """The sum in words, and the versions."""
-        yield Static(markup=False, id="sum", classes="words")
+        yield Static(markup=False, id="sum", classes="text")
         yield Grid(id="grid")
 
     def crumbs(self) -> Sequence[str]:
-        """models › if … was bad."""
-        return ("models", f"if {self.what[:16]} was bad")
+        return ("models", f"if {self.cause[:16]} was bad")
 
     def load(self, services: "Services", actor: Actor) -> Affected:
-        """Versions, deployments, requests."""
         from pilothouse.operations.models import affected
 
-        return affected.affected(services, actor, self.what)
+        return affected.affected(services, actor, self.cause)
 
     def show(self, data: Affected) -> None:
-        """Sum and rows."""
-        words = affected_line(data)
-        self.query_one("#sum", Static).update(line(Cell(f"If {safe(data.what, 64)} was bad:", "dim"), words))
+        summary = affected_line(data)
+        self.query_one("#sum", Static).update(
+            line(Cell(f"If {safe(data.what, 64)} was bad:", "dim"), summary)
+        )
         self.query_one("#grid", Grid).put(affected_table(data))
         self.focus_body()
 
@@ -58,17 +56,13 @@ class AffectedView(View[Affected]):
         return self.query_one("#grid", Grid).key or ""
 
     def subject_model(self) -> str:
-        """Its model."""
         return self.key.partition("/")[0]
 
     def refusal(self, action: "Action") -> str:
-        """A version must be there."""
         return "" if self.data else "nothing has been found"
 
     def do_open(self) -> None:
-        """The version."""
         self.open_view("version", self.key)
 
     def do_tree(self) -> None:
-        """Its lineage."""
         self.open_view("lineage", self.key)

@@ -1,11 +1,12 @@
-"""Why an alert fired, and what followed."""
+"""The explanation of an alert, and what followed."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pilothouse.console.screens import alert_actions
+from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.page import PageView
 from pilothouse.domain.alert_explanation import AlertExplanation
+from pilothouse.domain.records import AlertStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.presentation.pages.alert_page import explanation_page
 
@@ -15,54 +16,78 @@ if TYPE_CHECKING:
 
 
 class AlertView(PageView[AlertExplanation]):
-    """One text to read."""
-
     SCOPE = "alert"
     TOP = "alerts"
     THING = "an alert"
 
     def crumbs(self) -> Sequence[str]:
-        """alerts › why 4 flight-delay on jfk."""
         if self.data is None:
             return ("alerts", f"why {self.number}")
         alert = self.data.alert
         return ("alerts", f"why {alert.id} {alert.model} on {alert.target}")
 
     def load(self, services: "Services", actor: Actor) -> AlertExplanation:
-        """Everything that there is to say about the alert."""
         from pilothouse.operations.alerts.alert_explanation import explain_alert
 
-        return explain_alert(services, actor, self.asked())
+        return explain_alert(services, actor, self.record_number())
 
     def show(self, data: AlertExplanation) -> None:
-        """Why it fired."""
         self.put_page(explanation_page(data))
 
     def subject_model(self) -> str:
-        """The alert's model."""
         return self.data.alert.model if self.data else ""
 
     def refusal(self, action: "Action") -> str:
-        """The state of the alert decides."""
-        alert = self.data.alert if self.data else None
-        return alert_actions.refusal(action.name, alert)
+        if self.data is None:
+            return "there is no alert here"
+        alert = self.data.alert
+        if action.name == "acknowledge" and alert.status is not AlertStatus.OPEN:
+            return f"alert {alert.id} is {alert.status}"
+        if action.name == "resolve" and alert.status is AlertStatus.RESOLVED:
+            return f"alert {alert.id} is resolved"
+        return ""
 
     def do_acknowledge(self) -> None:
-        """Somebody is on it."""
-        if self.data:
-            alert_actions.acknowledge(self, self.data.alert)
+        if self.data is None:
+            return
+        alert = self.data.alert
+        question = Ask(
+            f"Acknowledge alert {alert.id}?",
+            [alert.summary, "It stays until its monitor is quiet or somebody resolves it."],
+            field="note",
+            confirm="acknowledge",
+        )
+
+        def operation(services: "Services", actor: Actor, note: str) -> None:
+            from pilothouse.operations.alerts import alerts
+
+            alerts.acknowledge(services, actor, alert.id, note)
+
+        self.confirm(question, operation, f"alert {alert.id} is acknowledged")
 
     def do_resolve(self) -> None:
-        """Close it."""
-        if self.data:
-            alert_actions.resolve(self, self.data.alert)
+        if self.data is None:
+            return
+        alert = self.data.alert
+        question = Ask(
+            f"Resolve alert {alert.id}?",
+            [alert.summary, "It opens again if its monitor still finds it significant."],
+            field="reason",
+            required=True,
+            confirm="resolve",
+        )
+
+        def operation(services: "Services", actor: Actor, reason: str) -> None:
+            from pilothouse.operations.alerts import alerts
+
+            alerts.resolve(services, actor, alert.id, reason)
+
+        self.confirm(question, operation, f"alert {alert.id} is resolved")
 
     def do_incident(self) -> None:
-        """What it is a part of."""
         if self.data and self.data.alert.incident is not None:
             self.open_view("incident", self.data.alert.incident)
 
     def do_monitor(self) -> None:
-        """Watch what it is about."""
         if self.data:
             self.open_view("monitor", self.data.alert.model, self.data.alert.target)

@@ -1,4 +1,4 @@
-"""The inbox: promotion requests, those that wait for the reader first."""
+"""The inbox: promotion requests, those that wait for the user first."""
 
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,9 @@ class ApprovalsView(TableView[PromotionRequest]):
     _all = False
 
     def crumbs(self) -> tuple[str, ...]:
-        """approvals › open."""
         return ("approvals", "all" if self._all else "open")
 
     def load(self, services: "Services", actor: Actor) -> Listed[PromotionRequest]:
-        """Requests, and which of them the reader could decide now."""
         from pilothouse.operations.promotion import promotions
 
         status = None if self._all else RequestStatus.OPEN
@@ -33,14 +31,11 @@ class ApprovalsView(TableView[PromotionRequest]):
         return listed(requests, request_table(requests, mine, services.now()), lambda r: r.id)
 
     def refusal(self, action: "Action") -> str:
-        """Reading needs a request."""
         return "no request is open; o shows closed ones" if action.name == "open" and not self.key else ""
 
     def do_open(self) -> None:
-        """The evidence."""
         self.open_view("evidence", self.key)
 
     def do_all(self) -> None:
-        """Open ones, or all."""
         self._all = not self._all
-        self.ask_anew()
+        self.invalidate()

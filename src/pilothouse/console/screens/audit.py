@@ -1,4 +1,4 @@
-"""The chained log: who did what; its head; and whether it is whole."""
+"""The audit log: entries, head, and whether the chain is whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,24 +40,20 @@ class AuditView(PagedView[AuditEntry]):
         self._text = ""
 
     def body(self) -> ComposeResult:
-        """The head and the entries."""
         yield Static(markup=False, id="head", classes="line")
         grid = Grid(id="grid")
-        grid.well = "no entry tells of a failure, a loss, a rejection or a roll-back"
+        grid.none_unhealthy = "no entry tells of a failure, a loss, a rejection or a roll-back"
         yield grid
 
     def crumbs(self) -> tuple[str, ...]:
-        """audit › search."""
         return ("audit", *filter(None, [self._text]))
 
     def set_arguments(self, *arguments: str) -> None:
-        """``:audit TEXT``, or ``all``."""
         self._text = "" if arguments[0] == "all" else arguments[0]
-        self._ask_from_the_top()
-        self.ask_anew()
+        self._query_from_top()
+        self.invalidate()
 
     def narrowed(self, query: Query) -> Query:
-        """Only entries that hold the text, where one was asked for and no filter is on."""
         return (
             replace(query, filter=RowFilter(self._text.casefold()))
             if self._text and not query.filter
@@ -65,13 +61,11 @@ class AuditView(PagedView[AuditEntry]):
         )
 
     def page(self, services: "Services", actor: Actor, query: Query) -> Page[AuditEntry]:
-        """A window of the log."""
         from pilothouse.operations import listings
 
         return listings.audit_page(services, actor, query)
 
     def table(self, services: "Services", rows: Sequence[AuditEntry]) -> Table:
-        """Newest first."""
         table = audit_table(rows)
         return (
             replace(table, empty=f"no entry holds {self._text[:40]!r}; Esc shows all")
@@ -80,18 +74,15 @@ class AuditView(PagedView[AuditEntry]):
         )
 
     def key_of(self, record: AuditEntry) -> int:
-        """Its place in the chain."""
         return record.seq
 
     def load(self, services: "Services", actor: Actor) -> Log:
-        """A window and the head."""
         from pilothouse.operations.workspace import audits
 
-        found = super().load(services, actor)
-        return Log(found.records, found.table, audits.head(services, actor))
+        window = super().load(services, actor)
+        return Log(window.records, window.table, audits.head(services, actor))
 
     def show(self, data: Listed[AuditEntry]) -> None:
-        """Head above, entries below."""
         assert isinstance(data, Log)
         self.query_one("#head", Static).update(
             line(
@@ -103,20 +94,15 @@ class AuditView(PagedView[AuditEntry]):
         super().show(data)
 
     def refusal(self, action: "Action") -> str:
-        """There must be an entry to open."""
         return "there is no entry" if action.name == "open" and not self.key else ""
 
     def do_open(self) -> None:
-        """The whole entry."""
         self.open_view("entry", self.key)
 
     def do_holds(self) -> None:
-        """What may not be deleted."""
         self.open_view("legal-holds")
 
     def do_verify(self) -> None:
-        """Recompute the chain."""
-
         def operation(services: "Services", actor: Actor) -> str:
             from pilothouse.operations.workspace import audits
 

@@ -1,8 +1,8 @@
-"""What every view has: chrome, loading in a thread, actions with reasons, filter and command line."""
+"""The base of every view: frame, loading in a thread, actions with refusals, filter and command line."""
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -11,7 +11,7 @@ from pilothouse.console import describing, navigation
 from pilothouse.console.dialogs import Ask, Help
 from pilothouse.console.frame import Frame, notes_of
 from pilothouse.console.refusals import why_not
-from pilothouse.console.screens.reading import Answered, ReadingScreen, T
+from pilothouse.console.screens.loading import Answer, LoadingScreen, T
 from pilothouse.console.session.actions import Action, actions_of, bindings_of
 from pilothouse.console.session.views import VIEWS, Destination
 from pilothouse.console.widgets.grid import Grid
@@ -20,22 +20,25 @@ from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.presentation.cell import Tone
 from pilothouse.presentation.documents import Line
 
+if TYPE_CHECKING:
+    from pilothouse.domain.roles import Actor
+    from pilothouse.operations.services import Services
 
-class View(ReadingScreen[T]):
+
+class View(LoadingScreen[T]):
     """A screen of the console. Subclasses give ``SCOPE``, ``TOP``, ``body``, ``load`` and ``show``."""
 
     SCOPE: ClassVar[str] = ""
     TOP: ClassVar[str] = ""
     """The top view whose tab is lit."""
     AUTO_FOCUS = ""
-    """Nothing takes keys by itself: Textual would choose the hidden prompt where a view has no list (``focus_body``)."""
+    """No widget is focused automatically: Textual would choose the hidden prompt in a view without a list (``focus_body``)."""
     NO_HEALTH: ClassVar[str] = ""
-    """Why its rows are neither healthy nor not, where they are so."""
+    """The reason why rows of this view have no health; empty where they have."""
     WIDENS: ClassVar[bool] = False
-    """Whether Esc shows everything again where ``:view WHAT`` asked for less."""
-
+    """Whether Esc shows everything again after ``:view ARGUMENT`` narrowed it."""
     PROMPT_LATER: ClassVar[bool] = False
-    """Whether the field to type in is made only when it is wanted: a tenth of what the first frame costs."""
+    """Whether the prompt's field is made when first used: it costs a tenth of the first frame."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         cls.BINDINGS = bindings_of(cls.SCOPE)
@@ -46,44 +49,45 @@ class View(ReadingScreen[T]):
         self.frame = Frame(prompt_later=self.PROMPT_LATER)
         self._frame_due = False
         self.lists: list[Grid | Pager] = []
-        """Its lists and texts, in their order."""
+        """Its lists and texts, in order."""
         self.destination = Destination(self.SCOPE)
-        """Where the history finds this view again."""
+        """The view's entry in the history."""
 
-    # ---- what a view is made of
+    # ---- for subclasses
 
     def body(self) -> ComposeResult:
         """The widgets between header and footer."""
         yield Grid()
 
     def crumbs(self) -> Sequence[str]:
-        """Where this is."""
+        """The path to this view."""
         return (self.SCOPE,)
 
     def notes(self) -> list[str]:
-        """How its rows are narrowed and ordered, for the frame."""
+        """How its rows are filtered and ordered, for the frame."""
         return notes_of(self)
 
     def refusal(self, action: Action) -> str:
-        """Why the state does not allow an action of this view now; empty if it does. What works everywhere is not asked for."""
+        """The reason why the state does not allow an action of this view; empty if it does. Actions of other scopes do not
+        ask."""
         return ""
 
     def subject_model(self) -> str:
-        """The model that actions are about: roles may be held for one model alone."""
+        """The model that actions are about: a role may be held for one model only."""
         return ""
 
     def set_arguments(self, *arguments: str) -> None:
-        """What ``:view argument`` asks of a top view."""
+        """Apply the arguments of ``:view ARGUMENT`` to a top view."""
 
     def subject(self) -> Any:
-        """The record that ``d`` describes and ``y`` shows: what the cursor is on, else what the view is of; None without."""
+        """The record for ``d`` and ``y``: the one under the cursor, else that of the view; None where there is none."""
         for name in ("record", "selected"):
             with contextlib.suppress(AttributeError):
                 return getattr(self, name)
         return self.data
 
     def copy_text(self) -> str:
-        """What ``c`` copies: the marked rows' names, the row's, or the text of the page."""
+        """The text for ``c``: the keys of the marked rows, the key of the row, or the page."""
         widget = self.list_or_text()
         if self.fault:
             return self.fault
@@ -91,12 +95,12 @@ class View(ReadingScreen[T]):
             return "\n".join(sorted(widget.marked)) or widget.key or ""
         return widget.text if widget is not None else " ".join(self.crumbs())
 
-    def trouble(self, words: str) -> None:
-        """The workspace cannot be read just now; what was read before stays."""
-        self.say(words, "bad")
+    def trouble(self, message: str) -> None:
+        """Say that the workspace cannot be read at present; data on the screen stays."""
+        self.say(message, "bad")
 
     def ways_out(self) -> str:
-        """What to do where what was asked for is not there."""
+        """Keys and commands that help where the subject does not exist."""
         ways = ["^r reads again"]
         if self.filter_text:
             ways = ["Esc clears the filter", *ways]
@@ -108,15 +112,13 @@ class View(ReadingScreen[T]):
             ways = [":now goes to the present", "← → to other times", *ways]
         return f"{', '.join(ways)}."
 
-    def show_fault(self, words: str) -> None:
-        """The reason in place of the body, with what to do."""
-        self.frame.put_fault(words, self.ways_out())
+    def show_fault(self, reason: str) -> None:
+        self.frame.put_fault(reason, self.ways_out())
         self.focus_body()
 
-    # ---- life
+    # ---- drawing
 
     def compose(self) -> ComposeResult:
-        """Header, banner, body, prompt, footer."""
         yield self.frame.header
         yield self.frame.banner
         with self.frame.body:
@@ -134,16 +136,15 @@ class View(ReadingScreen[T]):
         self.reload()
 
     def on_screen_resume(self) -> None:
-        """Others may have changed what this shows while it was covered."""
+        """Load again: others may have changed the data while the view was covered."""
         self.refresh_chrome()
         self.reload()
 
     def on_resize(self, event: events.Resize) -> None:
-        """The frame fits another width."""
         self.refresh_chrome()
 
     def refresh_chrome(self) -> None:
-        """Header, banner and footer as they are now: after what the key changed, which is painted first."""
+        """Paint header, banner and footer again, after the change that the key made."""
         if not self._frame_due:
             self._frame_due = True
             self.call_after_refresh(self._paint_frame)
@@ -154,7 +155,7 @@ class View(ReadingScreen[T]):
             self.frame.paint(self)
 
     def actions(self) -> tuple[Action, ...]:
-        """What keys do here, the reader's own keys and plugins among them."""
+        """The actions of this view and those that work everywhere, plugins included."""
         config = self.session.config
         if not config.plugins:
             return actions_of(self.SCOPE, config.keys)
@@ -165,17 +166,17 @@ class View(ReadingScreen[T]):
     # ---- actions
 
     def why_not(self, action: Action) -> str:
-        """Why an action would be refused now; empty if it would not."""
+        """The reason why an action is refused; empty if it is allowed."""
         return self.NO_HEALTH if self.NO_HEALTH and action.name == "unhealthy" else why_not(self, action)
 
     async def action_act(self, name: str) -> None:
-        """Do an action of this view, or say why not."""
+        """Perform an action of this view, or say why it is refused."""
         action = next((action for action in self.actions() if action.name == name), None)
         if action is None:
             return
         reason = self.why_not(action)
         if reason:
-            self.say(f"{action.shown_keys} {action.word or action.name}: {reason}", "warn")
+            self.say(f"{action.shown_keys} {action.label or action.name}: {reason}", "warn")
             return
         if name.startswith("go_"):
             await navigation.go(self.app, Destination(name.removeprefix("go_")))
@@ -187,7 +188,7 @@ class View(ReadingScreen[T]):
         method()
 
     def open_view(self, view: str, *arguments: object) -> None:
-        """Go in: put another view on top, or to its place where it is a top view."""
+        """Open a view: above this one, or in its own mode where it is a top view."""
         destination = Destination(view, tuple(str(argument) for argument in arguments))
         if VIEWS[view].top == view:
             self.app.call_later(navigation.go, self.app, destination)
@@ -196,26 +197,41 @@ class View(ReadingScreen[T]):
             self.app.history.visit(destination)
 
     def ask(self, question: Ask, then: Callable[[str], None]) -> None:
-        """Ask, and go on only with a yes. What was typed for it before and came to nothing stands in the field."""
+        """Ask, and continue with a yes. The field holds the text of an earlier attempt that failed."""
         question.propose(self._unsent.get(question.title_text, ""))
 
         def answered(answer: str | None) -> None:
             if answer is not None:
-                self._answered = Answered(question.title_text, answer)
+                self._answer = Answer(question.title_text, answer)
                 then(answer)
-                self._answered = None
+                self._answer = None
 
         self.app.push_screen(question, answered)
 
+    def confirm(
+        self,
+        question: Ask,
+        operation: "Callable[[Services, Actor, str], Any]",
+        message: str = "",
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        """Ask, and with a yes perform the operation, which is given the text typed."""
+        self.ask(
+            question,
+            lambda text: self.perform(
+                message, lambda services, actor: operation(services, actor, text), after
+            ),
+        )
+
     def say(self, text: str, tone: Tone = "") -> None:
-        """One line at the bottom until the next key."""
+        """Show a message in the footer until the next key."""
         if self.frame.footer.is_mounted:
             self.frame.footer.say(text, tone)
         else:
-            self.call_after_refresh(self.say, text, tone)  # opened a moment ago
+            self.call_after_refresh(self.say, text, tone)  # the view is being mounted
 
     def on_key(self, event: events.Key) -> None:
-        """What was said is read by now."""
+        """Clear the message, and run a plugin that has the key."""
         if event.key not in ("shift", "ctrl"):
             self.frame.footer.clear()
         if not self.session.config.plugins:
@@ -230,14 +246,11 @@ class View(ReadingScreen[T]):
     # ---- everywhere
 
     def do_help(self) -> None:
-        """The keys of this view."""
         actions = self.actions()
-        refusals = {a.name: self.why_not(a) for a in actions}
-        why_not = {name: why for name, why in refusals.items() if why}
-        self.app.push_screen(Help(self.SCOPE, why_not, actions, self.frame.footer.said))
+        refusals = {action.name: reason for action in actions if (reason := self.why_not(action))}
+        self.app.push_screen(Help(self.SCOPE, refusals, actions, self.frame.footer.last_message))
 
     def do_command(self) -> None:
-        """Open the command line."""
         prompt = self.frame.prompt
         prompt.models, prompt.targets = self.session.models, self.session.targets
         prompt.aliases = tuple(self.session.config.aliases)
@@ -245,11 +258,10 @@ class View(ReadingScreen[T]):
         self._open_prompt(":")
 
     def ask_command(self, text: str) -> None:
-        """Open the command line with its beginning typed already."""
+        """Open the command line with a beginning."""
         self._open_prompt(":", text)
 
     def do_filter(self) -> None:
-        """Open the filter."""
         if self.list_or_text() is None:
             self.say("there is nothing to filter in this view", "warn")
         else:
@@ -262,18 +274,18 @@ class View(ReadingScreen[T]):
         self.frame.prompt.open(kind, text)
 
     def close_prompt(self) -> None:
-        """Keys go to the view again."""
+        """Close the prompt and focus the view."""
         self.frame.prompt.close()
         self.frame.footer.display = True
         self.focus_body()
 
     def focus_body(self) -> None:
-        """Keys go to the view; but never away from a line that is being typed, or its letters would act."""
+        """Focus the view; never while a line is being typed, or its letters would act."""
         if not self.frame.prompt.display:
             self.take_keys()
 
     def take_keys(self) -> None:
-        """Where keys go when nothing else takes them: the list or the text, unless a fault stands in their place."""
+        """Focus the list or text, unless a fault stands in its place."""
         target = None if self.fault else self.list_or_text()
         if target is not None:
             target.focus()
@@ -281,12 +293,12 @@ class View(ReadingScreen[T]):
             self.set_focus(None)
 
     def on_prompt_entered(self, message: Prompt.Entered) -> None:
-        """Go where the command says. The application goes: a view that waited for its own end would wait for ever."""
+        """Run a command. The application runs it: a view that waited for its own end would wait for ever."""
         self.close_prompt()
         self.app.call_later(self.app.run_command, message.text)
 
     def on_prompt_filtered(self, message: Prompt.Filtered) -> None:
-        """Filter while it is typed."""
+        """Filter while the text is typed."""
         self.filter_text = message.text
         self._apply_filter()
         if message.done:
@@ -294,7 +306,7 @@ class View(ReadingScreen[T]):
             self.refresh_chrome()
 
     def list_or_text(self) -> Grid | Pager | None:
-        """What is filtered, marked and copied: the list or the text that is shown."""
+        """The list or text on the screen, which is filtered, marked and copied."""
         return next((w for w in self.lists if w.display), None)
 
     def _apply_filter(self) -> None:
@@ -303,7 +315,7 @@ class View(ReadingScreen[T]):
             widget.set_filter(self.filter_text)
 
     def do_back(self) -> None:
-        """Close the prompt, else take marks away, else clear the filter, else show everything, else leave the view."""
+        """Close the prompt, else remove marks, else clear the filter, else show everything, else leave the view."""
         widget = self.list_or_text()
         if self.frame.prompt.display:
             self.close_prompt()
@@ -317,7 +329,7 @@ class View(ReadingScreen[T]):
             self.app.go_back()
 
     def _widen(self) -> bool:
-        """Show everything again where a command asked this list for less."""
+        """Show everything again where the command's arguments narrowed the list."""
         if not (self.WIDENS and self.destination.arguments):
             return False
         self.set_arguments("all")
@@ -325,34 +337,28 @@ class View(ReadingScreen[T]):
         self.app.history.visit(self.destination)
         return True
 
-    # ---- what the cursor is on
+    # ---- the record under the cursor
 
     def do_describe(self) -> None:
-        """Every field of it, to read."""
         describing.read_record(self, described=True)
 
     def do_raw(self) -> None:
-        """The record itself."""
         describing.read_record(self, described=False)
 
     def do_copy(self) -> None:
-        """Hand it to the terminal."""
         describing.copy(self)
 
     def read_text(self, title: str, text: str, lines: Callable[[str], list[Line]]) -> None:
-        """Show a text over the whole screen."""
+        """Show a text on the whole screen."""
         describing.read_text(self, title, text, lines)
 
     def do_mark(self) -> None:
-        """Mark the row, or take the mark away."""
         self._with_grid(Grid.toggle_mark)
 
     def do_unhealthy(self) -> None:
-        """Only what is unhealthy, or everything."""
         self._with_grid(Grid.toggle_unhealthy)
 
     def do_wide(self) -> None:
-        """Every column whole, or what fits."""
         self._with_grid(Grid.toggle_wide)
 
     def _with_grid(self, change: Callable[[Grid], object]) -> None:
@@ -366,14 +372,14 @@ class View(ReadingScreen[T]):
     def _start_plugin(self, name: str) -> None:
         from pilothouse.console import plugins
 
-        found = plugins.named(self.session.config.plugins, name)
-        if found is not None:
-            plugins.start(found, self)
+        plugin = plugins.named(self.session.config.plugins, name)
+        if plugin is not None:
+            plugins.start(plugin, self)
 
     def on_grid_chosen(self) -> None:
         """A double click opens, as Enter does."""
         self.call_later(self.action_act, "open")
 
     def on_grid_moved(self) -> None:
-        """Which keys are allowed depends on the row."""
+        """The row decides which keys are allowed."""
         self.refresh_chrome()

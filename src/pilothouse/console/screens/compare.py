@@ -1,4 +1,4 @@
-"""Two versions side by side: facts that differ (or all), and the difference of their code."""
+"""Two versions side by side: their facts, and the difference of their code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Compared:
 
 
 class CompareView(View[Compared]):
-    """``s`` shows what is the same too, ``v`` the code."""
+    """``s`` shows equal facts too, ``v`` the code."""
 
     SCOPE = "compare"
     TOP = "models"
@@ -45,34 +45,30 @@ class CompareView(View[Compared]):
         self._everything = False
         self._code = False
         self._tested = False
-        """The facts are read first; the paired test from the record follows them."""
+        """Whether the paired test is loaded too; the facts come first, without it."""
 
     def body(self) -> ComposeResult:
-        """How many rows differ, the rows, and in full the one under the cursor; or the code."""
         yield Static(markup=False, id="count", classes="line")
         yield Grid(id="grid")
-        yield Static(markup=False, id="whole", classes="words")
+        yield Static(markup=False, id="whole", classes="text")
         yield Pager(id="code")
 
     def crumbs(self) -> Sequence[str]:
-        """models › A ↔ B."""
         return ("models", f"{self.first} ↔ {self.second}")
 
     def load(self, services: "Services", actor: Actor) -> Compared:
-        """Every row of both."""
         from pilothouse.operations.models import comparisons
 
-        found = comparisons.compare(services, actor, self.first, self.second, from_record=self._tested)
-        return Compared(found.rows, tuple(diff_lines(found.code, found.code_note)))
+        comparison = comparisons.compare(services, actor, self.first, self.second, from_record=self._tested)
+        return Compared(comparison.rows, tuple(diff_lines(comparison.code, comparison.code_note)))
 
     def show(self, data: Compared) -> None:
-        """Only what differs, unless asked for all."""
         different = sum(row.differs for row in data.rows)
-        words = "s shows all" if not self._everything else "s hides what is the same"
+        hint = "s shows all" if not self._everything else "s hides what is the same"
         self.query_one("#count", Static).update(
             line(
                 Cell(f" {different} of {len(data.rows)} facts differ", "strong"),
-                Cell("  v shows the facts" if self._code else f"  {words}, v the code", "dim"),
+                Cell("  v shows the facts" if self._code else f"  {hint}, v the code", "dim"),
             )
         )
         rows = [row for row in data.rows if self._everything or row.differs]
@@ -94,18 +90,15 @@ class CompareView(View[Compared]):
         return next((row for row in rows if f"{row.group}/{row.name}" == key), None)
 
     def on_grid_moved(self) -> None:
-        """The words follow the cursor."""
-        words = line(*comparison_cells(self.record)) if self.record else ""
-        self.query_one("#whole", Static).update(words)
+        text = line(*comparison_cells(self.record)) if self.record else ""
+        self.query_one("#whole", Static).update(text)
         super().on_grid_moved()
 
     def do_everything(self) -> None:
-        """Show what is the same too, or hide it."""
         self._everything = not self._everything
         self._show_again()
 
     def do_code(self) -> None:
-        """The code, or the facts."""
         self._code = not self._code
         self._show_again()
 

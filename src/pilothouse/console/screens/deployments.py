@@ -1,4 +1,4 @@
-"""Targets × models: what is live where, who answers, and the key that goes back."""
+"""Targets × models: which version is live, which process answers, and rolling back."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What is live, what can be gone back to, and which models are held."""
+    """The live versions, the possible roll-backs, and the holds."""
 
     states: tuple[TargetState, ...]
     steps: tuple[RollBackStep, ...]
@@ -29,7 +29,7 @@ class Deployed:
 
 
 class DeploymentsView(View[Deployed]):
-    """``ctrl+l`` goes back on one target or those marked, ``ctrl+e`` on all."""
+    """``ctrl+l`` rolls back one target or those marked, ``ctrl+e`` all."""
 
     SCOPE = TOP = "deployments"
     WIDENS = True
@@ -39,20 +39,16 @@ class DeploymentsView(View[Deployed]):
         self.model = ""
 
     def body(self) -> ComposeResult:
-        """One grid."""
         yield Grid(id="grid")
 
     def crumbs(self) -> tuple[str, ...]:
-        """deployments › live."""
         return ("deployments", *filter(None, [self.model]), "live")
 
     def set_arguments(self, *arguments: str) -> None:
-        """``:deployments MODEL``."""
         self.model = "" if arguments[0] == "all" else arguments[0]
-        self.ask_anew()
+        self.invalidate()
 
     def load(self, services: "Services", actor: Actor) -> Deployed:
-        """States, steps back and holds."""
         from pilothouse.operations.fleet import health
         from pilothouse.operations.promotion import deployments
 
@@ -65,31 +61,27 @@ class DeploymentsView(View[Deployed]):
         )
 
     def show(self, data: Deployed) -> None:
-        """What is live."""
         self.query_one("#grid", Grid).put(deployment_table(data.states))
         self.focus_body()
 
     @property
     def selected(self) -> TargetState | None:
-        """The model on the target under the cursor."""
         key = self.query_one("#grid", Grid).key
         if self.data is None:
             return None
         return next((s for s in self.data.states if f"{s.model}/{s.target}" == key), None)
 
     def subject_model(self) -> str:
-        """The model under the cursor."""
         return self.selected.model if self.selected else ""
 
     def refusal(self, action: "Action") -> str:
-        """A roll-back needs something live and something before it; a hold must be there to be lifted."""
         if action.name in ("history", "fleet"):
             return ""
         state = self.selected
         if state is None or self.data is None:
             return "there is no target yet"
         if action.name == "roll_back":
-            return self._why_not_back()
+            return self._roll_back_refusal()
         if action.name == "roll_back_all" and not self._plan(state.model, None):
             return f"{state.model} has no version before on any target"
         if action.name == "lift_hold" and not any(hold.model == state.model for hold in self.data.holds):
@@ -97,19 +89,18 @@ class DeploymentsView(View[Deployed]):
         return ""
 
     def do_open(self) -> None:
-        """Watch it."""
         if self.selected:
             self.open_view("monitor", self.selected.model, self.selected.target)
 
     @property
     def chosen(self) -> list[TargetState]:
-        """The places that are marked, else the one under the cursor."""
+        """The deployments that are marked, else the one under the cursor."""
         marked = self.query_one("#grid", Grid).marked
         states = self.data.states if self.data else ()
-        found = [s for s in states if f"{s.model}/{s.target}" in marked]
-        return found or ([self.selected] if self.selected else [])
+        chosen = [s for s in states if f"{s.model}/{s.target}" in marked]
+        return chosen or ([self.selected] if self.selected else [])
 
-    def _why_not_back(self) -> str:
+    def _roll_back_refusal(self) -> str:
         chosen = self.chosen
         if len({state.model for state in chosen}) > 1:
             return "the marked rows are of more than one model: a roll-back is one model's"
@@ -119,12 +110,10 @@ class DeploymentsView(View[Deployed]):
         return ""
 
     def do_roll_back(self) -> None:
-        """On this target, or on those marked."""
         if self.chosen:
             self._roll_back(self.chosen[0].model, [state.target for state in self.chosen])
 
     def do_roll_back_all(self) -> None:
-        """On every target that has a version before."""
         if self.selected:
             self._roll_back(self.selected.model, None)
 
@@ -151,45 +140,36 @@ class DeploymentsView(View[Deployed]):
             tone="bad",
         )
 
-        def go(reason: str) -> None:
-            def operation(services: "Services", actor: Actor) -> str:
-                from pilothouse.operations.promotion import deployments
+        def operation(services: "Services", actor: Actor, reason: str) -> str:
+            from pilothouse.operations.promotion import deployments
 
-                found = deployments.roll_back(services, actor, model, targets, reason)
-                return f"{model} is back: " + ", ".join(f"{d.target} at version {d.version}" for d in found)
+            restored = deployments.roll_back(services, actor, model, targets, reason)
+            return f"{model} is back: " + ", ".join(f"{d.target} at version {d.version}" for d in restored)
 
-            self.perform("rolled back", operation)
-
-        self.ask(question, go)
+        self.confirm(question, operation)
 
     def do_lift_hold(self) -> None:
-        """Let automatic deployment run again."""
         state = self.selected
         if state is None or self.data is None:
             return
-        held = next(hold for hold in self.data.holds if hold.model == state.model)
+        hold = next(hold for hold in self.data.holds if hold.model == state.model)
         question = Ask(
             f"Let automatic deployment of {state.model} run again?",
-            [f"Held by {held.set_by}: {held.reason}"],
+            [f"Held by {hold.set_by}: {hold.reason}"],
             field="reason",
             required=True,
             confirm="lift the hold",
         )
 
-        def go(reason: str) -> None:
-            def operation(services: "Services", actor: Actor) -> None:
-                from pilothouse.operations.promotion import deployments
+        def operation(services: "Services", actor: Actor, reason: str) -> None:
+            from pilothouse.operations.promotion import deployments
 
-                deployments.lift_hold(services, actor, state.model, reason)
+            deployments.lift_hold(services, actor, state.model, reason)
 
-            self.perform(f"automatic deployment of {state.model} is no longer held", operation)
-
-        self.ask(question, go)
+        self.confirm(question, operation, f"automatic deployment of {state.model} is no longer held")
 
     def do_fleet(self) -> None:
-        """Models × targets."""
         self.open_view("fleet")
 
     def do_history(self) -> None:
-        """All that was ever deployed."""
         self.open_view("history", *filter(None, [self.model]))

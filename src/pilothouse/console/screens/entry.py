@@ -14,26 +14,21 @@ if TYPE_CHECKING:
 
 
 class EntryView(PageView[AuditEntry]):
-    """One text to read."""
-
     SCOPE = "entry"
     TOP = "audit"
     THING = "an entry"
 
     def crumbs(self) -> Sequence[str]:
-        """audit › 17."""
         return ("audit", self.number)
 
     def load(self, services: "Services", actor: Actor) -> AuditEntry:
-        """The entry."""
         from pilothouse.operations.workspace import audits
 
-        seq = self.asked()
-        found = audits.show(services, actor, limit=1, before=seq + 1)
-        if not found or found[0].seq != seq:
+        seq = self.record_number()
+        entries = audits.show(services, actor, limit=1, before=seq + 1)
+        if not entries or entries[0].seq != seq:
             raise NotFoundError(f"the audit log has no entry {seq}")
-        return found[0]
+        return entries[0]
 
     def show(self, data: AuditEntry) -> None:
-        """Everything that is hashed."""
         self.put_page(audit_page(data))

@@ -1,4 +1,4 @@
-"""One promotion request: the frozen evidence, who has signed, and the keys that decide."""
+"""One promotion request: the frozen evidence, the decisions, and the keys that decide."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
 
 class EvidenceView(PageView[PromotionRequest]):
-    """What is approved is the digest of exactly what this screen showed."""
+    """An approval binds to the digest of exactly the evidence that this screen showed."""
 
     SCOPE = "evidence"
     TOP = "approvals"
     THING = "a request"
 
     def crumbs(self) -> Sequence[str]:
-        """approvals › request 3 › flight-delay v2 → ewr jfk."""
         if self.data is None:
             return ("approvals", f"request {self.number}")
         request = self.data
@@ -34,21 +33,18 @@ class EvidenceView(PageView[PromotionRequest]):
         )
 
     def load(self, services: "Services", actor: Actor) -> PromotionRequest:
-        """The request with everything."""
         from pilothouse.operations.promotion import promotions
 
-        return promotions.get_request(services, actor, self.asked())
+        return promotions.get_request(services, actor, self.record_number())
 
     def show(self, data: PromotionRequest) -> None:
-        """Who, what, policy, then the evidence."""
         self.put_page(request_page(data))
 
     def subject_model(self) -> str:
-        """The model asked for."""
         return self.data.model if self.data else ""
 
     def refusal(self, action: "Action") -> str:
-        """What the rule of promotion says of the act, beforehand."""
+        """The rule of promotion, applied before the operation applies it."""
         request = self.data
         if request is None:
             return "the request is not there"
@@ -60,19 +56,18 @@ class EvidenceView(PageView[PromotionRequest]):
         return obstacle_text(obstacle, request) if obstacle else ""
 
     def do_approve(self) -> None:
-        """Sign what is on the screen."""
         if self.data is None:
             return
         request = self.data
         needed = request.approvals_needed
         last = request.approvals + 1 >= needed
-        places = " ".join(request.targets)
+        targets = " ".join(request.targets)
         effect = (
-            f"version {request.version} goes live on {places} at once" if last else "nothing is deployed yet"
+            f"version {request.version} goes live on {targets} at once" if last else "nothing is deployed yet"
         )
         effect = f"This is signature {request.approvals + 1} of {needed}: {effect}."
         question = Ask(
-            f"Approve {request.model} version {request.version} on {' '.join(request.targets)}?",
+            f"Approve {request.model} version {request.version} on {targets}?",
             [
                 effect,
                 f"You sign as {self.session.actor.name}, on the evidence shown:",
@@ -84,7 +79,6 @@ class EvidenceView(PageView[PromotionRequest]):
         self._decide(question, "approve", request)
 
     def do_reject(self) -> None:
-        """Refuse, with a reason."""
         if self.data is None:
             return
         request = self.data
@@ -99,7 +93,6 @@ class EvidenceView(PageView[PromotionRequest]):
         self._decide(question, "reject", request)
 
     def do_comment(self) -> None:
-        """Remark."""
         if self.data:
             question = Ask(
                 f"Comment on request {self.data.id}",
@@ -111,7 +104,6 @@ class EvidenceView(PageView[PromotionRequest]):
             self._decide(question, "comment", self.data)
 
     def do_withdraw(self) -> None:
-        """Take it back."""
         if self.data:
             question = Ask(
                 f"Withdraw request {self.data.id}?",
@@ -122,27 +114,23 @@ class EvidenceView(PageView[PromotionRequest]):
             self._decide(question, "withdraw", self.data)
 
     def do_version(self) -> None:
-        """The version on record."""
         if self.data:
             self.open_view("version", f"{self.data.model}/{self.data.version}")
 
     def _decide(self, question: Ask, verb: str, request: PromotionRequest) -> None:
-        def decided(text: str) -> None:
-            def operation(services: Any, actor: Actor) -> str:
-                from pilothouse.operations.promotion import promotions
+        def operation(services: Any, actor: Actor, text: str) -> str:
+            from pilothouse.operations.promotion import promotions
 
-                if verb == "approve":
-                    found = promotions.approve(services, actor, request.id, request.evidence_digest, text)
-                elif verb == "reject":
-                    found = promotions.reject(services, actor, request.id, text)
-                elif verb == "withdraw":
-                    found = promotions.withdraw(services, actor, request.id, text)
-                else:
-                    found = promotions.comment(services, actor, request.id, text)
-                    return f"comment kept with request {found.id}"
-                signed = f"{found.approvals} of {found.approvals_needed} signatures"
-                return f"request {found.id} is {found.status}: {signed}"
+            if verb == "approve":
+                decided = promotions.approve(services, actor, request.id, request.evidence_digest, text)
+            elif verb == "reject":
+                decided = promotions.reject(services, actor, request.id, text)
+            elif verb == "withdraw":
+                decided = promotions.withdraw(services, actor, request.id, text)
+            else:
+                promotions.comment(services, actor, request.id, text)
+                return f"comment kept with request {request.id}"
+            signed = f"{decided.approvals} of {decided.approvals_needed} signatures"
+            return f"request {decided.id} is {decided.status}: {signed}"
 
-            self.perform("done", operation)
-
-        self.ask(question, decided)
+        self.confirm(question, operation)

@@ -1,4 +1,4 @@
-"""Models × targets: which version, how it is, since when, and what is on its way."""
+"""Models × targets: the live version, its health and age, and roll-outs on their way."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
 _LINES = 3
-"""Roll-outs that are named above the table; all are arrows in it."""
+"""Roll-outs named above the table; the table shows all as arrows."""
 
 
 @dataclass(frozen=True)
 class FleetNow:
-    """The fleet, and when it was looked at (to the minute: a second must repaint nothing)."""
+    """The fleet, and the time of loading (to the minute: a second must repaint nothing)."""
 
     fleet: Fleet
     now: datetime
@@ -52,13 +52,11 @@ class FleetView(View[FleetNow]):
         self.model = ""
 
     def body(self) -> ComposeResult:
-        """Tiles, what is on its way, the table."""
-        yield Static(markup=False, id="places", classes="line")
+        yield Static(markup=False, id="summary", classes="line")
         yield Static(markup=False, id="coming")
         yield Grid(id="grid")
 
     def crumbs(self) -> tuple[str, ...]:
-        """deployments › fleet."""
         return (
             "deployments",
             "fleet",
@@ -66,20 +64,19 @@ class FleetView(View[FleetNow]):
         )
 
     def load(self, services: "Services", actor: Actor) -> FleetNow:
-        """Every place."""
         from pilothouse.operations.fleet import fleet
 
         return FleetNow(fleet.fleet(services, actor), services.now().replace(second=0, microsecond=0))
 
     def show(self, data: FleetNow) -> None:
-        """The table around the chosen model."""
+        """Show the columns around the chosen model."""
         models = models_of(data.fleet)
         if self.model not in models:
             self.model = models[0] if models else ""
         fit = columns_that_fit(self.size.width)
-        place = models.index(self.model) if self.model in models else 0
-        first = max(0, min(place - fit + 1, len(models) - fit)) if place >= fit else 0
-        self.query_one("#places", Static).update(
+        column = models.index(self.model) if self.model in models else 0
+        first = max(0, min(column - fit + 1, len(models) - fit)) if column >= fit else 0
+        self.query_one("#summary", Static).update(
             line(*tiles(data.fleet.states), Cell(_more(models, first, fit), "dim"))
         )
         coming = roll_out_lines(data.fleet)
@@ -87,14 +84,13 @@ class FleetView(View[FleetNow]):
             [Cell(f" … and {len(coming) - _LINES} more", "dim")] if len(coming) > _LINES else []
         )
         box = self.query_one("#coming", Static)
-        box.update(Text("\n").join(line(words) for words in shown))
+        box.update(Text("\n").join(line(cell) for cell in shown))
         box.display = bool(shown)
         table = fleet_table(data.fleet, models[first : first + fit], self.model, self.grouping, data.now)
         self.query_one("#grid", Grid).put(table)
         self.focus_body()
 
     def on_resize(self, event: events.Resize) -> None:
-        """More models fit, or fewer."""
         super().on_resize(event)
         if self.data is not None:
             self.call_after_refresh(self.show, self.data)
@@ -106,11 +102,9 @@ class FleetView(View[FleetNow]):
         return "" if key.startswith("/") else key
 
     def subject_model(self) -> str:
-        """The chosen model."""
         return self.model
 
     def refusal(self, action: "Action") -> str:
-        """A place must be there."""
         if self.data is None or not self.data.fleet.states:
             return "there is no target yet"
         if action.name == "open" and not self.target:
@@ -122,18 +116,15 @@ class FleetView(View[FleetNow]):
         return ""
 
     def do_open(self) -> None:
-        """Watch it."""
         self.open_view("monitor", self.model, self.target)
 
     def do_group(self) -> None:
-        """By region, product, business unit, or not."""
         self.grouping = GROUPINGS[(GROUPINGS.index(self.grouping) + 1) % len(GROUPINGS)]
         self.refresh_chrome()
         if self.data is not None:
             self.show(self.data)
 
     def do_next_model(self, steps: int = 1) -> None:
-        """Another column."""
         if self.data is None:
             return
         models = models_of(self.data.fleet)
@@ -142,15 +133,12 @@ class FleetView(View[FleetNow]):
             self.show(self.data)
 
     def do_previous_model(self) -> None:
-        """The column before."""
         self.do_next_model(-1)
 
     def do_live(self) -> None:
-        """The list of deployments, where things are rolled back."""
         self.open_view("deployments")
 
     def do_versions(self) -> None:
-        """The chosen model's versions."""
         self.open_view("versions", self.model)
 
 

@@ -1,4 +1,4 @@
-"""Every deployment that there was, the newest by the data first, however many."""
+"""Every deployment that there was, newest first by the data's clock."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class HistoryView(PagedView[Deployment]):
-    """``:history MODEL`` shows one model's; what is unhealthy here is a roll-back."""
+    """``:history MODEL`` shows one model's; unhealthy rows are roll-backs."""
 
     SCOPE = "history"
     TOP = "deployments"
@@ -27,36 +27,29 @@ class HistoryView(PagedView[Deployment]):
         self.model = model
 
     def crumbs(self) -> tuple[str, ...]:
-        """deployments › MODEL › history."""
         return ("deployments", *filter(None, [self.model]), "history")
 
     def check(self, services: "Services", actor: Actor) -> None:
-        """There must be such a model."""
         check_model(services, actor, self.model)
 
     def narrowed(self, query: Query) -> Query:
-        """Only one model's; in the order of the first column, the newest on top."""
         if not query.sort:
             query = replace(query, sort="since", descending=True)
         return replace(query, where=(("model", self.model),)) if self.model else query
 
     def page(self, services: "Services", actor: Actor, query: Query) -> Page[Deployment]:
-        """A window of them."""
         from pilothouse.operations import listings
 
         return listings.deployments_page(services, actor, query)
 
     def table(self, services: "Services", rows: Sequence[Deployment]) -> Table:
-        """Since, until, what, how, by whom."""
         table = deployment_history_table(rows)
         return replace(table, empty=f"{self.model} has never been deployed") if self.model else table
 
     def subject_model(self) -> str:
-        """The deployment's model."""
         return self.record.model if self.record else ""
 
     def refusal(self, action: "Action") -> str:
-        """There must be one; a roll-back comes of no request."""
         if action.name == "live":
             return ""
         if self.record is None:
@@ -66,20 +59,16 @@ class HistoryView(PagedView[Deployment]):
         return ""
 
     def do_open(self) -> None:
-        """Everything on record about the version."""
         if self.record:
             self.open_view("version", f"{self.record.model}/{self.record.version}")
 
     def do_monitor(self) -> None:
-        """Watch the model on the target."""
         if self.record:
             self.open_view("monitor", self.record.model, self.record.target)
 
     def do_request(self) -> None:
-        """What was signed for it."""
         if self.record and self.record.request_id is not None:
             self.open_view("evidence", self.record.request_id)
 
     def do_live(self) -> None:
-        """What is live now."""
         self.open_view("deployments")

@@ -1,4 +1,4 @@
-"""One incident: what it is and costs, its alerts, what to do next, what happened so far."""
+"""One incident: what it is and costs, its alerts, what to do next, its story."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
 _MEMBERS = 6
-"""Alerts that are shown at once; the list scrolls."""
+"""Alerts that are visible at once; the list scrolls."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Shown:
 
 
 class IncidentView(View[Shown]):
-    """Head, a list of its alerts with a cursor, the story; Enter or ``w`` explains an alert."""
+    """Head, a list of its alerts with a cursor, the story. Enter or ``w`` explains an alert."""
 
     SCOPE = "incident"
     TOP = "alerts"
@@ -43,7 +43,7 @@ class IncidentView(View[Shown]):
         self.number = number
 
     def body(self) -> ComposeResult:
-        """The cursor is in the list; the texts need none to be read at 80×24 (Tab goes to the longer one)."""
+        """The cursor is in the list; the texts fit 80×24 without one (Tab goes to the longer one)."""
         head = Pager(id="head")
         head.can_focus = False
         yield head
@@ -51,13 +51,11 @@ class IncidentView(View[Shown]):
         yield Pager(id="story")
 
     def crumbs(self) -> Sequence[str]:
-        """alerts › incident 4 flight-delay."""
         if self.data is None:
             return ("alerts", f"incident {self.number}")
         return ("alerts", f"incident {self.number} {self.data.incident.model}")
 
     def load(self, services: "Services", actor: Actor) -> Shown:
-        """The incident, and what came of it."""
         from pilothouse.operations.alerts import incidents
 
         if not self.number.isdecimal():
@@ -67,7 +65,6 @@ class IncidentView(View[Shown]):
         return Shown(incident, jobs)
 
     def show(self, data: Shown) -> None:
-        """Paint all parts."""
         self.query_one("#head", Pager).put(incident_head(data.incident))
         members = member_table(data.incident)
         grid = self.query_one("#members", Grid)
@@ -79,44 +76,35 @@ class IncidentView(View[Shown]):
 
     @property
     def selected(self) -> Alert | None:
-        """The alert under the cursor."""
         key = self.query_one("#members", Grid).key
         return next((a for a in self.data.incident.alerts if str(a.id) == key), None) if self.data else None
 
     def subject_model(self) -> str:
-        """The incident's model."""
         return self.data.incident.model if self.data else ""
 
     def refusal(self, action: "Action") -> str:
-        """The state of the incident decides."""
         return incident_actions.refusal(action.name, self.data.incident if self.data else None)
 
     def do_open(self) -> None:
-        """Why the selected alert fired."""
         if alert := self.selected:
             self.open_view("alert", alert.id)
 
     def do_acknowledge(self) -> None:
-        """Somebody is on it."""
         if self.data:
             incident_actions.acknowledge(self, [self.data.incident])
 
     def do_resolve(self) -> None:
-        """Close it."""
         if self.data:
             incident_actions.resolve(self, [self.data.incident])
 
     def do_assign(self) -> None:
-        """Name who looks after it."""
         if self.data:
             incident_actions.assign(self, [self.data.incident])
 
     def do_monitor(self) -> None:
-        """Watch what the selected alert is about."""
         if alert := self.selected:
             self.open_view("monitor", alert.model, alert.target)
 
     def do_job(self) -> None:
-        """The newest retraining."""
         if self.data and self.data.incident.retrainings:
             self.open_view("job", self.data.incident.retrainings[-1])

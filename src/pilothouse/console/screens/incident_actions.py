@@ -1,4 +1,4 @@
-"""Handling all alerts of one incident or several at once: shared by the list of incidents and the incident itself."""
+"""Handling the alerts of one incident or several: shared by the list of incidents and the incident itself."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,12 +11,13 @@ from pilothouse.domain.records import AlertStatus
 from pilothouse.domain.roles import Actor
 
 _LISTED = 6
-Act = Callable[[Any, Actor, int], object]
-"""What is done to the incident of a number."""
+"""Alerts that a question names."""
+Act = Callable[[Any, Actor, int, str], object]
+"""An operation on the incident of a number, with the text typed."""
 
 
 def refusal(name: str, incident: Incident | None) -> str:
-    """Why an incident cannot be handled so now; empty if it can."""
+    """The reason why an incident cannot be handled so now; empty if it can."""
     if incident is None:
         return "there is no incident here"
     if name == "acknowledge" and incident.status is not AlertStatus.OPEN:
@@ -29,7 +30,9 @@ def refusal(name: str, incident: Incident | None) -> str:
 
 
 def acknowledge(view: View[Any], chosen: Sequence[Incident]) -> None:
-    """Ask for a note, then say that somebody is on each of them."""
+    """Ask for a note, then acknowledge each incident."""
+    from pilothouse.operations.alerts import incidents
+
     waiting = [a.summary for i in chosen for a in i.alerts if a.status is AlertStatus.OPEN]
     question = Ask(
         f"Acknowledge {_named(chosen)}?",
@@ -38,19 +41,15 @@ def acknowledge(view: View[Any], chosen: Sequence[Incident]) -> None:
         confirm=_counted("acknowledge", chosen),
     )
 
-    def go(note: str) -> None:
-        def act(services: Any, actor: Actor, number: int) -> None:
-            from pilothouse.operations.alerts import incidents
-
-            incidents.acknowledge(services, actor, number, note)
-
-        _perform(view, chosen, act, lambda which, are: f"{which} {are} acknowledged")
-
-    view.ask(question, go)
+    _confirm(
+        view, chosen, question, incidents.acknowledge, lambda names, are, _: f"{names} {are} acknowledged"
+    )
 
 
 def resolve(view: View[Any], chosen: Sequence[Incident]) -> None:
-    """Ask for the reason, then close each of them."""
+    """Ask for the reason, then resolve each incident."""
+    from pilothouse.operations.alerts import incidents
+
     question = Ask(
         f"Resolve {_named(chosen)}?",
         [
@@ -62,21 +61,15 @@ def resolve(view: View[Any], chosen: Sequence[Incident]) -> None:
         confirm=_counted("resolve", chosen),
     )
 
-    def go(reason: str) -> None:
-        def act(services: Any, actor: Actor, number: int) -> None:
-            from pilothouse.operations.alerts import incidents
-
-            incidents.resolve(services, actor, number, reason)
-
-        _perform(view, chosen, act, lambda which, are: f"{which} {are} resolved")
-
-    view.ask(question, go)
+    _confirm(view, chosen, question, incidents.resolve, lambda names, are, _: f"{names} {are} resolved")
 
 
 def assign(view: View[Any], chosen: Sequence[Incident]) -> None:
-    """Ask for the name."""
-    keepers = [name for name in dict.fromkeys(i.assignee for i in chosen) if name]
-    now = f"{' and '.join(keepers)} looks after it now." if keepers else "Nobody looks after it yet."
+    """Ask for a name, then assign each incident."""
+    from pilothouse.operations.alerts import incidents
+
+    assignees = [name for name in dict.fromkeys(i.assignee for i in chosen) if name]
+    now = f"{' and '.join(assignees)} looks after it now." if assignees else "Nobody looks after it yet."
     question = Ask(
         f"Who looks after {_named(chosen)}?",
         [
@@ -87,40 +80,48 @@ def assign(view: View[Any], chosen: Sequence[Incident]) -> None:
         confirm=_counted("assign", chosen),
     )
 
-    def go(name: str) -> None:
-        def act(services: Any, actor: Actor, number: int) -> None:
-            from pilothouse.operations.alerts import incidents
-
-            incidents.assign(services, actor, number, name)
-
-        _perform(view, chosen, act, lambda which, _: f"{name.strip() or 'nobody'} looks after {which}")
-
-    view.ask(question, go)
+    _confirm(
+        view,
+        chosen,
+        question,
+        incidents.assign,
+        lambda names, _, person: f"{person.strip() or 'nobody'} looks after {names}",
+    )
 
 
-def _perform(view: View[Any], chosen: Sequence[Incident], act: Act, words: Callable[[str, str], str]) -> None:
-    """One incident after the other, each in its own transaction: one that is refused leaves the others done."""
+def _confirm(
+    view: View[Any],
+    chosen: Sequence[Incident],
+    question: Ask,
+    act: Act,
+    message: Callable[[str, str, str], str],
+) -> None:
+    """Ask, then handle one incident after the other, each in its own transaction: a refusal leaves the others done.
 
-    def operation(services: Any, actor: Actor) -> str:
+    ``message`` is made of the incidents, "is" or "are", and the text typed.
+    """
+
+    def operation(services: Any, actor: Actor, text: str) -> str:
         done: list[str] = []
         refused: list[str] = []
         for incident in chosen:
             try:
-                act(services, actor, incident.id)
+                act(services, actor, incident.id, text)
                 done.append(str(incident.id))
             except PilothouseError as error:
                 if len(chosen) == 1:
                     raise
                 refused.append(f"incident {incident.id}: {error}")
-        said = words(
-            f"incident{'' if len(done) == 1 else 's'} {', '.join(done)}", "is" if len(done) == 1 else "are"
+        plural = len(done) != 1
+        result = message(
+            f"incident{'s' if plural else ''} {', '.join(done)}", "are" if plural else "is", text
         )
         if refused:
-            told = said if done else "nothing was done"
-            raise PilothouseError(f"{len(done)} of {len(chosen)}: {told}; refused: {'; '.join(refused)}")
-        return said
+            result = result if done else "nothing was done"
+            raise PilothouseError(f"{len(done)} of {len(chosen)}: {result}; refused: {'; '.join(refused)}")
+        return result
 
-    view.perform("", operation)
+    view.confirm(question, operation)
 
 
 def _named(chosen: Sequence[Incident]) -> str:
@@ -131,9 +132,9 @@ def _counted(verb: str, chosen: Sequence[Incident]) -> str:
     return verb if len(chosen) == 1 else f"{verb} {len(chosen)} incidents"
 
 
-def _each(chosen: Sequence[Incident], of_one: Sequence[str]) -> list[str]:
-    """What a single incident is about; of several, each by name."""
+def _each(chosen: Sequence[Incident], facts: Sequence[str]) -> list[str]:
+    """The facts of a single incident; of several, each by name."""
     if len(chosen) > 1:
         return [f"incident {i.id}: {i.cause}, {i.model} on {' '.join(i.targets)}, {i.status}" for i in chosen]
-    more = len(of_one) - _LISTED
-    return [*of_one[:_LISTED], *([f"… and {more} more"] if more > 0 else [])]
+    more = len(facts) - _LISTED
+    return [*facts[:_LISTED], *([f"… and {more} more"] if more > 0 else [])]

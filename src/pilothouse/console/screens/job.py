@@ -1,4 +1,4 @@
-"""One job: what it is, how far, and its log as it grows: searched, wrapped, followed, however long it is."""
+"""One job: its facts, its progress, and its growing log, which is followed, searched and wrapped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _TICK_S = 0.5
 
 @dataclass(frozen=True)
 class JobWithLog:
-    """The job, its facts as lines, and how long its log is."""
+    """The job, its facts as lines, and the length of its log."""
 
     job: Job
     facts: tuple[Line, ...]
@@ -39,7 +39,7 @@ class JobWithLog:
 
 
 class JobView(PageView[JobWithLog]):
-    """The log is a file that grows without the database changing, so it has a tick of its own while the job runs."""
+    """The log is a file that grows without a change of the database, so the view has a timer while the job runs."""
 
     SCOPE = "job"
     TOP = "jobs"
@@ -51,13 +51,11 @@ class JobView(PageView[JobWithLog]):
         self._searching = False
 
     def body(self) -> ComposeResult:
-        """Facts above, the log's place, the log."""
         yield Pager(id="facts")
-        yield Static(markup=False, id="place", classes="line")
+        yield Static(markup=False, id="position", classes="line")
         yield LogView(id="log")
 
     def on_mount(self) -> None:
-        """Follow the log."""
         super().on_mount()
         self.set_interval(_TICK_S, self._tick)
 
@@ -66,118 +64,105 @@ class JobView(PageView[JobWithLog]):
             self.reload()
 
     def crumbs(self) -> Sequence[str]:
-        """jobs › 12 train flight-delay."""
         if self.data is None:
             return ("jobs", self.number)
         return ("jobs", f"{self.data.job.id} {self.data.job.kind} {self.data.job.model}")
 
     def load(self, services: "Services", actor: Actor) -> JobWithLog:
-        """The job, and what was added to its log."""
         from pilothouse.operations.jobs import jobs, log_reader
 
-        job = jobs.get_job(services, actor, self.asked())
+        job = jobs.get_job(services, actor, self.record_number())
         if self._reader is None:
             self._reader = log_reader.open_log(services, actor, job.id)
         self._reader.refresh()
         return JobWithLog(job, tuple(job_facts(job, services.now())), self._reader.lines, self._reader.size)
 
     def show(self, data: JobWithLog) -> None:
-        """Facts replaced, the log as long as it is now."""
         self.query_one("#facts", Pager).put(data.facts)
         if self._reader is not None:
             self.log_view.put(self._reader.read, data.lines, ended=data.job.status.ended)
-        self._show_place()
+        self._show_position()
         self.focus_body()
 
     @property
     def log_view(self) -> LogView:
-        """The log on the screen."""
         return self.query_one("#log", LogView)
 
     def on_log_view_moved(self) -> None:
-        """Say where."""
-        self._show_place()
+        self._show_position()
 
-    def _show_place(self) -> None:
+    def _show_position(self) -> None:
         log = self.log_view
-        how = [*(["following"] if log.follow and not log.ended else []), *(["wrapped"] if log.wrap else [])]
-        found = f"  /{safe(log.found, 40)}  n next, p before" if log.found else ""
-        words = f" {log.place}  {' '.join(how)}"
-        self.query_one("#place", Static).update(line(Cell(words, "dim"), Cell(found, "info")))
+        modes = [*(["following"] if log.follow and not log.ended else []), *(["wrapped"] if log.wrap else [])]
+        search = f"  /{safe(log.sought, 40)}  n next, p before" if log.sought else ""
+        position = f" {log.visible_range}  {' '.join(modes)}"
+        self.query_one("#position", Static).update(line(Cell(position, "dim"), Cell(search, "info")))
 
     def take_keys(self) -> None:
-        """Keys scroll the log."""
         self.log_view.focus()
 
-    # ---- looking for a text in the log
+    # ---- search in the log
 
     def do_filter(self) -> None:
-        """Look for a text in the log."""
-        self._open_prompt("/", self.log_view.found)
+        self._open_prompt("/", self.log_view.sought)
 
     def on_prompt_filtered(self, message: Prompt.Filtered) -> None:
-        """Look for what was typed, from here on; nothing is filtered, as it would be elsewhere."""
+        """Search from here on; nothing is filtered, as it would be elsewhere."""
         message.prevent_default()  # Textual calls the handlers of the classes above too
         if message.done:
             self.close_prompt()
-            self.log_view.found = message.text
-            self._show_place()
+            self.log_view.sought = message.text
+            self._show_position()
             self._search(self.log_view.top, forward=True)
 
     def do_next_match(self) -> None:
-        """The next line that holds it."""
         self._search(self.log_view.at + 1, forward=True)
 
     def do_previous_match(self) -> None:
-        """The line before."""
         self._search(self.log_view.at - 1, forward=False)
 
     def _search(self, start: int, *, forward: bool) -> None:
-        """In a thread: a long log takes a moment."""
-        text, reader = self.log_view.found, self._reader
+        """Search in a thread: a long log takes a moment."""
+        text, reader = self.log_view.sought, self._reader
         if not text or reader is None or self._searching:
-            self._show_place()
+            self._show_position()
             return
         self._searching = True
 
         def work() -> None:
             try:
-                found = reader.search(text, max(0, start), forward=forward) if start >= 0 else None
+                match = reader.search(text, max(0, start), forward=forward) if start >= 0 else None
             finally:
                 self._searching = False
-            self.app.call_from_thread(self._found, found, forward)
+            self.app.call_from_thread(self._searched, match, forward)
 
         self.run_worker(work, thread=True, exit_on_error=False, group="search")
 
-    def _found(self, number: int | None, forward: bool) -> None:
+    def _searched(self, number: int | None, forward: bool) -> None:
         if number is None:
-            self.say(f"“{safe(self.log_view.found, 60)}” is not {'below' if forward else 'above'}", "warn")
+            self.say(f"“{safe(self.log_view.sought, 60)}” is not {'below' if forward else 'above'}", "warn")
         else:
             self.log_view.go_to(number)
 
     def do_wrap(self) -> None:
-        """Wrap long lines, or cut them."""
         self.log_view.set_wrap(not self.log_view.wrap)
 
     def do_back(self) -> None:
-        """Close the prompt, forget what was looked for, leave."""
-        if not self.frame.prompt.display and self.log_view.found:
-            self.log_view.found = ""
+        """Close the prompt, else forget the search, else leave."""
+        if not self.frame.prompt.display and self.log_view.sought:
+            self.log_view.sought = ""
             self.log_view.refresh()
-            self._show_place()
+            self._show_position()
         else:
             super().do_back()
 
     def subject_model(self) -> str:
-        """The job's model."""
         return self.data.job.model if self.data else ""
 
     def refusal(self, action: "Action") -> str:
-        """The state of the job decides."""
         return job_actions.refusal(action.name, self.data.job if self.data else None)
 
     def do_follow(self) -> None:
-        """Stay at the end, or not."""
         log = self.log_view
         log.follow = not log.follow
         log.action_move(0)
@@ -191,20 +176,16 @@ class JobView(PageView[JobWithLog]):
             self.say("following the end of the log" if log.follow else "staying here; f follows again")
 
     def do_version(self) -> None:
-        """What the job made."""
         if self.data:
             self.open_view("version", f"{self.data.job.model}/{self.data.job.version}")
 
     def do_trials(self) -> None:
-        """What its search has tried."""
         self.open_view("trials", self.number)
 
     def do_cancel(self) -> None:
-        """End it."""
         if self.data:
-            job_actions.cancel(self, self.data.job)
+            job_actions.cancel(self, [self.data.job])
 
     def do_retry(self) -> None:
-        """Again."""
         if self.data:
-            job_actions.retry(self, self.data.job)
+            job_actions.retry(self, [self.data.job])

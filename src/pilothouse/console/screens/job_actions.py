@@ -1,4 +1,4 @@
-"""Cancelling and retrying a job: shared by the list of jobs and the job itself."""
+"""Cancelling and retrying jobs: shared by the list of jobs and the job itself."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from pilothouse.domain.roles import Actor
 
 
 def refusal(name: str, job: Job | None) -> str:
-    """Why a job cannot be cancelled or retried now; empty if it can."""
+    """The reason why a job cannot be cancelled or retried now; empty if it can."""
     if job is None:
         return "there is no job yet"
     if name == "cancel" and job.status.ended:
@@ -24,27 +24,17 @@ def refusal(name: str, job: Job | None) -> str:
     return ""
 
 
-def cancel(view: View[Any], job: Job) -> None:
-    """Ask, then cancel."""
-    cancel_all(view, [job])
-
-
-def retry(view: View[Any], job: Job) -> None:
-    """Ask, then queue it again."""
-    retry_all(view, [job])
-
-
-def cancel_all(view: View[Any], chosen: Sequence[Job]) -> None:
-    """Ask once for all of them, then cancel one after the other; what was refused is said."""
+def cancel(view: View[Any], chosen: Sequence[Job]) -> None:
+    """Ask once, then cancel one job after the other."""
     if not chosen:
         return
 
     def operation(services: Any, actor: Actor, reason: str) -> str:
         from pilothouse.operations.jobs import jobs
 
-        found = [jobs.cancel_job(services, actor, job.id, reason=reason) for job in chosen]
+        cancelled = [jobs.cancel_job(services, actor, job.id, reason=reason) for job in chosen]
         return ", ".join(
-            f"job {job.id} {'is cancelled' if job.status.ended else 'is being ended'}" for job in found
+            f"job {job.id} {'is cancelled' if job.status.ended else 'is being ended'}" for job in cancelled
         )
 
     question = Ask(
@@ -58,28 +48,26 @@ def cancel_all(view: View[Any], chosen: Sequence[Job]) -> None:
         confirm="cancel the job" if len(chosen) == 1 else f"cancel {len(chosen)} jobs",
         tone="warn",
     )
-    view.ask(
-        question, lambda reason: view.perform("", lambda services, actor: operation(services, actor, reason))
-    )
+    view.confirm(question, operation)
 
 
-def retry_all(view: View[Any], chosen: Sequence[Job]) -> None:
-    """Ask once for all of them, then queue each again."""
+def retry(view: View[Any], chosen: Sequence[Job]) -> None:
+    """Ask once, then queue each job again."""
     if not chosen:
         return
 
-    def operation(services: Any, actor: Actor) -> str:
+    def operation(services: Any, actor: Actor, _: str) -> str:
         from pilothouse.operations.jobs import jobs
 
-        found = [jobs.retry_job(services, actor, job.id).id for job in chosen]
-        return f"{'job' if len(found) == 1 else 'jobs'} {', '.join(map(str, found))} queued"
+        numbers = [jobs.retry_job(services, actor, job.id).id for job in chosen]
+        return f"{'job' if len(numbers) == 1 else 'jobs'} {', '.join(map(str, numbers))} queued"
 
     question = Ask(
         f"Run {_named(chosen)} again?",
         [*_each(chosen), "A new job does each with the same inputs; it can be cancelled."],
         confirm="queue it" if len(chosen) == 1 else f"queue {len(chosen)} jobs",
     )
-    view.ask(question, lambda _: view.perform("", operation))
+    view.confirm(question, operation)
 
 
 def _named(chosen: Sequence[Job]) -> str:
@@ -91,7 +79,7 @@ def _named(chosen: Sequence[Job]) -> str:
 
 
 def _each(chosen: Sequence[Job]) -> list[str]:
-    """Every target of the act, by name."""
+    """The jobs by name, where there are several."""
     return (
         [f"job {job.id}: {job.kind} of {job.model}, {job.status}" for job in chosen]
         if len(chosen) > 1

@@ -20,64 +20,52 @@ if TYPE_CHECKING:
 
 
 class JobsView(PagedView[Job]):
-    """Enter shows a job's log. ``:jobs failed`` shows only those. Keys act on every job that is marked."""
+    """Enter shows a job's log. ``:jobs failed`` shows only failed jobs. Keys act on every job that is marked."""
 
     SCOPE = TOP = "jobs"
     WIDENS = True
     _status = ""
 
     def crumbs(self) -> tuple[str, ...]:
-        """jobs › failed."""
         return ("jobs", self._status or "all")
 
     def set_arguments(self, *arguments: str) -> None:
-        """``:jobs STATUS``, or ``all``."""
         self._status = "" if arguments[0] == "all" else arguments[0].replace("-", " ")
-        self._ask_from_the_top()
-        self.ask_anew()
+        self._query_from_top()
+        self.invalidate()
 
     def check(self, services: "Services", actor: Actor) -> None:
-        """There must be such a status."""
         if self._status and self._status not in list(JobStatus):
             known = ", ".join(status.replace(" ", "-") for status in JobStatus)
             raise InvalidInputError(f"{self._status[:40]!r} is no status of a job: expected {known} or all")
 
     def narrowed(self, query: Query) -> Query:
-        """Only jobs of the status asked for."""
         return replace(query, where=(("status", self._status),)) if self._status else query
 
     def page(self, services: "Services", actor: Actor, query: Query) -> Page[Job]:
-        """A window of the jobs."""
         from pilothouse.operations import listings
 
         return listings.jobs_page(services, actor, query)
 
     def table(self, services: "Services", rows: Sequence[Job]) -> Table:
-        """Newest first."""
         table = job_table(rows, services.now())
         return replace(table, empty=f"no job is {self._status}; Esc shows all") if self._status else table
 
     def subject_model(self) -> str:
-        """The job's model."""
         return self.record.model if self.record else ""
 
     def refusal(self, action: "Action") -> str:
-        """The states of the jobs chosen decide."""
         jobs = self.chosen if action.name in ("cancel", "retry") else [self.record]
         return next(filter(None, (job_actions.refusal(action.name, job) for job in jobs or [None])), "")
 
     def do_open(self) -> None:
-        """The job's log."""
         self.open_view("job", self.key)
 
     def do_trials(self) -> None:
-        """What its search has tried."""
         self.open_view("trials", self.key)
 
     def do_cancel(self) -> None:
-        """End it, or all that are marked."""
-        job_actions.cancel_all(self, self.chosen)
+        job_actions.cancel(self, self.chosen)
 
     def do_retry(self) -> None:
-        """Again, all that are marked."""
-        job_actions.retry_all(self, self.chosen)
+        job_actions.retry(self, self.chosen)

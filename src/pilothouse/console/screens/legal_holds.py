@@ -20,35 +20,30 @@ if TYPE_CHECKING:
 
 
 class HoldsView(TableView[LegalHold]):
-    """``p`` places one, ``ctrl+l`` lifts the one under the cursor, or those that are marked."""
+    """``p`` places a hold, ``ctrl+l`` lifts the one under the cursor, or those that are marked."""
 
     SCOPE = "legal-holds"
     TOP = "audit"
 
     def body(self) -> ComposeResult:
-        """The holds, and in full why the one under the cursor was placed and lifted."""
         yield Grid(id="grid")
-        yield Static(markup=False, id="whole", classes="words")
+        yield Static(markup=False, id="whole", classes="text")
 
     def on_grid_moved(self) -> None:
-        """The words follow the cursor."""
-        words = line(*hold_cells(self.record)) if self.record else ""
-        self.query_one("#whole", Static).update(words)
+        text = line(*hold_cells(self.record)) if self.record else ""
+        self.query_one("#whole", Static).update(text)
         super().on_grid_moved()
 
     def crumbs(self) -> tuple[str, ...]:
-        """audit › legal holds."""
         return ("audit", "legal holds")
 
     def load(self, services: "Services", actor: Actor) -> Listed[LegalHold]:
-        """Every hold, those that were lifted too."""
         from pilothouse.operations.workspace import retention
 
-        found = retention.list_holds(services, actor)
-        return listed(found, hold_table(found, services.now()), lambda h: h.id)
+        holds = retention.list_holds(services, actor)
+        return listed(holds, hold_table(holds, services.now()), lambda h: h.id)
 
     def refusal(self, action: "Action") -> str:
-        """Only what stands can be lifted."""
         if action.name != "lift":
             return ""
         if self.record is None:
@@ -57,7 +52,6 @@ class HoldsView(TableView[LegalHold]):
         return f"hold {over.id} was lifted by {over.lifted_by} already" if over else ""
 
     def do_place(self) -> None:
-        """On what first, then why."""
         example = " ".join([*self.session.models[:1], *self.session.targets[:1]])
         question = Ask(
             "Place a legal hold on which predictions?",
@@ -70,9 +64,9 @@ class HoldsView(TableView[LegalHold]):
             value=EVERYTHING,
             confirm="say why",
         )
-        self.ask(question, self._ask_why)
+        self.ask(question, self._ask_reason)
 
-    def _ask_why(self, text: str) -> None:
+    def _ask_reason(self, text: str) -> None:
         try:
             model, target = parse_scope(text, self.session.models, self.session.targets)
         except InvalidInputError as error:
@@ -86,19 +80,15 @@ class HoldsView(TableView[LegalHold]):
             confirm="place the hold",
         )
 
-        def go(reason: str) -> None:
-            def operation(services: "Services", actor: Actor) -> str:
-                from pilothouse.operations.workspace import retention
+        def operation(services: "Services", actor: Actor, reason: str) -> str:
+            from pilothouse.operations.workspace import retention
 
-                hold = retention.place_hold(services, actor, reason, model=model, target=target)
-                return f"legal hold {hold.id} stands on {hold.scope}"
+            hold = retention.place_hold(services, actor, reason, model=model, target=target)
+            return f"legal hold {hold.id} stands on {hold.scope}"
 
-            self.perform("", operation)
-
-        self.ask(question, go)
+        self.confirm(question, operation)
 
     def do_lift(self) -> None:
-        """Those that are marked, or the one under the cursor."""
         chosen = self.chosen
         question = Ask(
             f"Lift legal hold {chosen[0].id}?" if len(chosen) == 1 else f"Lift {len(chosen)} legal holds?",
@@ -112,14 +102,11 @@ class HoldsView(TableView[LegalHold]):
             tone="bad",
         )
 
-        def go(reason: str) -> None:
-            def operation(services: "Services", actor: Actor) -> str:
-                from pilothouse.operations.workspace import retention
+        def operation(services: "Services", actor: Actor, reason: str) -> str:
+            from pilothouse.operations.workspace import retention
 
-                for hold in chosen:
-                    retention.lift_hold(services, actor, hold.id, reason)
-                return f"lifted: legal hold {', '.join(str(hold.id) for hold in chosen)}"
+            for hold in chosen:
+                retention.lift_hold(services, actor, hold.id, reason)
+            return f"lifted: legal hold {', '.join(str(hold.id) for hold in chosen)}"
 
-            self.perform("", operation)
-
-        self.ask(question, go)
+        self.confirm(question, operation)

@@ -47,23 +47,19 @@ class LineageView(View[LineageNode]):
         self._text = False
 
     def body(self) -> ComposeResult:
-        """The tree with the whole of what the cursor is on below it; or the text."""
         yield Grid(id="tree")
-        yield Static(markup=False, id="detail", classes="words")
+        yield Static(markup=False, id="detail", classes="text")
         yield Pager(id="text")
 
     def crumbs(self) -> Sequence[str]:
-        """models › lineage › MODEL/NUMBER."""
         return ("models", "lineage", self.reference.removeprefix("models:/"))
 
     def load(self, services: "Services", actor: Actor) -> LineageNode:
-        """The tree."""
         from pilothouse.operations.models import lineage
 
         return lineage.lineage(services, actor, self.reference)
 
     def show(self, data: LineageNode) -> None:
-        """Tree and text; one of them is seen."""
         if self._folded is None:
             self._folded = folded_at_first(data)
         self.query_one("#tree", Grid).put(tree_table(data, self._folded))
@@ -80,16 +76,14 @@ class LineageView(View[LineageNode]):
 
     @property
     def path(self) -> Path:
-        """The place of the node under the cursor."""
+        """The path to the node under the cursor."""
         return path_of(self.query_one("#tree", Grid).key or "")
 
     @property
     def node(self) -> LineageNode | None:
-        """The node under the cursor."""
         return node_at(self.data, self.path) if self.data is not None else None
 
     def on_grid_moved(self) -> None:
-        """The whole detail follows the cursor."""
         self._show_detail()
         super().on_grid_moved()
 
@@ -102,11 +96,9 @@ class LineageView(View[LineageNode]):
             self.query_one("#detail", Static).update(detail)
 
     def subject_model(self) -> str:
-        """The model of the version."""
         return self.reference.removeprefix("models:/").partition("/")[0]
 
     def refusal(self, action: "Action") -> str:
-        """Some keys need a node of a kind."""
         if self.data is None:
             return "the lineage is not there yet"
         if action.name == "affected" and not self._key():
@@ -116,14 +108,14 @@ class LineageView(View[LineageNode]):
         return ""
 
     def _key(self) -> str:
-        """What ``u`` asks about: the digest, commit or version under the cursor."""
+        """The digest, commit or version under the cursor, for ``u``."""
         node = self.node
         if node is None:
             return ""
         return node.label.removeprefix("models:/") if node.kind == "version" else node.key
 
     def do_open(self) -> None:
-        """Go to it; fold or unfold where there is no view of it."""
+        """Open the node's view; fold or unfold where there is none."""
         node = self.node
         if node is None:
             return
@@ -146,7 +138,7 @@ class LineageView(View[LineageNode]):
             self.query_one("#tree", Grid).put(tree_table(self.data, folded))
 
     def do_fold(self) -> None:
-        """Close it; where it is closed, or has nothing below, go up."""
+        """Fold; where it is folded or has nothing below, go up."""
         node, path, folded = self.node, self.path, self._folded or frozenset()
         if node is not None and node.children and path not in folded:
             self._fold_to(folded | {path})
@@ -154,7 +146,7 @@ class LineageView(View[LineageNode]):
             self.query_one("#tree", Grid).select(key_of(path[:-1]))
 
     def do_unfold(self) -> None:
-        """Open it; where it is open, all below it."""
+        """Unfold; where it is unfolded, all below it."""
         node, path, folded = self.node, self.path, self._folded or frozenset()
         if node is None:
             return
@@ -164,11 +156,9 @@ class LineageView(View[LineageNode]):
             self._fold_to(folded - {(*path, *below) for below, _ in walk(node)})
 
     def do_text(self) -> None:
-        """One text, or the tree."""
         self._text = not self._text
         self._arrange()
         self.refresh_chrome()
 
     def do_affected(self) -> None:
-        """If this was bad."""
         self.open_view("affected", self._key())

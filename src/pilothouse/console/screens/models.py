@@ -1,4 +1,4 @@
-"""The models as applied, each with its health."""
+"""The models as applied, with their health."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ class ModelsView(TableView[Model]):
     SCOPE = TOP = "models"
 
     def load(self, services: "Services", actor: Actor) -> Listed[Model]:
-        """Every model."""
         from pilothouse.operations import catalogue
         from pilothouse.operations.fleet import health
 
@@ -27,21 +26,16 @@ class ModelsView(TableView[Model]):
         return listed(models, model_table(models, healths), lambda m: m.name)
 
     def subject_model(self) -> str:
-        """The model under the cursor."""
         return self.key
 
     def refusal(self, action: "Action") -> str:
-        """Every key needs a model."""
         return "there is no model yet" if not self.key else ""
 
     def do_open(self) -> None:
-        """Its versions."""
         self.open_view("versions", self.key)
 
     def do_train(self) -> None:
-        """Train it."""
         self.open_view("train", self.key)
 
     def do_monitor(self) -> None:
-        """Watch it."""
         self.open_view("monitor", self.key)

@@ -1,4 +1,4 @@
-"""Live charts of one model on one target on one time axis, with a cursor; a heat map, distributions, another beside."""
+"""Live charts of a deployment on one time axis, with a cursor; a heat map, distributions, another deployment beside it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.app import ComposeResult
 
-from pilothouse.console.frame import past_words
+from pilothouse.console.frame import past_text
 from pilothouse.console.screens.base import View
-from pilothouse.console.screens.monitor_pictures import MonitorPictures
-from pilothouse.console.screens.monitor_reading import (
+from pilothouse.console.screens.monitor_loading import (
     Watched,
-    meant,
-    read_distribution,
-    read_places,
-    read_watched,
+    list_deployments,
+    load_distribution,
+    load_watched,
+    resolve,
 )
+from pilothouse.console.screens.monitor_pictures import MonitorPictures
 from pilothouse.console.session import exporting
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.roles import Actor
@@ -30,85 +30,77 @@ if TYPE_CHECKING:
 
 
 class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is what it shows
-    """Keys move a cursor through time, change target, feature, model, and zoom into one chart."""
+    """Keys move a cursor through time, change target, feature and model, and zoom into one chart."""
 
     SCOPE = TOP = "monitor"
 
     def __init__(self, model: str = "", target: str = "", beside: str = "") -> None:
         super().__init__()
-        self.place = (model, target)
+        self.deployment = (model, target)
         self.beside = beside
         self.feature: str | None = None
         self.axis = Axis()
-        self._places: tuple[tuple[str, str], ...] = ()
-        """(model, target) of every place there is, in order."""
+        self._deployments: tuple[tuple[str, str], ...] = ()
+        """Every (model, target) there is, in order."""
         self.pictures = MonitorPictures()
 
     def body(self) -> ComposeResult:
-        """The pictures."""
         yield from self.pictures.compose(self.app.drawings)
 
     def on_mount(self) -> None:
-        """Show those of the layout."""
         self._arrange()
 
     def crumbs(self) -> Sequence[str]:
-        """monitor › MODEL › TARGET."""
         beside = [f"beside {self.beside}"] if self.beside else []
-        return ("monitor", *filter(None, self.place), *beside)
+        return ("monitor", *filter(None, self.deployment), *beside)
 
     def set_arguments(self, *arguments: str) -> None:
-        """``:monitor MODEL TARGET BESIDE``."""
         model, target, beside, *_ = ("", "", "") if arguments == ("all",) else (*arguments, "", "")
-        self.place, self.beside = (model, target), beside
+        self.deployment, self.beside = (model, target), beside
         self._start_anew()
 
     def _start_anew(self) -> None:
         self.feature, self.data, self.axis = None, None, Axis()
         self.pictures.forget()
-        self.ask_anew()
+        self.invalidate()
 
     def load(self, services: "Services", actor: Actor) -> Watched:
-        """The places there are, the one shown, and what is asked for beside it."""
-        self._places = read_places(services, actor)
-        if not self._places:
+        self._deployments = list_deployments(services, actor)
+        if not self._deployments:
             return Watched(None)
-        found = read_watched(services, actor, meant(self.place, self._places), self.beside)
-        if found.view is None or self.pictures.layout != "distribution":
-            return found
-        feature = self.feature if self.feature in found.view.drift else next(iter(found.view.drift), None)
+        watched = load_watched(services, actor, resolve(self.deployment, self._deployments), self.beside)
+        if watched.view is None or self.pictures.layout != "distribution":
+            return watched
+        feature = self.feature if self.feature in watched.view.drift else next(iter(watched.view.drift), None)
         if feature is None:
-            return found
+            return watched
         return replace(
-            found, distribution=read_distribution(services, actor, found.view, feature, self.axis.cursor)
+            watched, distribution=load_distribution(services, actor, watched.view, feature, self.axis.cursor)
         )
 
     def show(self, data: Watched) -> None:
-        """Put the pictures, or what to do where there is nothing to watch."""
         view = data.view
         if view is None:
-            words = "no models yet: write models/NAME/model.toml and run pilothouse apply"
-            self.pictures.facts.put(Cell(f" {past_words(self.session.at) or words}", "dim"))
+            hint = "no models yet: write models/NAME/model.toml and run pilothouse apply"
+            self.pictures.facts.put(Cell(f" {past_text(self.session.at) or hint}", "dim"))
             return
-        self.place = (view.model, view.target)
+        self.deployment = (view.model, view.target)
         if self.feature not in view.drift:
             self.feature = next(iter(view.drift), None)
         self.pictures.put(data, view, self.feature, self.axis)
         self.refresh_chrome()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Four charts have room, or one."""
         self.call_after_refresh(self._arrange_charts)
 
     def _arrange_charts(self) -> None:
         self.pictures.arrange_charts(self.frame.body.size)
 
     def _arrange(self) -> None:
-        self.pictures.arrange(self.feature, self.place[1], self.axis, self.frame.body.size)
+        self.pictures.arrange(self.feature, self.deployment[1], self.axis, self.frame.body.size)
         self.focus_body()
 
     def take_keys(self) -> None:
-        """Keys go to the view itself, or to the list of features."""
         grid = self.pictures.features
         if grid.display:
             grid.focus()
@@ -116,18 +108,15 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
             self.set_focus(None)
 
     def ways_out(self) -> str:
-        """Places that there are."""
         return f"m and Tab go to models and targets that there are, {super().ways_out()}"
 
     def subject_model(self) -> str:
-        """The model watched."""
-        return self.place[0]
+        return self.deployment[0]
 
     def refusal(self, action: "Action") -> str:
-        """Most keys need a model, some need figures."""
         if action.name == "rejected":
             return ""
-        if action.name in ("next_target", "previous_target", "next_model") and self._places:
+        if action.name in ("next_target", "previous_target", "next_model") and self._deployments:
             return ""
         if self.data is None:
             return "no target is shown: m and Tab go through those that there are"
@@ -153,43 +142,36 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         return self.data.view
 
     def _look(self, axis: Axis) -> None:
-        """Another part of the time, or another place of the cursor."""
+        """Show another part of the time, or another position of the cursor."""
         moved = axis.cursor != self.axis.cursor
         same_span = (axis.shown, axis.following) == (self.axis.shown, self.axis.following)
         self.axis = axis
         if moved and self.pictures.layout == "distribution":
             self.reload()
         if same_span:
-            self.pictures.put_cursor(self.feature, self.place[1], self.axis)
+            self.pictures.put_cursor(self.feature, self.deployment[1], self.axis)
         elif self.data is not None:
             self.show(self.data)
 
     def do_later(self, steps: int = 1) -> None:
-        """The cursor, a window on."""
         self._look(self.axis.stepped(self.pictures.stops(self.feature), whole_span(self._view), steps))
 
     def do_earlier(self) -> None:
-        """A window back."""
         self.do_later(-1)
 
     def do_closer(self) -> None:
-        """Half the time."""
         self._look(self.axis.zoomed(whole_span(self._view), 0.5))
 
     def do_wider(self) -> None:
-        """Twice the time."""
         self._look(self.axis.zoomed(whole_span(self._view), 2.0))
 
     def do_pan_back(self, share: float = -0.5) -> None:
-        """The time before."""
         self._look(self.axis.moved(whole_span(self._view), share))
 
     def do_pan_on(self) -> None:
-        """The time after."""
         self.do_pan_back(0.5)
 
     def do_follow(self) -> None:
-        """Stay at the newest, or where it is."""
         whole = whole_span(self._view)
         following = not self.axis.following
         self._look(replace(self.axis, shown=self.axis.span(whole), following=following, cursor=None))
@@ -198,84 +180,77 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
     # ---- what is shown
 
     def on_key(self, event: events.Key) -> None:
-        """Enter in the list of features shows that one."""
+        """Enter in the list of features shows the feature."""
         super().on_key(event)
         if self.pictures.layout == "features" and event.key == "enter":
             self.feature = self.pictures.features.key or self.feature
 
     def do_next_target(self, steps: int = 1) -> None:
-        """The model's next target."""
-        targets = [target for model, target in self._places if model == self.place[0]]
+        targets = [target for model, target in self._deployments if model == self.deployment[0]]
         if targets:
-            at = targets.index(self.place[1]) + steps if self.place[1] in targets else 0
-            self.place = (self.place[0], targets[at % len(targets)])
-            self.ask_anew()
+            at = targets.index(self.deployment[1]) + steps if self.deployment[1] in targets else 0
+            self.deployment = (self.deployment[0], targets[at % len(targets)])
+            self.invalidate()
         else:
             self.do_next_model()
 
     def do_previous_target(self) -> None:
-        """The target before."""
         self.do_next_target(-1)
 
     def do_next_feature(self, steps: int = 1) -> None:
-        """The next feature in the order of drift."""
         if self.data is None or self.data.view is None or not self.data.view.drift:
             return
         features = list(self.data.view.drift)
         position = features.index(self.feature) if self.feature in features else 0
         self.feature = features[(position + steps) % len(features)]
         if self.pictures.layout == "distribution":
-            self.ask_anew()
+            self.invalidate()
         else:
             self.show(self.data)
 
     def do_previous_feature(self) -> None:
-        """The feature before."""
         self.do_next_feature(-1)
 
     def do_next_model(self) -> None:
-        """The next model, on its first target."""
-        models = list(dict.fromkeys(model for model, _ in self._places))
+        """Show the next model, on its first target."""
+        models = list(dict.fromkeys(model for model, _ in self._deployments))
         if models:
-            at = models.index(self.place[0]) + 1 if self.place[0] in models else 0
-            self.place, self.beside = (models[at % len(models)], ""), ""
+            at = models.index(self.deployment[0]) + 1 if self.deployment[0] in models else 0
+            self.deployment, self.beside = (models[at % len(models)], ""), ""
             self._start_anew()
 
     def do_beside(self) -> None:
-        """The next of what can stand beside it, then nothing."""
+        """Show the next of what can stand beside, then nothing."""
         choices = ["", *(self.data.besides if self.data else ())]
-        place = choices.index(self.beside) if self.beside in choices else 0
-        self.beside = choices[(place + 1) % len(choices)]
-        self.ask_anew()
+        index = choices.index(self.beside) if self.beside in choices else 0
+        self.beside = choices[(index + 1) % len(choices)]
+        self.invalidate()
 
     def do_zoom(self) -> None:
-        """Each chart in turn on the whole screen, then all again."""
+        """Show each chart in turn on the whole screen, then all again."""
         self.pictures.layout = "charts"
         self.pictures.zoomed = (self.pictures.zoomed + 1) % (len(PANELS) + 1)
         self._arrange()
 
     def do_features(self) -> None:
-        """The list, or the charts."""
         self._toggle("features")
 
     def do_heat(self) -> None:
-        """The heat map, or the charts."""
         self._toggle("heat")
 
     def do_distribution(self) -> None:
-        """The two distributions, or the charts."""
         self._toggle("distribution")
 
     def _toggle(self, layout: str) -> None:
         self.pictures.layout = "charts" if self.pictures.layout == layout else layout
         self._arrange()
         if self.pictures.layout == "distribution":
-            self.ask_anew()
+            self.invalidate()
         if self.data:
             self.show(self.data)
 
     def do_back(self) -> None:
-        """Out of the list, the map or the zoom, then from the cursor, then away."""
+        """Leave list, map or zoom, then the cursor, then the view."""
         if self.frame.prompt.display:
             super().do_back()
         elif self.pictures.layout != "charts" or self.pictures.zoomed:
@@ -287,22 +262,19 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
             super().do_back()
 
     def do_alerts(self) -> None:
-        """The alerts of this model."""
-        self.open_view("alerts", self.place[0])
+        self.open_view("alerts", self.deployment[0])
 
     def do_rejected(self) -> None:
-        """Events that were not taken in."""
         self.open_view("rejected")
 
     def do_export(self) -> None:
-        """Series and pictures, to where this console may write."""
         charts = self.pictures.drawn()
         view, other, session = self._view, self.data.other if self.data else None, self.session
 
         def operation(_services: "Services", _actor: Actor) -> str:
-            found = exporting.export(session, view, charts, other)
-            if found.clipboard:
-                self.app.call_from_thread(self.app.copy_to_clipboard, found.clipboard)
-            return found.words
+            exported = exporting.export(session, view, charts, other)
+            if exported.clipboard:
+                self.app.call_from_thread(self.app.copy_to_clipboard, exported.clipboard)
+            return exported.message
 
         self.perform("exported", operation, waiting="writing the series and the pictures …")

@@ -1,10 +1,10 @@
-"""The monitor's pictures: charts on one time axis, a heat map, distributions, the list of features, and words about them."""
+"""The monitor's pictures: charts on one time axis, a heat map, distributions, the list of features, and lines of text."""
 
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.geometry import Size
 
-from pilothouse.console.screens.monitor_reading import Watched
+from pilothouse.console.screens.monitor_loading import Watched
 from pilothouse.console.session.drawing import Drawings
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.frame_parts import OneLine
@@ -24,11 +24,11 @@ from pilothouse.presentation.charts.monitor_span import Axis, settled_span
 from pilothouse.presentation.pages.work_pages import feature_table
 
 _TOGETHER = 4
-"""Charts that stand on one screen; the others are seen alone."""
+"""Charts on one screen; the others are shown alone."""
 
 
 class MonitorPictures:
-    """The widgets of the monitor's body. Which place, feature and time they show is the view's to say."""
+    """The widgets of the monitor's body. The view says which deployment, feature and time they show."""
 
     def __init__(self) -> None:
         self.facts = OneLine(markup=False, id="facts", classes="line")
@@ -37,17 +37,16 @@ class MonitorPictures:
         self._legend = OneLine(markup=False, id="legend", classes="line")
         self._charts: list[ChartView] = []
         self._alone: dict[str, ChartView] = {}
-        """The pictures that take the whole body, by the layout that shows them."""
+        """The pictures that fill the whole body, by their layout."""
         self.layout = "charts"
         """``charts``, ``features``, ``heat`` or ``distribution``."""
         self.zoomed = 0
-        """0 shows the first four; then each of PANELS by itself."""
+        """0 for the first four; else the number of one of PANELS."""
         self.times: list[float] = []
         """Every window's end, in order."""
         self._made: tuple[Watched | None, Point, dict[str | None, tuple[Chart, ...]]] = (None, (0.0, 0.0), {})
 
     def compose(self, drawings: Drawings) -> ComposeResult:
-        """One line of facts; charts, heat map, distribution or the list of features; what the lines mean."""
         self._charts = [ChartView(drawings, id=f"chart{number}") for number in range(len(PANELS))]
         self._alone = {name: ChartView(drawings, id=name) for name in ("heat", "distribution")}
         yield self.facts
@@ -58,16 +57,16 @@ class MonitorPictures:
         yield self._legend
 
     def forget(self) -> None:
-        """Another place is asked for: nothing of the one before counts."""
+        """Drop everything made for the deployment shown before."""
         self.times, self._made = [], (None, (0.0, 0.0), {})
 
     def put(self, data: Watched, view: MonitorView, feature: str | None, axis: Axis) -> None:
-        """Put the pictures; those that are equal are not drawn again."""
+        """Show the pictures; those that are equal are not drawn again."""
         span = axis.span(whole_span(view))
         if axis.following:
             span = settled_span(span)
         self.facts.put(*facts_line(view, axis, span))
-        charts = self._made_of(data, view, feature, span)
+        charts = self._charts_of(data, view, feature, span)
         self.times = times_of(charts)
         for widget, chart in zip(self._charts, charts, strict=False):
             widget.put(chart)
@@ -79,7 +78,7 @@ class MonitorPictures:
             self.features.put(feature_table(view))
         self.put_cursor(feature, view.target, axis)
 
-    def _made_of(
+    def _charts_of(
         self, data: Watched, view: MonitorView, feature: str | None, span: Point
     ) -> tuple[Chart, ...]:
         """The charts of the feature; made once for the same figures on the same axis."""
@@ -91,14 +90,14 @@ class MonitorPictures:
         return made[feature]
 
     def put_cursor(self, feature: str | None, target: str, axis: Axis) -> None:
-        """The cursor in every picture, and what happened there."""
+        """Show the cursor in every picture, and what happened there."""
         for chart in (*self._charts, *self._alone.values()):
             chart.put_cursor(axis.cursor)
         self._put_legend(feature, target, axis)
 
     def stops(self, feature: str | None) -> list[float]:
-        """Where the cursor stands: the windows of what is looked at. On the screen of four these are those of performance and
-        drift, since the others have many more."""
+        """The times at which the cursor stops: the windows of what is shown. With four charts these are the windows of
+        performance and drift, since the others have many more."""
         charts = self._made[2].get(feature, ())
         if self.layout != "charts":
             charts = charts[1:2]
@@ -109,7 +108,7 @@ class MonitorPictures:
         return times_of(charts) or self.times
 
     def arrange(self, feature: str | None, target: str, axis: Axis, size: Size) -> None:
-        """Show the layout's widgets alone in a body of ``size``."""
+        """Show only the layout's widgets in a body of ``size``."""
         self._together.display = self.layout == "charts"
         self.features.display = self.layout == "features"
         for name, widget in self._alone.items():
@@ -118,7 +117,7 @@ class MonitorPictures:
         self._put_legend(feature, target, axis)
 
     def arrange_charts(self, size: Size) -> None:
-        """All of them, or one where a quarter of the body is too small for a chart."""
+        """Show four charts, or one where a quarter of the body is too small for a chart."""
         small = bool(size.height) and (
             size.width // 2 < SMALLEST[0] or (size.height - 2) // 2 < SMALLEST[1] + 1
         )
@@ -128,7 +127,7 @@ class MonitorPictures:
             chart.display = shown == number + 1 if shown else number < _TOGETHER
 
     def drawn(self) -> list[Chart]:
-        """The charts that were put."""
+        """The charts on the screen."""
         return [widget.picture for widget in self._charts if isinstance(widget.picture, Chart)]
 
     def _put_legend(self, feature: str | None, target: str, axis: Axis) -> None:

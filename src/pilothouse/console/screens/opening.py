@@ -1,4 +1,4 @@
-"""Shown until the workspace is open, and where something stands in the way: what is wrong, and what to do."""
+"""The screen until the workspace is open: what is wrong, and what to do."""
 
 from typing import Any
 
@@ -14,53 +14,50 @@ from pilothouse.presentation.cell import Cell
 
 
 class OpeningView(View[None]):
-    """``trouble`` fills it; the watcher tries again every half second, so that it goes away by itself."""
+    """``trouble`` fills it. The watcher tries again every half second, so that it goes away by itself."""
 
     SCOPE = "opening"
     PROMPT_LATER = True
 
     def body(self) -> ComposeResult:
-        """Words only."""
-        yield Static(Text("opening the workspace …"), markup=False, id="trouble", classes="words")
+        yield Static(Text("opening the workspace …"), markup=False, id="trouble", classes="text")
 
     def on_mount(self) -> None:
-        """Where the reader's own configuration is wrong, that comes first."""
+        """Show a fault of the user's configuration first."""
         super().on_mount()
         if self.app.fault:
             self._say_fault(self.app.fault)
 
     def load(self, services: Any, actor: Any) -> None:
-        """Nothing: the watcher opens."""
+        """Nothing: the watcher opens the workspace."""
 
     def show(self, data: None) -> None:
         """Nothing."""
 
     def crumbs(self) -> tuple[str, ...]:
-        """The product."""
         return ("pilothouse",)
 
-    def trouble(self, words: str) -> None:
-        """Say what is wrong and what to do."""
+    def trouble(self, message: str) -> None:
         if not self.app.fault:
             self._put(
-                "✖ This workspace cannot be opened", words,
+                "✖ This workspace cannot be opened", message,
                 [Cell("It is tried again every half second. ", "dim"), Cell("q", "strong"), Cell(" leaves.", "dim")],
             )  # fmt: skip
 
-    def _say_fault(self, words: str) -> None:
+    def _say_fault(self, message: str) -> None:
         self._put(
-            "✖ The console's configuration is not valid", words,
+            "✖ The console's configuration is not valid", message,
             [Cell("Enter", "strong"), Cell(" opens the console without it.  ", "dim"),
              Cell("q", "strong"), Cell(" leaves.", "dim")],
         )  # fmt: skip
 
-    def _put(self, title: str, words: str, keys: list[Cell]) -> None:
+    def _put(self, title: str, message: str, keys: list[Cell]) -> None:
         parts = [line(Cell("")), line(Cell(title, "bad")), line(Cell(""))]
-        parts += [Text(safe(part, 400)) for part in safe_block(words, 2_000).split("\n")[:12]]
+        parts += [Text(safe(part, 400)) for part in safe_block(message, 2_000).split("\n")[:12]]
         self.query_one("#trouble", Static).update(Text("\n").join([*parts, line(Cell("")), line(*keys)]))
 
     def on_key(self, event: events.Key) -> None:
-        """Enter goes on without the configuration."""
+        """Enter continues without the configuration."""
         super().on_key(event)
         if self.app.fault and event.key == "enter":
             event.stop()

@@ -1,4 +1,4 @@
-"""Outcomes that wait for their prediction, and outcomes that contradict one that was there."""
+"""Outcomes that wait for their prediction, and outcomes that contradict an earlier one."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pilothouse.console.session.actions import Action
     from pilothouse.operations.services import Services
 
-_WORDS = {
+_MEANINGS = {
     "waiting": "They came before their predictions, or for predictions that never will come: after 180 days retention lets "
     "them go. Many of one producer: its batches are behind, or its labels name other ids than its predictions.",
     "conflicts": "The first outcome of a prediction stands and counts; what came then and says something else is shown here. "
@@ -28,62 +28,55 @@ _WORDS = {
 
 
 class OutcomesView(PagedView[WaitingOutcome | OutcomeConflict]):
-    """``:outcomes waiting`` or ``:outcomes conflicts``; ``o`` turns from one to the other."""
+    """``:outcomes waiting`` or ``:outcomes conflicts``; ``o`` changes from one to the other."""
 
     SCOPE = "outcomes"
     TOP = "monitor"
 
-    def __init__(self, which: str = "waiting") -> None:
+    def __init__(self, kind: str = "waiting") -> None:
         super().__init__()
-        self.which = which
+        self.kind = kind
 
     def body(self) -> ComposeResult:
-        """The list, and what it means."""
         yield Grid(id="grid")
-        yield Static(_WORDS.get(self.which, ""), markup=False, id="meaning", classes="words")
+        yield Static(_MEANINGS.get(self.kind, ""), markup=False, id="meaning", classes="text")
 
     def crumbs(self) -> tuple[str, ...]:
-        """monitor › outcomes › waiting."""
-        return ("monitor", "outcomes", self.which)
+        return ("monitor", "outcomes", self.kind)
 
     def state_of(self, services: "Services") -> int:
-        """They lie with the predictions."""
+        """The lists lie in the telemetry database."""
         return services.telemetry.data_version() if services.paths.telemetry.exists() else 0
 
     def page(
         self, services: "Services", actor: Actor, query: Query
     ) -> Page[WaitingOutcome | OutcomeConflict]:
-        """A window of the list."""
         from pilothouse.operations.ingest import outcome_lists
 
-        if self.which not in _WORDS:
+        if self.kind not in _MEANINGS:
             raise InvalidInputError(
-                f"{self.which[:40]!r} is no list of outcomes: expected {' or '.join(_WORDS)}"
+                f"{self.kind[:40]!r} is no list of outcomes: expected {' or '.join(_MEANINGS)}"
             )
-        found: Page[WaitingOutcome] | Page[OutcomeConflict]
-        if self.which == "waiting":
-            found = outcome_lists.waiting_page(services, actor, query)
+        window: Page[WaitingOutcome] | Page[OutcomeConflict]
+        if self.kind == "waiting":
+            window = outcome_lists.waiting_page(services, actor, query)
         else:
-            found = outcome_lists.conflicts_page(services, actor, query)
-        return Page(tuple(found.rows), found.first, found.total)
+            window = outcome_lists.conflicts_page(services, actor, query)
+        return Page(tuple(window.rows), window.first, window.total)
 
     def table(self, services: "Services", rows: Sequence[WaitingOutcome | OutcomeConflict]) -> Table:
-        """Newest first."""
         past = services.at is not None
-        if self.which == "waiting":
+        if self.kind == "waiting":
             return waiting_table([r for r in rows if isinstance(r, WaitingOutcome)], services.now(), past)
         return conflict_table([r for r in rows if isinstance(r, OutcomeConflict)], past)
 
     def copy_text(self) -> str:
-        """The predictions' ids."""
         return "\n".join(record.prediction for record in self.chosen)
 
     def subject_model(self) -> str:
-        """The conflict's model; of an outcome that waits none is known."""
         return self.record.model if isinstance(self.record, OutcomeConflict) else ""
 
     def refusal(self, action: "Action") -> str:
-        """Only a conflict has a model to watch."""
         if action.name == "monitor" and not isinstance(self.record, OutcomeConflict):
             return (
                 "whose prediction it is, is known once that has come"
@@ -93,18 +86,15 @@ class OutcomesView(PagedView[WaitingOutcome | OutcomeConflict]):
         return ""
 
     def do_other(self) -> None:
-        """The other list."""
-        self.which = "conflicts" if self.which == "waiting" else "waiting"
-        self.query_one("#meaning", Static).update(_WORDS[self.which])
+        self.kind = "conflicts" if self.kind == "waiting" else "waiting"
+        self.query_one("#meaning", Static).update(_MEANINGS[self.kind])
         self.query_one("#grid", Grid).forget_sort()
-        self._ask_from_the_top(sort="", descending=False)
-        self.ask_anew()
+        self._query_from_top(sort="", descending=False)
+        self.invalidate()
 
     def do_rejected(self) -> None:
-        """Events that were not taken in."""
         self.open_view("rejected")
 
     def do_monitor(self) -> None:
-        """Watch what it is about."""
         if isinstance(self.record, OutcomeConflict):
             self.open_view("monitor", self.record.model, self.record.target)

@@ -1,4 +1,4 @@
-"""Every model at a glance: health, figures against their reference, what waits; below it the targets and the reason."""
+"""Every model at a glance: health, figures against their reference, waiting requests; below it the targets and the reason."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,26 +23,23 @@ if TYPE_CHECKING:
 
 
 _LOOKED_AT = 150
-"""Entries of the log among which the feed's are found."""
+"""Entries of the log from which the feed is made."""
 
 
 @dataclass(frozen=True)
 class Overview:
-    """One look at the fleet."""
+    """The models, the feed and the requests that wait."""
 
     models: tuple[ModelOverview, ...]
     lately: Table
     waiting: tuple[str, ...] = ()
-    """What waits for the reader's signature, in words."""
+    """The requests that wait for the user's signature."""
 
 
 class OverviewView(View[Overview]):
-    """The first screen."""
-
     SCOPE = TOP = "overview"
 
     def body(self) -> ComposeResult:
-        """Tiles, models, why, targets, what happened lately."""
         yield Static(markup=False, id="tiles")
         yield Static(markup=False, id="waiting")
         yield Grid(id="models")
@@ -53,7 +50,6 @@ class OverviewView(View[Overview]):
         yield feed
 
     def load(self, services: "Services", actor: Actor) -> Overview:
-        """Read the fleet's health and the newest of the log."""
         from pilothouse.operations.fleet import health
         from pilothouse.operations.promotion import promotions
         from pilothouse.operations.workspace import audits
@@ -64,7 +60,6 @@ class OverviewView(View[Overview]):
         return Overview(tuple(health.overview(services, actor)), feed_table(lately, now), waiting)
 
     def show(self, data: Overview) -> None:
-        """Paint all parts."""
         self.query_one("#feed", Grid).put(data.lately)
         self.query_one("#tiles", Static).update(line(*_tiles(data.models)))
         self.query_one("#models", Grid).put(overview_table(data.models))
@@ -75,7 +70,6 @@ class OverviewView(View[Overview]):
         self.focus_body()
 
     def on_grid_moved(self) -> None:
-        """The lower half follows the cursor."""
         self._show_selected()
         super().on_grid_moved()
 
@@ -85,60 +79,52 @@ class OverviewView(View[Overview]):
             self.query_one("#why", Static).update("")
             return
         glyph, tone = HEALTH[model.health]
-        held = "   ‖ automatic deployment is held" if model.holds else ""
+        hold = "   ‖ automatic deployment is held" if model.holds else ""
         self.query_one("#why", Static).update(
             line(
                 Cell(f"{glyph} {safe(model.model)}: ", tone),
                 Cell(safe(model.why) or "nothing to say"),
-                Cell(held, "warn"),
+                Cell(hold, "warn"),
             )
         )
         self.query_one("#targets", Grid).put(target_table(model.targets))
 
     @property
     def selected(self) -> ModelOverview | None:
-        """The model under the cursor."""
         key = self.query_one("#models", Grid).key
         return next((m for m in self.data.models if m.model == key), None) if self.data else None
 
     def subject_model(self) -> str:
-        """The model under the cursor."""
         model = self.selected
         return model.model if model else ""
 
     def refusal(self, action: "Action") -> str:
-        """Most keys need a model."""
         if action.name not in ("inbox", "fleet") and self.selected is None:
             return "there is no model yet"
         return ""
 
     def do_open(self) -> None:
-        """Watch the model."""
         self.open_view("monitor", self.subject_model())
 
     def do_versions(self) -> None:
-        """Its versions."""
         self.open_view("versions", self.subject_model())
 
     def do_train(self) -> None:
-        """Train it."""
         self.open_view("train", self.subject_model())
 
     def do_alerts(self) -> None:
-        """Its alerts."""
         self.open_view("alerts", self.subject_model())
 
     def do_fleet(self) -> None:
-        """Models × targets."""
         self.open_view("fleet")
 
     def do_inbox(self) -> None:
-        """What waits for a signature."""
         self.open_view("approvals")
 
 
 def _tiles(models: tuple[ModelOverview, ...]) -> list[Cell]:
-    """``2 models   ✖ 1 critical   ● 1 healthy   waiting for you 1   alerts 3   jobs 1``: what must not be cut comes first."""
+    """``2 models   ✖ 1 critical   ● 1 healthy   waiting for you 1   alerts 3   jobs 1``: the most important first, since it
+    may be cut."""
     cells = [Cell(f"{len(models)} model{'' if len(models) == 1 else 's'}", "strong")]
     for health in Health:
         count = sum(m.health is health for m in models)

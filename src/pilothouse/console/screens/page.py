@@ -1,4 +1,4 @@
-"""One thing that has a number (an alert, a request, an entry of the log), as a text to read."""
+"""A record that has a number (an alert, a request, an entry of the log), as a text."""
 
 from collections.abc import Sequence
 from typing import ClassVar, TypeVar
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class PageView(View[T]):
-    """``THING`` is what has the number, with its article; ``TOP`` the list that it stands in."""
+    """``THING`` names the kind of record with its article; ``TOP`` is the list that it stands in."""
 
     THING: ClassVar[str]
 
@@ -23,11 +23,10 @@ class PageView(View[T]):
         self.number = number
 
     def body(self) -> ComposeResult:
-        """One text."""
         yield Pager(id="page")
 
-    def asked(self) -> int:
-        """The number. Raises InvalidInputError where what was typed is none."""
+    def record_number(self) -> int:
+        """The number of the record. Raises InvalidInputError where the text typed is none."""
         if not self.number.isdecimal():
             raise InvalidInputError(
                 f"{self.number!r} is not the number of {self.THING}: :{self.TOP} lists them"
@@ -35,6 +34,5 @@ class PageView(View[T]):
         return int(self.number)
 
     def put_page(self, lines: Sequence[Line]) -> None:
-        """Show the text."""
         self.query_one(Pager).put(lines)
         self.focus_body()

@@ -1,4 +1,4 @@
-"""Events that were not taken in: counted by reason, with what each means and what to do."""
+"""Events that were not taken in, counted by reason, with the meaning of each reason and what to do."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,53 +21,50 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Refused(Listed[RejectedEvents]):
-    """The reasons, and how many outcomes wait for their prediction beside them."""
+    """The reasons, and the number of outcomes that wait for their prediction."""
 
     waiting: int
 
 
 class RejectedView(TableView[RejectedEvents]):
-    """One reason a row; below it the whole example."""
+    """One reason a row; below it the newest example."""
 
     SCOPE = "rejected"
     TOP = "monitor"
 
     def body(self) -> ComposeResult:
-        """The reasons, and what the one under the cursor means."""
         yield Grid(id="grid")
-        yield Static(markup=False, id="meaning", classes="words")
+        yield Static(markup=False, id="meaning", classes="text")
 
     def crumbs(self) -> tuple[str, ...]:
-        """monitor › rejected events."""
         return ("monitor", "rejected events")
 
     def load(self, services: "Services", actor: Actor) -> Listed[RejectedEvents]:
-        """Every reason; and what waits now, which the past does not know."""
+        """Every reason, and the number of waiting outcomes, which the past does not know."""
         from pilothouse.operations.ingest import ingest
 
-        found = ingest.rejected(services, actor)
+        reasons = ingest.rejected(services, actor)
         waiting = ingest.waiting(services, actor).count if services.at is None else 0
-        return Refused({r.reason: r for r in found}, rejected_table(found), waiting)
+        return Refused({r.reason: r for r in reasons}, rejected_table(reasons), waiting)
 
     def notes(self) -> list[str]:
-        """How many outcomes wait: they are on no other screen."""
+        """With the number of waiting outcomes: no other screen shows it."""
         count = self.data.waiting if isinstance(self.data, Refused) else 0
-        words = f"{count:,} outcome{' waits' if count == 1 else 's wait'} (o)"
-        return [*super().notes(), *([words] if count else [])]
+        note = f"{count:,} outcome{' waits' if count == 1 else 's wait'} (o)"
+        return [*super().notes(), *([note] if count else [])]
 
     def on_grid_moved(self) -> None:
-        """What it means follows the cursor."""
         record = self.record
-        words = line(Cell("Nothing was kept out of the figures." if self.data else "", "dim"))
+        text = line(Cell("Nothing was kept out of the figures." if self.data else "", "dim"))
         if record is not None:
-            words = line(
+            text = line(
                 Cell(rejection_meaning(record.reason)), Cell(f"   newest: {safe(record.example, 400)}", "dim")
             )
-            words.no_wrap = False
-        self.query_one("#meaning", Static).update(words)
+            text.no_wrap = False
+        self.query_one("#meaning", Static).update(text)
         super().on_grid_moved()
 
     def do_outcomes(self) -> None:
-        """Outcomes that wait, or contradict another; those, where the cursor is on their reason."""
+        """Show the outcomes that wait; the conflicts where the cursor is on their reason."""
         conflict = self.record is not None and self.record.reason == RejectionReason.CONFLICT
         self.open_view("outcomes", *(["conflicts"] if conflict else []))

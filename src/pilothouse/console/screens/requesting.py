@@ -1,4 +1,4 @@
-"""Asking for a version's promotion: shared by the list of versions and the version itself."""
+"""Requesting a version's promotion, and comparing it: shared by the list of versions and the version itself."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pilothouse.domain.records import Version, VersionStatus
 
 
 def refusal(version: Version | None) -> str:
-    """Why its promotion cannot be asked for; empty if it can."""
+    """The reason why the promotion cannot be requested; empty if it can."""
     if version is None:
         return "there is no version yet"
     if version.status is VersionStatus.REFUSED:
@@ -31,16 +31,13 @@ def ask(view: View[Any], version: Version, targets: tuple[str, ...]) -> None:
         confirm="request",
     )
 
-    def file(reason: str) -> None:
-        def operation(services: Any, actor: Any) -> str:
-            from pilothouse.operations.promotion import promotions
+    def operation(services: Any, actor: Any, reason: str) -> str:
+        from pilothouse.operations.promotion import promotions
 
-            found = promotions.request_promotion(services, actor, reference, reason=reason)
-            return f"request {found.id} is {found.status}"
+        request = promotions.request_promotion(services, actor, reference, reason=reason)
+        return f"request {request.id} is {request.status}"
 
-        view.perform("requested", operation)
-
-    view.ask(question, file)
+    view.confirm(question, operation)
 
 
 def ask_compare(view: View[Any], version: Version, other: str) -> None:

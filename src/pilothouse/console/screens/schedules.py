@@ -1,4 +1,4 @@
-"""What runs by the clock, and when next."""
+"""The schedules, and their next times."""
 
 from typing import TYPE_CHECKING
 
@@ -15,34 +15,29 @@ if TYPE_CHECKING:
 
 
 class SchedulesView(TableView[Schedule]):
-    """``p`` pauses and resumes one."""
+    """``p`` pauses and resumes a schedule."""
 
     SCOPE = TOP = "schedules"
     NO_HEALTH = "a schedule has no health: / filters, as /paused"
 
     def load(self, services: "Services", actor: Actor) -> Listed[Schedule]:
-        """All of them with their next times."""
         from pilothouse.operations.automation import schedules
 
-        found = schedules.list_schedules(services, actor)
-        return listed(found, schedule_table(found), lambda s: s.id)
+        known = schedules.list_schedules(services, actor)
+        return listed(known, schedule_table(known), lambda s: s.id)
 
     def subject_model(self) -> str:
-        """The schedule's model."""
         return self.record.model if self.record else ""
 
     def refusal(self, action: "Action") -> str:
-        """There must be one."""
         if action.name == "triggers":
             return ""
         return "there is no schedule" if self.record is None else ""
 
     def do_triggers(self) -> None:
-        """What starts trainings by itself."""
         self.open_view("triggers")
 
     def do_toggle(self) -> None:
-        """Pause or resume."""
         schedule = self.record
         if schedule is None:
             return
@@ -58,13 +53,12 @@ class SchedulesView(TableView[Schedule]):
             confirm=verb.casefold(),
         )
 
-        def go(reason: str) -> None:
-            def operation(services: "Services", actor: Actor) -> None:
-                from pilothouse.operations.automation import schedules
+        def operation(services: "Services", actor: Actor, reason: str) -> None:
+            from pilothouse.operations.automation import schedules
 
-                change = schedules.resume_schedule if schedule.paused else schedules.pause_schedule
-                change(services, actor, schedule.id, reason)
+            change = schedules.resume_schedule if schedule.paused else schedules.pause_schedule
+            change(services, actor, schedule.id, reason)
 
-            self.perform(f"schedule {schedule.name} is {'on' if schedule.paused else 'paused'}", operation)
-
-        self.ask(question, go)
+        self.confirm(
+            question, operation, f"schedule {schedule.name} is {'on' if schedule.paused else 'paused'}"
+        )

@@ -1,4 +1,4 @@
-"""A training as a form: the model file's values stand in the fields, and only what was changed is handed on."""
+"""A training as a form: the fields hold the model file's values, and only changed ones are handed on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Form:
-    """The models there are, the one to train, and its fields."""
+    """All models, the one to train, and its fields."""
 
     models: tuple[str, ...]
     model: str
@@ -44,21 +44,17 @@ class TrainView(View[Form]):
         self._inside, self._field = True, ""
 
     def body(self) -> ComposeResult:
-        """A line of words and the fields."""
-        yield Static(markup=False, id="intro", classes="words")
+        yield Static(markup=False, id="intro", classes="text")
         yield VerticalScroll(id="form", can_focus=False)
 
     def crumbs(self) -> Sequence[str]:
-        """train › MODEL."""
         return ("train", *filter(None, [self.model]))
 
     def set_arguments(self, *arguments: str) -> None:
-        """``:train MODEL``."""
         self.model = arguments[0]
-        self.ask_anew()
+        self.invalidate()
 
     def load(self, services: "Services", actor: Actor) -> Form:
-        """The model's file in force, as fields."""
         from pilothouse.operations import catalogue
 
         models = tuple(model.name for model in catalogue.list_models(services, actor))
@@ -70,12 +66,12 @@ class TrainView(View[Form]):
     def show(self, data: Form) -> None:
         """Build the form anew; only a change of the model or of its file does that."""
         self.model = data.model
-        words = (
+        intro = (
             f"A training of {safe(data.model)} as its model file says. What you change here counts for this run alone."
             if data.model
             else "no models yet: write models/NAME/model.toml and run pilothouse apply"
         )
-        self.query_one("#intro", Static).update(Text(words))
+        self.query_one("#intro", Static).update(Text(intro))
         self.call_later(self._build, data)
 
     async def _build(self, data: Form) -> None:
@@ -94,31 +90,27 @@ class TrainView(View[Form]):
         self.focus_body()
 
     def take_keys(self) -> None:
-        """The field that had them, the first one at first; none once the reader has left the fields, or behind a fault."""
+        """Focus the field that was left, at first the first one; none once the user has left the fields, or behind a fault."""
         fields = [] if self.fault else [*self.query("#form Input").results(Input)]
         inside = next((field for field in fields if field.name == self._field), None)
         self.set_focus(inside or next(iter(fields), None) if self._inside else None)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """The reader is in a field."""
         if isinstance(event.widget, Input) and event.widget.name:
             self._inside, self._field = True, event.widget.name
 
     def subject_model(self) -> str:
-        """The model to train."""
         return self.model
 
     def refusal(self, action: "Action") -> str:
-        """A training needs a model."""
         return "there is no model yet" if not self.model else ""
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter goes to the next field."""
         event.stop()
         self.focus_next("#form Input")
 
     def do_back(self) -> None:
-        """Out of the fields first: only then digits and letters are keys again."""
+        """Leave the fields first: only then digits and letters are keys again."""
         if isinstance(self.focused, Input) and self.focused.name is not None:
             self._inside = False
             self.set_focus(None)
@@ -127,14 +119,12 @@ class TrainView(View[Form]):
             super().do_back()
 
     def do_next_model(self) -> None:
-        """The next model's form."""
         if self.data and self.data.models:
             models = self.data.models
             self.model = models[(models.index(self.model) + 1) % len(models)]
-            self.ask_anew()
+            self.invalidate()
 
     def do_submit(self) -> None:
-        """Say what will run, and start it."""
         if self.data is None:
             return
         model = self.model
@@ -156,17 +146,14 @@ class TrainView(View[Form]):
             confirm="start",
         )
 
-        def start(_: str) -> None:
-            def operation(services: Any, actor: Actor) -> str:
-                from pilothouse.operations.jobs import trainings
+        def operation(services: Any, actor: Actor, _: str) -> str:
+            from pilothouse.operations.jobs import trainings
 
-                options = trainings.TrainingOptions(as_of=as_of, overrides=request.overrides)
-                job = trainings.start_training(services, actor, model, options, reason=request.reason)
-                return f"job {job.id} is queued"
+            options = trainings.TrainingOptions(as_of=as_of, overrides=request.overrides)
+            job = trainings.start_training(services, actor, model, options, reason=request.reason)
+            return f"job {job.id} is queued"
 
-            self.perform("started", operation, lambda: self.open_view("jobs"))
-
-        self.ask(question, start)
+        self.confirm(question, operation, after=lambda: self.open_view("jobs"))
 
 
 def _time(text: str) -> datetime | None:

@@ -1,4 +1,4 @@
-"""A training's search: a row a candidate, the best first, as its trials come in."""
+"""A training's search: a row a candidate, the best first, updated as its trials end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,12 +37,12 @@ class Tried(Listed[TrialLine]):
     job: Job
     metric: str
     head: tuple[Cell, ...]
-    why_none: str
+    none_reason: str
     """What to do where there is no trial."""
 
 
 class TrialsView(TableView[TrialLine]):
-    """``:trials JOB``; without a number the newest search. ``=`` holds two marked candidates side by side."""
+    """``:trials JOB``; without a number the newest search. ``=`` shows two marked candidates side by side."""
 
     SCOPE = "trials"
     TOP = "jobs"
@@ -53,17 +53,15 @@ class TrialsView(TableView[TrialLine]):
 
     @property
     def job(self) -> Job | None:
-        """The training that searches, once it is known."""
+        """The training that searches, once it is loaded."""
         return self.data.job if isinstance(self.data, Tried) else None
 
     def body(self) -> ComposeResult:
-        """What the search asks for, the candidates, and in full the one under the cursor."""
         yield Static(markup=False, id="search", classes="line")
         yield Grid(id="grid")
-        yield Static(markup=False, id="whole", classes="words")
+        yield Static(markup=False, id="whole", classes="text")
 
     def crumbs(self) -> Sequence[str]:
-        """jobs › 12 train flight-delay › trials."""
         job = self.job
         return (
             "jobs",
@@ -72,46 +70,41 @@ class TrialsView(TableView[TrialLine]):
         )
 
     def load(self, services: "Services", actor: Actor) -> Listed[TrialLine]:
-        """The candidates as they stand."""
         from pilothouse.operations.jobs import searches
 
         if self.number and not self.number.isdecimal():
             raise InvalidInputError(f"{self.number!r} is not the number of a job: :jobs lists them")
-        found = searches.search_of(services, actor, int(self.number) if self.number else None)
+        search = searches.search_of(services, actor, int(self.number) if self.number else None)
         return Tried(
-            {str(trial.candidate): trial for trial in found.trials},
-            trial_table(found.trials, found.metric),
-            found.job,
-            found.metric,
-            tuple(search_line(found.job, found.search, found.trials, found.metric)),
-            empty_text(found.job, found.search),
+            {str(trial.candidate): trial for trial in search.trials},
+            trial_table(search.trials, search.metric),
+            search.job,
+            search.metric,
+            tuple(search_line(search.job, search.search, search.trials, search.metric)),
+            empty_text(search.job, search.search),
         )
 
     def show(self, data: Listed[TrialLine]) -> None:
-        """The head and the rows."""
         super().show(data)
         self.query_one("#grid", Grid).display = bool(
             data.records
-        )  # else the words below say why there is none
+        )  # else the text below says why there is none
         if isinstance(data, Tried):
             self.query_one("#search", Static).update(line(*data.head))
 
     def on_grid_moved(self) -> None:
-        """The words follow the cursor; they say what to do where there is no candidate."""
-        none = Text(self.data.why_none) if isinstance(self.data, Tried) else ""
+        none = Text(self.data.none_reason) if isinstance(self.data, Tried) else ""
         self.query_one("#whole", Static).update(line(*trial_cells(self.record)) if self.record else none)
         super().on_grid_moved()
 
     def copy_text(self) -> str:
-        """The parameters of the candidates, to be put into a model file or another training."""
+        """The candidates' parameters, for a model file or another training."""
         return "\n".join(parameters_text(trial.parameters) for trial in self.chosen)
 
     def subject_model(self) -> str:
-        """The model that is trained."""
         return self.job.model if self.job else ""
 
     def refusal(self, action: "Action") -> str:
-        """Most keys need a candidate."""
         if self.job is None:
             return "no search is shown"
         if action.name == "version" and self.job.version is None:
@@ -123,12 +116,11 @@ class TrialsView(TableView[TrialLine]):
         return ""
 
     def do_open(self) -> None:
-        """The log of its last trial."""
         if self.record:
             self.open_view("job", self.record.jobs[-1])
 
     def do_compare(self) -> None:
-        """The two that are marked; one against the best; the one under the cursor against the best, or the second best."""
+        """Compare the two marked; one marked, or the one under the cursor, with the best (the best with the second)."""
         assert isinstance(self.data, Tried)
         chosen, ranked = self.chosen, list(self.data.records.values())
         if len(chosen) > 2:
@@ -140,19 +132,16 @@ class TrialsView(TableView[TrialLine]):
         first, second = chosen
         title = f"job {self.data.job.id} of {self.data.job.model}: two trials"
         lines = two_trials(first, second, self.data.metric)
-        text = "\n".join("".join(cell.text for cell in each.cells).rstrip() for each in lines)
+        text = "\n".join("".join(cell.text for cell in text_line.cells).rstrip() for text_line in lines)
         self.read_text(title, text, lambda _: lines)
 
     def do_job(self) -> None:
-        """The training."""
         if self.job:
             self.open_view("job", self.job.id)
 
     def do_version(self) -> None:
-        """What came of it."""
         if self.job:
             self.open_view("version", f"{self.job.model}/{self.job.version}")
 
     def do_train(self) -> None:
-        """The form, where a search's size can be changed for one run."""
         self.open_view("train", self.subject_model())

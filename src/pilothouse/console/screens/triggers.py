@@ -1,4 +1,4 @@
-"""What starts trainings by itself and whether it would now; below, or with ``f`` alone, what automation did of late."""
+"""Triggers, and whether they would start a training now; below, or with ``f`` alone, the recent work of automation."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Automatic:
-    """Triggers and entries, and when they were looked at (to the minute: a second must repaint nothing)."""
+    """Triggers and activity, and the time of loading (to the minute: a second must repaint nothing)."""
 
     starters: tuple[Starter, ...]
     entries: tuple[ActivityEntry, ...]
@@ -45,18 +45,17 @@ class TriggersView(View[Automatic]):
         self._feed = False
 
     def body(self) -> ComposeResult:
-        """The triggers, the one under the cursor in full, and the feed; or the feed, and its line under the cursor in full."""
+        """The triggers, the facts of the one under the cursor, and the feed; or the feed, and its entry under the cursor."""
         yield Grid(id="grid")
         facts = Pager(id="facts")
         facts.can_focus = False
         yield facts
         yield Grid(id="feed")
-        words = Pager(id="words")
-        words.can_focus = False
-        yield words
+        entry = Pager(id="entry")
+        entry.can_focus = False
+        yield entry
 
     def crumbs(self) -> tuple[str, ...]:
-        """schedules › triggers › MODEL."""
         return (
             "schedules",
             "triggers",
@@ -65,7 +64,6 @@ class TriggersView(View[Automatic]):
         )
 
     def load(self, services: "Services", actor: Actor) -> Automatic:
-        """Both lists."""
         from pilothouse.operations.automation import automation_activity
 
         model = self.model or None
@@ -87,22 +85,21 @@ class TriggersView(View[Automatic]):
         self.focus_body()
 
     def on_grid_moved(self) -> None:
-        """The facts follow the cursor."""
         self._show_selected()
         super().on_grid_moved()
 
     def _show_selected(self) -> None:
-        found = self.selected
-        facts, words = self.query_one("#facts", Pager), self.query_one("#words", Pager)
-        facts.display, words.display = isinstance(found, Starter), isinstance(found, ActivityEntry)
-        if isinstance(found, Starter):
-            facts.put(starter_lines(found))
-        elif isinstance(found, ActivityEntry):
-            words.put(activity_lines(found))
+        selected = self.selected
+        facts, entry = self.query_one("#facts", Pager), self.query_one("#entry", Pager)
+        facts.display, entry.display = isinstance(selected, Starter), isinstance(selected, ActivityEntry)
+        if isinstance(selected, Starter):
+            facts.put(starter_lines(selected))
+        elif isinstance(selected, ActivityEntry):
+            entry.put(activity_lines(selected))
 
     @property
     def selected(self) -> Starter | ActivityEntry | None:
-        """The trigger under the cursor, or the entry."""
+        """The trigger or entry under the cursor."""
         if self.data is None:
             return None
         if self._feed:
@@ -114,18 +111,16 @@ class TriggersView(View[Automatic]):
 
     @property
     def job(self) -> int | None:
-        """The job that it led to."""
-        found = self.selected
-        if isinstance(found, Starter):
-            return found.newest.job if found.newest else None
-        return found.job if found else None
+        """The job that it started last."""
+        selected = self.selected
+        if isinstance(selected, Starter):
+            return selected.newest.job if selected.newest else None
+        return selected.job if selected else None
 
     def subject_model(self) -> str:
-        """The model under the cursor."""
         return self.selected.model if self.selected else ""
 
     def refusal(self, action: "Action") -> str:
-        """A job must have come of it."""
         if action.name in ("feed", "schedules"):
             return ""
         if self.selected is None:
@@ -133,17 +128,14 @@ class TriggersView(View[Automatic]):
         return "no job has come of it" if action.name == "open" and self.job is None else ""
 
     def do_open(self) -> None:
-        """The log of the job that it started last."""
         if self.job is not None:
             self.open_view("job", self.job)
 
     def do_feed(self) -> None:
-        """What automation did, alone; again for the triggers."""
         self._feed = not self._feed
         self.refresh_chrome()
         if self.data is not None:
             self.show(self.data)
 
     def do_schedules(self) -> None:
-        """What runs by the clock."""
         self.open_view("schedules")

@@ -1,4 +1,4 @@
-"""Everything on record about one version, page by page."""
+"""The record of one version, page by page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _ALL = (*PAGES, "lineage")
 
 @dataclass(frozen=True)
 class OneVersion:
-    """A version, the run that made it, its model, and its lineage drawn."""
+    """A version, the run that made it, its model, and its lineage as lines."""
 
     version: Version
     run: Run
@@ -47,12 +47,10 @@ class VersionView(View[OneVersion]):
         self.page = page if page in _ALL else PAGES[0]
 
     def body(self) -> ComposeResult:
-        """The pages' names, and one of them."""
         yield Static(markup=False, id="pages", classes="line")
         yield Pager(id="page")
 
     def crumbs(self) -> Sequence[str]:
-        """models › NAME › v7."""
         if self.data is None:
             return ("models", self.reference)
         version = self.data.version
@@ -63,7 +61,6 @@ class VersionView(View[OneVersion]):
         )
 
     def load(self, services: "Services", actor: Actor) -> OneVersion:
-        """Version, run, model and lineage."""
         from pilothouse.operations import catalogue
         from pilothouse.operations.models import lineage
 
@@ -76,7 +73,6 @@ class VersionView(View[OneVersion]):
         )
 
     def show(self, data: OneVersion) -> None:
-        """The page."""
         names = Text(" ", no_wrap=True, end="")
         for name in _ALL:
             names.append(f" {name} ", "reverse" if name == self.page else "dim")
@@ -92,33 +88,27 @@ class VersionView(View[OneVersion]):
         return version_page(self.page, data.version, data.run)
 
     def subject_model(self) -> str:
-        """The version's model."""
         return self.data.version.model if self.data else ""
 
     def refusal(self, action: "Action") -> str:
-        """Requests need a version that passed its gates."""
         if action.name == "request":
             return requesting.refusal(self.data.version if self.data else None)
         return "" if self.data else "the version is not there yet"
 
     def do_next_page(self, steps: int = 1) -> None:
-        """Turn the page."""
         self.page = _ALL[(_ALL.index(self.page) + steps) % len(_ALL)]
         self.query_one(Pager).scroll_home(animate=False)
         if self.data:
             self.show(self.data)
 
     def do_previous_page(self) -> None:
-        """Turn back."""
         self.do_next_page(-1)
 
     def do_request(self) -> None:
-        """Ask for its promotion."""
         if self.data:
             requesting.ask(self, self.data.version, self.data.model.targets)
 
     def do_compare(self) -> None:
-        """Hold it against another."""
         if self.data:
             champion = self.data.model.aliases.get("champion")
             requesting.ask_compare(
@@ -126,33 +116,27 @@ class VersionView(View[OneVersion]):
             )
 
     def do_tree(self) -> None:
-        """Its lineage."""
         if self.data:
             self.open_view("lineage", f"{self.data.version.model}/{self.data.version.number}")
 
     def do_reproduce(self) -> None:
-        """Train it again from its record."""
         if self.data is None:
             return
         reference = f"models:/{self.data.version.model}/{self.data.version.number}"
 
-        def start(_: str) -> None:
-            def operation(services: "Services", actor: Actor) -> str:
-                from pilothouse.operations.jobs import trainings
-
-                job = trainings.start_reproduction(services, actor, reference)
-                return f"job {job.id} trains it again; press 5 to follow it"
-
-            self.perform("started", operation)
-
-        self.ask(
-            Ask(
-                f"Reproduce {reference}?",
-                [
-                    "A job trains it again from its record (same rows, code, parameters) and says whether it is identical.",
-                    "Nothing that is live changes.",
-                ],
-                confirm="start",
-            ),
-            start,
+        question = Ask(
+            f"Reproduce {reference}?",
+            [
+                "A job trains it again from its record (same rows, code, parameters) and says whether it is identical.",
+                "Nothing that is live changes.",
+            ],
+            confirm="start",
         )
+
+        def operation(services: "Services", actor: Actor, _: str) -> str:
+            from pilothouse.operations.jobs import trainings
+
+            job = trainings.start_reproduction(services, actor, reference)
+            return f"job {job.id} trains it again; press 5 to follow it"
+
+        self.confirm(question, operation)

@@ -30,11 +30,9 @@ class VersionsView(PagedView[Version]):
         self._metric = ""
 
     def crumbs(self) -> Sequence[str]:
-        """models › NAME."""
         return ("models", self.model)
 
     def load(self, services: "Services", actor: Actor) -> Listed[Version]:
-        """A window of the model's versions with its primary metric."""
         from pilothouse.operations import catalogue
 
         self._model = catalogue.get_model(services, actor, self.model)
@@ -42,33 +40,27 @@ class VersionsView(PagedView[Version]):
         return super().load(services, actor)
 
     def narrowed(self, query: Query) -> Query:
-        """Only this model's."""
         return replace(query, where=(("model", self.model),))
 
     def page(self, services: "Services", actor: Actor, query: Query) -> Page[Version]:
-        """A window of the versions."""
         from pilothouse.operations import listings
 
         return listings.versions_page(services, actor, query)
 
     def table(self, services: "Services", rows: Sequence[Version]) -> Table:
-        """With the primary metric."""
         return version_table(rows, self._metric)
 
     def row_key(self, record: Version) -> int:
-        """Its number."""
         return record.number
 
     def copy_text(self) -> str:
-        """References: they are understood wherever a version is asked for."""
+        """References, which are understood wherever a version is asked for."""
         return "\n".join(f"models:/{version.model}/{version.number}" for version in self.chosen)
 
     def subject_model(self) -> str:
-        """The model shown."""
         return self.model
 
     def refusal(self, action: "Action") -> str:
-        """Requests need a version that passed its gates."""
         if action.name == "request":
             return requesting.refusal(self.record)
         if action.name in ("open", "compare") and self.record is None:
@@ -76,20 +68,16 @@ class VersionsView(PagedView[Version]):
         return ""
 
     def do_open(self) -> None:
-        """The version."""
         self.open_view("version", f"{self.model}/{self.key}")
 
     def do_request(self) -> None:
-        """Ask for its promotion."""
         if self.record and self._model:
             requesting.ask(self, self.record, self._model.targets)
 
     def do_compare(self) -> None:
-        """Hold it against another."""
         if self.record and self._model:
             champion = self._model.aliases.get("champion")
             requesting.ask_compare(self, self.record, requesting.default_other(self.record, champion))
 
     def do_train(self) -> None:
-        """Train the model."""
         self.open_view("train", self.model)

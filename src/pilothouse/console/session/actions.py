@@ -1,9 +1,9 @@
-"""Every action once: keys, footer, help, palette and the keymap file are all made from this list.
+"""The table of actions: keys, footer, help, palette and the keymap file are all made from it.
 
-An action belongs to a scope: ``everywhere``, or the name of the view that it works in. ``permission`` is only asked
-to say beforehand that the operation would refuse; the operation itself decides.
+An action belongs to a scope: ``everywhere``, or the name of the view that it works in. ``permission`` only serves to say
+beforehand that the operation would refuse; the operation itself decides.
 
-The keys follow k9s where it has one for the thing. Capitals sort tables, so no action has one. An action that takes
+The keys follow k9s where it has one for the same thing. Capitals sort tables, so no action has one. An action that takes
 something away from somebody (``dangerous``) has a key with Ctrl, and asks.
 """
 
@@ -19,21 +19,21 @@ EVERYWHERE = "everywhere"
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that a key does. ``word`` stands in the footer, ``help`` in the help and the palette."""
+    """An action that keys perform. ``label`` stands in the footer, ``help`` in the help and the palette."""
 
     scope: str
     name: str
     keys: str
-    word: str
+    label: str
     help: str
     permission: Permission | None = None
     footer: bool = True
     dangerous: bool = False
-    """It takes something away that somebody relies on: a key with Ctrl, and a question first."""
+    """It takes something away that somebody relies on: it has a key with Ctrl, and asks first."""
 
     @property
     def id(self) -> str:
-        """What a keymap file calls it: ``jobs.cancel``."""
+        """The action's name in a keymap file: ``jobs.cancel``."""
         return f"{self.scope}.{self.name}"
 
     @property
@@ -48,7 +48,7 @@ class Action:
 
     @property
     def writes(self) -> bool:
-        """Whether it leads to a change of the workspace; a read-only console has none of these."""
+        """Whether it changes the workspace; a read-only console refuses such actions."""
         return self.permission not in (None, Permission.READ)
 
 
@@ -68,7 +68,7 @@ def printed(key: str) -> str:
 
 
 def key_name(text: str) -> str:
-    """The name of a key that somebody wrote: ``!`` or ``^k`` or ``ctrl-k`` as Textual calls it."""
+    """Textual's name of a key as a user writes it: ``!``, ``^k`` or ``ctrl-k``."""
     names = {shown: name for name, shown in _PRINTED.items() if len(shown) == 1}
     if len(text) == 2 and text[0] == "^":
         text = f"ctrl+{text[1]}"
@@ -78,13 +78,15 @@ def key_name(text: str) -> str:
     return names.get(text, text)
 
 
-_NAVIGATION = (
-    ("1", "overview"), ("2", "models"), ("3", "approvals"), ("4", "monitor"), ("5", "jobs"),
-    ("6", "train"), ("7", "deployments"), ("8", "alerts"), ("9", "schedules"), ("0", "audit"),
+TABS = (
+    ("1", "overview", "Over"), ("2", "models", "Models"), ("3", "approvals", "Approve"), ("4", "monitor", "Monitor"),
+    ("5", "jobs", "Jobs"), ("6", "train", "Train"), ("7", "deployments", "Deploy"), ("8", "alerts", "Alerts"),
+    ("9", "schedules", "Sched"), ("0", "audit", "Audit"),
 )  # fmt: skip
+"""Key, top view, and its name where room is short."""
 
 ACTIONS: tuple[Action, ...] = (
-    *(Action(EVERYWHERE, f"go_{view}", key, view, f"Go to {view}.", footer=False) for key, view in _NAVIGATION),
+    *(Action(EVERYWHERE, f"go_{view}", key, view, f"Go to {view}.", footer=False) for key, view, _ in TABS),
     Action(EVERYWHERE, "back", "escape", "back", "Go back; clear marks, the filter and what : narrowed first.", footer=False),
     Action(EVERYWHERE, "command", "colon", "command", "Type a view with arguments, “monitor flight-delay ewr”.", footer=False),
     Action(EVERYWHERE, "filter", "slash", "filter", "Filter: text, !text, -f letters, column=value.", footer=False),
@@ -238,26 +240,25 @@ MOVEMENT = (
     ("Home End  g G", "first, last"),
     ("Shift+letter", "sort by the column with that letter underlined; again for the other way"),
 )
-"""What lists and texts understand, for the help."""
-
+"""Keys of lists and texts, for the help."""
 
 RESERVED = frozenset({"k", "j", "g", "G", "home", "end", "pageup", "pagedown", "ctrl+c", "ctrl+p"})
 """Keys that lists, texts and Textual itself take."""
 
 
 def actions_of(scope: str, keys: Mapping[str, str] | None = None) -> tuple[Action, ...]:
-    """The actions of a view, its own first. ``keys`` are those of the reader's keymap, by action id."""
+    """The actions of a view, its own first. ``keys`` are those of the user's keymap, by action id."""
     own = tuple(action for action in ACTIONS if action.scope == scope != EVERYWHERE)
-    found = own + tuple(action for action in ACTIONS if action.scope == EVERYWHERE)
+    actions = own + tuple(action for action in ACTIONS if action.scope == EVERYWHERE)
     if not keys:
-        return found
-    return tuple(replace(action, keys=keys.get(action.id, action.keys)) for action in found)
+        return actions
+    return tuple(replace(action, keys=keys.get(action.id, action.keys)) for action in actions)
 
 
 def bindings_of(scope: str) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
     """Textual's bindings of one scope; their ids are those of the actions, for keymaps."""
     return [
-        Binding(action.keys, f"act('{action.name}')", action.word, id=action.id, show=False)
+        Binding(action.keys, f"act('{action.name}')", action.label, id=action.id, show=False)
         for action in ACTIONS
         if action.scope == scope
     ]

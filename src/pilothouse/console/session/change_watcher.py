@@ -1,4 +1,4 @@
-"""Watches a workspace for changes of other processes, in a thread of its own: a few numbers, some microseconds a look."""
+"""A watcher for changes by other processes, in a thread of its own. One check reads a few numbers in some microseconds."""
 
 import threading
 import time
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
 INTERVAL_S = 0.2
-"""Between two looks for what others have written."""
+"""Time between two checks for writes of others."""
 LEAN_INTERVAL_S = 1.0
 PROCESSES_S = 1.0
-"""Between two looks whether the daemon lives, which costs more."""
+"""Time between two checks of the daemon, which cost more."""
 TROUBLE_S = 0.5
 
 
 class Looked(Message):
-    """The watcher has looked: what is so now, or why it cannot be seen."""
+    """The result of a check: the state of the workspace, or why it cannot be read."""
 
     def __init__(self, status: Status | None, problem: str = "") -> None:
         super().__init__()
@@ -33,62 +33,62 @@ class Looked(Message):
 
 
 class Watcher:
-    """The thread. It says something only where something is different; ``stop`` waits until it is gone."""
+    """The thread. It reports only differences; ``stop`` waits until it has ended."""
 
-    def __init__(self, session: Session, say: Callable[[Looked], object]) -> None:
+    def __init__(self, session: Session, report: Callable[[Looked], object]) -> None:
         self._session = session
-        self._say = say
+        self._report = report
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; a look that is under way ends first, for at most a second."""
+        """End the thread; a running check ends first, within a second."""
         self._ended.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(1.0)
 
     def _run(self) -> None:
-        said: Looked | None = None
+        reported: Looked | None = None
         versions: tuple[int, ...] = ()
         looked_at = 0.0
         while not self._ended.is_set():
             try:
                 fresh = data_versions(self._session)
-            except PilothouseError as error:
-                found = Looked(None, str(error))
             except Exception as error:  # noqa: BLE001 - as in look
-                found = Looked(None, f"internal error: {type(error).__name__}: {error}")
+                latest = _problem(error)
             else:
                 due = time.monotonic() - looked_at >= PROCESSES_S
-                if fresh == versions and not due and said is not None and said.status is not None:
-                    self._wait(said)
+                if fresh == versions and not due and reported is not None and reported.status is not None:
+                    self._wait(reported)
                     continue
                 versions, looked_at = fresh, time.monotonic()
-                found = look(self._session)
-            if said is None or (found.status, found.problem) != (said.status, said.problem):
-                self._say(found)
-            said = found
-            self._wait(said)
+                latest = look(self._session)
+            if reported is None or (latest.status, latest.problem) != (reported.status, reported.problem):
+                self._report(latest)
+            reported = latest
+            self._wait(latest)
 
-    def _wait(self, said: Looked) -> None:
+    def _wait(self, reported: Looked) -> None:
         pace = LEAN_INTERVAL_S if self._session.options.lean else INTERVAL_S
-        self._ended.wait(pace if said.status is not None else TROUBLE_S)
+        self._ended.wait(pace if reported.status is not None else TROUBLE_S)
 
 
 def look(session: Session) -> Looked:
-    """Open the workspace if it is not open, and look. Runs in a thread and raises nothing."""
+    """Open the workspace if it is not open, and check it. Runs in a thread and raises nothing."""
     try:
         if session.services is None:
             session.services = session.opener()
         return Looked(_status(session, session.services))
-    except PilothouseError as error:
-        return Looked(None, str(error))
-    except Exception as error:  # noqa: BLE001 - said on the screen: a watcher that dies in silence shows a frozen world
-        return Looked(None, f"internal error: {type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - shown on the screen: a watcher that dies in silence leaves a frozen screen
+        return _problem(error)
+
+
+def _problem(error: Exception) -> Looked:
+    known = isinstance(error, PilothouseError)
+    return Looked(None, str(error) if known else f"internal error: {type(error).__name__}: {error}")
 
 
 def data_versions(session: Session) -> tuple[int, ...]:
@@ -100,7 +100,7 @@ def data_versions(session: Session) -> tuple[int, ...]:
 
 
 def _status(session: Session, services: "Services") -> Status:
-    """What is so now; reads little where nothing has changed."""
+    """The present status; reads little where nothing has changed."""
     from pilothouse.operations import automation_switch
     from pilothouse.operations.fleet import processes
     from pilothouse.operations.workspace import workspaces
@@ -131,7 +131,7 @@ def _status(session: Session, services: "Services") -> Status:
 
 
 def _telemetry_version(services: "Services") -> int:
-    """0 as long as no prediction has ever arrived: looking must not create the database."""
+    """0 while no prediction has ever arrived: a check must not create the database."""
     if not services.paths.telemetry.exists():
         return 0
     return services.telemetry.data_version()

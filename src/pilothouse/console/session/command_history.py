@@ -1,4 +1,4 @@
-"""What was typed after ``:``, kept for each user in a file of theirs. A file that cannot be read or written is done without."""
+"""Commands typed after ``:``, kept in a file for each user. A file that cannot be read or written is ignored."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ def default_path(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 class CommandHistory:
-    """Lines, oldest first; ``path`` None keeps them for this console alone."""
+    """Lines, oldest first; they are kept for this console only where ``path`` is None."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -27,11 +27,11 @@ class CommandHistory:
                 self.lines = [line for line in text.splitlines() if line.isprintable() and line][-KEPT:]
 
     def add(self, line: str) -> None:
-        """Remember a line; one that was there before moves to the end."""
-        words = " ".join(line.split())[:_LONGEST]
-        if not words or not words.isprintable():
+        """Remember a line; an earlier equal one moves to the end."""
+        command = " ".join(line.split())[:_LONGEST]
+        if not command or not command.isprintable():
             return
-        self.lines = [*(old for old in self.lines if old != words), words][-KEPT:]
+        self.lines = [*(old for old in self.lines if old != command), command][-KEPT:]
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._write(self._path)

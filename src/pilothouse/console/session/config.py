@@ -1,8 +1,8 @@
-"""The reader's own configuration of the console: keys, aliases, a skin, plugins. Checked whole, each fault with its line."""
+"""The user's configuration of the console: keys, aliases, a skin, plugins. It is checked whole, each fault with its line."""
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -11,7 +11,7 @@ from rich.errors import StyleSyntaxError
 from rich.style import Style
 
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, RESERVED, actions_of, key_name, printed
-from pilothouse.console.session.views import VIEWS, WORDS, parse_command
+from pilothouse.console.session.views import COMMANDS, VIEWS, parse_command
 from pilothouse.console.widgets.tones import SKINS
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.presentation.cell import Tone
@@ -23,10 +23,14 @@ _KEY = re.compile(r"(ctrl\+|alt\+|shift\+)*([a-z][a-z_]*[a-z]|[a-z0-9]|f[0-9]{1,
 _LARGEST = 262_144
 
 
+def _placeholders(command: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name for part in command for name in _PLACEHOLDER.findall(part)))
+
+
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A command of the reader's own. ``command`` is run as it is, without a shell; placeholders stand for what the cursor
-    is on."""
+    """A command of the user's own. ``command`` is run as it is, without a shell; placeholders stand for values of the record
+    under the cursor."""
 
     name: str
     key: str
@@ -38,23 +42,18 @@ class Plugin:
     run: Literal["terminal", "pager"] = "terminal"
 
     def works_in(self, scope: str) -> bool:
-        """Whether the key is one of that view."""
+        """Whether the key works in that view."""
         return not self.scopes or scope in self.scopes
 
-    @property
-    def placeholders(self) -> tuple[str, ...]:
-        """What it needs."""
-        return tuple(dict.fromkeys(name for part in self.command for name in _PLACEHOLDER.findall(part)))
-
-    def argv(self, places: Mapping[str, str]) -> list[str]:
+    def argv(self, values: Mapping[str, str]) -> list[str]:
         """The command with its placeholders filled in, each inside its own argument.
 
-        Raises InvalidInputError where one is missing, or where a value would be taken for an option.
+        Raises InvalidInputError where a value is missing or would be taken for an option.
         """
-        missing = [name for name in self.placeholders if not places.get(name)]
+        missing = [name for name in _placeholders(self.command) if not values.get(name)]
         if missing:
             raise InvalidInputError(f"{self.name} needs ${missing[0]}, and nothing here has one")
-        argv = [_PLACEHOLDER.sub(lambda found: places[found[1]], part) for part in self.command]
+        argv = [_PLACEHOLDER.sub(lambda match: values[match[1]], part) for part in self.command]
         for given, filled in zip(self.command, argv, strict=True):
             if filled.startswith("-") and not given.startswith("-"):
                 raise InvalidInputError(f"{self.name}: {filled[:40]!r} would be taken for an option")
@@ -65,7 +64,7 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleConfig:
-    """What the file says; the defaults where there is none."""
+    """The settings of the file; the defaults where there is none."""
 
     skin: str = "dark"
     tones: Mapping[Tone, str] = field(default_factory=dict)
@@ -104,7 +103,7 @@ def load(path: Path | None) -> ConsoleConfig:
 
 
 def parse(text: str, name: str = "console.toml") -> ConsoleConfig:
-    """The configuration that a text says. Raises InvalidInputError with one line for each fault."""
+    """Parse a configuration. Raises InvalidInputError with one line for each fault."""
     import tomllib
 
     try:
@@ -136,17 +135,17 @@ def parse(text: str, name: str = "console.toml") -> ConsoleConfig:
 
 
 class _Faults:
-    """Gathers one line for each fault, with the line of the file that it stands in."""
+    """Collects one line for each fault, with the line of the file that it stands in."""
 
     def __init__(self, text: str, name: str) -> None:
         self._lines = text.splitlines()
         self._name = name
         self.lines: list[tuple[int, str]] = []
 
-    def add(self, section: str, key: str, words: str) -> None:
+    def add(self, section: str, key: str, message: str) -> None:
         number = self._line_of(section, key)
         where = ".".join(filter(None, (section, key)))
-        self.lines.append((number, f"{self._name} line {number}: {where}: {words}"))
+        self.lines.append((number, f"{self._name} line {number}: {where}: {message}"))
 
     def unknown(self, section: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for key in table:
@@ -154,10 +153,10 @@ class _Faults:
                 self.add(section, key, f"is not known here: expected {', '.join(known)}")
 
     def table(self, key: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        found = data.get(key, {})
-        if isinstance(found, dict):
-            return found
-        self.add("", key, f"found {found!r}; expected a table [{key}]")
+        table = data.get(key, {})
+        if isinstance(table, dict):
+            return table
+        self.add("", key, f"found {table!r}; expected a table [{key}]")
         return {}
 
     def _line_of(self, section: str, key: str) -> int:
@@ -183,11 +182,11 @@ def _skins(table: Mapping[str, Any], faults: _Faults) -> dict[str, Mapping[Tone,
             faults.add("skins", name, f"found {skin!r}; expected a table of tones")
             continue
         faults.unknown(section, skin, tones)
-        for tone, words in skin.items():
+        for tone, style in skin.items():
             try:
-                Style.parse(words)
+                Style.parse(style)
             except (StyleSyntaxError, AttributeError, TypeError):
-                faults.add(section, tone, f'{words!r} is no colour: write e.g. "red bold" or "#d08770"')
+                faults.add(section, tone, f'{style!r} is no colour: write e.g. "red bold" or "#d08770"')
         skins[name] = cast("Mapping[Tone, str]", skin)
     return skins
 
@@ -223,8 +222,8 @@ def _check_key(key: str, section: str, name: str, faults: _Faults) -> None:
 
 
 def _check_conflicts(keys: Mapping[str, str], plugins: tuple[Plugin, ...], faults: _Faults) -> None:
-    """No key may mean two things in a view."""
-    said = set()
+    """No key may have two meanings in a view."""
+    reported = set()
     for scope in dict.fromkeys(action.scope for action in ACTIONS):
         taken: dict[str, tuple[str, str, str]] = {}
         entries = [("keys", action.id, key) for action in actions_of(scope, keys) for key in action.key_list]
@@ -241,14 +240,14 @@ def _check_conflicts(keys: Mapping[str, str], plugins: tuple[Plugin, ...], fault
                 else (section, name, key)
             )
             other = (section, name, key) if changed == before else before
-            if (changed, other) not in said:
-                said.add((changed, other))
-                what = other[1] if other[0] == "keys" else other[0]
-                faults.add(changed[0], changed[1], f"{printed(key)} is the key of {what} already")
+            if (changed, other) not in reported:
+                reported.add((changed, other))
+                owner = other[1] if other[0] == "keys" else other[0]
+                faults.add(changed[0], changed[1], f"{printed(key)} is the key of {owner} already")
 
 
 def _aliases(table: Mapping[str, Any], faults: _Faults) -> dict[str, str]:
-    taken = {*VIEWS, *WORDS, *(alias for view in VIEWS.values() for alias in view.aliases)}
+    taken = {*VIEWS, *COMMANDS, *(alias for view in VIEWS.values() for alias in view.aliases)}
     aliases: dict[str, str] = {}
     for name, command in table.items():
         if not _NAME.fullmatch(name):
@@ -267,12 +266,8 @@ def _aliases(table: Mapping[str, Any], faults: _Faults) -> dict[str, str]:
 
 
 def _plugins(table: Mapping[str, Any], faults: _Faults) -> tuple[Plugin, ...]:
-    found = []
-    for name, entry in table.items():
-        plugin = _plugin(name, entry, faults)
-        if plugin is not None:
-            found.append(plugin)
-    return tuple(found)
+    plugins = (_plugin(name, entry, faults) for name, entry in table.items())
+    return tuple(plugin for plugin in plugins if plugin is not None)
 
 
 def _plugin(name: str, entry: Any, faults: _Faults) -> Plugin | None:
@@ -292,7 +287,7 @@ def _plugin(name: str, entry: Any, faults: _Faults) -> Plugin | None:
     if not isinstance(command, list) or not command or not all(isinstance(p, str) and p for p in command):
         faults.add(section, "command", f"found {command!r}; expected a list: the program, then its arguments")
         return None
-    for placeholder in dict.fromkeys(n for part in command for n in _PLACEHOLDER.findall(part)):
+    for placeholder in _placeholders(command):
         if placeholder not in PLACEHOLDERS:
             expected = " ".join(f"${p}" for p in PLACEHOLDERS)
             faults.add(section, "command", f"there is no ${placeholder}: expected {expected}")

@@ -1,4 +1,4 @@
-"""Pictures drawn in a thread of their own and kept: a key is answered at once, whatever is being drawn."""
+"""Pictures drawn in a thread of their own and cached: keys are answered at once, whatever is being drawn."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pilothouse.presentation.charts.chart import Picture
 
 Key = tuple["Picture", int, int]
-"""What is drawn, and in how many columns and rows."""
+"""A picture, and its size in columns and rows."""
 _KEPT = 64
 
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
@@ -20,13 +20,13 @@ _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
 
 
 class Drawings:
-    """Drawings by what they show and their size, made when asked for."""
+    """A cache of drawings by picture and size, filled on request."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Key, Drawing] = OrderedDict()
 
     def get(self, key: Key) -> "Drawing | None":
-        """The drawing, if it was made already."""
+        """The drawing, or None where it has not been made."""
         return self._kept.get(key)
 
     def request(self, key: Key, done: Callable[[Key, "Drawing"], None]) -> None:
@@ -54,5 +54,5 @@ def _draw(picture: "Picture", width: int, height: int) -> "Drawing":
 def _failed(error: BaseException, width: int) -> "Drawing":
     from pilothouse.presentation.charts.braille import Drawing
 
-    words = f" internal error: this cannot be drawn: {type(error).__name__}"
-    return Drawing(((Cell(words[:width].ljust(width), "bad"),),))
+    message = f" internal error: this cannot be drawn: {type(error).__name__}"
+    return Drawing(((Cell(message[:width].ljust(width), "bad"),),))

@@ -1,13 +1,13 @@
-"""Where an export goes: files in one folder of the reader's home under names that nobody types; or the clipboard.
+"""Export of the monitor's series: files in one folder of the user's home under generated names, or the clipboard.
 
-Somebody whom a shared account acts for over SSH has no use for a file of that account, and should not leave any: they get
+Somebody who works through a shared account over SSH has no use for a file of that account, and should not leave any: they get
 the series through the terminal's clipboard (OSC 52).
 """
 
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pilothouse.console.session.session import Session
@@ -20,19 +20,19 @@ from pilothouse.presentation.charts.series_csv import series_csv
 
 FOLDER = "pilothouse-exports"
 CLIPBOARD_BYTES = 74_000
-"""What a terminal takes through OSC 52; xterm cuts at about 100,000 bytes of base64."""
+"""Bytes that a terminal takes through OSC 52; xterm cuts at about 100,000 bytes of base64."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What to tell the reader, and what goes to their clipboard (empty where files were written)."""
+    """The message for the user, and the text for their clipboard (empty where files were written)."""
 
-    words: str
+    message: str
     clipboard: str = ""
 
 
 def export(session: Session, view: MonitorView, charts: Sequence[Chart], other: Other | None) -> Exported:
-    """Write CSV, text and SVG, or hand the CSV to the clipboard. Raises UnavailableError where nothing can be written."""
+    """Write CSV, text and SVG, or return the CSV for the clipboard. Raises UnavailableError where nothing can be written."""
     table = series_csv(view, *([other.view] if other else []))
     if shared_account(session):
         if len(table.encode()) > CLIPBOARD_BYTES:
@@ -55,13 +55,13 @@ def export(session: Session, view: MonitorView, charts: Sequence[Chart], other: 
 
 
 def shared_account(session: Session) -> bool:
-    """True where a wrapper hands over a name to an account that is not its bearer's own, over SSH."""
+    """True where a wrapper hands over the name of another user, over SSH."""
     acts_for_another = session.options.as_name is not None and session.options.as_name != session.options.user
     return acts_for_another and bool(os.environ.get("SSH_CONNECTION"))
 
 
 def _folder() -> Path:
-    """The reader's own folder for exports, made where it is not there; this folder's where there is no home."""
+    """The user's folder for exports, made where it is missing; below the current folder where the home takes none."""
     for parent in (Path.home(), Path.cwd()):
         folder = parent / FOLDER
         try:
@@ -76,14 +76,14 @@ def _folder() -> Path:
 
 
 def _stem(view: MonitorView, other: Other | None) -> str:
-    """``flight-delay-jfk-20130902-0630``: letters, digits and dashes of the names alone."""
+    """``flight-delay-jfk-20130902-0630``: only letters, digits and dashes of the names."""
     clock = f"{view.event_clock:%Y%m%d-%H%M}" if view.event_clock else "no-data"
     parts = [view.model, view.target, *([other.name] if other else []), clock]
     return "-".join(re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-")[:60] for part in parts)
 
 
 def _write(path: Path, content: str) -> None:
-    """In the place of an earlier export of the same data; never through a link."""
+    """Write over an earlier export of the same data; never through a link."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o600)
@@ -96,9 +96,7 @@ def _write(path: Path, content: str) -> None:
 
 
 def _shorter(view: MonitorView) -> MonitorView:
-    """The newest windows alone, where all of them are more than a clipboard takes."""
-    from dataclasses import replace
-
+    """The newest windows only, for a view that is larger than a clipboard takes."""
     kept = 26
     drift = {feature: readings[-kept:] for feature, readings in list(view.drift.items())[:8]}
     return replace(

@@ -1,4 +1,4 @@
-"""How a console is opened: what its command line, the demo or a test asks for. Imported before the first frame."""
+"""Options with which a command line, the demo or a test opens a console. Imported before the first frame."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,21 +9,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleOptions:
-    """``user`` is who the system says it is; ``as_name`` the name that a trusted wrapper (or a demo) hands over."""
+    """``user`` is the name that the system gives; ``as_name`` the name that a trusted wrapper (or a demo) hands over."""
 
     user: str
     as_name: str | None = None
     start: str = "overview"
     """The first view with its arguments, as after ``:``."""
     at: str = ""
-    """A time to begin with, as after ``:at``."""
+    """The time to begin with, as after ``:at``."""
     read_only: bool = False
-    """No action that changes the workspace can be reached, and the operations refuse one."""
+    """Actions that change the workspace are not available, and the operations refuse them."""
     plugins: bool = True
-    """Whether this console may run the reader's own commands."""
+    """Whether this console may run the user's own commands."""
     lean: bool | None = None
-    """A slow link: the screen follows changes once a second. None: as the configuration says, else over SSH."""
+    """A slow link: the screen follows changes once a second. None: by the configuration, else over SSH."""
     terminal: str = ""
-    """What is put on record of the terminal; nothing: no record is made."""
+    """The terminal's name in the record of sessions; no session is recorded where it is empty."""
     config_path: "Path | None" = None
-    """The reader's configuration where it is not in its usual place."""
+    """The user's configuration file where it is not the usual one."""

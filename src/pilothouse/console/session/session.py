@@ -1,4 +1,4 @@
-"""Who looks at which workspace: what every screen needs to load and to act."""
+"""The session: who looks at which workspace. Every screen needs it to load and to act."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,23 +23,23 @@ def _defaults() -> "ConsoleConfig":
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What every screen shows beside its own data. Equal values mean that nothing is to be repainted."""
+    """The state that every screen shows beside its own data. Equal values mean that nothing is to be repainted."""
 
     actor: Actor
     demo: bool
     automation: "Automation"
     daemon: "DaemonState"
     versions: tuple[int, ...] = ()
-    """``data_version`` of both databases: when it moves, somebody has written."""
+    """``data_version`` of both databases: it moves when somebody writes."""
     plugins: bool = True
     """Whether the workspace lets consoles run plugins."""
     frozen: str = ""
-    """Why nothing may be written in the workspace, in words; empty where it may."""
+    """The reason why nothing may be written in the workspace; empty where it may."""
 
 
 @dataclass
 class Session:
-    """One operator's session. ``opener`` opens the workspace; it is called in a thread and may be called again."""
+    """One operator's session. ``opener`` opens the workspace; it runs in a thread and may be called again."""
 
     opener: "Callable[[], Services]"
     options: "ConsoleOptions"
@@ -50,18 +50,18 @@ class Session:
     """Names, for completion."""
     config: "ConsoleConfig" = field(default_factory=_defaults)
     number: int | None = None
-    """Under which this console is on record."""
+    """The number of this session's record."""
     past: "Services | None" = None
-    """The workspace as it was at some time, while the reader looks at that."""
+    """The workspace as it was at a time, while that is shown."""
 
     @property
     def seen(self) -> "Services | None":
-        """What screens read: the past where the reader is there, else the present."""
+        """The services that screens load from: the past while one is shown, else the present."""
         return self.past or self.services
 
     @property
     def at(self) -> datetime | None:
-        """The event time at which the reader looks; None for the present."""
+        """The event time shown; None for the present."""
         return self.past.at if self.past else None
 
     @property
@@ -70,7 +70,7 @@ class Session:
         return self.status.actor if self.status else Actor(self.options.as_name or self.options.user)
 
     def close(self) -> None:
-        """Close what was opened: the workspace, and the past where one is looked at."""
+        """Close the workspace, and the past where one is shown."""
         for opened in (self.past, self.services):
             if opened is not None:
                 opened.close()

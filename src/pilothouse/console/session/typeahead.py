@@ -1,8 +1,8 @@
-"""Keys in their order: one that is typed before the screen has followed the last one waits for it.
+"""Keys in their order: a key typed before the screen has followed the last one waits for it.
 
-Textual hands every key that has arrived to whatever has the focus at that moment. Of ``:jobs`` typed in one burst the letters
-would go to the table, as keys. Here a key goes on its way when the one before has been through: a fence is sent behind it,
-up the same path, and lets the next one go.
+Textual hands every key that has arrived to the widget that has the focus at that moment. Of ``:jobs`` typed in one burst the
+letters would go to the table, as keys. Here a key is delivered when the one before has been processed: a fence is sent behind
+each key, through the same queues, and releases the next one.
 """
 
 from collections import deque
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from textual.app import App
 
 _PATIENCE_S = 10.0
-"""Longer than any screen takes. What is still waiting then is dropped: in another place it would be other keys."""
+"""Longer than any screen takes. Keys that still wait then are dropped: on another screen they would mean something else."""
 _LOOK_S = 0.05
-"""A fence never comes back from a widget that is gone: how often that is looked for."""
+"""Interval of the check for fences that never come back, since their widget is gone."""
 _ROUNDS = 3
-"""How often the fence goes its way: what widgets make of a key (a field's Enter, told by the prompt) goes behind it."""
+"""Rounds of a fence: messages that widgets post because of a key (a field's Enter, passed on by the prompt) follow it."""
 _LONGEST = 4_096
 _TRY_S = 0.002
 
 
 class Fence(Message):
-    """Follows a key through the same queues."""
+    """A message that follows a key through the same queues."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -37,7 +37,8 @@ class Fence(Message):
 
 
 class TypeAhead:
-    """The keys that wait, of one app. ``deliver`` hands a key to whatever has the focus; ``ready`` says whether any may go."""
+    """The queue of keys of one app. ``deliver`` hands a key to the widget with the focus; ``ready`` says whether keys may
+    go."""
 
     def __init__(
         self, app: "App[Any]", deliver: Callable[[events.Key], Awaitable[None]], ready: Callable[[], bool]
@@ -54,11 +55,11 @@ class TypeAhead:
 
     @property
     def settled(self) -> bool:
-        """True when every key has been through."""
+        """True when every key has been processed."""
         return not self._under_way
 
     async def put(self, key: events.Key) -> None:
-        """A key was pressed: it goes at once where none is under way."""
+        """Queue a key; it is delivered at once where none is under way."""
         self._waiting.append(key)
         if not self._under_way:
             self._under_way = True
@@ -75,7 +76,7 @@ class TypeAhead:
         self._app.set_timer(_LOOK_S, partial(self._look_for, self._number))
 
     async def _look_for(self, number: int) -> None:
-        """A fence that cannot come back counts as arrived; one that can is waited for."""
+        """Wait for a fence; one that cannot come back counts as arrived."""
         if number != self._number or not self._under_way:
             return
         gone = self._target is None or not (self._target.is_attached and self._target.is_running)
@@ -86,7 +87,7 @@ class TypeAhead:
             self._app.set_timer(_LOOK_S, partial(self._look_for, number))
 
     async def arrived(self, number: int) -> None:
-        """The key of that number has been through; the screen that it opened may still be coming up."""
+        """The key of that number has been processed; the screen that it opened may still be coming up."""
         if number != self._number or not self._under_way:
             return
         self._rounds -= 1
@@ -97,7 +98,7 @@ class TypeAhead:
         self._app.call_later(self._next)
 
     async def _next(self, *, quiet: bool = False) -> None:
-        """The next key, once the screen on top is there and, unless it was ``quiet`` before, what it was told has been done."""
+        """Deliver the next key once the screen on top is there and, unless ``quiet``, its queue is empty."""
         if self._waiting and self._too_long():
             self._waiting.clear()
             self._app.bell()

@@ -1,4 +1,4 @@
-"""Views by name: what ``:`` understands and what it completes, and where a reader has been."""
+"""Views by name: parsing and completing ``:`` commands, and the history of views."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,10 +8,11 @@ from pilothouse.domain.errors import InvalidInputError
 
 @dataclass(frozen=True, slots=True)
 class ViewName:
-    """A view: where its class is, below which top view it opens, and which arguments it takes."""
+    """A view: its class, the top view that it opens below, its arguments."""
 
     name: str
-    place: str
+    implementation: str
+    """``module:Class`` below ``console.screens``."""
     top: str
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
@@ -57,7 +58,7 @@ VIEWS: dict[str, ViewName] = {
         ViewName("affected", "affected:AffectedView", "models", ("MODEL/NUMBER|DIGEST",)),
     )
 }
-WORDS = ("help", "pause", "resume", "quit", "at", "now")
+COMMANDS = ("help", "pause", "resume", "quit", "at", "now")
 """Commands that are no view."""
 
 
@@ -71,32 +72,32 @@ class Destination:
 
 @dataclass
 class History:
-    """Where the reader has been. ``at`` is the place of what is on the screen; ``before`` the view that was there before."""
+    """The history of views. ``position`` is the one on the screen, ``before`` the view that was there before."""
 
-    places: list[Destination] = field(default_factory=list)
-    at: int = -1
+    destinations: list[Destination] = field(default_factory=list)
+    position: int = -1
     before: Destination | None = None
     KEPT = 100
 
     @property
     def now(self) -> Destination | None:
-        """What is on the screen."""
-        return self.places[self.at] if self.places else None
+        """The view on the screen."""
+        return self.destinations[self.position] if self.destinations else None
 
-    def visit(self, place: Destination) -> None:
-        """The reader is somewhere else: what lay ahead is forgotten, as in a browser."""
-        if place == self.now:
+    def visit(self, destination: Destination) -> None:
+        """Append a destination; those ahead of the present one are dropped, as in a browser."""
+        if destination == self.now:
             return
         self.before = self.now
-        self.places = [*self.places[: self.at + 1], place][-self.KEPT :]
-        self.at = len(self.places) - 1
+        self.destinations = [*self.destinations[: self.position + 1], destination][-self.KEPT :]
+        self.position = len(self.destinations) - 1
 
     def step(self, steps: int) -> Destination | None:
         """Go back or forward; None where there is nothing."""
-        if not 0 <= self.at + steps < len(self.places):
+        if not 0 <= self.position + steps < len(self.destinations):
             return None
         self.before = self.now
-        self.at += steps
+        self.position += steps
         return self.now
 
 
@@ -106,13 +107,16 @@ def parse_command(
     models: tuple[str, ...] = (),
     targets: tuple[str, ...] = (),
 ) -> Destination | str:
-    """A destination, or one of WORDS. ``aliases`` are the reader's own; of the names of views, models, targets and states a
-    beginning is enough. Raises InvalidInputError with the usage, or with the names where several begin so."""
+    """A destination, or one of COMMANDS. Names of views, models, targets and states may be abbreviated; ``aliases`` are the
+    user's.
+
+    Raises InvalidInputError with the usage, or with the candidates where an abbreviation is ambiguous.
+    """
     name, *arguments = text.split() or [""]
     if aliases and name in aliases:
         name, *arguments = [*aliases[name].split(), *arguments]
     name = name.casefold()
-    if name in WORDS or name in ("q", "q!"):
+    if name in COMMANDS or name in ("q", "q!"):
         return "quit" if name.startswith("q") else name
     view = next((v for v in VIEWS.values() if name == v.name or name in v.aliases), None)
     if view is None:
@@ -127,12 +131,12 @@ def parse_command(
     options = _options(models, targets)
     return Destination(
         view.name,
-        tuple(_whole(text, options.get(name, ())) for name, text in zip(names, arguments, strict=False)),
+        tuple(_completed(text, options.get(name, ())) for name, text in zip(names, arguments, strict=False)),
     )
 
 
 def _options(models: tuple[str, ...], targets: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """What each argument may be, where that is known."""
+    """The known values of each argument."""
     from pilothouse.domain.jobs import JobStatus
 
     versions = tuple(f"{model}/" for model in models)
@@ -146,29 +150,29 @@ def _options(models: tuple[str, ...], targets: tuple[str, ...]) -> dict[str, tup
     }
 
 
-def _whole(text: str, names: tuple[str, ...]) -> str:
-    """The one of ``names`` that ``text`` is the beginning of, else ``text``; of ``flight/3`` the model. Raises
-    InvalidInputError where it is the beginning of several."""
+def _completed(text: str, names: tuple[str, ...]) -> str:
+    """The one of ``names`` that ``text`` abbreviates, else ``text``; of ``flight/3`` the model is completed. Raises
+    InvalidInputError where several match."""
     versions = any(name.endswith("/") for name in names)
     if text == "all" or (versions and "/" not in text):
         return text
     begun, slash, number = text.partition("/") if versions else (text, "", "")
     names = tuple(name.removesuffix("/") for name in names)
-    found = [name for name in names if name.startswith(begun)]
-    if begun in names or not found:
+    matches = [name for name in names if name.startswith(begun)]
+    if begun in names or not matches:
         return text
-    if len(found) > 1:
-        raise InvalidInputError(f"{begun!r} is the beginning of {', '.join(found)}: type more of it")
-    return f"{found[0]}{slash}{number}"
+    if len(matches) > 1:
+        raise InvalidInputError(f"{begun!r} is the beginning of {', '.join(matches)}: type more of it")
+    return f"{matches[0]}{slash}{number}"
 
 
 def completions(
     text: str, models: tuple[str, ...], targets: tuple[str, ...], aliases: tuple[str, ...] = ()
 ) -> list[str]:
-    """Every whole command that ``text`` may be the beginning of, in the order of views, models, targets, states."""
+    """Every whole command that begins with ``text``, in the order of views, models, targets, states."""
     *before, last = text.split(" ")
     if not before:
-        names = (*VIEWS, *WORDS, *aliases)
+        names = (*VIEWS, *COMMANDS, *aliases)
         return [name for name in names if name.startswith(last.casefold()) and name != last]
     name = before[0].casefold()
     view = VIEWS.get(name) or next((v for v in VIEWS.values() if name in v.aliases), None)
@@ -179,5 +183,4 @@ def completions(
     if position >= len(names):
         return []
     options = _options(models, targets).get(names[position], ())
-    found = (option for option in options if option.startswith(last) and option != last)
-    return [" ".join([*before, option]) for option in found]
+    return [" ".join([*before, option]) for option in options if option.startswith(last) and option != last]

@@ -1,7 +1,7 @@
-"""One picture on the line API: a headline, and under it what the drawing thread made of the description.
+"""A picture on the line API: a headline, and below it the drawing that the drawing thread made.
 
-Only cells that changed are painted again, so that a chart that moves on by one window costs some hundred bytes, and one
-that did not change costs none.
+Only cells that changed are painted again: a chart that moves on by one window costs some hundred bytes, and one that did not
+change costs none.
 """
 
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ _CURSOR = "│"
 
 
 class ChartView(Widget):
-    """Shows a picture. What was drawn before stays until the new drawing is there: nothing flickers or waits."""
+    """Shows a picture. The old drawing stays until the new one is there: nothing flickers or waits."""
 
     ALLOW_SELECT = False
 
     class Drawn(Message):
-        """The drawing thread has finished one."""
+        """A drawing is finished."""
 
         def __init__(self, key: Key, drawing: Drawing) -> None:
             super().__init__()
@@ -49,12 +49,12 @@ class ChartView(Widget):
 
     @property
     def settled(self) -> bool:
-        """True when what is wanted is on the screen."""
+        """True when the requested drawing is on the screen."""
         return self._shown == self._wanted
 
     @property
     def picture(self) -> Picture | None:
-        """What is shown, or about to be."""
+        """The picture that is shown, or about to be."""
         return self._picture
 
     def put(self, picture: Picture) -> None:
@@ -64,7 +64,7 @@ class ChartView(Widget):
             self._update()
 
     def put_cursor(self, at: float | None) -> None:
-        """Stand at a time, or nowhere: a line through the picture, the figures there in place of the headline."""
+        """Put the cursor at a time, or take it away (None): a line through the picture, with its figures as the headline."""
         if at == self._cursor:
             return
         before, self._cursor = self._column, at
@@ -75,7 +75,6 @@ class ChartView(Widget):
         self._put_head()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Another size is another drawing."""
         self._update()
 
     def _update(self) -> None:
@@ -90,11 +89,11 @@ class ChartView(Widget):
             self._drawings.request(key, self._announce)
 
     def _announce(self, key: Key, drawing: Drawing) -> None:
-        """Called in the drawing thread: posting is all it does."""
+        """Called in the drawing thread: it may only post."""
         self.post_message(self.Drawn(key, drawing))
 
     def on_chart_view_drawn(self, message: Drawn) -> None:
-        """Take the drawing if it is still the one wanted."""
+        """Show the drawing if it is still the requested one."""
         message.stop()
         if message.key == self._wanted:
             self._show(message.drawing)
@@ -119,10 +118,10 @@ class ChartView(Widget):
     def _put_head(self) -> None:
         if self._picture is None:
             return
-        words = self._picture.headline
+        headline = self._picture.headline
         if self._cursor is not None and isinstance(self._picture, Chart) and self._column >= 0:
-            words = readout(self._picture, self._cursor)
-        head = (Cell(f" {self._picture.title}  ", "strong"), words)
+            headline = readout(self._picture, self._cursor)
+        head = (Cell(f" {self._picture.title}  ", "strong"), headline)
         if head != self._head:
             self._head = head
             self.refresh(Region(0, 0, self.size.width, 1))
@@ -145,7 +144,7 @@ class ChartView(Widget):
 
 @lru_cache(maxsize=1_024)
 def _strip(runs: Runs, width: int) -> Strip:
-    """A line as Textual wants it. Kept: what Textual works out of a strip stays with it, and most lines come again."""
+    """A line as a strip. Cached: Textual keeps its measurements with a strip, and most lines come again."""
     return Strip([Segment(cell.text, STYLES[cell.tone]) for cell in runs]).adjust_cell_length(width)
 
 
@@ -157,7 +156,7 @@ def _clipped(cells: Runs, width: int) -> Iterator[Segment]:
 
 
 def _changed(old: Runs, new: Runs, width: int) -> tuple[int, int]:
-    """First and one past the last column in which two lines differ; everything where a wide letter stands in one of them."""
+    """First and one past the last column in which two lines differ; all columns where one of them has a wide letter."""
     (a, tones_a), (b, tones_b) = _columns(old), _columns(new)
     if len(a) != len(b) or display_width(a) != len(a) or display_width(b) != len(b):
         return 0, width

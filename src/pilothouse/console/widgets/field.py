@@ -1,4 +1,4 @@
-"""A line to type in: one row high, and still while nobody types (a blinking cursor sends bytes for ever)."""
+"""A one-line text field that is still while nobody types (a blinking cursor sends bytes for ever)."""
 
 from textual.widgets import Input
 

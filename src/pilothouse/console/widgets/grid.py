@@ -1,7 +1,7 @@
-"""A table on the line API: only what is visible is drawn, the cursor stays on its row's key through changes.
+"""A table on the line API: only visible rows are drawn, the cursor stays on its row's key through changes.
 
-A table may be a window of a longer list (``Table.total``): then the grid is as high as the list, filter and order are the
-view's to ask for (``Sorted``), and ``Edge`` asks for the rows beyond the window.
+A table may be a window of a longer list (``Table.total``). Then the grid is as high as the list, the view filters and sorts
+it (``Sorted``), and loads rows beyond the window (``Edge``).
 """
 
 from dataclasses import replace
@@ -19,9 +19,9 @@ from pilothouse.console.widgets.grid_lines import (
     GAP,
     from_column,
     row_line,
+    text_strip,
     title_of,
     titles_line,
-    words_line,
 )
 from pilothouse.console.widgets.tones import CURSOR
 from pilothouse.domain.listing import RowFilter, parse_filter
@@ -29,12 +29,12 @@ from pilothouse.presentation.tables.sorting import column_name, empty_text, pass
 from pilothouse.presentation.tables.table import Row, Table, fit_columns
 
 _MARGIN = 60
-"""Rows before the end of a window at which the next one is asked for."""
+"""Rows before the end of a window at which the next one is loaded."""
 _WIDEST = 120
 
 
 class Grid(ScrollView, can_focus=True):
-    """A list with a cursor. ``put`` replaces the table; equal tables paint nothing."""
+    """A list with a cursor. ``put`` replaces the table; an equal table paints nothing."""
 
     ALLOW_SELECT = False
     BINDINGS = [
@@ -52,17 +52,17 @@ class Grid(ScrollView, can_focus=True):
         """The cursor is on another row."""
 
     class Chosen(Message):
-        """A row was clicked twice or Enter was pressed on it by a screen without an action of its own."""
+        """A row was clicked twice, or Enter was pressed on it in a view without an action of its own."""
 
     class Edge(Message):
-        """Rows beyond the window are wanted: around the cursor, or the last (``end``), or the first (``start``)."""
+        """Rows beyond the window are needed: around the cursor, the last (``end``) or the first (``start``)."""
 
         def __init__(self, where: str) -> None:
             super().__init__()
             self.where = where
 
     class Sorted(Message):
-        """The order of a window's list is to be another one; ``column`` is empty for its own."""
+        """Another order of a longer list was chosen; ``column`` is empty for the list's own."""
 
         def __init__(self, column: str, descending: bool) -> None:
             super().__init__()
@@ -79,9 +79,9 @@ class Grid(ScrollView, can_focus=True):
         self._first = 0
         self._wanted = ""
         self._from_top = False
-        """Another order or filter was asked for: its rows begin at the top, unless the cursor is moved before they come."""
+        """Whether the next rows begin at the top, since order or filter changed; a move of the cursor ends it."""
         self._strips: dict[tuple[int, bool, bool, int], Strip] = {}
-        """Rows as they were drawn: by place, whether the cursor is on it, whether it is marked, and how far to the side."""
+        """Drawn rows by index, whether the cursor is on it, whether it is marked, and horizontal offset."""
         self.cursor = 0
         self.sort = ""
         """The title of the column that the rows are sorted by; empty for the table's own order."""
@@ -89,11 +89,11 @@ class Grid(ScrollView, can_focus=True):
         self.unhealthy = False
         self.in_past = ""
         self.wide = False
-        self.well = "nothing here is unhealthy"
-        """What to say where only what is unhealthy is asked for and there is none."""
+        self.none_unhealthy = "nothing here is unhealthy"
+        """The text in place of rows where only unhealthy ones are shown and there is none."""
         self.marked: set[str] = set()
         self.taken: frozenset[str] = frozenset()
-        """Letters that are keys of the view; no column is sorted by them."""
+        """Letters that are keys of the view; they sort no column."""
 
     @property
     def key(self) -> str | None:
@@ -102,12 +102,12 @@ class Grid(ScrollView, can_focus=True):
 
     @property
     def shown(self) -> int:
-        """How many rows the filter lets through."""
+        """The number of rows that pass the filter."""
         return self._total
 
     @property
     def paged(self) -> bool:
-        """Whether the table is a window of a list in SQL."""
+        """Whether the table is a window of a longer list."""
         return self._table is not None and self._table.total is not None
 
     @property
@@ -123,7 +123,7 @@ class Grid(ScrollView, can_focus=True):
             self._apply()
 
     def set_filter(self, text: str) -> None:
-        """Show only rows that pass; a list in SQL is filtered there."""
+        """Show only rows that pass; a longer list is filtered in SQL."""
         narrower = text != self._filter_text and bool(text)
         self._filter_text = text
         self._filter = parse_filter(text)
@@ -132,44 +132,44 @@ class Grid(ScrollView, can_focus=True):
         self._apply()
 
     def select(self, key: str) -> None:
-        """Put the cursor on the row with that key, if it is there."""
+        """Put the cursor on the row with that key, if it exists."""
         for index, row in enumerate(self._rows):
             if row.key == key:
                 self._go(index)
 
     def toggle_mark(self) -> None:
-        """Mark the row, or take the mark away, and go to the next."""
+        """Mark the row, or remove its mark, and go to the next."""
         if self.key is not None:
             self.marked ^= {self.key}
             self.refresh()
             self._go(self.cursor + 1)
 
     def clear_marks(self) -> bool:
-        """Take all marks away; False where there were none."""
+        """Remove all marks; False where there were none."""
         had, self.marked = bool(self.marked), set()
         if had:
             self.refresh()
         return had
 
     def toggle_wide(self) -> None:
-        """Every column whole, or what fits."""
+        """Show every column whole, or what fits."""
         self.wide = not self.wide
         self.scroll_to(x=0, animate=False)
         self._fit()
 
     def toggle_unhealthy(self) -> None:
-        """Only rows in which a cell warns, or all; a list in SQL is the view's to ask for."""
+        """Show only rows in which a cell warns, or all."""
         self.unhealthy = not self.unhealthy
         self.begin_at_top()
         self._apply()
 
     def begin_at_top(self) -> None:
-        """What is asked for now is another list: the cursor is on its first row."""
+        """Put the cursor on the first row of the list that comes next."""
         self._go(0)
         self._from_top = True
 
     def sort_letters(self) -> dict[str, int]:
-        """Capital letter to column."""
+        """Capital letters and their columns."""
         return {} if self._table is None else sort_letters(self._table, self.taken)
 
     def sort_by(self, letter: str) -> bool:
@@ -193,14 +193,14 @@ class Grid(ScrollView, can_focus=True):
         return True
 
     def forget_sort(self) -> None:
-        """The table's own order: the list knows no such column."""
+        """Return to the table's own order."""
         self.sort, self.descending = "", False
         self._fit()
 
     def _apply(self) -> None:
         if self._table is None:
             return
-        before, place, top = self.key, self._first + self.cursor, self._first == 0 and self.cursor == 0
+        before, position, top = self.key, self._first + self.cursor, self._first == 0 and self.cursor == 0
         self._first = self._table.first
         self._rows = self._table.rows if self.paged else self._passing()
         keys = [row.key for row in self._rows]
@@ -209,15 +209,15 @@ class Grid(ScrollView, can_focus=True):
         elif before in keys and not (top and self.paged and before != keys[0] and not self.has_focus):
             self.cursor = keys.index(before)
         else:
-            self.cursor = max(0, min(place - self._first, len(keys) - 1))
+            self.cursor = max(0, min(position - self._first, len(keys) - 1))
         wanted, self._wanted, self._from_top = self._wanted or self._from_top, "", False
         self._fit()
-        moved = self._first + self.cursor - place
+        moved = self._first + self.cursor - position
         if wanted:
             self.scroll_to_region(Region(0, self._first + self.cursor, 1, 2), animate=False, force=True)
         elif (
             moved and self.paged and before in keys
-        ):  # rows came in above: what is looked at stays where it is
+        ):  # rows came in above: the visible ones stay where they are
             self.scroll_to(y=max(0, self.scroll_offset.y + moved), animate=False, force=True)
         if self.marked and not self.paged:
             self.marked &= {row.key for row in self._table.rows}
@@ -245,25 +245,21 @@ class Grid(ScrollView, can_focus=True):
         self.refresh()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Columns give way or come back."""
         self._fit()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Sideways only where there is something at the side: else the view has those keys."""
+        """Sideways only where the table is wider than the screen: else the view has those keys."""
         return action != "sideways" or (self.wide and self.virtual_size.width > self.size.width)
 
     def action_sideways(self, steps: int) -> None:
-        """Move the window over a wide table."""
         self.scroll_to(
             x=self.scroll_offset.x + steps * max(8, self.size.width // 3), animate=False, force=True
         )
 
     def action_move(self, steps: int) -> None:
-        """Move the cursor."""
         self._go(self.cursor + steps)
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by what is visible."""
         self._go(self.cursor + pages * max(1, self.size.height - 2))
 
     def _go(self, index: int) -> None:
@@ -287,7 +283,7 @@ class Grid(ScrollView, can_focus=True):
             self.refresh(Region(0, self._first + index + 1 - top, self.size.width, 1))
 
     def _ask_beyond(self, index: int) -> None:
-        """Where the cursor comes near the end of the window, or leaves it for the end of the list, ask for rows."""
+        """Ask for rows where the cursor comes near the end of the window, or goes to an end of the list."""
         below = self._total - self._first - len(self._rows)
         if self._first + index <= -_MARGIN and self._first > 0:
             self._wanted = "start"
@@ -307,7 +303,6 @@ class Grid(ScrollView, can_focus=True):
         self.action_move(-3)
 
     def on_key(self, event: events.Key) -> None:
-        """Capitals sort."""
         if (
             len(event.key) == 1
             and event.key.isupper()
@@ -318,7 +313,7 @@ class Grid(ScrollView, can_focus=True):
             event.prevent_default()
 
     def on_click(self, event: events.Click) -> None:
-        """A mouse is never needed; where there is one, it moves the cursor, and a second click opens."""
+        """Move the cursor; a second click opens. A mouse is never needed."""
         index = int(self.scroll_offset.y) + event.y - 1 - self._first
         if event.y > 0 and 0 <= index < len(self._rows):
             if index == self.cursor and event.chain > 1:
@@ -326,17 +321,17 @@ class Grid(ScrollView, can_focus=True):
             self._go(index)
 
     def render_line(self, y: int) -> Strip:
-        """One visible line: the titles, a row, or what to do where there is no row."""
+        """One visible line: the titles, a row, or the text in place of rows."""
         width = self.size.width
         if self._table is None:
             return Strip.blank(width)
         if not self._rows:
-            words = wrap(self._nothing(), max(10, width - 2))
-            return self._seen(words_line(words[y - 1] if 0 < y <= len(words) else ""))
+            lines = wrap(self._nothing(), max(10, width - 2))
+            return self._visible(text_strip(lines[y - 1] if 0 < y <= len(lines) else ""))
         if y == 0:
             letters = {i: letter for letter, i in self.sort_letters().items()} if self.has_focus else {}
             columns = self._table.columns
-            return self._seen(
+            return self._visible(
                 titles_line(columns, self._columns, letters, self.sort, descending=self.descending)
             )
         index = int(self.scroll_offset.y) + y - 1 - self._first
@@ -348,10 +343,10 @@ class Grid(ScrollView, can_focus=True):
         if drawn not in self._strips:
             row = self._rows[index]
             line = row_line(self._table.columns, self._columns, row, current=current, marked=marked)
-            self._strips[drawn] = self._seen(line, CURSOR if current else None)
+            self._strips[drawn] = self._visible(line, CURSOR if current else None)
         return self._strips[drawn]
 
-    def _seen(self, line: Strip, style: Style | None = None) -> Strip:
+    def _visible(self, line: Strip, style: Style | None = None) -> Strip:
         return from_column(line, int(self.scroll_offset.x), self.size.width, style)
 
     def _nothing(self) -> str:
@@ -359,19 +354,17 @@ class Grid(ScrollView, can_focus=True):
         if self._filter:
             return empty_text(self._table, self._filter, self._filter_text)
         if self.unhealthy:
-            return f"{self.well}; ^z shows everything"
+            return f"{self.none_unhealthy}; ^z shows everything"
         return self._table.past or self.in_past or self._table.empty
 
-    def put_past(self, words: str) -> None:
-        """What to say of no rows in place of the table's own words, which are about the present; nothing: those."""
-        if words != self.in_past:
-            self.in_past = words
+    def put_past(self, text: str) -> None:
+        """Set the text in place of rows in the past; empty for the table's own, which is about the present."""
+        if text != self.in_past:
+            self.in_past = text
             self.refresh()
 
     def on_focus(self) -> None:
-        """The cursor shows where keys go."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """And hides where they do not."""
         self.refresh()

@@ -1,4 +1,4 @@
-"""A log of any length on the line API: it knows how many lines there are and asks for those that are seen."""
+"""A log of any length on the line API: it knows the number of lines and fetches only those that are visible."""
 
 from collections.abc import Callable
 
@@ -16,14 +16,14 @@ from pilothouse.presentation.documents import text_line, wrap
 from pilothouse.presentation.width import clip, display_width
 
 Read = Callable[[int, int], list[str]]
-"""(first line, how many) to the lines."""
+"""(first line, count) to the lines."""
 _AROUND = 256
-"""Lines read beyond what is seen, so that scrolling seldom reads."""
+"""Lines read beyond the visible ones, so that scrolling seldom reads."""
 _MATCH = Style(reverse=True)
 
 
 class LogView(Widget, can_focus=True):
-    """Lines below each other, wrapped or cut; ``follow`` keeps the newest in sight."""
+    """Lines, wrapped or cut; ``follow`` keeps the newest visible."""
 
     ALLOW_SELECT = False
     BINDINGS = [
@@ -38,7 +38,7 @@ class LogView(Widget, can_focus=True):
     ]
 
     class Moved(Message):
-        """Other lines are seen."""
+        """Other lines are visible."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - the name that Textual uses
         super().__init__(id=id)
@@ -48,17 +48,17 @@ class LogView(Widget, can_focus=True):
         self._rows: list[tuple[int, str]] = []
         self.top = 0
         self.at = 0
-        """The line that was gone to last, or the first one seen."""
+        """The line that a search went to last, or the first visible one."""
         self.column = 0
         self.follow = True
         self.ended = False
-        """No line will be added."""
+        """Whether no line will be added any more."""
         self.wrap = False
-        self.found = ""
-        """What stands out, in whatever case."""
+        self.sought = ""
+        """The text searched for; its matches are reversed, whatever their case."""
 
     def put(self, read: Read, count: int, *, ended: bool = False) -> None:
-        """There are ``count`` lines now; the last one may have grown, unless what printed them has ``ended``."""
+        """Show ``count`` lines; the last one may have grown, unless the job has ``ended``."""
         self._read = read
         if ended != self.ended:
             self.ended = ended
@@ -68,43 +68,40 @@ class LogView(Widget, can_focus=True):
             self._show()
 
     def go_to(self, line: int) -> None:
-        """Have a line in the upper third of what is seen."""
+        """Show a line in the upper third."""
         self.follow, self.at = False, line
         self.top = max(0, min(line - self.size.height // 3, self._count - 1))
         self._show()
 
     def set_wrap(self, wrap_lines: bool) -> None:
-        """Wrap long lines, or cut them."""
         self.wrap, self.column = wrap_lines, 0
         self._show()
 
     @property
-    def place(self) -> str:
-        """``lines 12–34 of 1,000,000``."""
+    def visible_range(self) -> str:
+        """The visible lines as a text: ``lines 12–34 of 1,000,000``."""
         if not self._count:
             return "no line" if self.ended else "no line yet"
         last = self._rows[-1][0] + 1 if self._rows else self.top + 1
         return f"lines {self.top + 1:,}–{last:,} of {self._count:,}"
 
     def action_move(self, lines: int) -> None:
-        """By lines."""
         self.follow = self.follow and lines >= 0
         self.top = self.at = max(0, min(self.top + lines, self._last_top()))
         self._show()
 
     def action_page(self, pages: int) -> None:
-        """By what is seen, less one line."""
-        seen = len({number for number, _ in self._rows})
-        self.action_move(pages * max(1, seen - 1))
+        """Move by the visible lines, less one."""
+        visible = len({number for number, _ in self._rows})
+        self.action_move(pages * max(1, visible - 1))
 
     def action_shift(self, columns: int) -> None:
-        """Along lines that are cut."""
+        """Move sideways along lines that are cut."""
         self.follow = False
         self.column = 0 if self.wrap else max(0, min(self.column + columns, LINE_LIMIT))
         self._show()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Others fit."""
         self._show()
 
     def _lines(self, first: int, count: int) -> list[str]:
@@ -147,23 +144,19 @@ class LogView(Widget, can_focus=True):
             if len(rows) >= height:
                 break
         rows = rows[:height]
-        if rows != self._rows or self.found:
+        if rows != self._rows or self.sought:
             self._rows = rows
             self.refresh()
         self.post_message(self.Moved())
 
     def render_line(self, y: int) -> Strip:
-        """One visible line with what was looked for standing out."""
+        """One visible line, with the matches of the search reversed."""
         width = self.size.width
         if y >= len(self._rows):
-            words = (
-                ""
-                if self._rows or y
-                else " no log is kept here"
-                if self.ended
-                else " nothing was printed yet"
-            )
-            return Strip([Segment(clip(words, width), STYLES["dim"])]).adjust_cell_length(width)
+            text = ""
+            if not self._rows and y == 0:
+                text = " no log is kept here" if self.ended else " nothing was printed yet"
+            return Strip([Segment(clip(text, width), STYLES["dim"])]).adjust_cell_length(width)
         text = self._rows[y][1]
         if self.column:
             text = text[self.column :]
@@ -174,7 +167,7 @@ class LogView(Widget, can_focus=True):
 
     def _highlit(self, text: str) -> list[Segment]:
         base = STYLES["info"] if text.startswith("── ") else STYLES[""]
-        wanted = self.found.casefold()
+        wanted = self.sought.casefold()
         folded = text.casefold()
         if not wanted or len(folded) != len(text) or wanted not in folded:
             return [Segment(text, base)]

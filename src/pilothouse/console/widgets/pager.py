@@ -1,4 +1,4 @@
-"""A text to read on the line API: documents and logs, wrapped to the screen, with nothing but what is visible drawn."""
+"""A text to read on the line API, wrapped to the screen; only visible lines are drawn."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from pilothouse.presentation.documents import Line, wrap
 
 
 class Pager(ScrollView, can_focus=True):
-    """Lines of tones. ``put`` replaces them, ``add`` appends (a log that grows)."""
+    """Lines of cells. ``put`` replaces them."""
 
     ALLOW_SELECT = False
     BINDINGS = [
@@ -26,19 +26,16 @@ class Pager(ScrollView, can_focus=True):
         Binding("home,g", "scroll(-1000000)", show=False),
         Binding("end,G", "scroll(1000000)", show=False),
     ]
-    KEPT = 20_000
-    """Lines kept of a log; the file has all of them."""
 
-    def __init__(self, *, id: str | None = None, follow: bool = False) -> None:  # noqa: A002 - the name that Textual uses
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - the name that Textual uses
         super().__init__(id=id)
         self._source: list[Line] = []
         self._lines: list[Line] = []
         self._filter = RowFilter()
-        self.follow = follow
 
     @property
     def text(self) -> str:
-        """All of it, as it was given."""
+        """The whole text, unwrapped."""
         return "\n".join("".join(cell.text for cell in line.cells).rstrip() for line in self._source)
 
     def put(self, lines: Sequence[Line]) -> None:
@@ -46,13 +43,6 @@ class Pager(ScrollView, can_focus=True):
         if list(lines) != self._source:
             self._source = list(lines)
             self._layout_lines()
-
-    def add(self, lines: Sequence[Line]) -> None:
-        """Append lines; with ``follow`` the newest stays in sight."""
-        self._source.extend(lines)
-        if len(self._source) > self.KEPT:
-            del self._source[: len(self._source) - self.KEPT]
-        self._layout_lines()
 
     def set_filter(self, text: str) -> None:
         """Show only lines that pass: ``text``, ``!text`` or ``-f letters``, as in tables."""
@@ -68,24 +58,19 @@ class Pager(ScrollView, can_focus=True):
             for part in wrap(line, width)
         ]
         self.virtual_size = Size(self.size.width, len(self._lines))
-        if self.follow:
-            self.scroll_end(animate=False, immediate=True)
         self.refresh()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Wrap again."""
         self._layout_lines()
 
     def action_scroll(self, lines: int) -> None:
-        """Move by lines."""
         self.scroll_to(y=self.scroll_offset.y + lines, animate=False)
 
     def action_page(self, pages: int) -> None:
-        """Move by what is visible, less one line."""
+        """Move by the visible lines, less one."""
         self.action_scroll(pages * max(1, self.size.height - 1))
 
     def render_line(self, y: int) -> Strip:
-        """One visible line."""
         index = int(self.scroll_offset.y) + y
         if index >= len(self._lines):
             return Strip.blank(self.size.width)

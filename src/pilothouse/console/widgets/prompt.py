@@ -1,4 +1,4 @@
-"""The line at the bottom that takes a ``:`` command or a ``/`` filter."""
+"""The line at the bottom for a ``:`` command or a ``/`` filter."""
 
 from textual import events
 from textual.app import ComposeResult
@@ -17,12 +17,12 @@ class _Completion(Suggester):
         self._names = names
 
     async def get_suggestion(self, value: str) -> str | None:
-        """The rest of a command; a filter has none."""
+        """The first completion of a command; a filter has none."""
         return next(iter(self._names.completions(value)), None)
 
 
 class _Line(TextField):
-    """An input in which Tab takes the suggestion, Tab again the next one, and the arrows go through what was typed before."""
+    """An input in which Tab takes the suggestion, Tab again the next one, and the arrows go through earlier commands."""
 
     def __init__(self, names: "Prompt") -> None:
         super().__init__(id="line", suggester=_Completion(names))
@@ -32,7 +32,6 @@ class _Line(TextField):
         self._back = 0
 
     def on_key(self, event: events.Key) -> None:
-        """Tab completes instead of leaving; up and down are the history."""
         if event.key in ("tab", "shift+tab"):
             event.prevent_default()
             event.stop()
@@ -45,7 +44,7 @@ class _Line(TextField):
             self._choices = []
 
     def reset(self) -> None:
-        """A new line."""
+        """Start a new line."""
         self._choices, self._back, self._typed = [], 0, None
 
     def _cycle(self, steps: int) -> None:
@@ -73,17 +72,15 @@ class _Line(TextField):
 
 
 class Prompt(Horizontal):
-    """Hidden until asked for. Posts what was typed, and each change of a filter."""
+    """Hidden until opened. Posts commands, and each change of a filter."""
 
     class Entered(Message):
-        """A command was entered."""
-
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
 
     class Filtered(Message):
-        """The filter is another one; ``done`` when Enter was pressed."""
+        """The filter has changed; ``done`` when Enter was pressed."""
 
         def __init__(self, text: str, done: bool) -> None:
             super().__init__()
@@ -95,25 +92,24 @@ class Prompt(Horizontal):
     targets: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
-    """What was typed before, oldest first."""
+    """Earlier commands, oldest first."""
 
     def __init__(self, *, later: bool = False) -> None:
-        """With ``later`` its field is made when it is first opened."""
+        """With ``later`` the field is made when it is first opened."""
         super().__init__(id="prompt")
         self._later = later
 
     def completions(self, text: str) -> list[str]:
-        """What the line may become; nothing for a filter."""
+        """The completions of a command; none for a filter."""
         return completions(text, self.models, self.targets, self.aliases) if self.kind == ":" else []
 
     def compose(self) -> ComposeResult:
-        """The sign and the field."""
         yield Static(":", id="sign", markup=False)
         if not self._later:
             yield _Line(self)
 
     def open(self, kind: str, text: str = "") -> None:
-        """Take keys for a command or a filter."""
+        """Show the prompt and take the focus."""
         self.kind = kind
         self.query_one("#sign", Static).update(kind)
         line = next(iter(self.query(_Line)), None)
@@ -128,17 +124,15 @@ class Prompt(Horizontal):
         self.screen.set_focus(line)
 
     def close(self) -> None:
-        """Give the keys back."""
         self.display = False
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """A filter works while it is typed."""
+        """Apply a filter while it is typed."""
         event.stop()
         if self.kind == "/" and self.display:
             self.post_message(self.Filtered(event.value, done=False))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter."""
         event.stop()
         self.post_message(
             self.Entered(event.value) if self.kind == ":" else self.Filtered(event.value, done=True)

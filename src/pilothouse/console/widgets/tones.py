@@ -1,4 +1,4 @@
-"""Tones as terminal styles. The built-in skins use the sixteen colours of the reader's own palette, nothing else."""
+"""Tones as terminal styles. The built-in skins use only the sixteen colours of the user's own palette."""
 
 from collections.abc import Mapping
 
@@ -18,9 +18,9 @@ SKINS: dict[str, dict[Tone, str]] = {
         "": "", "good": "", "warn": "bold", "bad": "bold underline", "info": "", "dim": "dim", "strong": "bold",
     },
 }  # fmt: skip
-"""Each tone's style; a state is a word or a glyph as well, so none of them carries a meaning alone."""
+"""Each tone's style. A state is a word or a glyph as well, so no style carries a meaning alone."""
 
-STYLES: dict[Tone, Style] = {tone: Style.parse(words) for tone, words in SKINS["dark"].items()}
+STYLES: dict[Tone, Style] = {tone: Style.parse(style) for tone, style in SKINS["dark"].items()}
 CURSOR = Style(reverse=True)
 HEADER = Style(bold=True, dim=True)
 SORTABLE = Style(bold=True, dim=True, underline=True)
@@ -28,13 +28,13 @@ SORTED = Style(bold=True)
 
 
 def use_skin(skin: Mapping[Tone, str]) -> None:
-    """Let every screen of this process wear another skin; a tone that it leaves out stays as it is in ``dark``."""
-    for tone, words in {**SKINS["dark"], **skin}.items():
-        STYLES[tone] = Style.parse(words)
+    """Set the skin of every screen of this process; tones that it leaves out are as in ``dark``."""
+    for tone, style in {**SKINS["dark"], **skin}.items():
+        STYLES[tone] = Style.parse(style)
 
 
 def line(*cells: Cell) -> Text:
-    """Safe cells as one Text: no markup is read."""
+    """Safe cells as one Text: no markup is interpreted."""
     text = Text(no_wrap=True, overflow="ellipsis", end="")
     for cell in cells:
         text.append(cell.text, STYLES[cell.tone])

@@ -1,4 +1,4 @@
-"""What the monitor reads: the places there are, one place's figures, and what is asked for beside them. Runs in a thread."""
+"""Loading for the monitor: the deployments there are, the figures of one, and what stands beside it. Runs in a thread."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,13 +12,10 @@ from pilothouse.presentation.charts.monitor_charts import Other
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
-Place = tuple[str, str]
-"""A model and one of its targets."""
-
 
 @dataclass(frozen=True)
 class Watched:
-    """One target's view, where the reader can go from there, and what stands beside it."""
+    """The figures of a deployment, and what stands beside them."""
 
     view: MonitorView | None
     other: Other | None = None
@@ -27,38 +24,38 @@ class Watched:
     distribution: FeatureDistribution | None = None
 
 
-def read_places(services: "Services", actor: Actor) -> tuple[Place, ...]:
-    """Every place there is, in order."""
+def list_deployments(services: "Services", actor: Actor) -> tuple[tuple[str, str], ...]:
+    """Every model with each of its targets, in order."""
     from pilothouse.operations import catalogue
 
     models = catalogue.list_models(services, actor)
     return tuple((model.name, target) for model in models for target in model.targets)
 
 
-def meant(place: Place, places: tuple[Place, ...]) -> Place:
-    """The place that was asked for; of what was left open the first."""
-    model = place[0] or places[0][0]
-    return model, place[1] or next((t for m, t in places if m == model), "")
+def resolve(deployment: tuple[str, str], deployments: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    """The deployment with an empty model or target replaced by the first one."""
+    model = deployment[0] or deployments[0][0]
+    return model, deployment[1] or next((target for name, target in deployments if name == model), "")
 
 
-def read_watched(services: "Services", actor: Actor, place: Place, beside: str) -> Watched:
-    """The figures of a place, and of what is asked for beside it where that can be."""
+def load_watched(services: "Services", actor: Actor, deployment: tuple[str, str], beside: str) -> Watched:
+    """The figures of a deployment, and of ``beside`` where that can stand beside it."""
     from pilothouse.operations.monitoring import monitor_views
 
-    besides = monitor_views.comparable(services, actor, *place)
+    besides = monitor_views.comparable(services, actor, *deployment)
     if beside not in besides:
-        return Watched(monitor_views.monitor_view(services, actor, *place), None, besides)
-    view, other = monitor_views.side_by_side(services, actor, *place, beside)
+        return Watched(monitor_views.monitor_view(services, actor, *deployment), None, besides)
+    view, other = monitor_views.side_by_side(services, actor, *deployment, beside)
     return Watched(view, Other(beside, other), besides)
 
 
-def read_distribution(
+def load_distribution(
     services: "Services", actor: Actor, view: MonitorView, feature: str, cursor: float | None
 ) -> FeatureDistribution | None:
-    """The feature's two distributions, of the window that a chart shows at the cursor; of the newest without one."""
+    """The feature's distribution and its reference, in the window that a chart shows at the cursor; else in the newest."""
     from pilothouse.operations.monitoring import distributions
 
-    ends = [one.window.end for one in view.drift[feature]]
+    ends = [reading.window.end for reading in view.drift[feature]]
     end: datetime | None = (
         ends[window_at([end.timestamp() for end in ends], cursor)] if cursor is not None else None
     )
