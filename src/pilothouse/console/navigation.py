@@ -1,4 +1,4 @@
-"""Navigation: making the screen of a destination, and putting it on its stack."""
+"""Navigation: a destination's screen is made, and put on its stack."""
 
 import importlib
 from typing import Any

@@ -9,7 +9,6 @@ from pilothouse.console.contract import ViewLike
 
 
 def commands(view: ViewLike) -> Iterable[SystemCommand]:
-    """One command for each action."""
     for action in view.actions():
         reason = view.why_not(action)
         text = f"{action.shown_keys}  {action.help}" + (f" Not now: {reason}" if reason else "")

@@ -29,7 +29,7 @@ def save_svg(
     user: str | None = None,
     keys: tuple[str, ...] = (),
 ) -> None:
-    """Write name ``actor`` sees after ``:view`` and ``keys`` on a terminal of ``size`` (columns, rows) to ``path``.
+    """Write what ``actor`` sees after ``:view`` and ``keys`` on a terminal of ``size`` (columns, rows) to ``path``.
 
     ``user`` is who hands the name over (the actor itself otherwise). Raises UnavailableError where the view does not
     come up within 20 seconds.

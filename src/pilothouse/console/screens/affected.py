@@ -1,23 +1,20 @@
 """Everything affected by bad rows, a bad source, commit or version."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.screens.base import View
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.lineage import Affected
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
+from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 class AffectedView(View[Affected]):
@@ -37,7 +34,7 @@ class AffectedView(View[Affected]):
     def crumbs(self) -> Sequence[str]:
         return ("models", f"if {self.cause[:16]} was bad")
 
-    def load(self, services: "Services", actor: Actor) -> Affected:
+    def load(self, services: Services, actor: Actor) -> Affected:
         from pilothouse.operations.models import affected
 
         return affected.affected(services, actor, self.cause)
@@ -58,7 +55,7 @@ class AffectedView(View[Affected]):
     def subject_model(self) -> str:
         return self.key.partition("/")[0]
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         return "" if self.data else "nothing has been found"
 
     def do_open(self) -> None:

@@ -1,24 +1,21 @@
 """The explanation of an alert, and what followed."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.page import PageView
+from pilothouse.console.session.actions import Action
 from pilothouse.domain.alert_explanation import AlertExplanation
 from pilothouse.domain.records import AlertStatus
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.alert_page import explanation_page
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 class AlertView(PageView[AlertExplanation]):
     SCOPE = "alert"
     TOP = "alerts"
-    THING = "an alert"
+    RECORD_NAME = "an alert"
 
     def crumbs(self) -> Sequence[str]:
         if self.data is None:
@@ -26,7 +23,7 @@ class AlertView(PageView[AlertExplanation]):
         alert = self.data.alert
         return ("alerts", f"why {alert.id} {alert.model} on {alert.target}")
 
-    def load(self, services: "Services", actor: Actor) -> AlertExplanation:
+    def load(self, services: Services, actor: Actor) -> AlertExplanation:
         from pilothouse.operations.alerts.alert_explanation import explain_alert
 
         return explain_alert(services, actor, self.record_number())
@@ -37,7 +34,7 @@ class AlertView(PageView[AlertExplanation]):
     def subject_model(self) -> str:
         return self.data.alert.model if self.data else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if self.data is None:
             return "there is no alert here"
         alert = self.data.alert
@@ -58,7 +55,7 @@ class AlertView(PageView[AlertExplanation]):
             confirm="acknowledge",
         )
 
-        def operation(services: "Services", actor: Actor, note: str) -> None:
+        def operation(services: Services, actor: Actor, note: str) -> None:
             from pilothouse.operations.alerts import alerts
 
             alerts.acknowledge(services, actor, alert.id, note)
@@ -77,7 +74,7 @@ class AlertView(PageView[AlertExplanation]):
             confirm="resolve",
         )
 
-        def operation(services: "Services", actor: Actor, reason: str) -> None:
+        def operation(services: Services, actor: Actor, reason: str) -> None:
             from pilothouse.operations.alerts import alerts
 
             alerts.resolve(services, actor, alert.id, reason)

@@ -2,26 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.screens import incident_actions
-from pilothouse.console.screens.lists import WINDOW, Listed, PagedView, TableView, check_model, listed
+from pilothouse.console.screens.lists import WINDOW, ListData, PagedView, TableView, check_model, list_data
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
+from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.incidents import incident_table, member_table
 from pilothouse.presentation.tables.table import Table
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 class AlertsView(PagedView[Incident]):
@@ -43,15 +40,11 @@ class AlertsView(PagedView[Incident]):
         yield Grid(id="grid")
         yield Static(markup=False, id="whole", classes="text")
 
-    def show(self, data: Listed[Incident]) -> None:
+    def show(self, data: ListData[Incident]) -> None:
         super().show(data)
-        self._show_selected()
+        self.show_selected()
 
-    def on_grid_moved(self) -> None:
-        self._show_selected()
-        super().on_grid_moved()
-
-    def _show_selected(self) -> None:
+    def show_selected(self) -> None:
         incident = self.record
         text = (
             line(
@@ -75,7 +68,7 @@ class AlertsView(PagedView[Incident]):
         self._query_from_top()
         self.invalidate()
 
-    def load(self, services: "Services", actor: Actor) -> Listed[Incident]:
+    def load(self, services: Services, actor: Actor) -> ListData[Incident]:
         if self._all:
             return super().load(services, actor)
         from pilothouse.operations.alerts import incidents
@@ -88,26 +81,26 @@ class AlertsView(PagedView[Incident]):
         table = incident_table(open_incidents, targets.list_targets(services, actor))
         if self.model:
             table = replace(table, empty=f"no incident of {self.model} goes on; o shows those that are over")
-        return listed(open_incidents, table, lambda i: i.id)
+        return list_data(open_incidents, table, lambda i: i.id)
 
-    def check(self, services: "Services", actor: Actor) -> None:
+    def check(self, services: Services, actor: Actor) -> None:
         check_model(services, actor, self.model)
 
     def narrowed(self, query: Query) -> Query:
         return replace(query, where=(("model", self.model),)) if self.model else query
 
-    def page(self, services: "Services", actor: Actor, query: Query) -> Page[Incident]:
+    def page(self, services: Services, actor: Actor, query: Query) -> Page[Incident]:
         from pilothouse.operations.alerts import incidents
 
         return incidents.incidents_page(services, actor, query)
 
-    def table(self, services: "Services", rows: Sequence[Incident]) -> Table:
+    def table(self, services: Services, rows: Sequence[Incident]) -> Table:
         return incident_table(rows, everything=True)
 
     def subject_model(self) -> str:
         return self.record.model if self.record else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if action.name == "all":
             return ""
         chosen = self.chosen if action.writes else [self.record]
@@ -120,7 +113,6 @@ class AlertsView(PagedView[Incident]):
         self.open_view("incident", self.key)
 
     def do_why(self) -> None:
-        """The alert that stands first in it."""
         if self.record:
             self.open_view("alert", member_table(self.record).rows[0].key)
 

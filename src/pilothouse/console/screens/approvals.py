@@ -1,15 +1,11 @@
 """The inbox: promotion requests, those that wait for the user first."""
 
-from typing import TYPE_CHECKING
-
-from pilothouse.console.screens.lists import Listed, TableView, listed
+from pilothouse.console.screens.lists import ListData, TableView, list_data
+from pilothouse.console.session.actions import Action
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.work_rows import request_table
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 class ApprovalsView(TableView[PromotionRequest]):
@@ -22,15 +18,15 @@ class ApprovalsView(TableView[PromotionRequest]):
     def crumbs(self) -> tuple[str, ...]:
         return ("approvals", "all" if self._all else "open")
 
-    def load(self, services: "Services", actor: Actor) -> Listed[PromotionRequest]:
+    def load(self, services: Services, actor: Actor) -> ListData[PromotionRequest]:
         from pilothouse.operations.promotion import promotions
 
         status = None if self._all else RequestStatus.OPEN
         requests = promotions.list_requests(services, actor, status)
         mine = frozenset(request.id for request in promotions.waiting_for(services, actor))
-        return listed(requests, request_table(requests, mine, services.now()), lambda r: r.id)
+        return list_data(requests, request_table(requests, mine, services.now()), lambda r: r.id)
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         return "no request is open; o shows closed ones" if action.name == "open" and not self.key else ""
 
     def do_open(self) -> None:

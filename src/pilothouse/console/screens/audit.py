@@ -2,28 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from pilothouse.console.screens.lists import Listed, PagedView
+from pilothouse.console.screens.lists import ListData, PagedView
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.listing import Page, Query, RowFilter
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.tables.table import Table
 from pilothouse.presentation.tables.work_rows import audit_table
 
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
-
 
 @dataclass(frozen=True)
-class Log(Listed[AuditEntry]):
+class AuditData(ListData[AuditEntry]):
     """A window of the log, and its head."""
 
     head: AuditHead
@@ -60,12 +57,12 @@ class AuditView(PagedView[AuditEntry]):
             else query
         )
 
-    def page(self, services: "Services", actor: Actor, query: Query) -> Page[AuditEntry]:
+    def page(self, services: Services, actor: Actor, query: Query) -> Page[AuditEntry]:
         from pilothouse.operations import listings
 
         return listings.audit_page(services, actor, query)
 
-    def table(self, services: "Services", rows: Sequence[AuditEntry]) -> Table:
+    def table(self, services: Services, rows: Sequence[AuditEntry]) -> Table:
         table = audit_table(rows)
         return (
             replace(table, empty=f"no entry holds {self._text[:40]!r}; Esc shows all")
@@ -76,14 +73,14 @@ class AuditView(PagedView[AuditEntry]):
     def key_of(self, record: AuditEntry) -> int:
         return record.seq
 
-    def load(self, services: "Services", actor: Actor) -> Log:
+    def load(self, services: Services, actor: Actor) -> AuditData:
         from pilothouse.operations.workspace import audits
 
         window = super().load(services, actor)
-        return Log(window.records, window.table, audits.head(services, actor))
+        return AuditData(window.records, window.table, audits.head(services, actor))
 
-    def show(self, data: Listed[AuditEntry]) -> None:
-        assert isinstance(data, Log)
+    def show(self, data: ListData[AuditEntry]) -> None:
+        assert isinstance(data, AuditData)
         self.query_one("#head", Static).update(
             line(
                 Cell(" head ", "dim"),
@@ -93,7 +90,7 @@ class AuditView(PagedView[AuditEntry]):
         )
         super().show(data)
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         return "there is no entry" if action.name == "open" and not self.key else ""
 
     def do_open(self) -> None:
@@ -103,7 +100,7 @@ class AuditView(PagedView[AuditEntry]):
         self.open_view("legal-holds")
 
     def do_verify(self) -> None:
-        def operation(services: "Services", actor: Actor) -> str:
+        def operation(services: Services, actor: Actor) -> str:
             from pilothouse.operations.workspace import audits
 
             head = audits.verify(services, actor)

@@ -72,6 +72,9 @@ class View(LoadingScreen[T]):
         ask."""
         return ""
 
+    def show_selected(self) -> None:
+        """Show the details of the row under the cursor; for subclasses."""
+
     def subject_model(self) -> str:
         """The model that actions are about: a role may be held for one model only."""
         return ""
@@ -381,5 +384,6 @@ class View(LoadingScreen[T]):
         self.call_later(self.action_act, "open")
 
     def on_grid_moved(self) -> None:
-        """The row decides which keys are allowed."""
+        """The row decides what stands below the table, and which keys are allowed."""
+        self.show_selected()
         self.refresh_chrome()

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.widgets import Static
@@ -12,6 +11,7 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import Line
 from pilothouse.presentation.pages.version_pages import (
@@ -21,19 +21,16 @@ from pilothouse.presentation.pages.version_pages import (
     diff_lines,
 )
 
-if TYPE_CHECKING:
-    from pilothouse.operations.services import Services
-
 
 @dataclass(frozen=True)
-class Compared:
+class ComparisonData:
     """Facts, and the lines of the code's difference."""
 
     rows: tuple[ComparedRow, ...]
     code: tuple[Line, ...]
 
 
-class CompareView(View[Compared]):
+class CompareView(View[ComparisonData]):
     """``s`` shows equal facts too, ``v`` the code."""
 
     SCOPE = "compare"
@@ -56,13 +53,13 @@ class CompareView(View[Compared]):
     def crumbs(self) -> Sequence[str]:
         return ("models", f"{self.first} ↔ {self.second}")
 
-    def load(self, services: "Services", actor: Actor) -> Compared:
+    def load(self, services: Services, actor: Actor) -> ComparisonData:
         from pilothouse.operations.models import comparisons
 
         comparison = comparisons.compare(services, actor, self.first, self.second, from_record=self._tested)
-        return Compared(comparison.rows, tuple(diff_lines(comparison.code, comparison.code_note)))
+        return ComparisonData(comparison.rows, tuple(diff_lines(comparison.code, comparison.code_note)))
 
-    def show(self, data: Compared) -> None:
+    def show(self, data: ComparisonData) -> None:
         different = sum(row.differs for row in data.rows)
         hint = "s shows all" if not self._everything else "s hides what is the same"
         self.query_one("#count", Static).update(
@@ -89,10 +86,9 @@ class CompareView(View[Compared]):
         rows = self.data.rows if self.data else ()
         return next((row for row in rows if f"{row.group}/{row.name}" == key), None)
 
-    def on_grid_moved(self) -> None:
+    def show_selected(self) -> None:
         text = line(*comparison_cells(self.record)) if self.record else ""
         self.query_one("#whole", Static).update(text)
-        super().on_grid_moved()
 
     def do_everything(self) -> None:
         self._everything = not self._everything

@@ -1,26 +1,23 @@
 """Targets × models: which version is live, which process answers, and rolling back."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.lists import check_model
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.monitoring import TargetState
 from pilothouse.domain.records import Hold, RollBackStep
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import deployment_table
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 @dataclass(frozen=True)
-class Deployed:
+class DeploymentsData:
     """The live versions, the possible roll-backs, and the holds."""
 
     states: tuple[TargetState, ...]
@@ -28,7 +25,7 @@ class Deployed:
     holds: tuple[Hold, ...]
 
 
-class DeploymentsView(View[Deployed]):
+class DeploymentsView(View[DeploymentsData]):
     """``ctrl+l`` rolls back one target or those marked, ``ctrl+e`` all."""
 
     SCOPE = TOP = "deployments"
@@ -48,19 +45,19 @@ class DeploymentsView(View[Deployed]):
         self.model = "" if arguments[0] == "all" else arguments[0]
         self.invalidate()
 
-    def load(self, services: "Services", actor: Actor) -> Deployed:
+    def load(self, services: Services, actor: Actor) -> DeploymentsData:
         from pilothouse.operations.fleet import health
         from pilothouse.operations.promotion import deployments
 
         model = self.model or None
         check_model(services, actor, self.model)
-        return Deployed(
+        return DeploymentsData(
             tuple(health.target_states(services, actor, model)),
             tuple(deployments.roll_back_steps(services, actor, model)),
             tuple(deployments.list_holds(services, actor, model)),
         )
 
-    def show(self, data: Deployed) -> None:
+    def show(self, data: DeploymentsData) -> None:
         self.query_one("#grid", Grid).put(deployment_table(data.states))
         self.focus_body()
 
@@ -74,7 +71,7 @@ class DeploymentsView(View[Deployed]):
     def subject_model(self) -> str:
         return self.selected.model if self.selected else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if action.name in ("history", "fleet"):
             return ""
         state = self.selected
@@ -140,7 +137,7 @@ class DeploymentsView(View[Deployed]):
             tone="bad",
         )
 
-        def operation(services: "Services", actor: Actor, reason: str) -> str:
+        def operation(services: Services, actor: Actor, reason: str) -> str:
             from pilothouse.operations.promotion import deployments
 
             restored = deployments.roll_back(services, actor, model, targets, reason)
@@ -161,7 +158,7 @@ class DeploymentsView(View[Deployed]):
             confirm="lift the hold",
         )
 
-        def operation(services: "Services", actor: Actor, reason: str) -> None:
+        def operation(services: Services, actor: Actor, reason: str) -> None:
             from pilothouse.operations.promotion import deployments
 
             deployments.lift_hold(services, actor, state.model, reason)

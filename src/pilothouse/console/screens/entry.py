@@ -1,27 +1,24 @@
 """One entry of the audit log, whole."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pilothouse.console.screens.page import PageView
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.records import AuditEntry
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.work_pages import audit_page
-
-if TYPE_CHECKING:
-    from pilothouse.operations.services import Services
 
 
 class EntryView(PageView[AuditEntry]):
     SCOPE = "entry"
     TOP = "audit"
-    THING = "an entry"
+    RECORD_NAME = "an entry"
 
     def crumbs(self) -> Sequence[str]:
         return ("audit", self.number)
 
-    def load(self, services: "Services", actor: Actor) -> AuditEntry:
+    def load(self, services: Services, actor: Actor) -> AuditEntry:
         from pilothouse.operations.workspace import audits
 
         seq = self.record_number()

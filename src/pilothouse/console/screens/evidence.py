@@ -1,18 +1,16 @@
 """One promotion request: the frozen evidence, the decisions, and the keys that decide."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.page import PageView
+from pilothouse.console.session.actions import Action
 from pilothouse.domain.promotion import RequestAct, obstacle_to
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.request_page import obstacle_text, request_page
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 class EvidenceView(PageView[PromotionRequest]):
@@ -20,7 +18,7 @@ class EvidenceView(PageView[PromotionRequest]):
 
     SCOPE = "evidence"
     TOP = "approvals"
-    THING = "a request"
+    RECORD_NAME = "a request"
 
     def crumbs(self) -> Sequence[str]:
         if self.data is None:
@@ -32,7 +30,7 @@ class EvidenceView(PageView[PromotionRequest]):
             f"{request.model} v{request.version} → {' '.join(request.targets)}",
         )
 
-    def load(self, services: "Services", actor: Actor) -> PromotionRequest:
+    def load(self, services: Services, actor: Actor) -> PromotionRequest:
         from pilothouse.operations.promotion import promotions
 
         return promotions.get_request(services, actor, self.record_number())
@@ -43,7 +41,7 @@ class EvidenceView(PageView[PromotionRequest]):
     def subject_model(self) -> str:
         return self.data.model if self.data else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         """The rule of promotion, applied before the operation applies it."""
         request = self.data
         if request is None:

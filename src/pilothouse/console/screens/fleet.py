@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import events
@@ -10,10 +9,12 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.screens.base import View
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import Fleet
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.fleet_rows import (
     GROUPINGS,
@@ -24,23 +25,19 @@ from pilothouse.presentation.tables.fleet_rows import (
     tiles,
 )
 
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
-
 _LINES = 3
 """Roll-outs named above the table; the table shows all as arrows."""
 
 
 @dataclass(frozen=True)
-class FleetNow:
+class FleetData:
     """The fleet, and the time of loading (to the minute: a second must repaint nothing)."""
 
     fleet: Fleet
     now: datetime
 
 
-class FleetView(View[FleetNow]):
+class FleetView(View[FleetData]):
     """Up and down choose a target, left and right a model."""
 
     SCOPE = "fleet"
@@ -63,12 +60,12 @@ class FleetView(View[FleetNow]):
             f"by {self.grouping}" if self.grouping != "nothing" else "all targets",
         )
 
-    def load(self, services: "Services", actor: Actor) -> FleetNow:
+    def load(self, services: Services, actor: Actor) -> FleetData:
         from pilothouse.operations.fleet import fleet
 
-        return FleetNow(fleet.fleet(services, actor), services.now().replace(second=0, microsecond=0))
+        return FleetData(fleet.fleet(services, actor), services.now().replace(second=0, microsecond=0))
 
-    def show(self, data: FleetNow) -> None:
+    def show(self, data: FleetData) -> None:
         """Show the columns around the chosen model."""
         models = models_of(data.fleet)
         if self.model not in models:
@@ -104,7 +101,7 @@ class FleetView(View[FleetNow]):
     def subject_model(self) -> str:
         return self.model
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if self.data is None or not self.data.fleet.states:
             return "there is no target yet"
         if action.name == "open" and not self.target:

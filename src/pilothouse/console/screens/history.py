@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pilothouse.console.screens.lists import PagedView, check_model
+from pilothouse.console.session.actions import Action
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Deployment
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import deployment_history_table
 from pilothouse.presentation.tables.table import Table
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 class HistoryView(PagedView[Deployment]):
@@ -29,7 +26,7 @@ class HistoryView(PagedView[Deployment]):
     def crumbs(self) -> tuple[str, ...]:
         return ("deployments", *filter(None, [self.model]), "history")
 
-    def check(self, services: "Services", actor: Actor) -> None:
+    def check(self, services: Services, actor: Actor) -> None:
         check_model(services, actor, self.model)
 
     def narrowed(self, query: Query) -> Query:
@@ -37,19 +34,19 @@ class HistoryView(PagedView[Deployment]):
             query = replace(query, sort="since", descending=True)
         return replace(query, where=(("model", self.model),)) if self.model else query
 
-    def page(self, services: "Services", actor: Actor, query: Query) -> Page[Deployment]:
+    def page(self, services: Services, actor: Actor, query: Query) -> Page[Deployment]:
         from pilothouse.operations import listings
 
         return listings.deployments_page(services, actor, query)
 
-    def table(self, services: "Services", rows: Sequence[Deployment]) -> Table:
+    def table(self, services: Services, rows: Sequence[Deployment]) -> Table:
         table = deployment_history_table(rows)
         return replace(table, empty=f"{self.model} has never been deployed") if self.model else table
 
     def subject_model(self) -> str:
         return self.record.model if self.record else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if action.name == "live":
             return ""
         if self.record is None:

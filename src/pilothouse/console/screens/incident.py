@@ -2,45 +2,38 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
 from pilothouse.console.screens import incident_actions
-from pilothouse.console.screens.base import View
+from pilothouse.console.screens.page import PageView
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
-from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.records import Alert, Job
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.incidents import incident_head, incident_story, member_table
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 _MEMBERS = 6
 """Alerts that are visible at once; the list scrolls."""
 
 
 @dataclass(frozen=True)
-class Shown:
+class IncidentData:
     """The incident and the trainings that it started."""
 
     incident: Incident
     jobs: tuple[Job, ...]
 
 
-class IncidentView(View[Shown]):
+class IncidentView(PageView[IncidentData]):
     """Head, a list of its alerts with a cursor, the story. Enter or ``w`` explains an alert."""
 
     SCOPE = "incident"
     TOP = "alerts"
-
-    def __init__(self, number: str) -> None:
-        super().__init__()
-        self.number = number
+    RECORD_NAME = "an incident"
 
     def body(self) -> ComposeResult:
         """The cursor is in the list; the texts fit 80×24 without one (Tab goes to the longer one)."""
@@ -55,16 +48,14 @@ class IncidentView(View[Shown]):
             return ("alerts", f"incident {self.number}")
         return ("alerts", f"incident {self.number} {self.data.incident.model}")
 
-    def load(self, services: "Services", actor: Actor) -> Shown:
+    def load(self, services: Services, actor: Actor) -> IncidentData:
         from pilothouse.operations.alerts import incidents
 
-        if not self.number.isdecimal():
-            raise InvalidInputError(f"{self.number!r} is not the number of an incident: :alerts lists them")
-        incident = incidents.get_incident(services, actor, int(self.number))
+        incident = incidents.get_incident(services, actor, self.record_number())
         jobs = tuple(incidents.retrainings(services, actor, incident))
-        return Shown(incident, jobs)
+        return IncidentData(incident, jobs)
 
-    def show(self, data: Shown) -> None:
+    def show(self, data: IncidentData) -> None:
         self.query_one("#head", Pager).put(incident_head(data.incident))
         members = member_table(data.incident)
         grid = self.query_one("#members", Grid)
@@ -82,7 +73,7 @@ class IncidentView(View[Shown]):
     def subject_model(self) -> str:
         return self.data.incident.model if self.data else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         return incident_actions.refusal(action.name, self.data.incident if self.data else None)
 
     def do_open(self) -> None:

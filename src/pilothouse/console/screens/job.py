@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from pilothouse.console.screens import job_actions
 from pilothouse.console.screens.page import PageView
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.log import LogView
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.prompt import Prompt
@@ -16,20 +17,19 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
+from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.documents import Line
 from pilothouse.presentation.pages.work_pages import job_facts
 
 if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
     from pilothouse.operations.jobs.log_reader import LogReader
-    from pilothouse.operations.services import Services
 
 _TICK_S = 0.5
 
 
 @dataclass(frozen=True)
-class JobWithLog:
+class JobData:
     """The job, its facts as lines, and the length of its log."""
 
     job: Job
@@ -38,12 +38,12 @@ class JobWithLog:
     size: int
 
 
-class JobView(PageView[JobWithLog]):
+class JobView(PageView[JobData]):
     """The log is a file that grows without a change of the database, so the view has a timer while the job runs."""
 
     SCOPE = "job"
     TOP = "jobs"
-    THING = "a job"
+    RECORD_NAME = "a job"
 
     def __init__(self, number: str) -> None:
         super().__init__(number)
@@ -68,16 +68,16 @@ class JobView(PageView[JobWithLog]):
             return ("jobs", self.number)
         return ("jobs", f"{self.data.job.id} {self.data.job.kind} {self.data.job.model}")
 
-    def load(self, services: "Services", actor: Actor) -> JobWithLog:
+    def load(self, services: Services, actor: Actor) -> JobData:
         from pilothouse.operations.jobs import jobs, log_reader
 
         job = jobs.get_job(services, actor, self.record_number())
         if self._reader is None:
             self._reader = log_reader.open_log(services, actor, job.id)
         self._reader.refresh()
-        return JobWithLog(job, tuple(job_facts(job, services.now())), self._reader.lines, self._reader.size)
+        return JobData(job, tuple(job_facts(job, services.now())), self._reader.lines, self._reader.size)
 
-    def show(self, data: JobWithLog) -> None:
+    def show(self, data: JobData) -> None:
         self.query_one("#facts", Pager).put(data.facts)
         if self._reader is not None:
             self.log_view.put(self._reader.read, data.lines, ended=data.job.status.ended)
@@ -159,7 +159,7 @@ class JobView(PageView[JobWithLog]):
     def subject_model(self) -> str:
         return self.data.job.model if self.data else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         return job_actions.refusal(action.name, self.data.job if self.data else None)
 
     def do_follow(self) -> None:

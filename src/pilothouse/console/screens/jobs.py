@@ -2,21 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pilothouse.console.screens import job_actions
 from pilothouse.console.screens.lists import PagedView
+from pilothouse.console.session.actions import Action
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.table import Table
 from pilothouse.presentation.tables.work_rows import job_table
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 class JobsView(PagedView[Job]):
@@ -34,7 +31,7 @@ class JobsView(PagedView[Job]):
         self._query_from_top()
         self.invalidate()
 
-    def check(self, services: "Services", actor: Actor) -> None:
+    def check(self, services: Services, actor: Actor) -> None:
         if self._status and self._status not in list(JobStatus):
             known = ", ".join(status.replace(" ", "-") for status in JobStatus)
             raise InvalidInputError(f"{self._status[:40]!r} is no status of a job: expected {known} or all")
@@ -42,19 +39,19 @@ class JobsView(PagedView[Job]):
     def narrowed(self, query: Query) -> Query:
         return replace(query, where=(("status", self._status),)) if self._status else query
 
-    def page(self, services: "Services", actor: Actor, query: Query) -> Page[Job]:
+    def page(self, services: Services, actor: Actor, query: Query) -> Page[Job]:
         from pilothouse.operations import listings
 
         return listings.jobs_page(services, actor, query)
 
-    def table(self, services: "Services", rows: Sequence[Job]) -> Table:
+    def table(self, services: Services, rows: Sequence[Job]) -> Table:
         table = job_table(rows, services.now())
         return replace(table, empty=f"no job is {self._status}; Esc shows all") if self._status else table
 
     def subject_model(self) -> str:
         return self.record.model if self.record else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         jobs = self.chosen if action.name in ("cancel", "retry") else [self.record]
         return next(filter(None, (job_actions.refusal(action.name, job) for job in jobs or [None])), "")
 

@@ -1,22 +1,18 @@
 """Legal holds: what may not be deleted, placed and lifted with a reason."""
 
-from typing import TYPE_CHECKING
-
 from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.dialogs import Ask
-from pilothouse.console.screens.lists import Listed, TableView, listed
+from pilothouse.console.screens.lists import ListData, TableView, list_data
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.retention import EVERYTHING, LegalHold, parse_scope, scope_words
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.legal_hold_rows import hold_cells, hold_table
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 class HoldsView(TableView[LegalHold]):
@@ -29,21 +25,20 @@ class HoldsView(TableView[LegalHold]):
         yield Grid(id="grid")
         yield Static(markup=False, id="whole", classes="text")
 
-    def on_grid_moved(self) -> None:
+    def show_selected(self) -> None:
         text = line(*hold_cells(self.record)) if self.record else ""
         self.query_one("#whole", Static).update(text)
-        super().on_grid_moved()
 
     def crumbs(self) -> tuple[str, ...]:
         return ("audit", "legal holds")
 
-    def load(self, services: "Services", actor: Actor) -> Listed[LegalHold]:
+    def load(self, services: Services, actor: Actor) -> ListData[LegalHold]:
         from pilothouse.operations.workspace import retention
 
         holds = retention.list_holds(services, actor)
-        return listed(holds, hold_table(holds, services.now()), lambda h: h.id)
+        return list_data(holds, hold_table(holds, services.now()), lambda h: h.id)
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if action.name != "lift":
             return ""
         if self.record is None:
@@ -80,7 +75,7 @@ class HoldsView(TableView[LegalHold]):
             confirm="place the hold",
         )
 
-        def operation(services: "Services", actor: Actor, reason: str) -> str:
+        def operation(services: Services, actor: Actor, reason: str) -> str:
             from pilothouse.operations.workspace import retention
 
             hold = retention.place_hold(services, actor, reason, model=model, target=target)
@@ -102,7 +97,7 @@ class HoldsView(TableView[LegalHold]):
             tone="bad",
         )
 
-        def operation(services: "Services", actor: Actor, reason: str) -> str:
+        def operation(services: Services, actor: Actor, reason: str) -> str:
             from pilothouse.operations.workspace import retention
 
             for hold in chosen:

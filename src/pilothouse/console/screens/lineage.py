@@ -1,18 +1,19 @@
 """A version's lineage as a tree that folds, or as one text."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.screens.base import View
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.lineage import LineageNode
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
+from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.documents import text_line
 from pilothouse.presentation.tables.lineage_rows import (
@@ -25,10 +26,6 @@ from pilothouse.presentation.tables.lineage_rows import (
     walk,
 )
 from pilothouse.presentation.texts import tree_lines
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 _OPENED_BY = {"job": "job", "alert": "alert", "request": "evidence"}
 """Kinds of nodes whose label is the number that a view takes."""
@@ -54,7 +51,7 @@ class LineageView(View[LineageNode]):
     def crumbs(self) -> Sequence[str]:
         return ("models", "lineage", self.reference.removeprefix("models:/"))
 
-    def load(self, services: "Services", actor: Actor) -> LineageNode:
+    def load(self, services: Services, actor: Actor) -> LineageNode:
         from pilothouse.operations.models import lineage
 
         return lineage.lineage(services, actor, self.reference)
@@ -71,7 +68,7 @@ class LineageView(View[LineageNode]):
         self.query_one("#tree", Grid).display = not self._text
         self.query_one("#detail", Static).display = not self._text
         self.query_one("#text", Pager).display = self._text
-        self._show_detail()
+        self.show_selected()
         self.focus_body()
 
     @property
@@ -83,11 +80,7 @@ class LineageView(View[LineageNode]):
     def node(self) -> LineageNode | None:
         return node_at(self.data, self.path) if self.data is not None else None
 
-    def on_grid_moved(self) -> None:
-        self._show_detail()
-        super().on_grid_moved()
-
-    def _show_detail(self) -> None:
+    def show_selected(self) -> None:
         node = self.node
         if node is not None:
             name = Cell(f"{node.kind} {safe(node.label, 120)}  ", "strong")
@@ -98,7 +91,7 @@ class LineageView(View[LineageNode]):
     def subject_model(self) -> str:
         return self.reference.removeprefix("models:/").partition("/")[0]
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if self.data is None:
             return "the lineage is not there yet"
         if action.name == "affected" and not self._key():

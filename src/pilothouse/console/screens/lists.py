@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from textual.app import ComposeResult
 
@@ -14,10 +14,8 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.listing import Page, Query, parse_filter
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.table import Table
-
-if TYPE_CHECKING:
-    from pilothouse.operations.services import Services
 
 R = TypeVar("R")
 WINDOW = 500
@@ -26,14 +24,14 @@ _HALF = 120
 
 
 @dataclass(frozen=True)
-class Listed(Generic[R]):
+class ListData(Generic[R]):
     """Records by key, and their table."""
 
     records: dict[str, R]
     table: Table
 
 
-class TableView(View[Listed[R]]):
+class TableView(View[ListData[R]]):
     """A table with a cursor."""
 
     def __init__(self) -> None:
@@ -41,10 +39,9 @@ class TableView(View[Listed[R]]):
         self._marked: dict[str, R] = {}
 
     def body(self) -> ComposeResult:
-        """One grid."""
         yield Grid(id="grid")
 
-    def show(self, data: Listed[R]) -> None:
+    def show(self, data: ListData[R]) -> None:
         """Put the table; the cursor stays with its row."""
         self.query_one("#grid", Grid).put(data.table)
 
@@ -84,11 +81,11 @@ class PagedView(TableView[R]):
         self._counted: tuple[int, ...] | None = None
         """Revision and state of the database when the rows were counted."""
 
-    def page(self, services: "Services", actor: Actor, query: Query) -> Page[R]:
+    def page(self, services: Services, actor: Actor, query: Query) -> Page[R]:
         """One window of the list. Runs in a thread."""
         raise NotImplementedError
 
-    def table(self, services: "Services", rows: Sequence[R]) -> Table:
+    def table(self, services: Services, rows: Sequence[R]) -> Table:
         """The table of a window's rows. Runs in a thread."""
         raise NotImplementedError
 
@@ -100,18 +97,18 @@ class PagedView(TableView[R]):
         """The key of a row for the cursor."""
         return self.key_of(record)
 
-    def check(self, services: "Services", actor: Actor) -> None:
+    def check(self, services: Services, actor: Actor) -> None:
         """Raise where the subject of the view does not exist; for subclasses. Runs in a thread."""
 
     def narrowed(self, query: Query) -> Query:
         """The query restricted to the subject of the view; for subclasses."""
         return query
 
-    def state_of(self, services: "Services") -> int:
+    def state_of(self, services: Services) -> int:
         """A number that changes when somebody writes to the list's database."""
         return services.registry.data_version()
 
-    def load(self, services: "Services", actor: Actor) -> Listed[R]:
+    def load(self, services: Services, actor: Actor) -> ListData[R]:
         """Load a window; rows are counted only after a write or for another query."""
         self.check(services, actor)
         query = self.narrowed(self.query_of_list)
@@ -125,7 +122,7 @@ class PagedView(TableView[R]):
         self._counted, self._total = state, total
         self._rows_at = (first, tuple(self.key_of(row) for row in window.rows))
         records = {str(self.row_key(record)): record for record in window.rows}
-        return Listed(records, replace(self.table(services, window.rows), first=first, total=total))
+        return ListData(records, replace(self.table(services, window.rows), first=first, total=total))
 
     _rows_at: tuple[int, tuple[Any, ...]] = (0, ())
 
@@ -180,7 +177,7 @@ class PagedView(TableView[R]):
             self.invalidate()
 
 
-def check_model(services: "Services", actor: Actor, model: str) -> None:
+def check_model(services: Services, actor: Actor, model: str) -> None:
     """Raise NotFoundError where there is no model of that name. An empty name is accepted."""
     from pilothouse.operations import catalogue
 
@@ -191,6 +188,6 @@ def check_model(services: "Services", actor: Actor, model: str) -> None:
         raise NotFoundError(f"there is no model {model[:40]!r}: expected {', '.join(known) or 'none yet'}")
 
 
-def listed(records: Sequence[Any], table: Table, key: Callable[[Any], Any]) -> Listed[Any]:
+def list_data(records: Sequence[Any], table: Table, key: Callable[[Any], Any]) -> ListData[Any]:
     """Records with their table, keyed as its rows are."""
-    return Listed({str(key(record)): record for record in records}, table)
+    return ListData({str(key(record)): record for record in records}, table)

@@ -1,15 +1,11 @@
 """The models as applied, with their health."""
 
-from typing import TYPE_CHECKING
-
-from pilothouse.console.screens.lists import Listed, TableView, listed
+from pilothouse.console.screens.lists import ListData, TableView, list_data
+from pilothouse.console.session.actions import Action
 from pilothouse.domain.records import Model
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import model_table
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 class ModelsView(TableView[Model]):
@@ -17,18 +13,18 @@ class ModelsView(TableView[Model]):
 
     SCOPE = TOP = "models"
 
-    def load(self, services: "Services", actor: Actor) -> Listed[Model]:
+    def load(self, services: Services, actor: Actor) -> ListData[Model]:
         from pilothouse.operations import catalogue
         from pilothouse.operations.fleet import health
 
         models = catalogue.list_models(services, actor)
         healths = {row.model: row.health for row in health.overview(services, actor)}
-        return listed(models, model_table(models, healths), lambda m: m.name)
+        return list_data(models, model_table(models, healths), lambda m: m.name)
 
     def subject_model(self) -> str:
         return self.key
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         return "there is no model yet" if not self.key else ""
 
     def do_open(self) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
@@ -10,26 +9,24 @@ from textual.app import ComposeResult
 from pilothouse.console.frame import past_text
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.monitor_loading import (
-    Watched,
+    MonitorData,
     list_deployments,
     load_distribution,
-    load_watched,
+    load_monitor,
     resolve,
 )
 from pilothouse.console.screens.monitor_pictures import MonitorPictures
 from pilothouse.console.session import exporting
+from pilothouse.console.session.actions import Action
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.charts.monitor_charts import PANELS, whole_span
 from pilothouse.presentation.charts.monitor_span import Axis
 
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
-
-class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is what it shows
+class MonitorScreen(View[MonitorData]):
     """Keys move a cursor through time, change target, feature and model, and zoom into one chart."""
 
     SCOPE = TOP = "monitor"
@@ -64,21 +61,21 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         self.pictures.forget()
         self.invalidate()
 
-    def load(self, services: "Services", actor: Actor) -> Watched:
+    def load(self, services: Services, actor: Actor) -> MonitorData:
         self._deployments = list_deployments(services, actor)
         if not self._deployments:
-            return Watched(None)
-        watched = load_watched(services, actor, resolve(self.deployment, self._deployments), self.beside)
-        if watched.view is None or self.pictures.layout != "distribution":
-            return watched
-        feature = self.feature if self.feature in watched.view.drift else next(iter(watched.view.drift), None)
+            return MonitorData(None)
+        loaded = load_monitor(services, actor, resolve(self.deployment, self._deployments), self.beside)
+        if loaded.view is None or self.pictures.layout != "distribution":
+            return loaded
+        feature = self.feature if self.feature in loaded.view.drift else next(iter(loaded.view.drift), None)
         if feature is None:
-            return watched
+            return loaded
         return replace(
-            watched, distribution=load_distribution(services, actor, watched.view, feature, self.axis.cursor)
+            loaded, distribution=load_distribution(services, actor, loaded.view, feature, self.axis.cursor)
         )
 
-    def show(self, data: Watched) -> None:
+    def show(self, data: MonitorData) -> None:
         view = data.view
         if view is None:
             hint = "no models yet: write models/NAME/model.toml and run pilothouse apply"
@@ -113,7 +110,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
     def subject_model(self) -> str:
         return self.deployment[0]
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if action.name == "rejected":
             return ""
         if action.name in ("next_target", "previous_target", "next_model") and self._deployments:
@@ -271,7 +268,7 @@ class MonitorView_(View[Watched]):  # noqa: N801 - the domain's MonitorView is w
         charts = self.pictures.drawn()
         view, other, session = self._view, self.data.other if self.data else None, self.session
 
-        def operation(_services: "Services", _actor: Actor) -> str:
+        def operation(_services: Services, _actor: Actor) -> str:
             exported = exporting.export(session, view, charts, other)
             if exported.clipboard:
                 self.app.call_from_thread(self.app.copy_to_clipboard, exported.clipboard)

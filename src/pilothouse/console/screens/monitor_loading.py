@@ -2,19 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.charts.chart import window_at
 from pilothouse.presentation.charts.monitor_charts import Other
 
-if TYPE_CHECKING:
-    from pilothouse.operations.services import Services
-
 
 @dataclass(frozen=True)
-class Watched:
+class MonitorData:
     """The figures of a deployment, and what stands beside them."""
 
     view: MonitorView | None
@@ -24,7 +21,7 @@ class Watched:
     distribution: FeatureDistribution | None = None
 
 
-def list_deployments(services: "Services", actor: Actor) -> tuple[tuple[str, str], ...]:
+def list_deployments(services: Services, actor: Actor) -> tuple[tuple[str, str], ...]:
     """Every model with each of its targets, in order."""
     from pilothouse.operations import catalogue
 
@@ -38,19 +35,19 @@ def resolve(deployment: tuple[str, str], deployments: tuple[tuple[str, str], ...
     return model, deployment[1] or next((target for name, target in deployments if name == model), "")
 
 
-def load_watched(services: "Services", actor: Actor, deployment: tuple[str, str], beside: str) -> Watched:
+def load_monitor(services: Services, actor: Actor, deployment: tuple[str, str], beside: str) -> MonitorData:
     """The figures of a deployment, and of ``beside`` where that can stand beside it."""
     from pilothouse.operations.monitoring import monitor_views
 
     besides = monitor_views.comparable(services, actor, *deployment)
     if beside not in besides:
-        return Watched(monitor_views.monitor_view(services, actor, *deployment), None, besides)
+        return MonitorData(monitor_views.monitor_view(services, actor, *deployment), None, besides)
     view, other = monitor_views.side_by_side(services, actor, *deployment, beside)
-    return Watched(view, Other(beside, other), besides)
+    return MonitorData(view, Other(beside, other), besides)
 
 
 def load_distribution(
-    services: "Services", actor: Actor, view: MonitorView, feature: str, cursor: float | None
+    services: Services, actor: Actor, view: MonitorView, feature: str, cursor: float | None
 ) -> FeatureDistribution | None:
     """The feature's distribution and its reference, in the window that a chart shows at the cursor; else in the newest."""
     from pilothouse.operations.monitoring import distributions

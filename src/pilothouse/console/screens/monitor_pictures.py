@@ -4,7 +4,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.geometry import Size
 
-from pilothouse.console.screens.monitor_loading import Watched
+from pilothouse.console.screens.monitor_loading import MonitorData
 from pilothouse.console.session.drawing import Drawings
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.frame_parts import OneLine
@@ -44,7 +44,10 @@ class MonitorPictures:
         """0 for the first four; else the number of one of PANELS."""
         self.times: list[float] = []
         """Every window's end, in order."""
-        self._made: tuple[Watched | None, Point, dict[str | None, tuple[Chart, ...]]] = (None, (0.0, 0.0), {})
+        self._data: MonitorData | None = None
+        self._span: Point = (0.0, 0.0)
+        self._made: dict[str | None, tuple[Chart, ...]] = {}
+        """The charts made of ``_data`` for ``_span``, by feature."""
 
     def compose(self, drawings: Drawings) -> ComposeResult:
         self._charts = [ChartView(drawings, id=f"chart{number}") for number in range(len(PANELS))]
@@ -58,9 +61,9 @@ class MonitorPictures:
 
     def forget(self) -> None:
         """Drop everything made for the deployment shown before."""
-        self.times, self._made = [], (None, (0.0, 0.0), {})
+        self.times, self._data, self._made = [], None, {}
 
-    def put(self, data: Watched, view: MonitorView, feature: str | None, axis: Axis) -> None:
+    def put(self, data: MonitorData, view: MonitorView, feature: str | None, axis: Axis) -> None:
         """Show the pictures; those that are equal are not drawn again."""
         span = axis.span(whole_span(view))
         if axis.following:
@@ -79,15 +82,14 @@ class MonitorPictures:
         self.put_cursor(feature, view.target, axis)
 
     def _charts_of(
-        self, data: Watched, view: MonitorView, feature: str | None, span: Point
+        self, data: MonitorData, view: MonitorView, feature: str | None, span: Point
     ) -> tuple[Chart, ...]:
         """The charts of the feature; made once for the same figures on the same axis."""
-        if self._made[0] is not data or self._made[1] != span:
-            self._made = (data, span, {})
-        made = self._made[2]
-        if feature not in made:
-            made[feature] = monitor_charts(view, feature, data.other, span)
-        return made[feature]
+        if self._data is not data or self._span != span:
+            self._data, self._span, self._made = data, span, {}
+        if feature not in self._made:
+            self._made[feature] = monitor_charts(view, feature, data.other, span)
+        return self._made[feature]
 
     def put_cursor(self, feature: str | None, target: str, axis: Axis) -> None:
         """Show the cursor in every picture, and what happened there."""
@@ -98,7 +100,7 @@ class MonitorPictures:
     def stops(self, feature: str | None) -> list[float]:
         """The times at which the cursor stops: the windows of what is shown. With four charts these are the windows of
         performance and drift, since the others have many more."""
-        charts = self._made[2].get(feature, ())
+        charts = self._made.get(feature, ())
         if self.layout != "charts":
             charts = charts[1:2]
         elif self.zoomed:
@@ -131,8 +133,8 @@ class MonitorPictures:
         return [widget.picture for widget in self._charts if isinstance(widget.picture, Chart)]
 
     def _put_legend(self, feature: str | None, target: str, axis: Axis) -> None:
-        data, stops = self._made[0], self.stops(feature)
-        marks = charts[0].marks if (charts := self._made[2].get(feature, ())) else ()
+        data, stops = self._data, self.stops(feature)
+        marks = charts[0].marks if (charts := self._made.get(feature, ())) else ()
         here = marks_of(marks, stops, axis.cursor) if axis.cursor is not None and stops else ()
         other = data.other.name if data is not None and data.other is not None else ""
         single = self.zoomed == 1

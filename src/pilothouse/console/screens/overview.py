@@ -1,33 +1,29 @@
 """Every model at a glance: health, figures against their reference, waiting requests; below it the targets and the reason."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.screens.base import View
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import Health, ModelOverview
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
+from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import HEALTH, Cell, Tone
 from pilothouse.presentation.pages.feed import feed_table, waiting_text
 from pilothouse.presentation.tables.registry_rows import overview_table, target_table
 from pilothouse.presentation.tables.table import Table
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
-
 
 _LOOKED_AT = 150
 """Entries of the log from which the feed is made."""
 
 
 @dataclass(frozen=True)
-class Overview:
+class OverviewData:
     """The models, the feed and the requests that wait."""
 
     models: tuple[ModelOverview, ...]
@@ -36,7 +32,7 @@ class Overview:
     """The requests that wait for the user's signature."""
 
 
-class OverviewView(View[Overview]):
+class OverviewView(View[OverviewData]):
     SCOPE = TOP = "overview"
 
     def body(self) -> ComposeResult:
@@ -49,7 +45,7 @@ class OverviewView(View[Overview]):
         feed.can_focus = False
         yield feed
 
-    def load(self, services: "Services", actor: Actor) -> Overview:
+    def load(self, services: Services, actor: Actor) -> OverviewData:
         from pilothouse.operations.fleet import health
         from pilothouse.operations.promotion import promotions
         from pilothouse.operations.workspace import audits
@@ -57,23 +53,19 @@ class OverviewView(View[Overview]):
         lately = audits.show(services, actor, limit=_LOOKED_AT)
         now = services.now()
         waiting = tuple(waiting_text(request, now) for request in promotions.waiting_for(services, actor))
-        return Overview(tuple(health.overview(services, actor)), feed_table(lately, now), waiting)
+        return OverviewData(tuple(health.overview(services, actor)), feed_table(lately, now), waiting)
 
-    def show(self, data: Overview) -> None:
+    def show(self, data: OverviewData) -> None:
         self.query_one("#feed", Grid).put(data.lately)
         self.query_one("#tiles", Static).update(line(*_tiles(data.models)))
         self.query_one("#models", Grid).put(overview_table(data.models))
         box = self.query_one("#waiting", Static)
         box.display = bool(data.waiting)
         box.update(line(Cell("◆ waits for you (i): ", "strong"), Cell(" · ".join(data.waiting))))
-        self._show_selected()
+        self.show_selected()
         self.focus_body()
 
-    def on_grid_moved(self) -> None:
-        self._show_selected()
-        super().on_grid_moved()
-
-    def _show_selected(self) -> None:
+    def show_selected(self) -> None:
         model = self.selected
         if model is None:
             self.query_one("#why", Static).update("")
@@ -98,7 +90,7 @@ class OverviewView(View[Overview]):
         model = self.selected
         return model.model if model else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if action.name not in ("inbox", "fleet") and self.selected is None:
             return "there is no model yet"
         return ""

@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 class PageView(View[T]):
-    """``THING`` names the kind of record with its article; ``TOP`` is the list that it stands in."""
+    """``RECORD_NAME`` names the kind of record with its article; ``TOP`` is the list that it stands in."""
 
-    THING: ClassVar[str]
+    RECORD_NAME: ClassVar[str]
 
     def __init__(self, number: str) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class PageView(View[T]):
         """The number of the record. Raises InvalidInputError where the text typed is none."""
         if not self.number.isdecimal():
             raise InvalidInputError(
-                f"{self.number!r} is not the number of {self.THING}: :{self.TOP} lists them"
+                f"{self.number!r} is not the number of {self.RECORD_NAME}: :{self.TOP} lists them"
             )
         return int(self.number)
 

@@ -1,26 +1,23 @@
 """Events that were not taken in, counted by reason, with the meaning of each reason and what to do."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from pilothouse.console.screens.lists import Listed, TableView
+from pilothouse.console.screens.lists import ListData, TableView
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import RejectedEvents, RejectionReason
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
+from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.rejected_rows import rejected_table, rejection_meaning
 
-if TYPE_CHECKING:
-    from pilothouse.operations.services import Services
-
 
 @dataclass(frozen=True)
-class Refused(Listed[RejectedEvents]):
+class RejectedData(ListData[RejectedEvents]):
     """The reasons, and the number of outcomes that wait for their prediction."""
 
     waiting: int
@@ -39,21 +36,21 @@ class RejectedView(TableView[RejectedEvents]):
     def crumbs(self) -> tuple[str, ...]:
         return ("monitor", "rejected events")
 
-    def load(self, services: "Services", actor: Actor) -> Listed[RejectedEvents]:
+    def load(self, services: Services, actor: Actor) -> ListData[RejectedEvents]:
         """Every reason, and the number of waiting outcomes, which the past does not know."""
         from pilothouse.operations.ingest import ingest
 
         reasons = ingest.rejected(services, actor)
         waiting = ingest.waiting(services, actor).count if services.at is None else 0
-        return Refused({r.reason: r for r in reasons}, rejected_table(reasons), waiting)
+        return RejectedData({r.reason: r for r in reasons}, rejected_table(reasons), waiting)
 
     def notes(self) -> list[str]:
         """With the number of waiting outcomes: no other screen shows it."""
-        count = self.data.waiting if isinstance(self.data, Refused) else 0
+        count = self.data.waiting if isinstance(self.data, RejectedData) else 0
         note = f"{count:,} outcome{' waits' if count == 1 else 's wait'} (o)"
         return [*super().notes(), *([note] if count else [])]
 
-    def on_grid_moved(self) -> None:
+    def show_selected(self) -> None:
         record = self.record
         text = line(Cell("Nothing was kept out of the figures." if self.data else "", "dim"))
         if record is not None:
@@ -62,7 +59,6 @@ class RejectedView(TableView[RejectedEvents]):
             )
             text.no_wrap = False
         self.query_one("#meaning", Static).update(text)
-        super().on_grid_moved()
 
     def do_outcomes(self) -> None:
         """Show the outcomes that wait; the conflicts where the cursor is on their reason."""

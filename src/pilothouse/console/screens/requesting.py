@@ -40,14 +40,15 @@ def ask(view: View[Any], version: Version, targets: tuple[str, ...]) -> None:
     view.confirm(question, operation)
 
 
-def ask_compare(view: View[Any], version: Version, other: str) -> None:
-    """Ask for the version to compare with."""
+def ask_compare(view: View[Any], version: Version, champion: int | None) -> None:
+    """Ask for the version to compare with; the champion, or the version before, is proposed."""
+    before = str(max(1, version.number - 1))
     question = Ask(
         f"Compare {version.model} version {version.number} with",
         ["A number, or an alias such as @champion."],
         field="version",
         required=True,
-        value=other,
+        value=before if champion in (None, version.number) else "@champion",
         confirm="compare",
     )
 
@@ -56,10 +57,3 @@ def ask_compare(view: View[Any], version: Version, other: str) -> None:
         view.open_view("compare", reference, f"{version.model}/{version.number}")
 
     view.ask(question, compare)
-
-
-def default_other(version: Version, champion: int | None) -> str:
-    """The champion, or the version before."""
-    if champion is not None and champion != version.number:
-        return "@champion"
-    return str(max(1, version.number - 1))

@@ -1,17 +1,13 @@
 """The schedules, and their next times."""
 
-from typing import TYPE_CHECKING
-
 from pilothouse.console.dialogs import Ask
-from pilothouse.console.screens.lists import Listed, TableView, listed
+from pilothouse.console.screens.lists import ListData, TableView, list_data
+from pilothouse.console.session.actions import Action
 from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.work_rows import schedule_table
 from pilothouse.presentation.texts import time_text
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 class SchedulesView(TableView[Schedule]):
@@ -20,16 +16,16 @@ class SchedulesView(TableView[Schedule]):
     SCOPE = TOP = "schedules"
     NO_HEALTH = "a schedule has no health: / filters, as /paused"
 
-    def load(self, services: "Services", actor: Actor) -> Listed[Schedule]:
+    def load(self, services: Services, actor: Actor) -> ListData[Schedule]:
         from pilothouse.operations.automation import schedules
 
         known = schedules.list_schedules(services, actor)
-        return listed(known, schedule_table(known), lambda s: s.id)
+        return list_data(known, schedule_table(known), lambda s: s.id)
 
     def subject_model(self) -> str:
         return self.record.model if self.record else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if action.name == "triggers":
             return ""
         return "there is no schedule" if self.record is None else ""
@@ -53,7 +49,7 @@ class SchedulesView(TableView[Schedule]):
             confirm=verb.casefold(),
         )
 
-        def operation(services: "Services", actor: Actor, reason: str) -> None:
+        def operation(services: Services, actor: Actor, reason: str) -> None:
             from pilothouse.operations.automation import schedules
 
             change = schedules.resume_schedule if schedule.paused else schedules.pause_schedule

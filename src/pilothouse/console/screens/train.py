@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.text import Text
 from textual import events
@@ -13,19 +13,17 @@ from textual.widgets import Input, Static
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.field import TextField
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
+from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.training_form import Field, fields_of, read_fields
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 @dataclass(frozen=True)
-class Form:
+class TrainingForm:
     """All models, the one to train, and its fields."""
 
     models: tuple[str, ...]
@@ -33,7 +31,7 @@ class Form:
     fields: tuple[Field, ...]
 
 
-class TrainView(View[Form]):
+class TrainView(View[TrainingForm]):
     """Tab and the arrows move between fields, Ctrl+S starts."""
 
     SCOPE = TOP = "train"
@@ -54,16 +52,16 @@ class TrainView(View[Form]):
         self.model = arguments[0]
         self.invalidate()
 
-    def load(self, services: "Services", actor: Actor) -> Form:
+    def load(self, services: Services, actor: Actor) -> TrainingForm:
         from pilothouse.operations import catalogue
 
         models = tuple(model.name for model in catalogue.list_models(services, actor))
         if not models:
-            return Form((), "", ())
+            return TrainingForm((), "", ())
         model = self.model or models[0]
-        return Form(models, model, fields_of(catalogue.get_spec(services, actor, model)))
+        return TrainingForm(models, model, fields_of(catalogue.get_spec(services, actor, model)))
 
-    def show(self, data: Form) -> None:
+    def show(self, data: TrainingForm) -> None:
         """Build the form anew; only a change of the model or of its file does that."""
         self.model = data.model
         intro = (
@@ -74,7 +72,7 @@ class TrainView(View[Form]):
         self.query_one("#intro", Static).update(Text(intro))
         self.call_later(self._build, data)
 
-    async def _build(self, data: Form) -> None:
+    async def _build(self, data: TrainingForm) -> None:
         if data is not self.data:  # another model was asked for since
             return
         form = self.query_one("#form", VerticalScroll)
@@ -102,7 +100,7 @@ class TrainView(View[Form]):
     def subject_model(self) -> str:
         return self.model
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         return "there is no model yet" if not self.model else ""
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

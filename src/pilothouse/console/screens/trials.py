@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from pilothouse.console.screens.lists import Listed, TableView
+from pilothouse.console.screens.lists import ListData, TableView
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.search import TrialLine
+from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.trial_rows import (
     empty_text,
@@ -25,13 +26,9 @@ from pilothouse.presentation.tables.trial_rows import (
 )
 from pilothouse.presentation.texts import parameters_text
 
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
-
 
 @dataclass(frozen=True)
-class Tried(Listed[TrialLine]):
+class SearchData(ListData[TrialLine]):
     """The candidates of a job's search, and what stands above them."""
 
     job: Job
@@ -54,7 +51,7 @@ class TrialsView(TableView[TrialLine]):
     @property
     def job(self) -> Job | None:
         """The training that searches, once it is loaded."""
-        return self.data.job if isinstance(self.data, Tried) else None
+        return self.data.job if isinstance(self.data, SearchData) else None
 
     def body(self) -> ComposeResult:
         yield Static(markup=False, id="search", classes="line")
@@ -69,13 +66,13 @@ class TrialsView(TableView[TrialLine]):
             "trials",
         )
 
-    def load(self, services: "Services", actor: Actor) -> Listed[TrialLine]:
+    def load(self, services: Services, actor: Actor) -> ListData[TrialLine]:
         from pilothouse.operations.jobs import searches
 
         if self.number and not self.number.isdecimal():
             raise InvalidInputError(f"{self.number!r} is not the number of a job: :jobs lists them")
         search = searches.search_of(services, actor, int(self.number) if self.number else None)
-        return Tried(
+        return SearchData(
             {str(trial.candidate): trial for trial in search.trials},
             trial_table(search.trials, search.metric),
             search.job,
@@ -84,18 +81,16 @@ class TrialsView(TableView[TrialLine]):
             empty_text(search.job, search.search),
         )
 
-    def show(self, data: Listed[TrialLine]) -> None:
+    def show(self, data: ListData[TrialLine]) -> None:
         super().show(data)
-        self.query_one("#grid", Grid).display = bool(
-            data.records
-        )  # else the text below says why there is none
-        if isinstance(data, Tried):
+        # Without a record the text below says why there is none.
+        self.query_one("#grid", Grid).display = bool(data.records)
+        if isinstance(data, SearchData):
             self.query_one("#search", Static).update(line(*data.head))
 
-    def on_grid_moved(self) -> None:
-        none = Text(self.data.none_reason) if isinstance(self.data, Tried) else ""
+    def show_selected(self) -> None:
+        none = Text(self.data.none_reason) if isinstance(self.data, SearchData) else ""
         self.query_one("#whole", Static).update(line(*trial_cells(self.record)) if self.record else none)
-        super().on_grid_moved()
 
     def copy_text(self) -> str:
         """The candidates' parameters, for a model file or another training."""
@@ -104,7 +99,7 @@ class TrialsView(TableView[TrialLine]):
     def subject_model(self) -> str:
         return self.job.model if self.job else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if self.job is None:
             return "no search is shown"
         if action.name == "version" and self.job.version is None:
@@ -121,7 +116,7 @@ class TrialsView(TableView[TrialLine]):
 
     def do_compare(self) -> None:
         """Compare the two marked; one marked, or the one under the cursor, with the best (the best with the second)."""
-        assert isinstance(self.data, Tried)
+        assert isinstance(self.data, SearchData)
         chosen, ranked = self.chosen, list(self.data.records.values())
         if len(chosen) > 2:
             self.say(f"{len(chosen)} are marked: two can be compared", "warn")

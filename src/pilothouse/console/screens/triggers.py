@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.lists import check_model
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.triggers import ActivityEntry, Starter
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.trigger_rows import (
     activity_lines,
     activity_table,
@@ -19,13 +20,9 @@ from pilothouse.presentation.tables.trigger_rows import (
     starter_table,
 )
 
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
-
 
 @dataclass(frozen=True)
-class Automatic:
+class AutomationData:
     """Triggers and activity, and the time of loading (to the minute: a second must repaint nothing)."""
 
     starters: tuple[Starter, ...]
@@ -33,7 +30,7 @@ class Automatic:
     now: datetime
 
 
-class TriggersView(View[Automatic]):
+class TriggersView(View[AutomationData]):
     """``:triggers MODEL`` shows one model's."""
 
     SCOPE = "triggers"
@@ -63,32 +60,28 @@ class TriggersView(View[Automatic]):
             *(["what it did"] if self._feed else []),
         )
 
-    def load(self, services: "Services", actor: Actor) -> Automatic:
+    def load(self, services: Services, actor: Actor) -> AutomationData:
         from pilothouse.operations.automation import automation_activity
 
         model = self.model or None
         check_model(services, actor, self.model)
-        return Automatic(
+        return AutomationData(
             tuple(automation_activity.list_starters(services, actor, model=model)),
             tuple(automation_activity.list_activity(services, actor, model=model)),
             services.now().replace(second=0, microsecond=0),
         )
 
-    def show(self, data: Automatic) -> None:
+    def show(self, data: AutomationData) -> None:
         """Paint all parts; the feed has the cursor where it is alone."""
         grid, feed = self.query_one("#grid", Grid), self.query_one("#feed", Grid)
         grid.put(starter_table(data.starters, data.now))
         feed.put(activity_table(data.entries, data.now))
         grid.display = not self._feed
         feed.can_focus = self._feed
-        self._show_selected()
+        self.show_selected()
         self.focus_body()
 
-    def on_grid_moved(self) -> None:
-        self._show_selected()
-        super().on_grid_moved()
-
-    def _show_selected(self) -> None:
+    def show_selected(self) -> None:
         selected = self.selected
         facts, entry = self.query_one("#facts", Pager), self.query_one("#entry", Pager)
         facts.display, entry.display = isinstance(selected, Starter), isinstance(selected, ActivityEntry)
@@ -120,7 +113,7 @@ class TriggersView(View[Automatic]):
     def subject_model(self) -> str:
         return self.selected.model if self.selected else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if action.name in ("feed", "schedules"):
             return ""
         if self.selected is None:

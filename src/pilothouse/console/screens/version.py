@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -11,22 +10,20 @@ from textual.widgets import Static
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens import requesting
 from pilothouse.console.screens.base import View
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.records import Model, Run, Version
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.documents import Line, text_line
 from pilothouse.presentation.pages.version_pages import PAGES, version_page
 from pilothouse.presentation.texts import tree_lines
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 _ALL = (*PAGES, "lineage")
 
 
 @dataclass(frozen=True)
-class OneVersion:
+class VersionData:
     """A version, the run that made it, its model, and its lineage as lines."""
 
     version: Version
@@ -35,7 +32,7 @@ class OneVersion:
     lineage: tuple[str, ...]
 
 
-class VersionView(View[OneVersion]):
+class VersionView(View[VersionData]):
     """Left and right turn the pages."""
 
     SCOPE = "version"
@@ -60,19 +57,19 @@ class VersionView(View[OneVersion]):
             " ".join([f"v{version.number}", str(version.status), *version.aliases]),
         )
 
-    def load(self, services: "Services", actor: Actor) -> OneVersion:
+    def load(self, services: Services, actor: Actor) -> VersionData:
         from pilothouse.operations import catalogue
         from pilothouse.operations.models import lineage
 
         version = catalogue.get_version(services, actor, self.reference)
-        return OneVersion(
+        return VersionData(
             version,
             catalogue.get_run(services, actor, self.reference),
             catalogue.get_model(services, actor, version.model),
             tuple(tree_lines(lineage.lineage(services, actor, self.reference))),
         )
 
-    def show(self, data: OneVersion) -> None:
+    def show(self, data: VersionData) -> None:
         names = Text(" ", no_wrap=True, end="")
         for name in _ALL:
             names.append(f" {name} ", "reverse" if name == self.page else "dim")
@@ -80,7 +77,7 @@ class VersionView(View[OneVersion]):
         self.query_one(Pager).put(self._lines(data))
         self.focus_body()
 
-    def _lines(self, data: OneVersion) -> list[Line]:
+    def _lines(self, data: VersionData) -> list[Line]:
         if self.page == "lineage":
             return [
                 text_line(line, "strong" if i == 0 else "", hang=4) for i, line in enumerate(data.lineage)
@@ -90,7 +87,7 @@ class VersionView(View[OneVersion]):
     def subject_model(self) -> str:
         return self.data.version.model if self.data else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if action.name == "request":
             return requesting.refusal(self.data.version if self.data else None)
         return "" if self.data else "the version is not there yet"
@@ -110,10 +107,7 @@ class VersionView(View[OneVersion]):
 
     def do_compare(self) -> None:
         if self.data:
-            champion = self.data.model.aliases.get("champion")
-            requesting.ask_compare(
-                self, self.data.version, requesting.default_other(self.data.version, champion)
-            )
+            requesting.ask_compare(self, self.data.version, self.data.model.aliases.get("champion"))
 
     def do_tree(self) -> None:
         if self.data:
@@ -133,7 +127,7 @@ class VersionView(View[OneVersion]):
             confirm="start",
         )
 
-        def operation(services: "Services", actor: Actor, _: str) -> str:
+        def operation(services: Services, actor: Actor, _: str) -> str:
             from pilothouse.operations.jobs import trainings
 
             job = trainings.start_reproduction(services, actor, reference)

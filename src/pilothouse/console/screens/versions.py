@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pilothouse.console.screens import requesting
-from pilothouse.console.screens.lists import Listed, PagedView
+from pilothouse.console.screens.lists import ListData, PagedView
+from pilothouse.console.session.actions import Action
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Model, Version
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import version_table
 from pilothouse.presentation.tables.table import Table
-
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
 
 
 class VersionsView(PagedView[Version]):
@@ -32,7 +29,7 @@ class VersionsView(PagedView[Version]):
     def crumbs(self) -> Sequence[str]:
         return ("models", self.model)
 
-    def load(self, services: "Services", actor: Actor) -> Listed[Version]:
+    def load(self, services: Services, actor: Actor) -> ListData[Version]:
         from pilothouse.operations import catalogue
 
         self._model = catalogue.get_model(services, actor, self.model)
@@ -42,12 +39,12 @@ class VersionsView(PagedView[Version]):
     def narrowed(self, query: Query) -> Query:
         return replace(query, where=(("model", self.model),))
 
-    def page(self, services: "Services", actor: Actor, query: Query) -> Page[Version]:
+    def page(self, services: Services, actor: Actor, query: Query) -> Page[Version]:
         from pilothouse.operations import listings
 
         return listings.versions_page(services, actor, query)
 
-    def table(self, services: "Services", rows: Sequence[Version]) -> Table:
+    def table(self, services: Services, rows: Sequence[Version]) -> Table:
         return version_table(rows, self._metric)
 
     def row_key(self, record: Version) -> int:
@@ -60,7 +57,7 @@ class VersionsView(PagedView[Version]):
     def subject_model(self) -> str:
         return self.model
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if action.name == "request":
             return requesting.refusal(self.record)
         if action.name in ("open", "compare") and self.record is None:
@@ -76,8 +73,7 @@ class VersionsView(PagedView[Version]):
 
     def do_compare(self) -> None:
         if self.record and self._model:
-            champion = self._model.aliases.get("champion")
-            requesting.ask_compare(self, self.record, requesting.default_other(self.record, champion))
+            requesting.ask_compare(self, self.record, self._model.aliases.get("champion"))
 
     def do_train(self) -> None:
         self.open_view("train", self.model)

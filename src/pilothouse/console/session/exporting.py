@@ -24,21 +24,21 @@ CLIPBOARD_BYTES = 74_000
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """The message for the user, and the text for their clipboard (empty where files were written)."""
 
     message: str
     clipboard: str = ""
 
 
-def export(session: Session, view: MonitorView, charts: Sequence[Chart], other: Other | None) -> Exported:
+def export(session: Session, view: MonitorView, charts: Sequence[Chart], other: Other | None) -> ExportResult:
     """Write CSV, text and SVG, or return the CSV for the clipboard. Raises UnavailableError where nothing can be written."""
     table = series_csv(view, *([other.view] if other else []))
     if shared_account(session):
         if len(table.encode()) > CLIPBOARD_BYTES:
             table = series_csv(_shorter(view))
         lines = table.encode()[:CLIPBOARD_BYTES].decode(errors="ignore").rpartition("\n")[0]
-        return Exported(f"{lines.count(chr(10))} readings as CSV are on your clipboard", lines + "\n")
+        return ExportResult(f"{lines.count(chr(10))} readings as CSV are on your clipboard", lines + "\n")
     folder = _folder()
     stem = _stem(view, other)
     title = safe(f"{view.model} on {view.target}" + (f" beside {other.name}" if other else ""))
@@ -51,7 +51,7 @@ def export(session: Session, view: MonitorView, charts: Sequence[Chart], other: 
     )
     for ending, content in (("csv", table), ("txt", f"{title}\n\n{text}"), ("svg", svg(shown, title))):
         _write(folder / f"{stem}.{ending}", content)
-    return Exported(f"wrote {stem}.csv, .txt and .svg to {folder}")
+    return ExportResult(f"wrote {stem}.csv, .txt and .svg to {folder}")
 
 
 def shared_account(session: Session) -> bool:

@@ -37,7 +37,7 @@ VIEWS: dict[str, ViewName] = {
         ViewName("lineage", "lineage:LineageView", "models", ("MODEL/NUMBER",), aliases=("xray",)),
         ViewName("approvals", "approvals:ApprovalsView", "approvals", aliases=("inbox", "requests")),
         ViewName("evidence", "evidence:EvidenceView", "approvals", ("REQUEST",), aliases=("request",)),
-        ViewName("monitor", "monitor:MonitorView_", "monitor", (), ("MODEL", "TARGET", "BESIDE"), ("mon",)),
+        ViewName("monitor", "monitor:MonitorScreen", "monitor", (), ("MODEL", "TARGET", "BESIDE"), ("mon",)),
         ViewName("rejected", "rejected:RejectedView", "monitor"),
         ViewName("outcomes", "outcomes:OutcomesView", "monitor", (), ("WHICH",)),
         ViewName("jobs", "jobs:JobsView", "jobs", (), ("STATUS",)),
