@@ -145,7 +145,7 @@ class Help(ModalScreen[None]):
     ) -> None:
         """``message`` is the last message of the view."""
         super().__init__()
-        self._message = section("said last", [text_line(message)] if message else [])
+        self._message = section("last message", [text_line(message)] if message else [])
         self._scope = scope
         self._refusals = refusals
         self._actions = actions

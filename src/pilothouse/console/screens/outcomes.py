@@ -1,27 +1,24 @@
 """Outcomes that wait for their prediction, and outcomes that contradict an earlier one."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.screens.lists import PagedView
+from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.monitoring import OutcomeConflict, WaitingOutcome
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.rejected_rows import conflict_table, waiting_table
 from pilothouse.presentation.tables.table import Table
 
-if TYPE_CHECKING:
-    from pilothouse.console.session.actions import Action
-    from pilothouse.operations.services import Services
-
 _MEANINGS = {
     "waiting": "They came before their predictions, or for predictions that never will come: after 180 days retention lets "
-    "them go. Many of one producer: its batches are behind, or its labels name other ids than its predictions.",
+    "them go. Many of one producer: its batches are behind, or its outcomes name other ids than its predictions.",
     "conflicts": "The first outcome of a prediction stands and counts; what came then and says something else is shown here. "
     "Ask whoever sends them which is right: a wrong one that came first is in the figures.",
 }
@@ -44,13 +41,11 @@ class OutcomesView(PagedView[WaitingOutcome | OutcomeConflict]):
     def crumbs(self) -> tuple[str, ...]:
         return ("monitor", "outcomes", self.kind)
 
-    def state_of(self, services: "Services") -> int:
+    def state_of(self, services: Services) -> int:
         """The lists lie in the telemetry database."""
         return services.telemetry.data_version() if services.paths.telemetry.exists() else 0
 
-    def page(
-        self, services: "Services", actor: Actor, query: Query
-    ) -> Page[WaitingOutcome | OutcomeConflict]:
+    def page(self, services: Services, actor: Actor, query: Query) -> Page[WaitingOutcome | OutcomeConflict]:
         from pilothouse.operations.ingest import outcome_lists
 
         if self.kind not in _MEANINGS:
@@ -64,7 +59,7 @@ class OutcomesView(PagedView[WaitingOutcome | OutcomeConflict]):
             window = outcome_lists.conflicts_page(services, actor, query)
         return Page(tuple(window.rows), window.first, window.total)
 
-    def table(self, services: "Services", rows: Sequence[WaitingOutcome | OutcomeConflict]) -> Table:
+    def table(self, services: Services, rows: Sequence[WaitingOutcome | OutcomeConflict]) -> Table:
         past = services.at is not None
         if self.kind == "waiting":
             return waiting_table([r for r in rows if isinstance(r, WaitingOutcome)], services.now(), past)
@@ -76,7 +71,7 @@ class OutcomesView(PagedView[WaitingOutcome | OutcomeConflict]):
     def subject_model(self) -> str:
         return self.record.model if isinstance(self.record, OutcomeConflict) else ""
 
-    def refusal(self, action: "Action") -> str:
+    def refusal(self, action: Action) -> str:
         if action.name == "monitor" and not isinstance(self.record, OutcomeConflict):
             return (
                 "whose prediction it is, is known once that has come"
