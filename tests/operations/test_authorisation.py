@@ -16,6 +16,7 @@ from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.jobs import backfills, searches
+from pilothouse.operations.models import comparisons
 from pilothouse.operations.monitoring import monitor_backfills
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
@@ -49,7 +50,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "catalogue.list_versions": (lambda s, a: catalogue.list_versions(s, a, "delay"), EVERYBODY),
     "catalogue.get_version": (lambda s, a: catalogue.get_version(s, a, "delay/1"), EVERYBODY),
     "catalogue.get_run": (lambda s, a: catalogue.get_run(s, a, "delay/1"), EVERYBODY),
-    "catalogue.compare_versions": (lambda s, a: catalogue.compare_versions(s, a, "delay/1", "delay/2"), EVERYBODY),
+    "comparisons.compare": (lambda s, a: comparisons.compare(s, a, "delay/1", "delay/2"), EVERYBODY),
     "deployments.roll_back": (lambda s, a: deployments.roll_back(s, a, "delay", reason="slow"), OPERATION),
     "deployments.roll_back_plan": (lambda s, a: deployments.roll_back_plan(s, a, "delay"), EVERYBODY),
     "deployments.roll_back_steps": (lambda s, a: deployments.roll_back_steps(s, a), EVERYBODY),
@@ -104,6 +105,7 @@ MODULES = (
     automation_switch,
     backfills,
     catalogue,
+    comparisons,
     deployments,
     listings,
     monitor_backfills,

@@ -5,6 +5,7 @@ import pytest
 from fixtures.registries import Example
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.operations import catalogue
+from pilothouse.operations.models import comparisons
 
 
 def test_versions_are_found_by_number_by_alias_and_as_the_newest(example: Example) -> None:
@@ -44,8 +45,9 @@ def test_two_versions_are_held_side_by_side(example: Example) -> None:
     example.add_version(auc=0.71)
     example.add_version(auc=0.75, passed=False)
 
-    rows = catalogue.compare_versions(example.services, example.actor("vera"), "delay/1", "delay/2")
+    compared = comparisons.compare(example.services, example.actor("vera"), "delay/1", "delay/2")
 
+    rows = [row for row in compared.rows if row.group != "paired test"]
     found = {(row.group, row.name): row for row in rows}
     assert found["metrics", "auc"].differs
     assert (found["version", "status"].a, found["version", "status"].b) == ("candidate", "refused")

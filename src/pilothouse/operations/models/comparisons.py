@@ -5,19 +5,32 @@ import io
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from pilothouse.domain.evaluation import GateResult
 from pilothouse.domain.records import Version
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
-from pilothouse.operations.catalogue import ComparisonRow, compare_versions, require_version
+from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.models import paired_predictions
 from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
 from pilothouse.store import runs
 
 _FOLDER = "model_folder"
 _FILE_LIMIT = 1 << 20
 _LINES_LIMIT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow:
+    """One fact of two versions; ``a`` or ``b`` is empty where that version lacks it."""
+
+    group: str
+    name: str
+    a: str
+    b: str
+    differs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +47,81 @@ def compare(
 ) -> Comparison:
     """Comparison of two versions. Without ``from_record`` the paired test on recorded predictions, which may take a second,
     is only announced. Raises InvalidInputError, NotFoundError or NotAllowedError."""
-    rows = compare_versions(services, actor, first, second)
     with reading(services, actor) as connection:
         versions = [require_version(connection, reference) for reference in (first, second)]
+        facts = [_facts(connection, version) for version in versions]
         folders = [runs.files_of(connection, version.run_id).get(_FOLDER) for version in versions]
         sides = paired_predictions.sides_of(connection, *versions)
     tests = (*_paired(*versions), *_from_record(services, sides, *versions, now=from_record))
-    all_rows = (*tests, *rows)
+    rows = (*tests, *_fact_rows(*facts))
     digests = [folder.digest for folder in folders if folder is not None]
     if len(digests) < 2:
-        return Comparison(all_rows, (), "the code of one of them was not kept")
+        return Comparison(rows, (), "the code of one of them was not kept")
     if digests[0] == digests[1]:
-        return Comparison(all_rows, (), "the model's folder is the same, byte for byte")
+        return Comparison(rows, (), "the model's folder is the same, byte for byte")
     lines = tuple(_folder_diff(*(services.artifacts.read(digest) for digest in digests)))
-    return Comparison(all_rows, lines[:_LINES_LIMIT], "" if lines else "the files are the same")
+    return Comparison(rows, lines[:_LINES_LIMIT], "" if lines else "the files are the same")
+
+
+def _fact_rows(a: dict[tuple[str, str], str], b: dict[tuple[str, str], str]) -> list[ComparisonRow]:
+    keys = dict.fromkeys([*a, *b])
+    order = list(dict.fromkeys(group for group, _ in keys))
+    rows = [ComparisonRow(*key, a.get(key, ""), b.get(key, ""), a.get(key) != b.get(key)) for key in keys]
+    return sorted(rows, key=lambda row: order.index(row.group))
+
+
+def _facts(connection: Connection, version: Version) -> dict[tuple[str, str], str]:
+    run = require_run(connection, version)
+    data = run.snapshot
+    facts: dict[tuple[str, str], str] = {
+        ("version", "status"): str(version.status),
+        ("version", "live on"): ", ".join(version.live_on),
+        ("version", "created"): version.created_at.isoformat(),
+    }
+    for metric in version.metrics:
+        name = f"{metric.metric} {metric.slice}".strip()
+        facts["slices" if metric.slice else "metrics", name] = (
+            f"{metric.value:.4f} [{metric.low:.3f} {metric.high:.3f}] of {metric.rows:,}"
+        )
+    facts.update({("gates", gate.gate): f"{gate.outcome}: {gate.reason}" for gate in version.gates})
+    facts.update(_flat("parameters", run.parameters))
+    facts["parameters", "seed"] = str(run.seed)
+    facts["data", "rows digest"] = data.content_digest
+    facts["data", "source digest"] = data.source_digest
+    facts["data", "training rows"] = str(data.training_rows)
+    facts["data", "hold-out rows"] = str(data.holdout_rows)
+    facts["data", "first row"] = data.first_row_at.isoformat()
+    facts["data", "last row"] = data.last_row_at.isoformat()
+    facts["data", "as of"] = run.as_of.isoformat() if run.as_of else "all rows"
+    for column in data.columns:
+        mean = f", mean {column.mean:.4g}" if column.mean is not None else ""
+        facts["columns", column.name] = (
+            f"{column.kind}, {column.missing} missing, {column.distinct} distinct{mean}"
+        )
+    facts["code", "specification"] = run.spec_digest
+    facts.update(_flat("code", run.code))
+    facts.update(_flat("environment", run.environment))
+    facts["run", "started by"] = run.started_by
+    facts["run", "reason"] = run.reason
+    facts["run", "duration"] = f"{run.duration_s:.1f} s"
+    facts["run", "peak memory"] = f"{run.peak_memory_mb:.0f} MB"
+    facts["artifacts", "model"] = version.model_digest
+    facts["artifacts", "model size"] = f"{version.model_bytes} bytes"
+    facts["artifacts", "input schema"] = version.schema_digest
+    facts["artifacts", "profile specification"] = version.profile_spec_digest
+    facts["artifacts", "reference"] = version.reference_digest
+    facts["artifacts", "predictions"] = version.predictions_digest
+    return facts
+
+
+def _flat(group: str, values: dict[str, Any], prefix: str = "") -> dict[tuple[str, str], str]:
+    facts: dict[tuple[str, str], str] = {}
+    for name, value in sorted(values.items()):
+        if isinstance(value, dict):
+            facts.update(_flat(group, value, f"{prefix}{name}."))
+        else:
+            facts[group, prefix + name] = str(value)
+    return facts
 
 
 def _gates_between(first: Version, second: Version) -> Iterator[tuple[Version, Version, GateResult]]:
