@@ -54,7 +54,7 @@ def advance(services: Services, claim: ClaimedJob, request: StepRequest) -> tupl
     scores = _scores(trials)
     step = next_step(search, len(candidates), scores, higher)
     if step.trials:
-        numbers = _queue(services, claim, request, key, candidates, step.trials)
+        numbers = _queue(services, claim, request, key, higher, candidates, step.trials)
         raise ParkedError(numbers, _waiting_text(len(numbers), len(trials) + len(numbers)))
     if not step.ranked:
         errors = [job.error for job in trials if job.error] or ["no fold in time holds every class"]
@@ -186,11 +186,11 @@ def _queue(
     claim: ClaimedJob,
     request: StepRequest,
     key: str,
+    higher: bool,
     candidates: Sequence[dict[str, Scalar]],
     asks: Sequence[Ask],
 ) -> list[int]:
     state = services.paths.state.resolve()
-    higher = METRICS[spec_from_plain(request.spec).primary_metric][0] == "higher"
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         parent = require_job(change.connection, claim.job.id)
         origin = jobs.origin_of(change.connection, parent.id)
