@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pilothouse.domain.monitoring import RejectionReason
-from pilothouse.domain.time_units import HOUR_US
+from pilothouse.domain.monitoring import RejectedEvents, RejectionReason
+from pilothouse.domain.time_units import HOUR_US, from_us
 from pilothouse.domain.wire import CodedTexts, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
@@ -44,16 +44,6 @@ class Stream:
 
 
 _NO_ORIGIN: dict[str, object] = {"model": "", "version": 0, "target": "", "producer": "", "sequence": 0}
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedCount:
-    """Count of events that were not taken in, for one reason."""
-
-    reason: str
-    count: int
-    last_us: int
-    example: str
 
 
 _STREAM = (
@@ -268,12 +258,12 @@ def count_received(connection: Connection) -> int:
     return int(taken + refused)
 
 
-def rejected_counts(connection: Connection) -> list[RejectedCount]:
+def rejected_counts(connection: Connection) -> list[RejectedEvents]:
     """Rejected events by reason, most frequent first; the example is the newest."""
     rows = connection.execute(
         "SELECT reason, count, last, example FROM rejected_totals ORDER BY count DESC, reason"
     )
-    return [RejectedCount(*row) for row in rows]
+    return [RejectedEvents(reason, count, from_us(last), example) for reason, count, last, example in rows]
 
 
 def _rows_as_they_came(

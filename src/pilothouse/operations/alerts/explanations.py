@@ -72,15 +72,11 @@ class Occasion:
     @property
     def repeated(self) -> str:
         """The rule of k of n, and how it was met."""
+        met = f"It was significant in {self.significant_windows} of the last {self.judged_windows} windows"
+        rule = f"{self.rules.fire} of {self.rules.of}"
         if self.enough:
-            return (
-                f"It was significant in {self.significant_windows} of the last {self.judged_windows} windows. An alert takes "
-                f"{self.rules.fire} of {self.rules.of}, or one that is {self.enough}, as this is."
-            )
-        return (
-            f"It was significant in {self.significant_windows} of the last {self.judged_windows} windows; "
-            f"an alert takes {self.rules.fire} of {self.rules.of}, the newest among them."
-        )
+            return f"{met}. An alert takes {rule}, or one that is {self.enough}, as this is."
+        return f"{met}; an alert takes {rule}, the newest among them."
 
 
 def data_drift(findings: Sequence[DriftFinding], firing: set[str], occasion: Occasion) -> AlertText:

@@ -125,15 +125,10 @@ def _loss(
         if not history or history[0].end_us < since:
             continue
         finding = finding_of(history[0], kind)
-        if finding.value is not None and finding.reference is not None:
-            return PerformanceLoss(
-                stream.target,
-                finding.metric,
-                finding.value,
-                finding.reference,
-                weekly,
-                estimated=monitor == ESTIMATE,
-            )
+        metric, value, reference = finding.metric, finding.value, finding.reference
+        if value is not None and reference is not None:
+            estimated = monitor == ESTIMATE
+            return PerformanceLoss(stream.target, metric, value, reference, weekly, estimated=estimated)
     return None
 
 

@@ -148,8 +148,7 @@ def rejected(services: Services, actor: Actor) -> list[RejectedEvents]:
     """Rejected events, outcomes, columns and conflicts, counted by reason, most frequent first."""
     authorise(services, actor)
     with services.reading_telemetry() as connection:
-        counts = rejected_counts(connection) if connection is not None else ()
-        return [RejectedEvents(c.reason, c.count, from_us(c.last_us), c.example) for c in counts]
+        return rejected_counts(connection) if connection is not None else []
 
 
 def waiting(services: Services, actor: Actor) -> WaitingOutcomes:
