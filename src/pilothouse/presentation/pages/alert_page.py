@@ -61,7 +61,7 @@ def _windows(explanation: AlertExplanation) -> list[Line]:
     known = [x for w in explanation.windows for x in (w.value, w.bound) if math.isfinite(x)]
     low, high = (min(0.0, *known), max(known)) if known else (0.0, 1.0)
     # a metric near its reference: bars from zero would all look alike
-    if not explanation.higher_is_significant and low >= 0:
+    if known and not explanation.higher_is_significant and low >= 0:
         low = max(0.0, min(known) - (high - min(known)))
     lines = [_window(w, low, high) for w in explanation.windows]
     against = f" Compared with {explanation.compared_with}." if explanation.compared_with else ""

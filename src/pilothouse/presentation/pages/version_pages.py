@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from pilothouse.domain.evaluation import ColumnSummary, MetricValue
-from pilothouse.domain.records import Run, Version
+from pilothouse.domain.records import Run, Snapshot, Version
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, cell, gate_cell, metric_cells
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
@@ -85,10 +85,7 @@ def _summary(version: Version, run: Run) -> list[Line]:
         ("trained", f"{time_text(run.started_at)} by {run.started_by}, job {run.job_id}"),
         ("why", run.reason or "no reason given"),
         ("as of", time_text(run.as_of) if run.as_of else "all rows"),
-        (
-            "rows",
-            f"{count_text(run.snapshot.training_rows)} to train on, {count_text(run.snapshot.holdout_rows)} held out",
-        ),
+        ("rows", _split(run.snapshot)),
         ("took", f"{run.duration_s:.1f} s, {run.peak_memory_mb:.0f} MB at most"),
         ("code", code_text(run.code)),
         ("model file", f"{size_text(version.model_bytes)}, sha256 {version.model_digest[:16]}…"),
@@ -100,6 +97,10 @@ def _summary(version: Version, run: Run) -> list[Line]:
         *section("Metrics on the hold-out, 95 % interval", metric_lines(whole)),
         *section("Gates", gate_lines(version)),
     ]
+
+
+def _split(snapshot: Snapshot) -> str:
+    return f"{count_text(snapshot.training_rows)} to train on, {count_text(snapshot.holdout_rows)} held out"
 
 
 def _metrics(version: Version, run: Run) -> list[Line]:
@@ -133,10 +134,7 @@ def _parameters(version: Version, run: Run) -> list[Line]:
 def _data(version: Version, run: Run) -> list[Line]:
     data = run.snapshot
     facts = [
-        (
-            "rows",
-            f"{count_text(data.rows)}: {count_text(data.training_rows)} to train on, {count_text(data.holdout_rows)} held out",
-        ),
+        ("rows", f"{count_text(data.rows)}: {_split(data)}"),
         ("from", time_text(data.first_row_at)),
         ("trained until", time_text(data.trained_until)),
         ("to", time_text(data.last_row_at)),
@@ -171,30 +169,23 @@ def _code(version: Version, run: Run) -> list[Line]:
     packages = run.environment.get("packages")
     settings = {key: value for key, value in run.environment.items() if key != "packages"}
     versions = packages.items() if isinstance(packages, dict) else ()
-    return [
-        *section(
-            "Code",
-            pairs(
-                [
-                    ("is", code_text(run.code)),
-                    *((key, value_text(value)) for key, value in run.code.items()),
-                    ("specification", run.spec_digest),
-                ]
-            ),
-        ),
-        *section("Artifacts (sha256)", pairs(_artifacts(version))),
-        *section("Environment", pairs((key, value_text(value)) for key, value in flatten(settings))),
-        *section("Packages", pairs((str(name), str(number)) for name, number in versions)),
+    code = [
+        ("is", code_text(run.code)),
+        *((key, value_text(value)) for key, value in run.code.items()),
+        ("specification", run.spec_digest),
     ]
-
-
-def _artifacts(version: Version) -> list[tuple[str, str]]:
-    return [
+    artifacts = [
         ("model", version.model_digest),
         ("schema", version.schema_digest),
         ("profile", version.profile_spec_digest),
         ("reference", version.reference_digest),
         ("predictions", version.predictions_digest),
+    ]
+    return [
+        *section("Code", pairs(code)),
+        *section("Artifacts (sha256)", pairs(artifacts)),
+        *section("Environment", pairs((key, value_text(value)) for key, value in flatten(settings))),
+        *section("Packages", pairs((str(name), str(number)) for name, number in versions)),
     ]
 
 
