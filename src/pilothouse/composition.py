@@ -1,4 +1,4 @@
-"""The one place where a workspace's parts are put together. Front ends open a workspace here and hand it on.
+"""Composition of a workspace from its parts. Front ends open a workspace here and hand it on.
 
 Nothing below imports this module; importing it pulls in no database library beyond SQLite, no pandas, no scikit-learn.
 """
@@ -21,7 +21,7 @@ def open_workspace(root: Path, *, create: bool = False) -> Services:
     """Open the workspace in ``root``; with ``create`` also make what is missing of it.
 
     A registry of an older schema is brought up to date. Raises NotFoundError (no workspace), UnavailableError (newer
-    schema, unsafe place or library) or IntegrityError (damaged).
+    schema, unsafe file system or library) or IntegrityError (damaged).
     """
     paths = WorkspacePaths(root.resolve())
     if create and not paths.registry.exists():

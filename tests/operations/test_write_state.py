@@ -42,7 +42,7 @@ def test_a_full_disk_closes_it_and_room_opens_it(example: Example, monkeypatch: 
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1 << 40, 0, free))
     mark = write_state.watch_disk(example.services)
     assert mark is not None
-    assert "1 MiB free, of at least 64" in mark.words
+    assert "1 MiB free, of at least 64" in mark.message
     with pytest.raises(UnavailableError, match="make room; the daemon then lifts it"):
         trainings.start_training(example.services, example.actor("sam"), "delay", reason="now")
     free = 100 << 20  # more than the least, and not twice of it: no flutter

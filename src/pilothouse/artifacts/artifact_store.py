@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
 from pilothouse.domain.identifiers import check_digest
+from pilothouse.system.files import sync_folder
 
 _CHUNK = 1 << 20
 
@@ -113,9 +114,9 @@ class _Incoming:
             os.fsync(self._file.fileno())
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync_folder(path.parent.parent)  # the new folder's name must survive a power cut too
+                sync_folder(path.parent.parent)  # the new folder's name must survive a power cut too
             self._path.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             raise _failed(path, error) from error
 
@@ -126,14 +127,6 @@ class _Incoming:
             pass  # the write that failed has been reported; closing flushes, and fails, once more
         finally:
             self._path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _failed(path: Path, error: OSError) -> UnavailableError:

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.execution.launcher_client import Isolation
+from pilothouse.serving.hub_address import HubConnection
 from pilothouse.system.leader import leader
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.processes import is_alive, kill_group, name_of
@@ -109,11 +109,8 @@ def stop_serving(root: Path, *, grace_s: float = 10.0) -> list[str]:
 
 def hub_answers(path: Path, timeout_s: float = 1.0) -> bool:
     """True if the hub's socket answers, with whatever status: the request carries no token."""
-    connection = http.client.HTTPConnection("hub", timeout=timeout_s)
-    connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection = HubConnection(path, timeout_s)
     try:
-        connection.sock.settimeout(timeout_s)
-        connection.sock.connect(str(path))
         connection.request("GET", "/v1/desired")
         return connection.getresponse().status > 0
     except (OSError, http.client.HTTPException):

@@ -47,9 +47,8 @@ def run_daemon(
     slots: int = 1,
     serve_targets: bool = True,
     standby: bool = False,
-    stop: threading.Event | None = None,
 ) -> int:
-    """Run until SIGTERM or SIGINT (or ``stop`` is set); returns the exit code: 0, or 70 where a part of the daemon died.
+    """Run until SIGTERM or SIGINT; returns the exit code: 0, or 70 where a part of the daemon died.
 
     With ``standby`` wait, all libraries imported, until the daemon that leads has gone, then lead. Raises NotFoundError
     (no workspace), ConflictError (another daemon leads) or UnavailableError (no isolation, a database that cannot be
@@ -60,7 +59,7 @@ def run_daemon(
         raise NotFoundError(
             f"{root} is not a workspace: it has no state/registry.db; make one with pilothouse init"
         )
-    stop = stop or threading.Event()
+    stop = threading.Event()
     launcher = Launcher(
         closed=[paths.state], opened=[paths.jobs, paths.artifacts], isolation=isolation, grace_s=3.0
     )
@@ -109,9 +108,8 @@ def _lead(
     services = open_workspace(paths.root)
     left: list[str] = []
     try:
-        _ = (
-            services.telemetry
-        )  # opened here, so that a damaged file is reported before the daemon counts as running
+        # opened here, so that a damaged file is reported before the daemon counts as running
+        _ = services.telemetry
         in_force = landlock.describe() if landlock.confines() else "none"
         name = processes.announce_daemon(services, in_force)
         say(log, logging.INFO, "the daemon starts", root=str(paths.root), pid=name.pid, isolation=in_force)

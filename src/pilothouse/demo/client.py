@@ -6,7 +6,6 @@ serving process or the daemon in mid-replay is part of what the demo is for.
 
 import http.client
 import json
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from pilothouse.demo.traffic import Request
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.wire import LabelReceipt, Outcome
 from pilothouse.serving.client_codec import columns_of, error_of, infer_body, read_answer
+from pilothouse.serving.hub_address import HubConnection
 
 T = TypeVar("T")
 _PATIENCE_S = 60.0
@@ -91,7 +91,7 @@ class HubClient:
         )
 
     def _post(self, body: bytes) -> LabelReceipt:
-        connection = _UnixConnection(self._hub)
+        connection = HubConnection(self._hub, 30)
         try:
             token = self._token_file.read_text().strip()
             connection.request("POST", "/v1/labels", body, {"Authorization": f"Bearer {token}"})
@@ -102,17 +102,6 @@ class HubClient:
         if response.status != 200:
             raise UnavailableError(f"the hub answered {response.status}: {data.decode(errors='replace')}")
         return msgspec.msgpack.decode(data, type=LabelReceipt)
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("hub", timeout=30)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 def _patiently(act: Callable[[], T], whom: str, reset: Callable[[], None]) -> T:

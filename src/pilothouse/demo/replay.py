@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pilothouse.demo.client import HubClient, ServingClient
@@ -19,7 +19,6 @@ class Tally:
     outcomes: int = 0
     asked_again: int = 0
     """Rows whose answer was lost with a process that was killed."""
-    by_target: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,6 @@ def replay(
                 tally.rows += len(outcomes)
                 tally.requests += len(_requests(lane, today[lane.stream.target]))
                 tally.outcomes += len(yesterday)
-                tally.by_target[lane.stream.target] = tally.by_target.get(lane.stream.target, 0) + len(
-                    outcomes
-                )
             day_done(number, today)
     for lane in lanes:
         lane.serving.close()

@@ -31,9 +31,9 @@ def run_demo(
         return on_terminal.show(root, progress, days=days, pace=pace, keep=keep, actor=actor)
     try:
         demo = scenario.start_demo(root, progress)
-        replayed = scenario.play(demo, days)
-        scenario.finish(demo, replayed.days)
-        return report.deliver(demo, replayed.tally, as_json=as_json)
+        tally = scenario.play(demo, days)
+        scenario.finish(demo, days)
+        return report.deliver(demo, tally, as_json=as_json)
     finally:
         if not keep:
             workspace.remove(root)

@@ -1,7 +1,6 @@
 """The story in order: train, gate, approve, deploy, serve, watch, retrain; then the report, read from the store."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -36,14 +35,6 @@ _BAD_CANDIDATE: dict[str, str | int | float | bool] = {
 _NEWEST_ONLY: dict[str, str | int | float | bool] = {"data.lookback": "90d"}
 
 
-@dataclass
-class Replayed:
-    """Facts for the report that the store does not hold."""
-
-    tally: Tally
-    days: int
-
-
 def start_demo(root: Path, progress: Progress) -> Demo:
     """From model files to versions that answer: apply, train, refuse a bad one, ask, approve, deploy."""
     confined = landlock.confines()
@@ -71,7 +62,7 @@ def start_demo(root: Path, progress: Progress) -> Demo:
     return demo
 
 
-def play(demo: Demo, days: int) -> Replayed:
+def play(demo: Demo, days: int) -> Tally:
     """Replay ``days`` days; at the end of each week wait for monitors and jobs, and decide what is asked."""
     lanes = make_lanes(demo, days)
     tally = Tally()
@@ -88,7 +79,7 @@ def play(demo: Demo, days: int) -> Replayed:
     demo.progress.say(
         f"replayed {tally.rows:,} rows in {tally.requests:,} requests, {tally.outcomes:,} outcomes"
     )
-    return Replayed(tally, days)
+    return tally
 
 
 def make_lanes(demo: Demo, days: int) -> list[Lane]:

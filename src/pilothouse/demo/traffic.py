@@ -13,7 +13,7 @@ from pilothouse.domain.time_units import HOUR_US, to_us
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The rows of an hour, or of a few, at one place: one HTTP request. A row maps features and the timestamp to values."""
+    """The rows of an hour, or of a few, on one target: one HTTP request. A row maps features and the timestamp to values."""
 
     rows: list[dict[str, Any]]
     outcomes: list[float | str]

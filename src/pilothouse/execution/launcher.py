@@ -29,34 +29,33 @@ from pilothouse.execution.step_supervisor import CANCEL, become_reaper, supervis
 from pilothouse.system import landlock
 from pilothouse.system.processes import descendants
 
-_LIBRARIES = (
-    *(
-        "joblib",
-        "pandas",
-        "pyarrow.parquet",
-        "pyarrow.compute",
-        "scipy.stats",
-        "scipy.sparse",
-        "skops.io",
-        "threadpoolctl",
-    ),
-    *("sklearn.calibration", "sklearn.compose", "sklearn.dummy", "sklearn.ensemble", "sklearn.impute"),
-    *(
-        "sklearn.inspection",
-        "sklearn.linear_model",
-        "sklearn.metrics",
-        "sklearn.model_selection",
-        "sklearn.naive_bayes",
-    ),
-    *(
-        "sklearn.neighbors",
-        "sklearn.neural_network",
-        "sklearn.pipeline",
-        "sklearn.preprocessing",
-        "sklearn.svm",
-    ),
-    *("sklearn.tree", "sklearn.experimental.enable_halving_search_cv"),
-)
+_LIBRARIES = [
+    "joblib",
+    "pandas",
+    "pyarrow.parquet",
+    "pyarrow.compute",
+    "scipy.stats",
+    "scipy.sparse",
+    "skops.io",
+    "threadpoolctl",
+    "sklearn.calibration",
+    "sklearn.compose",
+    "sklearn.dummy",
+    "sklearn.ensemble",
+    "sklearn.impute",
+    "sklearn.inspection",
+    "sklearn.linear_model",
+    "sklearn.metrics",
+    "sklearn.model_selection",
+    "sklearn.naive_bayes",
+    "sklearn.neighbors",
+    "sklearn.neural_network",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "sklearn.svm",
+    "sklearn.tree",
+    "sklearn.experimental.enable_halving_search_cv",
+]
 """Modules that steps use, imported once for all of them."""
 _FAREWELL_S = 3.0
 """Seconds that supervisors have to end their steps before they are killed."""

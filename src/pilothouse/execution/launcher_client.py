@@ -154,18 +154,18 @@ class _Connection:
     """Launcher process with its socket, and a thread that hands each answer to the caller that waits for it."""
 
     def __init__(self, command: list[str]) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
+        own_end, launcher_end = socket.socketpair()
+        with launcher_end:
             self.process = subprocess.Popen(
-                [*command, "--control", str(theirs.fileno())],
+                [*command, "--control", str(launcher_end.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(launcher_end.fileno(),),
                 start_new_session=True,  # a Ctrl-C at the daemon's terminal is the daemon's to handle
                 cwd="/",
                 env=_environment(),
             )
-        self._socket = ours
+        self._socket = own_end
         self._lock = threading.Lock()
         self._last = 0
         self._waiting: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}

@@ -110,9 +110,9 @@ class ProgressTail:
             new = os.pread(descriptor, _LONGEST_READ, start)
         finally:
             os.close(descriptor)
-        whole = self._rest + new if start == self._offset else new
+        data = self._rest + new if start == self._offset else new
         self._offset = start + len(new)
-        *lines, self._rest = whole.split(b"\n")
+        *lines, self._rest = data.split(b"\n")
         self._rest = self._rest[-_LONGEST_LINE:]
         for line in reversed(lines):
             if (parsed := _progress_line(line)) is not None:

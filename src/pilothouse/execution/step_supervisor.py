@@ -85,13 +85,13 @@ class _Watch:
     def until_over(self) -> _Reason | None:
         """Reason why the step has to end; None where it ended by itself."""
         ended = os.pidfd_open(self._child)
-        told = self._channel.fileno()
+        cancelled = self._channel.fileno()
         try:
             while True:
-                readable, _, _ = select.select([ended, told], [], [], _LOOK_EVERY_S)
+                readable, _, _ = select.select([ended, cancelled], [], [], _LOOK_EVERY_S)
                 if ended in readable:
                     return None
-                if told in readable:
+                if cancelled in readable:
                     return "cancelled"  # by a byte, or by the launcher's end
                 if time.monotonic() > self._deadline:
                     return "timed out"

@@ -87,7 +87,7 @@ def _one_thread(model: Any) -> Any:
 
 
 def check_answers(model: Any, schema: InputSchema) -> list[int]:
-    """Place of each of the model's classes in the schema's. Raises IntegrityError where the two do not fit."""
+    """Index of each of the model's classes in the schema's. Raises IntegrityError where the two do not fit."""
     name = type(model.steps[-1][1] if hasattr(model, "steps") else model).__name__
     if schema.task == "regression":
         if not hasattr(model, "predict") or hasattr(model, "predict_proba"):

@@ -1,7 +1,6 @@
 """Client of the hub for a serving process: HTTP over a unix socket, bodies in msgpack, one token for one target."""
 
 import http.client
-import socket
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.wire import BatchReceipt, DesiredState, PredictionBatch, ServingReport
+from pilothouse.serving.hub_address import HubConnection
 
 MAXIMUM_ANSWER_BYTES = 2 * 2**30
 """Bytes of an answer beyond which the hub is taken to be at fault."""
@@ -47,7 +47,7 @@ class HubClient:
     def __init__(self, hub: Path, token_file: Path) -> None:
         self._hub, self._token_file = hub, token_file
         self._token = ""
-        self._connection: _UnixConnection | None = None
+        self._connection: HubConnection | None = None
 
     def desired(self, revision: str) -> DesiredState | None:
         """Desired state, or None where that is still ``revision``."""
@@ -92,18 +92,18 @@ class HubClient:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not reused:
-                raise UnavailableError(f"the hub does not answer at {self._hub}: {_words(error)}") from None
+                raise UnavailableError(f"the hub does not answer at {self._hub}: {_message(error)}") from None
         try:  # the hub may have closed the kept connection meanwhile; every request may be sent twice
             return self._exchange_once(method, path, body, sent)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise UnavailableError(f"the hub does not answer at {self._hub}: {_words(error)}") from None
+            raise UnavailableError(f"the hub does not answer at {self._hub}: {_message(error)}") from None
 
     def _exchange_once(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, bytes]:
         if self._connection is None:
-            self._connection = _UnixConnection(self._hub)
+            self._connection = HubConnection(self._hub, _TIMEOUT_S)
         self._connection.request(method, path, body, headers)
         response = self._connection.getresponse()
         data = response.read(MAXIMUM_ANSWER_BYTES)
@@ -118,18 +118,6 @@ class HubClient:
             except (OSError, UnicodeDecodeError) as error:
                 raise UnavailableError(f"the token file {self._token_file} cannot be read: {error}") from None
         return self._token
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("hub", timeout=_TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the path in place of a host."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT_S)
-        self.sock.connect(str(self._path))
 
 
 def _decode(body: bytes, kind: type[_T]) -> _T:
@@ -147,5 +135,5 @@ def _reason(answer: bytes) -> str:
         return "no reason given"
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -21,6 +21,7 @@ from typing import Literal
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import check_name
+from pilothouse.serving.hub_address import socket_path
 from pilothouse.system import landlock
 from pilothouse.system.files import write_atomically
 from pilothouse.system.processes import own_name
@@ -56,7 +57,7 @@ def serve(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     check_name(target, "target")
-    hub_path = _hub_path(hub)
+    hub_path = socket_path(hub).absolute()
     folder = folder.absolute()
     token_file = (token_file or folder / "token").absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -76,12 +77,6 @@ def serve(
         finally:
             process.unlink(missing_ok=True)
     return 0
-
-
-def _hub_path(hub: str) -> Path:
-    from pilothouse.serving.hub_address import socket_path
-
-    return socket_path(hub).absolute()
 
 
 def _process_document(target: str, host: str, port: int) -> bytes:

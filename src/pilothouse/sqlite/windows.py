@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - names of tables and columns are those of the listings; what people type is bound
-"""Windows of long lists by key: filter, order and place are SQL over indexes, so that no page costs more for lying deep.
+"""Windows of long lists by key: filter, order and position are SQL over indexes, so that no page costs more for lying deep.
 
 A list is described once (``Listing``, beside its tables); ``window`` gives the numbers of its rows, and the noun's own
 module reads the records. The order is always (sort column, number), so it is total, and a window goes on from a row's

@@ -34,7 +34,7 @@ _FLOCK = "hhqqi"
 
 
 class WriteQueue:
-    """Place of one thread in the queue of one database. Not to be shared: the locks belong to its open file."""
+    """Position of one thread in the queue of one database. Not to be shared: the locks belong to its open file."""
 
     def __init__(self, database: Path) -> None:
         self._path = queue_file(database)

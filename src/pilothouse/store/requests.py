@@ -91,6 +91,7 @@ def add(connection: Connection, request: NewRequest, *, at: datetime, supersedes
         "WHERE m.name = ? AND v.number = ?",
         (request.model, request.version),
     ).fetchone()
+    assert keys is not None, f"{request.model}/{request.version} is not there"
     columns = columns_of(request, "model", "version", "targets")
     columns |= {"policy_digest": request.policy.digest, "recorded_at": at}
     key = insert(connection, "promotion_requests", {**keys, **columns})

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-_LONGEST_SOCKET_PATH = 107
+LONGEST_SOCKET_PATH = 107
 """Bytes of a socket's path: ``sun_path`` holds 108 with its final zero."""
 
 
@@ -70,7 +70,7 @@ class WorkspacePaths:
     def hub_socket(self) -> Path:
         """Unix socket of the hub; in the user's runtime folder where the workspace's own path is too long for one."""
         direct = self.state / "hub.sock"
-        if len(os.fsencode(direct.absolute())) <= _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(direct.absolute())) <= LONGEST_SOCKET_PATH:
             return direct
         name = hashlib.sha256(os.fsencode(self.root.absolute())).hexdigest()[:16]
         runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()

@@ -36,7 +36,7 @@ class ReadOnly:
     by: str
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """Message in one line: since when, why, what to do."""
         return f"the workspace is read-only since {self.since[:16]} UTC: {self.reason}; {_ADVICE[self.cause]}"
 
@@ -61,7 +61,7 @@ class WriteGuard:
     def check(self) -> None:
         """Raise UnavailableError where nothing may be written."""
         if self._path.exists() and (mark := self.state()) is not None:
-            raise UnavailableError(mark.words)
+            raise UnavailableError(mark.message)
 
     def keep_room(self) -> None:
         """Hold some room back in a file, so that a full disk can be noted. Does nothing where there is no room."""

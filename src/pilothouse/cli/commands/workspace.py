@@ -109,7 +109,7 @@ def restore(file: Path, folder: Path | None, verify: bool) -> None:
 @click.pass_obj
 def read_only(session: Session, reason: str) -> None:
     """Let nothing be written until somebody lifts it; serving goes on and keeps what it predicts."""
-    say(write_state.make_read_only(session.services, session.actor, reason).words)
+    say(write_state.make_read_only(session.services, session.actor, reason).message)
 
 
 @click.command()

@@ -109,7 +109,7 @@ def _status(session: Session, services: "Services") -> Status:
     # The heartbeat moves all the time; leaving it out lets an unchanged state be an equal value.
     daemon = replace(processes.daemon_state(services), heartbeat_at=None)
     mark = services.write_guard.state()
-    frozen = mark.words if mark else ""
+    frozen = mark.message if mark else ""
     before = session.status
     if before is not None and before.versions == versions:
         same = before.daemon == daemon and before.frozen == frozen

@@ -72,7 +72,7 @@ def daemon_report(services: Services, actor: Actor) -> DaemonReport:
     mark = services.write_guard.state()
     return DaemonReport(
         daemon_state(services),
-        mark.words if mark else "",
+        mark.message if mark else "",
         f"paused by {automation.actor}: {automation.reason}" if automation.paused else "",
         tuple(running),
         queued,

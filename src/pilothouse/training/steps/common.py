@@ -58,3 +58,10 @@ def input_path(request: StepRequest, name: str) -> Path:
 def output_path(request: StepRequest, file: str) -> Path:
     """Path of a file that this step writes."""
     return Path(request.folder) / file
+
+
+def write_output(request: StepRequest, file: str, data: bytes) -> str:
+    """Write a file of this step; returns its path."""
+    path = output_path(request, file)
+    path.write_bytes(data)
+    return str(path)

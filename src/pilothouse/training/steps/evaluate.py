@@ -27,7 +27,7 @@ from pilothouse.training.importance import permutation_importance
 from pilothouse.training.references import dated, refer, specify
 from pilothouse.training.rows import Rows, read_rows
 from pilothouse.training.scoring import measure, measure_slices, score, write_predictions
-from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
+from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step, write_output
 
 LATENCY_REPEATS = 50
 """Single-row predictions that are timed where the model file has no latency gate."""
@@ -115,9 +115,4 @@ def _reference(
         "profile_spec": specification.to_bytes(),
         "reference": references.encode(specification, reference),
     }
-    outputs = {}
-    for name, data in files.items():
-        path = output_path(request, f"{name}.bin")
-        path.write_bytes(data)
-        outputs[name] = str(path)
-    return outputs
+    return {name: write_output(request, f"{name}.bin", data) for name, data in files.items()}

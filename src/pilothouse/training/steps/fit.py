@@ -18,7 +18,7 @@ from pilothouse.inference.safe_format import dump_model
 from pilothouse.training.environment import environment
 from pilothouse.training.fitting import Fit, Trial, fitter, search
 from pilothouse.training.rows import read_rows, schema_of, training_frame
-from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
+from pilothouse.training.steps.common import Report, input_path, spec_of, step, write_output
 
 
 @step
@@ -41,12 +41,12 @@ def run(request: StepRequest, report: Report) -> StepResult:
     # read back, so that a file that cannot be served fails here and not at its deployment
     Predictor(data, schema)
     outputs = {
-        "model": _write(request, "model.skops", data),
-        "schema": _write(request, "schema.json", schema.to_bytes()),
+        "model": write_output(request, "model.skops", data),
+        "schema": write_output(request, "schema.json", schema.to_bytes()),
     }
     plain = searched["trials"] if searched else [asdict(trial) for trial in trials]
     if plain:
-        outputs["trials"] = _write(request, "trials.json", json.dumps(plain, indent=1).encode())
+        outputs["trials"] = write_output(request, "trials.json", json.dumps(plain, indent=1).encode())
     record = {
         "parameters": parameters,
         "estimator": spec.training.estimator or spec.training.function,
@@ -71,9 +71,3 @@ def _trials(spec: ModelSpec, fit: Fit, X: Any, y: Any, seed: int, report: Report
         seed,
         lambda fraction, message, figures: report(0.1 + 0.6 * fraction, message, figures),
     )
-
-
-def _write(request: StepRequest, file: str, data: bytes) -> str:
-    path = output_path(request, file)
-    path.write_bytes(data)
-    return str(path)

@@ -9,7 +9,6 @@ Inputs: ``holdout``, ``predictions``, ``metrics`` (JSON), ``model_folder``. Reco
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import pandas as pd
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.training.gates import function_gate
-from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
+from pilothouse.training.steps.common import Report, input_path, spec_of, step, write_output
 from pilothouse.training.user_code import call, load_function
 
 
@@ -43,9 +42,8 @@ def run(request: StepRequest, report: Report) -> StepResult:
             raise InvalidInputError(
                 f"{name} returned {shown}; expected (passed, reason), True or False and text"
             )
-    path: Path = output_path(request, "gate.json")
-    path.write_text(json.dumps(result))
-    return StepResult(ok=True, outputs={"gate": str(path)}, record={"gates": [result]})
+    path = write_output(request, "gate.json", json.dumps(result).encode())
+    return StepResult(ok=True, outputs={"gate": path}, record={"gates": [result]})
 
 
 def metrics_by_name(plain: list[dict[str, Any]]) -> dict[str, Any]:
