@@ -82,10 +82,8 @@ def lift_hold(services: Services, actor: Actor, number: int, reason: str) -> Non
 def preview(services: Services, actor: Actor) -> RetentionReport:
     """Rows that a round would delete, by version and target."""
     authorise(services, actor)
-    if not services.paths.telemetry.exists():
-        return RetentionReport(())
-    with services.telemetry.read() as connection:
-        streams = list_streams(connection)
+    with services.reading_telemetry() as connection:
+        streams = list_streams(connection) if connection is not None else []
     return RetentionReport(tuple(_share(services, stream) for stream in streams))
 
 

@@ -52,10 +52,8 @@ def read_time(services: Services, actor: Actor, text: str) -> datetime:
 def newest_event(services: Services, actor: Actor) -> datetime:
     """Time of the newest event of any target; the wall clock before the first. Raises NotAllowedError."""
     authorise(services, actor)
-    if not services.paths.telemetry.exists():
-        return services.now()
-    with services.telemetry.read() as connection:
-        event_us = newest_event_us(connection)
+    with services.reading_telemetry() as connection:
+        event_us = newest_event_us(connection) if connection is not None else None
     return from_us(event_us) if event_us is not None else services.now()
 
 
