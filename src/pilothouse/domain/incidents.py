@@ -65,8 +65,7 @@ class Incident:
 
     @property
     def status(self) -> AlertStatus:
-        """Open while one of its alerts is, acknowledged while one is, then resolved."""
-        return min((a.status for a in self.alerts), key=list(AlertStatus).index)
+        return status_of(self.alerts)
 
     @property
     def severity(self) -> str:
@@ -75,8 +74,7 @@ class Incident:
 
     @property
     def telling(self) -> tuple[Alert, ...]:
-        """Alerts that describe it: those that are not resolved, or all once there are none."""
-        return self.unresolved or self.alerts
+        return telling(self.alerts)
 
     @property
     def since(self) -> datetime:
@@ -108,6 +106,16 @@ class Incident:
     def cause(self) -> str:
         """Cause in a few words."""
         return cause_words(self.telling)
+
+
+def status_of(alerts: Iterable[Alert]) -> AlertStatus:
+    """Status of an incident: open while one of its alerts is, acknowledged while one is, then resolved."""
+    return min((a.status for a in alerts), key=list(AlertStatus).index)
+
+
+def telling(alerts: Sequence[Alert]) -> tuple[Alert, ...]:
+    """Alerts that describe an incident: those that are not resolved, or all once there are none."""
+    return tuple(a for a in alerts if a.status is not AlertStatus.RESOLVED) or tuple(alerts)
 
 
 def by_cost(incidents: Iterable[Incident]) -> list[Incident]:

@@ -13,8 +13,7 @@ from datetime import datetime
 
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.incident_cost import cost_of
-from pilothouse.domain.incidents import Cost, cause_words
-from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.domain.incidents import Cost, cause_words, telling
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, incidents
@@ -22,11 +21,6 @@ from pilothouse.store.incidents import IncidentRow
 
 _AT_ONCE = 200
 """Incidents judged in one round at most: after an upgrade very many may wait."""
-
-
-def telling(members: Sequence[Alert]) -> Sequence[Alert]:
-    """The alerts that describe an incident: the unresolved ones, or all of them once all are resolved."""
-    return [a for a in members if a.status is not AlertStatus.RESOLVED] or members
 
 
 def judge(services: Services, connection: Connection, numbers: Sequence[int], at: datetime) -> None:

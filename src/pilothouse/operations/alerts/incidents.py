@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identifiers import check_name
 from pilothouse.domain.incident_cost import NOTHING, cost_of
-from pilothouse.domain.incidents import Cost, Incident, by_cost
+from pilothouse.domain.incidents import Cost, Incident, by_cost, status_of, telling
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Alert, AlertStatus, Job
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.operations.alerts.alerts import set_status_in
-from pilothouse.operations.alerts.incident_cost import judge, telling
+from pilothouse.operations.alerts.incident_cost import judge
 from pilothouse.operations.alerts.incident_evidence import SharedFigures, gather_evidence
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading, reason_given
 from pilothouse.operations.services import Services
@@ -63,7 +63,7 @@ def acknowledge(services: Services, actor: Actor, number: int, note: str = "") -
     def change_all(change: Change, members: list[Alert]) -> list[int]:
         waiting = [a for a in members if a.status is AlertStatus.OPEN]
         if not waiting:
-            raise ConflictError(f"incident {number} has no open alert: it is {_state(members)} already")
+            raise ConflictError(f"incident {number} has no open alert: it is {status_of(members)} already")
         return [set_status_in(change, a, AlertStatus.ACKNOWLEDGED, note).id for a in waiting]
 
     return _handle(services, actor, number, "incident.acknowledged", {"note": note}, change_all)
@@ -121,7 +121,7 @@ def _handle(
         facts = {
             "model": model,
             "alerts": touched,
-            "before": _state(members),
+            "before": str(status_of(members)),
             "assigned_before": before.assignee,
         }
         change.record(action, f"incident {number}", {**facts, **detail})
@@ -151,10 +151,6 @@ def _whole(
             cost = cost_of(gather_evidence(connection, telemetry, described_by, shared))
         complete.append(Incident(row.id, row.model, row.recorded_at, row.assignee, tuple(alerts), cost))
     return complete
-
-
-def _state(members: list[Alert]) -> str:
-    return str(min((a.status for a in members), key=list(AlertStatus).index))
 
 
 def _require(connection: Connection, number: int) -> IncidentRow:
