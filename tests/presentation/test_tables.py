@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from pilothouse.presentation.cells import Cell, cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, aligned, wrap
 from pilothouse.presentation.tables.sorting import sorted_rows
-from pilothouse.presentation.tables.table import Column, Row, Table, fit_columns, plain_lines, read_columns
+from pilothouse.presentation.tables.table import (
+    Column,
+    Row,
+    Table,
+    fit_columns,
+    plain_lines,
+    read_columns,
+    table_of,
+)
 from pilothouse.presentation.width import clip, display_width
 
 
@@ -51,6 +59,23 @@ def test_wide_characters_count_double() -> None:
     assert display_width(clip("漢字かな", 5)) == 5
     assert clip("漢字かな", 5) == "漢字…"
     assert clip("7", 3, "right") == "  7"
+
+
+def test_a_table_has_a_row_for_each_record_and_columns_that_cannot_be_sorted_by() -> None:
+    made = table_of(
+        ("ewr", "jfk"),
+        {"TARGET": cell, ">LETTERS !1": lambda name: cell(len(name))},
+        key=str.upper,
+        empty="no targets",
+        unordered=("LETTERS",),
+        fields=lambda name: (("region", name[0]),),
+    )
+    assert made.rows[0] == Row("EWR", (cell("ewr"), cell("3")), (("region", "e"),))
+    assert [(c.title, c.align, c.drop, c.ordered) for c in made.columns] == [
+        ("TARGET", "left", 0, True),
+        ("LETTERS", "right", 1, False),
+    ]
+    assert (len(made.rows), made.empty) == (2, "no targets")
 
 
 def test_plain_lines_align_and_say_what_to_do_without_rows() -> None:
