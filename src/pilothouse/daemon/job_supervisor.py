@@ -182,7 +182,6 @@ def _outcome(
 
 
 def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: threading.Event) -> None:
-    """Record the outcome of a job."""
     job = claim.job
     if outcome.status is JobStatus.SUCCEEDED:
         try:

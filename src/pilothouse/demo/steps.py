@@ -130,7 +130,6 @@ def wait(demo: Demo, done: Callable[[], bool], meanwhile: str, failure: str, tim
 
 
 def running_jobs(demo: Demo) -> list[Job]:
-    """Jobs that are queued or running."""
     return [job for job in jobs.list_jobs(demo.services, demo.approver, limit=50) if not job.status.ended]
 
 

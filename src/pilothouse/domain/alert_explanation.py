@@ -30,8 +30,6 @@ class ExplainedFeature:
 
 @dataclass(frozen=True, slots=True)
 class AlertExplanation:
-    """Explanation of one alert."""
-
     alert: Alert
     figure: str
     """Figure of the windows: ``wind: Kolmogorov–Smirnov distance``; empty where no window is involved."""

@@ -60,7 +60,6 @@ class Incident:
 
     @property
     def unresolved(self) -> tuple[Alert, ...]:
-        """Alerts that are not resolved."""
         return tuple(a for a in self.alerts if a.status is not AlertStatus.RESOLVED)
 
     @property

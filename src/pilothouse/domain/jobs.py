@@ -7,7 +7,7 @@ step's own folder; the process appends ProgressLine objects to ``progress.jsonl`
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 Cause = Literal["", "data", "source", "user", "disk full", "killed", "lost"]
 """Cause of a failure, where its status alone does not say whether another attempt may help. ``source``:
@@ -131,20 +131,11 @@ _LONGEST_BACK_OFF_S = 3_600
 
 def retry_reason(status: JobStatus, cause: Cause) -> RetryOn | None:
     """The kind of failure as retry policies name it; None where another attempt would end the same way."""
-    by_cause: dict[Cause, RetryOn] = {
-        "lost": "lost", "killed": "killed", "source": "source", "disk full": "disk full",
-    }  # fmt: skip
-    by_status: dict[JobStatus, RetryOn] = {
-        JobStatus.LOST: "lost",
-        JobStatus.CRASHED: "crashed",
-        JobStatus.OUT_OF_MEMORY: "out of memory",
-        JobStatus.OUT_OF_CPU_TIME: "out of cpu time",
-        JobStatus.DISK_FULL: "disk full",
-        JobStatus.TIMED_OUT: "timed out",
-    }
     if status in (JobStatus.SUCCEEDED, JobStatus.CANCELLED, JobStatus.USER_EXCEPTION):
         return None
-    return by_cause.get(cause) or by_status.get(status)
+    # causes and statuses after which another attempt may help are the policies' own words
+    reason = next((name for name in (cause, str(status)) if name in get_args(RetryOn)), None)
+    return cast(RetryOn | None, reason)
 
 
 def back_off_s(first_s: int, failures: int) -> int:

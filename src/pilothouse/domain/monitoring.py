@@ -119,8 +119,6 @@ class TargetState:
 
 @dataclass(frozen=True, slots=True)
 class ModelOverview:
-    """One row of the overview."""
-
     model: str
     task: str
     metric: str
@@ -215,8 +213,6 @@ class OutcomeConflict:
 
 @dataclass(frozen=True, slots=True)
 class DaemonState:
-    """State of the daemon."""
-
     running: bool
     pid: int | None
     started_at: datetime | None

@@ -26,8 +26,6 @@ def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectiveP
 
 
 class RequestAct(StrEnum):
-    """Act on an open request."""
-
     APPROVE = "approve"
     REJECT = "reject"
     WITHDRAW = "withdraw"

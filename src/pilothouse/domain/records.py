@@ -20,8 +20,6 @@ class VersionStatus(StrEnum):
 
 
 class RequestStatus(StrEnum):
-    """Status of a promotion request."""
-
     OPEN = "open"
     DEPLOYED = "deployed"
     REJECTED = "rejected"
@@ -31,8 +29,6 @@ class RequestStatus(StrEnum):
 
 
 class AlertStatus(StrEnum):
-    """Status of an alert."""
-
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
@@ -251,8 +247,6 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Job with its progress."""
-
     id: int
     kind: str
     """One of ``job_kinds.KINDS``."""

@@ -58,7 +58,6 @@ class ServingApp:
         )
 
     async def _route(self, scope: Scope, receive: Receive) -> http.Answer:
-        """Answer to one request."""
         self._check_host(scope)
         method, path = scope["method"], scope["path"].rstrip("/").split("/")[1:]
         roster = self._roster()

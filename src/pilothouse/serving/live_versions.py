@@ -24,7 +24,6 @@ class LoadedVersion:
 
     @property
     def schema(self) -> InputSchema:
-        """Input schema of the version."""
         return self.predictor.schema
 
     @property

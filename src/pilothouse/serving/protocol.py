@@ -214,5 +214,4 @@ def model_metadata(schema: InputSchema, version: int) -> dict[str, Any]:
 
 
 def encode(document: Any) -> bytes:
-    """JSON of a document."""
     return _ENCODER.encode(document)

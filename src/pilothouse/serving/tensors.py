@@ -45,9 +45,7 @@ def row_count(tensor: InputTensor) -> int:
     """Number of rows in the tensor's shape. Raises InvalidInputError."""
     shape = tensor.shape
     if len(shape) not in (1, 2) or shape[0] < 0 or (len(shape) == 2 and shape[1] != 1):
-        raise InvalidInputError(
-            f"input {shown(tensor.name)}: found shape {shown(shape)}; expected [n] or [n, 1]"
-        )
+        raise _invalid(tensor, f"found shape {shown(shape)}; expected [n] or [n, 1]")
     return shape[0]
 
 
@@ -56,18 +54,13 @@ def flat_values(tensor: InputTensor) -> list[Any]:
     rows, values = row_count(tensor), tensor.data
     if values and type(values[0]) is list:
         if len(tensor.shape) != 2:
-            raise InvalidInputError(
-                f"input {shown(tensor.name)}: its data is nested; expected flat data for shape {shown(tensor.shape)}"
-            )
+            raise _invalid(tensor, f"its data is nested; expected flat data for shape {shown(tensor.shape)}")
         if any(type(value) is not list or len(value) != 1 for value in values):
-            raise InvalidInputError(
-                f"input {shown(tensor.name)}: expected each row of its data to hold one value"
-            )
+            raise _invalid(tensor, "expected each row of its data to hold one value")
         values = [value[0] for value in values]
     if len(values) != rows:
-        raise InvalidInputError(
-            f"input {shown(tensor.name)}: found {len(values)} values; expected {rows} for shape {shown(tensor.shape)}"
-        )
+        expected = f"expected {rows} for shape {shown(tensor.shape)}"
+        raise _invalid(tensor, f"found {len(values)} values; {expected}")
     return values
 
 
@@ -83,17 +76,15 @@ def read_numbers(tensor: InputTensor) -> npt.NDArray[np.float64]:
         try:
             numbers = np.asarray(filled, dtype=np.float64)
         except OverflowError:
-            raise InvalidInputError(f"input {shown(tensor.name)}: a number is outside {datatype}") from None
+            raise _invalid(tensor, f"a number is outside {datatype}") from None
         if numbers.size and np.nanmax(np.abs(numbers), initial=0.0) > limit:
-            raise InvalidInputError(f"input {shown(tensor.name)}: a number is outside {datatype}")
+            raise _invalid(tensor, f"a number is outside {datatype}")
         return numbers
     if datatype in _INTEGERS:
         _refuse_other(
             tensor, values, kinds, {int}, f"whole numbers ({datatype} has no missing value; use FP64)"
         )
-        low, high = _INTEGERS[datatype]
-        if values and (min(values) < low or max(values) > high):
-            raise InvalidInputError(f"input {shown(tensor.name)}: a number is outside {datatype}")
+        _check_integers(tensor, values)
         return np.asarray(values, dtype=np.float64)
     if datatype == "BOOL":
         _refuse_other(tensor, values, kinds, {bool}, "true or false")
@@ -108,17 +99,12 @@ def read_categories(tensor: InputTensor) -> list[str | None]:
     if datatype == "BYTES":
         _refuse_other(tensor, values, kinds, {str, type(None)}, "strings, or null where missing")
         if any(value is not None and len(value) > MAXIMUM_TEXT for value in values):
-            raise InvalidInputError(
-                f"input {shown(tensor.name)}: a value is longer than {MAXIMUM_TEXT} characters"
-            )
+            raise _invalid(tensor, f"a value is longer than {MAXIMUM_TEXT} characters")
         return values
     if datatype in _INTEGERS or datatype == "BOOL":
-        wanted: set[type] = {bool} if datatype == "BOOL" else {int}
-        _refuse_other(tensor, values, kinds, wanted, f"values of {datatype}")
-        if datatype != "BOOL" and values:
-            low, high = _INTEGERS[datatype]
-            if min(values) < low or max(values) > high:
-                raise InvalidInputError(f"input {shown(tensor.name)}: a number is outside {datatype}")
+        _refuse_other(tensor, values, kinds, {bool} if datatype == "BOOL" else {int}, f"values of {datatype}")
+        if datatype != "BOOL":
+            _check_integers(tensor, values)
         return [category_text(value) for value in values]
     raise _wrong_datatype(tensor, "BYTES (or INT*, UINT*, BOOL) for a category")
 
@@ -131,13 +117,13 @@ def read_event_times(tensor: InputTensor) -> npt.NDArray[np.int64]:
     if datatype == "INT64":
         _refuse_other(tensor, values, kinds, {int}, "microseconds since 1970")
         if values and (min(values) < _EARLIEST_US or max(values) > _LATEST_US):
-            raise InvalidInputError(
-                f"input {shown(tensor.name)}: a time lies outside the years 1 to 9999; expected microseconds since 1970"
+            raise _invalid(
+                tensor, "a time lies outside the years 1 to 9999; expected microseconds since 1970"
             )
         return np.asarray(values, dtype=np.int64)
     if datatype == "BYTES":
         _refuse_other(tensor, values, kinds, {str}, "ISO 8601 times")
-        times = {value: _microseconds(tensor.name, value) for value in set(values)}
+        times = {value: _microseconds(tensor, value) for value in set(values)}
         return np.fromiter((times[value] for value in values), np.int64, len(values))
     raise _wrong_datatype(tensor, "BYTES (ISO 8601 with an offset) or INT64 (microseconds since 1970)")
 
@@ -153,20 +139,17 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _microseconds(name: str, text: str) -> int:
+def _microseconds(tensor: InputTensor, text: str) -> int:
     try:
         if len(text) > 64:
             raise ValueError
         time = datetime.fromisoformat(text)
         if time.tzinfo is None:
-            raise InvalidInputError(
-                f"input {shown(name)}: {shown(text)} has no offset; write it as 2013-06-01T05:00:00Z"
-            )
+            raise _invalid(tensor, f"{shown(text)} has no offset; write it as 2013-06-01T05:00:00Z")
         return to_us(time)
     except (ValueError, OverflowError):
-        raise InvalidInputError(
-            f"input {shown(name)}: {shown(text)} is not a time; expected ISO 8601 such as 2013-06-01T05:00:00Z"
-        ) from None
+        message = f"{shown(text)} is not a time; expected ISO 8601 such as 2013-06-01T05:00:00Z"
+        raise _invalid(tensor, message) from None
 
 
 def _refuse_other(
@@ -178,7 +161,15 @@ def _refuse_other(
         raise InvalidInputError(f"input {shown(tensor.name)}, row {row}: found {text}; expected {expected}")
 
 
+def _check_integers(tensor: InputTensor, values: Sequence[int]) -> None:
+    low, high = _INTEGERS[tensor.datatype]
+    if values and (min(values) < low or max(values) > high):
+        raise _invalid(tensor, f"a number is outside {tensor.datatype}")
+
+
 def _wrong_datatype(tensor: InputTensor, expected: str) -> InvalidInputError:
-    return InvalidInputError(
-        f"input {shown(tensor.name)}: found datatype {shown(tensor.datatype)}; expected {expected}"
-    )
+    return _invalid(tensor, f"found datatype {shown(tensor.datatype)}; expected {expected}")
+
+
+def _invalid(tensor: InputTensor, message: str) -> InvalidInputError:
+    return InvalidInputError(f"input {shown(tensor.name)}: {message}")

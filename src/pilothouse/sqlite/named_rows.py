@@ -42,7 +42,6 @@ class Row:
         return self._values[index]
 
     def keys(self) -> list[str]:
-        """Names of the columns."""
         return list(self._columns.names)
 
     def __len__(self) -> int:

@@ -53,7 +53,6 @@ class WriteQueue:
                 fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, _NEXT, 2))
 
     def close(self) -> None:
-        """Leave the queue."""
         file, self._file = self._file, None  # its number may be another's as soon as it is closed
         if file is not None:
             os.close(file)

@@ -38,7 +38,6 @@ class NewAlert:
 
 
 def find(connection: Connection, alert_id: int) -> Alert | None:
-    """Alert of that number, or None."""
     row = connection.execute(_SELECT + "WHERE a.id = ?", (alert_id,)).fetchone()
     return from_row(Alert, row) if row else None
 
@@ -108,7 +107,6 @@ def without_incident(connection: Connection) -> list[Alert]:
 
 
 def put_into_incident(connection: Connection, alert_id: int, incident: int, because: str) -> None:
-    """Record the incident of an alert, for good."""
     connection.execute(
         "UPDATE alerts SET incident_id = ?, joined_because = ? WHERE id = ?", (incident, because, alert_id)
     )

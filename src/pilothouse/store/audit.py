@@ -79,7 +79,6 @@ def newest_time(connection: Connection) -> datetime | None:
 
 
 def newest_of(connection: Connection, action: str) -> AuditEntry | None:
-    """Newest entry of one action, or None."""
     row = connection.execute(
         "SELECT * FROM audit WHERE action = ? ORDER BY seq DESC LIMIT 1", (action,)
     ).fetchone()

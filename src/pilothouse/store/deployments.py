@@ -31,7 +31,6 @@ class NewDeployment:
 
 
 def live(connection: Connection, *, model: str | None = None, target: str | None = None) -> list[Deployment]:
-    """Live deployments, by model and target."""
     return _select(
         connection,
         "WHERE d.ended_at IS NULL AND (? IS NULL OR m.name = ?) AND (? IS NULL OR t.name = ?) ORDER BY m.name, t.name",
@@ -51,7 +50,6 @@ def history(
 
 
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Deployment]:
-    """Deployments by their numbers."""
     return {d.id: d for d in _select(connection, "WHERE d.id IN " + marks(numbers), numbers)}
 
 

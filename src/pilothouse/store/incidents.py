@@ -48,7 +48,6 @@ def add(connection: Connection, model: str, at: datetime) -> int:
 
 
 def find(connection: Connection, number: int) -> IncidentRow | None:
-    """Incident of that number, or None."""
     row = connection.execute(_SELECT + "WHERE i.id = ?", (number,)).fetchone()
     return _incident(row) if row else None
 
@@ -69,7 +68,6 @@ def listed(
 
 
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, IncidentRow]:
-    """Incidents by their numbers."""
     rows = connection.execute(_SELECT + "WHERE i.id IN " + marks(numbers), numbers)
     return {row["id"]: _incident(row) for row in rows}
 
@@ -85,7 +83,6 @@ def to_judge(connection: Connection, limit: int, *, going_on: bool) -> list[Inci
 
 
 def set_judgement(connection: Connection, number: int, cause: str, most: Cost, at: datetime) -> None:
-    """Record the judgement of an incident."""
     connection.execute(
         "UPDATE incidents SET judged_at = ?, cause = ?, cost_tier = ?, cost_weight = ?, cost_words = ? WHERE id = ?",
         (to_us(at), cause, most.tier, most.weight, most.words, number),

@@ -48,7 +48,6 @@ def selected(connection: Connection, where: str, values: Sequence[object] = ()) 
 
 
 def find(connection: Connection, job_id: int) -> Job | None:
-    """Job of that number, or None."""
     return next(iter(selected(connection, "WHERE j.id = ?", (job_id,))), None)
 
 
@@ -102,7 +101,6 @@ def queued_by(connection: Connection, person: str, *, model: str | None, limit: 
 
 
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Job]:
-    """Jobs by their numbers."""
     return {job.id: job for job in selected(connection, "WHERE j.id IN " + marks(numbers), numbers)}
 
 
@@ -160,7 +158,7 @@ def origin_of(connection: Connection, job_id: int) -> Origin:
     row = connection.execute(
         "SELECT model_id, spec_id, alert_id, version_id FROM jobs WHERE id = ?", (job_id,)
     ).fetchone()
-    return Origin(row["model_id"], row["spec_id"], row["alert_id"], row["version_id"])
+    return from_row(Origin, row)
 
 
 def cancel_requested(connection: Connection, job_id: int) -> bool:
@@ -222,14 +220,7 @@ def steps_of(connection: Connection, job_id: int) -> list[tuple[int, str, StepEx
     rows = connection.execute(
         "SELECT * FROM job_steps WHERE job_id = ? ORDER BY attempt, position", (job_id,)
     )
-    return [
-        (
-            row["attempt"],
-            row["step"],
-            StepExit(row["exit_code"], row["signal"], row["peak_memory_mb"], row["seconds"], row["reason"]),
-        )
-        for row in rows
-    ]
+    return [(row["attempt"], row["step"], from_row(StepExit, row)) for row in rows]
 
 
 def _job(row: Row) -> Job:

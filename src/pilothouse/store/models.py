@@ -53,7 +53,6 @@ def listed(connection: Connection) -> list[Model]:
 
 
 def names(connection: Connection) -> list[str]:
-    """Names of all models."""
     return [row["name"] for row in connection.execute("SELECT name FROM models ORDER BY name")]
 
 

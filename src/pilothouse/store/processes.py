@@ -9,7 +9,7 @@ from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.wire import ServingReport
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_json, from_row
+from pilothouse.store.values import from_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,6 @@ def set_stopped(connection: Connection, name: str, *, at: datetime) -> None:
 
 
 def find_process(connection: Connection, name: str) -> ProcessRecord | None:
-    """Process of that name, or None."""
     row = connection.execute("SELECT * FROM processes WHERE name = ?", (name,)).fetchone()
     return _process(row) if row else None
 
@@ -112,15 +111,7 @@ def reports(connection: Connection) -> dict[str, ServingRecord]:
     )
     return {
         row["target"]: ServingRecord(
-            ServingReport(
-                target=row["target"],
-                port=row["port"],
-                pid=row["pid"],
-                loaded=from_json(row["loaded"]),
-                failed=from_json(row["failed"]),
-                spooled_batches=row["spooled_batches"],
-            ),
-            from_us(row["received_at"]),
+            from_row(ServingReport, row, baseline_latency_us={}), from_us(row["received_at"])
         )
         for row in rows
     }

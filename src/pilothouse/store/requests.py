@@ -50,7 +50,6 @@ def model_of(connection: Connection, request_id: int) -> str | None:
 
 
 def count_open(connection: Connection, model: str) -> int:
-    """Number of open requests of a model."""
     (count,) = connection.execute(
         "SELECT count(*) FROM promotion_requests r JOIN models m ON m.id = r.model_id "
         "WHERE m.name = ? AND r.status = 'open'",
@@ -71,7 +70,6 @@ def listed(
 
 
 def open_for(connection: Connection, model: str, targets: Sequence[str]) -> list[PromotionRequest]:
-    """Open requests of a model for any of ``targets``."""
     return [
         request
         for request in listed(connection, status=RequestStatus.OPEN, model=model)
@@ -128,7 +126,6 @@ def add_decision(connection: Connection, request_id: int, decision: Decision) ->
 
 
 def add_comment(connection: Connection, request_id: int, comment: Comment) -> None:
-    """Record a comment."""
     insert(connection, "comments", {"request_id": request_id, **columns_of(comment)})
 
 

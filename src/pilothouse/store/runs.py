@@ -80,7 +80,6 @@ def find(connection: Connection, run_id: int) -> Run | None:
 
 
 def files_of(connection: Connection, run_id: int) -> dict[str, RunFile]:
-    """Files of a run by name."""
     rows = connection.execute(
         "SELECT name, digest, bytes FROM run_artifacts WHERE run_id = ? ORDER BY name", (run_id,)
     )

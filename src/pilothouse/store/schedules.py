@@ -35,7 +35,6 @@ class RunState(StrEnum):
 
 
 def find(connection: Connection, schedule_id: int) -> Schedule | None:
-    """Schedule of that number, or None."""
     row = connection.execute(_SELECT + "WHERE s.id = ?", (schedule_id,)).fetchone()
     return _schedule(row) if row else None
 

@@ -8,7 +8,7 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.values import from_json
+from pilothouse.store.values import from_json, from_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,11 @@ def by_key(connection: Connection, key: str, limit: int = 20) -> list[CachedStep
         "SELECT * FROM step_results WHERE key = ? ORDER BY id DESC LIMIT ?", (key, limit)
     )
     return [
-        CachedStep(
-            row["job_id"],
-            row["attempt"],
-            row["step"],
-            from_json(row["record"]),
-            {name: Output(**plain) for name, plain in from_json(row["outputs"]).items()},
+        from_row(
+            CachedStep,
+            row,
+            job=row["job_id"],
+            outputs={name: Output(**plain) for name, plain in from_json(row["outputs"]).items()},
         )
         for row in rows
     ]

@@ -16,7 +16,6 @@ def all_targets(connection: Connection) -> list[Target]:
 
 
 def target_id(connection: Connection, name: str) -> int | None:
-    """Key of a target, or None."""
     row = connection.execute("SELECT id FROM targets WHERE name = ?", (name,)).fetchone()
     return row["id"] if row else None
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.evaluation import GateOutcome, GateResult, MetricValue
+from pilothouse.domain.evaluation import GateResult, MetricValue
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.records import Version, VersionStatus
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.aliases import aliases_of
 from pilothouse.store.listing import marks
-from pilothouse.store.values import columns_of, from_json, from_row, insert
+from pilothouse.store.values import columns_of, from_row, insert
 
 _SELECT = "SELECT v.*, m.name AS model FROM versions v JOIN models m ON m.id = v.model_id "
 
@@ -48,7 +48,6 @@ def find(connection: Connection, reference: VersionReference) -> Version | None:
 
 
 def find_by_id(connection: Connection, version_id: int) -> Version | None:
-    """Version with that key, or None."""
     row = connection.execute(_SELECT + "WHERE v.id = ?", (version_id,)).fetchone()
     return _version(connection, row) if row else None
 
@@ -62,7 +61,6 @@ def listed(connection: Connection, model: str, *, limit: int = 10_000) -> list[V
 
 
 def of_numbers(connection: Connection, keys: tuple[int, ...]) -> dict[int, Version]:
-    """Versions by their keys."""
     rows = connection.execute(_SELECT + "WHERE v.id IN " + marks(keys), keys).fetchall()
     return {row["id"]: _version(connection, row) for row in rows}
 
@@ -101,7 +99,6 @@ def sharing(connection: Connection, prefix: str) -> list[tuple[Version, tuple[st
 
 
 def next_number(connection: Connection, model_id: int) -> int:
-    """Number of the next version of a model."""
     row = connection.execute(
         "SELECT coalesce(max(number), 0) + 1 AS number FROM versions WHERE model_id = ?", (model_id,)
     ).fetchone()
@@ -132,12 +129,10 @@ def artifact_digests(connection: Connection) -> Iterator[str]:
 
 def _version(connection: Connection, row: Row) -> Version:
     metrics = connection.execute(
-        "SELECT metric, value, low, high, rows, slice FROM version_metrics WHERE version_id = ? ORDER BY position",
-        (row["id"],),
+        "SELECT * FROM version_metrics WHERE version_id = ? ORDER BY position", (row["id"],)
     )
     gates = connection.execute(
-        "SELECT gate, outcome, reason, figures, bound FROM version_gates WHERE version_id = ? ORDER BY position",
-        (row["id"],),
+        "SELECT * FROM version_gates WHERE version_id = ? ORDER BY position", (row["id"],)
     )
     live = connection.execute(
         "SELECT t.name FROM deployments d JOIN targets t ON t.id = d.target_id "
@@ -147,13 +142,8 @@ def _version(connection: Connection, row: Row) -> Version:
     return from_row(
         Version,
         row,
-        metrics=tuple(
-            MetricValue(m["metric"], m["value"], m["low"], m["high"], m["rows"], m["slice"]) for m in metrics
-        ),
-        gates=tuple(
-            GateResult(g["gate"], GateOutcome(g["outcome"]), g["reason"], from_json(g["figures"]), g["bound"])
-            for g in gates
-        ),
+        metrics=tuple(from_row(MetricValue, metric) for metric in metrics),
+        gates=tuple(from_row(GateResult, gate) for gate in gates),
         aliases=tuple(
             alias for alias, number in aliases_of(connection, row["model"]).items() if number == row["number"]
         ),

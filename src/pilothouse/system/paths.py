@@ -63,7 +63,6 @@ class WorkspacePaths:
 
     @property
     def daemon_log(self) -> Path:
-        """Log of the daemon."""
         return self.state / "daemon.log"
 
     @property

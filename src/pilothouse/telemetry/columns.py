@@ -54,7 +54,6 @@ class Predictions:
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
         return len(self.times)
 
     @cached_property

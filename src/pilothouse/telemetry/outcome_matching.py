@@ -114,7 +114,6 @@ def join_waiting(
     specification: ProfileSpecification,
     now_us: int,
 ) -> Tally:
-    """Match the outcomes that waited for this batch."""
     own = get_stream(connection, batch.stream_id).target
     rows = connection.execute(
         "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id, value, target",
@@ -141,7 +140,6 @@ def join_waiting(
 
 
 def anything_waits(connection: Connection) -> bool:
-    """True where any outcome waits for its prediction."""
     return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM waiting_outcomes)").fetchone()[0])
 
 

@@ -261,7 +261,6 @@ def find_calibration(connection: Connection, key: str) -> bytes | None:
 
 
 def keep_calibration(connection: Connection, key: str, data: bytes) -> None:
-    """Store a calibration."""
     connection.execute("INSERT OR REPLACE INTO calibrations VALUES (?,?)", (key, data))
 
 

@@ -21,6 +21,8 @@ from pilothouse.telemetry.increment import Increment
 from pilothouse.telemetry.write_cache import Key, WriteCache
 
 _FINER = {HOUR_S: MINUTE_S, DAY_S: HOUR_S}
+_Bounds = tuple[int, int, int, int]
+"""Stream and level of windows that start from the third on and before the fourth."""
 DENSE_ROWS_A_MINUTE = 200
 """Rows a minute from which a minute's profile is smaller than its events, and minutes are kept."""
 
@@ -171,7 +173,7 @@ def read(
 ) -> list[Window]:
     """Windows of one level whose start lies in [start, end), oldest first; windows without traffic are absent."""
     windows = []
-    for start, part in _read(connection, specification, stream_id, level, start_us, end_us):
+    for start, part in _read(connection, specification, (stream_id, level, start_us, end_us)):
         content = part.profile if part.profile is not None else profile.empty_profile(specification)
         windows.append(Window(start, part.rows, part.requests, part.errors, part.latencies, content))
     return windows
@@ -186,7 +188,7 @@ def latency_windows(
     percents: tuple[float, ...],
 ) -> LatencyWindows:
     """Percentiles of the windows of one level that start in [start, end) and have requests; no profile is touched."""
-    rows = _read_latencies(connection, stream_id, level, start_us, end_us)
+    rows = _read_latencies(connection, (stream_id, level, start_us, end_us))
     return LatencyWindows(
         np.array([row[0] for row in rows], np.int64),
         np.array([row[1] for row in rows], np.int64),
@@ -203,40 +205,38 @@ def newest_latencies(connection: Connection, stream_id: int, level: int) -> Late
         (stream_id, level, stream_id, level),
     ).fetchall()
     for (start,) in starts:
-        for _, _, data in _read_latencies(connection, stream_id, level, start, start + 1):
+        for _, _, data in _read_latencies(connection, (stream_id, level, start, start + 1)):
             return latency.decode(data)
     return latency.empty_latencies()
 
 
 def count_rows(connection: Connection, stream_id: int, level: int, start_us: int, end_us: int) -> int:
     """Number of rows in the windows of one level that start in [start, end)."""
-    unfolded = _unfolded(connection, stream_id, level, start_us, end_us)
+    bounds = stream_id, level, start_us, end_us
     (rows,) = connection.execute(
         "SELECT coalesce(sum(rows), 0) FROM windows w WHERE stream_id=? AND level=? AND start>=? AND start<? "
         "AND NOT EXISTS (SELECT 1 FROM unfolded_windows u WHERE u.stream_id=w.stream_id AND u.level=w.level "
         "AND u.start=w.start)",
-        (stream_id, level, start_us, end_us),
+        bounds,
     ).fetchone()
     width = level * SECOND_US
     return int(rows) + sum(
-        count_rows(connection, stream_id, _FINER[level], start, start + width) for start in unfolded
+        count_rows(connection, stream_id, _FINER[level], start, start + width)
+        for start in _unfolded(connection, bounds)
     )
 
 
-def _unfolded(connection: Connection, stream_id: int, level: int, start_us: int, end_us: int) -> list[int]:
+def _unfolded(connection: Connection, bounds: _Bounds) -> list[int]:
     rows = connection.execute(
-        "SELECT start FROM unfolded_windows WHERE stream_id=? AND level=? AND start>=? AND start<?",
-        (stream_id, level, start_us, end_us),
+        "SELECT start FROM unfolded_windows WHERE stream_id=? AND level=? AND start>=? AND start<?", bounds
     )
     return [int(start) for (start,) in rows]
 
 
-def _read_latencies(
-    connection: Connection, stream_id: int, level: int, start_us: int, end_us: int
-) -> list[tuple[int, int, bytes]]:
+def _read_latencies(connection: Connection, bounds: _Bounds) -> list[tuple[int, int, bytes]]:
     """(start, requests, encoded latencies) of windows with requests."""
-    bounds = stream_id, level, start_us, end_us
-    unfolded = set(_unfolded(connection, *bounds)) if level != MINUTE_S else set()
+    stream_id, level, _, _ = bounds
+    unfolded = set(_unfolded(connection, bounds)) if level != MINUTE_S else set()
     rows = connection.execute(
         "SELECT start, requests, latency FROM windows "
         "WHERE stream_id=? AND level=? AND start>=? AND start<? AND requests>0 ORDER BY start",
@@ -246,7 +246,7 @@ def _read_latencies(
         return rows
     rows = [row for row in rows if row[0] not in unfolded]
     for start in unfolded:
-        finer = _read_latencies(connection, stream_id, _FINER[level], start, start + level * SECOND_US)
+        finer = _read_latencies(connection, (stream_id, _FINER[level], start, start + level * SECOND_US))
         if finer:
             merged = latency.merge_all(latency.decode(data) for _, _, data in finer)
             rows.append((start, sum(row[1] for row in finer), latency.encode(merged)))
@@ -254,15 +254,10 @@ def _read_latencies(
 
 
 def _read(
-    connection: Connection,
-    specification: ProfileSpecification,
-    stream_id: int,
-    level: int,
-    start_us: int,
-    end_us: int,
+    connection: Connection, specification: ProfileSpecification, bounds: _Bounds
 ) -> list[tuple[int, Increment]]:
-    bounds = stream_id, level, start_us, end_us
-    unfolded = set(_unfolded(connection, *bounds)) if level != MINUTE_S else set()
+    stream_id, level, _, _ = bounds
+    unfolded = set(_unfolded(connection, bounds)) if level != MINUTE_S else set()
     rows = connection.execute(
         "SELECT rows, requests, errors, latency, profile, start FROM windows "
         "WHERE stream_id=? AND level=? AND start>=? AND start<? ORDER BY start",
@@ -280,7 +275,7 @@ def _finer(connection: Connection, specification: ProfileSpecification, key: Key
     """Finer windows of which a coarser one is the sum."""
     stream_id, level, start = key
     end = start + level * SECOND_US
-    return [part for _, part in _read(connection, specification, stream_id, _FINER[level], start, end)]
+    return [part for _, part in _read(connection, specification, (stream_id, _FINER[level], start, end))]
 
 
 def _find(connection: Connection, specification: ProfileSpecification, key: Key) -> Increment | None:

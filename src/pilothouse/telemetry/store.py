@@ -166,7 +166,6 @@ class TelemetryStore:
         return LabelReceipt(total.joined, total.waiting, total.conflicts, total.duplicates)
 
     def specification(self, connection: Connection, stream_id: int) -> ProfileSpecification:
-        """Profile specification of a stream."""
         (number,) = connection.execute(
             "SELECT specification_id FROM streams WHERE id=?", (stream_id,)
         ).fetchone()
@@ -267,7 +266,6 @@ def outcome_share(connection: Connection, stream_id: int, start_us: int, end_us:
 
 
 def read_segment(connection: Connection, segment_id: int) -> tuple[Predictions, Features]:
-    """All rows of a segment."""
     head, body = connection.execute(
         "SELECT predictions, features FROM segments WHERE id=?", (segment_id,)
     ).fetchone()

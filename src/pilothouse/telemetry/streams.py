@@ -176,7 +176,6 @@ def newest_clock_us(connection: Connection, target: str) -> int | None:
 
 
 def write_clock(connection: Connection, model: str, target: str, clock: Clock) -> None:
-    """Store the clock of a model on a target."""
     connection.execute(
         "INSERT INTO clocks VALUES (?,?,?,?,?,?) ON CONFLICT (model, target) DO UPDATE SET event = excluded.event, "
         "arrived = excluded.arrived, far = excluded.far, far_count = excluded.far_count",

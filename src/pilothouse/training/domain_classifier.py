@@ -51,7 +51,6 @@ class Side:
 
     @property
     def count(self) -> int:
-        """Number of rows."""
         return len(self.times)
 
     def where(self, rows: npt.NDArray[np.bool_] | Ints) -> "Side":

@@ -31,7 +31,6 @@ class Rows:
 
     @property
     def count(self) -> int:
-        """Number of rows."""
         return int(self.table.num_rows)
 
     def columns(self, schema: InputSchema) -> InputColumns:

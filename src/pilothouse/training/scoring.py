@@ -42,7 +42,6 @@ class Scored:
 
     @property
     def count(self) -> int:
-        """Number of rows."""
         return len(self.scores)
 
     def coded(self) -> ScoredRows:

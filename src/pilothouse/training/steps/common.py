@@ -46,7 +46,6 @@ def step(run: Step) -> Step:
 
 
 def spec_of(request: StepRequest) -> ModelSpec:
-    """Model spec that the request carries."""
     return spec_from_plain(request.spec, "model.toml")
 
 
