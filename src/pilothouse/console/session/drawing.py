@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Key = tuple["Picture", int, int]
 """A picture, and its size in columns and rows."""
-_KEPT = 64
+_CACHE_SIZE = 64
 
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
 """One for the process, whatever the number of consoles in it: drawing never takes more than one core."""
@@ -23,11 +23,11 @@ class Drawings:
     """A cache of drawings by picture and size, filled on request."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Key, Drawing] = OrderedDict()
+        self._cache: OrderedDict[Key, Drawing] = OrderedDict()
 
     def get(self, key: Key) -> "Drawing | None":
         """The drawing, or None where it has not been made."""
-        return self._kept.get(key)
+        return self._cache.get(key)
 
     def request(self, key: Key, done: Callable[[Key, "Drawing"], None]) -> None:
         """Draw in the drawing thread and call ``done`` there; it must only post a message."""
@@ -37,9 +37,9 @@ class Drawings:
                 return
             error = future.exception()
             drawing = future.result() if error is None else _failed(error, key[1])
-            self._kept[key] = drawing
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+            self._cache[key] = drawing
+            while len(self._cache) > _CACHE_SIZE:
+                self._cache.popitem(last=False)
             done(key, drawing)
 
         _thread.submit(_draw, *key).add_done_callback(finished)

@@ -44,7 +44,7 @@ class LogView(Widget, can_focus=True):
         super().__init__(id=id)
         self._read: Read = lambda first, count: []
         self._count = 0
-        self._kept: tuple[int, list[str]] = (0, [])
+        self._cache: tuple[int, list[str]] = (0, [])
         self._rows: list[tuple[int, str]] = []
         self.top = 0
         self.at = 0
@@ -64,7 +64,7 @@ class LogView(Widget, can_focus=True):
             self.ended = ended
             self.refresh()
         if count != self._count or self.follow:
-            self._count, self._kept = count, (0, [])
+            self._count, self._cache = count, (0, [])
             self._show()
 
     def go_to(self, line: int) -> None:
@@ -106,12 +106,12 @@ class LogView(Widget, can_focus=True):
 
     def _lines(self, first: int, count: int) -> list[str]:
         count = min(count, self._count - first)
-        start, kept = self._kept
-        if not start <= first or first + count > start + len(kept):
+        start, lines = self._cache
+        if not start <= first or first + count > start + len(lines):
             start = max(0, first - _AROUND)
-            kept = [safe(text.expandtabs(8), LINE_LIMIT) for text in self._read(start, count + 2 * _AROUND)]
-            self._kept = (start, kept)
-        return kept[first - start : first - start + count]
+            lines = [safe(text.expandtabs(8), LINE_LIMIT) for text in self._read(start, count + 2 * _AROUND)]
+            self._cache = (start, lines)
+        return lines[first - start : first - start + count]
 
     def _last_top(self) -> int:
         """The first line of the last screenful."""

@@ -12,21 +12,21 @@ from pilothouse.console.widgets.field import TextField
 
 
 class _Completion(Suggester):
-    def __init__(self, names: "Prompt") -> None:
+    def __init__(self, prompt: "Prompt") -> None:
         super().__init__(use_cache=False, case_sensitive=True)
-        self._names = names
+        self._prompt = prompt
 
     async def get_suggestion(self, value: str) -> str | None:
         """The first completion of a command; a filter has none."""
-        return next(iter(self._names.completions(value)), None)
+        return next(iter(self._prompt.completions(value)), None)
 
 
 class _Line(TextField):
     """An input in which Tab takes the suggestion, Tab again the next one, and the arrows go through earlier commands."""
 
-    def __init__(self, names: "Prompt") -> None:
-        super().__init__(id="line", suggester=_Completion(names))
-        self._names = names
+    def __init__(self, prompt: "Prompt") -> None:
+        super().__init__(id="line", suggester=_Completion(prompt))
+        self._prompt = prompt
         self._typed: str | None = None
         self._choices: list[str] = []
         self._back = 0
@@ -36,7 +36,7 @@ class _Line(TextField):
             event.prevent_default()
             event.stop()
             self._cycle(-1 if event.key == "shift+tab" else 1)
-        elif event.key in ("up", "down") and self._names.kind == ":":
+        elif event.key in ("up", "down") and self._prompt.kind == ":":
             event.prevent_default()
             event.stop()
             self._recall(1 if event.key == "up" else -1)
@@ -51,14 +51,14 @@ class _Line(TextField):
         if self.value in self._choices:
             choice = self._choices[(self._choices.index(self.value) + steps) % len(self._choices)]
         else:
-            self._choices = self._names.completions(self.value)
+            self._choices = self._prompt.completions(self.value)
             if not self._choices:
                 return
             choice = self._choices[0]
         self._put(choice)
 
     def _recall(self, steps: int) -> None:
-        lines = self._names.lines
+        lines = self._prompt.lines
         if self._back == 0:
             self._typed = self.value
         back = max(0, min(len(lines), self._back + steps))
