@@ -16,7 +16,7 @@ from pilothouse.domain.incident_cost import (
     cost_of,
     volume,
 )
-from pilothouse.domain.incidents import JOINT, Cost, Incident, by_cost, cause_words, membership_of, why_joined
+from pilothouse.domain.incidents import JOINT, Cost, Incident, by_cost, cause_text, membership_of, why_joined
 from pilothouse.domain.records import Alert, AlertStatus
 
 START = datetime(2013, 7, 1, tzinfo=UTC)
@@ -136,7 +136,7 @@ def test_the_state_of_an_incident_is_that_of_its_alerts() -> None:
     ],
 )  # fmt: skip
 def test_the_cause_in_a_few_words(alerts: list[Alert], words: str) -> None:
-    assert cause_words(alerts) == words
+    assert cause_text(alerts) == words
 
 
 def test_a_loss_of_performance_comes_before_any_drift_and_is_weighed_by_volume() -> None:

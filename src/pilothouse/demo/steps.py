@@ -70,7 +70,7 @@ def wait_for_job(demo: Demo, job: Job) -> Job:
 
 
 def expect_refusal(demo: Demo, reference: str) -> str:
-    """The scientist asks for a version that failed a gate; the answer is the refusal's words."""
+    """The scientist asks for a version that failed a gate; returns the message of the refusal."""
     try:
         promotions.request_promotion(demo.services, demo.scientist, reference, reason="worth a try")
     except PilothouseError as refusal:

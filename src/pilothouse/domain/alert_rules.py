@@ -145,7 +145,7 @@ def health_of_target(
     beyond: Sequence[str] = (),
     resolved: str = "",
 ) -> tuple[Health, str]:
-    """Health of a model on a target and why, in words. ``serving_fault`` and ``stale_for`` are empty where there is none.
+    """Health of a model on a target and the reason. ``serving_fault`` and ``stale_for`` are empty where there is none.
 
     ``severities`` and ``alerts`` are of the alerts that are not resolved; ``windows`` counts windows judged so far;
     ``beyond`` says what the newest of them found, be it too little for an alert; ``resolved`` which alert of this deployment

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: whether it is well, and in words what was found and what to do."""
+    """One check: whether it passed, and a message with what was found and what to do."""
 
     check: str
     ok: bool

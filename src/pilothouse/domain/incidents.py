@@ -103,8 +103,8 @@ class Incident:
 
     @property
     def cause(self) -> str:
-        """Cause in a few words."""
-        return cause_words(self.telling)
+        """Cause as a short text."""
+        return cause_text(self.telling)
 
 
 def status_of(alerts: Iterable[Alert]) -> AlertStatus:
@@ -233,7 +233,7 @@ def membership_of(
     return Membership(oldest, min(links)[2], tuple(others))
 
 
-def cause_words(alerts: Sequence[Alert]) -> str:
+def cause_text(alerts: Sequence[Alert]) -> str:
     """``auc falls while 3 features drift: wind, temp, hour``: the loss first, then what goes with it."""
     kinds = {alert.kind for alert in alerts}
     faulty = _ranked(a for a in alerts if a.kind == "data_quality")

@@ -25,7 +25,7 @@ class LegalHold:
     @property
     def scope(self) -> str:
         """Text that names what it covers."""
-        return scope_words(self.model, self.target)
+        return scope_text(self.model, self.target)
 
     def covers(self, model: str, target: str) -> bool:
         """True where it stands and stops deleting rows of the model on the target."""
@@ -76,7 +76,7 @@ def hold_on(holds: Iterable[LegalHold], model: str, target: str) -> LegalHold | 
 EVERYTHING = "everything"
 
 
-def scope_words(model: str, target: str) -> str:
+def scope_text(model: str, target: str) -> str:
     """``model delay on target ewr``."""
     parts = [model and f"model {model}", target and f"target {target}"]
     return " on ".join(part for part in parts if part) or EVERYTHING

@@ -16,7 +16,7 @@ _FATAL = re.compile(r"^Fatal Python error: (.+)$")
 _FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+)(?: in (.+))?$')
 
 
-def last_words(folder: Path) -> str:
+def last_message(folder: Path) -> str:
     """Last message of a step's log in one line; empty where there is none. The log is untrusted: no link is followed, and
     only its end is read.
 

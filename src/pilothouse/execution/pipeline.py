@@ -18,7 +18,7 @@ from pilothouse.domain.jobs import (
     StepRequest,
     StepResult,
 )
-from pilothouse.execution.log_tail import last_words
+from pilothouse.execution.log_tail import last_message
 from pilothouse.execution.step_process import LOG_FILE
 from pilothouse.system.files import write_atomically
 
@@ -167,7 +167,7 @@ def judge(request: StepRequest, exit_: StepExit, result: StepResult | None) -> t
             f"{step} found no room on the disk of {request.folder}: make some",
             "disk full",
         )
-    last_line = last_words(Path(request.folder))
+    last_line = last_message(Path(request.folder))
     if exit_.reason == "signalled" and exit_.signal is None:
         return JobStatus.LOST, f"{step} was lost: the launcher of its process died", "lost"
     if exit_.reason == "signalled":

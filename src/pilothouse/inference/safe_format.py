@@ -49,7 +49,7 @@ def dump_model(estimator: Any) -> bytes:
     try:
         data: bytes = skops.io.dumps(estimator)
     except Exception as error:  # skops raises what the object raises; the user must hear it, whatever it is
-        raise InvalidInputError(f"the model cannot be written safely: {_words(error)}") from error
+        raise InvalidInputError(f"the model cannot be written safely: {_message(error)}") from error
     refused = _refused(data)
     if refused:
         raise InvalidInputError(
@@ -72,7 +72,7 @@ def load_model(data: bytes) -> Any:
     try:
         return skops.io.loads(data, trusted=list(ALLOWED_TYPES))
     except Exception as error:  # a damaged file fails in whichever type it breaks
-        raise IntegrityError(f"the model file cannot be read: {_words(error)}") from error
+        raise IntegrityError(f"the model file cannot be read: {_message(error)}") from error
 
 
 def _merged(estimator: Any) -> list[str]:
@@ -96,7 +96,7 @@ def _refused(data: bytes) -> list[str]:
     try:
         untrusted: list[str] = skops.io.get_untrusted_types(data=data)
     except Exception as error:  # the audit itself walks the file: whatever breaks there, the file is bad
-        raise IntegrityError(f"the model file cannot be read: {_words(error)}") from error
+        raise IntegrityError(f"the model file cannot be read: {_message(error)}") from error
     return sorted(set(untrusted) - set(ALLOWED_TYPES))
 
 
@@ -114,5 +114,5 @@ def _check_size(data: bytes) -> None:
         )
 
 
-def _words(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return one_line(f"{type(error).__name__}: {error}", LINE_LIMIT)

@@ -250,11 +250,11 @@ def neighbours(connection: Connection, at_us: int) -> tuple[tuple[int, str] | No
             f"UNION ALL SELECT {nearest}(effective_at) FROM alerts WHERE effective_at {comparison} ?)",
             (at_us, at_us),
         ).fetchone()
-        nearest_two.append(None if time is None else (time, _words_at(connection, time)))
+        nearest_two.append(None if time is None else (time, _description_at(connection, time)))
     return nearest_two[0], nearest_two[1]
 
 
-def _words_at(connection: Connection, time_us: int) -> str:
+def _description_at(connection: Connection, time_us: int) -> str:
     descriptions = [
         row[0]
         for row in connection.execute(
@@ -276,13 +276,13 @@ def signed_near(
     comparison, order = (">", "ASC") if later else ("<=", "DESC")
     verb = "CASE d.verdict WHEN 'approve' THEN ' approves' ELSE ' rejects' END"
     rows = connection.execute(
-        "SELECT s.recorded_at, s.words FROM ("  # noqa: S608 - names of our own schema and numbers
+        "SELECT s.recorded_at, s.description FROM ("  # noqa: S608 - names of our own schema and numbers
         "SELECT r.recorded_at, "
-        "r.requested_by || ' asks for ' || m.name || '/' || v.number || ' (request ' || r.id || ')' AS words "
+        "r.requested_by || ' asks for ' || m.name || '/' || v.number || ' (request ' || r.id || ')' AS description "
         "FROM promotion_requests r JOIN models m ON m.id = r.model_id JOIN versions v ON v.id = r.version_id WHERE m.name = ? "
         f"UNION ALL SELECT d.recorded_at, d.actor || {verb} || ' request ' || r.id FROM decisions d "
         "JOIN promotion_requests r ON r.id = d.request_id JOIN models m ON m.id = r.model_id WHERE m.name = ?) s "
-        f"WHERE s.recorded_at {comparison} ? ORDER BY s.recorded_at {order}, s.words DESC LIMIT ?",
+        f"WHERE s.recorded_at {comparison} ? ORDER BY s.recorded_at {order}, s.description DESC LIMIT ?",
         (model, model, wall_us, limit),
     )
     return [(row[0], row[1]) for row in rows]

@@ -9,7 +9,7 @@ from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.retention import EVERYTHING, LegalHold, parse_scope, scope_words
+from pilothouse.domain.retention import EVERYTHING, LegalHold, parse_scope, scope_text
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.legal_hold_rows import hold_cells, hold_table
@@ -68,7 +68,7 @@ class HoldsView(TableView[LegalHold]):
             self.say(str(error), "bad")
             return
         question = Ask(
-            f"Hold the predictions of {scope_words(model, target)}?",
+            f"Hold the predictions of {scope_text(model, target)}?",
             ["None of their rows is deleted until somebody lifts the hold. It is in the audit log."],
             field="reason",
             required=True,

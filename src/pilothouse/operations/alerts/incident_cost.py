@@ -13,7 +13,7 @@ from datetime import datetime
 
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.incident_cost import cost_of
-from pilothouse.domain.incidents import Cost, cause_words, telling
+from pilothouse.domain.incidents import Cost, cause_text, telling
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, incidents
@@ -65,7 +65,7 @@ def _judgements(
         if row.id in members:
             described_by = telling(members[row.id])
             evidence = gather_evidence(connection, telemetry, described_by, shared)
-            yield row, cause_words(described_by), cost_of(evidence)
+            yield row, cause_text(described_by), cost_of(evidence)
 
 
 def misjudged(connection: Connection) -> Iterator[int]:
@@ -73,5 +73,5 @@ def misjudged(connection: Connection) -> Iterator[int]:
     after = 0
     while rows := incidents.judged(connection, after, _AT_ONCE):
         members = alerts.of_incidents(connection, [row.id for row in rows])
-        yield from (row.id for row in rows if row.cause != cause_words(telling(members.get(row.id, []))))
+        yield from (row.id for row in rows if row.cause != cause_text(telling(members.get(row.id, []))))
         after = rows[-1].id
