@@ -75,8 +75,8 @@ def rows(days: int = 60, per_day: int = 60, seed: int = 0) -> pd.DataFrame:
     at = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(np.arange(n) * 86_400 // per_day, unit="s")
     wind, rain = rng.gamma(2, 3, n), rng.exponential(2, n)
     port = np.where(rng.random(n) < 0.5, "N", "S")
-    chance = 1 / (1 + np.exp(4 - wind / 3 - rain / 2 - (port == "S")))
-    late = (rng.random(n) < chance).astype(int)
+    probability = 1 / (1 + np.exp(4 - wind / 3 - rain / 2 - (port == "S")))
+    late = (rng.random(n) < probability).astype(int)
     return pd.DataFrame(
         {
             "at": at,

@@ -1,4 +1,4 @@
-"""A domain classifier: a flipped correlation is found, chance and weather are not, features are named."""
+"""A domain classifier: a flipped correlation is found, random variation and weather are not, features are named."""
 
 import hashlib
 from pathlib import Path
@@ -40,9 +40,9 @@ def side(
     season: float = 0.0,
 ) -> Side:
     """Four normal columns: ``a`` and ``b`` hang together, ``c`` may be shifted, ``d`` has weather that stays for nine days."""
-    chance = np.random.default_rng(seed)
-    times = np.sort(chance.integers(first_day * DAY_US, (first_day + days) * DAY_US, rows_))
-    values = chance.normal(size=(rows_, 4))
+    generator = np.random.default_rng(seed)
+    times = np.sort(generator.integers(first_day * DAY_US, (first_day + days) * DAY_US, rows_))
+    values = generator.normal(size=(rows_, 4))
     values[:, 1] = correlation * values[:, 0] + np.sqrt(1 - correlation**2) * values[:, 1]
     values[:, 2] += shift
     day = times / DAY_US
