@@ -1,5 +1,6 @@
 """What an operator does with the views: cursor and zoom, heat map, distributions, the past, lineage, long logs, export."""
 
+import base64
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from textual.widgets import Static
 from pilothouse.composition import open_workspace
 from pilothouse.console.screenshots import settle
 from pilothouse.console.session import exporting
+from pilothouse.console.session.clipboard import LONGEST_BASE64
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.frame_parts import OneLine
 from pilothouse.console.widgets.grid import Grid
@@ -159,7 +161,12 @@ async def test_over_a_shared_account_the_series_go_to_the_clipboard(
         await pilot.press("e")
         await until(pilot, lambda: "on your clipboard" in footer(app))
         assert app.clipboard.startswith("model,target,series")
-        assert len(app.clipboard.encode()) <= exporting.CLIPBOARD_BYTES
+        long = "model,target,series\n" + "flight-delay,jfk,score\n" * 3_000
+        monkeypatch.setattr(exporting, "series_csv", lambda *views: long)
+        await pilot.press("e")
+        await until(pilot, lambda: app.clipboard.count("\n") > 1_000)
+        assert len(base64.b64encode(app.clipboard.encode())) <= LONGEST_BASE64
+        assert set(app.clipboard.splitlines()[1:]) == {"flight-delay,jfk,score"}, "whole lines"
     assert list(tmp_path.glob(f"{exporting.FOLDER}/*")) == []
 
 

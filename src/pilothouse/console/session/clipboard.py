@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 LONGEST_BASE64 = 74_000
 """Many terminals accept 74,994 bytes in one sequence and drop a longer one whole (xterm's limit on a string)."""
-_LONGEST = LONGEST_BASE64 // 4 * 3
+LONGEST_BYTES = LONGEST_BASE64 // 4 * 3
 
 
 def clean(text: str) -> tuple[str, bool]:
     """A text that can be pasted into a shell without surprises, cut where it is too long; and whether it was cut."""
     data = safe_block(text, 1_000_000).encode("utf-8", "replace")
-    if len(data) <= _LONGEST:
+    if len(data) <= LONGEST_BYTES:
         return data.decode("utf-8"), False
-    return data[:_LONGEST].decode("utf-8", "ignore"), True
+    return data[:LONGEST_BYTES].decode("utf-8", "ignore"), True
 
 
 def copy(app: "App[Any]", text: str, name: str) -> str:

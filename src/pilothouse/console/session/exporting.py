@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pilothouse.console.session.clipboard import LONGEST_BYTES
 from pilothouse.console.session.session import Session
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.monitoring import MonitorView
@@ -19,8 +20,6 @@ from pilothouse.presentation.charts.monitor_charts import Other
 from pilothouse.presentation.charts.series_csv import series_csv
 
 FOLDER = "pilothouse-exports"
-CLIPBOARD_BYTES = 74_000
-"""Bytes that a terminal takes through OSC 52; xterm cuts at about 100,000 bytes of base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +34,9 @@ def export(session: Session, view: MonitorView, charts: Sequence[Chart], other: 
     """Write CSV, text and SVG, or return the CSV for the clipboard. Raises UnavailableError where nothing can be written."""
     table = series_csv(view, *([other.view] if other else []))
     if shared_account(session):
-        if len(table.encode()) > CLIPBOARD_BYTES:
+        if len(table.encode()) > LONGEST_BYTES:
             table = series_csv(_shorter(view))
-        lines = table.encode()[:CLIPBOARD_BYTES].decode(errors="ignore").rpartition("\n")[0]
+        lines = table.encode()[:LONGEST_BYTES].decode(errors="ignore").rpartition("\n")[0]
         return ExportResult(f"{lines.count(chr(10))} readings as CSV are on your clipboard", lines + "\n")
     folder = _folder()
     stem = _stem(view, other)
