@@ -102,7 +102,7 @@ def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
             manifest = _read_manifest(file, stream.read(_MANIFEST_LIMIT))
             continue
         if name in unpacked or not _is_expected(name):
-            _refuse(file, f"{name!r} does not belong in a workspace")
+            _refuse(file, f"{name!r} has no place in a workspace")
         path = folder / name
         path.parent.mkdir(mode=0o700 if name.startswith("state/") else 0o755, parents=True, exist_ok=True)
         digest, size = hashlib.sha256(), 0
