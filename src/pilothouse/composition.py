@@ -46,5 +46,5 @@ def _open_telemetry(paths: WorkspacePaths) -> "TelemetryStore":
     from pilothouse.telemetry import TelemetryStore
 
     store = TelemetryStore(paths.telemetry)
-    store.guard_writes(WriteGuard(paths.read_only).check)
+    store.guard = WriteGuard(paths.read_only).check
     return store

@@ -4,8 +4,6 @@ All times are microseconds since 1970, UTC. A *stream* is one version of one mod
 rolled up belongs to a stream, so that windows never mix versions.
 """
 
-from pathlib import Path
-
 from pilothouse.sqlite import Connection, Database, Schema
 
 _FIRST = """
@@ -292,8 +290,3 @@ class TelemetryFile(Database):
     """Database file ``telemetry.db``."""
 
     schema = Schema("telemetry store", int.from_bytes(b"PHT1"), len(MIGRATIONS), _migrate, gives_back=True)
-
-
-def open_database(path: Path) -> TelemetryFile:
-    """Open telemetry.db, making or upgrading it. Raises UnavailableError for a newer schema."""
-    return TelemetryFile.upgrade(path) if path.exists() else TelemetryFile.create(path)

@@ -1,7 +1,6 @@
 """Telemetry store: batches and outcomes in, windows out. One writer a file; every call is one transaction."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.time_units import DAY_S, from_us
 from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.schema import create_file, upgrade_file
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry import faults, outcome_matching, rollup, streams
 from pilothouse.telemetry.admission import Clock, Limits, VersionFacts
@@ -19,7 +19,7 @@ from pilothouse.telemetry.columns import Features, Ints, Predictions, decode_fea
 from pilothouse.telemetry.intake import Intake
 from pilothouse.telemetry.outcome_matching import StoredBatch, Tally
 from pilothouse.telemetry.rollup import LatencyWindows, Window
-from pilothouse.telemetry.schema import TelemetryFile, open_database
+from pilothouse.telemetry.schema import TelemetryFile
 from pilothouse.telemetry.streams import Stream
 from pilothouse.telemetry.write_cache import WriteCache
 
@@ -35,7 +35,7 @@ _FOLDED_A_COMMIT = 8
 these."""
 
 
-class TelemetryStore:
+class TelemetryStore(TelemetryFile):
     """Store in telemetry.db, made where it is absent. May be used from any thread."""
 
     def __init__(
@@ -46,42 +46,18 @@ class TelemetryStore:
     ) -> None:
         """Open the store. ``prepare`` is applied to each new connection of an existing file, which is then not brought up
         to date."""
-        self.path = path
+        if prepare is None:
+            if not path.exists():
+                create_file(path, self.schema)
+            upgrade_file(path, self.schema)
+        super().__init__(path, prepare)
         self.limits = limits or Limits()
-        self._database = open_database(path) if prepare is None else TelemetryFile(path, prepare)
         self._specifications: dict[int, ProfileSpecification] = {}
         self._write_cache = WriteCache()
         self.known_versions: dict[tuple[str, int], tuple[int, VersionFacts | None]] = {}
         """Results of the lookups of ``append``'s caller, with the data version of where it looked; kept here for it."""
         self.calibrated: set[tuple[str, int, str, int]] = set()
         """(model, version, target, days) whose calibration is known to be stored; remembered for the monitor."""
-
-    def guard_writes(self, check: Callable[[], None]) -> None:
-        """Set a function that is called before each unit of work that writes."""
-        self._database.guard = check
-
-    def close(self) -> None:
-        self._database.close()
-
-    def read(self) -> AbstractContextManager[Connection]:
-        """Context of a consistent view for several reads."""
-        return self._database.read()
-
-    def transaction(self) -> AbstractContextManager[Connection]:
-        """Context of a unit of work."""
-        return self._database.transaction()
-
-    def data_version(self) -> int:
-        """Number that changes when any process commits to the file."""
-        return self._database.data_version()
-
-    def check(self) -> None:
-        """Check the whole file with SQLite. Raises IntegrityError with its first finding."""
-        self._database.check()
-
-    def copy_to(self, path: Path) -> None:
-        """Copy the live database into one file. Raises UnavailableError where that file exists."""
-        self._database.copy_to(path)
 
     def append(
         self, batch: PredictionBatch, lookup: Lookup, now_us: int, *, trusted_clock: bool = True
