@@ -21,9 +21,8 @@ class HubServer:
         self._path = path
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(
-            0o177
-        )  # bind(2) creates the socket: it must never be open to others, not even for a moment
+        # bind(2) creates the socket: it must never be open to others, not even for a moment
+        before = os.umask(0o177)
         try:
             self._listener.bind(str(path))
         finally:

@@ -174,9 +174,8 @@ def _outcome(
         raise
     except (PilothouseError, OSError) as error:
         return _failed(error)
-    except (
-        Exception
-    ):  # an error of the program in one job must not stop the others; the log has the traceback
+    except Exception:
+        # an error of the program in one job must not stop the others; the log has the traceback
         log.exception("job %d could not be run", claim.job.id)
         return JobOutcome(JobStatus.FAILED, _INTERNAL)
 

@@ -28,7 +28,7 @@ def open_log(path: Path) -> logging.Handler:
     handlers = [handler]
     if sys.stderr is not None and sys.stderr.isatty():
         terminal = logging.StreamHandler()
-        terminal.setFormatter(_Words())
+        terminal.setFormatter(_Text())
         handlers.append(terminal)
     for name in _LOGGERS:
         logger = logging.getLogger(name)
@@ -64,10 +64,9 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-class _Words(logging.Formatter):
+class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        message = json.dumps(record.getMessage(), ensure_ascii=False)[
-            1:-1
-        ]  # no control characters on a terminal
+        # no control characters on a terminal
+        message = json.dumps(record.getMessage(), ensure_ascii=False)[1:-1]
         return f"{at} {record.threadName}: {message}"

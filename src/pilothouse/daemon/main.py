@@ -95,10 +95,8 @@ def _lead(
     stop: threading.Event,
     stop_pipe: socket.socket,
 ) -> int:
-    for library in (
-        "OMP",
-        "OPENBLAS",
-    ):  # before numpy is imported: the matrices are too small to be shared out
+    # before numpy is imported: the matrices are too small to be shared out
+    for library in ("OMP", "OPENBLAS"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     # Only now, after the launcher's exec: no step can inherit what these open.
     from pilothouse.composition import open_workspace
@@ -208,18 +206,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--isolation", choices=("require", "warn"), default="require")
     parser.add_argument("--slots", type=int, default=1)
-    parser.add_argument("--no-serving", action="store_true")
+    parser.add_argument("--no-serving", dest="serve_targets", action="store_false")
     parser.add_argument("--standby", action="store_true")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     memory.hold()
     try:
-        return run_daemon(
-            given.root,
-            isolation=given.isolation,
-            slots=given.slots,
-            serve_targets=not given.no_serving,
-            standby=given.standby,
-        )
+        return run_daemon(**vars(options))
     except PilothouseError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -86,18 +86,15 @@ class HubClient:
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, bytes]:
         sent = {**headers, "Authorization": f"Bearer {self._bearer()}", "Content-Type": "application/msgpack"}
-        reused = self._connection is not None
+        is_kept = self._connection is not None
         try:
             return self._exchange_once(method, path, body, sent)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            if not reused:
+            if not is_kept:
                 raise UnavailableError(f"the hub does not answer at {self._hub}: {_message(error)}") from None
-        try:  # the hub may have closed the kept connection meanwhile; every request may be sent twice
-            return self._exchange_once(method, path, body, sent)
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise UnavailableError(f"the hub does not answer at {self._hub}: {_message(error)}") from None
+        # the hub may have closed the kept connection meanwhile; every request may be sent twice
+        return self._exchange(method, path, body, headers)
 
     def _exchange_once(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]

@@ -149,18 +149,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--isolation", choices=["require", "warn"], default="require")
     parser.add_argument("--spool-mb", type=int, default=1_024, help="kept at most while the hub is away")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        return serve(
-            given.target,
-            given.hub,
-            given.folder,
-            given.port,
-            given.token_file,
-            given.host,
-            given.isolation,
-            given.spool_mb,
-        )
+        return serve(**vars(options))
     except PilothouseError as error:
         log.error("%s", error)
         return error.exit_code
