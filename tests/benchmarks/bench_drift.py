@@ -17,8 +17,9 @@ from bench import show
 
 from pilothouse.statistics.arrays import Floats, Ints
 from pilothouse.statistics.distances.window_drift import prepare, window_drift
-from pilothouse.statistics.profiles.folding import profile_columns
-from pilothouse.statistics.profiles.specification import CategoricalColumn, build_specification
+from pilothouse.statistics.profiles.coded import CodedColumn
+from pilothouse.statistics.profiles.profile import Profile, profile_rows
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 
 PEERS = Path(__file__).resolve().parents[2] / ".peers"
 ROWS, MANY = 50_000, 1_000_000
@@ -29,16 +30,21 @@ Table = tuple[dict[str, Floats], dict[str, Ints], Floats]
 
 def table(rows: int, seed: int) -> Table:
     """Numbers (normal, lognormal, gamma), 3 % of them missing, and categories as codes of TEXTS."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     numbers = {}
     for i in range(20):
-        draw = (chance.standard_normal, lambda n: chance.lognormal(0, 1, n), lambda n: chance.gamma(2, 2, n))[
-            i % 3
-        ]
+        draw = (rng.standard_normal, lambda n: rng.lognormal(0, 1, n), lambda n: rng.gamma(2, 2, n))[i % 3]
         values = np.asarray(draw(rows), np.float64)
-        values[chance.random(rows) < 0.03] = np.nan
+        values[rng.random(rows) < 0.03] = np.nan
         numbers[f"n{i}"] = values
-    return numbers, {f"k{i}": chance.integers(0, 12, rows) for i in range(5)}, chance.random(rows)
+    return numbers, {f"k{i}": rng.integers(0, 12, rows) for i in range(5)}, rng.random(rows)
+
+
+def profiled(specification: ProfileSpecification, rows: Table) -> Profile:
+    """The profile of a table, its categories coded as they come from the wire."""
+    numbers, codes, scores = rows
+    coded = {name: CodedColumn(TEXTS, column.astype(np.uint8)) for name, column in codes.items()}
+    return profile_rows(specification, numbers, coded, scores)
 
 
 def run() -> None:
@@ -46,22 +52,12 @@ def run() -> None:
     numbers, codes, scores = table(ROWS, 0)
     texts = {name: [TEXTS[code] for code in column] for name, column in codes.items()}
     specification = build_specification("binary", numbers, texts, scores, ("0", "1"))
-    recode = {
-        column.name: np.array([column.codes[text] for text in TEXTS])
-        for column in specification.columns
-        if isinstance(column, CategoricalColumn)
-    }
-
-    reference = prepare(
-        specification,
-        profile_columns(specification, numbers, {k: recode[k][v] for k, v in codes.items()}, scores),
-    )
+    reference = prepare(specification, profiled(specification, (numbers, codes, scores)))
     now = table(ROWS, 1)
-    coded = {k: recode[k][v] for k, v in now[1].items()}
-    ready = profile_columns(specification, now[0], coded, now[2])
+    ready = profiled(specification, now)
 
     def ours() -> object:
-        return window_drift(reference, profile_columns(specification, now[0], coded, now[2]))
+        return window_drift(reference, profiled(specification, now))
 
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{side}.npz" for side in ("reference", "current")]
@@ -78,20 +74,20 @@ def run() -> None:
         for peer in peers.values():
             peer.close()
     middle = {name: statistics.median(values) for name, values in taken.items() if values}
-    show(f"drift: 25 features, {ROWS:,} rows, folded and measured", f"{middle['ours'] * 1e3:.1f} ms")
+    show(f"drift: 25 features, {ROWS:,} rows, profiled and measured", f"{middle['ours'] * 1e3:.1f} ms")
     show("drift: the same from a ready profile", f"{middle['ready'] * 1e3:.2f} ms")
-    for name, what in (
+    for name, label in (
         ("nannyml", "NannyML calculate (KS, JS, Wasserstein; chi2, JS)"),
         ("evidently", "Evidently DataDriftPreset"),
     ):
         if name in middle:
             show(
-                f"drift: {what}",
+                f"drift: {label}",
                 f"{middle[name] * 1e3:,.0f} ms",
                 f"ours is {middle[name] / middle['ours']:.1f} times as fast",
             )
         else:
-            show(f"drift: {what}", "not built", "make test-peers builds it")
+            show(f"drift: {label}", "not built", "make test-peers builds it")
     _memory()
 
 
@@ -102,25 +98,24 @@ def _timed(act: Callable[[], object]) -> float:
 
 
 def _memory() -> None:
-    """The peak of a process of its own that folds a million rows."""
+    """The peak of a process of its own that profiles a million rows."""
     code = (
         "import bench_drift as b\n"
-        "from pilothouse.statistics.profiles.folding import profile_columns\n"
         "from pilothouse.statistics.profiles.specification import build_specification\n"
         "from pilothouse.statistics.distances.window_drift import prepare, window_drift\n"
         "import time\n"
         "n, k, s = b.table(b.ROWS, 0)\n"
         "spec = build_specification('binary', n, {c: [b.TEXTS[i] for i in v] for c, v in k.items()}, s, ('0', '1'))\n"
-        "ready = prepare(spec, profile_columns(spec, n, k, s))\n"
-        "n, k, s = b.table(b.MANY, 1)\n"
+        "ready = prepare(spec, b.profiled(spec, (n, k, s)))\n"
+        "now = b.table(b.MANY, 1)\n"
         "began = time.perf_counter()\n"
-        "window_drift(ready, profile_columns(spec, n, k, s))\n"
+        "window_drift(ready, b.profiled(spec, now))\n"
         "taken = time.perf_counter() - began\n"  # getrusage's peak would hold what this process had when it was forked
         "peak = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
         "print(taken, int(peak) / 1024)\n"
     )
     search = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    said = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
@@ -129,8 +124,8 @@ def _memory() -> None:
     ).stdout.split()
     show(
         f"drift: 25 features, {MANY:,} rows",
-        f"{float(said[0]) * 1e3:.0f} ms",
-        f"peak {float(said[1]):.0f} MB with the rows",
+        f"{float(printed[0]) * 1e3:.0f} ms",
+        f"peak {float(printed[1]):.0f} MB with the rows",
     )
 
 
@@ -141,8 +136,8 @@ warnings.simplefilter("ignore"); logging.disable(logging.CRITICAL)
 answers = os.fdopen(os.dup(1), "w"); os.dup2(2, 1)
 import numpy as np, pandas as pd
 def read(path):
-    with np.load(path) as held:
-        return pd.DataFrame({k: held[k] if k[0] == "n" else np.array(%r, object)[held[k]] for k in held.files})
+    with np.load(path) as stored:
+        return pd.DataFrame({k: stored[k] if k[0] == "n" else np.array(%r, object)[stored[k]] for k in stored.files})
 reference, current = read(sys.argv[2]), read(sys.argv[3])
 if sys.argv[1] == "nannyml":
     import nannyml as nml
