@@ -3,10 +3,8 @@
 The peers run in their own interpreters under ``.peers`` (``make test-peers`` builds them); without one its line says so.
 """
 
-import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,7 +20,7 @@ from pilothouse.statistics.profiles.profile import Profile, profile_rows
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 
 PEERS = Path(__file__).resolve().parents[2] / ".peers"
-ROWS, MANY = 50_000, 1_000_000
+ROWS = 50_000
 TEXTS = [f"c{i:02}" for i in range(12)]
 
 Table = tuple[dict[str, Floats], dict[str, Ints], Floats]
@@ -88,45 +86,12 @@ def run() -> None:
             )
         else:
             show(f"drift: {label}", "not built", "make test-peers builds it")
-    _memory()
 
 
 def _timed(act: Callable[[], object]) -> float:
     began = time.perf_counter()
     act()
     return time.perf_counter() - began
-
-
-def _memory() -> None:
-    """The peak of a process of its own that profiles a million rows."""
-    code = (
-        "import bench_drift as b\n"
-        "from pilothouse.statistics.profiles.specification import build_specification\n"
-        "from pilothouse.statistics.distances.window_drift import prepare, window_drift\n"
-        "import time\n"
-        "n, k, s = b.table(b.ROWS, 0)\n"
-        "spec = build_specification('binary', n, {c: [b.TEXTS[i] for i in v] for c, v in k.items()}, s, ('0', '1'))\n"
-        "ready = prepare(spec, b.profiled(spec, (n, k, s)))\n"
-        "now = b.table(b.MANY, 1)\n"
-        "began = time.perf_counter()\n"
-        "window_drift(ready, b.profiled(spec, now))\n"
-        "taken = time.perf_counter() - began\n"  # getrusage's peak would hold what this process had when it was forked
-        "peak = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
-        "print(taken, int(peak) / 1024)\n"
-    )
-    search = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    printed = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": search},
-    ).stdout.split()
-    show(
-        f"drift: 25 features, {MANY:,} rows",
-        f"{float(printed[0]) * 1e3:.0f} ms",
-        f"peak {float(printed[1]):.0f} MB with the rows",
-    )
 
 
 _SCRIPT = """

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from column_by_column import column_drift
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statistics_rows import draw, specify
 
-from pilothouse.statistics.distances.drift import column_drift
 from pilothouse.statistics.distances.window_drift import prepare, window_drift
 from pilothouse.statistics.profiles.profile import empty_profile, profile_rows
 from pilothouse.statistics.profiles.specification import build_specification

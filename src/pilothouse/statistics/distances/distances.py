@@ -135,23 +135,6 @@ def in_order(values: Floats) -> Floats:
     return np.sort(array[np.isfinite(array)])
 
 
-def wasserstein_of_counts(
-    column: NumericColumn,
-    reference: tuple[AnyArray, AnyArray],
-    current: tuple[AnyArray, AnyArray],
-) -> Any:
-    """First Wasserstein distance of two sides (counts, positions), each [..., bins] → [...], in units of the column's
-    span. NaN where a side is empty or the column has no edges.
-
-    Own construction: within a bin the area between the distribution functions is exact, as the bins keep the sums of
-    their values' positions; only where the functions cross inside a bin is it estimated (``_crossing_area``).
-    """
-    if not column.edges.size:
-        return np.full(np.broadcast_shapes(reference[0].shape, current[0].shape)[:-1], np.nan)
-    width, unit = bin_sizes(column)
-    return wasserstein_of_laid(width, lay(width, unit, *reference), lay(width, unit, *current))
-
-
 def bin_sizes(column: NumericColumn) -> tuple[Floats, Floats]:
     """Widths of the bins between the edges, float64[bins − 2], and length of each bin's step of position,
     float64[bins], both in units of the column's span. The column must have edges."""
@@ -198,8 +181,11 @@ def ks_of_laid(reference: Laid, current: Laid) -> Any:
 
 
 def wasserstein_of_laid(width: Floats, reference: Laid, current: Laid) -> Any:
-    """First Wasserstein distance of two prepared sides → [...], in units of the column's span; equal to
-    ``wasserstein_of_counts``."""
+    """First Wasserstein distance of two prepared sides → [...], in units of the column's span.
+
+    Own construction: within a bin the area between the distribution functions is exact, as the bins keep the sums of
+    their values' positions; only where the functions cross inside a bin is it estimated (``_crossing_area``).
+    """
     return wasserstein_of_areas(areas_of_laid(width, reference, current), reference, current)
 
 

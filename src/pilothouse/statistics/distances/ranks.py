@@ -45,7 +45,7 @@ def rank_scores(reference: Ints) -> RankScores:
     the reference is empty. The moments of a bin are those of a truncated normal distribution (Johnson, Kotz and
     Balakrishnan 1994, Continuous Univariate Distributions 1, section 13.10.1)."""
     filled = np.flatnonzero(reference)
-    places = np.arange(len(reference))
+    bins = np.arange(len(reference))
     if not filled.size:
         nothing = np.zeros(len(reference))
         return RankScores(nothing, nothing, nothing, nothing)
@@ -59,8 +59,8 @@ def rank_scores(reference: Ints) -> RankScores:
         score = np.where(share > 0, (density[:-1] - density[1:]) / share, quantile[1:])
         weighed = np.where(np.isfinite(quantile), quantile, 0.0) * density
         square = np.where(share > 0, 1 + (weighed[:-1] - weighed[1:]) / share, quantile[1:] ** 2)
-    inner = np.clip(places, filled[0], filled[-1])
-    below, above = (np.asarray(marks, np.float64) for marks in (places < filled[0], places > filled[-1]))
+    inner = np.clip(bins, filled[0], filled[-1])
+    below, above = (np.asarray(marks, np.float64) for marks in (bins < filled[0], bins > filled[-1]))
     return RankScores(score[inner], square[inner], below, above)
 
 

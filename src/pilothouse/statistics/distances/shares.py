@@ -48,8 +48,8 @@ def _of_numbers(column: NumericColumn, reference: Histogram, window: Histogram) 
     if edges.size < 2:
         return []
     inner = reference.counts[1:-1]
-    places = np.searchsorted(np.cumsum(inner), np.arange(1, GROUPS) * inner.sum() / GROUPS) + 1
-    cuts = np.unique(np.concatenate(([0], places, [len(inner)])))
+    between = np.searchsorted(np.cumsum(inner), np.arange(1, GROUPS) * inner.sum() / GROUPS) + 1
+    cuts = np.unique(np.concatenate(([0], between, [len(inner)])))
     before, after = reference.counts / reference.present, window.counts / window.present
     groups = [Share(f"below {edges[0]:.4g}", float(before[0]), float(after[0]))]
     for first, last in pairwise(cuts):

@@ -1,5 +1,4 @@
-"""Drift of all columns of a window at once: what ``drift.column_drift`` gives for each, with a fiftieth of the numpy
-calls.
+"""Drift of all columns of a window at once, with a fiftieth of the numpy calls that one column after another takes.
 
 The numeric columns' bins lie side by side, [columns, bins], each column's overflow bin last and bins of width 0
 without counts between, so that every statistic of ``distances`` works on all of them together.
@@ -12,7 +11,7 @@ import numpy as np
 
 from pilothouse.statistics.arrays import Floats, Ints
 from pilothouse.statistics.distances import distances
-from pilothouse.statistics.distances.drift import column_drift, group_starts, inside, scale_of
+from pilothouse.statistics.distances.drift import group_starts, inside, missing_share, scale_of
 from pilothouse.statistics.distances.ranks import RankScores, rank_scores, rank_statistics
 from pilothouse.statistics.profiles.profile import Profile, histogram
 from pilothouse.statistics.profiles.specification import (
@@ -24,12 +23,12 @@ from pilothouse.statistics.profiles.specification import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stack:
-    """Numeric columns of a similar number of bins, [columns, bins]. ``places`` are numbers of cells (one past the
+    """Numeric columns of a similar number of bins, [columns, bins]. ``cells`` are numbers of cells (one past the
     last where a column has no such bin), ``group`` numbers each bin's group through all columns, ``inside`` marks the
     bins of the reference's range."""
 
     columns: tuple[NumericColumn, ...]
-    places: Ints
+    cells: Ints
     group: Ints
     groups: int
     inside: Floats
@@ -44,10 +43,10 @@ class _Stack:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Categories:
-    """Categorical columns side by side, [columns, bins]; ``places`` as in ``_Stack``."""
+    """Categorical columns side by side, [columns, bins]; ``cells`` as in ``_Stack``."""
 
     columns: tuple[CategoricalColumn, ...]
-    places: Ints
+    cells: Ints
     counts: Ints
 
 
@@ -84,10 +83,10 @@ def prepare(specification: ProfileSpecification, reference: Profile) -> Prepared
 def _categories(specification: ProfileSpecification, reference: Profile) -> _Categories:
     columns = tuple(c for c in specification.columns if isinstance(c, CategoricalColumn))
     shape = len(columns), max((column.bins for column in columns), default=0)
-    places = np.full(shape, specification.cells, np.int64)
+    cells = np.full(shape, specification.cells, np.int64)
     for i, column in enumerate(columns):
-        places[i, : column.bins] = specification.layout[column.name].start + np.arange(column.bins)
-    return _Categories(columns, places, _dense(specification, reference)[0][places])
+        cells[i, : column.bins] = specification.layout[column.name].start + np.arange(column.bins)
+    return _Categories(columns, cells, _dense(specification, reference)[0][cells])
 
 
 def _stack(
@@ -96,7 +95,7 @@ def _stack(
     """Layout of numeric columns side by side, with the reference's side of each comparison."""
     bins = max(column.bins for column in columns)
     shape = len(columns), bins
-    places = np.full(shape, specification.cells, np.int64)
+    cells = np.full(shape, specification.cells, np.int64)
     group = np.zeros(shape, np.int64)
     width, unit = np.zeros((len(columns), bins - 2)), np.zeros(shape)
     scale, within = np.ones(len(columns)), np.zeros(shape)
@@ -106,7 +105,7 @@ def _stack(
         of_reference = histogram(specification, reference, column.name)
         # the overflow bin in the last place, where ``lay`` expects what lies beyond the last edge
         order = np.append(np.arange(column.bins - 1), bins - 1)
-        places[i, order] = specification.layout[column.name].start + np.arange(column.bins)
+        cells[i, order] = specification.layout[column.name].start + np.arange(column.bins)
         starts = group_starts(column, of_reference.counts)
         group[i, order] = np.searchsorted(starts, np.arange(column.bins), side="right") - 1
         width[i, : column.bins - 2], unit[i, order] = distances.bin_sizes(column)
@@ -119,10 +118,10 @@ def _stack(
     # numbered through all columns, so that one bincount sums the groups of all
     group += groups * np.arange(len(columns))[:, None]
     dense, moved = _dense(specification, reference)
-    counts = dense[places]
+    counts = dense[cells]
     return _Stack(
         columns,
-        places,
+        cells,
         group,
         groups,
         within,
@@ -130,7 +129,7 @@ def _stack(
         unit,
         scale,
         counts.sum(axis=1),
-        distances.lay(width, unit, counts, moved[places]),
+        distances.lay(width, unit, counts, moved[cells]),
         _grouped(group, groups, counts),
         RankScores(score, square, below, above),
     )
@@ -152,9 +151,14 @@ def _grouped(group: Ints, groups: int, counts: Ints) -> Ints:
 
 
 def window_drift(reference: PreparedReference, current: Profile) -> dict[str, dict[str, float]]:
-    """Statistics of every column of a window by name, as ``drift.column_drift`` gives them one by one, in the
-    specification's order. A statistic that is not finite is left out. ``current`` must be of the reference's
-    specification."""
+    """Every statistic that fits a column of a window, and the shares of rows ``missing`` and ``unseen``, 0 to 1, by
+    column in the specification's order. ``current`` must be of the reference's specification.
+
+    Numbers: ``psi``, ``js``, ``ks``, ``ks_p``, ``wasserstein`` (in the reference's standard deviations), ``within``
+    (the same with values clipped to the reference's range) and ``ranks.RANKS``. Categories: ``psi``, ``js``,
+    ``l_infinity``, ``chi2``, ``chi2_p``. ``unseen`` is the share beyond the reference's range, or of categories that
+    it does not hold. A statistic that is not finite (an empty side) is left out.
+    """
     specification = reference.specification
     dense, moved = _dense(specification, current)
     by_column: dict[str, dict[str, float]] = {}
@@ -163,8 +167,8 @@ def window_drift(reference: PreparedReference, current: Profile) -> dict[str, di
     if reference.categorical.columns:
         by_column |= _texts(specification, reference.categorical, dense)
     for name in specification.by_name:
-        if name not in by_column:  # the reference had no value to put an edge at
-            by_column[name] = column_drift(specification, name, reference.profile, current)
+        if name not in by_column:
+            by_column[name] = _without_edges(specification, name, reference.profile, current)
     return {name: by_column[name] for name in specification.by_name}
 
 
@@ -173,9 +177,9 @@ def _numbers(
 ) -> dict[str, dict[str, float]]:
     """Statistics of a stack's columns in a window, by column and name; ``dense`` and ``moved`` are its counts and
     positions a cell."""
-    counts = dense[stack.places]
+    counts = dense[stack.cells]
     rows = counts.sum(axis=1)
-    laid = distances.lay(stack.width, stack.unit, counts, moved[stack.places])
+    laid = distances.lay(stack.width, stack.unit, counts, moved[stack.cells])
     d = distances.ks_of_laid(stack.laid, laid)
     areas = distances.areas_of_laid(stack.width, stack.laid, laid)
     w = distances.wasserstein_of_areas(areas, stack.laid, laid) / stack.scale
@@ -203,11 +207,28 @@ def _numbers(
     return by_column
 
 
+def _without_edges(
+    specification: ProfileSpecification, name: str, reference: Profile, current: Profile
+) -> dict[str, float]:
+    """Statistics of a number of which the specification's rows had no value to put an edge at: one bin holds all."""
+    before, now = (histogram(specification, profile, name) for profile in (reference, current))
+    counts = before.counts, now.counts
+    d = float(distances.ks_of_counts(*counts))
+    ranks = rank_statistics(rank_scores(before.counts), distances.shares(now.counts))
+    return _finite(
+        psi=float(distances.psi(*counts)),
+        js=float(distances.jensen_shannon(*counts)),
+        ks=d,
+        ks_p=distances.ks_p_value(d, before.present, now.present),
+        **{name: float(value) for name, value in ranks.items()},
+    ) | {"missing": missing_share(now), "unseen": 0.0}
+
+
 def _texts(
     specification: ProfileSpecification, stack: _Categories, dense: Ints
 ) -> dict[str, dict[str, float]]:
     """Statistics of the categorical columns in a window, by column and name; ``dense`` are its counts a cell."""
-    before, now = stack.counts, dense[stack.places]
+    before, now = stack.counts, dense[stack.cells]
     psi, js = distances.psi(before, now), distances.jensen_shannon(before, now)
     farthest = distances.l_infinity(before, now)
     chi2, chi2_p = distances.chi_square(before, now)

@@ -174,7 +174,7 @@ def likeness(column: Column, cells: Cells, days: Days, window: int, seed: int) -
     if len(first) > _PAIRS:
         chosen = np.random.default_rng(seed).choice(len(first), _PAIRS, replace=False)
         first, second = first[chosen], second[chosen]
-    distance = drift.ks_of_counts if isinstance(column, NumericColumn) else drift.jensen_shannon
+    distance = distances.ks_of_counts if isinstance(column, NumericColumn) else distances.jensen_shannon
     near = float(np.mean(distance(counts[:-1], counts[1:]) ** 2))
     far = float(np.mean(distance(counts[first], counts[second]) ** 2))
     return max(0.0, 1 - near / far) if far > 0 else 0.0
@@ -226,9 +226,9 @@ def _between(column: Column, reference: Any, current: Any, scale: float) -> dict
             "wasserstein": np.asarray(distance / scale, np.float64),
         }
     if isinstance(column, NumericColumn):  # without edges no value is known: there is no distance to speak of
-        ks = drift.ks_of_counts(reference, current)
+        ks = distances.ks_of_counts(reference, current)
         return {"ks": ks, "wasserstein": np.full(np.shape(ks), np.nan)}
-    return {"js": drift.jensen_shannon(reference, current)}
+    return {"js": distances.jensen_shannon(reference, current)}
 
 
 def null_values(
@@ -253,7 +253,7 @@ def null_values(
     if isinstance(column, NumericColumn):
         whole = Histogram(counts.sum(axis=0), positions.sum(axis=0), 0, 0.0, 0.0)
         scale = drift.scale_of(column, whole)
-    found: dict[str, list[Floats]] = {name: [] for name in statistics_for(column)}
+    values_of: dict[str, list[Floats]] = {name: [] for name in statistics_for(column)}
     whole_reference = _side(column, reference)
     for size in sizes:
         thinned = current if size == 0 else _thinned(current, size, rng)
@@ -261,8 +261,8 @@ def null_values(
         if thin_both and size:
             base = _side(column, _thinned(reference, RECENT * size, rng))
         for name, values in _between(column, base, _side(column, thinned), scale).items():
-            found[name].append(values)
-    return found
+            values_of[name].append(values)
+    return values_of
 
 
 def sums(members: Ints, of_days: Ints) -> Ints:
@@ -293,11 +293,11 @@ def sampled_values(
 
     base = draw(against or reference.present)
     state = rng.bit_generator.state
-    found = []
+    samples = []
     for size in rows:
-        rng.bit_generator.state = state  # what is found for one number does not depend on the others
-        found.append(_between(column, base, draw(size), scale))
-    return found
+        rng.bit_generator.state = state  # what is drawn for one number does not depend on the others
+        samples.append(_between(column, base, draw(size), scale))
+    return samples
 
 
 def _multinomial(rng: np.random.Generator, rows: int, share: Floats, draws: int) -> Ints:
