@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,13 +31,14 @@ from verdict_files import (  # noqa: E402
     LEAD,
     SHIFTS,
     SUDDEN,
+    Shift,
     Study,
     ask,
     independent_study,
     median,
     wandering_study,
 )
-from verdict_ours import DEFAULT_RATE, FIRE, GOAL, OF, Outcome, Ready, ours, pilothouse  # noqa: E402
+from verdict_ours import DEFAULT_RATE, FIRE, GOAL, OF, Outcome, Ready, Series, ours, pilothouse  # noqa: E402
 from verdict_performance import performance  # noqa: E402
 from verdict_real import studies  # noqa: E402
 
@@ -97,7 +98,12 @@ class Plan:
     pairs: list[list[Study]]
 
 
-def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list[Study]]]]]:
+def plans(
+    short: bool,
+    times: int,
+    shifts: Mapping[str, tuple[str, Shift]] = SHIFTS,
+    sudden: Mapping[str, tuple[str, Shift]] = SUDDEN,
+) -> Iterable[tuple[str, Callable[[], list[list[Study]]]]]:
     """The kinds of data, each made only when its turn comes: references, quiet windows of each, runs and windows of a shift."""
     sizes = [(100, 48, 40, 4, 8), (1_000, 12, 40, 4, 8), (10_000, 3, 20, 4, 5), (100_000, 1, 8, 2, 3)]
     if short:
@@ -106,14 +112,14 @@ def plans(short: bool, times: int) -> Iterable[tuple[str, Callable[[], list[list
         yield (
             f"{rows:,} rows",
             lambda r=rows, n=references, w=windows, k=runs, m=length: [
-                independent_study(r, seed, (1, w), (k, m)) for seed in range(n * times)
+                independent_study(r, seed, (1, w), (k, m), shifts) for seed in range(n * times)
             ],
         )
     for title, days, season, references in (("overdispersed", 91, 0.0, 12), ("seasonal", 730, 1.5, 12)):
         yield (
             title,
             lambda t=title, d=days, s=season, n=1 if short else references: [
-                wandering_study(t, seed, d, 52, 1_000, s, 4, 6) for seed in range(n * times)
+                wandering_study(t, seed, d, 52, 1_000, s, 4, 6, sudden) for seed in range(n * times)
             ],
         )
 
@@ -180,7 +186,7 @@ def detection(results: dict[str, dict[str, Outcome]], names: dict[str, str], mat
 def alarms_by_feature(study: Study, ready: Ready) -> dict[str, list[bool]]:
     """In which windows of a run an alert would be open for each feature's drift (the score left out)."""
     outcome = Outcome()
-    pilothouse(study, ready, {DEFAULT_RATE: outcome})
+    pilothouse(study, ready, {DEFAULT_RATE: outcome}, Series)
     found = {}
     for subject, (significant, certain) in outcome.verdicts.items():
         is_open, states = False, []
@@ -270,15 +276,15 @@ def shown(table: Callable[..., None], *given: object) -> str:
     return out.getvalue()
 
 
-def write(pages: dict[str, str]) -> None:
-    """Put tables between their marks in docs/monitoring.md."""
-    page = ROOT / "docs" / "monitoring.md"
+def write(pages: dict[str, str], document: str = "monitoring.md") -> None:
+    """Put tables between their marks in a document."""
+    page = ROOT / "docs" / document
     text = page.read_text("utf-8")
     for name, table in pages.items():
         start = f"<!-- verdicts: {name} -->\n"
         before, mark, rest = text.partition(start)
         if not mark:
-            raise SystemExit(f"docs/monitoring.md has no mark {start.strip()!r}")
+            raise SystemExit(f"docs/{document} has no mark {start.strip()!r}")
         rows = "\n".join(line for line in table.splitlines() if line.startswith("|") or not line)
         text = before + mark + rows.strip() + "\n<!-- end -->" + rest.partition("<!-- end -->")[2]
     page.write_text(text, "utf-8")

@@ -9,7 +9,7 @@ import json
 import math
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,7 +104,13 @@ SHIFTS: dict[str, tuple[str, Shift]] = {
 """Each known shift, its column and what it does."""
 
 
-def independent_study(rows: int, seed: int, quiet: tuple[int, int], shifted: tuple[int, int]) -> list[Study]:
+def independent_study(
+    rows: int,
+    seed: int,
+    quiet: tuple[int, int],
+    shifted: tuple[int, int],
+    shifts: Mapping[str, tuple[str, Shift]] = SHIFTS,
+) -> list[Study]:
     """Thirteen windows of ``rows`` as reference over 91 days; quiet windows drawn from it with replacement, and shifted ones.
 
     ``quiet`` and ``shifted`` are (runs, windows a run) after LEAD quiet ones each.
@@ -120,7 +126,7 @@ def independent_study(rows: int, seed: int, quiet: tuple[int, int], shifted: tup
     calm.windows = calm.beside = {base: drawn(base, quiet[0], LEAD + quiet[1]) for base in reference}
     known = Study(f"shift-{rows}-{seed}", rows, days, reference, TEXTS)
     known.beside = {base: drawn(base, shifted[0], LEAD + shifted[1]) for base in reference}
-    for name, (base, change) in SHIFTS.items():
+    for name, (base, change) in shifts.items():
         windows = known.beside[base].copy()
         for run in windows:
             for i in range(LEAD, len(run)):
@@ -162,7 +168,15 @@ SUDDEN: dict[str, tuple[str, Shift]] = {
 
 
 def wandering_study(
-    name: str, seed: int, days: int, weeks: int, rows: int, season: float, runs: int, length: int
+    name: str,
+    seed: int,
+    days: int,
+    weeks: int,
+    rows: int,
+    season: float,
+    runs: int,
+    length: int,
+    shifts: Mapping[str, tuple[str, Shift]] = SUDDEN,
 ) -> list[Study]:
     """A reference of ``days``, ``weeks`` that go on from it unchanged, and ``runs`` out of them with a sudden shift."""
     rng = np.random.default_rng(seed)
@@ -180,7 +194,7 @@ def wandering_study(
     known.beside = {
         base: np.array([w[0, s : s + LEAD + length] for s in starts]) for base, w in after.items()
     }
-    for shift, (base, change) in SUDDEN.items():
+    for shift, (base, change) in shifts.items():
         windows = known.beside[base].copy()
         for run in windows:
             for i in range(LEAD, len(run)):

@@ -2,17 +2,24 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from verdict_files import LEAD, Array, Study
 
 from pilothouse.domain.alert_rules import Turn, turn
+from pilothouse.domain.findings import DriftFinding, QualityFinding
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_groups, profile_rows
 from pilothouse.statistics.profiles.specification import SCORE, ProfileSpecification, build_specification
+from pilothouse.statistics.significance.calibration import Calibration, calibrate
 from pilothouse.statistics.significance.multiplicity import LASTING
-from pilothouse.statistics.significance.thresholds import Calibration, calibrate, judge, judge_quality
+from pilothouse.statistics.significance.quality import judge_quality
+from pilothouse.statistics.significance.thresholds import judge
 
+K = TypeVar("K")
 GOAL = 0.001
 """False alarms for each feature and window; the peers' matched thresholds are those that give as many."""
 FIRE, OF = 2, 3
@@ -63,7 +70,7 @@ def run_of_alerts(significant: list[bool], certain: list[bool]) -> tuple[int, fl
     return opened, first
 
 
-@dataclass
+@dataclass(eq=False)
 class Ready:
     """A reference as a daemon keeps it, made when it is first asked for."""
 
@@ -76,36 +83,10 @@ class Ready:
         specification, daily = reference_of(study)
         return cls(specification, merge_all(specification, daily), calibrate(specification, daily, 7))
 
-
-def pilothouse(study: Study, ready: Ready, outcomes: dict[float, Outcome]) -> None:
-    """Judge a study's windows as a daemon does: profiles, the recent past, verdicts, then k of n; with each of the false alarm
-    rates that ``outcomes`` are by."""
-    is_quiet = study.windows is study.beside
-    led: dict[tuple[int, int], Profile] = {}  # the windows before a shift are the same for every shift
-    for name in ["all"] if is_quiet else study.windows:
-        base = name.split(" ")[0]
-        of = f"missing:{base}" if "missing" in name else base
-        runs = next(iter(study.beside.values())).shape[:2]
-        for run in range(runs[0]):
-            series = [Series(rate) for rate in outcomes]
-            past: list[Profile] = []
-            for i in range(runs[1]):
-                rows = {column: w[run, i] for column, w in study.beside.items()}
-                if not is_quiet:
-                    rows[base] = study.windows[name][run, i]
-                if (run, i) in led and i < LEAD:
-                    now = led[run, i]
-                else:
-                    now = led[run, i] = profile_rows(ready.specification, *numbers_and_texts(study, rows))
-                for one in series:
-                    if is_quiet or math.isinf(one.first(of)):
-                        one.judge(ready, past, now)
-                past.append(now)
-            for one in series:
-                if is_quiet:
-                    one.count(outcomes[one.rate])
-                else:
-                    outcomes[one.rate].waits[name].append(one.first(of))
+    @lru_cache(1_024)  # noqa: B019  # a run's first windows come again with every shift
+    def merged(self, *profiles: Profile) -> Profile:
+        """The profile of several windows together."""
+        return merge_all(self.specification, profiles)
 
 
 class Series:
@@ -116,18 +97,19 @@ class Series:
         self.significant: dict[str, list[bool]] = defaultdict(list)
         self.certain: dict[str, list[bool]] = defaultdict(list)
 
-    def judge(self, ready: Ready, past: list[Profile], now: Profile) -> None:
-        """The next window."""
-        recent = merge_all(ready.specification, past[-LEAD:]) if len(past) >= LEAD else None
-        together = [*past[1 - LASTING :], now] if len(past) >= LASTING - 1 else None
-        last = merge_all(ready.specification, together) if together else None
+    def judge(self, ready: Ready, now: Profile, recent: Profile | None, last: Profile | None) -> None:
+        """The next window, the recent past of it, and the last windows together."""
         given = ready.specification, ready.calibration, ready.whole, now
         drift = judge(*given, recent=recent, lasting=last, false_alarm_rate=self.rate)
         quality = judge_quality(*given, lasting=last, false_alarm_rate=self.rate)
-        found = [(j.feature, j) for j in drift] + [(f"{j.fault}:{j.feature}", j) for j in quality]
-        for subject, j in found:
-            self.significant[subject].append(j.significant)
-            self.certain[subject].append(j.grounds.certain)
+        self.add(drift, quality)
+
+    def add(self, drift: list[DriftFinding], quality: list[QualityFinding]) -> None:
+        """The findings in the next window."""
+        findings = [(j.feature, j) for j in drift] + [(f"{j.fault}:{j.feature}", j) for j in quality]
+        for subject, finding in findings:
+            self.significant[subject].append(finding.significant)
+            self.certain[subject].append(finding.grounds.certain)
 
     def first(self, subject: str) -> float:
         """Windows until the first alert."""
@@ -143,17 +125,52 @@ class Series:
         )
 
 
+def pilothouse(
+    study: Study, ready: Ready, outcomes: Mapping[K, Outcome], series_of: Callable[[K], Series]
+) -> None:
+    """Judge a study's windows as a daemon does: profiles, the recent past, verdicts, then k of n; once for each key of
+    ``outcomes``, by what ``series_of`` makes of it."""
+    is_quiet = study.windows is study.beside
+    led: dict[tuple[int, int], Profile] = {}  # the windows before a shift are the same for every shift
+    for name in ["all"] if is_quiet else study.windows:
+        base = name.split(" ")[0]
+        of = f"missing:{base}" if "missing" in name else base
+        runs = next(iter(study.beside.values())).shape[:2]
+        for run in range(runs[0]):
+            series = {key: series_of(key) for key in outcomes}
+            past: list[Profile] = []
+            for i in range(runs[1]):
+                rows = {column: w[run, i] for column, w in study.beside.items()}
+                if not is_quiet:
+                    rows[base] = study.windows[name][run, i]
+                if (run, i) in led and i < LEAD:
+                    now = led[run, i]
+                else:
+                    now = led[run, i] = profile_rows(ready.specification, *numbers_and_texts(study, rows))
+                recent = ready.merged(*past[-LEAD:]) if len(past) >= LEAD else None
+                last = ready.merged(*past[1 - LASTING :], now) if len(past) >= LASTING - 1 else None
+                for one in series.values():
+                    if is_quiet or math.isinf(one.first(of)):
+                        one.judge(ready, now, recent, last)
+                past.append(now)
+            for key, one in series.items():
+                if is_quiet:
+                    one.count(outcomes[key])
+                else:
+                    outcomes[key].waits[name].append(one.first(of))
+
+
 def ours(pairs: list[list[Study]]) -> dict[str, Outcome]:
     """Pilothouse as it comes, and ``moved``: with the largest of RATES that gives no more than GOAL on the quiet windows, as
     the peers' matched thresholds do."""
     kept = [Ready.of(pair[0]) for pair in pairs]
     quiet = {rate: Outcome() for rate in RATES}
     for ready, pair in zip(kept, pairs, strict=True):
-        pilothouse(pair[0], ready, quiet)
+        pilothouse(pair[0], ready, quiet, Series)
     let_pass = [rate for rate, of in quiet.items() if of.alerts <= GOAL * of.looked_at]
     rate = max(let_pass, default=RATES[0])
     chosen = {DEFAULT_RATE: quiet[DEFAULT_RATE], rate: quiet[rate]}
     for ready, pair in zip(kept, pairs, strict=True):
         for study in pair[1:]:
-            pilothouse(study, ready, chosen)
+            pilothouse(study, ready, chosen, Series)
     return {"pilothouse": chosen[DEFAULT_RATE], "moved": replace(chosen[rate], rate=rate)}

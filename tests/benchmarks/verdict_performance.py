@@ -13,11 +13,12 @@ from verdict_files import DEFAULT, LEAD, ask, median
 from verdict_ours import DEFAULT_RATE, GOAL, run_of_alerts
 
 from pilothouse.domain.evaluation import MetricValue
-from pilothouse.statistics.performance.outcomes import OutcomeProfile, measured_over_days, profile_outcomes
+from pilothouse.statistics.performance.outcomes import measured_over_days
 from pilothouse.statistics.performance.performance_verdicts import (
     is_significantly_worse,
     performance_is_certain,
 )
+from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile, profile_outcomes
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 
 Array = np.ndarray

@@ -12,7 +12,7 @@ import pytest
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.operations.models.paired_predictions import Sides, compare_pairs
 from pilothouse.statistics.performance.comparison import Comparison, paired_bootstrap
-from pilothouse.statistics.performance.pairing import paired_places
+from pilothouse.statistics.performance.pairing import paired_rows
 from pilothouse.statistics.profiles.scored_rows import ScoredRows, scored_rows
 
 ROWS = 400
@@ -103,8 +103,8 @@ def test_a_feature_that_one_lacks_leaves_rows_that_are_alike_out(artifacts: Arti
     assert isinstance(found, Comparison)
     assert found.rows == ROWS
     first, second = ["a", "a", "b", "c"], ["c", "a", "a", "a"]
-    assert [p.tolist() for p in paired_places(first, second, whole=True)] == [[0, 1, 3], [1, 2, 0]]
-    assert [p.tolist() for p in paired_places(first, second, whole=False)] == [[3], [0]]
+    assert [p.tolist() for p in paired_rows(first, second, whole=True)] == [[0, 1, 3], [1, 2, 0]]
+    assert [p.tolist() for p in paired_rows(first, second, whole=False)] == [[3], [0]]
 
 
 def test_why_it_is_not_made(artifacts: ArtifactStore) -> None:

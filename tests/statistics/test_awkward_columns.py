@@ -9,7 +9,9 @@ import pytest
 from pilothouse.statistics.profiles.profile import merge_all, profile_groups, profile_rows
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.statistics.significance import calibration_storage
-from pilothouse.statistics.significance.thresholds import calibrate, judge, judge_quality
+from pilothouse.statistics.significance.calibration import calibrate
+from pilothouse.statistics.significance.quality import judge_quality
+from pilothouse.statistics.significance.thresholds import judge
 
 Random = np.random.Generator
 COLUMNS: dict[str, Callable[[Random, int], np.ndarray]] = {

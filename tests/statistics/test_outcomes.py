@@ -8,14 +8,11 @@ from sklearn import metrics
 from statistics_rows import draw, outcomes, specify
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
-from pilothouse.statistics.performance.outcomes import (
+from pilothouse.statistics.performance.outcomes import measured, measured_over_days
+from pilothouse.statistics.profiles.outcome_profile import (
     OutcomeProfile,
     decode,
-    empty_outcomes,
     encode,
-    measured,
-    measured_over_days,
-    merge,
     merge_all,
     profile_outcomes,
 )
@@ -128,9 +125,9 @@ def test_outcomes_merge_exactly_and_survive_storage():
         for a in (0, 300, 600)
     ]
     assert same(merge_all(specification, parts), whole)
-    assert same(merge(specification, parts[2], merge(specification, parts[1], parts[0])), whole)
+    assert same(merge_all(specification, (parts[2], merge_all(specification, parts[1::-1]))), whole)
     assert same(decode(specification, encode(specification, whole)), whole)
-    assert same(merge(specification, whole, empty_outcomes(specification)), whole)
+    assert same(merge_all(specification, (whole, merge_all(specification, ()))), whole)
     with pytest.raises(IntegrityError):
         decode(specify(seed=4), encode(specification, whole))
 
@@ -217,6 +214,6 @@ def test_every_regression_metric_has_an_interval_over_days(metric: str):
     scores = truth + rng.normal(0, 30, (20, 50)) + rng.normal(0, 20, (20, 1))
     specification = build_specification("regression", {}, {}, scores.ravel(), ())
     profiles = [profile_outcomes(specification, s, [], t) for s, t in zip(scores, truth, strict=True)]
-    found = measured_over_days(specification, [*profiles, empty_outcomes(specification)], metric)
+    found = measured_over_days(specification, [*profiles, merge_all(specification, ())], metric)
     assert found.low < found.value < found.high
     assert found.rows == 1000

@@ -1,7 +1,6 @@
 """Parts of an overdispersed column: a move is told where it goes another way than the column is used to."""
 
 import math
-from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -9,8 +8,10 @@ import pytest
 from pilothouse.domain.findings import DriftFinding
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
+from pilothouse.statistics.significance import calibration_storage
+from pilothouse.statistics.significance.calibration import Calibration, Null, calibrate
 from pilothouse.statistics.significance.overdispersion import SHARE, Overdispersion
-from pilothouse.statistics.significance.thresholds import Calibration, calibrate, judge
+from pilothouse.statistics.significance.thresholds import judge
 
 DAYS, A_DAY = 7 * 52, 60
 Day = tuple[dict[str, np.ndarray], dict[str, list[str]], np.ndarray]
@@ -113,4 +114,5 @@ def test_a_threshold_has_the_p_value_that_it_was_asked_for(name: str):
         if 0 < value < 1 or name != "narrower":
             assert law.p_value(name, value, 300) == pytest.approx(p_value, rel=1e-6)
     assert law.p_value(name, 0.0, 300) == 1.0
-    assert Overdispersion.of_plain([list(x) if isinstance(x, tuple) else x for x in astuple(law)]) == law
+    stored = Calibration(7, {"x": (Null(name, (), (), (), (), 13.0, overdispersion=law),)})
+    assert calibration_storage.decode(calibration_storage.encode(stored)) == stored

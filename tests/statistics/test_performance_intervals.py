@@ -7,12 +7,13 @@ import pytest
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.statistics.performance.metrics import compute_metrics
-from pilothouse.statistics.performance.outcomes import measured, metrics_of, of_classes, profile_outcomes
+from pilothouse.statistics.performance.outcomes import measured, metrics_of, of_classes
 from pilothouse.statistics.profiles.outcome_profile import (
     decode_parts,
     encode,
     encode_parts,
     profile_outcome_groups,
+    profile_outcomes,
 )
 from pilothouse.statistics.profiles.scored_rows import scored_rows
 from pilothouse.statistics.profiles.specification import build_specification

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from pilothouse.domain.findings import DriftFinding
-from pilothouse.statistics.performance.outcomes import measured_over_days, profile_outcomes
+from pilothouse.statistics.performance.outcomes import measured_over_days
 from pilothouse.statistics.performance.performance_verdicts import is_significantly_worse
+from pilothouse.statistics.profiles.outcome_profile import profile_outcomes
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.statistics.reference import DatedRows, target_reference

@@ -1,7 +1,5 @@
 """The sampling nulls hold far into their tails, for columns of any shape."""
 
-from dataclasses import astuple
-
 import numpy as np
 import pytest
 from scipy.stats import hypergeom
@@ -14,9 +12,9 @@ from pilothouse.statistics.profiles.specification import (
     NumericColumn,
     build_specification,
 )
-from pilothouse.statistics.significance import null_windows
+from pilothouse.statistics.significance import calibration_storage, null_windows
+from pilothouse.statistics.significance.calibration import Calibration, Null
 from pilothouse.statistics.significance.sampling_null import (
-    SamplingNull,
     law_of,
     sampling_null_of,
     sampling_null_of_share,
@@ -88,7 +86,8 @@ def test_overdispersed_windows_have_no_sampling_null():
     law = sampling_null_of("js", windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present)
     assert law is not None
     assert sampling_null_of("js", 2 * windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present) is None
-    assert SamplingNull.of_plain([list(x) if isinstance(x, tuple) else x for x in astuple(law)]) == law
+    stored = Calibration(7, {"x": (Null("js", (), (), (), (), 13.0, sampling=law),)})
+    assert calibration_storage.decode(calibration_storage.encode(stored)) == stored
     assert sampling_null_of("js", windows, 13.0, 0.7, drawn, [ROWS], held.present, held.present) is None
     apart = sampling_null_of("js", 1.15 * windows, 13.0, 0.0, drawn, [ROWS], held.present, held.present)
     assert apart is not None

@@ -15,7 +15,9 @@ from pilothouse.statistics.performance.performance_verdicts import (
 from pilothouse.statistics.profiles.profile import Profile, empty_profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.statistics.significance import calibration_storage
-from pilothouse.statistics.significance.thresholds import Calibration, calibrate, judge, judge_quality
+from pilothouse.statistics.significance.calibration import Calibration, calibrate
+from pilothouse.statistics.significance.quality import judge_quality
+from pilothouse.statistics.significance.thresholds import judge
 
 DAYS, A_DAY = 84, 60
 Columns = tuple[dict[str, np.ndarray], dict[str, list[str]], np.ndarray]

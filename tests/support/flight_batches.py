@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pilothouse.domain.wire import PredictionBatch, RequestTiming
-from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.telemetry import TelemetryStore
@@ -102,4 +102,4 @@ def outcome_days(store: TelemetryStore) -> list[tuple[int, OutcomeProfile]]:
             return []
         known = store.specification(connection, stream.id)
         days = read_outcome_days(connection, stream.id, 0, 1 << 62)
-        return [(start, outcomes.decode(known, data)) for start, data in days]
+        return [(start, outcome_profile.decode(known, data)) for start, data in days]

@@ -9,7 +9,7 @@ import pytest
 from pilothouse.domain.wire import LabelReceipt, Outcome
 from pilothouse.sqlite import driver
 from pilothouse.sqlite.schema import definitions_of
-from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from pilothouse.telemetry.streams import rejected_counts
 from support.flight_batches import NOW_US, batch_of, batches, flights, outcome_days, specification
@@ -45,11 +45,11 @@ def test_outcomes_are_folded_into_the_days_of_their_predictions(store: Telemetry
     days = outcome_days(store)
     by_day = rows.groupby(rows["at_us"] // 86_400_000_000).size()
     assert [day.rows for _, day in days] == by_day.tolist()
-    whole = outcomes.profile_outcomes(
+    whole = outcome_profile.profile_outcomes(
         specification(), rows["score"].to_numpy(), rows["label"].tolist(), rows["late"].tolist()
     )
-    summed = outcomes.merge_all(specification(), [day for _, day in days])
-    assert outcomes.encode(specification(), summed) == outcomes.encode(specification(), whole)
+    summed = outcome_profile.merge_all(specification(), [day for _, day in days])
+    assert outcome_profile.encode(specification(), summed) == outcome_profile.encode(specification(), whole)
 
 
 def test_outcomes_wait_for_their_prediction_and_count_once(store: TelemetryStore) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pilothouse.domain.wire import Outcome
-from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.telemetry import TelemetryStore, VersionFacts, slices
 from support.flight_batches import NOW_US, batches, flights, specification
 
@@ -35,7 +35,7 @@ def outcomes_of(rows: pd.DataFrame, size: int) -> list[Outcome]:
     return [Outcome(f"ewr-1.{i // size + 1}.{i % size}", float(late)) for i, late in enumerate(rows["late"])]
 
 
-def kept(store: TelemetryStore) -> dict[tuple[str, str], list[outcomes.OutcomeProfile]]:
+def kept(store: TelemetryStore) -> dict[tuple[str, str], list[outcome_profile.OutcomeProfile]]:
     with store.read() as connection:
         return slices.read(connection, specification(), 1, 0, NOW_US)
 
@@ -58,10 +58,10 @@ def test_slices_hold_every_joined_row_once(store: TelemetryStore, early: bool) -
         assert sum(day.rows for day in days) == 1_500, feature
     carrier = rows["carrier"].mode()[0]
     own = rows[rows["carrier"] == carrier]
-    exact = outcomes.profile_outcomes(
+    exact = outcome_profile.profile_outcomes(
         specification(), own["score"].to_numpy(), own["label"].tolist(), own["late"].tolist()
     )
-    summed = outcomes.merge_all(specification(), found["carrier", carrier])
+    summed = outcome_profile.merge_all(specification(), found["carrier", carrier])
     assert np.array_equal(summed.confusion, exact.confusion)
     assert summed.sums == exact.sums
 

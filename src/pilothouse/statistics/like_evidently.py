@@ -186,8 +186,8 @@ def _sturges(values: Floats) -> Floats:
         return np.array([-np.inf, np.inf])
 
 
-def _filled(held: Floats) -> Floats:
+def _filled(shares: Floats) -> Floats:
     """Shares with empty bins filled: by 0.0001, or by a millionth of the smallest share where that is not above
     0.0001. The sum is not brought back to 1, as in Evidently."""
-    smallest = held[held > 0].min()
-    return np.where(held == 0, smallest / 1e6 if smallest <= 1e-4 else 1e-4, held)
+    smallest = shares[shares > 0].min()
+    return np.where(shares == 0, smallest / 1e6 if smallest <= 1e-4 else 1e-4, shares)

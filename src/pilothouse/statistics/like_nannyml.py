@@ -141,9 +141,9 @@ def _over_doane_bins(reference: Numbers, method: str) -> Callable[[Floats], floa
 
 
 def _apart(method: str, reference: Floats, current: Floats) -> float:
-    rest = 1 - np.sum(current)
-    if rest > 0:  # also where the rest is only a rounding error, as in NannyML
-        reference, current = np.append(reference, 0.0), np.append(current, rest)
+    remainder = 1 - np.sum(current)
+    if remainder > 0:  # also where the remainder is only a rounding error, as in NannyML
+        reference, current = np.append(reference, 0.0), np.append(current, remainder)
     apart = distances.jensen_shannon if method == "jensen_shannon" else distances.hellinger
     return float(apart(reference, current))
 
@@ -200,8 +200,8 @@ def _of_categories(reference: Categories, method: Method) -> Callable[[Sample], 
 
     def counts_of(part: Categories) -> tuple[Ints, Ints]:
         """Counts over the reference's categories, and of those that it does not hold."""
-        places = {reference.names[code]: i for i, code in enumerate(categories)}
-        moved = np.array([places.get(name, -1) for name in part.names], np.int64)
+        position_of = {reference.names[code]: i for i, code in enumerate(categories)}
+        moved = np.array([position_of.get(name, -1) for name in part.names], np.int64)
         codes = part.codes[part.codes >= 0]
         target = moved[codes] if len(moved) else codes
         known = np.bincount(target[target >= 0], minlength=len(categories))

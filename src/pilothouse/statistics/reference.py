@@ -9,14 +9,16 @@ import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.findings import finite_or_none
 from pilothouse.statistics.arrays import AnyArray, Floats, Ints
 from pilothouse.statistics.encoding import pack, unpack
 from pilothouse.statistics.estimation import loss_estimation
 from pilothouse.statistics.estimation.loss_estimation import LossModel
-from pilothouse.statistics.performance.outcomes import OutcomeProfile, check_metric, measured_over_days
+from pilothouse.statistics.performance.outcomes import check_metric, measured_over_days
 from pilothouse.statistics.profiles import outcome_profile, profile_storage
 from pilothouse.statistics.profiles.classes import class_codes
-from pilothouse.statistics.profiles.placement import place
+from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile
+from pilothouse.statistics.profiles.placement import bins_of
 from pilothouse.statistics.profiles.profile import Profile, cells_of, merge_all, profile_rows, with_score_of
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.statistics.significance.calibration import Calibration, calibrate
@@ -156,7 +158,7 @@ def _hits(specification: ProfileSpecification, days: Sequence[DatedRows]) -> tup
     rows, right = np.zeros((2, len(days), bins), np.int64)
     for i, day in enumerate(days):
         true, answered = class_codes(classes, day.outcomes), class_codes(classes, day.labels)
-        where = place(specification.score, day.scores)
+        where = bins_of(specification.score, day.scores)
         usable = (true >= 0) & (answered >= 0) & (where < bins)
         rows[i] = np.bincount(where[usable], minlength=bins)
         right[i] = np.bincount(where[usable & (true == answered)], minlength=bins)
@@ -182,8 +184,8 @@ def build_reference(
     """Reference of a version. ``targets`` gives each target's rows as two selections, of training and of the hold-out
     (masks bool[n] or row numbers). Raises InvalidInputError as ``target_reference`` does."""
     own = {
-        name: target_reference(specification, metric, training.where(train), holdout.where(held))
-        for name, (train, held) in targets.items()
+        name: target_reference(specification, metric, training.where(train_rows), holdout.where(holdout_rows))
+        for name, (train_rows, holdout_rows) in targets.items()
     }
     return Reference(metric, target_reference(specification, metric, training, holdout), own)
 
@@ -227,7 +229,7 @@ def _plain(specification: ProfileSpecification, own: TargetReference) -> dict[st
         "holdout_days": own.holdout_days,
         "holdout": [profile_storage.encode(specification, day) for day in own.holdout],
         "outcomes": [outcome_profile.encode(specification, day) for day in own.outcomes],
-        "performance": [of.metric, *(_or_none(x) for x in (of.value, of.low, of.high)), of.rows],
+        "performance": [of.metric, *(finite_or_none(x) for x in (of.value, of.low, of.high)), of.rows],
         "hits": own.hits and pack("H", {}, {"rows": own.hits[0].ravel(), "right": own.hits[1].ravel()}),
         "losses": own.losses and loss_estimation.encode(own.losses),
     }
@@ -254,7 +256,3 @@ def _decode_hits(specification: ProfileSpecification, data: bytes | None) -> tup
     _, arrays = unpack("H", data)
     rows, right = (arrays[name].reshape(-1, specification.score.bins) for name in ("rows", "right"))
     return rows, right
-
-
-def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None

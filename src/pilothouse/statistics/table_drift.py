@@ -15,19 +15,19 @@ from pilothouse.statistics.arrays import Floats
 from pilothouse.statistics.distances import distances
 from pilothouse.statistics.distances.drift import group_starts, grouped
 from pilothouse.statistics.distances.ranks import raw_rank_statistics
-from pilothouse.statistics.profiles.placement import place
+from pilothouse.statistics.profiles.placement import bins_of
 from pilothouse.statistics.profiles.samples import (
     Numbers,
     Sample,
     kind_of,
     missing_share,
     present,
-    same_kind,
     unseen_share,
 )
 from pilothouse.statistics.profiles.samples import value_counts as counts_of
 from pilothouse.statistics.profiles.specification import numeric_column
 from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS
+from pilothouse.statistics.significance.multiplicity import benjamini_hochberg
 
 FALSE_ALARM_RATE = 0.01
 """Expected share of false findings among a table's drifting columns (Benjamini and Hochberg 1995, J. Royal
@@ -85,7 +85,7 @@ def describe(name: str, reference: Columns, current: Columns) -> ColumnDrift:
         return ColumnDrift(name, kind_of(now) if now else "other", fault="is not in the reference")
     if before is None and now is None:
         return ColumnDrift(name, "other", fault="is neither number nor text: not compared")
-    if before is None or now is None or not same_kind(before, now):
+    if before is None or now is None or kind_of(before) != kind_of(now):
         kinds = [kind_of(sample) if sample else "of another type" for sample in (before, now)]
         return ColumnDrift(name, kinds[0], fault=f"changed its type: it was {kinds[0]}, now it is {kinds[1]}")
     description = ColumnDrift(
@@ -104,18 +104,21 @@ def describe(name: str, reference: Columns, current: Columns) -> ColumnDrift:
     return description
 
 
-def _worse(said: ColumnDrift) -> tuple[str, ...]:
+def _worse(description: ColumnDrift) -> tuple[str, ...]:
     """Shares that have risen by EFFECT with a two-sided p-value of at most FALSE_ALARM_RATE. Numbers out of range are
     drift, and not counted as unseen here."""
-    shares = [("missing", said.reference_missing, said.missing)]
-    if said.kind != "number":
-        shares.append(("unseen", 0.0, said.unseen))
+    shares = [("missing", description.reference_missing, description.missing)]
+    if description.kind != "number":
+        shares.append(("unseen", 0.0, description.unseen))
     return tuple(
         name
         for name, before, now in shares
         if now >= before + EFFECT[name]
         and distances.two_proportion_z(
-            round(before * said.reference_rows), said.reference_rows, round(now * said.rows), said.rows
+            round(before * description.reference_rows),
+            description.reference_rows,
+            round(now * description.rows),
+            description.rows,
         )[1]
         <= FALSE_ALARM_RATE
     )
@@ -130,8 +133,8 @@ def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift
     if description.fault or before is None or now is None:
         return description
     statistics = sample_statistics(before, now)
-    worth = [name for name in ("ks", "wasserstein", "js") if name in statistics and name in _judges(before)]
-    statistic = max(worth, key=lambda name: statistics[name] / EFFECT[name])
+    judges = ("ks", "wasserstein") if isinstance(before, Numbers) else ("js",)
+    statistic = max((n for n in judges if n in statistics), key=lambda name: statistics[name] / EFFECT[name])
     return replace(
         description,
         statistic=statistic,
@@ -139,10 +142,6 @@ def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift
         threshold=EFFECT[statistic],
         statistics=statistics,
     )
-
-
-def _judges(sample: Sample) -> tuple[str, ...]:
-    return ("ks", "wasserstein") if isinstance(sample, Numbers) else ("js",)
 
 
 def sample_statistics(reference: Sample, current: Sample) -> dict[str, float]:
@@ -153,29 +152,29 @@ def sample_statistics(reference: Sample, current: Sample) -> dict[str, float]:
     clipped to the reference's range) and ``ranks.RANKS``. Categories: ``psi``, ``js``, ``hellinger``, ``l_infinity``,
     ``chi2``, ``chi2_p``. Neither sample may be empty.
     """
-    found: dict[str, float] = {}
+    statistics: dict[str, float] = {}
     if isinstance(reference, Numbers) and isinstance(current, Numbers):
         x, y = reference.finite, current.finite
         column = numeric_column("", x, 1024)
-        r, c = (np.bincount(place(column, values), minlength=column.bins) for values in (x, y))
+        r, c = (np.bincount(bins_of(column, values), minlength=column.bins) for values in (x, y))
         starts = group_starts(column, r)
         r, c = grouped(r, starts), grouped(c, starts)
         d = distances.ks(x, y)
-        found |= {"ks": d, "ks_p": distances.ks_p_value(d, len(x), len(y))}
+        statistics |= {"ks": d, "ks_p": distances.ks_p_value(d, len(x), len(y))}
         deviation = _deviation(x)
-        found["wasserstein"] = distances.wasserstein(x, y) / deviation
-        found["within"] = distances.wasserstein(x, np.clip(y, x.min(), x.max())) / deviation
-        found |= raw_rank_statistics(x, y)
+        statistics["wasserstein"] = distances.wasserstein(x, y) / deviation
+        statistics["within"] = distances.wasserstein(x, np.clip(y, x.min(), x.max())) / deviation
+        statistics |= raw_rank_statistics(x, y)
     else:
         r, c = counts_of(reference, current)
-        found["l_infinity"] = float(distances.l_infinity(r, c))
-        found["chi2"], found["chi2_p"] = map(float, distances.chi_square(r, c))
-    found |= {
+        statistics["l_infinity"] = float(distances.l_infinity(r, c))
+        statistics["chi2"], statistics["chi2_p"] = map(float, distances.chi_square(r, c))
+    statistics |= {
         "psi": float(distances.psi(r, c)),
         "js": float(distances.jensen_shannon(r, c)),
         "hellinger": float(distances.hellinger(r, c)),
     }
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+    return {name: value for name, value in statistics.items() if math.isfinite(value)}
 
 
 def _deviation(values: Floats) -> float:
@@ -193,14 +192,7 @@ def judged(columns: Sequence[ColumnDrift], rate: float = FALSE_ALARM_RATE) -> li
     57:289). A column with a fault or fewer than ``calibration.FEWEST_ROWS`` usable rows does not drift and is not
     counted."""
     p_values = [p for column in columns if (p := _p_value(column)) is not None]
-    critical = max(
-        (
-            rate * k / len(p_values)
-            for k, p in enumerate(sorted(p_values), 1)
-            if p <= rate * k / len(p_values)
-        ),
-        default=-1.0,
-    )
+    critical = benjamini_hochberg(p_values, rate)
     return [
         replace(
             column,

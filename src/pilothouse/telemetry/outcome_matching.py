@@ -19,7 +19,7 @@ from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.time_units import DAY_S
 from pilothouse.domain.wire import Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry import slices as sliced
 from pilothouse.telemetry import streams
@@ -338,17 +338,19 @@ def _fold(
 ) -> None:
     for (stream_id, day), fold in folds.items():
         specification = specification_of(stream_id)
-        part = outcomes.profile_outcomes(
+        part = outcome_profile.profile_outcomes(
             specification, np.array(fold.scores), fold.labels, fold.kept_outcomes
         )
         row = connection.execute(
             "SELECT data FROM outcome_days WHERE stream_id=? AND start=?", (stream_id, day)
         ).fetchone()
         if row is not None:
-            part = outcomes.merge(specification, outcomes.decode(specification, row[0]), part)
+            part = outcome_profile.merge_all(
+                specification, (outcome_profile.decode(specification, row[0]), part)
+            )
         connection.execute(
             "INSERT OR REPLACE INTO outcome_days VALUES (?,?,?,?)",
-            (stream_id, day, part.rows, outcomes.encode(specification, part)),
+            (stream_id, day, part.rows, outcome_profile.encode(specification, part)),
         )
         sliced.fold(
             connection,

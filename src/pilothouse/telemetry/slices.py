@@ -11,9 +11,8 @@ import numpy as np
 
 from pilothouse.domain.categories import category_text
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.performance import outcomes
-from pilothouse.statistics.performance.outcomes import OutcomeProfile
 from pilothouse.statistics.profiles import outcome_profile
+from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.telemetry.columns import Features, Ints
 
@@ -85,7 +84,8 @@ def _add(
     if row is not None:
         stored = outcome_profile.decode_parts(specification, row[0])
         for value, part in stored.items():
-            parts[value] = outcomes.merge(specification, part, parts[value]) if value in parts else part
+            before = [parts[value]] if value in parts else []
+            parts[value] = outcome_profile.merge_all(specification, [part, *before])
     connection.execute(
         "INSERT OR REPLACE INTO outcome_slices VALUES (?,?,?,?)",
         (*key, outcome_profile.encode_parts(specification, parts)),

@@ -18,7 +18,7 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import Task
 from pilothouse.domain.records import Version
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.performance.pairing import paired_places
+from pilothouse.statistics.performance.pairing import paired_rows
 from pilothouse.store import runs
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _read(artifacts: ArtifactStore, digest: str) -> "pa.Table":
 def _same_rows(first: "pa.Table", second: "pa.Table") -> tuple[Any, Any]:
     names = sorted(set(first.column_names) & set(second.column_names))
     whole = set(first.column_names) == set(second.column_names)
-    return paired_places(_keys(first, names), _keys(second, names), whole=whole)
+    return paired_rows(_keys(first, names), _keys(second, names), whole=whole)
 
 
 def _keys(table: "pa.Table", names: list[str]) -> list[bytes]:

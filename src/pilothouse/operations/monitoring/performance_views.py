@@ -11,7 +11,8 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.statistics.performance import outcomes
-from pilothouse.statistics.performance.outcomes import OutcomeProfile
+from pilothouse.statistics.profiles import outcome_profile
+from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store import deployments
 from pilothouse.telemetry import slices
@@ -82,11 +83,11 @@ def performance_view(
         newest = floor_to(DAY_S, max(start for start, _ in known))
         start, end = newest - (window - 1) * DAY_US, newest + DAY_US
         profiles = [
-            outcomes.decode(specification, data)
+            outcome_profile.decode(specification, data)
             for _, data in read_outcome_days(telemetry, stream.id, start, end)
         ]
         by_value = slices.read(telemetry, specification, stream.id, start, end) if by_slice else {}
-    whole = outcomes.merge_all(specification, profiles)
+    whole = outcome_profile.merge_all(specification, profiles)
     return PerformanceView(
         model,
         version,

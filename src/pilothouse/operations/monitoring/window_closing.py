@@ -28,10 +28,11 @@ from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance import outcomes
 from pilothouse.statistics.performance.performance_verdicts import judge_performance
 from pilothouse.statistics.performance.traffic_verdicts import judge_traffic
-from pilothouse.statistics.profiles import latency
+from pilothouse.statistics.profiles import latency, outcome_profile
 from pilothouse.statistics.profiles.profile import Profile, merge_all
 from pilothouse.statistics.significance import null_windows, thresholds
 from pilothouse.statistics.significance.multiplicity import LASTING
+from pilothouse.statistics.significance.quality import judge_quality
 from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry import rollup as rolled
 from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, findings_of
@@ -167,9 +168,7 @@ def _inputs(
         drift.append(_counted(dated, judged, [finding.feature in features for features in drifted]))
     quality = [
         _counted(finding, judged, [(finding.feature, finding.fault) in faults for faults in faulty])
-        for finding in thresholds.judge_quality(
-            *against, lasting=lasting, false_alarm_rate=rate, ignore=ignore
-        )
+        for finding in judge_quality(*against, lasting=lasting, false_alarm_rate=rate, ignore=ignore)
     ]
     return {DRIFT: _closed(span, rows, judged, *drift), QUALITY: _closed(span, rows, judged, *quality)}
 
@@ -245,7 +244,7 @@ def _performance(
         specification = services.telemetry.specification(connection, stream.id)
         encoded = read_outcome_days(connection, stream.id, span.start_us, span.end_us)
         known = outcome_share(connection, stream.id, span.start_us, span.end_us)
-    days = [outcomes.decode(specification, data) for _, data in encoded]
+    days = [outcome_profile.decode(specification, data) for _, data in encoded]
     value = outcomes.measured_over_days(specification, days, metric)
     reference = _baseline(services, stream, spec).performance
     if reference.metric != metric:  # the model file now sets another metric

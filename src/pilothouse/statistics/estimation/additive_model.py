@@ -78,19 +78,19 @@ def basis_of(specification: ProfileSpecification, cells: Ints, parts: int, *, st
         if isinstance(column, CategoricalColumn):
             # rank of each category by frequency, 0 for the most frequent
             rank = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")
-            places, knots = np.minimum(rank, CATEGORIES - 1).astype(np.float64), 0
+            positions, knots = np.minimum(rank, CATEGORIES - 1).astype(np.float64), 0
         else:
-            places, knots = (_steps(counts, parts), 0) if steps else _places(column, counts, parts)
-        whole = np.floor(places).astype(np.int64)
-        first[own], share[own] = next_term + whole, places - whole
+            positions, knots = (_steps(counts, parts), 0) if steps else _knot_positions(column, counts, parts)
+        whole = np.floor(positions).astype(np.int64)
+        first[own], share[own] = next_term + whole, positions - whole
         bends += range(next_term, next_term + knots - 2)
-        first[where.missing] = next_term + int(np.ceil(places.max(initial=0.0))) + 1
+        first[where.missing] = next_term + int(np.ceil(positions.max(initial=0.0))) + 1
         next_term = int(first[where.missing]) + 1
     return Basis(frozen(first), frozen(share), next_term, frozen(np.array(bends, np.int64)))
 
 
-def _places(column: NumericColumn, counts: Ints, most: int) -> tuple[Floats, int]:
-    """Place of each bin among the column's knots, float64[bins] from 0 to knots − 1, and the number of knots."""
+def _knot_positions(column: NumericColumn, counts: Ints, most: int) -> tuple[Floats, int]:
+    """Position of each bin among the column's knots, float64[bins] from 0 to knots − 1, and the number of knots."""
     filled = np.flatnonzero(counts)
     if not filled.size:
         return np.zeros(column.bins), 1

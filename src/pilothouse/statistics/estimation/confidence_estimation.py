@@ -67,11 +67,11 @@ def learn_from_scores(scores: Floats, rows: Ints, positives: Ints, *, seed: int 
         return ScoreEstimator(
             scores, calibrated, frozen(knots), frozen(np.zeros((0, len(knots)))), rows, positives
         )
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     base = _odds(calibrated.probabilities[some])
     draws = []
-    names = chance.choice(list(calibrated.weights), size=DRAWS, p=list(calibrated.weights.values()))
-    resamples = chance.multinomial(days, np.full(days, 1 / days), size=DRAWS).astype(np.float64)
+    names = rng.choice(list(calibrated.weights), size=DRAWS, p=list(calibrated.weights.values()))
+    resamples = rng.multinomial(days, np.full(days, 1 / days), size=DRAWS).astype(np.float64)
     for name, weights in zip(names, resamples, strict=True):
         again = refit(str(name), scores, weights @ rows, weights @ positives)
         draws.append(np.clip(_odds(again[some]) - base, -LARGEST_DRAW, LARGEST_DRAW))
@@ -103,11 +103,11 @@ def estimate_from_scores(
     value = float(form(estimator.scores, n, n * p)) if rows else math.nan
     if not math.isfinite(value):
         return MetricValue(metric, value, math.nan, math.nan, rows)
-    chance = np.random.default_rng(seed)
-    outcomes = chance.binomial(counts, p, size=(DRAWS, len(p))).astype(np.float64)
-    by_chance = _variance(form(estimator.scores, n, outcomes))
-    dispersion = _dispersion(estimator, form, n, rows_a_day, chance)
-    variance = by_chance * dispersion + _learnt_variance(estimator, form, n)
+    rng = np.random.default_rng(seed)
+    outcomes = rng.binomial(counts, p, size=(DRAWS, len(p))).astype(np.float64)
+    of_outcomes = _variance(form(estimator.scores, n, outcomes))
+    dispersion = _dispersion(estimator, form, n, rows_a_day, rng)
+    variance = of_outcomes * dispersion + _learnt_variance(estimator, form, n)
     factor = intervals.quantile(confidence, max(len(estimator.rows), 2))
     low, high = _band(metric, value, math.sqrt(variance), factor)
     return MetricValue(metric, value, low, high, rows)
@@ -125,7 +125,7 @@ def _learnt_variance(estimator: ScoreEstimator, form: Expected, n: Floats) -> fl
 
 
 def _dispersion(
-    estimator: ScoreEstimator, form: Expected, n: Floats, rows_a_day: float, chance: np.random.Generator
+    estimator: ScoreEstimator, form: Expected, n: Floats, rows_a_day: float, rng: np.random.Generator
 ) -> float:
     """Factor by which a window of such days varies more in this metric than independent outcomes would, at least 1.
 
@@ -145,7 +145,7 @@ def _dispersion(
         return form(estimator.scores, n, n * p + scale * (positives - days * p)) - centre
 
     observed = float(np.mean(effects(estimator.positives) ** 2))
-    expected = float(np.mean([effects(chance.binomial(days, p)) ** 2 for _ in range(5)]))
+    expected = float(np.mean([effects(rng.binomial(days, p)) ** 2 for _ in range(5)]))
     if not expected > 0 or not math.isfinite(observed):
         return 1.0
     sizes = days.sum(axis=1).astype(np.float64)

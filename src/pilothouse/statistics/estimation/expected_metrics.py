@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pilothouse.statistics.arrays import Floats
+from pilothouse.statistics.arrays import Floats, ratio
 from pilothouse.statistics.performance import ranking
 from pilothouse.statistics.profiles.outcome_profile import SMALLEST_PROBABILITY
 
@@ -23,7 +23,7 @@ def _auc(scores: Floats, rows: Floats, positives: Floats) -> Floats:
     """Expected AUROC: Σ positives·(negatives of lower scores + half of those of the same) / (Σ positives · Σ negatives)."""
     negatives = rows - positives
     below = np.cumsum(negatives, axis=-1) - 0.5 * negatives
-    return _ratio((positives * below).sum(axis=-1), positives.sum(axis=-1) * negatives.sum(axis=-1))
+    return ratio((positives * below).sum(axis=-1), positives.sum(axis=-1) * negatives.sum(axis=-1))
 
 
 def _average_precision(scores: Floats, rows: Floats, positives: Floats) -> Floats:
@@ -34,18 +34,18 @@ def _average_precision(scores: Floats, rows: Floats, positives: Floats) -> Float
 def _accuracy(scores: Floats, rows: Floats, positives: Floats) -> Floats:
     """Share of expected right answers: positives above the threshold, negatives up to it."""
     right = np.where(scores > THRESHOLD, positives, rows - positives)
-    return _ratio(right.sum(axis=-1), rows.sum(axis=-1))
+    return ratio(right.sum(axis=-1), rows.sum(axis=-1))
 
 
 def _precision(scores: Floats, rows: Floats, positives: Floats) -> Floats:
     """Share of expected positives among the rows above the threshold."""
     answered = scores > THRESHOLD
-    return _ratio(positives[..., answered].sum(axis=-1), rows[..., answered].sum(axis=-1))
+    return ratio(positives[..., answered].sum(axis=-1), rows[..., answered].sum(axis=-1))
 
 
 def _recall(scores: Floats, rows: Floats, positives: Floats) -> Floats:
     """Share of the expected positives that lie above the threshold."""
-    return _ratio(positives[..., scores > THRESHOLD].sum(axis=-1), positives.sum(axis=-1))
+    return ratio(positives[..., scores > THRESHOLD].sum(axis=-1), positives.sum(axis=-1))
 
 
 def _f1(scores: Floats, rows: Floats, positives: Floats) -> Floats:
@@ -59,19 +59,19 @@ def _f1(scores: Floats, rows: Floats, positives: Floats) -> Floats:
 def _brier(scores: Floats, rows: Floats, positives: Floats) -> Floats:
     """Mean expected squared difference of score and outcome."""
     each = positives * (1 - scores) ** 2 + (rows - positives) * scores**2
-    return _ratio(each.sum(axis=-1), rows.sum(axis=-1))
+    return ratio(each.sum(axis=-1), rows.sum(axis=-1))
 
 
 def _log_loss(scores: Floats, rows: Floats, positives: Floats) -> Floats:
     """Mean expected negative log likelihood, in nats."""
     yes = -np.log(np.clip(scores, SMALLEST_PROBABILITY, 1.0))
     no = -np.log(np.clip(1 - scores, SMALLEST_PROBABILITY, 1.0))
-    return _ratio((positives * yes + (rows - positives) * no).sum(axis=-1), rows.sum(axis=-1))
+    return ratio((positives * yes + (rows - positives) * no).sum(axis=-1), rows.sum(axis=-1))
 
 
 def _hits(scores: Floats, rows: Floats, positives: Floats) -> Floats:
     """Share of expected positives."""
-    return _ratio(positives.sum(axis=-1), rows.sum(axis=-1))
+    return ratio(positives.sum(axis=-1), rows.sum(axis=-1))
 
 
 EXPECTED: dict[str, Expected] = {
@@ -87,9 +87,3 @@ EXPECTED: dict[str, Expected] = {
 }
 """Each metric as a function of scores, rows and expected positives. ``hits`` is the share of positives: the accuracy
 of several classes, where a positive is a row whose winning class is right."""
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    """Quotient, NaN where the divisor is 0."""
-    above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
-    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)

@@ -85,10 +85,10 @@ def learn_losses(
     Penalties are chosen by the squared error of the loss on left-out blocks of days; the fit's error is that of a
     bootstrap of days.
     """
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     usable = np.flatnonzero(np.isfinite(errors))
     if len(usable) > MOST_ROWS:
-        usable = np.sort(chance.choice(usable, MOST_ROWS, replace=False))
+        usable = np.sort(rng.choice(usable, MOST_ROWS, replace=False))
     dates, day = np.unique(days[usable], return_inverse=True)
     if len(usable) < FEWEST_ROWS or len(dates) < 2:
         return None
@@ -98,7 +98,7 @@ def learn_losses(
     sizes = np.bincount(day)
     bases = [basis_of(specification, placed, KNOTS), basis_of(specification, placed, STEPS, steps=True)]
     designs = [basis.design(placed) for basis in bases]
-    draws = chance.multinomial(len(dates), np.full(len(dates), 1 / len(dates)), size=DRAWS)
+    draws = rng.multinomial(len(dates), np.full(len(dates), 1 / len(dates)), size=DRAWS)
     weights = np.concatenate((np.ones((1, len(dates))), draws)).astype(np.float64)
     functions = {
         metric: _learn(bases, designs, loss, sizes, weights)

@@ -79,8 +79,8 @@ def day_dispersion(probabilities: Floats, rows: Floats, positives: Floats) -> fl
     dispersion factor (McCullagh and Nelder 1989, Generalized Linear Models, section 4.5). ``probabilities``
     float64[bins], ``rows`` and ``positives`` float64[days, bins]."""
     residuals = positives.sum(axis=1) - rows @ probabilities
-    by_chance = rows @ (probabilities * (1 - probabilities))
-    return max(1.0, float(np.sum(residuals**2) / max(np.sum(by_chance), _CLOSEST)))
+    binomial = rows @ (probabilities * (1 - probabilities))
+    return max(1.0, float(np.sum(residuals**2) / max(np.sum(binomial), _CLOSEST)))
 
 
 def _left_out_losses(scores: Floats, rows: Floats, positives: Floats) -> dict[str, float]:

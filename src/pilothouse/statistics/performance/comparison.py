@@ -7,7 +7,7 @@ import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import METRICS
-from pilothouse.statistics.arrays import AnyArray, Floats
+from pilothouse.statistics.arrays import AnyArray, Floats, ratio
 from pilothouse.statistics.performance import intervals, ranking
 from pilothouse.statistics.performance.metrics import losses, needs_probabilities
 from pilothouse.statistics.profiles.scored_rows import ScoredRows, check_task
@@ -118,7 +118,7 @@ def weighted_metric(metric: str, rows: ScoredRows) -> Weighted:
             return lambda weights: np.sqrt(weights @ square / weights.sum(axis=1))
         value = rows.outcomes - rows.outcomes.mean()
         return lambda weights: (
-            1 - _ratio(weights @ square, weights @ value**2 - (weights @ value) ** 2 / weights.sum(axis=1))
+            1 - ratio(weights @ square, weights @ value**2 - (weights @ value) ** 2 / weights.sum(axis=1))
         )
     each = losses(metric, rows)
     return lambda weights: np.asarray(weights @ each / weights.sum(axis=1), np.float64)
@@ -138,7 +138,7 @@ def _weighted_auc(scores: Floats, positive: AnyArray) -> Weighted:
         below = np.zeros((len(weights), len(misses) + 1))
         np.cumsum(of_misses, axis=1, out=below[:, 1:])
         won = np.einsum("ij,ij->i", of_hits, below[:, first] + below[:, last]) / 2
-        return _ratio(won, of_hits.sum(axis=1) * below[:, -1])
+        return ratio(won, of_hits.sum(axis=1) * below[:, -1])
 
     return evaluate
 
@@ -178,8 +178,8 @@ def _weighted_of_classes(metric: str, rows: ScoredRows) -> Weighted:
 def _weighted_calibration(rows: ScoredRows) -> Weighted:
     """Calibration error of weighted rows over CALIBRATION_BINS bins."""
     bins = intervals.CALIBRATION_BINS
-    place = np.clip((rows.scores * bins).astype(np.int64), 0, bins - 1)
-    members = np.eye(bins)[place]
+    bin_of_row = np.clip((rows.scores * bins).astype(np.int64), 0, bins - 1)
+    members = np.eye(bins)[bin_of_row]
 
     def evaluate(weights: Floats) -> Floats:
         return intervals.calibration_error(
@@ -210,7 +210,3 @@ def _resamples(
         ]
         weights = np.array(drawn, dtype=np.float64)
         yield weights if member is None else weights[:, member]
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)

@@ -109,11 +109,6 @@ def of_confusion(metric: str, confusion: Floats | Ints) -> Floats:
     return np.asarray(each[..., -1] if confusion.shape[-1] == 2 else each.mean(axis=-1), np.float64)
 
 
-def f1(confusion: Floats | Ints) -> Floats:
-    """F1 of confusion matrices [..., true, predicted], float64[...], as ``of_confusion`` gives it."""
-    return of_confusion("f1", confusion)
-
-
 def class_interval(metric: str, confusion: Floats | Ints, k: int, confidence: float) -> Interval:
     """Interval of class ``k``'s precision, recall or F1 from one confusion matrix [true, predicted]: Wilson's for
     precision and recall; for F1 the delta method on the logit scale with multinomial counts, Wilson's where it is 0 or 1.

@@ -108,9 +108,9 @@ def _measure(metric: str, rows: ScoredRows, confidence: float, seed: int) -> Mea
 def by_score(scores: Floats, positive: AnyArray) -> tuple[Ints, Ints]:
     """Counts of the negative and the positive rows at each distinct score, by increasing score, each int64[k].
     ``scores`` float64[n], ``positive`` bool[n]."""
-    distinct, place = np.unique(scores, return_inverse=True)
-    both = np.bincount(place, minlength=len(distinct))
-    positives = np.bincount(place[positive], minlength=len(distinct))
+    distinct, rank = np.unique(scores, return_inverse=True)
+    both = np.bincount(rank, minlength=len(distinct))
+    positives = np.bincount(rank[positive], minlength=len(distinct))
     return both - positives, positives
 
 
@@ -118,11 +118,11 @@ def calibration_bins(scores: Floats, positive: AnyArray) -> tuple[AnyArray, AnyA
     """Rows (int64), summed scores (float64) and positives (int64) of each of CALIBRATION_BINS bins of equal width
     over 0 to 1, each [bins]. ``scores`` float64[n], ``positive`` bool[n]."""
     bins = intervals.CALIBRATION_BINS
-    place = np.clip((scores * bins).astype(np.int64), 0, bins - 1)
+    bin_of_row = np.clip((scores * bins).astype(np.int64), 0, bins - 1)
     return (
-        np.bincount(place, minlength=bins),
-        np.bincount(place, weights=scores, minlength=bins).astype(np.float64),
-        np.bincount(place[positive], minlength=bins),
+        np.bincount(bin_of_row, minlength=bins),
+        np.bincount(bin_of_row, weights=scores, minlength=bins).astype(np.float64),
+        np.bincount(bin_of_row[positive], minlength=bins),
     )
 
 
@@ -141,11 +141,11 @@ def _auc_of_many(rows: ScoredRows, confidence: float) -> Measured:
         p, n = float(positive.sum()), float((~positive).sum())
         if not p or not n:
             continue
-        distinct, place = np.unique(rows.probabilities[:, k], return_inverse=True)
-        positives = np.bincount(place[positive], minlength=len(distinct))
-        negatives = np.bincount(place, minlength=len(distinct)) - positives
-        below = (np.cumsum(negatives) - 0.5 * negatives)[place] / n
-        above = 1 - (np.cumsum(positives) - 0.5 * positives)[place] / p
+        distinct, rank = np.unique(rows.probabilities[:, k], return_inverse=True)
+        positives = np.bincount(rank[positive], minlength=len(distinct))
+        negatives = np.bincount(rank, minlength=len(distinct)) - positives
+        below = (np.cumsum(negatives) - 0.5 * negatives)[rank] / n
+        above = 1 - (np.cumsum(positives) - 0.5 * positives)[rank] / p
         value = float(below[positive].mean())
         values.append(value)
         # influence of each row on the AUROC; the sum of their squares is its variance

@@ -12,33 +12,16 @@ import numpy as np
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.model_spec import METRICS, NOT_WATCHED, SHOWN_ONLY, Task
-from pilothouse.statistics.arrays import Floats, Ints
+from pilothouse.statistics.arrays import Floats, Ints, ratio
 from pilothouse.statistics.performance import intervals, ranking
 from pilothouse.statistics.profiles.outcome_profile import (
     POINT,
     REGRESSION_SUMS,
     OutcomeProfile,
     by_class,
-    decode,
-    empty_outcomes,
-    encode,
-    merge,
     merge_all,
-    profile_outcomes,
 )
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-
-__all__ = [
-    "OutcomeProfile",
-    "decode",
-    "empty_outcomes",
-    "encode",
-    "measured",
-    "measured_over_days",
-    "merge",
-    "merge_all",
-    "profile_outcomes",
-]
 
 Statistic = Callable[[Floats], Floats]
 """Metric of weighted days: weights float64[repeats, days] to values float64[repeats]."""
@@ -150,7 +133,7 @@ def day_statistic(
         # bins
         wins = ranking.pairs_between(negatives, positives)
         n, p = negatives.sum(axis=1).astype(float), positives.sum(axis=1).astype(float)
-        return lambda weights: _ratio(((weights @ wins) * weights).sum(axis=1), (weights @ n) * (weights @ p))
+        return lambda weights: ratio(((weights @ wins) * weights).sum(axis=1), (weights @ n) * (weights @ p))
     rows = np.array([day.rows for day in days], dtype=np.float64)
     if metric == "calibration_error":
         bins = calibration_bins(specification, days)
@@ -160,23 +143,23 @@ def day_statistic(
         if metric != "accuracy":
             return lambda weights: intervals.of_confusion(metric, np.tensordot(weights, confusion, axes=1))
         hits = np.trace(confusion, axis1=1, axis2=2)
-        return lambda weights: _ratio(weights @ hits, weights @ rows)
+        return lambda weights: ratio(weights @ hits, weights @ rows)
     sums = np.array([[total / POINT for total in day.sums] for day in days])
     if metric in ("brier", "log_loss"):
         losses = sums[:, 0 if metric == "brier" else 2]
-        return lambda weights: _ratio(weights @ losses, weights @ rows)
+        return lambda weights: ratio(weights @ losses, weights @ rows)
     named = {name: sums[:, i] for i, name in enumerate(REGRESSION_SUMS)}
     scale = specification.scale
     if metric == "bias":
-        return lambda weights: scale * _ratio(weights @ named["e"], weights @ rows)
+        return lambda weights: scale * ratio(weights @ named["e"], weights @ rows)
     if metric == "mae":
-        return lambda weights: scale * _ratio(weights @ named["|e|"], weights @ rows)
+        return lambda weights: scale * ratio(weights @ named["|e|"], weights @ rows)
     if metric == "rmse":
-        return lambda weights: scale * np.sqrt(_ratio(weights @ named["e²"], weights @ rows))
+        return lambda weights: scale * np.sqrt(ratio(weights @ named["e²"], weights @ rows))
     return lambda weights: (
         1
-        - _ratio(
-            weights @ named["e²"], weights @ named["y²"] - _ratio((weights @ named["y"]) ** 2, weights @ rows)
+        - ratio(
+            weights @ named["e²"], weights @ named["y²"] - ratio((weights @ named["y"]) ** 2, weights @ rows)
         )
     )
 
@@ -245,7 +228,3 @@ def check_metric(specification: ProfileSpecification, metric: str) -> None:
             f"metric {metric!r} of a multiclass model cannot be watched: telemetry carries the winning class's "
             "probability alone; use accuracy or f1"
         )
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    return np.divide(above, below, out=np.full_like(above, np.nan, dtype=np.float64), where=below > 0)

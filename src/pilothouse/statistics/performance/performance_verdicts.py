@@ -47,7 +47,7 @@ def judge_performance(
 
 
 def is_significantly_worse(
-    reading: MetricValue, reference: MetricValue, direction: Direction, rate: float
+    measured: MetricValue, reference: MetricValue, direction: Direction, rate: float
 ) -> bool:
     """True where a window is significantly worse than its reference, and by at least SMALLEST_LOSS or SMALLEST_RISE.
     False where a value or the window's interval is NaN.
@@ -57,41 +57,41 @@ def is_significantly_worse(
     two weeks held out and four weeks watched are each known to some 0.05 of AUROC, and a strict one finds no decay
     that matters. One window is not yet an alarm: ask for k of the last n.
     """
-    return _is_worse(reading, reference, direction, single_window_rate(rate))
+    return _is_worse(measured, reference, direction, single_window_rate(rate))
 
 
-def _is_worse(reading: MetricValue, reference: MetricValue, direction: Direction, share: float) -> bool:
-    deficit = (reference.value - reading.value) * (1 if direction == "higher" else -1)
-    least, chance = _let_pass(reading, reference, direction, share)
-    if not math.isfinite(deficit) or not math.isfinite(chance):
-        return False
-    return deficit >= least and deficit > chance
+def _is_worse(measured: MetricValue, reference: MetricValue, direction: Direction, share: float) -> bool:
+    deficit = (reference.value - measured.value) * (1 if direction == "higher" else -1)
+    least, by_sampling = _let_pass(measured, reference, direction, share)
+    return (
+        math.isfinite(deficit) and math.isfinite(by_sampling) and deficit >= least and deficit > by_sampling
+    )
 
 
 def performance_is_certain(
-    reading: MetricValue, reference: MetricValue, direction: Direction, rate: float
+    measured: MetricValue, reference: MetricValue, direction: Direction, rate: float
 ) -> bool:
     """True where the loss needs no second window: the test of ``is_significantly_worse`` at the false alarm ``rate`` itself."""
-    return _is_worse(reading, reference, direction, min(rate, 0.5))
+    return _is_worse(measured, reference, direction, min(rate, 0.5))
 
 
 def performance_bound(
-    reading: MetricValue, reference: MetricValue, direction: Direction, rate: float
+    measured: MetricValue, reference: MetricValue, direction: Direction, rate: float
 ) -> float:
     """Value beyond which ``is_significantly_worse`` calls the window worse; NaN where the window's interval is not known."""
-    allowed = max(_let_pass(reading, reference, direction, single_window_rate(rate)))
+    allowed = max(_let_pass(measured, reference, direction, single_window_rate(rate)))
     return reference.value - allowed * (1 if direction == "higher" else -1)
 
 
 def _let_pass(
-    reading: MetricValue, reference: MetricValue, direction: Direction, share: float
+    measured: MetricValue, reference: MetricValue, direction: Direction, share: float
 ) -> tuple[float, float]:
     """Smallest loss that counts, and the largest that sampling makes at this share; the latter is NaN where the
     window's error is not known."""
     least = SMALLEST_LOSS if direction == "higher" else SMALLEST_RISE * abs(reference.value)
     known = _error(reference)
-    chance = math.hypot(_error(reading), known if math.isfinite(known) else 0.0)
-    return least, quantile(1 - 2 * share) * chance
+    error = math.hypot(_error(measured), known if math.isfinite(known) else 0.0)
+    return least, quantile(1 - 2 * share) * error
 
 
 def _error(value: MetricValue) -> float:

@@ -9,7 +9,7 @@ from pilothouse.statistics.arrays import AnyArray, Ints
 
 
 def class_codes(classes: Sequence[str], values: Sequence[object] | AnyArray) -> Ints:
-    """Place of each value among ``classes``, int64[n]; −1 where it is missing or none of them. Values are compared as
+    """Position of each value among ``classes``, int64[n]; −1 where it is missing or none of them. Values are compared as
     text, so that 1, 1.0 and "1" are one class (``domain.categories.category_text``)."""
     codes: dict[str | None, int] = {name: i for i, name in enumerate(classes)}
     if isinstance(values, np.ndarray) and values.dtype.kind in "iufbU":

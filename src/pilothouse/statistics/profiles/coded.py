@@ -56,10 +56,10 @@ def concatenate(columns: Sequence[CodedColumn]) -> CodedColumn:
     columns give an empty one."""
     if len(columns) == 1:
         return columns[0]
-    places: dict[str | None, int] = {}
+    codes: dict[str | None, int] = {}
     for column in columns:
         for text in column.vocabulary:
-            places.setdefault(text, len(places))
-    parts = [column.mapped(places, 0) for column in columns]
-    kind = f"<u{code_width(len(places))}"
-    return CodedColumn(list(places), np.concatenate(parts).astype(kind) if parts else np.empty(0, kind))
+            codes.setdefault(text, len(codes))
+    parts = [column.mapped(codes, 0) for column in columns]
+    kind = f"<u{code_width(len(codes))}"
+    return CodedColumn(list(codes), np.concatenate(parts).astype(kind) if parts else np.empty(0, kind))

@@ -139,9 +139,9 @@ def percentiles_ms(stored: Sequence[bytes | None], percents: Sequence[float]) ->
     try:
         for width, numbers in by_width.items():
             for first in range(0, len(numbers), _TOGETHER):
-                places = numbers[first : first + _TOGETHER]
-                frames = [stored[i] or b"" for i in places]
-                answer[places] = _percentiles_of_frames(frames, np.dtype(f"<u{width}"), percents)
+                indices = numbers[first : first + _TOGETHER]
+                frames = [stored[i] or b"" for i in indices]
+                answer[indices] = _percentiles_of_frames(frames, np.dtype(f"<u{width}"), percents)
     except (TypeError, ValueError, struct.error) as error:
         raise IntegrityError(
             f"a stored latency profile is damaged: {error}; restore it from a backup"

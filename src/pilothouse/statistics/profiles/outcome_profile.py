@@ -14,7 +14,7 @@ from pilothouse.domain.errors import IntegrityError, InvalidInputError
 from pilothouse.statistics.arrays import AnyArray, Flags, Floats, Ints, frozen
 from pilothouse.statistics.encoding import pack, unpack
 from pilothouse.statistics.profiles.classes import class_codes
-from pilothouse.statistics.profiles.placement import place
+from pilothouse.statistics.profiles.placement import bins_of
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 
 POINT = 1 << 20
@@ -48,15 +48,6 @@ class OutcomeProfile:
     counts: Ints
     confusion: Ints
     sums: tuple[int, ...]
-
-
-def empty_outcomes(specification: ProfileSpecification) -> OutcomeProfile:
-    """Outcome profile of no rows: merging it changes nothing."""
-    none = frozen(np.empty(0, np.int64))
-    classes = len(specification.classes)
-    return OutcomeProfile(
-        0, 0, none, none, frozen(np.zeros((classes, classes), np.int64)), (0,) * _sum_count(specification)
-    )
 
 
 def profile_outcomes(
@@ -110,7 +101,7 @@ def profile_outcome_groups(
         ).reshape(count, classes, classes)
         sums = np.empty((0, len(true)), np.int64)
         if specification.task == "binary":
-            cells = place(specification.score, scores[usable]) + true * specification.score.bins
+            cells = bins_of(specification.score, scores[usable]) + true * specification.score.bins
             sums = _binary(scores[usable], true)
     rows = np.bincount(member, minlength=count)
     unusable = np.bincount(groups[~usable], minlength=count)
@@ -179,13 +170,6 @@ def _as_number(value: object) -> float:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return np.nan
-
-
-def merge(
-    specification: ProfileSpecification, first: OutcomeProfile, second: OutcomeProfile
-) -> OutcomeProfile:
-    """Outcome profile of the rows of both. Exact, associative, commutative."""
-    return merge_all(specification, (first, second))
 
 
 def merge_all(specification: ProfileSpecification, profiles: Iterable[OutcomeProfile]) -> OutcomeProfile:

@@ -28,7 +28,7 @@ Texts = Sequence[object] | CodedColumn
 class Tables:
     """Tables of a specification that placement looks values up in.
 
-    ``order`` (int64[columns]) are the places of the numeric columns, then of the categorical ones. ``starts`` and
+    ``order`` (int64[columns]) are the positions of the numeric columns, then of the categorical ones. ``starts`` and
     ``missing`` (int64[numeric]) are the first cells of the numeric columns and their cells of missing values;
     ``anchors`` and ``units`` (float64[cells]) are the columns' own, the unit infinite where a bin is a single value.
     """
@@ -139,14 +139,14 @@ def positions_of(tables: Tables, cells: Ints, numbers: Floats) -> Floats:
 
 
 def over_all_columns(tables: Tables, of_numeric: Floats) -> Floats:
-    """Values of the numeric columns (float64[numeric, ...]) at their places among all columns, float64[columns, ...];
+    """Values of the numeric columns (float64[numeric, ...]) at their positions among all columns, float64[columns, ...];
     NaN for the categorical ones."""
     spread = np.full((len(tables.order), *of_numeric.shape[1:]), np.nan)
     spread[tables.order[: len(of_numeric)]] = of_numeric
     return spread
 
 
-def place(column: NumericColumn, values: Floats) -> Ints:
+def bins_of(column: NumericColumn, values: Floats) -> Ints:
     """Bin of each value (float64[n]) in a column, int64[n]; ``column.bins`` where it is missing or not finite."""
     bins = np.searchsorted(column.edges, values, side="right")
     bins[~np.isfinite(values)] = column.bins
@@ -166,7 +166,7 @@ def _numbers(column: NumericColumn, values: Floats, rows: int) -> Floats:
 
 
 def category_codes(column: CategoricalColumn, values: Texts | None, rows: int) -> Ints:
-    """Place of each row's category in its column, int64[n]: ``len(categories)`` for any other, one more for missing
+    """Position of each row's category in its column, int64[n]: ``len(categories)`` for any other, one more for missing
     (all rows, where ``values`` is None). Raises InvalidInputError for another number of values than ``rows``."""
     if values is None:
         return np.full(rows, column.bins)

@@ -99,9 +99,11 @@ def profile_rows(
     for column in tables.categorical:  # in order too, so that each lies between two columns' cells
         counts = np.bincount(category_codes(column, categorical.get(column.name), rows))
         filled, start = counts.nonzero()[0], specification.layout[column.name].start
-        rest = parts.pop()
-        place = rest[0].searchsorted(start)
-        before, after = (tuple(array[part] for array in rest) for part in (slice(place), slice(place, None)))
+        arrays = parts.pop()
+        split = arrays[0].searchsorted(start)
+        before, after = (
+            tuple(array[part] for array in arrays) for part in (slice(split), slice(split, None))
+        )
         parts += [before, (filled + start, counts[filled], np.zeros_like(filled)), after]
     cells, counts, positions = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     low, high = (by.reduce(numbers, axis=1, initial=np.nan) for by in (np.fmin, np.fmax))
@@ -116,7 +118,7 @@ def profile_rows(
 
 
 def _begins(array: AnyArray) -> Ints:
-    """Places, in the flat array, of values that differ from the one before them in their row."""
+    """Indices, in the flat array, of values that differ from the one before them in their row."""
     new = np.ones(array.shape, np.bool_)
     np.not_equal(array[..., 1:], array[..., :-1], out=new[..., 1:])
     return new.ravel().nonzero()[0]
@@ -181,8 +183,8 @@ def _count_groups(
     starts = _begins(keys)
     counts = _lengths(starts, len(keys))
     positions = np.add.reduceat(flat, starts)
-    which, cells = np.divmod(keys[starts], specification.cells)
-    bounds = np.searchsorted(which, np.arange(len(distinct) + 1))
+    member, cells = np.divmod(keys[starts], specification.cells)
+    bounds = np.searchsorted(member, np.arange(len(distinct) + 1))
     order = np.argsort(members, kind="stable")
     first = np.searchsorted(members[order], np.arange(len(distinct)))
     values = placed.values[:, order]
@@ -255,7 +257,7 @@ def _sum_of_two(first: Profile, second: Profile) -> Profile:
     cells, counts, positions = first.cells, first.counts.copy(), first.positions.copy()
     if new.any():
         before = new.cumsum()
-        # each cell that is new moves those after it by one place
+        # each cell that is new moves those after it by one position
         at += before - new
         own = np.ones(len(first.cells) + int(before[-1]), np.bool_)
         own[at[new]] = False
@@ -333,6 +335,6 @@ def moments_in_spans(column: NumericColumn, of: Histogram) -> tuple[float, float
     present = of.present
     if not present:
         return np.nan, np.nan
-    places = (bin_means(column, of) / 2 - column.anchors[0] / 2) / (column.span / 2)
-    mean = float(np.dot(of.counts, places) / present)
-    return mean, float(np.sqrt(np.dot(of.counts, (places - mean) ** 2) / present))
+    offsets = (bin_means(column, of) / 2 - column.anchors[0] / 2) / (column.span / 2)
+    mean = float(np.dot(of.counts, offsets) / present)
+    return mean, float(np.sqrt(np.dot(of.counts, (offsets - mean) ** 2) / present))

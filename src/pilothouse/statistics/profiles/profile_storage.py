@@ -28,7 +28,7 @@ def encode(specification: ProfileSpecification, profile: Profile) -> bytes:
 
 @lru_cache(maxsize=64)
 def _mark_and_numeric(specification: ProfileSpecification) -> tuple[int, Ints]:
-    """First 60 bits of a specification's digest, and places of its numeric columns."""
+    """First 60 bits of a specification's digest, and positions of its numeric columns."""
     numeric = [i for i, column in enumerate(specification.columns) if isinstance(column, NumericColumn)]
     return int(specification.digest[:15], 16), np.array(numeric, np.int64)
 

@@ -33,7 +33,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Categories:
-    """Categorical sample: ``codes`` int64[n] are places in ``names`` (each name once), −1 where missing."""
+    """Categorical sample: ``codes`` int64[n] are positions in ``names`` (each name once), −1 where missing."""
 
     codes: Ints
     names: tuple[str, ...]
@@ -57,11 +57,6 @@ def kind_of(sample: Sample) -> str:
     return "number" if isinstance(sample, Numbers) else sample.kind
 
 
-def same_kind(first: Sample, second: Sample) -> bool:
-    """True where two samples can be compared: both numbers, both texts or both booleans."""
-    return kind_of(first) == kind_of(second)
-
-
 def present(sample: Sample) -> int:
     """Number of rows with a usable value: finite, or not missing."""
     if isinstance(sample, Numbers):
@@ -80,22 +75,22 @@ def value_counts(reference: Sample, current: Sample) -> tuple[Ints, Ints]:
     left out. Both samples must be of one kind."""
     if isinstance(reference, Numbers) and isinstance(current, Numbers):
         first, second = reference.finite, current.finite
-        distinct, place = np.unique(np.concatenate((first, second)), return_inverse=True)
+        distinct, index = np.unique(np.concatenate((first, second)), return_inverse=True)
         return (
-            np.bincount(place[: len(first)], minlength=len(distinct)),
-            np.bincount(place[len(first) :], minlength=len(distinct)),
+            np.bincount(index[: len(first)], minlength=len(distinct)),
+            np.bincount(index[len(first) :], minlength=len(distinct)),
         )
     assert isinstance(reference, Categories)
     assert isinstance(current, Categories)
-    places = {name: i for i, name in enumerate(reference.names)}
+    code_of = {name: i for i, name in enumerate(reference.names)}
     for name in current.names:
-        places.setdefault(name, len(places))
-    moved = np.array([places[name] for name in current.names], np.int64)
+        code_of.setdefault(name, len(code_of))
+    moved = np.array([code_of[name] for name in current.names], np.int64)
     counts = (
-        np.bincount(reference.codes[reference.codes >= 0], minlength=len(places)),
-        np.bincount(moved[current.codes[current.codes >= 0]], minlength=len(places))
+        np.bincount(reference.codes[reference.codes >= 0], minlength=len(code_of)),
+        np.bincount(moved[current.codes[current.codes >= 0]], minlength=len(code_of))
         if len(moved)
-        else np.zeros(len(places), np.int64),
+        else np.zeros(len(code_of), np.int64),
     )
     occurs = (counts[0] + counts[1]) > 0
     return counts[0][occurs], counts[1][occurs]

@@ -115,7 +115,7 @@ class Null:
         from scipy.special import stdtr
 
         mean, deviation, freedom = self._at(rows)
-        return float(stdtr(freedom, (mean - _root(self.statistic, value)) / deviation))
+        return float(stdtr(freedom, (mean - float(_roots(self.statistic, value))) / deviation))
 
     def value_at(self, p_value: float, rows: int) -> float:
         """Value that has this p-value in a window of ``rows`` rows; the inverse of ``p_value``, in the statistic's
@@ -214,8 +214,8 @@ def _drift_nulls(
     whole_reference: bool = True,
 ) -> tuple[Null, ...]:
     """Nulls of a column's drift statistics; empty where the median window has fewer than FEWEST_ROWS values."""
-    held = days.counts[:, cells.start : cells.missing].sum(axis=1)
-    rows = int(np.median(null_windows.sums(windows.members, held))) if len(windows.members) else 0
+    day_rows = days.counts[:, cells.start : cells.missing].sum(axis=1)
+    rows = int(np.median(null_windows.sums(windows.members, day_rows))) if len(windows.members) else 0
     if rows < FEWEST_ROWS:
         return ()
     sizes = []
@@ -227,7 +227,7 @@ def _drift_nulls(
     values = null_windows.null_values(column, cells, days, windows, [*sizes, 0], seed, thin_both=recent)
     part = slice(cells.start, cells.missing)
     whole = Histogram(days.counts[:, part].sum(axis=0), days.positions[:, part].sum(axis=0), 0, 0.0, 0.0)
-    compared = int(np.median(null_windows.sums(windows.others, held)))
+    compared = int(np.median(null_windows.sums(windows.others, day_rows)))
     if recent:
         sampled = [
             null_windows.sampled_values(column, whole, [size], seed, null_windows.RECENT * size)[0]
@@ -306,7 +306,7 @@ def _quality_nulls(
         known = null_windows.sums(windows.others, days.counts[:, cells.start : cells.missing]) > 0
         shares["unseen"] = (current[:, :-1] * ~known).sum(axis=1) / rows
     size = (max(int(np.median(rows)), 1),)
-    found = []
+    nulls = []
     for name, share in shares.items():
         drawn = np.random.default_rng(0).binomial(
             size[0], float(share.mean()) if len(share) else 0.0, null_windows.DRAWS
@@ -315,8 +315,8 @@ def _quality_nulls(
         null = _null(name, size, [share], windows.independent, [drawn / size[0]], [apart])
         if name == "missing" and windows.independent > null_windows.FEWEST:
             null = replace(null, sampling=sampling_null_of_share(share, rows, windows.independent))
-        found.append(null)
-    return tuple(found)
+        nulls.append(null)
+    return tuple(nulls)
 
 
 def sampling_nulls(column: Column, reference: Histogram, rows: int, seed: int = 0) -> tuple[Null, ...]:
@@ -325,17 +325,17 @@ def sampling_nulls(column: Column, reference: Histogram, rows: int, seed: int = 
     if reference.present < FEWEST_ROWS or rows < FEWEST_ROWS:
         return ()
     (values,) = null_windows.sampled_values(column, reference, [rows], seed)
-    held = reference.present
+    against = reference.present
     nulls = [
         replace(
             _null(name, (rows,), [drawn], float(null_windows.DRAWS), [drawn], [1.0]),
-            sampling=law_of(name, [drawn], [rows], held, held),
+            sampling=law_of(name, [drawn], [rows], against, against),
         )
         for name, drawn in values.items()
     ]
     if isinstance(column, CategoricalColumn) or any(null.sampling is None for null in nulls):
         return tuple(nulls)
-    return _with_ranks(nulls, rank_laws(rank_scores(reference.counts), reference.counts, held))
+    return _with_ranks(nulls, rank_laws(rank_scores(reference.counts), reference.counts, against))
 
 
 def _apart(statistic: str, windows: Floats, sampled: Floats, worth: float) -> float:
@@ -376,15 +376,11 @@ def _null(
 
 
 def _moments(statistic: str, values: Floats) -> tuple[float, float]:
-    found = values[np.isfinite(values)]
-    if not found.size:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
         return 0.0, 0.0
-    roots = _roots(statistic, found)
+    roots = _roots(statistic, finite)
     return float(roots.mean()), float(roots.std())
-
-
-def _root(statistic: str, value: float) -> float:
-    return float(_roots(statistic, np.float64(value)))
 
 
 def _roots(statistic: str, values: Any) -> Any:

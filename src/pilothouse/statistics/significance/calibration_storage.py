@@ -1,6 +1,8 @@
 """Calibrations as bytes."""
 
-from dataclasses import astuple
+from collections.abc import Sequence
+from dataclasses import astuple, replace
+from typing import Any
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.statistics.encoding import pack, unpack
@@ -11,23 +13,7 @@ from pilothouse.statistics.significance.sampling_null import SamplingNull
 
 def encode(calibration: Calibration) -> bytes:
     """Bytes of a calibration (kind "C")."""
-    columns = {
-        name: [
-            [
-                null.statistic,
-                null.rows,
-                null.mean,
-                null.deviation,
-                null.freedom,
-                null.windows,
-                null.recent,
-                None if null.sampling is None else astuple(null.sampling),
-                None if null.overdispersion is None else astuple(null.overdispersion),
-            ]
-            for null in nulls
-        ]
-        for name, nulls in calibration.columns.items()
-    }
+    columns = {name: [astuple(null) for null in nulls] for name, nulls in calibration.columns.items()}
     return pack("C", {"window_days": calibration.window_days, "columns": columns}, {})
 
 
@@ -36,22 +22,22 @@ def decode(data: bytes) -> Calibration:
     header, _ = unpack("C", data)
     try:
         columns = {
-            column: tuple(
-                Null(
-                    name,
-                    tuple(rows),
-                    tuple(mean),
-                    tuple(spread),
-                    tuple(freedom),
-                    float(windows),
-                    bool(recent),
-                    None if sampling is None else SamplingNull.of_plain(sampling),
-                    None if overdispersion is None else Overdispersion.of_plain(overdispersion),
-                )
-                for name, rows, mean, spread, freedom, windows, recent, sampling, overdispersion in nulls
-            )
-            for column, nulls in header["columns"].items()
+            name: tuple(_null(fields) for fields in nulls) for name, nulls in header["columns"].items()
         }
         return Calibration(int(header["window_days"]), columns)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise IntegrityError(f"a stored calibration is damaged: {error!r}; calibrate again") from None
+
+
+def _null(fields: Sequence[Any]) -> Null:
+    """Null from its fields as ``astuple`` gave them, with lists for tuples."""
+    *plain, sampling, overdispersion = fields
+    return replace(
+        Null(*_tuples(plain)),
+        sampling=SamplingNull(*_tuples(sampling)) if sampling else None,
+        overdispersion=Overdispersion(*_tuples(overdispersion)) if overdispersion else None,
+    )
+
+
+def _tuples(fields: Sequence[Any]) -> list[Any]:
+    return [tuple(field) if isinstance(field, list) else field for field in fields]

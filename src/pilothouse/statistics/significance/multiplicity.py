@@ -71,5 +71,5 @@ def needed(level: float, weight: float, others: Sequence[float], weights: Sequen
     """p-value at which one test of this ``weight`` brings the harmonic mean (``harmonic``) down to ``level``, with
     the ``others`` and their ``weights`` as they are; at most ``level``, which is also returned where the others
     suffice."""
-    rest = 1 / level - math.fsum(w / max(p, 1e-300) for p, w in zip(others, weights, strict=True))
-    return min(weight / rest, level) if rest > 0 else level
+    remainder = 1 / level - math.fsum(w / max(p, 1e-300) for p, w in zip(others, weights, strict=True))
+    return min(weight / remainder, level) if remainder > 0 else level

@@ -8,9 +8,7 @@ is no larger than usual.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -86,13 +84,6 @@ class Overdispersion:
         """Mean move in the statistic's direction."""
         return self.mean[0] if statistic in ("higher", "wider") else -self.mean[0]
 
-    @classmethod
-    def of_plain(cls, fields: Sequence[Any]) -> "Overdispersion":
-        """Law from the fields that ``dataclasses.astuple`` gave, lists for tuples. Raises TypeError or ValueError for
-        others."""
-        bins, mean, variance, excess, windows, against = fields
-        return cls(tuple(bins), tuple(mean), tuple(variance), tuple(excess), float(windows), int(against))
-
     @property
     def _freedom(self) -> float:
         return max(self.windows - 1, 1.0)
@@ -121,15 +112,15 @@ def overdispersion_of_numbers(sides: Sides, worth: float, against: int) -> dict[
     if laws is None:
         return {}
     here, there = (level_and_spread(scores, share) for share in sides.shares)
-    found: dict[str, Overdispersion] = {}
+    laws_of: dict[str, Overdispersion] = {}
     for i, names in enumerate((("higher", "lower"), ("wider", "narrower"))):
         variance = laws[i].deviation ** 2
         moves = here[i] - there[i]
         rule = float(moves.mean())
         by_itself = float(_beyond_sampling(moves - rule, np.array(variance), sides))
-        one = Overdispersion((), (rule,), (variance,), (by_itself,), worth, against)
-        found |= dict.fromkeys(names, one)
-    return found
+        law = Overdispersion((), (rule,), (variance,), (by_itself,), worth, against)
+        laws_of |= dict.fromkeys(names, law)
+    return laws_of
 
 
 def overdispersion_of_categories(sides: Sides, worth: float, against: int) -> Overdispersion | None:
@@ -151,6 +142,6 @@ def overdispersion_of_categories(sides: Sides, worth: float, against: int) -> Ov
 def _beyond_sampling(moves: Floats, variance: Floats, sides: Sides) -> Floats:
     """Mean square of moves float64[windows, ...] less the sampling variance for rows of this ``variance``
     float64[...], at least 0."""
-    rows, held = sides.rows
-    by_sampling = np.multiply.outer(1 / rows + 1 / held, variance)
+    rows, other_rows = sides.rows
+    by_sampling = np.multiply.outer(1 / rows + 1 / other_rows, variance)
     return np.asarray(np.maximum((moves**2 - by_sampling).mean(axis=0), 0.0), np.float64)

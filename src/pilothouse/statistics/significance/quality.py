@@ -95,12 +95,13 @@ def judge_quality(
             (column.name, fault, (before, base.rows), (after, now.rows), last, nulls.get(fault))
             for fault, before, after in _faults(column, base, now)
         ]
-    found = [
-        _look(*one, certain_level(_is_stationary(one[-1]), false_alarm_rate, len(counted))) for one in counted
+    looks = [
+        _look(*counts, certain_level(_is_stationary(counts[-1]), false_alarm_rate, len(counted)))
+        for counts in counted
     ]
-    critical = benjamini_hochberg([look.heavy for look in found], false_alarm_rate)
-    ranked = sorted(look.heavy for look in found)
-    return [_judged(look, critical, 1 + ranked.index(look.heavy), len(found)) for look in found]
+    critical = benjamini_hochberg([look.heavy for look in looks], false_alarm_rate)
+    ranked = sorted(look.heavy for look in looks)
+    return [_judged(look, critical, 1 + ranked.index(look.heavy), len(looks)) for look in looks]
 
 
 def _is_stationary(null: Null | None) -> bool:
@@ -124,9 +125,9 @@ def _look(
     together = _count(before, (last.missing, last.rows), null)
     lasts = together.share - share >= EFFECT[fault] and now.p_value <= LEANS
     if lasts and together.p_value < now.p_value:
-        found = _Looked(feature, fault, share, null, together, LASTING, 2, (now.p_value,), certain)
-        if found.p_value <= certain:
-            return found
+        both = _Looked(feature, fault, share, null, together, LASTING, 2, (now.p_value,), certain)
+        if both.p_value <= certain:
+            return both
     return _Looked(feature, fault, share, null, now, 1, 2, (), certain)
 
 

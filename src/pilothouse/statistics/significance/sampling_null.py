@@ -16,7 +16,6 @@ import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -93,15 +92,6 @@ class SamplingNull:
             return spread * math.sqrt(square / size)
         z = pearson_at(p_value, max(self.skew, 0.0))
         return float(spread * max(mean + z * deviation, 0.0) ** (1 / _POWER) / math.sqrt(size))
-
-    @classmethod
-    def of_plain(cls, fields: Sequence[Any]) -> "SamplingNull":
-        """Sampling null from the fields that ``dataclasses.astuple`` gave, lists for tuples. Raises TypeError or
-        ValueError for others."""
-        against, rows, mean, deviation, skew, beyond, at = fields
-        return cls(
-            int(against), tuple(rows), tuple(mean), tuple(deviation), float(skew), float(beyond), int(at)
-        )
 
     def _rank_law(self, statistic: str, rows: int) -> RankLaw:
         of_scores = Scatter(self.deviation[0], self.skew, self.mean[0])
@@ -199,11 +189,11 @@ def rank_laws_of_windows(sides: Sides, independent: float, against: int) -> dict
     laws = rank_laws(scores, sides.reference, against)
     if not laws:
         return {}
-    rows, held = sides.rows
+    rows, other_rows = sides.rows
     here, there = (level_and_spread(scores, share) for share in sides.shares)
     beyond = []
     for i, name in enumerate(("higher", "wider")):
-        expected = laws[name].deviation[0] ** 2 * (1 / rows + 1 / held)
+        expected = laws[name].deviation[0] ** 2 * (1 / rows + 1 / other_rows)
         beyond.append(float(np.mean((here[i] - there[i]) ** 2 / expected)) - 1)
         if beyond[-1] > _STATIONARY * math.sqrt(2 / independent):
             return None
@@ -245,9 +235,9 @@ def _smooth(rows: Sequence[int], values: Sequence[float]) -> list[float]:
     each number of rows."""
     if len(values) < 3:
         return [float(np.mean(values))] * len(values)
-    place = np.log(rows)
-    found = np.polynomial.Polynomial.fit(place, values, 1)(place)
-    return [float(max(x, min(values) / 2)) for x in found]
+    log_rows = np.log(rows)
+    fitted = np.polynomial.Polynomial.fit(log_rows, values, 1)(log_rows)
+    return [float(max(x, min(values) / 2)) for x in fitted]
 
 
 def _worth(rows: int, against: int) -> float:
@@ -269,17 +259,17 @@ class ShareTail:
     def p_value(self, hits: int) -> float:
         """Probability of at least so many hits; 1 up to the expected number. Between whole numbers the logarithm is
         interpolated."""
-        place = hits / (1 + self.beyond) - self.first
-        if place <= 0 or not len(self.tail):
+        position = hits / (1 + self.beyond) - self.first
+        if position <= 0 or not len(self.tail):
             return 1.0
-        return float(np.exp(np.interp(place, np.arange(len(self.tail)), np.log(self.tail))))
+        return float(np.exp(np.interp(position, np.arange(len(self.tail)), np.log(self.tail))))
 
     def share_at(self, p_value: float) -> float:
         """Least share of the rows, of a whole number of hits, whose p-value is at most ``p_value``; at most 1, and 1
         without rows."""
-        places = np.arange(len(self.tail))
-        place = np.interp(-math.log(p_value), -np.log(self.tail), places) if len(self.tail) else 0.0
-        hits = math.ceil((self.first + float(place)) * (1 + self.beyond) - 1e-9)
+        positions = np.arange(len(self.tail))
+        position = np.interp(-math.log(p_value), -np.log(self.tail), positions) if len(self.tail) else 0.0
+        hits = math.ceil((self.first + float(position)) * (1 + self.beyond) - 1e-9)
         rows = self.rows * (1 + self.beyond)
         return min((hits + (self.p_value(hits) > p_value)) / rows, 1.0) if rows else 1.0
 

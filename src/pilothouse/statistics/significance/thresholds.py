@@ -17,12 +17,12 @@ from functools import lru_cache
 
 from pilothouse.domain.findings import DriftFinding, Grounds
 from pilothouse.statistics.distances import drift
-from pilothouse.statistics.distances.window_drift import PreparedReference, prepare, window_drift
+from pilothouse.statistics.distances.window_drift import prepare, window_drift
 from pilothouse.statistics.profiles.profile import Profile, histogram, present_rows
 from pilothouse.statistics.profiles.specification import Column, NumericColumn, ProfileSpecification
 from pilothouse.statistics.significance import calibration as calibrations
 from pilothouse.statistics.significance import null_windows
-from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS, Calibration, Null, calibrate
+from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS, Calibration, Null
 from pilothouse.statistics.significance.multiplicity import (
     FAULTS,
     LASTING,
@@ -36,14 +36,6 @@ from pilothouse.statistics.significance.multiplicity import (
     needed,
 )
 from pilothouse.statistics.significance.overdispersion import SHARE
-from pilothouse.statistics.significance.quality import judge_quality
-
-__all__ = [
-    "Calibration",
-    "calibrate",
-    "judge",
-    "judge_quality",
-]
 
 _DRIFTED = 0.01
 """p-value of the recent past against the reference from which that past has drifted itself."""
@@ -151,7 +143,10 @@ def judge(
     """
     prepared = _prepared(specification, reference)
     shown = window_drift(prepared, current)
-    together = window_drift(prepared, lasting) if lasting is not None and _any_stationary(calibration) else {}
+    any_stationary = any(
+        null.sampling is not None for nulls in calibration.columns.values() for null in nulls
+    )
+    together = window_drift(prepared, lasting) if lasting is not None and any_stationary else {}
     window = _Window(
         specification,
         reference,
@@ -162,20 +157,20 @@ def judge(
         together,
     )
     looked_at = sum(name not in ignore and rows >= FEWEST_ROWS for name, rows in window.rows.items())
-    found: list[tuple[str, _Looked]] = []
+    looks: list[tuple[str, _Looked]] = []
     for column in specification.columns:
         nulls = calibration.columns.get(column.name, ())
         stationary = any(null.sampling is not None for null in nulls if null.statistic not in FAULTS)
         certain = certain_level(stationary, false_alarm_rate, looked_at)
-        found.append((column.name, _look_at(window, column, nulls, shown[column.name], certain)))
-    p_values = {name: look.p_value for name, look in found if look.tests and name not in ignore}
+        looks.append((column.name, _look_at(window, column, nulls, shown[column.name], certain)))
+    p_values = {name: look.p_value for name, look in looks if look.tests and name not in ignore}
     # A small drift that is certain with many rows must not ease the bound of the others: it counts among them with p = 1.
-    heavy = {name for name, look in found if look.large}
+    heavy = {name for name, look in looks if look.large}
     critical = benjamini_hochberg(
         [p if name in heavy else 1.0 for name, p in p_values.items()], false_alarm_rate
     )
     ranks = {name: k for k, name in enumerate(sorted(p_values, key=lambda name: p_values[name]), 1)}
-    return [_judgement(name, shown[name], look, critical, ranks) for name, look in found]
+    return [_judgement(name, shown[name], look, critical, ranks) for name, look in looks]
 
 
 def _look_at(
@@ -200,13 +195,7 @@ def _look_at(
     return with_last if any(t.large for t in last) and with_last.p_value <= certain else look
 
 
-@lru_cache(maxsize=16)
-def _prepared(specification: ProfileSpecification, reference: Profile) -> PreparedReference:
-    return prepare(specification, reference)
-
-
-def _any_stationary(calibration: Calibration) -> bool:
-    return any(null.sampling is not None for nulls in calibration.columns.values() for null in nulls)
+_prepared = lru_cache(maxsize=16)(prepare)
 
 
 def _against_reference(
@@ -245,9 +234,11 @@ def _against_recent(
     """Tests of a window against its recent past. A sudden change is one away from the reference: coming back to it
     after a time of drift has a p-value of 1."""
     own = [n for n in nulls if n.recent]
+    if not own:
+        return []
     sides = (window.reference, recent, window.current)
     base, before, now = (histogram(window.specification, side, column.name) for side in sides)
-    if not own or min(before.present, now.present) < FEWEST_ROWS:
+    if min(before.present, now.present) < FEWEST_ROWS:
         return []
     scale = drift.scale_of(column, base) if isinstance(column, NumericColumn) else 1.0
     pairs = [(h.counts, h.positions) for h in (base, before, now)]
@@ -329,13 +320,13 @@ def _judgement(
         )
     p_value = look.p_value
     significant = name in ranks and p_value <= critical and look.large
-    said = _worth(tests)
+    candidates = _worth(tests)
     if (
         not significant
     ):  # a chart of quiet windows stays with one comparison, and a figure that has no direction
         of_reference = [t for t in tests if not t.null.recent]
-        said = [t for t in of_reference if t.null.statistic in _DISTANCES] or of_reference or said
-    test = min(said, key=lambda t: t.p_value / t.weight)
+        candidates = [t for t in of_reference if t.null.statistic in _DISTANCES] or of_reference or candidates
+    test = min(candidates, key=lambda t: t.p_value / t.weight)
     effect = EFFECT[test.null.statistic]
     calibrated = look.value_needed(test, min(critical, look.certain) if test.lasting else critical)
     return DriftFinding(
