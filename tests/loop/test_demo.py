@@ -45,7 +45,6 @@ def demo(root: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         "demo",
         "--headless",
         "--json",
-        *options,
     ]
     process = subprocess.Popen(
         [*command, *options],
