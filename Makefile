@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers proof-console soak soak-ingest bench bench-verdicts check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers proof-console soak soak-ingest bench bench-verdicts bench-ablation check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -15,6 +15,7 @@ help:
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
 	@echo "make bench-verdicts  false alarms and detection beside the peers, into docs/monitoring.md (a quarter of an hour)"
+	@echo "make bench-ablation  what each part of the drift verdict is worth, into docs/statistics.md (half an hour)"
 
 # Pip comes last: without it making the environment was interrupted, and it is made anew.
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -74,6 +75,9 @@ soak-ingest: $(VENV)/.dev
 	@$(BIN)/python tests/telemetry/soak_kills.py $(KILLS)
 bench-verdicts: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench_verdicts.py --write
+
+bench-ablation: $(VENV)/.dev
+	@$(BIN)/python tests/benchmarks/bench_ablation.py --write
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .
