@@ -18,7 +18,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$PYTHON" -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --no-compile --disable-pip-version-check \
-    catboost==1.2.10 lightgbm==4.7.0 numpy==2.4.6 pandas==2.3.3 scipy==1.17.1
+    catboost==1.2.10 lightgbm==4.7.0 scikit-learn==1.9.1 numpy==2.4.6 pandas==2.3.3 scipy==1.17.1
 cat > "$work/check.py" <<'PY'
 import lightgbm
 import numpy as np
