@@ -8,7 +8,9 @@
 #              the other way. With the default, "Min", all agree.
 #           2. ONNX of a classifier answers probabilities, but of a Poisson or Tweedie regressor the logarithm of what
 #              predict() answers, so that counts can be negative. The mean of squares is right.
-# Output:   nan_mode Max: labels that differ JSON 0, ONNX 0, Python code 0.28; Poisson: mean 1.12, in ONNX 0.05.
+#           3. A threshold set for the labels (set_probability_threshold) is kept in JSON and left out of ONNX.
+# Output:   nan_mode Max: labels that differ JSON 0, ONNX 0, Python code 0.28; Poisson: mean 1.12, in ONNX 0.05;
+#           threshold 0.9: labels that differ 0 and 0.2.
 # Matters:  the code without dependencies is what goes to a small device or into a database, where nobody has the library
 #           to compare. Compare each exported form by itself on rows with missing values, and the mean of its answers
 #           with the mean of the target.
@@ -76,6 +78,17 @@ for loss in ("RMSE", "Poisson", "Tweedie:variance_power=1.5"):
     means[loss] = float(here.mean()), float(there.mean())
     print(f"{loss:27} mean here {here.mean():.3f}, in ONNX {there.mean():.3f}, its exponential {np.exp(there).mean():.3f}")
     assert np.allclose(here, there if loss == "RMSE" else np.exp(there), rtol=1e-4), f"{loss}: otherwise now"
+model = CatBoostClassifier(**settings).fit(rows[old], label[old])
+model.set_probability_threshold(0.9)
+labels = np.ravel(model.predict(rows[new]))
+model.save_model(f"{folder}/threshold.json", format="json")
+read = np.ravel(CatBoostClassifier().load_model(f"{folder}/threshold.json", format="json").predict(rows[new]))
+model.save_model(f"{folder}/threshold.onnx", format="onnx")
+session = onnxruntime.InferenceSession(f"{folder}/threshold.onnx", providers=["CPUExecutionProvider"])
+there = np.ravel(session.run(None, {session.get_inputs()[0].name: rows[new].astype(np.float32)})[0])
+threshold = float(np.mean(labels != read)), float(np.mean(labels != there))
+print(f"threshold 0.9: labels that differ in JSON {threshold[0]:.3f}, in ONNX {threshold[1]:.3f}")
+assert threshold[0] == 0 and threshold[1] > 0.1, "the threshold goes otherwise now"
 assert differ["Max", "Python code"] > 0.1, "exported code knows nan_mode Max now"
 assert all(share < 0.001 for what, share in differ.items() if what != ("Max", "Python code")), "another form differs"
 assert means["Poisson"][1] < 0.2 < 0.9 < means["Poisson"][0], "ONNX of a Poisson model answers counts now"
