@@ -88,8 +88,8 @@ def test_before_the_first_outcome_the_estimate_stands_alone_and_says_so() -> Non
 
 def test_lines_are_told_apart_without_colour() -> None:
     lines = plain_text(braille.draw(performance_chart(replace(estimated_view(), marks=())), 60, 14))
-    tags = [line[-4:].strip() for line in lines if line[-4:].strip() in ("real", "est", "ref")]
-    assert sorted(tags) == ["est", "real", "ref"]
+    tags = [line[-4:].strip() for line in lines if line[-4:].strip() in ("meas", "est", "ref")]
+    assert sorted(tags) == ["est", "meas", "ref"]
     drawn = {}
     for style in ("line", "dashed", "dotted"):
         points = tuple((float(i), 1.0) for i in range(0, 100, 10))
@@ -188,8 +188,8 @@ def test_the_cursor_stands_in_the_column_of_its_time_and_nowhere_else() -> None:
 def test_at_a_time_every_figure_is_said_with_its_interval_and_what_happened() -> None:
     chart = monitor_charts(estimated_view(), None)[0]
     at = (START + 2 * WEEK).timestamp()
-    assert readout(chart, at).text == "│06-17 real 0.690 [0.660 0.720] est 0.682 [0.652 0.712] ref 0.710 D v1"
-    assert readout(chart, at + 3_600).text.startswith("│06-17 real 0.690"), (
+    assert readout(chart, at).text == "│06-17 meas 0.690 [0.660 0.720] est 0.682 [0.652 0.712] ref 0.710 D v1"
+    assert readout(chart, at + 3_600).text.startswith("│06-17 meas 0.690"), (
         "between windows the last one holds"
     )
     assert at in times_of(monitor_charts(estimated_view(), None))

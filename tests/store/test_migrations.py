@@ -158,7 +158,7 @@ DIAGNOSES = [
     Diagnosis(Change.BOTH, "Inputs drift (wind)."),
     Diagnosis(
         Change.QUALITY,
-        "There is neither outcomes nor an estimate, so whether outcomes have moved is not known.",
+        "There are neither outcomes nor an estimate, so whether outcomes have moved is not known.",
     ),
     Diagnosis(Change.UNKNOWN, "No outcome has come: 0.7. Whether outcomes have moved shows once they come."),
 ]

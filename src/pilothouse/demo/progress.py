@@ -1,5 +1,6 @@
 """Progress of the demo: a line for each event, with the seconds since the start, on stderr."""
 
+import os
 import sys
 import time
 
@@ -23,7 +24,10 @@ class Progress:
     def update(self, text: str) -> None:
         """Print progress: rewritten in place on a terminal, every five seconds otherwise."""
         if self._terminal:
-            self._write(f"\r\x1b[K{self._elapsed()}  {safe(text, limit=72)}")
+            start = f"{self._elapsed()}  "
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+            # one column stays free: a line that fills the terminal wraps, and the next would not overwrite it
+            self._write(f"\r\x1b[K{start}{safe(text, limit=max(1, columns - len(start) - 1))}")
             self._open = True
         elif time.monotonic() - self._last_update >= 5:
             self._last_update = time.monotonic()

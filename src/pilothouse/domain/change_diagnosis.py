@@ -75,7 +75,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     sentences = [
         _inputs_sentence(evidence, moved),
         _faults_sentence(evidence) if faulty else "",
-        _volume_sentence(evidence) if volume else "",
+        _volume_sentence(evidence.volume) if evidence.volume is not None and volume else "",
         _outcomes_sentence(evidence),
     ]
     if inputs:
@@ -121,15 +121,16 @@ def _faults_sentence(evidence: Evidence) -> str:
     return f"Faults of quality: {named}{' …' if len(evidence.faults) > _NAMED else ''}."
 
 
-def _volume_sentence(evidence: Evidence) -> str:
-    return f"Volume is {evidence.volume:.2g} times the usual."
+def _volume_sentence(volume: float) -> str:
+    times = f"{volume:.2g}" if volume < 100 else f"{volume:,.0f}"
+    return f"Volume is {times} times the usual."
 
 
 def _outcomes_sentence(evidence: Evidence) -> str:
     estimated, measured = evidence.estimated, evidence.measured
     against = "" if evidence.reference is None else f"; the hold-out had {evidence.reference:.3g}"
     if estimated is None and measured is None:
-        return "There is neither outcomes nor an estimate for this window yet, so whether outcomes have moved is not known."
+        return "There are neither outcomes nor an estimate for this window yet, so whether outcomes have moved is not known."
     if estimated is None:
         assert measured is not None
         return (

@@ -61,7 +61,7 @@ class Grounds:
     it was the ``rank``-th smallest of ``looked_at`` (rank 0: not looked at). ``tests``: how many of the column's own it counts.
     ``usual`` is the value in the middle of what windows of as many rows show while nothing has changed, learnt from
     ``blocks`` independent windows' worth of the reference's days (0: from the sampling null alone). ``calibrated`` is the
-    threshold that follows at that level, ``effect`` the change below which none is worth a word; the larger of the two is the
+    threshold that follows at that level, ``effect`` the smallest change that counts; the larger of the two is the
     threshold. ``certain``: strong enough to open an alert without a second window. ``together``: how many windows were judged
     as one, the newest last.
     """

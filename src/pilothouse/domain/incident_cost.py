@@ -1,6 +1,6 @@
 """Cost of an incident, so that the dearest is read first: answers that are worse or missing, then drift, then slowness.
 
-Losses of different metrics are made comparable by the smallest one that is worth a word: 0.01 of a metric that is better
+Losses of different metrics are made comparable by the smallest one that counts: 0.01 of a metric that is better
 when higher, 3 % of the reference of a loss. One *unit* is that much, and the cost is units times predictions a week.
 """
 
@@ -32,7 +32,7 @@ class PerformanceLoss:
 
     @property
     def units(self) -> float:
-        """Loss as a multiple of the smallest one worth a word; negative where it is better than the reference."""
+        """Loss as a multiple of the smallest one that counts; negative where it is better than the reference."""
         if METRICS[self.metric][0] == "higher":
             return (self.reference - self.value) / 0.01
         least = 0.03 * abs(self.reference)
@@ -129,9 +129,10 @@ def _dearest(lost: Sequence[PerformanceLoss]) -> list[PerformanceLoss]:
 
 def _loss_text(loss: PerformanceLoss) -> str:
     change = loss.value - loss.reference
-    sign = "−" if change < 0 else "+"
+    sign, size = "−" if change < 0 else "+", abs(change)
+    digits = f"{size:.2g}" if size < 100 else volume(size)
     estimated = " (estimated)" if loss.estimated else ""
-    return f"{loss.metric} {sign}{abs(change):.2g}{estimated} on {volume(loss.per_week)} predictions a week on {loss.target}"
+    return f"{loss.metric} {sign}{digits}{estimated} on {volume(loss.per_week)} predictions a week on {loss.target}"
 
 
 def _drift_text(drifting: Sequence[Drifting]) -> str:

@@ -163,7 +163,7 @@ def _keep_diagnoses(connection: Connection) -> None:
 _RETIRED = (
     ("truth has moved shows once it comes", "outcomes have moved shows once they come"),
     ("truth has moved", "outcomes have moved"),
-    ("There is neither truth nor", "There is neither outcomes nor"),
+    ("There is neither truth nor", "There are neither outcomes nor"),
     ("No truth has come", "No outcome has come"),
     ("without truth", "without outcomes"),
     ("The realised ", "The measured "),

@@ -228,7 +228,7 @@ def alerts(session: Session, status: str | None, model: str | None) -> None:
 @json_option
 @click.pass_obj
 def alert(session: Session, number: int) -> None:
-    """Why alert NUMBER fired: its windows against their bound, what moved, what was around it."""
+    """Why alert NUMBER fired: its windows against their threshold, what moved, what was around it."""
     from pilothouse.operations.alerts import alert_explanation as operation
     from pilothouse.presentation.pages.alert_page import explanation_page
 

@@ -68,7 +68,7 @@ class AlertView(PageView[AlertExplanation]):
         alert = self.data.alert
         question = Ask(
             f"Resolve alert {alert.id}?",
-            [alert.summary, "It opens again if its monitor still finds it significant."],
+            [alert.summary, "A new one opens if its monitor still finds it significant."],
             field="reason",
             required=True,
             confirm="resolve",

@@ -192,7 +192,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("deployments", "roll_back_all", "ctrl+e", "…everywhere", "The same on all targets of the model.",
            Permission.ROLL_BACK, dangerous=True),
     Action("deployments", "lift_hold", "u", "lift hold", "Let automatic deployment run again.", Permission.LIFT_HOLD),
-    Action("deployments", "history", "h", "history", "Show every deployment that there was."),
+    Action("deployments", "history", "h", "history", "Show every version that was live."),
     Action("deployments", "fleet", "f", "fleet", "Models × targets at a glance, grouped."),
     Action("history", "open", "enter", "version", "Show everything that is on record about the version."),
     Action("history", "request", "r", "request", "Show what was signed for it."),

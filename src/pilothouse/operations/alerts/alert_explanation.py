@@ -214,7 +214,7 @@ def _learnt_from(finding: DriftFinding) -> str:
 
 
 _SET_BY = {
-    "effect": "least worth a word",
+    "effect": "smallest effect",
     "calibration": "reference's windows",
     "sampling": "sampling error",
 }
@@ -246,7 +246,7 @@ def _quality(explanation: AlertExplanation, source: _Source) -> AlertExplanation
     return replace(
         explanation,
         figure=f"{worst.feature}: share of rows {worst.fault}",
-        bound=f"what is let pass; in the reference {worst.reference:.1%}",
+        bound=f"the threshold; in the reference {worst.reference:.1%}",
         windows=source.marked(windows),
         features=tuple(_feature(f, source) for f in faulty),
         looked_at=len(findings),
@@ -268,8 +268,8 @@ def _performance(explanation: AlertExplanation, source: _Source) -> AlertExplana
     return replace(
         explanation,
         figure=f"{source.alert.subject}, measured",
-        bound=f"the reference less what random variation makes in all but {100 * single_window_rate(rate):.3g} % of windows, "
-        "at least the smallest loss worth a word",
+        bound=f"the reference {'less' if higher else 'and'} what random variation {'takes' if higher else 'adds'} in all but "
+        f"{100 * single_window_rate(rate):.3g} % of windows, at least the smallest effect",
         windows=source.marked(windows),
         higher_is_significant=not higher,
         compared_with="the hold-out of its training",

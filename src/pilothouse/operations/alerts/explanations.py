@@ -81,7 +81,8 @@ class Occasion:
 
 def data_drift(findings: Sequence[DriftFinding], firing: set[str], occasion: Occasion) -> AlertText:
     """One alert for all features that drift on a target, the farthest from their thresholds first."""
-    tested = [f for f in findings if f.feature != SCORE and f.feature not in occasion.rules.ignore]
+    judged = [f for f in findings if f.feature not in occasion.rules.ignore]
+    tested = [f for f in judged if f.feature != SCORE]
     ranked = sorted((f for f in tested if f.feature in firing), key=lambda f: f.times_threshold, reverse=True)
     named = ", ".join(
         f"{f.feature} {direction_of(f.statistic, f.statistics)}".rstrip() for f in ranked[:_NAMED]
@@ -93,7 +94,7 @@ def data_drift(findings: Sequence[DriftFinding], firing: set[str], occasion: Occ
         f"{len(ranked)} of {len(tested)} features drift on {occasion.target}: {named}{' …' if len(ranked) > _NAMED else ''}",
         f"{_drift_sentence(worst, occasion)} {_null_sentence(worst)}The threshold is set so that a "
         f"window in which nothing has changed gives a false alarm with a probability of {occasion.rules.false_alarm_rate:g} "
-        f"(Benjamini–Hochberg over {len(tested)} features). {occasion.repeated}"
+        f"(Benjamini–Hochberg over {len(judged)} columns, the score among them). {occasion.repeated}"
         + (f" Drifting: {', '.join(f.feature for f in ranked)}." if len(ranked) > 1 else ""),
         {"drifted": float(len(ranked)), "features": float(len(tested)), "rows": float(occasion.rows)}
         | {f"{f.feature} {f.statistic}": f.value for f in ranked[:_NAMED]}
@@ -169,7 +170,7 @@ def data_quality(findings: Sequence[QualityFinding], firing: set[str], occasion:
         "warning",
         f"data quality on {occasion.target}: {named}",
         f"{occasion.over(worst.grounds.together)}, {worst.value:.1%} of the rows have {worst.feature} {worst.fault}, against "
-        f"{worst.reference:.1%} of the reference; {worst.threshold:.1%} would have been let pass. {occasion.repeated}",
+        f"{worst.reference:.1%} of the reference; the threshold is {worst.threshold:.1%}. {occasion.repeated}",
         {f"{f.feature} {f.fault}": f.value for f in ranked[:_NAMED]}
         | {f"{f.feature} {f.fault} reference": f.reference for f in ranked[:_NAMED]}
         | {"rows": float(occasion.rows)},
@@ -215,7 +216,7 @@ def latency(finding: TrafficFinding, occasion: Occasion) -> AlertText:
         f"p95 {finding.p95_ms:.3g} ms on {occasion.target}, {factor:.1f} times its baseline",
         f"From {occasion.dates}, 95 % of {finding.requests:,} requests took up to {finding.p95_ms:.4g} ms. When the version "
         f"was loaded on this machine, one row took {finding.baseline_p95_ms:.4g} ms at the same percentile; "
-        f"{occasion.rules.latency_factor:g} times that is let pass. {occasion.repeated}",
+        f"{occasion.rules.latency_factor:g} times that is the threshold. {occasion.repeated}",
         {
             "p95_ms": finding.p95_ms,
             "baseline_p95_ms": finding.baseline_p95_ms,
@@ -247,7 +248,7 @@ def silence(target: str, flow: Flow, quiet: int, allowed: int) -> AlertText:
         f"no event from {target} for {format_duration(_rounded(quiet))}",
         f"The newest event is of {from_us(flow.event_us):%Y-%m-%d %H:%M} and arrived "
         f"{from_us(flow.arrived_us):%Y-%m-%d %H:%M}. Events of {target} arrive as they happen, so it is judged by the wall "
-        f"clock: nothing for {quiet / 60:,.0f} minutes, where {format_duration(allowed)} is let pass (monitoring.silence). "
+        f"clock: nothing for {quiet / 60:,.0f} minutes, where {format_duration(allowed)} is allowed (monitoring.silence). "
         f"Resolved once events have come again for {format_duration(allowed)}.",
         {"minutes": quiet / 60, "allowed_minutes": allowed / 60},
     )

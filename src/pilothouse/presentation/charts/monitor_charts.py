@@ -91,7 +91,7 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
         points = _points((r.window.end, r.finding.value) for r in other.view.performance)
         series.append(Series(other.name, points, "warn", "dashed", other.tag))
     points = _points((r.window.end, r.finding.value) for r in measured)
-    series.append(Series("measured", points, "info", "line", "real"))
+    series.append(Series("measured", points, "info", "line", "meas"))
     reference = view.reference
     levels = (Level("reference", reference.value, "good", "ref"),) if reference and not references else ()
     return Chart(
@@ -325,4 +325,4 @@ LINE_LEGEND: tuple[tuple[str, Tone], ...] = (
     ("── measured ", "info"), ("╌╌ estimated ", "warn"), ("·· reference ", "good"), ("░ 95 % ", "dim"),
 )  # fmt: skip
 """Legend of the chart of performance."""
-HEAT_LEGEND = "· calm  ░ ▒ nearing its threshold  ▓ beyond  █ drifts (beyond for certain)"
+HEAT_LEGEND = "· calm  ░ ▒ nearing its threshold  ▓ beyond  █ drifts"

@@ -131,7 +131,7 @@ def incident_story(incident: Incident, jobs: Sequence[Job], *, keys: bool = True
 def next_steps(incident: Incident, jobs: Sequence[Job], *, keys: bool = True) -> Iterator[str]:
     """The next steps of an operator, the most useful first; with ``keys`` also the keys of the console for them."""
     if incident.status is AlertStatus.RESOLVED:
-        yield "Nothing: it is over. It opens anew if its monitors find something significant again."
+        yield "Nothing: it is over. A new one opens if its monitors find something significant again."
         return
     kinds = {alert.kind for alert in incident.telling}
     ended = [job for job in jobs if job.status.ended]

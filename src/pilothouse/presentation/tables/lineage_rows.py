@@ -86,7 +86,7 @@ def affected_table(affected: Affected) -> Table:
     return table_of(
         affected.versions,
         {
-            "VERSION ~12": lambda v: cell(f"{v.model}/{v.number}", "strong"),
+            "VERSION ~12-24": lambda v: cell(f"{v.model}/{v.number}", "strong"),
             "SHARES ~8": lambda v: cell(", ".join(v.how)),
             "STATUS !2": lambda v: cell(v.status),
             "LIVE NOW ~10": _live_stays,
