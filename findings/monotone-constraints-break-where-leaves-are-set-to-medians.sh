@@ -7,9 +7,11 @@
 #           median or quantile of its rows, which knows nothing of it. scikit-learn's HistGradientBoosting and XGBoost's
 #           "hist" do so without a word, and the answer falls where it must rise. LightGBM refuses these losses; CatBoost
 #           and XGBoost's "exact" keep the constraint. LightGBM's linear_tree=True takes the constraint and breaks it
-#           too, with squared loss. Squared loss keeps it elsewhere.
+#           too, with squared loss. Squared loss keeps it elsewhere. With three classes XGBoost and LightGBM take the constraint,
+#           raise each class's score by itself, and the probability of the highest class falls; CatBoost and scikit-learn refuse.
 # Output:   share of 60 rows whose answer falls somewhere as the column rises: scikit-learn absolute 0.57, quantile
-#           0.83; XGBoost 0.70 and 0.78; LightGBM linear_tree 1.00; the same with squared loss 0, 0 and 0.
+#           0.83; XGBoost 0.70 and 0.78; LightGBM linear_tree 1.00; the same with squared loss 0, 0 and 0;
+#           three classes: XGBoost and LightGBM 1.00.
 # Matters:  a price that falls with the risk, in a model whose file says that it cannot. A median or upper bound of a cost is
 #           exactly where both settings meet. A gate must sweep the column and look at the answers; the parameter in the
 #           record is no evidence.
@@ -25,11 +27,11 @@ cat > "$work/check.py" <<'PY'
 import warnings
 
 import numpy as np
-from catboost import CatBoostError, CatBoostRegressor
-from lightgbm import LGBMRegressor
+from catboost import CatBoostClassifier, CatBoostError, CatBoostRegressor
+from lightgbm import LGBMClassifier, LGBMRegressor
 from lightgbm.basic import LightGBMError
-from sklearn.ensemble import HistGradientBoostingRegressor
-from xgboost import XGBRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from xgboost import XGBClassifier, XGBRegressor
 
 warnings.filterwarnings("ignore", message="X does not have valid feature names")
 rng = np.random.default_rng(0)
@@ -37,17 +39,20 @@ risk, others = rng.uniform(0, 1, 1500), rng.normal(size=(1500, 2))
 cost = risk + np.sin(12 * risk) * 0.6 + others[:, 0] * 0.5 + rng.standard_t(2, size=1500) * 0.5
 rows = np.column_stack([risk, others])
 rising = np.linspace(0, 1, 101)
+grade = np.digitize(2 * risk + others[:, 0], [0.5, 1.6])  # 0, 1 or 2: the higher the risk, the more often 2
 
 
 def look(name, model):
+    classes = "three" in name
+    answer = (lambda some: model.predict_proba(some)[:, 2]) if classes else lambda some: model.predict(some)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            model.fit(rows, cost)
-    except (LightGBMError, CatBoostError) as error:
+            model.fit(rows, grade if classes else cost)
+    except (LightGBMError, CatBoostError, ValueError) as error:
         print(f"{name:32} refused: {str(error)[-70:]}")
         return "refused"
-    steps = np.array([np.diff(model.predict(np.column_stack([rising, np.tile(some, (101, 1))]))) for some in others[:60]])
+    steps = np.array([np.diff(answer(np.column_stack([rising, np.tile(some, (101, 1))]))) for some in others[:60]])
     falls = float((steps < -1e-6).any(axis=1).mean())
     print(f"{name:32} answers that fall {falls:.2f}, by up to {max(0.0, -float(steps.min())):.3f} in one step")
     return "kept" if falls == 0 else "broken" if falls > 0.3 else falls
@@ -86,6 +91,15 @@ expected = {
     "catboost, absolute": (catboost(loss_function="MAE"), "kept"),
     "catboost, quantile": (catboost(loss_function="Quantile:alpha=0.8"), "kept"),
     "catboost, absolute, exact leaves": (catboost(loss_function="MAE", leaf_estimation_method="Exact"), "refused"),
+    "xgboost, three classes": (XGBClassifier(monotone_constraints=(1, 0, 0), n_estimators=30, n_jobs=1), "broken"),
+    "lightgbm, three classes": (
+        LGBMClassifier(monotone_constraints=[1, 0, 0], n_estimators=30, verbose=-1, n_jobs=1), "broken"
+    ),
+    "catboost, three classes": (
+        CatBoostClassifier(monotone_constraints=[1, 0, 0], iterations=30, verbose=0, thread_count=1, allow_writing_files=False),
+        "refused",
+    ),
+    "scikit-learn, three classes": (HistGradientBoostingClassifier(monotonic_cst=[1, 0, 0], max_iter=30), "refused"),
 }
 seen = {name: look(name, model) for name, (model, _) in expected.items()}
 for name, (_, answer) in expected.items():
