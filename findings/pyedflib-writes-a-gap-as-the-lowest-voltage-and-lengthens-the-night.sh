@@ -7,7 +7,7 @@
 #              out of range as the end of the range, each without a word. highlevel.write_edf refuses both.
 #           2. EDF holds whole records. The last one is filled up with the value next to zero, by both writers, and
 #              reading gives the filling as samples. One second at 256 Hz; but for a rate that does not divide a
-#              second the record is longer: a minute of 33.33 Hz can grow by many seconds. No field tells the true end.
+#              second the record is longer: 76.8 s of 33.33 Hz grow by 5 s. No field tells the true end.
 # Output:   ten samples missing near 261 uV are read as -500.0; 2,500 samples are read as 2,560, 2,560 as 2,727.
 # Matters:  an electrode that came off is read as the strongest event of the night, a flat second at the end as
 #           "signal lost", and rows per recording exceed what was measured. Keep the number of samples beside the file, write
