@@ -10,6 +10,7 @@ from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.store.connection import Registry
+from pilothouse.system.leader import check_not_led
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.write_guard import WriteGuard
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 def open_workspace(root: Path, *, create: bool = False) -> Services:
     """Open the workspace in ``root``; with ``create`` also make what is missing of it.
 
-    A registry of an older schema is brought up to date. Raises NotFoundError (no workspace), UnavailableError (newer
-    schema, unsafe file system or library) or IntegrityError (damaged).
+    A registry of an older schema is brought up to date. Raises NotFoundError (no workspace), ConflictError (older schema
+    while a daemon runs), UnavailableError (newer schema, unsafe file system or library) or IntegrityError (damaged).
     """
     paths = WorkspacePaths(root.resolve())
     if create and not paths.registry.exists():
@@ -31,7 +32,7 @@ def open_workspace(root: Path, *, create: bool = False) -> Services:
         raise NotFoundError(
             f"{root} is not a workspace: it has no state/registry.db; make one with pilothouse init"
         )
-    registry = Registry.upgrade(paths.registry)
+    registry = Registry.upgrade(paths.registry, lambda: check_not_led(paths.daemon_lock))
     registry.guard = WriteGuard(paths.read_only).check
     return Services(
         paths=paths,
@@ -45,6 +46,6 @@ def open_workspace(root: Path, *, create: bool = False) -> Services:
 def _open_telemetry(paths: WorkspacePaths) -> "TelemetryStore":
     from pilothouse.telemetry import TelemetryStore
 
-    store = TelemetryStore(paths.telemetry)
+    store = TelemetryStore(paths.telemetry, before_upgrade=lambda: check_not_led(paths.daemon_lock))
     store.guard = WriteGuard(paths.read_only).check
     return store

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.errors import IntegrityError, UnavailableError
+from pilothouse.domain.errors import IntegrityError, InvalidInputError, UnavailableError
 from pilothouse.sqlite import Connection, Database, Schema, driver
 from pilothouse.sqlite.connection import has_wal_reset_bug
 from pilothouse.sqlite.errors import errors_named
@@ -128,6 +128,13 @@ def test_an_older_file_is_upgraded_once_and_a_newer_one_refused(database: Databa
             assert connection.execute("SELECT n, m FROM t").fetchall() == []
     with pytest.raises(UnavailableError, match="install a newer Pilothouse"):
         Numbers.upgrade(database.path)
+
+
+def test_a_number_that_no_row_can_have_is_said_to_be_out_of_range(database: Database) -> None:
+    with pytest.raises(InvalidInputError, match="64 bits"), database.read() as connection:
+        connection.execute("SELECT 1 WHERE ? = 1", (2**63,))
+    with pytest.raises(OverflowError, match="cannot convert float"), database.read():
+        int(float("inf"))
 
 
 def test_a_file_that_threads_make_at_once_is_made_once(tmp_path: Path) -> None:

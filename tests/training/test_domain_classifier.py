@@ -11,6 +11,7 @@ import pytest
 from steps_support import Bench, rows, spec
 from threadpoolctl import threadpool_limits
 
+from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.findings import MultivariateFinding
 from pilothouse.domain.time_units import DAY_US
 from pilothouse.inference.columns import InputColumns
@@ -112,6 +113,27 @@ def test_few_days_give_a_figure_and_no_verdict() -> None:
     assert found is not None
     assert found.auc > 0.9
     assert (found.threshold, found.significant) == (None, False)
+
+
+def test_a_window_that_has_nothing_in_common_is_told_for_certain() -> None:
+    window = side(600, 200, 7, 3)
+    found = judged(Side(window.values + 1_000, window.times))
+    assert (found.auc, found.high, found.significant) == (1.0, 1.0, True)
+    assert 0.98 < found.low < 1.0
+
+
+def test_a_reference_of_one_moment_has_no_part_to_hold_out() -> None:
+    reference = Side(side(600, 0, 2, 1).values, np.zeros(600, np.int64))
+    with pytest.raises(InvalidInputError, match="expected rows of a longer time"):
+        classifier.separate(
+            NAMES,
+            [False] * 4,
+            reference,
+            side(300, 10, 7, 2),
+            false_alarm_rate=0.01,
+            length_us=7 * DAY_US,
+            seed=0,
+        )
 
 
 def test_too_few_rows_are_no_sample() -> None:

@@ -70,9 +70,12 @@ class Database:
         return cls.upgrade(path)
 
     @classmethod
-    def upgrade(cls, path: Path) -> Self:
-        """Open a file, first bringing an older schema up to date. Safe when several processes do so at once."""
-        upgrade_file(path, cls.schema)
+    def upgrade(cls, path: Path, before: Callable[[], None] | None = None) -> Self:
+        """Open a file, first bringing an older schema up to date. Safe when several processes do so at once.
+
+        ``before`` is called where the schema is older; what it raises keeps the file as it is.
+        """
+        upgrade_file(path, cls.schema, before)
         return cls(path)
 
     @contextmanager

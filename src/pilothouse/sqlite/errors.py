@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pilothouse.domain.errors import IntegrityError, UnavailableError
+from pilothouse.domain.errors import IntegrityError, InvalidInputError, UnavailableError
 from pilothouse.sqlite.connection import driver
 
 _NO_COLUMN = "No item with that key"
@@ -13,7 +13,7 @@ _NO_COLUMN = "No item with that key"
 
 @contextmanager
 def errors_named(path: Path) -> Iterator[None]:
-    """Context that turns the library's errors into UnavailableError or IntegrityError.
+    """Context that turns the library's errors into UnavailableError, IntegrityError or InvalidInputError.
 
     A violated constraint stays ``driver.IntegrityError`` for its caller, a misuse of the library stays what it is.
     """
@@ -24,6 +24,12 @@ def errors_named(path: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:  # the library's error for a bad text in a column without a name
         raise IntegrityError(
             f"{path} is damaged: a text in it is not UTF-8 ({error}): restore a backup into a new folder"
+        ) from error
+    except OverflowError as error:
+        if "int too" not in str(error):
+            raise
+        raise InvalidInputError(
+            "a number is out of range: expected one that 64 bits hold, as those of records are"
         ) from error
     except IndexError as error:
         if str(error) != _NO_COLUMN:

@@ -65,8 +65,11 @@ def create_file(path: Path, schema: Schema) -> None:
         draft.unlink(missing_ok=True)
 
 
-def upgrade_file(path: Path, schema: Schema) -> None:
-    """Bring an older version up to date and set the file to WAL. Safe when several processes do so at once."""
+def upgrade_file(path: Path, schema: Schema, before: Callable[[], None] | None = None) -> None:
+    """Bring an older version up to date and set the file to WAL. Safe when several processes do so at once.
+
+    ``before`` is called first where the file is of an older version; what it raises keeps the file as it is.
+    """
     check_file(path, schema)
     with errors_named(path):
         connection = connect(path)
@@ -74,6 +77,8 @@ def upgrade_file(path: Path, schema: Schema) -> None:
             if pragma(connection, "application_id") != schema.application_id:
                 return
             if pragma(connection, "user_version") < schema.version:
+                if before is not None:
+                    before()
                 _bring_up_to_date(connection, schema)
             else:
                 enter_wal(connection)  # a copy is not in it

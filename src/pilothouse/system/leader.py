@@ -57,6 +57,17 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
+def check_not_led(path: Path) -> None:
+    """Raise ConflictError where another process leads: before a change of the schema, under which a daemon of the release
+    before would fail."""
+    other = leader(path)
+    if other is not None and other != own_name():
+        raise ConflictError(
+            f"the workspace is of an earlier release, whose daemon runs as pid {other.pid}: stop that daemon first "
+            f"(kill {other.pid}, or its service), then this release brings the workspace up to date"
+        )
+
+
 def leader(path: Path) -> ProcessName | None:
     """Name of the daemon that leads, or None."""
     try:

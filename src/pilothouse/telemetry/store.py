@@ -43,13 +43,14 @@ class TelemetryStore(TelemetryFile):
         path: Path,
         limits: Limits | None = None,
         prepare: Callable[[Connection], None] | None = None,
+        before_upgrade: Callable[[], None] | None = None,
     ) -> None:
         """Open the store. ``prepare`` is applied to each new connection of an existing file, which is then not brought up
-        to date."""
+        to date; ``before_upgrade`` is called where the file is of an older schema, and may raise."""
         if prepare is None:
             if not path.exists():
                 create_file(path, self.schema)
-            upgrade_file(path, self.schema)
+            upgrade_file(path, self.schema, before_upgrade)
         super().__init__(path, prepare)
         self.limits = limits or Limits()
         self._specifications: dict[int, ProfileSpecification] = {}

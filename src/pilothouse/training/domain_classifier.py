@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.findings import GiveAway, MultivariateFinding
 from pilothouse.domain.time_units import DAY_US
 from pilothouse.inference.columns import InputColumns
@@ -146,6 +147,7 @@ def separate(
     learnt: Learnt | None = None,
 ) -> MultivariateFinding | None:
     """Separation of a window of ``length_us`` from the reference; None where either has fewer than FEWEST_ROWS rows.
+    Raises InvalidInputError where the reference lies in too short a time to hold a part of it out.
 
     Deterministic for a ``seed``. It fits at most NULL_WINDOWS + 1 times FOLDS classifiers of MOST_WINDOW_ROWS +
     MOST_REFERENCE_ROWS rows, and only FOLDS where a null distribution is handed in that was ``learnt`` for a window of as
@@ -157,6 +159,11 @@ def separate(
     generator = np.random.default_rng(seed)
     sides = _sample(reference, known.reference_rows, generator), _sample(window, known.window_rows, generator)
     folds = _Folds(*sides, categorical, length_us, seed)
+    if not math.isfinite(folds.auc):
+        raise InvalidInputError(
+            f"domain_classifier: the training rows lie within a {FOLDS}th of the window's length of each other; expected "
+            "rows of a longer time, or a shorter monitoring.window"
+        )
     low, high = folds.interval()
     null = known.null
     threshold = max(null.value_at(false_alarm_rate), EFFECT) if null else None
@@ -236,15 +243,18 @@ class _Folds:
         self.auc = float(np.mean([value for value, _ in self._ranked])) if self._ranked else math.nan
 
     def interval(self) -> tuple[float, float]:
-        """95 % interval on the logit scale: DeLong's error over the folds, or the spread of the folds where that is wider."""
-        if len(self._ranked) < 2:
-            return math.nan, math.nan
+        """95 % interval on the logit scale: DeLong's error over the folds, or the spread of the folds where that is wider;
+        one-sided where the ranking is perfect. From 0 to 1 where the rows held out give no error."""
         values, errors = (np.array(column) for column in zip(*self._ranked, strict=True))
-        within = float(np.sqrt((errors**2).sum()) / len(errors))
-        between = float(values.std(ddof=1) / math.sqrt(len(values)))
-        delong = within * intervals.quantile(0.95)
-        folds = between * intervals.quantile(0.95, len(values))
-        return intervals.on_logit_scale(self.auc, max(delong, folds), 1.0)
+        if self.auc in (0.0, 1.0):
+            smaller = sum(int(np.bincount(self._labels[is_out]).min()) for is_out, _ in self._parts)
+            return intervals.auc_interval(self.auc, 0.0, smaller, 0.95)
+        delong = float(np.sqrt((errors**2).sum()) / len(errors)) * intervals.quantile(0.95)
+        folds = 0.0
+        if len(values) > 1:
+            folds = float(values.std(ddof=1) / math.sqrt(len(values))) * intervals.quantile(0.95, len(values))
+        low, high = intervals.on_logit_scale(self.auc, max(delong, folds), 1.0)
+        return (low, high) if math.isfinite(low) else (0.0, 1.0)
 
     def give_away(self, names: Sequence[str], generator: np.random.Generator) -> list[GiveAway]:
         """Contribution of each feature, largest drop first."""

@@ -19,6 +19,7 @@ from pilothouse.operations.services import Services, wall_clock
 from pilothouse.sqlite import Connection
 from pilothouse.store import access, workspace
 from pilothouse.store.connection import Registry
+from pilothouse.system.leader import check_not_led
 from pilothouse.system.paths import WorkspacePaths
 
 _ACTOR = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._@\\+-]{0,62}[A-Za-z0-9_$-])?")
@@ -40,7 +41,9 @@ def initialise(root: Path, admin: str, *, demo: bool = False) -> None:
     paths = WorkspacePaths(root.resolve())
     paths.make_folders()
     registry = (
-        Registry.upgrade(paths.registry) if paths.registry.exists() else Registry.create(paths.registry)
+        Registry.upgrade(paths.registry, lambda: check_not_led(paths.daemon_lock))
+        if paths.registry.exists()
+        else Registry.create(paths.registry)
     )
     try:
         with registry.transaction() as connection:
