@@ -55,7 +55,7 @@ async def test_cursor_shows_the_figures_of_a_window_and_esc_lets_go(make_console
         assert "✖ worse" in head(app, "#chart0")
         await press(pilot, "left", "left")
         assert "│" in head(app, "#chart0")
-        assert "real" in head(app, "#chart0")
+        assert "meas" in head(app, "#chart0")
         assert "ref 0.713" in head(app, "#chart0")
         await press(pilot, "escape")
         assert "✖ worse" in head(app, "#chart0")
