@@ -53,7 +53,7 @@ def test_a_live_target_that_falls_silent_opens_an_incident_that_says_for_how_lon
     pass_time(services, minutes=121)
     (alert,) = found(services)
     assert alert.summary == "no event from ewr for 3h"
-    assert "1h is let pass (monitoring.silence)" in alert.explanation
+    assert "1h is allowed (monitoring.silence)" in alert.explanation
     (incident,) = incidents.list_incidents(services, admin(services))
     assert incident.cause == "no event arrives"
     assert "on ewr" in incident.cost.words
