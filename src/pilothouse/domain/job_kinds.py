@@ -66,7 +66,7 @@ def _reproduction_lines(result: Mapping[str, Any], _: int | None) -> list[str]:
 
 
 def is_significant(result: Mapping[str, Any]) -> bool:
-    """True where a job found the features to drift. Results of earlier releases, which never change, call it ``speaks``."""
+    """True where a job found the features to drift. Results of earlier releases have the key ``speaks`` for it."""
     return bool(result.get("significant", result.get("speaks", False)))
 
 

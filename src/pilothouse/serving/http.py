@@ -116,7 +116,7 @@ async def respond(
     except PilothouseError as error:
         status, headers = _status(error), error.headers if isinstance(error, HttpError) else {}
         content_type, body = _JSON, error_document(str(error), longest)
-    except Exception:
+    except Exception:  # a fault of ours: one line to the client, the traceback to the log
         log.exception("a request failed")
         status, headers, content_type, body = 500, {}, _JSON, error_document(fault)
     fields = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]

@@ -25,9 +25,7 @@ def estimate_window(
     task = spec.task
     if not performance_estimation.can_estimate(task, metric):
         possible = ", ".join(performance_estimation.ESTIMATED[task])
-        why = (
-            f"{metric} of a {task} model cannot be estimated without outcomes; of such a model {possible} can"
-        )
+        why = f"{metric} of a {task} model cannot be estimated without outcomes; metrics that can: {possible}"
         return EstimateFinding(metric=metric, why=why), rows, False
     specification, estimator, reference = estimator_of(services, stream.model, stream.version, stream.target)
     if reference.metric != metric:  # the model file now sets another metric
