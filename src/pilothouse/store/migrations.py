@@ -192,6 +192,16 @@ def _name_outcomes(connection: Connection) -> None:
         )
 
 
+def _allow_no_diagnosis(connection: Connection) -> None:
+    """Allow NULL by name: json_valid(NULL) is NULL since SQLite 3.41 and 0 before, so older ones call such a row damaged."""
+    rewrite_table(
+        connection,
+        "alerts",
+        "CHECK (json_valid(diagnosis))",
+        "CHECK (diagnosis IS NULL OR json_valid(diagnosis))",
+    )
+
+
 MIGRATIONS: dict[str, Migration] = {
     "registry_1": Migration(
         parts=("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"),
@@ -215,6 +225,10 @@ MIGRATIONS: dict[str, Migration] = {
     "registry_11": Migration(change=_say_which_runs_failed),
     "registry_12": Migration(change=_keep_diagnoses),
     "registry_13": Migration(change=_name_outcomes),
+    "registry_14": Migration(
+        parts=("0014_deployment_states.sql", "0014_requests.sql", "0014_targets.sql"),
+        change=_allow_no_diagnosis,
+    ),
 }
 """Migrations by name, in order."""
 

@@ -1,0 +1,1 @@
+-- What the list of requests is sorted and filtered by.
