@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.operations.services import Services, wall_clock
+from pilothouse.operations.states import states
 from pilothouse.store.connection import Registry
 from pilothouse.system.leader import check_not_led
 from pilothouse.system.paths import WorkspacePaths
@@ -34,13 +35,15 @@ def open_workspace(root: Path, *, create: bool = False) -> Services:
         )
     registry = Registry.upgrade(paths.registry, lambda: check_not_led(paths.daemon_lock))
     registry.guard = WriteGuard(paths.read_only).check
-    return Services(
+    services = Services(
         paths=paths,
         registry=registry,
         artifacts=ArtifactStore(paths.artifacts),
         now=wall_clock,
         open_telemetry=lambda: _open_telemetry(paths),
     )
+    states.bring_up_to_date(services)
+    return services
 
 
 def _open_telemetry(paths: WorkspacePaths) -> "TelemetryStore":

@@ -1,4 +1,4 @@
-"""The rules of watching: windows due, alerts that do not flutter, retraining within its bounds, health in words."""
+"""The rules of watching: windows due, alerts that do not flutter, retraining within its bounds."""
 
 import pytest
 
@@ -7,13 +7,10 @@ from pilothouse.domain.alert_rules import (
     Span,
     Turn,
     due_spans,
-    health_of_target,
     level_of,
     turn,
     why_not_retrain,
-    worst_health,
 )
-from pilothouse.domain.monitoring import Health
 from pilothouse.domain.time_units import DAY_S, DAY_US, HOUR_S, MINUTE_S
 from pilothouse.domain.triggers import Hindrance
 
@@ -103,44 +100,3 @@ def test_why_no_retraining_starts_is_said(given: RetrainingState, hindrance: Hin
 
 def test_a_retraining_starts_after_cool_down_and_within_budget() -> None:
     assert why_not_retrain(state(earlier=(10, 86)), 100 * DAY_US, 14 * DAY_S, 2) is None
-
-
-def health(**changes: object) -> tuple[Health, str]:
-    given: dict[str, object] = {
-        "deployed": True, "serving_fault": "", "stale_for": "", "severities": [], "alerts": 0, "windows": 3,
-    }  # fmt: skip
-    return health_of_target(**{**given, **changes})  # type: ignore[arg-type]
-
-
-def test_health_follows_the_worst_that_is_known() -> None:
-    assert health()[0] is Health.HEALTHY
-    assert health(windows=0)[0] is Health.NO_DATA
-    assert health(stale_for="2 h") == (Health.STALE, "no event for 2 h")
-    assert health(severities=["warning"], alerts=1, stale_for="2 h") == (Health.DEGRADED, "1 open alert")
-    assert health(serving_fault="failed: no memory")[0] is Health.DEGRADED
-    assert health(severities=["warning", "critical"], alerts=2)[0] is Health.CRITICAL
-    assert health(deployed=False)[0] is Health.NOT_DEPLOYED
-
-
-def test_a_window_that_is_no_alert_yet_is_not_called_within_its_reference() -> None:
-    found = health(beyond=["mae worse than its reference", "1 of 9 features drifted"])
-    assert found[0] is Health.HEALTHY
-    assert (
-        found[1]
-        == "no alert yet: mae worse than its reference and 1 of 9 features drifted in the last window"
-    )
-    handed_over = health(beyond=["mae worse than its reference"], resolved="alert 9 was resolved by petra")
-    assert handed_over == (
-        Health.HEALTHY,
-        "mae worse than its reference in the last window, though alert 9 was resolved by petra",
-    )
-    assert health(resolved="alert 9 was resolved by petra") == health(), "the window is within its reference"
-    parts = [(*health(), ""), (*found, "jfk")]
-    assert worst_health(parts) == (Health.HEALTHY, f"jfk: {found[1]}")
-    assert worst_health(parts[:1]) == health(), "no place stands before what is the same everywhere"
-
-
-def test_a_fleet_is_as_healthy_as_its_sickest_part() -> None:
-    parts = [(Health.HEALTHY, "fine", "ewr"), (Health.CRITICAL, "auc fell", "jfk")]
-    assert worst_health(parts) == (Health.CRITICAL, "jfk: auc fell")
-    assert worst_health([])[0] is Health.NOT_DEPLOYED

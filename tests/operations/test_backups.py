@@ -34,6 +34,7 @@ from support.job_workspace import (
     trained,
     write_model,
 )
+from support.older_telemetry import make_form_5
 
 
 @pytest.fixture
@@ -76,8 +77,7 @@ def as_is(entry: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
 def test_a_backup_of_an_earlier_form_is_opened(services: Services, tmp_path: Path) -> None:
     services.telemetry.check()
     connection = driver.connect(str(services.paths.telemetry), isolation_level=None)
-    connection.execute("ALTER TABLE outcomes RENAME TO truths")
-    connection.execute("PRAGMA user_version = 5")
+    make_form_5(connection)
     connection.close()
     summary = back_up(services, tmp_path / "copy.tar")
 

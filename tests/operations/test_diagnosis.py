@@ -9,11 +9,11 @@ import pytest
 from fixtures.registries import Example, raised
 from pilothouse.domain.roles import Role
 from pilothouse.domain.wire import ServingReport
+from pilothouse.operations.fleet import processes
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import doctor, retention, workspaces, write_state
 from pilothouse.sqlite import driver
-from pilothouse.store import processes
 from pilothouse.system.processes import own_name
 
 
@@ -36,9 +36,8 @@ def lead(example: Example) -> None:
 
 
 def report(example: Example, target: str, failed: dict[str, str] | None = None) -> None:
-    with example.services.registry.transaction() as connection:
-        content = ServingReport(target, 8_080, 1, {"delay": 1}, failed or {}, 0, {"delay": 4_000})
-        processes.put_report(connection, content, at=example.time)
+    content = ServingReport(target, 8_080, 1, {"delay": 1}, failed or {}, 0, {"delay": 4_000})
+    processes.Pulse(example.services, own_name()).take_report(content)
 
 
 @pytest.fixture(autouse=True)
@@ -220,5 +219,6 @@ def test_a_target_that_does_not_serve_is_named(example: Example) -> None:
     lead(example)
     report(example, "jfk", {"delay": "version 1: no memory"})
     assert wrong(example) == {
-        "serving": "delay on ewr is down; delay on jfk is failed: version 1: no memory: see state/serving/TARGET/serving.log"
+        "serving": "delay on ewr is no report yet; delay on jfk is failed: version 1: no memory: "
+        "see state/serving/TARGET/serving.log"
     }

@@ -13,12 +13,12 @@ from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.alerts import incidents
 from pilothouse.operations.automation import monitoring_round
-from pilothouse.operations.fleet import health
+from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import serving_text
-from pilothouse.store import processes
+from pilothouse.system.processes import own_name
 from support.flight_batches import batch_of
 from support.monitored_flights import (
     APRIL,
@@ -58,12 +58,15 @@ def services(watched: Path, tmp_path: Path):
     services.close()
 
 
-def report(services: Services, target: str, version: int, failed: dict[str, str] | None = None) -> None:
-    with services.registry.transaction() as connection:
-        content = ServingReport(
-            target, 8080, 1, {"flight-delay": version}, failed or {}, 0, {"flight-delay": 4_000}
-        )
-        processes.put_report(connection, content, at=services.now())
+def report(
+    services: Services, target: str, version: int, failed: dict[str, str] | None = None
+) -> processes.Pulse:
+    content = ServingReport(
+        target, 8080, 1, {"flight-delay": version}, failed or {}, 0, {"flight-delay": 4_000}
+    )
+    pulse = processes.Pulse(services, own_name())
+    pulse.take_report(content)
+    return pulse
 
 
 def test_the_overview_shows_the_sickest_target_in_words(services: Services) -> None:
@@ -96,15 +99,23 @@ def test_target_states_tell_version_serving_and_windows(services: Services) -> N
 
 def test_a_version_that_cannot_be_loaded_and_a_silent_process_are_seen(services: Services) -> None:
     report(services, "ewr", 2, {"flight-delay": "no memory"})
-    report(services, "jfk", 1)
+    pulse = report(services, "jfk", 1)
     states = {s.target: s for s in health.target_states(services, admin(services))}
     assert serving_text(states["ewr"]) == "failed: no memory"
     assert (states["ewr"].serving, states["ewr"].serving_error) == (ServingState.FAILED, "no memory")
     assert states["ewr"].health is Health.DEGRADED
     later = services.now() + timedelta(minutes=1)
     services.now = lambda: later
+    pulse.beat()
     states = {s.target: s for s in health.target_states(services, admin(services))}
-    assert states["jfk"].serving == "down"
+    assert (states["jfk"].serving, states["jfk"].health) == (ServingState.DOWN, Health.DOWN)
+    assert states["jfk"].why.startswith("answers nothing: no word of its process since ")
+    row = health.overview(services, admin(services))[0]
+    assert (row.health, row.counts) == (Health.DOWN, {"down": 2})
+    assert row.why.startswith("ewr: answers nothing")
+    report(services, "jfk", 1)
+    states = {s.target: s for s in health.target_states(services, admin(services))}
+    assert (states["jfk"].serving, states["jfk"].health) == (ServingState.ANSWERING, Health.CRITICAL)
 
 
 def test_live_traffic_that_stops_is_stale_and_a_replay_that_ends_is_not(tmp_path: Path) -> None:
@@ -116,9 +127,10 @@ def test_live_traffic_that_stops_is_stale_and_a_replay_that_ends_is_not(tmp_path
     services.now = lambda: from_us(start) + timedelta(hours=3)
     for target in ("ewr", "jfk"):
         report(services, target, 1)
+    monitoring_round.evaluate_windows(services)
     states = {s.target: s for s in health.target_states(services, admin(services))}
-    assert (states["ewr"].health, states["ewr"].why) == (Health.STALE, "no event for 3 h 0 min")
-    assert states["jfk"].health is Health.NO_DATA
+    assert states["ewr"].health is Health.NO_TRAFFIC
+    assert states["jfk"].health is Health.NOT_JUDGED
     services.close()
 
 
@@ -172,10 +184,9 @@ def test_an_alert_that_was_resolved_does_not_hide_what_the_last_window_says(serv
     for incident in incidents.list_incidents(services, admin(services), unresolved=True):
         incidents.resolve(services, admin(services), incident.id, "handed over")
     after = next(s for s in health.target_states(services, admin(services)) if s.target == "jfk")
-    assert after.health is Health.HEALTHY
-    assert "worse than its reference" in after.why
-    assert f"was resolved by {admin(services).name} on " in after.why
-    assert "no alert yet" not in after.why
+    assert after.health is Health.DEGRADED
+    assert "worse than its reference" in after.grounds[-1].text
+    assert all(f"was resolved by {admin(services).name} on " in ground.text for ground in after.grounds)
     row = health.overview(services, admin(services))[0]
-    assert (row.health, row.open_alerts) == (Health.HEALTHY, 0)
-    assert f"though alert 6 was resolved by {admin(services).name} on " in row.why
+    assert (row.health, row.open_alerts) == (Health.DEGRADED, 0)
+    assert f", though alert 6 was resolved by {admin(services).name} on " in row.why

@@ -9,7 +9,6 @@ import pytest
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import to_us
-from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health
@@ -105,13 +104,24 @@ def test_one_that_was_resolved_by_hand_does_not_open_again_for_the_same_silence(
     assert [a.status for a in found(services)] == [AlertStatus.RESOLVED]
 
 
-def test_health_says_stale_for_it(services: Services) -> None:
+def test_the_state_says_no_traffic_for_it(services: Services) -> None:
     arrive(services, 1)
     pass_time(services, hours=3)
     found(services)
-    with services.registry.transaction() as connection:
-        report = ServingReport("ewr", 1, 2, {"flight-delay": 1}, {}, 0, {})
-        processes.put_report(connection, report, at=services.now())
-    states = {s.target: s for s in health.target_states(services, admin(services))}
-    assert (states["ewr"].health, states["ewr"].why) == (Health.STALE, "no event for 3 h 0 min")
-    assert states["ewr"].open_alerts == 1
+    (state,) = (s for s in health.target_states(services, admin(services)) if s.target == "ewr")
+    assert (state.health, state.open_alerts) == (Health.NO_TRAFFIC, 1)
+    assert state.why.startswith("no event from ewr for 3h")
+
+
+def test_a_silence_that_was_resolved_by_hand_and_goes_on_is_still_no_traffic(services: Services) -> None:
+    arrive(services, 1)
+    pass_time(services, hours=3)
+    (alert,) = found(services)
+    alerts.resolve(services, admin(services), alert.id, "closed at night")
+    (state,) = (s for s in health.target_states(services, admin(services)) if s.target == "ewr")
+    assert state.health is Health.NO_TRAFFIC
+    assert f"though alert {alert.id} was resolved by" in state.why
+    arrive(services, 2)
+    found(services)
+    (state,) = (s for s in health.target_states(services, admin(services)) if s.target == "ewr")
+    assert state.health is Health.NOT_JUDGED

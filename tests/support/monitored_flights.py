@@ -15,6 +15,7 @@ from pilothouse.domain.records import Snapshot, VersionStatus
 from pilothouse.domain.roles import Actor, Role
 from pilothouse.domain.time_units import DAY_US, from_us, to_us
 from pilothouse.domain.wire import LabelReceipt, Outcome
+from pilothouse.operations import model_files
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.monitoring import baselines, window_closing
 from pilothouse.operations.services import Services
@@ -122,7 +123,7 @@ def calibrate_ahead(services: Services) -> None:
         for key, data in _LEARNT.items():
             readings.keep_calibration(connection, key, data)
     with services.registry.read() as connection:
-        spec = baselines.spec_in_force(connection, "flight-delay")
+        spec = model_files.spec_in_force(connection, "flight-delay")
     assert spec is not None
     for target in AIRPORTS:
         baselines.baseline_of(services, "flight-delay", 1, target, window_closing.calibration_days(spec))

@@ -13,6 +13,7 @@ from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from pilothouse.telemetry.streams import rejected_counts
 from support.flight_batches import NOW_US, batch_of, batches, flights, outcome_days, specification
+from support.older_telemetry import make_form_5
 
 APRIL = 1_364_774_400_000_000
 
@@ -115,8 +116,7 @@ def test_outcomes_of_the_form_before_are_read_on_and_its_readers_finish(tmp_path
         definitions = definitions_of(connection)
     store.close()
     older = driver.connect(str(path), isolation_level=None)
-    older.execute("ALTER TABLE outcomes RENAME TO truths")
-    older.execute("PRAGMA user_version = 5")
+    make_form_5(older)
     older.execute("BEGIN")
     assert older.execute("SELECT count(*) FROM truths").fetchone()[0] == 1
 

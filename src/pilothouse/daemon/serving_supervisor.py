@@ -21,6 +21,7 @@ from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.roles import DAEMON
 from pilothouse.execution.launcher_client import Isolation
 from pilothouse.operations.fleet import targets as tokens
+from pilothouse.operations.fleet.processes import note_serving_end
 from pilothouse.operations.services import Services
 from pilothouse.store import deployments, requests
 from pilothouse.system.files import read_plain_file, write_atomically
@@ -136,6 +137,7 @@ class ServingSupervisor:
         care.child, care.known = None, None
         care.pause_s = min(_LONGEST_PAUSE_S, care.pause_s * 2 or _FIRST_PAUSE_S)
         care.not_before = self._clock() + care.pause_s
+        note_serving_end(self._services, target)
         say(
             log,
             logging.WARNING,

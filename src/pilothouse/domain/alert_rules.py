@@ -1,11 +1,10 @@
 """The rules of watching, without a clock of their own: which windows are due, when an alert opens and resolves, when a
-retraining may start, what health follows. Times are microseconds since 1970 on the event clock, durations seconds."""
+retraining may start. Times are microseconds since 1970 on the event clock, durations seconds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pilothouse.domain.monitoring import Health
 from pilothouse.domain.time_units import DAY_S, DAY_US, HOUR_S, MINUTE_S, SECOND_US
 from pilothouse.domain.triggers import Hindrance, Refusal, training_goes_on
 
@@ -122,6 +121,13 @@ def silent_for(flow: Flow, now_us: int, silence: int) -> int | None:
     return quiet if quiet > silence else None
 
 
+def next_look_us(flow: Flow, silence: int) -> int:
+    """Wall clock at which traffic that is not silent now would have become so; a day on where it is no live one."""
+    if abs(flow.arrived_us - flow.event_us) > LIVE_US:
+        return flow.arrived_us + 36_500 * DAY_US
+    return max(flow.arrived_us, flow.watched_since_us) + (silence + 1) * SECOND_US
+
+
 def flowing_since(arrivals_us: Sequence[int], now_us: int, silence: int) -> int | None:
     """Since when events have come without a gap longer than ``silence`` until now, if that is as long as would have been a
     silence: one event ends none. ``arrivals_us`` are in order."""
@@ -132,51 +138,3 @@ def flowing_since(arrivals_us: Sequence[int], now_us: int, silence: int) -> int 
             break
         since = arrived
     return since if now_us - since >= allowed else None
-
-
-def health_of_target(
-    *,
-    deployed: bool,
-    serving_fault: str,
-    stale_for: str,
-    severities: Iterable[str],
-    alerts: int,
-    windows: int,
-    beyond: Sequence[str] = (),
-    resolved: str = "",
-) -> tuple[Health, str]:
-    """Health of a model on a target and the reason. ``serving_fault`` and ``stale_for`` are empty where there is none.
-
-    ``severities`` and ``alerts`` are of the alerts that are not resolved; ``windows`` counts windows judged so far;
-    ``beyond`` says what the newest of them found, be it too little for an alert; ``resolved`` which alert of this deployment
-    was resolved last, by whom and when (empty: none): that closes the alert, not what it was about.
-    """
-    if not deployed:
-        return Health.NOT_DEPLOYED, "nothing is deployed here"
-    worst = set(severities)
-    open_alerts = f"{alerts} open alert{'s' if alerts != 1 else ''}"
-    if "critical" in worst:
-        return Health.CRITICAL, open_alerts
-    if serving_fault:
-        return Health.DEGRADED, serving_fault
-    if worst:
-        return Health.DEGRADED, open_alerts
-    if stale_for:
-        return Health.STALE, f"no event for {stale_for}"
-    if not windows:
-        return Health.NO_DATA, "no window has been judged yet"
-    if beyond:
-        drift = f"{' and '.join(beyond)} in the last window"
-        return Health.HEALTHY, f"{drift}, though {resolved}" if resolved else f"no alert yet: {drift}"
-    return Health.HEALTHY, "within its reference"
-
-
-def worst_health(parts: Iterable[tuple[Health, str, str]]) -> tuple[Health, str]:
-    """The worst of (health, why, where): a fleet is as healthy as its sickest part. A part that is not deployed does not
-    count unless there is nothing else. ``where`` is empty for a part of which there is nothing to tell, and comes last among
-    its equals."""
-    worst = min(parts, key=lambda part: (part[0].rank, not part[2]), default=None)
-    if worst is None:
-        return Health.NOT_DEPLOYED, "nothing is deployed"
-    health, why, where = worst
-    return health, f"{where}: {why}" if where else why

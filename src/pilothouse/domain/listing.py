@@ -11,7 +11,7 @@ from typing import Generic, Literal, TypeVar
 T = TypeVar("T")
 
 _PREDICATE = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(!?=)(\S*)")
-_GLYPHS = "●○◌◇◆▲✖▶◐·• "
+_GLYPHS = "●○◌◇◆▲▼✖▶◐·•? "
 LONGEST_FILTER = 200
 SYNONYMS = {"bu": "unit", "business_unit": "unit", "businessunit": "unit", "v": "version", "who": "by"}
 """Words that people type for a column, where its title is another."""

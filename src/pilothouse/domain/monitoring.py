@@ -18,20 +18,37 @@ from pilothouse.domain.records import Alert, Deployment
 
 
 class Health(StrEnum):
-    """A model's or target's health, worst first when sorted by ``rank``."""
+    """Health of a deployment or of a model, worst first when sorted by ``rank``."""
 
+    DOWN = "down"
+    """Deployed, and its serving process answers nothing."""
     CRITICAL = "critical"
     DEGRADED = "degraded"
-    STALE = "stale"
+    NO_TRAFFIC = "no traffic"
     """Deployed, and no event has arrived for longer than the model's ``silence``."""
+    NOT_JUDGED = "not judged"
+    """Deployed and answering, but nobody can say how well: the newest windows have no verdict."""
     NO_DATA = "no data"
+    """Deployed, and no prediction of the live version has come yet."""
     HEALTHY = "healthy"
     NOT_DEPLOYED = "not deployed"
 
     @property
     def rank(self) -> int:
         """0 is worst."""
-        return list(Health).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {health: rank for rank, health in enumerate(Health)}
+
+
+@dataclass(frozen=True, slots=True)
+class StateGround:
+    """Reason for a state. ``at`` is by the data, for the serving process by the wall clock; None where it has no date."""
+
+    health: Health
+    text: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +96,14 @@ class ServingState(StrEnum):
     """The process does not report."""
     REMOTE = "remote"
     """The process is somebody else's, and sends its events."""
+    NOT_REPORTED = "no report yet"
     NOT_RECORDED = "not recorded"
     """State in the past: which process answered is known of the present alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """One model on one target, now."""
+    """State of a deployment: one model on one target, as it is on record."""
 
     model: str
     target: str
@@ -99,26 +117,28 @@ class TargetState:
     serving_version: int | None
     health: Health
     why: str
+    """The worst ground, and the number of others."""
+    grounds: tuple[StateGround, ...]
+    """All grounds, the worst first."""
+    since: datetime | None
+    """Time of the worst ground."""
     port: int | None
     performance: WindowFinding[PerformanceFinding] | None
+    of_then: bool
+    """True where the newest figures of the live version are of a time before it went live again."""
     drifted: int
     features: int
+    drift_window: Window | None
     p95_ms: float | None
     rows_last_window: int
     open_alerts: int
     event_clock: datetime | None
 
-    @property
-    def is_unremarkable(self) -> bool:
-        """Healthy, without an alert, and nothing in the last windows lies beyond its reference."""
-        is_beyond = bool(self.drifted) or (
-            self.performance is not None and self.performance.finding.significant
-        )
-        return self.health is Health.HEALTHY and not self.open_alerts and not is_beyond
-
 
 @dataclass(frozen=True, slots=True)
 class ModelOverview:
+    """State of a model: that of its worst deployment, with figures over all of them."""
+
     model: str
     task: str
     metric: str
@@ -126,9 +146,14 @@ class ModelOverview:
     latest: int | None
     health: Health
     why: str
-    targets: tuple[TargetState, ...]
+    counts: dict[str, int]
+    """Number of its deployments by health, the worst first."""
     performance: float | None
     reference: float | None
+    performance_at: datetime | None
+    """End of the newest window that the figure is of."""
+    of_then: bool
+    """True where no window has been judged since the live versions went live: the figures are their earlier record."""
     drifted: int
     features: int
     p95_ms: float | None

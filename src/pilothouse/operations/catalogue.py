@@ -9,13 +9,19 @@ from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import models, requests, runs, versions
+from pilothouse.store import models, requests, runs, targets, versions
 
 
 def list_models(services: Services, actor: Actor) -> list[Model]:
     """All models by name."""
     with reading(services, actor) as connection:
         return models.listed(connection)
+
+
+def list_names(services: Services, actor: Actor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of all models and of all targets."""
+    with reading(services, actor) as connection:
+        return tuple(models.names(connection)), tuple(targets.names(connection))
 
 
 def get_model(services: Services, actor: Actor, name: str) -> Model:

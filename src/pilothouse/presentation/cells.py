@@ -16,9 +16,11 @@ __all__ = [
 ]  # fmt: skip
 
 HEALTH: dict[Health, tuple[str, Tone]] = {
+    Health.DOWN: ("▼", "bad"),
     Health.CRITICAL: ("✖", "bad"),
     Health.DEGRADED: ("▲", "warn"),
-    Health.STALE: ("◌", "warn"),
+    Health.NO_TRAFFIC: ("◌", "warn"),
+    Health.NOT_JUDGED: ("?", "info"),
     Health.NO_DATA: ("○", "dim"),
     Health.HEALTHY: ("●", "good"),
     Health.NOT_DEPLOYED: ("·", "dim"),

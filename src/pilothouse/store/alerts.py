@@ -7,7 +7,7 @@ from datetime import datetime
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.records import Alert, AlertStatus
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import columns_of, deployment_keys, from_json, from_row, insert
 
@@ -69,21 +69,55 @@ def listed(
     return [from_row(Alert, row) for row in rows]
 
 
-def newest_resolved(
-    connection: Connection, model: str | None = None, *, limit: int = 200
-) -> dict[tuple[str, str], tuple[int, str, datetime, datetime]]:
-    """Newest resolved alert by (model, target): its number, who handled it, when it was resolved (wall clock) and the
-    event time of its window. Only the ``limit`` newest that are resolved are searched."""
+def unresolved_of_live(connection: Connection, states: Iterable[int]) -> dict[int, list[Alert]]:
+    """Alerts of the versions that are live that are not resolved, by the number of the deployment's state."""
     rows = connection.execute(
-        "SELECT m.name, t.name, a.id, a.handled_by, a.resolved_at, a.effective_at FROM alerts a "
-        "JOIN models m ON m.id = a.model_id JOIN targets t ON t.id = a.target_id "
-        "WHERE a.status = 'resolved' AND (? IS NULL OR m.name = ?) ORDER BY a.id DESC LIMIT ?",
-        (model, model, limit),
+        "SELECT s.id AS state, a.*, a.incident_id AS incident, m.name AS model, v.number AS version, t.name AS target "
+        "FROM json_each(?) k CROSS JOIN deployment_states s ON s.id = k.value "
+        "CROSS JOIN deployments d ON d.model_id = s.model_id AND d.target_id = s.target_id AND d.ended_at IS NULL "
+        "CROSS JOIN alerts a ON a.model_id = s.model_id AND a.target_id = s.target_id AND a.version_id = d.version_id "
+        "AND a.status <> 'resolved' "
+        "JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id JOIN targets t ON t.id = a.target_id "
+        "ORDER BY a.id",
+        (canonical_json(list(states)),),
     )
-    newest: dict[tuple[str, str], tuple[int, str, datetime, datetime]] = {}
-    for name, target, number, by, resolved, effective in map(tuple, rows):
-        newest.setdefault((name, target), (number, by, from_us(resolved), from_us(effective)))
-    return newest
+    by_state: dict[int, list[Alert]] = {}
+    for row in rows:
+        by_state.setdefault(row["state"], []).append(from_row(Alert, row))
+    return by_state
+
+
+def unresolved_of_kind(connection: Connection, kind: str) -> list[Alert]:
+    """Alerts of a kind that are not resolved, newest first."""
+    rows = connection.execute(
+        _SELECT + "WHERE a.status IN ('open', 'acknowledged') AND a.kind = ? ORDER BY a.id DESC", (kind,)
+    )
+    return [from_row(Alert, row) for row in rows]
+
+
+def unresolved_of_replaced(connection: Connection) -> list[tuple[Alert, int | None]]:
+    """Alerts that are not resolved though another version is live where they fired, or none: with that version."""
+    rows = connection.execute(
+        "SELECT a.*, a.incident_id AS incident, m.name AS model, v.number AS version, t.name AS target, n.number AS now "
+        "FROM alerts a JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id "
+        "JOIN targets t ON t.id = a.target_id LEFT JOIN deployments d ON d.model_id = a.model_id "
+        "AND d.target_id = a.target_id AND d.ended_at IS NULL LEFT JOIN versions n ON n.id = d.version_id "
+        "WHERE a.status IN ('open', 'acknowledged') AND d.version_id IS NOT a.version_id ORDER BY a.id DESC"
+    )
+    return [(from_row(Alert, row), row["now"]) for row in rows]
+
+
+def newest_resolved(connection: Connection, state: int, kind: str = "") -> Alert | None:
+    """Newest resolved alert of a kind, or of any but silence, of the version that is live, by the number of a deployment's
+    state; None where there is none."""
+    row = connection.execute(
+        _SELECT + "JOIN deployment_states s ON s.model_id = a.model_id AND s.target_id = a.target_id "
+        "JOIN deployments d ON d.model_id = s.model_id AND d.target_id = s.target_id AND d.ended_at IS NULL "
+        "WHERE s.id = ? AND a.version_id = d.version_id AND a.status = 'resolved' AND "
+        f"a.kind {'=' if kind else '<>'} ? ORDER BY a.id DESC LIMIT 1",
+        (state, kind or "silence"),
+    ).fetchone()
+    return from_row(Alert, row) if row else None
 
 
 def of_incidents(connection: Connection, incidents: Iterable[int]) -> dict[int, list[Alert]]:

@@ -1,11 +1,13 @@
 """Deployments, live and ended, and holds that keep models from automatic deployment."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Deployment, Hold
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
 from pilothouse.store.listing import marks
 from pilothouse.store.values import columns_of, deployment_keys, from_row, insert
@@ -36,6 +38,41 @@ def live(connection: Connection, *, model: str | None = None, target: str | None
         "WHERE d.ended_at IS NULL AND (? IS NULL OR m.name = ?) AND (? IS NULL OR t.name = ?) ORDER BY m.name, t.name",
         (model, model, target, target),
     )
+
+
+def live_versions(
+    connection: Connection, keys: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[int, datetime]]:
+    """Live version of each of these (model, target), and when it was recorded; those without one are left out."""
+    rows = connection.execute(
+        "SELECT m.name, t.name, v.number, d.recorded_at FROM json_each(?) k CROSS JOIN models m ON m.name = k.value ->> 0 "
+        "CROSS JOIN targets t ON t.name = k.value ->> 1 CROSS JOIN deployments d ON d.model_id = m.id AND d.target_id = t.id "
+        "AND d.ended_at IS NULL JOIN versions v ON v.id = d.version_id",
+        (canonical_json([list(key) for key in keys]),),
+    )
+    return {(model, target): (version, from_us(at)) for model, target, version, at in map(tuple, rows)}
+
+
+def newer_than(connection: Connection, number: int, *, limit: int) -> list[Deployment]:
+    """Live deployments with a higher number, newest first."""
+    return _select(
+        connection, "WHERE d.id > ? AND d.ended_at IS NULL ORDER BY d.id DESC LIMIT ?", (number, limit)
+    )
+
+
+def newest_number(connection: Connection) -> int:
+    """Number of the newest deployment; 0 where there is none."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM deployments").fetchone()[0])
+
+
+def changed_after(connection: Connection, number: int) -> list[tuple[str, str]]:
+    """Model and target of the deployments with a higher number."""
+    rows = connection.execute(
+        "SELECT DISTINCT m.name, t.name FROM deployments d JOIN models m ON m.id = d.model_id "
+        "JOIN targets t ON t.id = d.target_id WHERE d.id > ?",
+        (number,),
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def history(

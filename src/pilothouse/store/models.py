@@ -73,6 +73,27 @@ def spec_in_force(connection: Connection, name: str) -> StoredSpec | None:
     return from_row(StoredSpec, row) if row else None
 
 
+def digest_in_force(connection: Connection, name: str) -> str | None:
+    """Digest of the newest specification of a model, or None."""
+    row = connection.execute(
+        "SELECT s.digest FROM model_specs s WHERE s.model_id = (SELECT id FROM models WHERE name = ?) "
+        "ORDER BY s.id DESC LIMIT 1",
+        (name,),
+    ).fetchone()
+    return row["digest"] if row else None
+
+
+def applied_after(connection: Connection, number: int) -> tuple[int, list[str]]:
+    """Number of the newest specification, and the models of those with a number beyond ``number``."""
+    rows = connection.execute(
+        "SELECT DISTINCT m.name FROM model_specs s JOIN models m ON m.id = s.model_id WHERE s.id > ?",
+        (number,),
+    )
+    changed = [row["name"] for row in rows]
+    newest = connection.execute("SELECT coalesce(max(id), 0) FROM model_specs").fetchone()[0]
+    return int(newest), changed
+
+
 def spec_by_id(connection: Connection, spec_id: int) -> StoredSpec | None:
     """Specification of that key, in force or not, or None."""
     row = connection.execute(_SELECT_SPEC + "WHERE s.id = ?", (spec_id,)).fetchone()

@@ -26,6 +26,9 @@ _AS_THEY_ARE = frozenset({"settings", "grants", "targets", "target_tokens", "sna
 dated itself."""
 
 
+_STATES = ("deployment_states", "model_states")
+"""Tables that follow from the others and from telemetry."""
+
 _UNJUDGED = {"judged_at": "NULL", "cause": "''", "cost_tier": "3", "cost_weight": "0.0", "cost_words": "''"}
 """Columns of an incident that was judged again later: its cost until then is computed anew."""
 
@@ -51,8 +54,9 @@ class _View:
 class PastRegistry(Registry):
     """Registry at a past moment. Nothing can be changed in it."""
 
-    def __init__(self, path: Path, moment: Moment) -> None:
-        super().__init__(path, showing(moment))
+    def __init__(self, path: Path, moment: Moment, fill: Callable[[Connection], None]) -> None:
+        """``fill`` fills the tables of states of each new connection, which are empty."""
+        super().__init__(path, showing(moment, fill))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -61,8 +65,9 @@ class PastRegistry(Registry):
         yield  # type: ignore[unreachable]
 
 
-def showing(moment: Moment) -> Callable[[Connection], None]:
-    """Function that makes a connection show the registry at a moment, and change nothing."""
+def showing(moment: Moment, fill: Callable[[Connection], None]) -> Callable[[Connection], None]:
+    """Function that makes a connection show the registry at a moment, and change nothing. States follow from the facts of
+    the moment: ``fill`` writes them."""
 
     def prepare(connection: Connection) -> None:
         connection.execute(
@@ -78,15 +83,26 @@ def showing(moment: Moment) -> Callable[[Connection], None]:
         for (name,) in [(row[0],) for row in names]:
             if name == "aliases":
                 _aliases(connection, moment)
+            elif name in _STATES:
+                _empty(connection, name)
             elif not name.startswith(("sqlite_", "_")) and name not in _AS_THEY_ARE:
                 columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({name})")]
                 view = known.get(name) or _plain(columns)
                 if view is not None:
                     _create(connection, name, columns, view)
         _stand_by_their_alerts(connection)
+        fill(connection)
         connection.execute("PRAGMA query_only = ON")
 
     return prepare
+
+
+def _empty(connection: Connection, name: str) -> None:
+    """Create an empty table of the schema's own definition."""
+    (text,) = connection.execute(
+        "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?", (name,)
+    ).fetchone()
+    connection.execute(text.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
 
 
 def _stand_by_their_alerts(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.wire import ServingReport
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.values import from_row
+from pilothouse.store.values import from_json, from_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ def put_report(connection: Connection, report: ServingReport, *, at: datetime) -
         "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, spooled_batches) "
         "SELECT id, ?, ?, ?, ?, ?, ? FROM targets WHERE name = ? "
         "ON CONFLICT (target_id) DO UPDATE SET received_at = excluded.received_at, port = excluded.port, "
-        "pid = excluded.pid, loaded = excluded.loaded, failed = excluded.failed, spooled_batches = excluded.spooled_batches",
+        "pid = excluded.pid, loaded = excluded.loaded, failed = excluded.failed, spooled_batches = excluded.spooled_batches, "
+        "silent = 0",
         (
             to_us(at),
             report.port,
@@ -102,6 +103,47 @@ def put_report(connection: Connection, report: ServingReport, *, at: datetime) -
             "WHERE m.name = ? AND v.number = ? AND t.name = ? ON CONFLICT (version_id, target_id) DO NOTHING",
             (p95, to_us(at), model, report.loaded.get(model), report.target),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LastReport:
+    """What a target's last report said of its models; ``is_silent``: it is too old, or the process has ended."""
+
+    loaded: dict[str, int]
+    failed: dict[str, str]
+    is_silent: bool
+
+
+def report_of(connection: Connection, target: str) -> LastReport | None:
+    """Last report of a target; None where none has come."""
+    row = connection.execute(
+        "SELECT loaded, failed, silent FROM serving_reports WHERE target_id = (SELECT id FROM targets WHERE name = ?)",
+        (target,),
+    ).fetchone()
+    return (
+        LastReport(from_json(row["loaded"]), from_json(row["failed"]), bool(row["silent"])) if row else None
+    )
+
+
+def mark_overdue(connection: Connection, before: datetime) -> list[str]:
+    """Mark the reports that came before a time as silent; returns the targets of those that were not."""
+    rows = connection.execute(
+        "UPDATE serving_reports SET silent = 1 WHERE silent = 0 AND received_at < ? "
+        "RETURNING (SELECT name FROM targets WHERE id = target_id)",
+        (to_us(before),),
+    ).fetchall()
+    return sorted(row[0] for row in rows)
+
+
+def mark_silent(connection: Connection, target: str, *, at: datetime) -> bool:
+    """Mark a target's report as silent, an empty one where none has come; False where it was."""
+    changed = connection.execute(
+        "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, spooled_batches, silent) "
+        "SELECT id, ?, 0, 0, '{}', '{}', 0, 1 FROM targets WHERE name = ? "
+        "ON CONFLICT (target_id) DO UPDATE SET silent = 1 WHERE silent = 0",
+        (to_us(at), target),
+    )
+    return changed.rowcount == 1
 
 
 def reports(connection: Connection) -> dict[str, ServingRecord]:

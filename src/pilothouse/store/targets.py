@@ -15,6 +15,10 @@ def all_targets(connection: Connection) -> list[Target]:
     return [Target(row["name"], row["region"], row["product"], row["business_unit"]) for row in rows]
 
 
+def names(connection: Connection) -> list[str]:
+    return [row["name"] for row in connection.execute("SELECT name FROM targets ORDER BY name")]
+
+
 def target_id(connection: Connection, name: str) -> int | None:
     row = connection.execute("SELECT id FROM targets WHERE name = ?", (name,)).fetchone()
     return row["id"] if row else None

@@ -14,7 +14,7 @@ from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
-from pilothouse.telemetry import outcome_matching, rollup, streams
+from pilothouse.telemetry import outcome_matching, rollup, streams, worklist
 from pilothouse.telemetry.admission import (
     NEVER,
     Admission,
@@ -103,6 +103,7 @@ class Intake:
         waiting = outcome_matching.anything_waits(self.connection)
         for key, accepted in self._accepted.items():
             self._keep_stream(key, accepted, waiting)
+        worklist.put(self.connection, {(model, target) for model, _, target in self._accepted})
         for key, errors in self._errors.items():
             self._count_errors(key, errors)
 

@@ -293,6 +293,10 @@ def _apply(
         connection.execute(
             "UPDATE streams SET labelled = labelled + ? WHERE id=?", (changed, batch.stream_id)
         )
+        connection.execute(
+            "UPDATE clocks SET moved = moved + 1 WHERE (model, target) = (SELECT model, target FROM streams WHERE id=?)",
+            (batch.stream_id,),
+        )
 
 
 def _cut(

@@ -319,6 +319,14 @@ def retraining_notes(connection: Connection, model: str, alert: int | None = Non
     return [dataclasses.replace(note, hindrance=Hindrance(code)) if code else note for note, code in notes]
 
 
+def models_with_paused_retrainings(connection: Connection) -> list[str]:
+    """Models of which an alert asked for a training while automation was paused."""
+    rows = connection.execute(
+        "SELECT DISTINCT model FROM retrainings WHERE hindrance='paused' ORDER BY model"
+    )
+    return [row[0] for row in rows]
+
+
 def _reading(row: tuple[int, int, str, int, int, int, int, int, str]) -> Reading:
     number, stream_id, monitor, start_us, end_us, rows, judged, significant, data = row
     return Reading(

@@ -274,7 +274,16 @@ _OUTCOMES = """
 ALTER TABLE truths RENAME TO outcomes;
 """
 
-MIGRATIONS = (_FIRST, _SEGMENTS, _SLICES, _HINDRANCES, _SIGNIFICANT, _OUTCOMES)
+_WORKLIST = """
+-- moved: arrivals since the monitor has looked; look_at: wall clock at which silence is looked for
+ALTER TABLE clocks ADD COLUMN moved INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE clocks ADD COLUMN look_at INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX clocks_moved ON clocks (event) WHERE moved > 0;
+CREATE INDEX clocks_to_look_at ON clocks (look_at);
+CREATE INDEX retrainings_paused ON retrainings (model) WHERE hindrance = 'paused';
+"""
+
+MIGRATIONS = (_FIRST, _SEGMENTS, _SLICES, _HINDRANCES, _SIGNIFICANT, _OUTCOMES, _WORKLIST)
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 
 

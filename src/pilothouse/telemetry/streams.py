@@ -1,8 +1,9 @@
 """Streams, clocks and rejected events in the tables. Functions take a connection."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pilothouse.domain.monitoring import RejectedEvents, RejectionReason
 from pilothouse.domain.time_units import HOUR_US, from_us
@@ -163,6 +164,18 @@ def read_clock(connection: Connection, model: str, target: str) -> Clock | None:
     return Clock(*row) if row else None
 
 
+def clocks_of(
+    connection: Connection, deployments: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], datetime]:
+    """Event clocks of these models on their targets, as far as there are any."""
+    rows = connection.execute(
+        "SELECT c.model, c.target, c.event FROM json_each(?) k CROSS JOIN clocks c "
+        "ON c.model = k.value ->> 0 AND c.target = k.value ->> 1",
+        (json.dumps([list(key) for key in deployments]),),
+    )
+    return {(model, target): from_us(event) for model, target, event in rows}
+
+
 def newest_event_us(connection: Connection) -> int | None:
     """Time of the newest event of any stream, or None before the first."""
     (event_us,) = connection.execute("SELECT max(last_event) FROM streams").fetchone()
@@ -177,8 +190,9 @@ def newest_clock_us(connection: Connection, target: str) -> int | None:
 
 def write_clock(connection: Connection, model: str, target: str, clock: Clock) -> None:
     connection.execute(
-        "INSERT INTO clocks VALUES (?,?,?,?,?,?) ON CONFLICT (model, target) DO UPDATE SET event = excluded.event, "
-        "arrived = excluded.arrived, far = excluded.far, far_count = excluded.far_count",
+        "INSERT INTO clocks (model, target, event, arrived, far, far_count) VALUES (?,?,?,?,?,?) "
+        "ON CONFLICT (model, target) DO UPDATE SET event = excluded.event, arrived = excluded.arrived, far = excluded.far, "
+        "far_count = excluded.far_count, moved = moved + 1, look_at = 0",
         (model, target, clock.event_us, clock.arrived_us, clock.far_us, clock.far_count),
     )
 

@@ -12,7 +12,17 @@ from pilothouse.operations import automation_switch
 from pilothouse.operations.workspace import apply_models, backups, workspaces, write_state
 from pilothouse.presentation import texts
 
-EXIT_DEGRADED, EXIT_CRITICAL = 10, 20
+EXIT_CODES = {
+    Health.DEGRADED: 10,
+    Health.NOT_JUDGED: 11,
+    Health.NO_DATA: 12,
+    Health.NO_TRAFFIC: 13,
+    Health.CRITICAL: 20,
+    Health.DOWN: 21,
+}
+"""Exit codes of ``status`` by the worst health; 0 for the others."""
+EXIT_UNWATCHED = 14
+"""Exit code of ``status`` where no daemon keeps the states true and nothing is known to be worse."""
 
 
 @click.command()
@@ -52,13 +62,24 @@ def apply(session: Session, plan: bool) -> None:
 @json_option
 @click.pass_obj
 def status(session: Session) -> int:
-    """The fleet's health. Exit code 0 healthy, 10 degraded, stale or without data, 20 critical."""
+    """The fleet's health. Exit code 0 healthy, 10 degraded, 11 not judged, 12 no data, 13 no traffic, 14 not watched,
+    20 critical, 21 down."""
     from pilothouse.operations.fleet import health
 
     models = health.overview(session.services, session.actor)
-    fleet = health.fleet_health(session.services, session.actor)
+    fleet = models[0].health if models else Health.NOT_DEPLOYED
+    watch = health.watch(session.services, session.actor)
     paused = automation_switch.status(session.services, session.actor)
-    if not printed_as_json(session, {"health": fleet, "automation": paused, "models": models}):
+    if not printed_as_json(
+        session,
+        {
+            "health": fleet,
+            "deployments": watch.counts,
+            "unwatched": watch.unwatched,
+            "automation": paused,
+            "models": models,
+        },
+    ):
         show_table(
             ("model", "health", "champion", "metric", "now", "reference", "drifting", "p95 ms", "alerts", "why"),
             (
@@ -72,9 +93,9 @@ def status(session: Session) -> int:
             f"fleet: {fleet}"
             + (f"; automation is paused by {paused.actor}: {paused.reason}" if paused.paused else "")
         )
-    if fleet is Health.CRITICAL:
-        return EXIT_CRITICAL
-    return EXIT_DEGRADED if fleet in (Health.DEGRADED, Health.STALE, Health.NO_DATA) else 0
+        if watch.unwatched:
+            say(watch.unwatched)
+    return EXIT_CODES.get(fleet, 0) or (EXIT_UNWATCHED if watch.unwatched else 0)
 
 
 @click.command()

@@ -9,7 +9,7 @@ from pilothouse.console.screens.base import View
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.monitoring import Health, ModelOverview
+from pilothouse.domain.monitoring import Health, ModelOverview, TargetState
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
 from pilothouse.operations.services import Services
@@ -30,10 +30,19 @@ class OverviewData:
     lately: Table
     waiting: tuple[str, ...] = ()
     """The requests that wait for the user's signature."""
+    model: str = ""
+    """The model whose deployments are shown below."""
+    targets: tuple[TargetState, ...] = ()
+    unwatched: str = ""
 
 
 class OverviewView(View[OverviewData]):
     SCOPE = TOP = "overview"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chosen = ""
+        """The model under the cursor, whose deployments are loaded with the next data."""
 
     def body(self) -> ComposeResult:
         yield Static(markup=False, id="tiles")
@@ -53,7 +62,17 @@ class OverviewView(View[OverviewData]):
         lately = audits.show(services, actor, limit=_LOOKED_AT)
         now = services.now()
         waiting = tuple(waiting_text(request, now) for request in promotions.waiting_for(services, actor))
-        return OverviewData(tuple(health.overview(services, actor)), feed_table(lately, now), waiting)
+        models = tuple(health.overview(services, actor))
+        names = [model.model for model in models]
+        chosen = self._chosen if self._chosen in names else next(iter(names), "")
+        return OverviewData(
+            models,
+            feed_table(lately, now),
+            waiting,
+            chosen,
+            tuple(health.target_states(services, actor, chosen)) if chosen else (),
+            health.watch(services, actor).unwatched,
+        )
 
     def show(self, data: OverviewData) -> None:
         self.query_one("#feed", Grid).put(data.lately)
@@ -79,7 +98,14 @@ class OverviewView(View[OverviewData]):
                 Cell(hold, "warn"),
             )
         )
-        self.query_one("#targets", Grid).put(target_table(model.targets))
+        assert self.data is not None
+        self.query_one("#targets", Grid).put(
+            target_table(self.data.targets if self.data.model == model.model else ())
+        )
+        if self._chosen != model.model:
+            self._chosen = model.model
+            if self.data.model != model.model:
+                self.reload()
 
     @property
     def selected(self) -> ModelOverview | None:

@@ -141,6 +141,4 @@ def _names(services: "Services", actor: Actor) -> tuple[tuple[str, ...], tuple[s
     """Models and targets, for completion."""
     from pilothouse.operations import catalogue
 
-    models = catalogue.list_models(services, actor)
-    targets = dict.fromkeys(target for model in models for target in model.targets)
-    return tuple(model.name for model in models), tuple(targets)
+    return catalogue.list_names(services, actor)

@@ -25,7 +25,8 @@ from pilothouse.operations.alerts.alerts import get_alert
 from pilothouse.operations.alerts.incident_evidence import Importance, importance_of
 from pilothouse.operations.alerts.retraining_notes import retraining_text
 from pilothouse.operations.authorisation import reading
-from pilothouse.operations.monitoring.baselines import reference_profile, spec_in_force
+from pilothouse.operations.model_files import spec_in_force
+from pilothouse.operations.monitoring.baselines import reference_profile
 from pilothouse.operations.monitoring.statistic_names import measure_name
 from pilothouse.operations.monitoring.window_closing import grids
 from pilothouse.operations.services import Services

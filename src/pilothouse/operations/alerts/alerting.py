@@ -21,7 +21,7 @@ from pilothouse.domain.findings import (
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
-from pilothouse.domain.records import Alert, AlertStatus, Deployment
+from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import from_us
 from pilothouse.operations.alerts import change_evidence, explanations
 from pilothouse.operations.alerts.alerts import open_alert, resolve_alert_automatically
@@ -230,8 +230,17 @@ def _open(
     return open_alert(services, new_alert(stream, rule.kind, from_us(reading.end_us), text, diagnosis))
 
 
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A version on a target."""
+
+    model: str
+    version: int
+    target: str
+
+
 def new_alert(
-    source: Stream | Deployment,
+    source: Stream | Deployed,
     kind: str,
     effective_at: datetime,
     text: AlertText,
@@ -254,16 +263,12 @@ def new_alert(
     )
 
 
-def resolve_replaced(services: Services, live: Sequence[Deployment]) -> list[Alert]:
+def resolve_replaced(services: Services) -> list[Alert]:
     """Resolve the alerts of versions that are no longer live where they fired."""
-    now = {(d.model, d.target): d.version for d in live}
     with services.registry.read() as connection:
-        unresolved = alert_store.listed(connection, unresolved=True, limit=10_000)
+        replaced = alert_store.unresolved_of_replaced(connection)
     resolved = []
-    for alert in unresolved:
-        version = now.get((alert.model, alert.target))
-        if version == alert.version:
-            continue
+    for alert, version in replaced:
         old = version_uri(alert.model, alert.version)
         reason = (
             f"{old} was replaced by version {version} on {alert.target}"

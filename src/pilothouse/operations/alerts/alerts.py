@@ -8,6 +8,7 @@ from pilothouse.operations.alerts.incident_cost import judge
 from pilothouse.operations.alerts.incident_grouping import add_to_incident
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading, reason_given
 from pilothouse.operations.services import Services
+from pilothouse.operations.states import states
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts
 from pilothouse.store.alerts import NewAlert
@@ -73,6 +74,7 @@ def open_alert(services: Services, new: NewAlert) -> tuple[Alert, bool]:
                 )
             joined = add_to_incident(connection, _require(connection, number))
             judge(services, connection, [joined.incident], change.at)
+            states.refresh(services, connection, [(new.model, new.target)])
             change.record(
                 "alert.opened",
                 f"alert {number}",
@@ -107,13 +109,13 @@ def note_retraining(services: Services, alert_id: int, job_id: int) -> None:
 
 
 def _set_status(services: Services, change: Change, alert: Alert, status: AlertStatus, note: str) -> Alert:
-    changed = set_status_in(change, alert, status, note)
+    changed = set_status_in(services, change, alert, status, note)
     if changed.incident is not None:
         judge(services, change.connection, [changed.incident], change.at)
     return changed
 
 
-def set_status_in(change: Change, alert: Alert, status: AlertStatus, note: str) -> Alert:
+def set_status_in(services: Services, change: Change, alert: Alert, status: AlertStatus, note: str) -> Alert:
     """Acknowledge or resolve an alert in the caller's transaction, with its audit row."""
     alerts.set_status(change.connection, alert.id, status, by=change.actor.name, at=change.at, note=note)
     change.record(
@@ -121,6 +123,7 @@ def set_status_in(change: Change, alert: Alert, status: AlertStatus, note: str) 
         f"alert {alert.id}",
         {"model": alert.model, "target": alert.target, "before": str(alert.status), "note": note},
     )
+    states.refresh(services, change.connection, [(alert.model, alert.target)], windows=False)
     return _require(change.connection, alert.id)
 
 

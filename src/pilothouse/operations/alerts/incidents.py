@@ -64,7 +64,7 @@ def acknowledge(services: Services, actor: Actor, number: int, note: str = "") -
         waiting = [a for a in members if a.status is AlertStatus.OPEN]
         if not waiting:
             raise ConflictError(f"incident {number} has no open alert: it is {status_of(members)} already")
-        return [set_status_in(change, a, AlertStatus.ACKNOWLEDGED, note).id for a in waiting]
+        return [set_status_in(services, change, a, AlertStatus.ACKNOWLEDGED, note).id for a in waiting]
 
     return _handle(services, actor, number, "incident.acknowledged", {"note": note}, change_all)
 
@@ -80,7 +80,7 @@ def resolve(services: Services, actor: Actor, number: int, reason: str) -> Incid
         waiting = [a for a in members if a.status is not AlertStatus.RESOLVED]
         if not waiting:
             raise ConflictError(f"incident {number} is resolved already")
-        return [set_status_in(change, a, AlertStatus.RESOLVED, reason).id for a in waiting]
+        return [set_status_in(services, change, a, AlertStatus.RESOLVED, reason).id for a in waiting]
 
     return _handle(services, actor, number, "incident.resolved", {"reason": reason}, change_all)
 

@@ -3,7 +3,10 @@
 Each step is keyed and can be cut off anywhere: a reading is written once, and its alerts are drawn until it is marked.
 """
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.errors import PilothouseError
@@ -12,16 +15,23 @@ from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.time_units import from_us
 from pilothouse.operations.alerts import alerting, incident_cost, incident_grouping, silence
 from pilothouse.operations.automation import retraining
+from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring import window_closing
-from pilothouse.operations.monitoring.baselines import baseline_of, spec_in_force
+from pilothouse.operations.monitoring.baselines import baseline_of
 from pilothouse.operations.services import Services
-from pilothouse.store import deployments
-from pilothouse.telemetry import Stream, readings
-from pilothouse.telemetry.readings import RetrainingNote
-from pilothouse.telemetry.streams import count_received, get_stream, list_streams, read_clock
+from pilothouse.operations.states import states
+from pilothouse.store import deployment_states, deployments, models
+from pilothouse.telemetry import Stream, TelemetryStore, readings, worklist
+from pilothouse.telemetry.readings import Reading, RetrainingNote
+from pilothouse.telemetry.streams import count_received, get_stream, list_streams
+from pilothouse.telemetry.worklist import Moved
 
 _AT_MOST = 200
 """Windows closed in one round at most, so that alerts are drawn during a long catch-up."""
+_LOOKED_AT = 2_000
+"""Deployments looked at in one round at most."""
+_CALIBRATED_AHEAD = 1_000
+"""Versions on targets that wait for their calibration at most; others are calibrated with their first window."""
 
 
 @dataclass(slots=True)
@@ -42,8 +52,21 @@ class _Due:
     span: Span
 
 
+@dataclass(slots=True)
+class _Known:
+    """What this process has put on the worklist so far, and the versions that it will calibrate ahead."""
+
+    spec: int = 0
+    deployment: int = 0
+    to_calibrate: deque[Deployment] = field(default_factory=lambda: deque(maxlen=_CALIBRATED_AHEAD))
+
+
+_KNOWN: WeakKeyDictionary[TelemetryStore, _Known] = WeakKeyDictionary()
+
+
 def evaluate_windows(services: Services) -> Round:
-    """Close due windows of all streams, oldest first, and act on them. Cheap where none is due.
+    """Close due windows, oldest first, and act on them. It costs as much as there are deployments whose events, outcomes,
+    model file or live version have changed since the last round.
 
     An error in one stream stops no other; the first is raised at the end.
     """
@@ -53,15 +76,64 @@ def evaluate_windows(services: Services) -> Round:
         services.telemetry.fold_windows()
     except PilothouseError as error:
         faults.append(error)
-    live = _live(services)
+    known = _put_changed(services)
     incident_grouping.group_waiting(services)
-    changes.resolved += alerting.resolve_replaced(services, live)
-    silent = silence.watch(services, live)
+    changes.resolved += alerting.resolve_replaced(services)
+    silent = silence.watch(services)
     changes.opened += silent.opened
     changes.resolved += silent.resolved
-    _act(services, live, changes, faults)  # on readings from before a restart
+    _act(services, changes, faults)  # on readings from before a restart
+    with services.telemetry.read() as telemetry:
+        moved = worklist.moved(telemetry, _LOOKED_AT)
+    unfinished = _close(services, moved, changes, faults)
+    _act(services, changes, faults)
+    _note_first_events(services, moved)
+    with services.telemetry.transaction() as telemetry:
+        worklist.settle(telemetry, [item for item in moved if (item.model, item.target) not in unfinished])
+    _consider_paused(services, changes)
+    try:
+        incident_cost.judge_changed(services, windows_closed=changes.readings > 0)
+    except PilothouseError as error:
+        faults.append(error)
+    try:
+        _calibrate_one(services, known)
+    except PilothouseError as error:
+        faults.append(error)
+    if faults:
+        raise faults[0]
+    return changes
+
+
+def _put_changed(services: Services) -> _Known:
+    """Put the deployments on the worklist whose model file or live version has changed; all where this process begins."""
+    known = _KNOWN.setdefault(services.telemetry, _Known())
+    with services.registry.read() as connection:
+        spec, models_changed = models.applied_after(connection, known.spec)
+        begun = deployments.newer_than(connection, known.deployment, limit=_CALIBRATED_AHEAD)
+        newest = deployments.newest_number(connection)
+    if (spec, newest) == (known.spec, known.deployment):
+        return known
+    with services.telemetry.transaction() as telemetry:
+        if not known.spec:
+            worklist.put_all(telemetry)
+        else:
+            worklist.put_models(telemetry, models_changed)
+            with services.registry.read() as connection:
+                keys = deployments.changed_after(connection, known.deployment)
+            worklist.put(telemetry, keys)
+    known.spec, known.deployment = spec, newest
+    known.to_calibrate.extend(begun)
+    return known
+
+
+def _close(
+    services: Services, moved: Sequence[Moved], changes: Round, faults: list[PilothouseError]
+) -> set[tuple[str, str]]:
+    """Close the due windows of these deployments; returns those of which some are still to be closed."""
     stuck: set[tuple[int, str]] = set()
-    for due in sorted(_due(services, live), key=lambda d: d.span.end_us)[:_AT_MOST]:
+    unfinished: set[tuple[str, str]] = set()
+    windows = sorted(_due(services, moved), key=lambda d: d.span.end_us)
+    for due in windows[:_AT_MOST]:
         if (due.stream.id, due.monitor) in stuck:
             continue  # windows of a monitor are closed in order: a later one would hide the one that failed
         try:
@@ -71,28 +143,33 @@ def evaluate_windows(services: Services) -> Round:
         except PilothouseError as error:
             faults.append(error)
             stuck.add((due.stream.id, due.monitor))
-    _act(services, live, changes, faults)
-    for model in sorted({d.model for d in live}):
+            unfinished.add((due.stream.model, due.stream.target))
+    return unfinished | {(due.stream.model, due.stream.target) for due in windows[_AT_MOST:]}
+
+
+def _note_first_events(services: Services, moved: Sequence[Moved]) -> None:
+    """Refresh the states that say that nothing comes, now that something has."""
+    with services.registry.read() as connection:
+        keys = deployment_states.without_traffic(connection, [(item.model, item.target) for item in moved])
+    if keys:
+        with services.registry.transaction() as connection:
+            states.refresh(services, connection, keys)
+
+
+def _consider_paused(services: Services, changes: Round) -> None:
+    with services.telemetry.read() as telemetry:
+        waiting = readings.models_with_paused_retrainings(telemetry)
+    for model in waiting:
         with services.registry.read() as connection:
             spec = spec_in_force(connection, model)
         if spec is not None and spec.automation.retrain_on:
             changes.retrainings += retraining.consider_again(services, spec)
-    try:
-        incident_cost.judge_changed(services, windows_closed=changes.readings > 0)
-    except PilothouseError as error:
-        faults.append(error)
-    try:
-        _prepare_one(services, live)
-    except PilothouseError as error:
-        faults.append(error)
-    if faults:
-        raise faults[0]
-    return changes
 
 
-def _prepare_one(services: Services, live: list[Deployment]) -> None:
-    """Calibrate one live version on one target ahead of its first window: that takes about a second."""
-    for deployment in live:
+def _calibrate_one(services: Services, known: _Known) -> None:
+    """Calibrate one version on one target ahead of its first window: that takes about a second."""
+    while known.to_calibrate:
+        deployment = known.to_calibrate.popleft()
         with services.registry.read() as connection:
             spec = spec_in_force(connection, deployment.model)
         if spec is None:
@@ -109,41 +186,45 @@ def is_caught_up(services: Services, *, events: int = 0) -> bool:
     with services.telemetry.read() as connection:
         if count_received(connection) < events or readings.to_apply(connection):
             return False
-    return not _due(services, _live(services))
+        clocks = worklist.all_clocks(connection)
+    return not _due(services, clocks)
 
 
-def _live(services: Services) -> list[Deployment]:
-    with services.registry.read() as connection:
-        return deployments.live(connection)
-
-
-def _due(services: Services, live: list[Deployment]) -> list[_Due]:
-    running = {(d.model, d.version, d.target) for d in live}
+def _due(services: Services, moved: Sequence[Moved]) -> list[_Due]:
     due = []
     with services.registry.read() as registry, services.telemetry.read() as connection:
-        for stream in list_streams(connection):
-            spec = spec_in_force(registry, stream.model)
-            clock = read_clock(connection, stream.model, stream.target)
-            if spec is None or clock is None:
+        live = deployments.live_versions(registry, [(item.model, item.target) for item in moved])
+        for item in moved:
+            spec = spec_in_force(registry, item.model)
+            if spec is None:
                 continue
-            is_live = (stream.model, stream.version, stream.target) in running
-            windows = window_closing.due(connection, stream, spec, clock.event_us, is_live)
-            due += [_Due(stream, spec, monitor, span) for monitor, span in windows]
+            version = live.get((item.model, item.target), (0, None))[0]
+            for stream in list_streams(connection, item.model, item.target):
+                windows = window_closing.due(
+                    connection, stream, spec, item.event_us, stream.version == version
+                )
+                due += [_Due(stream, spec, monitor, span) for monitor, span in windows]
     return due
 
 
-def _act(services: Services, live: list[Deployment], changes: Round, faults: list[PilothouseError]) -> None:
+def _act(services: Services, changes: Round, faults: list[PilothouseError]) -> None:
     """Draw alerts from readings not applied yet; readings of versions that are not live are only marked."""
-    running = {(d.model, d.version, d.target) for d in live}
     with services.telemetry.read() as connection:
         waiting = [
             (reading, get_stream(connection, reading.stream_id)) for reading in readings.to_apply(connection)
         ]
+    if not waiting:
+        return
+    with services.registry.read() as registry:
+        live = deployments.live_versions(registry, {(stream.model, stream.target) for _, stream in waiting})
+    applied: list[Reading] = []
+    touched: set[tuple[str, str]] = set()
     for reading, stream in waiting:
         with services.registry.read() as registry:
             spec = spec_in_force(registry, stream.model)
         try:
-            if spec is not None and (stream.model, stream.version, stream.target) in running:
+            version, _ = live.get((stream.model, stream.target), (None, None))
+            if spec is not None and stream.version == version:
                 drawn = alerting.draw(services, stream, spec, reading)
                 changes.opened += drawn.opened
                 changes.resolved += drawn.resolved
@@ -153,5 +234,12 @@ def _act(services: Services, live: list[Deployment], changes: Round, faults: lis
         except PilothouseError as error:
             faults.append(error)
             continue  # drawn again in the next round
-        with services.telemetry.transaction() as connection:
+        applied.append(reading)
+        touched.add((stream.model, stream.target))
+    if not applied:
+        return
+    with services.registry.transaction() as registry:
+        states.refresh(services, registry, sorted(touched))
+    with services.telemetry.transaction() as connection:
+        for reading in applied:
             readings.mark_applied(connection, reading.id)

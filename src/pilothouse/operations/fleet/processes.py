@@ -3,7 +3,7 @@
 import shutil
 import threading
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pilothouse.domain.jobs import JobStatus, ProcessName
@@ -13,12 +13,17 @@ from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.services import Services
-from pilothouse.store import jobs, processes, workspace
+from pilothouse.operations.states import states
+from pilothouse.sqlite import Connection
+from pilothouse.store import deployment_states, jobs, processes, workspace
+from pilothouse.store.processes import LastReport
 from pilothouse.system import landlock
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import own_name
 
 BEAT_EVERY_S = 5.0
+REPORT_IS_OLD_S = 10.0
+"""Age at which a serving process's last report says nothing of the present: it reports every second."""
 _NAME = "daemon"
 
 
@@ -120,6 +125,7 @@ class Pulse:
     def __init__(self, services: Services, daemon: ProcessName) -> None:
         self._services = services
         self._daemon = daemon
+        self._started = services.now()
         self._lock = threading.Lock()
         self._reports: dict[str, ServingReport] = {}
         self._repeated: dict[str, datetime] = {}
@@ -143,5 +149,32 @@ class Pulse:
     def _write(self, reports: dict[str, ServingReport], times: dict[str, datetime]) -> None:
         with self._services.registry.transaction() as connection:
             processes.beat(connection, _NAME, self._daemon, at=self._services.now())
+            changed: list[tuple[str, str]] = []
             for target, report in reports.items():
+                before = processes.report_of(connection, target)
                 processes.put_report(connection, report, at=times[target])
+                changed += [(model, target) for model in _changed(connection, before, report)]
+            overdue = self._services.now() - timedelta(seconds=REPORT_IS_OLD_S)
+            if self._started < overdue:  # until then, no process had the time to report
+                for target in processes.mark_overdue(connection, overdue):
+                    changed += _live_on(connection, target)
+            states.refresh(self._services, connection, changed, windows=False)
+
+
+def note_serving_end(services: Services, target: str) -> None:
+    """Record that a target's serving process has ended, or never came up: nothing answers there."""
+    with services.registry.transaction() as connection:
+        if processes.mark_silent(connection, target, at=services.now()):
+            states.refresh(services, connection, _live_on(connection, target), windows=False)
+
+
+def _live_on(connection: Connection, target: str) -> list[tuple[str, str]]:
+    return [(model, target) for model in deployment_states.models_live_on(connection, target)]
+
+
+def _changed(connection: Connection, before: LastReport | None, report: ServingReport) -> list[str]:
+    """Models whose serving a report changes."""
+    if before is None or before.is_silent:
+        return deployment_states.models_live_on(connection, report.target)
+    loaded = {name for name, _ in before.loaded.items() ^ report.loaded.items()}
+    return sorted(loaded | {name for name, _ in before.failed.items() ^ report.failed.items()})

@@ -8,8 +8,6 @@ from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.identifiers import VersionReference, version_uri
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import performance_estimation
@@ -20,11 +18,8 @@ from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.statistics.significance import calibration as calibrations
 from pilothouse.statistics.significance import calibration_storage
 from pilothouse.statistics.significance.calibration import Calibration
-from pilothouse.store import models, processes, versions
+from pilothouse.store import processes, versions
 from pilothouse.telemetry import readings
-
-_SPECS: dict[str, ModelSpec] = {}
-_SPECS_AT_MOST = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,18 +32,6 @@ class Baseline:
     calibration: Calibration
     training_days: tuple[int, int]
     """The first and the last day of the reference's features, days since 1970 where rows have dates."""
-
-
-def spec_in_force(connection: Connection, model: str) -> ModelSpec | None:
-    """The model file in force, read once for each digest; None for an unknown model."""
-    stored = models.spec_in_force(connection, model)
-    if stored is None:
-        return None
-    if stored.digest not in _SPECS:
-        if len(_SPECS) >= _SPECS_AT_MOST:
-            _SPECS.clear()
-        _SPECS[stored.digest] = spec_from_plain(stored.spec, f"{model} as applied")
-    return _SPECS[stored.digest]
 
 
 def baseline_of(services: Services, model: str, version: int, target: str, window_days: int) -> Baseline:

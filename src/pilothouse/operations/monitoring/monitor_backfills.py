@@ -18,9 +18,10 @@ from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.time_units import SECOND_US, from_us, to_us
 from pilothouse.operations.authorisation import changing, clean_text
 from pilothouse.operations.catalogue import require_model
+from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring import window_closing
-from pilothouse.operations.monitoring.baselines import spec_in_force
 from pilothouse.operations.services import Services
+from pilothouse.operations.states import states
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry import rollup as rolled
@@ -96,7 +97,10 @@ def backfill_monitoring(
                 "windows": count, "reason": reason,
             },
         )  # fmt: skip
-    return [_backfill(services, spec, task) for task in tasks]
+    results = [_backfill(services, spec, task) for task in tasks]
+    with services.registry.transaction() as connection:
+        states.refresh(services, connection, {(task.stream.model, task.stream.target) for task in tasks})
+    return results
 
 
 def _tasks(connection: Connection, stream: Stream, spec: ModelSpec, within: Span) -> Iterator[_Task]:

@@ -19,7 +19,8 @@ from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_units import from_us
 from pilothouse.operations.authorisation import reading
-from pilothouse.operations.monitoring.baselines import baseline_p95_ms, reference_performance, spec_in_force
+from pilothouse.operations.model_files import spec_in_force
+from pilothouse.operations.monitoring.baselines import baseline_p95_ms, reference_performance
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store

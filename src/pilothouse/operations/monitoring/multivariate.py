@@ -33,7 +33,7 @@ from pilothouse.operations.jobs.job_inputs import (
 from pilothouse.operations.jobs.jobs import ClaimedJob, check_held, finish_job
 from pilothouse.operations.jobs.step_records import finite
 from pilothouse.operations.jobs.trainings import queue
-from pilothouse.operations.monitoring.baselines import spec_in_force
+from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.store import deployments, jobs, models, runs
 from pilothouse.system.files import write_atomically

@@ -8,7 +8,7 @@ from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_units import DAY_S, DAY_US, from_us
 from pilothouse.operations.authorisation import reading
-from pilothouse.operations.monitoring.baselines import spec_in_force
+from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.statistics.performance import outcomes
 from pilothouse.statistics.profiles import outcome_profile

@@ -9,6 +9,7 @@ from pilothouse.domain.records import Deployment, PromotionRequest, RequestStatu
 from pilothouse.operations.authorisation import Change
 from pilothouse.operations.catalogue import require_run
 from pilothouse.operations.services import Services
+from pilothouse.operations.states import states
 from pilothouse.store import aliases, deployments, jobs, requests
 
 CHAMPION = "champion"
@@ -57,6 +58,7 @@ def put_live(
             },
         )
     _move_champion(change, version, force=kind != "rollback")
+    states.refresh(services, change.connection, [(version.model, target) for target in targets])
     live = deployments.live(change.connection, model=version.model)
     return [deployment for deployment in live if deployment.target in targets]
 

@@ -19,6 +19,7 @@ from pilothouse.operations.authorisation import Change, authorise, changing, che
 from pilothouse.operations.automation.schedule_times import check_rule, gives_either_day, is_zone
 from pilothouse.operations.models.source_columns import source_problems
 from pilothouse.operations.services import Services
+from pilothouse.operations.states import states
 from pilothouse.sqlite import Connection
 from pilothouse.store import models, schedules, targets
 
@@ -77,6 +78,7 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
         for planned in changes:
             if planned.action in ("create", "update"):
                 _apply_one(change, files[planned.model], planned)
+                states.refresh_model(services, change.connection, planned.model)
     return changes
 
 

@@ -194,7 +194,7 @@ def _serving(services: Services, actor: Actor) -> str:
     faults = [
         f"{state.model} on {state.target} is {state.serving}{f': {state.serving_error}' if state.serving_error else ''}"
         for state in states
-        if state.serving in (ServingState.DOWN, ServingState.FAILED)
+        if state.serving in (ServingState.DOWN, ServingState.FAILED, ServingState.NOT_REPORTED)
     ]
     if faults:
         raise UnavailableError(f"{'; '.join(faults)}: see state/serving/TARGET/serving.log")

@@ -9,7 +9,7 @@ from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.time_units import DAY_S, SECOND_US, to_us
 from pilothouse.operations.authorisation import authorise, changing, reading, reason_given
 from pilothouse.operations.catalogue import require_model
-from pilothouse.operations.monitoring.baselines import spec_in_force
+from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import audit, legal_holds, targets, workspace

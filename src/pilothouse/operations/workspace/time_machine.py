@@ -5,8 +5,9 @@ deployments, alerts, windows and their figures, retrainings. The others are sele
 had reached that event time: requests, decisions, versions, jobs, holds, aliases, the audit log.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.roles import Actor
@@ -14,8 +15,9 @@ from pilothouse.domain.time_parsing import parse_moment
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
+from pilothouse.operations.states import states
 from pilothouse.sqlite import Connection
-from pilothouse.store import models
+from pilothouse.store import deployment_states, models
 from pilothouse.store import past as past_registry
 from pilothouse.store.past import Moment, PastRegistry
 from pilothouse.telemetry import TelemetryStore, past
@@ -67,14 +69,24 @@ def open_past(services: Services, actor: Actor, at: datetime) -> Services:
             walls = past.wall_clocks(connection, at_us, now_us)
     wall_us = min(walls.values(), default=at_us)
     wall = from_us(wall_us)
-    return Services(
-        paths=services.paths,
-        registry=PastRegistry(services.paths.registry, Moment(at_us, walls, wall_us)),
-        artifacts=services.artifacts,
+    past_services = replace(
+        services,
         now=lambda: wall,
         open_telemetry=lambda: TelemetryStore(services.paths.telemetry, prepare=past.showing(at_us, wall_us)),
         at=at,
     )
+    computed: list[list[tuple[Any, ...]]] = []
+
+    def fill(connection: Connection) -> None:
+        """Put the states of that time into a new connection. They are computed once, for all connections."""
+        if computed:
+            deployment_states.fill(connection, computed)
+        else:
+            states.rebuild(past_services, connection)
+            computed.extend(deployment_states.on_record(connection))
+
+    past_services.registry = PastRegistry(services.paths.registry, Moment(at_us, walls, wall_us), fill)
+    return past_services
 
 
 def step(services: Services, actor: Actor, at: datetime, steps: int) -> Event | None:

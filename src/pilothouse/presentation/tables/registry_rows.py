@@ -33,11 +33,9 @@ def overview_table(models: Sequence[ModelOverview]) -> Table:
             "HEALTH": lambda m: health_cell(m.health),
             "MODEL ~10": lambda m: cell(m.model, "strong"),
             ">LIVE": lambda m: cell(f"v{m.champion}" if m.champion else ""),
-            "TARGETS ~6 !3": lambda m: cell(
-                " ".join(f"{safe(t.target)}{HEALTH[t.health][0]}" for t in m.targets)
-            ),
+            "TARGETS ~6 !3": lambda m: cell(counts_text(m.counts)),
             "METRIC !5": lambda m: cell(m.metric, "dim"),
-            ">NOW": lambda m: cell(figure(m.performance)),
+            ">NOW": lambda m: _dated(m.performance, m.of_then),
             ">±REF": lambda m: against_reference(m.performance, m.reference, higher_is_better(m.metric)),
             "TREND !2": lambda m: Cell(sparkline(m.history, 6), "info"),
             ">DRIFT": _drifted,
@@ -62,7 +60,7 @@ def target_table(states: Sequence[TargetState]) -> Table:
             "HEALTH": lambda s: health_cell(s.health),
             ">LIVE": _live,
             "SERVING ~9": serving_cell,
-            ">NOW !1": lambda s: cell(figure(s.performance.finding.value) if s.performance else ""),
+            ">NOW !1": lambda s: _dated(s.performance.finding.value if s.performance else None, s.of_then),
             ">DRIFT !2": _drifted,
             ">P95ms !3": lambda s: cell(figure(s.p95_ms, 1)),
             ">ROWS !4": lambda s: cell(f"{s.rows_last_window:,}" if s.rows_last_window else ""),
@@ -164,6 +162,7 @@ _SERVING: dict[ServingState, tuple[str, Tone]] = {
     ServingState.DOWN: ("✖", "bad"),
     ServingState.FAILED: ("✖", "bad"),
     ServingState.NOT_RECORDED: ("◌", "dim"),
+    ServingState.NOT_REPORTED: ("○", "dim"),
 }
 
 
@@ -182,6 +181,16 @@ def serving_cell(state: TargetState) -> Cell:
         return Cell(text, "dim")
     glyph, tone = _SERVING[state.serving]
     return Cell(f"{glyph} {text}", tone)
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """``✖1 ▲2 ●197``: the number of deployments by health, the worst first."""
+    return " ".join(f"{HEALTH[Health(health)][0]}{count:,}" for health, count in counts.items())
+
+
+def _dated(value: float | None, of_then: bool) -> Cell:
+    """The newest figure; one of the time before the version went live again is marked."""
+    return Cell(f"{figure(value)} then", "dim") if of_then and value is not None else cell(figure(value))
 
 
 def _live(state: TargetState) -> Cell:

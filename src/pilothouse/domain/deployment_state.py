@@ -1,0 +1,213 @@
+"""The state of a deployment: a model on a target. It is the worst of its grounds, each with its own date.
+
+Nothing is healthy by default: a deployment is healthy where a window of its live version was judged, nothing in the newest
+one lies beyond its reference, no alert is open, and its serving process answers.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pilothouse.domain.findings import PerformanceFinding, Window
+from pilothouse.domain.monitoring import Health, ServingState, StateGround
+from pilothouse.domain.records import Alert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The newest verdict of one monitor on the live version, and the windows that have had none since."""
+
+    monitor: str
+    window: Window | None
+    """The newest window that was judged; None before the first."""
+    beyond: str = ""
+    """What lies beyond its reference in that window: ``2 of 12 features drifted``; empty where nothing does."""
+    lasting: bool = True
+    """False for a loss that one window alone does not make certain."""
+    alert_kinds: tuple[str, ...] = ()
+    """Kinds of alert that say the same; an open one takes the place of this."""
+    unjudged: int = 0
+    lack: str = ""
+    """What the newest window lacks, where that was not judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendPoint:
+    """Figure of the window that ended at ``end`` (days since 1970), of as many ``rows``."""
+
+    end: float
+    value: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The newest figures of the live version on a target, by the readings of its closed windows."""
+
+    events: bool = False
+    """True once a prediction of this version has come from there."""
+    first_window: datetime | None = None
+    """Event time at which the first window can be judged; None once one was closed."""
+    performance: PerformanceFinding | None = None
+    performance_window: Window | None = None
+    drifted: int = 0
+    features: int = 0
+    drift_window: Window | None = None
+    p95_ms: float | None = None
+    traffic_window: Window | None = None
+    rows_last_window: int = 0
+    last_event: datetime | None = None
+    """Time of the newest event, as of when the state was written."""
+    verdicts: tuple[Verdict, ...] = ()
+    trend: tuple[TrendPoint, ...] = ()
+    """The primary metric over the last windows."""
+    drift_trend: tuple[TrendPoint, ...] = ()
+    p95_trend: tuple[TrendPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the state of a deployment follows from."""
+
+    version: int | None
+    """The live version; None where nothing is live."""
+    since: datetime | None = None
+    """Event time since which it is live."""
+    serving: ServingState = ServingState.REMOTE
+    answering: int | None = None
+    """The version that the serving process has loaded."""
+    reported_at: datetime | None = None
+    fault: str = ""
+    """Reason why the live version could not be loaded."""
+    alerts: Sequence[Alert] = ()
+    """Alerts of the live version here that are not resolved."""
+    silent: str = ""
+    """The alert about a silence that a person has resolved though nothing has come since; empty otherwise."""
+    resolved: str = ""
+    """The newest alert of this deployment that somebody has resolved: ``alert 9 was resolved by petra on 2026-11-26``."""
+    figures: Figures = Figures()
+
+
+_JUDGING = ("drift", "performance")
+"""Monitors that judge a model: its inputs, without which nothing is, and its performance."""
+
+
+def grounds_of(facts: Facts) -> tuple[StateGround, ...]:
+    """All grounds, the worst first; there is always one."""
+    if facts.version is None:
+        return (StateGround(Health.NOT_DEPLOYED, "nothing is deployed here"),)
+    grounds = [
+        *_of_serving(facts),
+        *_of_alerts(facts),
+        *_of_silence(facts),
+        *_of_findings(facts),
+        *_of_gaps(facts),
+    ]
+    if not grounds:
+        grounds = [StateGround(Health.HEALTHY, _quiet(facts.figures), _newest(facts.figures))]
+    return tuple(sorted(grounds, key=lambda ground: ground.health.rank))
+
+
+def reason(grounds: Sequence[StateGround]) -> str:
+    """The first ground in words, with what else there is: ``auc 0.60 on jfk (and 2 more)``."""
+    remarkable = sum(ground.health is not Health.HEALTHY for ground in grounds)
+    return grounds[0].text + (f" (and {remarkable - 1} more)" if remarkable > 1 else "")
+
+
+def worst(parts: Iterable[tuple[Health, str, str]]) -> tuple[Health, str]:
+    """The worst of (health, why, where). A part that is not deployed does not count unless there is nothing else."""
+    worst_part = min(parts, key=lambda part: part[0].rank, default=None)
+    if worst_part is None:
+        return Health.NOT_DEPLOYED, "nothing is deployed"
+    health, why, where = worst_part
+    return health, why if health in (Health.HEALTHY, Health.NOT_DEPLOYED) else f"{where}: {why}"
+
+
+def is_of_then(window: Window | None, since: datetime | None) -> bool:
+    """True for a figure of a window that ended before the deployment began: it is the version's record, not the present."""
+    return window is not None and since is not None and window.end <= since
+
+
+def _of_serving(facts: Facts) -> Iterator[StateGround]:
+    if facts.serving is ServingState.DOWN:
+        last = f" since {facts.reported_at:%Y-%m-%d %H:%M}" if facts.reported_at else ""
+        yield StateGround(Health.DOWN, f"answers nothing: no word of its process{last}", facts.reported_at)
+    elif facts.serving is ServingState.FAILED:
+        failed = f"v{facts.version} cannot be loaded: {facts.fault}"
+        if facts.answering is None:
+            yield StateGround(Health.DOWN, f"answers nothing: {failed}", facts.reported_at)
+        else:
+            yield StateGround(Health.DEGRADED, f"{failed}; v{facts.answering} answers", facts.reported_at)
+
+
+def _of_alerts(facts: Facts) -> Iterator[StateGround]:
+    for alert in sorted(facts.alerts, key=lambda alert: (alert.severity != "critical", alert.id)):
+        if alert.kind == "silence":
+            yield StateGround(Health.NO_TRAFFIC, alert.summary, alert.effective_at)
+        else:
+            health = Health.CRITICAL if alert.severity == "critical" else Health.DEGRADED
+            yield StateGround(health, alert.summary, alert.effective_at)
+
+
+def _of_silence(facts: Facts) -> Iterator[StateGround]:
+    last = facts.figures.last_event
+    if facts.silent and last is not None:
+        text = f"no event since {last:%Y-%m-%d %H:%M}, though {facts.silent}"
+        yield StateGround(Health.NO_TRAFFIC, text, last)
+
+
+def _of_findings(facts: Facts) -> Iterator[StateGround]:
+    told = {alert.kind for alert in facts.alerts}
+    for verdict in facts.figures.verdicts:
+        if verdict.window is None or not verdict.beyond or told.intersection(verdict.alert_kinds):
+            continue
+        if not verdict.lasting:
+            continue  # it is part of the text of a healthy one
+        end = f"in the window to {verdict.window.end:%Y-%m-%d}"
+        then = f", when v{facts.version} was live before" if is_of_then(verdict.window, facts.since) else ""
+        though = f", though {facts.resolved}" if facts.resolved else ""
+        yield StateGround(Health.DEGRADED, f"{verdict.beyond} {end}{then}{though}", verdict.window.end)
+
+
+def _of_gaps(facts: Facts) -> Iterator[StateGround]:
+    """Grounds of what has not been judged: the inputs always, performance where its outcomes came; traffic judges no model."""
+    figures = facts.figures
+    if not figures.events:
+        silent = ", and no process has reported" if facts.serving is ServingState.NOT_REPORTED else ""
+        text = f"no prediction of v{facts.version} has come yet{silent}"
+        yield StateGround(Health.NO_DATA, text, facts.since)
+        return
+    judged = [v for v in figures.verdicts if v.monitor in _JUDGING and v.window is not None]
+    lacking = [v for v in figures.verdicts if v.monitor == _JUDGING[0] and v.lack]
+    if not judged and not lacking:
+        until = (
+            f": its first window ends {figures.first_window:%Y-%m-%d %H:%M}" if figures.first_window else ""
+        )
+        yield StateGround(Health.NOT_JUDGED, f"no window is closed yet{until}", facts.since)
+    elif lacking:
+        verdict = lacking[0]
+        last = f"; last judged to {verdict.window.end:%Y-%m-%d}" if verdict.window else ""
+        yield StateGround(
+            Health.NOT_JUDGED, f"{verdict.lack}{last}", verdict.window.end if verdict.window else None
+        )
+    elif all(is_of_then(verdict.window, facts.since) for verdict in judged):
+        newest = max(verdict.window.end for verdict in judged if verdict.window)
+        text = f"no window since v{facts.version} is live again; last judged to {newest:%Y-%m-%d}"
+        yield StateGround(Health.NOT_JUDGED, text, newest)
+
+
+def _quiet(figures: Figures) -> str:
+    """Text of a healthy deployment: to when it was judged, what is not certain, and what was not judged."""
+    newest = _newest(figures)
+    parts = [f"within its reference to {newest:%Y-%m-%d}" if newest else "within its reference"]
+    parts += [
+        f"{v.beyond} in that window, not certain yet" for v in figures.verdicts if v.beyond and not v.lasting
+    ]
+    parts += [
+        f"{v.monitor} not judged: {v.lack}" for v in figures.verdicts if v.lack and v.monitor != _JUDGING[0]
+    ]
+    return "; ".join(parts)
+
+
+def _newest(figures: Figures) -> datetime | None:
+    return max((v.window.end for v in figures.verdicts if v.window is not None), default=None)

@@ -1,0 +1,242 @@
+"""The newest figures of a version on a target, and each monitor's verdict on it, by its closed windows."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from pilothouse.domain.alert_rules import level_of
+from pilothouse.domain.deployment_state import Figures, TrendPoint, Verdict
+from pilothouse.domain.findings import (
+    DriftFinding,
+    PerformanceFinding,
+    QualityFinding,
+    TrafficFinding,
+)
+from pilothouse.domain.judging import lack
+from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
+from pilothouse.domain.time_units import DAY_US, SECOND_US, from_us
+from pilothouse.sqlite import Connection
+from pilothouse.statistics.performance.performance_verdicts import performance_is_certain
+from pilothouse.statistics.profiles.specification import SCORE
+from pilothouse.telemetry import Stream, readings
+from pilothouse.telemetry.readings import (
+    DRIFT,
+    PERFORMANCE,
+    QUALITY,
+    TRAFFIC,
+    Reading,
+    count_significant,
+    finding_of,
+    findings_of,
+)
+from pilothouse.telemetry.streams import find_stream
+
+_TREND = 8
+"""Windows of a trend."""
+_DIGITS = 4
+"""Significant digits of a trend's values: a sparkline shows eight heights."""
+
+
+def figures_of(connection: Connection, model: str, version: int, target: str, spec: ModelSpec) -> Figures:
+    """Figures of a version on a target; without events where nothing has come."""
+    stream = find_stream(connection, model, version, target)
+    if stream is None:
+        return Figures()
+    drift, performance, traffic = (
+        readings.history(connection, stream.id, monitor, limit=_TREND)
+        for monitor in (DRIFT, PERFORMANCE, TRAFFIC)
+    )
+    verdicts = [
+        *_of_inputs(connection, stream, spec, drift),
+        *_of_performance(connection, stream, spec, performance),
+        *_of_traffic(traffic),
+    ]
+    judged = _newest_judged(connection, stream, DRIFT, drift)
+    findings = _features(judged) if judged else []
+    measured = _newest_measured(connection, stream, performance)
+    asked = [reading for reading in traffic if finding_of(reading, TrafficFinding).p95_ms is not None]
+    return Figures(
+        events=True,
+        first_window=None if drift or performance else _first_window(stream, spec),
+        performance=finding_of(measured, PerformanceFinding) if measured else None,
+        performance_window=measured.window if measured else None,
+        drifted=sum(finding.significant for finding in findings),
+        features=len(findings),
+        drift_window=judged.window if judged else None,
+        p95_ms=finding_of(asked[-1], TrafficFinding).p95_ms if asked else None,
+        traffic_window=asked[-1].window if asked else None,
+        rows_last_window=drift[-1].rows if drift else 0,
+        last_event=from_us(stream.last_event_us),
+        verdicts=tuple(verdicts),
+        trend=_trend(performance, lambda reading: finding_of(reading, PerformanceFinding).value),
+        drift_trend=_trend([r for r in drift if r.judged], lambda reading: float(count_significant(reading))),
+        p95_trend=_trend(traffic, lambda reading: finding_of(reading, TrafficFinding).p95_ms),
+    )
+
+
+def _of_inputs(
+    connection: Connection, stream: Stream, spec: ModelSpec, newest: Sequence[Reading]
+) -> list[Verdict]:
+    if not newest:
+        return []
+    judged = _newest_judged(connection, stream, DRIFT, newest)
+    beyond = {"data_drift": "", "score_drift": "", "data_quality": ""}
+    if judged is not None:
+        findings = _features(judged)
+        drifted = [finding.feature for finding in findings if finding.significant]
+        if drifted:
+            beyond["data_drift"] = f"{len(drifted)} of {len(findings)} features drifted ({_named(drifted)})"
+        if any(f.significant for f in findings_of(judged, DriftFinding) if f.feature == SCORE):
+            beyond["score_drift"] = "the score drifted"
+        faulty = _faulty(connection, stream, judged)
+        if faulty:
+            beyond["data_quality"] = f"missing values or new categories ({_named(faulty)})"
+    unjudged = _since(newest, judged)
+    window = judged.window if judged else None
+    lacking = _lack(spec.monitoring, newest[-1], spec.monitoring.window) if unjudged else ""
+    shown = [kind for kind, text in beyond.items() if text] or ["data_drift"]
+    return [
+        Verdict(
+            monitor=DRIFT,
+            window=window,
+            beyond=beyond[kind],
+            alert_kinds=(kind,),
+            unjudged=unjudged if kind == shown[0] else 0,
+            lack=lacking if kind == shown[0] else "",
+        )
+        for kind in shown
+    ]
+
+
+def _faulty(connection: Connection, stream: Stream, judged: Reading) -> list[str]:
+    """Features with a significant fault in the window of a reading."""
+    quality = readings.history(connection, stream.id, QUALITY, until_us=judged.end_us, limit=1, judged=True)
+    if not quality or quality[0].end_us != judged.end_us:
+        return []
+    return list(dict.fromkeys(f.feature for f in findings_of(quality[0], QualityFinding) if f.significant))
+
+
+def _of_performance(
+    connection: Connection, stream: Stream, spec: ModelSpec, newest: Sequence[Reading]
+) -> list[Verdict]:
+    if not newest:
+        return []
+    judged = _newest_judged(connection, stream, PERFORMANCE, newest)
+    beyond, lasting = "", True
+    if judged is not None and judged.significant:
+        finding = finding_of(judged, PerformanceFinding)
+        beyond = f"{finding.metric} {finding.value:.3g}, worse than its reference {finding.reference:.3g}"
+        lasting = _is_lasting(connection, stream, spec.monitoring, judged, finding)
+    unjudged = _since(newest, judged)
+    return [
+        Verdict(
+            monitor=PERFORMANCE,
+            window=judged.window if judged else None,
+            beyond=beyond,
+            lasting=lasting,
+            alert_kinds=(PERFORMANCE,),
+            unjudged=unjudged,
+            lack=_lack_of_outcomes(spec.monitoring, newest[-1]) if unjudged else "",
+        )
+    ]
+
+
+def _is_lasting(
+    connection: Connection,
+    stream: Stream,
+    rules: MonitoringSpec,
+    judged: Reading,
+    finding: PerformanceFinding,
+) -> bool:
+    """True for a loss by which an alert would open: one window in twenty looks worse by sampling alone."""
+    if performance_is_certain(
+        finding.measured, finding.expected, METRICS[finding.metric][0], rules.false_alarm_rate
+    ):
+        return True
+    last = readings.history(
+        connection, stream.id, PERFORMANCE, until_us=judged.end_us, limit=rules.of, judged=True
+    )
+    return sum(reading.significant for reading in last) >= rules.fire
+
+
+def _of_traffic(newest: Sequence[Reading]) -> list[Verdict]:
+    if not newest or not newest[-1].judged:
+        return []
+    finding = finding_of(newest[-1], TrafficFinding)
+    verdicts = []
+    if finding.latency_significant and finding.p95_ms is not None and finding.baseline_p95_ms:
+        times = finding.p95_ms / finding.baseline_p95_ms
+        text = f"p95 {finding.p95_ms:.3g} ms, {times:.1f} times its baseline"
+        verdicts.append(
+            Verdict(monitor=TRAFFIC, window=newest[-1].window, beyond=text, alert_kinds=("latency",))
+        )
+    if finding.errors_significant:
+        text = f"{finding.errors:,} of {finding.requests:,} requests failed"
+        verdicts.append(
+            Verdict(monitor=TRAFFIC, window=newest[-1].window, beyond=text, alert_kinds=("errors",))
+        )
+    return verdicts
+
+
+def _newest_judged(
+    connection: Connection, stream: Stream, monitor: str, newest: Sequence[Reading]
+) -> Reading | None:
+    for reading in reversed(newest):
+        if reading.judged:
+            return reading
+    older = readings.history(connection, stream.id, monitor, limit=1, judged=True) if newest else []
+    return older[0] if older else None
+
+
+def _newest_measured(connection: Connection, stream: Stream, newest: Sequence[Reading]) -> Reading | None:
+    """The newest reading of performance in which the metric is defined, the judged one where there is one."""
+    judged = _newest_judged(connection, stream, PERFORMANCE, newest)
+    if judged is not None and finding_of(judged, PerformanceFinding).value is not None:
+        return judged
+    defined = [r for r in newest if finding_of(r, PerformanceFinding).value is not None]
+    return defined[-1] if defined else None
+
+
+def _since(newest: Sequence[Reading], judged: Reading | None) -> int:
+    """Number of the newest windows that have no verdict."""
+    return sum(judged is None or reading.end_us > judged.end_us for reading in newest)
+
+
+def _lack(rules: MonitoringSpec, reading: Reading, window_s: int) -> str:
+    return lack(reading.rows, rules.minimum_rows, window_s) or "its newest window could not be judged"
+
+
+def _lack_of_outcomes(rules: MonitoringSpec, reading: Reading) -> str:
+    finding = finding_of(reading, PerformanceFinding)
+    if not reading.rows:
+        return "no outcome is known"
+    if finding.value is None:
+        return f"{finding.metric} is not defined on its {reading.rows:,} outcomes"
+    return lack(reading.rows, rules.minimum_rows, rules.performance_window).replace(
+        " rows ", " outcomes "
+    ) or ("its newest window could not be judged")
+
+
+def _features(reading: Reading) -> list[DriftFinding]:
+    return [finding for finding in findings_of(reading, DriftFinding) if finding.feature != SCORE]
+
+
+def _named(features: Sequence[str]) -> str:
+    """The first two, and how many more."""
+    more = f" and {len(features) - 2} more" if len(features) > 2 else ""
+    return ", ".join(features[:2]) + more
+
+
+def _trend(windows: Sequence[Reading], value: Callable[[Reading], float | None]) -> tuple[TrendPoint, ...]:
+    points = [(reading, value(reading)) for reading in windows]
+    return tuple(
+        TrendPoint(
+            end=round(reading.end_us / DAY_US, 3), value=float(f"{figure:.{_DIGITS}g}"), rows=reading.rows
+        )
+        for reading, figure in points
+        if figure is not None
+    )
+
+
+def _first_window(stream: Stream, spec: ModelSpec) -> datetime:
+    level = level_of(spec.monitoring.window, spec.monitoring.step) * SECOND_US
+    return from_us(stream.first_event_us // level * level + spec.monitoring.step * SECOND_US)

@@ -1,0 +1,282 @@
+"""States of deployments, written in the transaction of what changes them and read by every screen and command.
+
+A state follows from facts on record alone: deployments, alerts, serving reports, and the readings of closed windows. So it
+can be written at any time from any process, twice as well as once, and the doctor can compare it.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pilothouse.domain.deployment_state import (
+    Facts,
+    Figures,
+    TrendPoint,
+    grounds_of,
+    is_of_then,
+    reason,
+    worst,
+)
+from pilothouse.domain.monitoring import Health, ServingState
+from pilothouse.domain.records import Alert
+from pilothouse.domain.roles import DAEMON
+from pilothouse.operations.model_files import spec_in_force
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import alerts as alert_store
+from pilothouse.store import deployment_states as store
+from pilothouse.store import models, workspace
+from pilothouse.store.deployment_states import Basis, DeploymentState, Key, ModelState, Part
+
+FORM = "1"
+"""Form of the states on record; another one is written anew when the workspace is opened."""
+_SETTING = "form_of_states"
+_CHUNK = 1_000
+"""Deployments that are looked at together."""
+
+
+def refresh(services: Services, connection: Connection, keys: Iterable[Key], *, windows: bool = True) -> None:
+    """Bring the states of deployments, and of their models, up to date in the caller's transaction.
+
+    ``windows``: closed windows may have changed, or the live version; else the figures on record are used again.
+    """
+    wanted = list(dict.fromkeys(keys))
+    changed: set[str] = set()
+    for first in range(0, len(wanted), _CHUNK):
+        chunk = wanted[first : first + _CHUNK]
+        store.add(connection, chunk)
+        for basis, state in _computed(services, connection, chunk, windows=windows):
+            if state is None:
+                store.drop(connection, basis.id)
+                changed.add(basis.model)
+            elif store.put(connection, state):
+                changed.add(basis.model)
+    for model in sorted(changed):
+        store.put_model(connection, model_state(model, store.parts(connection, model)))
+
+
+def refresh_model(services: Services, connection: Connection, model: str) -> None:
+    """Bring the states of a model on all its targets up to date, after its file or its deployments changed."""
+    refresh(services, connection, store.keys_of_model(connection, model))
+    store.put_model(connection, model_state(model, store.parts(connection, model)))
+
+
+def rebuild(services: Services, connection: Connection) -> None:
+    """Write all states anew."""
+    store.fill(connection, ((), ()))
+    for model in models.names(connection):
+        refresh_model(services, connection, model)
+
+
+def differing(services: Services) -> list[Key]:
+    """Deployments whose state on record is not what follows from the facts."""
+    different: list[Key] = []
+    with services.registry.read() as connection:
+        for model in models.names(connection):
+            keys = store.keys_of_model(connection, model)
+            on_record = store.states_of(connection, model)
+            for basis, state in _computed(services, connection, keys, windows=True):
+                if on_record.get(basis.target) != state:
+                    different.append((basis.model, basis.target))
+    return different
+
+
+def bring_up_to_date(services: Services) -> None:
+    """Write all states anew where another release, or none, has written them."""
+    with services.registry.read() as connection:
+        if workspace.setting(connection, _SETTING) == FORM:
+            return
+    with services.registry.transaction() as connection:
+        rebuild(services, connection)
+        workspace.set_setting(connection, _SETTING, FORM)
+
+
+def _computed(
+    services: Services, connection: Connection, keys: Sequence[Key], *, windows: bool
+) -> list[tuple[Basis, DeploymentState | None]]:
+    """State of each deployment as it follows from the facts; None where it is a deployment no more."""
+    bases = store.bases(connection, keys)
+    alerts = alert_store.unresolved_of_live(connection, [basis.id for basis in bases])
+    figures = _figures(services, connection, bases) if windows else {}
+    return [
+        (basis, _state(services, connection, basis, alerts.get(basis.id, []), figures.get(basis.id)))
+        for basis in bases
+    ]
+
+
+def _figures(services: Services, connection: Connection, bases: Sequence[Basis]) -> dict[int, Figures]:
+    if not any(basis.version is not None for basis in bases) or not services.paths.telemetry.exists():
+        return {basis.id: Figures() for basis in bases}
+    from pilothouse.operations.states.figures import figures_of  # numpy, and telemetry's file
+
+    figures = {}
+    with services.telemetry.read() as telemetry:
+        for basis in bases:
+            spec = spec_in_force(connection, basis.model)
+            figures[basis.id] = (
+                figures_of(telemetry, basis.model, basis.version, basis.target, spec)
+                if basis.version is not None and spec is not None
+                else Figures()
+            )
+    return figures
+
+
+def _state(
+    services: Services,
+    connection: Connection,
+    basis: Basis,
+    alerts: Sequence[Alert],
+    figures: Figures | None,
+) -> DeploymentState | None:
+    if basis.version is None and not basis.is_named:
+        return None
+    newest = basis.figures if figures is None else figures
+    serving = _serving(services, basis, newest)
+    is_beyond = any(verdict.beyond and verdict.lasting for verdict in newest.verdicts)
+    grounds = grounds_of(
+        Facts(
+            version=basis.version,
+            since=basis.effective_at,
+            serving=serving,
+            answering=basis.loaded.get(basis.model),
+            reported_at=basis.reported_at,
+            fault=basis.failed.get(basis.model, ""),
+            alerts=alerts,
+            silent=_silent(connection, basis, newest) if newest.events else "",
+            resolved=_resolved(connection, basis) if is_beyond else "",
+            figures=newest,
+        )
+    )
+    return DeploymentState(
+        id=basis.id,
+        deployment=basis.deployment,
+        version=basis.version,
+        health=grounds[0].health,
+        why=reason(grounds),
+        since=grounds[0].at,
+        serving=serving,
+        alerts=len(alerts),
+        figures=newest,
+        grounds=grounds,
+    )
+
+
+def _serving(services: Services, basis: Basis, figures: Figures) -> ServingState:
+    if services.at:
+        return ServingState.NOT_RECORDED
+    if basis.reported_at is None:
+        return ServingState.REMOTE if figures.events else ServingState.NOT_REPORTED
+    if basis.is_silent:
+        return ServingState.DOWN
+    if basis.model in basis.failed:
+        return ServingState.FAILED
+    if basis.version is not None and basis.loaded.get(basis.model) != basis.version:
+        return ServingState.LOADING
+    return ServingState.ANSWERING
+
+
+def _silent(connection: Connection, basis: Basis, figures: Figures) -> str:
+    """The alert about the silence that goes on, where a person has resolved it."""
+    alert = alert_store.newest_resolved(connection, basis.id, kind="silence")
+    if alert is None or figures.last_event is None or alert.effective_at < figures.last_event:
+        return ""
+    return _by_person(alert)
+
+
+def _resolved(connection: Connection, basis: Basis) -> str:
+    """The newest alert about a finding of this deployment, where a person has resolved it."""
+    alert = alert_store.newest_resolved(connection, basis.id)
+    if alert is None or (basis.effective_at is not None and alert.effective_at < basis.effective_at):
+        return ""
+    return _by_person(alert)
+
+
+def _by_person(resolved: Alert) -> str:
+    """``alert 9 was resolved by petra on 2026-11-26``; empty where it was not a person."""
+    if resolved.handled_by in ("", DAEMON.name):
+        return ""
+    return f"alert {resolved.id} was resolved by {resolved.handled_by} on {resolved.resolved_at:%Y-%m-%d}"
+
+
+def model_state(model: str, parts: Sequence[Part]) -> ModelState:
+    """State of a model from its deployments: the worst of them, with figures over all."""
+    deployed = [part for part in parts if part.is_deployed]
+    counted = deployed or list(parts)
+    health, why = worst((part.health, part.why, part.target) for part in counted)
+    return ModelState(
+        model=model,
+        health=health,
+        why=why,
+        counts={str(h): n for h in Health if (n := sum(part.health is h for part in parts))},
+        figures=_over(deployed),
+        alerts=sum(part.alerts for part in parts),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    value: float
+    reference: float | None
+    rows: int
+    end: datetime
+
+
+def _over(deployed: Sequence[Part]) -> dict[str, Any]:
+    """Figures over all deployments. What was measured before a version went live again counts only where there is
+    nothing newer."""
+    now = [part for part in deployed if not is_of_then(part.figures.performance_window, part.effective_at)]
+    measured = _measured(now)
+    of_then = not measured and bool(_measured(deployed))
+    measured = measured or _measured(deployed)
+    rows = sum(m.rows for m in measured)
+    reference = [m for m in measured if m.reference is not None]
+    current = [p for p in deployed if not is_of_then(p.figures.drift_window, p.effective_at)] or list(
+        deployed
+    )
+    p95s = [p.figures.p95_ms for p in deployed if p.figures.p95_ms is not None]
+    return {
+        "performance": math.fsum(m.value * m.rows for m in measured) / rows if rows else None,
+        "reference": math.fsum((m.reference or 0.0) * m.rows for m in reference)
+        / sum(m.rows for m in reference)
+        if reference
+        else None,
+        "performance_at": max((m.end for m in measured), default=None),
+        "of_then": of_then,
+        "drifted": max((p.figures.drifted for p in current), default=0),
+        "features": max((p.figures.features for p in current), default=0),
+        "p95_ms": max(p95s, default=None),
+        "history": _merged([p.figures.trend for p in deployed], _weighted),
+        "drift_history": _merged([p.figures.drift_trend for p in deployed], _highest),
+        "p95_history": _merged([p.figures.p95_trend for p in deployed], _highest),
+    }
+
+
+def _measured(parts: Sequence[Part]) -> list[_Measured]:
+    measured = []
+    for part in parts:
+        finding, window = part.figures.performance, part.figures.performance_window
+        if finding is not None and finding.value is not None and window is not None and window.rows:
+            measured.append(_Measured(finding.value, finding.reference, window.rows, window.end))
+    return measured
+
+
+def _merged(trends: Sequence[Sequence[TrendPoint]], merge: Any) -> list[float]:
+    by_end: dict[float, list[TrendPoint]] = {}
+    for trend in trends:
+        for point in trend:
+            by_end.setdefault(point.end, []).append(point)
+    return [merge(by_end[end]) for end in sorted(by_end)[-_LONGEST_TREND:]]
+
+
+_LONGEST_TREND = 8
+
+
+def _weighted(points: Sequence[TrendPoint]) -> float:
+    rows = sum(point.rows for point in points)
+    return math.fsum(p.value * p.rows for p in points) / rows if rows else points[0].value
+
+
+def _highest(points: Sequence[TrendPoint]) -> float:
+    return max(point.value for point in points)

@@ -1,0 +1,302 @@
+"""States of deployments and of models, as they are on record.
+
+They follow from other tables and from telemetry; ``operations/states`` writes them in the transaction of what changes them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.deployment_state import Figures
+from pilothouse.domain.monitoring import Health, ServingState, StateGround
+from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.sqlite import Connection
+
+_FIGURES = msgspec.json.Decoder(Figures)
+_GROUNDS = msgspec.json.Decoder(tuple[StateGround, ...])
+
+Key = tuple[str, str]
+"""Model and target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What the registry says of a deployment, beside its alerts: from it, and telemetry, its state follows."""
+
+    id: int
+    model: str
+    target: str
+    is_named: bool
+    """True where the model file in force names the target."""
+    deployment: int | None
+    version: int | None
+    effective_at: datetime | None
+    reported_at: datetime | None
+    is_silent: bool
+    """True where the report is too old, or its process has ended."""
+    loaded: Mapping[str, int]
+    failed: Mapping[str, str]
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentState:
+    """State to record."""
+
+    id: int
+    deployment: int | None
+    version: int | None
+    health: Health
+    why: str
+    since: datetime | None
+    serving: ServingState
+    alerts: int
+    figures: Figures
+    grounds: tuple[StateGround, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Deployment as a part of its model's state."""
+
+    target: str
+    is_deployed: bool
+    health: Health
+    why: str
+    alerts: int
+    effective_at: datetime | None
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelState:
+    """State of a model to record. ``figures`` is plain data."""
+
+    model: str
+    health: Health
+    why: str
+    counts: dict[str, int]
+    figures: dict[str, Any]
+    alerts: int
+
+
+def decode_figures(text: str) -> Figures:
+    return _FIGURES.decode(text)
+
+
+def decode_grounds(text: str) -> tuple[StateGround, ...]:
+    return _GROUNDS.decode(text)
+
+
+def keys_of_model(connection: Connection, model: str) -> list[Key]:
+    """Targets that the model file in force names, and those where a version of it is live or which have a state."""
+    rows = connection.execute(
+        "WITH m AS (SELECT id FROM models WHERE name = ?) SELECT t.name FROM targets t JOIN ("
+        "SELECT target_id FROM model_targets WHERE model_id = (SELECT id FROM m) "
+        "UNION SELECT target_id FROM deployments WHERE ended_at IS NULL AND model_id = (SELECT id FROM m) "
+        "UNION SELECT target_id FROM deployment_states WHERE model_id = (SELECT id FROM m)) k "
+        "ON k.target_id = t.id ORDER BY t.name",
+        (model,),
+    )
+    return [(model, row[0]) for row in rows]
+
+
+def models_live_on(connection: Connection, target: str) -> list[str]:
+    """Models of which a version is live on a target."""
+    rows = connection.execute(
+        "SELECT m.name FROM deployments d JOIN models m ON m.id = d.model_id "
+        "WHERE d.ended_at IS NULL AND d.target_id = (SELECT id FROM targets WHERE name = ?) ORDER BY m.name",
+        (target,),
+    )
+    return [row[0] for row in rows]
+
+
+_NAMED = "json_each(?) k CROSS JOIN models m ON m.name = k.value ->> 0 CROSS JOIN targets t ON t.name = k.value ->> 1"
+
+
+def add(connection: Connection, keys: Iterable[Key]) -> None:
+    """Add an empty state for each of these deployments that has none."""
+    connection.execute(
+        "INSERT OR IGNORE INTO deployment_states (model_id, target_id) "  # noqa: S608 - ours
+        f"SELECT m.id, t.id FROM {_NAMED} WHERE true",
+        (_listed(keys),),
+    )
+
+
+def _listed(keys: Iterable[Key]) -> str:
+    return canonical_json([list(key) for key in keys])
+
+
+def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
+    """Bases of these deployments, by model and target; ``id`` is 0 where one has no state on record."""
+    rows = connection.execute(
+        "SELECT coalesce(s.id, 0) AS id, m.name AS model, t.name AS target, coalesce(s.figures, '{}') AS figures, "  # noqa: S608 - ours
+        "d.id AS deployment, v.number AS version, d.effective_at, "
+        "r.received_at, r.silent, r.loaded, r.failed, EXISTS "
+        "(SELECT 1 FROM model_targets n WHERE n.model_id = m.id AND n.target_id = t.id) AS is_named "
+        f"FROM {_NAMED} LEFT JOIN deployment_states s ON s.model_id = m.id AND s.target_id = t.id "
+        "LEFT JOIN deployments d ON d.model_id = m.id AND d.target_id = t.id AND d.ended_at IS NULL "
+        "LEFT JOIN versions v ON v.id = d.version_id "
+        "LEFT JOIN serving_reports r ON r.target_id = t.id ORDER BY m.name, t.name",
+        (_listed(keys),),
+    ).fetchall()
+    parsed: dict[str, Any] = {}  # a report lists all models of its target: once for all of them
+
+    def plain(text: str | None) -> Any:
+        if text is None:
+            return {}
+        if text not in parsed:
+            parsed[text] = msgspec.json.decode(text)
+        return parsed[text]
+
+    return [
+        Basis(
+            id=row["id"],
+            model=row["model"],
+            target=row["target"],
+            is_named=bool(row["is_named"]),
+            deployment=row["deployment"],
+            version=row["version"],
+            effective_at=from_us(row["effective_at"]),
+            reported_at=from_us(row["received_at"]),
+            is_silent=bool(row["silent"]),
+            loaded=plain(row["loaded"]),
+            failed=plain(row["failed"]),
+            figures=decode_figures(row["figures"]),
+        )
+        for row in rows
+    ]
+
+
+def without_traffic(connection: Connection, keys: Iterable[Key]) -> list[Key]:
+    """Those of these deployments whose state says that no prediction comes."""
+    rows = connection.execute(
+        f"SELECT m.name, t.name FROM {_NAMED} CROSS JOIN deployment_states s ON s.model_id = m.id AND s.target_id = t.id "  # noqa: S608 - ours
+        "WHERE s.health IN (?, ?)",
+        (_listed(keys), str(Health.NO_DATA), str(Health.NO_TRAFFIC)),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def put(connection: Connection, state: DeploymentState) -> bool:
+    """Record a state; False where it is on record already."""
+    values = (
+        state.deployment,
+        state.version,
+        str(state.health),
+        state.health.rank,
+        state.why,
+        to_us(state.since) if state.since else None,
+        str(state.serving),
+        state.alerts,
+        msgspec.json.encode(state.figures).decode(),
+        msgspec.json.encode(state.grounds).decode(),
+    )
+    changed = connection.execute(
+        "UPDATE deployment_states SET "
+        "(deployment_id, version, health, severity, why, since, serving, alerts, figures, grounds) "
+        "= (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) WHERE id = ?11 AND "
+        "(deployment_id, version, health, severity, why, since, "
+        "serving, alerts, figures, grounds) IS NOT (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        (*values, state.id),
+    )
+    return changed.rowcount == 1
+
+
+def drop(connection: Connection, number: int) -> None:
+    """Remove the state of a deployment that is none any more."""
+    connection.execute("DELETE FROM deployment_states WHERE id = ?", (number,))
+
+
+def states_of(connection: Connection, model: str) -> dict[str, DeploymentState]:
+    """States on record of a model, by target."""
+    rows = connection.execute(
+        "SELECT s.*, t.name AS target FROM deployment_states s JOIN targets t ON t.id = s.target_id "
+        "WHERE s.model_id = (SELECT id FROM models WHERE name = ?)",
+        (model,),
+    )
+    return {
+        row["target"]: DeploymentState(
+            id=row["id"],
+            deployment=row["deployment_id"],
+            version=row["version"],
+            health=Health(row["health"]),
+            why=row["why"],
+            since=from_us(row["since"]),
+            serving=ServingState(row["serving"]),
+            alerts=row["alerts"],
+            figures=decode_figures(row["figures"]),
+            grounds=decode_grounds(row["grounds"]),
+        )
+        for row in rows
+    }
+
+
+def parts(connection: Connection, model: str) -> list[Part]:
+    """Deployments of a model as parts of its state, the worst first."""
+    rows = connection.execute(
+        "SELECT t.name AS target, s.deployment_id, s.health, s.why, s.alerts, s.figures, d.effective_at "
+        "FROM deployment_states s JOIN targets t ON t.id = s.target_id LEFT JOIN deployments d ON d.id = s.deployment_id "
+        "WHERE s.model_id = (SELECT id FROM models WHERE name = ?) ORDER BY s.severity, t.name",
+        (model,),
+    )
+    return [
+        Part(
+            target=row["target"],
+            is_deployed=row["deployment_id"] is not None,
+            health=Health(row["health"]),
+            why=row["why"],
+            alerts=row["alerts"],
+            effective_at=from_us(row["effective_at"]),
+            figures=decode_figures(row["figures"]),
+        )
+        for row in rows
+    ]
+
+
+def put_model(connection: Connection, state: ModelState) -> bool:
+    """Record the state of a model; False where it is on record already."""
+    values = (
+        str(state.health),
+        state.health.rank,
+        state.why,
+        msgspec.json.encode(state.counts).decode(),
+        msgspec.json.encode(state.figures).decode(),
+        state.alerts,
+    )
+    changed = connection.execute(
+        "INSERT INTO model_states (model_id, health, severity, why, counts, figures, alerts) "
+        "SELECT id, ?1, ?2, ?3, ?4, ?5, ?6 FROM models WHERE name = ?7 "
+        "ON CONFLICT (model_id) DO UPDATE SET (health, severity, why, counts, figures, alerts) = (?1, ?2, ?3, ?4, ?5, ?6) "
+        "WHERE (health, severity, why, counts, figures, alerts) IS NOT (?1, ?2, ?3, ?4, ?5, ?6)",
+        (*values, state.model),
+    )
+    return changed.rowcount == 1
+
+
+def on_record(connection: Connection) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Both tables as plain rows, in the order of their keys."""
+    deployments = connection.execute("SELECT * FROM deployment_states ORDER BY model_id, target_id")
+    models = connection.execute("SELECT * FROM model_states ORDER BY model_id")
+    return [tuple(row) for row in deployments], [tuple(row) for row in models]
+
+
+def fill(connection: Connection, tables: Sequence[Sequence[tuple[Any, ...]]]) -> None:
+    """Put plain rows, as ``on_record`` gives them, in place of what the tables hold."""
+    for table, rows in zip(("deployment_states", "model_states"), tables, strict=True):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - ours
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - ours
+
+
+def count_by_health(connection: Connection) -> dict[Health, int]:
+    """Number of deployments by health, the worst first."""
+    rows = connection.execute(
+        "SELECT severity, count(*) FROM deployment_states GROUP BY severity ORDER BY severity"
+    )
+    return {list(Health)[severity]: count for severity, count in map(tuple, rows)}

@@ -1,0 +1,162 @@
+# ruff: noqa: S608 - names of tables and columns are our own; what people type is bound
+"""The fleet as screens and commands read it: states of deployments and models on record, with what they are about."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.deployment_state import is_of_then
+from pilothouse.domain.findings import WindowFinding
+from pilothouse.domain.monitoring import Health, ServingState, TargetState
+from pilothouse.domain.records import Deployment
+from pilothouse.domain.time_units import from_us
+from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite.windows import Listing
+from pilothouse.store.deployment_states import decode_figures, decode_grounds
+from pilothouse.store.listing import marks
+
+_HEALTHY, _NOT_DEPLOYED = Health.HEALTHY.rank, Health.NOT_DEPLOYED.rank
+STATES = Listing(
+    "deployment_states s",
+    {
+        "m": "JOIN models m ON m.id = s.model_id",
+        "t": "JOIN targets t ON t.id = s.target_id",
+        "d": "LEFT JOIN deployments d ON d.id = s.deployment_id",
+    },
+    "s.id",
+    {
+        "health": "s.severity", "model": "m.name", "target": "t.name", "live": "s.version", "serving": "s.serving",
+        "alert": "s.alerts", "since": "s.since", "why": "s.why", "region": "t.region", "product": "t.product",
+        "unit": "t.business_unit", "how": "d.kind", "by": "d.actor", "reason": "d.reason",
+    },
+    "lower(s.health || ' ' || s.why)",
+    f"s.severity NOT IN ({_HEALTHY}, {_NOT_DEPLOYED})",
+    {"s.model_id": ("m", "models"), "s.target_id": ("t", "targets")},
+    {
+        "model": "models m CROSS JOIN deployment_states s ON s.model_id = m.id",
+        "target": "targets t CROSS JOIN deployment_states s ON s.target_id = t.id",
+    },
+    tests={"health": "s.health {}"},
+)  # fmt: skip
+
+_SELECT = (
+    "SELECT s.*, m.name AS model, t.name AS target, t.region, t.product, t.business_unit, d.kind, d.actor, d.reason, "
+    "d.request_id, d.recorded_at, d.effective_at, r.port, r.loaded, r.failed FROM deployment_states s "
+    "JOIN models m ON m.id = s.model_id JOIN targets t ON t.id = s.target_id "
+    "LEFT JOIN deployments d ON d.id = s.deployment_id LEFT JOIN serving_reports r ON r.target_id = s.target_id "
+)
+
+
+def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, TargetState]:
+    """States by their numbers."""
+    return {
+        row["id"]: _state(row, {})
+        for row in connection.execute(_SELECT + "WHERE s.id IN " + marks(numbers), numbers)
+    }
+
+
+def states_of_model(connection: Connection, model: str) -> list[TargetState]:
+    """States of a model on its targets: those that its file names in its order, then the others by name."""
+    rows = connection.execute(
+        _SELECT + "LEFT JOIN model_targets n ON n.model_id = s.model_id AND n.target_id = s.target_id "
+        "WHERE s.model_id = (SELECT id FROM models WHERE name = ?) ORDER BY n.position IS NULL, n.position, t.name",
+        (model,),
+    )
+    parsed: dict[str, Any] = {}
+    return [_state(row, parsed) for row in rows]
+
+
+def states_on(connection: Connection, models: Sequence[str]) -> list[TargetState]:
+    """States of some models on all their targets, by model and target."""
+    rows = connection.execute(
+        _SELECT
+        + "WHERE s.model_id IN (SELECT id FROM models WHERE name IN (SELECT value FROM json_each(?))) "
+        "ORDER BY m.name, t.name",
+        (canonical_json(list(models)),),
+    )
+    parsed: dict[str, Any] = {}
+    return [_state(row, parsed) for row in rows]
+
+
+def models_by_health(connection: Connection) -> list[Row]:
+    """A row of each model that has been applied, the worst first: its state, champion, newest version and open work."""
+    rows: list[Row] = connection.execute(
+        "SELECT m.name AS model, coalesce(s.health, 'not deployed') AS health, coalesce(s.why, '') AS why, "
+        "coalesce(s.counts, '{}') AS counts, coalesce(s.figures, '{}') AS figures, coalesce(s.alerts, 0) AS alerts, "
+        "(SELECT v.number FROM aliases a JOIN versions v ON v.id = a.version_id "
+        "WHERE a.model_id = m.id AND a.alias = 'champion') AS champion, "
+        "(SELECT max(v.number) FROM versions v WHERE v.model_id = m.id) AS latest, "
+        "coalesce(j.jobs, 0) AS jobs, coalesce(q.requests, 0) AS requests, coalesce(h.holds, 0) AS holds "
+        "FROM models m LEFT JOIN model_states s ON s.model_id = m.id "
+        "LEFT JOIN (SELECT model_id, count(*) AS jobs FROM jobs WHERE status IN ('queued', 'running') GROUP BY model_id) j "
+        "ON j.model_id = m.id "
+        "LEFT JOIN (SELECT model_id, count(*) AS requests FROM promotion_requests WHERE status = 'open' GROUP BY model_id) q "
+        "ON q.model_id = m.id "
+        "LEFT JOIN (SELECT model_id, count(*) AS holds FROM holds WHERE lifted_at IS NULL GROUP BY model_id) h "
+        "ON h.model_id = m.id "
+        f"ORDER BY coalesce(s.severity, {_NOT_DEPLOYED}), m.name"
+    ).fetchall()
+    return rows
+
+
+def _state(row: Row, parsed: dict[str, Any]) -> TargetState:
+    """``parsed``: reports that were parsed before; a report lists all models of its target."""
+    figures = decode_figures(row["figures"])
+    finding, window = figures.performance, figures.performance_window
+    deployment = _deployment(row)
+    since = deployment.effective_at if deployment else None
+    return TargetState(
+        model=row["model"],
+        target=row["target"],
+        region=row["region"],
+        product=row["product"],
+        business_unit=row["business_unit"],
+        deployment=deployment,
+        serving=ServingState(row["serving"]),
+        serving_error=_plain(row["failed"], parsed).get(row["model"], "")
+        if row["serving"] == "failed"
+        else "",
+        serving_version=_plain(row["loaded"], parsed).get(row["model"]),
+        health=Health(row["health"]),
+        why=row["why"],
+        grounds=decode_grounds(row["grounds"]),
+        since=from_us(row["since"]),
+        port=row["port"],
+        performance=WindowFinding(window=window, finding=finding) if finding and window else None,
+        of_then=is_of_then(window or figures.drift_window, since),
+        drifted=figures.drifted,
+        features=figures.features,
+        drift_window=figures.drift_window,
+        p95_ms=figures.p95_ms,
+        rows_last_window=figures.rows_last_window,
+        open_alerts=row["alerts"],
+        event_clock=None,
+    )
+
+
+def _deployment(row: Row) -> Deployment | None:
+    if row["deployment_id"] is None:
+        return None
+    return Deployment(
+        id=row["deployment_id"],
+        model=row["model"],
+        version=row["version"],
+        target=row["target"],
+        kind=row["kind"],
+        actor=row["actor"],
+        reason=row["reason"],
+        request_id=row["request_id"],
+        recorded_at=from_us(row["recorded_at"]),
+        effective_at=from_us(row["effective_at"]),
+    )
+
+
+def _plain(text: str | None, parsed: dict[str, Any]) -> dict[str, Any]:
+    if not text:
+        return {}
+    if text not in parsed:
+        parsed[text] = msgspec.json.decode(text)
+    plain: dict[str, Any] = parsed[text]
+    return plain

@@ -1,0 +1,149 @@
+"""The state of a deployment is the worst of its grounds, and nothing is healthy by default."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pilothouse.domain.deployment_state import Facts, Figures, Verdict, grounds_of, is_of_then, reason, worst
+from pilothouse.domain.findings import Window
+from pilothouse.domain.monitoring import Health, ServingState
+from pilothouse.domain.records import Alert, AlertStatus
+
+SINCE = datetime(2013, 5, 1, tzinfo=UTC)
+
+
+def window(days: int) -> Window:
+    end = SINCE + timedelta(days=days)
+    return Window(start=end - timedelta(days=7), end=end, rows=2_000, judged=True)
+
+
+def alert(severity: str = "critical", kind: str = "performance", summary: str = "auc 0.60") -> Alert:
+    return Alert(
+        1, "m", 2, "jfk", kind, "auc", severity, AlertStatus.OPEN, SINCE, SINCE, summary, "", {},
+    )  # fmt: skip
+
+
+QUIET = (
+    Verdict(monitor="drift", window=window(7), alert_kinds=("data_drift",)),
+    Verdict(monitor="performance", window=window(7), alert_kinds=("performance",)),
+)
+
+
+def facts(*verdicts: Verdict, **changes: Any) -> Facts:
+    figures = Figures(events=True, verdicts=verdicts or QUIET, last_event=SINCE)
+    given: dict[str, Any] = {"version": 2, "since": SINCE, "serving": ServingState.ANSWERING, "answering": 2}
+    return Facts(**{**given, "figures": figures, **changes})
+
+
+def state(given: Facts) -> tuple[Health, str]:
+    grounds = grounds_of(given)
+    return grounds[0].health, reason(grounds)
+
+
+def test_a_judged_window_within_the_reference_is_healthy_and_says_to_when() -> None:
+    assert state(facts()) == (Health.HEALTHY, "within its reference to 2013-05-08")
+
+
+@pytest.mark.parametrize(
+    ("given", "health", "text"),
+    [
+        (facts(version=None), Health.NOT_DEPLOYED, "nothing is deployed here"),
+        (facts(figures=Figures()), Health.NO_DATA, "no prediction of v2 has come yet"),
+        (facts(figures=Figures(events=True)), Health.NOT_JUDGED, "no window is closed yet"),
+        (facts(serving=ServingState.DOWN), Health.DOWN, "answers nothing: no word of its process"),
+        (
+            facts(serving=ServingState.FAILED, fault="no memory", answering=1),
+            Health.DEGRADED,
+            "v2 cannot be loaded: no memory; v1 answers",
+        ),
+        (
+            facts(serving=ServingState.FAILED, fault="no memory", answering=None),
+            Health.DOWN,
+            "answers nothing: v2 cannot be loaded: no memory",
+        ),
+        (facts(alerts=[alert()]), Health.CRITICAL, "auc 0.60"),
+        (facts(alerts=[alert("warning")]), Health.DEGRADED, "auc 0.60"),
+        (
+            facts(alerts=[alert("warning", "silence", "no event for 3 h")]),
+            Health.NO_TRAFFIC,
+            "no event for 3 h",
+        ),
+        (
+            facts(silent="alert 9 was resolved by petra on 2013-05-01"),
+            Health.NO_TRAFFIC,
+            "no event since 2013-05-01 00:00, though alert 9 was resolved by petra on 2013-05-01",
+        ),
+    ],
+)
+def test_each_ground_makes_its_state(given: Facts, health: Health, text: str) -> None:
+    assert state(given) == (health, text)
+
+
+def test_a_finding_degrades_without_an_alert_and_the_alert_about_it_takes_its_place() -> None:
+    drifted = Verdict(
+        monitor="drift",
+        window=window(7),
+        beyond="2 of 9 features drifted (temp, wind)",
+        alert_kinds=("data_drift",),
+    )
+    assert state(facts(drifted)) == (
+        Health.DEGRADED,
+        "2 of 9 features drifted (temp, wind) in the window to 2013-05-08",
+    )
+    handed_over = facts(drifted, resolved="alert 9 was resolved by petra on 2013-05-09")
+    assert state(handed_over)[1].endswith(", though alert 9 was resolved by petra on 2013-05-09")
+    told = grounds_of(facts(drifted, alerts=[alert("warning", "data_drift", "temp drifted")]))
+    assert [ground.text for ground in told] == ["temp drifted"]
+
+
+def test_a_loss_that_one_window_does_not_make_certain_is_told_beside_healthy() -> None:
+    weak = Verdict(monitor="performance", window=window(7), beyond="auc 0.70", lasting=False)
+    health, text = state(facts(QUIET[0], weak))
+    assert health is Health.HEALTHY
+    assert "auc 0.70 in that window, not certain yet" in text
+
+
+def test_inputs_that_are_not_judged_are_not_healthy_whatever_performance_says() -> None:
+    thin = Verdict(monitor="drift", window=None, unjudged=3, lack="120 of 300 rows in 7 d")
+    assert state(facts(thin, QUIET[1])) == (Health.NOT_JUDGED, "120 of 300 rows in 7 d")
+    before = Verdict(monitor="drift", window=window(7), unjudged=1, lack="120 of 300 rows in 7 d")
+    assert state(facts(before, QUIET[1])) == (
+        Health.NOT_JUDGED,
+        "120 of 300 rows in 7 d; last judged to 2013-05-08",
+    )
+
+
+def test_performance_that_is_not_judged_is_told_beside_healthy() -> None:
+    unknown = Verdict(monitor="performance", window=None, unjudged=1, lack="no outcome is known")
+    health, text = state(facts(QUIET[0], unknown))
+    assert health is Health.HEALTHY
+    assert "performance not judged: no outcome is known" in text
+
+
+def test_the_record_of_a_version_that_is_live_again_stands_with_its_date() -> None:
+    bad = Verdict(monitor="performance", window=window(-3), beyond="mae 97.6, worse than its reference 23.3")
+    assert state(facts(bad)) == (
+        Health.DEGRADED,
+        "mae 97.6, worse than its reference 23.3 in the window to 2013-04-28, when v2 was live before (and 1 more)",
+    )
+    good = (Verdict(monitor="drift", window=window(-3)), Verdict(monitor="performance", window=window(-3)))
+    assert state(facts(*good)) == (
+        Health.NOT_JUDGED,
+        "no window since v2 is live again; last judged to 2013-04-28",
+    )
+    assert is_of_then(window(-3), SINCE)
+    assert not is_of_then(window(7), SINCE)
+
+
+def test_a_model_is_as_healthy_as_its_sickest_deployment() -> None:
+    parts = [(Health.HEALTHY, "fine", "ewr"), (Health.CRITICAL, "auc fell", "jfk")]
+    assert worst(parts) == (Health.CRITICAL, "jfk: auc fell")
+    assert worst(parts[:1]) == (Health.HEALTHY, "fine")
+    assert worst([])[0] is Health.NOT_DEPLOYED
+
+
+def test_down_is_the_worst_and_what_is_not_judged_is_worse_than_healthy() -> None:
+    ranks = [health.rank for health in Health]
+    assert ranks == sorted(ranks)
+    assert Health.DOWN.rank < Health.CRITICAL.rank < Health.NOT_JUDGED.rank < Health.HEALTHY.rank

@@ -1,0 +1,13 @@
+"""Telemetry as earlier releases left it."""
+
+from typing import Any
+
+
+def make_form_5(connection: Any) -> None:
+    """Take back what the steps after the fifth have changed."""
+    for index in ("clocks_moved", "clocks_to_look_at", "retrainings_paused"):
+        connection.execute(f"DROP INDEX {index}")
+    for column in ("moved", "look_at"):
+        connection.execute(f"ALTER TABLE clocks DROP COLUMN {column}")
+    connection.execute("ALTER TABLE outcomes RENAME TO truths")
+    connection.execute("PRAGMA user_version = 5")
