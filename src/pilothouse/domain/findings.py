@@ -24,12 +24,29 @@ F_co = TypeVar("F_co", bound=Finding, covariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A window that was closed, by the event clock: ``end`` is not in it. ``judged``: it has enough rows for a verdict."""
+    """A window that was closed, by the event clock: ``end`` is not in it. ``judged``: there are enough rows for a verdict.
+
+    A window with too few is judged together with those just before it: its figures are of ``together`` windows, itself the
+    last, with ``rows_together`` rows in all.
+    """
 
     start: datetime
     end: datetime
     rows: int
     judged: bool
+    together: int = 1
+    rows_together: int = 0
+    """0 for a window by itself."""
+
+    @property
+    def judged_rows(self) -> int:
+        """Rows that its figures are of."""
+        return self.rows_together or self.rows
+
+    @property
+    def since(self) -> datetime:
+        """Start of the first window that its figures are of."""
+        return self.end - self.together * (self.end - self.start)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,27 @@
-"""Whether a window holds enough rows for a verdict, and what it lacks."""
+"""Whether a window holds enough rows for a verdict, how many windows are judged as one, and what is lacking."""
 
+from collections.abc import Sequence
+
+from pilothouse.domain.findings import Window
 from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
 
 MOST_TOGETHER = 8
 """Windows that are judged together at most, where each holds fewer rows than ``monitoring.minimum_rows``."""
+MOST_DILUTED = 16
+"""Rows judged together for each row of the newest window, at most: beyond that they say nothing about it."""
 FEWEST_ROWS = 50
 """Rows below which no ``minimum_rows`` is suggested: a verdict on fewer would find only what is seen without one."""
+
+
+def windows_together(rows: Sequence[int], minimum_rows: int) -> int:
+    """Number of the newest windows that are judged as one, of the ``rows`` of each, newest first: as few as hold
+    ``minimum_rows``, or all that may be merged where those are too few. A window without rows ends them."""
+    taken = rows[0]
+    for count, before in enumerate(rows[1:MOST_TOGETHER], 1):
+        if taken >= minimum_rows or not before or rows[0] * MOST_DILUTED < taken + before:
+            return count
+        taken += before
+    return min(len(rows), MOST_TOGETHER)
 
 
 def lack(rows: int, minimum_rows: int, window_s: int) -> str:
@@ -16,6 +32,21 @@ def lack(rows: int, minimum_rows: int, window_s: int) -> str:
     have = f"{rows:,} of {minimum_rows:,} rows in {_length(window_s)}"
     bound = enough_with(rows)
     return f"{have}; minimum_rows = {bound} would judge it" if bound else f"{have}; too few for any verdict"
+
+
+def why_not_judged(window: Window, minimum_rows: int, *, has_reference: bool = True) -> str:
+    """The reason for which a window has no verdict; empty where it has one."""
+    if window.judged:
+        return ""
+    if not has_reference:
+        return "there is no reference to compare it with"
+    seconds = window.together * round((window.end - window.start).total_seconds())
+    return lack(window.judged_rows, minimum_rows, seconds) or "it was closed under another minimum_rows"
+
+
+def together_text(window: Window) -> str:
+    """``3 windows together, 876 rows``; empty for a window that was judged by itself."""
+    return f"{window.together} windows together, {window.judged_rows:,} rows" if window.together > 1 else ""
 
 
 def enough_with(rows: int) -> int:

@@ -6,9 +6,8 @@ same alerts again (they are keyed too) and never another reading.
 """
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -62,8 +61,14 @@ class Reading:
     @property
     def window(self) -> Window:
         """Window that it is about."""
+        merged = _merged(self)
         return Window(
-            start=from_us(self.start_us), end=from_us(self.end_us), rows=self.rows, judged=self.judged
+            start=from_us(self.start_us),
+            end=from_us(self.end_us),
+            rows=self.rows,
+            judged=self.judged,
+            together=merged.together,
+            rows_together=merged.rows_together,
         )
 
 
@@ -91,6 +96,21 @@ def _current(data: str) -> str:
     for old, new in _RENAMED:
         data = data.replace(old, new)
     return data
+
+
+class _Merged(msgspec.Struct):
+    """Windows that were judged as one; beside the first finding of a reading, where they are several."""
+
+    together: int = 1
+    rows_together: int = 0
+
+
+def _merged(reading: Reading) -> _Merged:
+    if '"rows_together":' not in reading.data:
+        return _Merged()
+    if reading.monitor in _OF_MANY:
+        return msgspec.json.decode(reading.data, type=list[_Merged])[0]
+    return msgspec.json.decode(reading.data, type=_Merged)
 
 
 class _Verdict(msgspec.Struct):
@@ -127,14 +147,14 @@ def replace(
     before = _reading(row)
     window, significant = closed.window, closed.significant
     if (before.rows, before.judged, before.significant) == (window.rows, window.judged, significant) and (
-        _holds(before, closed.findings)
+        _holds(before, closed)
     ):
         return "same"
     if before.rows and not window.rows:
         return "gone"
     connection.execute(
         "UPDATE readings SET rows=?, judged=?, significant=?, recorded=?, data=? WHERE id=?",
-        (window.rows, window.judged, significant, now_us, _encode(monitor, closed.findings), before.id),
+        (window.rows, window.judged, significant, now_us, _encode(monitor, closed), before.id),
     )
     return "changed"
 
@@ -162,20 +182,27 @@ def _insert(
             closed.significant,
             applied,
             now_us,
-            _encode(monitor, closed.findings),
+            _encode(monitor, closed),
         ),
     ).rowcount
 
 
-def _encode(monitor: str, findings: Sequence[Finding]) -> str:
+def _encode(monitor: str, closed: ClosedWindow[Finding]) -> str:
+    findings: list[Any] = list(closed.findings)
+    if closed.window.together > 1 and findings:
+        merged = _Merged(closed.window.together, closed.window.rows_together)
+        findings[0] = msgspec.to_builtins(merged) | msgspec.to_builtins(findings[0])
     return msgspec.json.encode(findings if monitor in _OF_MANY else findings[0]).decode()
 
 
-def _holds(reading: Reading, findings: Sequence[Finding]) -> bool:
+def _holds(reading: Reading, closed: ClosedWindow[Finding]) -> bool:
     """True where a reading, under whatever names, holds these findings."""
+    findings = closed.findings
     if not findings:
-        return reading.data == _encode(reading.monitor, findings)
+        return reading.data == _encode(reading.monitor, closed)
     kind = type(findings[0])
+    if _merged(reading) != _Merged(closed.window.together, closed.window.rows_together):
+        return False
     if reading.monitor in _OF_MANY:
         return findings_of(reading, kind) == list(findings)
     return finding_of(reading, kind) == findings[0]

@@ -232,14 +232,19 @@ def read_outcome_days(
     )
 
 
+def count_outcomes(connection: Connection, stream_id: int, start_us: int, end_us: int) -> int:
+    """Predictions of the days that start in [start, end) whose outcome is known."""
+    (known,) = connection.execute(
+        "SELECT coalesce(sum(rows), 0) FROM outcome_days WHERE stream_id=? AND start>=? AND start<?",
+        (stream_id, start_us, end_us),
+    ).fetchone()
+    return int(known)
+
+
 def outcome_share(connection: Connection, stream_id: int, start_us: int, end_us: int) -> float:
     """Share of predictions of the days that start in [start, end) whose outcome is known; 1 where there are none."""
-    bounds = (stream_id, start_us, end_us)
     rows = rollup.count_rows(connection, stream_id, DAY_S, start_us, end_us)
-    (known,) = connection.execute(
-        "SELECT coalesce(sum(rows), 0) FROM outcome_days WHERE stream_id=? AND start>=? AND start<?", bounds
-    ).fetchone()
-    return float(known / rows) if rows else 1.0
+    return count_outcomes(connection, stream_id, start_us, end_us) / rows if rows else 1.0
 
 
 def read_segment(connection: Connection, segment_id: int) -> tuple[Predictions, Features]:

@@ -2,6 +2,8 @@
 
 Windows belong to a stream (one version on one target) and never mix versions. Inputs, quality and traffic are closed
 by the event clock. Performance waits for the outcomes, and a little longer where many have not come.
+
+A window with too few rows for a verdict is judged together with those just before it (``merged_windows``).
 """
 
 import math
@@ -21,8 +23,9 @@ from pilothouse.domain.findings import (
 )
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.time_units import DAY_S, DAY_US, SECOND_US, from_us, to_us
-from pilothouse.operations.monitoring import window_estimates
+from pilothouse.operations.monitoring import merged_windows, window_estimates
 from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, baseline_p95_ms
+from pilothouse.operations.monitoring.merged_windows import Merged
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance import outcomes
@@ -36,7 +39,7 @@ from pilothouse.statistics.significance.quality import judge_quality
 from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry import rollup as rolled
 from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, findings_of
-from pilothouse.telemetry.store import outcome_share, read_outcome_days
+from pilothouse.telemetry.store import count_outcomes, outcome_share, read_outcome_days
 
 ENOUGH_OUTCOMES = 0.995
 """With this share of its outcomes known a window is closed at once; else after a grace period, with those known by then."""
@@ -112,15 +115,34 @@ def closed_windows(
     if monitor == PERFORMANCE:
         return {PERFORMANCE: _performance(services, stream, spec, span)}
     if monitor == ESTIMATE:
-        days = [window.profile for window in _windows(services, stream, grid.level, span)]
-        finding, rows, judged = window_estimates.estimate_window(services, stream, spec, days)
-        return {ESTIMATE: _closed(span, rows, judged, finding)}
+        merged = _merged(services, stream, spec, grid, span)
+        days = [window.profile for window in _windows(services, stream, grid.level, merged.whole)]
+        finding, judged = window_estimates.estimate_window(services, stream, spec, days)
+        return {ESTIMATE: _closed(merged, judged, finding)}
     return {TRAFFIC: _traffic(services, stream, spec, grid, span)}
 
 
-def _closed(span: Span, rows: int, judged: bool, *findings: F) -> ClosedWindow[F]:
-    window = Window(start=from_us(span.start_us), end=from_us(span.end_us), rows=rows, judged=judged)
+def _closed(merged: Merged, judged: bool, *findings: F) -> ClosedWindow[F]:
+    window = Window(
+        start=from_us(merged.newest.start_us),
+        end=from_us(merged.newest.end_us),
+        rows=merged.own_rows,
+        judged=judged,
+        together=merged.windows,
+        rows_together=merged.rows if merged.windows > 1 else 0,
+    )
     return ClosedWindow(window=window, findings=findings)
+
+
+def _merged(services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span) -> Merged:
+    """A window with those before it that it is judged with, by the rows of predictions."""
+    with services.telemetry.read() as connection:
+        return merged_windows.merge(
+            span,
+            rolled.floor_to(grid.level, stream.first_event_us),
+            spec.monitoring.minimum_rows,
+            lambda part: rolled.count_rows(connection, stream.id, grid.level, part.start_us, part.end_us),
+        )
 
 
 def _windows(services: Services, stream: Stream, level: int, span: Span) -> list[rolled.Window]:
@@ -141,16 +163,15 @@ def _baseline(services: Services, stream: Stream, spec: ModelSpec) -> Baseline:
 def _inputs(
     services: Services, stream: Stream, spec: ModelSpec, grid: Grid, span: Span
 ) -> dict[str, ClosedWindow[Finding]]:
-    parts = [window.profile for window in _windows(services, stream, grid.level, span)]
-    rows = sum(part.rows for part in parts)
-    if not rows:
-        nothing: ClosedWindow[Finding] = _closed(span, 0, False)
+    merged = _merged(services, stream, spec, grid, span)
+    if not merged.own_rows:
+        nothing: ClosedWindow[Finding] = _closed(merged, False)
         return {DRIFT: nothing, QUALITY: nothing}
     base = _baseline(services, stream, spec)
+    parts = [window.profile for window in _windows(services, stream, grid.level, merged.whole)]
     current = merge_all(base.specification, parts)
     monitoring = spec.monitoring
-    judged = rows >= monitoring.minimum_rows
-    recent, lasting = _preceding(services, stream, spec, grid, span, base, current)
+    judged = merged.rows >= monitoring.minimum_rows
     drifted, faulty = _significant_before(services, stream, span, monitoring.of - 1)
     first, last = (day * DAY_US for day in base.training_days)
     compared = {
@@ -159,18 +180,25 @@ def _inputs(
     }
     against = (base.specification, base.calibration, base.profile, current)
     rate, ignore = monitoring.false_alarm_rate, monitoring.ignore
+    if merged.windows > 1:
+        columns = thresholds.judge_together(*against, merged.windows, false_alarm_rate=rate, ignore=ignore)
+        shares = judge_quality(*against, windows=merged.windows, false_alarm_rate=rate, ignore=ignore)
+    else:
+        recent, lasting = _preceding(services, stream, spec, grid, span, base, current)
+        columns = thresholds.judge(
+            *against, recent=recent, lasting=lasting, false_alarm_rate=rate, ignore=ignore
+        )
+        shares = judge_quality(*against, lasting=lasting, false_alarm_rate=rate, ignore=ignore)
     drift = []
-    for finding in thresholds.judge(
-        *against, recent=recent, lasting=lasting, false_alarm_rate=rate, ignore=ignore
-    ):
+    for finding in columns:
         since_us, until_us = compared[finding.compared_with]
         dated = replace(finding, since_us=since_us, until_us=until_us)
         drift.append(_counted(dated, judged, [finding.feature in features for features in drifted]))
     quality = [
         _counted(finding, judged, [(finding.feature, finding.fault) in faults for faults in faulty])
-        for finding in judge_quality(*against, lasting=lasting, false_alarm_rate=rate, ignore=ignore)
+        for finding in shares
     ]
-    return {DRIFT: _closed(span, rows, judged, *drift), QUALITY: _closed(span, rows, judged, *quality)}
+    return {DRIFT: _closed(merged, judged, *drift), QUALITY: _closed(merged, judged, *quality)}
 
 
 def _counted(finding: InputFinding, judged: bool, before: Sequence[bool]) -> InputFinding:
@@ -242,8 +270,14 @@ def _performance(
     metric = spec.primary_metric
     with services.telemetry.read() as connection:
         specification = services.telemetry.specification(connection, stream.id)
-        encoded = read_outcome_days(connection, stream.id, span.start_us, span.end_us)
-        known = outcome_share(connection, stream.id, span.start_us, span.end_us)
+        merged = merged_windows.merge(
+            span,
+            rolled.floor_to(DAY_S, stream.first_event_us),
+            spec.monitoring.minimum_rows,
+            lambda part: count_outcomes(connection, stream.id, part.start_us, part.end_us),
+        )
+        encoded = read_outcome_days(connection, stream.id, merged.whole.start_us, merged.whole.end_us)
+        known = outcome_share(connection, stream.id, merged.whole.start_us, merged.whole.end_us)
     days = [outcome_profile.decode(specification, data) for _, data in encoded]
     value = outcomes.measured_over_days(specification, days, metric)
     reference = _baseline(services, stream, spec).performance
@@ -256,8 +290,9 @@ def _performance(
         false_alarm_rate=spec.monitoring.false_alarm_rate,
         minimum_rows=spec.monitoring.minimum_rows,
         labelled_share=known,
+        windows=merged.windows,
     )
-    return _closed(span, value.rows, judged, finding)
+    return _closed(merged, judged, finding)
 
 
 def _traffic(
@@ -273,4 +308,4 @@ def _traffic(
         baseline_p95_ms=base,
         factor=spec.monitoring.latency_factor,
     )
-    return _closed(span, sum(w.rows for w in windows), judged, finding)
+    return _closed(merged_windows.alone(span, sum(w.rows for w in windows)), judged, finding)

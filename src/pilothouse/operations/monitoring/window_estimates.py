@@ -19,23 +19,23 @@ _NOTHING_LEARNT = (
 
 def estimate_window(
     services: Services, stream: Stream, spec: ModelSpec, days: list[Profile]
-) -> tuple[EstimateFinding, int, bool]:
-    """The finding about a window of days, its rows, and whether they are enough for a verdict."""
+) -> tuple[EstimateFinding, bool]:
+    """The finding about a window of days, and whether there are enough rows for a verdict."""
     metric, rows = spec.primary_metric, sum(day.rows for day in days)
     task = spec.task
     if not performance_estimation.can_estimate(task, metric):
         possible = ", ".join(performance_estimation.ESTIMATED[task])
         why = f"{metric} of a {task} model cannot be estimated without outcomes; metrics that can: {possible}"
-        return EstimateFinding(metric=metric, why=why), rows, False
+        return EstimateFinding(metric=metric, why=why), False
     specification, estimator, reference = estimator_of(services, stream.model, stream.version, stream.target)
     if reference.metric != metric:  # the model file now sets another metric
         reference = replace(reference, metric=metric, value=math.nan, low=math.nan, high=math.nan)
     if estimator is None:
         unknown = MetricValue(metric, math.nan, math.nan, math.nan, 0)
-        return _finding(unknown, reference, _NOTHING_LEARNT), rows, False
+        return _finding(unknown, reference, _NOTHING_LEARNT), False
     estimate = performance_estimation.estimate(specification, estimator, days, metric)
     judged = rows >= spec.monitoring.minimum_rows and math.isfinite(estimate.value)
-    return _finding(estimate, reference, ""), rows, judged
+    return _finding(estimate, reference, ""), judged
 
 
 def _finding(estimate: MetricValue, reference: MetricValue, why: str) -> EstimateFinding:

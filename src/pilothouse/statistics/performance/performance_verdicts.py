@@ -21,6 +21,11 @@ def single_window_rate(rate: float) -> float:
     return min(SINGLE_WINDOW * rate, 0.5)
 
 
+def rate_of(rate: float, windows: int) -> float:
+    """Share of unchanged windows that are found significantly worse where so many ``windows`` are judged together."""
+    return single_window_rate(rate) if windows == 1 else min(rate, 0.5)
+
+
 def judge_performance(
     value: MetricValue,
     reference: MetricValue,
@@ -29,8 +34,14 @@ def judge_performance(
     false_alarm_rate: float,
     minimum_rows: int,
     labelled_share: float,
+    windows: int = 1,
 ) -> tuple[PerformanceFinding, bool]:
-    """Finding about a window whose metric by outcomes is ``value``, and whether there is enough for a verdict."""
+    """Finding about a window whose metric by outcomes is ``value``, and whether there is enough for a verdict.
+
+    Where it was measured over several ``windows``, which the next such measurement shares, a loss is significant only where it
+    needs no second window (``performance_is_certain``).
+    """
+    rate = rate_of(false_alarm_rate, windows)
     judged = value.rows >= minimum_rows and math.isfinite(value.value) and math.isfinite(reference.value)
     finding = PerformanceFinding(
         metric=value.metric,
@@ -41,7 +52,7 @@ def judge_performance(
         reference_low=finite_or_none(reference.low),
         reference_high=finite_or_none(reference.high),
         labelled_share=labelled_share,
-        significant=judged and is_significantly_worse(value, reference, direction, false_alarm_rate),
+        significant=judged and _is_worse(value, reference, direction, rate),
     )
     return finding, judged
 
@@ -76,10 +87,10 @@ def performance_is_certain(
 
 
 def performance_bound(
-    measured: MetricValue, reference: MetricValue, direction: Direction, rate: float
+    measured: MetricValue, reference: MetricValue, direction: Direction, rate: float, windows: int = 1
 ) -> float:
-    """Value beyond which ``is_significantly_worse`` calls the window worse; NaN where the window's interval is not known."""
-    allowed = max(_let_pass(measured, reference, direction, single_window_rate(rate)))
+    """Value beyond which ``judge_performance`` calls ``windows`` together worse; NaN where their interval is not known."""
+    allowed = max(_let_pass(measured, reference, direction, rate_of(rate, windows)))
     return reference.value - allowed * (1 if direction == "higher" else -1)
 
 

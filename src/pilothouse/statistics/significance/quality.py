@@ -72,6 +72,7 @@ def judge_quality(
     current: Profile,
     *,
     lasting: Profile | None = None,
+    windows: int = 1,
     false_alarm_rate: float = 0.01,
     ignore: Collection[str] = (),
 ) -> list[QualityFinding]:
@@ -81,8 +82,9 @@ def judge_quality(
 
     A share is significant where it has risen by EFFECT, by Fisher's exact test, and beyond what the reference's
     windows show; Benjamini–Hochberg over all tested shares at ``false_alarm_rate``. A share of missing rows that is
-    stationary is tested against sampling alone, and over the last LASTING windows together (``lasting``) too. Numbers
-    out of range are drift and not judged here.
+    stationary is tested against sampling alone, and over the last LASTING windows together (``lasting``) too. Where
+    ``current`` is merged from several ``windows``, a share is significant only where it would open an alert by itself
+    (``thresholds.judge_together``). Numbers out of range are drift and not judged here.
     """
     counted = []
     for column in specification.features:
@@ -101,7 +103,16 @@ def judge_quality(
     ]
     critical = benjamini_hochberg([look.heavy for look in looks], false_alarm_rate)
     ranked = sorted(look.heavy for look in looks)
-    return [_judged(look, critical, 1 + ranked.index(look.heavy), len(looks)) for look in looks]
+    return [
+        _judged(
+            look,
+            critical if windows == 1 else min(critical, look.certain),
+            1 + ranked.index(look.heavy),
+            len(looks),
+            windows,
+        )
+        for look in looks
+    ]
 
 
 def _is_stationary(null: Null | None) -> bool:
@@ -143,7 +154,7 @@ def _count(before: tuple[int, int], after: tuple[int, int], null: Null | None) -
     return _Count(hits, rows, tail, p_value)
 
 
-def _judged(look: _Looked, critical: float, rank: int, looked_at: int) -> QualityFinding:
+def _judged(look: _Looked, critical: float, rank: int, looked_at: int, windows: int) -> QualityFinding:
     level = critical if look.together == 1 else min(critical, look.certain)
     level = needed(level, look.weights[0], look.others, look.weights[1:])
     null, count = look.null, look.count
@@ -170,7 +181,7 @@ def _judged(look: _Looked, critical: float, rank: int, looked_at: int) -> Qualit
             rank=rank,
             looked_at=looked_at,
             certain=significant and look.p_value <= look.certain,
-            together=look.together,
+            together=max(look.together, windows),
         ),
     )
 

@@ -8,6 +8,9 @@ window gives a false alarm.
 A *stationary* column (``sampling_null``) is judged by ranks too (``ranks``), and its p-value is the tests' weighted
 harmonic mean. It is also judged over its last LASTING windows together, for what is too weak for one: a *lasting
 change*. Its tests reuse rows of windows before, so it is significant only where it would open an alert by itself.
+
+Windows of too few rows are judged as one (``judge_together``), against the reference alone, by the null of a single window:
+the mean of several windows varies no more than one of them.
 """
 
 import math
@@ -120,6 +123,8 @@ class _Window:
     rows: Mapping[str, int]
     rows_together: Mapping[str, int]
     together: Mapping[str, Mapping[str, float]]
+    windows: int = 1
+    """Windows that ``current`` was merged from."""
 
 
 def judge(
@@ -156,9 +161,40 @@ def judge(
         present_rows(specification, lasting) if lasting is not None else {},
         together,
     )
+    return _verdicts(window, calibration, shown, false_alarm_rate, ignore)
+
+
+def judge_together(
+    specification: ProfileSpecification,
+    calibration: Calibration,
+    reference: Profile,
+    current: Profile,
+    windows: int,
+    *,
+    false_alarm_rate: float = 0.01,
+    ignore: Collection[str] = (),
+) -> list[DriftFinding]:
+    """Verdicts as ``judge`` gives them on ``windows`` merged into ``current``, of which each has too few rows.
+
+    ``calibration`` is that of single windows. As the next merged window shares rows with this one, a column is significant
+    only where it would open an alert by itself: windows that overlap are no two witnesses.
+    """
+    shown = window_drift(_prepared(specification, reference), current)
+    rows = present_rows(specification, current)
+    window = _Window(specification, reference, current, None, rows, {}, {}, windows)
+    return _verdicts(window, calibration, shown, false_alarm_rate, ignore)
+
+
+def _verdicts(
+    window: _Window,
+    calibration: Calibration,
+    shown: dict[str, dict[str, float]],
+    false_alarm_rate: float,
+    ignore: Collection[str],
+) -> list[DriftFinding]:
     looked_at = sum(name not in ignore and rows >= FEWEST_ROWS for name, rows in window.rows.items())
     looks: list[tuple[str, _Looked]] = []
-    for column in specification.columns:
+    for column in window.specification.columns:
         nulls = calibration.columns.get(column.name, ())
         stationary = any(null.sampling is not None for null in nulls if null.statistic not in FAULTS)
         certain = certain_level(stationary, false_alarm_rate, looked_at)
@@ -170,7 +206,15 @@ def judge(
         [p if name in heavy else 1.0 for name, p in p_values.items()], false_alarm_rate
     )
     ranks = {name: k for k, name in enumerate(sorted(p_values, key=lambda name: p_values[name]), 1)}
-    return [_judgement(name, shown[name], look, critical, ranks) for name, look in looks]
+    return [
+        _judgement(name, shown[name], look, _level(look, critical, window.windows), ranks, window.windows)
+        for name, look in looks
+    ]
+
+
+def _level(look: _Looked, critical: float, windows: int) -> float:
+    """p-value up to which a column is significant: of windows judged together that at which it is certain."""
+    return critical if windows == 1 else min(critical, look.certain)
 
 
 def _look_at(
@@ -302,6 +346,7 @@ def _judgement(
     look: _Looked,
     critical: float,
     ranks: Mapping[str, int],
+    windows: int,
 ) -> DriftFinding:
     missing, unseen = statistics["missing"], statistics["unseen"]
     shown = {k: v for k, v in statistics.items() if k not in FAULTS}
@@ -350,6 +395,6 @@ def _judgement(
             rank=ranks.get(name, 0),
             looked_at=max(len(ranks), 1),
             certain=significant and p_value <= look.certain,
-            together=LASTING if test.lasting else 1,
+            together=LASTING if test.lasting else windows,
         ),
     )
