@@ -132,7 +132,7 @@ async def test_colon_goes_to_a_view_and_esc_comes_back(make_console) -> None:
         assert app.view.model == "flight-delay"
         await pilot.press("escape")
         await settle(pilot)
-        assert app.view.SCOPE == "models"
+        assert app.view.SCOPE == "overview"
 
 
 async def test_wrong_command_is_said_and_nothing_moves(make_console) -> None:

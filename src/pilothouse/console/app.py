@@ -79,6 +79,7 @@ class Console(ConsoleApp):
             self.set_keymap(dict(settings.keys))
         self.fault = fault
         self.history = History()
+        self.trail = []
         self.commands = commands or CommandHistory()
         self.drawings = Drawings()
         self.time_travel = TimeTravel(self)
@@ -189,10 +190,12 @@ class Console(ConsoleApp):
         try:
             first = self._parsed(options.start)
         except InvalidInputError as error:
-            await navigation.go(self, Destination("overview"))
+            await navigation.start(self, Destination("overview"))
             self.view.say(str(error), "warn")
         else:
-            await self._follow(first)
+            await navigation.start(self, first if isinstance(first, Destination) else Destination("overview"))
+            if isinstance(first, str):
+                await self._follow(first)
         if options.at:
             self.time_travel.command(f"at {options.at}")
         self._opened()
@@ -231,7 +234,7 @@ class Console(ConsoleApp):
     async def _follow(self, parsed: "Destination | str") -> None:
         """Go to a view, or run a command that is no view."""
         if isinstance(parsed, Destination):
-            await navigation.go(self, parsed)
+            await self._go(parsed)
         elif self.time_travel.understands(parsed):
             self.time_travel.command(parsed)
         else:
@@ -276,26 +279,31 @@ class Console(ConsoleApp):
         if self.history.before is None:
             self.view.say("there is no view before this one", "warn")
         else:
-            self.call_later(navigation.go, self, self.history.before)
+            self.call_later(self._go, self.history.before)
 
     def do_history_back(self, steps: int = -1) -> None:
         destination = self.history.step(steps)
         if destination is None:
             self.view.say("the history begins here" if steps < 0 else "this is the newest view", "warn")
         else:
-            self.call_later(self._revisit, destination)
+            self.call_later(self._go, destination, remember=False)
 
     def do_history_forward(self) -> None:
         self.do_history_back(1)
 
-    async def _revisit(self, destination: Destination) -> None:
-        await navigation.go(self, destination, remember=False)
+    async def _go(self, destination: Destination, *, remember: bool = True) -> None:
+        """Go to a view by its name. A top view without arguments is shown as it was left, as by its digit."""
+        top = destination.view in self.MODES and not (destination.arguments and remember)
+        await (navigation.to_top if top else navigation.follow)(self, destination, remember=remember)
 
     def go_back(self) -> None:
-        """Leave the view on top; the top views have nothing below them."""
-        if len(self.screen_stack) > 1:
-            self.pop_screen()
-            self.history.visit(self.view.destination)
+        """Leave the view on top for the one that it was reached from."""
+        self.call_later(self._back)
+
+    async def _back(self) -> None:
+        if not await navigation.back(self):
+            leave = next(action for action in self.view.actions() if action.name == "leave")
+            self.view.say(f"nothing to go back to: {leave.shown_keys} leaves the console, digits go to views")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The commands of the palette: what the view on top can do, and nothing that writes files."""

@@ -29,6 +29,8 @@ class ConsoleApp(App[int]):
     history: "History"
     commands: "CommandHistory"
     drawings: "Drawings"
+    trail: list[str]
+    """The modes on the way back from the present one, the nearest last."""
     fault: str
     """What is wrong with the user's configuration; empty where nothing is."""
 
@@ -61,6 +63,7 @@ class ViewLike(Protocol):
     SCOPE: ClassVar[str]
     TOP: ClassVar[str]
     destination: "Destination"
+    opened_by_key: bool
     lists: "list[Grid | Pager]"
     filter_text: str
     fault: str
@@ -136,6 +139,9 @@ class ViewLike(Protocol):
 
     def set_arguments(self, *arguments: str) -> None:
         """Apply the arguments of ``:view ARGUMENT`` to a top view."""
+
+    def forget_narrowing(self) -> None:
+        """Show everything again where a key of another view had narrowed the list."""
 
     def read_text(self, title: str, text: str, lines: "Callable[[str], list[Line]]") -> None:
         """Show a text on the whole screen."""

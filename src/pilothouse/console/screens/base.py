@@ -13,7 +13,7 @@ from pilothouse.console.frame import Frame, notes_of
 from pilothouse.console.refusals import why_not
 from pilothouse.console.screens.loading import Answer, LoadingScreen, T
 from pilothouse.console.session.actions import Action, actions_of, bindings_of
-from pilothouse.console.session.views import VIEWS, Destination
+from pilothouse.console.session.views import Destination
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.prompt import Prompt
@@ -52,6 +52,8 @@ class View(LoadingScreen[T]):
         """Its lists and texts, in order."""
         self.destination = Destination(self.SCOPE)
         """The view's entry in the history."""
+        self.opened_by_key = False
+        """Whether a key of another view has chosen what it shows: Esc goes back there and does not widen it."""
 
     # ---- for subclasses
 
@@ -107,10 +109,10 @@ class View(LoadingScreen[T]):
         ways = ["^r reads again"]
         if self.filter_text:
             ways = ["Esc clears the filter", *ways]
-        elif len(self.app.screen_stack) > 1:
-            ways = ["Esc goes back", f":{self.TOP} lists what there is", *ways]
-        elif self.WIDENS and self.destination.arguments:
+        elif self._narrowed:
             ways = ["Esc shows all", *ways]
+        elif len(self.app.screen_stack) > 1 or self.app.trail:
+            ways = ["Esc goes back", f":{self.TOP} lists what there is", *ways]
         if self.session.at is not None:
             ways = [":now goes to the present", "← → to other times", *ways]
         return f"{', '.join(ways)}."
@@ -182,7 +184,7 @@ class View(LoadingScreen[T]):
             self.say(f"{action.shown_keys} {action.label or action.name}: {reason}", "warn")
             return
         if name.startswith("go_"):
-            await navigation.go(self.app, Destination(name.removeprefix("go_")))
+            await navigation.to_top(self.app, Destination(name.removeprefix("go_")))
             return
         if name.startswith("plugin_"):
             self._start_plugin(name)
@@ -191,13 +193,9 @@ class View(LoadingScreen[T]):
         method()
 
     def open_view(self, view: str, *arguments: object) -> None:
-        """Open a view: above this one, or in its own mode where it is a top view."""
+        """Open a view; Esc comes back to this one."""
         destination = Destination(view, tuple(str(argument) for argument in arguments))
-        if VIEWS[view].top == view:
-            self.app.call_later(navigation.go, self.app, destination)
-        else:
-            self.app.push_screen(navigation.make(destination))
-            self.app.history.visit(destination)
+        self.app.call_later(navigation.follow, self.app, destination, by_key=True)
 
     def ask(self, question: Ask, then: Callable[[str], None]) -> None:
         """Ask, and continue with a yes. The field holds the text of an earlier attempt that failed."""
@@ -331,14 +329,27 @@ class View(LoadingScreen[T]):
         elif not self._widen():
             self.app.go_back()
 
+    @property
+    def _narrowed(self) -> bool:
+        """Whether Esc shows everything again."""
+        return self.WIDENS and bool(self.destination.arguments) and not self.opened_by_key
+
     def _widen(self) -> bool:
         """Show everything again where the command's arguments narrowed the list."""
-        if not (self.WIDENS and self.destination.arguments):
-            return False
+        narrowed = self._narrowed
+        if narrowed:
+            self._show_all()
+            self.app.history.visit(self.destination)
+        return narrowed
+
+    def forget_narrowing(self) -> None:
+        """Show everything again where a key of another view narrowed the list: its digit is to show all of it."""
+        if self.WIDENS and self.destination.arguments and self.opened_by_key:
+            self._show_all()
+
+    def _show_all(self) -> None:
         self.set_arguments("all")
         self.destination = Destination(self.SCOPE)
-        self.app.history.visit(self.destination)
-        return True
 
     # ---- the record under the cursor
 

@@ -143,8 +143,9 @@ class LoadingScreen(Screen[None], Generic[T]):
     def invalidate(self) -> None:
         """Load for a changed subject; the result of a running load is dropped."""
         self._revision += 1
-        self.refresh_chrome()
-        self.reload()
+        if self.is_attached:  # a view that is being made loads once it is mounted
+            self.refresh_chrome()
+            self.reload()
 
     def _load(self) -> None:
         services = self.session.seen
