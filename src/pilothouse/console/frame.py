@@ -64,6 +64,7 @@ def notes_of(view: "ViewLike") -> list[str]:
     widget = view.list_or_text()
     notes = [f"/{view.filter_text}"] if view.filter_text else []
     if isinstance(widget, Grid):
+        notes += [f"{widget.newer:,} newer above"] if widget.newer and not view.fault else []
         notes += ["only unhealthy"] if widget.unhealthy else []
         notes += [f"{'↓' if widget.descending else '↑'} {widget.sort}"] if widget.sort else []
         notes += [f"{len(widget.marked)} marked"] if widget.marked else []

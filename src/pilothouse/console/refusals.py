@@ -37,3 +37,17 @@ def _roles(permission: Permission) -> str:
         if permission in permissions and role is not Role.DAEMON
     )
     return " or ".join(names)
+
+
+def ways_out(view: "ViewLike", *, narrowed: bool) -> list[str]:
+    """Keys and commands that help where the subject of a view does not exist. ``narrowed``: Esc would show everything."""
+    ways = ["^r reads again"]
+    if view.filter_text:
+        ways = ["Esc clears the filter", *ways]
+    elif narrowed:
+        ways = ["Esc shows all", *ways]
+    elif len(view.app.screen_stack) > 1 or view.app.trail:
+        ways = ["Esc goes back", f":{view.TOP} lists what there is", *ways]
+    if view.session.at is not None:
+        ways = [":now goes to the present", "← → to other times", *ways]
+    return ways

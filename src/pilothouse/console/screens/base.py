@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from pilothouse.console import describing, navigation
 from pilothouse.console.dialogs import Ask, Help
 from pilothouse.console.frame import Frame, notes_of
-from pilothouse.console.refusals import why_not
+from pilothouse.console.refusals import ways_out, why_not
 from pilothouse.console.screens.loading import Answer, LoadingScreen, T
 from pilothouse.console.session.actions import Action, actions_of, bindings_of
 from pilothouse.console.session.views import Destination
@@ -106,16 +106,16 @@ class View(LoadingScreen[T]):
 
     def ways_out(self) -> str:
         """Keys and commands that help where the subject does not exist."""
-        ways = ["^r reads again"]
-        if self.filter_text:
-            ways = ["Esc clears the filter", *ways]
-        elif self._narrowed:
-            ways = ["Esc shows all", *ways]
-        elif len(self.app.screen_stack) > 1 or self.app.trail:
-            ways = ["Esc goes back", f":{self.TOP} lists what there is", *ways]
-        if self.session.at is not None:
-            ways = [":now goes to the present", "← → to other times", *ways]
-        return f"{', '.join(ways)}."
+        return f"{', '.join(ways_out(self, narrowed=self._narrowed))}."
+
+    def show_loaded(self, data: T, *, news: bool) -> None:
+        """Show loaded data. A cursor at the top of a list stays there when new rows come; elsewhere they are counted."""
+        grids = [widget for widget in self.lists if isinstance(widget, Grid)]
+        for grid in grids:
+            grid.expects_news = news
+        self.show(data)
+        for grid in grids:
+            grid.expects_news = False
 
     def show_fault(self, reason: str) -> None:
         self.frame.put_fault(reason, self.ways_out())

@@ -104,6 +104,10 @@ class LoadingScreen(Screen[None], Generic[T]):
         """Put the data on the screen."""
         raise NotImplementedError
 
+    def show_loaded(self, data: T, *, news: bool) -> None:
+        """Show loaded data; ``news`` where it is a newer state of the subject on the screen."""
+        raise NotImplementedError
+
     def show_fault(self, reason: str) -> None:
         """Show the reason in place of the data; an empty one shows the data again."""
         raise NotImplementedError
@@ -163,13 +167,13 @@ class LoadingScreen(Screen[None], Generic[T]):
         self._loaded()
         if message.key != self._load_key:
             return
-        self._shown = message.key
+        news, self._shown = message.key == self._shown, message.key
         if self.fault:
             self.fault = ""
             self.show_fault("")
         if not same(message.data, self.data):
             self.data = message.data
-            self.show(message.data)
+            self.show_loaded(message.data, news=news)
             self.refresh_chrome()
 
     def on_loading_screen_load_failed(self, message: LoadFailed) -> None:

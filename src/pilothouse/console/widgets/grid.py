@@ -83,6 +83,10 @@ class Grid(ScrollView, can_focus=True):
         self._strips: dict[tuple[int, bool, bool, int], Strip] = {}
         """Drawn rows by index, whether the cursor is on it, whether it is marked, and horizontal offset."""
         self.cursor = 0
+        self.expects_news = False
+        """Whether the next table is a newer state of the same list, so that new rows in it are news."""
+        self.newer = 0
+        """Rows that have come above the cursor since the user was there."""
         self.sort = ""
         """The title of the column that the rows are sorted by; empty for the table's own order."""
         self.descending = False
@@ -117,7 +121,8 @@ class Grid(ScrollView, can_focus=True):
         return len(self._rows)
 
     def put(self, table: Table) -> None:
-        """Show another state of the table; the cursor stays with its row where that still exists."""
+        """Show another state of the table. The cursor stays with its row where that still exists; at the top of the list it
+        stays at the top when new rows come."""
         if table != self._table:
             self._table = table
             self._apply()
@@ -200,28 +205,41 @@ class Grid(ScrollView, can_focus=True):
     def _apply(self) -> None:
         if self._table is None:
             return
-        before, position, top = self.key, self._first + self.cursor, self._first == 0 and self.cursor == 0
+        before, position, known = self.key, self._first + self.cursor, {row.key for row in self._rows}
         self._first = self._table.first
         self._rows = self._table.rows if self.paged else self._passing()
         keys = [row.key for row in self._rows]
+        follows = position == 0 and self.expects_news and bool(keys) and keys[0] not in known
         if self._from_top or self._wanted in ("start", "end"):
             self.cursor = max(0, len(keys) - 1) if self._wanted == "end" else 0
-        elif before in keys and not (top and self.paged and before != keys[0] and not self.has_focus):
+        elif before in keys and not (follows and self._first == 0):
             self.cursor = keys.index(before)
         else:
             self.cursor = max(0, min(position - self._first, len(keys) - 1))
+        self._count_news(before, position, known)
         wanted, self._wanted, self._from_top = self._wanted or self._from_top, "", False
         self._fit()
         moved = self._first + self.cursor - position
+        if follows and self._first > 0:  # the new rows are above this window
+            self._wanted = "start"
+            self.post_message(self.Edge("start"))
         if wanted:
             self.scroll_to_region(Region(0, self._first + self.cursor, 1, 2), animate=False, force=True)
-        elif (
-            moved and self.paged and before in keys
-        ):  # rows came in above: the visible ones stay where they are
+        elif moved and before == self.key and (self.paged or self.expects_news):
+            # rows came in above: the visible ones stay where they are
             self.scroll_to(y=max(0, self.scroll_offset.y + moved), animate=False, force=True)
         if self.marked and not self.paged:
             self.marked &= {row.key for row in self._table.rows}
         self.post_message(self.Moved())
+
+    def _count_news(self, before: str | None, position: int, known: set[str]) -> None:
+        """Count the rows that have come above the cursor; ``before`` and ``position`` are those of the cursor until now."""
+        if not self.expects_news or before is None or before != self.key:
+            self.newer = 0 if not self.expects_news else min(self.newer, self._first + self.cursor)
+        elif self.paged:
+            self.newer += max(0, self._first + self.cursor - position)
+        else:
+            self.newer += sum(row.key not in known for row in self._rows[: self.cursor])
 
     def _passing(self) -> tuple[Row, ...]:
         assert self._table is not None
@@ -271,6 +289,7 @@ class Grid(ScrollView, can_focus=True):
         index = max(0, min(index, len(self._rows) - 1))
         if index != self.cursor:
             before, self.cursor = self.cursor, index
+            self.newer = min(self.newer, self._first + index)
             if self.scroll_to_region(Region(0, self._first + index, 1, 2), animate=False, force=True):
                 self.refresh()  # every line is another one
             else:
