@@ -108,7 +108,7 @@ def test_every_command_stands_in_the_reference_and_no_other():
 
 
 def test_exit_codes_are_those_of_the_errors():
-    from pilothouse.cli.commands.workspace import EXIT_CRITICAL, EXIT_DEGRADED
+    from pilothouse.cli.commands.workspace import EXIT_CODES, EXIT_UNWATCHED
     from pilothouse.cli.failures import INTERNAL_ERROR
     from pilothouse.domain.errors import PilothouseError
 
@@ -119,7 +119,7 @@ def test_exit_codes_are_those_of_the_errors():
         todo += kind.__subclasses__()
     text = (DOCUMENTS / "command-line.md").read_text("utf-8")
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, flags=re.MULTILINE)}
-    assert documented == family | {0, EXIT_DEGRADED, EXIT_CRITICAL, INTERNAL_ERROR, 130}
+    assert documented == family | {0, *EXIT_CODES.values(), EXIT_UNWATCHED, INTERNAL_ERROR, 130}
 
 
 def test_the_command_for_wrappers_does_what_the_page_says(tmp_path):
