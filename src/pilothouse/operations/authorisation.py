@@ -1,6 +1,6 @@
 """Authorisation, in this module alone and denying by default; the transaction of a change with its audit rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,18 +70,14 @@ class Change:
 
     def record(self, action: str, subject: str, detail: dict[str, Any] | None = None) -> None:
         """Add an audit row in this transaction. ``detail`` is plain JSON data, with old values where there were any."""
-        detail = dict(detail or {})
-        if self.actor.identity:
-            detail["identity"] = self.actor.identity
-        self.recorded.append(
-            audit.append(
-                self.connection,
-                at=self.at,
-                actor=self.actor.name,
-                action=action,
-                subject=subject,
-                detail=detail,
-            )
+        self.record_all([(action, subject, detail or {})])
+
+    def record_all(self, changes: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+        """Add an audit row for each (action, subject, detail): hundreds of targets change in one step."""
+        identity = {"identity": self.actor.identity} if self.actor.identity else {}
+        described = [(action, subject, {**detail, **identity}) for action, subject, detail in changes]
+        self.recorded += audit.append_all(
+            self.connection, at=self.at, actor=self.actor.name, changes=described
         )
 
 

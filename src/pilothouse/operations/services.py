@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pilothouse.artifacts import ArtifactStore
+from pilothouse.domain.time_units import from_us
 from pilothouse.sqlite import Connection
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths
@@ -60,6 +61,15 @@ class Services:
         if "telemetry" not in self.__dict__ and not self.paths.telemetry.exists():
             return None
         return self.telemetry.clock(target, model)
+
+    def event_clocks(self, model: str) -> dict[str, datetime]:
+        """Time of the newest event of a model on each target where it has had one."""
+        with self.reading_telemetry() as connection:
+            if connection is None:
+                return {}
+            from pilothouse.telemetry.streams import clocks_us
+
+            return {target: from_us(event) for target, event in clocks_us(connection, model).items()}
 
     def close(self) -> None:
         self.registry.close()

@@ -9,6 +9,7 @@ from pilothouse.domain.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.values import columns_of, deployment_keys, from_json, from_row, insert
 
 _SELECT = (
@@ -52,20 +53,11 @@ def listed(
     limit: int = 500,
 ) -> list[Alert]:
     """Alerts, newest first."""
-    rows = connection.execute(
-        _SELECT + "WHERE (? IS NULL OR a.status = ?) AND (? = 0 OR a.status <> 'resolved') "
-        "AND (? IS NULL OR m.name = ?) AND (? IS NULL OR t.name = ?) ORDER BY a.id DESC LIMIT ?",
-        (
-            status and str(status),
-            status and str(status),
-            int(unresolved),
-            model,
-            model,
-            target,
-            target,
-            limit,
-        ),
+    conditions, values = where(
+        {"a.status = ?": status and str(status), "m.name = ?": model, "t.name = ?": target},
+        *(["a.status IN ('open', 'acknowledged')"] if unresolved else []),
     )
+    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY a.id DESC LIMIT ?", (*values, limit))
     return [from_row(Alert, row) for row in rows]
 
 

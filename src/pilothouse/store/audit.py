@@ -1,6 +1,6 @@
 """Audit log: append-only, each row hashed together with the hash of the row before it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.listing import marks
 from pilothouse.store.values import from_json, from_row
 
@@ -25,15 +26,30 @@ def append(
 
     ``detail`` is plain JSON data without NaN; old values belong in it where something was replaced.
     """
+    return append_all(connection, at=at, actor=actor, changes=[(action, subject, detail)])[0]
+
+
+def append_all(
+    connection: Connection, *, at: datetime, actor: str, changes: Iterable[tuple[str, str, dict[str, Any]]]
+) -> list[AuditEntry]:
+    """Add a row for each (action, subject, detail), in their order."""
     before = head(connection)
-    seq = before.count + 1
-    digest = entry_hash(seq, to_us(at), actor, action, subject, detail, before.hash)
-    connection.execute(
+    seq, previous, recorded_us = before.count, before.hash, to_us(at)
+    added: list[AuditEntry] = []
+    for action, subject, detail in changes:
+        seq += 1
+        digest = entry_hash(seq, recorded_us, actor, action, subject, detail, previous)
+        added.append(AuditEntry(seq, at, actor, action, subject, detail, previous, digest))
+        previous = digest
+    connection.executemany(
         "INSERT INTO audit (seq, recorded_at, actor, action, subject, detail, previous, hash) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (seq, to_us(at), actor, action, subject, canonical_json(detail), before.hash, digest),
+        [
+            (e.seq, recorded_us, e.actor, e.action, e.subject, canonical_json(e.detail), e.previous, e.hash)
+            for e in added
+        ],
     )
-    return AuditEntry(seq, at, actor, action, subject, detail, before.hash, digest)
+    return added
 
 
 def entry_hash(
@@ -63,12 +79,13 @@ def entries(
     connection: Connection, *, limit: int, before: int | None = None, text: str = ""
 ) -> list[AuditEntry]:
     """Newest rows first; ``before`` pages backwards by seq, ``text`` must occur in actor, action or subject."""
-    rows = connection.execute(
-        _SELECT
-        + "WHERE seq < ? AND (? = '' OR instr(lower(actor || ' ' || action || ' ' || subject), ?) > 0) "
-        "ORDER BY seq DESC LIMIT ?",
-        (before if before is not None else 1 << 62, text, text.lower(), limit),
+    conditions, values = where(
+        {
+            "seq < ?": before,
+            "instr(lower(actor || ' ' || action || ' ' || subject), ?) > 0": text.lower() or None,
+        }
     )
+    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY seq DESC LIMIT ?", (*values, limit))
     return [_entry(row) for row in rows]
 
 

@@ -1,6 +1,6 @@
 """Deployments, live and ended, and holds that keep models from automatic deployment."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,10 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Deployment, Hold
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.listing import marks
-from pilothouse.store.values import columns_of, deployment_keys, from_row, insert
+from pilothouse.store.targets import target_ids
+from pilothouse.store.values import from_row
 
 _SELECT = (
     "SELECT d.*, m.name AS model, v.number AS version, t.name AS target FROM deployments d "
@@ -33,11 +35,8 @@ class NewDeployment:
 
 
 def live(connection: Connection, *, model: str | None = None, target: str | None = None) -> list[Deployment]:
-    return _select(
-        connection,
-        "WHERE d.ended_at IS NULL AND (? IS NULL OR m.name = ?) AND (? IS NULL OR t.name = ?) ORDER BY m.name, t.name",
-        (model, model, target, target),
-    )
+    conditions, values = where({"m.name = ?": model, "t.name = ?": target}, "d.ended_at IS NULL")
+    return _select(connection, f"{conditions} ORDER BY m.name, t.name", values)
 
 
 def live_versions(
@@ -79,11 +78,8 @@ def history(
     connection: Connection, *, model: str | None = None, target: str | None = None, limit: int = 500
 ) -> list[Deployment]:
     """Deployments, newest first."""
-    return _select(
-        connection,
-        "WHERE (? IS NULL OR m.name = ?) AND (? IS NULL OR t.name = ?) ORDER BY d.id DESC LIMIT ?",
-        (model, model, target, target, limit),
-    )
+    conditions, values = where({"m.name = ?": model, "t.name = ?": target})
+    return _select(connection, f"{conditions} ORDER BY d.id DESC LIMIT ?", (*values, limit))
 
 
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Deployment]:
@@ -111,47 +107,68 @@ def effective_at_time(connection: Connection, at: datetime) -> list[Deployment]:
     )
 
 
-def version_before(connection: Connection, model: str, target: str) -> int | None:
-    """Version that a roll-back goes to: the one that the live version replaced.
+def versions_before(connection: Connection, model: str | None = None) -> dict[tuple[str, str], int]:
+    """Version that a roll-back goes to, by model and target: the one that the live version replaced.
 
     After a roll-back it is not the version rolled back from, but the one before the version that is live again.
     """
+    conditions, values = where({"m.name = ?": model})
     rows = connection.execute(
-        "SELECT v.number, d.kind FROM deployments d JOIN models m ON m.id = d.model_id "
-        "JOIN targets t ON t.id = d.target_id JOIN versions v ON v.id = d.version_id "
-        "WHERE m.name = ? AND t.name = ? ORDER BY d.id",
-        (model, target),
-    ).fetchall()
-    path: list[int] = []
-    for row in rows:
-        if row["kind"] == "rollback" and row["number"] in path:
-            del path[len(path) - path[::-1].index(row["number"]) :]
-        elif not path or path[-1] != row["number"]:
-            path.append(row["number"])
-    return path[-2] if len(path) > 1 else None
+        "SELECT m.name AS model, t.name AS target, v.number, d.kind FROM deployments d JOIN models m ON m.id = d.model_id "  # noqa: S608 - conditions of our own
+        f"JOIN targets t ON t.id = d.target_id JOIN versions v ON v.id = d.version_id {conditions} ORDER BY d.model_id, d.id",
+        values,
+    )
+    paths: dict[tuple[str, str], list[int]] = {}
+    for name, target, number, kind in map(tuple, rows):
+        path = paths.setdefault((name, target), [])
+        if kind == "rollback" and number in path:
+            del path[len(path) - path[::-1].index(number) :]
+        elif not path or path[-1] != number:
+            path.append(number)
+    return {deployment: path[-2] for deployment, path in paths.items() if len(path) > 1}
 
 
 def deploy(connection: Connection, new: NewDeployment, *, at: datetime) -> int | None:
     """Swap the live version of a model on a target, in the caller's transaction; returns the one that was live."""
-    before = live(connection, model=new.model, target=new.target)
-    connection.execute(
-        "UPDATE deployments SET ended_at = ?, ended_effective_at = ? WHERE ended_at IS NULL "
-        "AND model_id = (SELECT id FROM models WHERE name = ?) AND target_id = (SELECT id FROM targets WHERE name = ?)",
-        (to_us(at), to_us(new.effective_at), new.model, new.target),
+    return deploy_all(connection, [new], at=at).get(new.target)
+
+
+def deploy_all(connection: Connection, new: Sequence[NewDeployment], *, at: datetime) -> dict[str, int]:
+    """Swap the live version of one model on several targets; returns the versions that were live, by target."""
+    model, version = {(deployment.model, deployment.version) for deployment in new}.pop()
+    effective = {deployment.target: to_us(deployment.effective_at) for deployment in new}
+    before = {
+        deployment.target: deployment
+        for deployment in live(connection, model=model)
+        if deployment.target in effective
+    }
+    connection.executemany(
+        "UPDATE deployments SET ended_at = ?, ended_effective_at = ? WHERE id = ?",
+        [(to_us(at), effective[target], deployment.id) for target, deployment in before.items()],
     )
-    keys = deployment_keys(connection, new.model, new.version, new.target)
-    assert keys is not None, f"{new.model}/{new.version} or {new.target} is not there"
-    columns = columns_of(new, "model", "version", "target")
-    insert(connection, "deployments", {**keys, **columns, "recorded_at": at})
-    return before[0].version if before else None
+    keys = connection.execute(
+        "SELECT v.model_id, v.id FROM versions v JOIN models m ON m.id = v.model_id WHERE m.name = ? AND v.number = ?",
+        (model, version),
+    ).fetchone()
+    places = target_ids(connection, effective)
+    assert keys is not None, f"{model}/{version} is not there"
+    connection.executemany(
+        "INSERT INTO deployments (model_id, version_id, target_id, kind, actor, reason, request_id, recorded_at, "
+        "effective_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (*keys, places[d.target], d.kind, d.actor, d.reason, d.request_id, to_us(at), effective[d.target])
+            for d in new
+        ],
+    )
+    return {target: deployment.version for target, deployment in before.items()}
 
 
 def holds(connection: Connection, model: str | None = None) -> list[Hold]:
     """Holds in force."""
+    conditions, values = where({"m.name = ?": model}, "h.lifted_at IS NULL")
     rows = connection.execute(
-        "SELECT h.*, m.name AS model FROM holds h JOIN models m ON m.id = h.model_id "
-        "WHERE h.lifted_at IS NULL AND (? IS NULL OR m.name = ?) ORDER BY m.name",
-        (model, model),
+        f"SELECT h.*, m.name AS model FROM holds h JOIN models m ON m.id = h.model_id {conditions} ORDER BY m.name",  # noqa: S608 - conditions of our own
+        values,
     )
     return [from_row(Hold, row) for row in rows]
 
@@ -175,5 +192,5 @@ def lift_hold(connection: Connection, model: str, *, reason: str, by: str, at: d
     return changed.rowcount == 1
 
 
-def _select(connection: Connection, where: str, values: tuple[Any, ...]) -> list[Deployment]:
-    return [from_row(Deployment, row) for row in connection.execute(_SELECT + where, values)]
+def _select(connection: Connection, rest: str, values: tuple[Any, ...]) -> list[Deployment]:
+    return [from_row(Deployment, row) for row in connection.execute(_SELECT + rest, values)]

@@ -11,6 +11,7 @@ from datetime import datetime
 from pilothouse.domain.incidents import Cost
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.listing import DEARNESS, marks
 from pilothouse.store.values import from_row
 
@@ -58,12 +59,9 @@ def listed(
     """Incidents, newest first; with ``unresolved`` those that have cost the most first."""
     # unary plus: SQLite shall sort the few unresolved ones, not walk the index of all incidents by cost
     dearest = f"+({DEARNESS}) DESC, " if unresolved else ""
-    rows = connection.execute(
-        _SELECT
-        + f"WHERE i.merged_into IS NULL AND {_GOING_ON if unresolved else '1'} AND (? IS NULL OR m.name = ?) "
-        f"ORDER BY {dearest}i.id DESC LIMIT ?",
-        (model, model, limit),
-    )
+    always = ["i.merged_into IS NULL", *([_GOING_ON] if unresolved else [])]
+    conditions, values = where({"m.name = ?": model}, *always)
+    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY {dearest}i.id DESC LIMIT ?", (*values, limit))
     return [_incident(row) for row in rows]
 
 

@@ -9,6 +9,7 @@ from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.listing import marks
 from pilothouse.store.values import columns_of, from_row, insert
 
@@ -42,9 +43,9 @@ class NewJob:
     """Jobs that must succeed first."""
 
 
-def selected(connection: Connection, where: str, values: Sequence[object] = ()) -> list[Job]:
+def selected(connection: Connection, rest: str, values: Sequence[object] = ()) -> list[Job]:
     """Jobs that a clause selects, in which ``j`` is the job and ``m`` its model."""
-    return [_job(row) for row in connection.execute(_SELECT + where, values)]
+    return [_job(row) for row in connection.execute(_SELECT + rest, values)]
 
 
 def find(connection: Connection, job_id: int) -> Job | None:
@@ -71,12 +72,11 @@ def listed(
     trials: bool = True,
 ) -> list[Job]:
     """Jobs, newest first; ``before`` pages backwards by number. ``trials``: those of searches too."""
-    return selected(
-        connection,
-        "WHERE (? IS NULL OR j.status = ?) AND (? IS NULL OR m.name = ?) AND (? IS NULL OR j.id < ?) "
-        "AND (? OR j.parent_id IS NULL) ORDER BY j.id DESC LIMIT ?",
-        (status and str(status), status and str(status), model, model, before, before, trials, limit),
+    conditions, values = where(
+        {"j.status = ?": status and str(status), "m.name = ?": model, "j.id < ?": before},
+        *([] if trials else ["j.parent_id IS NULL"]),
     )
+    return selected(connection, f"{conditions} ORDER BY j.id DESC LIMIT ?", (*values, limit))
 
 
 def children(connection: Connection, parent: int) -> list[Job]:
@@ -92,11 +92,8 @@ def newest_with_trials(connection: Connection) -> int | None:
 
 def queued_by(connection: Connection, person: str, *, model: str | None, limit: int) -> list[Job]:
     """Jobs that a person has queued, newest first, without the trials of searches."""
-    rows = connection.execute(
-        _SELECT
-        + "WHERE j.created_by = ? AND j.parent_id IS NULL AND (? IS NULL OR m.name = ?) ORDER BY j.id DESC LIMIT ?",
-        (person, model, model, limit),
-    )
+    conditions, values = where({"j.created_by = ?": person, "m.name = ?": model}, "j.parent_id IS NULL")
+    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY j.id DESC LIMIT ?", (*values, limit))
     return [_job(row) for row in rows]
 
 

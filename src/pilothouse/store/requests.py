@@ -10,6 +10,7 @@ from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import Comment, Decision, EffectivePolicy, PromotionRequest, RequestStatus
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.values import columns_of, from_json, from_row, insert
 
 _SELECT = (
@@ -62,11 +63,8 @@ def listed(
     connection: Connection, *, status: RequestStatus | None = None, model: str | None = None, limit: int = 500
 ) -> list[PromotionRequest]:
     """Requests, newest first, without their comments, which may be many."""
-    return _select(
-        connection,
-        "WHERE (? IS NULL OR r.status = ?) AND (? IS NULL OR m.name = ?) ORDER BY r.id DESC LIMIT ?",
-        (status and str(status), status and str(status), model, model, limit),
-    )
+    conditions, values = where({"r.status = ?": status and str(status), "m.name = ?": model})
+    return _select(connection, f"{conditions} ORDER BY r.id DESC LIMIT ?", (*values, limit))
 
 
 def open_for(connection: Connection, model: str, targets: Sequence[str]) -> list[PromotionRequest]:
@@ -130,9 +128,9 @@ def add_comment(connection: Connection, request_id: int, comment: Comment) -> No
 
 
 def _select(
-    connection: Connection, where: str, values: tuple[Any, ...], *, remarks: bool = False
+    connection: Connection, rest: str, values: tuple[Any, ...], *, remarks: bool = False
 ) -> list[PromotionRequest]:
-    rows = connection.execute(_SELECT + where, values).fetchall()
+    rows = connection.execute(_SELECT + rest, values).fetchall()
     return [_request(connection, row, _comments(connection, row["id"]) if remarks else ()) for row in rows]
 
 

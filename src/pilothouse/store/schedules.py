@@ -12,6 +12,7 @@ from pilothouse.domain.records import Schedule
 from pilothouse.domain.time_parsing import moment
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.listing import marks
 from pilothouse.store.values import from_row, insert
 
@@ -41,9 +42,8 @@ def find(connection: Connection, schedule_id: int) -> Schedule | None:
 
 def listed(connection: Connection, model: str | None = None) -> list[Schedule]:
     """Schedules of the model files in force."""
-    rows = connection.execute(
-        _SELECT + "WHERE s.active = 1 AND (? IS NULL OR m.name = ?) ORDER BY m.name, s.name", (model, model)
-    )
+    conditions, values = where({"m.name = ?": model}, "s.active = 1")
+    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY m.name, s.name", values)
     return [_schedule(row) for row in rows]
 
 
@@ -193,10 +193,11 @@ def fires(connection: Connection, schedule_id: int, limit: int) -> list[Fire]:
 
 def fires_lately(connection: Connection, model: str | None, limit: int) -> list[tuple[Schedule, Fire]]:
     """Newest decisions of all schedules, newest first."""
+    conditions, values = where({"m.name = ?": model})
     rows = connection.execute(
-        "SELECT f.id, f.schedule_id FROM schedule_fires f JOIN schedules s ON s.id = f.schedule_id "
-        "JOIN models m ON m.id = s.model_id WHERE ? IS NULL OR m.name = ? ORDER BY f.id DESC LIMIT ?",
-        (model, model, limit),
+        "SELECT f.id, f.schedule_id FROM schedule_fires f JOIN schedules s ON s.id = f.schedule_id "  # noqa: S608 - conditions of our own
+        f"JOIN models m ON m.id = s.model_id {conditions} ORDER BY f.id DESC LIMIT ?",
+        (*values, limit),
     ).fetchall()
     numbers = [row["id"] for row in rows]
     by_number = {

@@ -29,10 +29,8 @@ def end(connection: Connection, number: int, actor: str, ending: str, *, at: dat
 
 def listed(connection: Connection, *, open_only: bool = False, limit: int = 100) -> list[ConsoleSession]:
     """Sessions, newest first."""
-    rows = connection.execute(
-        "SELECT * FROM sessions WHERE ? = 0 OR closed_at IS NULL ORDER BY id DESC LIMIT ?",
-        (int(open_only), limit),
-    )
+    of_those = "WHERE closed_at IS NULL" if open_only else ""
+    rows = connection.execute(f"SELECT * FROM sessions {of_those} ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 - ours
     return [_session(row) for row in rows]
 
 

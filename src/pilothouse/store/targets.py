@@ -1,6 +1,7 @@
 """Targets, which models name, and the digests of their tokens."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pilothouse.domain.records import Target
@@ -22,6 +23,15 @@ def names(connection: Connection) -> list[str]:
 def target_id(connection: Connection, name: str) -> int | None:
     row = connection.execute("SELECT id FROM targets WHERE name = ?", (name,)).fetchone()
     return row["id"] if row else None
+
+
+def target_ids(connection: Connection, names: Iterable[str]) -> dict[str, int]:
+    """Keys of the targets of these names that exist."""
+    rows = connection.execute(
+        "SELECT id, name FROM targets WHERE name IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(names)),),
+    )
+    return {row["name"]: row["id"] for row in rows}
 
 
 def targets_of(connection: Connection, model: str) -> tuple[str, ...]:

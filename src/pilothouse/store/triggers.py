@@ -9,6 +9,7 @@ from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.triggers import EventStatus
 from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.values import from_json, from_row
 
 
@@ -74,9 +75,8 @@ def waiting(connection: Connection, model: str) -> list[TriggerEvent]:
 
 def listed(connection: Connection, model: str | None, limit: int) -> list[TriggerEvent]:
     """Newest events, newest first."""
-    rows = connection.execute(
-        _SELECT + "WHERE ? IS NULL OR m.name = ? ORDER BY e.id DESC LIMIT ?", (model, model, limit)
-    )
+    conditions, values = where({"m.name = ?": model})
+    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY e.id DESC LIMIT ?", (*values, limit))
     return [_event(row) for row in rows]
 
 

@@ -8,6 +8,7 @@ from pilothouse.domain.evaluation import GateResult, MetricValue
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.records import Version, VersionStatus
 from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.aliases import aliases_of
 from pilothouse.store.listing import marks
 from pilothouse.store.values import columns_of, from_row, insert
@@ -40,10 +41,8 @@ def find(connection: Connection, reference: VersionReference) -> Version | None:
         if number is None:
             return None
         reference = VersionReference(reference.model, number)
-    row = connection.execute(
-        _SELECT + "WHERE m.name = ? AND (? IS NULL OR v.number = ?) ORDER BY v.number DESC LIMIT 1",
-        (reference.model, reference.number, reference.number),
-    ).fetchone()
+    conditions, values = where({"m.name = ?": reference.model, "v.number = ?": reference.number})
+    row = connection.execute(f"{_SELECT}{conditions} ORDER BY v.number DESC LIMIT 1", values).fetchone()
     return _version(connection, row) if row else None
 
 

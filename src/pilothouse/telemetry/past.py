@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pilothouse.domain.time_units import DAY_US
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.conditions import where
 
 _UNFOLDED = "EXISTS (SELECT 1 FROM main.unfolded_windows u WHERE u.stream_id = w.stream_id AND "
 _COUNTED_ONCE = (
@@ -68,9 +69,8 @@ def _own_clocks(
 ) -> dict[str, _Clock]:
     """Clock of each model by its own batches alone."""
     deployments: dict[tuple[str, str], list[int]] = {}
-    streams = connection.execute(
-        "SELECT id, model, target FROM streams WHERE ? IS NULL OR model = ?", (model, model)
-    )
+    conditions, values = where({"model = ?": model})
+    streams = connection.execute(f"SELECT id, model, target FROM streams {conditions}", values)  # noqa: S608 - ours
     for stream_id, name, target in streams.fetchall():
         deployments.setdefault((name, target), []).append(stream_id)
     reached: dict[str, list[_Clock]] = {}
@@ -139,10 +139,11 @@ def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
     }
 
     def prepare(connection: Connection) -> None:
-        for name, (where, changed) in views.items():
+        for name, (condition, changed) in views.items():
             columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({name})")]
             shown = ", ".join(f"{changed[c]} AS {c}" if c in changed else f"t.{c}" for c in columns)
-            connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {shown} FROM main.{name} t WHERE {where}")  # noqa: S608 - names of our own schema and numbers
+            view = f"CREATE TEMP VIEW {name} AS SELECT {shown} FROM main.{name} t WHERE {condition}"  # noqa: S608 - names of our own schema and numbers
+            connection.execute(view)
         connection.execute("PRAGMA query_only = ON")
 
     return prepare

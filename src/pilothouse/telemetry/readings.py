@@ -22,6 +22,7 @@ from pilothouse.domain.findings import (
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.triggers import Hindrance
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.conditions import where
 
 T = TypeVar("T")
 
@@ -264,10 +265,11 @@ def history_of_target(
     limit: int = 1_000,
 ) -> list[Reading]:
     """Newest readings of a monitor over all versions on a target (or of one), oldest first."""
-    streams = "SELECT id FROM streams WHERE model=? AND target=? AND (? IS NULL OR version=?)"
+    conditions, values = where({"model=?": model, "target=?": target, "version=?": version})
+    streams = f"SELECT id FROM streams {conditions}"  # noqa: S608 - conditions of our own
     rows = connection.execute(
         f"{_SELECT} WHERE stream_id IN ({streams}) AND monitor=? AND subject='' ORDER BY window_end DESC LIMIT ?",
-        (model, target, version, version, monitor, limit),
+        (*values, monitor, limit),
     ).fetchall()
     return [_reading(row) for row in reversed(rows)]
 
@@ -337,10 +339,11 @@ def note_retraining(connection: Connection, note: RetrainingNote, now_us: int) -
 
 def retraining_notes(connection: Connection, model: str, alert: int | None = None) -> list[RetrainingNote]:
     """Results of alerts' requests for a retraining of a model, oldest first."""
+    conditions, values = where({"model=?": model, "alert_id=?": alert})
     rows = connection.execute(
-        "SELECT alert_id, model, version, target, kind, window_end, clock, job_id, reason, hindrance FROM retrainings "
-        "WHERE model=? AND (? IS NULL OR alert_id=?) ORDER BY id",
-        (model, alert, alert),
+        "SELECT alert_id, model, version, target, kind, window_end, clock, job_id, reason, hindrance FROM retrainings "  # noqa: S608 - ours
+        f"{conditions} ORDER BY id",
+        values,
     )
     notes = ((RetrainingNote(*values), code) for *values, code in rows)
     return [dataclasses.replace(note, hindrance=Hindrance(code)) if code else note for note, code in notes]

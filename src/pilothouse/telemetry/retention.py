@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.time_units import DAY_US
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.conditions import where
 from pilothouse.telemetry.columns import (
     CLOSED_LEVEL,
     decode_features,
@@ -129,9 +130,8 @@ def mark_audited(connection: Connection, number: int) -> None:
 
 def deleted_before_us(connection: Connection, model: str, target: str | None) -> int | None:
     """Time before which some events of a model (on a target) have been deleted; None where all are there."""
-    (before,) = connection.execute(
-        "SELECT max(before) FROM deletions WHERE model=? AND (? IS NULL OR target=?)", (model, target, target)
-    ).fetchone()
+    conditions, values = where({"model=?": model, "target=?": target})
+    (before,) = connection.execute(f"SELECT max(before) FROM deletions {conditions}", values).fetchone()  # noqa: S608 - ours
     return None if before is None else int(before)
 
 

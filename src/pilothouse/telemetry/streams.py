@@ -9,6 +9,7 @@ from pilothouse.domain.monitoring import RejectedEvents, RejectionReason
 from pilothouse.domain.time_units import HOUR_US, from_us
 from pilothouse.domain.wire import CodedTexts, PredictionBatch
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.conditions import where
 from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import ProfileSpecification
@@ -74,10 +75,8 @@ def slices_of(connection: Connection, stream_id: int) -> tuple[str, ...]:
 
 def list_streams(connection: Connection, model: str | None = None, target: str | None = None) -> list[Stream]:
     """All streams, of one model and target where these are given, in the order in which they began."""
-    rows = connection.execute(
-        f"{_STREAM} WHERE (? IS NULL OR model=?) AND (? IS NULL OR target=?) ORDER BY id",
-        (model, model, target, target),
-    )
+    conditions, values = where({"model=?": model, "target=?": target})
+    rows = connection.execute(f"{_STREAM} {conditions} ORDER BY id", values)
     return [Stream(*row) for row in rows]
 
 
@@ -186,6 +185,18 @@ def newest_clock_us(connection: Connection, target: str) -> int | None:
     """Newest event of any model on a target, or None before its first."""
     (event,) = connection.execute("SELECT max(event) FROM clocks WHERE target=?", (target,)).fetchone()
     return None if event is None else int(event)
+
+
+def clocks_us(connection: Connection, model: str) -> dict[str, int]:
+    """Event clocks of a model by target, where it has had an event."""
+    rows = connection.execute("SELECT target, event FROM clocks WHERE model=?", (model,))
+    return {target: int(event) for target, event in rows}
+
+
+def newest_clocks_us(connection: Connection) -> dict[str, int]:
+    """Newest event of any model, by target."""
+    rows = connection.execute("SELECT target, max(event) FROM clocks GROUP BY target")
+    return {target: int(event) for target, event in rows}
 
 
 def write_clock(connection: Connection, model: str, target: str, clock: Clock) -> None:

@@ -27,40 +27,44 @@ def put_live(
     request_id: int | None,
 ) -> list[Deployment]:
     """Make ``version`` the one live version of its model on each target, and move the champion."""
-    for target in targets:
-        effective = _effective_at(services, change, version, target)
-        before = deployments.deploy(
-            change.connection,
-            deployments.NewDeployment(
-                model=version.model,
-                version=version.number,
-                target=target,
-                kind=kind,
-                actor=change.actor.name,
-                reason=reason,
-                request_id=request_id,
-                effective_at=effective,
-            ),
-            at=change.at,
+    effective = _effective_times(services, change, version, targets)
+    new = [
+        deployments.NewDeployment(
+            model=version.model,
+            version=version.number,
+            target=target,
+            kind=kind,
+            actor=change.actor.name,
+            reason=reason,
+            request_id=request_id,
+            effective_at=effective[target],
         )
-        change.record(
-            "deployment.rolled_back" if kind == "rollback" else "deployment.made",
-            f"{version_uri(version.model, version.number)} on {target}",
-            {
-                "kind": kind,
-                "target": target,
-                "version": version.number,
-                "before": before,
-                "request": request_id,
-                "reason": reason,
-                "model_digest": version.model_digest,
-                "effective_at": effective.isoformat(),
-            },
-        )
+        for target in targets
+    ]
+    before = deployments.deploy_all(change.connection, new, at=change.at)
+    change.record_all(
+        [
+            (
+                "deployment.rolled_back" if kind == "rollback" else "deployment.made",
+                f"{version_uri(version.model, version.number)} on {target}",
+                {
+                    "kind": kind,
+                    "target": target,
+                    "version": version.number,
+                    "before": before.get(target),
+                    "request": request_id,
+                    "reason": reason,
+                    "model_digest": version.model_digest,
+                    "effective_at": effective[target].isoformat(),
+                },
+            )
+            for target in targets
+        ]
+    )
     _move_champion(change, version, force=kind != "rollback")
     states.refresh(services, change.connection, [(version.model, target) for target in targets])
     live = deployments.live(change.connection, model=version.model)
-    return [deployment for deployment in live if deployment.target in targets]
+    return [deployment for deployment in live if deployment.target in effective]
 
 
 def deploy_request(
@@ -97,19 +101,24 @@ def _move_champion(change: Change, version: Version, *, force: bool) -> None:
     move_alias(change, version.model, CHAMPION, version.number)
 
 
-def _effective_at(services: Services, change: Change, version: Version, target: str) -> datetime:
-    """The event clock of the model on the target.
+def _effective_times(
+    services: Services, change: Change, version: Version, targets: Sequence[str]
+) -> dict[str, datetime]:
+    """The event clock of the model on each target.
 
     Before its first event, a version trained as of an earlier time takes effect at that time (a replayed history begins
     where its training ended), any other version now; never before the deployment that it replaces.
     """
-    clock = services.event_clock(target, version.model)
-    if clock is not None:
-        return clock
+    clocks = services.event_clocks(version.model)
+    if clocks.keys() >= set(targets):
+        return {target: clocks[target] for target in targets}
     run = require_run(change.connection, version)
     job = jobs.find(change.connection, run.job_id)
     # A training without a time of its own is recorded as of the moment at which it was queued.
     replayed = run.as_of is not None and job is not None and run.as_of < job.created_at
     since = run.as_of if replayed and run.as_of is not None else change.at
-    before = deployments.live(change.connection, model=version.model, target=target)
-    return min(max([since, *(deployment.effective_at for deployment in before)]), change.at)
+    replaced = {d.target: d.effective_at for d in deployments.live(change.connection, model=version.model)}
+    return {
+        target: clocks.get(target) or min(max(since, replaced.get(target, since)), change.at)
+        for target in targets
+    }

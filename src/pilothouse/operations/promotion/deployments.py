@@ -54,7 +54,7 @@ def roll_back_plan(
 def roll_back_steps(services: Services, actor: Actor, model: str | None = None) -> list[RollBackStep]:
     """All possible steps back, of one model or of all."""
     with reading(services, actor) as connection:
-        return _steps(connection, deployments.live(connection, model=model))
+        return _steps(connection, deployments.live(connection, model=model), model)
 
 
 def lift_hold(services: Services, actor: Actor, model: str, reason: str) -> None:
@@ -148,8 +148,9 @@ def _plan(connection: Connection, model: str, targets: Sequence[str] | None) -> 
                 f"{model} is not live on {target!r}: it is live on {', '.join(live) or 'no target'}"
             )
     wanted = list(dict.fromkeys(targets or live))
-    steps = _steps(connection, [live[target] for target in wanted])
-    stuck = [target for target in wanted if target not in {step.target for step in steps}]
+    steps = _steps(connection, [live[target] for target in wanted], model)
+    going = {step.target for step in steps}
+    stuck = [target for target in wanted if target not in going]
     if targets and stuck:
         raise ConflictError(f"{model} has no version before the live one on {', '.join(stuck)}")
     if not steps:
@@ -157,9 +158,10 @@ def _plan(connection: Connection, model: str, targets: Sequence[str] | None) -> 
     return steps
 
 
-def _steps(connection: Connection, live: Sequence[Deployment]) -> list[RollBackStep]:
+def _steps(connection: Connection, live: Sequence[Deployment], model: str | None) -> list[RollBackStep]:
+    before = deployments.versions_before(connection, model)
     return [
-        RollBackStep(deployment.model, deployment.target, deployment.version, before)
+        RollBackStep(deployment.model, deployment.target, deployment.version, before[place])
         for deployment in sorted(live, key=lambda deployment: (deployment.model, deployment.target))
-        if (before := deployments.version_before(connection, deployment.model, deployment.target)) is not None
+        if (place := (deployment.model, deployment.target)) in before
     ]

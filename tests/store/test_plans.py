@@ -1,0 +1,65 @@
+"""Queries of tables that grow with the fleet use an index: SQLite says so itself."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pilothouse.domain.identifiers import VersionReference
+from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.records import AlertStatus, RequestStatus
+from pilothouse.sqlite import Connection
+from pilothouse.sqlite.conditions import where
+from pilothouse.store import alerts, audit, deployments, incidents, jobs, requests, targets, versions
+from pilothouse.store.connection import Registry
+
+QUERIES: dict[str, Callable[[Connection], object]] = {
+    "what is live of a model": lambda c: deployments.live(c, model="demo"),
+    "what is live on a target": lambda c: deployments.live(c, target="ewr"),
+    "what is live of a model on a target": lambda c: deployments.live(c, model="demo", target="ewr"),
+    "the deployments of a model": lambda c: deployments.history(c, model="demo"),
+    "the deployments on a target": lambda c: deployments.history(c, target="ewr"),
+    "the versions before": lambda c: deployments.versions_before(c, "demo"),
+    "a version": lambda c: versions.find(c, VersionReference("demo", 3)),
+    "the newest version": lambda c: versions.find(c, VersionReference("demo", None)),
+    "open alerts": lambda c: alerts.listed(c, status=AlertStatus.OPEN),
+    "unresolved alerts": lambda c: alerts.listed(c, unresolved=True),
+    "the alerts of a model": lambda c: alerts.listed(c, model="demo"),
+    "the alerts on a target": lambda c: alerts.listed(c, target="ewr"),
+    "the incidents of a model": lambda c: incidents.listed(c, model="demo"),
+    "queued jobs": lambda c: jobs.listed(c, status=JobStatus.QUEUED),
+    "the jobs of a model": lambda c: jobs.listed(c, model="demo"),
+    "open requests": lambda c: requests.listed(c, status=RequestStatus.OPEN),
+    "targets by name": lambda c: targets.target_ids(c, ["ewr", "jfk"]),
+    "the page after an audit row": lambda c: audit.entries(c, limit=10, before=500),
+}
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    registry = Registry.create(tmp_path / "registry.db")
+    yield registry
+    registry.close()
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_table_is_read_whole(registry: Registry, name: str) -> None:
+    statements: list[str] = []
+    with registry.read() as connection:
+        connection.set_trace_callback(statements.append)
+        QUERIES[name](connection)
+        connection.set_trace_callback(None)
+        assert statements
+        for statement in statements:
+            plan = [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            scans = [step for step in plan if step.startswith("SCAN") and "json_each" not in step]
+            assert not scans, (statement, plan)
+
+
+def test_conditions_are_those_that_are_given() -> None:
+    assert where({}) == ("", ())
+    assert where({"a = ?": None}) == ("", ())
+    assert where({"a = ?": 0, "b = ?": None, "c < ?": ""}, "d IS NULL") == (
+        "WHERE d IS NULL AND a = ? AND c < ?",
+        (0, ""),
+    )
