@@ -11,11 +11,12 @@ from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.monitoring import Health, ServingState
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations.alerts import incidents
+from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.monitoring import monitor_views
+from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import serving_text
 from pilothouse.system.processes import own_name
@@ -172,6 +173,37 @@ def test_before_any_event_nothing_is_made_up(tmp_path: Path) -> None:
     assert (view.events, view.performance) == (0, ())
     assert view.marks[0].at == APRIL
     services.close()
+
+
+def test_a_version_that_was_critical_is_critical_when_it_is_live_again(services: Services) -> None:
+    before = next(s for s in health.target_states(services, admin(services)) if s.target == "jfk")
+    assert before.health is Health.CRITICAL
+    deploy(services, 2, on_day(50), ("jfk",))
+    monitoring_round.evaluate_windows(services)
+    replaced = next(s for s in health.target_states(services, admin(services)) if s.target == "jfk")
+    assert (replaced.health, replaced.performance) == (Health.NO_DATA, None)
+    unresolved = alerts.list_alerts(services, admin(services), unresolved=True)
+    assert "jfk" not in {alert.target for alert in unresolved}
+
+    (step,) = deployments.roll_back_plan(services, admin(services), "flight-delay", ["jfk"])
+    assert (step.now, step.then, step.then_was_bad) == (2, 1, True)
+    assert step.now_record.startswith("no data: no prediction of v2 has come yet")
+    assert step.then_record.startswith("critical: auc ")
+    deployments.roll_back(services, admin(services), "flight-delay", ["jfk"], "v2 is worse")
+
+    after = next(s for s in health.target_states(services, admin(services)) if s.target == "jfk")
+    assert after.health is Health.CRITICAL
+    assert (after.open_alerts, after.of_then) == (before.open_alerts, True)
+    assert health.overview(services, admin(services))[0].health is Health.CRITICAL
+    reopened = [
+        a for a in alerts.list_alerts(services, admin(services), unresolved=True) if a.target == "jfk"
+    ]
+    assert all("is live again" in a.joined_because for a in reopened)
+    assert {a.incident for a in reopened} <= {
+        i.id for i in incidents.list_incidents(services, admin(services), unresolved=True)
+    }
+    monitoring_round.evaluate_windows(services)
+    assert next(s for s in health.target_states(services, admin(services)) if s.target == "jfk") == after
 
 
 def test_an_alert_that_was_resolved_does_not_hide_what_the_last_window_says(services: Services) -> None:

@@ -19,6 +19,7 @@ from pilothouse.operations import model_files
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.monitoring import baselines, window_closing
 from pilothouse.operations.services import Services
+from pilothouse.operations.states import states
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.statistics import reference as references
 from pilothouse.store import deployments, models, runs, versions
@@ -229,6 +230,7 @@ def deploy(services: Services, version: int, effective_at: datetime, targets: tu
                 effective_at=effective_at,
             )
             deployments.deploy(connection, new, at=services.now())
+        states.refresh(services, connection, [("flight-delay", t) for t in targets or tuple(AIRPORTS)])
 
 
 def traffic(target: str, since_day: int, days: int) -> pd.DataFrame:

@@ -232,6 +232,12 @@ class RollBackStep:
     target: str
     now: int
     then: int
+    now_record: str = ""
+    """State of what is live now: ``critical: mae 97.6, worse than its reference``; empty where it was not asked for."""
+    then_record: str = ""
+    """State of what it goes back to when that was last live there."""
+    then_was_bad: bool = False
+    """True where that was degraded or worse."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.domain.roles import DAEMON
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
@@ -97,6 +98,21 @@ def unresolved_of_replaced(connection: Connection) -> list[tuple[Alert, int | No
         "WHERE a.status IN ('open', 'acknowledged') AND d.version_id IS NOT a.version_id ORDER BY a.id DESC"
     )
     return [(from_row(Alert, row), row["now"]) for row in rows]
+
+
+def cut_off(connection: Connection, model: str, version: int, targets: Iterable[str]) -> list[Alert]:
+    """Alerts of a version on some targets that ended with its last deployment there, not by quiet windows nor by a person:
+    the newest of each finding, oldest first."""
+    rows = connection.execute(
+        _SELECT  # noqa: S608 - a text of our own
+        + "WHERE m.name = ? AND v.number = ? AND t.name IN (SELECT value FROM json_each(?)) AND a.kind <> 'silence' "
+        "AND a.status = 'resolved' AND a.handled_by = ? AND a.resolved_at >= (SELECT max(d.ended_at) FROM deployments d "
+        "WHERE d.model_id = a.model_id AND d.target_id = a.target_id AND d.version_id = a.version_id) "
+        "AND NOT EXISTS (SELECT 1 FROM alerts n WHERE n.model_id = a.model_id AND n.target_id = a.target_id "
+        "AND n.version_id = a.version_id AND n.kind = a.kind AND n.subject = a.subject AND n.id > a.id) ORDER BY a.id",
+        (model, version, canonical_json(list(targets)), DAEMON.name),
+    )
+    return [from_row(Alert, row) for row in rows]
 
 
 def newest_resolved(connection: Connection, state: int, kind: str = "") -> Alert | None:

@@ -212,12 +212,13 @@ def drop(connection: Connection, number: int) -> None:
     connection.execute("DELETE FROM deployment_states WHERE id = ?", (number,))
 
 
-def states_of(connection: Connection, model: str) -> dict[str, DeploymentState]:
-    """States on record of a model, by target."""
+def states_of(connection: Connection, model: str, target: str = "") -> dict[str, DeploymentState]:
+    """States on record of a model, by target; of one target where it is named."""
     rows = connection.execute(
-        "SELECT s.*, t.name AS target FROM deployment_states s JOIN targets t ON t.id = s.target_id "
-        "WHERE s.model_id = (SELECT id FROM models WHERE name = ?)",
-        (model,),
+        "SELECT s.*, t.name AS target FROM deployment_states s JOIN targets t ON t.id = s.target_id "  # noqa: S608 - ours
+        "WHERE s.model_id = (SELECT id FROM models WHERE name = ?1)"
+        + (" AND s.target_id = (SELECT id FROM targets WHERE name = ?2)" if target else ""),
+        (model, target) if target else (model,),
     )
     return {
         row["target"]: DeploymentState(

@@ -1,5 +1,7 @@
 """Commands about deployments: roll-back, history, targets, tokens."""
 
+from collections.abc import Sequence
+
 import click
 
 from pilothouse.cli.output import (
@@ -11,7 +13,7 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.records import Deployment
+from pilothouse.domain.records import Deployment, RollBackStep
 from pilothouse.operations.fleet import targets as target_operations
 from pilothouse.operations.promotion import deployments as deployment_operations
 from pilothouse.presentation.tables.registry_rows import deployment_history_table, serving_text
@@ -31,9 +33,13 @@ def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str
     if plan:
         steps = deployment_operations.roll_back_plan(session.services, session.actor, model, targets or None)
         if not printed_as_json(session, steps):
-            rows = ((step.target, step.now, step.then) for step in steps)
-            show_table(("target", "now", "then"), rows, empty="")
+            rows = ((s.target, s.now, s.now_record, s.then, s.then_record) for s in steps)
+            show_table(("target", "now", "it is", "then", "it was"), rows, empty="")
+            _warn(steps)
         return
+    going_back_to = deployment_operations.roll_back_plan(
+        session.services, session.actor, model, targets or None
+    )
     deployments_made = deployment_operations.roll_back(
         session.services, session.actor, model, targets=targets or None, reason=reason
     )
@@ -41,6 +47,7 @@ def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str
         return
     for deployment in deployments_made:
         say(f"{deployment.target}: {model} is back at version {deployment.version}")
+    _warn(going_back_to)
     say(f"automatic deployment of {model} is held; lift it with pilothouse lift-hold {model} --reason …")
 
 
@@ -124,6 +131,14 @@ def token(session: Session, target: str) -> None:
     if folder.is_dir():
         write_atomically(folder / "token", issued.encode())
     click.echo(issued)
+
+
+def _warn(steps: Sequence[RollBackStep]) -> None:
+    for step in steps:
+        if step.then_was_bad:
+            say(
+                f"warning: {step.target}: version {step.then} was {step.then_record} when it was last live there"
+            )
 
 
 def _show(session: Session, deployments: tuple[Deployment, ...] | list[Deployment], empty: str) -> None:

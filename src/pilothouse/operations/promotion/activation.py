@@ -8,6 +8,7 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Deployment, PromotionRequest, RequestStatus, Version
 from pilothouse.operations.authorisation import Change
 from pilothouse.operations.catalogue import require_run
+from pilothouse.operations.promotion.records import reopen_alerts
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.store import aliases, deployments, jobs, requests
@@ -62,9 +63,11 @@ def put_live(
         ]
     )
     _move_champion(change, version, force=kind != "rollback")
-    states.refresh(services, change.connection, [(version.model, target) for target in targets])
     live = deployments.live(change.connection, model=version.model)
-    return [deployment for deployment in live if deployment.target in effective]
+    live = [deployment for deployment in live if deployment.target in effective]
+    reopen_alerts(change, live)
+    states.refresh(services, change.connection, [(version.model, target) for target in targets])
+    return live
 
 
 def deploy_request(

@@ -12,6 +12,7 @@ from pilothouse.domain.wire import DesiredState, DesiredVersion
 from pilothouse.operations.authorisation import changing, reading, reason_given
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
 from pilothouse.operations.promotion.activation import put_live
+from pilothouse.operations.promotion.records import with_records
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, runs, targets
@@ -45,10 +46,13 @@ def roll_back(
 def roll_back_plan(
     services: Services, actor: Actor, model: str, targets: Sequence[str] | None = None
 ) -> list[RollBackStep]:
-    """Steps that ``roll_back`` would take now, by target. Raises NotFoundError or ConflictError as it would."""
+    """Steps that ``roll_back`` would take now, by target, with the records of both versions.
+
+    Raises NotFoundError or ConflictError as it would.
+    """
     with reading(services, actor) as connection:
         require_model(connection, model)
-        return _plan(connection, model, targets)
+        return with_records(services, connection, _plan(connection, model, targets))
 
 
 def roll_back_steps(services: Services, actor: Actor, model: str | None = None) -> list[RollBackStep]:

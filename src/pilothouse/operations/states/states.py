@@ -200,6 +200,21 @@ def _by_person(resolved: Alert) -> str:
     return f"alert {resolved.id} was resolved by {resolved.handled_by} on {resolved.resolved_at:%Y-%m-%d}"
 
 
+def record_of(
+    services: Services, connection: Connection, model: str, version: int, target: str
+) -> tuple[Health, str]:
+    """Health and reason of a version on a target by its windows there, whether it is live or not."""
+    spec = spec_in_force(connection, model)
+    if spec is None or not services.paths.telemetry.exists():
+        return Health.NO_DATA, f"no prediction of v{version} has come"
+    from pilothouse.operations.states.figures import figures_of  # as above
+
+    with services.telemetry.read() as telemetry:
+        figures = figures_of(telemetry, model, version, target, spec)
+    grounds = grounds_of(Facts(version=version, figures=figures))
+    return grounds[0].health, reason(grounds)
+
+
 def model_state(model: str, parts: Sequence[Part]) -> ModelState:
     """State of a model from its deployments: the worst of them, with figures over all."""
     deployed = [part for part in parts if part.is_deployed]
