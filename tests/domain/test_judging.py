@@ -1,8 +1,11 @@
 """What a window lacks for a verdict, in one sentence."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from pilothouse.domain.judging import enough_with, lack
+from pilothouse.domain.findings import Window
+from pilothouse.domain.judging import enough_with, lack, together_text, why_not_judged, windows_together
 from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
 
 
@@ -26,3 +29,52 @@ def test_nothing_lacks_where_rows_are_enough() -> None:
 )
 def test_the_suggested_bound_is_round_and_reached(rows: int, bound: int) -> None:
     assert enough_with(rows) == bound
+
+
+@pytest.mark.parametrize(
+    ("rows", "windows"),
+    [
+        ([300, 300], 1),
+        ([292, 292, 292], 2),
+        ([140, 150, 9, 400], 4),
+        ([40] * 12, 8),
+        ([20] * 12, 8),  # all that may be merged, and still too few
+        ([292], 1),
+        ([292, 0, 292], 1),  # a gap
+        ([0, 292], 1),
+        ([38, 1_000], 1),  # a verdict on them would be one on the window before
+        ([38, 40, 1_000], 2),
+    ],
+)
+def test_as_few_windows_as_hold_enough_rows_are_judged_as_one(rows: list[int], windows: int) -> None:
+    assert windows_together(rows, 300) == windows
+
+
+def window(rows: int, *, judged: bool, together: int = 1, rows_together: int = 0) -> Window:
+    start = datetime(2013, 4, 1, tzinfo=UTC)
+    return Window(
+        start=start,
+        end=start + timedelta(days=7),
+        rows=rows,
+        judged=judged,
+        together=together,
+        rows_together=rows_together,
+    )
+
+
+def test_a_window_says_why_it_has_no_verdict() -> None:
+    assert why_not_judged(window(876, judged=True), 300) == ""
+    assert why_not_judged(window(292, judged=False), 300).startswith("292 of 300 rows in 7 d;")
+    merged = window(35, judged=False, together=8, rows_together=280)
+    assert why_not_judged(merged, 300) == "280 of 300 rows in 56 d; minimum_rows = 200 would judge it"
+    assert why_not_judged(window(292, judged=False), 200) == "it was closed under another minimum_rows"
+    assert why_not_judged(window(292, judged=False), 200, has_reference=False).startswith(
+        "there is no reference"
+    )
+
+
+def test_windows_judged_as_one_are_counted_with_their_rows() -> None:
+    merged = window(292, judged=True, together=3, rows_together=876)
+    assert together_text(merged) == "3 windows together, 876 rows"
+    assert merged.since == datetime(2013, 3, 18, tzinfo=UTC)
+    assert together_text(window(300, judged=True)) == ""

@@ -227,3 +227,20 @@ def test_computing_such_a_window_again_finds_the_same(older: Path) -> None:
     assert '"significant_windows":2' in stored.data
     assert findings_of(stored, DriftFinding) == [NOW[DRIFT]]
     store.close()
+
+
+def test_windows_that_were_judged_as_one_are_kept_with_the_reading(older: Path) -> None:
+    store = TelemetryStore(older)
+    single = replace(WINDOW, start=datetime(2013, 6, 10, tzinfo=UTC), end=datetime(2013, 6, 17, tzinfo=UTC))
+    merged = replace(single, rows=292, together=3, rows_together=876)
+    with store.transaction() as connection:
+        for monitor, finding in NOW.items():
+            findings = (finding, finding) if monitor in (DRIFT, QUALITY) else (finding,)
+            closed = ClosedWindow(window=merged, findings=findings)
+            assert readings.write(connection, 1, monitor, closed, 1)
+            stored = readings.history(connection, 1, monitor)[-1]
+            assert (stored.window, stored.rows) == (merged, 292)
+            assert readings.replace(connection, 1, monitor, closed, 2) == "same"
+            assert readings.replace(connection, 1, monitor, replace(closed, window=single), 3) == "changed"
+            assert readings.history(connection, 1, monitor)[-1].window == single
+    store.close()

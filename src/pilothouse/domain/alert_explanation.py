@@ -9,13 +9,15 @@ from pilothouse.domain.records import Alert, Deployment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowVerdict:
-    """Window of the figure that fired, with its ``bound``; ``fired`` marks the alert's own window."""
+    """Window of the figure that fired, with its ``bound``; ``fired`` marks the alert's own window. ``lack``: why it has no
+    verdict."""
 
     window: Window
     value: float
     bound: float
     significant: bool
     fired: bool = False
+    lack: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,8 @@ class MonitorView:
     events: int = 0
     multivariate: tuple[WindowFinding[MultivariateFinding], ...] = ()
     """Findings of the windows for which the job was run, oldest first."""
+    minimum_rows: int = 0
+    """Rows that a verdict takes, by the model file in force."""
 
 
 class ServingState(StrEnum):
@@ -257,7 +259,7 @@ class DistributionBin:
 
 @dataclass(frozen=True, slots=True)
 class FeatureDistribution:
-    """Distribution of one feature in one window beside its reference, with its finding there."""
+    """Distribution of one feature in one window (and those that it was judged with) beside its reference, with its finding."""
 
     model: str
     target: str
@@ -270,6 +272,8 @@ class FeatureDistribution:
     reference_missing: float
     window_missing: float
     finding: DriftFinding | None
+    minimum_rows: int = 0
+    """Rows that a verdict takes, by the model file in force."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import monitor_charts
 from pilothouse.presentation.charts.series_csv import series_csv
 from pilothouse.presentation.tables.rejected_rows import rejected_table
+from pilothouse.presentation.verdicts import rows_text, verdict_note, verdict_word
 
 if TYPE_CHECKING:
     from pilothouse.domain.evaluation import MetricValue
@@ -64,19 +65,23 @@ def monitor(
         ("window", f"{view.metric} measured", "95 % interval", "outcomes", "reference", "verdict"),
         (
             (texts.window_text(p.window.start, p.window.end), f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}",
-             p.window.rows, f"{p.finding.expected.value:.3f}", "worse" if p.finding.significant else "")
+             rows_text(p.window), f"{p.finding.expected.value:.3f}",
+             verdict_word(p.window, p.finding.significant, "worse"))
             for p in view.performance
             for m in [p.finding.measured]
         ),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",
     )  # fmt: skip
+    for newest in view.performance[-1:]:
+        compared = newest.finding.reference is not None
+        _say(verdict_note(newest.window, view.minimum_rows, compared=compared))
     click.echo()
     measured = {(p.window.start, p.window.end): p.finding for p in view.performance}
     show_table(
         ("window", f"{view.metric} estimated", "95 % band", "rows", "measured", ""),
         (
             (texts.window_text(e.window.start, e.window.end), f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}",
-             e.window.rows, *texts.beside_estimate(e.finding, measured.get((e.window.start, e.window.end))))
+             rows_text(e.window), *texts.beside_estimate(e.finding, measured.get((e.window.start, e.window.end))))
             for e in view.estimated
             for m in [e.finding.measured]
         ),
@@ -87,19 +92,21 @@ def monitor(
         ("feature", "window", "statistic", "value", "threshold", "verdict", "missing", "unseen"),
         (
             (feature, texts.window_text(w.start, w.end), d.statistic, f"{d.value:.3f}",
-             f"{d.threshold:.3f}", "drifts" if d.significant else "", f"{d.missing:.1%}", f"{d.unseen:.1%}")
+             f"{d.threshold:.3f}", verdict_word(w, d.significant, "drifts"), f"{d.missing:.1%}", f"{d.unseen:.1%}")
             for feature, windows in view.drift.items()
             for w, d in [(newest.window, newest.finding) for newest in windows[-1:]]
         ),
         empty="no drift figures yet: they are made once a whole window has passed",
     )  # fmt: skip
+    for windows in list(view.drift.values())[:1]:
+        _say(verdict_note(windows[-1].window, view.minimum_rows))
     if view.multivariate:
         click.echo()
         show_table(
             ("window", "all features", "95 % interval", "usual", "threshold", "verdict", "given away by"),
             (
                 (texts.window_text(w.start, w.end), f"{m.auc:.3f}", f"{m.low:.3f} to {m.high:.3f}",
-                 texts.figure(m.usual), texts.figure(m.threshold), "drifts" if m.significant else "",
+                 texts.figure(m.usual), texts.figure(m.threshold), verdict_word(w, m.significant, "drifts"),
                  ", ".join(f.feature for f in m.features[:3] if f.drop > 0))
                 for w, m in [(r.window, r.finding) for r in view.multivariate]
             ),
@@ -115,6 +122,11 @@ def monitor(
         ),
         empty="no traffic yet",
     )  # fmt: skip
+
+
+def _say(note: str) -> None:
+    if note:
+        click.echo(note)
 
 
 def _draw(view: MonitorView) -> None:

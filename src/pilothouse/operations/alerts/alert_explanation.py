@@ -12,9 +12,11 @@ from pilothouse.domain.findings import (
     PerformanceFinding,
     QualityFinding,
     TrafficFinding,
+    Window,
     known,
 )
 from pilothouse.domain.incidents import JOINT
+from pilothouse.domain.judging import why_not_judged
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.monitoring import DistributionBin
 from pilothouse.domain.records import Alert, Deployment
@@ -32,8 +34,8 @@ from pilothouse.operations.monitoring.window_closing import grids
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.distances.shares import changed_shares
-from pilothouse.statistics.performance.performance_verdicts import performance_bound, single_window_rate
-from pilothouse.statistics.performance.traffic_verdicts import ERROR_SHARE
+from pilothouse.statistics.performance.performance_verdicts import performance_bound, rate_of
+from pilothouse.statistics.performance.traffic_verdicts import ERROR_SHARE, FEWEST_REQUESTS
 from pilothouse.statistics.profiles.profile import histogram, merge_all
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import alerts, deployments
@@ -86,7 +88,12 @@ class _Source:
     def marked(self, windows: Sequence[WindowVerdict]) -> tuple[WindowVerdict, ...]:
         """The windows with the one marked that fired: the newest that had ended by the alert's time."""
         fired = max((w.window.end for w in windows if w.window.end <= self.alert.effective_at), default=None)
-        return tuple(replace(w, fired=w.window.end == fired) for w in windows)
+        return tuple(
+            replace(w, fired=w.window.end == fired, lack=w.lack or self._lack(w.window)) for w in windows
+        )
+
+    def _lack(self, window: Window) -> str:
+        return why_not_judged(window, self.spec.monitoring.minimum_rows)
 
 
 def explain_alert(services: Services, actor: Actor, alert_id: int) -> AlertExplanation:
@@ -142,10 +149,20 @@ def _near(history: Sequence[Deployment], alert: Alert) -> tuple[Deployment, ...]
     return tuple(sorted(near, key=lambda d: d.effective_at)[-5:])
 
 
-def _verdict(stored: Reading, value: float | None, bound: float | None, significant: bool) -> WindowVerdict:
+def _verdict(
+    stored: Reading, value: float | None, bound: float | None, significant: bool, lack: str = ""
+) -> WindowVerdict:
     return WindowVerdict(
-        window=stored.window, value=known(value), bound=known(bound), significant=significant
+        window=stored.window,
+        value=known(value),
+        bound=known(bound),
+        significant=significant and stored.judged,
+        lack="" if stored.judged else lack,
     )
+
+
+_FEW_REQUESTS = f"fewer than {FEWEST_REQUESTS} requests"
+_FEW_DAYS = "the reference has too few days for windows of its own"
 
 
 def _joint(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
@@ -158,7 +175,8 @@ def _joint(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
     windows = []
     for stored in around:
         other = finding_of(stored, MultivariateFinding)
-        windows.append(_verdict(stored, other.auc, other.threshold, stored.significant))
+        lack = _FEW_DAYS if other.threshold is None else ""
+        windows.append(_verdict(stored, other.auc, other.threshold, stored.significant, lack))
     kind = "all targets' training rows" if finding.reference == "pooled" else "the target's training rows"
     return replace(
         explanation,
@@ -258,19 +276,22 @@ def _quality(explanation: AlertExplanation, source: _Source) -> AlertExplanation
 
 def _performance(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
     rate = source.spec.monitoring.false_alarm_rate
+    around = source.readings(PERFORMANCE)
+    fired = source.fired(around)
     windows = []
     higher = True
-    for stored in source.readings(PERFORMANCE):
+    for stored in around:
         finding = finding_of(stored, PerformanceFinding)
         direction = METRICS[finding.metric][0]
         higher = direction == "higher"
-        bound = performance_bound(finding.measured, finding.expected, direction, rate)
-        windows.append(_verdict(stored, finding.value, bound, stored.significant))
+        bound = performance_bound(finding.measured, finding.expected, direction, rate, stored.window.together)
+        lack = "there is no reference to compare it with" if finding.reference is None else ""
+        windows.append(_verdict(stored, finding.value, bound, stored.significant, lack))
     return replace(
         explanation,
         figure=f"{source.alert.subject}, measured",
         bound=f"the reference {'less' if higher else 'and'} what random variation {'takes' if higher else 'adds'} in all but "
-        f"{100 * single_window_rate(rate):.3g} % of windows, at least the smallest effect",
+        f"{100 * rate_of(rate, fired.window.together if fired else 1):.3g} % of windows, at least the smallest effect",
         windows=source.marked(windows),
         higher_is_significant=not higher,
         compared_with="the hold-out of its training",
@@ -283,7 +304,7 @@ def _latency(explanation: AlertExplanation, source: _Source) -> AlertExplanation
     for stored, finding in source.traffic():
         base = finding.baseline_p95_ms
         bound = None if base is None else base * factor
-        windows.append(_verdict(stored, finding.p95_ms, bound, finding.latency_significant))
+        windows.append(_verdict(stored, finding.p95_ms, bound, finding.latency_significant, _FEW_REQUESTS))
     return replace(
         explanation,
         figure="p95 of requests, ms",
@@ -298,7 +319,7 @@ def _errors(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
     for stored, finding in source.traffic():
         total = finding.requests + finding.errors
         share = finding.errors / total if total else None
-        windows.append(_verdict(stored, share, ERROR_SHARE, finding.errors_significant))
+        windows.append(_verdict(stored, share, ERROR_SHARE, finding.errors_significant, _FEW_REQUESTS))
     return replace(
         explanation,
         figure="share of requests answered with an error",
@@ -333,7 +354,7 @@ def _with_shares(
     with services.telemetry.read() as telemetry:
         if services.telemetry.specification(telemetry, stream.id).digest != specification.digest:
             return explanation
-        parts = rollup.read(telemetry, specification, stream.id, level, to_us(fired.start), to_us(fired.end))
+        parts = rollup.read(telemetry, specification, stream.id, level, to_us(fired.since), to_us(fired.end))
     current = merge_all(specification, [part.profile for part in parts])
     shares = changed_shares(
         specification.by_name[column],

@@ -22,7 +22,7 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
 from pilothouse.domain.records import Alert, AlertStatus
-from pilothouse.domain.time_units import from_us
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.alerts import change_evidence, explanations
 from pilothouse.operations.alerts.alerts import open_alert, resolve_alert_automatically
 from pilothouse.operations.alerts.explanations import AlertText, Occasion
@@ -210,17 +210,18 @@ def _open(
     rules: MonitoringSpec,
 ) -> tuple[Alert, bool]:
     times = max(sum(subject in s for s in significant) for subject in firing)
+    window = reading.window
+    by_itself = (times < rules.fire and certain) or window.together > 1
     occasion = Occasion(
         target=stream.target,
-        start_us=reading.start_us,
+        start_us=to_us(window.since),
         end_us=reading.end_us,
-        rows=reading.rows,
+        rows=window.judged_rows,
         significant_windows=times,
         judged_windows=len(significant),
         rules=rules,
-        enough=rule.enough.format(percent=100 * rules.false_alarm_rate)
-        if times < rules.fire and certain
-        else "",
+        enough=rule.enough.format(percent=100 * rules.false_alarm_rate) if by_itself else "",
+        together=window.together,
     )
     text = rule.text(reading, firing, occasion)
     diagnosis = None

@@ -66,8 +66,10 @@ def _evidence_at(connection: Connection, stream_id: int, end_us: int) -> Evidenc
     outcomes = _around(readings.history(connection, stream_id, PERFORMANCE), end_us)
     pairs = [(e, o) for e in estimates for o in outcomes if (e.start_us, e.end_us) == (o.start_us, o.end_us)]
     estimate, outcome = pairs[0] if pairs else (next(iter(estimates), None), next(iter(outcomes), None))
+    if estimate is not None and outcome is not None and estimate.window.together != outcome.window.together:
+        estimate = None  # outcomes are too few where predictions are enough: figures of different times
     performance = outcome or estimate
-    since = min(end_us - 1, performance.start_us) if performance is not None else end_us - 1
+    since = min(end_us - 1, to_us(performance.window.since)) if performance is not None else end_us - 1
     until = max(end_us, performance.end_us) if performance is not None else end_us
     drift, quality = judged(DRIFT, since, until), judged(QUALITY, since, until)
     measured = finding_of(outcome, PerformanceFinding) if outcome is not None and outcome.judged else None

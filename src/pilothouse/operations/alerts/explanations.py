@@ -16,7 +16,7 @@ from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.time_units import DAY_US, from_us
 from pilothouse.operations.monitoring.statistic_names import direction_of, direction_text, measured_text
-from pilothouse.statistics.performance.performance_verdicts import single_window_rate
+from pilothouse.statistics.performance.performance_verdicts import rate_of
 from pilothouse.statistics.profiles.specification import SCORE
 
 FEATURES = "features"
@@ -43,7 +43,8 @@ class AlertText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
-    """The newest window, and how many of the last ones were significant."""
+    """The newest window with those that it was judged ``together`` with (their rows and bounds), and how many of the last ones
+    were significant."""
 
     target: str
     start_us: int
@@ -54,6 +55,7 @@ class Occasion:
     rules: MonitoringSpec
     enough: str = ""
     """Why the newest window opens an alert by itself; empty where it does not."""
+    together: int = 1
 
     @property
     def dates(self) -> str:
@@ -64,6 +66,8 @@ class Occasion:
 
     def over(self, windows: int) -> str:
         """The window, or the last windows together where a change was too weak for one of them."""
+        if self.together > 1:
+            return f"From {self.dates} ({self.together} windows together, {self.rows:,} rows)"
         if windows == 1:
             return f"From {self.dates} ({self.rows:,} rows)"
         since = from_us(self.end_us - windows * (self.end_us - self.start_us))
@@ -74,6 +78,11 @@ class Occasion:
         """The rule of k of n, and how it was met."""
         met = f"It was significant in {self.significant_windows} of the last {self.judged_windows} windows"
         rule = f"{self.rules.fire} of {self.rules.of}"
+        if self.together > 1:
+            return (
+                f"{met}. It has fewer than {self.rules.minimum_rows:,} rows by itself and is judged together with those before "
+                f"it. Such windows share rows, so that one is significant only where it is {self.enough}, as this is."
+            )
         if self.enough:
             return f"{met}. An alert takes {rule}, or one that is {self.enough}, as this is."
         return f"{met}; an alert takes {rule}, the newest among them."
@@ -189,10 +198,11 @@ def performance(finding: PerformanceFinding, occasion: Occasion) -> AlertText:
         finding.metric,
         "critical",
         f"{finding.metric} {value:.3g} on {occasion.target}, reference {finding.reference:.3g}",
-        f"From {occasion.dates} the measured {finding.metric} of {occasion.rows:,} predictions with known outcome was "
+        f"From {occasion.dates} {_merged(occasion)}the measured {finding.metric} of {occasion.rows:,} predictions with known "
+        f"outcome was "
         f"{value:.4g} (95 % interval {low:.4g} to {high:.4g}, whole days drawn); on the hold-out it "
         f"was {finding.reference:.4g}. The loss is larger than random variation makes it in all but "
-        f"{100 * single_window_rate(occasion.rules.false_alarm_rate):.3g} % of windows. "
+        f"{100 * rate_of(occasion.rules.false_alarm_rate, occasion.together):.3g} % of windows. "
         f"{occasion.repeated}",
         {
             "value": value,
@@ -203,6 +213,10 @@ def performance(finding: PerformanceFinding, occasion: Occasion) -> AlertText:
             "outcomes known": finding.labelled_share,
         },
     )
+
+
+def _merged(occasion: Occasion) -> str:
+    return f"({occasion.together} windows together) " if occasion.together > 1 else ""
 
 
 def latency(finding: TrafficFinding, occasion: Occasion) -> AlertText:

@@ -11,6 +11,7 @@ from pilothouse.domain.monitoring import DistributionBin, FeatureDistribution
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S, SECOND_US, to_us
 from pilothouse.operations.authorisation import authorise
+from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring.baselines import reference_profile
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -61,6 +62,8 @@ def feature_distribution(
     base = reference_profile(services, model, stream.version, target)
     if base is None:
         return None
+    with services.registry.read() as registry:
+        spec = spec_in_force(registry, model)
     reference = profile.histogram(specification, base[1], feature)
     return FeatureDistribution(
         model,
@@ -74,6 +77,7 @@ def feature_distribution(
         drift.missing_share(reference) if reference.rows else 0.0,
         drift.missing_share(window) if window.rows else 0.0,
         next((f for f in findings_of(reading, DriftFinding) if f.feature == feature), None),
+        spec.monitoring.minimum_rows if spec is not None else 0,
     )
 
 
@@ -93,13 +97,15 @@ def _window(
     reading: Reading,
     feature: str,
 ) -> Histogram:
-    """The feature in the reading's window: the sum of the coarsest stored windows that fill it exactly."""
+    """The feature in the reading's window and those that it was judged with: the sum of the coarsest stored windows that fill
+    them exactly."""
+    since_us = to_us(reading.window.since)
     level = MINUTE_S if stream.minutes_since_us is not None else HOUR_S
     for coarser in (HOUR_S, DAY_S):
         us = coarser * SECOND_US
         if reading.start_us % us == 0 and reading.end_us % us == 0:
             level = coarser
-    parts = rollup.read(connection, specification, stream.id, level, reading.start_us, reading.end_us)
+    parts = rollup.read(connection, specification, stream.id, level, since_us, reading.end_us)
     whole = profile.merge_all(specification, (part.profile for part in parts))
     return profile.histogram(specification, whole, feature)
 

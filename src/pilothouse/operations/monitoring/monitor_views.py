@@ -72,6 +72,7 @@ def monitor_view(
         base,
         marks=_marks(history, alerts, []),
         alerts=tuple(alerts),
+        minimum_rows=spec.monitoring.minimum_rows,
     )
     with services.reading_telemetry() as telemetry:
         return empty if telemetry is None else _filled(telemetry, empty, version, history, alerts)

@@ -21,6 +21,7 @@ from pilothouse.presentation.charts.chart import (
     time_labels,
     value_bounds,
 )
+from pilothouse.presentation.verdicts import UNKNOWN
 from pilothouse.presentation.width import clip, display_width
 
 SMALLEST = (20, 4)
@@ -271,24 +272,28 @@ def _heat(heat: HeatMap, width: int, height: int) -> Drawing:
 
 
 def _heat_row(
-    windows: Sequence[tuple[float, float, float, bool]], start: float, end: float, columns: int
+    windows: Sequence[tuple[float, float, float, bool | None]], start: float, end: float, columns: int
 ) -> list[tuple[str, Tone]]:
-    """The worst window that ends in or covers each column; blank where there is none."""
-    worst: list[tuple[bool, float] | None] = [None] * columns
+    """The worst window that ends in or covers each column, one that was judged before one that was not; blank where there is
+    none."""
+    worst: list[tuple[bool, bool, float] | None] = [None] * columns
     edges = [round((stop - start) / (end - start) * (columns - 1)) for _, stop, _, _ in windows]
     before = edges[0] - max(1, _narrowest(edges)) if edges else 0
     for (_, _, share, significant), edge in zip(windows, edges, strict=True):
         for column in range(max(0, before + 1 if before < edge else edge), min(columns - 1, edge) + 1):
             current = worst[column]
-            worst[column] = (significant, share) if current is None else max(current, (significant, share))
+            this = (significant is not None, bool(significant), share)
+            worst[column] = this if current is None else max(current, this)
         before = edge
     return [_shade(cell) for cell in worst]
 
 
-def _shade(cell: tuple[bool, float] | None) -> tuple[str, Tone]:
+def _shade(cell: tuple[bool, bool, float] | None) -> tuple[str, Tone]:
     if cell is None:
         return " ", ""
-    significant, share = cell
+    judged, significant, share = cell
+    if not judged:
+        return UNKNOWN, "dim"
     if significant:
         return "█", "warn"
     shade = 3 if share >= 1 else 2 if share >= 0.75 else 1 if share >= 0.5 else 0

@@ -107,10 +107,11 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class HeatRow:
-    """One feature: (start, end, multiple of its threshold, significant) of each window, in time order."""
+    """One feature: (start, end, multiple of its threshold, significant) of each window, in time order; None where it was not
+    judged."""
 
     name: str
-    windows: tuple[tuple[float, float, float, bool], ...]
+    windows: tuple[tuple[float, float, float, bool | None], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pilothouse.domain.findings import DriftFinding, EstimateFinding, Performanc
 from pilothouse.domain.model_spec import higher_is_better
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView, TimelineMark
 from pilothouse.domain.safe_text import safe
+from pilothouse.presentation import verdicts
 from pilothouse.presentation.cells import Cell, Tone
 from pilothouse.presentation.charts.chart import (
     MARK_GLYPHS,
@@ -71,11 +72,16 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
     headline = Cell(ABSENT, "dim")
     if measured:
         last, window = measured[-1].finding, measured[-1].window
-        verdict = "✖ worse" if last.significant else "● fine"
-        text = f"{verdict} {figure(last.value)} [{figure(last.low)} {figure(last.high)}]"
+        text = f"{figure(last.value)} [{figure(last.low)} {figure(last.high)}]"
         if estimates and estimates[-1].window.end > window.end:
             text += f" ≈{figure(estimates[-1].finding.value)}"
-        headline = Cell(text, "bad" if last.significant else "good")
+        headline = verdicts.headline(
+            verdicts.performance_verdict(window, last.significant),
+            text,
+            window,
+            view.minimum_rows,
+            compared=last.reference is not None,
+        )
     elif estimates:
         headline = Cell(f"≈ {figure(estimates[-1].finding.value)} estimated, no outcome yet", "info")
     references = {e.window.end: e.finding.reference for e in estimates} | {
@@ -114,12 +120,13 @@ def _drift(view: MonitorView, feature: str, other: Other | None) -> Chart:
     levels: tuple[Level, ...] = ()
     statistic = ""
     if windows:
-        last = windows[-1].finding
+        last, window = windows[-1].finding, windows[-1].window
         statistic = last.statistic
-        verdict = "▲ drifts" if last.significant else "● quiet"
-        headline = Cell(
-            f"{verdict} {figure(last.value)} of {figure(last.threshold)}",
-            "warn" if last.significant else "good",
+        headline = verdicts.headline(
+            verdicts.drift_verdict(window, last.significant),
+            f"{figure(last.value)} of {figure(last.threshold)}",
+            window,
+            view.minimum_rows,
         )
         levels = (Level("threshold", last.threshold, "warn", "max"),)
     series = [Series(feature, _drift_points(windows, statistic), "info", "line", "now" if other else "")]
@@ -201,7 +208,8 @@ def _quality(view: MonitorView, feature: str) -> Chart:
     if windows:
         last = windows[-1].finding
         bad = last.missing > 0 or last.unseen > 0
-        headline = Cell(f"missing {last.missing:.1%} unseen {last.unseen:.1%}", "warn" if bad else "good")
+        calm: Tone = "good" if windows[-1].window.judged else "info"
+        headline = Cell(f"missing {last.missing:.1%} unseen {last.unseen:.1%}", "warn" if bad else calm)
     unseen = _points((d.window.end, 100 * d.finding.unseen) for d in windows)
     missing = _points((d.window.end, 100 * d.finding.missing) for d in windows)
     return Chart(
@@ -227,7 +235,7 @@ def heat_map(view: MonitorView, selected: str | None, span: Point | None = None)
                     d.window.start.timestamp(),
                     d.window.end.timestamp(),
                     d.finding.times_threshold,
-                    d.finding.significant,
+                    d.finding.significant if d.window.judged else None,
                 )
                 for d in windows
                 if d.finding.threshold
@@ -235,14 +243,22 @@ def heat_map(view: MonitorView, selected: str | None, span: Point | None = None)
         )
         for feature, windows in view.drift.items()
     )
-    drifting = sum(windows[-1].finding.significant for windows in view.drift.values() if windows)
+    newest = [windows[-1] for windows in view.drift.values() if windows]
+    drifting = sum(w.finding.significant for w in newest)
+    headline = Cell(ABSENT, "dim")
+    if newest:
+        headline = verdicts.headline(
+            Cell("▲" if drifting else "●", "warn" if drifting else "good")
+            if newest[0].window.judged
+            else verdicts.drift_verdict(newest[0].window, False),
+            f"{drifting} of {len(rows)} drift in the newest window",
+            newest[0].window,
+            view.minimum_rows,
+        )
     start, end = span or whole_span(view)
     return HeatMap(
         title="drift, features × time",
-        headline=Cell(
-            f"{'▲' if drifting else '●'} {drifting} of {len(rows)} drift in the newest window",
-            "warn" if drifting else "good",
-        ),
+        headline=headline,
         rows=rows,
         marks=_marks(view, start, end),
         start=start,
@@ -255,22 +271,24 @@ def distribution_picture(shares: FeatureDistribution | None, feature: str) -> Di
     """A feature in one window beside its reference, bin by bin."""
     if shares is None:
         return Distribution(f"{safe(feature, 24)}", Cell(ABSENT, "dim"), ())
-    drift = shares.finding
-    drifts = drift is not None and drift.significant
+    drift, window = shares.finding, shares.window
     statistic, value, threshold = (
         (drift.statistic, drift.value, drift.threshold) if drift else ("", None, None)
     )
-    headline = Cell(
-        f"{'▲ drifts' if drifts else '● quiet'} {safe(statistic)} {figure(value)} of {figure(threshold)}",
-        "warn" if drifts else "good",
+    headline = verdicts.headline(
+        verdicts.drift_verdict(window, drift is not None and drift.significant),
+        f"{safe(statistic)} {figure(value)} of {figure(threshold)}",
+        window,
+        shares.minimum_rows,
     )
     bins = tuple(Bin(safe(b.label, 40), b.reference, b.window) for b in shares.bins)
     rows, missing = count_text(shares.reference_rows), f"{shares.reference_missing:.1%}"
-    window = window_text(shares.window.start, shares.window.end)
+    shown = window_text(window.since, window.end)
+    together = f"{window.together} windows together: " if window.together > 1 else "this window: "
     notes = (
         Cell(f"reference: version {shares.version}, {rows} rows, {missing} missing", "dim"),
         Cell(
-            f"this window: {window}, {count_text(shares.window_rows)} rows, {shares.window_missing:.1%} missing",
+            f"{together}{shown}, {count_text(shares.window_rows)} rows, {shares.window_missing:.1%} missing",
             "dim",
         ),
     )
@@ -325,4 +343,4 @@ LINE_LEGEND: tuple[tuple[str, Tone], ...] = (
     ("── measured ", "info"), ("╌╌ estimated ", "warn"), ("·· reference ", "good"), ("░ 95 % ", "dim"),
 )  # fmt: skip
 """Legend of the chart of performance."""
-HEAT_LEGEND = "· calm  ░ ▒ nearing its threshold  ▓ beyond  █ drifts"
+HEAT_LEGEND = "○ not judged  · calm  ░ ▒ nearing its threshold  ▓ beyond  █ drifts"

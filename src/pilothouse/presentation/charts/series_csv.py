@@ -10,12 +10,14 @@ from pilothouse.domain.monitoring import MonitorView
 
 COLUMNS = (
     "model", "target", "series", "window_start", "window_end", "rows", "value", "low", "high", "reference", "significant",
+    "judged", "together", "rows_together",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def series_csv(*views: MonitorView) -> str:
-    """Every finding of the views. Times are UTC (ISO 8601); an absent figure is empty.
+    """Every finding of the views. Times are UTC (ISO 8601); an absent figure is empty, and so is ``significant`` of a window
+    that was not judged.
 
     A name that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, "CSV Injection").
     """
@@ -30,28 +32,42 @@ def series_csv(*views: MonitorView) -> str:
 
 def _rows(view: MonitorView) -> Iterator[list[object]]:
     for p in view.performance:
-        figures = _figures(p.finding)
-        yield [_text(p.finding.metric), *_window(p.window), *figures, int(p.finding.significant)]
+        yield _row(_text(p.finding.metric), p.window, _figures(p.finding), p.finding.significant)
     for e in view.estimated:
-        yield [f"{_text(e.finding.metric)} estimated", *_window(e.window), *_figures(e.finding), ""]
+        yield _row(f"{_text(e.finding.metric)} estimated", e.window, _figures(e.finding))
     for feature, windows in view.drift.items():
         for d in windows:
-            window, drift = _window(d.window), d.finding
-            name = f"drift {drift.statistic} of {feature}"
-            verdict = int(drift.significant)
-            yield [name, *window, _number(drift.value), "", _number(drift.threshold), "", verdict]
-            yield [f"missing share of {feature}", *window, _number(drift.missing), "", "", "", ""]
-            yield [f"unseen share of {feature}", *window, _number(drift.unseen), "", "", "", ""]
+            drift = d.finding
+            figures = [_number(drift.value), "", _number(drift.threshold), ""]
+            yield _row(f"drift {drift.statistic} of {feature}", d.window, figures, drift.significant)
+            yield _row(f"missing share of {feature}", d.window, _alone(drift.missing))
+            yield _row(f"unseen share of {feature}", d.window, _alone(drift.unseen))
     for t in view.traffic:
         for name, value in (
             ("predictions", t.window.rows), ("requests", t.finding.requests), ("errors", t.finding.errors),
             ("p50_ms", t.finding.p50_ms), ("p95_ms", t.finding.p95_ms), ("p99_ms", t.finding.p99_ms),
         ):  # fmt: skip
-            yield [name, *_window(t.window), _number(value), "", "", "", ""]
+            yield _row(name, t.window, _alone(value))
 
 
-def _window(window: Window) -> tuple[str, str, int]:
-    return window.start.isoformat(), window.end.isoformat(), window.rows
+def _row(series: str, window: Window, figures: list[object], significant: bool | None = None) -> list[object]:
+    verdict = "" if significant is None or not window.judged else int(significant)
+    return [
+        series,
+        window.start.isoformat(),
+        window.end.isoformat(),
+        window.rows,
+        *figures,
+        verdict,
+        int(window.judged),
+        window.together,
+        window.judged_rows,
+    ]
+
+
+def _alone(value: float | None) -> list[object]:
+    """A value without bounds or reference."""
+    return [_number(value), "", "", ""]
 
 
 def _figures(finding: PerformanceFinding | EstimateFinding) -> list[object]:

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 
 from pilothouse.domain.alert_explanation import AlertExplanation, ExplainedFeature, WindowVerdict
 from pilothouse.domain.findings import GiveAway
+from pilothouse.domain.judging import together_text
 from pilothouse.domain.monitoring import DistributionBin
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, alert_cell
 from pilothouse.presentation.documents import BLANK, Line, aligned, pairs, section, text_line
-from pilothouse.presentation.texts import figure, time_text, window_text
+from pilothouse.presentation.texts import day_text, figure, time_text, window_text
+from pilothouse.presentation.verdicts import NOT_JUDGED, UNKNOWN
 
 _BAR = 18
 """Columns of a bar with the mark of its bound."""
@@ -70,16 +72,27 @@ def _windows(explanation: AlertExplanation) -> list[Line]:
         if explanation.fire
         else ""
     )
+    lines += [text_line(text, "dim", hang=2) for text in _rows_of(explanation.windows)]
     lines.append(text_line(f"┃ {explanation.bound}.{against}{rule}", "dim", hang=2))
     return section(explanation.figure, lines)
 
 
+def _rows_of(windows: Sequence[WindowVerdict]) -> Iterator[str]:
+    """The windows that were judged as one with the one that fired; what the newest without a verdict lacks."""
+    for window in windows:
+        if window.fired and window.window.together > 1:
+            yield f"◀ {together_text(window.window)}, since {day_text(window.window.since)}."
+    lacking = [window.lack for window in windows if window.lack]
+    if lacking:
+        yield f"{UNKNOWN} {NOT_JUDGED}: {lacking[-1]}."
+
+
 def _window(window: WindowVerdict, low: float, high: float) -> Line:
     tone: Tone
-    if window.significant:
+    if not window.window.judged:
+        verdict, tone = f"{UNKNOWN} {NOT_JUDGED}", "info"
+    elif window.significant:
         verdict, tone = "▲ significant", "warn"
-    elif not window.window.judged:
-        verdict, tone = "○ too few rows", "dim"
     else:
         verdict, tone = "● quiet", "good"
     mark = " ◀ fired" if window.fired else ""

@@ -1,5 +1,6 @@
 """Pages of a job and of an audit entry, and the table of a monitor's features."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from pilothouse.domain.monitoring import MonitorView
@@ -17,6 +18,7 @@ from pilothouse.presentation.texts import (
     time_text,
     value_text,
 )
+from pilothouse.presentation.verdicts import drift_verdict
 
 
 def job_facts(job: Job, now: datetime) -> list[Line]:
@@ -85,7 +87,7 @@ def feature_table(view: MonitorView) -> Table:
     newest = {feature: windows[-1].finding for feature, windows in view.drift.items() if windows}
 
     def verdict(feature: str) -> Cell:
-        return Cell("▲ drifts", "warn") if newest[feature].significant else Cell("● quiet", "good")
+        return drift_verdict(view.drift[feature][-1].window, newest[feature].significant)
 
     def trend(feature: str) -> Cell:
         # multiples of the threshold: windows may be judged by statistics of different units
@@ -94,6 +96,9 @@ def feature_table(view: MonitorView) -> Table:
     def share(value: float) -> Cell:
         return cell(f"{value:.1%}", "warn" if value else "dim")
 
+    merged: dict[str, Callable[[str], Cell]] = {}
+    if any(windows[-1].window.together > 1 for windows in view.drift.values() if windows):
+        merged = {">WINDOWS !4": lambda f: cell(f"{view.drift[f][-1].window.together}")}
     return table_of(
         newest,
         {
@@ -105,7 +110,8 @@ def feature_table(view: MonitorView) -> Table:
             "TREND !1": trend,
             ">MISSING !2": lambda f: share(newest[f].missing),
             ">UNSEEN !3": lambda f: share(newest[f].unseen),
-            ">ROWS !4": lambda f: cell(f"{view.drift[f][-1].window.rows:,}"),
+            ">ROWS !4": lambda f: cell(f"{view.drift[f][-1].window.judged_rows:,}"),
+            **merged,
             ">PSI !5": lambda f: cell(figure(newest[f].statistics.get("psi"))),
             ">JS !6": lambda f: cell(figure(newest[f].statistics.get("js"))),
             ">KS !7": lambda f: cell(figure(newest[f].statistics.get("ks"))),

@@ -1,0 +1,59 @@
+"""Verdicts on windows as cells: a window without a verdict is "not judged", never quiet."""
+
+from pilothouse.domain.findings import Window
+from pilothouse.domain.judging import together_text, why_not_judged
+from pilothouse.presentation.cell import Cell, Tone
+from pilothouse.presentation.texts import day_text
+
+NOT_JUDGED = "not judged"
+UNKNOWN = "○"
+"""Glyph of a window that has no verdict."""
+
+
+def drift_verdict(window: Window, significant: bool) -> Cell:
+    """``▲ drifts``, ``● quiet`` or ``○ not judged``."""
+    return _verdict(window, significant, ("▲ drifts", "warn"), ("● quiet", "good"))
+
+
+def performance_verdict(window: Window, significant: bool) -> Cell:
+    """``✖ worse``, ``● fine`` or ``○ not judged``."""
+    return _verdict(window, significant, ("✖ worse", "bad"), ("● fine", "good"))
+
+
+def _verdict(window: Window, significant: bool, bad: tuple[str, Tone], good: tuple[str, Tone]) -> Cell:
+    if not window.judged:
+        return Cell(f"{UNKNOWN} {NOT_JUDGED}", "info")
+    return Cell(*(bad if significant else good))
+
+
+def verdict_word(window: Window, significant: bool, word: str) -> str:
+    """The verdict in a table of the command line: ``word`` where a window is significant, nothing where it is quiet."""
+    return (word if significant else "") if window.judged else NOT_JUDGED
+
+
+def headline(
+    verdict: Cell, figures: str, window: Window, minimum_rows: int, *, compared: bool = True
+) -> Cell:
+    """A verdict with its ``figures`` and the windows that it is of; or what lacks for one. ``compared``: the reference has a
+    figure to compare with."""
+    why = why_not_judged(window, minimum_rows, has_reference=compared)
+    if why:
+        return Cell(f"{verdict.text}: {why}", verdict.tone)
+    of = together_text(window)
+    return Cell(f"{verdict.text} {figures}{f', {of}' if of else ''}", verdict.tone)
+
+
+def verdict_note(window: Window, minimum_rows: int, *, compared: bool = True) -> str:
+    """``not judged: …``, or the windows that were judged as one; empty for a window that was judged by itself."""
+    why = why_not_judged(window, minimum_rows, has_reference=compared)
+    if why:
+        return f"{NOT_JUDGED}: {why}"
+    of = together_text(window)
+    return f"judged: {of}, since {day_text(window.since)}" if of else ""
+
+
+def rows_text(window: Window) -> str:
+    """``292``; ``292, 3 windows together: 876`` where it was merged with those before it."""
+    if window.together == 1:
+        return f"{window.rows}"
+    return f"{window.rows}, {window.together} windows together: {window.judged_rows}"
