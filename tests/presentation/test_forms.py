@@ -1,5 +1,7 @@
 """A model file as a form."""
 
+from dataclasses import replace
+
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
@@ -51,8 +53,39 @@ def test_changed_fields_come_back_as_values_of_their_kind() -> None:
         ("training.parameters.max_iter", "many", "max_iter: found 'many'; expected a whole number"),
         ("training.parameters.early", "perhaps", "early: found 'perhaps'; expected a yes or no"),
         ("data.lookback", "", "data.lookback: found nothing"),
+        ("others", "max_depth", "'max_depth' is not KEY=VALUE"),
     ],
 )
 def test_wrong_fields_are_named_with_what_they_expect(key: str, text: str, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         read_fields(fields_of(SPEC), {key: text})
+
+
+def test_what_a_training_is_changed_by_comes_before_why_it_is_made() -> None:
+    keys = [field.key for field in fields_of(SPEC)]
+    assert keys[0] == "training.parameters.max_iter"
+    assert keys[-1] == "reason"
+
+
+def test_where_the_file_sets_no_parameter_the_estimators_own_are_offered_as_the_newest_run_had_them() -> None:
+    bare = replace(SPEC, training=TrainingSpec("sklearn.X"))
+    own = {"max_iter": 100, "max_depth": None, "criterion": "gini"}
+    fields = {field.key: field for field in fields_of(bare, own)}
+    assert fields["training.parameters.max_iter"].value == "100"
+    assert fields["training.parameters.max_depth"].hint == "none, unless you type a value"
+    typed = {"training.parameters.max_depth": "4", "training.parameters.criterion": "gini"}
+    assert read_fields(tuple(fields.values()), typed).overrides == {"training.parameters.max_depth": 4}
+    assert "training.parameters.criterion" not in {field.key for field in fields_of(SPEC, own)}
+
+
+def test_before_the_first_run_parameters_are_typed_by_name() -> None:
+    bare = replace(SPEC, training=TrainingSpec("sklearn.X"))
+    first = fields_of(bare)[0]
+    assert (first.key, first.label) == ("others", "parameters")
+    assert first.hint == "name=value …, as the estimator names them"
+    request = read_fields(fields_of(bare), {"others": "max_depth=4, rate=0.5 early=false"})
+    assert request.overrides == {
+        "training.parameters.max_depth": 4,
+        "training.parameters.rate": 0.5,
+        "training.parameters.early": False,
+    }

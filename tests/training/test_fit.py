@@ -54,6 +54,10 @@ def test_estimators_of_every_kind_train_on_missing_values_and_categories(
     assert result.ok, result.error
     assert accuracy(bench, result) > 0.7
     assert result.record["parameters"] == parameters
+    own = result.record["estimator_parameters"]
+    assert parameters.items() <= own.items()
+    assert len(own) > len(parameters)
+    assert not {"random_state", "n_jobs"} & set(own)
     assert result.record["packages"]["scikit-learn"]
     schema = InputSchema.from_bytes(Path(result.outputs["schema"]).read_bytes())
     assert (schema.classes, schema.numeric, schema.categorical) == (("0", "1"), ("wind", "rain"), ("port",))

@@ -115,28 +115,6 @@ def parse_time(text: str) -> datetime:
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
 
 
-def parse_assignments(pairs: Sequence[str]) -> dict[str, str | int | float | bool]:
-    """``("training.parameters.max_depth=3",)`` → ``{"training.parameters.max_depth": 3}``. Raises InvalidInputError."""
-    values: dict[str, str | int | float | bool] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key:
-            raise InvalidInputError(f"{pair!r} is not KEY=VALUE, e.g. training.parameters.max_depth=3")
-        values[key.strip()] = _scalar(text.strip())
-    return values
-
-
-def _scalar(text: str) -> str | int | float | bool:
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
 def _numeric(cell: str) -> bool:
     return cell.removesuffix("%").removesuffix(" ms").replace(".", "").replace(",", "").lstrip(
         "−-"

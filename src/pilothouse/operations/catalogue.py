@@ -3,7 +3,7 @@
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.identifiers import parse_reference, version_uri
 from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.model_spec import ModelSpec, Scalar
 from pilothouse.domain.records import Model, PromotionRequest, Run, Version
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
@@ -34,6 +34,16 @@ def get_spec(services: Services, actor: Actor, name: str) -> ModelSpec:
     """Specification in force of a model. Raises NotFoundError."""
     with reading(services, actor) as connection:
         return spec_of_model(connection, name)
+
+
+def estimator_parameters(services: Services, actor: Actor, name: str) -> dict[str, Scalar | None]:
+    """Every parameter of a model's estimator with its value in the newest run; empty where no run was made with it."""
+    with reading(services, actor) as connection:
+        spec = spec_of_model(connection, name)
+        fit = runs.newest_record(connection, name).get("fit", {})
+    if spec.training.estimator is None or fit.get("estimator") != spec.training.estimator:
+        return {}
+    return dict(fit.get("estimator_parameters", {}))
 
 
 def primary_metric(services: Services, actor: Actor, model: str) -> str:

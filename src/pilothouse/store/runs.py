@@ -99,6 +99,15 @@ def record_of(connection: Connection, run_id: int) -> dict[str, Any]:
     return dict(from_json(row["record"]))
 
 
+def newest_record(connection: Connection, model: str) -> dict[str, Any]:
+    """Reports of the steps of a model's newest run; empty before the first one."""
+    row = connection.execute(
+        "SELECT record FROM runs WHERE model_id = (SELECT id FROM models WHERE name = ?) ORDER BY id DESC LIMIT 1",
+        (model,),
+    ).fetchone()
+    return dict(from_json(row["record"])) if row else {}
+
+
 def _run(row: Row) -> Run:
     columns = tuple(ColumnSummary(**column) for column in from_json(row["columns"]))
     snapshot = from_row(Snapshot, row, columns=columns)

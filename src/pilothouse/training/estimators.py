@@ -82,6 +82,17 @@ def build_pipeline(
     return Pipeline([("encode", encode), ("model", estimator)])
 
 
+def plain_parameters(pipeline: Any) -> dict[str, Scalar | None]:
+    """Parameters of the pipeline's estimator that a model file could set: all that are plain values, but for those that this
+    module sets itself."""
+    parameters = pipeline[-1].get_params(deep=False)
+    return {
+        name: value
+        for name, value in parameters.items()
+        if name not in ("random_state", "n_jobs") and isinstance(value, bool | int | float | str | None)
+    }
+
+
 def _check_task(kind: type[Any], task: Task) -> None:
     from sklearn.base import ClassifierMixin, RegressorMixin
 

@@ -7,7 +7,6 @@ import click
 
 from pilothouse.cli.output import (
     json_option,
-    parse_assignments,
     parse_time,
     printed_as_json,
     say,
@@ -17,6 +16,7 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
+from pilothouse.domain.assignments import parse_assignments
 from pilothouse.domain.dataclass_reader import parse_duration
 from pilothouse.domain.job_kinds import is_significant
 from pilothouse.domain.jobs import JobStatus

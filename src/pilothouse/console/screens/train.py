@@ -1,7 +1,7 @@
 """A training as a form: the fields hold the model file's values, and only changed ones are handed on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
 from pilothouse.operations.services import Services
-from pilothouse.presentation.pages.training_form import Field, fields_of, read_fields
+from pilothouse.presentation.pages.training_form import Field, fields_of, introduction, read_fields
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class TrainingForm:
     models: tuple[str, ...]
     model: str
     fields: tuple[Field, ...]
+
+
+class _Form(VerticalScroll, inherit_bindings=False):
+    """The fields. The arrows are keys of the view, which move from field to field; the form scrolls with them."""
 
 
 class TrainView(View[TrainingForm]):
@@ -43,7 +47,7 @@ class TrainView(View[TrainingForm]):
 
     def body(self) -> ComposeResult:
         yield Static(markup=False, id="intro", classes="text")
-        yield VerticalScroll(id="form", can_focus=False)
+        yield _Form(id="form", can_focus=False)
 
     def crumbs(self) -> Sequence[str]:
         return ("train", *filter(None, [self.model]))
@@ -59,13 +63,15 @@ class TrainView(View[TrainingForm]):
         if not models:
             return TrainingForm((), "", ())
         model = self.model or models[0]
-        return TrainingForm(models, model, fields_of(catalogue.get_spec(services, actor, model)))
+        spec = catalogue.get_spec(services, actor, model)
+        known = {} if spec.training.parameters else catalogue.estimator_parameters(services, actor, model)
+        return TrainingForm(models, model, fields_of(spec, known))
 
     def show(self, data: TrainingForm) -> None:
         """Build the form anew; only a change of the model or of its file does that."""
         self.model = data.model
         intro = (
-            f"A training of {safe(data.model)} as its model file says. What you change here counts for this run alone."
+            introduction(safe(data.model), data.fields)
             if data.model
             else "no models yet: write models/NAME/model.toml and run pilothouse apply"
         )
@@ -96,6 +102,30 @@ class TrainView(View[TrainingForm]):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, Input) and event.widget.name:
             self._inside, self._field = True, event.widget.name
+        self._show_field()
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        self._show_field()
+
+    def _show_field(self) -> None:
+        """Mark the line with the cursor: the colour of a cursor alone is not seen on every terminal."""
+        for line in self.query("#form .field"):
+            line.set_class(self.focused is not None and line is self.focused.parent, "here")
+        self.refresh_chrome()
+
+    def actions(self) -> tuple[Action, ...]:
+        """With Esc in the footer: in a field it leaves that first."""
+        label = "leave the field" if isinstance(self.focused, Input) else "back"
+        return tuple(
+            replace(action, footer=True, label=label) if action.name == "back" else action
+            for action in super().actions()
+        )
+
+    def do_next_field(self) -> None:
+        self.focus_next("#form Input")
+
+    def do_previous_field(self) -> None:
+        self.focus_previous("#form Input")
 
     def subject_model(self) -> str:
         return self.model
@@ -105,7 +135,7 @@ class TrainView(View[TrainingForm]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.focus_next("#form Input")
+        self.do_next_field()
 
     def do_back(self) -> None:
         """Leave the fields first: only then digits and letters are keys again."""

@@ -185,6 +185,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("trials", "version", "v", "version", "Show the version that the best one became."),
     Action("trials", "train", "t", "train", "Fill in a training of the model: it searches again.", Permission.TRAIN),
     Action("train", "submit", "ctrl+s", "start", "Start the training with what the form says.", Permission.TRAIN),
+    Action("train", "next_field", "down,tab", "next field", "Next field."),
+    Action("train", "previous_field", "up,shift+tab", "before", "Field before."),
     Action("train", "next_model", "m", "model", "Fill in the form of the next model (Esc leaves the field first)."),
     Action("deployments", "open", "enter", "monitor", "Watch the model on the target."),
     Action("deployments", "roll_back", "ctrl+l", "roll back", "Back to the version before on this target, or on those marked.",

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pilothouse.domain.assignments import parse_assignments, parse_scalar
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec, Scalar
 
-AS_OF, REASON = "as_of", "reason"
+AS_OF, REASON, OTHERS = "as_of", "reason", "others"
+"""Fields that are no key of the model file. OTHERS takes parameters by name."""
+_PREFIX = "training.parameters."
 
 
 class FieldKind(StrEnum):
@@ -19,6 +22,8 @@ class FieldKind(StrEnum):
     WHOLE_NUMBER = "whole number"
     NUMBER = "number"
     YES_OR_NO = "yes or no"
+    VALUE = "value"
+    ASSIGNMENTS = "name=value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +46,21 @@ class TrainingRequest:
     reason: str
 
 
-def fields_of(spec: ModelSpec) -> tuple[Field, ...]:
-    """Reason, as of and look-back first, then each parameter of the estimator, the seed, and the size of the search
-    where the file asks for one."""
+def fields_of(spec: ModelSpec, estimator: Mapping[str, Scalar | None] | None = None) -> tuple[Field, ...]:
+    """Each parameter first, then the seed, the size of the search where the file asks for one, the rows, and the reason.
+
+    ``estimator`` has the estimator's own parameters, where a run has recorded them; they are offered where the file sets
+    none.
+    """
     training = spec.training
-    lookback = format_duration(spec.data.lookback) if spec.data.lookback else ""
+    own = {} if training.parameters else dict(estimator or {})
     fields = [
-        Field(REASON, "reason", "", "why, for the record", FieldKind.TEXT),
-        Field(AS_OF, "as of", "", "now; or 2013-07-04: only what was known then", FieldKind.TEXT),
-        Field("data.lookback", "data.lookback", lookback, "all rows; or e.g. 90d", FieldKind.DURATION),
+        Field(f"{_PREFIX}{name}", name, _text(value), _hint(value), _kind(value))
+        for name, value in {**own, **training.parameters}.items()
     ]
-    for name, value in training.parameters.items():
-        key = f"training.parameters.{name}"
-        fields.append(Field(key, name, _text(value), f"a {_kind(value)}", _kind(value)))
+    label = "other parameters" if fields else "parameters"
+    hint = "name=value …, as the estimator names them"
+    fields.append(Field(OTHERS, label, "", hint, FieldKind.ASSIGNMENTS))
     fields.append(
         Field("training.seed", "training.seed", str(training.seed), "a whole number", FieldKind.WHOLE_NUMBER)
     )
@@ -76,7 +83,21 @@ def fields_of(spec: ModelSpec) -> tuple[Field, ...]:
                 ),
             )
         ]
+    lookback = format_duration(spec.data.lookback) if spec.data.lookback else ""
+    fields += [
+        Field("data.lookback", "data.lookback", lookback, "all rows; or e.g. 90d", FieldKind.DURATION),
+        Field(AS_OF, "as of", "", "now; or 2013-07-04: what was known then", FieldKind.TEXT),
+        Field(REASON, "reason", "", "why, for the record", FieldKind.TEXT),
+    ]
     return tuple(fields)
+
+
+def introduction(model: str, fields: tuple[Field, ...]) -> str:
+    """The sentence above the form."""
+    text = f"A training of {model} as its model file says. What you change here counts for this run alone."
+    if fields[:1] and fields[0].key == OTHERS:
+        text += " Its file sets no parameter, and no run has recorded those of its estimator yet: name them."
+    return text
 
 
 def read_fields(fields: tuple[Field, ...], typed: Mapping[str, str]) -> TrainingRequest:
@@ -84,7 +105,10 @@ def read_fields(fields: tuple[Field, ...], typed: Mapping[str, str]) -> Training
     overrides: dict[str, Scalar] = {}
     for field in fields:
         text = typed.get(field.key, field.value).strip()
-        if field.key not in (AS_OF, REASON) and text != field.value:
+        if field.key == OTHERS:
+            assigned = parse_assignments(text.replace(",", " ").split())
+            overrides |= {f"{_PREFIX}{name.removeprefix(_PREFIX)}": value for name, value in assigned.items()}
+        elif field.key not in (AS_OF, REASON) and text != field.value:
             overrides[field.key] = _parse(field, text)
     return TrainingRequest(overrides, typed.get(AS_OF, "").strip(), typed.get(REASON, "").strip())
 
@@ -99,16 +123,26 @@ def _parse(field: Field, text: str) -> Scalar:
             return {"true": True, "yes": True, "false": False, "no": False}[text.casefold()]
     except (ValueError, KeyError):
         raise InvalidInputError(f"{field.label}: found {text!r}; expected a {field.kind}") from None
+    if text and field.kind is FieldKind.VALUE:
+        return parse_scalar(text)
     if not text:
         raise InvalidInputError(f"{field.label}: found nothing; expected {field.hint}")
     return text
 
 
-def _kind(value: Scalar) -> FieldKind:
+def _hint(value: Scalar | None) -> str:
+    return "none, unless you type a value" if value is None else f"a {_kind(value)}"
+
+
+def _kind(value: Scalar | None) -> FieldKind:
+    if value is None:
+        return FieldKind.VALUE
     if isinstance(value, bool):
         return FieldKind.YES_OR_NO
     return {int: FieldKind.WHOLE_NUMBER, float: FieldKind.NUMBER}.get(type(value), FieldKind.TEXT)
 
 
-def _text(value: Scalar) -> str:
+def _text(value: Scalar | None) -> str:
+    if value is None:
+        return ""
     return str(value).casefold() if isinstance(value, bool) else str(value)

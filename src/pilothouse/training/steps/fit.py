@@ -16,6 +16,7 @@ from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.training.environment import environment
+from pilothouse.training.estimators import plain_parameters
 from pilothouse.training.fitting import Fit, Trial, fitter, search
 from pilothouse.training.rows import read_rows, schema_of, training_frame
 from pilothouse.training.steps.common import Report, input_path, spec_of, step, write_output
@@ -50,6 +51,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
     record = {
         "parameters": parameters,
         "estimator": spec.training.estimator or spec.training.function,
+        "estimator_parameters": plain_parameters(model) if spec.training.estimator else {},
         "seed": request.seed,
         "trials": plain,
         "training_rows": rows.count,
