@@ -85,6 +85,34 @@ def test_handling_an_incident_handles_all_its_alerts_in_one_transaction_on_the_r
         incidents.acknowledge(port.services, oscar, found.id)
 
 
+def test_whoever_acknowledges_looks_after_the_incident_and_the_log_has_one_row_for_it(port: Example) -> None:
+    oscar, olga = port.actor("oscar"), port.actor("ada")
+    first = raised(port, "data_drift", "ewr", "wind")
+    raised(port, "performance", "ewr")
+    before = len(audits.show(port.services, port.actor("aud"), limit=50))
+
+    alerts.acknowledge(port.services, oscar, first.id, "looking")
+
+    entries = audits.show(port.services, port.actor("aud"), limit=50)
+    assert len(entries) == before + 1
+    assert (entries[0].action, entries[0].subject) == ("alert.acknowledged", f"alert {first.id}")
+    assert entries[0].detail["assignee"] == "oscar"
+    (found,) = incidents.list_incidents(port.services, oscar)
+    assert (found.assignee, found.status) == ("oscar", AlertStatus.OPEN)
+
+    seen = incidents.acknowledge(port.services, olga, found.id)
+
+    entries = audits.show(port.services, port.actor("aud"), limit=50)
+    assert len(entries) == before + 2
+    assert entries[0].action == "incident.acknowledged"
+    assert (seen.assignee, seen.status) == ("oscar", AlertStatus.ACKNOWLEDGED), "nobody is taken off it"
+
+
+def test_who_acknowledges_an_incident_that_is_nobodys_is_on_it(port: Example) -> None:
+    found = raised(port, "performance", "ewr")
+    assert incidents.acknowledge(port.services, port.actor("oscar"), found.incident or 0).assignee == "oscar"
+
+
 def test_nothing_is_handled_where_one_of_its_alerts_cannot_be(
     port: Example, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,13 @@ def set_assignee(connection: Connection, number: int, name: str) -> None:
     connection.execute("UPDATE incidents SET assignee = ? WHERE id = ?", (name, number))
 
 
+def take(connection: Connection, number: int, name: str) -> str:
+    """Record the assignee where there is none yet; returns who looks after the incident now."""
+    connection.execute("UPDATE incidents SET assignee = ? WHERE id = ? AND assignee = ''", (name, number))
+    row = connection.execute("SELECT assignee FROM incidents WHERE id = ?", (number,)).fetchone()
+    return str(row["assignee"])
+
+
 def _incident(row: Row) -> IncidentRow:
     most = Cost(row["cost_tier"], row["cost_weight"], row["cost_words"]) if row["cost_words"] else None
     return from_row(IncidentRow, row, judged=row["judged_at"] is not None, most=most)

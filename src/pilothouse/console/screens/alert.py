@@ -50,7 +50,11 @@ class AlertView(PageView[AlertExplanation]):
         alert = self.data.alert
         question = Ask(
             f"Acknowledge alert {alert.id}?",
-            [alert.summary, "It stays until its monitor is quiet or somebody resolves it."],
+            [
+                alert.summary,
+                "It stays until its monitor is quiet or somebody resolves it. You look after its incident too, unless somebody "
+                "does already.",
+            ],
             field="note",
             confirm="acknowledge",
         )

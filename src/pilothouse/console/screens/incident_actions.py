@@ -36,7 +36,10 @@ def acknowledge(view: View[Any], chosen: Sequence[Incident]) -> None:
     waiting = [a.summary for i in chosen for a in i.alerts if a.status is AlertStatus.OPEN]
     question = Ask(
         f"Acknowledge {_named(chosen)}?",
-        [*_each(chosen, waiting), "They stay until their monitors are quiet or somebody resolves them."],
+        [
+            *_each(chosen, waiting),
+            "They stay until their monitors are quiet or somebody resolves them. You look after what nobody does yet.",
+        ],
         field="note",
         confirm=_counted("acknowledge", chosen),
     )

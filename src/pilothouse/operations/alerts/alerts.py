@@ -1,5 +1,8 @@
 """Alerts: listing, acknowledging, resolving and, for the daemon, opening one for each finding."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Alert, AlertStatus
@@ -10,7 +13,7 @@ from pilothouse.operations.authorisation import Change, changing, clean_text, re
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts
+from pilothouse.store import alerts, incidents
 from pilothouse.store.alerts import NewAlert
 
 
@@ -38,13 +41,20 @@ def get_alert(services: Services, actor: Actor, alert_id: int) -> Alert:
 
 
 def acknowledge(services: Services, actor: Actor, alert_id: int, note: str = "") -> Alert:
-    """Acknowledge an alert: somebody looks after it. Raises NotFoundError, NotAllowedError or ConflictError (not open)."""
+    """Acknowledge an alert: the actor looks after it, and after its incident unless somebody does already.
+
+    Raises NotFoundError, NotAllowedError or ConflictError (not open).
+    """
     note = clean_text(note, "the note")
     with changing(services, actor, Permission.HANDLE_ALERT, _model_of(services, alert_id)) as change:
         alert = _require(change.connection, alert_id)
         if alert.status is not AlertStatus.OPEN:
             raise ConflictError(f"alert {alert_id} is {alert.status} already{_by(alert)}")
-        return _set_status(services, change, alert, AlertStatus.ACKNOWLEDGED, note)
+        taken: dict[str, Any] = {}
+        if alert.incident is not None:
+            assignee = incidents.take(change.connection, alert.incident, actor.name)
+            taken = {"incident": alert.incident, "assignee": assignee}
+        return _set_status(services, change, alert, AlertStatus.ACKNOWLEDGED, note, taken)
 
 
 def resolve(services: Services, actor: Actor, alert_id: int, reason: str) -> Alert:
@@ -108,23 +118,34 @@ def note_retraining(services: Services, alert_id: int, job_id: int) -> None:
         change.record("alert.retraining", f"alert {alert_id}", {"job": job_id})
 
 
-def _set_status(services: Services, change: Change, alert: Alert, status: AlertStatus, note: str) -> Alert:
+def _set_status(
+    services: Services,
+    change: Change,
+    alert: Alert,
+    status: AlertStatus,
+    note: str,
+    facts: Mapping[str, Any] | None = None,
+) -> Alert:
     changed = set_status_in(services, change, alert, status, note)
     if changed.incident is not None:
         judge(services, change.connection, [changed.incident], change.at)
+    record_status(change, alert, status, note, facts or {})
     return changed
 
 
 def set_status_in(services: Services, change: Change, alert: Alert, status: AlertStatus, note: str) -> Alert:
-    """Acknowledge or resolve an alert in the caller's transaction, with its audit row."""
+    """Acknowledge or resolve an alert in the caller's transaction; the caller records it."""
     alerts.set_status(change.connection, alert.id, status, by=change.actor.name, at=change.at, note=note)
-    change.record(
-        f"alert.{status}",
-        f"alert {alert.id}",
-        {"model": alert.model, "target": alert.target, "before": str(alert.status), "note": note},
-    )
     states.refresh(services, change.connection, [(alert.model, alert.target)], windows=False)
     return _require(change.connection, alert.id)
+
+
+def record_status(
+    change: Change, alert: Alert, status: AlertStatus, note: str, facts: Mapping[str, Any]
+) -> None:
+    """The audit row of an alert's new status; ``alert`` is the alert as it was before."""
+    before = {"model": alert.model, "target": alert.target, "before": str(alert.status), "note": note}
+    change.record(f"alert.{status}", f"alert {alert.id}", {**before, **facts})
 
 
 def _unresolved(connection: Connection, alert_id: int) -> Alert:

@@ -9,7 +9,7 @@ from pilothouse.domain.incidents import Cost, Incident, by_cost, status_of, tell
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Alert, AlertStatus, Job
 from pilothouse.domain.roles import Actor, Permission
-from pilothouse.operations.alerts.alerts import set_status_in
+from pilothouse.operations.alerts.alerts import record_status, set_status_in
 from pilothouse.operations.alerts.incident_cost import judge
 from pilothouse.operations.alerts.incident_evidence import SharedFigures, gather_evidence
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading, reason_given
@@ -54,7 +54,8 @@ def retrainings(services: Services, actor: Actor, incident: Incident) -> list[Jo
 
 
 def acknowledge(services: Services, actor: Actor, number: int, note: str = "") -> Incident:
-    """Acknowledge every open alert of an incident, in one transaction.
+    """Acknowledge every open alert of an incident, in one transaction with one audit row: the actor looks after it, unless
+    somebody does already.
 
     Raises NotFoundError, NotAllowedError or ConflictError (none is open).
     """
@@ -64,9 +65,13 @@ def acknowledge(services: Services, actor: Actor, number: int, note: str = "") -
         waiting = [a for a in members if a.status is AlertStatus.OPEN]
         if not waiting:
             raise ConflictError(f"incident {number} has no open alert: it is {status_of(members)} already")
+        detail["assignee"] = incidents.take(
+            change.connection, _require(change.connection, number).id, actor.name
+        )
         return [set_status_in(services, change, a, AlertStatus.ACKNOWLEDGED, note).id for a in waiting]
 
-    return _handle(services, actor, number, "incident.acknowledged", {"note": note}, change_all)
+    detail = {"note": note}
+    return _handle(services, actor, number, "incident.acknowledged", detail, change_all)
 
 
 def resolve(services: Services, actor: Actor, number: int, reason: str) -> Incident:
@@ -80,7 +85,10 @@ def resolve(services: Services, actor: Actor, number: int, reason: str) -> Incid
         waiting = [a for a in members if a.status is not AlertStatus.RESOLVED]
         if not waiting:
             raise ConflictError(f"incident {number} is resolved already")
-        return [set_status_in(services, change, a, AlertStatus.RESOLVED, reason).id for a in waiting]
+        for alert in waiting:
+            set_status_in(services, change, alert, AlertStatus.RESOLVED, reason)
+            record_status(change, alert, AlertStatus.RESOLVED, reason, {"incident": alert.incident})
+        return [alert.id for alert in waiting]
 
     return _handle(services, actor, number, "incident.resolved", {"reason": reason}, change_all)
 

@@ -97,6 +97,7 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "deployment.made": _deployed,
     "deployment.rolled_back": _rolled_back,
     "hold.lifted": _plain("lifted the hold on {}"),
+    "incident.acknowledged": _plain("looks after {}", "info"),
     "incident.assigned": lambda subject, detail: (
         f"{detail.get('assignee') or 'nobody'} looks after {subject}",
         "info",
