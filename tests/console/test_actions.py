@@ -35,7 +35,7 @@ def test_help_names_every_key_and_why_not() -> None:
     text = "\n".join(
         "".join(cell.text for cell in line.cells) for line in help_lines("evidence", {"approve": "four eyes"})
     )
-    assert "Sign: approve on the evidence shown. — not now: four eyes" in text
+    assert "Approve on the evidence shown. — not now: four eyes" in text
     shown = [a for a in ACTIONS if a.scope in ("evidence", EVERYWHERE) and not a.name.startswith("go_")]
     assert all(action.help in text for action in shown)
     assert "0 audit" in text

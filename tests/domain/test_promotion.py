@@ -190,5 +190,6 @@ def test_what_stands_against_each_act(
 ) -> None:
     request = replace(REQUEST, **fields)
     actor = Actor(who, (Grant(Role.ADMIN if who == "ada" else Role.APPROVER),))
-    found = [obstacle_to(act, request, actor, _AT) for act in RequestAct]
+    acts = (RequestAct.APPROVE, RequestAct.REJECT, RequestAct.WITHDRAW)
+    found = [obstacle_to(act, request, actor, _AT) for act in acts]
     assert found == [approve, reject, withdraw]

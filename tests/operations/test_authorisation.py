@@ -18,7 +18,7 @@ from pilothouse.operations.fleet import targets
 from pilothouse.operations.jobs import backfills, searches
 from pilothouse.operations.models import comparisons
 from pilothouse.operations.monitoring import monitor_backfills
-from pilothouse.operations.promotion import deployments, promotions
+from pilothouse.operations.promotion import deployments, promotions, request_lists
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, sessions, workspaces
 from pilothouse.store.alerts import NewAlert
@@ -72,6 +72,9 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "promotions.comment": (lambda s, a: promotions.comment(s, a, 1, "hm"), SCIENCE | DECIDERS),
     "promotions.list_requests": (lambda s, a: promotions.list_requests(s, a), EVERYBODY),
     "promotions.get_request": (lambda s, a: promotions.get_request(s, a, 1), EVERYBODY),
+    "promotions.request_again": (lambda s, a: promotions.request_again(s, a, 1), SCIENCE),
+    "promotions.count_waiting": (lambda s, a: promotions.count_waiting(s, a), EVERYBODY),
+    "request_lists.requests_page": (lambda s, a: request_lists.requests_page(s, a, Query()), EVERYBODY),
     "promotions.waiting_for": (lambda s, a: promotions.waiting_for(s, a), EVERYBODY),
     "backfills.backfill": (
         lambda s, a: backfills.backfill(
@@ -111,6 +114,7 @@ MODULES = (
     listings,
     monitor_backfills,
     promotions,
+    request_lists,
     schedules,
     searches,
     sessions,

@@ -2,6 +2,7 @@
 
 import json
 import time
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,47 @@ def test_runs_of_an_older_form_that_failed_are_told_from_those_that_did_not(
     with pytest.raises(ConflictError, match="permanent"), registry.transaction() as connection:
         connection.execute("UPDATE schedule_outcomes SET state = 'done'")
     registry.close()
+
+
+def test_requests_of_an_older_form_compare_with_what_their_evidence_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_form(tmp_path / "old.db", 13, monkeypatch)
+    connection = driver.connect(str(tmp_path / "old.db"))
+    digest = "d" * 64
+    with connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.executescript(
+            "INSERT INTO targets (id, name, created_at) VALUES (1, 'ewr', 1), (2, 'a \"b\".c', 1);"
+            "DROP TRIGGER versions_are_numbered_in_order;"
+            "INSERT INTO versions (id, model_id, number, run_id, status, model_digest, model_bytes, schema_digest, "
+            f"profile_spec_digest, reference_digest, predictions_digest, created_at) SELECT 10 + value, 1, value, value, "
+            f"'candidate', '{digest}', 1, '{digest}', '{digest}', '{digest}', '{digest}', 1 FROM json_each('[1, 2, 3]');"
+            + migrations_text("versions_are_numbered_in_order")
+        )
+        evidence = json.dumps({"incumbents": {"ewr": None, 'a "b".c': 2}})
+        connection.execute(
+            "INSERT INTO promotion_requests (id, model_id, version_id, requested_by, trained_by, reason, recorded_at, "
+            "expires_at, policy, policy_digest, evidence, evidence_digest) "
+            "VALUES (7, 1, 13, 'sam', 'sam', '', 1, 2, '{}', ?, ?, ?)",
+            (digest, evidence, digest),
+        )
+        connection.execute(
+            "INSERT INTO request_targets (request_id, model_id, target_id) VALUES (7, 1, 1), (7, 1, 2)"
+        )
+    connection.close()
+    registry = Registry.upgrade(tmp_path / "old.db")
+    with registry.read() as connection:
+        rows = connection.execute("SELECT incumbent_id FROM request_targets ORDER BY target_id").fetchall()
+    registry.close()
+    assert [row[0] for row in rows] == [None, 12]
+
+
+def migrations_text(trigger: str) -> str:
+    """The statement that makes a trigger of the first form."""
+    script = resources.files("pilothouse.store").joinpath("schema", "0001_lineage.sql").read_text()
+    start = script.index(f"CREATE TRIGGER {trigger}")
+    return script[start : script.index("END;", start) + 4]
 
 
 def make_alerts(path: Path, rows: list[tuple[str, str, str | None]]) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ import click
 
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.safe_text import safe, safe_json
 from pilothouse.presentation.cells import cell
 from pilothouse.presentation.documents import Line, wrap
@@ -21,6 +23,8 @@ WIDE = 10_000
 """Width of lines that are not cut, since they may be piped on."""
 
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
+_WINDOW = 1_000
 
 
 def plain(value: Any) -> Any:
@@ -102,6 +106,34 @@ def json_option(command: F) -> F:
     return click.option(
         "--json", is_flag=True, expose_value=False, callback=remember, help="Print data as JSON."
     )(command)
+
+
+def limit_option(command: F) -> F:
+    """Add ``--limit`` to a command that prints the newest rows of a long list."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        default=50,
+        show_default=True,
+        help="At most so many, newest first.",
+    )(command)
+
+
+def read_pages(page: Callable[[Query], Page[R]], query: Query, limit: int) -> tuple[list[R], int | None]:
+    """The first ``limit`` rows of a list that is read window by window, and how many rows it has."""
+    window = page(replace(query, after=min(limit, _WINDOW)))
+    rows, total = list(window.rows), window.total
+    while window.rows and len(rows) < limit and (total is None or len(rows) < total):
+        last = window.rows[-1].id  # type: ignore[attr-defined]
+        window = page(replace(query, anchor=last, after=1 + min(limit - len(rows), _WINDOW)))
+        rows += window.rows[1:]
+    return rows, total
+
+
+def say_rest(shown: int, total: int | None) -> None:
+    """Say on stderr how many rows of a list were not printed."""
+    if total is not None and total > shown:
+        say(f"… and {total - shown:,} more: --limit {total}")
 
 
 def parse_time(text: str) -> datetime:

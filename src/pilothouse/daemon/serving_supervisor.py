@@ -17,7 +17,6 @@ from pathlib import Path
 from pilothouse.daemon.logs import say
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import ProcessName
-from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.roles import DAEMON
 from pilothouse.execution.launcher_client import Isolation
 from pilothouse.operations.fleet import targets as tokens
@@ -96,8 +95,7 @@ class ServingSupervisor:
         with self._services.registry.read() as connection:
             wanted = {deployment.target for deployment in deployments.live(connection)}
             # Targets of open requests too: their process is running by the time of the approval.
-            for request in requests.listed(connection, status=RequestStatus.OPEN):
-                wanted.update(request.targets)
+            wanted |= requests.open_targets(connection)
         waits = [self._look_at(target, self._cared.setdefault(target, _Care())) for target in sorted(wanted)]
         return min([1.0, *waits])
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pilothouse.domain.model_spec import GatesSpec, MetricBound, ModelSpec, PromotionSpec
 from pilothouse.domain.records import EffectivePolicy, PromotionRequest, RequestStatus, WorkspacePolicy
+from pilothouse.domain.request_standing import RequestState
 from pilothouse.domain.roles import Actor, Permission
 
 
@@ -29,6 +30,8 @@ class RequestAct(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     WITHDRAW = "withdraw"
+    AGAIN = "again"
+    """Ask anew for what an outdated or lapsed request asked for."""
 
 
 class Obstacle(StrEnum):
@@ -36,6 +39,10 @@ class Obstacle(StrEnum):
 
     CLOSED = "closed"
     EXPIRED = "expired"
+    OUTDATED = "outdated"
+    """Something else is live than its evidence compares with."""
+    WAITS = "waits"
+    """It can still be decided, so there is no reason to ask anew."""
     DECIDED = "decided"
     """The actor has approved or rejected it before."""
     REQUESTED = "requested"
@@ -46,12 +53,32 @@ class Obstacle(StrEnum):
     """The actor neither asked for it nor is an admin."""
 
 
+def state_of(request: PromotionRequest, now: datetime) -> RequestState:
+    """State in which a request is shown."""
+    if request.status is not RequestStatus.OPEN:
+        return RequestState(request.status)
+    if request.expires_at <= now:
+        return RequestState.EXPIRED
+    return RequestState.OUTDATED if request.outdated_by else RequestState.OPEN
+
+
+_LAPSED = (RequestState.OUTDATED, RequestState.EXPIRED, RequestState.WITHDRAWN)
+"""States in which what was asked for is neither decided nor waits for a decision."""
+
+
 def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: datetime) -> Obstacle | None:
     """Obstacle to ``actor``'s act under the frozen policy, or None. Whether the role permits the act is not looked at."""
+    state = state_of(request, now)
+    if act is RequestAct.AGAIN:
+        if state is RequestState.OPEN:
+            return Obstacle.WAITS
+        return None if state in _LAPSED else Obstacle.CLOSED
     if request.status is not RequestStatus.OPEN:
         return Obstacle.CLOSED
-    if request.expires_at <= now:
+    if state is RequestState.EXPIRED:
         return Obstacle.EXPIRED
+    if act is RequestAct.APPROVE and state is RequestState.OUTDATED:
+        return Obstacle.OUTDATED
     if act is RequestAct.WITHDRAW:
         is_theirs = request.requested_by == actor.name or actor.allows(Permission.SET_POLICY, request.model)
         return None if is_theirs else Obstacle.OF_ANOTHER

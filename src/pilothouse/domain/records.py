@@ -8,6 +8,7 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
 from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.request_standing import IncumbentChange
 
 
 class VersionStatus(StrEnum):
@@ -192,6 +193,8 @@ class PromotionRequest:
     evidence_digest: str
     decisions: tuple[Decision, ...] = ()
     comments: tuple[Comment, ...] = ()
+    outdated_by: tuple[IncumbentChange, ...] = ()
+    """Changes since its evidence was frozen that make an open request undecidable."""
 
     @property
     def approvals(self) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.monitoring import Health
-from pilothouse.domain.records import AlertStatus, RequestStatus, VersionStatus
+from pilothouse.domain.records import AlertStatus, VersionStatus
+from pilothouse.domain.request_standing import RequestState
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cell import Cell, Tone, cell
 from pilothouse.presentation.texts import ABSENT, figure, signed_figure
@@ -33,10 +34,11 @@ _JOBS: dict[JobStatus, tuple[str, Tone]] = {
     JobStatus.SUCCEEDED: ("●", "good"),
     JobStatus.CANCELLED: ("◌", "dim"),
 }
-_REQUESTS: dict[RequestStatus, tuple[str, Tone]] = {
-    RequestStatus.OPEN: ("◆", "info"),
-    RequestStatus.DEPLOYED: ("●", "good"),
-    RequestStatus.REJECTED: ("✖", "bad"),
+_REQUESTS: dict[RequestState, tuple[str, Tone]] = {
+    RequestState.OPEN: ("◆", "info"),
+    RequestState.OUTDATED: ("▲", "warn"),
+    RequestState.DEPLOYED: ("●", "good"),
+    RequestState.REJECTED: ("✖", "bad"),
 }
 _ALERTS: dict[AlertStatus, tuple[str, Tone]] = {
     AlertStatus.OPEN: ("▲", "warn"),
@@ -57,10 +59,10 @@ def job_cell(status: JobStatus) -> Cell:
     return Cell(f"{glyph} {status}", tone)
 
 
-def request_cell(status: RequestStatus) -> Cell:
-    """``◆ open``."""
-    glyph, tone = _REQUESTS.get(status, ("◌", "dim"))
-    return Cell(f"{glyph} {status}", tone)
+def request_cell(state: RequestState) -> Cell:
+    """``◆ open``, ``▲ outdated``."""
+    glyph, tone = _REQUESTS.get(state, ("◌", "dim"))
+    return Cell(f"{glyph} {state}", tone)
 
 
 def alert_cell(status: AlertStatus, severity: str) -> Cell:

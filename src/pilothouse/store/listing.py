@@ -1,7 +1,13 @@
 """Long lists of the registry: the columns that each may be filtered and sorted by (see ``sqlite.windows``)."""
 
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
 from pilothouse.domain.incidents import DATA, SERVING
+from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite.windows import Listing, in_order, window
+from pilothouse.store.request_conditions import OUTDATED, state_expression
 
 __all__ = [
     "AUDIT",
@@ -12,6 +18,7 @@ __all__ = [
     "Listing",
     "in_order",
     "marks",
+    "requests_at",
     "window",
 ]
 
@@ -98,6 +105,38 @@ DEPLOYMENTS = Listing(
         "target": "targets t CROSS JOIN deployments d ON d.target_id = t.id",
     },
 )  # fmt: skip
+_ON_TARGETS = (
+    "EXISTS (SELECT 1 FROM request_targets rt JOIN targets t ON t.id = rt.target_id "
+    "WHERE rt.request_id = r.id AND t.name {})"
+)
+
+
+def requests_at(now: datetime, mine: Iterable[int]) -> Listing:
+    """Promotion requests at a time: whether an open one has expired depends on it. ``mine`` are the numbers of those that
+    wait for the reader."""
+    state = state_expression(to_us(now))
+    numbers = json.dumps([int(number) for number in mine])
+    waits = f"CASE WHEN r.id IN (SELECT value FROM json_each('{numbers}')) THEN 'you' ELSE '' END"  # noqa: S608 - numbers
+    return Listing(
+        "promotion_requests r",
+        _joins("r", "m") | {"v": "JOIN versions v ON v.id = r.version_id"},
+        "r.id",
+        {
+            "request": "r.id", "model": "m.name", "version": "v.number", "targets": "''", "status": state,
+            "approved": "(SELECT count(*) FROM decisions c WHERE c.request_id = r.id AND c.verdict = 'approve')",
+            "by": "r.requested_by", "asked": "r.recorded_at", "expires": "r.expires_at", "reason": "r.reason",
+            "waits": waits,
+            "stored": "r.status",
+        },
+        "lower(r.id || ' ' || r.status || ' ' || r.requested_by || ' ' || r.reason)",
+        f"r.status = 'open' AND (r.expires_at <= {to_us(now):d} OR {OUTDATED})",
+        {"r.model_id": _MODELS},
+        {"model": "models m CROSS JOIN promotion_requests r ON r.model_id = m.id"},
+        tests={"targets": _ON_TARGETS},
+        also=("targets",),
+    )  # fmt: skip
+
+
 _DETAIL = """replace(replace(e.detail, '":', '='), '"', '')"""
 """Detail as the log shows it, from canonical JSON: ``{alert=9,reason=a storm}``."""
 AUDIT = Listing(

@@ -1,6 +1,8 @@
-"""Promotion requests with their frozen evidence and policy, decisions and comments."""
+"""Promotion requests with their frozen evidence and policy, decisions and comments; which of them wait for whom."""
 
-from collections.abc import Sequence
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,9 +10,11 @@ from typing import Any
 from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import Comment, Decision, EffectivePolicy, PromotionRequest, RequestStatus
+from pilothouse.domain.request_standing import IncumbentChange, WaitingRequest
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
+from pilothouse.store.request_conditions import CHANGED_TARGETS, OUTDATED, WAITS
 from pilothouse.store.values import columns_of, from_json, from_row, insert
 
 _SELECT = (
@@ -60,19 +64,107 @@ def count_open(connection: Connection, model: str) -> int:
 
 
 def listed(
-    connection: Connection, *, status: RequestStatus | None = None, model: str | None = None, limit: int = 500
+    connection: Connection,
+    *,
+    status: RequestStatus | None = None,
+    model: str | None = None,
+    limit: int | None = None,
 ) -> list[PromotionRequest]:
     """Requests, newest first, without their comments, which may be many."""
     conditions, values = where({"r.status = ?": status and str(status), "m.name = ?": model})
-    return _select(connection, f"{conditions} ORDER BY r.id DESC LIMIT ?", (*values, limit))
+    return _select(
+        connection, f"{conditions} ORDER BY r.id DESC LIMIT ?", (*values, -1 if limit is None else limit)
+    )
+
+
+def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, PromotionRequest]:
+    rows = _select(connection, "WHERE r.id IN (SELECT value FROM json_each(?))", (json.dumps(numbers),))
+    return {request.id: request for request in rows}
+
+
+def of_version(connection: Connection, version_id: int) -> list[PromotionRequest]:
+    """Requests of a version, oldest first."""
+    return _select(connection, "WHERE r.version_id = ? ORDER BY r.id", (version_id,))
 
 
 def open_for(connection: Connection, model: str, targets: Sequence[str]) -> list[PromotionRequest]:
-    return [
-        request
-        for request in listed(connection, status=RequestStatus.OPEN, model=model)
-        if set(request.targets) & set(targets)
-    ]
+    """Open requests of a model for any of these targets, newest first."""
+    return _select(
+        connection,
+        "WHERE r.id IN (SELECT rt.request_id FROM request_targets rt JOIN models m ON m.id = rt.model_id "
+        "JOIN targets t ON t.id = rt.target_id WHERE rt.open = 1 AND m.name = ? "
+        "AND t.name IN (SELECT value FROM json_each(?))) ORDER BY r.id DESC",
+        (model, json.dumps(list(targets))),
+    )
+
+
+def open_targets(connection: Connection) -> set[str]:
+    """Targets of open requests."""
+    rows = connection.execute(
+        "SELECT DISTINCT t.name FROM request_targets rt JOIN targets t ON t.id = rt.target_id WHERE rt.open = 1"
+    )
+    return {row["name"] for row in rows}
+
+
+def newest_decidable(connection: Connection, model: str, now: datetime) -> int | None:
+    """Newest open request of a model that is neither expired nor outdated, or None."""
+    (number,) = connection.execute(
+        "SELECT max(r.id) FROM promotion_requests r WHERE r.status = 'open' AND r.expires_at > ? "  # noqa: S608 - ours
+        f"AND r.model_id = (SELECT id FROM models WHERE name = ?) AND NOT {OUTDATED}",
+        (to_us(now), model),
+    ).fetchone()
+    return None if number is None else int(number)
+
+
+def models_with_open(connection: Connection) -> list[str]:
+    """Models of open requests, by name."""
+    rows = connection.execute(
+        "SELECT m.name FROM models m WHERE EXISTS (SELECT 1 FROM promotion_requests r WHERE r.model_id = m.id "
+        "AND r.status = 'open') ORDER BY m.name"
+    )
+    return [row["name"] for row in rows]
+
+
+def waiting_numbers(
+    connection: Connection, person: str, models: Iterable[str], now: datetime
+) -> frozenset[int]:
+    """Numbers of the requests of ``waiting``."""
+    rows = connection.execute(
+        f"SELECT r.id FROM promotion_requests r WHERE {WAITS}",  # noqa: S608 - ours
+        _waits(person, models, now),
+    )
+    return frozenset(row["id"] for row in rows)
+
+
+def waiting(
+    connection: Connection, person: str, models: Iterable[str], now: datetime
+) -> list[WaitingRequest]:
+    """Requests of these models that the person could approve now, oldest first; roles are not looked at."""
+    rows = connection.execute(
+        "SELECT r.id, m.name AS model, v.number AS version, r.requested_by, r.reason, r.recorded_at, r.expires_at, "  # noqa: S608 - ours
+        "r.evidence_digest, (SELECT json_group_array(name) FROM (SELECT t.name FROM request_targets rt "
+        "JOIN targets t ON t.id = rt.target_id WHERE rt.request_id = r.id ORDER BY t.name)) AS targets "
+        "FROM promotion_requests r JOIN models m ON m.id = r.model_id JOIN versions v ON v.id = r.version_id "
+        f"WHERE {WAITS} ORDER BY r.id",
+        _waits(person, models, now),
+    )
+    return [from_row(WaitingRequest, row) for row in rows]
+
+
+def count_waiting(
+    connection: Connection, person: str, models: Iterable[str], now: datetime
+) -> dict[str, int]:
+    """Number of requests of each of these models that the person could approve now; models without one are left out."""
+    rows = connection.execute(
+        "SELECT m.name, count(*) AS requests FROM promotion_requests r JOIN models m ON m.id = r.model_id "  # noqa: S608 - ours
+        f"WHERE {WAITS} GROUP BY r.model_id",
+        _waits(person, models, now),
+    )
+    return {row["name"]: row["requests"] for row in rows}
+
+
+def _waits(person: str, models: Iterable[str], now: datetime) -> dict[str, object]:
+    return {"person": person, "models": json.dumps(list(models)), "now": to_us(now)}
 
 
 def expired(connection: Connection, at: datetime) -> list[PromotionRequest]:
@@ -95,8 +187,10 @@ def add(connection: Connection, request: NewRequest, *, at: datetime, supersedes
         close(connection, old, RequestStatus.SUPERSEDED, by=request.requested_by, at=at, superseded_by=key)
     for target in request.targets:
         connection.execute(
-            "INSERT INTO request_targets (request_id, model_id, target_id) "
-            "SELECT r.id, r.model_id, t.id FROM promotion_requests r, targets t WHERE r.id = ? AND t.name = ?",
+            "INSERT INTO request_targets (request_id, model_id, target_id, incumbent_id) "
+            "SELECT r.id, r.model_id, t.id, (SELECT d.version_id FROM deployments d WHERE d.model_id = r.model_id "
+            "AND d.target_id = t.id AND d.ended_at IS NULL) "
+            "FROM promotion_requests r, targets t WHERE r.id = ? AND t.name = ?",
             (key, target),
         )
     return key
@@ -131,28 +225,43 @@ def _select(
     connection: Connection, rest: str, values: tuple[Any, ...], *, remarks: bool = False
 ) -> list[PromotionRequest]:
     rows = connection.execute(_SELECT + rest, values).fetchall()
-    return [_request(connection, row, _comments(connection, row["id"]) if remarks else ()) for row in rows]
-
-
-def _comments(connection: Connection, request_id: int) -> tuple[Comment, ...]:
-    rows = connection.execute("SELECT * FROM comments WHERE request_id = ? ORDER BY id", (request_id,))
-    return tuple(from_row(Comment, row) for row in rows)
-
-
-def _request(connection: Connection, row: Row, comments: tuple[Comment, ...]) -> PromotionRequest:
-    targets = connection.execute(
-        "SELECT t.name FROM request_targets rt JOIN targets t ON t.id = rt.target_id WHERE rt.request_id = ? ORDER BY t.name",
-        (row["id"],),
+    numbers = json.dumps([row["id"] for row in rows])
+    targets = _by_request(
+        connection,
+        "SELECT rt.request_id, t.name FROM request_targets rt JOIN targets t ON t.id = rt.target_id "
+        "WHERE rt.request_id IN (SELECT value FROM json_each(?)) ORDER BY t.name",
+        numbers,
     )
-    decisions = connection.execute("SELECT * FROM decisions WHERE request_id = ? ORDER BY id", (row["id"],))
-    return from_row(
-        PromotionRequest,
-        row,
-        targets=tuple(target["name"] for target in targets),
-        policy=_policy(row),
-        decisions=tuple(from_row(Decision, decision) for decision in decisions),
-        comments=comments,
+    decisions = _by_request(
+        connection,
+        "SELECT * FROM decisions WHERE request_id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        numbers,
     )
+    comments = _by_request(
+        connection,
+        "SELECT * FROM comments WHERE request_id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        numbers if remarks else "[]",
+    )
+    changes = _by_request(connection, CHANGED_TARGETS, numbers)
+    return [
+        from_row(
+            PromotionRequest,
+            row,
+            targets=tuple(target["name"] for target in targets[row["id"]]),
+            policy=_policy(row),
+            decisions=tuple(from_row(Decision, decision) for decision in decisions[row["id"]]),
+            comments=tuple(from_row(Comment, comment) for comment in comments[row["id"]]),
+            outdated_by=tuple(from_row(IncumbentChange, change) for change in changes[row["id"]]),
+        )
+        for row in rows
+    ]
+
+
+def _by_request(connection: Connection, sql: str, numbers: str) -> dict[int, list[Row]]:
+    rows: dict[int, list[Row]] = defaultdict(list)
+    for row in connection.execute(sql, (numbers,)):
+        rows[row["request_id"]].append(row)
+    return rows
 
 
 def _policy(row: Row) -> EffectivePolicy:

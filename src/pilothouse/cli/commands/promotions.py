@@ -2,49 +2,89 @@
 
 import click
 
-from pilothouse.cli.output import WIDE, json_option, printed_as_json, say, show_lines, show_rows
+from pilothouse.cli.output import (
+    WIDE,
+    json_option,
+    limit_option,
+    printed_as_json,
+    read_pages,
+    say,
+    say_rest,
+    show_lines,
+    show_rows,
+)
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import ConflictError
-from pilothouse.domain.records import RequestStatus
-from pilothouse.operations.promotion import promotions
+from pilothouse.domain.listing import Page, Query
+from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.domain.request_standing import RequestState
+from pilothouse.operations.promotion import promotions, request_lists
 from pilothouse.presentation.pages.request_page import request_page
 from pilothouse.presentation.tables.work_rows import request_table
 
 
 @click.command()
-@click.argument("reference")
+@click.argument("reference", required=False)
 @click.option(
     "--target", "targets", multiple=True, help="Only there (again for more); all of the model's otherwise."
 )
 @click.option("--reason", default="", help="Why, for the record.")
+@click.option(
+    "--again",
+    "number",
+    type=int,
+    metavar="REQUEST",
+    help="In place of REFERENCE: ask anew for what request REQUEST asked for, which is outdated, expired or withdrawn.",
+)
 @json_option
 @click.pass_obj
-def request(session: Session, reference: str, targets: tuple[str, ...], reason: str) -> None:
+def request(
+    session: Session, reference: str | None, targets: tuple[str, ...], reason: str, number: int | None
+) -> None:
     """Ask for the promotion of a version that passed its gates."""
-    promotion_request = promotions.request_promotion(
-        session.services, session.actor, reference, targets=targets or None, reason=reason
-    )
-    if printed_as_json(session, promotion_request):
+    if (reference is None) is (number is None):
+        raise click.UsageError("name a version (REFERENCE), or a request with --again REQUEST")
+    if number is not None and (targets or reason):
+        raise click.UsageError("--again takes the targets and the reason of the request: leave them out")
+    if number is not None:
+        filed = promotions.request_again(session.services, session.actor, number)
+    else:
+        assert reference is not None
+        filed = promotions.request_promotion(
+            session.services, session.actor, reference, targets=targets or None, reason=reason
+        )
+    if printed_as_json(session, filed):
         return
-    say(f"request {promotion_request.id} is {promotion_request.status}; approvers see it in their inbox")
+    if filed.status is RequestStatus.OPEN:
+        say(f"request {filed.id} is open; approvers see it in their inbox")
+    else:
+        say(f"request {filed.id} is {filed.status}: the policy asks for no approval")
 
 
 @click.command()
-@click.option("--status", type=click.Choice([str(status) for status in RequestStatus]), help="Only these.")
+@click.option("--status", type=click.Choice([str(state) for state in RequestState]), help="Only these.")
+@click.option("--model", help="Only this model's.")
+@limit_option
 @json_option
 @click.pass_obj
-def requests(session: Session, status: str | None) -> None:
-    """List promotion requests, newest first."""
-    records = promotions.list_requests(
-        session.services, session.actor, status=RequestStatus(status) if status else None
-    )
+def requests(session: Session, status: str | None, model: str | None, limit: int) -> None:
+    """List promotion requests, newest first; ▶ marks those that wait for you."""
+    where = [(name, value) for name, value in (("status", status), ("model", model)) if value is not None]
+    mine: frozenset[int] = frozenset()
+
+    def page(query: Query) -> Page[PromotionRequest]:
+        nonlocal mine
+        window, mine = request_lists.requests_page(session.services, session.actor, query)
+        return window
+
+    records, total = read_pages(page, Query(where=tuple(where)), limit)
     if printed_as_json(session, records):
         return
-    mine = frozenset(request.id for request in promotions.waiting_for(session.services, session.actor))
     show_rows(
         request_table(records, mine, session.services.now(), exact=True),
         empty="no requests: ask for a promotion with pilothouse request models:/NAME/NUMBER",
     )
+    say_rest(len(records), total)
 
 
 @click.command()
@@ -57,7 +97,8 @@ def evidence(session: Session, number: int) -> None:
     if printed_as_json(session, promotion_request):
         return
     click.echo(f"request {promotion_request.id}")
-    show_lines(request_page(promotion_request, widest=WIDE))
+    again = f"Ask anew with pilothouse request --again {number}."
+    show_lines(request_page(promotion_request, session.services.now(), again=again, widest=WIDE))
 
 
 @click.command()
@@ -85,8 +126,8 @@ def approve(session: Session, number: int, digest: str, reason: str) -> None:
     )
     if printed_as_json(session, promotion_request):
         return
-    signed = f"{promotion_request.approvals} of {promotion_request.approvals_needed} approvals"
-    say(f"request {number} is {promotion_request.status}: {signed}")
+    approved = f"{promotion_request.approvals} of {promotion_request.approvals_needed} approvals"
+    say(f"request {number} is {promotion_request.status}: {approved}")
 
 
 @click.command()

@@ -1,9 +1,11 @@
 """One promotion request: the frozen evidence, the decisions, and the keys that decide."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from pilothouse.console.dialogs import Ask
+from pilothouse.console.screens import asking_again
 from pilothouse.console.screens.page import PageView
 from pilothouse.console.session.actions import Action
 from pilothouse.domain.promotion import RequestAct, obstacle_to
@@ -19,6 +21,7 @@ class EvidenceView(PageView[PromotionRequest]):
     SCOPE = "evidence"
     TOP = "approvals"
     RECORD_NAME = "a request"
+    _now: datetime
 
     def crumbs(self) -> Sequence[str]:
         if self.data is None:
@@ -33,10 +36,12 @@ class EvidenceView(PageView[PromotionRequest]):
     def load(self, services: Services, actor: Actor) -> PromotionRequest:
         from pilothouse.operations.promotion import promotions
 
+        self._now = services.now()
         return promotions.get_request(services, actor, self.record_number())
 
     def show(self, data: PromotionRequest) -> None:
-        self.put_page(request_page(data))
+        again = f"{self.key_for('again')} asks anew, with evidence against what is live now."
+        self.put_page(request_page(data, self._now, again=again))
 
     def subject_model(self) -> str:
         return self.data.model if self.data else ""
@@ -51,7 +56,7 @@ class EvidenceView(PageView[PromotionRequest]):
             return ""
         act = RequestAct(action.name)
         obstacle = obstacle_to(act, request, self.session.actor, services.now())
-        return obstacle_text(obstacle, request) if obstacle else ""
+        return obstacle_text(obstacle, request, self.key_for("again")) if obstacle else ""
 
     def do_approve(self) -> None:
         if self.data is None:
@@ -63,16 +68,16 @@ class EvidenceView(PageView[PromotionRequest]):
         effect = (
             f"version {request.version} goes live on {targets} at once" if last else "nothing is deployed yet"
         )
-        effect = f"This is signature {request.approvals + 1} of {needed}: {effect}."
+        effect = f"This is approval {request.approvals + 1} of {needed}: {effect}."
         question = Ask(
             f"Approve {request.model} version {request.version} on {targets}?",
             [
                 effect,
-                f"You sign as {self.session.actor.name}, on the evidence shown:",
+                f"You approve as {self.session.actor.name}, on the evidence shown:",
                 f"sha256 {request.evidence_digest[:32]}…",
             ],
             field="remark",
-            confirm="approve and sign",
+            confirm="approve",
         )
         self._decide(question, "approve", request)
 
@@ -111,6 +116,10 @@ class EvidenceView(PageView[PromotionRequest]):
             )
             self._decide(question, "withdraw", self.data)
 
+    def do_again(self) -> None:
+        if self.data:
+            asking_again.ask(self, self.data)
+
     def do_version(self) -> None:
         if self.data:
             self.open_view("version", f"{self.data.model}/{self.data.version}")
@@ -128,7 +137,7 @@ class EvidenceView(PageView[PromotionRequest]):
             else:
                 promotions.comment(services, actor, request.id, text)
                 return f"comment kept with request {request.id}"
-            signed = f"{decided.approvals} of {decided.approvals_needed} signatures"
-            return f"request {decided.id} is {decided.status}: {signed}"
+            approved = f"{decided.approvals} of {decided.approvals_needed} approvals"
+            return f"request {decided.id} is {decided.status}: {approved}"
 
         self.confirm(question, operation)

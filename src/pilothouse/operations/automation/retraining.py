@@ -7,7 +7,7 @@ from pilothouse.domain.alert_rules import RetrainingState, why_not_retrain
 from pilothouse.domain.errors import AutomationPausedError, PilothouseError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.records import Alert, AlertStatus, RequestStatus
+from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.roles import DAEMON
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.triggers import Hindrance, Refusal, why_over_budget
@@ -103,7 +103,7 @@ def _state(services: Services, model: str) -> RetrainingState:
     with services.registry.read() as connection:
         automation = workspace.automation(connection)
         running = running_training(connection, model)
-        waiting = requests.listed(connection, status=RequestStatus.OPEN, model=model, limit=1)
+        undecided = requests.newest_decidable(connection, model, services.now())
     started: dict[int, int] = {}
     for note in notes:
         if note.job is not None:
@@ -111,7 +111,7 @@ def _state(services: Services, model: str) -> RetrainingState:
     return RetrainingState(
         automation.reason if automation.paused else None,
         running,
-        waiting[0].id if waiting else None,
+        undecided,
         sorted(started.values()),
     )
 

@@ -12,7 +12,7 @@ from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet.processes import daemon_state
 from pilothouse.operations.model_files import spec_in_force
-from pilothouse.operations.promotion.promotions import waiting_for
+from pilothouse.operations.promotion.promotions import count_waiting
 from pilothouse.operations.services import Services
 from pilothouse.store import deployment_states
 from pilothouse.store import fleet as store
@@ -49,9 +49,7 @@ class Watch:
 
 def overview(services: Services, actor: Actor) -> list[ModelOverview]:
     """One row a model, the worst health first. Raises NotAllowedError."""
-    waiting: dict[str, int] = {}
-    for request in waiting_for(services, actor):
-        waiting[request.model] = waiting.get(request.model, 0) + 1
+    waiting = count_waiting(services, actor)
     models = []
     with reading(services, actor) as connection:
         for row in store.models_by_health(connection):

@@ -6,6 +6,7 @@ from pilothouse.domain.errors import ConflictError, NotAllowedError
 from pilothouse.domain.identifiers import parse_reference, version_uri
 from pilothouse.domain.promotion import Obstacle, RequestAct, obstacle_to
 from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
+from pilothouse.domain.request_standing import WaitingRequest, changes_text
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import Change, as_now, changing, clean_text, reading, reason_given
 from pilothouse.operations.catalogue import require_request, require_version
@@ -15,6 +16,7 @@ from pilothouse.operations.promotion.request_filing import check_requestable, fi
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import requests
+from pilothouse.store import targets as target_store
 
 
 def request_promotion(
@@ -38,13 +40,36 @@ def request_promotion(
         return file_request(services, change, version, targets, reason)
 
 
+def request_again(services: Services, actor: Actor, request_id: int) -> PromotionRequest:
+    """Request anew what an outdated, expired or withdrawn request asked for, with fresh evidence against what is live now.
+
+    The targets and the reason are the old request's, without targets that are gone or where the version is live; an open
+    request is superseded in the same transaction. Raises NotFoundError, NotAllowedError (role, failed gate) or
+    ConflictError (still decidable, decided, live there already, not compared with what is live).
+    """
+    with changing(services, actor, Permission.REQUEST, _model_of(services, request_id)) as change:
+        old = require_request(change.connection, request_id)
+        _refuse_obstacle(change, old, RequestAct.AGAIN)
+        version = require_version(change.connection, version_uri(old.model, old.version))
+        existing = target_store.targets_of(change.connection, old.model)
+        left = [target for target in old.targets if target in existing]
+        if not left:
+            raise ConflictError(
+                f"the model file of {old.model} names none of the targets of request {request_id} any more: "
+                f"request {version_uri(old.model, old.version)} for others"
+            )
+        targets = targets_to_request(change.connection, version, left)
+        check_requestable(change.connection, version, targets)
+        return file_request(services, change, version, targets, old.reason)
+
+
 def approve(
     services: Services, actor: Actor, request_id: int, evidence_digest: str, reason: str = ""
 ) -> PromotionRequest:
     """Approve a request; ``evidence_digest`` is that of the evidence that the approver was shown.
 
     The last approval that the frozen policy needs deploys, in the same transaction. Raises NotFoundError,
-    NotAllowedError (role, four eyes) or ConflictError (closed, expired, other evidence, another version live since).
+    NotAllowedError (role, four eyes) or ConflictError (closed, expired, outdated, other evidence).
     """
     reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.DECIDE, _model_of(services, request_id)) as change:
@@ -97,9 +122,9 @@ def list_requests(
     status: RequestStatus | None = None,
     *,
     model: str | None = None,
-    limit: int = 500,
+    limit: int | None = None,
 ) -> list[PromotionRequest]:
-    """Requests, newest first, without their comments."""
+    """Requests, newest first, without their comments; all of them without a limit."""
     with reading(services, actor) as connection:
         return requests.listed(connection, status=status, model=model, limit=limit)
 
@@ -110,17 +135,18 @@ def get_request(services: Services, actor: Actor, request_id: int) -> PromotionR
         return require_request(connection, request_id)
 
 
-def waiting_for(services: Services, actor: Actor) -> list[PromotionRequest]:
-    """Open requests that the actor could decide now, oldest first."""
+def waiting_for(services: Services, actor: Actor) -> list[WaitingRequest]:
+    """Every open request that the actor could approve now, oldest first."""
     with reading(services, actor) as connection:
-        open_requests = requests.listed(connection, status=RequestStatus.OPEN)
-        now, present_actor = services.now(), as_now(connection, actor)
-        return [
-            request
-            for request in reversed(open_requests)
-            if present_actor.allows(Permission.DECIDE, request.model)
-            and obstacle_to(RequestAct.APPROVE, request, present_actor, now) is None
-        ]
+        return requests.waiting(connection, actor.name, decidable_models(connection, actor), services.now())
+
+
+def count_waiting(services: Services, actor: Actor) -> dict[str, int]:
+    """Number of requests that the actor could approve now, by model; models without one are left out."""
+    with reading(services, actor) as connection:
+        return requests.count_waiting(
+            connection, actor.name, decidable_models(connection, actor), services.now()
+        )
 
 
 def expire_requests(services: Services) -> list[PromotionRequest]:
@@ -135,13 +161,21 @@ def expire_requests(services: Services) -> list[PromotionRequest]:
         return expired
 
 
+def decidable_models(connection: Connection, actor: Actor) -> list[str]:
+    """Models with open requests on which the actor may decide now."""
+    present = as_now(connection, actor)
+    return [
+        model for model in requests.models_with_open(connection) if present.allows(Permission.DECIDE, model)
+    ]
+
+
 def _check_incumbents(connection: Connection, request: PromotionRequest) -> None:
     live = incumbents(connection, request.model, request.targets)
     frozen = request.evidence.get("incumbents")
     if live != frozen:
         raise ConflictError(
-            f"request {request.id}: what is live on {', '.join(request.targets)} has changed since the evidence was "
-            "frozen: withdraw it and request again"
+            f"request {request.id}: its evidence does not compare with what is live on {', '.join(request.targets)}: "
+            f"ask anew with pilothouse request --again {request.id}"
         )
 
 
@@ -174,11 +208,20 @@ def _close(change: Change, request: PromotionRequest, status: RequestStatus, rea
 def _open_request(change: Change, request_id: int, act: RequestAct) -> PromotionRequest:
     """Open request on which the actor may do this. Raises NotFoundError, ConflictError or NotAllowedError."""
     request = require_request(change.connection, request_id)
+    _refuse_obstacle(change, request, act)
+    return request
+
+
+_OF_THE_REQUEST = (Obstacle.CLOSED, Obstacle.EXPIRED, Obstacle.OUTDATED, Obstacle.WAITS)
+"""Obstacles that lie in the request, whoever acts."""
+
+
+def _refuse_obstacle(change: Change, request: PromotionRequest, act: RequestAct) -> None:
     obstacle = obstacle_to(act, request, as_now(change.connection, change.actor), change.at)
     if obstacle is None:
-        return request
+        return
     message = _refusal(obstacle, act, request, change.actor.name)
-    if obstacle in (Obstacle.CLOSED, Obstacle.EXPIRED):
+    if obstacle in _OF_THE_REQUEST:
         raise ConflictError(message)
     raise NotAllowedError(message)
 
@@ -187,9 +230,20 @@ def _refusal(obstacle: Obstacle, act: RequestAct, request: PromotionRequest, act
     number = request.id
     match obstacle:
         case Obstacle.CLOSED:
-            return f"request {number} is {request.status} already: nothing can be decided on it"
+            done = "ask for another version" if act is RequestAct.AGAIN else "nothing can be decided on it"
+            return f"request {number} is {request.status} already: {done}"
         case Obstacle.EXPIRED:
-            return f"request {number} expired at {request.expires_at:%Y-%m-%d %H:%M} UTC: request the promotion again"
+            return (
+                f"request {number} expired at {request.expires_at:%Y-%m-%d %H:%M} UTC: "
+                f"ask anew with pilothouse request --again {number}"
+            )
+        case Obstacle.OUTDATED:
+            return (
+                f"request {number} is outdated, {changes_text(request.outdated_by, request.version)}: "
+                f"ask anew with pilothouse request --again {number}"
+            )
+        case Obstacle.WAITS:
+            return f"request {number} waits for a decision, and its evidence holds: nothing needs asking anew"
         case Obstacle.OF_ANOTHER:
             return f"{actor} may not withdraw request {number}: only {request.requested_by}, who made it, or an admin"
         case Obstacle.DECIDED:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.records import AuditEntry, PromotionRequest
+from pilothouse.domain.records import AuditEntry
+from pilothouse.domain.request_standing import WaitingRequest
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.tables.table import Table, table_of
@@ -28,7 +29,7 @@ def feed_table(entries: Sequence[AuditEntry], now: datetime) -> Table:
     )
 
 
-def waiting_text(request: PromotionRequest, now: datetime) -> str:
+def waiting_text(request: WaitingRequest, now: datetime) -> str:
     """``flight-delay v3, asked by sam 2d ago``."""
     origin = f"asked by {safe(request.requested_by)} {age_text(request.recorded_at, now)}"
     return f"{safe(request.model)} v{request.version}, {origin}"
@@ -115,6 +116,7 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "request.expired": _plain("{} expired", "warn"),
     "request.made": _requested,
     "request.rejected": _plain("rejected {}", "warn"),
+    "request.superseded": lambda subject, detail: (f"request {detail.get('by')} supersedes {subject}", ""),
     "request.withdrawn": _plain("withdrew {}"),
     "role.granted": lambda subject, detail: (f"made {subject} {detail.get('role')}", ""),
     "role.revoked": lambda subject, detail: (f"took {detail.get('role')} from {subject}", ""),

@@ -1,18 +1,22 @@
 """A promotion request as a page to read before signing: requester, version and targets, policy, evidence."""
 
-from pilothouse.domain.promotion import Obstacle
+from datetime import datetime
+
+from pilothouse.domain.promotion import Obstacle, state_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.domain.request_standing import RequestState, changes_text
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone, request_cell
-from pilothouse.presentation.documents import Line, aligned, pairs, section
+from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
 from pilothouse.presentation.pages.evidence import evidence_sections
 from pilothouse.presentation.texts import policy_text, time_text
 
 _OUTCOMES: dict[str, Tone] = {"●": "good", "✖": "bad", "◌": "dim"}
 
 
-def request_page(request: PromotionRequest, *, widest: int = 26) -> list[Line]:
-    """The request; gates and metrics come first, digests last. ``widest``: the width of a column of the evidence."""
+def request_page(request: PromotionRequest, now: datetime, *, again: str, widest: int = 26) -> list[Line]:
+    """The request; gates and metrics come first, digests last. ``again`` says how it is asked anew where it can no longer be
+    decided; ``widest``: the width of a column of the evidence."""
     is_open = request.status is RequestStatus.OPEN
     until = (
         f"expires {time_text(request.expires_at)}" if is_open else f"closed {time_text(request.closed_at)}"
@@ -22,16 +26,16 @@ def request_page(request: PromotionRequest, *, widest: int = 26) -> list[Line]:
         ("why", request.reason or "no reason given"),
         ("asked by", f"{request.requested_by} on {time_text(request.recorded_at)}{trained}"),
         ("replaces", _replaced(request)),
-        ("signatures", f"{request.approvals} of {request.approvals_needed}, {until}"),
+        ("approvals", f"{request.approvals} of {request.approvals_needed}, {until}"),
         ("policy", policy_text(request.policy)),
         ("evidence", request.evidence_digest),
     ]
-    status = request_cell(request.status)
+    status = request_cell(state_of(request, now))
     version = Cell(
         f"  {safe(request.model)} version {request.version}  →  {safe(' '.join(request.targets))}", "strong"
     )
-    lines = [Line((status, version)), *pairs(facts, {"why": "strong"}), Line()]
-    lines += section("Signatures and decisions", _decisions(request))
+    lines = [Line((status, version)), *_lapsed(request, now, again), *pairs(facts, {"why": "strong"}), Line()]
+    lines += section("Decisions", _decisions(request))
     lines += section("Comments", _comments(request))
     for title, rows in evidence_sections(
         request.evidence, shown=("model", "version", "targets", "incumbents")
@@ -40,13 +44,30 @@ def request_page(request: PromotionRequest, *, widest: int = 26) -> list[Line]:
     return lines
 
 
-def obstacle_text(obstacle: Obstacle, request: PromotionRequest) -> str:
-    """Why the reader cannot act on the request."""
+def _lapsed(request: PromotionRequest, now: datetime, again: str) -> list[Line]:
+    """Why an open request can no longer be decided, and what to do."""
+    match state_of(request, now):
+        case RequestState.OUTDATED:
+            text = f"Outdated: {changes_text(request.outdated_by, request.version)}. {again}"
+        case RequestState.EXPIRED:
+            text = f"It expired at {time_text(request.expires_at)} without a decision. {again}"
+        case _:
+            return []
+    return [text_line(safe(text, 2_000), "warn"), Line()]
+
+
+def obstacle_text(obstacle: Obstacle, request: PromotionRequest, key: str = "") -> str:
+    """Why the reader cannot act on the request; ``key`` asks anew."""
+    anew = f": {key} asks anew" if key else ""
     match obstacle:
         case Obstacle.CLOSED:
             return f"the request is {request.status}"
         case Obstacle.EXPIRED:
-            return f"the request expired at {time_text(request.expires_at)}"
+            return f"the request expired at {time_text(request.expires_at)}{anew}"
+        case Obstacle.OUTDATED:
+            return f"outdated, {safe(changes_text(request.outdated_by, request.version), 400)}{anew}"
+        case Obstacle.WAITS:
+            return "it waits for a decision, and its evidence holds: nothing needs asking anew"
         case Obstacle.DECIDED:
             return "you have decided on it already"
         case Obstacle.REQUESTED:
@@ -67,8 +88,8 @@ def _replaced(request: PromotionRequest) -> str:
 def _decisions(request: PromotionRequest) -> list[Line]:
     rows = []
     for decision in request.decisions:
-        signed = decision.verdict == "approve"
-        verdict = Cell(f"{'●' if signed else '✖'} {safe(decision.verdict)}", "good" if signed else "bad")
+        approved = decision.verdict == "approve"
+        verdict = Cell(f"{'●' if approved else '✖'} {safe(decision.verdict)}", "good" if approved else "bad")
         text = f"{time_text(decision.recorded_at)}  on evidence {decision.evidence_digest[:12]}…  {decision.reason}"
         rows.append((verdict, Cell(safe(decision.actor), "strong"), Cell(safe(text, 2_000))))
     return aligned(rows)

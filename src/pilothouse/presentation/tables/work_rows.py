@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.promotion import state_of
 from pilothouse.domain.records import AuditEntry, Job, PromotionRequest, Schedule
+from pilothouse.domain.request_standing import changes_text
 from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, request_cell
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import age_text, ago_text, flatten, time_text, value_text
@@ -13,23 +15,25 @@ from pilothouse.presentation.texts import age_text, ago_text, flatten, time_text
 def request_table(
     requests: Sequence[PromotionRequest], mine: frozenset[int], now: datetime, *, exact: bool = False
 ) -> Table:
-    """The inbox: requests that wait for the reader first. ``exact``: times of the clock and not how long ago."""
+    """Requests in the order given; ``mine`` wait for the reader. ``exact``: times of the clock and not how long ago."""
     return table_of(
-        sorted(requests, key=lambda r: (r.id not in mine, r.status != "open", -r.id)),
+        requests,
         {
             "": lambda r: Cell("▶" if r.id in mine else " ", "strong"),
+            "MODEL ~10-20": lambda r: cell(r.model, "strong"),
+            ">VERSION": lambda r: cell(f"v{r.version}", "strong"),
             ">REQUEST": lambda r: cell(r.id),
-            "VERSION ~12-24": lambda r: cell(f"{r.model}/{r.version}", "strong"),
             "TARGETS ~7-18": lambda r: cell(" ".join(r.targets)),
-            "STATUS": lambda r: request_cell(r.status),
-            ">SIGNED !4": lambda r: cell(f"{r.approvals}/{r.approvals_needed}"),
+            "STATUS": lambda r: request_cell(state_of(r, now)),
+            ">APPROVED !4": lambda r: cell(f"{r.approvals}/{r.approvals_needed}"),
             "BY ~5 !5": lambda r: cell(r.requested_by),
             "ASKED !2": lambda r: _age(r.recorded_at, now, exact),
             "EXPIRES !3": lambda r: cell(_expiry(r, now, exact)),
-            "REASON ~8 !6": lambda r: cell(r.reason),
+            "REASON ~8 !6": _request_reason,
         },
         key=lambda r: r.id,
-        empty="nothing waits for a signature: ask for a promotion from a version with r",
+        empty="nothing waits for an approval: ask for a promotion from a version with r",
+        unordered=("TARGETS",),
     )
 
 
@@ -109,6 +113,12 @@ def _expiry(request: PromotionRequest, now: datetime, exact: bool) -> str:
     if request.status != "open":
         return ""
     return time_text(request.expires_at) if exact else ago_text(request.expires_at, now)
+
+
+def _request_reason(request: PromotionRequest) -> Cell:
+    if request.outdated_by:
+        return cell(changes_text(request.outdated_by, request.version), "warn")
+    return cell(request.reason)
 
 
 def _took(job: Job, now: datetime) -> str:

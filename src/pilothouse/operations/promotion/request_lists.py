@@ -1,0 +1,30 @@
+"""Pages of the list of promotion requests, those that wait for the reader marked."""
+
+from dataclasses import replace
+
+from pilothouse.domain.listing import Page, Query
+from pilothouse.domain.records import PromotionRequest
+from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.promotion.promotions import decidable_models
+from pilothouse.operations.services import Services
+from pilothouse.store import listing, requests
+
+OPEN = (("stored", "open"),)
+"""Condition (``Query.where``) under which a list holds open requests alone, those that can no longer be decided among
+them."""
+
+
+def requests_page(
+    services: Services, actor: Actor, query: Query
+) -> tuple[Page[PromotionRequest], frozenset[int]]:
+    """Requests without their comments, and the numbers of all that wait for the actor: newest first unless sorted, and
+    among open ones those that wait for the actor before all others. Raises InvalidInputError (no such column)."""
+    if not query.sort and set(OPEN) <= set(query.where):
+        query = replace(query, sort="waits", descending=True)
+    with reading(services, actor) as connection:
+        now = services.now()
+        mine = requests.waiting_numbers(connection, actor.name, decidable_models(connection, actor), now)
+        window = listing.window(connection, listing.requests_at(now, mine), query)
+        rows = listing.in_order(window.rows, requests.of_numbers(connection, window.rows))
+    return Page(rows, window.first, window.total), mine

@@ -1,0 +1,39 @@
+"""Conditions on open promotion requests as SQL, each in one place: when one is outdated, and for whom it waits.
+
+A request is the row ``r`` of ``promotion_requests``. The conditions read indexes alone, never the evidence.
+"""
+
+_LIVE = "LEFT JOIN deployments d ON d.model_id = rt.model_id AND d.target_id = rt.target_id AND d.ended_at IS NULL"
+_GONE = "NOT EXISTS (SELECT 1 FROM model_targets mt WHERE mt.model_id = rt.model_id AND mt.target_id = rt.target_id)"
+_CHANGED = f"(d.version_id IS NOT rt.incumbent_id OR {_GONE})"
+
+OUTDATED = f"EXISTS (SELECT 1 FROM request_targets rt {_LIVE} WHERE rt.request_id = r.id AND {_CHANGED})"  # noqa: S608 - ours
+"""An open request is outdated: on one of its targets another version is live than its evidence compares with, or the model
+file names the target no more."""
+
+CHANGED_TARGETS = (
+    "SELECT rt.request_id, t.name AS target, c.number AS compared_with, l.number AS live, d.recorded_at AS since, "  # noqa: S608 - ours
+    f"{_GONE} AS gone FROM promotion_requests r JOIN request_targets rt ON rt.request_id = r.id {_LIVE} "
+    "JOIN targets t ON t.id = rt.target_id LEFT JOIN versions c ON c.id = rt.incumbent_id "
+    "LEFT JOIN versions l ON l.id = d.version_id "
+    f"WHERE r.id IN (SELECT value FROM json_each(?)) AND r.status = 'open' AND {_CHANGED} ORDER BY t.name"
+)
+"""Changes that outdate open requests, whose numbers are bound as JSON: a row for each target."""
+
+WAITS = (
+    "r.status = 'open' AND r.model_id IN (SELECT m.id FROM models m WHERE m.name IN (SELECT value FROM json_each(:models))) "  # noqa: S608 - ours
+    "AND r.expires_at > :now "
+    "AND NOT (json_extract(r.policy, '$.four_eyes') AND :person IN (r.requested_by, r.trained_by)) "
+    "AND NOT EXISTS (SELECT 1 FROM decisions c WHERE c.request_id = r.id AND c.actor = :person) "
+    f"AND NOT {OUTDATED}"
+)
+"""A request waits for the approval of ``:person``, who may decide on ``:models`` (names as JSON), at the time ``:now``: as
+``domain/promotion.py`` (``obstacle_to``) says of one request."""
+
+
+def state_expression(now_us: int) -> str:
+    """SQL of the state in which a request is shown: as ``domain/promotion.py`` (``state_of``) says."""
+    return (
+        f"CASE WHEN r.status <> 'open' THEN r.status WHEN r.expires_at <= {now_us:d} THEN 'expired' "
+        f"WHEN {OUTDATED} THEN 'outdated' ELSE 'open' END"
+    )

@@ -1,0 +1,94 @@
+"""Promotion on the command line: requests that can no longer be decided, and lists that say what they leave out."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Answer
+from fixtures.registries import Example, make_example
+from pilothouse.cli import failures, main
+from pilothouse.domain.records import PromotionRequest
+from pilothouse.operations.promotion import deployments, promotions
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[Example]:
+    example = make_example(tmp_path / "workspace", demo=True)
+    example.time = datetime.now(UTC)
+    yield example
+    example.close()
+
+
+@pytest.fixture
+def run(example: Example, capsys: pytest.CaptureFixture[str]):
+    def run(*arguments: str, name: str = "pat") -> Answer:
+        given = ["--workspace", str(example.root), "--as", name, *arguments]
+        capsys.readouterr()
+        code = failures.run(lambda: main.run(given))
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return run
+
+
+def ask(example: Example, reference: str, **rest: object) -> PromotionRequest:
+    return promotions.request_promotion(example.services, example.actor("sam"), reference, **rest)  # type: ignore[arg-type]
+
+
+def promote(example: Example, reference: str, **rest: object) -> None:
+    request = ask(example, reference, **rest)
+    promotions.approve(example.services, example.actor("pat"), request.id, request.evidence_digest)
+
+
+def outdate(example: Example) -> PromotionRequest:
+    for number in (1, 2):
+        example.add_version()
+        promote(example, f"delay/{number}")
+    example.add_version()
+    request = ask(example, "delay/3", reason="summer rows")
+    deployments.roll_back(example.services, example.actor("oscar"), "delay", reason="slow")
+    return request
+
+
+def test_an_outdated_request_is_marked_says_what_changed_and_is_asked_anew(example: Example, run) -> None:
+    outdate(example)
+    today = f"{example.time:%Y-%m-%d}"
+    row = next(line for line in run("requests").out.splitlines() if "▲ outdated" in line)
+    assert f"compared with v2 on ewr, jfk; v1 is live there since {today}" in row
+    assert "▶" not in row
+    page = run("evidence", "3").out
+    assert f"Outdated: compared with v2 on ewr, jfk; v1 is live there since {today}." in page
+    assert "Ask anew with pilothouse request --again 3." in page
+    (change, _) = run("evidence", "3", "--json").json["outdated_by"]
+    assert (change["target"], change["compared_with"], change["live"]) == ("ewr", 2, 1)
+
+    again = run("request", "--again", "3", name="oscar")
+
+    assert (again.code, again.err) == (0, "request 4 is open; approvers see it in their inbox\n")
+    assert [r["id"] for r in run("requests", "--status", "open", "--json").json] == [4]
+    assert "▶" in next(line for line in run("requests").out.splitlines() if "◆ open" in line)
+
+
+def test_asking_anew_needs_a_request_or_a_version_and_not_both(example: Example, run) -> None:
+    for arguments in (
+        ("request",),
+        ("request", "delay/1", "--again", "3"),
+        ("request", "--again", "3", "--reason", "x"),
+    ):
+        assert run(*arguments, name="sam").code == 2
+
+
+def test_a_list_of_requests_says_what_it_leaves_out(example: Example, run) -> None:
+    example.apply(targets=[{"name": f"t{number}"} for number in range(5)])
+    example.add_version()
+    for number in range(5):
+        ask(example, "delay/1", targets=[f"t{number}"])
+
+    short = run("requests", "--limit", "2")
+
+    assert len(short.out.splitlines()) == 1 + 2
+    assert short.err == "… and 3 more: --limit 5\n"
+    assert run("requests", "--limit", "5").err == ""
+    assert [r["id"] for r in run("requests", "--model", "delay", "--limit", "3", "--json").json] == [5, 4, 3]
