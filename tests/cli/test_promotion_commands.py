@@ -92,3 +92,24 @@ def test_a_list_of_requests_says_what_it_leaves_out(example: Example, run) -> No
     assert short.err == "… and 3 more: --limit 5\n"
     assert run("requests", "--limit", "5").err == ""
     assert [r["id"] for r in run("requests", "--model", "delay", "--limit", "3", "--json").json] == [5, 4, 3]
+
+
+def test_versions_say_where_they_stand_everywhere(example: Example, run) -> None:
+    for _ in range(3):
+        example.add_version()
+    promote(example, "delay/1")
+    promote(example, "delay/2")
+    promotions.reject(example.services, example.actor("pat"), ask(example, "delay/3").id, "too few rows")
+    deployments.roll_back(example.services, example.actor("oscar"), "delay", reason="slow")
+
+    lines = run("versions", "delay").out.splitlines()[1:]
+    for line, words in zip(lines, ("✖ rejected", "▲ rolled back", "● live"), strict=True):
+        assert words in line
+    stages = {v["number"]: v["standing"] for v in run("versions", "delay", "--json").json}
+    assert (stages[3]["stage"], stages[3]["by"], stages[3]["reason"]) == ("rejected", "pat", "too few rows")
+    shown = run("show", "delay/3").out
+    assert "rejected" in shown
+    assert "by pat (request 3): too few rows" in shown
+    assert "rejected" in run("compare", "delay/2", "delay/3").out
+    assert "models:/delay/3  rejected" in run("lineage", "delay/3").out
+    assert run("lineage", "delay/3", "--affected", "--json").json["versions"][0]["stage"] == "rejected"

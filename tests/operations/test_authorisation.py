@@ -49,6 +49,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "catalogue.get_spec": (lambda s, a: catalogue.get_spec(s, a, "delay"), EVERYBODY),
     "catalogue.primary_metric": (lambda s, a: catalogue.primary_metric(s, a, "delay"), EVERYBODY),
     "catalogue.list_versions": (lambda s, a: catalogue.list_versions(s, a, "delay"), EVERYBODY),
+    "catalogue.standings": (lambda s, a: catalogue.standings(s, a, "delay", [1]), EVERYBODY),
     "catalogue.get_version": (lambda s, a: catalogue.get_version(s, a, "delay/1"), EVERYBODY),
     "catalogue.get_run": (lambda s, a: catalogue.get_run(s, a, "delay/1"), EVERYBODY),
     "comparisons.compare": (lambda s, a: comparisons.compare(s, a, "delay/1", "delay/2"), EVERYBODY),

@@ -50,7 +50,7 @@ def test_two_versions_are_held_side_by_side(example: Example) -> None:
     rows = [row for row in compared.rows if row.group != "paired test"]
     found = {(row.group, row.name): row for row in rows}
     assert found["metrics", "auc"].differs
-    assert (found["version", "status"].a, found["version", "status"].b) == ("candidate", "refused")
+    assert (found["version", "stage"].a, found["version", "stage"].b) == ("candidate", "refused")
     assert not found["parameters", "C"].differs
     assert found["artifacts", "model"].differs
     assert [row.group for row in rows] == sorted(

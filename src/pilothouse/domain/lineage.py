@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from pilothouse.domain.version_stage import VersionStage
+
 Kind = Literal[
     "version",
     "run",
@@ -53,7 +55,7 @@ class AffectedVersion:
 
     model: str
     number: int
-    status: str
+    stage: VersionStage
     how: tuple[str, ...]
     live_on: tuple[str, ...]
     stays: tuple[Stay, ...]

@@ -9,6 +9,7 @@ from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.request_standing import IncumbentChange
+from pilothouse.domain.version_stage import Standing
 
 
 class VersionStatus(StrEnum):
@@ -124,6 +125,8 @@ class Version:
     gates: tuple[GateResult, ...] = ()
     aliases: tuple[str, ...] = ()
     live_on: tuple[str, ...] = ()
+    standing: Standing = field(default_factory=Standing)
+    """Where it stands in its life, since when and by whom."""
 
     def metric(self, name: str, slice_: str = "") -> MetricValue | None:
         """The hold-out metric of that name, or None."""
@@ -193,6 +196,8 @@ class PromotionRequest:
     evidence_digest: str
     decisions: tuple[Decision, ...] = ()
     comments: tuple[Comment, ...] = ()
+    closed_by: str | None = None
+    superseded_by: int | None = None
     outdated_by: tuple[IncumbentChange, ...] = ()
     """Changes since its evidence was frozen that make an open request undecidable."""
 

@@ -1,11 +1,14 @@
 """Models, versions and runs as they are recorded."""
 
+from collections.abc import Sequence
+
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.identifiers import parse_reference, version_uri
+from pilothouse.domain.identifiers import VersionReference, parse_reference, version_uri
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, Scalar
 from pilothouse.domain.records import Model, PromotionRequest, Run, Version
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.version_stage import Standing
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -56,6 +59,16 @@ def list_versions(services: Services, actor: Actor, model: str) -> list[Version]
     with reading(services, actor) as connection:
         require_model(connection, model)
         return versions.listed(connection, model)
+
+
+def standings(services: Services, actor: Actor, model: str, numbers: Sequence[int]) -> dict[int, Standing]:
+    """Where versions of a model stand, by number; those that are not there are left out."""
+    with reading(services, actor) as connection:
+        return {
+            number: version.standing
+            for number in dict.fromkeys(numbers)
+            if (version := versions.find(connection, VersionReference(model, number))) is not None
+        }
 
 
 def get_version(services: Services, actor: Actor, reference: str) -> Version:

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.monitoring import Health
-from pilothouse.domain.records import AlertStatus, VersionStatus
+from pilothouse.domain.records import AlertStatus
 from pilothouse.domain.request_standing import RequestState
 from pilothouse.domain.safe_text import safe
+from pilothouse.domain.version_stage import VersionStage
 from pilothouse.presentation.cell import Cell, Tone, cell
 from pilothouse.presentation.texts import ABSENT, figure, signed_figure
 
 __all__ = [
     "HEALTH", "Cell", "Tone", "against_reference", "alert_cell", "cell", "gate_cell", "gate_glyph", "health_cell", "job_cell",
-    "metric_cells", "progress_bar", "request_cell", "sparkline", "version_cell",
+    "metric_cells", "progress_bar", "request_cell", "sparkline", "stage_cell",
 ]  # fmt: skip
 
 HEALTH: dict[Health, tuple[str, Tone]] = {
@@ -39,6 +40,16 @@ _REQUESTS: dict[RequestState, tuple[str, Tone]] = {
     RequestState.OUTDATED: ("▲", "warn"),
     RequestState.DEPLOYED: ("●", "good"),
     RequestState.REJECTED: ("✖", "bad"),
+}
+_STAGES: dict[VersionStage, tuple[str, Tone]] = {
+    VersionStage.CANDIDATE: ("○", "info"),
+    VersionStage.REFUSED: ("✖", "bad"),
+    VersionStage.REQUESTED: ("◆", "info"),
+    VersionStage.REJECTED: ("✖", "bad"),
+    VersionStage.LIVE: ("●", "good"),
+    VersionStage.REPLACED: ("◌", "dim"),
+    VersionStage.ROLLED_BACK: ("▲", "warn"),
+    VersionStage.RETIRED: ("·", "dim"),
 }
 _ALERTS: dict[AlertStatus, tuple[str, Tone]] = {
     AlertStatus.OPEN: ("▲", "warn"),
@@ -73,9 +84,10 @@ def alert_cell(status: AlertStatus, severity: str) -> Cell:
     return Cell(f"{glyph} {status}", tone)
 
 
-def version_cell(status: VersionStatus) -> Cell:
-    """``● candidate`` or ``✖ refused``."""
-    return Cell(f"● {status}", "good") if status is VersionStatus.CANDIDATE else Cell(f"✖ {status}", "bad")
+def stage_cell(stage: VersionStage) -> Cell:
+    """``● live``, ``✖ refused``."""
+    glyph, tone = _STAGES[stage]
+    return Cell(f"{glyph} {stage}", tone)
 
 
 def gate_glyph(outcome: str) -> str:

@@ -8,6 +8,7 @@ from pilothouse.domain.incidents import DATA, SERVING
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite.windows import Listing, in_order, window
 from pilothouse.store.request_conditions import OUTDATED, state_expression
+from pilothouse.store.version_stages import STAGE
 
 __all__ = [
     "AUDIT",
@@ -51,10 +52,18 @@ VERSIONS = Listing(
     "versions v",
     _joins("v", "m"),
     "v.id",
-    {"version": "v.number", "model": "m.name", "gates": "v.status", "created": "v.created_at"},
-    "lower('v' || v.number || ' ' || v.status)",
+    {
+        "version": "v.number",
+        "model": "m.name",
+        "stage": STAGE,
+        "gates": "v.status",
+        "created": "v.created_at",
+    },
+    "'v' || v.number",
     "v.status = 'refused'",
     {"v.model_id": _MODELS},
+    tests={"stage": f"{STAGE} {{}}"},
+    also=("stage",),
 )
 DEARNESS = "i.cost_weight - 1e15 * i.cost_tier"
 """Cost of an incident as one number, for an index: no weight comes near the distance of two tiers."""

@@ -1,6 +1,8 @@
 """Versions with the metrics and gates that judged them. A version never changes."""
 
-from collections.abc import Iterator
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,8 +12,8 @@ from pilothouse.domain.records import Version, VersionStatus
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.aliases import aliases_of
-from pilothouse.store.listing import marks
 from pilothouse.store.values import columns_of, from_row, insert
+from pilothouse.store.version_stages import standings
 
 _SELECT = "SELECT v.*, m.name AS model FROM versions v JOIN models m ON m.id = v.model_id "
 
@@ -43,25 +45,25 @@ def find(connection: Connection, reference: VersionReference) -> Version | None:
         reference = VersionReference(reference.model, number)
     conditions, values = where({"m.name = ?": reference.model, "v.number = ?": reference.number})
     row = connection.execute(f"{_SELECT}{conditions} ORDER BY v.number DESC LIMIT 1", values).fetchone()
-    return _version(connection, row) if row else None
+    return next(iter(_versions(connection, [row])), None) if row else None
 
 
 def find_by_id(connection: Connection, version_id: int) -> Version | None:
-    row = connection.execute(_SELECT + "WHERE v.id = ?", (version_id,)).fetchone()
-    return _version(connection, row) if row else None
+    return of_numbers(connection, (version_id,)).get(version_id)
 
 
-def listed(connection: Connection, model: str, *, limit: int = 10_000) -> list[Version]:
-    """Versions of a model, newest first."""
+def listed(connection: Connection, model: str) -> list[Version]:
+    """All versions of a model, newest first."""
+    rows = connection.execute(_SELECT + "WHERE m.name = ? ORDER BY v.number DESC", (model,)).fetchall()
+    return _versions(connection, rows)
+
+
+def of_numbers(connection: Connection, keys: Sequence[int]) -> dict[int, Version]:
     rows = connection.execute(
-        _SELECT + "WHERE m.name = ? ORDER BY v.number DESC LIMIT ?", (model, limit)
+        _SELECT + "WHERE v.id IN (SELECT value FROM json_each(?))",  # noqa: S608 - ours
+        (json.dumps(list(keys)),),
     ).fetchall()
-    return [_version(connection, row) for row in rows]
-
-
-def of_numbers(connection: Connection, keys: tuple[int, ...]) -> dict[int, Version]:
-    rows = connection.execute(_SELECT + "WHERE v.id IN " + marks(keys), keys).fetchall()
-    return {row["id"]: _version(connection, row) for row in rows}
+    return {version.id: version for version in _versions(connection, rows)}
 
 
 def of_snapshot(connection: Connection, content_digest: str) -> list[Version]:
@@ -71,7 +73,7 @@ def of_snapshot(connection: Connection, content_digest: str) -> list[Version]:
         "WHERE s.content_digest = ? ORDER BY v.id",
         (content_digest,),
     ).fetchall()
-    return [_version(connection, row) for row in rows]
+    return _versions(connection, rows)
 
 
 _SHARED = {
@@ -91,10 +93,8 @@ def sharing(connection: Connection, prefix: str) -> list[tuple[Version, tuple[st
         'JOIN snapshots s ON s.id = r.snapshot_id) WHERE rows OR source OR "commit" OR "code folder" ORDER BY id',
         [f"{prefix}%"] * len(_SHARED),
     ).fetchall()
-    versions = [
-        (find_by_id(connection, row["id"]), tuple(name for name in _SHARED if row[name])) for row in rows
-    ]
-    return [(version, how) for version, how in versions if version is not None]
+    versions = of_numbers(connection, [row["id"] for row in rows])
+    return [(versions[row["id"]], tuple(name for name in _SHARED if row[name])) for row in rows]
 
 
 def next_number(connection: Connection, model_id: int) -> int:
@@ -126,25 +126,38 @@ def artifact_digests(connection: Connection) -> Iterator[str]:
         yield row["digest"]
 
 
-def _version(connection: Connection, row: Row) -> Version:
-    metrics = connection.execute(
-        "SELECT * FROM version_metrics WHERE version_id = ? ORDER BY position", (row["id"],)
+def _versions(connection: Connection, rows: Sequence[Row]) -> list[Version]:
+    """Versions of these rows, in a number of queries that does not grow with theirs."""
+    keys = [row["id"] for row in rows]
+    metrics = _by_version(connection, "SELECT * FROM version_metrics WHERE {} ORDER BY position", keys)
+    gates = _by_version(connection, "SELECT * FROM version_gates WHERE {} ORDER BY position", keys)
+    live = _by_version(
+        connection,
+        "SELECT d.version_id, t.name FROM deployments d JOIN targets t ON t.id = d.target_id "
+        "WHERE d.{} AND d.ended_at IS NULL ORDER BY t.name",
+        keys,
     )
-    gates = connection.execute(
-        "SELECT * FROM version_gates WHERE version_id = ? ORDER BY position", (row["id"],)
-    )
-    live = connection.execute(
-        "SELECT t.name FROM deployments d JOIN targets t ON t.id = d.target_id "
-        "WHERE d.version_id = ? AND d.ended_at IS NULL ORDER BY t.name",
-        (row["id"],),
-    )
-    return from_row(
-        Version,
-        row,
-        metrics=tuple(from_row(MetricValue, metric) for metric in metrics),
-        gates=tuple(from_row(GateResult, gate) for gate in gates),
-        aliases=tuple(
-            alias for alias, number in aliases_of(connection, row["model"]).items() if number == row["number"]
-        ),
-        live_on=tuple(target["name"] for target in live),
-    )
+    aliases = {model: aliases_of(connection, model) for model in {row["model"] for row in rows}}
+    stages = standings(connection, keys)
+    return [
+        from_row(
+            Version,
+            row,
+            metrics=tuple(from_row(MetricValue, metric) for metric in metrics[row["id"]]),
+            gates=tuple(from_row(GateResult, gate) for gate in gates[row["id"]]),
+            aliases=tuple(
+                alias for alias, number in aliases[row["model"]].items() if number == row["number"]
+            ),
+            live_on=tuple(target["name"] for target in live[row["id"]]),
+            standing=stages[row["id"]],
+        )
+        for row in rows
+    ]
+
+
+def _by_version(connection: Connection, sql: str, keys: Sequence[int]) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = defaultdict(list)
+    chosen = sql.format("version_id IN (SELECT value FROM json_each(?))")
+    for row in connection.execute(chosen, (json.dumps(list(keys)),)):
+        found[row["version_id"]].append(row)
+    return found

@@ -1,7 +1,7 @@
 """Commands about incidents: list them by cost, show one, handle all alerts of one."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -9,6 +9,8 @@ from pilothouse.cli.output import json_option, printed_as_json, say, show_lines,
 from pilothouse.cli.session import Session
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.records import Job
+from pilothouse.domain.version_stage import Standing
+from pilothouse.operations import catalogue
 from pilothouse.operations.alerts import incidents as operations
 from pilothouse.presentation.tables.incidents import incident_head, incident_story, incident_table
 
@@ -62,10 +64,12 @@ def incident(
     if printed_as_json(session, _plain(record)):
         return
     if not (ack or reason is not None or person is not None):
-        _show(record, operations.retrainings(services, actor, record))
+        jobs = operations.retrainings(services, actor, record)
+        numbers = [job.version for job in jobs if job.version is not None]
+        _show(record, jobs, catalogue.standings(services, actor, record.model, numbers))
 
 
-def _show(incident: Incident, jobs: Sequence[Job]) -> None:
+def _show(incident: Incident, jobs: Sequence[Job], standings: Mapping[int, Standing]) -> None:
     click.echo(f"incident {incident.id}")
     show_lines(incident_head(incident))
     click.echo()
@@ -78,7 +82,7 @@ def _show(incident: Incident, jobs: Sequence[Job]) -> None:
         empty="no alerts",
     )  # fmt: skip
     click.echo()
-    show_lines(incident_story(incident, jobs, keys=False))
+    show_lines(incident_story(incident, jobs, standings, keys=False))
 
 
 def _plain(incident: Incident) -> dict[str, object]:

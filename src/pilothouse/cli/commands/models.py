@@ -13,6 +13,7 @@ from pilothouse.presentation import cells, texts
 from pilothouse.presentation.pages.version_pages import comparison_table
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
 from pilothouse.presentation.tables.registry_rows import model_table, version_table
+from pilothouse.presentation.version_texts import standing_text
 
 
 @click.command()
@@ -60,7 +61,7 @@ def show(session: Session, reference: str) -> None:
     show_pairs(
         (
             ("version", version_uri(version.model, version.number)),
-            ("status", version.status),
+            ("stage", standing_text(version.standing)),
             ("live on", " ".join(version.live_on) or "nowhere"),
             (
                 "trained",
@@ -83,7 +84,7 @@ def show(session: Session, reference: str) -> None:
     )
     click.echo()
     show_table(
-        ("gate", "outcome", "reason"),
+        ("gate", "verdict", "reason"),
         ((g.gate, g.outcome, g.reason) for g in version.gates),
         empty="no gates",
     )

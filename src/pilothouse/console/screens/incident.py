@@ -1,6 +1,6 @@
 """One incident: what it is and costs, its alerts, what to do next, its story."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.app import ComposeResult
@@ -13,6 +13,7 @@ from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.records import Alert, Job
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.version_stage import Standing
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.incidents import incident_head, incident_story, member_table
 
@@ -22,10 +23,11 @@ _MEMBERS = 6
 
 @dataclass(frozen=True)
 class IncidentData:
-    """The incident and the trainings that it started."""
+    """The incident, the trainings that it started, and where the versions that these made stand, by number."""
 
     incident: Incident
     jobs: tuple[Job, ...]
+    standings: Mapping[int, Standing]
 
 
 class IncidentView(PageView[IncidentData]):
@@ -49,11 +51,13 @@ class IncidentView(PageView[IncidentData]):
         return ("alerts", f"incident {self.number} {self.data.incident.model}")
 
     def load(self, services: Services, actor: Actor) -> IncidentData:
+        from pilothouse.operations import catalogue
         from pilothouse.operations.alerts import incidents
 
         incident = incidents.get_incident(services, actor, self.record_number())
         jobs = tuple(incidents.retrainings(services, actor, incident))
-        return IncidentData(incident, jobs)
+        numbers = [job.version for job in jobs if job.version is not None]
+        return IncidentData(incident, jobs, catalogue.standings(services, actor, incident.model, numbers))
 
     def show(self, data: IncidentData) -> None:
         self.query_one("#head", Pager).put(incident_head(data.incident))
@@ -61,7 +65,7 @@ class IncidentView(PageView[IncidentData]):
         grid = self.query_one("#members", Grid)
         grid.styles.height = min(len(members.rows), _MEMBERS) + 2
         grid.put(members)
-        self.query_one("#story", Pager).put(incident_story(data.incident, data.jobs))
+        self.query_one("#story", Pager).put(incident_story(data.incident, data.jobs, data.standings))
         if self.focused is None:
             grid.focus()
 

@@ -1,30 +1,39 @@
 """Requesting a version's promotion, and comparing it: shared by the list of versions and the version itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
 from pilothouse.domain.evaluation import GateOutcome
-from pilothouse.domain.records import Version, VersionStatus
+from pilothouse.domain.records import Version
+from pilothouse.domain.version_stage import VersionStage
+from pilothouse.presentation.version_texts import history_note
+
+ABSENT = "there is no version yet"
 
 
-def refusal(version: Version | None) -> str:
-    """The reason why the promotion cannot be requested; empty if it can."""
+def refusal(version: Version | None, targets: Sequence[str]) -> str:
+    """The reason why the promotion cannot be requested on the model's targets; empty if it can."""
     if version is None:
-        return "there is no version yet"
-    if version.status is VersionStatus.REFUSED:
+        return ABSENT
+    if version.standing.stage is VersionStage.REFUSED:
         failed = ", ".join(gate.gate for gate in version.gates if gate.outcome is GateOutcome.FAILED)
         return f"version {version.number} was refused by its gates ({failed})"
+    if targets and set(targets) <= set(version.live_on):
+        return f"version {version.number} is live on every target already"
     return ""
 
 
 def ask(view: View[Any], version: Version, targets: tuple[str, ...]) -> None:
     """Ask for the reason, then file the request."""
     reference = f"models:/{version.model}/{version.number}"
+    left = [target for target in targets if target not in version.live_on]
     question = Ask(
         f"Request the promotion of {version.model} version {version.number}?",
         [
-            f"Targets: {' '.join(targets) or 'all of the model'}.",
+            f"Targets: {' '.join(left) or 'all of the model'}.",
+            *filter(None, [history_note(version.standing)]),
             "Its evidence is frozen now; approvers see it in their inbox. An open request for the same targets is superseded.",
         ],
         field="reason",

@@ -54,7 +54,7 @@ class VersionView(View[VersionData]):
         return (
             "models",
             version.model,
-            " ".join([f"v{version.number}", str(version.status), *version.aliases]),
+            " ".join([f"v{version.number}", str(version.standing.stage), *version.aliases]),
         )
 
     def load(self, services: Services, actor: Actor) -> VersionData:
@@ -89,7 +89,11 @@ class VersionView(View[VersionData]):
 
     def refusal(self, action: Action) -> str:
         if action.name == "request":
-            return requesting.refusal(self.data.version if self.data else None)
+            return (
+                requesting.refusal(self.data.version, self.data.model.targets)
+                if self.data
+                else requesting.ABSENT
+            )
         return "" if self.data else "the version is not there yet"
 
     def do_next_page(self, steps: int = 1) -> None:

@@ -59,7 +59,7 @@ class VersionsView(PagedView[Version]):
 
     def refusal(self, action: Action) -> str:
         if action.name == "request":
-            return requesting.refusal(self.record)
+            return requesting.refusal(self.record, self._model.targets if self._model else ())
         if action.name in ("open", "compare") and self.record is None:
             return "there is no version yet"
         return ""

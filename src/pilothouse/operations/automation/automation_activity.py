@@ -1,11 +1,17 @@
 """Automation as lists: what can start trainings by itself and whether it would now, and what automation did of late."""
 
+from datetime import datetime
+
+from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
-from pilothouse.domain.records import Automation, Job, RequestStatus, Schedule
+from pilothouse.domain.promotion import state_of
+from pilothouse.domain.records import Automation, Job, Schedule
+from pilothouse.domain.request_standing import RequestState
 from pilothouse.domain.roles import DAEMON, Actor
 from pilothouse.domain.time_units import from_us
 from pilothouse.domain.triggers import ActivityEntry, ActivityState, EventStatus, Firing, Refusal, Starter
+from pilothouse.domain.version_stage import VersionStage
 from pilothouse.operations.alerts.retraining_notes import retrainings
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.automation import retraining
@@ -17,7 +23,7 @@ from pilothouse.operations.automation.triggers import (
 )
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import jobs, requests, schedules, triggers, workspace
+from pilothouse.store import jobs, requests, schedules, triggers, versions, workspace
 from pilothouse.store.schedules import Fire, RunState
 from pilothouse.store.triggers import TriggerEvent
 
@@ -60,7 +66,7 @@ def list_activity(
     """What automation did or left undone, newest first: its jobs, waiting triggers, nominal times without a run."""
     with reading(services, actor) as connection:
         entries = [
-            _job_entry(connection, job)
+            _job_entry(connection, job, services.now())
             for job in jobs.queued_by(connection, DAEMON.name, model=model, limit=limit)
         ]
         entries += [
@@ -124,9 +130,9 @@ def _of_alerts(
     )
 
 
-def _job_entry(connection: Connection, job: Job) -> ActivityEntry:
+def _job_entry(connection: Connection, job: Job, now: datetime) -> ActivityEntry:
     if job.status is JobStatus.SUCCEEDED:
-        state, outcome = ActivityState.DONE, _outcome(connection, job)
+        state, outcome = ActivityState.DONE, _result(connection, job, now)
     elif job.status.ended:
         state = ActivityState.NOTHING if job.status is JobStatus.CANCELLED else ActivityState.FAILED
         outcome = f"{job.status}: {job.error}"
@@ -138,8 +144,8 @@ def _job_entry(connection: Connection, job: Job) -> ActivityEntry:
     return ActivityEntry(job.created_at, job.model, name, job.reason, outcome, state, job.id)
 
 
-def _outcome(connection: Connection, job: Job) -> str:
-    """The outcome of a job that succeeded: ``version 4, request 7 waits for a decision``."""
+def _result(connection: Connection, job: Job, now: datetime) -> str:
+    """The result of a job that succeeded: ``version 4, request 7 waits for a decision``."""
     if job.kind != "train" or job.version is None:
         return "succeeded"
     failed = job.result.get("failed_gates") or ()
@@ -148,8 +154,13 @@ def _outcome(connection: Connection, job: Job) -> str:
     number = job.result.get("request")
     request = requests.find(connection, int(number)) if number is not None else None
     if request is None:
-        return f"version {job.version}, nobody has been asked to promote it"
-    status = "waits for a decision" if request.status is RequestStatus.OPEN else request.status
+        version = versions.find(connection, VersionReference(job.model, job.version))
+        if version is None or version.standing.stage is VersionStage.CANDIDATE:
+            return f"version {job.version}, nobody has been asked to promote it"
+        by = f" by {version.standing.by}" if version.standing.by else ""
+        return f"version {job.version}, {version.standing.stage}{by}"
+    state = state_of(request, now)
+    status = "waits for a decision" if state is RequestState.OPEN else state
     return f"version {job.version}, request {request.id} {status}"
 
 

@@ -69,7 +69,7 @@ def _rows(
             AffectedVersion(
                 version.model,
                 version.number,
-                str(version.status),
+                version.standing.stage,
                 reasons,
                 version.live_on,
                 tuple(stays),

@@ -74,7 +74,7 @@ def _facts(connection: Connection, version: Version) -> dict[tuple[str, str], st
     run = require_run(connection, version)
     data = run.snapshot
     facts: dict[tuple[str, str], str] = {
-        ("version", "status"): str(version.status),
+        ("version", "stage"): str(version.standing.stage),
         ("version", "live on"): ", ".join(version.live_on),
         ("version", "created"): version.created_at.isoformat(),
     }

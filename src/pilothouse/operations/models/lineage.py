@@ -30,7 +30,7 @@ def _version(
 ) -> LineageNode:
     """A version with ``before``, then its requests, deployments, alerts and reproductions."""
     live = f", live on {', '.join(version.live_on)}" if version.live_on else ""
-    detail = f"{version.status}, registered {_time(version.created_at)}{live}, model sha256 {version.model_digest[:12]}"
+    detail = f"{version.standing.stage}, registered {_time(version.created_at)}{live}, model sha256 {version.model_digest[:12]}"
     of_model = deployments.history(connection, model=version.model, limit=_LIMIT)
     history = sorted((d for d in of_model if d.version == version.number), key=lambda d: d.id)
     raised = alerts.listed(connection, model=version.model, limit=_LIMIT)

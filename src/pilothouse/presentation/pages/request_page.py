@@ -17,9 +17,10 @@ _OUTCOMES: dict[str, Tone] = {"●": "good", "✖": "bad", "◌": "dim"}
 def request_page(request: PromotionRequest, now: datetime, *, again: str, widest: int = 26) -> list[Line]:
     """The request; gates and metrics come first, digests last. ``again`` says how it is asked anew where it can no longer be
     decided; ``widest``: the width of a column of the evidence."""
-    is_open = request.status is RequestStatus.OPEN
     until = (
-        f"expires {time_text(request.expires_at)}" if is_open else f"closed {time_text(request.closed_at)}"
+        f"expires {time_text(request.expires_at)}"
+        if request.status is RequestStatus.OPEN
+        else _closing(request)
     )
     trained = "" if request.trained_by == request.requested_by else f", trained by {request.trained_by}"
     facts = [
@@ -76,6 +77,14 @@ def obstacle_text(obstacle: Obstacle, request: PromotionRequest, key: str = "") 
             return "four eyes: you trained it"
         case Obstacle.OF_ANOTHER:
             return f"only {safe(request.requested_by)}, who made it, or an admin withdraws it"
+
+
+def _closing(request: PromotionRequest) -> str:
+    """``withdrawn by sam 2026-05-03 14:05``, ``superseded by request 9 of olga …``."""
+    by = safe(request.closed_by or "")
+    if request.superseded_by is not None:
+        by = f"request {request.superseded_by} of {by}"
+    return f"{request.status}{f' by {by}' if by else ''} {time_text(request.closed_at)}"
 
 
 def _replaced(request: PromotionRequest) -> str:

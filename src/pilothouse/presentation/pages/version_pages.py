@@ -19,6 +19,7 @@ from pilothouse.presentation.texts import (
     time_text,
     value_text,
 )
+from pilothouse.presentation.version_texts import standing_text
 
 PAGES = ("summary", "metrics", "gates", "parameters", "data", "code")
 """The pages of a version but for its lineage."""
@@ -79,7 +80,7 @@ def metric_lines(metrics: Iterable[MetricValue]) -> list[Line]:
 def _summary(version: Version, run: Run) -> list[Line]:
     whole = [metric for metric in version.metrics if not metric.slice]
     facts = [
-        ("status", str(version.status)),
+        ("stage", standing_text(version.standing)),
         ("live on", " ".join(version.live_on) or "nowhere"),
         ("aliases", " ".join(version.aliases) or ABSENT),
         ("trained", f"{time_text(run.started_at)} by {run.started_by}, job {run.job_id}"),
@@ -93,7 +94,7 @@ def _summary(version: Version, run: Run) -> list[Line]:
     if run.triggered_by_alert:
         facts.insert(5, ("alert", str(run.triggered_by_alert)))
     return [
-        *section("On record", pairs(facts, {"live on": "good", "status": "strong"})),
+        *section("On record", pairs(facts, {"live on": "good", "stage": "strong"})),
         *section("Metrics on the hold-out, 95 % interval", metric_lines(whole)),
         *section("Gates", gate_lines(version)),
     ]

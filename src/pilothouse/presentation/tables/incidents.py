@@ -1,16 +1,18 @@
 """Incidents: the list by cost, the alerts of one, and its story as a text to read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from pilothouse.domain.incidents import SERVING, Incident
 from pilothouse.domain.records import AlertStatus, Job, Target
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.version_stage import Standing
 from pilothouse.presentation.cells import Cell, Tone, alert_cell, cell, job_cell
 from pilothouse.presentation.documents import Line, pairs, section, text_line
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import time_text
+from pilothouse.presentation.version_texts import advice
 
 
 def incident_table(
@@ -116,19 +118,25 @@ def incident_head(incident: Incident) -> list[Line]:
     ]
 
 
-def incident_story(incident: Incident, jobs: Sequence[Job], *, keys: bool = True) -> list[Line]:
-    """Next steps (with ``keys`` also the keys of the console for them), and what happened so far."""
+def incident_story(
+    incident: Incident, jobs: Sequence[Job], standings: Mapping[int, Standing], *, keys: bool = True
+) -> list[Line]:
+    """Next steps (with ``keys`` also the keys of the console for them), and what happened so far.
+
+    ``standings`` are those of the versions that the jobs made, by number."""
     return [
         *section(
             "What to do next",
-            (text_line(f"· {step}", hang=2) for step in next_steps(incident, jobs, keys=keys)),
+            (text_line(f"· {step}", hang=2) for step in next_steps(incident, jobs, standings, keys=keys)),
         ),
         *section("What happened", _timeline(incident)),
         *section("Retraining", (_job_line(job) for job in jobs)),
     ]
 
 
-def next_steps(incident: Incident, jobs: Sequence[Job], *, keys: bool = True) -> Iterator[str]:
+def next_steps(
+    incident: Incident, jobs: Sequence[Job], standings: Mapping[int, Standing], *, keys: bool = True
+) -> Iterator[str]:
     """The next steps of an operator, the most useful first; with ``keys`` also the keys of the console for them."""
     if incident.status is AlertStatus.RESOLVED:
         yield "Nothing: it is over. A new one opens if its monitors find something significant again."
@@ -140,8 +148,10 @@ def next_steps(incident: Incident, jobs: Sequence[Job], *, keys: bool = True) ->
     if running:
         yield f"Wait for the retraining, job {running[0].id}: {running[0].status}, {running[0].progress:.0%} done."
     elif trained:
-        job = trained[-1]
-        yield f"Look at version {job.version} that job {job.id} trained for this: compare it, ask for its promotion."
+        version = trained[-1].version or 0
+        yield advice(
+            version, standings.get(version, Standing()), f"that job {trained[-1].id} trained for this"
+        )
     elif ended:
         yield f"The retraining failed: job {ended[-1].id} {ended[-1].status}; read its log."
     if kinds & SERVING:

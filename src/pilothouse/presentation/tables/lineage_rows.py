@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from pilothouse.domain.lineage import Affected, AffectedVersion, LineageNode
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
-from pilothouse.presentation.cells import Cell, Tone, cell
+from pilothouse.presentation.cells import Cell, Tone, cell, stage_cell
 from pilothouse.presentation.tables.table import Row, Table, read_columns, table_of
 from pilothouse.presentation.texts import counted, day_text
 
@@ -88,7 +88,7 @@ def affected_table(affected: Affected) -> Table:
         {
             "VERSION ~12-24": lambda v: cell(f"{v.model}/{v.number}", "strong"),
             "SHARES ~8": lambda v: cell(", ".join(v.how)),
-            "STATUS !2": lambda v: cell(v.status),
+            "STAGE !2": lambda v: stage_cell(v.stage),
             "LIVE NOW ~10": _live_stays,
             "ASKED FOR !1": lambda v: cell(
                 " ".join(map(str, v.open_requests)), "warn" if v.open_requests else ""

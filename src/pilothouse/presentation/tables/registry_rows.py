@@ -16,7 +16,7 @@ from pilothouse.presentation.cells import (
     health_cell,
     metric_cells,
     sparkline,
-    version_cell,
+    stage_cell,
 )
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import figure, time_text
@@ -141,17 +141,19 @@ def version_table(versions: Sequence[Version], metric: str) -> Table:
         versions,
         {
             ">VERSION": lambda v: cell(f"v{v.number}", "strong"),
-            "GATES": lambda v: version_cell(v.status),
+            "STAGE": lambda v: stage_cell(v.standing.stage),
             f">{metric.upper()}": lambda v: cell(metric_cells(v.metric(metric))[0]),
             "95 % INTERVAL": lambda v: cell(metric_cells(v.metric(metric))[1], "dim"),
             "LIVE ON ~8": lambda v: cell(" ".join(v.live_on), "good"),
             "ALIASES !2": lambda v: cell(" ".join(v.aliases)),
+            "SINCE !3": lambda v: cell(time_text(v.standing.since)),
+            "BY ~5 !4": lambda v: cell(v.standing.by),
             "CREATED !1": lambda v: cell(time_text(v.created_at)),
-            "FAILED GATES ~12 !3": _failed_gates,
+            "FAILED GATES ~12 !5": _failed_gates,
         },
         key=lambda v: v.number,
         empty="no versions yet: press t to train one",
-        unordered=(metric.upper(), "95 % INTERVAL", "LIVE ON", "ALIASES", "FAILED GATES"),
+        unordered=(metric.upper(), "95 % INTERVAL", "LIVE ON", "ALIASES", "SINCE", "BY", "FAILED GATES"),
     )
 
 

@@ -21,6 +21,10 @@ WHEN NEW.incumbent_id IS NOT (
   JOIN versions v ON v.model_id = r.model_id AND v.number = live.value WHERE r.id = NEW.request_id)
 BEGIN SELECT RAISE(ABORT, 'a target of a request compares with the version that its evidence names'); END;
 
+-- Which versions were live, and which of their deployments ended last: the stage of a version follows.
+CREATE INDEX deployments_ended_of_version ON deployments (version_id, ended_at, id);
+DROP INDEX versions_searched;   -- the stage is part of the text now
+
 -- Open requests with all that decides for whom they wait; the evidence lies beyond, and is not read.
 CREATE INDEX promotion_requests_waiting ON promotion_requests
   (model_id, id, expires_at, requested_by, trained_by, json_extract(policy, '$.four_eyes')) WHERE status = 'open';

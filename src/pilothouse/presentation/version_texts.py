@@ -1,0 +1,82 @@
+"""Where a version stands, in words: the act that got it there, and what can be done with it now."""
+
+from pilothouse.domain.version_stage import Standing, VersionStage
+from pilothouse.presentation.texts import time_text
+
+
+def standing_text(standing: Standing) -> str:
+    """``rolled back 2026-05-03 14:05 by oscar: too slow``, ``requested … by sam (request 7): summer rows``."""
+    stage = standing.stage
+    verb = {
+        VersionStage.CANDIDATE: "trained",
+        VersionStage.REFUSED: "trained",
+        VersionStage.LIVE: "activated",
+        VersionStage.RETIRED: "a newer version went live",
+    }.get(stage, "")
+    act = " ".join(filter(None, (verb, time_text(standing.since) if standing.since else "", _by(standing))))
+    separator = ", " if verb else " "
+    return f"{stage}{separator if act else ''}{act}{_reason(standing)}"
+
+
+def advice(number: int, standing: Standing, origin: str = "") -> str:
+    """What can be done with a version, by its stage. ``origin`` says where it comes from, as ``that job 7 trained``."""
+    version = f"version {number} {origin}".rstrip()
+    match standing.stage:
+        case VersionStage.CANDIDATE:
+            return f"Look at {version}: compare it, ask for its promotion."
+        case VersionStage.REFUSED:
+            return (
+                f"Look at {version}: a gate refused it, so it cannot be promoted; see which, and train again."
+            )
+        case VersionStage.REQUESTED if standing.outdated:
+            return f"Ask anew for {version}: request {standing.request} is outdated."
+        case VersionStage.REQUESTED:
+            return f"Decide request {standing.request}, which asks for the promotion of {version}."
+        case VersionStage.REJECTED:
+            return f"See why {version} was rejected{_act(standing)}, and train again."
+        case VersionStage.LIVE:
+            return f"See whether {version} does better: it is live since {standing.since:%Y-%m-%d}."
+        case VersionStage.ROLLED_BACK:
+            return f"See why {version} was rolled back{_act(standing)}, and train again."
+        case VersionStage.REPLACED | VersionStage.RETIRED:
+            return f"Nothing is to be done with {version}: a newer one has been live since."
+
+
+def history_note(standing: Standing) -> str:
+    """What somebody who asks for a version's promotion should know of it; empty where there is nothing."""
+    match standing.stage:
+        case VersionStage.REQUESTED:
+            return f"Request {standing.request} of it is open, {_since(standing)}."
+        case VersionStage.REJECTED:
+            return f"It was rejected{_act(standing)}."
+        case VersionStage.ROLLED_BACK:
+            return f"It was rolled back{_act(standing)}."
+        case VersionStage.REPLACED:
+            return f"It was live and replaced{_act(standing)}."
+        case VersionStage.RETIRED:
+            return f"A newer version went live{_act(standing)}."
+        case _:
+            return ""
+
+
+def _act(standing: Standing) -> str:
+    """`` by pat on 2026-05-03 (request 7): too few rows``."""
+    day = f" on {standing.since:%Y-%m-%d}" if standing.since else ""
+    return f" {_by(standing)}{day}{_reason(standing)}" if standing.by else f"{day}{_reason(standing)}"
+
+
+def _since(standing: Standing) -> str:
+    return f"since {standing.since:%Y-%m-%d}, made {_by(standing)}" if standing.since else _by(standing)
+
+
+def _by(standing: Standing) -> str:
+    return f"by {standing.by}" if standing.by else ""
+
+
+def _reason(standing: Standing) -> str:
+    number = f" (request {standing.request})" if standing.request is not None else ""
+    return (
+        number
+        + (", outdated" if standing.outdated else "")
+        + (f": {standing.reason}" if standing.reason else "")
+    )

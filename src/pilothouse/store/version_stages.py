@@ -1,0 +1,79 @@
+# ruff: noqa: S608 - the conditions are texts of this module
+"""Stages of versions: the acts that concern the versions of a window, in one query; and as SQL, to sort and filter by."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+
+from pilothouse.domain.version_stage import Standing, standing_of
+from pilothouse.sqlite import Connection
+from pilothouse.store.request_conditions import OUTDATED
+from pilothouse.store.values import from_row
+
+_LAST_ENDED = (
+    "(SELECT e.id FROM deployments e WHERE e.version_id = v.id AND e.ended_at IS NOT NULL "
+    "ORDER BY e.ended_at DESC, e.id DESC LIMIT 1)"
+)
+_SUCCESSOR = (
+    f"deployments d JOIN deployments n ON n.id = (SELECT min(s.id) FROM deployments s WHERE s.target_id = d.target_id "
+    f"AND s.model_id = d.model_id AND s.id > d.id) WHERE d.id = {_LAST_ENDED}"
+)
+"""The deployment ``n`` that ended the last ended one of the version ``v``."""
+_END = "CASE n.kind WHEN 'rollback' THEN 'rolled back' ELSE 'replaced' END"
+_REJECTION = (
+    "promotion_requests q JOIN decisions c ON c.request_id = q.id AND c.verdict = 'reject' "
+    "WHERE q.version_id = v.id AND q.status = 'rejected'"
+)
+_WAS_LIVE = "EXISTS (SELECT 1 FROM deployments l WHERE l.version_id = w.id)"
+_NEWEST_LIVE = (
+    "(SELECT w.number FROM versions w WHERE w.model_id = {model} AND " + _WAS_LIVE + " "
+    "ORDER BY w.number DESC LIMIT 1)"
+)
+
+STAGE = (
+    "CASE WHEN v.status = 'refused' THEN 'refused' "
+    "WHEN EXISTS (SELECT 1 FROM deployments d WHERE d.version_id = v.id AND d.ended_at IS NULL) THEN 'live' "
+    "WHEN EXISTS (SELECT 1 FROM promotion_requests q WHERE q.version_id = v.id AND q.status = 'open') THEN 'requested' "
+    f"ELSE coalesce((SELECT stage FROM (SELECT 'rejected' AS stage, c.recorded_at AS at, 0 AS rank FROM {_REJECTION} "
+    f"UNION ALL SELECT {_END}, n.recorded_at, 1 FROM {_SUCCESSOR}) ORDER BY at DESC, rank DESC LIMIT 1), "
+    f"CASE WHEN v.number < {_NEWEST_LIVE.format(model='v.model_id')} THEN 'retired' ELSE 'candidate' END) END"
+)
+"""Stage of the version ``v``: as ``domain/version_stage.py`` says from the acts."""
+
+_ACTS = f"""
+WITH chosen AS MATERIALIZED (
+  SELECT v.id, v.model_id, v.number, v.status, v.created_at, v.run_id
+  FROM versions v WHERE v.id IN (SELECT value FROM json_each(?))
+), newest AS MATERIALIZED (
+  SELECT o.model_id, {_NEWEST_LIVE.format(model="o.model_id")} AS number FROM (SELECT DISTINCT model_id FROM chosen) o
+)
+SELECT v.id AS version_id, 0 AS rank, v.status AS stage, r.started_by AS by, v.created_at AS since, NULL AS request,
+  '' AS reason, 0 AS outdated FROM chosen v JOIN runs r ON r.id = v.run_id
+UNION ALL
+SELECT v.id, 1, 'live', d.actor, d.recorded_at, d.request_id, d.reason, 0
+FROM chosen v JOIN deployments d ON d.id =
+  (SELECT max(e.id) FROM deployments e WHERE e.version_id = v.id AND e.ended_at IS NULL)
+UNION ALL
+SELECT v.id, 1, 'requested', r.requested_by, r.recorded_at, r.id, r.reason, {OUTDATED}
+FROM chosen v JOIN promotion_requests r ON r.id =
+  (SELECT max(o.id) FROM promotion_requests o WHERE o.version_id = v.id AND o.status = 'open')
+UNION ALL
+SELECT v.id, 1, 'rejected', c.actor, c.recorded_at, q.id, c.reason, 0 FROM chosen v, {_REJECTION}
+UNION ALL
+SELECT v.id, 1, {_END}, n.actor, n.recorded_at, n.request_id, n.reason, 0 FROM chosen v, {_SUCCESSOR}
+UNION ALL
+SELECT v.id, 1, 'retired', d.actor, d.recorded_at, d.request_id, d.reason, 0
+FROM chosen v JOIN newest ON newest.model_id = v.model_id AND v.number < newest.number JOIN deployments d ON d.id =
+  (SELECT min(l.id) FROM deployments l WHERE l.version_id =
+    (SELECT w.id FROM versions w WHERE w.model_id = v.model_id AND w.number > v.number AND {_WAS_LIVE}
+     ORDER BY w.number LIMIT 1))
+ORDER BY 1, 2
+"""
+
+
+def standings(connection: Connection, keys: Sequence[int]) -> dict[int, Standing]:
+    """Standing of each of these versions, by its key."""
+    acts: dict[int, list[Standing]] = defaultdict(list)
+    for row in connection.execute(_ACTS, (json.dumps(list(keys)),)):
+        acts[row["version_id"]].append(from_row(Standing, row))
+    return {key: standing_of(own) for key, own in acts.items()}
