@@ -85,7 +85,6 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "searches.search_of": (lambda s, a: searches.search_of(s, a, 1), EVERYBODY),
     "searches.list_trials": (lambda s, a: searches.list_trials(s, a, 1), EVERYBODY),
     "triggers.list_events": (lambda s, a: triggers.list_events(s, a), EVERYBODY),
-    "triggers.list_triggers": (lambda s, a: triggers.list_triggers(s, a), EVERYBODY),
     "schedules.history": (lambda s, a: schedules.history(s, a, 1), EVERYBODY),
     "schedules.list_schedules": (lambda s, a: schedules.list_schedules(s, a), EVERYBODY),
     "schedules.pause_schedule": (lambda s, a: schedules.pause_schedule(s, a, 1, "holidays"), OPERATION),

@@ -10,7 +10,7 @@ from fixtures.registries import Example, make_example
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job
 from pilothouse.operations import automation_switch
-from pilothouse.operations.automation import triggers
+from pilothouse.operations.automation import automation_activity, triggers
 from pilothouse.operations.jobs import jobs
 from pilothouse.store import jobs as stored
 from pilothouse.system.fingerprint import fingerprint
@@ -68,9 +68,9 @@ def test_new_data_starts_one_training_once_it_has_come_to_rest(example: Example)
     assert look(example, hours=3) == []
     (job,) = all_jobs(example)
     assert (job.created_by, job.reason) == ("daemon", "trigger fresh: new data under rows.csv")
-    (line,) = triggers.list_triggers(example.services, example.actor("vera"))
-    assert line.newest is not None
-    assert (line.newest.status, line.newest.job) == ("started", 1)
+    (line,) = automation_activity.list_starters(example.services, example.actor("vera"))
+    assert line.started is not None
+    assert (line.started.status, line.started.job, line.refused) == ("started", 1, None)
 
 
 def test_data_that_may_not_start_one_waits_and_says_why_until_it_may(example: Example) -> None:
@@ -91,7 +91,9 @@ def test_data_that_may_not_start_one_waits_and_says_why_until_it_may(example: Ex
     assert look(example, hours=2) == ["automation is paused: holidays"]
     automation_switch.resume(example.services, example.actor("oscar"))
     assert look(example) == ["job 2"]
-    events = triggers.list_events(example.services, example.actor("vera"))
+    events, count = triggers.list_events(example.services, example.actor("vera"))
+    assert count == 3
+    assert triggers.list_events(example.services, example.actor("vera"), limit=1) == (events[:1], 3)
     assert [event.status for event in events] == ["started", "superseded", "started"]
     assert len(all_jobs(example)) == 2
 
@@ -105,9 +107,12 @@ def test_a_noisy_source_trains_no_more_than_the_days_budget(example: Example) ->
         for job in all_jobs(example):
             end(example, job.id)
     assert len(all_jobs(example)) == 3
-    (line,) = triggers.list_triggers(example.services, example.actor("vera"))
-    assert line.newest is not None
-    assert line.newest.reason == "the budget of 3 trainings in 24 hours is used up"
+    (line,) = automation_activity.list_starters(example.services, example.actor("vera"))
+    assert line.started is not None
+    assert line.refused is not None
+    assert line.started.job == 3
+    assert line.started.at < line.refused.at
+    assert line.refused.reason == "the budget of 3 trainings in 24 hours is used up"
     assert look(example, hours=24) == ["job 4"]
 
 

@@ -71,7 +71,7 @@ _COMMANDS = {
     "drift": ("comparing:drift", "Compare two files column by column, outside of any workspace."),
     "schedules": ("automation:schedules", "List schedules with their next times."),
     "schedule": ("automation:schedule", "Show, pause or resume a schedule."),
-    "triggers": ("automation:triggers", "List triggers and what came of them."),
+    "triggers": ("automation:triggers", "List triggers: what each started and refused last."),
     "pause": ("automation:pause", "Pause all automation."),
     "resume": ("automation:resume", "Resume automation."),
     "audit": ("audit:audit", "Show, verify or export the audit log."),

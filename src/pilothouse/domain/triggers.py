@@ -103,7 +103,7 @@ def why_over_budget(started_us: Sequence[int], now_us: int, budget_per_day: int)
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """Newest event that set a trigger off. ``at`` is by the wall clock, or by the data's for an alert."""
+    """Event that set a trigger off. ``at`` is by the wall clock, or by the data's for an alert."""
 
     at: datetime
     what: str
@@ -131,7 +131,10 @@ class Starter:
     """Reason why it would start nothing now; empty where it would."""
     paused: bool
     """All automation is."""
-    newest: Firing | None = None
+    started: Firing | None = None
+    """Newest event that started a training."""
+    refused: Firing | None = None
+    """Newest event that has started none, with the reason; it may be older than ``started``."""
 
     @property
     def id(self) -> str:

@@ -90,6 +90,16 @@ def newest_with_trials(connection: Connection) -> int | None:
     return None if number is None else int(number)
 
 
+def newest_unfinished(connection: Connection, model: str, kind: str) -> int | None:
+    """The newest job of a model and kind that has not ended, or None."""
+    (number,) = connection.execute(
+        "SELECT max(j.id) FROM jobs j JOIN models m ON m.id = j.model_id "
+        "WHERE m.name = ? AND j.kind = ? AND j.status IN ('queued', 'running')",
+        (model, kind),
+    ).fetchone()
+    return None if number is None else int(number)
+
+
 def queued_by(connection: Connection, person: str, *, model: str | None, limit: int) -> list[Job]:
     """Jobs that a person has queued, newest first, without the trials of searches."""
     conditions, values = where({"j.created_by = ?": person, "m.name = ?": model}, "j.parent_id IS NULL")

@@ -73,6 +73,30 @@ def waiting(connection: Connection, model: str) -> list[TriggerEvent]:
     return [_event(row) for row in rows]
 
 
+def find(connection: Connection, event_id: int) -> TriggerEvent | None:
+    row = connection.execute(_SELECT + "WHERE e.id = ?", (event_id,)).fetchone()
+    return _event(row) if row else None
+
+
+def newest(connection: Connection, model: str | None) -> dict[tuple[str, str, bool], TriggerEvent]:
+    """Newest event that started a job (True), and newest that has started none, by model and trigger."""
+    rows = connection.execute(
+        _SELECT + "WHERE (? IS NULL OR m.name = ?) AND e.id IN "  # noqa: S608 - ours
+        "(SELECT max(id) FROM trigger_events GROUP BY model_id, trigger, status = 'started')",
+        (model, model),
+    )
+    events = [_event(row) for row in rows]
+    return {(event.model, event.trigger, event.status is EventStatus.STARTED): event for event in events}
+
+
+def count(connection: Connection, model: str | None) -> int:
+    (events,) = connection.execute(
+        "SELECT count(*) FROM trigger_events e JOIN models m ON m.id = e.model_id WHERE ? IS NULL OR m.name = ?",
+        (model, model),
+    ).fetchone()
+    return int(events)
+
+
 def listed(connection: Connection, model: str | None, limit: int) -> list[TriggerEvent]:
     """Newest events, newest first."""
     conditions, values = where({"m.name = ?": model})

@@ -2,13 +2,23 @@
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_rows, show_table
+from pilothouse.cli.output import (
+    json_option,
+    printed_as_json,
+    say,
+    say_rest,
+    show_pairs,
+    show_rows,
+    show_table,
+)
 from pilothouse.cli.session import Session
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.operations import automation_switch
+from pilothouse.operations.automation import automation_activity
 from pilothouse.operations.automation import schedules as schedule_operations
 from pilothouse.operations.automation import triggers as trigger_operations
 from pilothouse.presentation import texts
+from pilothouse.presentation.tables.trigger_rows import starter_table
 from pilothouse.presentation.tables.work_rows import schedule_table
 
 
@@ -87,9 +97,11 @@ def schedule_resume(session: Session, number: int) -> None:
 @json_option
 @click.pass_obj
 def triggers(session: Session, model: str | None, events: bool, limit: int) -> None:
-    """List triggers with their newest event: the job that started, or why none has."""
+    """List triggers: what each started last, and what it refused last and why."""
     if events:
-        fired = trigger_operations.list_events(session.services, session.actor, model=model, limit=limit)
+        fired, total = trigger_operations.list_events(
+            session.services, session.actor, model=model, limit=limit
+        )
         if printed_as_json(session, fired):
             return
         show_table(
@@ -100,20 +112,15 @@ def triggers(session: Session, model: str | None, events: bool, limit: int) -> N
             ),
             empty="nothing has set a trigger off yet",
         )  # fmt: skip
+        say_rest(len(fired), total)
         return
-    records = trigger_operations.list_triggers(session.services, session.actor, model=model)
-    if printed_as_json(session, records):
+    starters = automation_activity.list_starters(session.services, session.actor, model=model)
+    if printed_as_json(session, starters):
         return
-    show_table(
-        ("model", "trigger", "waits for", "cool-down", "last set off", "what came of it"),
-        (
-            (t.model, t.name, t.what, format_duration(t.cooldown_s),
-             texts.time_text(t.newest.seen_at) if t.newest else "–",
-             "–" if t.newest is None else f"job {t.newest.job}" if t.newest.job else f"{t.newest.status}: {t.newest.reason}")
-            for t in records
-        ),
+    show_rows(
+        starter_table(starters, session.services.now(), exact=True),
         empty="no triggers: add [[automation.trigger]] to a model.toml",
-    )  # fmt: skip
+    )
 
 
 @click.command()

@@ -107,7 +107,7 @@ class TriggersView(View[AutomationData]):
         """The job that it started last."""
         selected = self.selected
         if isinstance(selected, Starter):
-            return selected.newest.job if selected.newest else None
+            return selected.started.job if selected.started else None
         return selected.job if selected else None
 
     def subject_model(self) -> str:

@@ -26,10 +26,10 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import jobs, requests, schedules, triggers, versions, workspace
 from pilothouse.store.schedules import Fire, RunState
 from pilothouse.store.triggers import TriggerEvent
+from pilothouse.telemetry.readings import RetrainingNote
 
 ALERTS = "alerts"
 """The name of the rule ``automation.retrain_on`` in the list: it is a trigger like others, and has no name of its own."""
-_EVENTS = 1_000
 
 
 def list_starters(services: Services, actor: Actor, *, model: str | None = None) -> list[Starter]:
@@ -37,8 +37,7 @@ def list_starters(services: Services, actor: Actor, *, model: str | None = None)
     with reading(services, actor) as connection:
         specs = specs_in_force(connection, model)
         automation = workspace.automation(connection)
-        events = triggers.listed(connection, model, _EVENTS)
-        newest = {(event.model, event.trigger): event for event in reversed(events)}
+        newest = triggers.newest(connection, model)
         used = {spec.name: len(starts_of_the_day(connection, spec.name, services.now())) for spec in specs}
         starters = [
             _of_trigger(
@@ -47,7 +46,8 @@ def list_starters(services: Services, actor: Actor, *, model: str | None = None)
                 used[spec.name],
                 why_not_now(connection, spec, trigger, services.now()),
                 automation,
-                newest.get((spec.name, trigger.name)),
+                newest.get((spec.name, trigger.name, True)),
+                newest.get((spec.name, trigger.name, False)),
             )
             for spec in specs
             for trigger in spec.automation.trigger
@@ -83,11 +83,9 @@ def _of_trigger(
     used: int,
     obstacle: Refusal | None,
     automation: Automation,
-    event: TriggerEvent | None,
+    started: TriggerEvent | None,
+    refused: TriggerEvent | None,
 ) -> Starter:
-    newest = (
-        Firing(event.seen_at, event.what, event.key, event.status, event.reason, event.job) if event else None
-    )
     return Starter(
         spec.name,
         trigger.name,
@@ -98,22 +96,23 @@ def _of_trigger(
         spec.automation.budget_per_day,
         obstacle.text if obstacle else "",
         automation.paused,
-        newest,
+        _firing(started),
+        _firing(refused),
     )
+
+
+def _firing(event: TriggerEvent | None) -> Firing | None:
+    if event is None:
+        return None
+    return Firing(event.seen_at, event.what, event.key, event.status, event.reason, event.job)
 
 
 def _of_alerts(
     services: Services, actor: Actor, spec: ModelSpec, used: int, automation: Automation
 ) -> Starter:
     notes = retrainings(services, actor, spec.name)
-    newest = None
-    if notes:
-        last = notes[-1]
-        status = EventStatus.STARTED if last.job is not None else EventStatus.REFUSED
-        event = (
-            f"alert {last.alert}: {last.kind.replace('_', ' ')} of version {last.version} on {last.target}"
-        )
-        newest = Firing(from_us(last.clock_us), event, f"alert {last.alert}", status, last.reason, last.job)
+    started = next((note for note in reversed(notes) if note.job is not None), None)
+    refused = next((note for note in reversed(notes) if note.job is None), None)
     obstacle = retraining.why_not_now(services, spec)
     kinds = ", ".join(kind.replace("_", " ") for kind in spec.automation.retrain_on)
     return Starter(
@@ -126,8 +125,18 @@ def _of_alerts(
         spec.automation.budget_per_day,
         obstacle.text if obstacle else "",
         automation.paused,
-        newest,
+        _asked(started),
+        _asked(refused),
     )
+
+
+def _asked(note: RetrainingNote | None) -> Firing | None:
+    """A retraining that an alert asked for."""
+    if note is None:
+        return None
+    status = EventStatus.STARTED if note.job is not None else EventStatus.REFUSED
+    event = f"alert {note.alert}: {note.kind.replace('_', ' ')} of version {note.version} on {note.target}"
+    return Firing(from_us(note.clock_us), event, f"alert {note.alert}", status, note.reason, note.job)
 
 
 def _job_entry(connection: Connection, job: Job, now: datetime) -> ActivityEntry:

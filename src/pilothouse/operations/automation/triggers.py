@@ -26,44 +26,12 @@ from pilothouse.system.fingerprint import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
-class TriggerLine:
-    """A trigger of a model file in force, and its newest event."""
-
-    model: str
-    name: str
-    on: str
-    what: str
-    cooldown_s: int
-    newest: TriggerEvent | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Seen:
     """The result of a check: the cursor to store and, where the trigger is set off, the event's key and description."""
 
     cursor: dict[str, Any]
     key: str = ""
     event: str = ""
-
-
-def list_triggers(services: Services, actor: Actor, *, model: str | None = None) -> list[TriggerLine]:
-    """The triggers of the model files in force."""
-    with reading(services, actor) as connection:
-        events = triggers.listed(connection, model, 10_000)
-        newest = {(event.model, event.trigger): event for event in reversed(events)}
-        specs = specs_in_force(connection, model)
-    return [
-        TriggerLine(
-            spec.name,
-            trigger.name,
-            trigger.on,
-            waits_for(spec, trigger),
-            trigger.cooldown,
-            newest.get((spec.name, trigger.name)),
-        )
-        for spec in specs
-        for trigger in spec.automation.trigger
-    ]
 
 
 def waits_for(spec: ModelSpec, trigger: TriggerSpec) -> str:
@@ -75,10 +43,10 @@ def waits_for(spec: ModelSpec, trigger: TriggerSpec) -> str:
 
 def list_events(
     services: Services, actor: Actor, *, model: str | None = None, limit: int = 50
-) -> list[TriggerEvent]:
-    """Events that set triggers off, newest first, each with its job or the reason for none."""
+) -> tuple[list[TriggerEvent], int]:
+    """Events that set triggers off, newest first, each with its job or the reason for none; and how many there are."""
     with reading(services, actor) as connection:
-        return triggers.listed(connection, model, limit)
+        return triggers.listed(connection, model, limit), triggers.count(connection, model)
 
 
 def check_triggers(services: Services) -> list[TriggerEvent]:
@@ -200,7 +168,7 @@ def _start(
             change.record("trigger.waits", subject, {"what": event.what, "reason": refusal.text})
         else:
             return None
-        return next(e for e in triggers.listed(change.connection, spec.name, 1_000) if e.id == event.id)
+        return triggers.find(change.connection, event.id)
 
 
 def why_not_now(
@@ -221,8 +189,7 @@ def why_not_now(
 
 def running_training(connection: Connection, model: str) -> int | None:
     """The newest training of a model that has not ended, or None."""
-    recent = jobs.listed(connection, model=model, limit=100, trials=False)
-    return next((job.id for job in recent if job.kind == "train" and not job.status.ended), None)
+    return jobs.newest_unfinished(connection, model, "train")
 
 
 def starts_of_the_day(connection: Connection, model: str, now: datetime) -> list[int]:

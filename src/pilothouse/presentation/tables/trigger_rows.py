@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.safe_text import safe
-from pilothouse.domain.triggers import ActivityEntry, ActivityState, EventStatus, Starter
+from pilothouse.domain.triggers import ActivityEntry, ActivityState, EventStatus, Firing, Starter
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.documents import Line, pairs
 from pilothouse.presentation.tables.table import Table, table_of
@@ -20,24 +20,25 @@ _STATES: Mapping[ActivityState, tuple[str, Tone]] = {
 }
 
 
-def starter_table(starters: Sequence[Starter], now: datetime) -> Table:
-    """A row a trigger, and one for the alerts that start retrainings of a model."""
+def starter_table(starters: Sequence[Starter], now: datetime, *, exact: bool = False) -> Table:
+    """A row a trigger, and one for the alerts that start retrainings of a model. ``exact``: times of the clock and not how
+    long ago."""
     return table_of(
         starters,
         {
+            "MODEL ~8": lambda s: cell(s.model, "strong"),
             "TRIGGER ~8": lambda s: cell(s.name, "strong"),
-            "MODEL ~8": lambda s: cell(s.model),
-            "STARTS ON ~14": lambda s: cell(s.what),
+            "STARTS ON ~14 !2": lambda s: cell(s.what),
             "STATE": state_cell,
-            "COOL-DOWN !3": lambda s: cell(
+            "COOL-DOWN !4": lambda s: cell(
                 format_duration(s.cooldown_s) + (" of data" if s.on == "alert" else "")
             ),
-            ">BUDGET !2": lambda s: cell(
+            ">BUDGET !3": lambda s: cell(
                 f"{s.used_today} of {s.budget_today}", "warn" if s.used_today >= s.budget_today else ""
             ),
-            "FIRED !1": lambda s: cell(_fired(s, now)),
-            "OUTCOME ~14": _outcome,
-            "KEY ~8 !4": lambda s: cell(s.newest.key if s.newest else None, "dim"),
+            "LAST STARTED": lambda s: _started(s, now, exact),
+            "LAST REFUSED ~14": lambda s: _refused(s, now, exact),
+            "KEY ~8 !5": lambda s: cell(_newest_key(s), "dim"),
         },
         key=lambda s: s.id,
         empty="no triggers: add [[automation.trigger]], or automation.retrain_on for alerts, to a model.toml",
@@ -51,11 +52,9 @@ def state_cell(starter: Starter) -> Cell:
     return Cell("○ not now", "warn") if starter.obstacle else Cell("● ready", "good")
 
 
-def _fired(starter: Starter, now: datetime) -> str:
-    """Time of the newest event; of an alert the event time, since its distance to the wall clock says nothing."""
-    if starter.newest is None:
-        return "never"
-    return time_text(starter.newest.at) if starter.on == "alert" else _ago(starter.newest.at, now)
+def _when(starter: Starter, firing: Firing, now: datetime, exact: bool) -> str:
+    """Time of an event; of an alert the event time, since its distance to the wall clock says nothing."""
+    return time_text(firing.at) if exact or starter.on == "alert" else _ago(firing.at, now)
 
 
 def _ago(at: datetime, now: datetime) -> str:
@@ -63,28 +62,36 @@ def _ago(at: datetime, now: datetime) -> str:
     return "just now" if at >= now else ago_text(at, now)
 
 
-def _outcome(starter: Starter) -> Cell:
-    newest = starter.newest
-    if newest is None:
+def _started(starter: Starter, now: datetime, exact: bool) -> Cell:
+    """``job 12, 2h ago``."""
+    if starter.started is None:
+        return Cell("never", "dim")
+    return cell(f"job {starter.started.job}, {_when(starter, starter.started, now, exact)}", "good")
+
+
+def _refused(starter: Starter, now: datetime, exact: bool) -> Cell:
+    """``2h ago: the cool-down of 3600 s is not over``; a refusal that an event started after is dim."""
+    refused = starter.refused
+    if refused is None:
         return Cell(ABSENT, "dim")
-    if newest.job is not None:
-        return Cell(f"job {newest.job}", "good")
-    return Cell(
-        f"{safe(newest.status)}: {safe(newest.reason)}",
-        "warn" if newest.status is EventStatus.WAITING else "dim",
-    )
+    waits = refused.status is EventStatus.WAITING
+    return cell(f"{_when(starter, refused, now, exact)}: {_reason(refused)}", "warn" if waits else "dim")
+
+
+def _reason(firing: Firing) -> str:
+    waits = firing.status is EventStatus.WAITING
+    return f"{'waits, ' if waits else ''}{firing.reason or firing.status}"
+
+
+def _newest_key(starter: Starter) -> str:
+    firings = [firing for firing in (starter.refused, starter.started) if firing is not None]
+    return max(firings, key=lambda firing: firing.at).key if firings else ""
 
 
 def starter_lines(starter: Starter) -> list[Line]:
     """A trigger in full."""
-    newest = starter.newest
+    started, refused = starter.started, starter.refused
     cooldown = f"{format_duration(starter.cooldown_s)} {'of the data’s time' if starter.on == 'alert' else 'of the wall clock'}"
-    if newest is None:
-        fired, outcome = "never", ABSENT
-    else:
-        fired = f"{time_text(newest.at)}  {newest.what}"
-        subject = newest.status if newest.job is None else f"job {newest.job}"
-        outcome = f"{subject}: {newest.reason}" if newest.reason or newest.job is None else subject
     return pairs(
         [
             ("now", starter.obstacle or "would start a training"),
@@ -92,8 +99,14 @@ def starter_lines(starter: Starter) -> list[Line]:
                 "limits",
                 f"cool-down {cooldown}; {starter.used_today} of {starter.budget_today} started in 24 hours",
             ),
-            ("fired", fired),
-            ("outcome", outcome),
+            (
+                "last started",
+                f"{time_text(started.at)}  job {started.job}: {started.what}" if started else "never",
+            ),
+            (
+                "last refused",
+                f"{time_text(refused.at)}  {_reason(refused)}: {refused.what}" if refused else ABSENT,
+            ),
         ],
         {"now": "warn" if starter.obstacle else "good"},
     )

@@ -63,8 +63,8 @@ def schedule_table(schedules: Sequence[Schedule]) -> Table:
     return table_of(
         schedules,
         {
+            "MODEL ~10": lambda s: cell(s.model, "strong"),
             "SCHEDULE ~8": lambda s: cell(s.name, "strong"),
-            "MODEL ~10": lambda s: cell(s.model),
             "DOES": lambda s: cell(s.action),
             "WHEN": lambda s: cell(s.expression),
             "ZONE !2": lambda s: cell(s.timezone),
@@ -72,7 +72,7 @@ def schedule_table(schedules: Sequence[Schedule]) -> Table:
             "NEXT (UTC)": lambda s: cell(time_text(s.next_times[0]) if s.next_times else ""),
             "THEN ~16 !3": lambda s: cell(", ".join(map(time_text, s.next_times[1:]))),
             "LAST (UTC) !1": lambda s: cell(time_text(s.last_nominal)),
-            "OUTCOME ~8 !4": lambda s: cell(s.last_outcome),
+            "RESULT ~8 !4": lambda s: cell(s.last_outcome),
         },
         key=lambda s: s.id,
         empty="no schedules: add [[automation.schedule]] to a model.toml",
